@@ -1,0 +1,1 @@
+//! Whole-client tests of kavka; see `tests/`.

@@ -1,0 +1,249 @@
+//! What can go wrong, to whom it matters, and what to do about it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+mod code;
+
+pub use code::ErrorCode;
+
+use crate::ids::{BrokerId, TopicPartition};
+
+/// The result of a fallible operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Any failure of the client; cheap to clone.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    code: Option<ErrorCode>,
+    written: Option<Written>,
+    message: Cow<'static, str>,
+    place: Place,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Where an error happened, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The broker that was asked.
+    pub broker: Option<BrokerId>,
+    /// The API and its version, such as `Fetch v12`.
+    pub api: Option<Cow<'static, str>>,
+    /// The partition.
+    pub partition: Option<TopicPartition>,
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration or an argument is impossible.
+    Config,
+    /// The handle was closed.
+    Closed,
+    /// The deadline passed.
+    Timeout,
+    /// No connection could be made.
+    Connect,
+    /// A connection was lost while a request was on its way.
+    Disconnected,
+    /// The peer sent what the Kafka protocol does not allow.
+    Protocol,
+    /// The broker does not speak a needed version of an API.
+    Unsupported,
+    /// TLS failed.
+    Tls,
+    /// The credentials were refused.
+    Authentication,
+    /// A broker answered with an error code; see [`Error::code`].
+    Broker,
+    /// The record is larger than `max.request.size` or the broker's limit.
+    RecordTooLarge,
+    /// There is no room in `buffer.memory`.
+    Full,
+    /// The partitions of the topic are not known yet.
+    NoMetadata,
+    /// Stored data is damaged: a bad checksum, or a batch that does not decode.
+    Corrupt,
+    /// A fetch position does not exist and `auto.offset.reset` is `none`.
+    NoOffset,
+}
+
+/// To whom a failure matters (KIP-1050).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The same operation may succeed later.
+    Retriable,
+    /// This operation failed for good; the client is healthy.
+    Rejected,
+    /// The transaction must be aborted.
+    Abortable,
+    /// The application recovers by starting over, such as joining the group again.
+    Rejoin,
+    /// The handle can do no more.
+    Fatal,
+    /// The configuration must be changed.
+    Config,
+}
+
+/// Whether a record that failed may be in the log all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Written {
+    /// It is certainly not in the log.
+    No,
+    /// It may be in the log: its fate was not learned.
+    Maybe,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner { kind, code: None, written: None, message: message.into(), place: Place::default(), source: None }))
+    }
+
+    /// What a broker's error code says.
+    pub(crate) fn broker(code: ErrorCode) -> Self {
+        let mut error = Self::new(ErrorKind::Broker, "");
+        error.inner().code = Some(code);
+        error
+    }
+
+    /// A value of a property that is not allowed: names the key and what is allowed.
+    pub(crate) fn config(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: impl Into<Arc<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.inner().source = Some(source.into());
+        self
+    }
+
+    /// Puts `context` before the message.
+    #[must_use]
+    pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
+        let inner = self.inner();
+        inner.message =
+            if inner.message.is_empty() { context.to_string() } else { format!("{context}: {}", inner.message) }.into();
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_written(mut self, written: Written) -> Self {
+        self.inner().written = Some(written);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn at_broker(mut self, broker: BrokerId) -> Self {
+        self.inner().place.broker = Some(broker);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn in_api(mut self, api: impl Into<Cow<'static, str>>) -> Self {
+        self.inner().place.api = Some(api.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn at_partition(mut self, partition: TopicPartition) -> Self {
+        self.inner().place.partition = Some(partition);
+        self
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The error code of the broker that answered, if one did.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.0.code
+    }
+
+    /// Where it happened.
+    pub fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// For a record that was not acknowledged: whether it may be in the log all the same.
+    pub fn written(&self) -> Option<Written> {
+        self.0.written
+    }
+
+    /// To whom it matters.
+    pub fn class(&self) -> Class {
+        match (self.0.kind, self.0.code) {
+            (_, Some(code)) => code.class(),
+            (ErrorKind::Config, _) => Class::Config,
+            (ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Full | ErrorKind::NoMetadata, _) => {
+                Class::Retriable
+            }
+            (ErrorKind::Closed | ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Unsupported, _) => Class::Fatal,
+            _ => Class::Rejected,
+        }
+    }
+
+    /// Whether the same operation may succeed later.
+    pub fn is_retriable(&self) -> bool {
+        self.class() == Class::Retriable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, code, message, place, .. } = &*self.0;
+        match (message.is_empty(), code) {
+            (false, Some(code)) => write!(f, "{message}: {code}")?,
+            (false, None) => f.write_str(message)?,
+            (true, Some(code)) => write!(f, "{code}")?,
+            (true, None) => write!(f, "{kind:?}")?,
+        }
+        let mut open = " (";
+        if let Some(broker) = place.broker {
+            write!(f, "{open}broker {broker}")?;
+            open = ", ";
+        }
+        if let Some(api) = &place.api {
+            write!(f, "{open}{api}")?;
+            open = ", ";
+        }
+        if let Some(partition) = &place.partition {
+            write!(f, "{open}{partition}")?;
+            open = ", ";
+        }
+        if open == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, code, written, message, place, source } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("code", code)
+            .field("written", written)
+            .field("message", message)
+            .field("place", place)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,210 @@
+//! The identifiers, offsets, epochs and sequences of Kafka as types of their own.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($int:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $int);
+
+        impl From<$int> for $name {
+            fn from(value: $int) -> Self {
+                Self(value)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+number! {
+    /// The number of a broker within its cluster (`node.id`).
+    BrokerId(i32)
+}
+number! {
+    /// The number of a partition within its topic, from 0.
+    PartitionId(i32)
+}
+number! {
+    /// The place of a record within its partition.
+    Offset(i64)
+}
+number! {
+    /// Counts the leaders that a partition has had (KIP-320).
+    LeaderEpoch(i32)
+}
+number! {
+    /// A point in time as records carry it: milliseconds since the Unix epoch.
+    Timestamp(i64)
+}
+number! {
+    /// The id that a broker gives an idempotent producer (KIP-98).
+    ProducerId(i64)
+}
+number! {
+    /// Counts the incarnations of one producer id (KIP-98, KIP-360).
+    ProducerEpoch(i16)
+}
+number! {
+    /// The place of a record in what one producer id and epoch has sent to one partition (KIP-98).
+    Sequence(i32)
+}
+number! {
+    /// Counts the rebalances of a classic group.
+    Generation(i32)
+}
+
+impl Offset {
+    /// The offset `count` records further, or the largest there is.
+    pub fn advance(self, count: i64) -> Self {
+        Self(self.0.saturating_add(count))
+    }
+}
+
+impl Sequence {
+    /// The first sequence of a producer id and epoch.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// The sequence `count` records further; wraps from 2^31-1 to 0, as brokers do.
+    pub(crate) fn advance(self, count: u32) -> Self {
+        let sum = (i64::from(self.0) + i64::from(count)) & i64::from(i32::MAX);
+        Self(i32::try_from(sum).expect("masked to 31 bits"))
+    }
+}
+
+/// The id of a topic, which a topic of the same name created later does not share (KIP-516).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicId(pub [u8; 16]);
+
+impl TopicId {
+    /// What the protocol sends for "no id".
+    pub(crate) const ZERO: Self = Self([0; 16]);
+
+    /// `None` for the all-zero id, with which the protocol says "no id".
+    pub(crate) fn known(self) -> Option<Self> {
+        (self != Self::ZERO).then_some(self)
+    }
+}
+
+impl fmt::Debug for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for TopicId {
+    /// Writes the id as Kafka's tools do: URL-safe base64 without padding.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let bits = u128::from_be_bytes(self.0);
+        for i in 0..22 {
+            let sextet = if i == 21 { bits << 4 } else { bits >> (122 - 6 * i) } & 63;
+            let index = usize::try_from(sextet).expect("masked to 6 bits");
+            fmt::Write::write_char(f, char::from(ALPHABET[index]))?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a topic; cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName(Arc<str>);
+
+impl TopicName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: AsRef<str>> From<T> for TopicName {
+    fn from(name: T) -> Self {
+        Self(name.as_ref().into())
+    }
+}
+
+impl std::ops::Deref for TopicName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Display for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One partition of one topic.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition within the topic.
+    pub partition: PartitionId,
+}
+
+impl TopicPartition {
+    /// Names a partition of a topic.
+    pub fn new(topic: impl Into<TopicName>, partition: impl Into<PartitionId>) -> Self {
+        Self { topic: topic.into(), partition: partition.into() }
+    }
+}
+
+impl fmt::Debug for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    /// Writes `topic-partition`, as Kafka's own logs do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_wraps_to_zero_after_the_largest() {
+        assert_eq!(Sequence(i32::MAX).advance(1), Sequence(0));
+        assert_eq!(Sequence(i32::MAX - 1).advance(3), Sequence(1));
+        assert_eq!(Sequence(7).advance(0), Sequence(7));
+    }
+
+    #[test]
+    fn topic_id_prints_as_kafkas_uuid() {
+        let id = TopicId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128.to_be_bytes());
+        assert_eq!(id.to_string(), "ASNFZ4mrze8BI0VniavN7w");
+    }
+}

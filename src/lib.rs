@@ -1,0 +1,22 @@
+//! A client for Apache Kafka.
+
+#![allow(dead_code)]
+
+mod clock;
+mod cluster;
+mod config;
+mod consumer;
+mod error;
+mod ids;
+mod net;
+mod producer;
+mod record;
+mod runtime;
+mod wire;
+
+pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
+pub use ids::{
+    BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
+    TopicPartition,
+};
+pub use record::{Header, Record, RecordMetadata, TimestampType};

@@ -1,0 +1,1 @@
+//! A Kafka to test against, one type for all kinds.
