@@ -1,1 +1,4 @@
 //! A Kafka to test against, one type for all kinds.
+
+pub mod apache;
+pub mod proxy;

@@ -1,0 +1,107 @@
+//! What cluster to start.
+
+use std::collections::BTreeMap;
+
+use super::version::Version;
+
+/// Which cluster of real Kafka to start; every field has a default that suits tests.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    pub(super) version: Option<Version>,
+    pub(super) nodes: u16,
+    pub(super) heap: String,
+    pub(super) behind_proxies: bool,
+    pub(super) racks: bool,
+    pub(super) log_level: String,
+    pub(super) properties: BTreeMap<String, String>,
+    pub(super) features: BTreeMap<String, u16>,
+    pub(super) release_version: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: None,
+            nodes: 1,
+            // A node of a small cluster under test stays near 200 MB with it.
+            heap: "512m".into(),
+            behind_proxies: false,
+            racks: false,
+            log_level: "warn".into(),
+            properties: BTreeMap::new(),
+            features: BTreeMap::new(),
+            release_version: None,
+        }
+    }
+}
+
+impl Config {
+    /// One node of the version in `KAFKA_HOME`, or of [`Version::DEFAULT`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the version; default: that of `KAFKA_HOME` where it is set, else [`Version::DEFAULT`].
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Sets the number of nodes; from three on, topics have three replicas of which two must be in sync. Default 1.
+    #[must_use]
+    pub fn nodes(mut self, nodes: u16) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Sets the largest Java heap of a node, such as `512m`, the default.
+    #[must_use]
+    pub fn heap(mut self, heap: impl Into<String>) -> Self {
+        self.heap = heap.into();
+        self
+    }
+
+    /// Lets the nodes advertise a [`Proxy`](crate::proxy::Proxy) each, through which all traffic of clients then flows. Default off.
+    #[must_use]
+    pub fn behind_proxies(mut self) -> Self {
+        self.behind_proxies = true;
+        self
+    }
+
+    /// Puts each node into a rack of its own, `r1`, `r2` and so on, and lets consumers fetch from theirs (KIP-392). Default off.
+    #[must_use]
+    pub fn racks(mut self) -> Self {
+        self.racks = true;
+        self
+    }
+
+    /// Sets the level of the nodes' logs, such as `info`. Default `warn`.
+    #[must_use]
+    pub fn log_level(mut self, level: impl Into<String>) -> Self {
+        self.log_level = level.into();
+        self
+    }
+
+    /// Sets a property of every node, in place of what the launcher would set.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.properties.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// Sets a feature's level when the storage is formatted, such as `transaction.version` (KRaft only).
+    #[must_use]
+    pub fn feature(mut self, name: impl Into<String>, level: u16) -> Self {
+        self.features.insert(name.into(), level);
+        self
+    }
+
+    /// Formats the storage with the features of an older release, such as `3.9` (KRaft only).
+    #[must_use]
+    pub fn release_version(mut self, version: impl Into<String>) -> Self {
+        self.release_version = Some(version.into());
+        self
+    }
+}

@@ -1,0 +1,308 @@
+//! A TCP proxy that delays, throttles, stalls and cuts, in front of a broker.
+//!
+//! It rewrites nothing, so a broker must advertise the proxy's address for its clients to stay behind it;
+//! [`apache::Config::behind_proxies`](crate::apache::Config::behind_proxies) sees to that.
+//!
+//! ```text
+//! client ─▶ reader ─▶ queue of (due, bytes) ─▶ writer ─▶ broker      one such pump each way for every connection
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The most that is read at once, and so the grain of delays and throttling.
+const CHUNK: usize = 16 * 1024;
+/// How many chunks may be on the way while they are delayed.
+const QUEUE: usize = 256;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the client to the broker.
+    Request,
+    /// From the broker to the client.
+    Response,
+}
+
+/// When a connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// After so many bytes in one direction have gone through.
+    Bytes(Direction, u64),
+    /// So long after it was accepted.
+    After(Duration),
+}
+
+/// Sees the bytes of connection `n` as they arrive, before any fault.
+pub type Tap = dyn Fn(u64, Direction, &[u8]) + Send + Sync;
+
+/// A proxy on a port of its own on 127.0.0.1; its connections end when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+/// What goes on between any two bytes of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rules {
+    delay: Duration,
+    bytes_per_second: Option<u64>,
+    is_blackhole: bool,
+    is_refusing: bool,
+    /// Connections that were accepted under a lower number are cut.
+    generation: u64,
+}
+
+struct Shared {
+    upstream: Mutex<SocketAddr>,
+    rules: watch::Sender<Rules>,
+    planned: Mutex<Vec<Cut>>,
+    accepted: AtomicU64,
+    tap: Option<Box<Tap>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("upstream", &self.upstream).field("rules", &*self.rules.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// Starts a proxy for an address, which need not answer yet.
+    ///
+    /// # Errors
+    /// If no port can be had, or the address does not resolve.
+    pub async fn start(upstream: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
+        Self::start_with(upstream, None).await
+    }
+
+    /// Starts a proxy that shows all bytes to a tap.
+    ///
+    /// # Errors
+    /// If no port can be had, or the address does not resolve.
+    pub async fn start_with_tap(
+        upstream: impl tokio::net::ToSocketAddrs,
+        tap: impl Fn(u64, Direction, &[u8]) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start_with(upstream, Some(Box::new(tap))).await
+    }
+
+    async fn start_with(upstream: impl tokio::net::ToSocketAddrs, tap: Option<Box<Tap>>) -> io::Result<Self> {
+        let upstream = tokio::net::lookup_host(upstream).await?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(upstream),
+            rules: watch::Sender::new(Rules::default()),
+            planned: Mutex::default(),
+            accepted: AtomicU64::new(0),
+            tap,
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, accepting })
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections were accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Sends new connections to another address.
+    pub fn set_upstream(&self, upstream: SocketAddr) {
+        *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
+    }
+
+    /// Holds all bytes back for so long each way, in order and without limiting their rate.
+    pub fn delay(&self, delay: Duration) {
+        self.change(|rules| rules.delay = delay);
+    }
+
+    /// Lets so many bytes a second through each connection each way.
+    pub fn throttle(&self, bytes_per_second: u64) {
+        self.change(|rules| rules.bytes_per_second = Some(bytes_per_second.max(1)));
+    }
+
+    /// Accepts connections and keeps them open, but lets nothing through, as a network that drops packets.
+    pub fn blackhole(&self) {
+        self.change(|rules| rules.is_blackhole = true);
+    }
+
+    /// Closes new connections as soon as they are accepted.
+    pub fn refuse(&self) {
+        self.change(|rules| rules.is_refusing = true);
+    }
+
+    /// Cuts all connections that are open.
+    pub fn cut(&self) {
+        self.change(|rules| rules.generation += 1);
+    }
+
+    /// Cuts the next `connections`, each as said.
+    pub fn cut_next(&self, connections: usize, cut: Cut) {
+        let mut planned = self.shared.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        planned.extend(std::iter::repeat_n(cut, connections));
+    }
+
+    /// Ends all faults; what a blackhole held back goes on.
+    pub fn heal(&self) {
+        self.shared.planned.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.change(|rules| *rules = Rules { generation: rules.generation, ..Rules::default() });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rules)) {
+        self.shared.rules.send_modify(change);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Accepts connections and owns their tasks, which end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok((client, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: they come back when a connection ends.
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
+        if shared.rules.borrow().is_refusing {
+            continue;
+        }
+        let cut = {
+            let mut planned = shared.planned.lock().unwrap_or_else(PoisonError::into_inner);
+            if planned.is_empty() { None } else { Some(planned.remove(0)) }
+        };
+        connections.spawn(serve(client, number, cut, Arc::clone(&shared)));
+    }
+}
+
+/// Carries one connection until an end of it closes or it is cut.
+async fn serve(client: TcpStream, number: u64, cut: Option<Cut>, shared: Arc<Shared>) {
+    let mut rules = shared.rules.subscribe();
+    let generation = rules.borrow().generation;
+    let upstream = *shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+    let Ok(broker) = TcpStream::connect(upstream).await else { return };
+    // Only latency that was asked for.
+    let _ = (client.set_nodelay(true), broker.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_broker, to_broker) = broker.into_split();
+    let request = Way { number, direction: Direction::Request, shared: &shared, budget: budget(cut, Direction::Request) };
+    let response = Way { number, direction: Direction::Response, shared: &shared, budget: budget(cut, Direction::Response) };
+    let time_is_up = async {
+        match cut {
+            Some(Cut::After(time)) => sleep(time).await,
+            _ => std::future::pending().await,
+        }
+    };
+    let is_cut = async {
+        // The sender lives in `shared`, so this ends only when the condition holds.
+        let _ = rules.wait_for(|rules| rules.generation > generation).await;
+    };
+    tokio::select! {
+        biased;
+        () = is_cut => {}
+        () = time_is_up => {}
+        () = request.pump(from_client, to_broker) => {}
+        () = response.pump(from_broker, to_client) => {}
+    }
+}
+
+fn budget(cut: Option<Cut>, direction: Direction) -> Option<u64> {
+    match cut {
+        Some(Cut::Bytes(of, bytes)) if of == direction => Some(bytes),
+        _ => None,
+    }
+}
+
+/// One direction of one connection.
+struct Way<'a> {
+    number: u64,
+    direction: Direction,
+    shared: &'a Shared,
+    /// The bytes after which the connection is cut.
+    budget: Option<u64>,
+}
+
+impl Way<'_> {
+    /// Carries bytes until an end closes or the budget is used up.
+    async fn pump(self, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin) {
+        let rules = self.shared.rules.subscribe();
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let budget = self.budget;
+        tokio::join!(self.read(from, sender), write(to, receiver, rules, budget));
+    }
+
+    async fn read(self, mut from: impl AsyncRead + Unpin, queue: mpsc::Sender<(Instant, Bytes)>) {
+        let mut buffer = vec![0; CHUNK];
+        // Nobody listens any more when the writer has ended, even if the peer sends nothing.
+        let closed = queue.clone();
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = closed.closed() => return,
+                read = from.read(&mut buffer) => read,
+            };
+            let Ok(length @ 1..) = read else { return };
+            let bytes = buffer.get(..length).unwrap_or_default();
+            if let Some(tap) = &self.shared.tap {
+                tap(self.number, self.direction, bytes);
+            }
+            let due = Instant::now() + self.shared.rules.borrow().delay;
+            if queue.send((due, Bytes::copy_from_slice(bytes))).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn write(
+    mut to: impl AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<(Instant, Bytes)>,
+    mut rules: watch::Receiver<Rules>,
+    mut budget: Option<u64>,
+) {
+    while let Some((due, mut bytes)) = queue.recv().await {
+        sleep_until(due).await;
+        if rules.wait_for(|rules| !rules.is_blackhole).await.is_err() {
+            return;
+        }
+        if let Some(left) = &mut budget {
+            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= u64::try_from(bytes.len()).unwrap_or(*left);
+        }
+        let rate = rules.borrow().bytes_per_second;
+        if let Some(rate) = rate {
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            sleep(Duration::from_secs(1) * length / u32::try_from(rate).unwrap_or(u32::MAX)).await;
+        }
+        if to.write_all(&bytes).await.is_err() || budget == Some(0) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
