@@ -14,9 +14,12 @@ mod record;
 mod runtime;
 mod wire;
 
+pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy};
+pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
     BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
     TopicPartition,
 };
+pub use producer::{Acks, ProducerConfig};
 pub use record::{Header, Record, RecordMetadata, TimestampType};

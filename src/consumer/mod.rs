@@ -1,1 +1,4 @@
 //! consumer
+
+mod config;
+pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};

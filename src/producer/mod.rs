@@ -1,1 +1,4 @@
 //! producer
+
+mod config;
+pub use config::{Acks, ProducerConfig};

@@ -1,0 +1,107 @@
+//! The address of a broker as users write it.
+
+use super::*;
+
+/// Where a broker listens: a host name or IP address, and a port.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BrokerAddress {
+    host: String,
+    port: u16,
+}
+
+impl BrokerAddress {
+    /// Names an address; `host` is a name, an IPv4 or an IPv6 address without brackets.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+
+    /// The name or IP address, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Reads the comma-separated list of `bootstrap.servers`.
+    pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>> {
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
+    }
+}
+
+impl FromStr for BrokerAddress {
+    type Err = Error;
+
+    /// Reads `host:port`, `[ipv6]:port`, each optionally after a `protocol://` as Kafka's listeners are written.
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = |why: &str| Error::config(format!("bootstrap.servers has {text:?}, {why}: host:port is allowed"));
+        let address = match text.split_once("://") {
+            Some((_, address)) => address,
+            None => text,
+        };
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| refuse("which has no port"))?;
+        let host = match host.strip_prefix('[') {
+            Some(inner) => inner.strip_suffix(']').ok_or_else(|| refuse("which has no closing bracket"))?,
+            None if host.contains(':') => return Err(refuse("an IPv6 address without brackets")),
+            None => host,
+        };
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+        if host.is_empty() || !host.chars().all(allowed) {
+            return Err(refuse("which has no usable host"));
+        }
+        match port.parse() {
+            Ok(port) if port != 0 => Ok(Self::new(host, port)),
+            _ => Err(refuse("whose port is not a number from 1 to 65535")),
+        }
+    }
+}
+
+impl fmt::Display for BrokerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Debug for BrokerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_kafka_reads_them() {
+        for (text, host, port) in [
+            ("localhost:9092", "localhost", 9092),
+            ("[::1]:9092", "::1", 9092),
+            ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
+            ("10.0.0.1:65535", "10.0.0.1", 65535),
+            ("PLAINTEXT://kafka_1.example-net:9092", "kafka_1.example-net", 9092),
+        ] {
+            assert_eq!(text.parse::<BrokerAddress>().expect(text), BrokerAddress::new(host, port));
+        }
+    }
+
+    #[test]
+    fn an_impossible_address_is_refused_and_named() {
+        for text in ["localhost", "::1:9092", "[::1:9092", ":9092", "host:0", "host:65536", "host:", "ho st:1", "a/b:1"] {
+            let error = text.parse::<BrokerAddress>().expect_err(text).to_string();
+            assert!(error.contains(text) && error.contains("bootstrap.servers"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_have_blanks_and_empty_parts() {
+        let list = BrokerAddress::parse_list(" a:1, b:2 ,,[::1]:3,").expect("a list");
+        assert_eq!(list.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "b:2", "[::1]:3"]);
+    }
+}
