@@ -1,5 +1,5 @@
 //! The launcher of real Kafka, on real Kafka. Needs Java and Maven, so it is compiled by the feature `real-kafka` only.
-#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 use std::time::Duration;
 

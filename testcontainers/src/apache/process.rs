@@ -49,7 +49,7 @@ impl Process {
         own_group(command);
         let child = command.kill_on_drop(true).spawn().map_err(Error::process(name))?;
         let pid_file = folder.join(format!("{name}.pid"));
-        let pid = child.id().map(|pid| pid.to_string()).unwrap_or_default();
+        let pid = child.id().map(|pid| format!("{pid}\n")).unwrap_or_default();
         fs::write(&pid_file, pid).map_err(Error::file(&pid_file))?;
         Ok(Self { name: name.to_owned(), child, log, pid_file })
     }
@@ -177,4 +177,23 @@ fn send(pid: u32, signal: Signal) -> std::io::Result<()> {
 fn send(_: u32, signal: Signal) -> std::io::Result<()> {
     let _ = signal;
     Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "there are no signals on this system"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_watcher_ends_every_process_and_removes_the_folder() {
+        let folder = std::env::temp_dir().join(format!("kavka-watcher-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let watcher = Watcher::spawn(&folder).unwrap();
+        let spawn = |name| Process::spawn(&folder, name, Command::new("sleep").arg("1000"));
+        let mut processes = [spawn("first").unwrap(), spawn("second").unwrap()];
+        watcher.finish().await.unwrap();
+        for process in &mut processes {
+            assert!(!process.wait(Duration::from_secs(10)).await.unwrap().success());
+        }
+        assert!(!folder.exists());
+    }
 }
