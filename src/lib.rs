@@ -23,3 +23,5 @@ pub use ids::{
 };
 pub use producer::{Acks, ProducerConfig};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
+pub use wire::batch::{HeaderRef, Headers};
+pub use wire::compress::Compression;

@@ -1,1 +1,4 @@
 //! wire
+
+pub(crate) mod batch;
+pub(crate) mod compress;

@@ -1,0 +1,322 @@
+//! Building a batch: records are appended in their final wire form, so that nothing is encoded twice.
+//!
+//! ```text
+//! RecordsBuilder ──append──▶ RecordsBuilder ──seal──▶ SealedRecords ──BatchHeader::write──▶ 61 bytes
+//! ```
+//! The records are compressed once, at `seal`; the header, which names producer, epoch and sequence, is written when the batch is
+//! sent, and again only if those change.
+
+use bytes::Bytes;
+
+use super::{Attributes, HEADER_LEN, HeaderFields, RecordIter, zigzag};
+use crate::ids::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use crate::record::Header;
+use crate::wire::compress::{self, Codec, CodecError, Compression};
+
+/// What a batch keeps of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordFields<'a> {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header<'a>],
+}
+
+/// An open batch: records in wire form, to which more can be appended.
+#[derive(Debug)]
+pub(crate) struct RecordsBuilder {
+    records: Vec<u8>,
+    count: u32,
+    base_timestamp: Timestamp,
+    max_timestamp: Timestamp,
+}
+
+impl RecordsBuilder {
+    /// An empty batch with room for `capacity` bytes of records; it grows beyond by doubling.
+    ///
+    /// Nothing is known about the first record yet: its timestamp becomes the base of all others.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(capacity),
+            count: 0,
+            base_timestamp: Timestamp(NO_TIMESTAMP),
+            max_timestamp: Timestamp(NO_TIMESTAMP),
+        }
+    }
+
+    /// Appends a record if the whole batch then takes at most `limit` bytes, its header included and before
+    /// compression; returns the record's index, or `None` and leaves the batch as it was.
+    #[inline]
+    pub(crate) fn append_within(&mut self, limit: usize, record: &RecordFields<'_>) -> Option<u32> {
+        let measured = self.measure(record);
+        let total = self.len().checked_add(measured.total())?;
+        if total > limit || total > MAX_BATCH_LEN {
+            return None;
+        }
+        Some(self.append_measured(&measured, record))
+    }
+
+    /// Appends a record whatever its size; `None` only beyond what a batch can hold at all (2 GiB).
+    #[inline]
+    pub(crate) fn append(&mut self, record: &RecordFields<'_>) -> Option<u32> {
+        self.append_within(MAX_BATCH_LEN, record)
+    }
+
+    #[inline]
+    fn append_measured(&mut self, measured: &Measured, record: &RecordFields<'_>) -> u32 {
+        let index = self.count;
+        if index == 0 {
+            self.base_timestamp = record.timestamp;
+            self.max_timestamp = record.timestamp;
+        } else if record.timestamp > self.max_timestamp {
+            self.max_timestamp = record.timestamp;
+        }
+        self.count = index + 1;
+        let to = &mut self.records;
+        to.reserve(measured.total());
+        zigzag::put_code(to, measured.body_code);
+        to.push(0);
+        zigzag::put_code(to, measured.timestamp_code);
+        zigzag::put_code(to, measured.index_code);
+        put_nullable(to, record.key);
+        put_nullable(to, record.value);
+        if record.headers.is_empty() {
+            to.push(0);
+        } else {
+            put_headers(to, record.headers);
+        }
+        index
+    }
+
+    /// How many bytes the batch would grow by with this record.
+    pub(crate) fn encoded_len_of(&self, record: &RecordFields<'_>) -> usize {
+        self.measure(record).total()
+    }
+
+    #[inline]
+    fn measure(&self, record: &RecordFields<'_>) -> Measured {
+        // An empty batch takes its base from this record.
+        let delta = if self.count == 0 { 0 } else { record.timestamp.0.wrapping_sub(self.base_timestamp.0) };
+        let timestamp_code = zigzag::zigzag(delta);
+        let index_code = zigzag::zigzag(i64::from(self.count));
+        let headers = if record.headers.is_empty() { 1 } else { headers_len(record.headers) };
+        // One byte is the attributes.
+        let body = (1 + zigzag::code_len(timestamp_code) + zigzag::code_len(index_code))
+            .saturating_add(nullable_len(record.key))
+            .saturating_add(nullable_len(record.value))
+            .saturating_add(headers);
+        let body_code = length_code(body);
+        Measured { body, body_code, timestamp_code, index_code }
+    }
+
+    /// How many bytes the batch takes before compression, its header included.
+    pub(crate) fn len(&self) -> usize {
+        HEADER_LEN + self.records.len()
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many bytes of memory the batch holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
+    /// Ends the batch and compresses it.
+    ///
+    /// A batch that compression does not make smaller stays uncompressed.
+    /// # Errors
+    /// If the crate was built without the codec.
+    pub(crate) fn seal(self, compression: Compression) -> Result<SealedRecords, CodecError> {
+        let uncompressed_len = self.records.len();
+        let compressed = match compression.codec() {
+            Codec::None => None,
+            _ => compress::compress(compression, &self.records)?.filter(|smaller| smaller.len() < uncompressed_len),
+        };
+        let (records, codec) = match compressed {
+            Some(compressed) => (compressed, compression.codec()),
+            None => (Bytes::from(self.records), Codec::None),
+        };
+        let Self { count, base_timestamp, max_timestamp, .. } = self;
+        Ok(SealedRecords { records, codec, count, uncompressed_len, base_timestamp, max_timestamp })
+    }
+}
+
+/// The parts of a record's encoding that depend on its batch.
+struct Measured {
+    body: usize,
+    body_code: u64,
+    timestamp_code: u64,
+    index_code: u64,
+}
+
+impl Measured {
+    #[inline]
+    fn total(&self) -> usize {
+        self.body.saturating_add(zigzag::code_len(self.body_code))
+    }
+}
+
+/// The records of a batch that is complete: what is kept for every attempt to send it.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedRecords {
+    pub(crate) records: Bytes,
+    /// The codec used; none where compressing did not help.
+    pub(crate) codec: Codec,
+    pub(crate) count: u32,
+    /// How many bytes the records took before compression.
+    pub(crate) uncompressed_len: usize,
+    pub(crate) base_timestamp: Timestamp,
+    pub(crate) max_timestamp: Timestamp,
+}
+
+impl SealedRecords {
+    /// How many bytes the batch takes on the wire, its header included.
+    pub(crate) fn len(&self) -> usize {
+        HEADER_LEN + self.records.len()
+    }
+
+    /// Divides the batch into consecutive parts of at most `limit` bytes each before compression, a single larger record excepted.
+    ///
+    /// A batch of more than one record gives at least two parts, whatever the limit, so that a caller who halves gets
+    /// somewhere (MESSAGE_TOO_LARGE, `ProducerBatch.split` in Java).
+    /// # Errors
+    /// If the crate was built without the codec, or if the records do not decode, which would be a bug of this module.
+    pub(crate) fn split(&self, limit: usize, compression: Compression) -> Result<Vec<Self>, CodecError> {
+        let plain = compress::decompress(self.codec, &self.records, self.uncompressed_len)?;
+        let half = HEADER_LEN + self.uncompressed_len / 2;
+        let limit = limit.min(half);
+        let mut parts = Vec::new();
+        let mut open = RecordsBuilder::with_capacity(limit.min(self.uncompressed_len));
+        let mut headers = Vec::new();
+        for record in RecordIter::over_sealed(&plain, self) {
+            let record = record.map_err(|_| CodecError::Damaged { codec: self.codec, what: "sealed records do not decode" })?;
+            let names: Vec<_> = record.headers().collect();
+            headers.clear();
+            headers.extend(names.iter().map(|header| (header.name(), header.value)));
+            let borrowed: Vec<_> = headers.iter().map(|(name, value)| Header { name, value: *value }).collect();
+            let fields = RecordFields { timestamp: record.timestamp, key: record.key, value: record.value, headers: &borrowed };
+            if open.append_within(limit, &fields).is_none() {
+                if !open.is_empty() {
+                    parts.push(std::mem::replace(&mut open, RecordsBuilder::with_capacity(limit)).seal(compression)?);
+                }
+                // The record was in a batch before, so it fits one.
+                open.append(&fields);
+            }
+        }
+        if !open.is_empty() {
+            parts.push(open.seal(compression)?);
+        }
+        Ok(parts)
+    }
+}
+
+/// Who sends a batch, and as which of its batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BatchHeader {
+    /// `None` for a producer that is not idempotent.
+    pub(crate) producer: Option<ProducerStamp>,
+}
+
+/// The part of a batch header by which brokers recognise duplicates (KIP-98).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerStamp {
+    pub(crate) id: ProducerId,
+    pub(crate) epoch: ProducerEpoch,
+    /// The sequence of the first record.
+    pub(crate) sequence: Sequence,
+    pub(crate) is_transactional: bool,
+}
+
+impl BatchHeader {
+    /// The header of a batch with these records.
+    pub(crate) fn write(&self, records: &SealedRecords) -> [u8; HEADER_LEN] {
+        let fields = HeaderFields {
+            // Brokers set the offset and the leader epoch.
+            base_offset: Offset(0),
+            attributes: Attributes::new(records.codec, self.producer.is_some_and(|producer| producer.is_transactional)),
+            last_offset_delta: i32::try_from(records.count).unwrap_or(i32::MAX) - 1,
+            base_timestamp: records.base_timestamp.0,
+            max_timestamp: records.max_timestamp.0,
+            producer_id: self.producer.map_or(-1, |producer| producer.id.0),
+            producer_epoch: self.producer.map_or(-1, |producer| producer.epoch.0),
+            base_sequence: self.producer.map_or(-1, |producer| producer.sequence.0),
+            count: i32::try_from(records.count).unwrap_or(i32::MAX),
+        };
+        fields.write(&records.records)
+    }
+}
+
+/// A batch's length field counts from byte 12 and is an `i32`.
+const MAX_BATCH_LEN: usize = 0x7fff_ffff;
+
+/// What stands for "no timestamp".
+const NO_TIMESTAMP: i64 = -1;
+
+/// The zigzag code of a length; saturates for what no batch can hold, which `append_within` refuses.
+#[inline]
+fn length_code(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(2)
+}
+
+#[inline]
+fn nullable_len(bytes: Option<&[u8]>) -> usize {
+    match bytes {
+        Some(bytes) => zigzag::code_len(length_code(bytes.len())).saturating_add(bytes.len()),
+        None => 1,
+    }
+}
+
+fn headers_len(headers: &[Header<'_>]) -> usize {
+    headers.iter().fold(zigzag::code_len(length_code(headers.len())), |sum, header| {
+        sum.saturating_add(nullable_len(Some(header.name.as_bytes()))).saturating_add(nullable_len(header.value))
+    })
+}
+
+#[inline]
+fn put_nullable(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) => {
+            zigzag::put_code(to, length_code(bytes.len()));
+            to.extend_from_slice(bytes);
+        }
+        None => to.push(NULL),
+    }
+}
+
+fn put_headers(to: &mut Vec<u8>, headers: &[Header<'_>]) {
+    zigzag::put_code(to, length_code(headers.len()));
+    for header in headers {
+        put_nullable(to, Some(header.name.as_bytes()));
+        put_nullable(to, header.value);
+    }
+}
+
+/// Appends a record without headers, whose deltas the caller has worked out.
+pub(super) fn put_bare_record(
+    to: &mut Vec<u8>,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) {
+    let timestamp_code = zigzag::zigzag(timestamp_delta);
+    let index_code = zigzag::zigzag(i64::from(offset_delta));
+    let codes = zigzag::code_len(timestamp_code) + zigzag::code_len(index_code);
+    // Two bytes are the attributes and the number of headers.
+    zigzag::put_code(to, length_code(2 + codes + nullable_len(key) + nullable_len(value)));
+    to.push(0);
+    zigzag::put_code(to, timestamp_code);
+    zigzag::put_code(to, index_code);
+    put_nullable(to, key);
+    put_nullable(to, value);
+    to.push(0);
+}
+
+/// The length -1 in zigzag.
+const NULL: u8 = 1;

@@ -1,0 +1,264 @@
+//! The codecs of record batches, each behind the feature of its name.
+//!
+//! A decompressor is given its bound and stops there: what a header claims, or a few bytes expand to, never decides how much memory is
+//! taken. Contexts and scratch buffers are kept per thread, since making one costs more than compressing a batch.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind};
+
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+/// How a producer compresses its batches (`compression.type` and the level of the codec).
+///
+/// ```
+/// use kavka::Compression;
+///
+/// let strong = Compression::ZSTD.level(19)?;
+/// assert_eq!("zstd".parse::<Compression>()?, Compression::ZSTD);
+/// # let _ = strong;
+/// # Ok::<(), kavka::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Compression {
+    codec: Codec,
+    level: i32,
+}
+
+impl Compression {
+    /// No compression: Kafka's default.
+    pub const NONE: Self = Self { codec: Codec::None, level: 0 };
+    /// gzip, at level -1 (the library's choice) or 1 to 9 (`compression.gzip.level`, default -1).
+    pub const GZIP: Self = Self { codec: Codec::Gzip, level: -1 };
+    /// snappy, which has no levels.
+    pub const SNAPPY: Self = Self { codec: Codec::Snappy, level: 0 };
+    /// lz4. A level of 1 to 17 is accepted (`compression.lz4.level`, default 9) and has no effect: there is only the fast compressor.
+    pub const LZ4: Self = Self { codec: Codec::Lz4, level: 9 };
+    /// zstd, at level -131072 to 22 (`compression.zstd.level`, default 3).
+    pub const ZSTD: Self = Self { codec: Codec::Zstd, level: 3 };
+
+    /// Sets the level of the codec.
+    /// # Errors
+    /// Config, if the codec has no such level.
+    pub fn level(self, level: i32) -> Result<Self, Error> {
+        let (is_allowed, allowed) = match self.codec {
+            Codec::None | Codec::Snappy => (false, "no level"),
+            Codec::Gzip => (level == -1 || (1..=9).contains(&level), "-1 or 1 to 9"),
+            Codec::Lz4 => ((1..=17).contains(&level), "1 to 17"),
+            Codec::Zstd => ((-131_072..=22).contains(&level), "-131072 to 22"),
+        };
+        if is_allowed {
+            Ok(Self { level, ..self })
+        } else {
+            Err(Error::config(format!("compression.{}.level is {level}, but the codec takes {allowed}", self.codec)))
+        }
+    }
+
+    /// Fails if the crate was built without the codec.
+    pub(crate) fn ensure_built(self) -> Result<(), CodecError> {
+        let is_built = match self.codec {
+            Codec::None => true,
+            Codec::Gzip => cfg!(feature = "gzip"),
+            Codec::Snappy => cfg!(feature = "snappy"),
+            Codec::Lz4 => cfg!(feature = "lz4"),
+            Codec::Zstd => cfg!(feature = "zstd"),
+        };
+        if is_built { Ok(()) } else { Err(CodecError::NotBuilt(self.codec)) }
+    }
+
+    pub(crate) fn codec(self) -> Codec {
+        self.codec
+    }
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl fmt::Display for Compression {
+    /// Writes the codec as `compression.type` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.codec, f)
+    }
+}
+
+impl fmt::Debug for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.codec {
+            Codec::None | Codec::Snappy => write!(f, "{}", self.codec),
+            _ => write!(f, "{} level {}", self.codec, self.level),
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    /// Reads a value of `compression.type`.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        [Self::NONE, Self::GZIP, Self::SNAPPY, Self::LZ4, Self::ZSTD]
+            .into_iter()
+            .find(|compression| compression.codec.name() == name)
+            .ok_or_else(|| Error::config(format!("compression.type is {name:?}, but must be none, gzip, snappy, lz4 or zstd")))
+    }
+}
+
+/// A codec by its number in batch attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    pub(crate) fn id(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
+
+    pub(crate) fn from_id(id: u8) -> Result<Self, CodecError> {
+        match id {
+            0 => Ok(Self::None),
+            1 => Ok(Self::Gzip),
+            2 => Ok(Self::Snappy),
+            3 => Ok(Self::Lz4),
+            4 => Ok(Self::Zstd),
+            _ => Err(CodecError::Unknown(id)),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why bytes could not be compressed or decompressed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CodecError {
+    #[error("built without feature {0}")]
+    NotBuilt(Codec),
+    #[error("unknown codec {0}")]
+    Unknown(u8),
+    #[error("{codec}: {what}")]
+    Damaged { codec: Codec, what: &'static str },
+    #[error("{codec}: decompresses to more than the limit of {limit} bytes")]
+    Limit { codec: Codec, limit: usize },
+}
+
+impl CodecError {
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotBuilt(_) => ErrorKind::Config,
+            Self::Unknown(_) | Self::Damaged { .. } | Self::Limit { .. } => ErrorKind::Corrupt,
+        }
+    }
+}
+
+impl From<CodecError> for Error {
+    fn from(error: CodecError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
+/// What a codec reports; `decompress` adds which codec it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Damaged(&'static str),
+    Limit,
+}
+
+/// Compresses; `None` where the codec itself sees no use in it.
+/// # Errors
+/// If the crate was built without the codec.
+pub(crate) fn compress(compression: Compression, input: &[u8]) -> Result<Option<Bytes>, CodecError> {
+    compression.ensure_built()?;
+    Ok(match compression.codec {
+        Codec::None => None,
+        #[cfg(feature = "gzip")]
+        Codec::Gzip => gzip::compress(input, compression.level),
+        #[cfg(feature = "snappy")]
+        Codec::Snappy => snappy::compress(input),
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => lz4::compress(input),
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => zstd::compress(input, compression.level),
+        #[allow(unreachable_patterns, reason = "reachable with a codec left out")]
+        codec => return Err(CodecError::NotBuilt(codec)),
+    })
+}
+
+/// Decompresses to at most `limit` bytes.
+/// # Errors
+/// If the input is damaged, would pass the limit, or needs a codec that the crate was built without.
+pub(crate) fn decompress(codec: Codec, input: &[u8], limit: usize) -> Result<Bytes, CodecError> {
+    decompress_as(codec, input, limit, Checks::Strict)
+}
+
+/// As [`decompress`], for messages of version 0, whose lz4 frames have a wrong header checksum.
+pub(crate) fn decompress_v0(codec: Codec, input: &[u8], limit: usize) -> Result<Bytes, CodecError> {
+    decompress_as(codec, input, limit, Checks::V0)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checks {
+    Strict,
+    /// The writers of version 0 computed the checksum of the lz4 frame header over the wrong bytes (KAFKA-3160).
+    V0,
+}
+
+fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Result<Bytes, CodecError> {
+    let _ = checks;
+    let plain = match codec {
+        Codec::None => Ok(Bytes::copy_from_slice(input)),
+        #[cfg(feature = "gzip")]
+        Codec::Gzip => gzip::decompress(input, limit),
+        #[cfg(feature = "snappy")]
+        Codec::Snappy => snappy::decompress(input, limit),
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => lz4::decompress(input, limit, checks == Checks::Strict),
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => zstd::decompress(input, limit),
+        #[allow(unreachable_patterns, reason = "reachable with a codec left out")]
+        codec => return Err(CodecError::NotBuilt(codec)),
+    };
+    plain.map_err(|failure| match failure {
+        Failure::Damaged(what) => CodecError::Damaged { codec, what },
+        Failure::Limit => CodecError::Limit { codec, limit },
+    })
+}
+
+#[cfg(test)]
+mod tests;
