@@ -20,8 +20,9 @@ mod legacy;
 mod zigzag;
 
 pub(crate) use decode::{
-    Batch, Batches, ControlMarker, ControlRecord, DecodeOptions, HeaderRef, Headers, RecordCursor, RecordIter, RecordRef, Records,
+    Batch, Batches, ControlMarker, ControlRecord, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records,
 };
+pub use decode::{HeaderRef, Headers};
 pub(crate) use encode::{BatchHeader, ProducerStamp, RecordFields, RecordsBuilder, SealedRecords};
 
 /// The length of a version 2 header.

@@ -96,7 +96,8 @@ fn inflate_member<'a>(
             out.reserve_exact(out.len().clamp(MIN_GROWTH, limit.saturating_sub(out.len()).saturating_add(1).max(MIN_GROWTH)));
         }
         let before = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| Failure::Damaged("bad deflate stream"))?;
+        let status =
+            inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| Failure::Damaged("bad deflate stream"))?;
         let taken = usize::try_from(inflate.total_in() - before.0).unwrap_or(usize::MAX);
         rest = rest.get(taken..).unwrap_or_default();
         if out.len() > limit {
