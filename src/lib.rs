@@ -15,7 +15,7 @@ mod runtime;
 mod wire;
 
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy};
-pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
+pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel, OffsetAndMetadata};
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
     BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,

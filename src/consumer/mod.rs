@@ -1,4 +1,8 @@
-//! consumer
+//! Consuming: from brokers to records.
 
 mod config;
+mod position;
+mod subscription;
+
 pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
+pub use position::OffsetAndMetadata;

@@ -73,6 +73,8 @@ pub enum ErrorKind {
     Corrupt,
     /// A fetch position does not exist and `auto.offset.reset` is `none`.
     NoOffset,
+    /// The log was cut before what had been consumed (unclean leader election, KIP-320): records that were read are gone.
+    Truncated,
 }
 
 /// To whom a failure matters (KIP-1050).

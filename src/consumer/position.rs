@@ -1,0 +1,218 @@
+//! Where one assigned partition stands: what is fetched, what the application has, what it has finished.
+//!
+//! Pure. A [`Lease`] is the right to deliver a partition from one assignment or jump to the next; everything fetched is
+//! tagged with it. A seek, reset after truncation or revocation ends the lease, and whatever still carries it is worth nothing.
+//!
+//! ```text
+//!   assigned ──▶ AwaitingCommitted ──none──▶ Resetting ──ListOffsets──┐
+//!                       │                    ▲   │refused             │
+//!                committed, or a seek        │   ▼                    ▼
+//!                       └────────────────────┼─ Stopped ◀─refused─ Fetching ──newer leader──▶ Validating
+//!                                            └──out of range───────┘   ▲                          │
+//!                                                                      └───epoch holds, or cut────┘
+//! ```
+//! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
+
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+
+/// An offset that is or was committed, with what Kafka keeps beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetAndMetadata {
+    /// The next record to consume: one past the last one processed.
+    pub offset: Offset,
+    /// The leader epoch of the last record processed, by which a later consumer notices that the log was cut (KIP-320).
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// Any text, at most 4096 bytes by the broker's default.
+    pub metadata: String,
+}
+
+impl OffsetAndMetadata {
+    /// An offset without epoch and text.
+    pub fn new(offset: impl Into<Offset>) -> Self {
+        Self { offset: offset.into(), leader_epoch: None, metadata: String::new() }
+    }
+}
+
+impl<T: Into<Offset>> From<T> for OffsetAndMetadata {
+    fn from(offset: T) -> Self {
+        Self::new(offset)
+    }
+}
+
+/// The next record of a partition, and the leader epoch of the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) offset: Offset,
+    pub(crate) leader_epoch: Option<LeaderEpoch>,
+}
+
+impl Position {
+    pub(crate) fn at(offset: Offset) -> Self {
+        Self { offset, leader_epoch: None }
+    }
+}
+
+/// Names one lease; never reused within a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LeaseId(pub(crate) u64);
+
+/// Where a partition without a position starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResetTo {
+    Earliest,
+    Latest,
+    /// The first record at or after a time, or the end.
+    Time(Timestamp),
+    /// The first record not older than this when the leader is asked, or the end.
+    Ago(Duration),
+}
+
+/// What a partition waits for before, or while, it is fetched.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// The group is asked for the committed offset.
+    AwaitingCommitted,
+    /// The leader is asked for an offset by time.
+    Resetting(ResetTo),
+    /// The leader is asked whether its log still holds what was read (KIP-320).
+    Validating(Position),
+    /// Records are fetched; the next one to fetch.
+    Fetching(Position),
+    /// Nothing happens until a seek; the application was, or will be, told why.
+    Stopped(Error),
+}
+
+/// Whether a lease may deliver. The application reads it before each record, so it is one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Open,
+    /// Paused by the application, or held during a rebalance: what is buffered stays.
+    Held,
+    /// The partition was revoked or has jumped: what is buffered is dropped.
+    Ended,
+}
+
+/// The right to deliver one partition from one assignment or jump to the next.
+///
+/// The application's side moves `position` and `done` without a lock, and reads `delivery` before each record.
+/// There is one writer of each: the receiving half, except `delivery`, which [`super::subscription`] sets.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    id: LeaseId,
+    partition: TopicPartition,
+    delivery: AtomicU8,
+    /// The next offset to hand over, or [`UNKNOWN`].
+    position: AtomicI64,
+    /// The leader epoch of the record before `position`, or -1.
+    position_epoch: AtomicI32,
+    /// The next offset to process: everything before it is finished. Or [`UNKNOWN`].
+    done: AtomicI64,
+    /// The leader epoch of the record before `done`, or -1.
+    done_epoch: AtomicI32,
+}
+
+/// Stands for "no offset yet" inside the atomics of a [`Lease`].
+const UNKNOWN: i64 = i64::MIN;
+const NO_EPOCH: i32 = -1;
+
+impl Lease {
+    pub(crate) fn new(id: LeaseId, partition: TopicPartition) -> Self {
+        Self {
+            id,
+            partition,
+            delivery: AtomicU8::new(0),
+            position: AtomicI64::new(UNKNOWN),
+            position_epoch: AtomicI32::new(NO_EPOCH),
+            done: AtomicI64::new(UNKNOWN),
+            done_epoch: AtomicI32::new(NO_EPOCH),
+        }
+    }
+
+    pub(crate) fn id(&self) -> LeaseId {
+        self.id
+    }
+
+    pub(crate) fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    #[inline]
+    pub(crate) fn delivery(&self) -> Delivery {
+        match self.delivery.load(Ordering::Acquire) {
+            0 => Delivery::Open,
+            1 => Delivery::Held,
+            _ => Delivery::Ended,
+        }
+    }
+
+    pub(super) fn set_delivery(&self, delivery: Delivery) {
+        let value = match delivery {
+            Delivery::Open => 0,
+            Delivery::Held => 1,
+            Delivery::Ended => 2,
+        };
+        self.delivery.store(value, Ordering::Release);
+    }
+
+    /// Sets where delivery starts; everything before counts as finished.
+    pub(super) fn start_at(&self, position: Position) {
+        let epoch = encode_epoch(position.leader_epoch);
+        self.done_epoch.store(epoch, Ordering::Relaxed);
+        self.position_epoch.store(epoch, Ordering::Relaxed);
+        self.done.store(position.offset.0, Ordering::Release);
+        self.position.store(position.offset.0, Ordering::Release);
+    }
+
+    /// Notes that everything before `offset` was handed over.
+    #[inline]
+    pub(crate) fn deliver_to(&self, offset: Offset) {
+        self.position.store(offset.0, Ordering::Release);
+    }
+
+    /// Notes the leader epoch of what was handed over last. Called after [`Lease::deliver_to`] and read before it, so that
+    /// a reader in between sees the older epoch, which is the safe one.
+    pub(crate) fn deliver_epoch(&self, epoch: Option<LeaderEpoch>) {
+        self.position_epoch.store(encode_epoch(epoch), Ordering::Release);
+    }
+
+    /// Notes that everything before `offset` is finished and may be committed.
+    #[inline]
+    pub(crate) fn finish_to(&self, offset: Offset) {
+        self.done.store(offset.0, Ordering::Release);
+    }
+
+    /// Notes the leader epoch of what was finished last; as [`Lease::deliver_epoch`].
+    pub(crate) fn finish_epoch(&self, epoch: Option<LeaderEpoch>) {
+        self.done_epoch.store(encode_epoch(epoch), Ordering::Release);
+    }
+
+    /// The next offset to hand over.
+    pub(crate) fn position(&self) -> Option<Offset> {
+        self.delivered().map(|position| position.offset)
+    }
+
+    /// The position up to which everything was handed over.
+    pub(crate) fn delivered(&self) -> Option<Position> {
+        let epoch = self.position_epoch.load(Ordering::Acquire);
+        decode(self.position.load(Ordering::Acquire), epoch)
+    }
+
+    /// The position up to which everything is finished.
+    pub(crate) fn done(&self) -> Option<Position> {
+        let epoch = self.done_epoch.load(Ordering::Acquire);
+        decode(self.done.load(Ordering::Acquire), epoch)
+    }
+}
+
+fn encode_epoch(epoch: Option<LeaderEpoch>) -> i32 {
+    epoch.map_or(NO_EPOCH, |epoch| epoch.0)
+}
+
+fn decode(offset: i64, epoch: i32) -> Option<Position> {
+    let leader_epoch = (epoch != NO_EPOCH).then_some(LeaderEpoch(epoch));
+    (offset != UNKNOWN).then_some(Position { offset: Offset(offset), leader_epoch })
+}

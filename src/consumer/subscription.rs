@@ -1,0 +1,602 @@
+//! What the application wants, what it has been given, and where each partition stands.
+//!
+//! Pure: one value behind one lock, changed by three parties and read by all.
+//! - The application subscribes, assigns, seeks, pauses ([`Subscription::subscribe`] and its neighbours).
+//! - The group says what is owned and what was committed ([`Subscription::assigned`] to [`Subscription::committed`]).
+//! - The fetcher moves phases on ([`Subscription::offset_found`] to [`Subscription::stop`]).
+//!
+//! Every answer from the network names the lease it was asked under; an answer to an ended lease changes nothing.
+//! Not here: how records are fetched (`fetch`), and how ownership is agreed (`group`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::consumer::config::AutoOffsetReset;
+use crate::consumer::position::{Delivery, Lease, LeaseId, OffsetAndMetadata, Phase, Position, ResetTo};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{LeaderEpoch, Offset, TopicName, TopicPartition};
+
+/// Which topics or partitions the application asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Interest {
+    #[default]
+    Nothing,
+    /// Topics by name, shared with the group.
+    Topics(BTreeSet<TopicName>),
+    /// Topics by pattern, shared with the group.
+    Pattern(Pattern),
+    /// Partitions that the application chose by itself.
+    Manual,
+}
+
+/// A regular expression that a whole topic name must match.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    text: Arc<str>,
+    regex: regex_lite::Regex,
+}
+
+impl Pattern {
+    pub(crate) fn new(text: &str) -> Result<Self> {
+        let regex = regex_lite::Regex::new(&format!("^(?:{text})$"))
+            .map_err(|error| Error::config(format!("the pattern {text:?} is no regular expression: {error}")))?;
+        Ok(Self { text: text.into(), regex })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn matches(&self, topic: &str) -> bool {
+        self.regex.is_match(topic)
+    }
+}
+
+/// What may be committed for one partition, and under which lease it was consumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) partition: TopicPartition,
+    pub(crate) lease: LeaseId,
+    pub(crate) offset: OffsetAndMetadata,
+}
+
+/// What a partition looks like to the fetcher.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) phase: Phase,
+    /// Paused or held: nothing is fetched, but offsets are looked up.
+    pub(crate) held: bool,
+    /// The leader epoch under which the position is known to hold.
+    pub(crate) validated: Option<LeaderEpoch>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    interest: Interest,
+    interest_version: u64,
+    assignment_version: u64,
+    entries: BTreeMap<TopicPartition, Entry>,
+    changed: BTreeSet<TopicPartition>,
+    next_lease: u64,
+    reset: AutoOffsetReset,
+    has_group: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lease: Arc<Lease>,
+    phase: Phase,
+    paused: bool,
+    held: bool,
+    validated: Option<LeaderEpoch>,
+    committed: Option<Offset>,
+}
+
+impl Entry {
+    fn apply_delivery(&self) {
+        self.lease.set_delivery(if self.paused || self.held { Delivery::Held } else { Delivery::Open });
+    }
+}
+
+impl Subscription {
+    /// `has_group`: there are committed offsets to start from.
+    pub(crate) fn new(reset: AutoOffsetReset, has_group: bool) -> Self {
+        Self {
+            interest: Interest::Nothing,
+            interest_version: 0,
+            assignment_version: 0,
+            entries: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            next_lease: 0,
+            reset,
+            has_group,
+        }
+    }
+
+    // By the application.
+
+    /// Replaces the interest by topics; partitions stay until the group takes them away.
+    ///
+    /// # Errors
+    /// Config after [`Subscription::assign`] without [`Subscription::unsubscribe`], and without a group.
+    pub(crate) fn subscribe(&mut self, topics: BTreeSet<TopicName>) -> Result<()> {
+        self.check_subscribable()?;
+        if let Some(bad) = topics.iter().find(|name| !is_topic_name(name)) {
+            return Err(Error::config(format!(
+                "{bad:?} is no topic name: allowed are 1 to 249 letters, digits, '.', '_' and '-', but not '.' or '..'"
+            )));
+        }
+        if matches!(&self.interest, Interest::Topics(now) if *now == topics) {
+            return Ok(());
+        }
+        self.set_interest(Interest::Topics(topics));
+        Ok(())
+    }
+
+    /// Replaces the interest by a pattern.
+    ///
+    /// # Errors
+    /// As [`Subscription::subscribe`].
+    pub(crate) fn subscribe_pattern(&mut self, pattern: Pattern) -> Result<()> {
+        self.check_subscribable()?;
+        self.set_interest(Interest::Pattern(pattern));
+        Ok(())
+    }
+
+    /// Replaces the assignment by partitions that the application chose; those it had keep their position.
+    ///
+    /// # Errors
+    /// Config after a subscription without [`Subscription::unsubscribe`].
+    pub(crate) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
+        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+        }
+        if let Some(bad) = partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0) {
+            return Err(Error::config(format!("{bad} names no partition")));
+        }
+        self.set_interest(Interest::Manual);
+        let gone: Vec<_> = self.entries.keys().filter(|tp| !partitions.contains(*tp)).cloned().collect();
+        self.revoke(&gone);
+        for partition in partitions {
+            self.add(partition, false);
+        }
+        Ok(())
+    }
+
+    /// Ends the interest and every lease.
+    pub(crate) fn unsubscribe(&mut self) {
+        self.set_interest(Interest::Nothing);
+        self.lost();
+    }
+
+    /// Moves a partition to an offset, under a new lease.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned or the offset is negative.
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> Result<()> {
+        if position.offset.0 < 0 {
+            return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
+        }
+        self.jump(partition, Phase::Fetching(position))
+    }
+
+    /// Moves a partition to an offset that its leader is asked for, under a new lease.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned.
+    pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
+        self.jump(partition, Phase::Resetting(to))
+    }
+
+    /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change nothing.
+    ///
+    /// # Errors
+    /// Config if one of them is not assigned; then none is changed.
+    pub(crate) fn set_paused<'a>(
+        &mut self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+        paused: bool,
+    ) -> Result<()> {
+        for partition in partitions.clone() {
+            self.entry(partition)?;
+        }
+        for partition in partitions {
+            if let Some(entry) = self.entries.get_mut(partition)
+                && entry.paused != paused
+            {
+                entry.paused = paused;
+                entry.apply_delivery();
+                self.changed.insert(partition.clone());
+            }
+        }
+        Ok(())
+    }
+
+    // By the group.
+
+    /// Adds partitions that the group gave, held until [`Subscription::release`]; those already here stay as they are.
+    pub(crate) fn assigned(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
+        for partition in partitions {
+            self.add(partition, true);
+        }
+    }
+
+    /// Lets delivery of held partitions begin or go on, once the application's listener has been told.
+    pub(crate) fn release<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        self.set_held(partitions, false);
+    }
+
+    /// Stops delivery of partitions that are about to be revoked; they stay owned and can be committed.
+    pub(crate) fn hold<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        self.set_held(partitions, true);
+    }
+
+    /// Takes partitions away: their leases end.
+    pub(crate) fn revoke<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        for partition in partitions {
+            if let Some(entry) = self.entries.remove(partition) {
+                entry.lease.set_delivery(Delivery::Ended);
+                self.changed.insert(partition.clone());
+                self.assignment_version += 1;
+            }
+        }
+    }
+
+    /// Takes everything away at once: the member was fenced, or the subscription ended.
+    pub(crate) fn lost(&mut self) {
+        let all: Vec<_> = self.entries.keys().cloned().collect();
+        self.revoke(&all);
+    }
+
+    /// The partitions whose committed offset nobody knows yet, with their leases.
+    pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, LeaseId)> {
+        let waiting = self.entries.iter().filter(|(_, entry)| matches!(entry.phase, Phase::AwaitingCommitted));
+        waiting.map(|(tp, entry)| (tp.clone(), entry.lease.id())).collect()
+    }
+
+    /// Starts a partition at its committed offset or, if there is none, where `auto.offset.reset` says.
+    pub(crate) fn start_at_committed(
+        &mut self,
+        partition: &TopicPartition,
+        lease: LeaseId,
+        committed: Option<&OffsetAndMetadata>,
+    ) {
+        let reset = self.reset;
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if !matches!(entry.phase, Phase::AwaitingCommitted) {
+            return;
+        }
+        match committed {
+            Some(committed) => {
+                let position = Position { offset: committed.offset, leader_epoch: committed.leader_epoch };
+                entry.committed = Some(committed.offset);
+                entry.lease.start_at(position);
+                entry.phase = Phase::Fetching(position);
+            }
+            None => entry.phase = reset_phase(reset, partition, "there is no committed offset"),
+        }
+        self.changed.insert(partition.clone());
+    }
+
+    /// What is finished and not yet committed: for automatic commits.
+    pub(crate) fn finished(&self) -> Vec<Commit> {
+        self.commits(|lease| lease.done())
+    }
+
+    /// What was handed over and not yet committed: for the application's own commits.
+    pub(crate) fn delivered(&self) -> Vec<Commit> {
+        self.commits(|lease| lease.delivered())
+    }
+
+    /// Notes that a commit succeeded; of a lease that has ended it is only what the broker now holds.
+    pub(crate) fn committed(&mut self, partition: &TopicPartition, offset: Offset) {
+        if let Some(entry) = self.entries.get_mut(partition) {
+            entry.committed = Some(offset);
+        }
+    }
+
+    // By the fetcher.
+
+    /// The partitions that changed since the last call, in order.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<TopicPartition> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether the fetcher has anything to look at.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// How a partition stands, or `None` if it is not assigned.
+    pub(crate) fn standing(&self, partition: &TopicPartition) -> Option<Standing> {
+        let entry = self.entries.get(partition)?;
+        Some(Standing {
+            lease: Arc::clone(&entry.lease),
+            phase: entry.phase.clone(),
+            held: entry.paused || entry.held,
+            validated: entry.validated,
+        })
+    }
+
+    /// Ends a reset with the offset that the leader named. True if the lease still waited for it.
+    ///
+    /// An offset before the position comes from a log that was cut: the application goes back, under a new lease.
+    pub(crate) fn offset_found(&mut self, partition: &TopicPartition, lease: LeaseId, position: Position) -> bool {
+        let Some(entry) = self.leased(partition, lease) else { return false };
+        if !matches!(entry.phase, Phase::Resetting(_)) {
+            return false;
+        }
+        entry.validated = None;
+        match entry.lease.position() {
+            None => entry.lease.start_at(position),
+            Some(at) if at <= position.offset => {}
+            Some(_) => return self.jump(partition, Phase::Fetching(position)).is_ok(),
+        }
+        entry.phase = Phase::Fetching(position);
+        self.changed.insert(partition.clone());
+        true
+    }
+
+    /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
+    pub(crate) fn leader_is(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: LeaderEpoch) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        let Phase::Fetching(position) = entry.phase else { return };
+        if entry.validated.is_some_and(|validated| validated >= epoch) {
+            return;
+        }
+        if position.leader_epoch.is_some() {
+            entry.phase = Phase::Validating(position);
+            self.changed.insert(partition.clone());
+        } else {
+            entry.validated = Some(epoch);
+        }
+    }
+
+    /// Ends a validation: the leader of `epoch` holds all that was read.
+    pub(crate) fn position_holds(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: Option<LeaderEpoch>) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if let Phase::Validating(position) = entry.phase {
+            entry.validated = epoch.max(entry.validated);
+            entry.phase = Phase::Fetching(position);
+            self.changed.insert(partition.clone());
+        }
+    }
+
+    /// The log was cut at `divergence`, before what was fetched: goes back there under a new lease.
+    ///
+    /// Returns the error that the application must see: only if it was given records that are gone, not if they were buffered.
+    pub(crate) fn truncated(&mut self, partition: &TopicPartition, lease: LeaseId, divergence: Position) -> Option<Error> {
+        let entry = self.leased(partition, lease)?;
+        let (Phase::Validating(_) | Phase::Fetching(_)) = entry.phase else { return None };
+        let at = entry.lease.delivered();
+        let validated = entry.validated;
+        match at {
+            Some(at) if at.offset <= divergence.offset => {
+                self.jump(partition, Phase::Fetching(at)).ok()?;
+                self.entries.get_mut(partition)?.validated = validated;
+                None
+            }
+            _ => {
+                self.jump(partition, Phase::Fetching(divergence)).ok()?;
+                let from = at.map_or(divergence.offset, |at| at.offset);
+                let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
+                Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
+            }
+        }
+    }
+
+    /// Moves what is to be fetched next. False if the position or lease has changed since the request was made.
+    pub(crate) fn fetched(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset, next: Position) -> bool {
+        let Some(entry) = self.leased(partition, lease) else { return false };
+        match &mut entry.phase {
+            Phase::Fetching(position) if position.offset == from && next.offset >= from => {
+                *position = next;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Rewinds what is fetched next to what the application has, because the buffer dropped the rest.
+    pub(crate) fn refetch(&mut self, partition: &TopicPartition, lease: LeaseId) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if let (Phase::Fetching(_), Some(at)) = (&entry.phase, entry.lease.delivered()) {
+            // A new lease, so that what is on its way is not taken for what comes after `at`.
+            let validated = entry.validated;
+            if self.jump(partition, Phase::Fetching(at)).is_ok()
+                && let Some(entry) = self.entries.get_mut(partition)
+            {
+                entry.validated = validated;
+            }
+        }
+    }
+
+    /// The leader does not hold the offset that was asked for: resets by policy.
+    ///
+    /// Returns the error that the application must see if the policy is `none`.
+    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset) -> Option<Error> {
+        let reset = self.reset;
+        let entry = self.leased(partition, lease)?;
+        match entry.phase {
+            Phase::Fetching(position) if position.offset == from => {}
+            _ => return None,
+        }
+        let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
+        if entry.lease.position() == Some(from) {
+            // Nothing is buffered, so the old position means nothing from here on.
+            self.jump(partition, phase).ok()?;
+        } else {
+            entry.phase = phase;
+            self.changed.insert(partition.clone());
+        }
+        match &self.entries.get(partition)?.phase {
+            Phase::Stopped(error) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Stops a partition until a seek. False if the lease has ended.
+    pub(crate) fn stop(&mut self, partition: &TopicPartition, lease: LeaseId, error: Error) -> bool {
+        let Some(entry) = self.leased(partition, lease) else { return false };
+        entry.phase = Phase::Stopped(error);
+        self.changed.insert(partition.clone());
+        true
+    }
+
+    // For everybody.
+
+    pub(crate) fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
+    /// Rises whenever the interest changes.
+    pub(crate) fn interest_version(&self) -> u64 {
+        self.interest_version
+    }
+
+    /// Rises whenever a partition comes or goes.
+    pub(crate) fn assignment_version(&self) -> u64 {
+        self.assignment_version
+    }
+
+    pub(crate) fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.entries.keys()
+    }
+
+    pub(crate) fn is_assigned(&self, partition: &TopicPartition) -> bool {
+        self.entries.contains_key(partition)
+    }
+
+    pub(crate) fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.entries.iter().filter(|(_, entry)| entry.paused).map(|(tp, _)| tp)
+    }
+
+    /// The lease of an assigned partition.
+    pub(crate) fn lease(&self, partition: &TopicPartition) -> Option<&Arc<Lease>> {
+        self.entries.get(partition).map(|entry| &entry.lease)
+    }
+
+    /// The next offset to hand over; `None` while it is looked up.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned; what stopped it, if it has stopped before it had a position.
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
+        let entry = self.entry(partition)?;
+        match (entry.lease.position(), &entry.phase) {
+            (None, Phase::Stopped(error)) => Err(error.clone()),
+            (position, _) => Ok(position),
+        }
+    }
+
+    fn check_subscribable(&self) -> Result<()> {
+        if !self.has_group {
+            return Err(Error::config("subscribe needs group.id; without a group, use assign"));
+        }
+        if matches!(self.interest, Interest::Manual) {
+            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+        }
+        Ok(())
+    }
+
+    fn set_interest(&mut self, interest: Interest) {
+        self.interest = interest;
+        self.interest_version += 1;
+    }
+
+    fn add(&mut self, partition: TopicPartition, held: bool) {
+        if self.entries.contains_key(&partition) {
+            return;
+        }
+        let phase = if self.has_group {
+            Phase::AwaitingCommitted
+        } else {
+            reset_phase(self.reset, &partition, "the partition was assigned without an offset")
+        };
+        let lease = self.new_lease(&partition);
+        let entry = Entry { lease, phase, paused: false, held, validated: None, committed: None };
+        entry.apply_delivery();
+        self.entries.insert(partition.clone(), entry);
+        self.changed.insert(partition);
+        self.assignment_version += 1;
+    }
+
+    fn new_lease(&mut self, partition: &TopicPartition) -> Arc<Lease> {
+        self.next_lease += 1;
+        Arc::new(Lease::new(LeaseId(self.next_lease), partition.clone()))
+    }
+
+    fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
+        let lease = self.new_lease(partition);
+        let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
+        entry.lease.set_delivery(Delivery::Ended);
+        if let Phase::Fetching(position) = phase {
+            lease.start_at(position);
+        }
+        entry.lease = lease;
+        entry.phase = phase;
+        entry.validated = None;
+        entry.apply_delivery();
+        self.changed.insert(partition.clone());
+        Ok(())
+    }
+
+    fn set_held<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>, held: bool) {
+        for partition in partitions {
+            if let Some(entry) = self.entries.get_mut(partition)
+                && entry.held != held
+            {
+                entry.held = held;
+                entry.apply_delivery();
+                self.changed.insert(partition.clone());
+            }
+        }
+    }
+
+    fn commits(&self, position: impl Fn(&Lease) -> Option<Position>) -> Vec<Commit> {
+        let mut commits = Vec::new();
+        for (partition, entry) in &self.entries {
+            if let Some(at) = position(&entry.lease)
+                && entry.committed != Some(at.offset)
+            {
+                let offset = OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() };
+                commits.push(Commit { partition: partition.clone(), lease: entry.lease.id(), offset });
+            }
+        }
+        commits
+    }
+
+    fn leased(&mut self, partition: &TopicPartition, lease: LeaseId) -> Option<&mut Entry> {
+        self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease)
+    }
+
+    fn entry(&self, partition: &TopicPartition) -> Result<&Entry> {
+        self.entries.get(partition).ok_or_else(|| not_assigned(partition))
+    }
+}
+
+fn not_assigned(partition: &TopicPartition) -> Error {
+    Error::config("the partition is not assigned to this consumer").at_partition(partition.clone())
+}
+
+fn reset_phase(policy: AutoOffsetReset, partition: &TopicPartition, why: &str) -> Phase {
+    Phase::Resetting(match policy {
+        AutoOffsetReset::Earliest => ResetTo::Earliest,
+        AutoOffsetReset::Latest => ResetTo::Latest,
+        AutoOffsetReset::ByDuration(ago) => ResetTo::Ago(ago),
+        AutoOffsetReset::None => {
+            let message = format!("{why} and auto.offset.reset is none: seek to go on");
+            return Phase::Stopped(Error::new(ErrorKind::NoOffset, message).at_partition(partition.clone()));
+        }
+    })
+}
+
+/// Kafka's rule for topic names (`org.apache.kafka.common.internals.Topic`).
+fn is_topic_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests;
