@@ -91,7 +91,7 @@ pub enum Class {
     Rejoin,
     /// The handle can do no more.
     Fatal,
-    /// The configuration must be changed.
+    /// The configuration, or what the cluster permits the client, must be changed.
     Config,
 }
 
