@@ -1,4 +1,5 @@
 //! A Kafka to test against, one type for all kinds.
 
 pub mod apache;
+pub mod embedded;
 pub mod proxy;

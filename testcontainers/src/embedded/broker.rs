@@ -1,0 +1,55 @@
+//! One broker: its addresses, what it serves, and whether it runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::sessions::FetchSessions;
+
+/// A host and a port.
+pub(crate) type Address = (String, u16);
+
+#[derive(Debug)]
+pub(crate) struct Broker {
+    /// Where it listens.
+    pub(crate) listen: Address,
+    /// Where metadata says that it listens.
+    pub(crate) advertised: Address,
+    pub(crate) rack: Option<String>,
+    /// Ends its connections; `None` while it is down.
+    pub(crate) running: Option<CancellationToken>,
+    /// The controller takes it for alive: true for a while after it was killed.
+    pub(crate) registered: bool,
+    /// Serves, but is not in metadata.
+    pub(crate) hidden: bool,
+    /// The versions it admits to, by API key.
+    pub(crate) versions: BTreeMap<i16, (i16, i16)>,
+    pub(crate) throttle: Duration,
+    pub(crate) sessions: FetchSessions,
+}
+
+impl Broker {
+    pub(crate) fn new(listen: Address, versions: BTreeMap<i16, (i16, i16)>, session_slots: usize) -> Self {
+        Self {
+            advertised: listen.clone(),
+            listen,
+            rack: None,
+            running: None,
+            registered: false,
+            hidden: false,
+            versions,
+            throttle: Duration::ZERO,
+            sessions: FetchSessions::new(session_slots),
+        }
+    }
+
+    /// As far as the controller knows.
+    pub(crate) fn is_up(&self) -> bool {
+        self.registered
+    }
+
+    pub(crate) fn throttle_ms(&self) -> i32 {
+        i32::try_from(self.throttle.as_millis()).unwrap_or(i32::MAX)
+    }
+}

@@ -1,0 +1,193 @@
+//! How a cluster is to be, before it starts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::broker::Broker;
+use super::clock::{Clock, Random};
+use super::fault::Faults;
+use super::state::{Settings, Shared, State};
+use super::{EmbeddedCluster, Transport, api};
+
+/// The port of every broker in memory, where only hosts differ.
+const PORT: u16 = 9092;
+
+/// Settings of an [`EmbeddedCluster`]; by default one broker over TCP that creates topics when asked for them.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    brokers: i32,
+    transport: Transport,
+    seed: u64,
+    settings: Settings,
+    racks: BTreeMap<i32, String>,
+    topics: Vec<(String, i32, i16)>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            brokers: 1,
+            transport: Transport::Tcp,
+            seed: 1,
+            settings: Settings::default(),
+            racks: BTreeMap::new(),
+            topics: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// How many brokers; their ids count from 1.
+    pub fn brokers(mut self, count: i32) -> Self {
+        self.brokers = count;
+        self
+    }
+
+    /// Connections are pairs of buffers from [`EmbeddedCluster::connect`], and time is tokio's, which may be paused.
+    pub fn in_memory(mut self) -> Self {
+        self.transport = Transport::Memory;
+        self
+    }
+
+    /// Brokers listen on ports of 127.0.0.1, and time is the system's.
+    pub fn tcp(mut self) -> Self {
+        self.transport = Transport::Tcp;
+        self
+    }
+
+    /// The seed of ids, garbage and the dice of fault rules.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// A topic that is there from the start.
+    pub fn topic(mut self, name: impl Into<String>, partitions: i32, replication: i16) -> Self {
+        self.topics.push((name.into(), partitions, replication));
+        self
+    }
+
+    /// `auto.create.topics.enable`, by default true.
+    pub fn auto_create_topics(mut self, yes: bool) -> Self {
+        self.settings.auto_create_topics = yes;
+        self
+    }
+
+    /// `num.partitions` of topics that do not say, by default 1.
+    pub fn default_partitions(mut self, count: i32) -> Self {
+        self.settings.default_partitions = count;
+        self
+    }
+
+    /// `default.replication.factor`, by default 1.
+    pub fn default_replication(mut self, factor: i16) -> Self {
+        self.settings.default_replication = factor;
+        self
+    }
+
+    /// `message.max.bytes`, by default 1,048,588.
+    pub fn message_max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.message_max_bytes = bytes;
+        self
+    }
+
+    /// `max.incremental.fetch.session.cache.slots` of each broker, by default 1000.
+    pub fn fetch_session_slots(mut self, slots: usize) -> Self {
+        self.settings.fetch_session_slots = slots;
+        self
+    }
+
+    /// `group.initial.rebalance.delay.ms`: Kafka's default is 3 s, ours is none.
+    pub fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
+        self.settings.initial_rebalance_delay = delay;
+        self
+    }
+
+    /// `group.min.session.timeout.ms`, by default 6 s.
+    pub fn min_session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.min_session_timeout = timeout;
+        self
+    }
+
+    /// How long the controller takes to see that a killed broker is dead: by default no time, in Kafka 9 s.
+    pub fn failure_detection(mut self, delay: Duration) -> Self {
+        self.settings.failure_detection = delay;
+        self
+    }
+
+    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 0 for the old protocol.
+    pub fn transaction_version(mut self, level: i16) -> Self {
+        self.settings.transaction_version = level;
+        self
+    }
+
+    /// The rack of a broker.
+    pub fn rack(mut self, broker: i32, rack: impl Into<String>) -> Self {
+        self.racks.insert(broker, rack.into());
+        self
+    }
+
+    /// Starts the brokers.
+    ///
+    /// # Errors
+    /// When a port cannot be bound, or a topic of the builder cannot be made.
+    pub async fn start(self) -> io::Result<EmbeddedCluster> {
+        let mut random = Random::new(self.seed);
+        let cluster_id = random.uuid().simple().to_string();
+        let (mut brokers, mut listeners) = (BTreeMap::new(), BTreeMap::new());
+        for id in 1..=self.brokers {
+            let listen = match self.transport {
+                Transport::Memory => (format!("broker-{id}"), PORT),
+                Transport::Tcp => {
+                    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+                    let port = listener.local_addr()?.port();
+                    listeners.insert(id, listener);
+                    ("127.0.0.1".to_owned(), port)
+                }
+            };
+            let mut broker = Broker::new(listen, api::served(), self.settings.fetch_session_slots);
+            broker.rack = self.racks.get(&id).cloned();
+            brokers.insert(id, broker);
+        }
+        let clock = match self.transport {
+            Transport::Memory => Clock::Virtual { epoch_ms: Clock::VIRTUAL_EPOCH_MS, started: Instant::now() },
+            Transport::Tcp => Clock::System,
+        };
+        let shared = Shared::new(self.state(random, cluster_id, brokers), clock);
+        let cluster = EmbeddedCluster::new(shared, self.transport);
+        for id in 1..=self.brokers {
+            cluster.run_broker(id, listeners.remove(&id));
+        }
+        for (name, partitions, replication) in &self.topics {
+            cluster.create_topic(name, *partitions, *replication).map_err(refused)?;
+        }
+        Ok(cluster)
+    }
+
+    fn state(&self, random: Random, cluster_id: String, brokers: BTreeMap<i32, Broker>) -> State {
+        State {
+            settings: self.settings.clone(),
+            random,
+            cluster_id,
+            controller: 1,
+            brokers,
+            topics: BTreeMap::new(),
+            topic_names: BTreeMap::new(),
+            coordinators: BTreeMap::new(),
+            next_producer_id: 1000,
+            next_connection: 0,
+            faults: Faults::default(),
+            requests: VecDeque::new(),
+        }
+    }
+}
+
+fn refused(error: ResponseError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}

@@ -1,0 +1,375 @@
+//! What a test does to a cluster, and asks of it.
+
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ApiKey;
+use tokio::time::sleep;
+
+use super::log::batch::{BatchHeader, build};
+use super::log::records::{ScannedRecord, encode, scan};
+use super::log::{Log, StoredBatch, batch};
+use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
+use super::{EmbeddedCluster, Fault, FaultId, TrackedRequest};
+
+/// How a transaction that a test appends ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionEnd {
+    Committed,
+    Aborted,
+    /// Not yet: the last stable offset stays before it.
+    Open,
+}
+
+/// Topics.
+impl EmbeddedCluster {
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// As CreateTopics answers.
+    pub fn create_topic(&self, name: &str, partitions: i32, replication: i16) -> Result<(), ResponseError> {
+        self.shared().lock().create_topic(name, partitions, replication).map(drop)
+    }
+
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// As DeleteTopics answers.
+    pub fn delete_topic(&self, name: &str) -> Result<(), ResponseError> {
+        let deleted = self.shared().lock().delete_topic(name).map(drop);
+        self.shared().changed.notify_waiters();
+        deleted
+    }
+
+    /// Adds partitions until there are `count`.
+    ///
+    /// # Errors
+    /// As CreatePartitions answers.
+    pub fn grow_topic(&self, name: &str, count: i32) -> Result<(), ResponseError> {
+        self.shared().lock().grow_topic(name, count)
+    }
+
+    /// Sets a setting of a topic, such as `cleanup.policy`, `message.timestamp.type` or `min.insync.replicas`.
+    pub fn set_topic_config(&self, name: &str, key: &str, value: &str) {
+        if let Some(topic) = self.shared().lock().topics.get_mut(name) {
+            topic.configs.insert(key.to_owned(), value.to_owned());
+        }
+    }
+
+    /// The batches of a partition, oldest first.
+    pub fn log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
+        let state = self.shared().lock();
+        state.partition(topic, partition).map_or_else(Vec::new, |partition| partition.log.batches().to_vec())
+    }
+
+    /// The first offset of a partition and the one after its last.
+    pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let state = self.shared().lock();
+        state.partition(topic, partition).map(|partition| (partition.log.start(), partition.log.end()))
+    }
+
+    /// Deletes what lies below `offset`.
+    pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) {
+        self.with_log(topic, partition, |log| log.delete_below(offset));
+    }
+
+    /// Cuts a partition's log at `offset` and starts another leader epoch, as an unclean election does.
+    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
+        if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
+            partition.log.truncate(offset);
+            let leader = partition.leader;
+            partition.leader = None;
+            partition.elect(leader);
+        }
+        self.shared().changed.notify_waiters();
+    }
+
+    /// Keeps the high watermark at `offset`, or lets it go: consumers see nothing from there on.
+    pub fn hold_high_watermark(&self, topic: &str, partition: i32, offset: Option<i64>) {
+        self.with_log(topic, partition, |log| log.hold_from(offset));
+    }
+
+    /// Forgets a producer, or all, in a partition, as expiry does.
+    pub fn forget_producer(&self, topic: &str, partition: i32, producer_id: Option<i64>) {
+        self.with_log(topic, partition, |log| log.producers.forget(producer_id));
+    }
+
+    /// Appends bytes as they are, with only offset and leader epoch patched; they need not be right.
+    pub fn append_raw(&self, topic: &str, partition: i32, batch: &[u8]) {
+        if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
+            let epoch = partition.leader_epoch;
+            partition.log.append_unchecked(batch, epoch, None);
+        }
+        self.shared().changed.notify_waiters();
+    }
+
+    /// Appends a batch of records (key, value) and gives its first offset.
+    pub fn append(&self, topic: &str, partition: i32, records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Option<i64> {
+        self.append_as(topic, partition, (0, -1, -1, -1), records)
+    }
+
+    /// Appends a batch of a transaction and, unless it stays open, its marker; gives the first offset.
+    ///
+    /// The producer is known only to this partition: there is no transaction at a coordinator.
+    pub fn append_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        producer_id: i64,
+        records: &[(Option<&[u8]>, Option<&[u8]>)],
+        end: TransactionEnd,
+    ) -> Option<i64> {
+        const TRANSACTIONAL: i16 = 1 << 4;
+        let offset = self.append_as(topic, partition, (TRANSACTIONAL, producer_id, 0, 0), records)?;
+        if end != TransactionEnd::Open {
+            self.end_transaction(topic, partition, producer_id, end == TransactionEnd::Committed);
+        }
+        Some(offset)
+    }
+
+    /// Writes the marker of a transaction that [`EmbeddedCluster::append_transaction`] left open.
+    pub fn end_transaction(&self, topic: &str, partition: i32, producer_id: i64, committed: bool) {
+        let now = self.shared().now_ms();
+        if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
+            let epoch = partition.leader_epoch;
+            partition.log.append_marker((producer_id, 0), committed, epoch, now);
+        }
+        self.shared().changed.notify_waiters();
+    }
+
+    fn append_as(
+        &self,
+        topic: &str,
+        partition: i32,
+        (attributes, producer_id, epoch, sequence): (i16, i64, i16, i32),
+        records: &[(Option<&[u8]>, Option<&[u8]>)],
+    ) -> Option<i64> {
+        let count = i32::try_from(records.len()).ok()?;
+        let now = self.shared().now_ms();
+        let bytes = build(attributes, now, producer_id, epoch, sequence, count, &encode(records));
+        let mut state = self.shared().lock();
+        let partition = state.partition_mut(topic, partition)?;
+        let offset = partition.log.append_unchecked(&bytes, partition.leader_epoch, None);
+        if let Some(header) = BatchHeader::read(&bytes).filter(BatchHeader::has_producer_id) {
+            partition.log.producers.appended(&header, offset, now);
+        }
+        drop(state);
+        self.shared().changed.notify_waiters();
+        Some(offset)
+    }
+
+    fn with_log(&self, topic: &str, partition: i32, change: impl FnOnce(&mut Log)) {
+        if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
+            change(&mut partition.log);
+        }
+        self.shared().changed.notify_waiters();
+    }
+}
+
+/// Brokers.
+impl EmbeddedCluster {
+    /// Stops a broker in good order: its partitions move first, then its connections close.
+    pub fn stop_broker(&self, id: i32) {
+        self.down(id, true);
+    }
+
+    /// Ends a broker at once; its partitions move when the controller has noticed.
+    pub fn kill_broker(&self, id: i32) {
+        let delay = self.shared().lock().settings.failure_detection;
+        self.down(id, delay.is_zero());
+        if !delay.is_zero() {
+            let (cluster, ended) = (std::sync::Arc::clone(self.shared()), self.inner.ended.clone());
+            self.inner.tasks.spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = ended.cancelled() => {}
+                    () = sleep(delay) => {
+                        let mut state = cluster.lock();
+                        if state.broker(id).is_some_and(|broker| broker.running.is_none()) {
+                            state.unregister(id);
+                        }
+                        drop(state);
+                        cluster.changed.notify_waiters();
+                    }
+                }
+            });
+        }
+    }
+
+    /// Cuts every connection to a broker that goes on running.
+    pub fn cut_connections(&self, id: i32) {
+        let fresh = self.inner.ended.child_token();
+        let old = self.shared().lock().brokers.get_mut(&id).and_then(|broker| {
+            let running = broker.running.as_mut()?;
+            Some(std::mem::replace(running, fresh))
+        });
+        if let Some(old) = old {
+            old.cancel();
+        }
+    }
+
+    /// The brokers that run.
+    pub fn running_brokers(&self) -> Vec<i32> {
+        let state = self.shared().lock();
+        state.brokers.iter().filter(|(_, broker)| broker.running.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// The broker that leads a partition.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.shared().lock().partition(topic, partition)?.leader
+    }
+
+    /// The leader epoch of a partition.
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> Option<i32> {
+        Some(self.shared().lock().partition(topic, partition)?.leader_epoch)
+    }
+
+    /// Moves the lead of a partition to `to`, or to its next replica that is up.
+    pub fn move_leader(&self, topic: &str, partition: i32, to: Option<i32>) {
+        self.shared().lock().move_leader(topic, partition, to);
+        self.shared().changed.notify_waiters();
+    }
+
+    /// Sends consumers that name their rack to this replica (KIP-392).
+    pub fn set_preferred_replica(&self, topic: &str, partition: i32, replica: Option<i32>) {
+        if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
+            partition.preferred_replica = replica;
+        }
+        self.shared().changed.notify_waiters();
+    }
+
+    /// The broker that coordinates a group.
+    pub fn group_coordinator(&self, group: &str) -> Option<i32> {
+        self.shared().lock().coordinator(GROUP_KEY, group)
+    }
+
+    /// Moves a group to the coordinator `to`, or to the next broker.
+    pub fn move_group_coordinator(&self, group: &str, to: Option<i32>) {
+        self.shared().lock().move_coordinator(GROUP_KEY, group, to);
+    }
+
+    /// The broker that coordinates a transactional id.
+    pub fn transaction_coordinator(&self, id: &str) -> Option<i32> {
+        self.shared().lock().coordinator(TRANSACTION_KEY, id)
+    }
+
+    /// Moves a transactional id to the coordinator `to`, or to the next broker.
+    pub fn move_transaction_coordinator(&self, id: &str, to: Option<i32>) {
+        self.shared().lock().move_coordinator(TRANSACTION_KEY, id, to);
+    }
+
+    /// Changes the address that metadata gives for a broker, not where it listens.
+    pub fn set_advertised_address(&self, id: i32, host: &str, port: u16) {
+        self.with_broker(id, |broker| broker.advertised = (host.to_owned(), port));
+    }
+
+    /// Takes a broker out of metadata, or back in, while it goes on serving.
+    pub fn hide_broker(&self, id: i32, hidden: bool) {
+        self.with_broker(id, |broker| broker.hidden = hidden);
+    }
+
+    /// Changes the versions of an API that a broker claims and serves.
+    pub fn set_versions(&self, id: i32, api: ApiKey, min: i16, max: i16) {
+        self.with_broker(id, |broker| {
+            broker.versions.insert(api as i16, (min, max));
+        });
+    }
+
+    /// Takes an API away from a broker.
+    pub fn remove_api(&self, id: i32, api: ApiKey) {
+        self.with_broker(id, |broker| {
+            broker.versions.remove(&(api as i16));
+        });
+    }
+
+    /// Tells every client of a broker to pause this long (KIP-219), and is deaf to it meanwhile.
+    pub fn set_throttle(&self, id: i32, throttle: Duration) {
+        self.with_broker(id, |broker| broker.throttle = throttle);
+    }
+
+    /// Changes how many fetch sessions a broker keeps; drops those above.
+    pub fn set_fetch_session_slots(&self, id: i32, slots: usize) {
+        self.with_broker(id, |broker| broker.sessions.set_slots(slots));
+    }
+
+    /// Drops every fetch session of a broker.
+    pub fn evict_fetch_sessions(&self, id: i32) {
+        self.with_broker(id, |broker| broker.sessions.clear());
+    }
+
+    fn with_broker(&self, id: i32, change: impl FnOnce(&mut super::broker::Broker)) {
+        if let Some(broker) = self.shared().lock().brokers.get_mut(&id) {
+            change(broker);
+        }
+    }
+
+    fn down(&self, id: i32, at_once: bool) {
+        let running = {
+            let mut state = self.shared().lock();
+            let running = state.brokers.get_mut(&id).and_then(|broker| broker.running.take());
+            if at_once {
+                state.unregister(id);
+            }
+            running
+        };
+        if let Some(running) = running {
+            running.cancel();
+        }
+        self.shared().changed.notify_waiters();
+    }
+}
+
+/// Faults and what was asked.
+impl EmbeddedCluster {
+    /// Puts a rule into force, after those already there.
+    pub fn fault(&self, fault: Fault) -> FaultId {
+        self.shared().lock().faults.add(fault)
+    }
+
+    pub fn remove_fault(&self, id: FaultId) {
+        self.shared().lock().faults.remove(id);
+    }
+
+    pub fn clear_faults(&self) {
+        self.shared().lock().faults.clear();
+    }
+
+    /// How often a rule has acted.
+    pub fn fault_hits(&self, id: FaultId) -> u64 {
+        self.shared().lock().faults.hits(id)
+    }
+
+    /// The requests that brokers received, oldest first; the newest 100,000.
+    pub fn requests(&self) -> Vec<TrackedRequest> {
+        self.shared().lock().requests.iter().cloned().collect()
+    }
+
+    /// The requests of one API.
+    pub fn requests_of(&self, api: ApiKey) -> Vec<TrackedRequest> {
+        self.shared().lock().requests.iter().filter(|request| request.api == api).cloned().collect()
+    }
+
+    pub fn clear_requests(&self) {
+        self.shared().lock().requests.clear();
+    }
+}
+
+impl StoredBatch {
+    /// The records of an uncompressed batch; `None` for a compressed or malformed one.
+    pub fn records(&self) -> Option<Vec<ScannedRecord<'_>>> {
+        if self.header.compression() != 0 {
+            return None;
+        }
+        scan(self.bytes.get(batch::HEADER_LEN..)?, self.header.record_count)
+    }
+}
+
+impl State {
+    /// The controller takes a broker for dead.
+    fn unregister(&mut self, id: i32) {
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            broker.registered = false;
+        }
+        self.elect_leaders();
+    }
+}

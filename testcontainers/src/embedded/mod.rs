@@ -1,0 +1,203 @@
+//! An in-process Kafka of one or several brokers, over TCP or in memory.
+//!
+//! It checks what a broker checks and keeps batches as opaque bytes. In memory, under tokio's paused time and on one
+//! thread, everything it does follows from the seed and from what its clients send. What it lacks is in `GAPS.md`.
+//!
+//! ```text
+//! connection (one request at a time) ─▶ api/ (decode, fault rules, a file per API) ─▶ state (one lock)
+//!                                                                                       ├ log/     batches, producers
+//!                                                                                       ├ sessions fetch sessions
+//!                                                                                       └ group/   classic groups
+//! ```
+//!
+//! It speaks through the crate kafka-protocol, never through the client's codec.
+
+mod api;
+mod broker;
+mod builder;
+mod clock;
+mod connection;
+mod control;
+mod fault;
+mod log;
+mod sessions;
+mod state;
+mod topic;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use builder::Builder;
+pub use control::TransactionEnd;
+pub use fault::{Fault, FaultId, Reaction};
+pub use kafka_protocol::ResponseError as ErrorCode;
+pub use kafka_protocol::messages::ApiKey;
+pub use log::StoredBatch;
+pub use log::batch::BatchHeader;
+pub use log::records::ScannedRecord;
+pub use track::TrackedRequest;
+
+use state::Shared;
+
+/// The buffer of each direction of a connection in memory: about a socket's.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// A Kafka that runs inside this process; clones are the same cluster, and it ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct EmbeddedCluster {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    transport: Transport,
+    tasks: TaskTracker,
+    ended: CancellationToken,
+    /// The listeners of brokers that run over TCP.
+    accepting: Mutex<BTreeMap<i32, JoinHandle<()>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Memory,
+    Tcp,
+}
+
+impl EmbeddedCluster {
+    /// Describes a cluster to start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn new(shared: Arc<Shared>, transport: Transport) -> Self {
+        let inner =
+            Inner { shared, transport, tasks: TaskTracker::new(), ended: CancellationToken::new(), accepting: Mutex::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The addresses that clients start from, separated by commas.
+    pub fn bootstrap_servers(&self) -> String {
+        let state = self.shared().lock();
+        let addresses: Vec<String> =
+            state.brokers.values().map(|broker| format!("{}:{}", broker.listen.0, broker.listen.1)).collect();
+        addresses.join(",")
+    }
+
+    /// Connects to a broker in memory.
+    ///
+    /// # Errors
+    /// `NotFound` when no broker has the address, as a name that does not resolve; `ConnectionRefused` when it is down.
+    pub fn connect(&self, host: &str, port: u16) -> io::Result<DuplexStream> {
+        let (id, running) = {
+            let state = self.shared().lock();
+            let found = state.brokers.iter().find(|(_, broker)| broker.listen.0 == host && broker.listen.1 == port);
+            let (id, broker) = found.ok_or_else(|| not_found(host, port))?;
+            (*id, broker.running.clone().ok_or(io::ErrorKind::ConnectionRefused)?)
+        };
+        let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        let serving = connection::serve(Arc::clone(self.shared()), id, server, running);
+        self.inner.tasks.spawn(serving);
+        Ok(client)
+    }
+
+    /// Starts a broker that was stopped or killed, at its old address.
+    ///
+    /// # Errors
+    /// When its port cannot be bound again.
+    pub async fn start_broker(&self, id: i32) -> io::Result<()> {
+        let listen = {
+            let state = self.shared().lock();
+            match state.broker(id) {
+                Some(broker) if broker.running.is_none() => broker.listen.clone(),
+                _ => return Ok(()),
+            }
+        };
+        let listener = match self.inner.transport {
+            Transport::Memory => None,
+            Transport::Tcp => {
+                let old = self.accepting().remove(&id);
+                if let Some(old) = old {
+                    // The port is free when its task has ended; a panic there is no matter here.
+                    drop(old.await);
+                }
+                Some(TcpListener::bind((listen.0.as_str(), listen.1)).await?)
+            }
+        };
+        self.run_broker(id, listener);
+        Ok(())
+    }
+
+    /// Ends all brokers and waits for their tasks.
+    pub async fn shutdown(&self) {
+        self.inner.ended.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    fn run_broker(&self, id: i32, listener: Option<TcpListener>) {
+        let running = self.inner.ended.child_token();
+        {
+            let mut state = self.shared().lock();
+            let Some(broker) = state.brokers.get_mut(&id) else { return };
+            broker.running = Some(running.clone());
+            broker.registered = true;
+            broker.sessions.clear();
+            state.elect_leaders();
+        }
+        self.shared().changed.notify_waiters();
+        if let Some(listener) = listener {
+            let accepting = accept(Arc::clone(self.shared()), id, listener, self.inner.tasks.clone(), running);
+            let task = self.inner.tasks.spawn(accepting);
+            self.accepting().insert(id, task);
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    fn accepting(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, JoinHandle<()>>> {
+        self.inner.accepting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
+}
+
+async fn accept(shared: Arc<Shared>, broker: i32, listener: TcpListener, tasks: TaskTracker, running: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = running.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(broker, %error, "TCP_NODELAY");
+                }
+                tasks.spawn(connection::serve(Arc::clone(&shared), broker, stream, running.clone()));
+            }
+            Err(error) => tracing::warn!(broker, %error, "accept failed"),
+        }
+    }
+}
+
+fn not_found(host: &str, port: u16) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no broker listens at {host}:{port}"))
+}

@@ -1,0 +1,300 @@
+//! Everything the cluster knows, behind one lock that is never held over an await.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{BrokerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::broker::Broker;
+use super::clock::{Clock, Random};
+use super::fault::Faults;
+use super::topic::{Partition, Topic, is_valid_name};
+use super::track::TrackedRequest;
+
+/// How the cluster behaves; the defaults are Kafka's except where said.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) auto_create_topics: bool,
+    pub(crate) default_partitions: i32,
+    pub(crate) default_replication: i16,
+    pub(crate) message_max_bytes: usize,
+    pub(crate) fetch_session_slots: usize,
+    /// Kafka waits 3 s; a test does not want to.
+    pub(crate) initial_rebalance_delay: Duration,
+    pub(crate) min_session_timeout: Duration,
+    pub(crate) max_session_timeout: Duration,
+    pub(crate) max_transaction_timeout: Duration,
+    pub(crate) max_offset_metadata: usize,
+    /// How long a killed broker passes for alive; Kafka's session timeout is 9 s.
+    pub(crate) failure_detection: Duration,
+    /// The finalized `transaction.version`: 2 is KIP-890 part 2.
+    pub(crate) transaction_version: i16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            auto_create_topics: true,
+            default_partitions: 1,
+            default_replication: 1,
+            message_max_bytes: 1_048_588,
+            fetch_session_slots: 1000,
+            initial_rebalance_delay: Duration::ZERO,
+            min_session_timeout: Duration::from_secs(6),
+            max_session_timeout: Duration::from_secs(30 * 60),
+            max_transaction_timeout: Duration::from_secs(15 * 60),
+            max_offset_metadata: 4096,
+            failure_detection: Duration::ZERO,
+            transaction_version: 2,
+        }
+    }
+}
+
+/// What the connections of all brokers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Something was appended or moved: parked fetches look again.
+    pub(crate) changed: Notify,
+    /// A deadline may have come nearer: the timer looks again.
+    pub(crate) timers: Notify,
+    pub(crate) clock: Clock,
+    pub(crate) started: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) cluster_id: String,
+    pub(crate) controller: i32,
+    pub(crate) brokers: BTreeMap<i32, Broker>,
+    pub(crate) topics: BTreeMap<String, Topic>,
+    pub(crate) topic_names: BTreeMap<Uuid, String>,
+    /// Coordinators that a test placed, by (key type, key).
+    pub(crate) coordinators: BTreeMap<(i8, String), i32>,
+    pub(crate) next_producer_id: i64,
+    pub(crate) next_connection: u64,
+    pub(crate) faults: Faults,
+    pub(crate) requests: VecDeque<TrackedRequest>,
+}
+
+/// A topic and a partition in it.
+pub(crate) type TopicPartition = (String, i32);
+
+/// The types of coordinator keys.
+pub(crate) const GROUP_KEY: i8 = 0;
+pub(crate) const TRANSACTION_KEY: i8 = 1;
+
+impl Shared {
+    pub(crate) fn new(state: State, clock: Clock) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), timers: Notify::new(), clock, started: Instant::now() })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
+
+impl State {
+    pub(crate) fn broker(&self, id: i32) -> Option<&Broker> {
+        self.brokers.get(&id)
+    }
+
+    pub(crate) fn up_brokers(&self) -> impl Iterator<Item = (i32, &Broker)> {
+        self.brokers.iter().filter(|(_, broker)| broker.is_up()).map(|(id, broker)| (*id, broker))
+    }
+
+    /// The brokers that metadata shows.
+    pub(crate) fn visible_brokers(&self) -> impl Iterator<Item = (i32, &Broker)> {
+        self.up_brokers().filter(|(_, broker)| !broker.hidden)
+    }
+
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<&Partition> {
+        self.topics.get(topic)?.partition(index)
+    }
+
+    pub(crate) fn partition_mut(&mut self, topic: &str, index: i32) -> Option<&mut Partition> {
+        self.topics.get_mut(topic)?.partition_mut(index)
+    }
+
+    /// The partition, if `broker` leads it.
+    pub(crate) fn led_by(&mut self, broker: i32, topic: &str, index: i32) -> Result<&mut Partition, ResponseError> {
+        let partition = self.partition_mut(topic, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        if partition.leader == Some(broker) { Ok(partition) } else { Err(ResponseError::NotLeaderOrFollower) }
+    }
+
+    /// Compares the epoch that a client knows with the partition's (KIP-320).
+    pub(crate) fn check_epoch(partition: &Partition, known: i32) -> Result<(), ResponseError> {
+        match known {
+            known if known < 0 || known == partition.leader_epoch => Ok(()),
+            known if known < partition.leader_epoch => Err(ResponseError::FencedLeaderEpoch),
+            _ => Err(ResponseError::UnknownLeaderEpoch),
+        }
+    }
+
+    /// Replicas that are up, all of which are in sync.
+    pub(crate) fn in_sync(&self, partition: &Partition) -> Vec<i32> {
+        let is_up = |id: &i32| self.broker(*id).is_some_and(Broker::is_up);
+        partition.replicas.iter().copied().filter(is_up).collect()
+    }
+
+    /// Makes a topic whose replicas are spread over the brokers that are up.
+    pub(crate) fn create_topic(&mut self, name: &str, partitions: i32, replication: i16) -> Result<Uuid, ResponseError> {
+        let replicas = self.placement(partitions, replication)?;
+        self.create_topic_on(name, replicas)
+    }
+
+    /// Replicas for the partitions of a new topic.
+    pub(crate) fn placement(&self, partitions: i32, replication: i16) -> Result<Vec<Vec<i32>>, ResponseError> {
+        let brokers: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        let replication = usize::try_from(replication).unwrap_or(0);
+        if partitions < 1 {
+            return Err(ResponseError::InvalidPartitions);
+        }
+        if replication < 1 || replication > brokers.len() {
+            return Err(ResponseError::InvalidReplicationFactor);
+        }
+        let partitions = usize::try_from(partitions).unwrap_or(0);
+        Ok((0..partitions).map(|index| spread(&brokers, self.topics.len() + index, replication)).collect())
+    }
+
+    /// Makes a topic with the replicas given for each partition.
+    pub(crate) fn create_topic_on(&mut self, name: &str, replicas: Vec<Vec<i32>>) -> Result<Uuid, ResponseError> {
+        if !is_valid_name(name) {
+            return Err(ResponseError::InvalidTopicException);
+        }
+        if self.topics.contains_key(name) {
+            return Err(ResponseError::TopicAlreadyExists);
+        }
+        let id = self.random.uuid();
+        let partitions = replicas.into_iter().map(Partition::new).collect();
+        self.topics.insert(name.to_owned(), Topic { id, partitions, configs: BTreeMap::new() });
+        self.topic_names.insert(id, name.to_owned());
+        Ok(id)
+    }
+
+    /// Adds partitions until there are `count`.
+    pub(crate) fn grow_topic(&mut self, name: &str, count: i32) -> Result<(), ResponseError> {
+        let brokers: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        let topic = self.topics.get_mut(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let count = usize::try_from(count).unwrap_or(0);
+        if count <= topic.partitions.len() {
+            return Err(ResponseError::InvalidPartitions);
+        }
+        let replication = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
+        for index in topic.partitions.len()..count {
+            topic.partitions.push(Partition::new(spread(&brokers, index, replication)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete_topic(&mut self, name: &str) -> Result<Uuid, ResponseError> {
+        let topic = self.topics.remove(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        self.topic_names.remove(&topic.id);
+        Ok(topic.id)
+    }
+
+    /// The name of a topic that a request names by name or by id.
+    pub(crate) fn topic_name(&self, name: &TopicName, id: Uuid) -> Option<String> {
+        if id.is_nil() { Some(name.to_string()) } else { self.topic_names.get(&id).cloned() }
+    }
+
+    /// Elects a leader for every partition that has none that is up, or could have one again.
+    pub(crate) fn elect_leaders(&mut self) {
+        let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
+            if partition.leader.is_some_and(|leader| up.contains(&leader)) {
+                continue;
+            }
+            let next = partition.replicas.iter().copied().find(|replica| up.contains(replica));
+            partition.elect(next);
+        }
+        if !up.contains(&self.controller) {
+            self.controller = up.first().copied().unwrap_or(self.controller);
+        }
+    }
+
+    /// Gives a partition another leader that is up: `to`, or the next replica.
+    pub(crate) fn move_leader(&mut self, topic: &str, index: i32, to: Option<i32>) {
+        let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        let Some(partition) = self.partition_mut(topic, index) else { return };
+        let current = partition.leader;
+        let next = || partition.replicas.iter().copied().find(|id| up.contains(id) && Some(*id) != current);
+        let Some(leader) = to.or_else(next) else { return };
+        if !partition.replicas.contains(&leader) {
+            partition.replicas.push(leader);
+        }
+        partition.elect(Some(leader));
+    }
+
+    /// Gives a group or transaction another coordinator that is up: `to`, or the next broker.
+    pub(crate) fn move_coordinator(&mut self, key_type: i8, key: &str, to: Option<i32>) {
+        let current = self.coordinator(key_type, key);
+        let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        let next = up.iter().find(|id| Some(**id) > current).or(up.first()).copied();
+        if let Some(broker) = to.or(next) {
+            self.coordinators.insert((key_type, key.to_owned()), broker);
+        }
+    }
+
+    /// A producer id that nobody has.
+    pub(crate) fn new_producer_id(&mut self) -> i64 {
+        self.next_producer_id += 1;
+        self.next_producer_id
+    }
+
+    /// The broker that coordinates a key: where a test put it, else by a hash over the brokers.
+    pub(crate) fn coordinator(&self, key_type: i8, key: &str) -> Option<i32> {
+        let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
+        if let Some(placed) = self.coordinators.get(&(key_type, key.to_owned())).filter(|id| up.contains(id)) {
+            return Some(*placed);
+        }
+        let all: Vec<i32> = self.brokers.keys().copied().collect();
+        // FNV-1a: stable over runs and Rust versions.
+        let hash =
+            key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let slots = u64::try_from(all.len()).ok().filter(|slots| *slots > 0)?;
+        let first = usize::try_from(hash % slots).unwrap_or(0);
+        all.iter().cycle().skip(first).take(all.len()).copied().find(|id| up.contains(id))
+    }
+
+    /// Fails unless `broker` coordinates the key.
+    pub(crate) fn check_coordinator(&self, broker: i32, key_type: i8, key: &str) -> Result<(), ResponseError> {
+        if self.coordinator(key_type, key) == Some(broker) { Ok(()) } else { Err(ResponseError::NotCoordinator) }
+    }
+
+    /// The address that metadata gives for a broker.
+    pub(crate) fn endpoint(&self, id: i32) -> Option<Endpoint> {
+        let broker = self.broker(id)?;
+        Some(Endpoint {
+            id: BrokerId(id),
+            host: StrBytes::from_string(broker.advertised.0.clone()),
+            port: i32::from(broker.advertised.1),
+            rack: broker.rack.clone().map(StrBytes::from_string),
+        })
+    }
+}
+
+/// A broker as replies name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) id: BrokerId,
+    pub(crate) host: StrBytes,
+    pub(crate) port: i32,
+    pub(crate) rack: Option<StrBytes>,
+}
+
+fn spread(brokers: &[i32], from: usize, replication: usize) -> Vec<i32> {
+    brokers.iter().cycle().skip(from % brokers.len().max(1)).take(replication).copied().collect()
+}
