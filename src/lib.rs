@@ -14,7 +14,7 @@ mod record;
 mod runtime;
 mod wire;
 
-pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy};
+pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
 pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel, OffsetAndMetadata};
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{

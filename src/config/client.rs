@@ -59,6 +59,266 @@ impl ClientConfig {
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
         Self { bootstrap_servers: bootstrap_servers.into(), ..Self::default() }
     }
+
+    /// Reads the settings that speak to the client; those of producers and consumers are ignored.
+    ///
+    /// # Errors
+    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    pub fn from_properties(properties: &Properties) -> Result<Self> {
+        let settings = Settings::of(properties, Kind::Client)?;
+        let mut config = Self::default();
+        settings.set("bootstrap.servers", &mut config.bootstrap_servers)?;
+        settings.set("client.id", &mut config.client_id)?;
+        config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
+        settings.set("request.timeout.ms", &mut config.request_timeout)?;
+        settings.set("default.api.timeout.ms", &mut config.default_api_timeout)?;
+        // The first before the longest, so that only an explicit longest can be too short.
+        if let Some(first) = settings.read("retry.backoff.ms")? {
+            config = config.retry_backoff(first);
+        }
+        settings.set("retry.backoff.max.ms", &mut config.retry_backoff_max)?;
+        if let Some(first) = settings.read("reconnect.backoff.ms")? {
+            config = config.reconnect_backoff(first);
+        }
+        settings.set("reconnect.backoff.max.ms", &mut config.reconnect_backoff_max)?;
+        if let Some(first) = settings.read("socket.connection.setup.timeout.ms")? {
+            config = config.socket_connection_setup_timeout(first);
+        }
+        settings.set("socket.connection.setup.timeout.max.ms", &mut config.socket_connection_setup_timeout_max)?;
+        if let Some(OrNone(idle)) = settings.read("connections.max.idle.ms")? {
+            config = config.connections_max_idle(idle);
+        }
+        settings.set("metadata.max.age.ms", &mut config.metadata_max_age)?;
+        settings.set("metadata.max.idle.ms", &mut config.metadata_max_idle)?;
+        settings.set("metadata.recovery.strategy", &mut config.metadata_recovery_strategy)?;
+        settings.set("metadata.recovery.rebootstrap.trigger.ms", &mut config.metadata_recovery_rebootstrap_trigger)?;
+        if let Some(OrNone(bytes)) = settings.read("send.buffer.bytes")? {
+            config = config.send_buffer_bytes(bytes);
+        }
+        if let Some(OrNone(bytes)) = settings.read("receive.buffer.bytes")? {
+            config = config.receive_buffer_bytes(bytes);
+        }
+        settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
+        settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Sets the comma-separated list of `host:port` that the cluster is found by (`bootstrap.servers`; no default).
+    ///
+    /// A host is a name, an IPv4 address, or an IPv6 address in brackets. Two or three suffice: the client learns the others.
+    #[must_use]
+    pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
+        self.bootstrap_servers = servers.into();
+        self
+    }
+
+    /// Sets the name under which brokers log this client and count its quota (`client.id`; default `kavka`).
+    #[must_use]
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self
+    }
+
+    /// Sets where the client is, so that it may fetch from the replica next to it (`client.rack`, KIP-392; default none).
+    #[must_use]
+    pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
+        self.client_rack = Some(rack.into()).filter(|rack: &String| !rack.is_empty());
+        self
+    }
+
+    /// Sets how long a broker may take to answer a request (`request.timeout.ms`; default 30 s).
+    ///
+    /// A connection on which a request has timed out is closed.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = bounded(timeout);
+        self
+    }
+
+    /// Sets how long an operation may take with all its retries, where it is given no time of its own (`default.api.timeout.ms`;
+    /// default 60 s).
+    #[must_use]
+    pub fn default_api_timeout(mut self, timeout: Duration) -> Self {
+        self.default_api_timeout = bounded(timeout);
+        self
+    }
+
+    /// Sets the pause before the first retry of a request (`retry.backoff.ms`; default 100 ms).
+    ///
+    /// It doubles with every retry, up to `retry.backoff.max.ms`, give or take 20 %. Raises that when it is lower.
+    #[must_use]
+    pub fn retry_backoff(mut self, first: Duration) -> Self {
+        self.retry_backoff = bounded(first);
+        self.retry_backoff_max = self.retry_backoff_max.max(self.retry_backoff);
+        self
+    }
+
+    /// Sets the longest pause before a retry of a request (`retry.backoff.max.ms`; default 1 s).
+    #[must_use]
+    pub fn retry_backoff_max(mut self, longest: Duration) -> Self {
+        self.retry_backoff_max = bounded(longest);
+        self
+    }
+
+    /// Sets the pause before connecting again to a broker that was lost (`reconnect.backoff.ms`; default 50 ms).
+    ///
+    /// It doubles with every failure, up to `reconnect.backoff.max.ms`, give or take 20 %. Raises that when it is lower.
+    #[must_use]
+    pub fn reconnect_backoff(mut self, first: Duration) -> Self {
+        self.reconnect_backoff = bounded(first);
+        self.reconnect_backoff_max = self.reconnect_backoff_max.max(self.reconnect_backoff);
+        self
+    }
+
+    /// Sets the longest pause before connecting again (`reconnect.backoff.max.ms`; default 1 s).
+    #[must_use]
+    pub fn reconnect_backoff_max(mut self, longest: Duration) -> Self {
+        self.reconnect_backoff_max = bounded(longest);
+        self
+    }
+
+    /// Sets how long the first attempt to connect to a broker may take (`socket.connection.setup.timeout.ms`; default 10 s).
+    ///
+    /// It doubles with every failure, up to `socket.connection.setup.timeout.max.ms`. Raises that when it is lower.
+    #[must_use]
+    pub fn socket_connection_setup_timeout(mut self, first: Duration) -> Self {
+        self.socket_connection_setup_timeout = bounded(first);
+        self.socket_connection_setup_timeout_max =
+            self.socket_connection_setup_timeout_max.max(self.socket_connection_setup_timeout);
+        self
+    }
+
+    /// Sets how long any attempt to connect may take (`socket.connection.setup.timeout.max.ms`; default 30 s).
+    #[must_use]
+    pub fn socket_connection_setup_timeout_max(mut self, longest: Duration) -> Self {
+        self.socket_connection_setup_timeout_max = bounded(longest);
+        self
+    }
+
+    /// Sets after how long without a request a connection is closed (`connections.max.idle.ms`; default 9 min).
+    ///
+    /// `None` or zero, as -1 and 0 in a file: never. Brokers close theirs after 10 min.
+    #[must_use]
+    pub fn connections_max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.connections_max_idle = idle.into().filter(|idle| !idle.is_zero()).map(bounded);
+        self
+    }
+
+    /// Sets after how long metadata is asked for again though nothing showed that it is stale (`metadata.max.age.ms`; default 5 min).
+    #[must_use]
+    pub fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.metadata_max_age = bounded(age);
+        self
+    }
+
+    /// Sets after how long without a record a producer forgets a topic (`metadata.max.idle.ms`, KIP-526; default 5 min, at least 5 s).
+    #[must_use]
+    pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
+        self.metadata_max_idle = bounded(idle);
+        self
+    }
+
+    /// Sets what happens when none of the known brokers can be reached (`metadata.recovery.strategy`, KIP-899; default rebootstrap).
+    #[must_use]
+    pub fn metadata_recovery_strategy(mut self, strategy: MetadataRecoveryStrategy) -> Self {
+        self.metadata_recovery_strategy = strategy;
+        self
+    }
+
+    /// Sets after how long without metadata the client starts again from `bootstrap.servers`
+    /// (`metadata.recovery.rebootstrap.trigger.ms`, KIP-1102; default 5 min).
+    #[must_use]
+    pub fn metadata_recovery_rebootstrap_trigger(mut self, trigger: Duration) -> Self {
+        self.metadata_recovery_rebootstrap_trigger = bounded(trigger);
+        self
+    }
+
+    /// Sets the size of the socket's send buffer in bytes (`send.buffer.bytes`).
+    ///
+    /// Default `None`, which in a file is -1 or 0: the system's, which adapts itself. Java's default is 128 KiB.
+    #[must_use]
+    pub fn send_buffer_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.send_buffer_bytes = bytes.into().filter(|bytes| *bytes > 0);
+        self
+    }
+
+    /// Sets the size of the socket's receive buffer in bytes (`receive.buffer.bytes`).
+    ///
+    /// Default `None`, which in a file is -1 or 0: the system's, which adapts itself. Java's default is 32 or 64 KiB.
+    #[must_use]
+    pub fn receive_buffer_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        self.receive_buffer_bytes = bytes.into().filter(|bytes| *bytes > 0);
+        self
+    }
+
+    /// Sets the largest response that is taken from a broker, in bytes (`receive.message.max.bytes` of librdkafka; default
+    /// 100,000,000).
+    #[must_use]
+    pub fn receive_message_max_bytes(mut self, bytes: usize) -> Self {
+        self.receive_message_max_bytes = bytes;
+        self
+    }
+
+    /// Sets whether the client pushes its metrics to brokers that ask for them (`enable.metrics.push`, KIP-714; default true).
+    #[must_use]
+    pub fn enable_metrics_push(mut self, enable: bool) -> Self {
+        self.enable_metrics_push = enable;
+        self
+    }
+
+    /// The parsed list of `bootstrap.servers`.
+    ///
+    /// # Errors
+    /// Config if it is empty or an address is impossible.
+    pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
+        let list = BrokerAddress::parse_list(&self.bootstrap_servers)?;
+        if list.is_empty() {
+            return Err(Error::config("bootstrap.servers is empty: a comma-separated list of host:port is allowed"));
+        }
+        Ok(list)
+    }
+
+    /// Checks every value and that none contradicts another.
+    ///
+    /// # Errors
+    /// Config: names the property and what is allowed.
+    pub(crate) fn validate(&self) -> Result<()> {
+        self.addresses()?;
+        self.check()
+    }
+
+    /// All but that there is a `bootstrap.servers`, which a file may leave to a setter.
+    fn check(&self) -> Result<()> {
+        BrokerAddress::parse_list(&self.bootstrap_servers)?;
+        check_text("client.id", &self.client_id)?;
+        check_text("client.rack", self.client_rack.as_deref().unwrap_or(""))?;
+        check_millis("request.timeout.ms", self.request_timeout, MILLISECOND)?;
+        check_millis("default.api.timeout.ms", self.default_api_timeout, MILLISECOND)?;
+        for (key, first, max_key, longest) in [
+            ("retry.backoff.ms", self.retry_backoff, "retry.backoff.max.ms", self.retry_backoff_max),
+            ("reconnect.backoff.ms", self.reconnect_backoff, "reconnect.backoff.max.ms", self.reconnect_backoff_max),
+            (
+                "socket.connection.setup.timeout.ms",
+                self.socket_connection_setup_timeout,
+                "socket.connection.setup.timeout.max.ms",
+                self.socket_connection_setup_timeout_max,
+            ),
+        ] {
+            let (first, longest) = (first.as_millis(), longest.as_millis());
+            if first > longest {
+                return Err(Error::config(format!("{key} is {first}: at most {max_key}, which is {longest}, is allowed")));
+            }
+        }
+        let forever = FOREVER.as_millis();
+        let setup = self.socket_connection_setup_timeout.as_millis();
+        check_range("socket.connection.setup.timeout.ms", setup, 1, forever)?;
+        check_range("metadata.max.age.ms", self.metadata_max_age.as_millis(), 1, forever)?;
+        // 5 s is Kafka's own bound.
+        check_range("metadata.max.idle.ms", self.metadata_max_idle.as_millis(), 5000, forever)?;
+        // librdkafka's bounds; a frame's length is a 32-bit number.
+        check_range("receive.message.max.bytes", self.receive_message_max_bytes, 1000, 2_147_483_647)
+    }
 }
 
 impl Default for ClientConfig {
@@ -89,16 +349,102 @@ impl Default for ClientConfig {
     }
 }
 
-impl ClientConfig {
-    /// The parsed list of `bootstrap.servers`.
-    ///
-    /// # Errors
-    /// Config if it is empty or an address is impossible.
-    pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
-        let list = BrokerAddress::parse_list(&self.bootstrap_servers)?;
-        if list.is_empty() {
-            return Err(Error::config("bootstrap.servers is empty: a comma-separated list of host:port is allowed"));
+impl FromProperty for MetadataRecoveryStrategy {
+    const ALLOWED: &'static str = "none or rebootstrap";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "none" => Some(Self::None),
+            "rebootstrap" => Some(Self::Rebootstrap),
+            _ => None,
         }
-        Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> std::result::Result<ClientConfig, String> {
+        let mut properties: Properties = [("bootstrap.servers", "localhost:9092")].into_iter().collect();
+        properties.extend(pairs.iter().copied());
+        ClientConfig::from_properties(&properties).map_err(|error| error.to_string())
+    }
+
+    fn refusal(config: ClientConfig) -> String {
+        config.validate().expect_err("not allowed").to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_allowed() {
+        ClientConfig::new("localhost:9092").validate().expect("the defaults");
+    }
+
+    #[test]
+    fn no_bootstrap_server_is_refused() {
+        assert!(refusal(ClientConfig::default()).starts_with("bootstrap.servers is empty"));
+        assert!(refusal(ClientConfig::new("localhost")).contains("no port"));
+    }
+
+    #[test]
+    fn properties_set_what_setters_set() {
+        let properties = from(&[
+            ("client.id", "a"),
+            ("client.rack", "r"),
+            ("request.timeout.ms", "1"),
+            ("retry.backoff.ms", "3000"),
+            ("connections.max.idle.ms", "-1"),
+            ("send.buffer.bytes", "-1"),
+            ("receive.buffer.bytes", "4096"),
+            ("metadata.recovery.strategy", "NONE"),
+            ("socket.connection.setup.timeout.max.ms", "20000"),
+        ])
+        .expect("allowed");
+        let setters = ClientConfig::new("localhost:9092")
+            .client_id("a")
+            .client_rack("r")
+            .request_timeout(Duration::from_millis(1))
+            .retry_backoff(Duration::from_secs(3))
+            .connections_max_idle(None)
+            .send_buffer_bytes(None)
+            .receive_buffer_bytes(4096)
+            .metadata_recovery_strategy(MetadataRecoveryStrategy::None)
+            .socket_connection_setup_timeout_max(Duration::from_secs(20));
+        assert_eq!(format!("{properties:?}"), format!("{setters:?}"));
+    }
+
+    #[test]
+    fn a_first_pause_above_an_explicit_longest_is_refused() {
+        for name in ["retry.backoff", "reconnect.backoff", "socket.connection.setup.timeout"] {
+            let (first, longest) = (format!("{name}.ms"), format!("{name}.max.ms"));
+            from(&[(&first, "50000")]).expect("the default of the longest yields");
+            let error = from(&[(&first, "50000"), (&longest, "40000")]).expect_err("a contradiction");
+            assert!(error.contains(&first) && error.contains(&longest), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        for (name, value) in [
+            ("request.timeout.ms", "0"),
+            ("request.timeout.ms", "2147483648"),
+            ("default.api.timeout.ms", "0"),
+            ("metadata.max.age.ms", "0"),
+            ("metadata.max.idle.ms", "4999"),
+            ("receive.message.max.bytes", "999"),
+            ("receive.message.max.bytes", "2147483648"),
+            ("socket.connection.setup.timeout.ms", "0"),
+        ] {
+            let error = from(&[(name, value)]).expect_err(name);
+            assert!(error.contains(name) && error.contains("allowed"), "{error}");
+        }
+        assert!(refusal(ClientConfig::new("a:1").client_id("x".repeat(40_000))).contains("client.id"));
+    }
+
+    #[test]
+    fn every_property_is_read() {
+        crate::config::keys::assert_every_setting_is_read(Kind::Client, |properties| {
+            ClientConfig::from_properties(properties).map(drop)
+        });
     }
 }

@@ -12,9 +12,20 @@ use crate::error::{Error, Result};
 
 mod address;
 mod client;
+mod iso8601;
+mod keys;
+mod properties;
+mod settings;
 
 pub use address::BrokerAddress;
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+pub use properties::Properties;
+
+pub(crate) use iso8601::parse_duration;
+pub(crate) use keys::Kind;
+#[cfg(test)]
+pub(crate) use keys::assert_every_setting_is_read;
+pub(crate) use settings::{FromProperty, OrNone, Settings};
 
 /// The longest duration that is told from "never": 100 years, so that adding it to a clock cannot overflow.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -27,12 +38,9 @@ pub(crate) fn bounded(duration: Duration) -> Duration {
     duration.min(FOREVER)
 }
 
-/// Refuses a duration that the protocol's 32-bit milliseconds cannot say.
-pub(crate) fn check_int_millis(key: &str, value: Duration) -> Result<()> {
-    if value > LONGEST_INT {
-        return Err(Error::config(format!("{key} is {} ms: at most {} is allowed", value.as_millis(), LONGEST_INT.as_millis())));
-    }
-    Ok(())
+/// Refuses a duration below `least`, or one that the protocol's 32-bit milliseconds cannot say.
+pub(crate) fn check_millis(key: &str, value: Duration, least: Duration) -> Result<()> {
+    check_range(key, value.as_millis(), least.as_millis(), LONGEST_INT.as_millis())
 }
 
 /// Refuses a value outside a range.
@@ -43,19 +51,13 @@ pub(crate) fn check_range<T: PartialOrd + fmt::Display>(key: &str, value: T, lea
     Ok(())
 }
 
-/// Refuses a duration of zero where that would mean spinning or failing at once.
-pub(crate) fn check_positive(key: &str, value: Duration) -> Result<()> {
-    if value < Duration::from_millis(1) {
-        return Err(Error::config(format!("{key} is less than 1 ms: at least 1 is allowed")));
+/// Refuses a text that the protocol's 16-bit lengths cannot say.
+pub(crate) fn check_text(key: &str, value: &str) -> Result<()> {
+    match i16::try_from(value.len()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::config(format!("{key} has {} bytes: at most {} are allowed", value.len(), i16::MAX))),
     }
-    Ok(())
 }
 
-/// Refuses a first backoff that is longer than the longest.
-fn check_backoff(key: &str, first: Duration, max_key: &str, max: Duration) -> Result<()> {
-    if first > max {
-        let (first, max) = (first.as_millis(), max.as_millis());
-        return Err(Error::config(format!("{key} is {first} ms, above {max_key} of {max} ms: at most that is allowed")));
-    }
-    Ok(())
-}
+/// One millisecond: the least of a duration that would mean spinning, or failing at once, if it were zero.
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);

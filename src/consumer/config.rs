@@ -2,7 +2,19 @@
 
 use std::time::Duration;
 
-/// The settings of a [`Consumer`](crate::Consumer); [`ClientConfig`](crate::ClientConfig) has those that all handles share.
+use crate::config::{
+    ClientConfig, FromProperty, Kind, MILLISECOND, Properties, Settings, bounded, check_millis, check_range, check_text,
+    parse_duration,
+};
+use crate::error::{Error, Result};
+
+/// The settings of a [`Consumer`](crate::Consumer); [`ClientConfig`] has those that all handles share.
+///
+/// ```
+/// use kavka::{AutoOffsetReset, ConsumerConfig};
+///
+/// let config = ConsumerConfig::new().group_id("billing").auto_offset_reset(AutoOffsetReset::Earliest);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConsumerConfig {
@@ -85,6 +97,277 @@ impl ConsumerConfig {
         Self::default()
     }
 
+    /// Reads the settings that speak to a consumer; those of the client and of producers are ignored.
+    ///
+    /// # Errors
+    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    pub fn from_properties(properties: &Properties) -> Result<Self> {
+        let settings = Settings::of(properties, Kind::Consumer)?;
+        let mut config = Self::default();
+        config.group_id = settings.read("group.id")?;
+        config.group_instance_id = settings.read("group.instance.id")?;
+        if let Some(Strategies(strategies)) = settings.read("partition.assignment.strategy")? {
+            config.partition_assignment_strategy = strategies;
+        }
+        settings.set("session.timeout.ms", &mut config.session_timeout)?;
+        settings.set("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
+        settings.set("max.poll.interval.ms", &mut config.max_poll_interval)?;
+        settings.set("max.poll.records", &mut config.max_poll_records)?;
+        settings.set("fetch.min.bytes", &mut config.fetch_min_bytes)?;
+        settings.set("fetch.max.bytes", &mut config.fetch_max_bytes)?;
+        settings.set("max.partition.fetch.bytes", &mut config.max_partition_fetch_bytes)?;
+        settings.set("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
+        settings.set("auto.offset.reset", &mut config.auto_offset_reset)?;
+        config.enable_auto_commit = settings.read("enable.auto.commit")?;
+        settings.set("auto.commit.interval.ms", &mut config.auto_commit_interval)?;
+        settings.set("isolation.level", &mut config.isolation_level)?;
+        settings.set("check.crcs", &mut config.check_crcs)?;
+        settings.set("allow.auto.create.topics", &mut config.allow_auto_create_topics)?;
+        settings.set("exclude.internal.topics", &mut config.exclude_internal_topics)?;
+        config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
+        settings.set("max.decompressed.batch.bytes", &mut config.max_decompressed_batch_bytes)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Sets the group that the consumer shares its topics with (`group.id`; default none).
+    ///
+    /// Needed to subscribe and to commit; without one, partitions are assigned by hand.
+    #[must_use]
+    pub fn group_id(mut self, id: impl Into<String>) -> Self {
+        self.group_id = Some(id.into());
+        self
+    }
+
+    /// Sets a name that makes the member static: a restart within the session timeout causes no rebalance (`group.instance.id`,
+    /// KIP-345; default none).
+    ///
+    /// No two living members of a group may have the same.
+    #[must_use]
+    pub fn group_instance_id(mut self, id: impl Into<String>) -> Self {
+        self.group_instance_id = Some(id.into());
+        self
+    }
+
+    /// Sets how the group shares its partitions, best first (`partition.assignment.strategy`; default range, cooperative-sticky).
+    ///
+    /// All members must have one in common; the group takes the best liked of those.
+    #[must_use]
+    pub fn partition_assignment_strategy(mut self, strategies: impl IntoIterator<Item = AssignmentStrategy>) -> Self {
+        self.partition_assignment_strategy = strategies.into_iter().collect();
+        self
+    }
+
+    /// Sets after how long without a heartbeat the group takes the member for dead (`session.timeout.ms`; default 45 s).
+    ///
+    /// The broker bounds it by `group.min.session.timeout.ms` and `group.max.session.timeout.ms`: 6 s and 30 min.
+    #[must_use]
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = bounded(timeout);
+        self
+    }
+
+    /// Sets how often the member tells the group that it lives (`heartbeat.interval.ms`; default 3 s).
+    ///
+    /// Less than `session.timeout.ms`, best a third of it or less. The application need not poll for it.
+    #[must_use]
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.heartbeat_interval = bounded(interval);
+        self
+    }
+
+    /// Sets how long the application may take between two receives before the member leaves the group (`max.poll.interval.ms`;
+    /// default 5 min).
+    #[must_use]
+    pub fn max_poll_interval(mut self, interval: Duration) -> Self {
+        self.max_poll_interval = bounded(interval);
+        self
+    }
+
+    /// Sets how many records one batch hands to the application at most (`max.poll.records`; default 500).
+    #[must_use]
+    pub fn max_poll_records(mut self, records: usize) -> Self {
+        self.max_poll_records = records;
+        self
+    }
+
+    /// Sets how many bytes a broker waits for before it answers a fetch (`fetch.min.bytes`; default 1).
+    #[must_use]
+    pub fn fetch_min_bytes(mut self, bytes: i32) -> Self {
+        self.fetch_min_bytes = bytes;
+        self
+    }
+
+    /// Sets how many bytes one fetch brings at most (`fetch.max.bytes`; default 50 MiB).
+    ///
+    /// A first batch that is larger comes all the same (KIP-74).
+    #[must_use]
+    pub fn fetch_max_bytes(mut self, bytes: i32) -> Self {
+        self.fetch_max_bytes = bytes;
+        self
+    }
+
+    /// Sets how many bytes one fetch brings of one partition at most (`max.partition.fetch.bytes`; default 1 MiB).
+    ///
+    /// A first batch that is larger comes all the same (KIP-74).
+    #[must_use]
+    pub fn max_partition_fetch_bytes(mut self, bytes: i32) -> Self {
+        self.max_partition_fetch_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a broker waits for `fetch.min.bytes` (`fetch.max.wait.ms`; default 500 ms).
+    #[must_use]
+    pub fn fetch_max_wait(mut self, wait: Duration) -> Self {
+        self.fetch_max_wait = bounded(wait);
+        self
+    }
+
+    /// Sets where to start in a partition without a usable position (`auto.offset.reset`; default latest).
+    #[must_use]
+    pub fn auto_offset_reset(mut self, reset: AutoOffsetReset) -> Self {
+        self.auto_offset_reset = reset;
+        self
+    }
+
+    /// Sets whether the client commits positions by itself (`enable.auto.commit`; default true in a group).
+    ///
+    /// At least once: only what the application has asked past is committed.
+    #[must_use]
+    pub fn enable_auto_commit(mut self, enable: bool) -> Self {
+        self.enable_auto_commit = Some(enable);
+        self
+    }
+
+    /// Sets how often it does so (`auto.commit.interval.ms`; default 5 s).
+    #[must_use]
+    pub fn auto_commit_interval(mut self, interval: Duration) -> Self {
+        self.auto_commit_interval = bounded(interval);
+        self
+    }
+
+    /// Sets which records of transactions are seen (`isolation.level`; default read_uncommitted).
+    #[must_use]
+    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.isolation_level = level;
+        self
+    }
+
+    /// Sets whether the checksums of batches are checked (`check.crcs`; default true).
+    #[must_use]
+    pub fn check_crcs(mut self, check: bool) -> Self {
+        self.check_crcs = check;
+        self
+    }
+
+    /// Sets whether asking for a topic may create it, where brokers allow that (`allow.auto.create.topics`, KIP-361; default true).
+    #[must_use]
+    pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
+        self.allow_auto_create_topics = allow;
+        self
+    }
+
+    /// Sets whether a pattern leaves out Kafka's own topics (`exclude.internal.topics`; default true).
+    #[must_use]
+    pub fn exclude_internal_topics(mut self, exclude: bool) -> Self {
+        self.exclude_internal_topics = exclude;
+        self
+    }
+
+    /// Sets where the consumer is, so that it may fetch from the replica next to it (`client.rack`, KIP-392; default the client's).
+    #[must_use]
+    pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
+        self.client_rack = Some(rack.into()).filter(|rack: &String| !rack.is_empty());
+        self
+    }
+
+    /// Sets how many bytes one batch may decompress to (`max.decompressed.batch.bytes`, ours; default 256 MiB).
+    ///
+    /// A batch that holds more is refused as damaged: the bound keeps a few hostile bytes from taking all memory.
+    #[must_use]
+    pub fn max_decompressed_batch_bytes(mut self, bytes: usize) -> Self {
+        self.max_decompressed_batch_bytes = bytes;
+        self
+    }
+
+    /// Checks every value, and that none contradicts another or one of the client's.
+    ///
+    /// # Errors
+    /// Config: names the property and what is allowed.
+    pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
+        self.check()?;
+        // librdkafka's allowance for what a response has beside records.
+        let largest = usize::try_from(self.fetch_max_bytes).unwrap_or(0).saturating_add(512);
+        if largest > client.receive_message_max_bytes {
+            return Err(Error::config(format!(
+                "fetch.max.bytes is {}: at most receive.message.max.bytes, which is {}, less 512 is allowed",
+                self.fetch_max_bytes, client.receive_message_max_bytes
+            )));
+        }
+        if self.fetch_max_wait >= client.request_timeout {
+            return Err(Error::config(format!(
+                "fetch.max.wait.ms is {}: less than request.timeout.ms, which is {}, is allowed",
+                self.fetch_max_wait.as_millis(),
+                client.request_timeout.as_millis()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_group()?;
+        check_millis("fetch.max.wait.ms", self.fetch_max_wait, Duration::ZERO)?;
+        check_millis("auto.commit.interval.ms", self.auto_commit_interval, MILLISECOND)?;
+        check_range("max.poll.records", self.max_poll_records, 1, 2_147_483_647)?;
+        check_range("fetch.max.bytes", self.fetch_max_bytes, 0, i32::MAX)?;
+        check_range("max.partition.fetch.bytes", self.max_partition_fetch_bytes, 0, i32::MAX)?;
+        check_range("max.decompressed.batch.bytes", self.max_decompressed_batch_bytes, 1, usize::MAX)?;
+        if self.fetch_min_bytes < 0 || self.fetch_min_bytes > self.fetch_max_bytes {
+            let (min, max) = (self.fetch_min_bytes, self.fetch_max_bytes);
+            return Err(Error::config(format!(
+                "fetch.min.bytes is {min}: from 0 to fetch.max.bytes, which is {max}, is allowed"
+            )));
+        }
+        check_text("client.rack", self.client_rack.as_deref().unwrap_or(""))
+    }
+
+    fn check_group(&self) -> Result<()> {
+        check_millis("session.timeout.ms", self.session_timeout, MILLISECOND)?;
+        check_millis("heartbeat.interval.ms", self.heartbeat_interval, MILLISECOND)?;
+        check_millis("max.poll.interval.ms", self.max_poll_interval, MILLISECOND)?;
+        if self.heartbeat_interval >= self.session_timeout {
+            return Err(Error::config(format!(
+                "heartbeat.interval.ms is {}: less than session.timeout.ms, which is {}, is allowed",
+                self.heartbeat_interval.as_millis(),
+                self.session_timeout.as_millis()
+            )));
+        }
+        let strategies = &self.partition_assignment_strategy;
+        if strategies.is_empty() || (1..strategies.len()).any(|i| strategies[i..].contains(&strategies[i - 1])) {
+            return Err(Error::config(
+                "partition.assignment.strategy is empty or has one twice: one or more different are allowed",
+            ));
+        }
+        match &self.group_id {
+            Some(id) if id.is_empty() => return Err(Error::config("group.id is empty: a name is allowed, or none at all")),
+            Some(id) => check_text("group.id", id)?,
+            None if self.enable_auto_commit == Some(true) => {
+                return Err(Error::config("enable.auto.commit needs group.id, or must be false"));
+            }
+            None => {}
+        }
+        // The broker's rule, which is that of topic names.
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match self.group_instance_id.as_deref() {
+            Some(id) if id.is_empty() || id.len() > 249 || id == "." || id == ".." || !id.chars().all(is_allowed) => {
+                Err(Error::config(format!(
+                    "group.instance.id is {id:?}: up to 249 letters, digits, dots, underscores and hyphens are allowed"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether positions are committed by the client: if the user did not say, then if there is a group, as Java.
     pub(crate) fn commits_automatically(&self) -> bool {
         self.enable_auto_commit.unwrap_or(true) && self.group_id.is_some()
@@ -113,7 +396,173 @@ impl Default for ConsumerConfig {
             allow_auto_create_topics: true,
             exclude_internal_topics: true,
             client_rack: None,
-            max_decompressed_batch_bytes: 1 << 30,
+            max_decompressed_batch_bytes: 256 * 1024 * 1024,
         }
+    }
+}
+
+impl FromProperty for AutoOffsetReset {
+    const ALLOWED: &'static str = "earliest, latest, none or by_duration:PnDTnHnMnS";
+
+    /// Takes Java's words and librdkafka's.
+    fn from_property(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "earliest" | "smallest" | "beginning" => Some(Self::Earliest),
+            "latest" | "largest" | "end" => Some(Self::Latest),
+            "none" | "error" => Some(Self::None),
+            other => parse_duration(other.strip_prefix("by_duration:")?).map(|age| Self::ByDuration(bounded(age))),
+        }
+    }
+}
+
+impl FromProperty for IsolationLevel {
+    const ALLOWED: &'static str = "read_uncommitted or read_committed";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text {
+            "read_uncommitted" => Some(Self::ReadUncommitted),
+            "read_committed" => Some(Self::ReadCommitted),
+            _ => None,
+        }
+    }
+}
+
+/// A list of assignment strategies.
+struct Strategies(Vec<AssignmentStrategy>);
+
+impl FromProperty for Strategies {
+    const ALLOWED: &'static str =
+        "a list of range, roundrobin, sticky and cooperative-sticky, or the names of Java's classes for them,";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.split(',').map(|name| AssignmentStrategy::parse(name.trim())).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl AssignmentStrategy {
+    /// The name that members of a group tell each other.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::RoundRobin => "roundrobin",
+            Self::Sticky => "sticky",
+            Self::CooperativeSticky => "cooperative-sticky",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let class = name.strip_prefix("org.apache.kafka.clients.consumer.");
+        [
+            (Self::Range, "RangeAssignor"),
+            (Self::RoundRobin, "RoundRobinAssignor"),
+            (Self::Sticky, "StickyAssignor"),
+            (Self::CooperativeSticky, "CooperativeStickyAssignor"),
+        ]
+        .into_iter()
+        .find_map(|(strategy, java)| (name == strategy.name() || class == Some(java)).then_some(strategy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> std::result::Result<ConsumerConfig, String> {
+        ConsumerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_allowed() {
+        ConsumerConfig::new().validate(&ClientConfig::new("a:1")).expect("the defaults");
+    }
+
+    #[test]
+    fn strategies_are_known_by_kafkas_names_and_javas_classes() {
+        let config = from(&[(
+            "partition.assignment.strategy",
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, roundrobin,sticky,range",
+        )]);
+        use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
+        assert_eq!(config.expect("allowed").partition_assignment_strategy, [CooperativeSticky, RoundRobin, Sticky, Range]);
+        for wrong in ["", "range,range", "uniform", "org.example.RangeAssignor", "RangeAssignor"] {
+            let error = from(&[("partition.assignment.strategy", wrong)]).expect_err(wrong);
+            assert!(error.contains("partition.assignment.strategy"), "{error}");
+        }
+    }
+
+    #[test]
+    fn resets_are_known_by_javas_and_librdkafkas_words() {
+        for (word, reset) in [
+            ("earliest", AutoOffsetReset::Earliest),
+            ("smallest", AutoOffsetReset::Earliest),
+            ("Latest", AutoOffsetReset::Latest),
+            ("none", AutoOffsetReset::None),
+            ("by_duration:P1DT1H", AutoOffsetReset::ByDuration(Duration::from_secs(90_000))),
+        ] {
+            assert_eq!(from(&[("auto.offset.reset", word)]).expect(word).auto_offset_reset, reset);
+        }
+        for wrong in ["", "first", "by_duration:", "by_duration:-PT1S", "by_duration:1h"] {
+            assert!(from(&[("auto.offset.reset", wrong)]).expect_err(wrong).contains("auto.offset.reset"));
+        }
+    }
+
+    #[test]
+    fn automatic_commits_need_a_group_only_when_they_are_asked_for() {
+        assert!(!from(&[]).expect("allowed").commits_automatically());
+        assert!(from(&[("group.id", "g")]).expect("allowed").commits_automatically());
+        assert!(from(&[("enable.auto.commit", "true")]).expect_err("no group").contains("group.id"));
+    }
+
+    #[test]
+    fn a_heartbeat_must_fit_into_a_session() {
+        let error = from(&[("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "6000")]).expect_err("too slow");
+        assert_eq!(error, "heartbeat.interval.ms is 6000: less than session.timeout.ms, which is 6000, is allowed");
+    }
+
+    #[test]
+    fn a_fetch_must_fit_into_a_response_and_its_wait_into_a_request() {
+        let client = ClientConfig::new("a:1").receive_message_max_bytes(1_000_000).request_timeout(Duration::from_secs(1));
+        let fits = ConsumerConfig::new().fetch_max_bytes(999_488);
+        fits.validate(&client).expect("just fits");
+        for (config, key) in [
+            (fits.clone().fetch_max_bytes(999_489), "receive.message.max.bytes"),
+            (fits.fetch_max_wait(Duration::from_secs(1)), "request.timeout.ms"),
+        ] {
+            let error = config.validate(&client).expect_err("too large").to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        for (name, value) in [
+            ("group.id", ""),
+            ("group.instance.id", ""),
+            ("group.instance.id", "a b"),
+            ("group.instance.id", ".."),
+            ("session.timeout.ms", "2147483648"),
+            ("heartbeat.interval.ms", "0"),
+            ("max.poll.interval.ms", "0"),
+            ("max.poll.records", "0"),
+            ("fetch.min.bytes", "-1"),
+            ("fetch.min.bytes", "52428801"),
+            ("fetch.max.bytes", "2147483648"),
+            ("auto.commit.interval.ms", "0"),
+            ("isolation.level", "READ"),
+            ("check.crcs", "1"),
+            ("group.protocol", "consumer"),
+            ("group.remote.assignor", "uniform"),
+            ("enable.partition.eof", "true"),
+        ] {
+            let error = from(&[(name, value)]).expect_err(name);
+            assert!(error.contains(name) && error.contains("allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_property_is_read() {
+        crate::config::assert_every_setting_is_read(Kind::Consumer, |properties| {
+            ConsumerConfig::from_properties(properties).map(drop)
+        });
     }
 }

@@ -2,7 +2,20 @@
 
 use std::time::Duration;
 
-/// The settings of a [`Producer`](crate::Producer); [`ClientConfig`](crate::ClientConfig) has those that all handles share.
+use crate::config::{
+    ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, bounded, check_millis, check_range,
+};
+use crate::error::{Error, Result};
+use crate::wire::compress::Compression;
+
+/// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
+///
+/// ```
+/// use std::time::Duration;
+/// use kavka::{Compression, ProducerConfig};
+///
+/// let config = ProducerConfig::new().linger(Duration::from_millis(20)).compression(Compression::LZ4);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProducerConfig {
@@ -18,6 +31,7 @@ pub struct ProducerConfig {
     pub(crate) max_request_size: usize,
     pub(crate) max_in_flight_requests_per_connection: usize,
     pub(crate) retries: u32,
+    pub(crate) compression: Compression,
     pub(crate) partitioner_ignore_keys: bool,
     pub(crate) partitioner_adaptive_partitioning_enable: bool,
     /// `None`: a broker is never taken for unavailable.
@@ -54,15 +68,267 @@ impl ProducerConfig {
         Self::default()
     }
 
-    /// Whether the producer has a producer id and numbers its records (KIP-98): if the user did not say, then unless what he did
-    /// say rules it out, as Java since 3.0.
+    /// Reads the settings that speak to a producer; those of the client and of consumers are ignored.
+    ///
+    /// # Errors
+    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    pub fn from_properties(properties: &Properties) -> Result<Self> {
+        let settings = Settings::of(properties, Kind::Producer)?;
+        let mut config = Self::default();
+        settings.set("acks", &mut config.acks)?;
+        config.enable_idempotence = settings.read("enable.idempotence")?;
+        settings.set("linger.ms", &mut config.linger)?;
+        settings.set("batch.size", &mut config.batch_size)?;
+        settings.set("buffer.memory", &mut config.buffer_memory)?;
+        settings.set("max.block.ms", &mut config.max_block)?;
+        config.delivery_timeout = settings.read("delivery.timeout.ms")?;
+        settings.set("max.request.size", &mut config.max_request_size)?;
+        settings.set("max.in.flight.requests.per.connection", &mut config.max_in_flight_requests_per_connection)?;
+        settings.set("retries", &mut config.retries)?;
+        config.compression = compression(&settings)?;
+        settings.set("partitioner.ignore.keys", &mut config.partitioner_ignore_keys)?;
+        settings.set("partitioner.adaptive.partitioning.enable", &mut config.partitioner_adaptive_partitioning_enable)?;
+        if let Some(OrNone(timeout)) = settings.read("partitioner.availability.timeout.ms")? {
+            config = config.partitioner_availability_timeout(timeout);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Sets whose word the producer waits for (`acks`; default all).
+    #[must_use]
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.acks = acks;
+        self
+    }
+
+    /// Sets whether brokers recognise repeated batches, so that retries neither duplicate nor reorder (`enable.idempotence`,
+    /// KIP-98).
+    ///
+    /// Default true, or false where `acks` is not `all` or `retries` is 0. Needs `acks=all`, retries, and at most 5 requests in
+    /// flight.
+    #[must_use]
+    pub fn enable_idempotence(mut self, enable: bool) -> Self {
+        self.enable_idempotence = Some(enable);
+        self
+    }
+
+    /// Sets how long a batch waits for more records before it is sent (`linger.ms`; default 5 ms).
+    ///
+    /// A full batch does not wait.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = bounded(linger);
+        self
+    }
+
+    /// Sets how many bytes of records, before compression, fill a batch (`batch.size`; default 16,384).
+    ///
+    /// A larger record gets a batch of its own; with 0 every record does.
+    #[must_use]
+    pub fn batch_size(mut self, bytes: usize) -> Self {
+        self.batch_size = bytes;
+        self
+    }
+
+    /// Sets how many bytes of records may wait for their acknowledgement (`buffer.memory`; default 32 MiB).
+    #[must_use]
+    pub fn buffer_memory(mut self, bytes: usize) -> Self {
+        self.buffer_memory = bytes;
+        self
+    }
+
+    /// Sets how long a send may wait for room or for metadata (`max.block.ms`; default 60 s).
+    #[must_use]
+    pub fn max_block(mut self, longest: Duration) -> Self {
+        self.max_block = bounded(longest);
+        self
+    }
+
+    /// Sets how long after its send a record is delivered or fails (`delivery.timeout.ms`; default 120 s).
+    ///
+    /// At least `linger.ms` plus `request.timeout.ms`; the default grows with them.
+    #[must_use]
+    pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.delivery_timeout = Some(bounded(timeout));
+        self
+    }
+
+    /// Sets the largest request, and the largest record before compression, in bytes (`max.request.size`; default 1 MiB).
+    ///
+    /// The broker has its own limit, `message.max.bytes`.
+    #[must_use]
+    pub fn max_request_size(mut self, bytes: usize) -> Self {
+        self.max_request_size = bytes;
+        self
+    }
+
+    /// Sets how many requests may be on their way to one broker (`max.in.flight.requests.per.connection`; default 5).
+    ///
+    /// With more than one and without idempotence a retry may reorder records.
+    #[must_use]
+    pub fn max_in_flight_requests_per_connection(mut self, requests: usize) -> Self {
+        self.max_in_flight_requests_per_connection = requests;
+        self
+    }
+
+    /// Sets how often a batch is sent again after a failure that may pass (`retries`; default 2,147,483,647).
+    ///
+    /// `delivery.timeout.ms` is the better bound.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Sets how batches are compressed (`compression.type` and `compression.<codec>.level`; default none).
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Sets whether records with a key are spread like those without (`partitioner.ignore.keys`; default false).
+    #[must_use]
+    pub fn partitioner_ignore_keys(mut self, ignore: bool) -> Self {
+        self.partitioner_ignore_keys = ignore;
+        self
+    }
+
+    /// Sets whether records without a key prefer partitions whose broker keeps up
+    /// (`partitioner.adaptive.partitioning.enable`, KIP-794; default true).
+    #[must_use]
+    pub fn partitioner_adaptive_partitioning_enable(mut self, enable: bool) -> Self {
+        self.partitioner_adaptive_partitioning_enable = enable;
+        self
+    }
+
+    /// Sets after how long without being able to send to a broker records without a key avoid its partitions
+    /// (`partitioner.availability.timeout.ms`, KIP-794).
+    ///
+    /// Default `None`, which in a file is 0: never.
+    #[must_use]
+    pub fn partitioner_availability_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.partitioner_availability_timeout = timeout.into().filter(|timeout| !timeout.is_zero()).map(bounded);
+        self
+    }
+
+    /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said, or unless `acks` or `retries`
+    /// rule it out, as in Java.
     pub(crate) fn is_idempotent(&self) -> bool {
         self.enable_idempotence.unwrap_or(self.acks == Acks::All && self.retries > 0)
     }
 
-    /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set it, as Java does.
+    /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set it, as in Java.
     pub(crate) fn effective_delivery_timeout(&self, request_timeout: Duration) -> Duration {
         self.delivery_timeout.unwrap_or_else(|| DELIVERY_TIMEOUT.max(self.linger.saturating_add(request_timeout)))
+    }
+
+    /// Checks every value, and that none contradicts another or one of the client's.
+    ///
+    /// # Errors
+    /// Config: names the property and what is allowed.
+    pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
+        self.check()?;
+        let needed = self.linger.saturating_add(client.request_timeout);
+        if self.delivery_timeout.is_some_and(|timeout| timeout < needed) {
+            return Err(Error::config(format!(
+                "delivery.timeout.ms is {}: at least linger.ms plus request.timeout.ms, which is {}, is allowed",
+                self.effective_delivery_timeout(Duration::ZERO).as_millis(),
+                needed.as_millis()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        const MOST: usize = 2_147_483_647;
+        check_millis("linger.ms", self.linger, Duration::ZERO)?;
+        check_millis("delivery.timeout.ms", self.delivery_timeout.unwrap_or(DELIVERY_TIMEOUT), MILLISECOND)?;
+        check_range("batch.size", self.batch_size, 0, MOST)?;
+        check_range("max.request.size", self.max_request_size, 1, MOST)?;
+        check_range("retries", self.retries, 0, 2_147_483_647)?;
+        check_range("max.in.flight.requests.per.connection", self.max_in_flight_requests_per_connection, 1, MOST)?;
+        if self.buffer_memory < self.batch_size.max(1) {
+            let (memory, batch) = (self.buffer_memory, self.batch_size);
+            return Err(Error::config(format!("buffer.memory is {memory}: at least batch.size, which is {batch}, is allowed")));
+        }
+        if self.is_idempotent() {
+            self.check_idempotence()?;
+        }
+        self.compression
+            .ensure_built()
+            .map_err(|error| Error::config(format!("compression.type is {}: {error}", self.compression)))
+    }
+
+    fn check_idempotence(&self) -> Result<()> {
+        let needs = |what: &str| Err(Error::config(format!("enable.idempotence needs {what}, or must be false")));
+        if self.acks != Acks::All {
+            return needs("acks=all");
+        }
+        if self.retries == 0 {
+            return needs("retries above 0");
+        }
+        if self.max_in_flight_requests_per_connection > MOST_IN_FLIGHT {
+            return needs("max.in.flight.requests.per.connection of at most 5");
+        }
+        Ok(())
+    }
+}
+
+/// The codec and its level; levels of other codecs are checked too.
+fn compression(settings: &Settings<'_>) -> Result<Compression> {
+    let mut chosen: Compression = settings.read("compression.type")?.unwrap_or_default();
+    if let Some(Level(level)) = settings.read("compression.level")? {
+        // librdkafka's, for whichever codec is chosen, with -1 for its default.
+        if level != -1 && chosen != Compression::NONE && chosen != Compression::SNAPPY {
+            chosen = chosen.level(level)?;
+        }
+    }
+    for (key, codec) in [
+        ("compression.gzip.level", Compression::GZIP),
+        ("compression.lz4.level", Compression::LZ4),
+        ("compression.zstd.level", Compression::ZSTD),
+    ] {
+        if let Some(Level(level)) = settings.read(key)? {
+            let leveled = codec.level(level)?;
+            if codec.to_string() == chosen.to_string() {
+                chosen = leveled;
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// A compression level.
+struct Level(i32);
+
+impl FromProperty for Level {
+    const ALLOWED: &'static str = "a whole number";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl FromProperty for Compression {
+    const ALLOWED: &'static str = "none, gzip, snappy, lz4 or zstd";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl FromProperty for Acks {
+    const ALLOWED: &'static str = "0, 1, all or -1";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text {
+            "0" => Some(Self::None),
+            "1" => Some(Self::Leader),
+            "all" | "-1" => Some(Self::All),
+            _ => None,
+        }
     }
 }
 
@@ -77,8 +343,9 @@ impl Default for ProducerConfig {
             max_block: Duration::from_secs(60),
             delivery_timeout: None,
             max_request_size: 1024 * 1024,
-            max_in_flight_requests_per_connection: 5,
+            max_in_flight_requests_per_connection: MOST_IN_FLIGHT,
             retries: 2_147_483_647,
+            compression: Compression::NONE,
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout: None,
@@ -88,3 +355,92 @@ impl Default for ProducerConfig {
 
 /// Kafka's default of `delivery.timeout.ms`.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// For how many batches of a producer a broker remembers the sequence.
+const MOST_IN_FLIGHT: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> std::result::Result<ProducerConfig, String> {
+        ProducerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_allowed_and_idempotent() {
+        let config = ProducerConfig::new();
+        config.validate(&ClientConfig::new("a:1")).expect("the defaults");
+        assert!(config.is_idempotent());
+    }
+
+    #[test]
+    fn idempotence_yields_to_acks_and_retries_only_when_it_is_not_asked_for() {
+        for pair in [("acks", "1"), ("acks", "0"), ("retries", "0")] {
+            assert!(!from(&[pair]).expect("allowed").is_idempotent());
+            let error = from(&[pair, ("enable.idempotence", "true")]).expect_err("a contradiction");
+            assert!(error.contains("enable.idempotence") && error.contains(pair.0), "{error}");
+        }
+    }
+
+    #[test]
+    fn more_than_five_in_flight_need_idempotence_off() {
+        let six = ("max.in.flight.requests.per.connection", "6");
+        let error = from(&[six]).expect_err("as Java since 4.0");
+        assert!(error.contains(six.0), "{error}");
+        from(&[six, ("enable.idempotence", "false")]).expect("allowed");
+    }
+
+    #[test]
+    fn an_explicit_delivery_timeout_must_hold_linger_and_request_timeout() {
+        let client = ClientConfig::new("a:1").request_timeout(Duration::from_secs(30));
+        let linger = ProducerConfig::new().linger(Duration::from_secs(10));
+        linger.clone().delivery_timeout(Duration::from_secs(40)).validate(&client).expect("just enough");
+        let short = linger.clone().delivery_timeout(Duration::from_millis(39_999));
+        let error = short.validate(&client).expect_err("too short").to_string();
+        assert_eq!(error, "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is 40000, is allowed");
+        assert_eq!(linger.effective_delivery_timeout(client.request_timeout), Duration::from_secs(120));
+        assert_eq!(linger.effective_delivery_timeout(Duration::from_secs(115)), Duration::from_secs(125));
+    }
+
+    #[test]
+    fn a_level_belongs_to_its_codec() {
+        let config = from(&[("compression.type", "zstd"), ("compression.zstd.level", "19"), ("compression.gzip.level", "2")]);
+        assert_eq!(config.expect("allowed").compression, Compression::ZSTD.level(19).expect("a level"));
+        let config = from(&[("compression.codec", "gzip"), ("compression.level", "9")]);
+        assert_eq!(config.expect("allowed").compression, Compression::GZIP.level(9).expect("a level"));
+        for (key, value) in [("compression.gzip.level", "0"), ("compression.lz4.level", "18"), ("compression.zstd.level", "23")] {
+            assert!(from(&[(key, value)]).expect_err("no such level").contains(key));
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        for (name, value) in [
+            ("acks", "2"),
+            ("acks", "ALL"),
+            ("linger.ms", "2147483648"),
+            ("delivery.timeout.ms", "0"),
+            ("batch.size", "-1"),
+            ("batch.size", "2147483648"),
+            ("buffer.memory", "100"),
+            ("max.request.size", "0"),
+            ("max.in.flight.requests.per.connection", "0"),
+            ("retries", "2147483648"),
+            ("compression.type", "brotli"),
+            ("transactional.id", "t"),
+            ("partitioner.class", "org.example.P"),
+            ("partitioner.rack.aware", "true"),
+        ] {
+            let error = from(&[(name, value)]).expect_err(name);
+            assert!(error.contains(name) && error.contains("allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_property_is_read() {
+        crate::config::assert_every_setting_is_read(Kind::Producer, |properties| {
+            ProducerConfig::from_properties(properties).map(drop)
+        });
+    }
+}

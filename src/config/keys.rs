@@ -1,0 +1,438 @@
+//! The one table of Kafka's property names: those of Java's clients (4.4) and, as aliases, those of librdkafka.
+
+/// A kind of handle that has settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Client,
+    Producer,
+    Consumer,
+}
+
+/// The kinds of handle that a property speaks to. Of Java's share consumer and admin client only what is not also for others is
+/// `OTHER`: nothing here has such settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kinds(u8);
+
+/// What a property is to this library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is read.
+    Setting,
+    /// Another name of a property, whose values are `scale` times as large.
+    Alias { of: &'static str, scale: i64 },
+    /// It tunes something that only a JVM or librdkafka has: ignored, and said.
+    Foreign,
+    /// It changes nothing here: ignored.
+    Inert,
+    /// Only this value is possible, for this reason.
+    Only(&'static str, &'static str),
+    /// It is not possible, for this reason.
+    Refused(&'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kinds: Kinds,
+    pub(crate) role: Role,
+}
+
+impl Kinds {
+    pub(crate) fn contains(self, kind: Kind) -> bool {
+        self.0
+            & match kind {
+                Kind::Client => C.0,
+                Kind::Producer => P.0,
+                Kind::Consumer => N.0,
+            }
+            != 0
+    }
+}
+
+/// The entry of a name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known name that takes the fewest edits to reach; of equals the first.
+pub(crate) fn nearest(name: &str) -> &'static str {
+    let name = name.to_lowercase().replace('_', ".");
+    KEYS.iter().min_by_key(|key| distance(&name, key.name)).map_or("", |key| key.name)
+}
+
+/// Levenshtein's distance: insertions, removals and replacements of one character.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (b, cell) in to.iter().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            left = (diagonal + usize::from(a != *b)).min(above + 1).min(left + 1);
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+const C: Kinds = Kinds(1);
+const P: Kinds = Kinds(2);
+const N: Kinds = Kinds(4);
+const CN: Kinds = Kinds(5);
+const PN: Kinds = Kinds(6);
+const OTHER: Kinds = Kinds(0);
+
+const fn setting(name: &'static str, kinds: Kinds) -> Key {
+    Key { name, kinds, role: Role::Setting }
+}
+
+const fn alias(name: &'static str, kinds: Kinds, of: &'static str) -> Key {
+    Key { name, kinds, role: Role::Alias { of, scale: 1 } }
+}
+
+const fn foreign(name: &'static str, kinds: Kinds) -> Key {
+    Key { name, kinds, role: Role::Foreign }
+}
+
+const fn inert(name: &'static str, kinds: Kinds) -> Key {
+    Key { name, kinds, role: Role::Inert }
+}
+
+const fn only(name: &'static str, kinds: Kinds, value: &'static str, why: &'static str) -> Key {
+    Key { name, kinds, role: Role::Only(value, why) }
+}
+
+const fn refused(name: &'static str, kinds: Kinds, why: &'static str) -> Key {
+    Key { name, kinds, role: Role::Refused(why) }
+}
+
+const NO_TRANSACTIONS: &str = "this version has no transactions yet";
+const NO_KIP_848: &str = "this version has only the classic group protocol yet";
+
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    // All clients.
+    setting("bootstrap.servers", C),
+    alias("metadata.broker.list", C, "bootstrap.servers"),
+    only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, which is not supported"),
+    setting("client.id", C),
+    setting("client.rack", CN),
+    setting("connections.max.idle.ms", C),
+    setting("default.api.timeout.ms", C),
+    setting("enable.metrics.push", C),
+    setting("metadata.max.age.ms", C),
+    alias("topic.metadata.refresh.interval.ms", C, "metadata.max.age.ms"),
+    setting("metadata.max.idle.ms", C),
+    setting("metadata.recovery.rebootstrap.trigger.ms", C),
+    setting("metadata.recovery.strategy", C),
+    setting("receive.buffer.bytes", C),
+    alias("socket.receive.buffer.bytes", C, "receive.buffer.bytes"),
+    setting("receive.message.max.bytes", C),
+    setting("reconnect.backoff.max.ms", C),
+    setting("reconnect.backoff.ms", C),
+    setting("request.timeout.ms", C),
+    alias("socket.timeout.ms", C, "request.timeout.ms"),
+    setting("retry.backoff.max.ms", C),
+    setting("retry.backoff.ms", C),
+    setting("send.buffer.bytes", C),
+    alias("socket.send.buffer.bytes", C, "send.buffer.bytes"),
+    setting("socket.connection.setup.timeout.max.ms", C),
+    setting("socket.connection.setup.timeout.ms", C),
+    only("security.protocol", C, "PLAINTEXT", "this version has no TLS and no SASL yet"),
+    inert("bootstrap.resolve.timeout.ms", C),
+    inert("metadata.cluster.check.enable", C),
+    inert("bootstrap.controllers", OTHER),
+
+    // Producers.
+    setting("acks", P),
+    alias("request.required.acks", P, "acks"),
+    setting("batch.size", P),
+    setting("buffer.memory", P),
+    Key { name: "queue.buffering.max.kbytes", kinds: P, role: Role::Alias { of: "buffer.memory", scale: 1024 } },
+    setting("compression.gzip.level", P),
+    setting("compression.lz4.level", P),
+    setting("compression.zstd.level", P),
+    setting("compression.type", P),
+    alias("compression.codec", P, "compression.type"),
+    setting("compression.level", P),
+    setting("delivery.timeout.ms", P),
+    alias("message.timeout.ms", P, "delivery.timeout.ms"),
+    setting("enable.idempotence", P),
+    setting("linger.ms", P),
+    alias("queue.buffering.max.ms", P, "linger.ms"),
+    setting("max.block.ms", P),
+    setting("max.in.flight.requests.per.connection", P),
+    alias("max.in.flight", P, "max.in.flight.requests.per.connection"),
+    setting("max.request.size", P),
+    alias("message.max.bytes", P, "max.request.size"),
+    setting("partitioner.adaptive.partitioning.enable", P),
+    setting("partitioner.availability.timeout.ms", P),
+    setting("partitioner.ignore.keys", P),
+    only("partitioner.rack.aware", P, "false", "this version has no rack-aware partitioner yet"),
+    refused("partitioner.class", P, "it names a Java class; ProducerConfig::partitioner takes one in Rust"),
+    only("partitioner", P, "murmur2_random", "only Java's partitioner is built in; ProducerConfig::partitioner takes another"),
+    setting("retries", P),
+    alias("message.send.max.retries", P, "retries"),
+    refused("transactional.id", P, NO_TRANSACTIONS),
+    inert("transaction.timeout.ms", P),
+    only("transaction.two.phase.commit.enable", P, "false", NO_TRANSACTIONS),
+    only("enable.gapless.guarantee", P, "false", "an expired batch is reported and the following ones are sent"),
+
+    // Consumers.
+    setting("allow.auto.create.topics", N),
+    setting("auto.commit.interval.ms", N),
+    setting("auto.offset.reset", N),
+    setting("check.crcs", N),
+    setting("enable.auto.commit", N),
+    alias("auto.commit.enable", N, "enable.auto.commit"),
+    setting("exclude.internal.topics", N),
+    setting("fetch.max.bytes", N),
+    setting("fetch.max.wait.ms", N),
+    alias("fetch.wait.max.ms", N, "fetch.max.wait.ms"),
+    setting("fetch.min.bytes", N),
+    setting("group.id", N),
+    setting("group.instance.id", N),
+    only("group.protocol", N, "classic", NO_KIP_848),
+    refused("group.remote.assignor", N, NO_KIP_848),
+    setting("heartbeat.interval.ms", N),
+    setting("isolation.level", N),
+    setting("max.decompressed.batch.bytes", N),
+    setting("max.partition.fetch.bytes", N),
+    alias("fetch.message.max.bytes", N, "max.partition.fetch.bytes"),
+    setting("max.poll.interval.ms", N),
+    setting("max.poll.records", N),
+    setting("partition.assignment.strategy", N),
+    setting("session.timeout.ms", N),
+    only("enable.auto.offset.store", N, "true", "positions follow what the application has asked past; commit_offsets commits others"),
+    only("enable.partition.eof", N, "false", "the end of a partition is no event; compare the position with end_offsets"),
+    only("offset.store.method", N, "broker", "offsets are kept by the brokers"),
+    inert("share.acknowledgement.mode", OTHER),
+    inert("share.acquire.mode", OTHER),
+
+    // Only a JVM has what these name.
+    foreign("auto.include.jmx.reporter", C),
+    foreign("config.providers", C),
+    foreign("interceptor.classes", PN),
+    foreign("key.deserializer", N),
+    foreign("key.serializer", P),
+    foreign("metric.reporters", C),
+    foreign("metrics.num.samples", C),
+    foreign("metrics.recording.level", C),
+    foreign("metrics.sample.window.ms", C),
+    foreign("security.providers", C),
+    foreign("value.deserializer", N),
+    foreign("value.serializer", P),
+    foreign("buffer.memory.allocation.strategy", P),
+    foreign("internal.auto.downgrade.txn.commit", P),
+    foreign("internal.leave.group.on.close", N),
+    foreign("internal.throw.on.fetch.stable.offset.unsupported", N),
+
+    // Only librdkafka has what these tune.
+    foreign("api.version.fallback.ms", C),
+    foreign("api.version.request", C),
+    foreign("api.version.request.timeout.ms", C),
+    foreign("batch.num.messages", P),
+    foreign("broker.address.family", C),
+    foreign("broker.address.ttl", C),
+    foreign("broker.version.fallback", C),
+    foreign("builtin.features", C),
+    foreign("consume.callback.max.messages", N),
+    foreign("coordinator.query.interval.ms", N),
+    foreign("debug", C),
+    foreign("delivery.report.only.error", P),
+    foreign("enable.random.seed", C),
+    foreign("enable.sparse.connections", C),
+    foreign("enabled_events", C),
+    foreign("fetch.error.backoff.ms", N),
+    foreign("fetch.queue.backoff.ms", N),
+    foreign("group.protocol.type", N),
+    foreign("internal.termination.signal", C),
+    foreign("log.connection.close", C),
+    foreign("log.queue", C),
+    foreign("log.thread.name", C),
+    foreign("log_level", C),
+    foreign("message.copy.max.bytes", P),
+    foreign("plugin.library.paths", C),
+    foreign("produce.offset.report", P),
+    foreign("queue.buffering.backpressure.threshold", P),
+    foreign("queue.buffering.max.messages", P),
+    foreign("queued.max.messages.kbytes", N),
+    foreign("queued.min.messages", N),
+    foreign("queuing.strategy", P),
+    foreign("reconnect.backoff.jitter.ms", C),
+    foreign("socket.blocking.max.ms", C),
+    foreign("socket.keepalive.enable", C),
+    foreign("socket.max.fails", C),
+    foreign("socket.nagle.disable", C),
+    foreign("statistics.interval.ms", C),
+    foreign("sticky.partitioning.linger.ms", P),
+    foreign("test.mock.num.brokers", C),
+    foreign("topic.metadata.propagation.max.ms", C),
+    foreign("topic.metadata.refresh.fast.cnt", C),
+    foreign("topic.metadata.refresh.fast.interval.ms", C),
+    foreign("topic.metadata.refresh.sparse", C),
+    refused("topic.blacklist", N, "subscribe to a pattern that leaves the topics out"),
+
+    // Security, which has no say while security.protocol is PLAINTEXT.
+    inert("enable.sasl.oauthbearer.unsecure.jwt", C),
+    inert("enable.ssl.certificate.verification", C),
+    inert("https.ca.location", C),
+    inert("https.ca.pem", C),
+    inert("sasl.client.callback.handler.class", C),
+    inert("sasl.jaas.config", C),
+    inert("sasl.kerberos.keytab", C),
+    inert("sasl.kerberos.kinit.cmd", C),
+    inert("sasl.kerberos.min.time.before.relogin", C),
+    inert("sasl.kerberos.principal", C),
+    inert("sasl.kerberos.service.name", C),
+    inert("sasl.kerberos.ticket.renew.jitter", C),
+    inert("sasl.kerberos.ticket.renew.window.factor", C),
+    inert("sasl.login.callback.handler.class", C),
+    inert("sasl.login.class", C),
+    inert("sasl.login.connect.timeout.ms", C),
+    inert("sasl.login.read.timeout.ms", C),
+    inert("sasl.login.refresh.buffer.seconds", C),
+    inert("sasl.login.refresh.min.period.seconds", C),
+    inert("sasl.login.refresh.window.factor", C),
+    inert("sasl.login.refresh.window.jitter", C),
+    inert("sasl.login.retry.backoff.max.ms", C),
+    inert("sasl.login.retry.backoff.ms", C),
+    inert("sasl.mechanism", C),
+    inert("sasl.mechanisms", C),
+    inert("sasl.oauthbearer.allow.unverified.audience", C),
+    inert("sasl.oauthbearer.allow.unverified.issuer", C),
+    inert("sasl.oauthbearer.assertion.algorithm", C),
+    inert("sasl.oauthbearer.assertion.claim.aud", C),
+    inert("sasl.oauthbearer.assertion.claim.exp.seconds", C),
+    inert("sasl.oauthbearer.assertion.claim.iss", C),
+    inert("sasl.oauthbearer.assertion.claim.jti.include", C),
+    inert("sasl.oauthbearer.assertion.claim.nbf.seconds", C),
+    inert("sasl.oauthbearer.assertion.claim.sub", C),
+    inert("sasl.oauthbearer.assertion.file", C),
+    inert("sasl.oauthbearer.assertion.jwt.template.file", C),
+    inert("sasl.oauthbearer.assertion.private.key.file", C),
+    inert("sasl.oauthbearer.assertion.private.key.passphrase", C),
+    inert("sasl.oauthbearer.assertion.private.key.pem", C),
+    inert("sasl.oauthbearer.assertion.template.file", C),
+    inert("sasl.oauthbearer.client.credentials.client.id", C),
+    inert("sasl.oauthbearer.client.credentials.client.secret", C),
+    inert("sasl.oauthbearer.client.id", C),
+    inert("sasl.oauthbearer.client.secret", C),
+    inert("sasl.oauthbearer.clock.skew.seconds", C),
+    inert("sasl.oauthbearer.config", C),
+    inert("sasl.oauthbearer.expected.audience", C),
+    inert("sasl.oauthbearer.expected.issuer", C),
+    inert("sasl.oauthbearer.extensions", C),
+    inert("sasl.oauthbearer.grant.type", C),
+    inert("sasl.oauthbearer.header.urlencode", C),
+    inert("sasl.oauthbearer.jwks.endpoint.refresh.ms", C),
+    inert("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", C),
+    inert("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", C),
+    inert("sasl.oauthbearer.jwks.endpoint.url", C),
+    inert("sasl.oauthbearer.jwt.retriever.class", C),
+    inert("sasl.oauthbearer.jwt.validator.class", C),
+    inert("sasl.oauthbearer.metadata.authentication.type", C),
+    inert("sasl.oauthbearer.method", C),
+    inert("sasl.oauthbearer.scope", C),
+    inert("sasl.oauthbearer.scope.claim.name", C),
+    inert("sasl.oauthbearer.sub.claim.name", C),
+    inert("sasl.oauthbearer.token.endpoint.url", C),
+    inert("sasl.password", C),
+    inert("sasl.username", C),
+    inert("ssl.ca.certificate.stores", C),
+    inert("ssl.ca.location", C),
+    inert("ssl.ca.pem", C),
+    inert("ssl.certificate.location", C),
+    inert("ssl.certificate.pem", C),
+    inert("ssl.cipher.suites", C),
+    inert("ssl.crl.location", C),
+    inert("ssl.curves.list", C),
+    inert("ssl.enabled.protocols", C),
+    inert("ssl.endpoint.identification.algorithm", C),
+    inert("ssl.engine.factory.class", C),
+    inert("ssl.engine.id", C),
+    inert("ssl.key.location", C),
+    inert("ssl.key.password", C),
+    inert("ssl.key.pem", C),
+    inert("ssl.keymanager.algorithm", C),
+    inert("ssl.keystore.certificate.chain", C),
+    inert("ssl.keystore.key", C),
+    inert("ssl.keystore.location", C),
+    inert("ssl.keystore.password", C),
+    inert("ssl.keystore.type", C),
+    inert("ssl.protocol", C),
+    inert("ssl.provider", C),
+    inert("ssl.providers", C),
+    inert("ssl.secure.random.implementation", C),
+    inert("ssl.sigalgs.list", C),
+    inert("ssl.trustmanager.algorithm", C),
+    inert("ssl.truststore.certificates", C),
+    inert("ssl.truststore.location", C),
+    inert("ssl.truststore.password", C),
+    inert("ssl.truststore.type", C),
+];
+
+/// Proves that no setting of a kind is known and then not read: each refuses a value that no type has, unless it is a text.
+#[cfg(test)]
+pub(crate) fn assert_every_setting_is_read(kind: Kind, read: impl Fn(&super::Properties) -> crate::error::Result<()>) {
+    const TEXTS: [&str; 3] = ["client.id", "client.rack", "group.id"];
+    for key in KEYS.iter().filter(|key| key.role == Role::Setting && key.kinds.contains(kind)) {
+        let properties = [(key.name, "\u{1}")].into_iter().collect();
+        assert_eq!(read(&properties).is_ok(), TEXTS.contains(&key.name), "{}", key.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once() {
+        let names: BTreeSet<_> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(names.len(), KEYS.len());
+    }
+
+    #[test]
+    fn every_alias_leads_to_a_setting_of_the_same_kinds() {
+        for key in KEYS {
+            if let Role::Alias { of, .. } = key.role {
+                let target = find(of).expect(of);
+                assert_eq!((target.role, target.kinds.0), (Role::Setting, key.kinds.0), "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_property_of_javas_clients_is_known() {
+        for name in include_str!("java_properties.txt").lines() {
+            assert!(find(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        for (wrong, right) in [
+            ("boostrap.servers", "bootstrap.servers"),
+            ("acsk", "acks"),
+            ("LINGER.MS", "linger.ms"),
+            ("enable.autocommit", "enable.auto.commit"),
+            ("auto_offset_reset", "auto.offset.reset"),
+        ] {
+            assert_eq!(nearest(wrong), right);
+        }
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        for (from, to, edits) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("abc", "abc", 0), ("ab", "ba", 2)] {
+            assert_eq!((distance(from, to), distance(to, from)), (edits, edits));
+        }
+    }
+}

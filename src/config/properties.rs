@@ -1,0 +1,272 @@
+//! Properties as Java writes them: from a `.properties` text or file, or from pairs.
+
+use std::iter::Peekable;
+use std::path::Path;
+use std::str::Chars;
+
+use super::*;
+
+/// Kafka's properties by name, in the order they were given; a name given twice keeps the last value, as in Java.
+///
+/// ```
+/// use kavka::{ClientConfig, ProducerConfig, Properties};
+///
+/// let properties = Properties::parse("bootstrap.servers = localhost:9092\nlinger.ms = 20\n")?;
+/// let client = ClientConfig::from_properties(&properties)?;
+/// let producer = ProducerConfig::from_properties(&properties)?;
+/// # let _ = (client, producer);
+/// # Ok::<(), kavka::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties {
+    entries: Vec<(String, String)>,
+}
+
+impl Properties {
+    /// No properties.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a Java `.properties` text: comments, continued lines, `=`, `:` or blanks after the name, and all escapes.
+    ///
+    /// # Errors
+    /// Config if a `\u` escape is malformed; names the line.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut properties = Self::new();
+        for (number, line) in logical_lines(text) {
+            let entry = split(&line).ok_or_else(|| {
+                Error::config(format!("line {number} has a malformed escape: \\u and four hexadecimal digits are allowed"))
+            })?;
+            properties.set(entry.0, entry.1);
+        }
+        Ok(properties)
+    }
+
+    /// Reads a Java `.properties` file, which may be UTF-8 or, as Java writes them, ISO 8859-1.
+    ///
+    /// # Errors
+    /// Config if the file cannot be read or has a malformed escape; names the file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| Error::config(format!("cannot read {}: {error}", path.display())))?;
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
+        Self::parse(&text).map_err(|error| error.context(path.display()))
+    }
+
+    /// Sets one property, in place of what it was.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let (name, value) = (name.into(), value.into());
+        match self.entries.iter_mut().find(|(known, _)| *known == name) {
+            Some(entry) => entry.1 = value,
+            None => self.entries.push((name, value)),
+        }
+    }
+
+    /// Reads one `name=value`, as command lines take it.
+    ///
+    /// # Errors
+    /// Config if there is no `=`.
+    pub fn set_pair(&mut self, pair: &str) -> Result<()> {
+        match pair.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                self.set(name.trim(), value.trim());
+                Ok(())
+            }
+            _ => Err(Error::config(format!("{pair:?} is no property: name=value is allowed"))),
+        }
+    }
+
+    /// The value of a property, if it was given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.entries.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Names and values in the order they were given.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Properties {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut properties = Self::new();
+        properties.extend(pairs);
+        properties
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> Extend<(N, V)> for Properties {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, pairs: I) {
+        for (name, value) in pairs {
+            self.set(name, value);
+        }
+    }
+}
+
+impl fmt::Debug for Properties {
+    /// Writes names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// The lines with something in them, each with the number of its first line and joined with those that continue it.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    // Java ends lines at \r, \n and \r\n; what an empty line in \r\n would add is skipped as blank.
+    for (index, natural) in natural_lines(text).enumerate() {
+        let content = natural.trim_start_matches(is_blank);
+        let (number, mut line) = match open.take() {
+            Some(open) => open,
+            None if content.is_empty() || content.starts_with(['#', '!']) => continue,
+            None => (index + 1, String::new()),
+        };
+        let slashes = content.chars().rev().take_while(|c| *c == '\\').count();
+        if slashes % 2 == 1 {
+            line.push_str(&content[..content.len() - 1]);
+            open = Some((number, line));
+        } else {
+            line.push_str(content);
+            lines.push((number, line));
+        }
+    }
+    lines.extend(open);
+    lines
+}
+
+fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
+/// Splits a logical line into name and value; `None` if an escape is malformed.
+fn split(line: &str) -> Option<(String, String)> {
+    let mut chars = line.chars().peekable();
+    let mut name = String::new();
+    while let Some(c) = chars.next_if(|c| !is_blank(*c) && !matches!(c, '=' | ':')) {
+        push_unescaped(c, &mut chars, &mut name)?;
+    }
+    while chars.next_if(|c| is_blank(*c)).is_some() {}
+    if chars.next_if(|c| matches!(c, '=' | ':')).is_some() {
+        while chars.next_if(|c| is_blank(*c)).is_some() {}
+    }
+    let mut value = String::new();
+    while let Some(c) = chars.next() {
+        push_unescaped(c, &mut chars, &mut value)?;
+    }
+    Some((name, value))
+}
+
+fn push_unescaped(c: char, rest: &mut Peekable<Chars<'_>>, to: &mut String) -> Option<()> {
+    if c != '\\' {
+        to.push(c);
+        return Some(());
+    }
+    match rest.next() {
+        Some('t') => to.push('\t'),
+        Some('n') => to.push('\n'),
+        Some('r') => to.push('\r'),
+        Some('f') => to.push('\u{c}'),
+        Some('u') => to.push(unicode(rest)?),
+        Some(other) => to.push(other),
+        None => {}
+    }
+    Some(())
+}
+
+/// Reads the digits after `\u`, and the second half of a surrogate pair.
+fn unicode(rest: &mut Peekable<Chars<'_>>) -> Option<char> {
+    let first = hex4(rest)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first);
+    }
+    if rest.next()? != '\\' || rest.next()? != 'u' {
+        return None;
+    }
+    let second = hex4(rest)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)
+}
+
+fn hex4(rest: &mut Peekable<Chars<'_>>) -> Option<u32> {
+    (0..4).try_fold(0, |value, _| Some(value * 16 + rest.next()?.to_digit(16)?))
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\u{c}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_reads_as_java_reads_it() {
+        let text = concat!(
+            "# comment\n! another\n\n",
+            "a=1\n b : 2\nc 3\nd\ne=\n",
+            "long = one \\\n   two,\\\n\t three\n",
+            "even=x\\\\\n",
+            "not.comment=a\\\n#b\n",
+            "escaped\\ key\\:\\= = \\ lead \\t\\n\\u00e9\\ud83d\\ude00\\q trail \n",
+            "crlf=yes\r\ncr=1\rlast=2\\",
+        );
+        let properties = Properties::parse(text).expect("well formed");
+        let expected = [
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("d", ""),
+            ("e", ""),
+            ("long", "one two,three"),
+            ("even", "x\\"),
+            ("not.comment", "a#b"),
+            ("escaped key:=", " lead \t\n\u{e9}\u{1f600}q trail "),
+            ("crlf", "yes"),
+            ("cr", "1"),
+            ("last", "2"),
+        ];
+        assert_eq!(properties.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_last_of_two_values_wins() {
+        let properties = Properties::parse("a=1\nb=2\na=3").expect("well formed");
+        assert_eq!(properties.iter().collect::<Vec<_>>(), [("a", "3"), ("b", "2")]);
+    }
+
+    #[test]
+    fn a_malformed_escape_is_refused_with_its_line() {
+        for text in ["\n\na=\\u12", "\n\na=\\u12x4", "\n\na=\\ud83d", "\n\na=\\ud83d\\u0041", "\n\na=\\udc00"] {
+            let error = Properties::parse(text).expect_err(text).to_string();
+            assert!(error.starts_with("line 3 "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Properties::from_file("no/such.properties").expect_err("missing").to_string();
+        assert!(error.contains("no/such.properties"), "{error}");
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let properties = Properties::from_iter([("sasl.password", "secret")]);
+        assert!(!format!("{properties:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_pair_needs_an_equals_sign() {
+        let mut properties = Properties::new();
+        properties.set_pair("a=b=c").expect("a pair");
+        assert_eq!(properties.get("a"), Some("b=c"));
+        assert!(properties.set_pair("a").is_err() && properties.set_pair("=a").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "[ \\\\u0-9a-f=:#!\n\r\t\u{e9}]{0,60}") {
+            let _ = Properties::parse(&text);
+        }
+    }
+}

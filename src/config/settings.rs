@@ -1,0 +1,244 @@
+//! Typed values out of [`Properties`], by the names of [`keys`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use tracing::{debug, warn};
+
+use super::keys::{self, Role};
+use super::*;
+
+/// What the properties say to one kind of handle: canonical names, and values that are still text.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    values: BTreeMap<&'static str, Value<'a>>,
+}
+
+#[derive(Debug)]
+struct Value<'a> {
+    /// The name as the user wrote it, which may be an alias.
+    written: &'a str,
+    text: Cow<'a, str>,
+}
+
+/// A type that a property can have.
+pub(crate) trait FromProperty: Sized {
+    /// What is allowed, for the message that refuses another value.
+    const ALLOWED: &'static str;
+
+    /// `None` if the text is not allowed.
+    fn from_property(text: &str) -> Option<Self>;
+}
+
+impl<'a> Settings<'a> {
+    /// Sorts out the properties that speak to handles of this kind.
+    ///
+    /// # Errors
+    /// Config if Kafka has no such property, if this build cannot do what one asks for, or if two names of one property disagree.
+    pub(crate) fn of(properties: &'a Properties, kind: Kind) -> Result<Self> {
+        let mut settings = Self { values: BTreeMap::new() };
+        let mut ignored = Vec::new();
+        for (written, text) in properties.iter() {
+            let key = keys::find(written).ok_or_else(|| {
+                Error::config(format!("{written} is no property of Kafka: did you mean {}?", keys::nearest(written)))
+            })?;
+            let is_mine = key.kinds.contains(kind);
+            match key.role {
+                Role::Setting if is_mine => settings.insert(key.name, written, Cow::Borrowed(text))?,
+                Role::Alias { of, scale } if is_mine => settings.insert(of, written, scaled(written, text, scale)?)?,
+                Role::Only(value, why) if is_mine && !text.trim().eq_ignore_ascii_case(value) => {
+                    return Err(Error::config(format!("{written} is {text:?}: only {value} is allowed, as {why}")));
+                }
+                Role::Refused(why) if is_mine && !text.is_empty() => {
+                    return Err(Error::config(format!("{written} is not allowed: {why}")));
+                }
+                // The client speaks for the keys that all kinds have, so that one file read three times warns once.
+                Role::Foreign if is_mine && (kind == Kind::Client || !key.kinds.contains(Kind::Client)) => {
+                    ignored.push(written);
+                }
+                Role::Foreign => {}
+                _ => debug!(property = written, "ignored: it has no meaning for this kind of handle"),
+            }
+        }
+        if !ignored.is_empty() {
+            warn!(properties = ignored.join(", "), "ignored: they only have a meaning for another client library");
+        }
+        Ok(settings)
+    }
+
+    /// Sets `field` if the property was given.
+    pub(crate) fn set<T: FromProperty>(&self, name: &'static str, field: &mut T) -> Result<()> {
+        if let Some(value) = self.read(name)? {
+            *field = value;
+        }
+        Ok(())
+    }
+
+    /// The value of a property, if it was given.
+    pub(crate) fn read<T: FromProperty>(&self, name: &'static str) -> Result<Option<T>> {
+        debug_assert!(keys::find(name).is_some_and(|key| key.role == Role::Setting), "{name} is in the table");
+        let Some(Value { written, text }) = self.values.get(name) else { return Ok(None) };
+        match T::from_property(text.trim()) {
+            Some(value) => Ok(Some(value)),
+            None => Err(Error::config(format!("{written} is {text:?}: {} is allowed", T::ALLOWED))),
+        }
+    }
+
+    fn insert(&mut self, name: &'static str, written: &'a str, text: Cow<'a, str>) -> Result<()> {
+        match self.values.get(name) {
+            Some(other) if other.text != text => {
+                let (first, second) = (other.written, written);
+                Err(Error::config(format!("{first} and {second} are the same property with different values: give one of them")))
+            }
+            _ => {
+                self.values.insert(name, Value { written, text });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What an alias in another unit means in that of the property.
+fn scaled<'a>(written: &str, text: &'a str, scale: i64) -> Result<Cow<'a, str>> {
+    if scale == 1 {
+        return Ok(Cow::Borrowed(text));
+    }
+    let value: Option<i64> = text.trim().parse().ok();
+    value
+        .and_then(|value| value.checked_mul(scale))
+        .map(|value| Cow::Owned(value.to_string()))
+        .ok_or_else(|| Error::config(format!("{written} is {text:?}: a whole number is allowed")))
+}
+
+impl FromProperty for String {
+    const ALLOWED: &'static str = "any text";
+
+    fn from_property(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl FromProperty for bool {
+    const ALLOWED: &'static str = "true or false";
+
+    fn from_property(text: &str) -> Option<Self> {
+        [("true", true), ("false", false)].into_iter().find_map(|(word, value)| text.eq_ignore_ascii_case(word).then_some(value))
+    }
+}
+
+/// Milliseconds.
+impl FromProperty for Duration {
+    const ALLOWED: &'static str = "a whole number of milliseconds from 0";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok().map(|millis| bounded(Self::from_millis(millis)))
+    }
+}
+
+impl FromProperty for i32 {
+    const ALLOWED: &'static str = "a whole number from 0 to 2147483647";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|value| *value >= 0)
+    }
+}
+
+impl FromProperty for u32 {
+    const ALLOWED: &'static str = "a whole number from 0 to 2147483647";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|value| i32::try_from(*value).is_ok())
+    }
+}
+
+impl FromProperty for usize {
+    const ALLOWED: &'static str = "a whole number from 0";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// A value for which -1 stands for none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrNone<T>(pub(crate) Option<T>);
+
+impl<T: FromProperty> FromProperty for OrNone<T> {
+    const ALLOWED: &'static str = "-1 or a whole number from 0";
+
+    fn from_property(text: &str) -> Option<Self> {
+        if text == "-1" { Some(Self(None)) } else { T::from_property(text).map(|value| Self(Some(value))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)], kind: Kind) -> std::result::Result<usize, String> {
+        let properties: Properties = pairs.iter().copied().collect();
+        Settings::of(&properties, kind).map(|settings| settings.values.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest() {
+        let error = of(&[("linger.sm", "5")], Kind::Producer).expect_err("a typing error");
+        assert_eq!(error, "linger.sm is no property of Kafka: did you mean linger.ms?");
+        let error = of(&[("bootstrap.server", "x:1")], Kind::Consumer).expect_err("a typing error");
+        assert!(error.ends_with("did you mean bootstrap.servers?"), "{error}");
+    }
+
+    #[test]
+    fn a_property_of_another_kind_is_ignored() {
+        assert_eq!(of(&[("linger.ms", "x"), ("share.acquire.mode", "?"), ("group.id", "g")], Kind::Consumer), Ok(1));
+    }
+
+    #[test]
+    fn what_only_a_jvm_understands_is_ignored() {
+        assert_eq!(of(&[("key.serializer", "org.example.Foo"), ("metric.reporters", "")], Kind::Producer), Ok(0));
+    }
+
+    #[test]
+    fn security_that_this_build_lacks_is_refused_clearly() {
+        let error = of(&[("security.protocol", "SASL_SSL")], Kind::Client).expect_err("no TLS");
+        assert!(error.contains("security.protocol") && error.contains("TLS"), "{error}");
+        assert_eq!(of(&[("security.protocol", "plaintext"), ("ssl.truststore.location", "x")], Kind::Client), Ok(0));
+    }
+
+    #[test]
+    fn two_names_of_one_property_must_agree() {
+        assert_eq!(of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], Kind::Producer), Ok(1));
+        let error = of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], Kind::Producer).expect_err("they differ");
+        assert!(error.contains("linger.ms and queue.buffering.max.ms"), "{error}");
+    }
+
+    #[test]
+    fn an_alias_in_another_unit_is_converted() {
+        let properties: Properties = [("queue.buffering.max.kbytes", "64")].into_iter().collect();
+        let settings = Settings::of(&properties, Kind::Producer).expect("known");
+        assert_eq!(settings.read::<usize>("buffer.memory").expect("a number"), Some(65_536));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form_names_the_property_and_what_is_allowed() {
+        let properties: Properties =
+            [("linger.ms", "soon"), ("enable.idempotence", "yes"), ("retries", "-1")].into_iter().collect();
+        let settings = Settings::of(&properties, Kind::Producer).expect("known");
+        let message = |error: Error| error.to_string();
+        assert_eq!(
+            settings.read::<Duration>("linger.ms").map_err(message),
+            Err("linger.ms is \"soon\": a whole number of milliseconds from 0 is allowed".to_owned())
+        );
+        assert_eq!(
+            settings.read::<bool>("enable.idempotence").map_err(message),
+            Err("enable.idempotence is \"yes\": true or false is allowed".to_owned())
+        );
+        assert!(settings.read::<u32>("retries").is_err());
+    }
+
+    #[test]
+    fn javas_longest_duration_does_not_overflow_a_clock() {
+        let longest = Duration::from_property("9223372036854775807").expect("a number");
+        assert!(std::time::Instant::now().checked_add(longest).is_some());
+    }
+}
