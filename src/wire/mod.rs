@@ -1,4 +1,16 @@
-//! wire
+//! Bytes to messages and back: frames, versions, the messages of the Kafka protocol and batches of records.
+//!
+//! Knows no socket, task or clock. The messages are made by `message-generator`; all else is written by hand.
 
 pub(crate) mod batch;
+pub(crate) mod call;
 pub(crate) mod compress;
+pub(crate) mod frame;
+pub(crate) mod messages;
+mod reader;
+pub(crate) mod varint;
+pub(crate) mod versions;
+mod writer;
+
+pub(crate) use reader::{Decode, DecodeError, Reader};
+pub(crate) use writer::{Encode, EncodeError, Writer};

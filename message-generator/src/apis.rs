@@ -1,0 +1,104 @@
+//! Which messages are made: those that some code of the client sends, so that none is dead code.
+
+use anyhow::{Context, Result};
+
+use crate::jar::Schemas;
+use crate::schema::Message;
+
+/// The APIs in use; add a name here and run the generator.
+pub(crate) const IN_USE: &[&str] = &[
+    "ApiVersions",
+    "CreatePartitions",
+    "CreateTopics",
+    "DeleteGroups",
+    "DeleteRecords",
+    "DeleteTopics",
+    "DescribeCluster",
+    "DescribeConfigs",
+    "DescribeGroups",
+    "Fetch",
+    "FindCoordinator",
+    "Heartbeat",
+    "IncrementalAlterConfigs",
+    "InitProducerId",
+    "JoinGroup",
+    "LeaveGroup",
+    "ListGroups",
+    "ListOffsets",
+    "Metadata",
+    "OffsetCommit",
+    "OffsetFetch",
+    "OffsetForLeaderEpoch",
+    "Produce",
+    "SaslAuthenticate",
+    "SaslHandshake",
+    "SyncGroup",
+];
+
+/// Messages that stand within others, as the metadata of group members.
+pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];
+
+/// APIs that brokers and controllers use among themselves; a client never sends them.
+pub(crate) const NOT_OF_CLIENTS: &[&str] = &[
+    "AllocateProducerIds",
+    "AlterPartition",
+    "AssignReplicasToDirs",
+    "BeginQuorumEpoch",
+    "BrokerHeartbeat",
+    "BrokerRegistration",
+    "ControlledShutdown",
+    "ControllerRegistration",
+    "DeleteShareGroupState",
+    "EndQuorumEpoch",
+    "Envelope",
+    "FetchSnapshot",
+    "InitializeShareGroupState",
+    "LeaderAndIsr",
+    "ReadShareGroupState",
+    "ReadShareGroupStateSummary",
+    "StopReplica",
+    "UpdateMetadata",
+    "UpdateRaftVoter",
+    "Vote",
+    "WriteShareGroupState",
+];
+
+/// One file of output.
+pub(crate) enum Api {
+    Request { name: String, key: i16, request: Message, response: Message },
+    Data { name: String, data: Message },
+}
+
+impl Api {
+    pub(crate) fn request(schemas: &mut Schemas, name: &str) -> Result<Self> {
+        let request = schemas.message(&format!("{name}Request"))?;
+        let response = schemas.message(&format!("{name}Response"))?;
+        let key = request.api_key.with_context(|| format!("{name} has no key"))?;
+        let (request, response) = Message::with_distinct_names(request, response);
+        Ok(Self::Request { name: name.into(), key, request, response })
+    }
+
+    pub(crate) fn data(schemas: &mut Schemas, name: &str) -> Result<Self> {
+        Ok(Self::Data { name: name.into(), data: schemas.message(name)? })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Request { name, .. } | Self::Data { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<i16> {
+        match self {
+            Self::Request { key, .. } => Some(*key),
+            Self::Data { .. } => None,
+        }
+    }
+
+    pub(crate) fn messages(&self) -> Vec<&Message> {
+        match self {
+            Self::Request { request, response, .. } => vec![request, response],
+            Self::Data { data, .. } => vec![data],
+        }
+    }
+}

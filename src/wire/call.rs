@@ -1,0 +1,158 @@
+//! Headers: what stands before the body of every request and every reply.
+
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame::Frame;
+use super::reader::{Decode, DecodeError, Reader};
+use super::versions::ApiKey;
+use super::writer::{Encode, EncodeError, Writer};
+use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::ids::BrokerId;
+
+/// A message that a client sends and a broker answers.
+pub(crate) trait Request: Encode {
+    const API: ApiKey;
+    /// The versions that we speak.
+    const VERSIONS: RangeInclusive<i16>;
+    /// The first flexible version (KIP-482), or `i16::MAX` if there is none.
+    const FLEXIBLE: i16;
+    type Response<'a>: Decode<'a>;
+}
+
+/// A message that stands within another, after its own version: the metadata of a group member.
+pub(crate) trait Data: Encode {
+    const NAME: &'static str;
+    const VERSIONS: RangeInclusive<i16>;
+}
+
+/// Puts length and header before a request.
+pub(crate) fn encode_request<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+) -> Result<Frame, EncodeError> {
+    let is_flexible = version >= R::FLEXIBLE;
+    // The client id stays of the old form in every header, so the header is written before the writer turns flexible.
+    let mut to = Writer::framed(R::API.name(), version);
+    to.i16(R::API.key());
+    to.i16(version);
+    to.i32(correlation_id);
+    to.string("client_id", client_id)?;
+    to.set_flexible(is_flexible);
+    to.no_tagged_fields();
+    request.encode(&mut to, version)?;
+    to.into_frame()
+}
+
+/// The correlation id at the front of a reply, or `None` if the frame is too short for one.
+pub(crate) fn correlation_id(frame: &[u8]) -> Option<i32> {
+    frame.first_chunk().copied().map(i32::from_be_bytes)
+}
+
+/// Reads the whole of a reply: header, body and nothing after it.
+pub(crate) fn decode_response<R: Request>(frame: &[u8], version: i16) -> Result<R::Response<'_>, DecodeError> {
+    let (version, has_flexible_header) = match R::API {
+        // Its header is never flexible, and a broker that does not know the version answers in version 0 (KIP-511).
+        ApiKey::ApiVersions if is_unsupported_version(frame) => (0, false),
+        ApiKey::ApiVersions => (version, false),
+        _ => (version, version >= R::FLEXIBLE),
+    };
+    let mut from = Reader::new(frame, R::API.name(), version, version >= R::FLEXIBLE);
+    from.i32("correlation_id")?;
+    if has_flexible_header {
+        from.skip_tagged_fields()?;
+    }
+    let response = R::Response::decode(&mut from, version)?;
+    from.finish()?;
+    Ok(response)
+}
+
+fn is_unsupported_version(frame: &[u8]) -> bool {
+    let code = frame.get(4..).and_then(|body| body.first_chunk()).copied().map(i16::from_be_bytes);
+    code == Some(UNSUPPORTED_VERSION.0)
+}
+
+const UNSUPPORTED_VERSION: ErrorCode = ErrorCode(35);
+
+/// Writes data with its version in front.
+pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, EncodeError> {
+    let mut to = Writer::new(D::NAME, version, false);
+    to.i16(version);
+    data.encode(&mut to, version)?;
+    Ok(to.into_bytes())
+}
+
+/// Reads data with its version in front.
+///
+/// A version newer than ours is read as our newest, and what follows is passed over: so newer members of a group
+/// may add fields at the end (Java's `ConsumerProtocol`).
+pub(crate) fn decode_data<'a, D: Data + Decode<'a>>(bytes: &'a [u8]) -> Result<D, DecodeError> {
+    let mut from = Reader::new(bytes, D::NAME, 0, false);
+    let version = from.i16("version")?;
+    let known = version.clamp(*D::VERSIONS.start(), *D::VERSIONS.end());
+    from.set_version(known);
+    D::decode(&mut from, known)
+}
+
+/// A reply and what is needed to read it; the message borrows from it.
+#[derive(Debug)]
+pub(crate) struct Reply<R> {
+    frame: Bytes,
+    version: i16,
+    broker: Option<BrokerId>,
+    request: PhantomData<fn(R)>,
+}
+
+impl<R: Request> Reply<R> {
+    /// A reply of `broker`, if that is known, to a request sent in `version`; `frame` begins with the correlation id.
+    pub(crate) fn new(frame: Bytes, version: i16, broker: Option<BrokerId>) -> Self {
+        Self { frame, version, broker, request: PhantomData }
+    }
+
+    /// # Errors
+    /// Protocol if the frame is not a response of this version.
+    pub(crate) fn parse(&self) -> Result<R::Response<'_>, Error> {
+        decode_response::<R>(&self.frame, self.version).map_err(|error| {
+            let error = Error::from(error);
+            match self.broker {
+                Some(broker) => error.at_broker(broker),
+                None => error,
+            }
+        })
+    }
+
+    /// The version of the request, which is that of the response.
+    pub(crate) fn version(&self) -> i16 {
+        self.version
+    }
+
+    pub(crate) fn broker(&self) -> Option<BrokerId> {
+        self.broker
+    }
+
+    /// All bytes, of which [`Bytes::slice_ref`] keeps a part alive that the message borrows.
+    pub(crate) fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        let api = format!("{} v{}", error.message(), error.version());
+        Self::new(ErrorKind::Protocol, "the reply cannot be read")
+            .in_api(api)
+            .with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        let api = format!("{} v{}", error.message, error.version);
+        Self::new(ErrorKind::Unsupported, error.to_string()).in_api(api)
+    }
+}
