@@ -2,3 +2,11 @@
 
 mod config;
 pub use config::{Acks, ProducerConfig};
+
+mod accumulator;
+mod ready;
+mod sender;
+mod sequence;
+
+#[cfg(test)]
+mod tests;
