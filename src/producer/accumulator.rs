@@ -41,7 +41,10 @@ enum Stage {
 pub(super) enum Head {
     Nothing,
     /// Takes more records until then at the latest.
-    Open { batch: BatchId, due: Instant },
+    Open {
+        batch: BatchId,
+        due: Instant,
+    },
     /// Being compressed.
     Sealing,
     Sealed(BatchId),

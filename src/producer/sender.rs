@@ -91,11 +91,22 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     /// The batch is in the log, now or since an earlier attempt.
-    Written { base_offset: Option<Offset>, append_time: Option<Timestamp> },
+    Written {
+        base_offset: Option<Offset>,
+        append_time: Option<Timestamp>,
+    },
     /// Another attempt may succeed.
-    Retry { error: Error, written: Written, is_leader_stale: bool },
+    Retry {
+        error: Error,
+        written: Written,
+        is_leader_stale: bool,
+    },
     /// No other attempt would succeed.
-    Failed { error: Error, written: Written, records: Vec<(u32, Error)> },
+    Failed {
+        error: Error,
+        written: Written,
+        records: Vec<(u32, Error)>,
+    },
     TooLarge(Error),
     /// What should come before is missing, or the producer id is unknown.
     OutOfSequence(Error),

@@ -60,10 +60,18 @@ enum Numbering {
     /// The producer is not idempotent.
     Off,
     /// The next batch takes the producer's identity, unless its id is the one used up here.
-    Unset { spent: Option<ProducerId> },
-    Steady { identity: Identity, next: Sequence },
+    Unset {
+        spent: Option<ProducerId>,
+    },
+    Steady {
+        identity: Identity,
+        next: Sequence,
+    },
     /// A sequence was given and will not be written: nothing new begins until all that is in flight has ended.
-    Draining { identity: Identity, then: Then },
+    Draining {
+        identity: Identity,
+        then: Then,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

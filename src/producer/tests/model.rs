@@ -305,7 +305,8 @@ impl World {
     /// The broker reads the next request on a connection, and its answer arrives.
     pub(super) fn serve(&mut self, broker: i32, mut fault: impl FnMut(PartitionIndex) -> Option<Fault>) {
         let Some(sent) = self.wires.get_mut(&BrokerId(broker)).and_then(VecDeque::pop_front) else { return };
-        let answers: Vec<_> = sent.batches.iter().map(|outgoing| self.append(sent.broker, *outgoing, fault(outgoing.partition))).collect();
+        let answers: Vec<_> =
+            sent.batches.iter().map(|outgoing| self.append(sent.broker, *outgoing, fault(outgoing.partition))).collect();
         for (outgoing, answer) in sent.batches.iter().zip(&answers) {
             match answer {
                 Answer::Written { .. } => {
@@ -423,18 +424,22 @@ impl World {
 impl Log {
     fn append(&mut self, stamp: Option<Stamp>, records: Range<u64>) -> Answer {
         let offset = self.records.len();
-        let written = |offset: usize| Answer::Written { base_offset: Some(Offset(i64::try_from(offset).unwrap())), append_time: None };
+        let written =
+            |offset: usize| Answer::Written { base_offset: Some(Offset(i64::try_from(offset).unwrap())), append_time: None };
         if let Some(Stamp { identity, base: Sequence(first) }) = stamp {
             let count = u32::try_from(records.end - records.start).unwrap();
             let last = Sequence(first).advance(count - 1).0;
             if let Some((epoch, batches)) = self.producers.get(&identity.id.0) {
-                if let Some(known) = batches.iter().find(|known| *epoch == identity.epoch.0 && (known.first, known.last) == (first, last)) {
+                if let Some(known) =
+                    batches.iter().find(|known| *epoch == identity.epoch.0 && (known.first, known.last) == (first, last))
+                {
                     return written(known.offset);
                 }
                 if identity.epoch.0 < *epoch {
                     return Answer::Fenced(Error::new(ErrorKind::Broker, "fenced"));
                 }
-                let expected = if identity.epoch.0 > *epoch { Some(0) } else { batches.back().map(|last| Sequence(last.last).advance(1).0) };
+                let expected =
+                    if identity.epoch.0 > *epoch { Some(0) } else { batches.back().map(|last| Sequence(last.last).advance(1).0) };
                 if expected.is_some_and(|expected| expected != first) {
                     return Answer::OutOfSequence(Error::new(ErrorKind::Broker, "out of order"));
                 }

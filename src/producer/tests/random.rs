@@ -118,7 +118,9 @@ fn check(world: &World) {
                 let at = usize::try_from(offset.unwrap().0).unwrap();
                 assert_eq!(log.records.get(at), Some(record), "the offset is the record's");
             }
-            Err(error) if error.written() == Some(Written::No) => assert_eq!(count, 0, "record {record} was not written: {error:?}"),
+            Err(error) if error.written() == Some(Written::No) => {
+                assert_eq!(count, 0, "record {record} was not written: {error:?}")
+            }
             Err(error) => {
                 assert_eq!(error.written(), Some(Written::Maybe));
                 assert!(count <= 1, "record {record} is there twice");
