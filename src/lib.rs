@@ -21,7 +21,7 @@ pub use ids::{
     BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
     TopicPartition,
 };
-pub use producer::{Acks, ProducerConfig};
+pub use producer::{Acks, Partitioner, ProducerConfig, TopicPartitions};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;
