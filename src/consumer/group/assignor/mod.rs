@@ -44,16 +44,6 @@ pub(crate) struct Held {
 }
 
 impl Assignor {
-    /// The name by which members of a group agree on it, and Kafka's property names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::RoundRobin => "roundrobin",
-            Self::Sticky => "sticky",
-            Self::CooperativeSticky => "cooperative-sticky",
-        }
-    }
-
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Range, Self::RoundRobin, Self::Sticky, Self::CooperativeSticky].into_iter().find(|it| it.name() == name)
     }
