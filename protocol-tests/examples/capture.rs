@@ -68,9 +68,13 @@ async fn java(cluster: &Cluster) {
     }
     for idempotence in ["true", "false"] {
         let setting = format!("enable.idempotence={idempotence}");
-        let run = cluster.tool(producer).args(["--bootstrap-server", b, "--topic", "java", "--producer-property", &setting]);
-        report(producer, run.input(&input).run().await);
+        let to = ["--bootstrap-server", b, "--topic", "java", "--request-required-acks", "all", "--producer-property", &setting];
+        report(producer, cluster.tool(producer).args(to).input(&input).run().await);
     }
+    // No response comes back for acks 0.
+    let careless = ["--bootstrap-server", b, "--topic", "java", "--request-required-acks", "0"];
+    let careless = cluster.tool(producer).args(careless).args(["--producer-property", "enable.idempotence=false"]);
+    report(producer, careless.input(&input).run().await);
     let performance = "org.apache.kafka.tools.ProducerPerformance";
     let props = format!("bootstrap.servers={b}");
     let record =
