@@ -145,4 +145,6 @@ fn checksum(head: &[u8], rest: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
