@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+mod client;
 mod clock;
 mod cluster;
 mod config;
@@ -14,6 +15,7 @@ mod record;
 mod runtime;
 mod wire;
 
+pub use client::{Client, ClientStats};
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
 pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel, OffsetAndMetadata};
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
@@ -21,7 +23,8 @@ pub use ids::{
     BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
     TopicPartition,
 };
-pub use producer::{Acks, Partitioner, ProducerConfig, TopicPartitions};
+pub use net::{Connecting, Connector, Io};
+pub use producer::{Acks, ProducerConfig};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

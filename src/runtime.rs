@@ -9,6 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 
+/// Work on fewer bytes is done where it arises (a guess: handing over costs about 10 µs, in which zstd packs 4 KiB).
+const OFFLOAD_BYTES: usize = 64 * 1024;
+
 /// Spawns the tasks of one handle and proves that they have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
@@ -46,6 +49,21 @@ impl Runtime {
             },
             &self.handle,
         );
+    }
+
+    /// Runs CPU work of about `bytes` bytes: here when that is quick or must be reproducible, else on a thread of its own.
+    pub(crate) async fn offload<T: Send + 'static>(&self, bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+        if bytes < OFFLOAD_BYTES || cfg!(feature = "test-util") {
+            return work();
+        }
+        match self.handle.spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is being shut down, and with it whoever waits here.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     /// Ends every task at its next await.

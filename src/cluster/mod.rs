@@ -1,1 +1,377 @@
-//! cluster
+//! Many brokers: what is known of them, which one a request goes to, and the connections it takes. Knows no batch and no
+//! consumed offset.
+
+use std::borrow::Borrow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+mod coordinators;
+mod interest;
+mod pool;
+mod refresh;
+mod retry;
+mod route;
+mod rpc;
+mod task;
+mod view;
+
+pub(crate) use coordinators::CoordinatorKey;
+pub(crate) use interest::{Interest, InterestGuard};
+pub(crate) use pool::{Lane, LaneGuard, LaneId, PoolCounts};
+pub(crate) use retry::Backoff;
+pub(crate) use route::Route;
+pub(crate) use view::{Broker, ClusterView, LeaderHint, Partition, Topic};
+
+use coordinators::Coordinators;
+use interest::Interests;
+use pool::{Node, Pool};
+
+use crate::clock::{Random, WallClock};
+use crate::config::{BrokerAddress, ClientConfig};
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::ids::BrokerId;
+use crate::net::{Answer, Connector, Setup};
+use crate::runtime::{self, Runtime};
+use crate::wire::call::{Reply, Request, encode_request};
+use crate::wire::frame::Frame;
+
+/// A cluster as all handles of a client share it; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    inner: Arc<Inner>,
+    /// Ends the tasks when the last handle of a user is gone; the tasks themselves do not hold it.
+    _alive: Option<Arc<Alive>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: ClientConfig,
+    bootstrap: Vec<BrokerAddress>,
+    runtime: Runtime,
+    wall_clock: WallClock,
+    random: Mutex<Random>,
+    pool: Arc<Pool>,
+    view: watch::Sender<Arc<ClusterView>>,
+    /// Why the last attempt to refresh failed.
+    failure: watch::Sender<Option<Error>>,
+    refresh_wanted: Arc<Notify>,
+    interests: Arc<Interests>,
+    coordinators: Mutex<Coordinators>,
+}
+
+#[derive(Debug)]
+struct Alive(Runtime);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Cluster {
+    /// Starts to look after a cluster; nothing is connected before something is wanted of it.
+    ///
+    /// # Errors
+    /// Config if no bootstrap address can be read.
+    pub(crate) fn start(
+        config: ClientConfig,
+        connector: Arc<dyn Connector>,
+        runtime: Runtime,
+        wall_clock: WallClock,
+        mut random: Random,
+    ) -> Result<Self> {
+        let bootstrap = config.addresses()?;
+        let setup = Setup {
+            connector,
+            client_id: config.client_id.as_str().into(),
+            setup_timeout: config.socket_connection_setup_timeout,
+            max_idle: config.connections_max_idle,
+            max_reply: config.receive_message_max_bytes,
+        };
+        let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
+        let pool = Pool::new(runtime.clone(), setup, config.socket_connection_setup_timeout_max, reconnect, random.fork());
+        let refresh_wanted = Arc::new(Notify::new());
+        let task_random = random.fork();
+        let inner = Inner {
+            config,
+            bootstrap,
+            wall_clock,
+            random: Mutex::new(random),
+            pool,
+            view: watch::Sender::new(Arc::default()),
+            failure: watch::Sender::new(None),
+            interests: Interests::new(Arc::clone(&refresh_wanted)),
+            refresh_wanted,
+            coordinators: Mutex::default(),
+            runtime: runtime.clone(),
+        };
+        let cluster = Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
+        let refresh = task::refresh(&cluster, runtime::now());
+        runtime.spawn(task::run(cluster.for_task(), refresh, task_random));
+        Ok(cluster)
+    }
+
+    /// A clone for a task of this client, which does not keep the client alive.
+    pub(crate) fn for_task(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), _alive: None }
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    pub(crate) fn wall_clock(&self) -> &WallClock {
+        &self.inner.wall_clock
+    }
+
+    /// A generator of randomness for a part of this client.
+    pub(crate) fn random(&self) -> Random {
+        self.inner.random.lock().unwrap_or_else(PoisonError::into_inner).fork()
+    }
+
+    /// The backoff between tries of one operation (`retry.backoff.ms`, `retry.backoff.max.ms`).
+    pub(crate) fn retry_backoff(&self) -> Backoff {
+        Backoff::new(self.inner.config.retry_backoff, self.inner.config.retry_backoff_max)
+    }
+
+    /// What is known now.
+    pub(crate) fn view(&self) -> Arc<ClusterView> {
+        Arc::clone(&self.inner.view.borrow())
+    }
+
+    /// Tells of every change of the view.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ClusterView>> {
+        self.inner.view.subscribe()
+    }
+
+    /// Tells why metadata could not be refreshed, while that lasts.
+    pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<Error>> {
+        self.inner.failure.subscribe()
+    }
+
+    /// Keeps metadata of some topics known until the guard is dropped.
+    pub(crate) fn want(&self, interest: Interest) -> InterestGuard {
+        self.inner.interests.register(interest)
+    }
+
+    /// Asks for newer metadata soon: a reply has shown that what is known is stale.
+    pub(crate) fn request_refresh(&self) {
+        self.inner.refresh_wanted.notify_one();
+    }
+
+    /// Believes leaders that a reply has named, and has metadata refreshed all the same (KIP-951).
+    pub(crate) fn hint_leaders(&self, hints: &[LeaderHint]) {
+        self.inner.view.send_if_modified(|view| match view.hinted(hints) {
+            Some(next) => {
+                *view = Arc::new(next);
+                true
+            }
+            None => false,
+        });
+        self.request_refresh();
+    }
+
+    /// Lanes for a new handle; they close when the guard is dropped.
+    pub(crate) fn lanes(&self) -> LaneGuard {
+        self.inner.pool.lanes()
+    }
+
+    pub(crate) fn pool_counts(&self) -> PoolCounts {
+        self.inner.pool.counts()
+    }
+
+    /// Waits until the view satisfies a condition.
+    ///
+    /// # Errors
+    /// At the deadline, why metadata cannot be had, else Timeout; at once if no attempt can succeed (wrong credentials, not a
+    /// Kafka broker).
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn wait_for_view(
+        &self,
+        deadline: Instant,
+        mut satisfied: impl FnMut(&ClusterView) -> bool,
+    ) -> Result<Arc<ClusterView>> {
+        let mut view = self.watch();
+        let mut failure = self.watch_failure();
+        loop {
+            let current = Arc::clone(&view.borrow_and_update());
+            if satisfied(&current) {
+                return Ok(current);
+            }
+            let failed = failure.borrow_and_update().clone();
+            if let Some(error) = &failed
+                && current.version == 0
+                && matches!(
+                    error.kind(),
+                    ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Unsupported | ErrorKind::Protocol | ErrorKind::Config
+                )
+            {
+                return Err(error.clone());
+            }
+            tokio::select! {
+                biased;
+                changed = view.changed() => changed.map_err(|_| closed())?,
+                changed = failure.changed() => changed.map_err(|_| closed())?,
+                () = self.inner.runtime.cancelled().cancelled() => return Err(closed()),
+                () = runtime::sleep_until(deadline) => {
+                    let timeout = || Error::new(ErrorKind::Timeout, "the metadata that was waited for did not come");
+                    return Err(failed.unwrap_or_else(timeout));
+                }
+            }
+        }
+    }
+
+    /// Makes one attempt at a request to a broker.
+    ///
+    /// # Errors
+    /// Connect, Disconnected, Timeout with [`Error::written`]; Unsupported if the broker does not speak the API; Closed.
+    /// What the reply says is not looked at.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request may still be sent; its reply is thrown away.
+    pub(crate) async fn call<R: Request>(
+        &self,
+        broker: BrokerId,
+        lane: Lane,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<Reply<R>> {
+        self.exchange::<R, &R>(Node::Broker(broker), lane, deadline, |_| request).await
+    }
+
+    /// [`Cluster::call`] with a request that depends on the version that the broker speaks.
+    pub(crate) async fn call_with<R: Request>(
+        &self,
+        broker: BrokerId,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<Reply<R>> {
+        self.exchange::<R, R>(Node::Broker(broker), lane, deadline, request).await
+    }
+
+    /// Sends a request that brokers do not answer, and returns when its bytes have left: Produce with `acks=0`.
+    pub(crate) async fn send_unanswered<R: Request>(
+        &self,
+        broker: BrokerId,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<()> {
+        self.transfer::<R, R>(Node::Broker(broker), lane, deadline, Answer::None, &request).await.map(|_| ())
+    }
+
+    /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
+    pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
+        self.inner.pool.mute(Node::Broker(broker), lane, duration);
+    }
+
+    async fn exchange<R: Request, B: Borrow<R>>(
+        &self,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> B,
+    ) -> Result<Reply<R>> {
+        // A connection may close, idle, in the moment in which a request is handed to it. Then the request has not left
+        // and gets one more connection; but Produce goes back to its sender, which keeps the order of the batches.
+        let tries = if matches!(lane, Lane::Produce(_)) { 1 } else { 2 };
+        let mut outcome = Err(closed());
+        for _ in 0..tries {
+            outcome = self.transfer::<R, B>(node, lane, deadline, Answer::Expected, &request).await;
+            let Err(error) = &outcome else { break };
+            if error.kind() != ErrorKind::Disconnected || error.written() != Some(Written::No) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// One attempt on one connection.
+    async fn transfer<R: Request, B: Borrow<R>>(
+        &self,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+        answer: Answer,
+        request: &impl Fn(i16) -> B,
+    ) -> Result<Reply<R>> {
+        let broker = match node {
+            Node::Broker(id) => Some(id),
+            Node::Bootstrap(_) => None,
+        };
+        let place = |error: Error| {
+            let error = error.in_api(R::API.name());
+            match broker {
+                Some(id) => error.at_broker(id),
+                None => error,
+            }
+        };
+        let address = self.address(node).map_err(place)?;
+        let turn = self.inner.pool.turn(node, lane);
+        let submitted = async {
+            let _turn = turn.acquire().await.map_err(|_| closed())?;
+            let acquired = self.inner.pool.acquire(node, lane, &address, deadline).await;
+            let (connection, versions) = acquired.map_err(|error| self.explain(node, &address, error))?;
+            let version = versions.version_of::<R>().ok_or_else(|| {
+                let message = format!("{address} speaks no version of {} that this client speaks", R::API.name());
+                Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
+            })?;
+            let id = connection.next_correlation_id();
+            let frame: Frame = encode_request(request(version).borrow(), version, id, &self.inner.config.client_id)
+                .map_err(|error| Error::from(error).with_written(Written::No))?;
+            let pending = connection.submit(frame, id, answer, deadline).await?;
+            Ok((pending, version, connection))
+        };
+        let late = || {
+            let message = format!("no connection to {address} within the deadline");
+            Err(Error::new(ErrorKind::Timeout, message).with_written(Written::No))
+        };
+        let submitted = tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
+        let (pending, version, connection) = submitted.map_err(place)?;
+        let frame = pending.reply().await.map_err(place)?;
+        let reply = Reply::new(frame, version, broker);
+        if answer == Answer::Expected {
+            let throttle = reply.throttle();
+            if throttle > Duration::ZERO {
+                connection.mute(throttle);
+            }
+        }
+        Ok(reply)
+    }
+
+    fn address(&self, node: Node) -> Result<BrokerAddress> {
+        let address = match node {
+            Node::Bootstrap(index) => self.inner.bootstrap.get(index).cloned(),
+            Node::Broker(id) => self.view().broker(id).map(|broker| broker.address.clone()),
+        };
+        // Retriable: the next refresh may bring it.
+        address.ok_or_else(|| Error::new(ErrorKind::Connect, "the cluster names no such broker").with_written(Written::No))
+    }
+
+    /// Says what most people meet first: a broker that answers, and names an address that does not.
+    fn explain(&self, node: Node, address: &BrokerAddress, error: Error) -> Error {
+        match node {
+            Node::Broker(id) if error.kind() == ErrorKind::Connect && !self.inner.bootstrap.contains(address) => {
+                error.context(format_args!("bootstrap answered, but broker {id} advertises {address}"))
+            }
+            _ => error,
+        }
+    }
+
+    fn lock_coordinators(&self) -> MutexGuard<'_, Coordinators> {
+        self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the client is closed")
+}

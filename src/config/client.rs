@@ -1,6 +1,10 @@
 //! The settings that all handles of one client share.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::clock::WallClock;
+use crate::net::Connector;
 
 /// The settings of a [`Client`](crate::Client): what its producers, consumers and admin handles have in common.
 ///
@@ -39,6 +43,12 @@ pub struct ClientConfig {
     pub(crate) receive_buffer_bytes: Option<u32>,
     pub(crate) receive_message_max_bytes: usize,
     pub(crate) enable_metrics_push: bool,
+    /// `None`: TCP.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
+    /// `None`: from the operating system.
+    pub(crate) seed: Option<u64>,
+    /// `None`: the system's.
+    pub(crate) wall_clock: Option<WallClock>,
 }
 
 /// What a client does when it can reach none of the brokers it knows (KIP-899, KIP-1102).
@@ -345,6 +355,9 @@ impl Default for ClientConfig {
             receive_buffer_bytes: None,
             receive_message_max_bytes: 100_000_000,
             enable_metrics_push: true,
+            connector: None,
+            seed: None,
+            wall_clock: None,
         }
     }
 }
@@ -446,5 +459,31 @@ mod tests {
         crate::config::keys::assert_every_setting_is_read(Kind::Client, |properties| {
             ClientConfig::from_properties(properties).map(drop)
         });
+    }
+}
+
+/// What a client stands on; these have no property.
+impl ClientConfig {
+    /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
+    #[must_use]
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Fixes the seed of all randomness, so that a test can be repeated.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Replaces the wall clock that record timestamps come from.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {
+        self.wall_clock = Some(WallClock::from_fn(now));
+        self
     }
 }

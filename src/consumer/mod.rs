@@ -1,7 +1,6 @@
 //! Consuming: from brokers to records.
 
 mod config;
-mod group;
 mod position;
 mod subscription;
 

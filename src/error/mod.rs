@@ -11,7 +11,7 @@ pub use code::ErrorCode;
 use crate::ids::{BrokerId, TopicPartition};
 
 /// The result of a fallible operation of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any failure of the client; cheap to clone.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -20,6 +21,8 @@ pub(crate) trait Request: Encode {
     const VERSIONS: RangeInclusive<i16>;
     /// The first flexible version (KIP-482), or `i16::MAX` if there is none.
     const FLEXIBLE: i16;
+    /// The first version whose response begins with `throttle_time_ms`, or `i16::MAX` if none does.
+    const THROTTLE: i16;
     type Response<'a>: Decode<'a>;
 }
 
@@ -124,6 +127,23 @@ impl<R: Request> Reply<R> {
                 None => error,
             }
         })
+    }
+
+    /// For how long the broker wants no more requests (KIP-219), as far as that stands at the front of the response:
+    /// in a Produce response it does not.
+    pub(crate) fn throttle(&self) -> Duration {
+        if self.version < R::THROTTLE {
+            return Duration::ZERO;
+        }
+        let mut from = Reader::new(&self.frame, R::API.name(), self.version, self.version >= R::FLEXIBLE);
+        let mut read = || {
+            from.i32("correlation_id")?;
+            if self.version >= R::FLEXIBLE {
+                from.skip_tagged_fields()?;
+            }
+            from.i32("throttle_time_ms")
+        };
+        Duration::from_millis(read().ok().and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0))
     }
 
     /// The version of the request, which is that of the response.

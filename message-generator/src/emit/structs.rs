@@ -36,12 +36,19 @@ pub(super) fn trait_of_message(api: &Api, message: &Message) -> String {
                 Versions::NONE => "i16::MAX".into(),
                 Versions { first, .. } => first.to_string(),
             };
+            let throttle = match response.structs.first().and_then(|body| body.fields.first()) {
+                Some(field) if field.name == "throttle_time_ms" || field.name == "throttleTimeMs" => {
+                    field.versions.first.to_string()
+                }
+                _ => "i16::MAX".into(),
+            };
             let response = type_name(response, &response.name, "'a");
             format!(
                 "impl Request for {this} {{
                     const API: ApiKey = ApiKey::{name};
                     const VERSIONS: RangeInclusive<i16> = {first}..={last};
                     const FLEXIBLE: i16 = {flexible};
+                    const THROTTLE: i16 = {throttle};
                     type Response<'a> = {response};
                 }}\n"
             )

@@ -12,6 +12,7 @@ impl Request for ApiVersionsRequest<'_> {
     const API: ApiKey = ApiKey::ApiVersions;
     const VERSIONS: RangeInclusive<i16> = 0..=5;
     const FLEXIBLE: i16 = 3;
+    const THROTTLE: i16 = i16::MAX;
     type Response<'a> = ApiVersionsResponse<'a>;
 }
 

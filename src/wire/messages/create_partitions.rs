@@ -12,6 +12,7 @@ impl Request for CreatePartitionsRequest<'_> {
     const API: ApiKey = ApiKey::CreatePartitions;
     const VERSIONS: RangeInclusive<i16> = 0..=3;
     const FLEXIBLE: i16 = 2;
+    const THROTTLE: i16 = 0;
     type Response<'a> = CreatePartitionsResponse<'a>;
 }
 

@@ -13,6 +13,7 @@ impl Request for CreateTopicsRequest<'_> {
     const API: ApiKey = ApiKey::CreateTopics;
     const VERSIONS: RangeInclusive<i16> = 2..=7;
     const FLEXIBLE: i16 = 5;
+    const THROTTLE: i16 = 2;
     type Response<'a> = CreateTopicsResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for DeleteRecordsRequest<'_> {
     const API: ApiKey = ApiKey::DeleteRecords;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
     const FLEXIBLE: i16 = 2;
+    const THROTTLE: i16 = 0;
     type Response<'a> = DeleteRecordsResponse<'a>;
 }
 

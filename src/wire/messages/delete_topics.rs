@@ -13,6 +13,7 @@ impl Request for DeleteTopicsRequest<'_> {
     const API: ApiKey = ApiKey::DeleteTopics;
     const VERSIONS: RangeInclusive<i16> = 1..=6;
     const FLEXIBLE: i16 = 4;
+    const THROTTLE: i16 = 1;
     type Response<'a> = DeleteTopicsResponse<'a>;
 }
 

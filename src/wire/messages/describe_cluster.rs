@@ -12,6 +12,7 @@ impl Request for DescribeClusterRequest {
     const API: ApiKey = ApiKey::DescribeCluster;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
     const FLEXIBLE: i16 = 0;
+    const THROTTLE: i16 = 0;
     type Response<'a> = DescribeClusterResponse<'a>;
 }
 

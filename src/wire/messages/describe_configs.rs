@@ -12,6 +12,7 @@ impl Request for DescribeConfigsRequest<'_> {
     const API: ApiKey = ApiKey::DescribeConfigs;
     const VERSIONS: RangeInclusive<i16> = 1..=4;
     const FLEXIBLE: i16 = 4;
+    const THROTTLE: i16 = 1;
     type Response<'a> = DescribeConfigsResponse<'a>;
 }
 

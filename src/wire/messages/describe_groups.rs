@@ -12,6 +12,7 @@ impl Request for DescribeGroupsRequest<'_> {
     const API: ApiKey = ApiKey::DescribeGroups;
     const VERSIONS: RangeInclusive<i16> = 0..=6;
     const FLEXIBLE: i16 = 5;
+    const THROTTLE: i16 = 1;
     type Response<'a> = DescribeGroupsResponse<'a>;
 }
 

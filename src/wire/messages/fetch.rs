@@ -13,6 +13,7 @@ impl Request for FetchRequest<'_> {
     const API: ApiKey = ApiKey::Fetch;
     const VERSIONS: RangeInclusive<i16> = 4..=18;
     const FLEXIBLE: i16 = 12;
+    const THROTTLE: i16 = 4;
     type Response<'a> = FetchResponse<'a>;
 }
 

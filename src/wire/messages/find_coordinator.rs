@@ -12,6 +12,7 @@ impl Request for FindCoordinatorRequest<'_> {
     const API: ApiKey = ApiKey::FindCoordinator;
     const VERSIONS: RangeInclusive<i16> = 0..=6;
     const FLEXIBLE: i16 = 3;
+    const THROTTLE: i16 = 1;
     type Response<'a> = FindCoordinatorResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for HeartbeatRequest<'_> {
     const API: ApiKey = ApiKey::Heartbeat;
     const VERSIONS: RangeInclusive<i16> = 0..=4;
     const FLEXIBLE: i16 = 4;
+    const THROTTLE: i16 = 1;
     type Response<'a> = HeartbeatResponse;
 }
 

@@ -12,6 +12,7 @@ impl Request for IncrementalAlterConfigsRequest<'_> {
     const API: ApiKey = ApiKey::IncrementalAlterConfigs;
     const VERSIONS: RangeInclusive<i16> = 0..=1;
     const FLEXIBLE: i16 = 1;
+    const THROTTLE: i16 = 0;
     type Response<'a> = IncrementalAlterConfigsResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for InitProducerIdRequest<'_> {
     const API: ApiKey = ApiKey::InitProducerId;
     const VERSIONS: RangeInclusive<i16> = 0..=5;
     const FLEXIBLE: i16 = 2;
+    const THROTTLE: i16 = 0;
     type Response<'a> = InitProducerIdResponse;
 }
 

@@ -12,6 +12,7 @@ impl Request for JoinGroupRequest<'_> {
     const API: ApiKey = ApiKey::JoinGroup;
     const VERSIONS: RangeInclusive<i16> = 0..=9;
     const FLEXIBLE: i16 = 6;
+    const THROTTLE: i16 = 2;
     type Response<'a> = JoinGroupResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for ListGroupsRequest<'_> {
     const API: ApiKey = ApiKey::ListGroups;
     const VERSIONS: RangeInclusive<i16> = 0..=5;
     const FLEXIBLE: i16 = 3;
+    const THROTTLE: i16 = 1;
     type Response<'a> = ListGroupsResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for ListOffsetsRequest<'_> {
     const API: ApiKey = ApiKey::ListOffsets;
     const VERSIONS: RangeInclusive<i16> = 1..=11;
     const FLEXIBLE: i16 = 6;
+    const THROTTLE: i16 = 2;
     type Response<'a> = ListOffsetsResponse<'a>;
 }
 

@@ -13,6 +13,7 @@ impl Request for MetadataRequest<'_> {
     const API: ApiKey = ApiKey::Metadata;
     const VERSIONS: RangeInclusive<i16> = 0..=13;
     const FLEXIBLE: i16 = 9;
+    const THROTTLE: i16 = 3;
     type Response<'a> = MetadataResponse<'a>;
 }
 

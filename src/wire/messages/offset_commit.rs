@@ -13,6 +13,7 @@ impl Request for OffsetCommitRequest<'_> {
     const API: ApiKey = ApiKey::OffsetCommit;
     const VERSIONS: RangeInclusive<i16> = 2..=10;
     const FLEXIBLE: i16 = 8;
+    const THROTTLE: i16 = 3;
     type Response<'a> = OffsetCommitResponse<'a>;
 }
 

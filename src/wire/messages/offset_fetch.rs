@@ -13,6 +13,7 @@ impl Request for OffsetFetchRequest<'_> {
     const API: ApiKey = ApiKey::OffsetFetch;
     const VERSIONS: RangeInclusive<i16> = 1..=10;
     const FLEXIBLE: i16 = 6;
+    const THROTTLE: i16 = 3;
     type Response<'a> = OffsetFetchResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for OffsetForLeaderEpochRequest<'_> {
     const API: ApiKey = ApiKey::OffsetForLeaderEpoch;
     const VERSIONS: RangeInclusive<i16> = 2..=4;
     const FLEXIBLE: i16 = 4;
+    const THROTTLE: i16 = 2;
     type Response<'a> = OffsetForLeaderEpochResponse<'a>;
 }
 

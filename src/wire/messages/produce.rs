@@ -15,6 +15,7 @@ impl Request for ProduceRequest<'_> {
     const API: ApiKey = ApiKey::Produce;
     const VERSIONS: RangeInclusive<i16> = 3..=13;
     const FLEXIBLE: i16 = 9;
+    const THROTTLE: i16 = i16::MAX;
     type Response<'a> = ProduceResponse<'a>;
 }
 

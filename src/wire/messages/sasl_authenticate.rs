@@ -12,6 +12,7 @@ impl Request for SaslAuthenticateRequest<'_> {
     const API: ApiKey = ApiKey::SaslAuthenticate;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
     const FLEXIBLE: i16 = 2;
+    const THROTTLE: i16 = i16::MAX;
     type Response<'a> = SaslAuthenticateResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for SaslHandshakeRequest<'_> {
     const API: ApiKey = ApiKey::SaslHandshake;
     const VERSIONS: RangeInclusive<i16> = 0..=1;
     const FLEXIBLE: i16 = i16::MAX;
+    const THROTTLE: i16 = i16::MAX;
     type Response<'a> = SaslHandshakeResponse<'a>;
 }
 

@@ -12,6 +12,7 @@ impl Request for SyncGroupRequest<'_> {
     const API: ApiKey = ApiKey::SyncGroup;
     const VERSIONS: RangeInclusive<i16> = 0..=5;
     const FLEXIBLE: i16 = 4;
+    const THROTTLE: i16 = 1;
     type Response<'a> = SyncGroupResponse<'a>;
 }
 

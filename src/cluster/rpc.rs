@@ -1,0 +1,139 @@
+//! Metadata and FindCoordinator between the wire's words and ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::coordinators::CoordinatorKey;
+use super::view::{Broker, Partition, Snapshot, Topic};
+use crate::config::BrokerAddress;
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
+use crate::wire::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use crate::wire::messages::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
+};
+
+/// What the metadata task asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Topics { names: BTreeSet<TopicName>, auto_create: bool },
+    All,
+}
+
+impl Wanted {
+    /// Whether a reply tells all that was asked.
+    pub(super) fn is_answered_by(&self, snapshot: &Snapshot) -> bool {
+        let transient = |topic: &Topic| topic.error.is_some_and(|code| code.class() == crate::error::Class::Retriable);
+        match self {
+            Self::All => true,
+            Self::Topics { names, .. } => {
+                let leaderless = |topic: &Topic| topic.partitions.iter().any(|partition| partition.leader.is_none());
+                names.iter().all(|name| {
+                    snapshot.topics.iter().any(|topic| topic.name == *name && !transient(topic) && !leaderless(topic))
+                })
+            }
+        }
+    }
+}
+
+/// The request for what is wanted.
+pub(super) fn metadata_request(wanted: &Wanted) -> MetadataRequest<'_> {
+    let (topics, auto_create) = match wanted {
+        Wanted::All => (None, false),
+        Wanted::Topics { names, auto_create } => {
+            let topic = |name| MetadataRequestTopic { name: Some(TopicName::as_str(name)), ..MetadataRequestTopic::default() };
+            (Some(names.iter().map(topic).collect()), *auto_create)
+        }
+    };
+    MetadataRequest { topics, allow_auto_topic_creation: auto_create, ..MetadataRequest::default() }
+}
+
+/// What a reply says.
+///
+/// # Errors
+/// The error of the reply as a whole (v13 and later, KIP-1102).
+pub(super) fn snapshot(response: &MetadataResponse<'_>) -> Result<Snapshot> {
+    ErrorCode::check(response.error_code).map_err(Error::broker)?;
+    let mut brokers = BTreeMap::new();
+    for broker in &response.brokers {
+        let id = BrokerId(broker.node_id);
+        let port = u16::try_from(broker.port)
+            .map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {}", broker.port)))?;
+        let address = BrokerAddress::new(broker.host, port);
+        brokers.insert(id, Broker { id, address, rack: broker.rack.map(Arc::from) });
+    }
+    Ok(Snapshot {
+        cluster_id: response.cluster_id.map(Arc::from),
+        controller: known_broker(response.controller_id),
+        brokers,
+        topics: response.topics.iter().filter_map(topic).collect(),
+    })
+}
+
+fn topic(topic: &MetadataResponseTopic<'_>) -> Option<Topic> {
+    let mut partitions: Vec<Partition> = topic.partitions.iter().map(partition).collect();
+    partitions.sort_by_key(|partition| partition.id);
+    // Numbers index the list; a reply with a gap describes less than it claims and is cut before it.
+    let whole = partitions.iter().zip(0..).take_while(|(partition, index)| partition.id.0 == *index).count();
+    partitions.truncate(whole);
+    Some(Topic {
+        name: TopicName::from(topic.name?),
+        id: TopicId::known(topic.topic_id),
+        is_internal: topic.is_internal,
+        error: ErrorCode::check(topic.error_code).err(),
+        partitions,
+    })
+}
+
+fn partition(partition: &MetadataResponsePartition) -> Partition {
+    let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+    Partition {
+        id: PartitionId(partition.partition_index),
+        leader: known_broker(partition.leader_id),
+        leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
+        replicas: brokers(&partition.replica_nodes),
+        in_sync: brokers(&partition.isr_nodes),
+        offline: brokers(&partition.offline_replicas),
+        error: ErrorCode::check(partition.error_code).err(),
+    }
+}
+
+fn known_broker(id: i32) -> Option<BrokerId> {
+    (id >= 0).then_some(BrokerId(id))
+}
+
+/// The first version that takes several keys in one request (KIP-699).
+const BATCHED_KEYS: i16 = 4;
+
+/// The request for one coordinator in a version's form.
+pub(super) fn find_coordinator_request(key: &CoordinatorKey, version: i16) -> FindCoordinatorRequest<'_> {
+    let key_type = match key {
+        CoordinatorKey::Group(_) => 0,
+    };
+    if version >= BATCHED_KEYS {
+        FindCoordinatorRequest { key_type, coordinator_keys: vec![key.name()], ..FindCoordinatorRequest::default() }
+    } else {
+        FindCoordinatorRequest { key: key.name(), key_type, ..FindCoordinatorRequest::default() }
+    }
+}
+
+/// The coordinator that a reply names.
+///
+/// # Errors
+/// The code of the reply; Protocol if it names nobody.
+pub(super) fn coordinator(response: &FindCoordinatorResponse<'_>, version: i16) -> Result<Broker> {
+    let (code, message, id, host, port) = if version >= BATCHED_KEYS {
+        let found = response.coordinators.first();
+        let found = found.ok_or_else(|| Error::new(ErrorKind::Protocol, "the reply names no coordinator"))?;
+        (found.error_code, found.error_message, found.node_id, found.host, found.port)
+    } else {
+        (response.error_code, response.error_message, response.node_id, response.host, response.port)
+    };
+    ErrorCode::check(code).map_err(|code| match message {
+        Some(message) => Error::broker(code).context(message.to_owned()),
+        None => Error::broker(code),
+    })?;
+    let port =
+        u16::try_from(port).map_err(|_| Error::new(ErrorKind::Protocol, format!("the coordinator has the port {port}")))?;
+    Ok(Broker { id: BrokerId(id), address: BrokerAddress::new(host, port), rack: None })
+}

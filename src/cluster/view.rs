@@ -1,0 +1,232 @@
+//! What is known of a cluster at one moment: an immutable value that readers share and the metadata task replaces.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::config::BrokerAddress;
+use crate::error::ErrorCode;
+use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName, TopicPartition};
+
+/// Brokers, topics and leaders.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClusterView {
+    pub(crate) cluster_id: Option<Arc<str>>,
+    pub(crate) controller: Option<BrokerId>,
+    pub(crate) brokers: BTreeMap<BrokerId, Broker>,
+    topics: HashMap<TopicName, Arc<Topic>>,
+    names: HashMap<TopicId, TopicName>,
+    /// Counts the replies that went into it; 0 is the view before the first.
+    pub(crate) version: u64,
+}
+
+/// A broker as the cluster advertises it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) id: BrokerId,
+    pub(crate) address: BrokerAddress,
+    pub(crate) rack: Option<Arc<str>>,
+}
+
+/// A topic, or why it is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Topic {
+    pub(crate) name: TopicName,
+    pub(crate) id: Option<TopicId>,
+    pub(crate) is_internal: bool,
+    /// Why the broker did not describe it.
+    pub(crate) error: Option<ErrorCode>,
+    /// In the order of their numbers, without gaps.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+/// A partition and who leads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Partition {
+    pub(crate) id: PartitionId,
+    pub(crate) leader: Option<BrokerId>,
+    pub(crate) leader_epoch: Option<LeaderEpoch>,
+    pub(crate) replicas: Box<[BrokerId]>,
+    pub(crate) in_sync: Box<[BrokerId]>,
+    pub(crate) offline: Box<[BrokerId]>,
+    pub(crate) error: Option<ErrorCode>,
+}
+
+/// A leader as a Produce or Fetch reply names it before metadata does (KIP-951).
+#[derive(Clone, Debug)]
+pub(crate) struct LeaderHint {
+    pub(crate) partition: TopicPartition,
+    pub(crate) leader: BrokerId,
+    pub(crate) epoch: LeaderEpoch,
+    /// Where that broker is, if the reply says so.
+    pub(crate) address: Option<BrokerAddress>,
+}
+
+/// The answer to one Metadata request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) cluster_id: Option<Arc<str>>,
+    pub(crate) controller: Option<BrokerId>,
+    pub(crate) brokers: BTreeMap<BrokerId, Broker>,
+    pub(crate) topics: Vec<Topic>,
+}
+
+impl Topic {
+    pub(crate) fn partition(&self, id: PartitionId) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+impl ClusterView {
+    pub(crate) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.get(name)
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.topics.values()
+    }
+
+    pub(crate) fn name_of(&self, id: TopicId) -> Option<&TopicName> {
+        self.names.get(&id)
+    }
+
+    pub(crate) fn partition(&self, partition: &TopicPartition) -> Option<&Partition> {
+        self.topic(&partition.topic)?.partition(partition.partition)
+    }
+
+    pub(crate) fn leader(&self, partition: &TopicPartition) -> Option<BrokerId> {
+        self.partition(partition)?.leader
+    }
+
+    pub(crate) fn broker(&self, id: BrokerId) -> Option<&Broker> {
+        self.brokers.get(&id)
+    }
+
+    /// The view after a reply that describes every topic that is still wanted.
+    ///
+    /// A leader with an older epoch than the one known is a broker's stale memory and is not believed, unless the topic
+    /// was created anew (KIP-320).
+    pub(crate) fn updated(&self, snapshot: Snapshot) -> Self {
+        let mut topics = HashMap::with_capacity(snapshot.topics.len());
+        let mut names = HashMap::with_capacity(snapshot.topics.len());
+        for mut topic in snapshot.topics {
+            if let Some(known) = self.topics.get(&topic.name).filter(|known| known.id == topic.id) {
+                for (new, old) in topic.partitions.iter_mut().zip(&known.partitions) {
+                    if new.leader_epoch.is_some() && new.leader_epoch < old.leader_epoch {
+                        *new = old.clone();
+                    }
+                }
+            }
+            if let Some(id) = topic.id {
+                names.insert(id, topic.name.clone());
+            }
+            topics.insert(topic.name.clone(), Arc::new(topic));
+        }
+        Self {
+            cluster_id: snapshot.cluster_id,
+            controller: snapshot.controller,
+            brokers: snapshot.brokers,
+            topics,
+            names,
+            version: self.version + 1,
+        }
+    }
+
+    /// The view with the hinted leaders, or `None` if they say nothing new.
+    pub(crate) fn hinted(&self, hints: &[LeaderHint]) -> Option<Self> {
+        let mut next = None;
+        for hint in hints {
+            let view = next.as_ref().unwrap_or(self);
+            let Some(partition) = view.partition(&hint.partition) else { continue };
+            let knows_broker = view.brokers.contains_key(&hint.leader) || hint.address.is_some();
+            if !knows_broker || partition.leader_epoch >= Some(hint.epoch) {
+                continue;
+            }
+            let next = next.get_or_insert_with(|| Self { version: self.version + 1, ..self.clone() });
+            next.apply(hint);
+        }
+        next
+    }
+
+    fn apply(&mut self, hint: &LeaderHint) {
+        if let Some(address) = &hint.address {
+            let known = self.brokers.get(&hint.leader);
+            let rack = known.and_then(|broker| broker.rack.clone());
+            self.brokers.insert(hint.leader, Broker { id: hint.leader, address: address.clone(), rack });
+        }
+        let Some(topic) = self.topics.get_mut(&hint.partition.topic).map(Arc::make_mut) else { return };
+        let index = usize::try_from(hint.partition.partition.0).unwrap_or(usize::MAX);
+        if let Some(partition) = topic.partitions.get_mut(index) {
+            partition.leader = Some(hint.leader);
+            partition.leader_epoch = Some(hint.epoch);
+            partition.error = None;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn partition(id: i32, leader: i32, epoch: i32) -> Partition {
+        Partition {
+            id: PartitionId(id),
+            leader: (leader >= 0).then_some(BrokerId(leader)),
+            leader_epoch: Some(LeaderEpoch(epoch)),
+            replicas: [BrokerId(leader)].into(),
+            in_sync: [BrokerId(leader)].into(),
+            offline: [].into(),
+            error: None,
+        }
+    }
+
+    pub(crate) fn topic(name: &str, id: u8, partitions: Vec<Partition>) -> Topic {
+        Topic { name: name.into(), id: TopicId([id; 16]).known(), is_internal: false, error: None, partitions }
+    }
+
+    pub(crate) fn view(brokers: &[i32], topics: Vec<Topic>) -> ClusterView {
+        let brokers = brokers.iter().map(|id| {
+            let address = BrokerAddress::new(format!("b{id}"), 9092);
+            (BrokerId(*id), Broker { id: BrokerId(*id), address, rack: None })
+        });
+        let snapshot = Snapshot { brokers: brokers.collect(), topics, ..Snapshot::default() };
+        ClusterView::default().updated(snapshot)
+    }
+
+    fn snapshot(topics: Vec<Topic>) -> Snapshot {
+        Snapshot { topics, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn an_older_leader_epoch_is_not_believed() {
+        let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
+        let tp = TopicPartition::new("t", 0);
+        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 4)])])).leader(&tp), Some(BrokerId(1)));
+        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 6)])])).leader(&tp), Some(BrokerId(2)));
+    }
+
+    #[test]
+    fn a_topic_created_anew_starts_from_its_own_epochs() {
+        let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
+        let anew = view.updated(snapshot(vec![topic("t", 2, vec![partition(0, 2, 0)])]));
+        assert_eq!(anew.leader(&TopicPartition::new("t", 0)), Some(BrokerId(2)));
+        assert_eq!(anew.name_of(TopicId([1; 16])), None);
+        assert_eq!(anew.name_of(TopicId([2; 16])), Some(&"t".into()));
+    }
+
+    #[test]
+    fn a_hint_moves_the_leader_only_to_a_newer_epoch_on_a_known_broker() {
+        let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
+        let hint = |leader, epoch, address| LeaderHint {
+            partition: TopicPartition::new("t", 0),
+            leader: BrokerId(leader),
+            epoch: LeaderEpoch(epoch),
+            address,
+        };
+        assert!(view.hinted(&[hint(2, 5, None)]).is_none(), "same epoch");
+        assert!(view.hinted(&[hint(3, 6, None)]).is_none(), "unknown broker without an address");
+        let moved = view.hinted(&[hint(2, 6, None)]).unwrap();
+        assert_eq!(moved.leader(&TopicPartition::new("t", 0)), Some(BrokerId(2)));
+        let joined = view.hinted(&[hint(3, 6, Some(BrokerAddress::new("b3", 9092)))]).unwrap();
+        assert!(joined.broker(BrokerId(3)).is_some());
+    }
+}

@@ -1,4 +1,0 @@
-//! Group membership.
-
-mod assignor;
-mod consumer_protocol;

@@ -1,0 +1,197 @@
+//! The handle on one connection to one broker.
+
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::task::{self, Setup};
+use crate::config::BrokerAddress;
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::runtime::{self, Runtime};
+use crate::wire::frame::Frame;
+use crate::wire::versions::ApiVersions;
+
+/// Requests that may wait for the connection's task. More than any lane has in flight; senders beyond it wait.
+const QUEUE: usize = 64;
+
+/// A connection that opens in the background, carries pipelined requests, and ends for good when anything goes wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Queued>,
+    state: watch::Receiver<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) address: BrokerAddress,
+    next_correlation_id: AtomicI32,
+    load: AtomicUsize,
+    pub(super) muted_until: Mutex<Option<Instant>>,
+}
+
+/// Opening → Ready → Ended, or Opening → Ended.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    Opening,
+    Ready(Arc<ApiVersions>),
+    Ended(Error),
+}
+
+/// A request on its way to the connection's task.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) frame: Frame,
+    pub(super) correlation_id: i32,
+    pub(super) deadline: Instant,
+    pub(super) answered: bool,
+    pub(super) reply: oneshot::Sender<Result<Bytes>>,
+}
+
+/// Whether a broker answers a request: only Produce with `acks=0` goes unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Expected,
+    None,
+}
+
+impl Connection {
+    /// Starts to open a connection; [`Connection::ready`] tells how that went.
+    pub(crate) fn open(runtime: &Runtime, address: BrokerAddress, setup: Setup) -> Self {
+        let shared = Arc::new(Shared {
+            address,
+            next_correlation_id: AtomicI32::new(0),
+            load: AtomicUsize::new(0),
+            muted_until: Mutex::new(None),
+        });
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let (publish, state) = watch::channel(State::Opening);
+        runtime.spawn(task::run(Arc::clone(&shared), setup, queue, publish));
+        Self { shared, requests, state }
+    }
+
+    /// Waits until the connection can carry requests.
+    ///
+    /// # Errors
+    /// Why it could not be opened, or why it has ended; Timeout at the deadline.
+    pub(crate) async fn ready(&self, deadline: Instant) -> Result<Arc<ApiVersions>> {
+        let mut state = self.state.clone();
+        let opened = tokio::time::timeout_at(deadline.into(), state.wait_for(|state| !matches!(state, State::Opening))).await;
+        match opened {
+            Ok(Ok(state)) => match &*state {
+                State::Ready(versions) => Ok(Arc::clone(versions)),
+                State::Ended(error) => Err(error.clone()),
+                State::Opening => Err(self.shared.closed()),
+            },
+            Ok(Err(_)) => Err(self.shared.closed()),
+            Err(_) => Err(self.shared.timeout("no connection").with_written(Written::No)),
+        }
+    }
+
+    /// Hands over a frame made for this connection; requests reach the broker in the order in which this returns.
+    ///
+    /// # Errors
+    /// Disconnected or Timeout; the request was not sent.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request is not sent.
+    pub(crate) async fn submit(&self, frame: Frame, correlation_id: i32, answer: Answer, deadline: Instant) -> Result<Pending> {
+        let (reply, replied) = oneshot::channel();
+        let queued = Queued { frame, correlation_id, deadline, answered: answer == Answer::Expected, reply };
+        self.shared.load.fetch_add(1, Ordering::Relaxed);
+        let pending = Pending { replied, deadline, shared: Arc::clone(&self.shared) };
+        match tokio::time::timeout_at(deadline.into(), self.requests.send(queued)).await {
+            Ok(Ok(())) => Ok(pending),
+            Ok(Err(_)) => Err(self.why_ended().with_written(Written::No)),
+            Err(_) => Err(self.shared.timeout("a request could not be sent").with_written(Written::No)),
+        }
+    }
+
+    /// The id for the next request.
+    pub(crate) fn next_correlation_id(&self) -> i32 {
+        self.shared.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX
+    }
+
+    /// Sends nothing for a while, as the broker has asked (KIP-219).
+    pub(crate) fn mute(&self, duration: Duration) {
+        let until = runtime::now() + duration;
+        let mut muted = self.shared.muted_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *muted = (*muted).max(Some(until));
+    }
+
+    pub(crate) fn address(&self) -> &BrokerAddress {
+        &self.shared.address
+    }
+
+    /// How many requests wait or are in flight.
+    pub(crate) fn load(&self) -> usize {
+        self.shared.load.load(Ordering::Relaxed)
+    }
+
+    /// Whether it opens or is open.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.requests.is_closed() && !matches!(&*self.state.borrow(), State::Ended(_))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Ready(_)) && !self.requests.is_closed()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    fn why_ended(&self) -> Error {
+        match &*self.state.borrow() {
+            State::Ended(error) => error.clone(),
+            State::Opening | State::Ready(_) => {
+                Error::new(ErrorKind::Disconnected, format!("the connection to {} was closed", self.shared.address))
+            }
+        }
+    }
+}
+
+/// A request that was handed over.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    replied: oneshot::Receiver<Result<Bytes>>,
+    deadline: Instant,
+    shared: Arc<Shared>,
+}
+
+impl Pending {
+    /// Waits for the reply: the whole frame, header included; empty for a request that is not answered.
+    ///
+    /// # Errors
+    /// Disconnected or Timeout, with [`Error::written`] telling whether the request may have reached the broker.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the reply is thrown away when it comes; the connection lives on.
+    pub(crate) async fn reply(mut self) -> Result<Bytes> {
+        tokio::select! {
+            biased;
+            reply = &mut self.replied => reply.unwrap_or_else(|_| Err(self.shared.closed().with_written(Written::Maybe))),
+            () = runtime::sleep_until(self.deadline) => Err(self.shared.timeout("no reply").with_written(Written::Maybe)),
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// The client was closed while something waited.
+    fn closed(&self) -> Error {
+        Error::new(ErrorKind::Closed, format!("the connection to {} was closed by this client", self.address))
+    }
+
+    fn timeout(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Timeout, format!("{what} within the deadline ({})", self.address))
+    }
+}

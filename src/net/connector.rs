@@ -1,0 +1,84 @@
+//! How a byte stream to a broker is opened: TCP, or whatever the user plugs in.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::config::BrokerAddress;
+use crate::runtime;
+
+/// A byte stream in both directions.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// What [`Connector::connect`] returns.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send + 'a>>;
+
+/// Opens byte streams to brokers: the place for proxies, tunnels, Unix sockets and in-memory networks.
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// Opens a stream to a broker, or fails by `deadline`.
+    ///
+    /// # Cancel safety
+    /// The client drops the future when the deadline passes or nobody waits any more; it must release what it holds.
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a>;
+}
+
+/// How long a connection may be silent before the kernel asks whether the peer lives (a guess; Java leaves the kernel's 2 h).
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4 (`client.dns.lookup=use_all_dns_ips`, KIP-302).
+#[derive(Debug)]
+pub(crate) struct TcpConnector {
+    /// `send.buffer.bytes`; `None` leaves the system's default.
+    pub(crate) send_buffer: Option<u32>,
+    /// `receive.buffer.bytes`; `None` leaves the system's default.
+    pub(crate) receive_buffer: Option<u32>,
+}
+
+impl Connector for TcpConnector {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a> {
+        Box::pin(async move {
+            let resolved = tokio::net::lookup_host((address.host(), address.port()))
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("{} does not resolve: {error}", address.host())))?;
+            let candidates: Vec<SocketAddr> = resolved.collect();
+            let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", address.host()));
+            for (tried, candidate) in candidates.iter().enumerate() {
+                // An address that swallows packets must not use up the time of those after it.
+                let left = deadline.saturating_duration_since(runtime::now());
+                let share = left / u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX);
+                match tokio::time::timeout(share, self.open(*candidate)).await {
+                    Ok(Ok(stream)) => return Ok(Box::new(stream) as Box<dyn Io>),
+                    Ok(Err(error)) => last = io::Error::new(error.kind(), format!("{candidate}: {error}")),
+                    Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{candidate}: no answer in {share:.1?}")),
+                }
+            }
+            Err(last)
+        })
+    }
+}
+
+impl TcpConnector {
+    async fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = self.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let stream = socket.connect(address).await?;
+        // Requests are whole when they are written: waiting for more would only delay them.
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        Ok(stream)
+    }
+}

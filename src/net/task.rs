@@ -1,0 +1,352 @@
+//! The task of one connection: opens it, then moves requests out and replies in until something goes wrong.
+//!
+//! One task owns the stream and polls both directions, so that reading never waits on writing. It ends for good; a new
+//! connection is a new task.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BufMut, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+use tracing::{debug, trace};
+
+use super::connection::{Queued, Shared, State};
+use super::connector::{Connector, Io};
+use super::handshake::{Handshake, Step};
+use super::incoming::Incoming;
+use super::inflight::{Inflight, OutOfStep};
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::runtime;
+use crate::wire::frame::Frame;
+use crate::wire::versions::ApiVersions;
+
+/// What a connection needs to open and to live.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) client_id: Arc<str>,
+    /// How long opening may take (`socket.connection.setup.timeout.ms`).
+    pub(crate) setup_timeout: Duration,
+    /// After how long without use it closes (`connections.max.idle.ms`).
+    pub(crate) max_idle: Option<Duration>,
+    /// The longest reply that is accepted (`receive.message.max.bytes`).
+    pub(crate) max_reply: usize,
+}
+
+/// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
+const OUTGOING_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Slices passed to one vectored write: two for each partition of a Produce request, and the kernel takes 1,024.
+const SLICES: usize = 128;
+
+/// Opens the connection and serves it to its end.
+pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::Receiver<Queued>, state: watch::Sender<State>) {
+    let opened = open(&shared, &setup).await;
+    let error = match opened {
+        Ok((io, versions)) => {
+            debug!(address = %shared.address, "connected");
+            state.send_replace(State::Ready(Arc::new(versions)));
+            let mut serving = Serving::new(io, &shared, &setup);
+            let why = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
+            let error = Error::new(why.kind, format!("connection to {}: {}", shared.address, why.message));
+            // Nobody may find the connection alive once the first caller has heard of its end.
+            state.send_replace(State::Ended(error.clone()));
+            serving.fail_all(&error);
+            error
+        }
+        Err(error) => {
+            state.send_replace(State::Ended(error.clone()));
+            error
+        }
+    };
+    debug!(address = %shared.address, %error, "connection ended");
+    requests.close();
+    while let Some(queued) = requests.recv().await {
+        let _ = queued.reply.send(Err(error.clone().with_written(Written::No)));
+    }
+}
+
+async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, ApiVersions)> {
+    let deadline = runtime::now() + setup.setup_timeout;
+    let opening = async {
+        let mut io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
+            let message = format!("cannot connect to {}: {error}", shared.address);
+            Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+        })?;
+        let versions = shake_hands(&mut io, setup).await.map_err(|error| error.context(&shared.address))?;
+        Ok((io, versions))
+    };
+    let late = || {
+        let message =
+            format!("{} did not answer in {:?} (socket.connection.setup.timeout.ms)", shared.address, setup.setup_timeout);
+        Err(Error::new(ErrorKind::Connect, message))
+    };
+    tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
+}
+
+async fn shake_hands(io: &mut Box<dyn Io>, setup: &Setup) -> Result<ApiVersions> {
+    let lost = |error: io::Error| Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
+    let mut handshake = Handshake::new(&setup.client_id);
+    let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
+    let mut step = handshake.start()?;
+    loop {
+        let mut frame = match step {
+            Step::Send(frame) => frame,
+            Step::Done(versions) => return Ok(versions),
+        };
+        io.write_all_buf(&mut frame).await.map_err(lost)?;
+        let reply = loop {
+            let whole = incoming.frame().map_err(|length| Error::new(ErrorKind::Protocol, length.explain()))?;
+            if let Some(reply) = whole {
+                break reply;
+            }
+            let (buffer, most) = incoming.room();
+            if io.read_buf(&mut buffer.limit(most)).await.map_err(lost)? == 0 {
+                let message =
+                    "the peer closed the connection during set-up: a listener for TLS or SASL does so to a plaintext client";
+                return Err(Error::new(ErrorKind::Connect, message));
+            }
+        };
+        step = handshake.handle_reply(&reply)?;
+    }
+}
+
+/// No reply of the handshake is longer (a guess: ApiVersions of Kafka 4.4 takes 700 bytes).
+const LARGEST_HANDSHAKE: usize = 1024 * 1024;
+
+/// Why a connection ended.
+struct Ending {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Ending {
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+type Waiter = oneshot::Sender<Result<Bytes>>;
+
+/// An open connection.
+struct Serving<'a> {
+    io: Box<dyn Io>,
+    shared: &'a Shared,
+    max_idle: Option<Duration>,
+    incoming: Incoming,
+    inflight: Inflight<Waiter>,
+    outgoing: VecDeque<Frame>,
+    outgoing_bytes: usize,
+    /// Callers of requests that are not answered; they hear when the bytes have left.
+    unanswered: Vec<Waiter>,
+    used: Instant,
+    owner_gone: bool,
+    timer: Pin<Box<Sleep>>,
+    timer_at: Instant,
+}
+
+impl<'a> Serving<'a> {
+    fn new(io: Box<dyn Io>, shared: &'a Shared, setup: &Setup) -> Self {
+        let now = runtime::now();
+        Self {
+            io,
+            shared,
+            max_idle: setup.max_idle,
+            incoming: Incoming::new(setup.max_reply),
+            inflight: Inflight::default(),
+            outgoing: VecDeque::new(),
+            outgoing_bytes: 0,
+            unanswered: Vec::new(),
+            used: now,
+            owner_gone: false,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+            timer_at: now,
+        }
+    }
+
+    /// Moves what can be moved; ready when the connection has ended.
+    fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> Poll<Ending> {
+        loop {
+            let accepted = self.accept(cx, requests);
+            let written = match self.poll_write(cx) {
+                Poll::Ready(Err(ending)) => return Poll::Ready(ending),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            let read = match self.poll_read(cx) {
+                Poll::Ready(Err(ending)) => return Poll::Ready(ending),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            if accepted || written || read {
+                continue;
+            }
+            if self.owner_gone && self.is_quiet() {
+                return Poll::Ready(Ending::new(ErrorKind::Closed, "closed by this client"));
+            }
+            return self.poll_timer(cx);
+        }
+    }
+
+    /// Takes requests from the queue while there is room and the broker wants to hear from us.
+    fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> bool {
+        let mut any = false;
+        while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && self.muted_until().is_none() {
+            match requests.poll_recv(cx) {
+                Poll::Ready(Some(queued)) => {
+                    any = true;
+                    self.enqueue(queued);
+                }
+                Poll::Ready(None) => self.owner_gone = true,
+                Poll::Pending => break,
+            }
+        }
+        any
+    }
+
+    fn enqueue(&mut self, queued: Queued) {
+        if queued.reply.is_closed() {
+            // The caller has gone before anything was written.
+            return;
+        }
+        trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
+        self.outgoing_bytes += queued.frame.len();
+        self.outgoing.push_back(queued.frame);
+        if queued.answered {
+            self.inflight.push(queued.correlation_id, queued.deadline, queued.reply);
+        } else {
+            self.unanswered.push(queued.reply);
+        }
+    }
+
+    /// Ready(Ok) when something was written; pending when there is nothing to write or the socket is full.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        if self.outgoing.is_empty() {
+            return Poll::Pending;
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for frame in &self.outgoing {
+            count += frame.chunks_vectored(&mut slices[count..]);
+        }
+        let written = match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count])) {
+            Ok(0) => return Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, "the peer accepts no more bytes"))),
+            Ok(written) => written,
+            Err(error) => return Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, error.to_string()))),
+        };
+        self.outgoing_bytes -= written;
+        self.used = runtime::now();
+        let mut left = written;
+        while let Some(front) = self.outgoing.front_mut() {
+            let part = left.min(front.len());
+            front.advance(part);
+            left -= part;
+            if front.has_remaining() {
+                break;
+            }
+            self.outgoing.pop_front();
+        }
+        if self.outgoing.is_empty() {
+            for waiter in self.unanswered.drain(..) {
+                let _ = waiter.send(Ok(Bytes::new()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready(Ok) when something was read.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let (buffer, most) = self.incoming.room();
+        match ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut buffer.limit(most))) {
+            Ok(0) => Poll::Ready(Err(self.end_of_stream())),
+            Ok(_) => {
+                self.used = runtime::now();
+                Poll::Ready(self.deliver())
+            }
+            Err(error) => Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, error.to_string()))),
+        }
+    }
+
+    fn deliver(&mut self) -> Result<(), Ending> {
+        loop {
+            let frame = self.incoming.frame().map_err(|length| Ending::new(ErrorKind::Protocol, length.explain()))?;
+            let Some(frame) = frame else { return Ok(()) };
+            let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
+            trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
+            let waiter = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
+                let expected = expected.map_or("none".to_owned(), |id| id.to_string());
+                Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
+            })?;
+            // The caller may have lost interest.
+            let _ = waiter.send(Ok(frame));
+        }
+    }
+
+    fn end_of_stream(&self) -> Ending {
+        let message = if self.incoming.is_partial() { "the peer closed it within a reply" } else { "the peer closed it" };
+        Ending::new(ErrorKind::Disconnected, message)
+    }
+
+    /// Ends the connection when a request is past its deadline or nothing has used it for long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        loop {
+            let Some(due) = self.next_due() else { return Poll::Pending };
+            // The timer is left where it is while it fires early enough: most deadlines only move away.
+            if due < self.timer_at || self.timer.is_elapsed() {
+                self.timer_at = due;
+                self.timer.as_mut().reset(due.into());
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            let now = runtime::now();
+            if self.inflight.deadline().is_some_and(|deadline| deadline <= now) {
+                return Poll::Ready(Ending::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
+            }
+            if self.idle_at().is_some_and(|idle| idle <= now) {
+                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+            }
+            if self.muted_until().is_none() {
+                // The broker wants to hear from us again: look at the queue.
+                cx.waker().wake_by_ref();
+                if self.next_due().is_none_or(|due| due <= now) {
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        [self.inflight.deadline(), self.idle_at(), self.muted_until()].into_iter().flatten().min()
+    }
+
+    fn idle_at(&self) -> Option<Instant> {
+        self.max_idle.filter(|_| self.is_quiet()).map(|idle| self.used + idle)
+    }
+
+    /// When the broker wants to hear from us again, if that is to come (KIP-219).
+    fn muted_until(&self) -> Option<Instant> {
+        let mut muted = self.shared.muted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if muted.is_some_and(|until| until <= runtime::now()) {
+            *muted = None;
+        }
+        *muted
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.inflight.is_empty() && self.outgoing.is_empty()
+    }
+
+    fn fail_all(&mut self, error: &Error) {
+        let error = error.clone().with_written(Written::Maybe);
+        for waiter in self.inflight.drain().chain(self.unanswered.drain(..)) {
+            let _ = waiter.send(Err(error.clone()));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One connection against a scripted peer, under paused time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::*;
+use crate::config::BrokerAddress;
+use crate::error::{ErrorKind, Result, Written};
+use crate::runtime::{self, Runtime};
+use crate::wire::call::encode_request;
+use crate::wire::messages::metadata::MetadataRequest;
+
+/// Hands out one end of an in-memory pipe and keeps the other for the test.
+#[derive(Debug)]
+struct Pipes {
+    peers: Mutex<Vec<DuplexStream>>,
+    opened: AtomicUsize,
+}
+
+#[derive(Clone, Debug)]
+struct PipeConnector(std::sync::Arc<Pipes>);
+
+impl Connector for PipeConnector {
+    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+        Box::pin(async move {
+            self.0.opened.fetch_add(1, Ordering::Relaxed);
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            self.0.peers.lock().unwrap().push(theirs);
+            Ok(Box::new(ours) as Box<dyn Io>)
+        })
+    }
+}
+
+/// The broker's end.
+struct Peer(DuplexStream);
+
+impl Peer {
+    async fn request(&mut self) -> (i16, i32) {
+        let length = self.0.read_i32().await.unwrap();
+        let mut body = vec![0; usize::try_from(length).unwrap()];
+        self.0.read_exact(&mut body).await.unwrap();
+        let mut body = &body[..];
+        let key = body.get_i16();
+        let _version = body.get_i16();
+        (key, body.get_i32())
+    }
+
+    async fn reply(&mut self, correlation_id: i32, body: &[u8]) {
+        let mut frame = BytesMut::new();
+        frame.put_i32(i32::try_from(body.len()).unwrap() + 4);
+        frame.put_i32(correlation_id);
+        frame.put_slice(body);
+        self.0.write_all(&frame).await.unwrap();
+    }
+
+    /// Answers the handshake: Metadata, versions 0 to 1.
+    async fn shake_hands(&mut self) {
+        let (key, id) = self.request().await;
+        assert_eq!(key, 18, "ApiVersions comes first");
+        let mut body = BytesMut::new();
+        body.put_i16(0);
+        body.put_u8(2);
+        body.put_i16(3);
+        body.put_i16(0);
+        body.put_i16(1);
+        body.put_u8(0);
+        body.put_i32(0);
+        body.put_u8(0);
+        self.reply(id, &body).await;
+    }
+}
+
+struct Fixture {
+    runtime: Runtime,
+    pipes: std::sync::Arc<Pipes>,
+    connection: Connection,
+}
+
+impl Fixture {
+    fn new(max_idle: Option<Duration>) -> Self {
+        let runtime = Runtime::current().unwrap();
+        let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
+        let setup = Setup {
+            connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
+            client_id: "test".into(),
+            setup_timeout: Duration::from_secs(10),
+            max_idle,
+            max_reply: 1 << 20,
+        };
+        let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
+        Self { runtime, pipes, connection }
+    }
+
+    /// The peer, before the handshake.
+    async fn stranger(&self) -> Peer {
+        loop {
+            if let Some(peer) = self.pipes.peers.lock().unwrap().pop() {
+                return Peer(peer);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn peer(&self) -> Peer {
+        let mut peer = self.stranger().await;
+        peer.shake_hands().await;
+        self.connection.ready(after(10)).await.unwrap();
+        peer
+    }
+
+    async fn call(&self, deadline: Instant) -> Result<Bytes> {
+        let id = self.connection.next_correlation_id();
+        let frame = encode_request(&MetadataRequest::default(), 1, id, "test").unwrap();
+        self.connection.submit(frame, id, Answer::Expected, deadline).await?.reply().await
+    }
+}
+
+fn after(seconds: u64) -> Instant {
+    runtime::now() + Duration::from_secs(seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_requests_get_their_replies_in_order() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    let serve = async {
+        let (_, first) = peer.request().await;
+        let (_, second) = peer.request().await;
+        peer.reply(first, b"one").await;
+        peer.reply(second, b"two").await;
+    };
+    let (first, second, ()) = tokio::join!(fixture.call(after(5)), fixture.call(after(5)), serve);
+    assert_eq!(&first.unwrap()[4..], b"one");
+    assert_eq!(&second.unwrap()[4..], b"two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_out_of_step_ends_the_connection_as_a_protocol_error() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    let serve = async {
+        let (_, id) = peer.request().await;
+        peer.reply(id + 100, b"").await;
+    };
+    let (reply, ()) = tokio::join!(fixture.call(after(5)), serve);
+    let error = reply.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Protocol, Some(Written::Maybe)));
+    assert!(!fixture.connection.is_alive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_past_its_deadline_ends_the_connection_and_the_others_on_it() {
+    let fixture = Fixture::new(None);
+    let _peer = fixture.peer().await;
+    let started = runtime::now();
+    let (short, long) = tokio::join!(fixture.call(after(1)), fixture.call(after(60)));
+    assert_eq!(short.unwrap_err().kind(), ErrorKind::Timeout);
+    let long = long.unwrap_err();
+    assert_eq!(long.written(), Some(Written::Maybe));
+    assert!(long.is_retriable(), "{long}");
+    assert!(runtime::now() - started < Duration::from_secs(2));
+    assert!(!fixture.connection.is_alive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_caller_leaves_the_connection_in_step() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    {
+        let call = fixture.call(after(5));
+        tokio::pin!(call);
+        let served = tokio::select! {
+            biased;
+            _ = &mut call => unreachable!("nothing was answered"),
+            (_, id) = peer.request() => id,
+        };
+        assert_eq!(served, 0);
+    }
+    let serve = async {
+        peer.reply(0, b"for nobody").await;
+        let (_, id) = peer.request().await;
+        peer.reply(id, b"second").await;
+    };
+    let (reply, ()) = tokio::join!(fixture.call(after(5)), serve);
+    assert_eq!(&reply.unwrap()[4..], b"second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_stream_fails_every_waiting_call() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    let serve = async {
+        peer.request().await;
+        drop(peer);
+    };
+    let (reply, ()) = tokio::join!(fixture.call(after(5)), serve);
+    let error = reply.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Disconnected, Some(Written::Maybe)));
+    let next = fixture.call(after(5)).await.unwrap_err();
+    assert_eq!(next.written(), Some(Written::No));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_the_broker_throttles() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    fixture.connection.mute(Duration::from_secs(3));
+    let started = runtime::now();
+    let serve = async {
+        let (_, id) = peer.request().await;
+        assert!(runtime::now() - started >= Duration::from_secs(3));
+        peer.reply(id, b"late").await;
+    };
+    let (reply, ()) = tokio::join!(fixture.call(after(30)), serve);
+    assert_eq!(&reply.unwrap()[4..], b"late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unused_connection_closes() {
+    let fixture = Fixture::new(Some(Duration::from_secs(540)));
+    let mut peer = fixture.peer().await;
+    let started = runtime::now();
+    assert_eq!(peer.0.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(runtime::now() - started >= Duration::from_secs(540));
+    let error = fixture.call(after(5)).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Disconnected, Some(Written::No)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_the_handshake_is_given_up() {
+    let fixture = Fixture::new(None);
+    let _peer = fixture.stranger().await;
+    let error = fixture.connection.ready(after(60)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains("socket.connection.setup.timeout.ms"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_and_tls_servers_are_recognised() {
+    for (answer, word) in [(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"), (&b"\x15\x03\x01\x00\x02\x02\x46"[..], "TLS")] {
+        let fixture = Fixture::new(None);
+        let mut peer = fixture.stranger().await;
+        peer.request().await;
+        peer.0.write_all(answer).await.unwrap();
+        let error = fixture.connection.ready(after(5)).await.unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_task_is_left_when_the_owner_is_gone() {
+    let fixture = Fixture::new(None);
+    let _peer = fixture.peer().await;
+    let Fixture { runtime, connection, .. } = fixture;
+    drop(connection);
+    tokio::time::timeout(Duration::from_secs(1), runtime.join()).await.expect("the task ends by itself");
+}
