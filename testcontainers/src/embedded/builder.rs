@@ -180,6 +180,7 @@ impl Builder {
             topics: BTreeMap::new(),
             topic_names: BTreeMap::new(),
             coordinators: BTreeMap::new(),
+            groups: BTreeMap::new(),
             next_producer_id: 1000,
             next_connection: 0,
             faults: Faults::default(),

@@ -19,9 +19,11 @@ mod clock;
 mod connection;
 mod control;
 mod fault;
+mod group;
 mod log;
 mod sessions;
 mod state;
+mod timer;
 mod topic;
 mod track;
 
@@ -84,6 +86,7 @@ impl EmbeddedCluster {
     fn new(shared: Arc<Shared>, transport: Transport) -> Self {
         let inner =
             Inner { shared, transport, tasks: TaskTracker::new(), ended: CancellationToken::new(), accepting: Mutex::default() };
+        inner.tasks.spawn(timer::run(Arc::clone(&inner.shared), inner.ended.clone()));
         Self { inner: Arc::new(inner) }
     }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
+use super::group::Group;
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::TrackedRequest;
 
@@ -79,6 +80,7 @@ pub(crate) struct State {
     pub(crate) topic_names: BTreeMap<Uuid, String>,
     /// Coordinators that a test placed, by (key type, key).
     pub(crate) coordinators: BTreeMap<(i8, String), i32>,
+    pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) next_producer_id: i64,
     pub(crate) next_connection: u64,
     pub(crate) faults: Faults,
@@ -202,6 +204,7 @@ impl State {
     pub(crate) fn delete_topic(&mut self, name: &str) -> Result<Uuid, ResponseError> {
         let topic = self.topics.remove(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
         self.topic_names.remove(&topic.id);
+        self.groups.values_mut().for_each(|group| group.offsets.forget_topic(name));
         Ok(topic.id)
     }
 
@@ -223,6 +226,39 @@ impl State {
         if !up.contains(&self.controller) {
             self.controller = up.first().copied().unwrap_or(self.controller);
         }
+        self.settle_coordinators();
+    }
+
+    /// Unloads the groups whose coordinator is not the one that it was.
+    pub(crate) fn settle_coordinators(&mut self) {
+        let names: Vec<String> = self.groups.keys().cloned().collect();
+        for name in names {
+            let coordinator = self.coordinator(GROUP_KEY, &name);
+            if let Some(group) = self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator) {
+                group.coordinator = coordinator;
+                group.unload(Instant::now());
+            }
+        }
+    }
+
+    /// The group, made if need be, if `broker` coordinates it.
+    pub(crate) fn group_at(&mut self, broker: i32, name: &str) -> Result<&mut Group, ResponseError> {
+        if name.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        self.check_coordinator(broker, GROUP_KEY, name)?;
+        let group = self.groups.entry(name.to_owned()).or_default();
+        group.coordinator = Some(broker);
+        Ok(group)
+    }
+
+    /// The group, if there is one and `broker` coordinates it.
+    pub(crate) fn known_group_at(&mut self, broker: i32, name: &str) -> Result<Option<&mut Group>, ResponseError> {
+        if name.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        self.check_coordinator(broker, GROUP_KEY, name)?;
+        Ok(self.groups.get_mut(name))
     }
 
     /// Gives a partition another leader that is up: `to`, or the next replica.
@@ -245,6 +281,7 @@ impl State {
         let next = up.iter().find(|id| Some(**id) > current).or(up.first()).copied();
         if let Some(broker) = to.or(next) {
             self.coordinators.insert((key_type, key.to_owned()), broker);
+            self.settle_coordinators();
         }
     }
 

@@ -1,0 +1,63 @@
+//! SyncGroup, key 14, versions 0 to 5.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+use tokio::time::Instant;
+
+use super::{Api, Call, owned};
+use crate::embedded::group::member::{Answer, SyncResult};
+use crate::embedded::group::serve::Claim;
+use crate::embedded::state::GROUP_KEY;
+
+/// From this version on request and reply name the protocol.
+const NAMES_PROTOCOL: i16 = 5;
+
+impl Api for SyncGroupRequest {
+    const SERVED: (i16, i16) = (0, 5);
+
+    fn coordinated(&self) -> Option<(i8, String)> {
+        Some((GROUP_KEY, self.group_id.to_string()))
+    }
+
+    async fn handle(self, call: &Call) -> Option<SyncGroupResponse> {
+        let result = match sync(call, &self) {
+            Ok(Answer::Now(result)) => result,
+            Ok(Answer::Later(result)) => result.await.unwrap_or(Err(ResponseError::NotCoordinator)),
+            Err(error) => Err(error),
+        };
+        call.shared.timers.notify_one();
+        let response = SyncGroupResponse::default().with_throttle_time_ms(call.throttle_ms());
+        Some(match result {
+            Ok(assignment) if call.version() >= NAMES_PROTOCOL => {
+                let state = call.lock();
+                let group = state.groups.get(self.group_id.as_str());
+                response
+                    .with_assignment(assignment)
+                    .with_protocol_type(group.map(|group| owned(group.protocol_type())))
+                    .with_protocol_name(group.map(|group| owned(group.protocol())))
+            }
+            Ok(assignment) => response.with_assignment(assignment),
+            Err(error) => response.with_error_code(error.code()),
+        })
+    }
+}
+
+fn sync(call: &Call, request: &SyncGroupRequest) -> Result<Answer<SyncResult>, ResponseError> {
+    if let Some(error) = call.injected_any() {
+        return Err(error);
+    }
+    let mut state = call.lock();
+    let group = state.known_group_at(call.broker, &request.group_id)?.ok_or(ResponseError::UnknownMemberId)?;
+    let assignments: BTreeMap<String, Bytes> =
+        request.assignments.iter().map(|one| (one.member_id.to_string(), one.assignment.clone())).collect();
+    let claim = Claim {
+        member_id: &request.member_id,
+        instance: request.group_instance_id.as_deref(),
+        generation: request.generation_id,
+    };
+    let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
+    Ok(group.sync(claim, protocol, &assignments, Instant::now()))
+}

@@ -1,0 +1,45 @@
+//! The task that lets time pass for groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::state::Shared;
+
+const TICK: Duration = Duration::from_millis(1);
+
+pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
+    loop {
+        let next = {
+            let mut state = shared.lock();
+            let now = Instant::now();
+            let mut next = None;
+            for group in state.groups.values_mut() {
+                if group.deadline().is_some_and(|deadline| deadline <= now) {
+                    group.tick(now);
+                }
+                next = earlier(next, group.deadline());
+            }
+            next
+        };
+        let due = async {
+            match next {
+                // Never at once: a group whose timeouts are 0 must not keep the thread busy.
+                Some(next) => sleep_until(next.max(Instant::now() + TICK)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => return,
+            () = shared.timers.notified() => {}
+            () = due => {}
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
