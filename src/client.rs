@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
 use crate::cluster::Cluster;
 use crate::config::ClientConfig;
@@ -57,6 +58,11 @@ impl Client {
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
+    }
+
+    /// A handle that administers the cluster.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.cluster.clone())
     }
 
     /// What the client is doing now.

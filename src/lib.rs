@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+mod admin;
 mod client;
 mod clock;
 mod cluster;
@@ -15,6 +16,9 @@ mod record;
 mod runtime;
 mod wire;
 
+pub use admin::{
+    Admin, BrokerDescription, ClusterDescription, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
 pub use client::{Client, ClientStats};
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
 pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel, OffsetAndMetadata};
