@@ -15,6 +15,8 @@ mod retry;
 mod route;
 mod rpc;
 mod task;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use coordinators::CoordinatorKey;

@@ -1,0 +1,197 @@
+//! The cluster layer against embedded brokers in memory, under paused time.
+
+use std::time::Duration;
+
+use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, Reaction};
+
+use super::*;
+use crate::net::{Connecting, Io};
+use crate::wire::messages::metadata::MetadataRequest;
+
+/// The embedded cluster's network.
+#[derive(Debug)]
+struct InMemory(EmbeddedCluster);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    }
+}
+
+async fn brokers(count: i32) -> EmbeddedCluster {
+    EmbeddedCluster::builder().brokers(count).in_memory().topic("t", 3, 1).start().await.unwrap()
+}
+
+fn cluster(embedded: &EmbeddedCluster) -> Cluster {
+    cluster_at(embedded, &embedded.bootstrap_servers())
+}
+
+fn cluster_at(embedded: &EmbeddedCluster, bootstrap: &str) -> Cluster {
+    let connector = std::sync::Arc::new(InMemory(embedded.clone()));
+    let runtime = Runtime::current().unwrap();
+    Cluster::start(ClientConfig::new(bootstrap), connector, runtime, WallClock::system(), Random::new(1)).unwrap()
+}
+
+fn topics(names: &[&str]) -> Interest {
+    Interest { topics: names.iter().map(Into::into).collect(), ..Interest::default() }
+}
+
+fn after(seconds: u64) -> Instant {
+    runtime::now() + Duration::from_secs(seconds)
+}
+
+fn any_request(_: i16) -> MetadataRequest<'static> {
+    MetadataRequest::default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_becomes_known() {
+    let embedded = brokers(3).await;
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    let view = cluster.wait_for_view(after(5), |view| view.topic("t").is_some()).await.unwrap();
+    assert_eq!(view.brokers.len(), 3);
+    assert_eq!(view.topic("t").unwrap().partitions.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_leader_is_found_by_a_refresh() {
+    let embedded = brokers(3).await;
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    let partition = crate::ids::TopicPartition::new("t", 0);
+    let view = cluster.wait_for_view(after(5), |view| view.leader(&partition).is_some()).await.unwrap();
+    let old = view.leader(&partition).unwrap();
+    let new = view.brokers.keys().copied().find(|id| *id != old).unwrap();
+    embedded.move_leader("t", 0, Some(new.0));
+    cluster.request_refresh();
+    cluster.wait_for_view(after(5), |view| view.leader(&partition) == Some(new)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_moved_is_found_again() {
+    let embedded = brokers(3).await;
+    let cluster = cluster(&embedded);
+    let key = CoordinatorKey::group("g");
+    let first = cluster.coordinator(&key, after(5)).await.unwrap();
+    assert_eq!(Some(first.0), embedded.group_coordinator("g"));
+    let to = (1..=3).find(|id| *id != first.0).unwrap();
+    embedded.move_group_coordinator("g", Some(to));
+    assert_eq!(cluster.coordinator(&key, after(5)).await.unwrap(), first, "cached until it is known to be wrong");
+    cluster.coordinator_moved(&key, first);
+    assert_eq!(cluster.coordinator(&key, after(5)).await.unwrap(), BrokerId(to));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_is_followed_to_the_address_that_it_advertises() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    let id = BrokerId(1);
+    let first = cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap().broker(id).unwrap().address.clone();
+    cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap();
+
+    embedded.set_advertised_address(1, "kafka", 9092);
+    cluster.request_refresh();
+    let moved = |view: &ClusterView| view.broker(id).is_some_and(|broker| broker.address.host() == "kafka");
+    cluster.wait_for_view(after(5), moved).await.unwrap();
+    let said = cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap_err().to_string();
+    assert!(said.starts_with("bootstrap answered, but broker 1 advertises kafka:9092: cannot connect"), "{said}");
+
+    embedded.set_advertised_address(1, first.host(), first.port());
+    cluster.request_refresh();
+    cluster.wait_for_view(after(60), |view| !moved(view)).await.unwrap();
+    cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_routed_call_survives_a_broker_that_is_down_for_a_while() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    embedded.kill_broker(1);
+    let restart = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        embedded.start_broker(1).await.unwrap();
+    };
+    let call = cluster.call_routed(&Route::Any, Lane::Control, after(30), any_request, |_| None);
+    let (reply, ()) = tokio::join!(call, restart);
+    reply.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_outlives_its_deadline() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    embedded.fault(Fault::on(ApiKey::Metadata).then(Reaction::DropReply));
+    let started = runtime::now();
+    let outcome = cluster.call_routed(&Route::Any, Lane::Control, after(7), any_request, |_| None).await;
+    assert!(outcome.is_err());
+    assert!(runtime::now() - started <= Duration::from_secs(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_code_that_may_pass_is_tried_again_and_one_that_does_not_is_told() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    cluster.coordinator(&CoordinatorKey::group("warm"), after(5)).await.unwrap();
+    let fault =
+        embedded.fault(Fault::on(ApiKey::FindCoordinator).times(2).then(Reaction::Answer(ErrorCode::CoordinatorNotAvailable)));
+    cluster.coordinator(&CoordinatorKey::group("g"), after(5)).await.unwrap();
+    assert_eq!(embedded.fault_hits(fault), 2);
+    embedded.fault(Fault::on(ApiKey::FindCoordinator).then(Reaction::Answer(ErrorCode::GroupAuthorizationFailed)));
+    let error = cluster.coordinator(&CoordinatorKey::group("h"), after(5)).await.unwrap_err();
+    assert_eq!(error.code(), Some(crate::error::ErrorCode::GROUP_AUTHORIZATION_FAILED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_known_brokers_are_replaced_the_bootstrap_addresses_lead_back() {
+    let embedded = brokers(3).await;
+    // The second of the three is the bootstrap address; the view then loses it.
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
+    cluster.inner.view.send_modify(|view| {
+        let mut next = ClusterView::clone(view);
+        next.brokers = [(BrokerId(9), Broker { id: BrokerId(9), address: BrokerAddress::new("gone", 1), rack: None })].into();
+        *view = std::sync::Arc::new(next);
+    });
+    cluster.request_refresh();
+    cluster.wait_for_view(after(60), |view| view.brokers.len() == 3).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn lanes_close_with_their_handle() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
+    let lanes = cluster.lanes();
+    cluster.call(BrokerId(1), Lane::Fetch(lanes.id()), &any_request(0), after(5)).await.unwrap();
+    let open = cluster.pool_counts().open;
+    drop(lanes);
+    assert_eq!(cluster.pool_counts().open, open - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_runs_after_the_last_handle_is_gone() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    let want = cluster.want(topics(&["t"]));
+    cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
+    let runtime = cluster.runtime().clone();
+    drop((want, cluster));
+    tokio::time::timeout(Duration::from_secs(1), runtime.join()).await.expect("all tasks end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_does_not_hold_up_the_next() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    embedded.fault(Fault::on(ApiKey::FindCoordinator).nth(1).then(Reaction::Delay(Duration::from_secs(2))));
+    {
+        let key = CoordinatorKey::group("g");
+        let dropped = cluster.coordinator(&key, after(20));
+        let _ = tokio::time::timeout(Duration::from_secs(1), dropped).await.unwrap_err();
+    }
+    cluster.coordinator(&CoordinatorKey::group("g"), after(20)).await.unwrap();
+}
