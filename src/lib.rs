@@ -28,7 +28,7 @@ pub use ids::{
     TopicPartition,
 };
 pub use net::{Connecting, Connector, Io};
-pub use producer::{Acks, ProducerConfig};
+pub use producer::{Acks, Partitioner, ProducerConfig, TopicPartitions};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

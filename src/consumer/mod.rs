@@ -1,6 +1,7 @@
 //! Consuming: from brokers to records.
 
 mod config;
+mod group;
 mod position;
 mod subscription;
 

@@ -1,12 +1,17 @@
 //! The knobs of a producer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{
     ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
+use crate::ids::PartitionId;
+use crate::record::Record;
 use crate::wire::compress::Compression;
+
+use super::partitioner::{Partitioner, TopicPartitions};
 
 /// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
 ///
@@ -32,6 +37,8 @@ pub struct ProducerConfig {
     pub(crate) max_in_flight_requests_per_connection: usize,
     pub(crate) retries: u32,
     pub(crate) compression: Compression,
+    /// `None`: Kafka's own way.
+    pub(crate) partitioner: Option<Arc<dyn Partitioner>>,
     pub(crate) partitioner_ignore_keys: bool,
     pub(crate) partitioner_adaptive_partitioning_enable: bool,
     /// `None`: a broker is never taken for unavailable.
@@ -188,6 +195,15 @@ impl ProducerConfig {
         self
     }
 
+    /// Sets what chooses partitions (`partitioner.class`; default Kafka's own way).
+    ///
+    /// The settings of that, which follow, still tell where the records go for which the other does not choose.
+    #[must_use]
+    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
+        self.partitioner = Some(Arc::new(partitioner));
+        self
+    }
+
     /// Sets whether records with a key are spread like those without (`partitioner.ignore.keys`; default false).
     #[must_use]
     pub fn partitioner_ignore_keys(mut self, ignore: bool) -> Self {
@@ -211,6 +227,15 @@ impl ProducerConfig {
     pub fn partitioner_availability_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.partitioner_availability_timeout = timeout.into().filter(|timeout| !timeout.is_zero()).map(bounded);
         self
+    }
+
+    /// The partition of a record that names none; `None` for a sticky one.
+    pub(crate) fn choose_partition(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId> {
+        match (&self.partitioner, record.key) {
+            (Some(partitioner), _) => partitioner.partition(record, topic),
+            (None, Some(key)) if !self.partitioner_ignore_keys => Some(topic.of_key(key)),
+            (None, _) => None,
+        }
     }
 
     /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said, or unless `acks` or `retries`
@@ -346,6 +371,7 @@ impl Default for ProducerConfig {
             max_in_flight_requests_per_connection: MOST_IN_FLIGHT,
             retries: 2_147_483_647,
             compression: Compression::NONE,
+            partitioner: None,
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout: None,

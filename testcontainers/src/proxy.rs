@@ -43,8 +43,8 @@ pub enum Cut {
     After(Duration),
 }
 
-/// Sees the bytes of connection `n` as they arrive, before any fault.
-pub type Tap = dyn Fn(u64, Direction, &[u8]) + Send + Sync;
+/// Sees the bytes of a connection as they arrive, before any fault.
+type Tap = dyn Fn(u64, Direction, &[u8]) + Send + Sync;
 
 /// A proxy on a port of its own on 127.0.0.1; its connections end when it is dropped.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ struct Shared {
     rules: watch::Sender<Rules>,
     planned: Mutex<Vec<Cut>>,
     accepted: AtomicU64,
-    tap: Option<Box<Tap>>,
+    tap: Mutex<Option<Arc<Tap>>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -85,21 +85,6 @@ impl Proxy {
     /// # Errors
     /// If no port can be had, or the address does not resolve.
     pub async fn start(upstream: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
-        Self::start_with(upstream, None).await
-    }
-
-    /// Starts a proxy that shows all bytes to a tap.
-    ///
-    /// # Errors
-    /// If no port can be had, or the address does not resolve.
-    pub async fn start_with_tap(
-        upstream: impl tokio::net::ToSocketAddrs,
-        tap: impl Fn(u64, Direction, &[u8]) + Send + Sync + 'static,
-    ) -> io::Result<Self> {
-        Self::start_with(upstream, Some(Box::new(tap))).await
-    }
-
-    async fn start_with(upstream: impl tokio::net::ToSocketAddrs, tap: Option<Box<Tap>>) -> io::Result<Self> {
         let upstream = tokio::net::lookup_host(upstream).await?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -108,7 +93,7 @@ impl Proxy {
             rules: watch::Sender::new(Rules::default()),
             planned: Mutex::default(),
             accepted: AtomicU64::new(0),
-            tap,
+            tap: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, accepting })
@@ -122,6 +107,11 @@ impl Proxy {
     /// How many connections were accepted so far.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Shows all bytes from now on to a function that is given the number of the connection, from 0 on, and which way they go.
+    pub fn tap(&self, tap: impl Fn(u64, Direction, &[u8]) + Send + Sync + 'static) {
+        *self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tap));
     }
 
     /// Sends new connections to another address.
@@ -267,7 +257,8 @@ impl Way<'_> {
             };
             let Ok(length @ 1..) = read else { return };
             let bytes = buffer.get(..length).unwrap_or_default();
-            if let Some(tap) = &self.shared.tap {
+            let tap = self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(tap) = tap {
                 tap(self.number, self.direction, bytes);
             }
             let due = Instant::now() + self.shared.rules.borrow().delay;

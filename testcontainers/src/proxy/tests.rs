@@ -41,8 +41,8 @@ const LONG: Duration = Duration::from_millis(100);
 async fn bytes_go_both_ways_and_the_tap_sees_them() {
     let seen: Arc<Mutex<Vec<_>>> = Arc::default();
     let tap = Arc::clone(&seen);
-    let see = move |number, direction, bytes: &[u8]| tap.lock().unwrap().push((number, direction, bytes.to_vec()));
-    let proxy = Proxy::start_with_tap(echo().await, see).await.unwrap();
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    proxy.tap(move |number, direction, bytes| tap.lock().unwrap().push((number, direction, bytes.to_vec())));
     assert_eq!(round_trip(&mut client(&proxy).await, b"kavka").await, b"kavka");
     assert_eq!(*seen.lock().unwrap(), [(0, Direction::Request, b"kavka".to_vec()), (0, Direction::Response, b"kavka".to_vec())]);
 }

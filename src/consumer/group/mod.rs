@@ -1,0 +1,4 @@
+//! Group membership.
+
+mod assignor;
+mod consumer_protocol;

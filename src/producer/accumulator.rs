@@ -1,0 +1,179 @@
+//! The batches of one partition that have not been sent yet, and when the first of them is due.
+//!
+//! ```text
+//!  opened ─▶ Open ──full, or due and taken──▶ Sealing ──▶ Sealed ──▶ (in flight: super::sequence)
+//! ```
+//!
+//! Records are not here: they are in the open batch of the partition ([`super::batch`]), to which senders append without
+//! asking this machine. An open batch stays open, and grows, for as long as others are before it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Names a batch: orders the batches of a partition as their records were accepted.
+///
+/// The parts of a split batch keep its birth; `first` is the index of their first record in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BatchId {
+    pub(super) birth: u64,
+    pub(super) first: u32,
+}
+
+/// The batches of one partition that wait for their first attempt, in order.
+#[derive(Debug, Default)]
+pub(super) struct Queue(VecDeque<Queued>);
+
+#[derive(Debug)]
+struct Queued {
+    batch: BatchId,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open { since: Instant },
+    Sealing,
+    Sealed,
+}
+
+/// What stands first in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    Nothing,
+    /// Takes more records until then at the latest.
+    Open {
+        batch: BatchId,
+        due: Instant,
+    },
+    /// Being compressed.
+    Sealing,
+    Sealed(BatchId),
+}
+
+/// When an open batch has waited long enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) linger: Duration,
+    /// Batches born up to here are due at once: a flush, or memory is exhausted.
+    pub(super) due_up_to: Option<u64>,
+}
+
+impl BatchId {
+    pub(super) fn born(birth: u64) -> Self {
+        Self { birth, first: 0 }
+    }
+}
+
+impl Queue {
+    pub(super) fn opened(&mut self, batch: BatchId, now: Instant) {
+        self.insert(batch, Stage::Open { since: now });
+    }
+
+    /// The batch takes no more records.
+    pub(super) fn closed(&mut self, batch: BatchId) {
+        if let Some(queued) = self.find(batch)
+            && matches!(queued.stage, Stage::Open { .. })
+        {
+            queued.stage = Stage::Sealing;
+        }
+    }
+
+    pub(super) fn sealed(&mut self, batch: BatchId) {
+        if let Some(queued) = self.find(batch) {
+            queued.stage = Stage::Sealed;
+        }
+    }
+
+    /// Puts a sealed batch back in its place: it must be numbered anew.
+    pub(super) fn put_back(&mut self, batch: BatchId) {
+        self.insert(batch, Stage::Sealed);
+    }
+
+    /// Takes the first batch, which is sealed.
+    pub(super) fn take(&mut self, batch: BatchId) {
+        self.remove(batch);
+    }
+
+    /// Whether the batch was here.
+    pub(super) fn remove(&mut self, batch: BatchId) -> bool {
+        let at = self.0.iter().position(|queued| queued.batch == batch);
+        at.and_then(|at| self.0.remove(at)).is_some()
+    }
+
+    pub(super) fn head(&self, patience: Patience) -> Head {
+        let Some(first) = self.0.front() else { return Head::Nothing };
+        match first.stage {
+            Stage::Open { since } => {
+                let is_pressed = patience.due_up_to.is_some_and(|up_to| first.batch.birth <= up_to);
+                let due = if is_pressed { since } else { since + patience.linger };
+                Head::Open { batch: first.batch, due }
+            }
+            Stage::Sealing => Head::Sealing,
+            Stage::Sealed => Head::Sealed(first.batch),
+        }
+    }
+
+    fn insert(&mut self, batch: BatchId, stage: Stage) {
+        let at = self.0.partition_point(|queued| queued.batch < batch);
+        self.0.insert(at, Queued { batch, stage });
+    }
+
+    /// Batches are found from the front for sealing and from the back for closing; queues are short.
+    fn find(&mut self, batch: BatchId) -> Option<&mut Queued> {
+        let at = self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).ok()?;
+        self.0.get_mut(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINGER: Duration = Duration::from_millis(5);
+
+    fn patience(due_up_to: Option<u64>) -> Patience {
+        Patience { linger: LINGER, due_up_to }
+    }
+
+    #[test]
+    fn an_open_batch_is_due_after_linger_or_at_once_under_pressure() {
+        let now = Instant::now();
+        let batch = BatchId::born(3);
+        let mut queue = Queue::default();
+        queue.opened(batch, now);
+        assert_eq!(queue.head(patience(None)), Head::Open { batch, due: now + LINGER });
+        assert_eq!(queue.head(patience(Some(2))), Head::Open { batch, due: now + LINGER });
+        assert_eq!(queue.head(patience(Some(3))), Head::Open { batch, due: now });
+    }
+
+    #[test]
+    fn a_later_batch_waits_for_the_one_that_is_sealing() {
+        let now = Instant::now();
+        let (first, second) = (BatchId::born(1), BatchId::born(2));
+        let mut queue = Queue::default();
+        queue.opened(first, now);
+        queue.closed(first);
+        queue.opened(second, now);
+        queue.closed(second);
+        queue.sealed(second);
+        assert_eq!(queue.head(patience(None)), Head::Sealing);
+        queue.sealed(first);
+        assert_eq!(queue.head(patience(None)), Head::Sealed(first));
+    }
+
+    #[test]
+    fn a_batch_put_back_comes_before_younger_ones_and_parts_keep_their_order() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.opened(BatchId::born(4), now);
+        for first in [30, 0] {
+            queue.put_back(BatchId { birth: 2, first });
+        }
+        let mut order = Vec::new();
+        while let Head::Sealed(batch) = queue.head(patience(None)) {
+            order.push(batch.first);
+            queue.take(batch);
+        }
+        assert_eq!(order, [0, 30]);
+    }
+}

@@ -1,0 +1,662 @@
+//! Decides which batches go to which broker, in which order, and what becomes of each.
+//!
+//! One machine per producer. It hears that batches were opened, closed and sealed, who leads which partition, how requests
+//! ended, and the time; it never sees a record. What it wants done it says by [`Action`]s:
+//!
+//! ```text
+//!  opened ─▶ queue (super::accumulator) ─Close─▶ sealed ─Send─▶ flights (super::sequence) ─Resolve─▶ gone
+//!                     ▲                                              │   ▲
+//!                     └────────── to be numbered anew ◀──────────────┘   └── Split, then sent as parts
+//! ```
+//!
+//! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
+//! ready ([`super::ready`]), not on how many partitions there are.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::accumulator::{BatchId, Head, Patience, Queue};
+use super::ready::{PartitionIndex, Place, Ready};
+use super::sequence::{Effect, Ending, Identity, Sequences, Stamp};
+use crate::clock::Random;
+use crate::error::{Error, ErrorKind, Written};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
+
+/// The settings that the machine obeys; named after Kafka's properties.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) is_idempotent: bool,
+    pub(super) linger: Duration,
+    pub(super) delivery_timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) retry_backoff: Duration,
+    pub(super) retry_backoff_max: Duration,
+    pub(super) max_in_flight: usize,
+    pub(super) max_request_size: usize,
+}
+
+/// Numbers the requests of one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RequestId(pub(super) u64);
+
+/// Names a call of `flush`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FlushId(pub(super) u64);
+
+/// Who leads a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) broker: BrokerId,
+    pub(super) epoch: Option<LeaderEpoch>,
+}
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Take the open batch from its partition and seal it; answer with `handle_sealed`.
+    Close { partition: PartitionIndex, batch: BatchId },
+    /// Send these batches in one request; answer with `handle_answers`.
+    Send { request: RequestId, broker: BrokerId, batches: Vec<Outgoing> },
+    /// Seal the batch again as smaller ones; answer with `handle_split`.
+    Split { partition: PartitionIndex, batch: BatchId },
+    /// Tell those who wait for the records of the batch, which may still be open, and free its memory.
+    Resolve { partition: PartitionIndex, batch: BatchId, verdict: Verdict },
+    /// Ask any broker for a producer id; answer with `handle_producer_id`.
+    AskProducerId,
+    /// What is known of leaders is stale.
+    RefreshMetadata,
+    /// Every batch that `handle_flush` knew has its verdict.
+    Flushed(FlushId),
+}
+
+/// A batch within a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) partition: PartitionIndex,
+    pub(super) batch: BatchId,
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// What became of the records of a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Verdict {
+    /// They are in the log; without an offset when the broker did not say which.
+    Written { base_offset: Option<Offset>, append_time: Option<Timestamp> },
+    /// They are not, or may not be: `error` says which. `records` are those with an error of their own (KIP-467).
+    Failed { error: Error, records: Vec<(u32, Error)> },
+}
+
+/// What a broker, or the way to it, answered about one batch.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// The batch is in the log, now or since an earlier attempt.
+    Written {
+        base_offset: Option<Offset>,
+        append_time: Option<Timestamp>,
+    },
+    /// Another attempt may succeed.
+    Retry {
+        error: Error,
+        written: Written,
+        is_leader_stale: bool,
+    },
+    /// No other attempt would succeed.
+    Failed {
+        error: Error,
+        written: Written,
+        records: Vec<(u32, Error)>,
+    },
+    TooLarge(Error),
+    /// What should come before is missing, or the producer id is unknown.
+    OutOfSequence(Error),
+    /// A later epoch of the producer id exists.
+    Fenced(Error),
+}
+
+#[derive(Debug)]
+pub(super) struct Sender {
+    settings: Settings,
+    random: Random,
+    now: Instant,
+    partitions: Vec<Partition>,
+    /// Every batch without a verdict.
+    batches: BTreeMap<BatchId, Batch>,
+    deadlines: BTreeSet<(Instant, BatchId)>,
+    ready: Ready,
+    requests: BTreeMap<RequestId, Request>,
+    next_request: u64,
+    producer: Producer,
+    due_up_to: Option<u64>,
+    flushes: VecDeque<(u64, FlushId)>,
+    newest_birth: Option<u64>,
+    is_refresh_asked: bool,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Debug)]
+struct Partition {
+    queue: Queue,
+    sequences: Sequences,
+    leader: Option<Leader>,
+    place: Place,
+}
+
+#[derive(Debug)]
+struct Batch {
+    partition: PartitionIndex,
+    count: u32,
+    /// Bytes in a request.
+    size: usize,
+    deadline: Instant,
+    failures: u32,
+    last_error: Option<Error>,
+}
+
+#[derive(Debug)]
+struct Request {
+    broker: BrokerId,
+    batches: Vec<(PartitionIndex, BatchId)>,
+}
+
+/// What is known of the producer's identity.
+#[derive(Debug)]
+enum Producer {
+    NotNeeded,
+    Asked,
+    AskAgain { at: Instant, failures: u32 },
+    Known(Identity),
+    Refused(Error),
+}
+
+/// What a partition could do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    AwaitEvent,
+    AwaitTime(Instant),
+    AwaitLeader,
+    Close(BatchId),
+    Begin(BatchId),
+    Resend(BatchId),
+}
+
+impl Sender {
+    pub(super) fn new(settings: Settings, random: Random, now: Instant) -> Self {
+        let mut actions = VecDeque::new();
+        let producer = if settings.is_idempotent {
+            actions.push_back(Action::AskProducerId);
+            Producer::Asked
+        } else {
+            Producer::NotNeeded
+        };
+        Self {
+            ready: Ready::new(settings.max_in_flight),
+            settings,
+            random,
+            now,
+            partitions: Vec::new(),
+            batches: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            producer,
+            due_up_to: None,
+            flushes: VecDeque::new(),
+            newest_birth: None,
+            is_refresh_asked: false,
+            actions,
+        }
+    }
+
+    /// Makes room for a partition that the producer has met; its index is the number of those before it.
+    pub(super) fn add_partition(&mut self, leader: Option<Leader>) -> PartitionIndex {
+        let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
+        let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
+        let sequences = Sequences::new(self.settings.is_idempotent, window);
+        self.partitions.push(Partition { queue: Queue::default(), sequences, leader, place: Place::Nowhere });
+        PartitionIndex(index)
+    }
+
+    /// A batch has got its first record.
+    pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
+        self.now = now;
+        let deadline = now + self.settings.delivery_timeout;
+        self.newest_birth = self.newest_birth.max(Some(batch.birth));
+        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, last_error: None });
+        self.deadlines.insert((deadline, batch));
+        if let Producer::Refused(error) = &self.producer {
+            let error = error.clone();
+            return self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
+        }
+        if let Some(state) = self.partition(partition) {
+            state.queue.opened(batch, now);
+        }
+        self.look_at(partition);
+    }
+
+    /// A batch takes no more records; it is being sealed.
+    pub(super) fn handle_closed(&mut self, batch: BatchId, now: Instant) {
+        self.now = now;
+        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
+        if let Some(state) = self.partition(partition) {
+            state.queue.closed(batch);
+        }
+        self.look_at(partition);
+    }
+
+    /// A batch is ready for the wire. `false` if it is not wanted any more.
+    pub(super) fn handle_sealed(&mut self, batch: BatchId, count: u32, size: usize, now: Instant) -> bool {
+        self.now = now;
+        let Some(known) = self.batches.get_mut(&batch) else { return false };
+        known.count = count;
+        known.size = size;
+        let partition = known.partition;
+        if let Some(state) = self.partition(partition) {
+            state.queue.sealed(batch);
+        }
+        self.look_at(partition);
+        true
+    }
+
+    /// The leader of a partition is another one, or its epoch is.
+    pub(super) fn handle_leader(&mut self, partition: PartitionIndex, leader: Option<Leader>, now: Instant) {
+        self.now = now;
+        let Some(state) = self.partition(partition) else { return };
+        if state.leader != leader {
+            state.leader = leader;
+            if leader.is_some() {
+                state.sequences.end_backoff();
+            }
+            self.look_at(partition);
+        }
+    }
+
+    /// A request has ended, with an answer for each of its batches in order; a missing one counts as not known.
+    pub(super) fn handle_answers(&mut self, request: RequestId, answers: Vec<Answer>, now: Instant) {
+        self.now = now;
+        let Some(Request { broker, batches }) = self.requests.remove(&request) else { return };
+        self.ready.ended(broker);
+        let mut answers = answers.into_iter();
+        for (partition, batch) in batches {
+            let answer = answers.next().unwrap_or_else(|| Answer::Retry {
+                error: Error::new(ErrorKind::Protocol, "the reply does not mention the partition"),
+                written: Written::Maybe,
+                is_leader_stale: false,
+            });
+            self.handle_answer(broker, partition, batch, answer);
+        }
+    }
+
+    /// The parts of a split batch, each with its count and size. `false` if they are not wanted any more.
+    pub(super) fn handle_split(&mut self, batch: BatchId, parts: &[(BatchId, u32, usize)], now: Instant) -> bool {
+        self.now = now;
+        let Some(whole) = self.batches.remove(&batch) else { return false };
+        let Batch { partition, deadline, .. } = whole;
+        self.deadlines.remove(&(deadline, batch));
+        for &(part, count, size) in parts {
+            let failures = whole.failures;
+            let last_error = whole.last_error.clone();
+            self.batches.insert(part, Batch { partition, count, size, deadline, failures, last_error });
+            self.deadlines.insert((deadline, part));
+        }
+        let parts: Vec<_> = parts.iter().map(|&(part, count, _)| (part, count)).collect();
+        if let Some(state) = self.partition(partition) {
+            state.sequences.replace(batch, &parts);
+        }
+        self.look_at(partition);
+        true
+    }
+
+    /// What became of [`Action::AskProducerId`].
+    pub(super) fn handle_producer_id(&mut self, result: Result<Identity, Error>, now: Instant) {
+        self.now = now;
+        match result {
+            Ok(identity) => self.producer = Producer::Known(identity),
+            Err(error) if error.is_retriable() => {
+                let failures = match self.producer {
+                    Producer::AskAgain { failures, .. } => failures + 1,
+                    _ => 1,
+                };
+                let at = now + self.backoff(failures);
+                self.producer = Producer::AskAgain { at, failures };
+            }
+            Err(error) => {
+                self.producer = Producer::Refused(error.clone());
+                return self.fail_all(&error);
+            }
+        }
+        for index in 0..self.partitions.len() {
+            self.look_at(PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Everything accepted so far is due; [`Action::Flushed`] tells when all of it has its verdict.
+    pub(super) fn handle_flush(&mut self, flush: FlushId, now: Instant) {
+        self.handle_pressure(now);
+        match self.newest_birth {
+            Some(newest) => self.flushes.push_back((newest, flush)),
+            None => self.actions.push_back(Action::Flushed(flush)),
+        }
+        self.end_flushes();
+    }
+
+    /// Everything accepted so far is due: somebody waits for memory, or for a flush.
+    pub(super) fn handle_pressure(&mut self, now: Instant) {
+        self.now = now;
+        if self.due_up_to == self.newest_birth {
+            return;
+        }
+        self.due_up_to = self.newest_birth;
+        let waiting: BTreeSet<_> = self.batches.values().filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
+        for partition in waiting {
+            self.look_at(partition);
+        }
+    }
+
+    /// Gives up everything: the producer is closed.
+    pub(super) fn handle_close(&mut self, error: &Error, now: Instant) {
+        self.now = now;
+        self.fail_all(error);
+    }
+
+    /// Call when [`Sender::poll_timeout`] has come.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        while let Some(&(deadline, batch)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            self.deadlines.remove(&(deadline, batch));
+            self.expire(batch);
+        }
+        while let Some(partition) = self.ready.next_due(now) {
+            if let Some(state) = self.partitions.get_mut(index(partition)) {
+                self.ready.put(partition, &mut state.place, Place::Nowhere);
+            }
+            self.look_at(partition);
+        }
+        if let Producer::AskAgain { at, .. } = self.producer
+            && at <= now
+        {
+            self.actions.push_back(Action::AskProducerId);
+            self.producer = Producer::Asked;
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let ask = match self.producer {
+            Producer::AskAgain { at, .. } => Some(at),
+            _ => None,
+        };
+        [deadline, ask, self.ready.timeout()].into_iter().flatten().min()
+    }
+
+    /// The next thing to do, until `None`. Carry each out before asking for the next.
+    pub(super) fn poll(&mut self) -> Option<Action> {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                if matches!(action, Action::RefreshMetadata) {
+                    self.is_refresh_asked = false;
+                }
+                return Some(action);
+            }
+            let broker = self.ready.next_broker()?;
+            self.serve(broker);
+        }
+    }
+
+    /// Closes what is due at a broker; once that is sealed, makes a request of what is ready there.
+    fn serve(&mut self, broker: BrokerId) {
+        let patience = self.patience();
+        let round = self.ready.round(broker);
+        let mut closed = Vec::new();
+        for &partition in &round {
+            let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
+            if let Step::Close(batch) = step(state, &self.producer, patience, self.now) {
+                state.queue.closed(batch);
+                self.actions.push_back(Action::Close { partition, batch });
+                closed.push(partition);
+            }
+        }
+        if closed.is_empty() {
+            return self.send(broker, round);
+        }
+        for partition in closed {
+            self.look_at(partition);
+        }
+    }
+
+    fn send(&mut self, broker: BrokerId, round: Vec<PartitionIndex>) {
+        let mut size = 0;
+        let mut batches = Vec::with_capacity(round.len());
+        for partition in round {
+            let patience = self.patience();
+            let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
+            let next = step(state, &self.producer, patience, self.now);
+            let (Step::Begin(batch) | Step::Resend(batch)) = next else {
+                self.look_at(partition);
+                continue;
+            };
+            let Some(known) = self.batches.get(&batch) else { continue };
+            if !batches.is_empty() && size + known.size > self.settings.max_request_size {
+                break;
+            }
+            size += known.size;
+            let stamp = if let Step::Begin(_) = next {
+                state.queue.take(batch);
+                state.sequences.begin(batch, known.count, broker, self.producer.identity())
+            } else {
+                state.sequences.resend(batch, broker)
+            };
+            batches.push(Outgoing { partition, batch, stamp });
+        }
+        let Some(last) = batches.last().map(|last| last.partition) else { return };
+        self.ready.sent(broker, last);
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
+        self.requests.insert(request, Request { broker, batches: carried });
+        for outgoing in &batches {
+            self.look_at(outgoing.partition);
+        }
+        self.actions.push_back(Action::Send { request, broker, batches });
+    }
+
+    fn handle_answer(&mut self, broker: BrokerId, partition: PartitionIndex, batch: BatchId, answer: Answer) {
+        let (failures, attempts_left) = match self.batches.get_mut(&batch) {
+            Some(known) => {
+                known.failures += u32::from(!matches!(answer, Answer::Written { .. }));
+                (known.failures, known.failures <= self.settings.retries)
+            }
+            None => (1, false),
+        };
+        if let Answer::Retry { is_leader_stale: true, .. } = answer {
+            self.refresh_metadata();
+        }
+        let backoff = self.backoff(failures);
+        let now = self.now;
+        let ending = ending(&answer, attempts_left);
+        let Some(state) = self.partition(partition) else { return };
+        // A leader that became known meanwhile is worth a try at once (KIP-951).
+        let has_moved = state.leader.is_some_and(|leader| leader.broker != broker);
+        let retry_at = if has_moved { now } else { now + backoff };
+        let effect = state.sequences.end(batch, ending, retry_at);
+        match (effect, answer) {
+            (Effect::Forgotten, _) => {}
+            (Effect::Acknowledged, Answer::Written { base_offset, append_time }) => {
+                self.resolve(batch, Verdict::Written { base_offset, append_time });
+            }
+            (Effect::Acknowledged, _) => self.resolve(batch, Verdict::Written { base_offset: None, append_time: None }),
+            (Effect::Split, _) => self.actions.push_back(Action::Split { partition, batch }),
+            (Effect::Retry, answer) => {
+                if let Some(known) = self.batches.get_mut(&batch) {
+                    known.last_error = answer.into_error();
+                }
+            }
+            (Effect::Failed(written), answer) => {
+                let records = match &answer {
+                    Answer::Failed { records, .. } => records.clone(),
+                    _ => Vec::new(),
+                };
+                let error = answer.into_error().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "failed without an error"));
+                self.resolve(batch, Verdict::Failed { error: error.with_written(written), records });
+            }
+        }
+        self.look_at(partition);
+    }
+
+    fn expire(&mut self, batch: BatchId) {
+        let Some(known) = self.batches.get(&batch) else { return };
+        let (partition, last_error) = (known.partition, known.last_error.clone());
+        let Some(state) = self.partition(partition) else { return };
+        let written = if state.queue.remove(batch) { Written::No } else { state.sequences.expire(batch).unwrap_or(Written::No) };
+        let mut error = Error::new(ErrorKind::Timeout, "not acknowledged within delivery.timeout.ms").with_written(written);
+        if let Some(last) = last_error {
+            error = error.with_source(Arc::new(last) as Arc<dyn std::error::Error + Send + Sync>);
+        }
+        self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
+        self.look_at(partition);
+    }
+
+    fn fail_all(&mut self, error: &Error) {
+        let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
+        for (batch, partition) in batches {
+            let Some(state) = self.partition(partition) else { continue };
+            let written =
+                if state.queue.remove(batch) { Written::No } else { state.sequences.expire(batch).unwrap_or(Written::No) };
+            self.resolve(batch, Verdict::Failed { error: error.clone().with_written(written), records: Vec::new() });
+            self.look_at(partition);
+        }
+    }
+
+    fn resolve(&mut self, batch: BatchId, verdict: Verdict) {
+        let Some(known) = self.batches.remove(&batch) else { return };
+        self.deadlines.remove(&(known.deadline, batch));
+        self.actions.push_back(Action::Resolve { partition: known.partition, batch, verdict });
+        self.end_flushes();
+    }
+
+    fn end_flushes(&mut self) {
+        let oldest = self.batches.first_key_value().map(|(batch, _)| batch.birth);
+        while let Some(&(up_to, flush)) = self.flushes.front() {
+            if oldest.is_some_and(|oldest| oldest <= up_to) {
+                break;
+            }
+            self.flushes.pop_front();
+            self.actions.push_back(Action::Flushed(flush));
+        }
+    }
+
+    /// Finds out what a partition waits for, and notes it.
+    fn look_at(&mut self, partition: PartitionIndex) {
+        let patience = self.patience();
+        let Some(state) = self.partitions.get_mut(index(partition)) else { return };
+        for batch in state.sequences.take_renumbered() {
+            state.queue.put_back(batch);
+        }
+        if let Producer::Known(identity) = self.producer
+            && state.sequences.wants_other_id(identity)
+        {
+            self.producer = Producer::Asked;
+            self.actions.push_back(Action::AskProducerId);
+        }
+        let next = step(state, &self.producer, patience, self.now);
+        let place = match (next, state.leader) {
+            (Step::AwaitTime(time), _) => Place::Until(time),
+            (Step::AwaitLeader, _) => match state.place {
+                already @ Place::Until(_) => already,
+                _ => Place::Until(self.now + self.settings.retry_backoff),
+            },
+            (Step::Close(_) | Step::Begin(_) | Step::Resend(_), Some(leader)) => Place::At(leader.broker),
+            (Step::AwaitEvent | Step::Close(_) | Step::Begin(_) | Step::Resend(_), _) => Place::Nowhere,
+        };
+        let asks = next == Step::AwaitLeader && state.place != place;
+        self.ready.put(partition, &mut state.place, place);
+        if asks {
+            self.refresh_metadata();
+        }
+    }
+
+    fn refresh_metadata(&mut self) {
+        if !self.is_refresh_asked {
+            self.is_refresh_asked = true;
+            self.actions.push_back(Action::RefreshMetadata);
+        }
+    }
+
+    /// Doubles from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take a fifth (KIP-580).
+    fn backoff(&mut self, failures: u32) -> Duration {
+        let doubled = self.settings.retry_backoff.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        self.random.jitter(doubled.min(self.settings.retry_backoff_max), 0.2)
+    }
+
+    fn partition(&mut self, partition: PartitionIndex) -> Option<&mut Partition> {
+        self.partitions.get_mut(index(partition))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { linger: self.settings.linger, due_up_to: self.due_up_to }
+    }
+}
+
+impl Producer {
+    fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Known(identity) => Some(*identity),
+            _ => None,
+        }
+    }
+}
+
+impl Answer {
+    fn into_error(self) -> Option<Error> {
+        match self {
+            Self::Written { .. } => None,
+            Self::Retry { error, .. }
+            | Self::Failed { error, .. }
+            | Self::TooLarge(error)
+            | Self::OutOfSequence(error)
+            | Self::Fenced(error) => Some(error),
+        }
+    }
+}
+
+/// What the first batches of a partition wait for. Retries come before what is new.
+fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Instant) -> Step {
+    let head = partition.queue.head(patience);
+    if head == Head::Nothing && partition.sequences.is_empty() {
+        return Step::AwaitEvent;
+    }
+    let Some(Leader { broker, .. }) = partition.leader else { return Step::AwaitLeader };
+    match partition.sequences.next_resend(broker) {
+        Some((_, Some(not_before))) if not_before > now => return Step::AwaitTime(not_before),
+        Some((batch, _)) => return Step::Resend(batch),
+        None => {}
+    }
+    if !partition.sequences.may_begin(broker, producer.identity()) {
+        return Step::AwaitEvent;
+    }
+    match head {
+        Head::Open { due, .. } if due > now => Step::AwaitTime(due),
+        Head::Open { batch, .. } => Step::Close(batch),
+        Head::Sealed(batch) => Step::Begin(batch),
+        Head::Nothing | Head::Sealing => Step::AwaitEvent,
+    }
+}
+
+fn ending(answer: &Answer, attempts_left: bool) -> Ending {
+    match answer {
+        Answer::Written { .. } => Ending::Written,
+        Answer::Retry { written: Written::No, .. } if attempts_left => Ending::NotWritten,
+        Answer::Retry { .. } if attempts_left => Ending::Unknown,
+        Answer::Retry { written, .. } | Answer::Failed { written, .. } => match written {
+            Written::No => Ending::Refused,
+            _ => Ending::Abandoned,
+        },
+        Answer::TooLarge(_) => Ending::TooLarge,
+        Answer::OutOfSequence(_) => Ending::OutOfSequence,
+        Answer::Fenced(_) => Ending::Fenced,
+    }
+}
+
+fn index(partition: PartitionIndex) -> usize {
+    usize::try_from(partition.0).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,372 @@
+//! The sequences of one partition: which batches are with the broker, under which identity, and what the end of an attempt means.
+//!
+//! A broker appends a batch of an idempotent producer only if its first sequence follows the last one it has of that producer
+//! id and epoch, or if it knows no such producer; it recognises the last five batches as duplicates (`ProducerStateManager`).
+//! Everything here follows from that:
+//!
+//! ```text
+//!             begin                     end: may succeed later
+//!  (sealed) ────────▶ Sent ───────────────────────────────────▶ Idle ──▶ resend ──▶ Sent …
+//!                      │                                          │
+//!                      ├─ acknowledged ─▶ gone                    ├─ draining, certainly not written ─▶ back to the queue
+//!                      ├─ refused, expired ─▶ gone, draining      └─ expired ─▶ gone, draining
+//!                      └─ too large ─▶ Splitting ─▶ Idle, Idle    draining, nothing left ─▶ next epoch, sequence 0
+//! ```
+//!
+//! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition alone, since only its leader
+//! compares. With `enable.idempotence=false` the same batches fly without stamps and no gap matters.
+//!
+//! It does not know time limits, sizes or brokers' load: [`super::sender`] does.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::accumulator::BatchId;
+use crate::error::Written;
+use crate::ids::{BrokerId, ProducerEpoch, ProducerId, Sequence};
+
+/// Who writes: a producer id and one of its epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) id: ProducerId,
+    pub(super) epoch: ProducerEpoch,
+}
+
+/// What the header of a batch says about who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) identity: Identity,
+    pub(super) base: Sequence,
+}
+
+/// The batches of one partition that have been sent at least once and have no verdict yet, in order.
+#[derive(Debug)]
+pub(super) struct Sequences {
+    numbering: Numbering,
+    flights: VecDeque<Flight>,
+    /// How many more batches than the oldest one in flight may have been begun.
+    window: u64,
+    next_ordinal: u64,
+    /// Attempts that have not ended, those of batches that were given up included.
+    live: usize,
+    /// Where the last attempt went.
+    at: Option<BrokerId>,
+    /// Whether that broker has acknowledged a batch of the present identity.
+    is_confirmed: bool,
+}
+
+#[derive(Debug)]
+enum Numbering {
+    /// The producer is not idempotent.
+    Off,
+    /// The next batch takes the producer's identity, unless its id is the one used up here.
+    Unset {
+        spent: Option<ProducerId>,
+    },
+    Steady {
+        identity: Identity,
+        next: Sequence,
+    },
+    /// A sequence was given and will not be written: nothing new begins until all that is in flight has ended.
+    Draining {
+        identity: Identity,
+        then: Then,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    RaiseEpoch,
+    TakeNewId,
+}
+
+#[derive(Debug)]
+struct Flight {
+    batch: BatchId,
+    count: u32,
+    stamp: Option<Stamp>,
+    state: State,
+    /// An attempt has ended without saying whether it was written.
+    is_doubtful: bool,
+    /// Counts the batches begun: the broker recognises the last five.
+    ordinal: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Sent,
+    Idle { not_before: Option<Instant> },
+    Splitting,
+}
+
+/// How an attempt to write a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The batch is in the log.
+    Written,
+    /// This attempt wrote nothing; another one may succeed.
+    NotWritten,
+    /// Nobody knows whether this attempt wrote the batch.
+    Unknown,
+    /// This attempt wrote nothing, and no other one would.
+    Refused,
+    /// Nobody knows whether this attempt wrote the batch, and no other one will.
+    Abandoned,
+    /// This attempt wrote nothing because the batch is too large.
+    TooLarge,
+    /// The broker misses what comes before the batch, or does not know the producer.
+    OutOfSequence,
+    /// The broker knows a later epoch of the producer id.
+    Fenced,
+}
+
+/// What becomes of a batch after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It had its verdict before.
+    Forgotten,
+    Acknowledged,
+    Retry,
+    Split,
+    Failed(Written),
+}
+
+impl Identity {
+    /// The next epoch, unless the id is used up: Java, too, leaves the last epoch unused.
+    fn raised(self) -> Option<Self> {
+        let epoch = self.epoch.0.checked_add(1).filter(|epoch| *epoch < i16::MAX)?;
+        Some(Self { id: self.id, epoch: ProducerEpoch(epoch) })
+    }
+}
+
+impl Sequences {
+    /// `window` is how many batches may be with the broker at a time.
+    pub(super) fn new(is_idempotent: bool, window: u64) -> Self {
+        let numbering = if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
+        Self { numbering, flights: VecDeque::new(), window, next_ordinal: 0, live: 0, at: None, is_confirmed: false }
+    }
+
+    /// Gives a batch its first attempt and its sequence, which it keeps on every retry.
+    ///
+    /// Call only where [`Sequences::may_begin`].
+    pub(super) fn begin(&mut self, batch: BatchId, count: u32, broker: BrokerId, producer: Option<Identity>) -> Option<Stamp> {
+        if let (Numbering::Unset { .. }, Some(identity)) = (&self.numbering, producer) {
+            self.numbering = Numbering::Steady { identity, next: Sequence::ZERO };
+            self.is_confirmed = false;
+        }
+        let stamp = match &mut self.numbering {
+            Numbering::Steady { identity, next } => {
+                let base = *next;
+                *next = next.advance(count);
+                Some(Stamp { identity: *identity, base })
+            }
+            _ => None,
+        };
+        let ordinal = self.next_ordinal;
+        self.next_ordinal += 1;
+        self.flights.push_back(Flight { batch, count, stamp, state: State::Sent, is_doubtful: false, ordinal });
+        self.depart(broker);
+        stamp
+    }
+
+    /// Sends the batch of [`Sequences::next_resend`] again.
+    pub(super) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<Stamp> {
+        let flight = self.flights.iter_mut().find(|flight| flight.batch == batch)?;
+        flight.state = State::Sent;
+        let stamp = flight.stamp;
+        self.depart(broker);
+        stamp
+    }
+
+    /// Takes note of the end of an attempt; the batch may be sent again from `retry_at`.
+    pub(super) fn end(&mut self, batch: BatchId, ending: Ending, retry_at: Instant) -> Effect {
+        self.live = self.live.saturating_sub(1);
+        let found = self.flights.iter().position(|flight| flight.batch == batch && flight.state == State::Sent);
+        let effect = match found {
+            Some(at) => self.end_flight(at, ending, retry_at),
+            None => Effect::Forgotten,
+        };
+        self.settle();
+        effect
+    }
+
+    /// Gives a batch up because its time is over; `None` if it is not in flight.
+    pub(super) fn expire(&mut self, batch: BatchId) -> Option<Written> {
+        let at = self.flights.iter().position(|flight| flight.batch == batch)?;
+        let flight = self.flights.remove(at)?;
+        let written = if flight.is_doubtful || flight.state == State::Sent { Written::Maybe } else { Written::No };
+        self.drain(Then::RaiseEpoch);
+        self.settle();
+        Some(written)
+    }
+
+    /// Puts the parts of a split batch in its place: they share its sequences.
+    pub(super) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
+        let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == State::Splitting) else {
+            return;
+        };
+        let Some(whole) = self.flights.remove(at) else { return };
+        let mut base = whole.stamp.map(|stamp| stamp.base);
+        let more = u64::try_from(parts.len()).unwrap_or(u64::MAX).saturating_sub(1);
+        for later in self.flights.iter_mut().skip(at) {
+            later.ordinal += more;
+        }
+        self.next_ordinal += more;
+        for (index, &(batch, count)) in parts.iter().enumerate() {
+            let stamp = whole.stamp.zip(base).map(|(stamp, base)| Stamp { base, ..stamp });
+            base = base.map(|base| base.advance(count));
+            let ordinal = whole.ordinal + u64::try_from(index).unwrap_or(u64::MAX);
+            let state = State::Idle { not_before: None };
+            self.flights.insert(at + index, Flight { batch, count, stamp, state, is_doubtful: false, ordinal });
+        }
+    }
+
+    /// Takes out what must be numbered anew and certainly may: those were not written, and no attempt is under way.
+    pub(super) fn take_renumbered(&mut self) -> Vec<BatchId> {
+        if !matches!(self.numbering, Numbering::Draining { .. }) {
+            return Vec::new();
+        }
+        let mut taken = Vec::new();
+        self.flights.retain(|flight| {
+            let is_certain = matches!(flight.state, State::Idle { .. }) && !flight.is_doubtful;
+            if is_certain {
+                taken.push(flight.batch);
+            }
+            !is_certain
+        });
+        self.settle();
+        taken
+    }
+
+    /// Lets retries go at once: the leader they were waiting for has changed.
+    pub(super) fn end_backoff(&mut self) {
+        for flight in &mut self.flights {
+            if let State::Idle { not_before } = &mut flight.state {
+                *not_before = None;
+            }
+        }
+    }
+
+    /// Whether a batch may have its first attempt, at this broker.
+    pub(super) fn may_begin(&self, broker: BrokerId, producer: Option<Identity>) -> bool {
+        if !self.may_depart(broker) || self.flights.iter().any(|flight| flight.state != State::Sent) {
+            return false;
+        }
+        let oldest = self.flights.front().map_or(self.next_ordinal, |flight| flight.ordinal);
+        match &self.numbering {
+            Numbering::Unset { spent } => producer.is_some_and(|producer| Some(producer.id) != *spent),
+            Numbering::Off | Numbering::Steady { .. } => self.next_ordinal - oldest < self.window,
+            Numbering::Draining { .. } => false,
+        }
+    }
+
+    /// The batch to send again next at this broker, and from when on.
+    pub(super) fn next_resend(&self, broker: BrokerId) -> Option<(BatchId, Option<Instant>)> {
+        let oldest = self.flights.front()?.ordinal;
+        let flight = self.flights.iter().find(|flight| flight.state != State::Sent)?;
+        let State::Idle { not_before } = flight.state else { return None };
+        let may = self.may_depart(broker) && flight.ordinal - oldest < self.window;
+        may.then_some((flight.batch, not_before))
+    }
+
+    /// Whether the producer's identity is of no use here, so that it needs a new id.
+    pub(super) fn wants_other_id(&self, producer: Identity) -> bool {
+        matches!(self.numbering, Numbering::Unset { spent } if spent == Some(producer.id))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// Nothing goes to a new leader before every attempt at the old one has ended, and no second batch to a leader that has
+    /// acknowledged none: it takes any first sequence of a producer that it does not know.
+    fn may_depart(&self, broker: BrokerId) -> bool {
+        let is_known = self.is_confirmed || matches!(self.numbering, Numbering::Off);
+        self.live == 0 || (self.at == Some(broker) && is_known)
+    }
+
+    fn depart(&mut self, broker: BrokerId) {
+        if self.at != Some(broker) {
+            self.at = Some(broker);
+            self.is_confirmed = false;
+        }
+        self.live += 1;
+    }
+
+    fn end_flight(&mut self, at: usize, ending: Ending, retry_at: Instant) -> Effect {
+        let Some(flight) = self.flights.get_mut(at) else { return Effect::Forgotten };
+        match ending {
+            Ending::Written => {
+                let identity = flight.stamp.map(|stamp| stamp.identity);
+                self.flights.remove(at);
+                if matches!(self.numbering, Numbering::Steady { identity: present, .. } if Some(present) == identity) {
+                    self.is_confirmed = true;
+                }
+                Effect::Acknowledged
+            }
+            Ending::NotWritten => {
+                flight.state = State::Idle { not_before: Some(retry_at) };
+                Effect::Retry
+            }
+            Ending::Unknown => {
+                flight.state = State::Idle { not_before: Some(retry_at) };
+                flight.is_doubtful = true;
+                Effect::Retry
+            }
+            Ending::TooLarge if flight.count > 1 && !flight.is_doubtful => {
+                flight.state = State::Splitting;
+                Effect::Split
+            }
+            Ending::TooLarge | Ending::Refused => self.fail(at, false, Then::RaiseEpoch),
+            Ending::Abandoned => self.fail(at, true, Then::RaiseEpoch),
+            Ending::OutOfSequence if at > 0 => {
+                // What it misses is on its way again, before it.
+                flight.state = State::Idle { not_before: None };
+                Effect::Retry
+            }
+            Ending::OutOfSequence => self.renumber_or_fail(at, Then::RaiseEpoch),
+            Ending::Fenced => self.renumber_or_fail(at, Then::TakeNewId),
+        }
+    }
+
+    /// A batch that may have been written is never sent under another epoch or sequence.
+    fn renumber_or_fail(&mut self, at: usize, then: Then) -> Effect {
+        let is_renumbered = !matches!(self.numbering, Numbering::Off);
+        match self.flights.get_mut(at) {
+            Some(flight) if is_renumbered && !flight.is_doubtful => {
+                flight.state = State::Idle { not_before: None };
+                self.drain(then);
+                Effect::Retry
+            }
+            _ => self.fail(at, false, then),
+        }
+    }
+
+    fn fail(&mut self, at: usize, is_doubtful: bool, then: Then) -> Effect {
+        let Some(flight) = self.flights.remove(at) else { return Effect::Forgotten };
+        self.drain(then);
+        Effect::Failed(if is_doubtful || flight.is_doubtful { Written::Maybe } else { Written::No })
+    }
+
+    fn drain(&mut self, then: Then) {
+        match &mut self.numbering {
+            Numbering::Steady { identity, .. } => self.numbering = Numbering::Draining { identity: *identity, then },
+            Numbering::Draining { then: already, .. } if then == Then::TakeNewId => *already = then,
+            Numbering::Draining { .. } | Numbering::Off | Numbering::Unset { .. } => {}
+        }
+    }
+
+    /// Starts the next epoch once nothing of the old one is under way.
+    fn settle(&mut self) {
+        let Numbering::Draining { identity, then } = self.numbering else { return };
+        if self.live > 0 || !self.flights.is_empty() {
+            return;
+        }
+        let raised = identity.raised().filter(|_| then == Then::RaiseEpoch);
+        self.numbering = match raised {
+            Some(identity) => Numbering::Steady { identity, next: Sequence::ZERO },
+            None => Numbering::Unset { spent: Some(identity.id) },
+        };
+        self.is_confirmed = false;
+    }
+}

@@ -1,0 +1,5 @@
+//! The machines of the producer against a model of a cluster: the rules by name, then random scripts.
+
+mod model;
+mod random;
+mod rules;
