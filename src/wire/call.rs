@@ -176,3 +176,74 @@ impl From<EncodeError> for Error {
         Self::new(ErrorKind::Unsupported, error.to_string()).in_api(api)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Buf;
+
+    use super::super::messages::api_versions::ApiVersionsRequest;
+    use super::super::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
+    use super::super::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+    use super::super::messages::heartbeat::HeartbeatRequest;
+    use super::super::messages::metadata::MetadataRequest;
+    use super::super::writer::EncodeReason;
+    use super::*;
+
+    #[test]
+    fn the_header_of_a_request_is_flexible_with_its_body() {
+        let bytes = |version| {
+            let mut frame = encode_request(&HeartbeatRequest::default(), version, 7, "me").expect("short");
+            frame.copy_to_bytes(frame.remaining())
+        };
+        assert_eq!(bytes(0)[..16], [0, 0, 0, 20, 0, 12, 0, 0, 0, 0, 0, 7, 0, 2, b'm', b'e']);
+        // From version 4 a count of tagged fields follows, and the empty group takes one byte.
+        assert_eq!(bytes(4)[12..18], [0, 2, b'm', b'e', 0, 1]);
+    }
+
+    #[test]
+    fn a_set_field_that_the_version_lacks_is_refused() {
+        let mut request = FetchRequest { topics: vec![FetchTopic::default()], ..FetchRequest::default() };
+        request.topics[0].partitions = vec![FetchPartition { last_fetched_epoch: 3, ..FetchPartition::default() }];
+        assert!(encode_request(&request, 12, 0, "").is_ok());
+        let error = encode_request(&request, 11, 0, "").expect_err("refused");
+        assert_eq!(error.to_string(), "Fetch v11, field last_fetched_epoch: it is set, but this version lacks it");
+        // Those that the schema calls ignorable are left out: what they ask for is then not asked.
+        assert!(encode_request(&FetchRequest { rack_id: "a", ..FetchRequest::default() }, 4, 0, "").is_ok());
+    }
+
+    #[test]
+    fn null_is_refused_where_a_version_does_not_allow_it() {
+        let everything = MetadataRequest { topics: None, ..MetadataRequest::default() };
+        assert!(encode_request(&everything, 1, 0, "").is_ok());
+        let error = encode_request(&everything, 0, 0, "").expect_err("refused");
+        assert_eq!((error.field, error.reason), ("topics", EncodeReason::Null));
+    }
+
+    #[test]
+    fn a_broker_that_does_not_know_our_api_versions_answers_in_version_0() {
+        let frame = [0, 0, 0, 7, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 3];
+        let response = decode_response::<ApiVersionsRequest>(&frame, 4).expect("version 0");
+        let [api] = response.api_keys.as_slice() else { panic!("one API: {response:?}") };
+        assert_eq!((response.error_code, api.api_key, api.max_version), (35, 18, 3));
+    }
+
+    #[test]
+    fn an_unreadable_reply_is_a_protocol_error_that_says_where() {
+        let reply = Reply::<HeartbeatRequest>::new(Bytes::from_static(&[0, 0, 0, 7, 0, 0, 9]), 0, Some(BrokerId(2)));
+        let error = reply.parse().expect_err("a byte too many");
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert_eq!((error.place().broker, error.place().api.as_deref()), (Some(BrokerId(2)), Some("Heartbeat v0")));
+        let source = std::error::Error::source(&error).expect("the reason").to_string();
+        assert_eq!(source, "Heartbeat v0, byte 6: 1 bytes too many");
+    }
+
+    #[test]
+    fn data_of_a_newer_version_is_read_as_far_as_it_is_known() {
+        let assignment = ConsumerProtocolAssignment { user_data: Some(b"x"), ..ConsumerProtocolAssignment::default() };
+        let mut bytes = encode_data(&assignment, 1).expect("short").to_vec();
+        assert_eq!(decode_data(&bytes), Ok(assignment.clone()));
+        bytes[1] = 9;
+        bytes.extend_from_slice(b"new fields");
+        assert_eq!(decode_data(&bytes), Ok(assignment));
+    }
+}

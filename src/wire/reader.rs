@@ -380,3 +380,75 @@ impl From<VarintError> for DecodeReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(bytes: &[u8], is_flexible: bool) -> Reader<'_> {
+        Reader::new(bytes, "Test", 3, is_flexible)
+    }
+
+    fn reason<T: fmt::Debug>(result: Result<T, DecodeError>) -> DecodeReason {
+        result.expect_err("refused").reason()
+    }
+
+    #[test]
+    fn a_count_beyond_what_the_bytes_can_hold_is_refused() {
+        let bytes = [0, 0, 0, 3, 1, 1, 1, 1, 2, 2, 2, 2];
+        assert_eq!(reason(reader(&bytes, false).array::<i32>("x")), DecodeReason::Count { claimed: 3, bytes: 8 });
+        assert_eq!(
+            reason(reader(&[0x7f, 0xff, 0xff, 0xff], false).array::<i8>("x")),
+            DecodeReason::Count { claimed: i32::MAX, bytes: 0 }
+        );
+    }
+
+    #[test]
+    fn a_negative_length_is_null_only_if_it_is_minus_one() {
+        assert_eq!(reader(&[0xff, 0xff], false).nullable_string("x"), Ok(None));
+        assert_eq!(reason(reader(&[0xff, 0xfe], false).nullable_string("x")), DecodeReason::Length(-2));
+        assert_eq!(reason(reader(&[0xff, 0xff], false).string("x")), DecodeReason::Null);
+        assert_eq!(reader(&[0], true).nullable_bytes("x"), Ok(None));
+        let largest = [0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(reason(reader(&largest, true).bytes("x")), DecodeReason::Length(4_294_967_294));
+    }
+
+    #[test]
+    fn strings_borrow_and_must_be_utf_8() {
+        assert_eq!(reader(&[3, b'a', b'b'], true).string("x"), Ok("ab"));
+        assert_eq!(reason(reader(&[3, 0xc3, 0x28], true).string("x")), DecodeReason::NotUtf8);
+        assert_eq!(reason(reader(&[9, b'a'], true).string("x")), DecodeReason::Truncated);
+    }
+
+    #[test]
+    fn unknown_tagged_fields_are_passed_over_and_known_ones_must_be_used_up() {
+        let bytes = [2, 0, 1, 42, 200, 1, 3, 7, 7, 7];
+        let mut from = reader(&bytes, true);
+        let mut known = None;
+        let read = from.tagged_fields(|field, tag| {
+            match tag {
+                0 => known = Some(field.i8("known")?),
+                _ => field.skip_rest(),
+            }
+            Ok(())
+        });
+        assert_eq!((read, known, from.finish()), (Ok(()), Some(42), Ok(())));
+        assert_eq!(reason(reader(&bytes, true).tagged_fields(|_, _| Ok(()))), DecodeReason::LeftOver(1));
+        assert_eq!(reason(reader(&[1, 0, 9, 0], true).skip_tagged_fields()), DecodeReason::Truncated);
+    }
+
+    #[test]
+    fn an_error_names_message_version_field_and_byte() {
+        struct Inner;
+        impl<'a> Decode<'a> for Inner {
+            const MIN_LEN: usize = 1;
+            fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
+                from.array::<i16>("partitions").map(|_| Self)
+            }
+        }
+        let bytes = [2, 3, 0, 0, 0];
+        let error = reader(&bytes, true).array::<Inner>("topics").map(|_| ()).expect_err("refused");
+        assert_eq!(error.to_string(), "Test v3, field topics.partitions, byte 2: 2 elements in 3 bytes");
+        assert_eq!((error.field().as_str(), error.offset()), ("topics.partitions", 2));
+    }
+}

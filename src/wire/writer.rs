@@ -332,3 +332,49 @@ impl fmt::Display for EncodeReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Buf;
+
+    use super::*;
+
+    #[test]
+    fn large_chunks_of_records_leave_uncopied() {
+        let (small, large) = (Bytes::from(vec![1; 61]), Bytes::from(vec![2; 4096]));
+        let mut to = Writer::framed("Test", 9);
+        to.set_flexible(true);
+        to.nullable_records("records", Some(&[small, large.clone()])).expect("short");
+        to.i8(7);
+        let mut frame = to.into_frame().expect("short");
+        assert_eq!(frame.len(), 4 + 2 + 61 + 4096 + 1);
+        assert_eq!(usize::try_from(frame.get_i32()), Ok(frame.len()));
+        frame.advance(2 + 61);
+        assert_eq!(frame.chunk().as_ptr(), large.as_ptr());
+        frame.advance(4096);
+        assert_eq!(frame.chunk(), [7]);
+    }
+
+    #[test]
+    fn a_string_longer_than_its_length_can_say_is_refused() {
+        let long = "x".repeat(40_000);
+        for is_flexible in [false, true] {
+            let refused = Writer::new("Test", 1, is_flexible).string("name", &long);
+            assert_eq!(refused.expect_err("refused").to_string(), "Test v1, field name: a length of 40000 is too much");
+        }
+    }
+
+    #[test]
+    fn tagged_fields_are_counted_and_sized() {
+        let mut to = Writer::new("Test", 1, true);
+        to.tagged_fields(|fields| {
+            fields.add(0, |to| to.string("a", "abc"))?;
+            fields.add(300, |to| {
+                to.i16(5);
+                Ok(())
+            })
+        })
+        .expect("short");
+        assert_eq!(to.into_contiguous(), [2, 0, 4, 4, b'a', b'b', b'c', 0xac, 2, 2, 0, 5]);
+    }
+}

@@ -12,22 +12,26 @@ pub(in crate::wire::messages) trait Sample {
 
 /// A source of primitive values.
 #[derive(Debug)]
-pub(in crate::wire::messages) struct Samples(Random);
+pub(in crate::wire::messages) struct Samples {
+    random: Random,
+    /// How many more elements arrays may have, so that nested ones do not grow beyond measure.
+    elements: u64,
+}
 
 const STRINGS: [&str; 6] = ["", "a", "orders", "grüße-日本", "0123456789012345678901234567890123456789", "\0"];
 const BYTES: [&[u8]; 4] = [&[], &[0], &[0xff; 3], &[7; 600]];
 
 impl Samples {
     pub(in crate::wire::messages) fn new(seed: u64) -> Self {
-        Self(Random::new(seed))
+        Self { random: Random::new(seed), elements: 300 }
     }
 
     pub(in crate::wire::messages) fn random(&mut self) -> &mut Random {
-        &mut self.0
+        &mut self.random
     }
 
     pub(in crate::wire::messages) fn bool(&mut self) -> bool {
-        self.0.below(2) == 1
+        self.random.below(2) == 1
     }
 
     pub(in crate::wire::messages) fn i8(&mut self) -> i8 {
@@ -53,12 +57,12 @@ impl Samples {
     }
 
     pub(in crate::wire::messages) fn f64(&mut self) -> f64 {
-        self.0.unit() * 1e6 - 5e5
+        self.random.unit() * 1e6 - 5e5
     }
 
     pub(in crate::wire::messages) fn uuid(&mut self) -> TopicId {
         let half = |value: u64| u128::from(value);
-        TopicId((half(self.0.next_u64()) << 64 | half(self.0.next_u64())).to_be_bytes())
+        TopicId((half(self.random.next_u64()) << 64 | half(self.random.next_u64())).to_be_bytes())
     }
 
     pub(in crate::wire::messages) fn string(&mut self) -> &'static str {
@@ -70,24 +74,26 @@ impl Samples {
     }
 
     pub(in crate::wire::messages) fn option<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        (self.0.below(4) > 0).then(|| value(self))
+        (self.random.below(4) > 0).then(|| value(self))
     }
 
     pub(in crate::wire::messages) fn array<T>(&mut self, mut element: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        // Mostly short, or nested arrays grow beyond measure; at times past what one byte of a varint counts.
-        let count = if self.0.below(200) == 0 { 130 } else { self.0.below(4) };
+        // Mostly short; at times past what one byte of a varint counts.
+        let count = if self.random.below(50) == 0 { 130 } else { self.random.below(4) };
+        let count = count.min(self.elements);
+        self.elements -= count;
         (0..count).map(|_| element(self)).collect()
     }
 
     fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        let index = self.0.below(choices.len().try_into().expect("a short list"));
+        let index = self.random.below(choices.len().try_into().expect("a short list"));
         choices[usize::try_from(index).expect("an index")]
     }
 
     /// All bits, few bits, or none but the sign's.
     fn integer(&mut self) -> i64 {
-        let bits = self.0.next_u64().cast_signed();
-        match self.0.below(4) {
+        let bits = self.random.next_u64().cast_signed();
+        match self.random.below(4) {
             0 => bits,
             1 => -1,
             2 => i64::MAX,

@@ -1,0 +1,104 @@
+//! Our bytes against those of the crate kafka-protocol, which others made from Kafka 4.1's schemas.
+//!
+//! It reads what we wrote, finds the same values in the fields of the same names, and writes the same bytes.
+
+use std::fmt::Debug;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages as theirs;
+use kafka_protocol::protocol::{self, Decodable, Encodable, HeaderVersion, Message};
+
+use super::debug_text::canonical;
+use super::samples::{Sample, Samples};
+use super::{CORRELATION_ID, TestRequest, decode_request, request_frame, response_frame};
+use crate::wire::call::{Request, decode_response};
+use crate::wire::messages::mirror::for_each_api;
+
+/// Values of each version.
+const CASES: u64 = 15;
+
+/// Fields that only one side has, at their defaults: ours came after Kafka 4.1, theirs are of an unstable version.
+const UNSHARED: [(&str, &str); 3] = [
+    ("ApiVersions", ", cluster_id: None, node_id: -1"),
+    ("DeleteGroups", ", error_message: None"),
+    ("InitProducerId", ", enable_2_pc: false, keep_prepared_txn: false"),
+];
+
+fn assert_same(theirs: &impl Debug, ours: &impl Debug, place: &str) {
+    let (mut theirs, mut ours) = (canonical(theirs), canonical(ours));
+    for (_, fields) in UNSHARED.iter().filter(|(api, _)| place.starts_with(api)) {
+        (theirs, ours) = (theirs.replace(fields, ""), ours.replace(fields, ""));
+    }
+    assert_eq!(theirs, ours, "{place}");
+}
+
+fn shared_versions<R: Request, T: Message>() -> impl Iterator<Item = i16> {
+    let shared = R::VERSIONS.filter(|version| (T::VERSIONS.min..=T::VERSIONS.max).contains(version));
+    assert!(shared.clone().next().is_some(), "no version in common");
+    shared
+}
+
+fn requests_agree<R: TestRequest, T: protocol::Request + Debug>() {
+    assert_eq!(R::API.key(), T::KEY);
+    for version in shared_versions::<R, T>() {
+        for seed in 0..CASES {
+            let place = format!("{} v{version} seed {seed}", R::API.name());
+            let ours = R::sample(&mut Samples::new(seed), version);
+            let frame = request_frame(&ours, version);
+
+            let mut rest = Bytes::from_static(frame);
+            let header_version = T::header_version(version);
+            let header = theirs::RequestHeader::decode(&mut rest, header_version).expect("a header");
+            let expected = (T::KEY, version, CORRELATION_ID, Some("kavka"));
+            let client_id = header.client_id.as_deref();
+            let found = (header.request_api_key, header.request_api_version, header.correlation_id, client_id);
+            assert_eq!(found, expected, "{place}");
+            let theirs = T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert!(rest.is_empty(), "{place}: bytes left over");
+            assert_same(&theirs, &ours, &place);
+
+            let mut written = BytesMut::new();
+            header.encode(&mut written, header_version).expect("a header");
+            theirs.encode(&mut written, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert_eq!(written, frame, "{place}");
+            assert_eq!(decode_request::<R>(Vec::from(written).leak(), version), ours, "{place}");
+        }
+    }
+}
+
+fn responses_agree<R: TestRequest, T: Message + Encodable + Decodable + HeaderVersion + Debug>() {
+    for version in shared_versions::<R, T>() {
+        for seed in 0..CASES {
+            let place = format!("{} v{version} seed {seed}", R::API.name());
+            let ours = <R::Response<'static>>::sample(&mut Samples::new(seed), version);
+            let frame: &'static [u8] = response_frame::<R>(&ours, version).leak();
+
+            let mut rest = Bytes::from_static(frame);
+            let header_version = T::header_version(version);
+            let header = theirs::ResponseHeader::decode(&mut rest, header_version).expect("a header");
+            let theirs = T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert!(rest.is_empty(), "{place}: bytes left over");
+            assert_same(&theirs, &ours, &place);
+
+            let mut written = BytesMut::new();
+            header.encode(&mut written, header_version).expect("a header");
+            theirs.encode(&mut written, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert_eq!(written, frame, "{place}");
+            assert_eq!(decode_response::<R>(Vec::from(written).leak(), version), Ok(ours), "{place}");
+        }
+    }
+}
+
+macro_rules! agree {
+    ($($api:ident: $request:ident, $response:ident;)*) => {
+        $(
+            #[test]
+            fn $api() {
+                requests_agree::<crate::wire::messages::$api::$request, theirs::$request>();
+                responses_agree::<crate::wire::messages::$api::$request, theirs::$response>();
+            }
+        )*
+    };
+}
+
+for_each_api!(agree);
