@@ -121,7 +121,7 @@ impl Builder {
         self
     }
 
-    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 0 for the old protocol.
+    /// The finalized feature `transaction.version`, by default 0: the old protocol.
     pub fn transaction_version(mut self, level: i16) -> Self {
         self.settings.transaction_version = level;
         self

@@ -47,7 +47,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             let frame = self.read().await?;
             match self.answer(frame).await {
-                Outcome::Reply(reply) => self.write(&reply).await?,
+                Outcome::Reply(reply) => self.write(reply_length(&reply)?, &reply).await?,
+                Outcome::Misframed(length, reply) => self.write(length, &reply).await?,
                 Outcome::Truncated(reply) => return self.write_part(&reply).await,
                 Outcome::Nothing => {}
                 Outcome::Mute => std::future::pending().await,
@@ -95,8 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.shared.lock().broker(self.broker)?.versions.get(&(api as i16)).copied()
     }
 
-    async fn write(&mut self, reply: &[u8]) -> io::Result<()> {
-        let length = i32::try_from(reply.len()).map_err(io::Error::other)?;
+    async fn write(&mut self, length: i32, reply: &[u8]) -> io::Result<()> {
         let mut frame = BytesMut::with_capacity(4 + reply.len());
         frame.extend_from_slice(&length.to_be_bytes());
         frame.extend_from_slice(reply);
@@ -106,11 +106,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Announces more than it sends.
     async fn write_part(&mut self, part: &[u8]) -> io::Result<()> {
-        let length = i32::try_from(part.len() + 64).map_err(io::Error::other)?;
-        self.stream.get_mut().write_all(&length.to_be_bytes()).await?;
-        self.stream.get_mut().write_all(part).await?;
+        self.write(reply_length(part)?.saturating_add(64), part).await?;
         self.stream.get_mut().shutdown().await
     }
+}
+
+fn reply_length(reply: &[u8]) -> io::Result<i32> {
+    i32::try_from(reply.len()).map_err(io::Error::other)
 }
 
 fn key_and_version(frame: &[u8]) -> Option<(ApiKey, i16)> {

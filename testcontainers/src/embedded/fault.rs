@@ -64,6 +64,10 @@ pub enum Reaction {
     Truncate(usize),
     /// It is served, but the reply has another correlation id.
     WrongCorrelation,
+    /// It is served, but the reply is spoiled behind its correlation id, by the cluster's seed: a lying server.
+    Mutate,
+    /// It is served, but the frame announces this length.
+    WrongLength(i32),
 }
 
 /// A rule in force.

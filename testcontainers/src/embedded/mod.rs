@@ -20,6 +20,7 @@ mod connection;
 mod control;
 mod fault;
 mod group;
+mod lie;
 mod log;
 mod sessions;
 mod state;

@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) max_offset_metadata: usize,
     /// How long a killed broker passes for alive; Kafka's session timeout is 9 s.
     pub(crate) failure_detection: Duration,
-    /// The finalized `transaction.version`: 2 is KIP-890 part 2.
+    /// The finalized `transaction.version`; 0 until transactions are served.
     pub(crate) transaction_version: i16,
 }
 
@@ -52,7 +52,7 @@ impl Default for Settings {
             max_transaction_timeout: Duration::from_secs(15 * 60),
             max_offset_metadata: 4096,
             failure_detection: Duration::ZERO,
-            transaction_version: 2,
+            transaction_version: 0,
         }
     }
 }

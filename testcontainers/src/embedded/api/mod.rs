@@ -1,18 +1,28 @@
 //! Which APIs there are, and the way of a request: decode, track, meet the fault rules, serve, encode.
 
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
 mod fetch;
 mod fetch_partition;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 
@@ -24,14 +34,17 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
+    ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 use tokio::time::sleep;
 
 use super::fault::{Facts, Hit, Reaction};
+use super::lie;
 use super::state::{Shared, State, TopicPartition};
 use super::track::{REMEMBERED, TrackedRequest};
 
@@ -75,17 +88,27 @@ macro_rules! apis {
 
 apis!(
     ApiVersionsRequest,
+    CreatePartitionsRequest,
     CreateTopicsRequest,
+    DeleteGroupsRequest,
+    DeleteRecordsRequest,
+    DeleteTopicsRequest,
+    DescribeClusterRequest,
+    DescribeConfigsRequest,
+    DescribeGroupsRequest,
     FetchRequest,
     FindCoordinatorRequest,
     HeartbeatRequest,
+    IncrementalAlterConfigsRequest,
     InitProducerIdRequest,
     JoinGroupRequest,
     LeaveGroupRequest,
+    ListGroupsRequest,
     ListOffsetsRequest,
     MetadataRequest,
     OffsetCommitRequest,
     OffsetFetchRequest,
+    OffsetForLeaderEpochRequest,
     ProduceRequest,
     SyncGroupRequest,
 );
@@ -110,6 +133,8 @@ pub(crate) enum Outcome {
     Reply(BytesMut),
     /// The reply's first bytes, then the end of the connection.
     Truncated(BytesMut),
+    /// The reply under another length.
+    Misframed(i32, BytesMut),
     /// Nothing is to be said.
     Nothing,
     /// Nothing will ever be said again.
@@ -218,6 +243,8 @@ impl Call {
                         *id = self.header.correlation_id.wrapping_add(1).to_be_bytes();
                     }
                 }
+                Reaction::Mutate => lie::mutate(&mut reply, &mut self.lock().random),
+                Reaction::WrongLength(length) => return Outcome::Misframed(length, reply),
                 Reaction::Truncate(length) => {
                     reply.truncate(length);
                     return Outcome::Truncated(reply);

@@ -15,8 +15,6 @@ mod join;
 pub(crate) mod member;
 pub(crate) mod offsets;
 pub(crate) mod serve;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

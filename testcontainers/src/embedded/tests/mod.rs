@@ -1,0 +1,8 @@
+//! The cluster as clients see it, through kafka-protocol on both sides.
+
+mod client;
+mod fault;
+mod fetch;
+mod group;
+mod produce;
+mod versions;
