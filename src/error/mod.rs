@@ -75,6 +75,8 @@ pub enum ErrorKind {
     NoOffset,
     /// The log was cut before what had been consumed (unclean leader election, KIP-320): records that were read are gone.
     Truncated,
+    /// The application did not ask for records for `max.poll.interval.ms`, so the consumer has left its group.
+    MaxPollExceeded,
 }
 
 /// To whom a failure matters (KIP-1050).
@@ -190,6 +192,7 @@ impl Error {
         match (self.0.kind, self.0.code) {
             (_, Some(code)) => code.class(),
             (ErrorKind::Config, _) => Class::Config,
+            (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,
             (ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Full | ErrorKind::NoMetadata, _) => {
                 Class::Retriable
             }

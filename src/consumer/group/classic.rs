@@ -1,0 +1,383 @@
+//! The membership of one consumer in a classic group (KIP-62, KIP-345, KIP-394, KIP-429, KIP-559, KIP-800, KIP-814).
+//!
+//! Pure: it says what to do ([`Action`]) and is told what came of it. The task keeps to one order: what concerns the
+//! application (revoke, assign, lost) happens one after the other, calls go out at once.
+//!
+//! ```text
+//!              wanted                    given up              member id required
+//!   Away ───────────────▶ Giving ──────────────────▶ Joining ◀──┐
+//!    ▲                    ▲  ▲  │ to leave              │  └─────┘
+//!    │ left               │  │  └──────▶ Leaving        │ joined
+//!    ├────────────────────┼──┼──────────────┘           ├───follower──────────┐
+//!    │                    │  │                          ▼                     ▼
+//!    │         rebalance, │  │ taken away            Describing ─assigned▶ Syncing
+//!    │       new interest │  └──(cooperative)───────────┐                     │
+//!    │                    └─────────────────────────── Stable ◀───────────────┘
+//!    │                                                  │
+//!   Idle ◀──not polled, or refused─────────────────────┘      Failed ◀──fenced── any
+//! ```
+//! `Giving` is left out where there is nothing to give up. A failed call leads to `Waiting`, and after a backoff to
+//! `Joining` again. Whoever finds that the coordinator may have given up on it (session over, unknown member, illegal
+//! generation) loses all it owned at once, and joins again.
+//!
+//! Every call carries the number of the attempt; a reply to an older attempt changes nothing.
+
+mod membership;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::assignor::{Assignments, Assignor, Held, Member, Topics};
+use super::consumer_protocol::{Assignment, Subscription};
+use crate::clock::Random;
+use crate::cluster::Backoff;
+use crate::consumer::subscription::Pattern;
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{Generation, TopicName, TopicPartition};
+
+/// What does not change while the consumer lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) instance: Option<String>,
+    pub(crate) rack: Option<String>,
+    /// In order of preference.
+    pub(crate) strategies: Vec<Assignor>,
+    pub(crate) session_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) max_poll_interval: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// The topics that the application wants to share with the group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// For a pattern, those that match it now.
+    pub(crate) topics: BTreeSet<TopicName>,
+    /// The leader may know a matching topic before this member does.
+    pub(crate) pattern: Option<Pattern>,
+}
+
+/// Who the member is to the coordinator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Given by the coordinator; empty before.
+    pub(crate) member: String,
+    /// `None` while not a member of any generation.
+    pub(crate) generation: Option<Generation>,
+}
+
+/// Tells the replies of one attempt to be a member from those of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt(u64);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Send JoinGroup; the strategies come with the subscription for each.
+    Join { attempt: Attempt, member: String, protocols: Vec<(&'static str, Vec<u8>)>, reason: &'static str },
+    /// Find out the partitions of these topics, which members of the group want.
+    Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
+    /// Send SyncGroup; the leader's carries what all shall own.
+    Sync { attempt: Attempt, identity: Identity, protocol: &'static str, assignments: Vec<(String, Vec<u8>)> },
+    /// Send Heartbeat.
+    Heartbeat { attempt: Attempt, identity: Identity },
+    /// Send LeaveGroup and do not wait for more than its reply.
+    Leave { member: String, reason: &'static str },
+    /// Stop delivering these, commit them if the client commits by itself, tell the application, then say so by
+    /// [`Classic::handle_revoked`].
+    Revoke(Vec<TopicPartition>),
+    /// Stop delivering these at once, they are no longer owned; the application is being told already.
+    Drop(Vec<TopicPartition>),
+    /// As `Drop`, and tell the application.
+    Lost(Vec<TopicPartition>),
+    /// Tell the application and deliver these from now on; may be empty, and then ends a rebalance all the same.
+    Assign(Vec<TopicPartition>),
+    /// Tell the application of this failure.
+    Report(Error),
+}
+
+/// What JoinGroup answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    pub(crate) member: String,
+    pub(crate) generation: Generation,
+    pub(crate) protocol: String,
+    pub(crate) leader: String,
+    /// The leader comes back as a static member: the coordinator keeps the assignment (KIP-814).
+    pub(crate) skips_assignment: bool,
+    /// Of the leader only: all members with the bytes of their subscription.
+    pub(crate) members: Vec<(String, Option<String>, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not a member, and nothing makes it one but a wish.
+    Away,
+    /// Not a member until the application asks for records again.
+    Idle,
+    /// The application is giving up partitions.
+    Giving {
+        giving: Vec<TopicPartition>,
+        then: Then,
+    },
+    /// Something failed; joins again at that time.
+    Waiting(Instant),
+    Joining,
+    /// The leader waits for the partitions of the topics.
+    Describing {
+        strategy: Assignor,
+        members: Vec<Member>,
+        skips_assignment: bool,
+    },
+    Syncing(Assignor),
+    Stable,
+    /// For good.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Join(&'static str),
+    Leave(&'static str),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Classic {
+    settings: Settings,
+    random: Random,
+    is_cooperative: bool,
+    identity: Identity,
+    attempt: Attempt,
+    state: State,
+    wanted: Option<Wanted>,
+    /// The topics of the last JoinGroup.
+    joined_with: BTreeSet<TopicName>,
+    /// Without what is being given up.
+    owned: BTreeSet<TopicPartition>,
+    /// What the sticky assignors tell of themselves.
+    held: Option<Held>,
+    /// Of the leader: what it decided on.
+    described: Option<Topics>,
+    failures: u32,
+    next_heartbeat: Instant,
+    heartbeat_in_flight: bool,
+    /// When the coordinator may give up on the member.
+    session_ends: Instant,
+    last_poll: Instant,
+    actions: VecDeque<Action>,
+}
+
+impl Classic {
+    pub(crate) fn new(settings: Settings, random: Random, now: Instant) -> Self {
+        // As Kafka's consumer: cooperative only if every strategy that may be agreed on is.
+        let is_cooperative = settings.strategies.iter().all(|strategy| strategy.is_cooperative());
+        Self {
+            settings,
+            random,
+            is_cooperative,
+            identity: Identity::default(),
+            attempt: Attempt::default(),
+            state: State::Away,
+            wanted: None,
+            joined_with: BTreeSet::new(),
+            owned: BTreeSet::new(),
+            held: None,
+            described: None,
+            failures: 0,
+            next_heartbeat: now,
+            heartbeat_in_flight: false,
+            session_ends: now,
+            last_poll: now,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The application wants these topics, or with `None` not to be a member.
+    pub(crate) fn handle_wanted(&mut self, wanted: Option<Wanted>, now: Instant) {
+        let before = std::mem::replace(&mut self.wanted, wanted);
+        match (&self.wanted, &self.state) {
+            (None, _) => self.leave("the consumer unsubscribed", now),
+            (Some(_), State::Away) => {
+                self.last_poll = now;
+                self.prepare("the consumer subscribed", now);
+            }
+            (Some(wanted), State::Idle) if before.is_none_or(|before| before.topics != wanted.topics) => {
+                self.prepare("the consumer subscribed", now);
+            }
+            (Some(_), State::Giving { .. }) => {
+                if let State::Giving { then: then @ Then::Leave(_), .. } = &mut self.state {
+                    *then = Then::Join("the consumer subscribed again");
+                }
+            }
+            (Some(wanted), State::Stable) if wanted.topics != self.joined_with => {
+                self.prepare("the topics that match or are subscribed have changed", now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up everything and leaves the group.
+    pub(crate) fn handle_close(&mut self, now: Instant) {
+        self.wanted = None;
+        self.leave("the consumer is being closed", now);
+    }
+
+    /// The application asked for records, or is waiting for some.
+    pub(crate) fn handle_polled(&mut self, now: Instant) {
+        self.last_poll = now;
+        if matches!(self.state, State::Idle) && self.wanted.is_some() {
+            match self.failures {
+                0 => self.prepare("the consumer polls again", now),
+                failures => self.state = State::Waiting(now + self.settings.backoff.after(failures, &mut self.random)),
+            }
+        }
+    }
+
+    /// The application has given up what it was asked to.
+    pub(crate) fn handle_revoked(&mut self, now: Instant) {
+        if let State::Giving { then, .. } = self.state {
+            self.state = State::Away;
+            match then {
+                Then::Join(reason) => self.join(reason, now),
+                Then::Leave(reason) => self.depart(reason),
+            }
+        }
+    }
+
+    pub(crate) fn handle_joined(&mut self, attempt: Attempt, outcome: Result<Joined>, now: Instant) {
+        if attempt != self.attempt || !matches!(self.state, State::Joining) {
+            return;
+        }
+        match outcome {
+            Ok(joined) => self.joined(joined, now),
+            Err(error) => self.failed(error, now),
+        }
+    }
+
+    /// The coordinator wants the member to join again with the id that it has given (KIP-394).
+    pub(crate) fn handle_member_id(&mut self, attempt: Attempt, member: String, now: Instant) {
+        if attempt == self.attempt && matches!(self.state, State::Joining) {
+            self.identity.member = member;
+            self.join("the coordinator gave a member id", now);
+        }
+    }
+
+    /// What the leader asked for by [`Action::Describe`].
+    pub(crate) fn handle_described(&mut self, attempt: Attempt, topics: Topics, now: Instant) {
+        if attempt != self.attempt {
+            return;
+        }
+        let State::Describing { strategy, members, skips_assignment } = &self.state else { return };
+        let strategy = *strategy;
+        let assignments = if *skips_assignment { Assignments::new() } else { strategy.assign(&topics, members) };
+        let encode = |(member, partitions)| Ok((member, Assignment { partitions, user_data: None }.encode()?));
+        let assignments: Result<Vec<_>> = assignments.into_iter().map(encode).collect();
+        self.described = Some(topics);
+        match assignments {
+            Ok(assignments) => self.sync(strategy, assignments),
+            Err(error) => self.failed(error, now),
+        }
+    }
+
+    /// The bytes of what the member shall own.
+    pub(crate) fn handle_synced(&mut self, attempt: Attempt, outcome: Result<Vec<u8>>, now: Instant) {
+        if attempt != self.attempt || !matches!(self.state, State::Syncing(_)) {
+            return;
+        }
+        match outcome.and_then(|bytes| Assignment::decode(&bytes)) {
+            Ok(assignment) => self.synced(assignment, now),
+            // The coordinator may hold the member's answer or not: a new round clears it up.
+            Err(error) => self.failed(error, now),
+        }
+    }
+
+    /// The reply to a heartbeat that was sent at `sent`.
+    pub(crate) fn handle_heartbeat(&mut self, attempt: Attempt, outcome: Result<()>, sent: Instant, now: Instant) {
+        if attempt != self.attempt {
+            return;
+        }
+        self.heartbeat_in_flight = false;
+        match outcome {
+            Ok(()) => {
+                self.failures = 0;
+                self.session_ends = self.session_ends.max(sent + self.settings.session_timeout);
+            }
+            Err(error) if self.is_membership_error(&error) || !error.is_retriable() => self.handle_error(&error, now),
+            Err(_) => {
+                self.failures += 1;
+                let again = now + self.settings.backoff.after(self.failures, &mut self.random);
+                self.next_heartbeat = self.next_heartbeat.min(again);
+            }
+        }
+    }
+
+    /// A commit was refused because of the membership under which it was sent.
+    pub(crate) fn handle_commit_refused(&mut self, sent_by: &Identity, error: &Error, now: Instant) {
+        if *sent_by == self.identity && self.identity.generation.is_some() && self.is_membership_error(error) {
+            self.handle_error(error, now);
+        }
+    }
+
+    /// What the topics of [`Classic::led_topics`] look like now.
+    pub(crate) fn handle_topics(&mut self, topics: &Topics, now: Instant) {
+        let Some(before) = &self.described else { return };
+        let counts = |topics: &Topics| topics.iter().map(|(name, racks)| (name.clone(), racks.len())).collect::<Vec<_>>();
+        let racks_changed = self.settings.rack.is_some() && before != topics;
+        if matches!(self.state, State::Stable) && (counts(before) != counts(topics) || racks_changed) {
+            self.prepare("the partitions of subscribed topics have changed", now);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.polled_by().is_some_and(|deadline| now >= deadline) {
+            return self.stop_because_not_polled();
+        }
+        if self.session_by().is_some_and(|deadline| now >= deadline) {
+            // Before the coordinator can have given the partitions to another.
+            self.lose();
+            return self.rejoin("no heartbeat was answered for session.timeout.ms", now);
+        }
+        match self.state {
+            State::Waiting(until) if now >= until => self.join("the last attempt failed", now),
+            _ => {}
+        }
+        if self.heartbeat_by().is_some_and(|due| now >= due) {
+            self.heartbeat_in_flight = true;
+            self.next_heartbeat = now + self.settings.heartbeat_interval;
+            self.actions.push_back(Action::Heartbeat { attempt: self.attempt, identity: self.identity.clone() });
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let waiting = if let State::Waiting(until) = self.state { Some(until) } else { None };
+        [waiting, self.heartbeat_by(), self.session_by(), self.polled_by()].into_iter().flatten().min()
+    }
+
+    /// Who the member is; commits carry it.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The topics that this member decides on, if it leads the group.
+    pub(crate) fn led_topics(&self) -> Option<&Topics> {
+        self.described.as_ref().filter(|_| matches!(self.state, State::Stable))
+    }
+
+    /// Whether nothing is left to be done for a consumer that is being closed.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self.state, State::Away | State::Idle | State::Failed) && self.actions.is_empty()
+    }
+
+    /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's it would not.
+    pub(crate) fn can_commit(&self) -> bool {
+        self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The transitions of the membership.
+
+use super::*;
+
+impl Classic {
+    /// Gives up what must be given up before JoinGroup, then joins.
+    pub(super) fn prepare(&mut self, reason: &'static str, now: Instant) {
+        let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
+        let keeps = |tp: &TopicPartition| self.is_cooperative && wanted.has(&tp.topic);
+        let giving: Vec<_> = self.owned.iter().filter(|tp| !keeps(tp)).cloned().collect();
+        self.give(giving, Then::Join(reason), now);
+    }
+
+    pub(super) fn give(&mut self, giving: Vec<TopicPartition>, then: Then, now: Instant) {
+        for tp in &giving {
+            self.owned.remove(tp);
+        }
+        if !giving.is_empty() {
+            self.actions.push_back(Action::Revoke(giving.clone()));
+            self.state = State::Giving { giving, then };
+            return;
+        }
+        match then {
+            Then::Join(reason) => self.join(reason, now),
+            Then::Leave(reason) => self.depart(reason),
+        }
+    }
+
+    pub(super) fn join(&mut self, reason: &'static str, now: Instant) {
+        let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
+        let mut subscription = Subscription {
+            topics: wanted.topics.iter().cloned().collect(),
+            user_data: None,
+            owned: self.owned.iter().cloned().collect(),
+            generation: self.identity.generation,
+            rack: self.settings.rack.clone(),
+        };
+        let mut protocols = Vec::new();
+        for strategy in &self.settings.strategies {
+            let encoded = strategy.user_data(self.held.as_ref()).and_then(|user_data| {
+                subscription.user_data = user_data;
+                subscription.encode()
+            });
+            match encoded {
+                Ok(bytes) => protocols.push((strategy.name(), bytes)),
+                Err(error) => return self.refuse(error),
+            }
+        }
+        self.joined_with.clone_from(&wanted.topics);
+        self.next_attempt();
+        self.state = State::Joining;
+        let member = self.identity.member.clone();
+        self.actions.push_back(Action::Join { attempt: self.attempt, member, protocols, reason });
+    }
+
+    pub(super) fn joined(&mut self, joined: Joined, now: Instant) {
+        let is_leader = joined.leader == joined.member;
+        self.identity = Identity { member: joined.member, generation: Some(joined.generation) };
+        self.failures = 0;
+        self.described = None;
+        // The session began when the coordinator answered, which is as good as now.
+        self.session_ends = now + self.settings.session_timeout;
+        self.next_heartbeat = now + self.settings.heartbeat_interval;
+        let Some(strategy) = self.settings.strategies.iter().copied().find(|it| it.name() == joined.protocol) else {
+            let message = format!("the coordinator chose the strategy {:?}, which was not offered", joined.protocol);
+            return self.refuse(Error::new(ErrorKind::Protocol, message));
+        };
+        if !is_leader {
+            return self.sync(strategy, Vec::new());
+        }
+        let decode = |(id, instance, bytes): (String, Option<String>, Vec<u8>)| {
+            Ok(Member { id, instance, subscription: Subscription::decode(&bytes)? })
+        };
+        let members: Vec<Member> = match joined.members.into_iter().map(decode).collect() {
+            Ok(members) => members,
+            Err(error) => return self.refuse(error),
+        };
+        let topics = members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
+        self.state = State::Describing { strategy, members, skips_assignment: joined.skips_assignment };
+        self.actions.push_back(Action::Describe { attempt: self.attempt, topics });
+    }
+
+    pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>) {
+        self.state = State::Syncing(strategy);
+        let (attempt, identity) = (self.attempt, self.identity.clone());
+        self.actions.push_back(Action::Sync { attempt, identity, protocol: strategy.name(), assignments });
+    }
+
+    pub(super) fn synced(&mut self, assignment: Assignment, now: Instant) {
+        self.failures = 0;
+        self.held = Some(Held { partitions: assignment.partitions.clone(), generation: self.identity.generation });
+        let all = assignment.partitions.len();
+        let mut mine: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
+        if let Some(wanted) = &self.wanted {
+            // The interest has changed on the way.
+            mine.retain(|tp| wanted.has(&tp.topic));
+        }
+        let is_stale = mine.len() < all || self.wanted.as_ref().is_some_and(|wanted| wanted.topics != self.joined_with);
+        let taken: Vec<_> = self.owned.difference(&mine).cloned().collect();
+        let added: Vec<_> = mine.difference(&self.owned).cloned().collect();
+        self.state = State::Stable;
+        let must_rejoin = is_stale || !taken.is_empty();
+        if taken.is_empty() {
+            self.owned = mine;
+            self.actions.push_back(Action::Assign(added));
+            if must_rejoin {
+                self.prepare("the topics that are subscribed have changed", now);
+            }
+            return;
+        }
+        // What is taken away must be given up before another can get it (KIP-429).
+        self.give(taken, Then::Join("gave up partitions that move to another member"), now);
+        self.owned = mine;
+        self.actions.push_back(Action::Assign(added));
+    }
+
+    /// A call of the rebalance failed.
+    pub(super) fn failed(&mut self, error: Error, now: Instant) {
+        if self.is_membership_error(&error) || !error.is_retriable() {
+            return self.handle_error(&error, now);
+        }
+        self.failures += 1;
+        self.wait(now);
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.next_attempt();
+        self.state = State::Waiting(now + self.settings.backoff.after(self.failures, &mut self.random));
+    }
+
+    /// Whether it says something of the membership rather than of the call.
+    pub(super) fn is_membership_error(&self, error: &Error) -> bool {
+        matches!(
+            error.code(),
+            Some(
+                ErrorCode::REBALANCE_IN_PROGRESS
+                    | ErrorCode::ILLEGAL_GENERATION
+                    | ErrorCode::UNKNOWN_MEMBER_ID
+                    | ErrorCode::FENCED_INSTANCE_ID
+            )
+        )
+    }
+
+    pub(super) fn handle_error(&mut self, error: &Error, now: Instant) {
+        match error.code() {
+            Some(ErrorCode::REBALANCE_IN_PROGRESS) => self.rejoin("the group is rebalancing", now),
+            Some(ErrorCode::ILLEGAL_GENERATION) => {
+                self.lose();
+                self.rejoin("the generation is over", now);
+            }
+            Some(ErrorCode::UNKNOWN_MEMBER_ID) => {
+                self.lose();
+                self.identity.member.clear();
+                self.rejoin("the coordinator does not know the member", now);
+            }
+            Some(ErrorCode::FENCED_INSTANCE_ID) => {
+                self.lose();
+                self.state = State::Failed;
+                let instance = self.settings.instance.as_deref().unwrap_or_default();
+                let message = format!("another consumer has joined with group.instance.id {instance:?}");
+                self.actions.push_back(Action::Report(error.clone().context(message)));
+            }
+            _ => self.refuse(error.clone()),
+        }
+    }
+
+    pub(super) fn rejoin(&mut self, reason: &'static str, now: Instant) {
+        match &mut self.state {
+            // It joins anyway.
+            State::Giving { .. } | State::Away | State::Idle | State::Failed => {}
+            State::Joining if self.failures > 0 => {
+                self.failures += 1;
+                self.wait(now);
+            }
+            State::Joining => {
+                self.failures += 1;
+                self.prepare(reason, now);
+            }
+            State::Stable | State::Describing { .. } | State::Syncing(_) | State::Waiting(_) => self.prepare(reason, now),
+        }
+    }
+
+    /// The coordinator does not let it be a member for a reason that only the application can change.
+    pub(super) fn refuse(&mut self, error: Error) {
+        let was_member = self.identity.generation.is_some();
+        self.lose();
+        if was_member {
+            // So that the others do not wait for its answer.
+            self.send_leave("the consumer cannot take part");
+        }
+        self.failures += 1;
+        self.state = State::Idle;
+        self.actions.push_back(Action::Report(error));
+    }
+
+    /// Owns nothing from now on, without a chance to commit.
+    pub(super) fn lose(&mut self) {
+        self.next_attempt();
+        self.identity.generation = None;
+        self.described = None;
+        let owned = std::mem::take(&mut self.owned);
+        if let State::Giving { giving, .. } = &mut self.state {
+            self.actions.push_back(Action::Drop(std::mem::take(giving)));
+        }
+        if !owned.is_empty() {
+            self.actions.push_back(Action::Lost(owned.into_iter().collect()));
+        }
+    }
+
+    pub(super) fn stop_because_not_polled(&mut self) {
+        let limit = self.settings.max_poll_interval;
+        self.lose();
+        self.send_leave("the consumer did not poll for max.poll.interval.ms");
+        let message = format!(
+            "left the group: no record was asked for in max.poll.interval.ms ({} ms); process faster, take fewer records at a \
+             time or raise it",
+            limit.as_millis()
+        );
+        self.actions.push_back(Action::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
+        self.state = State::Idle;
+    }
+
+    pub(super) fn leave(&mut self, reason: &'static str, now: Instant) {
+        match &mut self.state {
+            State::Away | State::Failed => {}
+            State::Giving { then, .. } => *then = Then::Leave(reason),
+            _ => {
+                self.next_attempt();
+                let owned = self.owned.iter().cloned().collect();
+                self.give(owned, Then::Leave(reason), now);
+            }
+        }
+    }
+
+    /// Is no longer a member, and says so.
+    pub(super) fn depart(&mut self, reason: &'static str) {
+        self.lose();
+        self.send_leave(reason);
+        self.state = State::Away;
+    }
+
+    /// A static member keeps its place until its session is over: it is expected back (KIP-345).
+    fn send_leave(&mut self, reason: &'static str) {
+        if self.settings.instance.is_some() {
+            return;
+        }
+        let member = std::mem::take(&mut self.identity.member);
+        if !member.is_empty() {
+            self.actions.push_back(Action::Leave { member, reason });
+        }
+    }
+
+    pub(super) fn next_attempt(&mut self) {
+        self.attempt.0 += 1;
+        self.heartbeat_in_flight = false;
+    }
+
+    /// When the next heartbeat is due. While JoinGroup or SyncGroup is on its way the coordinator knows that the member lives.
+    pub(super) fn heartbeat_by(&self) -> Option<Instant> {
+        let beats = matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Stable);
+        (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight).then_some(self.next_heartbeat)
+    }
+
+    pub(super) fn session_by(&self) -> Option<Instant> {
+        let counts = matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Stable | State::Waiting(_));
+        (counts && self.identity.generation.is_some()).then_some(self.session_ends)
+    }
+
+    pub(super) fn polled_by(&self) -> Option<Instant> {
+        let counts = !matches!(self.state, State::Away | State::Idle | State::Failed);
+        (counts && self.wanted.is_some()).then(|| self.last_poll + self.settings.max_poll_interval)
+    }
+}
+
+impl Wanted {
+    fn has(&self, topic: &TopicName) -> bool {
+        self.topics.contains(topic) || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
+    }
+}

@@ -1,0 +1,497 @@
+use proptest::prelude::*;
+
+use super::super::assignor::Racks;
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+fn settings(strategy: Assignor) -> Settings {
+    Settings {
+        instance: None,
+        rack: None,
+        strategies: vec![strategy],
+        session_timeout: 45 * SECOND,
+        heartbeat_interval: 3 * SECOND,
+        max_poll_interval: 300 * SECOND,
+        backoff: Backoff::new(Duration::from_millis(100), SECOND),
+    }
+}
+
+/// A machine with the application and the coordinator around it.
+struct Script {
+    machine: Classic,
+    now: Instant,
+}
+
+impl Script {
+    fn new(settings: Settings) -> Self {
+        let now = Instant::now();
+        Self { machine: Classic::new(settings, Random::new(1), now), now }
+    }
+
+    fn wanting(settings: Settings) -> Self {
+        let mut script = Self::new(settings);
+        script.want(&["t"]);
+        script
+    }
+
+    /// A follower that owns partitions.
+    fn stable(settings: Settings, partitions: &[i32]) -> Self {
+        let mut script = Self::wanting(settings);
+        script.join(1);
+        script.sync(partitions);
+        assert_eq!(script.owned(), partitions);
+        script
+    }
+
+    fn want(&mut self, topics: &[&str]) {
+        let wanted = Wanted { topics: topics.iter().map(TopicName::from).collect(), pattern: None };
+        self.machine.handle_wanted(Some(wanted), self.now);
+    }
+
+    fn actions(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.machine.poll()).collect()
+    }
+
+    fn only(&mut self) -> Action {
+        let mut actions = self.actions();
+        assert_eq!(actions.len(), 1, "{actions:?}");
+        actions.remove(0)
+    }
+
+    /// Answers a JoinGroup that is on its way: follower in this generation.
+    fn join(&mut self, generation: i32) {
+        let actions = self.actions();
+        assert!(matches!(actions.last(), Some(Action::Join { .. })), "{actions:?}");
+        let strategy = self.machine.settings.strategies[0].name();
+        let joined = Joined {
+            member: "me".to_owned(),
+            generation: Generation(generation),
+            protocol: strategy.to_owned(),
+            leader: "other".to_owned(),
+            skips_assignment: false,
+            members: vec![],
+        };
+        self.machine.handle_joined(self.machine.attempt, Ok(joined), self.now);
+        assert!(matches!(self.only(), Action::Sync { .. }));
+    }
+
+    fn sync(&mut self, partitions: &[i32]) {
+        let partitions = partitions.iter().copied().map(tp).collect();
+        let bytes = Assignment { partitions, user_data: None }.encode().unwrap();
+        self.machine.handle_synced(self.machine.attempt, Ok(bytes), self.now);
+    }
+
+    fn beat(&mut self, outcome: Result<()>) {
+        self.machine.handle_heartbeat(self.machine.attempt, outcome, self.now, self.now);
+    }
+
+    /// Lets time pass up to the next moment at which something is due.
+    fn wait(&mut self) {
+        self.now = self.machine.poll_timeout().unwrap();
+        self.machine.handle_timeout(self.now);
+    }
+
+    fn owned(&self) -> Vec<i32> {
+        self.machine.owned.iter().map(|tp| tp.partition.0).collect()
+    }
+}
+
+fn code(code: ErrorCode) -> Error {
+    Error::broker(code)
+}
+
+fn unreachable() -> Error {
+    Error::new(ErrorKind::Disconnected, "")
+}
+
+fn subscription(action: &Action) -> Subscription {
+    match action {
+        Action::Join { protocols, .. } => Subscription::decode(&protocols[0].1).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn joins_again_with_the_member_id_it_is_given() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    let Action::Join { attempt, member, .. } = script.only() else { panic!("no join") };
+    assert_eq!(member, "");
+    script.machine.handle_member_id(attempt, "me".to_owned(), script.now);
+    assert!(matches!(script.only(), Action::Join { member, .. } if member == "me"));
+}
+
+#[test]
+fn a_leader_decides_for_all_with_the_topics_of_all() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    let Action::Join { attempt, protocols, .. } = script.only() else { panic!("no join") };
+    let other = Subscription { topics: vec!["u".into()], ..Subscription::default() }.encode().unwrap();
+    let joined = Joined {
+        member: "me".to_owned(),
+        generation: Generation(1),
+        protocol: "range".to_owned(),
+        leader: "me".to_owned(),
+        skips_assignment: false,
+        members: vec![("me".to_owned(), None, protocols[0].1.clone()), ("you".to_owned(), None, other)],
+    };
+    script.machine.handle_joined(attempt, Ok(joined), script.now);
+    let Action::Describe { attempt, topics } = script.only() else { panic!("no question") };
+    assert_eq!(topics, ["t".into(), "u".into()].into());
+    let described: Topics = [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
+    script.machine.handle_described(attempt, described.clone(), script.now);
+    let Action::Sync { assignments, .. } = script.only() else { panic!("no sync") };
+    let partitions: Vec<_> =
+        assignments.iter().map(|(member, bytes)| (member.as_str(), Assignment::decode(bytes).unwrap().partitions)).collect();
+    assert_eq!(partitions, [("me", vec![tp(0), tp(1)]), ("you", vec![TopicPartition::new("u", 0)])]);
+
+    script.sync(&[0, 1]);
+    script.actions();
+    script.machine.handle_topics(&described, script.now);
+    assert!(script.actions().is_empty());
+    let grown: Topics = [("t".into(), vec![Racks::new(); 3]), ("u".into(), vec![Racks::new()])].into();
+    script.machine.handle_topics(&grown, script.now);
+    assert!(matches!(script.only(), Action::Revoke(_)), "more partitions: a new round");
+}
+
+#[test]
+fn an_eager_member_gives_up_all_before_it_joins_and_beats_meanwhile() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0, 1]);
+    assert!(matches!(script.only(), Action::Assign(partitions) if partitions == [tp(0), tp(1)]));
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    assert!(matches!(script.only(), Action::Revoke(partitions) if partitions == [tp(0), tp(1)]));
+    assert!(script.machine.can_commit(), "what was processed must be committed before it goes");
+    script.wait();
+    assert!(matches!(script.only(), Action::Heartbeat { .. }));
+    script.machine.handle_revoked(script.now);
+    let join = script.only();
+    assert!(subscription(&join).owned.is_empty());
+}
+
+#[test]
+fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_something_up() {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0, 1, 2]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    let join = script.only();
+    assert_eq!(subscription(&join).owned, [tp(0), tp(1), tp(2)]);
+    assert_eq!(subscription(&join).generation, Some(Generation(1)));
+    script.machine.actions.push_back(join);
+    script.join(2);
+    script.sync(&[0, 3]);
+    let actions = script.actions();
+    assert!(
+        matches!(&actions[..], [Action::Revoke(taken), Action::Assign(added)] if *taken == [tp(1), tp(2)] && *added == [tp(3)])
+    );
+    script.machine.handle_revoked(script.now);
+    assert_eq!(subscription(&script.only()).owned, [tp(0), tp(3)]);
+}
+
+#[test]
+fn a_member_the_coordinator_does_not_know_loses_all_and_joins_as_a_new_one() {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
+    let actions = script.actions();
+    assert!(matches!(&actions[..], [Action::Lost(lost), Action::Join { member, .. }] if *lost == [tp(0)] && member.is_empty()));
+    assert_eq!(subscription(&actions[1]).generation, None);
+}
+
+#[test]
+fn an_illegal_generation_costs_the_partitions_but_not_the_member_id() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0]);
+    script.actions();
+    let identity = script.machine.identity().clone();
+    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    let actions = script.actions();
+    assert!(matches!(&actions[..], [Action::Lost(_), Action::Join { member, .. }] if member == "me"));
+    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    assert!(script.actions().is_empty(), "a late answer to the old generation means nothing");
+}
+
+#[test]
+fn a_fenced_instance_ends_for_good() {
+    let mut script = Script::stable(Settings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[0]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
+    let actions = script.actions();
+    assert!(
+        matches!(&actions[..], [Action::Lost(_), Action::Report(error)] if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID))
+    );
+    script.machine.handle_polled(script.now);
+    assert!(script.actions().is_empty() && script.machine.poll_timeout().is_none());
+}
+
+#[test]
+fn a_session_without_an_answer_ends_before_the_coordinator_can_end_it() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0]);
+    let begun = script.now;
+    script.actions();
+    loop {
+        script.wait();
+        assert!(script.now <= begun + 45 * SECOND);
+        match script.actions().remove(0) {
+            Action::Heartbeat { .. } => script.beat(Err(unreachable())),
+            Action::Lost(lost) => break assert_eq!(lost, [tp(0)]),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(script.now, begun + 45 * SECOND);
+}
+
+#[test]
+fn a_session_lasts_from_when_the_answered_heartbeat_was_sent() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0]);
+    script.actions();
+    script.wait();
+    let sent = script.now;
+    script.only();
+    script.machine.handle_heartbeat(script.machine.attempt, Ok(()), sent, sent + 10 * SECOND);
+    assert_eq!(script.machine.session_ends, sent + 45 * SECOND);
+}
+
+#[test]
+fn an_application_that_does_not_poll_leaves_once_and_comes_back_when_it_does() {
+    let mut script = Script::stable(Settings { max_poll_interval: 10 * SECOND, ..settings(Assignor::Range) }, &[0]);
+    script.actions();
+    let begun = script.now;
+    let actions = loop {
+        script.wait();
+        let actions = script.actions();
+        match &actions[..] {
+            [Action::Heartbeat { .. }] => script.beat(Ok(())),
+            _ => break actions,
+        }
+    };
+    assert_eq!(script.now, begun + 10 * SECOND);
+    assert!(
+        matches!(&actions[..], [Action::Lost(_), Action::Leave { member, .. }, Action::Report(error)]
+            if member == "me" && error.kind() == ErrorKind::MaxPollExceeded),
+        "{actions:?}"
+    );
+    assert!(script.machine.poll_timeout().is_none());
+    script.machine.handle_polled(script.now);
+    assert!(matches!(script.only(), Action::Join { member, .. } if member.is_empty()));
+}
+
+#[test]
+fn a_listener_that_outlives_the_session_costs_the_partitions_at_once() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    script.actions();
+    script.now += 46 * SECOND;
+    script.machine.handle_timeout(script.now);
+    assert!(matches!(script.only(), Action::Drop(partitions) if partitions == [tp(0)]));
+    assert!(!script.machine.can_commit());
+    script.machine.handle_revoked(script.now);
+    assert!(matches!(script.only(), Action::Join { .. }));
+}
+
+#[test]
+fn leaving_gives_up_then_leaves_and_a_static_member_stays() {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0]);
+    script.actions();
+    script.machine.handle_close(script.now);
+    assert!(matches!(script.only(), Action::Revoke(partitions) if partitions == [tp(0)]));
+    script.machine.handle_revoked(script.now);
+    assert!(matches!(script.only(), Action::Leave { member, .. } if member == "me"));
+    assert!(script.machine.is_away() && script.machine.poll_timeout().is_none());
+
+    let mut script = Script::stable(Settings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[]);
+    script.actions();
+    script.machine.handle_close(script.now);
+    assert!(script.actions().is_empty() && script.machine.is_away());
+}
+
+#[test]
+fn a_refusal_is_told_once_and_tried_again_by_the_next_poll_after_a_while() {
+    for refusal in [
+        ErrorCode::GROUP_AUTHORIZATION_FAILED,
+        ErrorCode::GROUP_MAX_SIZE_REACHED,
+        ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        ErrorCode::INVALID_SESSION_TIMEOUT,
+    ] {
+        let mut script = Script::wanting(settings(Assignor::Range));
+        script.only();
+        script.machine.handle_joined(script.machine.attempt, Err(code(refusal)), script.now);
+        assert!(matches!(script.only(), Action::Report(error) if error.code() == Some(refusal)));
+        script.machine.handle_polled(script.now);
+        assert!(script.actions().is_empty());
+        script.wait();
+        assert!(matches!(script.only(), Action::Join { .. }));
+    }
+}
+
+#[test]
+fn a_coordinator_that_moves_is_asked_again_after_a_backoff() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    script.only();
+    for again in [code(ErrorCode::NOT_COORDINATOR), code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), unreachable()] {
+        script.machine.handle_joined(script.machine.attempt, Err(again), script.now);
+        assert!(script.actions().is_empty());
+        script.wait();
+        assert!(matches!(script.only(), Action::Join { .. }));
+    }
+}
+
+#[test]
+fn an_interest_that_changed_on_the_way_is_not_given_old_partitions() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    script.join(1);
+    script.want(&["u"]);
+    script.sync(&[0, 1]);
+    let actions = script.actions();
+    assert!(matches!(&actions[..], [Action::Assign(none), Action::Join { .. }] if none.is_empty()), "{actions:?}");
+}
+
+#[test]
+fn an_assignment_that_is_cut_short_is_refused_and_not_taken_for_less() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    script.join(1);
+    let bytes = Assignment { partitions: vec![tp(0), tp(1)], user_data: None }.encode().unwrap();
+    script.machine.handle_synced(script.machine.attempt, Ok(bytes[..bytes.len() - 6].to_vec()), script.now);
+    let actions = script.actions();
+    assert!(matches!(&actions[..], [Action::Leave { .. }, Action::Report(_)]), "{actions:?}");
+}
+
+/// What may happen to a member.
+#[derive(Clone, Debug)]
+enum Fact {
+    Pass(u64),
+    Want(bool),
+    Polled,
+    Revoked,
+    JoinReply(u8, bool),
+    SyncReply(u8, Vec<i32>),
+    BeatReply(u8),
+    Close,
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        6 => (1_u64..20_000).prop_map(Fact::Pass),
+        1 => any::<bool>().prop_map(Fact::Want),
+        4 => Just(Fact::Polled),
+        6 => Just(Fact::Revoked),
+        8 => (0_u8..12, any::<bool>()).prop_map(|(outcome, two)| Fact::JoinReply(outcome, two)),
+        8 => (0_u8..12, proptest::collection::vec(0..4, 0..4)).prop_map(|(outcome, partitions)| Fact::SyncReply(outcome, partitions)),
+        8 => (0_u8..14).prop_map(Fact::BeatReply),
+        1 => Just(Fact::Close),
+    ]
+}
+
+fn failure(outcome: u8) -> Option<Error> {
+    Some(match outcome {
+        0 => code(ErrorCode::REBALANCE_IN_PROGRESS),
+        1 => code(ErrorCode::ILLEGAL_GENERATION),
+        2 => code(ErrorCode::UNKNOWN_MEMBER_ID),
+        3 => unreachable(),
+        4 => code(ErrorCode::NOT_COORDINATOR),
+        5 => code(ErrorCode::GROUP_MAX_SIZE_REACHED),
+        _ => return None,
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_a_member_beats_in_time_and_holds_what_it_was_given(
+        is_cooperative in any::<bool>(),
+        facts in proptest::collection::vec(fact(), 1..150),
+    ) {
+        let strategy = if is_cooperative { Assignor::CooperativeSticky } else { Assignor::Range };
+        let mut script = Script::wanting(settings(strategy));
+        // What the application may fetch and commit, as it was told.
+        let mut owned: BTreeSet<TopicPartition> = BTreeSet::new();
+        let mut giving: BTreeSet<TopicPartition> = BTreeSet::new();
+        let mut closed = false;
+        let mut sent: Option<Instant> = None;
+        for fact in facts {
+            let attempt = script.machine.attempt;
+            match fact {
+                Fact::Pass(by) => {
+                    let until = script.now + Duration::from_millis(by);
+                    while let Some(due) = script.machine.poll_timeout().filter(|due| *due <= until) {
+                        script.now = script.now.max(due);
+                        let before = script.machine.actions.len();
+                        script.machine.handle_timeout(script.now);
+                        prop_assert!(script.machine.poll_timeout().is_none_or(|next| next > due) || script.machine.actions.len() > before, "stuck");
+                    }
+                    script.now = until;
+                }
+                Fact::Want(is_wanted) if !closed => match is_wanted {
+                    true => script.want(&["t"]),
+                    false => script.machine.handle_wanted(None, script.now),
+                },
+                Fact::Polled => script.machine.handle_polled(script.now),
+                Fact::Revoked => {
+                    giving.clear();
+                    script.machine.handle_revoked(script.now);
+                }
+                Fact::JoinReply(outcome, two_step) => {
+                    let joined = Joined {
+                        member: "me".to_owned(), generation: Generation(1), protocol: strategy.name().to_owned(),
+                        leader: "other".to_owned(), skips_assignment: false, members: vec![],
+                    };
+                    match failure(outcome) {
+                        None if two_step => script.machine.handle_member_id(attempt, "me".to_owned(), script.now),
+                        outcome => script.machine.handle_joined(attempt, outcome.map_or(Ok(joined), Err), script.now),
+                    }
+                }
+                Fact::SyncReply(outcome, partitions) => {
+                    let bytes = Assignment { partitions: partitions.into_iter().map(tp).collect(), user_data: None }.encode().unwrap();
+                    script.machine.handle_synced(attempt, failure(outcome).map_or(Ok(bytes), Err), script.now);
+                }
+                Fact::BeatReply(outcome) => if let Some(sent) = sent.take() {
+                    script.machine.handle_heartbeat(attempt, failure(outcome).map_or(Ok(()), Err), sent, script.now);
+                },
+                Fact::Close => {
+                    closed = true;
+                    script.machine.handle_close(script.now);
+                }
+                Fact::Want(_) => {}
+            }
+            for action in script.actions() {
+                match action {
+                    Action::Assign(added) => for tp in added {
+                        prop_assert!(!giving.contains(&tp) || is_cooperative);
+                        prop_assert!(owned.insert(tp), "given twice");
+                    },
+                    Action::Revoke(taken) => for tp in taken {
+                        prop_assert!(owned.remove(&tp), "takes what is not there");
+                        giving.insert(tp);
+                    },
+                    Action::Lost(lost) => for tp in lost {
+                        prop_assert!(owned.remove(&tp), "loses what is not there");
+                    },
+                    Action::Drop(dropped) => for tp in dropped {
+                        giving.remove(&tp);
+                    },
+                    Action::Join { protocols, .. } => {
+                        let told = Subscription::decode(&protocols[0].1).unwrap();
+                        prop_assert_eq!(told.owned.into_iter().collect::<BTreeSet<_>>(), owned.clone());
+                        prop_assert!(is_cooperative || owned.is_empty(), "an eager member joins with nothing");
+                    }
+                    Action::Heartbeat { .. } => sent = Some(script.now),
+                    Action::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
+                    Action::Sync { .. } | Action::Describe { .. } | Action::Report(_) => {}
+                }
+            }
+            prop_assert_eq!(&script.machine.owned, &owned);
+            let machine = &script.machine;
+            if matches!(machine.state, State::Stable | State::Giving { .. }) && machine.identity.generation.is_some() {
+                prop_assert!(script.now < machine.session_ends || machine.poll_timeout().is_some_and(|at| at <= script.now));
+                prop_assert!(
+                    machine.heartbeat_in_flight || machine.poll_timeout().is_some_and(|at| at <= script.now + machine.settings.heartbeat_interval),
+                    "no heartbeat is due in time"
+                );
+            }
+            if machine.identity.generation.is_none() {
+                prop_assert!(owned.is_empty(), "owns without being a member");
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Between the group's machines and the messages of the wire.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::classic::{Identity, Joined, Settings};
+use super::commits::{Offsets, Outcome, Sender};
+use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
+use crate::consumer::position::OffsetAndMetadata;
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{Generation, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
+use crate::runtime;
+use crate::wire::call::{Reply, Request};
+use crate::wire::messages::heartbeat::HeartbeatRequest;
+use crate::wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
+use crate::wire::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
+use crate::wire::messages::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use crate::wire::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use crate::wire::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
+
+/// The committed offset of each partition, `None` where there is none.
+pub(crate) type Committed = BTreeMap<TopicPartition, Result<Option<OffsetAndMetadata>>>;
+
+/// What JoinGroup answered.
+#[derive(Debug)]
+pub(crate) enum Join {
+    Joined(Joined),
+    /// Join again with this member id (KIP-394).
+    MemberId(String),
+}
+
+/// Calls of one group to its coordinator. Each is one attempt; a coordinator that is not one any more is forgotten.
+#[derive(Clone, Debug)]
+pub(crate) struct Rpc {
+    pub(crate) cluster: Cluster,
+    pub(crate) group: String,
+    pub(crate) instance: Option<String>,
+    /// JoinGroup and SyncGroup wait at the broker, so that they have a connection of their own.
+    pub(crate) lane: Lane,
+}
+
+impl Rpc {
+    pub(crate) async fn join(
+        &self,
+        settings: &Settings,
+        member: &str,
+        protocols: &[(&'static str, Vec<u8>)],
+        reason: &str,
+    ) -> Result<Join> {
+        // The coordinator answers when all members have joined or the rebalance timeout, which is max.poll.interval, is over.
+        let deadline = runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        let request = |version| JoinGroupRequest {
+            group_id: &self.group,
+            session_timeout_ms: millis(settings.session_timeout),
+            rebalance_timeout_ms: millis(settings.max_poll_interval),
+            member_id: member,
+            group_instance_id: self.instance.as_deref().filter(|_| version >= 5),
+            protocol_type: PROTOCOL_TYPE,
+            protocols: protocols.iter().map(|(name, metadata)| JoinGroupRequestProtocol { name, metadata }).collect(),
+            reason: Some(reason).filter(|_| version >= 8),
+        };
+        let reply: Reply<JoinGroupRequest<'_>> = self.call(self.lane, deadline, request).await?;
+        let response = reply.parse()?;
+        if response.error_code == ErrorCode::MEMBER_ID_REQUIRED.0 {
+            return Ok(Join::MemberId(response.member_id.to_owned()));
+        }
+        self.check(&reply, response.error_code)?;
+        self.check_protocol_type(response.protocol_type)?;
+        let members = response
+            .members
+            .iter()
+            .map(|member| (member.member_id.to_owned(), member.group_instance_id.map(str::to_owned), member.metadata.to_vec()));
+        Ok(Join::Joined(Joined {
+            member: response.member_id.to_owned(),
+            generation: Generation(response.generation_id),
+            protocol: response.protocol_name.unwrap_or_default().to_owned(),
+            leader: response.leader.to_owned(),
+            skips_assignment: response.skip_assignment,
+            members: members.collect(),
+        }))
+    }
+
+    pub(crate) async fn sync(
+        &self,
+        settings: &Settings,
+        identity: &Identity,
+        protocol: &str,
+        assignments: &[(String, Vec<u8>)],
+    ) -> Result<Vec<u8>> {
+        // The coordinator answers when the leader has decided.
+        let deadline = runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        let request = |version| SyncGroupRequest {
+            group_id: &self.group,
+            generation_id: generation(identity),
+            member_id: &identity.member,
+            group_instance_id: self.instance.as_deref().filter(|_| version >= 3),
+            protocol_type: Some(PROTOCOL_TYPE).filter(|_| version >= 5),
+            protocol_name: Some(protocol).filter(|_| version >= 5),
+            assignments: assignments
+                .iter()
+                .map(|(member_id, assignment)| SyncGroupRequestAssignment { member_id, assignment })
+                .collect(),
+        };
+        let reply: Reply<SyncGroupRequest<'_>> = self.call(self.lane, deadline, request).await?;
+        let response = reply.parse()?;
+        self.check(&reply, response.error_code)?;
+        self.check_protocol_type(response.protocol_type)?;
+        if let Some(theirs) = response.protocol_name.filter(|theirs| *theirs != protocol) {
+            return Err(Error::new(ErrorKind::Protocol, format!("joined with {protocol:?}, but the group uses {theirs:?}")));
+        }
+        Ok(response.assignment.to_vec())
+    }
+
+    pub(crate) async fn heartbeat(&self, settings: &Settings, identity: &Identity) -> Result<()> {
+        // So early that another try fits in the session.
+        let deadline = runtime::now() + self.request_timeout().min(settings.session_timeout / 3);
+        let request = |version| HeartbeatRequest {
+            group_id: &self.group,
+            generation_id: generation(identity),
+            member_id: &identity.member,
+            group_instance_id: self.instance.as_deref().filter(|_| version >= 3),
+        };
+        let reply: Reply<HeartbeatRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        self.check(&reply, reply.parse()?.error_code)
+    }
+
+    pub(crate) async fn leave(&self, member: &str, reason: &str, deadline: Instant) -> Result<()> {
+        let request = |version| {
+            let reason = Some(reason).filter(|_| version >= 5);
+            let identity = MemberIdentity { member_id: member, group_instance_id: None, reason };
+            LeaveGroupRequest {
+                group_id: &self.group,
+                member_id: if version < 3 { member } else { "" },
+                members: if version < 3 { Vec::new() } else { vec![identity] },
+            }
+        };
+        let reply: Reply<LeaveGroupRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let response = reply.parse()?;
+        self.check(&reply, response.error_code)?;
+        response.members.iter().try_for_each(|member| self.check(&reply, member.error_code))
+    }
+
+    pub(crate) async fn commit(&self, sender: &Sender, offsets: &Offsets) -> Outcome {
+        let deadline = runtime::now() + self.request_timeout();
+        let nobody = Identity::default();
+        let identity = if let Sender::Member(identity) = sender { identity } else { &nobody };
+        let view = self.cluster.view();
+        let request = |version| OffsetCommitRequest {
+            group_id: &self.group,
+            generation_id_or_member_epoch: generation(identity),
+            member_id: &identity.member,
+            group_instance_id: self.instance.as_deref().filter(|_| version >= 7 && identity.generation.is_some()),
+            topics: by_topic(offsets.iter())
+                .into_iter()
+                .map(|(topic, partitions)| OffsetCommitRequestTopic {
+                    name: if version < 10 { topic } else { "" },
+                    topic_id: if version < 10 { TopicId::ZERO } else { topic_id(&view, topic) },
+                    partitions: partitions
+                        .into_iter()
+                        .map(|(partition_index, offset)| OffsetCommitRequestPartition {
+                            partition_index,
+                            committed_offset: offset.offset.0,
+                            committed_leader_epoch: offset.leader_epoch.filter(|_| version >= 6).map_or(-1, |epoch| epoch.0),
+                            committed_metadata: Some(&offset.metadata),
+                        })
+                        .collect(),
+                })
+                .collect(),
+            ..OffsetCommitRequest::default()
+        };
+        let reply: Reply<OffsetCommitRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let mut outcome = Vec::new();
+        for topic in reply.parse()?.topics {
+            let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
+            for partition in topic.partitions {
+                let tp = TopicPartition { topic: name.clone(), partition: partition.partition_index.into() };
+                outcome.push((tp, self.check(&reply, partition.error_code)));
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Asks for committed offsets; those of open transactions are not final and fail with UNSTABLE_OFFSET_COMMIT (KIP-447).
+    pub(crate) async fn committed(&self, partitions: &[TopicPartition]) -> Result<Committed> {
+        let deadline = runtime::now() + self.request_timeout();
+        let view = self.cluster.view();
+        let topics = by_topic(partitions.iter().map(|tp| (tp, &())));
+        let numbers = |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
+        let request = |version| {
+            let mut request = OffsetFetchRequest { require_stable: version >= 7, ..OffsetFetchRequest::default() };
+            if version < 8 {
+                request.group_id = &self.group;
+                let topics = topics.iter();
+                let topics = topics.map(|(name, ps)| OffsetFetchRequestTopic { name, partition_indexes: numbers(ps) });
+                request.topics = Some(topics.collect());
+            } else {
+                let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
+                    name: if version < 10 { name } else { "" },
+                    topic_id: if version < 10 { TopicId::ZERO } else { topic_id(&view, name) },
+                    partition_indexes: numbers(partitions),
+                });
+                let topics = Some(topics.collect());
+                request.groups = vec![OffsetFetchRequestGroup { group_id: &self.group, topics, ..Default::default() }];
+            }
+            request
+        };
+        let reply: Reply<OffsetFetchRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let response = reply.parse()?;
+        self.check(&reply, response.error_code)?;
+        let mut committed = Committed::new();
+        let mut add = |name: &TopicName, partition: i32, code, offset: i64, epoch: i32, metadata: Option<&str>| {
+            let tp = TopicPartition { topic: name.clone(), partition: partition.into() };
+            let found = (offset >= 0).then(|| OffsetAndMetadata {
+                offset: Offset(offset),
+                leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
+                metadata: metadata.unwrap_or_default().to_owned(),
+            });
+            committed.insert(tp, self.check(&reply, code).map(|()| found));
+        };
+        for topic in &response.topics {
+            let name = TopicName::from(topic.name);
+            for p in &topic.partitions {
+                add(&name, p.partition_index, p.error_code, p.committed_offset, p.committed_leader_epoch, p.metadata);
+            }
+        }
+        for group in &response.groups {
+            self.check(&reply, group.error_code)?;
+            for topic in &group.topics {
+                let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
+                for p in &topic.partitions {
+                    add(&name, p.partition_index, p.error_code, p.committed_offset, p.committed_leader_epoch, p.metadata);
+                }
+            }
+        }
+        Ok(committed)
+    }
+
+    /// One attempt at the coordinator.
+    async fn call<R: Request>(&self, lane: Lane, deadline: Instant, request: impl Fn(i16) -> R) -> Result<Reply<R>> {
+        let key = self.key();
+        let found_by = deadline.min(runtime::now() + self.request_timeout());
+        let broker = self.cluster.coordinator(&key, found_by).await?;
+        self.cluster.call_with(broker, lane, deadline, request).await.inspect_err(|error| {
+            if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout) {
+                self.cluster.coordinator_moved(&key, broker);
+                self.cluster.request_refresh();
+            }
+        })
+    }
+
+    fn check<R: Request>(&self, reply: &Reply<R>, code: i16) -> Result<()> {
+        let Err(code) = ErrorCode::check(code) else { return Ok(()) };
+        if let Some(broker) = reply.broker().filter(|_| code.needs_coordinator_lookup()) {
+            self.cluster.coordinator_moved(&self.key(), broker);
+        }
+        let error = Error::broker(code).in_api(R::API.name());
+        Err(if let Some(broker) = reply.broker() { error.at_broker(broker) } else { error })
+    }
+
+    /// A group id in use by something else, such as Kafka Connect (KIP-559).
+    fn check_protocol_type(&self, theirs: Option<&str>) -> Result<()> {
+        match theirs.filter(|theirs| *theirs != PROTOCOL_TYPE) {
+            None => Ok(()),
+            Some(theirs) => Err(Error::broker(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+                .context(format!("group {:?} is one of {theirs:?}, not of consumers", self.group))),
+        }
+    }
+
+    fn key(&self) -> CoordinatorKey {
+        CoordinatorKey::group(&self.group)
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.cluster.config().request_timeout
+    }
+}
+
+fn by_topic<'a, T>(partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>) -> BTreeMap<&'a TopicName, Vec<(i32, &'a T)>> {
+    let mut topics: BTreeMap<&TopicName, Vec<(i32, &T)>> = BTreeMap::new();
+    for (tp, value) in partitions {
+        topics.entry(&tp.topic).or_default().push((tp.partition.0, value));
+    }
+    topics
+}
+
+/// An unknown topic gets no id; the coordinator then answers UNKNOWN_TOPIC_ID, which is tried again.
+fn topic_id(view: &ClusterView, name: &TopicName) -> TopicId {
+    view.topic(name).and_then(|topic| topic.id).unwrap_or(TopicId::ZERO)
+}
+
+fn topic_name(view: &ClusterView, name: &str, id: TopicId) -> Option<TopicName> {
+    if name.is_empty() { view.name_of(id).cloned() } else { Some(TopicName::from(name)) }
+}
+
+fn generation(identity: &Identity) -> i32 {
+    identity.generation.map_or(-1, |generation| generation.0)
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// What all consumers call their kind of group.
+const PROTOCOL_TYPE: &str = "consumer";
+
+/// For the answer to arrive, as Kafka's consumer allows.
+const GRACE: Duration = Duration::from_secs(5);
