@@ -7,6 +7,7 @@ use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
 use crate::cluster::Cluster;
 use crate::config::ClientConfig;
+use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Connector, TcpConnector};
 use crate::runtime::Runtime;
@@ -58,6 +59,14 @@ impl Client {
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
+    }
+
+    /// Starts a consumer; it connects when it has something to consume.
+    ///
+    /// # Errors
+    /// Config if a setting is impossible or contradicts another.
+    pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
+        Consumer::start(&self.cluster, config)
     }
 
     /// A handle that administers the cluster.

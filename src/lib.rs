@@ -21,7 +21,10 @@ pub use admin::{
 };
 pub use client::{Client, ClientStats};
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
-pub use consumer::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel, OffsetAndMetadata};
+pub use consumer::{
+    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
+    IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
+};
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
     BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,

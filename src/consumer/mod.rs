@@ -1,9 +1,166 @@
 //! Consuming: from brokers to records.
+//!
+//! ```text
+//!  application ── Consumer ── receive ◀── buffer ◀── fetch task ⇄ brokers
+//!       └──── ConsumerHandle ──▶ subscription ◀──▶ ┘
+//!                                     ▲
+//!                                group task ⇄ coordinator
+//! ```
+//! `subscription` is what all parts agree on; a change to it rings whom it concerns (`shared`). Nobody else is told anything.
+
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
 
 mod config;
+mod fetch;
 mod group;
+mod handle;
+mod isolation;
+mod offsets;
 mod position;
+mod rebalance;
+mod receive;
+mod record;
+mod shared;
+mod stream;
 mod subscription;
 
 pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
+pub use handle::ConsumerHandle;
+pub use offsets::OffsetAndTimestamp;
 pub use position::OffsetAndMetadata;
+pub use rebalance::{BoxFuture, RebalanceListener};
+pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};
+
+use fetch::buffer::Buffer;
+use fetch::task::Fetcher;
+use handle::Core;
+use receive::Receiver;
+use shared::Shared;
+use subscription::Subscription;
+
+use crate::cluster::{Cluster, Lane};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::batch::DecodeOptions;
+
+/// Receives records.
+///
+/// One consumer is one member of its group, if it has one, and is used by one task at a time; everything that others may do with it is
+/// on its [`ConsumerHandle`], whose methods it has too. Records of one partition come in offset order; partitions take turns.
+///
+/// Dropping it ends its tasks at once, without committing and without leaving the group: see [`Consumer::close`].
+pub struct Consumer {
+    handle: ConsumerHandle,
+    receiver: Receiver,
+}
+
+impl Consumer {
+    /// Starts a consumer's tasks.
+    ///
+    /// # Errors
+    /// Config for impossible settings.
+    pub(crate) fn start(cluster: &Cluster, config: ConsumerConfig) -> Result<Self> {
+        config.validate(cluster.config())?;
+        let runtime = cluster.runtime().child();
+        let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
+        let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some());
+        let buffer = Buffer::new(BUFFER_BYTES, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
+        let shared = Arc::new(Shared::new(subscription, buffer, decode));
+        let lanes = cluster.lanes();
+        let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
+        runtime.spawn(fetcher.run());
+        let receiver = Receiver::new(Arc::clone(&shared), config.max_poll_records);
+        let core = Core { shared, cluster: cluster.clone(), runtime, config, lanes };
+        Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
+    }
+
+    /// Waits for the next record of any assigned partition.
+    ///
+    /// Records of one partition come in offset order. Moves the position by one record and marks the one returned before as
+    /// processed, so an automatic commit may cover it (`enable.auto.commit`).
+    ///
+    /// # Errors
+    /// Config if nothing is subscribed or assigned; Closed. Corrupt, NoOffset, Truncated and what a broker refuses name
+    /// their partition, and are told once: the others go on with the next call.
+    ///
+    /// # Cancel safety
+    /// Safe: if the future is dropped, no record is lost and the position is unchanged.
+    pub async fn recv(&mut self) -> Result<ConsumerRecord> {
+        let Self { handle, receiver } = self;
+        let _waiting = Waiting(&handle.core.shared);
+        poll_fn(|context| receiver.poll_record(context)).await
+    }
+
+    /// Waits for the next records of any one partition: the cheapest way to consume.
+    ///
+    /// The batch is one as the broker stores it, at most `max.poll.records` of it. Moves the position behind the batch and
+    /// marks what was returned before as processed.
+    ///
+    /// # Errors
+    /// As [`Consumer::recv`].
+    ///
+    /// # Cancel safety
+    /// Safe: if the future is dropped, no record is lost and the position is unchanged.
+    pub async fn next_batch(&mut self) -> Result<RecordBatch> {
+        let Self { handle, receiver } = self;
+        let _waiting = Waiting(&handle.core.shared);
+        poll_fn(|context| receiver.poll_batch(context)).await
+    }
+
+    /// A handle for other tasks.
+    pub fn handle(&self) -> ConsumerHandle {
+        self.handle.clone()
+    }
+
+    /// Ends the consumer and waits until its tasks have ended.
+    ///
+    /// # Errors
+    /// Timeout if something has not ended in time; it ends all the same.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, everything still ends.
+    pub async fn close(self, timeout: Duration) -> Result<()> {
+        let core = &self.handle.core;
+        core.shared.close();
+        core.runtime.cancel();
+        tokio::time::timeout(timeout, core.runtime.join())
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, "the consumer's tasks did not end in time"))
+    }
+}
+
+/// What is fetched and not yet handed over takes at most about this much memory, decompressed (a guess: two full fetches of
+/// a few partitions, and as librdkafka's `queued.max.messages.kbytes`).
+const BUFFER_BYTES: usize = 64 * 1024 * 1024;
+
+impl Deref for Consumer {
+    type Target = ConsumerHandle;
+
+    fn deref(&self) -> &ConsumerHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.handle.core.shared.close();
+        self.handle.core.runtime.cancel();
+    }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+/// Ends the claim that the application waits for records, also when its future is dropped.
+struct Waiting<'a>(&'a Shared);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.stop_waiting();
+    }
+}

@@ -339,6 +339,33 @@ impl Subscription {
         true
     }
 
+    /// No record is as young as a reset asked for: it is the end, then.
+    pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, lease: LeaseId) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if let Phase::Resetting(to) = &mut entry.phase {
+            *to = ResetTo::Latest;
+            self.changed.insert(partition.clone());
+        }
+    }
+
+    /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
+    ///
+    /// Returns the error that the application must see if the policy is `none`.
+    pub(crate) fn recreated(&mut self, partition: &TopicPartition) -> Option<Error> {
+        let entry = self.entries.get_mut(partition)?;
+        entry.committed = None;
+        if matches!(entry.phase, Phase::AwaitingCommitted) {
+            return None;
+        }
+        let phase = match self.reset {
+            AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
+            _ => Phase::Resetting(ResetTo::Earliest),
+        };
+        let error = if let Phase::Stopped(error) = &phase { Some(error.clone()) } else { None };
+        self.jump(partition, phase).ok()?;
+        error
+    }
+
     /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
     pub(crate) fn leader_is(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: LeaderEpoch) {
         let Some(entry) = self.leased(partition, lease) else { return };

@@ -14,7 +14,7 @@ use super::{
     Attributes, BatchError, BatchErrorReason, CRC_START, HEADER_LEN, HeaderFields, MAGIC_AT, PREFIX_LEN, SealedRecords, checksum,
     legacy, zigzag,
 };
-use crate::ids::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::record::TimestampType;
 use crate::wire::compress::{self, Codec};
 
@@ -191,6 +191,20 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// The epoch of the leader that appended it (KIP-101); the old versions do not say.
+    pub(crate) fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        let epoch = matches!(self.format, Format::V2(_)).then(|| array(&self.bytes, PREFIX_LEN)).flatten();
+        epoch.map(i32::from_be_bytes).filter(|epoch| *epoch >= 0).map(LeaderEpoch)
+    }
+
+    /// Whether decoding takes more than a checksum.
+    pub(crate) fn is_heavy(&self) -> bool {
+        match &self.format {
+            Format::V2(header) => header.attributes.codec_id() != Codec::None.id(),
+            Format::Legacy(_) => true,
+        }
+    }
+
     /// Checks the checksum if that is wanted, and decompresses.
     /// # Errors
     /// Names the batch's offset; nothing of the batch can be read then.
@@ -301,9 +315,9 @@ impl Records {
         self.data.len()
     }
 
-    /// A part of these records (a key or a value) as shared bytes, without a copy.
-    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
-        self.data.slice_ref(part)
+    /// All of them, as they are encoded.
+    pub(crate) fn data(&self) -> &Bytes {
+        &self.data
     }
 }
 

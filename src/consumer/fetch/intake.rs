@@ -1,0 +1,92 @@
+//! From the bytes of one partition's answer to pieces of the buffer, by the headers of its batches alone.
+//!
+//! Pure. Says where to fetch on, what the application may not see, and from which offset on nothing can be read.
+
+use bytes::Bytes;
+
+use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::isolation::{Aborted, Isolation, Kind};
+use crate::consumer::position::Position;
+use crate::error::{Error, ErrorKind};
+use crate::ids::Offset;
+use crate::wire::batch::{Batch, BatchError, Batches, ControlMarker, DecodeOptions};
+
+/// What came of an answer.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    /// In offset order. The last one may be a failure.
+    pub(crate) pieces: Vec<Piece>,
+    /// What to fetch next; where it was if the answer held nothing new.
+    pub(crate) next: Position,
+    /// What ends the reading of this partition, also told by the last piece.
+    pub(crate) failure: Option<Error>,
+}
+
+/// Sorts the batches of an answer to a fetch from `from`.
+///
+/// The last batch may be cut off, which is how brokers fill a reply, but then others come before it (KIP-74).
+pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, options: &DecodeOptions) -> Intake {
+    let mut isolation = Isolation::new(aborted);
+    let mut intake = Intake { pieces: Vec::new(), next: from, failure: None };
+    let is_empty = records.is_empty();
+    let mut has_batch = false;
+    for batch in Batches::new(records) {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                intake.fail(error.into());
+                return intake;
+            }
+        };
+        has_batch = true;
+        if batch.last_offset() < intake.next.offset {
+            continue;
+        }
+        let admitted = kind(&batch, &isolation, options)
+            .map(|kind| isolation.admits(kind, batch.producer().map(|(id, _)| id), batch.last_offset()));
+        match admitted {
+            Ok(is_admitted) => intake.take(batch, is_admitted),
+            Err(error) => {
+                intake.fail(error.into());
+                return intake;
+            }
+        }
+    }
+    if !has_batch && !is_empty {
+        intake.fail(Error::new(ErrorKind::Corrupt, "the broker's answer does not hold one whole batch"));
+    }
+    intake
+}
+
+impl Intake {
+    fn take(&mut self, batch: Batch, is_admitted: bool) {
+        let leader_epoch = batch.leader_epoch();
+        let start = self.next.offset;
+        let next = batch.next_offset();
+        self.next = Position { offset: next, leader_epoch: leader_epoch.or(self.next.leader_epoch) };
+        match self.pieces.last_mut() {
+            Some(last) if !is_admitted => last.next = next,
+            _ => {
+                let content = if is_admitted { Content::Fetched(batch) } else { Content::Skipped };
+                self.pieces.push(Piece { content, start, next, leader_epoch });
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        let at: Offset = self.next.offset;
+        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: at, next: at, leader_epoch: None });
+        self.failure = Some(error);
+    }
+}
+
+fn kind(batch: &Batch, isolation: &Isolation, options: &DecodeOptions) -> Result<Kind, BatchError> {
+    if !batch.is_control() {
+        return Ok(if batch.is_transactional() { Kind::Transactional } else { Kind::Plain });
+    }
+    if !isolation.needs_markers() {
+        return Ok(Kind::Control);
+    }
+    let marker = batch.control(options)?.map(|record| record.marker);
+    Ok(if marker == Some(ControlMarker::Abort) { Kind::AbortMarker } else { Kind::Control })
+}

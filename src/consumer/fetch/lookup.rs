@@ -1,0 +1,199 @@
+//! Which partitions must ask their leader something before they can be fetched: an offset by time, or where an epoch ended.
+//!
+//! Pure. Questions to one broker go together. A question that fails waits and is asked again; one whose lease has ended is
+//! forgotten, with its answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::clock::Random;
+use crate::cluster::Backoff;
+use crate::consumer::position::{LeaseId, Position, ResetTo};
+use crate::ids::{BrokerId, LeaderEpoch, TopicPartition};
+
+/// What a leader is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Question {
+    /// Which offset to start at (ListOffsets).
+    Offset(ResetTo),
+    /// Whether the log still holds what was read up to here (OffsetForLeaderEpoch, KIP-320).
+    Epoch(Position),
+}
+
+/// One question of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) partition: TopicPartition,
+    pub(crate) lease: LeaseId,
+    pub(crate) question: Question,
+    /// The epoch of the leader that is asked.
+    pub(crate) leader_epoch: Option<LeaderEpoch>,
+}
+
+/// Questions of one kind to one broker.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ask {
+    pub(crate) broker: BrokerId,
+    pub(crate) questions: Vec<Asked>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    entries: BTreeMap<TopicPartition, Entry>,
+    ready: BTreeSet<TopicPartition>,
+    resting: BTreeSet<(Instant, TopicPartition)>,
+    backoff: Backoff,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lease: LeaseId,
+    question: Question,
+    failures: u32,
+    due: Option<Instant>,
+}
+
+impl Lookups {
+    pub(crate) fn new(backoff: Backoff, random: Random) -> Self {
+        let (entries, ready, resting) = Default::default();
+        Self { entries, ready, resting, backoff, random }
+    }
+
+    /// Has a question asked; one that is being asked already under the same lease is not asked twice.
+    pub(crate) fn want(&mut self, partition: &TopicPartition, lease: LeaseId, question: Question) {
+        if self.entries.get(partition).is_some_and(|entry| entry.lease == lease && entry.question == question) {
+            return;
+        }
+        self.forget(partition);
+        self.entries.insert(partition.clone(), Entry { lease, question, failures: 0, due: None });
+        self.ready.insert(partition.clone());
+    }
+
+    /// Asks nothing for a partition.
+    pub(crate) fn forget(&mut self, partition: &TopicPartition) {
+        let Some(entry) = self.entries.remove(partition) else { return };
+        self.ready.remove(partition);
+        if let Some(due) = entry.due {
+            self.resting.remove(&(due, partition.clone()));
+        }
+    }
+
+    /// Lets a question wait after a failure, if its lease has not ended.
+    pub(crate) fn failed(&mut self, partition: &TopicPartition, lease: LeaseId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease == lease) else { return };
+        entry.failures = entry.failures.saturating_add(1);
+        let due = now + self.backoff.after(entry.failures, &mut self.random);
+        if let Some(before) = entry.due.replace(due) {
+            self.resting.remove(&(before, partition.clone()));
+        }
+        self.resting.insert((due, partition.clone()));
+    }
+
+    /// Requests to make now; a partition without a leader waits, and the second value says that there was one.
+    pub(crate) fn poll(
+        &mut self,
+        leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>,
+        now: Instant,
+    ) -> (Vec<Ask>, bool) {
+        self.wake(now);
+        let mut asks: BTreeMap<(BrokerId, bool), Vec<Asked>> = BTreeMap::new();
+        let mut is_leaderless = false;
+        for partition in std::mem::take(&mut self.ready) {
+            let Some(entry) = self.entries.get(&partition) else { continue };
+            let Some((broker, leader_epoch)) = leader(&partition) else {
+                is_leaderless = true;
+                let lease = entry.lease;
+                self.failed(&partition, lease, now);
+                continue;
+            };
+            let asked = Asked { lease: entry.lease, question: entry.question, leader_epoch, partition };
+            let is_epoch = matches!(entry.question, Question::Epoch(_));
+            asks.entry((broker, is_epoch)).or_default().push(asked);
+        }
+        let asks = asks.into_iter().map(|((broker, _), questions)| Ask { broker, questions });
+        (asks.collect(), is_leaderless)
+    }
+
+    /// When to poll again though nothing has happened.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.resting.first().map(|(due, _)| *due)
+    }
+
+    /// Asks at once what waits for a leader or a broker: the cluster has changed.
+    pub(crate) fn hurry(&mut self) {
+        for (_, partition) in std::mem::take(&mut self.resting) {
+            if let Some(entry) = self.entries.get_mut(&partition) {
+                entry.due = None;
+                self.ready.insert(partition);
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some((due, _)) = self.resting.first()
+            && *due <= now
+            && let Some((_, partition)) = self.resting.pop_first()
+        {
+            if let Some(entry) = self.entries.get_mut(&partition) {
+                entry.due = None;
+                self.ready.insert(partition);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tp(partition: i32) -> TopicPartition {
+        TopicPartition::new("t", partition)
+    }
+
+    fn lookups() -> (Lookups, Instant) {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        (Lookups::new(backoff, Random::new(1)), Instant::now())
+    }
+
+    const EARLIEST: Question = Question::Offset(ResetTo::Earliest);
+
+    fn on_one(_: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
+        Some((BrokerId(1), None))
+    }
+
+    #[test]
+    fn questions_to_one_broker_go_together_and_once() {
+        let (mut lookups, now) = lookups();
+        lookups.want(&tp(0), LeaseId(1), EARLIEST);
+        lookups.want(&tp(1), LeaseId(2), EARLIEST);
+        let (asks, is_leaderless) = lookups.poll(on_one, now);
+        assert_eq!((asks.len(), asks[0].questions.len(), is_leaderless), (1, 2, false));
+        lookups.want(&tp(1), LeaseId(2), EARLIEST);
+        assert_eq!(lookups.poll(on_one, now).0, []);
+    }
+
+    #[test]
+    fn partition_without_leader_waits() {
+        let (mut lookups, now) = lookups();
+        lookups.want(&tp(0), LeaseId(1), EARLIEST);
+        let (asks, is_leaderless) = lookups.poll(|_| None, now);
+        assert!(asks.is_empty() && is_leaderless);
+        let due = lookups.poll_timeout().expect("it waits");
+        assert_eq!(lookups.poll(on_one, now).0, []);
+        assert_eq!(lookups.poll(on_one, due).0.len(), 1);
+    }
+
+    #[test]
+    fn failure_of_an_ended_lease_delays_nothing() {
+        let (mut lookups, now) = lookups();
+        lookups.want(&tp(0), LeaseId(1), EARLIEST);
+        lookups.poll(on_one, now);
+        lookups.want(&tp(0), LeaseId(2), EARLIEST);
+        lookups.failed(&tp(0), LeaseId(1), now);
+        assert_eq!(lookups.poll(on_one, now).0[0].questions[0].lease, LeaseId(2));
+    }
+}

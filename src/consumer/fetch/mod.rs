@@ -1,0 +1,9 @@
+//! Fetching: from the position of each assigned partition to batches that wait to be handed over.
+
+pub(super) mod buffer;
+pub(super) mod intake;
+pub(super) mod lookup;
+pub(super) mod planner;
+pub(super) mod rpc;
+pub(super) mod session;
+pub(super) mod task;

@@ -1,0 +1,344 @@
+//! Fetch, ListOffsets and OffsetForLeaderEpoch between our words and the protocol's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::cluster::{Cluster, Lane, LeaderHint};
+use crate::config::BrokerAddress;
+use crate::consumer::config::{ConsumerConfig, IsolationLevel};
+use crate::consumer::fetch::lookup::{Ask, Asked, Question};
+use crate::consumer::fetch::planner::Plan;
+use crate::consumer::fetch::session::SessionRequest;
+use crate::consumer::isolation::Aborted;
+use crate::consumer::position::{Position, ResetTo};
+use crate::error::{Error, ErrorCode, Result};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::wire::messages::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint, PartitionData,
+};
+use crate::wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use crate::wire::messages::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+
+/// The settings of a consumer that a Fetch request carries.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchSettings {
+    pub(crate) min_bytes: i32,
+    pub(crate) max_bytes: i32,
+    pub(crate) max_partition_bytes: i32,
+    pub(crate) max_wait: Duration,
+    pub(crate) isolation: IsolationLevel,
+    pub(crate) rack: Option<String>,
+    /// How long a reply may take beyond `max_wait`.
+    pub(crate) timeout: Duration,
+}
+
+impl FetchSettings {
+    pub(crate) fn new(config: &ConsumerConfig, request_timeout: Duration) -> Self {
+        Self {
+            min_bytes: config.fetch_min_bytes,
+            max_bytes: config.fetch_max_bytes,
+            max_partition_bytes: config.max_partition_fetch_bytes,
+            max_wait: config.fetch_max_wait,
+            isolation: config.isolation_level,
+            rack: config.client_rack.clone(),
+            timeout: request_timeout,
+        }
+    }
+}
+
+/// What a broker answered to a fetch.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) session: i32,
+    pub(crate) error: Option<ErrorCode>,
+    pub(crate) partitions: Vec<FetchedPartition>,
+    /// Leaders that the reply names (KIP-951).
+    pub(crate) hints: Vec<LeaderHint>,
+}
+
+/// What a broker answered for one partition.
+#[derive(Debug)]
+pub(crate) struct FetchedPartition {
+    pub(crate) partition: TopicPartition,
+    pub(crate) error: Option<ErrorCode>,
+    pub(crate) high_watermark: Option<Offset>,
+    pub(crate) last_stable: Option<Offset>,
+    pub(crate) log_start: Option<Offset>,
+    /// Where the log parted from what was read.
+    pub(crate) diverging: Option<Position>,
+    /// A replica that is nearer (KIP-392).
+    pub(crate) preferred: Option<BrokerId>,
+    pub(crate) aborted: Vec<Aborted>,
+    pub(crate) records: Bytes,
+}
+
+/// Makes one fetch.
+///
+/// # Errors
+/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+pub(crate) async fn fetch(
+    cluster: &Cluster,
+    lane: Lane,
+    settings: &FetchSettings,
+    plan: &Plan,
+    names: &BTreeMap<TopicId, TopicName>,
+    deadline: Instant,
+) -> Result<Fetched> {
+    let reply = cluster.call_with(plan.broker, lane, deadline, |version| fetch_request(settings, &plan.request, version)).await?;
+    let frame = reply.frame().clone();
+    let response = reply.parse()?;
+    Ok(fetched(&response, &frame, names))
+}
+
+fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, version: i16) -> FetchRequest<'a> {
+    let mut topics: Vec<FetchTopic<'a>> = Vec::new();
+    for (partition, want) in &session.fetch {
+        let wanted = FetchPartition {
+            partition: partition.partition.0,
+            current_leader_epoch: want.leader_epoch.map_or(-1, |epoch| epoch.0),
+            fetch_offset: want.offset.0,
+            partition_max_bytes: settings.max_partition_bytes,
+            ..FetchPartition::default()
+        };
+        let topic_id = want.topic_id.unwrap_or(TopicId::ZERO);
+        match topics.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
+            Some(topic) => topic.partitions.push(wanted),
+            None => topics.push(FetchTopic { topic: &partition.topic, topic_id, partitions: vec![wanted] }),
+        }
+    }
+    let mut forgotten: Vec<ForgottenTopic<'a>> = Vec::new();
+    for (partition, topic_id) in &session.forget {
+        let topic_id = topic_id.unwrap_or(TopicId::ZERO);
+        match forgotten.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
+            Some(topic) => topic.partitions.push(partition.partition.0),
+            None => {
+                forgotten.push(ForgottenTopic { topic: &partition.topic, topic_id, partitions: vec![partition.partition.0] });
+            }
+        }
+    }
+    // Before version 7 there are no sessions, and every request is a full one.
+    let has_sessions = version >= 7;
+    FetchRequest {
+        max_wait_ms: millis(settings.max_wait),
+        min_bytes: settings.min_bytes,
+        max_bytes: settings.max_bytes,
+        isolation_level: settings.isolation.wire(),
+        session_id: if has_sessions { session.id } else { 0 },
+        session_epoch: if has_sessions { session.epoch } else { -1 },
+        topics,
+        forgotten_topics_data: if has_sessions { forgotten } else { Vec::new() },
+        rack_id: settings.rack.as_deref().unwrap_or_default(),
+        ..FetchRequest::default()
+    }
+}
+
+fn fetched(response: &FetchResponse<'_>, frame: &Bytes, names: &BTreeMap<TopicId, TopicName>) -> Fetched {
+    let mut partitions = Vec::new();
+    let mut hints = Vec::new();
+    for topic in &response.responses {
+        let name = match topic.topic_id.known() {
+            Some(id) => names.get(&id).cloned(),
+            None => Some(TopicName::from(topic.topic)),
+        };
+        // A topic that was not asked for: a session's memory of one that has been created anew.
+        let Some(name) = name else { continue };
+        for data in &topic.partitions {
+            let partition = TopicPartition { topic: name.clone(), partition: PartitionId(data.partition_index) };
+            if data.current_leader.leader_id >= 0 && data.current_leader.leader_epoch >= 0 {
+                hints.push(hint(&partition, data, &response.node_endpoints));
+            }
+            partitions.push(fetched_partition(partition, data, frame));
+        }
+    }
+    Fetched { session: response.session_id, error: ErrorCode::check(response.error_code).err(), partitions, hints }
+}
+
+fn fetched_partition(partition: TopicPartition, data: &PartitionData<'_>, frame: &Bytes) -> FetchedPartition {
+    let aborted = data.aborted_transactions.iter().flatten().map(|transaction| Aborted {
+        producer: ProducerId(transaction.producer_id),
+        first_offset: Offset(transaction.first_offset),
+    });
+    FetchedPartition {
+        partition,
+        error: ErrorCode::check(data.error_code).err(),
+        high_watermark: known_offset(data.high_watermark),
+        last_stable: known_offset(data.last_stable_offset),
+        log_start: known_offset(data.log_start_offset),
+        diverging: known_offset(data.diverging_epoch.end_offset)
+            .map(|offset| Position { offset, leader_epoch: known_epoch(data.diverging_epoch.epoch) }),
+        preferred: (data.preferred_read_replica >= 0).then_some(BrokerId(data.preferred_read_replica)),
+        aborted: aborted.collect(),
+        records: data.records.map(|records| frame.slice_ref(records)).unwrap_or_default(),
+    }
+}
+
+fn hint(partition: &TopicPartition, data: &PartitionData<'_>, endpoints: &[NodeEndpoint<'_>]) -> LeaderHint {
+    let leader = &data.current_leader;
+    let endpoint = endpoints.iter().find(|endpoint| endpoint.node_id == leader.leader_id);
+    let address = endpoint.and_then(|endpoint| Some(BrokerAddress::new(endpoint.host, u16::try_from(endpoint.port).ok()?)));
+    LeaderHint {
+        partition: partition.clone(),
+        leader: BrokerId(leader.leader_id),
+        epoch: LeaderEpoch(leader.leader_epoch),
+        address,
+    }
+}
+
+/// What one partition answered to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The offset, with its leader epoch, and the timestamp of its record.
+    Offset { position: Position, timestamp: Option<Timestamp> },
+    /// No record is that young.
+    NoOffset,
+    /// The newest epoch not above the one asked for, and where it ended; `None` if the broker does not know.
+    EpochEnd(Option<Position>),
+    Refused(ErrorCode),
+}
+
+/// Asks what [`super::lookup`] planned; the answers are in no order.
+///
+/// # Errors
+/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+pub(crate) async fn ask(
+    cluster: &Cluster,
+    ask: &Ask,
+    isolation: IsolationLevel,
+    deadline: Instant,
+) -> Result<Vec<(TopicPartition, Answer)>> {
+    match ask.questions.first().map(|asked| asked.question) {
+        Some(Question::Offset(_)) => {
+            let now = cluster.wall_clock().now();
+            let time_of = |asked: &Asked| match asked.question {
+                Question::Offset(to) => time_of(to, now),
+                Question::Epoch(_) => LATEST,
+            };
+            let asked: Vec<_> =
+                ask.questions.iter().map(|asked| (&asked.partition, asked.leader_epoch, time_of(asked))).collect();
+            list_offsets(cluster, ask.broker, &asked, isolation, deadline).await
+        }
+        Some(Question::Epoch(_)) => epoch_ends(cluster, ask, deadline).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The times by which ListOffsets is asked for an end of the log.
+pub(crate) const LATEST: i64 = -1;
+pub(crate) const EARLIEST: i64 = -2;
+
+fn time_of(to: ResetTo, now: Timestamp) -> i64 {
+    match to {
+        ResetTo::Earliest => EARLIEST,
+        ResetTo::Latest => LATEST,
+        ResetTo::Time(time) => time.0,
+        ResetTo::Ago(ago) => now.0.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)).max(0),
+    }
+}
+
+/// Asks a leader for offsets by time.
+///
+/// # Errors
+/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+pub(crate) async fn list_offsets(
+    cluster: &Cluster,
+    broker: BrokerId,
+    asked: &[(&TopicPartition, Option<LeaderEpoch>, i64)],
+    isolation: IsolationLevel,
+    deadline: Instant,
+) -> Result<Vec<(TopicPartition, Answer)>> {
+    let request = |version: i16| {
+        let mut topics: Vec<ListOffsetsTopic<'_>> = Vec::new();
+        for (partition, epoch, timestamp) in asked {
+            let current_leader_epoch = if version >= 4 { epoch.map_or(-1, |epoch| epoch.0) } else { -1 };
+            let wanted =
+                ListOffsetsPartition { partition_index: partition.partition.0, current_leader_epoch, timestamp: *timestamp };
+            match topics.last_mut().filter(|topic| topic.name == &*partition.topic) {
+                Some(topic) => topic.partitions.push(wanted),
+                None => topics.push(ListOffsetsTopic { name: &partition.topic, partitions: vec![wanted] }),
+            }
+        }
+        ListOffsetsRequest {
+            replica_id: -1,
+            isolation_level: isolation.wire(),
+            topics,
+            // Kafka's own consumer gives tiered storage as long as a request may take.
+            timeout_ms: millis(cluster.config().request_timeout),
+        }
+    };
+    let reply = cluster.call_with(broker, Lane::Control, deadline, request).await?;
+    let response = reply.parse()?;
+    let mut answers = Vec::with_capacity(asked.len());
+    for topic in &response.topics {
+        for found in &topic.partitions {
+            let partition = TopicPartition::new(topic.name, found.partition_index);
+            let answer = match (ErrorCode::check(found.error_code), known_offset(found.offset)) {
+                (Err(code), _) => Answer::Refused(code),
+                (Ok(()), Some(offset)) => Answer::Offset {
+                    position: Position { offset, leader_epoch: known_epoch(found.leader_epoch) },
+                    timestamp: (found.timestamp >= 0).then_some(Timestamp(found.timestamp)),
+                },
+                (Ok(()), None) => Answer::NoOffset,
+            };
+            answers.push((partition, answer));
+        }
+    }
+    Ok(answers)
+}
+
+async fn epoch_ends(cluster: &Cluster, ask: &Ask, deadline: Instant) -> Result<Vec<(TopicPartition, Answer)>> {
+    let request = |_| {
+        let mut topics: Vec<OffsetForLeaderTopic<'_>> = Vec::new();
+        for Asked { partition, question, leader_epoch, .. } in &ask.questions {
+            let Question::Epoch(Position { leader_epoch: Some(read_in), .. }) = question else { continue };
+            let wanted = OffsetForLeaderPartition {
+                partition: partition.partition.0,
+                current_leader_epoch: leader_epoch.map_or(-1, |epoch| epoch.0),
+                leader_epoch: read_in.0,
+            };
+            match topics.last_mut().filter(|topic| topic.topic == &*partition.topic) {
+                Some(topic) => topic.partitions.push(wanted),
+                None => topics.push(OffsetForLeaderTopic { topic: &partition.topic, partitions: vec![wanted] }),
+            }
+        }
+        // -1: a consumer, not a replica. The schema's default of -2 is a debugging consumer.
+        OffsetForLeaderEpochRequest { replica_id: -1, topics }
+    };
+    let reply = cluster.call_with(ask.broker, Lane::Control, deadline, request).await?;
+    let response = reply.parse()?;
+    let mut answers = Vec::with_capacity(ask.questions.len());
+    for topic in &response.topics {
+        for end in &topic.partitions {
+            let partition = TopicPartition::new(topic.topic, end.partition);
+            let answer = match ErrorCode::check(end.error_code) {
+                Err(code) => Answer::Refused(code),
+                Ok(()) => {
+                    let position = known_offset(end.end_offset).zip(known_epoch(end.leader_epoch));
+                    Answer::EpochEnd(position.map(|(offset, epoch)| Position { offset, leader_epoch: Some(epoch) }))
+                }
+            };
+            answers.push((partition, answer));
+        }
+    }
+    Ok(answers)
+}
+
+/// The error of a partition's answer.
+pub(crate) fn refusal(code: ErrorCode, api: &'static str, partition: &TopicPartition) -> Error {
+    Error::broker(code).in_api(api).at_partition(partition.clone())
+}
+
+fn known_offset(offset: i64) -> Option<Offset> {
+    (offset >= 0).then_some(Offset(offset))
+}
+
+fn known_epoch(epoch: i32) -> Option<LeaderEpoch> {
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}

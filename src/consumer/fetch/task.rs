@@ -1,0 +1,573 @@
+//! The fetcher: one task per consumer that turns positions into lookups and fetches, and answers into pieces of the buffer.
+//!
+//! It owns the planner and the lookups. Each request runs as a task of its own and reports by a channel, which holds at most
+//! one event per request under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use crate::clock::Random;
+use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
+use crate::consumer::config::ConsumerConfig;
+use crate::consumer::fetch::buffer::Job;
+use crate::consumer::fetch::lookup::{Ask, Asked, Lookups, Question};
+use crate::consumer::fetch::planner::{Outcome, Plan, Planner};
+use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched, FetchedPartition};
+use crate::consumer::fetch::session::Want;
+use crate::consumer::fetch::intake;
+use crate::consumer::position::{Lease, LeaseId, Phase, Position};
+use crate::consumer::shared::Shared;
+use crate::consumer::subscription::{Interest, Standing};
+use crate::error::{Class, Error, ErrorCode, Result};
+use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
+use crate::runtime::{self, Runtime};
+
+/// See the [module](self).
+pub(crate) struct Fetcher {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    runtime: Runtime,
+    lane: Lane,
+    settings: Arc<FetchSettings>,
+    auto_create: bool,
+    planner: Planner,
+    lookups: Lookups,
+    /// What the planner and the lookups know of each partition.
+    leases: BTreeMap<TopicPartition, Arc<Lease>>,
+    topic_ids: BTreeMap<TopicName, TopicId>,
+    names: Arc<BTreeMap<TopicId, TopicName>>,
+    view: Arc<ClusterView>,
+    topics: InterestGuard,
+    wanted_topics: Topics,
+    refresh: Refresh,
+    /// Errors that the application was told, so that it is told once.
+    told: BTreeSet<(LeaseId, ErrorCode)>,
+    told_topics: BTreeSet<(TopicName, ErrorCode)>,
+    decoders: usize,
+    events: mpsc::Receiver<Event>,
+    report: mpsc::Sender<Event>,
+}
+
+/// Asks for newer metadata while a partition has no leader, ever more seldom.
+#[derive(Debug)]
+struct Refresh {
+    backoff: Backoff,
+    random: Random,
+    failures: u32,
+    due: Option<Instant>,
+}
+
+enum Event {
+    Fetched { broker: BrokerId, result: Result<Fetched> },
+    Answered { ask: Ask, result: Result<Vec<(TopicPartition, Answer)>> },
+    Decoded,
+}
+
+/// Reports that wait for the fetcher; more make the reporting tasks wait.
+const EVENTS: usize = 64;
+
+/// Compressed bytes that one decoding job takes on (a guess: enough to be worth a thread, few enough to share the work).
+const JOB_BYTES: usize = 256 * 1024;
+
+impl Fetcher {
+    pub(crate) fn new(shared: Arc<Shared>, cluster: &Cluster, runtime: &Runtime, lane: Lane, config: &ConsumerConfig) -> Self {
+        let backoff = cluster.retry_backoff();
+        let client = cluster.config();
+        let (report, events) = mpsc::channel(EVENTS);
+        Self {
+            shared,
+            runtime: runtime.clone(),
+            lane,
+            settings: Arc::new(FetchSettings::new(config, client.request_timeout)),
+            auto_create: config.allow_auto_create_topics,
+            planner: Planner::new(backoff, client.metadata_max_age, cluster.random()),
+            lookups: Lookups::new(backoff, cluster.random()),
+            leases: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
+            names: Arc::default(),
+            view: cluster.view(),
+            topics: cluster.want(Topics::default()),
+            wanted_topics: Topics::default(),
+            refresh: Refresh { backoff, random: cluster.random(), failures: 0, due: None },
+            told: BTreeSet::new(),
+            told_topics: BTreeSet::new(),
+            decoders: 0,
+            events,
+            report,
+            cluster: cluster.for_task(),
+        }
+    }
+
+    /// Fetches until the consumer's runtime is cancelled.
+    pub(crate) async fn run(mut self) {
+        let mut views = self.cluster.watch();
+        let mut failures = self.cluster.watch_failure();
+        let shared = Arc::clone(&self.shared);
+        loop {
+            self.drive(runtime::now());
+            let timeouts = [self.planner.poll_timeout(), self.lookups.poll_timeout(), self.refresh.due];
+            let timeout = timeouts.into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => self.handle(event, runtime::now()),
+                () = shared.to_fetcher.notified() => {}
+                changed = views.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let view = Arc::clone(&views.borrow_and_update());
+                    self.handle_view(view);
+                }
+                changed = failures.changed() => {
+                    let failure = failures.borrow_and_update().clone();
+                    match (changed, failure) {
+                        (Err(_), _) => return,
+                        (Ok(()), Some(error)) if is_final(&error) => self.shared.raise(error),
+                        _ => {}
+                    }
+                }
+                () = runtime::sleep_until_some(timeout) => {}
+            }
+        }
+    }
+
+    /// Does all that can be done now.
+    fn drive(&mut self, now: Instant) {
+        self.follow_interest();
+        self.look_at_changes(now);
+        if self.refresh.due.is_some_and(|due| due <= now) {
+            self.refresh.due = None;
+            self.cluster.request_refresh();
+            // Asked again unless the view brings a leader.
+            self.refresh_later(now);
+        }
+        self.start_lookups(now);
+        self.start_fetches(now);
+        self.start_decoding();
+    }
+
+    /// Has metadata known of what is assigned or subscribed.
+    fn follow_interest(&mut self) {
+        let (mut topics, all) = self.shared.read(|subscription| match subscription.interest() {
+            Interest::Topics(topics) => (topics.clone(), false),
+            Interest::Pattern(_) => (BTreeSet::new(), true),
+            Interest::Nothing | Interest::Manual => (BTreeSet::new(), false),
+        });
+        topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
+        let wanted = Topics { topics, all, auto_create: self.auto_create };
+        if wanted != self.wanted_topics {
+            self.topics.set(wanted.clone());
+            self.wanted_topics = wanted;
+        }
+    }
+
+    fn look_at_changes(&mut self, now: Instant) {
+        loop {
+            let mut changed = self.shared.update(|subscription| subscription.take_changed());
+            changed.extend(self.shared.buffer(|buffer| buffer.take_relieved()).iter().map(|lease| lease.partition().clone()));
+            if changed.is_empty() {
+                return;
+            }
+            for partition in changed {
+                self.look_at(&partition, now);
+            }
+            self.follow_interest();
+        }
+    }
+
+    /// Has a partition looked up, fetched or left alone, as it stands.
+    fn look_at(&mut self, partition: &TopicPartition, now: Instant) {
+        let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) else {
+            if let Some(ended) = self.leases.remove(partition) {
+                self.end(&ended);
+            }
+            self.planner.forget(partition);
+            self.lookups.forget(partition);
+            return;
+        };
+        let before = self.leases.insert(partition.clone(), Arc::clone(&standing.lease));
+        if let Some(before) = before.filter(|before| before.id() != standing.lease.id()) {
+            self.end(&before);
+        }
+        let lease = standing.lease.id();
+        match standing.phase {
+            Phase::AwaitingCommitted | Phase::Stopped(_) => {
+                self.planner.forget(partition);
+                self.lookups.forget(partition);
+            }
+            Phase::Resetting(to) => {
+                self.planner.forget(partition);
+                self.lookups.want(partition, lease, Question::Offset(to));
+            }
+            Phase::Validating(position) => {
+                self.planner.forget(partition);
+                self.lookups.want(partition, lease, Question::Epoch(position));
+            }
+            Phase::Fetching(position) => {
+                self.lookups.forget(partition);
+                self.want(partition, &standing, position, now);
+            }
+        }
+    }
+
+    fn end(&mut self, lease: &Arc<Lease>) {
+        let id = lease.id();
+        self.shared.buffer(|buffer| buffer.drop_lease(id));
+        self.told.retain(|(told, _)| *told != id);
+    }
+
+    fn want(&mut self, partition: &TopicPartition, standing: &Standing, position: Position, now: Instant) {
+        let lease = standing.lease.id();
+        let known = self.view.partition(partition);
+        let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
+            self.planner.suspend(partition);
+            self.refresh_later(now);
+            return;
+        };
+        if let Some(epoch) = leader_epoch
+            && standing.validated < Some(epoch)
+        {
+            let is_held_up = self.shared.update(|subscription| {
+                subscription.leader_is(partition, lease, epoch);
+                matches!(subscription.standing(partition), Some(Standing { phase: Phase::Validating(_), .. }))
+            });
+            if is_held_up {
+                return;
+            }
+        }
+        if standing.held || self.shared.buffer(|buffer| buffer.is_full(lease)) {
+            self.planner.suspend(partition);
+            return;
+        }
+        let topic_id = self.topic_ids.get(&partition.topic).copied();
+        self.planner.want(partition, Want { lease, offset: position.offset, leader_epoch, topic_id }, leader, now);
+    }
+
+    fn refresh_later(&mut self, now: Instant) {
+        if self.refresh.due.is_none() {
+            self.refresh.failures = self.refresh.failures.saturating_add(1);
+            self.refresh.due = Some(now + self.refresh.backoff.after(self.refresh.failures, &mut self.refresh.random));
+        }
+    }
+
+    fn handle_view(&mut self, view: Arc<ClusterView>) {
+        self.view = view;
+        self.refresh.due = None;
+        let mut has_new_ids = false;
+        // Of a pattern, those that came of it.
+        let mut topics = self.wanted_topics.topics.clone();
+        topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
+        for name in &topics {
+            let Some(topic) = self.view.topic(name) else { continue };
+            if let Some(code) = topic.error.filter(|code| code.class() != Class::Retriable)
+                && self.told_topics.insert((name.clone(), code))
+            {
+                self.shared.raise(Error::broker(code).in_api("Metadata").context(format_args!("topic {name}")));
+            }
+            let Some(id) = topic.id else { continue };
+            let before = self.topic_ids.insert(name.clone(), id);
+            has_new_ids |= before != Some(id);
+            if before.is_some_and(|before| before != id) {
+                self.handle_recreated(name);
+            }
+        }
+        if has_new_ids {
+            self.names = Arc::new(self.topic_ids.iter().map(|(name, id)| (*id, name.clone())).collect());
+        }
+        self.lookups.hurry();
+        let now = runtime::now();
+        for partition in self.leases.keys().cloned().collect::<Vec<_>>() {
+            self.look_at(&partition, now);
+        }
+        if self.refresh.due.is_none() {
+            self.refresh.failures = 0;
+        }
+    }
+
+    fn handle_recreated(&mut self, name: &TopicName) {
+        warn!(topic = %name, "the topic was created anew; its partitions are read from their beginning");
+        let partitions: Vec<_> = self.leases.keys().filter(|tp| tp.topic == *name).cloned().collect();
+        for partition in partitions {
+            if let Some(error) = self.shared.update(|subscription| subscription.recreated(&partition)) {
+                self.shared.raise(error);
+            }
+        }
+    }
+
+    fn start_lookups(&mut self, now: Instant) {
+        let view = Arc::clone(&self.view);
+        let leader = |partition: &TopicPartition| {
+            let known = view.partition(partition)?;
+            Some((known.leader?, known.leader_epoch))
+        };
+        let (asks, is_leaderless) = self.lookups.poll(leader, now);
+        if is_leaderless {
+            self.refresh_later(now);
+        }
+        for ask in asks {
+            let (cluster, report, isolation) = (self.cluster.clone(), self.report.clone(), self.settings.isolation);
+            let deadline = now + self.settings.timeout;
+            self.runtime.spawn(async move {
+                let result = rpc::ask(&cluster, &ask, isolation, deadline).await;
+                // The fetcher is gone only if the consumer is.
+                let _ = report.send(Event::Answered { ask, result }).await;
+            });
+        }
+    }
+
+    fn start_fetches(&mut self, now: Instant) {
+        let mut has_room = self.shared.has_room();
+        if !has_room {
+            for lease in self.shared.buffer(|buffer| buffer.evict_held()) {
+                self.shared.update(|subscription| subscription.refetch(lease.partition(), lease.id()));
+                has_room = self.shared.has_room();
+            }
+        }
+        while let Some(plan) = self.planner.poll(now, has_room) {
+            self.start_fetch(plan, now);
+        }
+    }
+
+    fn start_fetch(&mut self, plan: Plan, now: Instant) {
+        let (cluster, report) = (self.cluster.clone(), self.report.clone());
+        let (settings, names, lane) = (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
+        let deadline = now + settings.max_wait + settings.timeout;
+        self.runtime.spawn(async move {
+            let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline).await;
+            let _ = report.send(Event::Fetched { broker: plan.broker, result }).await;
+        });
+    }
+
+    /// Gives compressed batches to other threads, at most as many jobs as there are cores.
+    fn start_decoding(&mut self) {
+        let limit = std::thread::available_parallelism().map_or(1, usize::from);
+        while self.decoders < limit {
+            let jobs = self.shared.buffer(|buffer| {
+                let (mut jobs, mut bytes): (Vec<Job>, usize) = (Vec::new(), 0);
+                while bytes < JOB_BYTES && let Some(job) = buffer.next_job() {
+                    bytes += job.batch.len();
+                    jobs.push(job);
+                }
+                jobs
+            });
+            if jobs.is_empty() {
+                return;
+            }
+            self.decoders += 1;
+            let (shared, runtime, report) = (Arc::clone(&self.shared), self.runtime.clone(), self.report.clone());
+            self.runtime.spawn(async move {
+                let bytes = jobs.iter().map(|job| job.batch.len()).sum();
+                runtime.offload(bytes, move || jobs.into_iter().for_each(|job| shared.run(job))).await;
+                let _ = report.send(Event::Decoded).await;
+            });
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Fetched { broker, result } => self.handle_fetched(broker, result, now),
+            Event::Answered { ask, result } => self.handle_answers(&ask, result, now),
+            Event::Decoded => self.decoders -= 1,
+        }
+    }
+
+    fn handle_answers(&mut self, ask: &Ask, result: Result<Vec<(TopicPartition, Answer)>>, now: Instant) {
+        let answers: BTreeMap<_, _> = match result {
+            Ok(answers) => answers.into_iter().collect(),
+            Err(error) => {
+                debug!(broker = %ask.broker, %error, "lookup failed");
+                self.cluster.request_refresh();
+                BTreeMap::new()
+            }
+        };
+        for asked in &ask.questions {
+            match answers.get(&asked.partition) {
+                Some(answer) => self.handle_answer(asked, answer, now),
+                // A partition that the reply leaves out is asked for again.
+                None => self.lookups.failed(&asked.partition, asked.lease, now),
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, asked: &Asked, answer: &Answer, now: Instant) {
+        let Asked { partition, lease, question, leader_epoch } = asked;
+        let error = self.shared.update(|subscription| match (answer, question) {
+            (Answer::Offset { position, .. }, Question::Offset(_)) => {
+                subscription.offset_found(partition, *lease, *position);
+                None
+            }
+            (Answer::NoOffset, Question::Offset(_)) => {
+                subscription.offset_not_found(partition, *lease);
+                None
+            }
+            (Answer::EpochEnd(Some(end)), Question::Epoch(position)) if end.offset < position.offset => {
+                subscription.truncated(partition, *lease, *end)
+            }
+            (Answer::EpochEnd(_), Question::Epoch(_)) => {
+                subscription.position_holds(partition, *lease, *leader_epoch);
+                None
+            }
+            _ => None,
+        });
+        if let Some(error) = error {
+            self.shared.raise(error);
+        }
+        if let Answer::Refused(code) = answer {
+            self.lookups.failed(partition, *lease, now);
+            if code.needs_metadata_refresh() || code.is_retriable() {
+                self.cluster.request_refresh();
+            } else {
+                self.tell_once(*lease, *code, rpc::refusal(*code, "ListOffsets", partition));
+            }
+        }
+    }
+
+    fn handle_fetched(&mut self, broker: BrokerId, result: Result<Fetched>, now: Instant) {
+        let fetched = match result {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                debug!(%broker, %error, "fetch failed");
+                self.cluster.request_refresh();
+                self.planner.handle_outcome(broker, Outcome::Lost, now);
+                if is_final(&error) {
+                    self.shared.raise(error);
+                }
+                return;
+            }
+        };
+        if let Some(code) = fetched.error {
+            debug!(%broker, %code, "fetch refused");
+            if code.needs_metadata_refresh() {
+                self.cluster.request_refresh();
+            }
+            self.planner.handle_outcome(broker, outcome(code), now);
+            return;
+        }
+        let mut is_stale = false;
+        for partition in fetched.partitions {
+            // Not asked for, or no more: an answer to nobody.
+            let Some(want) = self.planner.asked(broker, &partition.partition) else { continue };
+            is_stale |= self.handle_partition(broker, want, partition, now);
+        }
+        self.planner.handle_outcome(broker, Outcome::Answered { session: fetched.session }, now);
+        if !fetched.hints.is_empty() {
+            self.cluster.hint_leaders(&fetched.hints);
+        } else if is_stale {
+            self.cluster.request_refresh();
+        }
+        self.shared.wake();
+    }
+
+    /// Takes what one partition answered. True if metadata is stale.
+    fn handle_partition(&mut self, broker: BrokerId, want: Want, fetched: FetchedPartition, now: Instant) -> bool {
+        let partition = fetched.partition.clone();
+        if let Some(code) = fetched.error {
+            return self.handle_refusal(broker, want, &partition, code, now);
+        }
+        if let Some(divergence) = fetched.diverging {
+            if let Some(error) = self.shared.update(|subscription| subscription.truncated(&partition, want.lease, divergence)) {
+                self.shared.raise(error);
+            }
+            return false;
+        }
+        self.planner.succeeded(&partition);
+        if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
+            if self.view.broker(replica).is_some() {
+                self.planner.prefer(&partition, replica, now);
+            } else {
+                return true;
+            }
+        }
+        if !fetched.records.is_empty() {
+            self.take_records(want, fetched, now);
+        }
+        false
+    }
+
+    fn take_records(&mut self, want: Want, fetched: FetchedPartition, now: Instant) {
+        let partition = &fetched.partition;
+        let standing = self.shared.read(|subscription| subscription.standing(partition));
+        let Some(Standing { lease, phase: Phase::Fetching(position), .. }) = standing else { return };
+        if lease.id() != want.lease || position.offset != want.offset {
+            return;
+        }
+        let mut intake = intake::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
+        if intake.pieces.is_empty() {
+            // Bytes without news: asking again at once would get them again.
+            self.planner.rest(partition, now);
+            return;
+        }
+        if let Some(error) = &mut intake.failure {
+            *error = error.clone().at_partition(partition.clone());
+        }
+        let is_accepted = self.shared.update(|subscription| {
+            subscription.fetched(partition, want.lease, want.offset, intake.next)
+                && intake.failure.take().is_none_or(|error| subscription.stop(partition, want.lease, error))
+        });
+        if is_accepted {
+            self.shared.buffer(|buffer| {
+                for piece in intake.pieces {
+                    buffer.push(&lease, piece);
+                }
+            });
+            self.look_at(partition, now);
+        }
+    }
+
+    /// Deals with the error of one partition. True if metadata is stale.
+    fn handle_refusal(&mut self, broker: BrokerId, want: Want, partition: &TopicPartition, code: ErrorCode, now: Instant) -> bool {
+        match code {
+            ErrorCode::OFFSET_OUT_OF_RANGE => {
+                // A follower may lag behind, or have less: only the leader's word resets a position.
+                if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
+                    return false;
+                }
+                let error = self.shared.update(|subscription| subscription.out_of_range(partition, want.lease, want.offset));
+                if let Some(error) = error {
+                    self.shared.raise(error);
+                }
+                false
+            }
+            ErrorCode::CORRUPT_MESSAGE => {
+                let error = rpc::refusal(code, "Fetch", partition);
+                if self.shared.update(|subscription| subscription.stop(partition, want.lease, error.clone())) {
+                    self.shared.raise(error);
+                }
+                false
+            }
+            _ => {
+                self.planner.rest(partition, now);
+                if !code.is_retriable() && !code.needs_metadata_refresh() {
+                    self.tell_once(want.lease, code, rpc::refusal(code, "Fetch", partition));
+                }
+                code.needs_metadata_refresh() || code.is_retriable()
+            }
+        }
+    }
+
+    fn tell_once(&mut self, lease: LeaseId, code: ErrorCode, error: Error) {
+        if self.told.insert((lease, code)) {
+            self.shared.raise(error);
+        }
+    }
+}
+
+fn outcome(code: ErrorCode) -> Outcome {
+    match code {
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND => Outcome::SessionNotFound,
+        ErrorCode::INVALID_FETCH_SESSION_EPOCH
+        | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+        | ErrorCode::INCONSISTENT_TOPIC_ID
+        | ErrorCode::UNKNOWN_TOPIC_ID => Outcome::SessionRefused,
+        _ => Outcome::Lost,
+    }
+}
+
+/// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
+fn is_final(error: &Error) -> bool {
+    matches!(error.class(), Class::Fatal | Class::Config)
+}

@@ -1,0 +1,254 @@
+//! What can be done with a consumer beside receiving from it, from any task.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cluster::{Cluster, LaneGuard};
+use crate::consumer::config::ConsumerConfig;
+use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
+use crate::consumer::offsets::{self, OffsetAndTimestamp};
+use crate::consumer::position::{Position, ResetTo};
+use crate::consumer::shared::{Shared, closed};
+use crate::consumer::subscription::{Pattern, Subscription};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{Offset, Timestamp, TopicName, TopicPartition};
+use crate::runtime::{self, Runtime};
+
+/// What all handles of one consumer share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cluster: Cluster,
+    /// The consumer's tasks: they end with it.
+    pub(crate) runtime: Runtime,
+    pub(crate) config: ConsumerConfig,
+    pub(crate) lanes: LaneGuard,
+}
+
+/// Steers a [`Consumer`](crate::Consumer) from other tasks: subscriptions, positions, pauses, commits, the end.
+///
+/// Cheap to clone. It does not keep the consumer alive: once that is dropped or closed, every call fails with
+/// [`ErrorKind::Closed`].
+#[derive(Clone, Debug)]
+pub struct ConsumerHandle {
+    pub(crate) core: Arc<Core>,
+}
+
+impl ConsumerHandle {
+    /// Subscribes to topics: the group shares their partitions out. Replaces an earlier subscription.
+    ///
+    /// # Errors
+    /// Config without `group.id`, after [`ConsumerHandle::assign`], and for an impossible name.
+    pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
+        let topics: BTreeSet<_> = topics.into_iter().map(Into::into).collect();
+        self.update(|subscription| subscription.subscribe(topics))
+    }
+
+    /// Subscribes to all topics, now or later, whose whole name matches a regular expression. Replaces an earlier subscription.
+    ///
+    /// # Errors
+    /// Config without `group.id`, after [`ConsumerHandle::assign`], and if the pattern cannot be read.
+    pub fn subscribe_pattern(&self, pattern: &str) -> Result<()> {
+        let pattern = Pattern::new(pattern)?;
+        self.update(|subscription| subscription.subscribe_pattern(pattern))
+    }
+
+    /// Consumes these partitions, whatever others do; no group shares them out. Replaces an earlier assignment, of which the
+    /// partitions that stay keep their position.
+    ///
+    /// With a `group.id` they start where the group has committed, else where `auto.offset.reset` says.
+    ///
+    /// # Errors
+    /// Config after a subscription without [`ConsumerHandle::unsubscribe`], and for an impossible name.
+    pub fn assign(&self, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
+        let partitions = partitions.into_iter().collect();
+        self.update(|subscription| subscription.assign(partitions))
+    }
+
+    /// Gives up every partition, and leaves the group.
+    ///
+    /// # Errors
+    /// Closed.
+    pub fn unsubscribe(&self) -> Result<()> {
+        self.update(|subscription| {
+            subscription.unsubscribe();
+            Ok(())
+        })
+    }
+
+    /// The partitions that this consumer has now.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.core.shared.read(|subscription| subscription.assignment().cloned().collect())
+    }
+
+    /// Goes on at an offset: the next record of the partition is the first at or after it. What is buffered for other
+    /// partitions stays.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned or the offset is negative.
+    pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
+        let offset = offset.into();
+        self.update(|subscription| subscription.seek(partition, Position::at(offset)))
+    }
+
+    /// Goes on at the first record there is.
+    ///
+    /// # Errors
+    /// Config if a partition is not assigned; those before it have moved.
+    pub fn seek_to_beginning<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+        self.seek_to(partitions, ResetTo::Earliest)
+    }
+
+    /// Goes on at the end: with records that come later.
+    ///
+    /// # Errors
+    /// Config if a partition is not assigned; those before it have moved.
+    pub fn seek_to_end<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+        self.seek_to(partitions, ResetTo::Latest)
+    }
+
+    /// Goes on at the first record that is not older than a time, or at the end if there is none.
+    ///
+    /// # Errors
+    /// Config if a partition is not assigned; those before it have moved.
+    pub fn seek_to_time<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, time: Timestamp) -> Result<()> {
+        self.seek_to(partitions, ResetTo::Time(time))
+    }
+
+    /// Stops fetching and delivering partitions until [`ConsumerHandle::resume`]; what is buffered for them is kept.
+    ///
+    /// They stay assigned and the member stays alive. A partition that the group takes away and gives back is not paused.
+    ///
+    /// # Errors
+    /// Config if a partition is not assigned; then none is paused.
+    pub fn pause<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+        self.update(|subscription| subscription.set_paused(partitions, true))
+    }
+
+    /// Ends a pause; needless calls change nothing.
+    ///
+    /// # Errors
+    /// Config if a partition is not assigned; then none is resumed.
+    pub fn resume<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+        self.update(|subscription| subscription.set_paused(partitions, false))
+    }
+
+    /// The partitions that are paused.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        self.core.shared.read(|subscription| subscription.paused().cloned().collect())
+    }
+
+    /// The offset of the next record that will be delivered; waits, up to `default.api.timeout.ms`, until it is known.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned; [`ErrorKind::NoOffset`]; Timeout; Closed.
+    /// # Cancel safety
+    /// Safe.
+    pub async fn position(&self, partition: &TopicPartition) -> Result<Offset> {
+        let deadline = self.api_deadline();
+        let shared = &self.core.shared;
+        loop {
+            let moved = shared.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            self.check_open()?;
+            if let Some(offset) = shared.read(|subscription| subscription.position(partition))? {
+                return Ok(offset);
+            }
+            tokio::select! {
+                biased;
+                () = moved => {}
+                () = runtime::sleep_until(deadline) => {
+                    let error = Error::new(ErrorKind::Timeout, "the position could not be found out in time");
+                    return Err(error.at_partition(partition.clone()));
+                }
+            }
+        }
+    }
+
+    /// The first offset of each partition, assigned or not.
+    ///
+    /// # Errors
+    /// Timeout, or the leaders' last failure, after `default.api.timeout.ms`; what the brokers refuse.
+    /// # Cancel safety
+    /// Safe.
+    pub async fn beginning_offsets(
+        &self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.ends(partitions, EARLIEST).await
+    }
+
+    /// The offset after the last record of each partition, assigned or not; under `read_committed` the last stable offset.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::beginning_offsets`].
+    /// # Cancel safety
+    /// Safe.
+    pub async fn end_offsets(
+        &self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.ends(partitions, LATEST).await
+    }
+
+    /// The first record of each partition that is not older than a time; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::beginning_offsets`]; Config for a time before 1970.
+    /// # Cancel safety
+    /// Safe.
+    pub async fn offsets_for_times(
+        &self,
+        times: impl IntoIterator<Item = (TopicPartition, Timestamp)>,
+    ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        let times: BTreeMap<_, _> = times.into_iter().map(|(partition, time)| (partition, time.0)).collect();
+        if let Some((partition, _)) = times.iter().find(|(_, time)| **time < 0) {
+            return Err(Error::config("a time to look for must not be negative").at_partition(partition.clone()));
+        }
+        self.find(times).await
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &ConsumerConfig {
+        &self.core.config
+    }
+
+    async fn ends(
+        &self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+        end: i64,
+    ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        let found = self.find(partitions.into_iter().map(|partition| (partition, end)).collect()).await?;
+        Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found?.offset))).collect())
+    }
+
+    async fn find(&self, times: BTreeMap<TopicPartition, i64>) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        self.check_open()?;
+        let Core { cluster, config, runtime, .. } = &*self.core;
+        tokio::select! {
+            biased;
+            () = runtime.cancelled().cancelled() => Err(closed()),
+            found = offsets::find(cluster, &times, config.isolation_level, self.api_deadline()) => found,
+        }
+    }
+
+    fn seek_to<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, to: ResetTo) -> Result<()> {
+        self.update(|subscription| partitions.into_iter().try_for_each(|partition| subscription.seek_to(partition, to)))
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Subscription) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        self.core.shared.update(change)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.core.shared.is_closed() { Err(closed()) } else { Ok(()) }
+    }
+
+    /// When a call of this moment must have ended (`default.api.timeout.ms`).
+    pub(crate) fn api_deadline(&self) -> Instant {
+        runtime::now() + self.core.cluster.config().default_api_timeout
+    }
+}

@@ -1,0 +1,120 @@
+//! Where logs begin and end, and which offset belongs to a time: asked of the leaders, for any partition.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::clock::Random;
+use crate::cluster::{Cluster, Interest};
+use crate::consumer::config::IsolationLevel;
+use crate::consumer::fetch::rpc::{self, Answer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicPartition};
+use crate::runtime;
+
+/// The first record that is not older than a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OffsetAndTimestamp {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: Option<Timestamp>,
+    /// The epoch of the leader that appended it.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// Asks the leaders, again while they fail for reasons that may pass.
+///
+/// # Errors
+/// At the deadline, the last failure; at once one that does not pass, such as a missing right.
+pub(super) async fn find(
+    cluster: &Cluster,
+    times: &BTreeMap<TopicPartition, i64>,
+    isolation: IsolationLevel,
+    deadline: Instant,
+) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+    let topics = times.keys().map(|tp| tp.topic.clone()).collect();
+    let _interest = cluster.want(Interest { topics, ..Interest::default() });
+    let backoff = cluster.retry_backoff();
+    let mut random: Random = cluster.random();
+    let mut found = BTreeMap::new();
+    let mut failures = 0;
+    let mut last: Option<Error> = None;
+    while found.len() < times.len() {
+        if failures > 0 {
+            let again = runtime::now() + backoff.after(failures, &mut random);
+            if again >= deadline {
+                let timeout = || Error::new(ErrorKind::Timeout, "the leaders did not answer in time");
+                return Err(last.unwrap_or_else(timeout));
+            }
+            runtime::sleep_until(again).await;
+        }
+        failures += 1;
+        let (asks, leaderless) = by_leader(cluster, times, &found);
+        if let Some(partition) = leaderless {
+            cluster.request_refresh();
+            last = Some(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
+        }
+        for (broker, asked) in asks {
+            let attempt = deadline.min(runtime::now() + cluster.config().request_timeout);
+            match rpc::list_offsets(cluster, broker, &asked, isolation, attempt).await {
+                Ok(answers) => {
+                    for (partition, answer) in answers {
+                        last = take(&mut found, times, partition, &answer)?.or(last);
+                    }
+                }
+                Err(error) if error.is_retriable() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if found.len() < times.len() {
+            cluster.request_refresh();
+        }
+    }
+    Ok(found)
+}
+
+type Asks<'a> = BTreeMap<BrokerId, Vec<(&'a TopicPartition, Option<LeaderEpoch>, i64)>>;
+
+/// What is still to be asked, by leader, and a partition that has none.
+fn by_leader<'a, T>(
+    cluster: &Cluster,
+    times: &'a BTreeMap<TopicPartition, i64>,
+    found: &BTreeMap<TopicPartition, T>,
+) -> (Asks<'a>, Option<TopicPartition>) {
+    let view = cluster.view();
+    let mut asks = Asks::new();
+    let mut leaderless = None;
+    for (partition, time) in times.iter().filter(|(partition, _)| !found.contains_key(*partition)) {
+        let known = view.partition(partition);
+        match known.and_then(|known| Some((known.leader?, known.leader_epoch))) {
+            Some((leader, epoch)) => asks.entry(leader).or_default().push((partition, epoch, *time)),
+            None => leaderless = Some(partition.clone()),
+        }
+    }
+    (asks, leaderless)
+}
+
+/// Keeps an answer; returns a failure that may pass.
+fn take(
+    found: &mut BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>,
+    times: &BTreeMap<TopicPartition, i64>,
+    partition: TopicPartition,
+    answer: &Answer,
+) -> Result<Option<Error>> {
+    if !times.contains_key(&partition) {
+        return Ok(None);
+    }
+    let offset = match answer {
+        Answer::Offset { position, timestamp } => {
+            Some(OffsetAndTimestamp { offset: position.offset, timestamp: *timestamp, leader_epoch: position.leader_epoch })
+        }
+        Answer::NoOffset | Answer::EpochEnd(_) => None,
+        Answer::Refused(code) => {
+            let error = rpc::refusal(*code, "ListOffsets", &partition);
+            return if code.is_retriable() || code.needs_metadata_refresh() { Ok(Some(error)) } else { Err(error) };
+        }
+    };
+    found.insert(partition, offset);
+    Ok(None)
+}

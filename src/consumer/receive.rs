@@ -1,0 +1,282 @@
+//! The receiving half's inner loop: one batch in hand, record by record or whole.
+//!
+//! The batch in hand belongs to the receiver alone, so a record costs its walk, one reference count and two plain stores.
+//! What the group or another handle does meanwhile shows in the lease: held, the rest goes back to the buffer; ended, it is
+//! dropped.
+
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::position::{Delivery, Lease};
+use crate::consumer::record::{ConsumerRecord, Progress, RecordBatch, Shelf};
+use crate::consumer::shared::Shared;
+use crate::error::{Error, Result};
+use crate::ids::Offset;
+use crate::wire::batch::{Batch, RecordCursor, Records};
+
+/// See the [module](self).
+pub(super) struct Receiver {
+    shared: Arc<Shared>,
+    hand: Option<Hand>,
+    /// The batch that `next_batch` returned last.
+    given: Option<(Arc<Progress>, Arc<Shelf>)>,
+    max_poll_records: usize,
+}
+
+/// A batch that is being delivered.
+struct Hand {
+    lease: Arc<Lease>,
+    batch: Batch,
+    records: Records,
+    shelf: Arc<Shelf>,
+    cursor: RecordCursor,
+    /// Where the application stands within the batch.
+    position: Offset,
+    /// Where it stands after it.
+    next: Offset,
+    /// A record of the batch was delivered.
+    is_begun: bool,
+    /// The epoch of the batch is told to the lease.
+    is_noted: bool,
+}
+
+impl Receiver {
+    pub(super) fn new(shared: Arc<Shared>, max_poll_records: usize) -> Self {
+        Self { shared, hand: None, given: None, max_poll_records: max_poll_records.max(1) }
+    }
+
+    /// The next record; what was returned before counts as finished.
+    pub(super) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Result<ConsumerRecord>> {
+        self.shared.activity.touch();
+        self.finish_given()?;
+        loop {
+            if let Some(hand) = &mut self.hand {
+                hand.finish();
+                match hand.lease.delivery() {
+                    Delivery::Open => {
+                        if let Some(record) = hand.record() {
+                            return Poll::Ready(record.map_err(|error| self.fail(error)));
+                        }
+                        hand.leave();
+                        self.hand = None;
+                    }
+                    Delivery::Held => self.put_back(),
+                    Delivery::Ended => self.hand = None,
+                }
+            }
+            ready!(self.poll_hand(context))?;
+        }
+    }
+
+    /// The next records of one partition; what was returned before counts as finished.
+    pub(super) fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordBatch>> {
+        self.shared.activity.touch();
+        self.finish_given()?;
+        loop {
+            if let Some(hand) = &mut self.hand {
+                hand.finish();
+                match hand.lease.delivery() {
+                    Delivery::Open => {
+                        let batch = hand.records(self.max_poll_records).map_err(|error| self.fail(error))?;
+                        if self.hand.as_ref().is_some_and(|hand| hand.position == hand.next) {
+                            self.hand = None;
+                        }
+                        if let Some((batch, progress, shelf)) = batch {
+                            self.given = Some((progress, shelf));
+                            return Poll::Ready(Ok(batch));
+                        }
+                    }
+                    Delivery::Held => self.put_back(),
+                    Delivery::Ended => self.hand = None,
+                }
+            }
+            ready!(self.poll_hand(context))?;
+        }
+    }
+
+    /// Takes the next batch in hand, if none is.
+    fn poll_hand(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.hand.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        // A receiver that always finds something must still let others run.
+        let coop = ready!(tokio::task::coop::poll_proceed(context));
+        let (lease, piece) = ready!(self.shared.poll_piece(context))?;
+        coop.made_progress();
+        let Piece { content, start, next, .. } = piece;
+        let (batch, records) = match content {
+            Content::Fetched(batch) => match batch.decode(&self.shared.decode) {
+                Ok(records) => (batch, records),
+                Err(error) => return Poll::Ready(Err(self.stop(&lease, error.into()))),
+            },
+            Content::Decoded { batch, records } => (batch, records),
+            Content::Skipped => {
+                lease.deliver_to(next);
+                lease.finish_to(next);
+                return Poll::Ready(Ok(()));
+            }
+            Content::Failed(error) => return Poll::Ready(Err(self.stop(&lease, error))),
+        };
+        let shelf = Shelf {
+            partition: lease.partition().clone(),
+            data: records.data().clone(),
+            timestamp_type: batch.timestamp_type(),
+            leader_epoch: batch.leader_epoch(),
+        };
+        let mut hand = Hand {
+            lease,
+            batch,
+            records,
+            shelf: Arc::new(shelf),
+            cursor: RecordCursor::default(),
+            position: start,
+            next,
+            is_begun: false,
+            is_noted: false,
+        };
+        if let Err(error) = hand.skip_to(start) {
+            return Poll::Ready(Err(self.stop(&hand.lease, error)));
+        }
+        self.hand = Some(hand);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Counts the last batch as finished, or finds that its walk met a record that cannot be read.
+    fn finish_given(&mut self) -> Result<()> {
+        let Some((progress, shelf)) = self.given.take() else { return Ok(()) };
+        if let Some(error) = progress.failure.get() {
+            self.hand = None;
+            return Err(self.stop(&progress.lease, error.clone()));
+        }
+        progress.lease.finish_to(progress.next);
+        progress.lease.finish_epoch(shelf.leader_epoch);
+        Ok(())
+    }
+
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        match self.hand.take() {
+            Some(hand) => self.stop(&hand.lease, error),
+            None => error,
+        }
+    }
+
+    /// Stops a partition at what cannot be read, until a seek.
+    #[cold]
+    fn stop(&self, lease: &Lease, error: Error) -> Error {
+        let error = error.at_partition(lease.partition().clone());
+        self.shared.update(|subscription| subscription.stop(lease.partition(), lease.id(), error.clone()));
+        self.shared.buffer(|buffer| buffer.drop_lease(lease.id()));
+        error
+    }
+
+    fn put_back(&mut self) {
+        if let Some(hand) = self.hand.take() {
+            let leader_epoch = hand.batch.leader_epoch();
+            let content = Content::Decoded { batch: hand.batch, records: hand.records };
+            let piece = Piece { content, start: hand.position, next: hand.next, leader_epoch };
+            self.shared.put_back(&hand.lease, piece);
+        }
+    }
+}
+
+impl Hand {
+    /// The next record, which the application then has.
+    #[inline]
+    fn record(&mut self) -> Option<Result<ConsumerRecord>> {
+        let mut records = self.records.resume(self.cursor);
+        let record = match records.next()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error.into())),
+        };
+        self.cursor = self.records.cursor(&records);
+        let offset = record.offset;
+        let record = ConsumerRecord::new(&self.shelf, &record);
+        self.deliver_to(offset.advance(1));
+        Some(Ok(record))
+    }
+
+    /// The rest of the batch or as many records as are allowed, which the application then has; `None` if there are none.
+    fn records(&mut self, most: usize) -> Result<Option<(RecordBatch, Arc<Progress>, Arc<Shelf>)>> {
+        let from = self.cursor;
+        let mut walk = self.records.resume(from);
+        let is_whole = self.records.claimed_count() <= most;
+        let mut limit = usize::MAX;
+        let mut next = self.next;
+        if is_whole {
+            // Found empty without a walk: a batch whose records compaction has removed.
+            if walk.clone().next().is_none() {
+                self.leave();
+                self.position = self.next;
+                return Ok(None);
+            }
+        } else {
+            let mut count = 0;
+            let mut last = None;
+            while count < most && let Some(record) = walk.next() {
+                last = Some(record?.offset);
+                count += 1;
+            }
+            let Some(last) = last else {
+                self.leave();
+                self.position = self.next;
+                return Ok(None);
+            };
+            self.cursor = self.records.cursor(&walk);
+            if count == most && walk.next().is_some() {
+                (limit, next) = (count, last.advance(1));
+            }
+        }
+        let progress = Arc::new(Progress { lease: Arc::clone(&self.lease), next, failure: OnceLock::new() });
+        let batch = RecordBatch::new(Arc::clone(&self.shelf), self.records.clone(), from, limit, Arc::clone(&progress));
+        self.deliver_to(next);
+        self.is_begun = false;
+        Ok(Some((batch, progress, Arc::clone(&self.shelf))))
+    }
+
+    #[inline]
+    fn deliver_to(&mut self, next: Offset) {
+        self.position = next;
+        self.lease.deliver_to(next);
+        if !self.is_noted {
+            self.is_noted = true;
+            self.lease.deliver_epoch(self.shelf.leader_epoch);
+        }
+        self.is_begun = true;
+    }
+
+    /// Counts what was delivered as finished: the application asks for more.
+    #[inline]
+    fn finish(&mut self) {
+        if self.is_begun {
+            self.is_begun = false;
+            self.lease.finish_to(self.position);
+            self.lease.finish_epoch(self.shelf.leader_epoch);
+        }
+    }
+
+    /// Moves past the batch.
+    fn leave(&self) {
+        self.lease.deliver_to(self.next);
+        self.lease.finish_to(self.next);
+    }
+
+    /// Passes over records that were delivered before.
+    fn skip_to(&mut self, start: Offset) -> Result<()> {
+        if self.batch.base_offset() >= start {
+            return Ok(());
+        }
+        let mut records = self.records.iter();
+        loop {
+            let here = self.records.cursor(&records);
+            match records.next().transpose()? {
+                Some(record) if record.offset < start => {}
+                _ => {
+                    self.cursor = here;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Records as an application receives them: views into the batch they came in.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::consumer::position::Lease;
+use crate::error::Error;
+use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
+use crate::record::TimestampType;
+use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, Records};
+
+/// What the records of one batch share.
+pub(super) struct Shelf {
+    pub(super) partition: TopicPartition,
+    pub(super) data: Bytes,
+    pub(super) timestamp_type: TimestampType,
+    pub(super) leader_epoch: Option<LeaderEpoch>,
+}
+
+/// A record from Kafka.
+///
+/// It shares the memory of the batch it came in, so that receiving costs no copy; a record that is kept keeps its whole batch
+/// in memory, and if that came uncompressed the whole reply of the broker. [`ConsumerRecord::detach`] makes it independent.
+#[derive(Clone)]
+pub struct ConsumerRecord {
+    shelf: Arc<Shelf>,
+    offset: Offset,
+    timestamp: Timestamp,
+    key: Span,
+    value: Span,
+    headers: Span,
+    header_count: u32,
+}
+
+/// A part of the shelf's data, or null.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    const NULL: Self = Self { start: 0, len: u32::MAX };
+
+    #[inline]
+    fn of(part: Option<&[u8]>, data: &[u8]) -> Self {
+        let Some(part) = part else { return Self::NULL };
+        // Both point into one allocation of at most `i32::MAX` bytes, as the protocol's lengths are 32 bits wide.
+        let start = part.as_ptr().addr().wrapping_sub(data.as_ptr().addr());
+        match (u32::try_from(start), u32::try_from(part.len())) {
+            (Ok(start), Ok(len)) => Self { start, len },
+            _ => Self { start: 0, len: 0 },
+        }
+    }
+
+    fn range(self) -> Option<std::ops::Range<usize>> {
+        let (start, len) = (usize::try_from(self.start).ok()?, usize::try_from(self.len).ok()?);
+        (self.len != u32::MAX).then(|| start..start + len)
+    }
+
+    #[inline]
+    fn slice(self, data: &[u8]) -> Option<&[u8]> {
+        data.get(self.range()?)
+    }
+}
+
+impl ConsumerRecord {
+    #[inline]
+    pub(super) fn new(shelf: &Arc<Shelf>, record: &RecordRef<'_>) -> Self {
+        let (header_count, headers) = record.headers().as_parts();
+        let data = &shelf.data;
+        Self {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: Span::of(record.key, data),
+            value: Span::of(record.value, data),
+            headers: if header_count == 0 { Span { start: 0, len: 0 } } else { Span::of(Some(headers), data) },
+            header_count: u32::try_from(header_count).unwrap_or(u32::MAX),
+            shelf: Arc::clone(shelf),
+        }
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.shelf.partition.topic
+    }
+
+    /// The partition within the topic.
+    pub fn partition(&self) -> PartitionId {
+        self.shelf.partition.partition
+    }
+
+    /// Topic and partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.shelf.partition
+    }
+
+    /// The place within the partition.
+    pub fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// When it happened, by the clock that [`ConsumerRecord::timestamp_type`] names.
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// Whose clock the timestamp is.
+    pub fn timestamp_type(&self) -> TimestampType {
+        self.shelf.timestamp_type
+    }
+
+    /// The key; `None` is Kafka's null, distinct from the empty key.
+    #[inline]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.slice(&self.shelf.data)
+    }
+
+    /// The value; `None` is Kafka's null: a tombstone.
+    #[inline]
+    pub fn value(&self) -> Option<&[u8]> {
+        self.value.slice(&self.shelf.data)
+    }
+
+    /// The key as bytes that can be kept; shares the batch's memory.
+    pub fn key_bytes(&self) -> Option<Bytes> {
+        self.key().map(|key| self.shelf.data.slice_ref(key))
+    }
+
+    /// The value as bytes that can be kept; shares the batch's memory.
+    pub fn value_bytes(&self) -> Option<Bytes> {
+        self.value().map(|value| self.shelf.data.slice_ref(value))
+    }
+
+    /// The headers in order, duplicates included; decoded while they are walked.
+    pub fn headers(&self) -> Headers<'_> {
+        let bytes = self.headers.slice(&self.shelf.data).unwrap_or_default();
+        Headers::from_parts(usize::try_from(self.header_count).unwrap_or(0), bytes)
+    }
+
+    /// The epoch of the leader that appended the record (KIP-101); old formats do not say.
+    pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        self.shelf.leader_epoch
+    }
+
+    /// A copy that keeps nothing but itself in memory.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        let headers = self.headers.slice(&self.shelf.data).unwrap_or_default();
+        let parts = [self.key().unwrap_or_default(), self.value().unwrap_or_default(), headers];
+        let data: Bytes = parts.concat().into();
+        let mut at = 0;
+        let mut place = |span: Span, part: &[u8]| {
+            let start = at;
+            at += u32::try_from(part.len()).unwrap_or(0);
+            if span.len == u32::MAX { Span::NULL } else { Span { start, ..span } }
+        };
+        Self {
+            key: place(self.key, parts[0]),
+            value: place(self.value, parts[1]),
+            headers: place(self.headers, parts[2]),
+            shelf: Arc::new(Shelf { data, partition: self.shelf.partition.clone(), ..*self.shelf }),
+            ..*self
+        }
+    }
+}
+
+impl fmt::Debug for ConsumerRecord {
+    /// Writes where the record stands, not what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerRecord")
+            .field("topic_partition", &self.shelf.partition)
+            .field("offset", &self.offset)
+            .field("timestamp", &self.timestamp)
+            .field("key_len", &self.key().map(<[u8]>::len))
+            .field("value_len", &self.value().map(<[u8]>::len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Records of one partition in offset order, as [`Consumer::next_batch`](crate::Consumer::next_batch) returns them.
+///
+/// Walking it decodes record by record and borrows from the batch: nothing is allocated, copied or counted per record.
+pub struct RecordBatch {
+    shelf: Arc<Shelf>,
+    records: Records,
+    from: RecordCursor,
+    limit: usize,
+    progress: Arc<Progress>,
+}
+
+/// How a batch that was handed over is coming along; shared by the batch and the consumer.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) lease: Arc<Lease>,
+    /// Where the consumer stands after the batch.
+    pub(super) next: Offset,
+    /// What the walk met: a record that cannot be read.
+    pub(super) failure: OnceLock<Error>,
+}
+
+impl RecordBatch {
+    pub(super) fn new(shelf: Arc<Shelf>, records: Records, from: RecordCursor, limit: usize, progress: Arc<Progress>) -> Self {
+        Self { shelf, records, from, limit, progress }
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.shelf.partition.topic
+    }
+
+    /// The partition within the topic.
+    pub fn partition(&self) -> PartitionId {
+        self.shelf.partition.partition
+    }
+
+    /// Topic and partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.shelf.partition
+    }
+
+    /// Whose clock the timestamps are.
+    pub fn timestamp_type(&self) -> TimestampType {
+        self.shelf.timestamp_type
+    }
+
+    /// The epoch of the leader that appended the records (KIP-101); old formats do not say.
+    pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        self.shelf.leader_epoch
+    }
+
+    /// The position after the batch: the offset from which the partition goes on.
+    pub fn next_offset(&self) -> Offset {
+        self.progress.next
+    }
+
+    /// Walks the records.
+    ///
+    /// A record that cannot be read ends the walk: the position falls back to it, and the consumer's next call returns the
+    /// error and stops the partition there.
+    pub fn iter(&self) -> BatchIter<'_> {
+        BatchIter { batch: self, records: self.records.resume(self.from), left: self.limit }
+    }
+}
+
+impl fmt::Debug for RecordBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordBatch")
+            .field("topic_partition", &self.shelf.partition)
+            .field("next_offset", &self.progress.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> IntoIterator for &'a RecordBatch {
+    type Item = BatchRecord<'a>;
+    type IntoIter = BatchIter<'a>;
+
+    fn into_iter(self) -> BatchIter<'a> {
+        self.iter()
+    }
+}
+
+/// Walks a [`RecordBatch`].
+#[derive(Clone, Debug)]
+pub struct BatchIter<'a> {
+    batch: &'a RecordBatch,
+    records: RecordIter<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for BatchIter<'a> {
+    type Item = BatchRecord<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<BatchRecord<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        match self.records.next()? {
+            Ok(record) => Some(BatchRecord { batch: self.batch, record }),
+            Err(error) => {
+                self.batch.progress.fail(error.offset, error.into());
+                None
+            }
+        }
+    }
+}
+
+impl Progress {
+    #[cold]
+    fn fail(&self, at: Offset, error: Error) {
+        if self.failure.set(error.at_partition(self.lease.partition().clone())).is_ok() && self.lease.position() == Some(self.next) {
+            self.lease.deliver_to(at);
+        }
+    }
+}
+
+/// A record that borrows from its [`RecordBatch`].
+#[derive(Clone, Copy)]
+pub struct BatchRecord<'a> {
+    batch: &'a RecordBatch,
+    record: RecordRef<'a>,
+}
+
+impl<'a> BatchRecord<'a> {
+    /// The topic.
+    pub fn topic(&self) -> &'a str {
+        self.batch.topic()
+    }
+
+    /// The partition within the topic.
+    pub fn partition(&self) -> PartitionId {
+        self.batch.partition()
+    }
+
+    /// The place within the partition.
+    #[inline]
+    pub fn offset(&self) -> Offset {
+        self.record.offset
+    }
+
+    /// When it happened, by the clock that [`RecordBatch::timestamp_type`] names.
+    #[inline]
+    pub fn timestamp(&self) -> Timestamp {
+        self.record.timestamp
+    }
+
+    /// The key; `None` is Kafka's null, distinct from the empty key.
+    #[inline]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.record.key
+    }
+
+    /// The value; `None` is Kafka's null: a tombstone.
+    #[inline]
+    pub fn value(&self) -> Option<&'a [u8]> {
+        self.record.value
+    }
+
+    /// The headers in order, duplicates included; decoded while they are walked.
+    pub fn headers(&self) -> Headers<'a> {
+        self.record.headers()
+    }
+
+    /// A record that shares the batch's memory and can be kept.
+    pub fn to_record(&self) -> ConsumerRecord {
+        ConsumerRecord::new(&self.batch.shelf, &self.record)
+    }
+}
+
+impl fmt::Debug for BatchRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_record(), f)
+    }
+}

@@ -1,0 +1,218 @@
+//! What the parts of one consumer share: the subscription, the inbox of the receiving half, and the bells between them.
+//!
+//! Two locks, never held together and never over an await.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
+use crate::consumer::position::Lease;
+use crate::consumer::subscription::{Interest, Subscription};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::batch::{DecodeOptions, Records};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Shared {
+    subscription: Mutex<Subscription>,
+    inbox: Mutex<Inbox>,
+    /// Rings when partitions, positions or the room in the buffer have changed.
+    pub(crate) to_fetcher: Notify,
+    /// Rings when the interest has changed.
+    pub(crate) to_group: Notify,
+    /// Rings for all who wait for a position or an assignment.
+    pub(crate) moved: Notify,
+    pub(crate) activity: Activity,
+    pub(crate) decode: DecodeOptions,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    buffer: Buffer,
+    errors: VecDeque<Error>,
+    waker: Option<Waker>,
+    /// The fetcher has found no room and waits for some.
+    is_starved: bool,
+    closed: bool,
+}
+
+/// Errors that wait for the application beyond this many push out the oldest (a guess; each partition adds few).
+const MAX_ERRORS: usize = 1024;
+
+/// Whether the application still asks for records (`max.poll.interval.ms`): cheap enough to be told with every record.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    calls: AtomicU64,
+    is_waiting: AtomicBool,
+}
+
+impl Activity {
+    /// The application has asked for records.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        // One writer, so a plain increment will do.
+        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    fn set_waiting(&self, is_waiting: bool) {
+        self.is_waiting.store(is_waiting, Ordering::Relaxed);
+    }
+
+    /// Changes with every call that asks for records.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether the application waits for records at this moment, which is not idleness.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions) -> Self {
+        let inbox = Inbox { buffer, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
+        Self {
+            subscription: Mutex::new(subscription),
+            inbox: Mutex::new(inbox),
+            to_fetcher: Notify::new(),
+            to_group: Notify::new(),
+            moved: Notify::new(),
+            activity: Activity::default(),
+            decode,
+        }
+    }
+
+    /// Reads or changes the subscription, and rings for whoever the change concerns.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Subscription) -> T) -> T {
+        let mut subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner);
+        let interest = subscription.interest_version();
+        let out = change(&mut subscription);
+        let has_changed = subscription.has_changed();
+        let has_new_interest = subscription.interest_version() != interest;
+        drop(subscription);
+        if has_new_interest {
+            self.to_group.notify_one();
+        }
+        if has_changed || has_new_interest {
+            self.to_fetcher.notify_one();
+            self.moved.notify_waiters();
+            self.wake();
+        }
+        out
+    }
+
+    /// Reads the subscription.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Subscription) -> T) -> T {
+        look(&self.subscription.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The next piece for the application, or an error for it. One caller at a time.
+    ///
+    /// # Errors
+    /// What was raised for the application; Closed; Config if nothing is subscribed or assigned.
+    pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
+        let mut inbox = self.inbox();
+        if inbox.closed {
+            return Poll::Ready(Err(closed()));
+        }
+        if let Some(error) = inbox.errors.pop_front() {
+            return Poll::Ready(Err(error));
+        }
+        if let Some(taken) = inbox.buffer.pop() {
+            let buffer = &inbox.buffer;
+            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (inbox.is_starved && buffer.has_room());
+            drop(inbox);
+            if concerns_fetcher {
+                self.to_fetcher.notify_one();
+            }
+            self.activity.set_waiting(false);
+            return Poll::Ready(Ok(taken));
+        }
+        if !inbox.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            inbox.waker = Some(context.waker().clone());
+        }
+        drop(inbox);
+        // Looked at after the waker is in place, so that a change from here on wakes.
+        if self.read(|subscription| matches!(subscription.interest(), Interest::Nothing)) {
+            return Poll::Ready(Err(Error::config("nothing is subscribed or assigned: there is nothing to wait for")));
+        }
+        self.activity.set_waiting(true);
+        Poll::Pending
+    }
+
+    /// Notes that nobody waits any more: the waiting future was dropped, or has its answer.
+    pub(crate) fn stop_waiting(&self) {
+        self.activity.set_waiting(false);
+    }
+
+    /// Gives back what was taken from the inbox and cannot be used now.
+    pub(crate) fn put_back(&self, lease: &Arc<Lease>, piece: Piece) {
+        self.inbox().buffer.put_back(lease, piece);
+    }
+
+    /// Has the application told of an error by its next call.
+    pub(crate) fn raise(&self, error: Error) {
+        let mut inbox = self.inbox();
+        if inbox.errors.len() == MAX_ERRORS {
+            inbox.errors.pop_front();
+        }
+        inbox.errors.push_back(error);
+        drop(inbox);
+        self.wake();
+    }
+
+    /// Works on the buffer, and lets the application look at it.
+    pub(crate) fn buffer<T>(&self, work: impl FnOnce(&mut Buffer) -> T) -> T {
+        work(&mut self.inbox().buffer)
+    }
+
+    /// Wakes the application if it waits.
+    pub(crate) fn wake(&self) {
+        let waker = self.inbox().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether a fetch may be made; if not, the fetcher is rung when that changes.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut inbox = self.inbox();
+        let has_room = inbox.buffer.has_room();
+        inbox.is_starved = !has_room;
+        has_room
+    }
+
+    /// Decodes one batch ahead.
+    pub(crate) fn run(&self, job: Job) {
+        let Job { lease, number, batch } = job;
+        let result: Result<Records> = batch.decode(&self.decode).map_err(Error::from);
+        self.inbox().buffer.decoded(lease, number, result);
+        self.wake();
+    }
+
+    /// Ends it for the application: every call fails from here on.
+    pub(crate) fn close(&self) {
+        let mut inbox = self.inbox();
+        inbox.closed = true;
+        drop(inbox);
+        self.wake();
+        self.moved.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox().closed
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the consumer is closed")
+}
