@@ -76,6 +76,12 @@ impl Runtime {
         &self.cancelled
     }
 
+    /// How many tasks have not ended.
+    #[cfg(test)]
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Waits until every task has ended; call after [`Runtime::cancel`] or when they end by themselves.
     pub(crate) async fn join(&self) {
         self.tasks.close();

@@ -164,3 +164,6 @@ impl Drop for Waiting<'_> {
         self.0.stop_waiting();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -349,21 +349,18 @@ impl Subscription {
     }
 
     /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
-    ///
-    /// Returns the error that the application must see if the policy is `none`.
-    pub(crate) fn recreated(&mut self, partition: &TopicPartition) -> Option<Error> {
-        let entry = self.entries.get_mut(partition)?;
+    pub(crate) fn recreated(&mut self, partition: &TopicPartition) {
+        let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
         if matches!(entry.phase, Phase::AwaitingCommitted) {
-            return None;
+            return;
         }
         let phase = match self.reset {
             AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
             _ => Phase::Resetting(ResetTo::Earliest),
         };
-        let error = if let Phase::Stopped(error) = &phase { Some(error.clone()) } else { None };
-        self.jump(partition, phase).ok()?;
-        error
+        // It is assigned, as was seen above.
+        let _ = self.jump(partition, phase);
     }
 
     /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
@@ -441,26 +438,20 @@ impl Subscription {
     }
 
     /// The leader does not hold the offset that was asked for: resets by policy.
-    ///
-    /// Returns the error that the application must see if the policy is `none`.
-    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset) -> Option<Error> {
+    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset) {
         let reset = self.reset;
-        let entry = self.leased(partition, lease)?;
-        match entry.phase {
-            Phase::Fetching(position) if position.offset == from => {}
-            _ => return None,
+        let Some(entry) = self.leased(partition, lease) else { return };
+        let (Phase::Fetching(Position { offset, .. }), at) = (&entry.phase, entry.lease.position()) else { return };
+        if *offset != from {
+            return;
         }
         let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
-        if entry.lease.position() == Some(from) {
+        if at == Some(from) {
             // Nothing is buffered, so the old position means nothing from here on.
-            self.jump(partition, phase).ok()?;
+            let _ = self.jump(partition, phase);
         } else {
             entry.phase = phase;
             self.changed.insert(partition.clone());
-        }
-        match &self.entries.get(partition)?.phase {
-            Phase::Stopped(error) => Some(error.clone()),
-            _ => None,
         }
     }
 

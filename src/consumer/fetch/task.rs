@@ -22,7 +22,7 @@ use crate::consumer::fetch::intake;
 use crate::consumer::position::{Lease, LeaseId, Phase, Position};
 use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Interest, Standing};
-use crate::error::{Class, Error, ErrorCode, Result};
+use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
 
@@ -46,6 +46,7 @@ pub(crate) struct Fetcher {
     refresh: Refresh,
     /// Errors that the application was told, so that it is told once.
     told: BTreeSet<(LeaseId, ErrorCode)>,
+    told_stopped: BTreeSet<LeaseId>,
     told_topics: BTreeSet<(TopicName, ErrorCode)>,
     decoders: usize,
     events: mpsc::Receiver<Event>,
@@ -94,6 +95,7 @@ impl Fetcher {
             wanted_topics: Topics::default(),
             refresh: Refresh { backoff, random: cluster.random(), failures: 0, due: None },
             told: BTreeSet::new(),
+            told_stopped: BTreeSet::new(),
             told_topics: BTreeSet::new(),
             decoders: 0,
             events,
@@ -185,8 +187,7 @@ impl Fetcher {
             if let Some(ended) = self.leases.remove(partition) {
                 self.end(&ended);
             }
-            self.planner.forget(partition);
-            self.lookups.forget(partition);
+            self.leave(partition);
             return;
         };
         let before = self.leases.insert(partition.clone(), Arc::clone(&standing.lease));
@@ -195,9 +196,13 @@ impl Fetcher {
         }
         let lease = standing.lease.id();
         match standing.phase {
-            Phase::AwaitingCommitted | Phase::Stopped(_) => {
-                self.planner.forget(partition);
-                self.lookups.forget(partition);
+            Phase::AwaitingCommitted => self.leave(partition),
+            Phase::Stopped(error) => {
+                self.leave(partition);
+                // What else stops a partition is told in its place behind the records before it.
+                if error.kind() == ErrorKind::NoOffset && self.told_stopped.insert(lease) {
+                    self.shared.raise(error);
+                }
             }
             Phase::Resetting(to) => {
                 self.planner.forget(partition);
@@ -214,8 +219,15 @@ impl Fetcher {
         }
     }
 
+    /// Neither fetches a partition nor asks for it.
+    fn leave(&mut self, partition: &TopicPartition) {
+        self.planner.forget(partition);
+        self.lookups.forget(partition);
+    }
+
     fn end(&mut self, lease: &Arc<Lease>) {
         let id = lease.id();
+        self.told_stopped.remove(&id);
         self.shared.buffer(|buffer| buffer.drop_lease(id));
         self.told.retain(|(told, _)| *told != id);
     }
@@ -292,9 +304,7 @@ impl Fetcher {
         warn!(topic = %name, "the topic was created anew; its partitions are read from their beginning");
         let partitions: Vec<_> = self.leases.keys().filter(|tp| tp.topic == *name).cloned().collect();
         for partition in partitions {
-            if let Some(error) = self.shared.update(|subscription| subscription.recreated(&partition)) {
-                self.shared.raise(error);
-            }
+            self.shared.update(|subscription| subscription.recreated(&partition));
         }
     }
 
@@ -526,10 +536,7 @@ impl Fetcher {
                 if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
                     return false;
                 }
-                let error = self.shared.update(|subscription| subscription.out_of_range(partition, want.lease, want.offset));
-                if let Some(error) = error {
-                    self.shared.raise(error);
-                }
+                self.shared.update(|subscription| subscription.out_of_range(partition, want.lease, want.offset));
                 false
             }
             ErrorCode::CORRUPT_MESSAGE => {

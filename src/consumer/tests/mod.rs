@@ -1,0 +1,76 @@
+//! The fetch side as a whole, against embedded brokers in memory under paused time.
+
+use std::time::{Duration, Instant};
+
+use kavka_testcontainers::embedded::EmbeddedCluster;
+
+use super::*;
+use crate::client::Client;
+use crate::config::{BrokerAddress, ClientConfig};
+use crate::ids::{Offset, TopicPartition};
+use crate::net::{Connecting, Connector, Io};
+
+mod faults;
+mod receiving;
+
+/// The embedded cluster's network.
+#[derive(Debug)]
+struct InMemory(EmbeddedCluster);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    }
+}
+
+fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+/// Brokers with topic `t` of three partitions.
+async fn brokers(count: i32) -> EmbeddedCluster {
+    let replication = i16::try_from(count).unwrap();
+    EmbeddedCluster::builder().brokers(count).in_memory().topic("t", 3, replication).start().await.unwrap()
+}
+
+fn client(embedded: &EmbeddedCluster) -> Client {
+    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap()
+}
+
+fn from_earliest() -> ConsumerConfig {
+    ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest)
+}
+
+/// Appends records with the values `from` up to `to`, one batch each.
+fn append(embedded: &EmbeddedCluster, partition: i32, values: std::ops::Range<u32>) {
+    for value in values {
+        embedded.append("t", partition, &[(None, Some(value.to_string().as_bytes()))]).unwrap();
+    }
+}
+
+/// Appends records as one batch.
+fn append_batch(embedded: &EmbeddedCluster, partition: i32, values: std::ops::Range<u32>) {
+    let values: Vec<_> = values.map(|value| value.to_string()).collect();
+    let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
+    embedded.append("t", partition, &records).unwrap();
+}
+
+/// What the next record holds, within a minute of paused time.
+async fn next(consumer: &mut Consumer) -> Result<(i32, i64, u32)> {
+    let record = tokio::time::timeout(Duration::from_secs(60), consumer.recv()).await.expect("a record or an error")?;
+    let value = std::str::from_utf8(record.value().unwrap()).unwrap().parse().unwrap();
+    Ok((record.partition().0, record.offset().0, value))
+}
+
+async fn values(consumer: &mut Consumer, count: usize) -> Vec<u32> {
+    let mut values = Vec::new();
+    for _ in 0..count {
+        values.push(next(consumer).await.unwrap().2);
+    }
+    values
+}
+
+/// Nothing comes within ten seconds of paused time.
+async fn nothing_comes(consumer: &mut Consumer) -> bool {
+    tokio::time::timeout(Duration::from_secs(10), consumer.recv()).await.is_err()
+}
