@@ -22,8 +22,8 @@ pub use admin::{
 pub use client::{Client, ClientStats};
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
 pub use consumer::{
-    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
-    IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
+    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle,
+    ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{

@@ -53,7 +53,8 @@ pub(super) async fn find(
         let (asks, leaderless) = by_leader(cluster, times, &found);
         if let Some(partition) = leaderless {
             cluster.request_refresh();
-            last = Some(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
+            last =
+                Some(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
         }
         for (broker, asked) in asks {
             let attempt = deadline.min(runtime::now() + cluster.config().request_timeout);

@@ -214,7 +214,9 @@ impl Hand {
         } else {
             let mut count = 0;
             let mut last = None;
-            while count < most && let Some(record) = walk.next() {
+            while count < most
+                && let Some(record) = walk.next()
+            {
                 last = Some(record?.offset);
                 count += 1;
             }

@@ -290,7 +290,9 @@ impl<'a> Iterator for BatchIter<'a> {
 impl Progress {
     #[cold]
     fn fail(&self, at: Offset, error: Error) {
-        if self.failure.set(error.at_partition(self.lease.partition().clone())).is_ok() && self.lease.position() == Some(self.next) {
+        if self.failure.set(error.at_partition(self.lease.partition().clone())).is_ok()
+            && self.lease.position() == Some(self.next)
+        {
             self.lease.deliver_to(at);
         }
     }

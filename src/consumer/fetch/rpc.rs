@@ -192,7 +192,10 @@ fn hint(partition: &TopicPartition, data: &PartitionData<'_>, endpoints: &[NodeE
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The offset, with its leader epoch, and the timestamp of its record.
-    Offset { position: Position, timestamp: Option<Timestamp> },
+    Offset {
+        position: Position,
+        timestamp: Option<Timestamp>,
+    },
     /// No record is that young.
     NoOffset,
     /// The newest epoch not above the one asked for, and where it ended; `None` if the broker does not know.

@@ -14,11 +14,11 @@ use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::buffer::Job;
+use crate::consumer::fetch::intake;
 use crate::consumer::fetch::lookup::{Ask, Asked, Lookups, Question};
 use crate::consumer::fetch::planner::{Outcome, Plan, Planner};
 use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched, FetchedPartition};
 use crate::consumer::fetch::session::Want;
-use crate::consumer::fetch::intake;
 use crate::consumer::position::{Lease, LeaseId, Phase, Position};
 use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Interest, Standing};
@@ -358,7 +358,9 @@ impl Fetcher {
         while self.decoders < limit {
             let jobs = self.shared.buffer(|buffer| {
                 let (mut jobs, mut bytes): (Vec<Job>, usize) = (Vec::new(), 0);
-                while bytes < JOB_BYTES && let Some(job) = buffer.next_job() {
+                while bytes < JOB_BYTES
+                    && let Some(job) = buffer.next_job()
+                {
                     bytes += job.batch.len();
                     jobs.push(job);
                 }
@@ -529,7 +531,14 @@ impl Fetcher {
     }
 
     /// Deals with the error of one partition. True if metadata is stale.
-    fn handle_refusal(&mut self, broker: BrokerId, want: Want, partition: &TopicPartition, code: ErrorCode, now: Instant) -> bool {
+    fn handle_refusal(
+        &mut self,
+        broker: BrokerId,
+        want: Want,
+        partition: &TopicPartition,
+        code: ErrorCode,
+        now: Instant,
+    ) -> bool {
         match code {
             ErrorCode::OFFSET_OUT_OF_RANGE => {
                 // A follower may lag behind, or have less: only the leader's word resets a position.

@@ -163,7 +163,12 @@ async fn refused_partition_is_told_once_and_does_not_stop_others() {
 
 #[tokio::test(start_paused = true)]
 async fn failing_fetches_are_not_repeated_in_a_hot_loop() {
-    for code in [ErrorCode::NotLeaderOrFollower, ErrorCode::UnknownServerError, ErrorCode::OffsetNotAvailable, ErrorCode::UnknownLeaderEpoch] {
+    for code in [
+        ErrorCode::NotLeaderOrFollower,
+        ErrorCode::UnknownServerError,
+        ErrorCode::OffsetNotAvailable,
+        ErrorCode::UnknownLeaderEpoch,
+    ] {
         let embedded = brokers(1).await;
         append(&embedded, 0, 0..1);
         embedded.fault(Fault::on(ApiKey::Fetch).partition("t", 0).then(Reaction::Answer(code)));
@@ -228,8 +233,7 @@ async fn topic_created_anew_is_read_from_its_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn nearer_replica_is_used_and_left_when_it_fails() {
-    let embedded =
-        EmbeddedCluster::builder().brokers(3).in_memory().rack(2, "b").topic("t", 1, 3).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder().brokers(3).in_memory().rack(2, "b").topic("t", 1, 3).start().await.unwrap();
     embedded.move_leader("t", 0, Some(1));
     embedded.set_preferred_replica("t", 0, Some(2));
     append(&embedded, 0, 0..3);
