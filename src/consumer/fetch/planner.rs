@@ -3,6 +3,9 @@
 //! Pure. At most one fetch per broker is under way; the next is due as soon as it has been answered and the buffer has room.
 //! A partition is fetched from its leader, or from the replica that the leader named as nearer (KIP-392). What fails waits
 //! by itself: a partition with a bad answer does not hold up its broker, and a broker that is gone does not hold up others.
+//!
+//! While a partition has more buffered than it may, its broker is left alone: a fetch of the others may find nothing and be
+//! parked there, and nothing could be fetched behind it when the buffer has drained (KAFKA-17182, as Java).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -55,6 +58,8 @@ struct Route {
     preferred: Option<(BrokerId, Instant)>,
     /// Where it is fetched now; `None` while it rests.
     source: Option<BrokerId>,
+    /// The broker that is left alone because of it.
+    full_at: Option<BrokerId>,
     failures: u32,
     due: Option<Instant>,
 }
@@ -64,9 +69,17 @@ struct Source {
     session: Session,
     wanted: BTreeMap<TopicPartition, Want>,
     changed: BTreeSet<TopicPartition>,
+    full: BTreeSet<TopicPartition>,
     is_asked: bool,
     failures: u32,
     due: Option<Instant>,
+}
+
+impl Source {
+    /// Whether there is something to ask and nothing is asked.
+    fn is_waiting(&self) -> bool {
+        !self.is_asked && !self.wanted.is_empty() && self.full.is_empty()
+    }
 }
 
 impl Planner {
@@ -82,6 +95,7 @@ impl Planner {
             leader,
             preferred: None,
             source: None,
+            full_at: None,
             failures: 0,
             due: None,
         });
@@ -102,6 +116,8 @@ impl Planner {
         }
         route.want = want;
         route.leader = leader;
+        let full_at = route.full_at.take();
+        self.drained(partition, full_at);
         self.place(partition, now);
     }
 
@@ -109,16 +125,29 @@ impl Planner {
     pub(crate) fn forget(&mut self, partition: &TopicPartition) {
         let Some(route) = self.routes.remove(partition) else { return };
         self.leave(partition, route.source);
+        self.drained(partition, route.full_at);
         if let Some(due) = route.due {
             self.resting.remove(&(due, partition.clone()));
         }
     }
 
-    /// Leaves a partition out of fetches until it is wanted again, for its buffer is full.
-    pub(crate) fn suspend(&mut self, partition: &TopicPartition) {
+    /// Leaves a partition out of fetches until it is wanted again, and with `is_full` its broker, too.
+    pub(crate) fn suspend(&mut self, partition: &TopicPartition, is_full: bool) {
         let Some(route) = self.routes.get_mut(partition) else { return };
         let source = route.source.take();
+        let broker = source.unwrap_or_else(|| route.preferred.map_or(route.leader, |(replica, _)| replica));
+        let before = std::mem::replace(&mut route.full_at, is_full.then_some(broker));
         self.leave(partition, source);
+        self.drained(partition, before);
+        if is_full {
+            self.sources.entry(broker).or_default().full.insert(partition.clone());
+        }
+    }
+
+    fn drained(&mut self, partition: &TopicPartition, full_at: Option<BrokerId>) {
+        if let Some(source) = full_at.and_then(|broker| self.sources.get_mut(&broker)) {
+            source.full.remove(partition);
+        }
     }
 
     /// Fetches a partition from a nearer replica from now on.
@@ -201,7 +230,7 @@ impl Planner {
         if !has_room {
             return None;
         }
-        let is_ready = |source: &Source| !source.is_asked && !source.wanted.is_empty() && source.due.is_none_or(|due| due <= now);
+        let is_ready = |source: &Source| source.is_waiting() && source.due.is_none_or(|due| due <= now);
         let (broker, source) = self.sources.iter_mut().find(|(_, source)| is_ready(source))?;
         let changed = std::mem::take(&mut source.changed);
         let request = source.session.request(&source.wanted, &changed);
@@ -212,8 +241,7 @@ impl Planner {
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let resting = self.resting.first().map(|(due, _)| *due);
-        let waits = |source: &Source| !source.is_asked && !source.wanted.is_empty();
-        let sources = self.sources.values().filter(|source| waits(source)).filter_map(|source| source.due);
+        let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(|source| source.due);
         sources.chain(resting).min()
     }
 
@@ -346,6 +374,22 @@ mod tests {
         planner.handle_outcome(ONE, Outcome::Answered { session: 5 }, now);
         let due = planner.poll_timeout().expect("it waits");
         assert_eq!(asked(&mut planner, due), [(ONE, vec![0])]);
+    }
+
+    #[test]
+    fn full_partition_holds_up_its_broker_until_it_has_drained() {
+        let (mut planner, now) = planner();
+        planner.want(&tp(0), want(0), ONE, now);
+        planner.want(&tp(1), want(0), ONE, now);
+        planner.suspend(&tp(0), true);
+        assert_eq!(asked(&mut planner, now), []);
+        planner.want(&tp(0), want(5), ONE, now);
+        assert_eq!(asked(&mut planner, now).len(), 1);
+
+        planner.handle_outcome(ONE, Outcome::Answered { session: 1 }, now);
+        planner.suspend(&tp(0), true);
+        planner.suspend(&tp(0), false);
+        assert_eq!(asked(&mut planner, now).len(), 1, "a paused partition holds up nobody");
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl Fetcher {
         let lease = standing.lease.id();
         let known = self.view.partition(partition);
         let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
-            self.planner.suspend(partition);
+            self.planner.suspend(partition, false);
             self.refresh_later(now);
             return;
         };
@@ -251,8 +251,9 @@ impl Fetcher {
                 return;
             }
         }
-        if standing.held || self.shared.buffer(|buffer| buffer.is_full(lease)) {
-            self.planner.suspend(partition);
+        let is_full = self.shared.buffer(|buffer| buffer.is_full(lease));
+        if standing.held || is_full {
+            self.planner.suspend(partition, is_full && !standing.held);
             return;
         }
         let topic_id = self.topic_ids.get(&partition.topic).copied();
