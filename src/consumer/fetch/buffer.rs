@@ -61,6 +61,8 @@ pub(crate) struct Buffer {
     /// A partition with as many fetched bytes is not fetched further.
     partition_limit: usize,
     relieved: Vec<Arc<Lease>>,
+    /// A job was refused for want of room.
+    is_short: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Buffer {
             budget,
             partition_limit,
             relieved: Vec::new(),
+            is_short: false,
         }
     }
 
@@ -185,14 +188,16 @@ impl Buffer {
             let Content::Fetched(batch) = &slot.piece.content else { continue };
             let batch = batch.clone();
             slot.is_working = true;
+            self.is_short = false;
             return Some(Job { lease, number, batch });
         }
+        self.is_short = !self.undecoded.is_empty();
         None
     }
 
-    /// Whether [`Buffer::next_job`] may have one.
+    /// Whether [`Buffer::next_job`] has room now for what it refused before.
     pub(crate) fn has_job(&self) -> bool {
-        !self.undecoded.is_empty() && self.held < self.budget
+        self.is_short && self.held < self.budget
     }
 
     /// Takes the result of a job; of a lease that has ended it is dropped.

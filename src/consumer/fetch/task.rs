@@ -49,6 +49,8 @@ pub(crate) struct Fetcher {
     told_stopped: BTreeSet<LeaseId>,
     told_topics: BTreeSet<(TopicName, ErrorCode)>,
     decoders: usize,
+    /// One core is left to the application, which decodes what nobody else has begun.
+    most_decoders: usize,
     events: mpsc::Receiver<Event>,
     report: mpsc::Sender<Event>,
 }
@@ -98,6 +100,7 @@ impl Fetcher {
             told_stopped: BTreeSet::new(),
             told_topics: BTreeSet::new(),
             decoders: 0,
+            most_decoders: std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
             events,
             report,
             cluster: cluster.for_task(),
@@ -353,10 +356,9 @@ impl Fetcher {
         });
     }
 
-    /// Gives compressed batches to other threads, at most as many jobs as there are cores.
+    /// Gives compressed batches to other threads.
     fn start_decoding(&mut self) {
-        let limit = std::thread::available_parallelism().map_or(1, usize::from);
-        while self.decoders < limit {
+        while self.decoders < self.most_decoders {
             let jobs = self.shared.buffer(|buffer| {
                 let (mut jobs, mut bytes): (Vec<Job>, usize) = (Vec::new(), 0);
                 while bytes < JOB_BYTES
