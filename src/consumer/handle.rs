@@ -7,7 +7,9 @@ use std::time::Instant;
 use crate::cluster::{Cluster, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
+use crate::consumer::group::Group;
 use crate::consumer::offsets::{self, OffsetAndTimestamp};
+use crate::consumer::position::OffsetAndMetadata;
 use crate::consumer::position::{Position, ResetTo};
 use crate::consumer::shared::{Shared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
@@ -24,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) runtime: Runtime,
     pub(crate) config: ConsumerConfig,
     pub(crate) lanes: LaneGuard,
+    /// The part in a group, if there is a `group.id`.
+    pub(crate) group: Option<Group>,
 }
 
 /// Steers a [`Consumer`](crate::Consumer) from other tasks: subscriptions, positions, pauses, commits, the end.
@@ -210,9 +214,74 @@ impl ConsumerHandle {
         self.find(times).await
     }
 
+    /// Commits everything that was handed over to the application, and waits until it is committed.
+    ///
+    /// # Errors
+    /// Rejoin if a partition was taken away meanwhile: another member may work on it again. Timeout after
+    /// `default.api.timeout.ms`; Config without `group.id`; what the coordinator refuses.
+    ///
+    /// # Ordering
+    /// Commits of one consumer are applied in the order in which they were asked for.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the offsets are committed all the same.
+    pub async fn commit(&self) -> Result<()> {
+        let group = self.group()?;
+        group.commit(group.delivered(), self.api_deadline()).await
+    }
+
+    /// Commits everything that was handed over to the application, in the background; a failure is logged.
+    ///
+    /// # Errors
+    /// Config without `group.id`; Closed.
+    ///
+    /// # Ordering
+    /// As [`ConsumerHandle::commit`].
+    pub fn commit_async(&self) -> Result<()> {
+        let group = self.group()?;
+        group.commit_later(group.delivered(), self.api_deadline())
+    }
+
+    /// Commits these offsets, each the next to consume, and waits until they are committed.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::commit`].
+    ///
+    /// # Ordering
+    /// As [`ConsumerHandle::commit`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the offsets are committed all the same.
+    pub async fn commit_offsets<O: Into<OffsetAndMetadata>>(
+        &self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+    ) -> Result<()> {
+        let offsets = offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
+        self.group()?.commit(offsets, self.api_deadline()).await
+    }
+
+    /// What the group has committed for each partition, assigned or not; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// Config without `group.id`; Timeout after `default.api.timeout.ms`; what the coordinator refuses.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn committed(
+        &self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>> {
+        let partitions: Vec<_> = partitions.into_iter().collect();
+        self.group()?.committed(&partitions, self.api_deadline()).await
+    }
+
     /// The settings.
     pub fn config(&self) -> &ConsumerConfig {
         &self.core.config
+    }
+
+    fn group(&self) -> Result<&Group> {
+        self.core.group.as_ref().ok_or_else(|| Error::config("committed offsets need a group.id"))
     }
 
     async fn ends(

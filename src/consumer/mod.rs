@@ -36,6 +36,7 @@ pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};
 
 use fetch::buffer::Buffer;
 use fetch::task::Fetcher;
+use group::{Change, Group};
 use handle::Core;
 use receive::Receiver;
 use shared::Shared;
@@ -43,6 +44,7 @@ use subscription::Subscription;
 
 use crate::cluster::{Cluster, Lane};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
 use crate::wire::batch::DecodeOptions;
 
 /// Receives records.
@@ -72,7 +74,11 @@ impl Consumer {
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());
         let receiver = Receiver::new(Arc::clone(&shared), config.max_poll_records);
-        let core = Core { shared, cluster: cluster.clone(), runtime, config, lanes };
+        let group = match config.group_id {
+            Some(_) => Some(Group::start(&shared, cluster, &runtime, Lane::Group(lanes.id()), &config)?),
+            None => None,
+        };
+        let core = Core { shared, cluster: cluster.clone(), runtime, config, lanes, group };
         Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
     }
 
@@ -114,20 +120,51 @@ impl Consumer {
         self.handle.clone()
     }
 
-    /// Ends the consumer and waits until its tasks have ended.
+    /// Sets who hears of partitions that come and go, from now on; before `subscribe`, to hear of all.
+    ///
+    /// Nobody is told without a `group.id`.
+    pub fn rebalance_listener(&self, listener: impl RebalanceListener) {
+        let Some(group) = &self.handle.core.group else { return };
+        let listener = Arc::new(listener);
+        // The listener's handle must not keep the consumer alive.
+        let core = Arc::downgrade(&self.handle.core);
+        group.set_listener(Arc::new(move |change| {
+            let (listener, core) = (Arc::clone(&listener), core.clone());
+            Box::pin(async move {
+                let Some(core) = core.upgrade() else { return };
+                let handle = ConsumerHandle { core };
+                match &change {
+                    Change::Assigned(partitions) => listener.on_assigned(&handle, partitions).await,
+                    Change::Revoked(partitions) => listener.on_revoked(&handle, partitions).await,
+                    Change::Lost(partitions) => listener.on_lost(&handle, partitions).await,
+                }
+            })
+        }));
+    }
+
+    /// Commits if the client commits by itself, leaves the group so that others take over at once, ends the consumer and waits
+    /// until its tasks have ended.
+    ///
+    /// What was returned last does not count as processed: commit it, or ask for more, before.
     ///
     /// # Errors
     /// Timeout if something has not ended in time; it ends all the same.
     ///
     /// # Cancel safety
-    /// If the future is dropped, everything still ends.
+    /// If the future is dropped, everything still ends, but the group may not be left.
     pub async fn close(self, timeout: Duration) -> Result<()> {
         let core = &self.handle.core;
+        let deadline = runtime::now() + timeout;
         core.shared.close();
+        let left = match &core.group {
+            Some(group) => group.close(deadline).await,
+            None => Ok(()),
+        };
         core.runtime.cancel();
-        tokio::time::timeout(timeout, core.runtime.join())
+        tokio::time::timeout_at(deadline.into(), core.runtime.join())
             .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "the consumer's tasks did not end in time"))
+            .map_err(|_| Error::new(ErrorKind::Timeout, "the consumer's tasks did not end in time"))?;
+        left
     }
 }
 

@@ -373,6 +373,16 @@ impl Classic {
         matches!(self.state, State::Away | State::Idle | State::Failed) && self.actions.is_empty()
     }
 
+    /// Whether it waits for the application to ask for records again.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether it is, or is about to be, a member.
+    pub(crate) fn is_member(&self) -> bool {
+        !matches!(self.state, State::Away | State::Idle | State::Failed)
+    }
+
     /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's it would not.
     pub(crate) fn can_commit(&self) -> bool {
         self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing(_))

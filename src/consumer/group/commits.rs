@@ -41,8 +41,8 @@ pub(crate) enum Sender {
 pub(crate) enum Action {
     /// Send OffsetCommit.
     Send { sender: Sender, offsets: Offsets },
-    /// A commit that somebody waits for is over; with the partitions that failed.
-    Done { ticket: Ticket, failures: Vec<(TopicPartition, Error)> },
+    /// A commit that somebody waits for is over, or one that nobody waits for has failed; with the partitions that failed.
+    Done { ticket: Option<Ticket>, failures: Vec<(TopicPartition, Error)> },
 }
 
 #[derive(Debug)]
@@ -194,7 +194,9 @@ impl Commits {
                 return;
             }
             self.again_at = None;
-            if let Some(Job { ticket: Some(ticket), failures, .. }) = self.queue.pop_front() {
+            if let Some(Job { ticket, failures, .. }) = self.queue.pop_front()
+                && (ticket.is_some() || !failures.is_empty())
+            {
                 self.done.push_back(Action::Done { ticket, failures });
             }
         }
@@ -267,7 +269,7 @@ mod tests {
         let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
         assert_eq!(committed, offsets(&[(0, 5)]));
         assert!(
-            matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, failures }) if ticket == first && failures.is_empty())
+            matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
         );
         assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 9)]));
     }
@@ -304,12 +306,12 @@ mod tests {
         commits.handle_gone(&[tp(0)]);
         commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
         let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), now) else { panic!("not done") };
-        assert_eq!((done, failures.len()), (ticket, 1));
+        assert_eq!((done, failures.len()), (Some(ticket), 1));
         assert_eq!(failures[0].1.class(), crate::error::Class::Rejoin);
         assert_eq!(sent(commits.poll(member(), now)), offsets(&[(1, 6)]));
         commits.handle_reply(Ok(vec![(tp(1), Ok(()))]), &member(), now);
         let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), now) else { panic!("not done") };
-        assert_eq!((done, failures.len()), (waiting, 1));
+        assert_eq!((done, failures.len()), (Some(waiting), 1));
     }
 
     #[test]
@@ -342,6 +344,6 @@ mod tests {
         sent(commits.poll(Sender::Alone, now));
         assert!(commits.poll(Sender::Alone, now).is_none());
         commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert!(matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, .. }) if ticket == barrier));
+        assert!(matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, .. }) if ticket == Some(barrier)));
     }
 }

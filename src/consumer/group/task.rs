@@ -1,0 +1,545 @@
+//! Drives one member: reads the clock, makes the calls of the machines, tells the subscription and the listener.
+//!
+//! The loop never waits for a call or for the application: both run beside it and come back as an [`Event`], so
+//! heartbeats go on. What the listener is told is queued and told one at a time.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, info, warn};
+
+use super::assignor::{Racks, Topics};
+use super::classic::{Action, Attempt, Classic, Wanted};
+use super::commits::{self, Outcome, Sender};
+use super::rpc::{Committed, Join};
+use super::{Change, Inner, lock, offsets};
+use crate::cluster::{self, ClusterView, InterestGuard};
+use crate::consumer::config::ConsumerConfig;
+use crate::consumer::position::LeaseId;
+use crate::consumer::subscription::Interest;
+use crate::error::{ErrorCode, Result};
+use crate::ids::{TopicName, TopicPartition};
+use crate::runtime::{self, Runtime};
+
+/// What came of something that runs beside the loop.
+enum Event {
+    Joined(Attempt, Result<Join>),
+    Synced(Attempt, Result<Vec<u8>>),
+    Beaten { attempt: Attempt, sent: Instant, outcome: Result<()> },
+    Left(Result<()>),
+    Committed(Sender, Outcome),
+    Fetched(Vec<(TopicPartition, LeaseId)>, Result<Committed>),
+    Told(Change),
+}
+
+/// See the [module](self).
+pub(super) struct Task {
+    group: Arc<Inner>,
+    runtime: Runtime,
+    machine: Classic,
+    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Event>,
+    view: watch::Receiver<Arc<ClusterView>>,
+    interest: InterestGuard,
+    interest_now: cluster::Interest,
+    allows_auto_create: bool,
+    excludes_internal: bool,
+    /// The interest of the subscription and the view that were looked at last.
+    seen: Option<(u64, u64)>,
+    /// The leader's question, and when to answer it with what is known.
+    describing: Option<(Attempt, Instant)>,
+    /// The topics of all members, which a leader watches.
+    led: BTreeSet<TopicName>,
+    to_tell: VecDeque<Change>,
+    is_telling: bool,
+    /// Held until the application has given them up.
+    giving: BTreeSet<TopicPartition>,
+    is_fetching: bool,
+    fetch_failures: u32,
+    fetch_again_at: Option<Instant>,
+    auto_commit_interval: Option<Duration>,
+    next_auto_commit: Instant,
+    seen_calls: u64,
+    next_look: Instant,
+    leaving: usize,
+    closing: Option<Instant>,
+}
+
+impl Task {
+    pub(super) fn new(group: Arc<Inner>, runtime: Runtime, config: &ConsumerConfig) -> Self {
+        let now = runtime::now();
+        let cluster = &group.rpc.cluster;
+        // As many as can be under way at once, with room to spare.
+        let (sender, events) = mpsc::channel(32);
+        Self {
+            machine: Classic::new(group.settings.clone(), cluster.random(), now),
+            view: cluster.watch(),
+            interest: cluster.want(cluster::Interest::default()),
+            interest_now: cluster::Interest::default(),
+            allows_auto_create: config.allow_auto_create_topics,
+            excludes_internal: config.exclude_internal_topics,
+            auto_commit_interval: config.commits_automatically().then_some(config.auto_commit_interval),
+            next_auto_commit: now + config.auto_commit_interval,
+            runtime,
+            events,
+            sender,
+            seen: None,
+            describing: None,
+            led: BTreeSet::new(),
+            to_tell: VecDeque::new(),
+            is_telling: false,
+            giving: BTreeSet::new(),
+            is_fetching: false,
+            fetch_failures: 0,
+            fetch_again_at: None,
+            seen_calls: 0,
+            next_look: now,
+            leaving: 0,
+            closing: None,
+            group,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.group.shared);
+        let mut closing = self.group.closing.subscribe();
+        loop {
+            let now = runtime::now();
+            self.look_at_closing(*closing.borrow_and_update(), now);
+            self.look_at_activity(now);
+            self.look_at_interest(now);
+            if self.machine.poll_timeout().is_some_and(|due| due <= now) {
+                self.machine.handle_timeout(now);
+            }
+            while let Some(action) = self.machine.poll() {
+                self.act(action, now);
+            }
+            lock(&self.group.identity).clone_from(self.machine.identity());
+            self.answer_question(now);
+            self.commit_automatically(now);
+            self.fetch_committed(now);
+            self.send_commits(now);
+            self.tell_next(now);
+            if self.is_over(now) {
+                break;
+            }
+            let timeout = self.timeout(now);
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => self.handle(event),
+                () = shared.to_group.notified() => {}
+                changed = self.view.changed() => if changed.is_err() { break },
+                _ = closing.changed() => {}
+                () = runtime::sleep_until_some(timeout) => {}
+            }
+        }
+        self.group.ended.send_replace(true);
+        self.group.ledger().waiters.clear();
+    }
+
+    fn look_at_closing(&mut self, closing: Option<Instant>, now: Instant) {
+        if self.closing.is_none() && closing.is_some() {
+            self.closing = closing;
+            if self.auto_commit_interval.take().is_some() {
+                let finished = self.group.shared.read(|subscription| subscription.finished());
+                self.group.ledger().commits.submit(offsets(finished), self.commit_deadline(now));
+            }
+            self.machine.handle_close(now);
+        }
+    }
+
+    /// Learns from time to time whether the application still asks for records.
+    fn look_at_activity(&mut self, now: Instant) {
+        if now < self.next_look {
+            return;
+        }
+        let activity = &self.group.shared.activity;
+        let calls = activity.calls();
+        if activity.is_waiting() || calls != self.seen_calls {
+            self.seen_calls = calls;
+            self.machine.handle_polled(now);
+        }
+        // Late by at most a twentieth of the interval; one that has left comes back soon.
+        let interval = self.group.settings.max_poll_interval / 20;
+        self.next_look = now + if self.machine.is_idle() { interval.min(IDLE_LOOK) } else { interval };
+    }
+
+    /// Works out what the application wants, by the newest view.
+    fn look_at_interest(&mut self, now: Instant) {
+        let view = Arc::clone(&self.view.borrow_and_update());
+        let version = self.group.shared.read(|subscription| subscription.interest_version());
+        if self.closing.is_some() || self.seen == Some((version, view.version)) {
+            return;
+        }
+        self.seen = Some((version, view.version));
+        let wanted = self.group.shared.read(|subscription| match subscription.interest() {
+            Interest::Nothing | Interest::Manual => None,
+            Interest::Topics(topics) => Some(Wanted { topics: topics.clone(), pattern: None }),
+            Interest::Pattern(pattern) => {
+                let visible = view.topics().filter(|topic| !topic.partitions.is_empty());
+                let visible = visible.filter(|topic| !(self.excludes_internal && topic.is_internal));
+                let topics = visible.filter(|topic| pattern.matches(&topic.name)).map(|topic| topic.name.clone());
+                Some(Wanted { topics: topics.collect(), pattern: Some(pattern.clone()) })
+            }
+        });
+        let is_pattern = wanted.as_ref().is_some_and(|wanted| wanted.pattern.is_some());
+        let mut topics = self.led.clone();
+        if let Some(wanted) = &wanted {
+            topics.extend(wanted.topics.iter().cloned());
+        }
+        self.watch_topics(topics, is_pattern);
+        // There is no group to join for a pattern that nothing matches yet.
+        let wanted = wanted.filter(|wanted| !wanted.topics.is_empty() || self.machine.is_member());
+        if wanted.is_some() || !self.machine.is_away() {
+            self.machine.handle_wanted(wanted, now);
+        }
+        if self.machine.led_topics().is_some() {
+            self.machine.handle_topics(&self.describe(&view), now);
+        }
+    }
+
+    fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
+        let interest = cluster::Interest { topics, all, auto_create: self.allows_auto_create };
+        if interest != self.interest_now {
+            self.interest_now = interest.clone();
+            self.interest.set(interest);
+        }
+    }
+
+    fn act(&mut self, action: Action, now: Instant) {
+        let group = Arc::clone(&self.group);
+        debug!(group = group.rpc.group, ?action, "group");
+        match action {
+            Action::Join { attempt, member, protocols, reason } => self
+                .spawn(async move { Event::Joined(attempt, group.rpc.join(&group.settings, &member, &protocols, reason).await) }),
+            Action::Describe { attempt, topics } => {
+                self.led = topics;
+                self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
+                self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
+            }
+            Action::Sync { attempt, identity, protocol, assignments } => self.spawn(async move {
+                Event::Synced(attempt, group.rpc.sync(&group.settings, &identity, protocol, &assignments).await)
+            }),
+            Action::Heartbeat { attempt, identity } => self.spawn(async move {
+                let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
+                Event::Beaten { attempt, sent: now, outcome }
+            }),
+            Action::Leave { member, reason } => {
+                self.leaving += 1;
+                let deadline = self.commit_deadline(now);
+                self.spawn(async move { Event::Left(group.rpc.leave(&member, reason, deadline).await) });
+            }
+            Action::Revoke(partitions) => {
+                group.shared.update(|subscription| subscription.hold(&partitions));
+                self.giving.extend(partitions.iter().cloned());
+                self.to_tell.push_back(Change::Revoked(partitions));
+            }
+            Action::Drop(partitions) => self.take_away(&partitions),
+            Action::Lost(partitions) => {
+                warn!(group = group.rpc.group, ?partitions, "partitions lost");
+                self.take_away(&partitions);
+                self.to_tell.push_back(Change::Lost(partitions));
+            }
+            Action::Assign(partitions) => {
+                group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
+                self.to_tell.push_back(Change::Assigned(partitions));
+            }
+            Action::Report(error) => group.shared.raise(error),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = runtime::now();
+        match event {
+            Event::Joined(attempt, Ok(Join::MemberId(member))) => self.machine.handle_member_id(attempt, member, now),
+            Event::Joined(attempt, Ok(Join::Joined(joined))) => self.machine.handle_joined(attempt, Ok(joined), now),
+            Event::Joined(attempt, Err(error)) => {
+                debug!(group = self.group.rpc.group, %error, "could not join");
+                self.machine.handle_joined(attempt, Err(error), now);
+            }
+            Event::Synced(attempt, outcome) => self.machine.handle_synced(attempt, outcome, now),
+            Event::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
+            Event::Left(outcome) => {
+                self.leaving -= 1;
+                if let Err(error) = outcome {
+                    warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
+                }
+            }
+            Event::Committed(sender, outcome) => self.committed(&sender, outcome, now),
+            Event::Fetched(leases, outcome) => self.fetched(&leases, outcome, now),
+            Event::Told(change) => self.told(change, now),
+        }
+    }
+
+    /// Answers the leader's question as soon as all topics are known.
+    fn answer_question(&mut self, now: Instant) {
+        let Some((attempt, deadline)) = self.describing else { return };
+        let view = self.group.rpc.cluster.view();
+        if now >= deadline || self.led.iter().all(|name| view.topic(name).is_some()) {
+            self.describing = None;
+            let topics = self.describe(&view);
+            self.machine.handle_described(attempt, topics, now);
+            while let Some(action) = self.machine.poll() {
+                self.act(action, now);
+            }
+        }
+    }
+
+    fn describe(&self, view: &ClusterView) -> Topics {
+        let mut topics = Topics::new();
+        for name in &self.led {
+            let Some(topic) = view.topic(name) else { continue };
+            let racks = |replicas: &[crate::ids::BrokerId]| -> Racks {
+                replicas.iter().filter_map(|id| view.broker(*id)?.rack.clone()).collect()
+            };
+            let partitions: Vec<Racks> = topic.partitions.iter().map(|partition| racks(&partition.replicas)).collect();
+            let is_gone = topic.error.is_none_or(|error| error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            let before = self.machine.led_topics().and_then(|led| led.get(name));
+            match (partitions.is_empty(), before) {
+                (false, _) => topics.insert(name.clone(), partitions),
+                // A passing failure to describe it does not make it go.
+                (true, Some(before)) if !is_gone => topics.insert(name.clone(), before.clone()),
+                (true, _) => None,
+            };
+        }
+        topics
+    }
+
+    fn take_away(&mut self, partitions: &[TopicPartition]) {
+        for tp in partitions {
+            self.giving.remove(tp);
+        }
+        self.group.shared.update(|subscription| subscription.revoke(partitions));
+        self.group.ledger().commits.handle_gone(partitions);
+    }
+
+    /// Tells the application of the next change, if it has dealt with the one before.
+    fn tell_next(&mut self, now: Instant) {
+        if self.is_telling {
+            return;
+        }
+        let Some(change) = self.to_tell.pop_front() else { return };
+        self.is_telling = true;
+        info!(group = self.group.rpc.group, ?change, "assignment changes");
+        let listener = lock(&self.group.listener).clone();
+        let committed = if let Change::Revoked(partitions) = &change {
+            let mut last = offsets(self.group.shared.read(|subscription| subscription.finished()));
+            last.retain(|tp, _| self.group.commits_automatically && partitions.contains(tp));
+            // Without offsets it waits for the commits that were asked for before.
+            let waiter = self.group.ledger().submit_awaited(last, self.commit_deadline(now));
+            self.send_commits(now);
+            Some(waiter)
+        } else {
+            None
+        };
+        let told = Told { sender: self.sender.clone(), change: Some(change.clone()) };
+        self.runtime.spawn(async move {
+            if let Some(committed) = committed
+                && let Ok(failures) = committed.await
+            {
+                for (partition, error) in failures {
+                    warn!(%partition, %error, "could not commit before giving the partition up");
+                }
+            }
+            if let Some(listener) = listener {
+                listener(change).await;
+            }
+            told.send().await;
+        });
+    }
+
+    /// The application has dealt with a change.
+    fn told(&mut self, change: Change, now: Instant) {
+        self.is_telling = false;
+        match change {
+            Change::Assigned(partitions) => {
+                // Those that are being taken away again stay held.
+                let stay = partitions.iter().filter(|tp| !self.giving.contains(tp));
+                self.group.shared.update(|subscription| subscription.release(stay));
+            }
+            Change::Revoked(mut partitions) => {
+                partitions.retain(|tp| self.giving.contains(tp));
+                self.take_away(&partitions);
+                if !self.to_tell.iter().any(|change| matches!(change, Change::Revoked(_))) {
+                    self.machine.handle_revoked(now);
+                }
+            }
+            Change::Lost(_) => {}
+        }
+    }
+
+    fn commit_automatically(&mut self, now: Instant) {
+        let Some(interval) = self.auto_commit_interval else { return };
+        if now >= self.next_auto_commit {
+            self.next_auto_commit = now + interval;
+            let mut finished = offsets(self.group.shared.read(|subscription| subscription.finished()));
+            finished.retain(|tp, _| !self.giving.contains(tp));
+            self.group.ledger().commits.submit(finished, self.commit_deadline(now));
+        }
+    }
+
+    fn send_commits(&mut self, now: Instant) {
+        loop {
+            let sender = self.commits_as();
+            let mut ledger = self.group.ledger();
+            let Some(action) = ledger.commits.poll(sender, now) else { return };
+            match action {
+                commits::Action::Done { ticket, failures } => match ticket.and_then(|ticket| ledger.waiters.remove(&ticket)) {
+                    // Whoever waited may have gone.
+                    Some(waiter) => drop(waiter.send(failures)),
+                    None => {
+                        for (partition, error) in failures {
+                            warn!(%partition, %error, "could not commit");
+                        }
+                    }
+                },
+                commits::Action::Send { sender, offsets } => {
+                    drop(ledger);
+                    let group = Arc::clone(&self.group);
+                    self.spawn(async move {
+                        let outcome = group.rpc.commit(&sender, &offsets).await;
+                        Event::Committed(sender, outcome)
+                    });
+                }
+            }
+        }
+    }
+
+    fn commits_as(&self) -> Sender {
+        if self.machine.can_commit() {
+            return Sender::Member(self.machine.identity().clone());
+        }
+        let shares = |interest: &Interest| matches!(interest, Interest::Topics(_) | Interest::Pattern(_));
+        if self.group.shared.read(|subscription| shares(subscription.interest())) { Sender::Nobody } else { Sender::Alone }
+    }
+
+    fn committed(&mut self, sender: &Sender, outcome: Outcome, now: Instant) {
+        let mut errors = Vec::new();
+        match &outcome {
+            Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
+            Err(error) => errors.push(error.clone()),
+        }
+        let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
+        self.group.shared.update(|subscription| {
+            for (tp, offset) in &committed {
+                subscription.committed(tp, offset.offset);
+            }
+        });
+        if let Sender::Member(identity) = sender {
+            for error in &errors {
+                self.machine.handle_commit_refused(identity, error, now);
+            }
+        }
+    }
+
+    /// Asks where the partitions start that nobody has said it of.
+    fn fetch_committed(&mut self, now: Instant) {
+        if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let leases = self.group.shared.read(|subscription| subscription.awaiting_committed());
+        if leases.is_empty() {
+            return;
+        }
+        self.is_fetching = true;
+        let group = Arc::clone(&self.group);
+        self.spawn(async move {
+            let partitions: Vec<_> = leases.iter().map(|(tp, _)| tp.clone()).collect();
+            let outcome = group.rpc.committed(&partitions).await;
+            Event::Fetched(leases, outcome)
+        });
+    }
+
+    fn fetched(&mut self, leases: &[(TopicPartition, LeaseId)], outcome: Result<Committed>, now: Instant) {
+        self.is_fetching = false;
+        let mut again = false;
+        let mut refused = Vec::new();
+        self.group.shared.update(|subscription| {
+            for (tp, lease) in leases {
+                let result = match &outcome {
+                    // What it left out is asked for again.
+                    Ok(committed) => committed.get(tp).cloned(),
+                    Err(error) => Some(Err(error.clone())),
+                };
+                match result {
+                    Some(Ok(committed)) => subscription.start_at_committed(tp, *lease, committed.as_ref()),
+                    Some(Err(error)) if !error.is_retriable() => {
+                        let error = error.at_partition(tp.clone());
+                        if subscription.stop(tp, *lease, error.clone()) {
+                            refused.push(error);
+                        }
+                    }
+                    Some(Err(_)) | None => again = true,
+                }
+            }
+        });
+        for error in refused {
+            self.group.shared.raise(error);
+        }
+        self.fetch_failures = if again { self.fetch_failures + 1 } else { 0 };
+        let cluster = &self.group.rpc.cluster;
+        self.fetch_again_at = again.then(|| now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random()));
+    }
+
+    fn commit_deadline(&self, now: Instant) -> Instant {
+        let deadline = now + self.group.rpc.cluster.config().default_api_timeout;
+        self.closing.map_or(deadline, |closing| deadline.min(closing))
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let Some(deadline) = self.closing else { return false };
+        let is_done = self.machine.is_away()
+            && self.to_tell.is_empty()
+            && !self.is_telling
+            && self.leaving == 0
+            && self.group.ledger().commits.is_idle();
+        is_done || now >= deadline
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Instant> {
+        let commits = self.group.ledger().commits.poll_timeout();
+        let auto_commit = self.auto_commit_interval.map(|_| self.next_auto_commit);
+        let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
+        let question = self.describing.map(|(_, deadline)| deadline);
+        let fetch = self.fetch_again_at.filter(|at| *at > now);
+        [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, self.closing].into_iter().flatten().min()
+    }
+
+    fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let sender = self.sender.clone();
+        self.runtime.spawn(async move {
+            // Nobody listens any more when the consumer is gone.
+            let _ = sender.send(work.await).await;
+        });
+    }
+}
+
+/// Says that the application has been told, even if it panicked on it.
+struct Told {
+    sender: mpsc::Sender<Event>,
+    change: Option<Change>,
+}
+
+impl Told {
+    async fn send(mut self) {
+        if let Some(change) = self.change.take() {
+            let _ = self.sender.clone().send(Event::Told(change)).await;
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some(change) = self.change.take() {
+            let _ = self.sender.try_send(Event::Told(change));
+        }
+    }
+}
+
+/// How soon a consumer that has left its group comes back after it asks for records again (a guess).
+const IDLE_LOOK: Duration = Duration::from_millis(100);
+
+/// How long a leader waits for metadata of topics that only others want, before it decides without them (a guess).
+const DESCRIBE_AT_MOST: Duration = Duration::from_secs(10);
