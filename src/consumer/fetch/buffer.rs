@@ -84,6 +84,9 @@ struct Slot {
     held: usize,
 }
 
+/// How much room is set aside for a batch while it is decompressed (a guess: text shrinks 3 to 10 times).
+const EXPANSION: usize = 4;
+
 impl Buffer {
     pub(crate) fn new(budget: usize, partition_limit: usize) -> Self {
         Self {
@@ -187,7 +190,10 @@ impl Buffer {
             let Some(slot) = self.slot(lease, number).filter(|slot| !slot.is_working) else { continue };
             let Content::Fetched(batch) = &slot.piece.content else { continue };
             let batch = batch.clone();
+            let reserved = slot.wire_bytes.saturating_mul(EXPANSION);
+            let before = std::mem::replace(&mut slot.held, reserved);
             slot.is_working = true;
+            self.held = self.held - before + reserved;
             self.is_short = false;
             return Some(Job { lease, number, batch });
         }
@@ -212,7 +218,10 @@ impl Buffer {
                 slot.held = records.len();
                 Content::Decoded { batch, records }
             }
-            Err(error) => Content::Failed(error),
+            Err(error) => {
+                slot.held = slot.wire_bytes;
+                Content::Failed(error)
+            }
         };
         let after = slot.held;
         self.held = self.held - before + after;
@@ -271,3 +280,6 @@ impl Buffer {
         queue.slots.get_mut(index)
     }
 }
+
+#[cfg(test)]
+mod tests;

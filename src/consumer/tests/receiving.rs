@@ -235,3 +235,57 @@ async fn record_keeps_its_bytes_after_the_consumer_is_gone() {
         assert_eq!((records[2].topic(), records[2].offset()), ("t", Offset(2)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn dropped_calls_change_nothing() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, 0, 0..4);
+    let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    for _ in 0..40 {
+        assert!(futures_poll(&mut Box::pin(consumer.position(&tp(1)))).await.is_some(), "not assigned");
+        drop(Box::pin(consumer.position(&tp(0))));
+        let mut midway = Box::pin(consumer.end_offsets([tp(0)]));
+        let _ = futures_poll(&mut midway).await;
+        drop(midway);
+        let mut midway = Box::pin(consumer.next_batch());
+        if let Some(batch) = futures_poll(&mut midway).await {
+            assert_eq!(batch.unwrap().iter().count(), 4);
+            return;
+        }
+    }
+    assert_eq!(consumer.next_batch().await.unwrap().iter().count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_ends_when_the_consumer_is_closed_and_not_before() {
+    use futures_core::Stream;
+
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..2);
+    let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    for offset in 0..2 {
+        let item = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
+        assert_eq!(item.unwrap().unwrap().offset(), Offset(offset));
+    }
+    consumer.core.shared.close();
+    let end = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
+    assert!(end.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_is_finished_when_the_next_is_asked_for() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, 0, 0..3);
+    let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    let done = |consumer: &Consumer| consumer.core.shared.read(|subscription| subscription.finished()[0].offset.offset);
+    values(&mut consumer, 2).await;
+    assert_eq!(done(&consumer), Offset(1));
+    assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(2));
+    values(&mut consumer, 1).await;
+    assert_eq!(done(&consumer), Offset(2));
+    assert!(nothing_comes(&mut consumer).await);
+    assert_eq!(done(&consumer), Offset(3));
+}

@@ -1,0 +1,249 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::consumer::position::Position;
+use crate::error::ErrorKind;
+use crate::ids::{Timestamp, TopicPartition};
+use crate::wire::batch::{BatchHeader, Batches, DecodeOptions, RecordFields, RecordsBuilder};
+use crate::wire::compress::Compression;
+
+const OPTIONS: DecodeOptions = DecodeOptions { check_crc: true, max_decompressed: 1 << 20 };
+
+fn lease(id: u64) -> Arc<Lease> {
+    let lease = Lease::new(LeaseId(id), TopicPartition::new("t", i32::try_from(id).unwrap()));
+    lease.start_at(Position::at(Offset(0)));
+    Arc::new(lease)
+}
+
+/// A batch of `count` records of about 100 bytes at `offset`.
+fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
+    let mut builder = RecordsBuilder::with_capacity(1024);
+    for _ in 0..count {
+        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 100]), headers: &[] }).unwrap();
+    }
+    let sealed = builder.seal(compression).unwrap();
+    let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
+    bytes[..8].copy_from_slice(&offset.to_be_bytes());
+    Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
+}
+
+fn piece(offset: i64, count: u32, compression: Compression) -> Piece {
+    let batch = batch(offset, count, compression);
+    let next = batch.next_offset();
+    Piece { content: Content::Fetched(batch), start: Offset(offset), next, leader_epoch: None }
+}
+
+fn plain(offset: i64) -> Piece {
+    piece(offset, 1, Compression::NONE)
+}
+
+fn popped(buffer: &mut Buffer) -> Vec<(u64, i64)> {
+    std::iter::from_fn(|| buffer.pop()).map(|(lease, piece)| (lease.id().0, piece.start.0)).collect()
+}
+
+#[test]
+fn partitions_take_turns_and_keep_their_order() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let (one, two) = (lease(1), lease(2));
+    for offset in 0..3 {
+        buffer.push(&one, plain(offset));
+    }
+    buffer.push(&two, plain(0));
+    assert_eq!(popped(&mut buffer), [(1, 0), (2, 0), (1, 1), (1, 2)]);
+    assert_eq!(buffer.held(), 0);
+}
+
+#[test]
+fn ended_lease_is_dropped_and_no_other() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let (one, two) = (lease(1), lease(2));
+    buffer.push(&one, plain(0));
+    buffer.push(&two, plain(0));
+    one.set_delivery(Delivery::Ended);
+    assert_eq!(popped(&mut buffer), [(2, 0)]);
+    assert_eq!(buffer.held(), 0);
+}
+
+#[test]
+fn held_lease_keeps_its_place() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let (one, two) = (lease(1), lease(2));
+    buffer.push(&one, plain(0));
+    buffer.push(&two, plain(0));
+    one.set_delivery(Delivery::Held);
+    assert_eq!(popped(&mut buffer), [(2, 0)]);
+    one.set_delivery(Delivery::Open);
+    assert_eq!(popped(&mut buffer), [(1, 0)]);
+}
+
+#[test]
+fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let (one, two) = (lease(1), lease(2));
+    buffer.push(&one, piece(0, 5, Compression::GZIP));
+    buffer.push(&two, plain(0));
+    let job = buffer.next_job().unwrap();
+    assert!(buffer.next_job().is_none());
+    assert_eq!(popped(&mut buffer), [(2, 0)]);
+    let records = job.batch.decode(&OPTIONS).unwrap();
+    buffer.decoded(job.lease, job.number, Ok(records));
+    let (_, piece) = buffer.pop().unwrap();
+    assert!(matches!(piece.content, Content::Decoded { .. }));
+    assert_eq!(buffer.held(), 0);
+}
+
+#[test]
+fn job_of_a_dropped_lease_changes_nothing() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let one = lease(1);
+    buffer.push(&one, piece(0, 5, Compression::GZIP));
+    let job = buffer.next_job().unwrap();
+    buffer.drop_lease(one.id());
+    buffer.decoded(job.lease, job.number, Err(Error::new(ErrorKind::Corrupt, "late")));
+    assert_eq!((buffer.held(), popped(&mut buffer)), (0, vec![]));
+}
+
+#[test]
+fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
+    let mut buffer = Buffer::new(150, 1 << 20);
+    let one = lease(1);
+    buffer.push(&one, plain(0));
+    buffer.push(&one, piece(1, 9, Compression::GZIP));
+    assert!(buffer.next_job().is_none());
+    assert!(!buffer.has_job());
+    buffer.pop().unwrap();
+    assert!(buffer.has_job());
+    assert!(buffer.next_job().is_some());
+}
+
+#[test]
+fn full_partition_is_relieved_when_it_has_half_drained() {
+    let size = batch(0, 1, Compression::NONE).len();
+    let mut buffer = Buffer::new(1 << 20, 4 * size);
+    let one = lease(1);
+    for offset in 0..4 {
+        buffer.push(&one, plain(offset));
+    }
+    assert!(buffer.is_full(one.id()));
+    buffer.pop().unwrap();
+    assert!(buffer.is_full(one.id()) && !buffer.has_relieved());
+    buffer.pop().unwrap();
+    assert!(!buffer.is_full(one.id()));
+    assert_eq!(buffer.take_relieved().len(), 1);
+}
+
+#[test]
+fn paused_partitions_do_not_starve_others() {
+    let mut buffer = Buffer::new(100, 1 << 20);
+    let (one, two) = (lease(1), lease(2));
+    buffer.push(&one, plain(0));
+    buffer.push(&two, plain(0));
+    one.set_delivery(Delivery::Held);
+    let evicted = buffer.evict_held();
+    assert_eq!(evicted.iter().map(|lease| lease.id().0).collect::<Vec<_>>(), [1]);
+    assert_eq!(popped(&mut buffer), [(2, 0)]);
+}
+
+#[test]
+fn skipped_batches_join_the_piece_before_them() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let one = lease(1);
+    let skipped = |start, next| Piece { content: Content::Skipped, start: Offset(start), next: Offset(next), leader_epoch: None };
+    buffer.push(&one, plain(0));
+    buffer.push(&one, skipped(1, 9));
+    let (_, piece) = buffer.pop().unwrap();
+    assert_eq!(piece.next, Offset(9));
+    buffer.push(&one, skipped(9, 12));
+    assert!(matches!(buffer.pop(), Some((_, Piece { content: Content::Skipped, next: Offset(12), .. }))));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push { lease: u64, count: u32, is_compressed: bool },
+    Pop { gives_back: bool },
+    Job,
+    Finish,
+    End { lease: u64 },
+    Hold { lease: u64, is_held: bool },
+    Evict,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_u64..4, 1_u32..20, any::<bool>()).prop_map(|(lease, count, is_compressed)| Step::Push { lease, count, is_compressed }),
+        6 => (0_u8..6).prop_map(|luck| Step::Pop { gives_back: luck == 0 }),
+        3 => Just(Step::Job),
+        3 => Just(Step::Finish),
+        1 => (0_u64..4).prop_map(|lease| Step::End { lease }),
+        2 => (0_u64..4, any::<bool>()).prop_map(|(lease, is_held)| Step::Hold { lease, is_held }),
+        1 => Just(Step::Evict),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn offsets_rise_nothing_of_an_ended_lease_comes_and_bytes_stay_within_the_budget(
+        script in prop::collection::vec(step(), 1..200)
+    ) {
+        const BUDGET: usize = 4096;
+        // What one batch may grow to when it is decompressed.
+        const LARGEST: usize = 20 * 120;
+        let mut buffer = Buffer::new(BUDGET, 2048);
+        // Four partitions, each under its newest lease: where it is fetched and where the application stands.
+        let mut partitions: Vec<_> = (0..4).map(|id| (lease(id), 0_i64, 0_i64)).collect();
+        let mut next_lease = 4;
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut renew = |entry: &mut (Arc<Lease>, i64, i64)| {
+            entry.0.set_delivery(Delivery::Ended);
+            *entry = (lease(next_lease), entry.2, entry.2);
+            next_lease += 1;
+        };
+        for step in script {
+            match step {
+                Step::Push { lease, count, is_compressed } => {
+                    let (lease, fetched, _) = &mut partitions[usize::try_from(lease).unwrap()];
+                    // As the planner: nothing is fetched without room.
+                    if buffer.has_room() && !buffer.is_full(lease.id()) {
+                        let compression = if is_compressed { Compression::GZIP } else { Compression::NONE };
+                        buffer.push(lease, piece(*fetched, count, compression));
+                        *fetched += i64::from(count);
+                    }
+                }
+                Step::Pop { gives_back } => {
+                    let Some((lease, piece)) = buffer.pop() else { continue };
+                    prop_assert_eq!(lease.delivery(), Delivery::Open);
+                    let (_, _, at) = partitions.iter_mut().find(|(newest, ..)| newest.id() == lease.id()).unwrap();
+                    prop_assert_eq!(piece.start.0, *at, "the very next offset");
+                    if gives_back {
+                        buffer.put_back(&lease, piece);
+                    } else {
+                        *at = piece.next.0;
+                    }
+                }
+                Step::Job if jobs.is_empty() => jobs.extend(buffer.next_job()),
+                Step::Job => {}
+                Step::Finish => {
+                    if let Some(job) = jobs.pop() {
+                        let records = job.batch.decode(&OPTIONS).map_err(Error::from);
+                        buffer.decoded(job.lease, job.number, records);
+                    }
+                }
+                Step::End { lease } => renew(&mut partitions[usize::try_from(lease).unwrap()]),
+                Step::Hold { lease, is_held } => {
+                    let delivery = if is_held { Delivery::Held } else { Delivery::Open };
+                    partitions[usize::try_from(lease).unwrap()].0.set_delivery(delivery);
+                }
+                Step::Evict => {
+                    for evicted in buffer.evict_held() {
+                        if let Some(entry) = partitions.iter_mut().find(|(newest, ..)| newest.id() == evicted.id()) {
+                            renew(entry);
+                        }
+                    }
+                }
+            }
+            // The batch that took the last room, as what it was decompressed to, and one given back.
+            prop_assert!(buffer.held() <= BUDGET + 2 * LARGEST);
+        }
+    }
+}
