@@ -63,13 +63,15 @@ pub(crate) struct Buffer {
     relieved: Vec<Arc<Lease>>,
     /// A job was refused for want of room.
     is_short: bool,
+    /// Above every number that a slot has had.
+    fresh: u64,
 }
 
 #[derive(Debug)]
 struct Queue {
     lease: Arc<Lease>,
     slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers rise by one.
+    /// The number of the first slot; numbers rise by one, and none is given twice under one lease.
     first: u64,
     /// As fetched.
     wire_bytes: usize,
@@ -98,6 +100,7 @@ impl Buffer {
             partition_limit,
             relieved: Vec::new(),
             is_short: false,
+            fresh: 1,
         }
     }
 
@@ -106,7 +109,7 @@ impl Buffer {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);
-            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: 0, wire_bytes: 0, is_full: false }
+            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: self.fresh, wire_bytes: 0, is_full: false }
         });
         if let (Content::Skipped, Some(last)) = (&piece.content, queue.slots.back_mut())
             && !matches!(last.piece.content, Content::Failed(_))
@@ -118,10 +121,12 @@ impl Buffer {
             Content::Fetched(batch) | Content::Decoded { batch, .. } => batch.len(),
             Content::Skipped | Content::Failed(_) => 0,
         };
+        let number = queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
+        self.fresh = self.fresh.max(number.saturating_add(1));
         if let Content::Fetched(batch) = &piece.content
             && batch.is_heavy()
         {
-            self.undecoded.push_back((id, queue.first + u64::try_from(queue.slots.len()).unwrap_or(u64::MAX)));
+            self.undecoded.push_back((id, number));
         }
         queue.wire_bytes += wire_bytes;
         queue.is_full |= queue.wire_bytes >= self.partition_limit;
@@ -169,8 +174,8 @@ impl Buffer {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);
-            // Far from zero, so that numbers can be given to what comes back.
-            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: 1 << 32, wire_bytes: 0, is_full: false }
+            self.fresh += 1;
+            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: self.fresh, wire_bytes: 0, is_full: false }
         });
         let (wire_bytes, held) = match &piece.content {
             Content::Fetched(batch) => (batch.len(), batch.len()),
