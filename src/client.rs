@@ -10,6 +10,7 @@ use crate::config::ClientConfig;
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Connector, TcpConnector};
+use crate::producer::{Producer, ProducerConfig};
 use crate::runtime::Runtime;
 
 /// A client of one Kafka cluster: makes producers, consumers and admin handles, which share its connections and what it knows
@@ -59,6 +60,14 @@ impl Client {
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
+    }
+
+    /// Starts a producer; it connects, and an idempotent one asks for its id at once.
+    ///
+    /// # Errors
+    /// Config if a setting is impossible or contradicts another.
+    pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
+        Producer::start(&self.cluster, config)
     }
 
     /// Starts a consumer; it connects when it has something to consume.

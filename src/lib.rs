@@ -3,9 +3,6 @@
 #![allow(dead_code)]
 
 mod admin;
-#[cfg(feature = "test-util")]
-#[doc(hidden)]
-pub mod bench;
 mod client;
 mod clock;
 mod cluster;
@@ -34,7 +31,7 @@ pub use ids::{
     TopicPartition,
 };
 pub use net::{Connecting, Connector, Io};
-pub use producer::{Acks, Partitioner, ProducerConfig, TopicPartitions};
+pub use producer::{Acks, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, TopicPartitions};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

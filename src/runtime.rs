@@ -89,6 +89,13 @@ impl Runtime {
     }
 }
 
+/// Lets other tasks run now and then, so that a caller in a loop that never has to wait does not keep its worker, on which the very
+/// task may wait that it keeps busy.
+#[inline]
+pub(crate) async fn breathe() {
+    tokio::task::coop::consume_budget().await;
+}
+
 /// The monotonic clock; stands still under tokio's paused time.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()

@@ -1,14 +1,312 @@
-//! producer
+//! Producing: from records to brokers.
+//!
+//! ```text
+//!  Producer::send ─▶ topics (which partition?) ─▶ batch (append) ─▶ inbox ─▶ task ⇄ sender (the rules)
+//!  Delivery ◀─ delivery (one outcome per batch) ◀──────────────────────────── task ⇄ rpc ⇄ cluster
+//! ```
+//! A record is copied once, by the caller, into the open batch of its partition. From there on only batches move.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
 
 mod accumulator;
+mod batch;
 mod config;
+mod delivery;
+mod inbox;
+mod intake;
+mod memory;
 mod partitioner;
 mod ready;
+mod rpc;
+mod send_all;
 mod sender;
 mod sequence;
+mod stats;
+mod task;
+mod topics;
 
 pub use config::{Acks, ProducerConfig};
+pub use delivery::Delivery;
 pub use partitioner::{Partitioner, TopicPartitions};
+pub use send_all::Deliveries;
+pub use stats::ProducerStats;
+
+use batch::Feed;
+use inbox::{Event, Inbox};
+use intake::Refusal;
+use memory::Memory;
+use stats::Counters;
+use task::Task;
+use topics::Topics;
+
+use crate::cluster::{Cluster, Lane, LaneGuard};
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::record::Record;
+use crate::runtime::{self, Runtime};
+
+/// Sends records; made by [`Client::producer`](crate::Client::producer). Cheap to clone, and used by any number of tasks at once.
+///
+/// Records of one partition are written in the order in which `send` accepted them, once each, through every retry, unless the
+/// configuration gives that up (`enable.idempotence=false`).
+///
+/// Dropping the last clone ends the producer at once: what was not acknowledged fails as Closed. See [`Producer::close`].
+#[derive(Clone, Debug)]
+pub struct Producer {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a producer share; its task does not hold it.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    runtime: Runtime,
+    _lanes: LaneGuard,
+}
+
+/// What a producer and its task share.
+#[derive(Debug)]
+struct Shared {
+    config: ProducerConfig,
+    feed: Feed,
+    topics: Topics,
+    /// Told when `topics` changes.
+    changed: Notify,
+    stats: Counters,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.runtime.cancel();
+    }
+}
+
+impl Producer {
+    /// Starts a producer's task.
+    ///
+    /// # Errors
+    /// Config for impossible settings.
+    pub(crate) fn start(cluster: &Cluster, config: ProducerConfig) -> Result<Self> {
+        config.validate(cluster.config())?;
+        config.compression.ensure_built().map_err(|error| Error::config(error.to_string()))?;
+        let runtime = cluster.runtime().child();
+        let feed = Feed {
+            memory: Memory::new(config.buffer_memory),
+            inbox: Inbox::default(),
+            wall_clock: cluster.wall_clock().clone(),
+            // A batch must leave room in a request, and never wait for more memory than there is.
+            batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
+            births: AtomicU64::new(0),
+        };
+        let shared =
+            Arc::new(Shared { config, feed, topics: Topics::default(), changed: Notify::new(), stats: Counters::default() });
+        let lanes = cluster.lanes();
+        let task = Task::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
+        runtime.spawn(task.run());
+        Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, _lanes: lanes }) })
+    }
+
+    /// Hands a record over, and returns a future that tells what became of it.
+    ///
+    /// Key, value and headers are copied; nothing else of the record is kept. It waits, up to `max.block.ms`, while the topic is not
+    /// known yet or `buffer.memory` is full, and for no broker otherwise: the record is sent with others, after `linger.ms` at
+    /// the latest or when `batch.size` is reached.
+    ///
+    /// ```no_run
+    /// # async fn run(producer: kavka::Producer) -> kavka::Result<()> {
+    /// use kavka::Record;
+    ///
+    /// let delivery = producer.send(Record::to("orders").key("customer-7").value("tea")).await?;
+    /// let metadata = delivery.await?;
+    /// println!("{:?}", metadata.offset);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Full or Timeout after `max.block.ms`; RecordTooLarge if it exceeds `max.request.size` or `buffer.memory`; Closed; what the
+    /// cluster says of the topic. The record was then not sent.
+    ///
+    /// # Ordering
+    /// Records that one task sends to one partition are written in that order. A task that was made to wait may be
+    /// overtaken by others.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it returns, the record is not sent.
+    pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
+        let record = record.into();
+        runtime::breathe().await;
+        match self.handle.shared.accept(&record, &mut None) {
+            Ok(delivery) => Ok(delivery),
+            Err(refusal) => Box::pin(self.send_patiently(record, refusal)).await,
+        }
+    }
+
+    /// Hands a record over if that is possible at once.
+    ///
+    /// # Errors
+    /// Full if there is no room in `buffer.memory`; NoMetadata if the topic is not known yet: it is then asked for. Else as
+    /// [`Producer::send`].
+    pub fn try_send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
+        let shared = &self.handle.shared;
+        let record = record.into();
+        shared.accept(&record, &mut None).map_err(|refusal| match refusal {
+            Refusal::NoTopic => {
+                shared.feed.inbox.push(Event::Wanted(record.topic.into()));
+                Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
+                    .with_written(Written::No)
+            }
+            Refusal::NoRoom(_) => {
+                shared.feed.inbox.push(Event::Pressed);
+                Error::new(ErrorKind::Full, "there is no room in buffer.memory").with_written(Written::No)
+            }
+            Refusal::Failed(error) => error,
+        })
+    }
+
+    /// Sends what was accepted without lingering, and waits until all of it has its verdict, good or bad.
+    ///
+    /// Records that are accepted meanwhile are not waited for.
+    ///
+    /// # Errors
+    /// Closed if the producer or its client ended before.
+    ///
+    /// # Cancel safety
+    /// Safe: what was accepted is sent all the same.
+    pub async fn flush(&self) -> Result<()> {
+        let (done, told) = oneshot::channel();
+        self.handle.shared.feed.inbox.push(Event::Flush(done));
+        tokio::select! {
+            biased;
+            told = told => told.map_err(|_| closed()),
+            () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
+        }
+    }
+
+    /// Takes no more records, waits until those accepted have their verdict, and ends the producer, all its clones included.
+    ///
+    /// # Errors
+    /// Timeout if something was not acknowledged in time: it has failed as Closed then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, no more records are taken and those accepted are still sent, until the last clone is dropped.
+    pub async fn close(self, timeout: Duration) -> Result<()> {
+        self.handle.shared.topics.end(closed());
+        self.handle.shared.changed.notify_waiters();
+        let deadline = runtime::now() + timeout;
+        let flushed = tokio::time::timeout_at(deadline.into(), self.flush()).await;
+        if flushed.is_err() {
+            let (done, told) = oneshot::channel();
+            self.handle.shared.feed.inbox.push(Event::Abort(done));
+            tokio::select! {
+                biased;
+                _told = told => {}
+                () = self.handle.runtime.cancelled().cancelled() => {}
+            }
+        }
+        self.handle.runtime.cancel();
+        self.handle.runtime.join().await;
+        match flushed {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::new(ErrorKind::Timeout, "some records were not acknowledged before the producer was closed")),
+        }
+    }
+
+    /// What the producer has done so far.
+    pub fn stats(&self) -> ProducerStats {
+        self.handle.shared.stats.snapshot(&self.handle.shared.feed.memory)
+    }
+
+    async fn send_patiently(&self, record: Record<'_>, mut refusal: Refusal) -> Result<Delivery> {
+        let deadline = runtime::now() + self.handle.shared.config.max_block;
+        loop {
+            let mut spare = self.overcome(refusal, record.topic, deadline).await?;
+            match self.handle.shared.accept(&record, &mut spare) {
+                Ok(delivery) => return Ok(delivery),
+                Err(next) => refusal = next,
+            }
+        }
+    }
+
+    /// Waits until what a record was refused for has passed; returns memory if that is what was waited for.
+    async fn overcome(&self, refusal: Refusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
+        let shared = &self.handle.shared;
+        let waited = async {
+            match refusal {
+                Refusal::NoTopic => self.wait_for_topic(topic).await.map(|()| None),
+                Refusal::NoRoom(bytes) => {
+                    shared.feed.inbox.push(Event::Pressed);
+                    shared.feed.memory.reserve(bytes).await.map(Some)
+                }
+                Refusal::Failed(error) => Err(error),
+            }
+        };
+        let waited = tokio::select! {
+            biased;
+            waited = waited => waited,
+            () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
+            () = runtime::sleep_until(deadline) => Err(self.blocked_too_long(refusal_kind(shared, topic), topic)),
+        };
+        waited.map_err(|error| error.with_written(Written::No))
+    }
+
+    async fn wait_for_topic(&self, topic: &str) -> Result<()> {
+        let shared = &self.handle.shared;
+        let mut failure = self.handle.cluster.watch_failure();
+        shared.feed.inbox.push(Event::Wanted(topic.into()));
+        loop {
+            let changed = shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let known = shared.topics.read();
+                if known.ended.is_some() || known.topics.contains_key(topic) {
+                    return Ok(());
+                }
+            }
+            let failed = failure.borrow_and_update().clone();
+            if let Some(error) = failed.filter(|error| self.handle.cluster.view().version == 0 && is_final(error)) {
+                return Err(error);
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                Ok(()) = failure.changed() => {}
+            }
+        }
+    }
+
+    fn blocked_too_long(&self, kind: ErrorKind, topic: &str) -> Error {
+        if kind == ErrorKind::Full {
+            return Error::new(kind, "no room in buffer.memory within max.block.ms");
+        }
+        let message = format!("the cluster did not describe topic {topic} within max.block.ms");
+        let error = Error::new(ErrorKind::Timeout, message);
+        match self.handle.cluster.watch_failure().borrow().clone() {
+            Some(failure) => error.context(&failure).with_source(Arc::new(failure) as Arc<dyn std::error::Error + Send + Sync>),
+            None => error,
+        }
+    }
+}
+
+/// What a record to the topic waits for.
+fn refusal_kind(shared: &Shared, topic: &str) -> ErrorKind {
+    if shared.topics.read().topics.contains_key(topic) { ErrorKind::Full } else { ErrorKind::Timeout }
+}
+
+/// Whether trying again would end the same way while nothing of the cluster is known.
+fn is_final(error: &Error) -> bool {
+    use ErrorKind::{Authentication, Config, Protocol, Tls, Unsupported};
+    matches!(error.kind(), Authentication | Config | Protocol | Tls | Unsupported)
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the producer is closed").with_written(Written::No)
+}
 
 #[cfg(test)]
 mod tests;

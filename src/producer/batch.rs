@@ -1,0 +1,301 @@
+//! The open batch of a partition, to which senders append, and what it is handed on as when it takes no more.
+//!
+//! ```text
+//!  Slot (one per partition, one lock)          Inbox ─▶ sender task
+//!    open batch ── full ──▶ ClosedBatch ─────────▲
+//!              └── due: Slot::take ──▶ ClosedBatch ─▶ sender task
+//! ```
+//!
+//! Key, value and headers are copied once, here, into their final wire form. A record costs one lock, and nothing that
+//! grows with the number of records waiting; memory, identity and outcome are taken once per batch, and the sender task is told of a batch,
+//! never of a record.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::accumulator::BatchId;
+use super::delivery::{Outcome, Promise};
+use super::inbox::{Event, Inbox};
+use super::memory::{Memory, Reservation};
+use super::ready::PartitionIndex;
+use crate::clock::WallClock;
+use crate::ids::{Timestamp, TopicPartition};
+use crate::record::Record;
+use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
+
+/// What every slot of a producer shares.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) memory: Memory,
+    pub(super) inbox: Inbox,
+    pub(super) wall_clock: WallClock,
+    /// `batch.size`, in bytes before compression.
+    pub(super) batch_size: usize,
+    pub(super) births: AtomicU64,
+}
+
+/// One partition as senders see it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) topic_partition: TopicPartition,
+    pub(super) index: PartitionIndex,
+    /// Batches that have no verdict yet.
+    queued: AtomicU32,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    batch: Option<OpenBatch>,
+    /// Bytes of records without a key since the partition was chosen for them.
+    unkeyed: usize,
+    /// What the last batch came to: how much to reserve for the next.
+    last_len: usize,
+    clock: CoarseClock,
+}
+
+#[derive(Debug)]
+struct OpenBatch {
+    id: BatchId,
+    records: RecordsBuilder,
+    /// What the records may take without asking again.
+    room: usize,
+    memory: Reservation,
+    outcome: Arc<Outcome>,
+    promise: Promise,
+}
+
+/// A batch that takes no more records.
+#[derive(Debug)]
+pub(super) struct ClosedBatch {
+    pub(super) id: BatchId,
+    pub(super) records: RecordsBuilder,
+    pub(super) memory: Reservation,
+    pub(super) promise: Promise,
+}
+
+/// Where a record is.
+#[derive(Debug)]
+pub(super) struct Appended {
+    pub(super) outcome: Arc<Outcome>,
+    pub(super) index: u32,
+    pub(super) timestamp: Timestamp,
+}
+
+/// Why a record was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// So many bytes of memory are missing.
+    NoRoom(usize),
+    /// Records without a key should go to another partition: this one had so many bytes of them.
+    MoveOn(usize),
+}
+
+impl Slot {
+    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex) -> Self {
+        Self { topic_partition, index, queued: AtomicU32::new(0), open: Mutex::default() }
+    }
+
+    /// Appends a record; `spare` is memory that was waited for.
+    pub(super) fn append(
+        &self,
+        feed: &Feed,
+        record: &Record<'_>,
+        is_unkeyed: bool,
+        spare: &mut Option<Reservation>,
+    ) -> Result<Appended, Refused> {
+        let mut open = self.lock();
+        let (index, timestamp) = self.push(&mut open, feed, record, is_unkeyed, spare)?;
+        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome));
+        Ok(Appended { outcome: outcome.ok_or(Refused::NoRoom(0))?, index, timestamp })
+    }
+
+    /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
+    pub(super) fn append_run<'r, 'a: 'r>(
+        &self,
+        feed: &Feed,
+        records: impl IntoIterator<Item = &'r Record<'a>>,
+        is_unkeyed: bool,
+        spare: &mut Option<Reservation>,
+    ) -> Result<(Appended, u32), Refused> {
+        let mut open = self.lock();
+        let mut records = records.into_iter();
+        let first = records.next().ok_or(Refused::NoRoom(0))?;
+        let (index, timestamp) = self.push(&mut open, feed, first, is_unkeyed, spare)?;
+        let mut count = 1;
+        let Open { batch, unkeyed, clock, .. } = &mut *open;
+        let batch = batch.as_mut().ok_or(Refused::NoRoom(0))?;
+        for record in records {
+            let timestamp = record.timestamp.unwrap_or_else(|| clock.now(&feed.wall_clock));
+            let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
+            if batch.append(&fields, is_unkeyed, unkeyed).is_none() {
+                break;
+            }
+            count += 1;
+        }
+        let outcome = Arc::clone(&batch.outcome);
+        Ok((Appended { outcome, index, timestamp }, count))
+    }
+
+    /// Takes the open batch away if it is this one.
+    pub(super) fn take(&self, batch: BatchId) -> Option<ClosedBatch> {
+        let mut open = self.lock();
+        let taken = open.batch.take_if(|current| current.id == batch)?;
+        open.last_len = taken.records.len();
+        Some(taken.close())
+    }
+
+    /// How many batches have no verdict yet.
+    pub(super) fn queued(&self) -> u32 {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// A batch has its verdict.
+    pub(super) fn resolved(&self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn push(
+        &self,
+        open: &mut Open,
+        feed: &Feed,
+        record: &Record<'_>,
+        is_unkeyed: bool,
+        spare: &mut Option<Reservation>,
+    ) -> Result<(u32, Timestamp), Refused> {
+        let timestamp = match record.timestamp {
+            Some(timestamp) => timestamp,
+            None => open.clock.now(&feed.wall_clock),
+        };
+        let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
+        if let Some(batch) = &mut open.batch
+            && let Some(index) = batch.append(&fields, is_unkeyed, &mut open.unkeyed)
+        {
+            return Ok((index, timestamp));
+        }
+        self.make_room(open, feed, &fields, is_unkeyed, spare)?;
+        let batch = open.batch.as_mut().ok_or(Refused::NoRoom(0))?;
+        let index = batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(Refused::NoRoom(0))?;
+        Ok((index, timestamp))
+    }
+
+    /// Lets the open batch grow, or hands it on and opens the next, so that a record fits.
+    #[cold]
+    fn make_room(
+        &self,
+        open: &mut Open,
+        feed: &Feed,
+        fields: &RecordFields<'_>,
+        is_unkeyed: bool,
+        spare: &mut Option<Reservation>,
+    ) -> Result<(), Refused> {
+        if let Some(batch) = &mut open.batch {
+            let needed = batch.records.len().saturating_add(batch.records.encoded_len_of(fields));
+            if needed <= feed.batch_size {
+                return batch.grow(feed, needed, spare);
+            }
+            if let Some(full) = open.batch.take() {
+                open.last_len = full.records.len();
+                feed.inbox.push(Event::Closed { partition: self.index, batch: Box::new(full.close()) });
+            }
+        }
+        if is_unkeyed && open.unkeyed >= feed.batch_size {
+            return Err(Refused::MoveOn(std::mem::take(&mut open.unkeyed)));
+        }
+        self.open_batch(open, feed, fields, spare)
+    }
+
+    fn open_batch(&self, open: &mut Open, feed: &Feed, fields: &RecordFields<'_>, spare: &mut Option<Reservation>) -> Result<(), Refused> {
+        let needed = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
+        let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(feed.batch_size));
+        let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
+        let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
+        let (outcome, promise) = Outcome::new(self.topic_partition.clone());
+        let records = RecordsBuilder::with_capacity(memory.bytes().saturating_sub(HEADER_LEN));
+        let room = memory.bytes();
+        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise });
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        feed.inbox.push(Event::Opened { partition: self.index, batch: id });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenBatch {
+    #[inline]
+    fn append(&mut self, fields: &RecordFields<'_>, is_unkeyed: bool, unkeyed: &mut usize) -> Option<u32> {
+        let before = self.records.len();
+        let index = self.records.append_within(self.room, fields)?;
+        if is_unkeyed {
+            *unkeyed = unkeyed.saturating_add(self.records.len() - before);
+        }
+        Some(index)
+    }
+
+    /// Takes memory for at least `needed` bytes, rather twice what there is.
+    fn grow(&mut self, feed: &Feed, needed: usize, spare: &mut Option<Reservation>) -> Result<(), Refused> {
+        let held = self.memory.bytes();
+        let missing = needed.saturating_sub(held);
+        let wanted = needed.max(held.saturating_mul(2).min(feed.batch_size)) - held;
+        self.memory.add(obtain(feed, missing, wanted, spare).ok_or(Refused::NoRoom(missing))?);
+        self.room = self.memory.bytes();
+        Ok(())
+    }
+
+    fn close(self) -> ClosedBatch {
+        ClosedBatch { id: self.id, records: self.records, memory: self.memory, promise: self.promise }
+    }
+}
+
+/// Memory for `wanted` bytes, or at least for `needed`; what was waited for comes first.
+fn obtain(feed: &Feed, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
+    if let Some(spare) = spare.take_if(|spare| spare.bytes() >= needed) {
+        return Some(spare);
+    }
+    feed.memory.try_reserve(wanted).or_else(|| feed.memory.try_reserve(needed))
+}
+
+/// What the first batch of a partition reserves, as little is known of it (a guess).
+const FIRST_CHUNK: usize = 1024;
+
+/// A wall clock that is read less often while records come faster than it ticks.
+#[derive(Debug)]
+struct CoarseClock {
+    last: Timestamp,
+    /// How often `last` may be given again.
+    left: u32,
+    stride: u32,
+}
+
+impl Default for CoarseClock {
+    fn default() -> Self {
+        Self { last: Timestamp(i64::MIN), left: 0, stride: 0 }
+    }
+}
+
+impl CoarseClock {
+    #[inline]
+    fn now(&mut self, clock: &WallClock) -> Timestamp {
+        if self.left > 0 {
+            self.left -= 1;
+            return self.last;
+        }
+        self.read(clock)
+    }
+
+    fn read(&mut self, clock: &WallClock) -> Timestamp {
+        let now = clock.now();
+        let is_fast = now.0.wrapping_sub(self.last.0).unsigned_abs() <= 1;
+        self.stride = if is_fast { (2 * self.stride + 1).min(MOST_STALE) } else { 0 };
+        self.left = self.stride;
+        self.last = now;
+        now
+    }
+}
+
+/// How many records in a row may share a reading of the clock: at the rates at which that happens, about a millisecond.
+const MOST_STALE: u32 = 31;

@@ -1,0 +1,327 @@
+//! How a batch tells those who sent its records what became of them.
+//!
+//! ```text
+//!  Promise (the batch, or each part of a split one) ──keep──▶ Outcome ◀── Delivery, Delivery, … (batch and index)
+//! ```
+//!
+//! One outcome serves all records of a batch as it was opened: a sorted list of ranges, each with its verdict. Splitting a batch, or
+//! a broker that refuses a single record (KIP-467), adds ranges; no [`Delivery`] changes. Wakers stand in one list, which
+//! is empty until a `Delivery` is polled too early.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::ids::{Offset, Timestamp, TopicPartition};
+use crate::record::RecordMetadata;
+
+/// Tells what became of a record, once that is known: a future that needs no runtime, borrows nothing, and may be dropped.
+///
+/// A record is sent whether or not its `Delivery` is awaited.
+///
+/// # Errors
+/// Why the record was not acknowledged; [`Error::written`] tells whether it may be in the log all the same. Timeout after
+/// `delivery.timeout.ms`, Closed if the producer was closed or dropped before.
+///
+/// # Cancel safety
+/// Safe: it can be polled again, or dropped, at any time.
+#[must_use = "a record may fail after `send` has returned: await its delivery, or drop it on purpose"]
+#[derive(Debug)]
+pub struct Delivery {
+    outcome: Arc<Outcome>,
+    index: u32,
+    /// The place of our waker in the list, once there is one.
+    waker: Option<u32>,
+    timestamp: Timestamp,
+}
+
+/// What became of the records of one batch.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    topic_partition: TopicPartition,
+    /// Sorted by `first`, and set once.
+    ranges: OnceLock<Vec<Range>>,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    /// Promises that have not been kept.
+    open: usize,
+    ranges: Vec<Range>,
+    wakers: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    waker: Waker,
+    /// More than one delivery counts on it.
+    is_shared: bool,
+}
+
+/// The records from `first` to the next range have one verdict.
+#[derive(Debug)]
+struct Range {
+    first: u32,
+    verdict: Result<Place>,
+}
+
+/// Where the first record of a range is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: Option<Offset>,
+    append_time: Option<Timestamp>,
+}
+
+/// The duty to tell what became of some consecutive records of a batch; fulfilled at the latest when it is dropped.
+#[derive(Debug)]
+pub(super) struct Promise {
+    outcome: Arc<Outcome>,
+    first: u32,
+    is_kept: bool,
+}
+
+impl Delivery {
+    pub(super) fn new(outcome: Arc<Outcome>, index: u32, timestamp: Timestamp) -> Self {
+        Self { outcome, index, waker: None, timestamp }
+    }
+
+    /// The verdict, if it is known already.
+    pub fn try_get(&self) -> Option<Result<RecordMetadata>> {
+        self.outcome.verdict(self.index, self.timestamp)
+    }
+
+    /// The partition that the record was given to.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.outcome.topic_partition
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<RecordMetadata>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(verdict) = this.outcome.verdict(this.index, this.timestamp) {
+            return Poll::Ready(verdict);
+        }
+        this.outcome.register(context.waker(), &mut this.waker);
+        // It may have come in between; what comes later finds the waker.
+        match this.outcome.verdict(this.index, this.timestamp) {
+            Some(verdict) => Poll::Ready(verdict),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome of a batch that is being opened, and the promise of it.
+    pub(super) fn new(topic_partition: TopicPartition) -> (Arc<Self>, Promise) {
+        let pending = Mutex::new(Pending { open: 1, ..Pending::default() });
+        let outcome = Arc::new(Self { topic_partition, ranges: OnceLock::new(), pending });
+        let promise = Promise { outcome: Arc::clone(&outcome), first: 0, is_kept: false };
+        (outcome, promise)
+    }
+
+    /// Whether all records were acknowledged; the first error if not; `None` while that is not known.
+    pub(super) fn summary(&self) -> Option<Result<()>> {
+        let failed = self.ranges.get()?.iter().find_map(|range| range.verdict.as_ref().err());
+        Some(failed.cloned().map_or(Ok(()), Err))
+    }
+
+    /// Notes who is to be woken; `place` remembers where, so that polling again does not add to the list.
+    pub(super) fn register(&self, waker: &Waker, place: &mut Option<u32>) {
+        let mut pending = self.lock();
+        if self.ranges.get().is_some() {
+            return;
+        }
+        let own = place.and_then(|place| pending.wakers.get_mut(usize::try_from(place).ok()?));
+        if let Some(own) = own.filter(|own| !own.is_shared || own.waker.will_wake(waker)) {
+            own.waker.clone_from(waker);
+            return;
+        }
+        // One task that polls many deliveries of a batch is woken once.
+        match pending.wakers.last_mut().filter(|last| last.waker.will_wake(waker)) {
+            Some(last) => last.is_shared = true,
+            None => pending.wakers.push(Waiting { waker: waker.clone(), is_shared: false }),
+        }
+        *place = u32::try_from(pending.wakers.len() - 1).ok();
+    }
+
+    fn verdict(&self, index: u32, timestamp: Timestamp) -> Option<Result<RecordMetadata>> {
+        let ranges = self.ranges.get()?;
+        let after = ranges.partition_point(|range| range.first <= index);
+        let range = after.checked_sub(1).and_then(|at| ranges.get(at))?;
+        Some(match &range.verdict {
+            Ok(place) => Ok(RecordMetadata {
+                topic_partition: self.topic_partition.clone(),
+                offset: place.offset.map(|offset| offset.advance(i64::from(index - range.first))),
+                timestamp: place.append_time.unwrap_or(timestamp),
+            }),
+            Err(error) => Err(error.clone()),
+        })
+    }
+
+    fn settle(&self, ranges: impl IntoIterator<Item = Range>) {
+        let mut pending = self.lock();
+        pending.ranges.extend(ranges);
+        pending.open = pending.open.saturating_sub(1);
+        if pending.open > 0 {
+            return;
+        }
+        let mut ranges = std::mem::take(&mut pending.ranges);
+        ranges.sort_by_key(|range| range.first);
+        let _first_time = self.ranges.set(ranges);
+        let wakers = std::mem::take(&mut pending.wakers);
+        drop(pending);
+        wakers.into_iter().for_each(|waiting| waiting.waker.wake());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Promise {
+    /// The records are in the log from `offset` on.
+    pub(super) fn keep(mut self, offset: Option<Offset>, append_time: Option<Timestamp>) {
+        self.is_kept = true;
+        self.outcome.settle([Range { first: self.first, verdict: Ok(Place { offset, append_time }) }]);
+    }
+
+    /// The records failed; some, by their index among those of this promise, for a reason of their own.
+    pub(super) fn fail(mut self, error: Error, records: Vec<(u32, Error)>) {
+        self.is_kept = true;
+        let error = error.at_partition(self.outcome.topic_partition.clone());
+        let mut ranges = vec![Range { first: self.first, verdict: Err(error.clone()) }];
+        for (index, own) in records {
+            let first = self.first.saturating_add(index);
+            ranges.retain(|range| range.first != first);
+            let own = own.at_partition(self.outcome.topic_partition.clone());
+            ranges.push(Range { first, verdict: Err(own) });
+            ranges.push(Range { first: first.saturating_add(1), verdict: Err(error.clone()) });
+        }
+        self.outcome.settle(ranges);
+    }
+
+    /// A promise for each part of a batch, whose first records are given; the first part begins where this one does.
+    pub(super) fn divide(mut self, firsts: &[u32]) -> Vec<Self> {
+        self.is_kept = true;
+        self.outcome.lock().open += firsts.len();
+        let parts = firsts.iter().map(|first| Self { outcome: Arc::clone(&self.outcome), first: *first, is_kept: false }).collect();
+        self.outcome.settle([]);
+        parts
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let closed = Error::new(ErrorKind::Closed, "the producer was dropped").with_written(Written::Maybe);
+            self.outcome.settle([Range { first: self.first, verdict: Err(closed) }]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    fn open() -> (Arc<Outcome>, Promise) {
+        Outcome::new(TopicPartition::new("t", 3))
+    }
+
+    fn delivery(outcome: &Arc<Outcome>, index: u32) -> Delivery {
+        Delivery::new(Arc::clone(outcome), index, Timestamp(7))
+    }
+
+    fn offset(outcome: &Arc<Outcome>, index: u32) -> Option<i64> {
+        delivery(outcome, index).try_get().unwrap().unwrap().offset.map(|offset| offset.0)
+    }
+
+    #[derive(Default)]
+    struct Count(std::sync::atomic::AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_record_has_the_offset_of_its_place() {
+        let (outcome, promise) = open();
+        assert!(delivery(&outcome, 0).try_get().is_none());
+        promise.keep(Some(Offset(100)), None);
+        assert_eq!((offset(&outcome, 0), offset(&outcome, 5)), (Some(100), Some(105)));
+    }
+
+    #[test]
+    fn the_brokers_clock_wins_where_it_was_used() {
+        let (outcome, promise) = open();
+        promise.keep(None, Some(Timestamp(9)));
+        assert_eq!(delivery(&outcome, 0).try_get().unwrap().unwrap().timestamp, Timestamp(9));
+    }
+
+    #[test]
+    fn the_parts_of_a_split_batch_answer_for_their_records_in_any_order() {
+        let (outcome, promise) = open();
+        let mut parts = promise.divide(&[0, 4, 6]);
+        parts.remove(1).fail(Error::new(ErrorKind::Timeout, ""), vec![]);
+        parts.remove(1).keep(Some(Offset(50)), None);
+        assert!(delivery(&outcome, 0).try_get().is_none());
+        parts.remove(0).keep(Some(Offset(10)), None);
+        assert_eq!((offset(&outcome, 3), offset(&outcome, 7)), (Some(13), Some(51)));
+        assert!(delivery(&outcome, 5).try_get().unwrap().is_err());
+        assert!(outcome.summary().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_record_refused_by_itself_has_its_own_error() {
+        let (outcome, promise) = open();
+        let own = |index| (index, Error::new(ErrorKind::Corrupt, ""));
+        promise.fail(Error::new(ErrorKind::Broker, ""), vec![own(0), own(2), own(3)]);
+        let kinds: Vec<_> = (0..5).map(|index| delivery(&outcome, index).try_get().unwrap().unwrap_err().kind()).collect();
+        use ErrorKind::{Broker, Corrupt};
+        assert_eq!(kinds, [Corrupt, Broker, Corrupt, Corrupt, Broker]);
+    }
+
+    #[test]
+    fn a_promise_that_is_dropped_fails_its_records_as_maybe_written() {
+        let (outcome, promise) = open();
+        drop(promise);
+        let error = delivery(&outcome, 0).try_get().unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(Written::Maybe)));
+    }
+
+    #[test]
+    fn a_delivery_polled_again_is_woken_once_and_by_its_last_waker() {
+        let (outcome, promise) = open();
+        let mut waiting = delivery(&outcome, 1);
+        let wakers = [Arc::new(Count::default()), Arc::new(Count::default())];
+        for count in [&wakers[0], &wakers[1], &wakers[1]] {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        promise.keep(Some(Offset(0)), None);
+        let woken = wakers.map(|count| count.0.load(std::sync::atomic::Ordering::Relaxed));
+        assert_eq!(woken, [0, 1]);
+    }
+
+    #[test]
+    fn a_delivery_that_changes_its_task_leaves_the_others_of_the_task_their_waker() {
+        let (outcome, promise) = open();
+        let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+        let [first, second] = counts.each_ref().map(|count| Waker::from(Arc::clone(count)));
+        let (mut moving, mut staying) = (delivery(&outcome, 0), delivery(&outcome, 1));
+        assert!(Pin::new(&mut moving).poll(&mut Context::from_waker(&first)).is_pending());
+        assert!(Pin::new(&mut staying).poll(&mut Context::from_waker(&first)).is_pending());
+        assert!(Pin::new(&mut moving).poll(&mut Context::from_waker(&second)).is_pending());
+        promise.keep(Some(Offset(0)), None);
+        assert_eq!(counts.map(|count| count.0.load(std::sync::atomic::Ordering::Relaxed)), [1, 1]);
+    }
+}

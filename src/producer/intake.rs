@@ -1,0 +1,129 @@
+//! What happens to a record in the call that sends it: find the partition, append.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::batch::{Appended, Refused, Slot};
+use super::delivery::Delivery;
+use super::memory::Reservation;
+use super::topics::Topic;
+use crate::error::{Error, ErrorCode, ErrorKind, Written};
+use crate::ids::PartitionId;
+use crate::record::Record;
+use crate::wire::batch::HEADER_LEN;
+
+/// Why a record was not accepted.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    /// The topic is not known (yet).
+    NoTopic,
+    /// So many bytes of memory are missing.
+    NoRoom(usize),
+    /// It never will be.
+    Failed(Error),
+}
+
+impl Shared {
+    /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
+    #[inline]
+    pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, Refusal> {
+        let appended = self.place(record, |slot, is_unkeyed| slot.append(&self.feed, record, is_unkeyed, spare))?;
+        Ok(Delivery::new(appended.outcome, appended.index, appended.timestamp))
+    }
+
+    /// Appends the first record, and those after it that go to the same partition and fit the same batch.
+    pub(super) fn accept_run(&self, records: &[Record<'_>], spare: &mut Option<Reservation>) -> Result<(Appended, u32), Refusal> {
+        let Some(first) = records.first() else { return Err(Refusal::NoRoom(0)) };
+        let known = self.topics.read();
+        let topic = self.topic(&known, first)?;
+        let (partition, is_unkeyed) = topic.choose(&self.config, first);
+        let fits = |record: &&Record<'_>| {
+            record.topic == first.topic
+                && self.check_size(record).is_ok()
+                && topic.choose(&self.config, record) == (partition, is_unkeyed)
+        };
+        let run = || records.iter().take_while(fits);
+        self.settle(topic, partition, is_unkeyed, |slot| slot.append_run(&self.feed, run(), is_unkeyed, spare))
+    }
+
+    fn place<T>(
+        &self,
+        record: &Record<'_>,
+        mut append: impl FnMut(&Slot, bool) -> Result<T, Refused>,
+    ) -> Result<T, Refusal> {
+        let known = self.topics.read();
+        let topic = self.topic(&known, record)?;
+        let (partition, is_unkeyed) = topic.choose(&self.config, record);
+        self.settle(topic, partition, is_unkeyed, |slot| append(slot, is_unkeyed))
+    }
+
+    /// Appends to a partition, or where records without a key go after it has had enough of them.
+    #[inline]
+    fn settle<T>(
+        &self,
+        topic: &Topic,
+        mut partition: PartitionId,
+        is_unkeyed: bool,
+        mut append: impl FnMut(&Slot) -> Result<T, Refused>,
+    ) -> Result<T, Refusal> {
+        loop {
+            let slot = topic.slot(partition).ok_or_else(|| Refusal::Failed(no_partition(partition, topic)))?;
+            match append(slot) {
+                Ok(appended) => return Ok(appended),
+                Err(Refused::NoRoom(bytes)) => return Err(Refusal::NoRoom(bytes)),
+                Err(Refused::MoveOn(bytes)) => {
+                    debug_assert!(is_unkeyed);
+                    topic.move_on(partition, bytes);
+                    partition = topic.unkeyed_partition();
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn topic<'k>(&self, known: &'k super::topics::Known, record: &Record<'_>) -> Result<&'k Arc<Topic>, Refusal> {
+        if let Some(ended) = &known.ended {
+            return Err(Refusal::Failed(ended.clone().with_written(Written::No)));
+        }
+        self.check_size(record).map_err(Refusal::Failed)?;
+        match known.topics.get(record.topic) {
+            Some(Ok(topic)) => Ok(topic),
+            Some(Err(error)) => Err(Refusal::Failed(error.clone())),
+            None => Err(Refusal::NoTopic),
+        }
+    }
+
+    /// Refuses what could never be sent.
+    #[inline]
+    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
+        let limit = self.config.max_request_size.min(self.feed.memory.size());
+        if payload.saturating_add(OVERHEAD) <= limit && record.headers.is_empty() {
+            return Ok(());
+        }
+        check_exact_size(record, payload, limit)
+    }
+}
+
+#[cold]
+fn check_exact_size(record: &Record<'_>, payload: usize, limit: usize) -> Result<(), Error> {
+    let of_header = |header: &crate::record::Header<'_>| header.name.len().saturating_add(header.value.map_or(0, <[u8]>::len)) + 10;
+    let headers = record.headers.iter().map(of_header).fold(0_usize, usize::saturating_add);
+    let size = payload.saturating_add(headers).saturating_add(OVERHEAD);
+    if size <= limit {
+        return Ok(());
+    }
+    let message = format!("the record takes up to {size} bytes: max.request.size and buffer.memory allow {limit}");
+    Err(Error::new(ErrorKind::RecordTooLarge, message).with_written(Written::No))
+}
+
+#[cold]
+fn no_partition(partition: PartitionId, topic: &Topic) -> Error {
+    let count = topic.partitions.count();
+    Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        .context(format_args!("there is no partition {partition}, of {count}"))
+        .with_written(Written::No)
+}
+
+/// What a record takes at most beside key, value and headers, with the header of a batch of its own.
+const OVERHEAD: usize = HEADER_LEN + 36;

@@ -1,0 +1,126 @@
+//! The memory that a producer may use for records (`buffer.memory`), and the queue of those who wait for some.
+//!
+//! Open batches hold chunks of it, so that a record costs no atomic operation here. What a batch holds is given back when the
+//! batch is gone, by dropping its [`Reservation`]: exactly once, whatever became of it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    free: Arc<Semaphore>,
+    size: usize,
+}
+
+/// Some bytes of a [`Memory`], given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Reservation(OwnedSemaphorePermit);
+
+impl Memory {
+    pub(super) fn new(size: usize) -> Self {
+        let size = size.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(size)), size }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Bytes that nobody holds.
+    pub(super) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
+    /// Takes some bytes unless others wait for them.
+    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+        let bytes = u32::try_from(bytes).ok()?;
+        Arc::clone(&self.free).try_acquire_many_owned(bytes).ok().map(Reservation)
+    }
+
+    /// Waits for some bytes; those who wait are served in order.
+    ///
+    /// # Cancel safety
+    /// Safe: if the future is dropped, nothing is held, and the place in the queue is lost.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
+        let too_much = || Error::new(ErrorKind::RecordTooLarge, "the record is larger than buffer.memory");
+        let bytes = u32::try_from(bytes).ok().filter(|_| bytes <= self.size).ok_or_else(too_much)?;
+        let closed = |_| Error::new(ErrorKind::Closed, "the producer is closed");
+        Arc::clone(&self.free).acquire_many_owned(bytes).await.map(Reservation).map_err(closed)
+    }
+
+    /// Ends all waiting: nobody gets any more.
+    pub(super) fn close(&self) {
+        self.free.close();
+    }
+}
+
+impl Reservation {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.num_permits()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+
+    /// Divides off some bytes, unless there are fewer.
+    pub(super) fn split_off(&mut self, bytes: usize) -> Option<Self> {
+        self.0.split(bytes).map(Self)
+    }
+
+    /// Gives back all but some bytes.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        drop(self.0.split(self.bytes().saturating_sub(bytes)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reserved_comes_back_once() {
+        let memory = Memory::new(100);
+        let mut held = memory.try_reserve(60).unwrap();
+        held.add(memory.try_reserve(20).unwrap());
+        assert!(memory.try_reserve(21).is_none());
+        held.shrink_to(30);
+        assert_eq!((held.bytes(), memory.free()), (30, 70));
+        drop(held);
+        assert_eq!(memory.free(), 100);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_served_in_order_and_not_overtaken() {
+        let memory = Memory::new(10);
+        let held = memory.try_reserve(8).unwrap();
+        let large = tokio::spawn({
+            let memory = memory.clone();
+            async move { memory.reserve(10).await.unwrap().bytes() }
+        });
+        tokio::task::yield_now().await;
+        assert!(memory.try_reserve(1).is_none(), "what is free is kept for the one who waits");
+        drop(held);
+        assert_eq!(large.await.unwrap(), 10);
+        assert_eq!(memory.free(), 10);
+    }
+
+    #[tokio::test]
+    async fn one_who_gives_up_waiting_holds_nothing() {
+        let memory = Memory::new(10);
+        let held = memory.try_reserve(8).unwrap();
+        let waiting = tokio::time::timeout(std::time::Duration::ZERO, memory.reserve(5)).await;
+        assert!(waiting.is_err());
+        drop(held);
+        assert_eq!(memory.free(), 10);
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_cannot_be_waited_for() {
+        let error = Memory::new(10).reserve(11).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RecordTooLarge);
+    }
+}

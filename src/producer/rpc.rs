@@ -1,0 +1,249 @@
+//! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what the sender does about it.
+
+use bytes::Bytes;
+
+use super::sender::Answer;
+use super::sequence::Identity;
+use crate::cluster::LeaderHint;
+use crate::config::BrokerAddress;
+use crate::error::{Error, ErrorCode, ErrorKind, Written};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition};
+use crate::wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::wire::messages::produce::{
+    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+};
+
+/// One batch of a request.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) partition: TopicPartition,
+    /// Zero while it is not known: the broker then answers UNKNOWN_TOPIC_ID where it goes by ids.
+    pub(super) topic_id: TopicId,
+    /// Header and records.
+    pub(super) bytes: [Bytes; 2],
+}
+
+/// The request for some batches, at most one for each partition.
+pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) -> ProduceRequest<'_> {
+    let mut topics: Vec<TopicProduceData<'_>> = Vec::new();
+    for Parcel { partition, topic_id, bytes } in parcels {
+        let data = PartitionProduceData { index: partition.partition.0, records: Some(bytes) };
+        let name = partition.topic.as_str();
+        // Partitions of one topic come together, but for the one at which the round began.
+        match topics.iter_mut().rev().find(|topic| topic.name == name) {
+            Some(topic) => topic.partition_data.push(data),
+            None => topics.push(TopicProduceData { name, topic_id: *topic_id, partition_data: vec![data] }),
+        }
+    }
+    ProduceRequest { transactional_id: None, acks, timeout_ms, topic_data: topics }
+}
+
+/// What a reply says about each batch, in their order, and about leaders.
+pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -> (Vec<Answer>, Vec<LeaderHint>) {
+    let mut answers: Vec<Option<Answer>> = parcels.iter().map(|_| None).collect();
+    let mut hints = Vec::new();
+    for topic in &response.responses {
+        let is_of = |parcel: &Parcel| {
+            if topic.name.is_empty() { parcel.topic_id == topic.topic_id } else { *parcel.partition.topic == *topic.name }
+        };
+        for partition in &topic.partition_responses {
+            let id = PartitionId(partition.index);
+            let found = parcels.iter().zip(&mut answers).find(|(parcel, _)| parcel.partition.partition == id && is_of(parcel));
+            // The broker speaks of what it was not asked: nothing follows from that.
+            let Some((parcel, answer)) = found else { continue };
+            answer.get_or_insert_with(|| read_partition(partition));
+            hints.extend(read_hint(&parcel.partition, partition, &response.node_endpoints));
+        }
+    }
+    let unmentioned = || Answer::Retry {
+        error: Error::new(ErrorKind::Protocol, "the reply does not mention the partition"),
+        written: Written::Maybe,
+        is_leader_stale: false,
+    };
+    (answers.into_iter().map(|answer| answer.unwrap_or_else(unmentioned)).collect(), hints)
+}
+
+/// What it means for each batch that there is no reply.
+pub(super) fn read_failure(error: &Error) -> Answer {
+    let written = error.written().unwrap_or(Written::Maybe);
+    match error.kind() {
+        // No broker of this cluster will take it in another form.
+        ErrorKind::Unsupported => Answer::Failed { error: error.clone(), written, records: Vec::new() },
+        _ => Answer::Retry { error: error.clone(), written, is_leader_stale: true },
+    }
+}
+
+fn read_partition(response: &PartitionProduceResponse<'_>) -> Answer {
+    let code = ErrorCode(response.error_code);
+    let error = || {
+        let error = Error::broker(code).in_api("Produce");
+        match response.error_message {
+            Some(message) => error.context(message),
+            None => error,
+        }
+    };
+    let retry = |written| Answer::Retry { error: error(), written, is_leader_stale: code.needs_metadata_refresh() };
+    match code {
+        ErrorCode::NONE => Answer::Written {
+            base_offset: (response.base_offset >= 0).then_some(Offset(response.base_offset)),
+            append_time: (response.log_append_time_ms >= 0).then_some(Timestamp(response.log_append_time_ms)),
+        },
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Answer::Written { base_offset: None, append_time: None },
+        ErrorCode::MESSAGE_TOO_LARGE => Answer::TooLarge(too_large(error())),
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => Answer::OutOfSequence(error()),
+        ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::PRODUCER_FENCED => Answer::Fenced(error()),
+        // The leader has appended it, or was about to when its time or its disk ended.
+        ErrorCode::REQUEST_TIMED_OUT
+        | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | ErrorCode::KAFKA_STORAGE_ERROR
+        | ErrorCode::NETWORK_EXCEPTION => retry(Written::Maybe),
+        ErrorCode::UNKNOWN_SERVER_ERROR => Answer::Failed { error: error(), written: Written::Maybe, records: Vec::new() },
+        _ if code.is_retriable() => retry(Written::No),
+        _ => Answer::Failed { error: error(), written: Written::No, records: read_records(code, response) },
+    }
+}
+
+/// The records that a broker names as the reason for refusing the batch (KIP-467).
+fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec<(u32, Error)> {
+    let own = response.record_errors.iter().filter_map(|record| {
+        let index = u32::try_from(record.batch_index).ok()?;
+        let error = Error::broker(code).in_api("Produce").with_written(Written::No);
+        Some((index, record.batch_index_error_message.map_or(error.clone(), |message| error.context(message))))
+    });
+    own.collect()
+}
+
+fn too_large(cause: Error) -> Error {
+    Error::new(ErrorKind::RecordTooLarge, "the broker takes no batch of this size (max.message.bytes)")
+        .with_source(std::sync::Arc::new(cause) as std::sync::Arc<dyn std::error::Error + Send + Sync>)
+}
+
+fn read_hint(partition: &TopicPartition, response: &PartitionProduceResponse<'_>, nodes: &[NodeEndpoint<'_>]) -> Option<LeaderHint> {
+    let leader = &response.current_leader;
+    if leader.leader_id < 0 || leader.leader_epoch < 0 {
+        return None;
+    }
+    let node = nodes.iter().find(|node| node.node_id == leader.leader_id);
+    let address = node.and_then(|node| Some(BrokerAddress::new(node.host, u16::try_from(node.port).ok()?)));
+    Some(LeaderHint {
+        partition: partition.clone(),
+        leader: BrokerId(leader.leader_id),
+        epoch: LeaderEpoch(leader.leader_epoch),
+        address,
+    })
+}
+
+/// The request for an id of an idempotent producer.
+pub(super) fn init_producer_id_request() -> InitProducerIdRequest<'static> {
+    InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, producer_id: -1, producer_epoch: -1, ..Default::default() }
+}
+
+/// The error of a reply as a whole.
+pub(super) fn init_producer_id_code(response: &InitProducerIdResponse) -> Option<ErrorCode> {
+    ErrorCode::check(response.error_code).err()
+}
+
+/// The identity that a reply gives.
+///
+/// # Errors
+/// Protocol if it is none.
+pub(super) fn read_identity(response: &InitProducerIdResponse) -> Result<Identity, Error> {
+    if response.producer_id < 0 || response.producer_epoch < 0 {
+        return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id").in_api("InitProducerId"));
+    }
+    Ok(Identity { id: ProducerId(response.producer_id), epoch: ProducerEpoch(response.producer_epoch) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::messages::produce::{BatchIndexAndErrorMessage, LeaderIdAndEpoch, TopicProduceResponse};
+
+    fn parcel(topic: &str, id: u8, partition: i32) -> Parcel {
+        let bytes = [Bytes::from_static(b"header"), Bytes::from_static(b"records")];
+        Parcel { partition: TopicPartition::new(topic, partition), topic_id: TopicId([id; 16]), bytes }
+    }
+
+    fn partition(index: i32, error_code: i16, base_offset: i64) -> PartitionProduceResponse<'static> {
+        PartitionProduceResponse { index, error_code, base_offset, ..Default::default() }
+    }
+
+    fn offsets(answers: &[Answer]) -> Vec<Option<i64>> {
+        let offset = |answer: &Answer| match answer {
+            Answer::Written { base_offset, .. } => base_offset.map(|offset| offset.0),
+            _ => None,
+        };
+        answers.iter().map(offset).collect()
+    }
+
+    #[test]
+    fn a_topic_stands_once_in_a_request() {
+        let parcels = [parcel("a", 1, 2), parcel("b", 2, 0), parcel("a", 1, 0)];
+        let request = produce_request(&parcels, -1, 5);
+        let shape: Vec<_> = request
+            .topic_data
+            .iter()
+            .map(|topic| (topic.name, topic.partition_data.iter().map(|partition| partition.index).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(shape, [("a", vec![2, 0]), ("b", vec![0])]);
+    }
+
+    #[test]
+    fn answers_are_matched_by_name_or_id_in_any_order_and_what_is_missing_is_in_doubt() {
+        let parcels = [parcel("a", 1, 0), parcel("b", 2, 0), parcel("b", 2, 1)];
+        let by_name = ["b", "a"].map(|name| TopicProduceResponse { name, partition_responses: vec![partition(0, 0, 7)], ..Default::default() });
+        let by_id = [2, 1].map(|id| TopicProduceResponse {
+            topic_id: TopicId([id; 16]),
+            partition_responses: vec![partition(0, 0, i64::from(id)), partition(9, 0, 1)],
+            ..Default::default()
+        });
+        for (responses, expected) in [(by_name, [Some(7), Some(7), None]), (by_id, [Some(1), Some(2), None])] {
+            let response = ProduceResponse { responses: responses.into(), ..Default::default() };
+            let (answers, _) = read_produce(&parcels, &response);
+            assert_eq!(offsets(&answers), expected);
+            assert!(matches!(answers[2], Answer::Retry { written: Written::Maybe, .. }));
+        }
+    }
+
+    #[test]
+    fn a_code_says_whether_the_attempt_may_have_written() {
+        let written = |code: ErrorCode| match read_partition(&partition(0, code.0, -1)) {
+            Answer::Retry { written, is_leader_stale, .. } => (true, written, is_leader_stale),
+            Answer::Failed { written, .. } => (false, written, false),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(written(ErrorCode::NOT_LEADER_OR_FOLLOWER), (true, Written::No, true));
+        assert_eq!(written(ErrorCode::NOT_ENOUGH_REPLICAS), (true, Written::No, false));
+        assert_eq!(written(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND), (true, Written::Maybe, false));
+        assert_eq!(written(ErrorCode::REQUEST_TIMED_OUT), (true, Written::Maybe, false));
+        assert_eq!(written(ErrorCode::TOPIC_AUTHORIZATION_FAILED), (false, Written::No, false));
+        assert_eq!(written(ErrorCode::UNKNOWN_SERVER_ERROR), (false, Written::Maybe, false));
+        assert!(matches!(
+            read_partition(&partition(0, ErrorCode::DUPLICATE_SEQUENCE_NUMBER.0, -1)),
+            Answer::Written { base_offset: None, .. }
+        ));
+    }
+
+    #[test]
+    fn a_refused_record_keeps_the_brokers_words() {
+        let own = BatchIndexAndErrorMessage { batch_index: 3, batch_index_error_message: Some("no key") };
+        let response = PartitionProduceResponse { record_errors: vec![own], ..partition(0, ErrorCode::INVALID_RECORD.0, -1) };
+        let Answer::Failed { records, .. } = read_partition(&response) else { panic!() };
+        assert_eq!(records[0].0, 3);
+        assert!(records[0].1.to_string().starts_with("no key"), "{}", records[0].1);
+    }
+
+    #[test]
+    fn a_reply_names_the_new_leader_and_where_it_is() {
+        let current_leader = LeaderIdAndEpoch { leader_id: 2, leader_epoch: 5 };
+        let stale = PartitionProduceResponse { current_leader, ..partition(0, ErrorCode::NOT_LEADER_OR_FOLLOWER.0, -1) };
+        let response = ProduceResponse {
+            responses: vec![TopicProduceResponse { name: "a", partition_responses: vec![stale], ..Default::default() }],
+            node_endpoints: vec![NodeEndpoint { node_id: 2, host: "h", port: 9, rack: None }],
+            ..Default::default()
+        };
+        let (_, hints) = read_produce(&[parcel("a", 1, 0)], &response);
+        assert_eq!((hints[0].leader, hints[0].epoch), (BrokerId(2), LeaderEpoch(5)));
+        assert_eq!(hints[0].address.as_ref().map(BrokerAddress::port), Some(9));
+    }
+}

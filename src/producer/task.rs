@@ -1,0 +1,457 @@
+//! The sender task: carries out what [`super::sender`] decides, one per producer.
+//!
+//! It awaits calls, seals batches (elsewhere, when that is heavy) and keeps [`super::topics`] current. Dropping it, as closing does, fails
+//! whatever has no verdict: each batch here holds its promise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, info, warn};
+
+use super::Shared;
+use super::accumulator::BatchId;
+use super::batch::{ClosedBatch, Slot};
+use super::delivery::Promise;
+use super::inbox::Event;
+use super::memory::Reservation;
+use super::partitioner::TopicPartitions;
+use super::ready::PartitionIndex;
+use super::rpc::{self, Parcel};
+use super::sender::{Action, Answer, FlushId, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
+use super::sequence::Identity;
+use super::topics::{Topic, Unkeyed};
+use crate::clock::Random;
+use crate::cluster::{self, Cluster, ClusterView, Interest, InterestGuard, Lane, LeaderHint, Route};
+use crate::error::{Error, ErrorKind, Result, Written};
+use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
+use crate::runtime;
+use crate::wire::batch::{BatchHeader, ProducerStamp, RecordsBuilder, SealedRecords};
+use crate::wire::compress::{Codec, CodecError};
+
+#[derive(Debug)]
+pub(super) struct Task {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    lane: Lane,
+    machine: Sender,
+    random: Random,
+    slots: Vec<Arc<Slot>>,
+    topics: BTreeMap<TopicName, Followed>,
+    wanted: BTreeSet<TopicName>,
+    interest: InterestGuard,
+    batches: BTreeMap<BatchId, Held>,
+    flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
+    next_flush: u64,
+    work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+}
+
+/// A topic whose metadata has been seen.
+#[derive(Debug)]
+struct Followed {
+    seen: Arc<cluster::Topic>,
+    slots: Vec<Arc<Slot>>,
+    unkeyed: Arc<Unkeyed>,
+}
+
+/// A batch that takes no more records and has no verdict.
+#[derive(Debug)]
+struct Held {
+    promise: Promise,
+    memory: Reservation,
+    /// Once it is sealed.
+    records: Option<SealedRecords>,
+    has_been_sent: bool,
+}
+
+/// What has been worked out or awaited.
+enum Done {
+    Answered { request: RequestId, answers: Vec<Answer>, hints: Vec<LeaderHint> },
+    ProducerId(Result<Identity>),
+    Sealed { batch: BatchId, records: Result<SealedRecords, CodecError> },
+    Split { partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError> },
+}
+
+impl Task {
+    pub(super) fn new(shared: Arc<Shared>, cluster: &Cluster, lane: Lane) -> Self {
+        let mut random = cluster.random();
+        let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
+        Self {
+            shared,
+            lane,
+            machine,
+            random,
+            slots: Vec::new(),
+            topics: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            interest: cluster.want(Interest::default()),
+            batches: BTreeMap::new(),
+            flushes: BTreeMap::new(),
+            next_flush: 0,
+            work: FuturesUnordered::new(),
+            cluster: cluster.for_task(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut view = self.cluster.watch();
+        let mut events = Vec::new();
+        loop {
+            self.act();
+            tokio::select! {
+                biased;
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.finish(done),
+                () = self.shared.feed.inbox.filled() => {}
+                changed = view.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.follow(&mut view);
+                }
+                () = runtime::sleep_until_some(self.machine.poll_timeout()) => self.machine.handle_timeout(runtime::now()),
+            }
+            self.shared.feed.inbox.take(&mut events);
+            for event in events.drain(..) {
+                self.handle(event, &mut view);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, view: &mut watch::Receiver<Arc<ClusterView>>) {
+        let now = runtime::now();
+        match event {
+            Event::Opened { partition, batch } => self.machine.handle_opened(partition, batch, now),
+            Event::Closed { partition, batch } => {
+                self.machine.handle_closed(batch.id, now);
+                self.seal(partition, *batch);
+            }
+            Event::Pressed => self.machine.handle_pressure(now),
+            Event::Flush(done) => {
+                let flush = FlushId(self.next_flush);
+                self.next_flush += 1;
+                self.flushes.insert(flush, done);
+                self.machine.handle_flush(flush, now);
+            }
+            Event::Abort(done) => {
+                self.machine.handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);
+                self.act();
+                let _nobody_waits = done.send(());
+            }
+            Event::Wanted(topic) => {
+                let is_new = self.wanted.insert(topic);
+                if is_new {
+                    self.interest.set(Interest {
+                        topics: self.wanted.clone(),
+                        all: false,
+                        auto_create: true,
+                    });
+                } else {
+                    self.cluster.request_refresh();
+                }
+                self.follow(view);
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.machine.poll() {
+            match action {
+                Action::Close { partition, batch } => {
+                    // If it is gone it was full just now, and on its way here.
+                    if let Some(closed) = self.slot(partition).and_then(|slot| slot.take(batch)) {
+                        self.seal(partition, closed);
+                    }
+                }
+                Action::Send { request, broker, batches } => self.send(request, broker, &batches),
+                Action::Split { partition, batch } => self.split(partition, batch),
+                Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
+                Action::AskProducerId => {
+                    let cluster = self.cluster.clone();
+                    self.work.push(Box::pin(async move { Done::ProducerId(ask_producer_id(&cluster).await) }));
+                }
+                Action::RefreshMetadata => self.cluster.request_refresh(),
+                Action::Flushed(flush) => {
+                    if let Some(done) = self.flushes.remove(&flush) {
+                        let _nobody_waits = done.send(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        let now = runtime::now();
+        match done {
+            Done::Answered { request, answers, hints } => {
+                if !hints.is_empty() {
+                    self.cluster.hint_leaders(&hints);
+                    let view = self.cluster.view();
+                    self.follow_view(&view);
+                }
+                self.machine.handle_answers(request, answers, now);
+            }
+            Done::ProducerId(result) => {
+                match &result {
+                    Ok(identity) => info!(id = %identity.id, epoch = %identity.epoch, "producer id"),
+                    Err(error) if error.is_retriable() => debug!(%error, "no producer id yet"),
+                    Err(error) => {
+                        warn!(%error, "no producer id");
+                        self.shared.topics.end(error.clone());
+                        self.shared.changed.notify_waiters();
+                    }
+                }
+                self.machine.handle_producer_id(result, now);
+            }
+            Done::Sealed { batch, records } => self.sealed(batch, records),
+            Done::Split { partition, batch, parts } => self.divide(partition, batch, parts),
+        }
+    }
+
+    fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch) {
+        let ClosedBatch { id, records, memory, promise } = closed;
+        self.shared.stats.closed(&records);
+        self.batches.insert(id, Held { promise, memory, records: None, has_been_sent: false });
+        let compression = self.shared.config.compression;
+        if compression.codec() == Codec::None {
+            let records = records.seal(compression);
+            return self.sealed(id, records);
+        }
+        let runtime = self.cluster.runtime().clone();
+        let len = records.len();
+        debug_assert!(self.slot(partition).is_some());
+        self.work.push(Box::pin(async move {
+            let seal = move || RecordsBuilder::seal(records, compression);
+            Done::Sealed { batch: id, records: runtime.offload(len, seal).await }
+        }));
+    }
+
+    fn sealed(&mut self, batch: BatchId, records: Result<SealedRecords, CodecError>) {
+        let Some(held) = self.batches.get_mut(&batch) else { return };
+        match records {
+            Ok(records) => {
+                let (count, len) = (records.count, records.len());
+                held.memory.shrink_to(len.min(held.memory.bytes()));
+                held.records = Some(records);
+                self.machine.handle_sealed(batch, count, len, runtime::now());
+            }
+            // The codecs that are built in were checked when the producer was made.
+            Err(error) => warn!(%error, "a batch cannot be compressed"),
+        }
+    }
+
+    fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing]) {
+        let view = self.cluster.view();
+        let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view)).collect();
+        self.shared.stats.sent();
+        let acks = self.shared.config.acks.wire();
+        let timeout = self.cluster.config().request_timeout;
+        let (cluster, lane) = (self.cluster.clone(), self.lane);
+        let deadline = runtime::now() + timeout;
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        self.work.push(Box::pin(async move {
+            let make = |_version| rpc::produce_request(&parcels, acks, timeout_ms);
+            if acks == 0 {
+                let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
+                return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
+            }
+            let reply = cluster.call_with(broker, lane, deadline, make).await;
+            let read = reply.and_then(|reply| Ok(rpc::read_produce(&parcels, &reply.parse()?)));
+            let (answers, hints) = read.unwrap_or_else(|error| {
+                debug!(%error, %broker, "produce request failed");
+                (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
+            });
+            Done::Answered { request, answers, hints }
+        }));
+    }
+
+    fn parcel(&mut self, outgoing: Outgoing, view: &ClusterView) -> Option<Parcel> {
+        let slot = self.slots.get(at(outgoing.partition))?;
+        let held = self.batches.get_mut(&outgoing.batch)?;
+        let records = held.records.as_ref()?;
+        if std::mem::replace(&mut held.has_been_sent, true) {
+            self.shared.stats.retried();
+        }
+        let producer = outgoing.stamp.map(|stamp| ProducerStamp {
+            id: stamp.identity.id,
+            epoch: stamp.identity.epoch,
+            sequence: stamp.base,
+            is_transactional: false,
+        });
+        let header = BatchHeader { producer }.write(records);
+        let partition = slot.topic_partition.clone();
+        let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).unwrap_or(crate::ids::TopicId::ZERO);
+        Some(Parcel { partition, topic_id, bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()] })
+    }
+
+    fn split(&mut self, partition: PartitionIndex, batch: BatchId) {
+        let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else { return };
+        let compression = self.shared.config.compression;
+        let limit = self.shared.config.batch_size;
+        let runtime = self.cluster.runtime().clone();
+        self.work.push(Box::pin(async move {
+            let split = move || records.split(limit, compression);
+            Done::Split { partition, batch, parts: runtime.offload(limit, split).await }
+        }));
+    }
+
+    fn divide(&mut self, partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError>) {
+        let Some(held) = self.batches.remove(&batch) else { return };
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(error) => {
+                warn!(%error, "a batch cannot be split");
+                return;
+            }
+        };
+        let mut first = batch.first;
+        let mut ids = Vec::with_capacity(parts.len());
+        for part in &parts {
+            ids.push((BatchId { birth: batch.birth, first }, part.count, part.len()));
+            first = first.saturating_add(part.count);
+        }
+        if !self.machine.handle_split(batch, &ids, runtime::now()) {
+            return;
+        }
+        if let Some(slot) = self.slot(partition) {
+            debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
+        }
+        let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
+        let mut memory = Some(held.memory);
+        for (((id, _, len), promise), records) in ids.into_iter().zip(held.promise.divide(&firsts)).zip(parts) {
+            // What the whole held is shared out, and the last part keeps the rest: together they free it once.
+            let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
+            let Some(memory) = own.or_else(|| self.shared.feed.memory.try_reserve(0)) else { continue };
+            self.batches.insert(id, Held { promise, memory, records: Some(records), has_been_sent: true });
+        }
+    }
+
+    fn resolve(&mut self, partition: PartitionIndex, batch: BatchId, verdict: Verdict) {
+        let open = self.slot(partition).and_then(|slot| slot.take(batch)).map(|closed| (closed.promise, closed.memory));
+        let held = self.batches.remove(&batch).map(|held| (held.promise, held.memory));
+        let Some((promise, memory)) = open.or(held) else { return };
+        drop(memory);
+        match verdict {
+            Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
+            Verdict::Failed { error, records } => {
+                self.shared.stats.failed();
+                promise.fail(error, records);
+            }
+        }
+        if let Some(slot) = self.slot(partition) {
+            slot.resolved();
+        }
+    }
+
+    fn follow(&mut self, view: &mut watch::Receiver<Arc<ClusterView>>) {
+        let view = Arc::clone(&view.borrow_and_update());
+        self.follow_view(&view);
+    }
+
+    /// Takes over what a view says of the topics sent to.
+    fn follow_view(&mut self, view: &ClusterView) {
+        let mut has_changed = false;
+        for name in self.wanted.clone() {
+            let Some(topic) = view.topic(&name) else { continue };
+            if self.topics.get(&name).is_some_and(|followed| Arc::ptr_eq(&followed.seen, topic)) {
+                continue;
+            }
+            has_changed = true;
+            match topic.error {
+                Some(code) if !code.is_retriable() => {
+                    let error = Error::broker(code).context(&*name).in_api("Metadata").with_written(Written::No);
+                    self.shared.topics.write().topics.insert(name, Err(error));
+                }
+                // Deleted, or not created yet: whoever sends to it waits, what was accepted stays until its time is over.
+                Some(_) if topic.partitions.is_empty() => {
+                    self.shared.topics.write().topics.remove(&name);
+                    self.lose_leaders(&name);
+                }
+                _ => self.follow_topic(name, topic),
+            }
+        }
+        if has_changed {
+            self.shared.changed.notify_waiters();
+        }
+    }
+
+    fn follow_topic(&mut self, name: TopicName, topic: &Arc<cluster::Topic>) {
+        let followed = self.topics.remove(&name);
+        let (mut slots, unkeyed) = match followed {
+            Some(followed) => (followed.slots, followed.unkeyed),
+            None => (Vec::new(), Arc::new(Unkeyed::new(&self.shared.config, self.random.fork()))),
+        };
+        let leaders = topic.partitions.iter().map(|partition| {
+            partition.leader.map(|broker| Leader { broker, epoch: partition.leader_epoch })
+        });
+        let now = runtime::now();
+        for (number, leader) in leaders.enumerate() {
+            match slots.get(number) {
+                Some(slot) => self.machine.handle_leader(slot.index, leader, now),
+                None => {
+                    let index = self.machine.add_partition(leader);
+                    let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
+                    let slot = Arc::new(Slot::new(TopicPartition { topic: name.clone(), partition }, index));
+                    self.slots.push(Arc::clone(&slot));
+                    slots.push(slot);
+                }
+            }
+        }
+        let shown = Topic {
+            partitions: TopicPartitions::new(topic.partitions.iter().map(|partition| partition.leader.is_some())),
+            slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
+            unkeyed: Arc::clone(&unkeyed),
+        };
+        shown.avoid_leaderless();
+        self.shared.topics.write().topics.insert(name.clone(), Ok(Arc::new(shown)));
+        self.topics.insert(name, Followed { seen: Arc::clone(topic), slots, unkeyed });
+    }
+
+    fn lose_leaders(&mut self, name: &TopicName) {
+        let slots = self.topics.get(name).map(|followed| followed.slots.clone()).unwrap_or_default();
+        for slot in slots {
+            self.machine.handle_leader(slot.index, None, runtime::now());
+        }
+    }
+
+    fn slot(&self, partition: PartitionIndex) -> Option<&Arc<Slot>> {
+        self.slots.get(at(partition))
+    }
+}
+
+fn at(partition: PartitionIndex) -> usize {
+    usize::try_from(partition.0).unwrap_or(usize::MAX)
+}
+
+fn settings(shared: &Shared, cluster: &Cluster) -> Settings {
+    let (config, client) = (&shared.config, cluster.config());
+    Settings {
+        is_idempotent: config.is_idempotent(),
+        linger: config.linger,
+        delivery_timeout: config.effective_delivery_timeout(client.request_timeout),
+        retries: config.retries,
+        retry_backoff: client.retry_backoff,
+        retry_backoff_max: client.retry_backoff_max,
+        max_in_flight: config.max_in_flight_requests_per_connection,
+        max_request_size: config.max_request_size,
+    }
+}
+
+/// With `acks=0` what has left counts as written; nobody will say where.
+fn unanswered(parcels: &[Parcel], sent: &Result<()>) -> Vec<Answer> {
+    let answer = || match sent {
+        Ok(()) => Answer::Written { base_offset: None, append_time: None },
+        Err(error) => rpc::read_failure(error),
+    };
+    parcels.iter().map(|_| answer()).collect()
+}
+
+async fn ask_producer_id(cluster: &Cluster) -> Result<Identity> {
+    let deadline = runtime::now() + cluster.config().request_timeout;
+    let request = |_version| rpc::init_producer_id_request();
+    let reply = cluster.call_routed(&Route::Any, Lane::Control, deadline, request, rpc::init_producer_id_code).await?;
+    rpc::read_identity(&reply.parse()?)
+}
+

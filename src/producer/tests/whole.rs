@@ -1,0 +1,420 @@
+//! Whole producers against embedded brokers in memory, under paused time.
+
+use std::time::{Duration, Instant};
+
+use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
+
+use crate::client::Client;
+use crate::config::{BrokerAddress, ClientConfig};
+use crate::error::{ErrorCode, ErrorKind, Written};
+use crate::ids::{Offset, PartitionId};
+use crate::net::{Connecting, Connector, Io};
+use crate::producer::{Acks, Delivery, Producer, ProducerConfig};
+use crate::record::{Header, Record};
+use crate::wire::compress::Compression;
+
+/// The embedded cluster's network.
+#[derive(Debug)]
+struct InMemory(EmbeddedCluster);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    }
+}
+
+/// Brokers with topic `t` of three partitions.
+async fn brokers(count: i32) -> EmbeddedCluster {
+    let replication = i16::try_from(count).unwrap();
+    EmbeddedCluster::builder().brokers(count).in_memory().topic("t", 3, replication).auto_create_topics(false).start().await.unwrap()
+}
+
+fn client(embedded: &EmbeddedCluster) -> Client {
+    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap()
+}
+
+fn producer(embedded: &EmbeddedCluster, config: ProducerConfig) -> Producer {
+    client(embedded).producer(config).unwrap()
+}
+
+fn to(partition: i32) -> Record<'static> {
+    Record::to("t").partition(partition)
+}
+
+/// The values of a partition, in order.
+fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> {
+    let batches = embedded.log("t", partition);
+    let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
+    batches.iter().flat_map(|batch| batch.records().unwrap().into_iter().map(|record| text(record.value)).collect::<Vec<_>>()).collect()
+}
+
+async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Range<u32>) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    for number in numbers {
+        deliveries.push(producer.send(to(partition).value(&number.to_string())).await.unwrap());
+    }
+    deliveries
+}
+
+async fn all(deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
+}
+
+fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_is_in_the_log_at_the_offset_that_is_told() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let headers = [Header::new("h", "1"), Header { name: "n", value: None }];
+    let first = producer.send(to(1).key("k").value("a").headers(&headers).timestamp(77)).await.unwrap();
+    let second = producer.send(to(1).value("b")).await.unwrap();
+    let first = first.await.unwrap();
+    assert_eq!((first.offset, first.timestamp.0, first.topic_partition.partition), (Some(Offset(0)), 77, PartitionId(1)));
+    assert_eq!(second.await.unwrap().offset, Some(Offset(1)));
+    assert_eq!(values(&embedded, 1), ["a", "b"]);
+    assert_eq!(embedded.log("t", 1).len(), 1, "one batch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_carries_every_partition() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let mut deliveries = Vec::new();
+    for partition in 0..3 {
+        deliveries.extend(send_numbers(&producer, partition, 0..5).await);
+    }
+    all(deliveries).await;
+    assert_eq!(embedded.requests_of(ApiKey::Produce).len(), 1);
+    assert_eq!(producer.stats().records, 15);
+    assert_eq!(producer.stats().memory_used, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_arrive_once_and_in_order_through_lost_replies_and_cut_connections() {
+    let embedded = brokers(3).await;
+    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseAfter));
+    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseBefore));
+    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    embedded.fault(Fault::on(ApiKey::Produce).probability(0.05).times(20).then(Reaction::MoveLeader(None)));
+    let config = ProducerConfig::new().batch_size(200).linger(Duration::ZERO);
+    let producer = producer(&embedded, config);
+    let mut deliveries = Vec::new();
+    for round in 0..50 {
+        for partition in 0..3 {
+            deliveries.extend(send_numbers(&producer, partition, round * 20..(round + 1) * 20).await);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    all(deliveries).await;
+    for partition in 0..3 {
+        assert_eq!(values(&embedded, partition), numbers(0..1000), "partition {partition}");
+    }
+    assert!(producer.stats().retries > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_broker_is_waited_for() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    embedded.kill_broker(1);
+    let waiting = send_numbers(&producer, 0, 1..3).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    embedded.start_broker(1).await.unwrap();
+    all(waiting).await;
+    assert_eq!(values(&embedded, 0), ["0", "1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_delivery_timeout_a_record_fails_and_the_next_is_sent() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().delivery_timeout(Duration::from_secs(40)));
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let fault = embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    let error = producer.send(to(0).value("x")).await.unwrap().await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)));
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("NOT_ENOUGH_REPLICAS"), "{error:?}");
+    embedded.remove_fault(fault);
+    all(send_numbers(&producer, 0, 1..2).await).await;
+    assert_eq!(values(&embedded, 0), ["0", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_too_large_for_the_broker_is_split() {
+    let embedded =
+        EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 3, 1).message_max_bytes(1000).start().await.unwrap();
+    let producer = producer(&embedded, ProducerConfig::new());
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let deliveries = send_numbers(&producer, 0, 1..400).await;
+    let mut offsets = Vec::new();
+    for delivery in deliveries {
+        offsets.push(delivery.await.unwrap().offset.unwrap().0);
+    }
+    assert_eq!(offsets, (1..400).collect::<Vec<_>>());
+    assert_eq!(values(&embedded, 0), numbers(0..400));
+    assert_eq!(producer.stats().memory_used, 0);
+    let large = producer.send(to(0).value(&[0; 2000])).await.unwrap().await.unwrap_err();
+    assert_eq!((large.kind(), large.written()), (ErrorKind::RecordTooLarge, Some(Written::No)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_larger_than_a_request_is_refused_at_once() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().max_request_size(1000));
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let error = producer.send(to(0).value(&[0; 1000])).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::RecordTooLarge, Some(Written::No)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_codec_and_every_acks_arrives() {
+    let codecs = [Compression::NONE, Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
+    for (codec, acks) in codecs.into_iter().zip([Acks::All, Acks::Leader, Acks::All, Acks::Leader, Acks::All]) {
+        let embedded = brokers(1).await;
+        let config = ProducerConfig::new().compression(codec).acks(acks);
+        let producer = producer(&embedded, config);
+        all(send_numbers(&producer, 0, 0..500).await).await;
+        assert_eq!(embedded.offsets("t", 0).map(|(_, end)| end), Some(500), "{codec:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_acks_0_a_record_is_done_when_it_has_left() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().acks(Acks::None));
+    for delivery in send_numbers(&producer, 0, 0..10).await {
+        assert_eq!(delivery.await.unwrap().offset, None);
+    }
+    producer.flush().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(values(&embedded, 0), numbers(0..10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_topic_is_waited_for_until_max_block_and_found_when_it_is_created() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().max_block(Duration::from_secs(5)));
+    let begun = tokio::time::Instant::now();
+    let error = producer.send(Record::to("late").value("x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)), "{error:?}");
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    assert_eq!(producer.try_send(Record::to("late")).unwrap_err().kind(), ErrorKind::NoMetadata);
+    let (sent, ()) = tokio::join!(producer.send(Record::to("late").value("x")), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        embedded.create_topic("late", 1, 1).unwrap();
+    });
+    sent.unwrap().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_does_not_exist_is_said_at_once() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let error = producer.send(to(3).value("x")).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_send_waits_and_try_send_does_not() {
+    let embedded = brokers(1).await;
+    let config = ProducerConfig::new().buffer_memory(40_000).batch_size(4_000).max_block(Duration::from_secs(2));
+    let producer = producer(&embedded, config);
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let fault = embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    let value = [7; 1_000];
+    let mut deliveries = Vec::new();
+    let error = loop {
+        match producer.try_send(to(0).value(&value)) {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!((30..40).contains(&deliveries.len()), "{}", deliveries.len());
+    // Closing what was open may free what it did not use.
+    let error = loop {
+        match producer.send(to(0).value(&value)).await {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Full, Some(Written::No)));
+    assert!(deliveries.len() < 40, "{}", deliveries.len());
+    embedded.remove_fault(fault);
+    for _ in 0..200 {
+        deliveries.push(producer.send(to(0).value(&value)).await.unwrap());
+    }
+    all(deliveries).await;
+    assert_eq!(producer.stats().memory_used, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_blocked_senders_some_of_which_give_up_all_come_to_an_end() {
+    let embedded = brokers(1).await;
+    let config = ProducerConfig::new().buffer_memory(20_000).batch_size(4_000);
+    let producer = producer(&embedded, config);
+    let tasks: Vec<_> = (0..40_usize)
+        .map(|task| {
+            let producer = producer.clone();
+            tokio::spawn(async move {
+                let value = vec![1; 100 + task * 100];
+                for round in 0..20_usize {
+                    let record = Record::to("t").value(&value);
+                    let sending = producer.send(record);
+                    if (task + round).is_multiple_of(7) {
+                        let _given_up = tokio::time::timeout(Duration::from_micros(100), sending).await;
+                    } else {
+                        sending.await.unwrap().await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    producer.flush().await.unwrap();
+    assert_eq!(producer.stats().memory_used, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_dropped_midway_sends_nothing() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let dropped = tokio::time::timeout(Duration::ZERO, producer.send(to(0).value("dropped"))).await;
+    assert!(dropped.is_err(), "the topic is not known yet");
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    assert_eq!(values(&embedded, 0), ["0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_delivery_still_sends() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    drop(producer.send(to(0).value("x")).await.unwrap());
+    producer.flush().await.unwrap();
+    assert_eq!(values(&embedded, 0), ["x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn flush_does_not_linger_and_dropped_midway_changes_nothing() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().linger(Duration::from_secs(60)));
+    let begun = tokio::time::Instant::now();
+    let first = producer.send(to(0).value("x")).await.unwrap();
+    assert!(tokio::time::timeout(Duration::ZERO, producer.flush()).await.is_err());
+    producer.flush().await.unwrap();
+    assert!(first.try_get().unwrap().is_ok());
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_sends_what_was_accepted_and_refuses_what_comes() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().linger(Duration::from_secs(60)));
+    let delivery = producer.send(to(0).value("x")).await.unwrap();
+    let other = producer.clone();
+    producer.close(Duration::from_secs(5)).await.unwrap();
+    assert!(delivery.try_get().unwrap().is_ok());
+    assert_eq!(other.send(to(0).value("y")).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(other.flush().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(values(&embedded, 0), ["x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_gives_up_at_its_timeout_and_says_what_may_have_been_written() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::DropReply));
+    let sent = producer.send(to(0).value("sent")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(producer.close(Duration::from_secs(3)).await.unwrap_err().kind(), ErrorKind::Timeout);
+    let error = sent.await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(Written::Maybe)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_dropped_midway_still_sends() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let delivery = producer.send(to(0).value("x")).await.unwrap();
+    let other = producer.clone();
+    assert!(tokio::time::timeout(Duration::ZERO, producer.close(Duration::from_secs(5))).await.is_err());
+    delivery.await.unwrap();
+    drop(other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_producer_ends_its_deliveries() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().linger(Duration::from_secs(60)));
+    let open = producer.send(to(0).value("x")).await.unwrap();
+    drop(producer);
+    assert_eq!(open.await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_all_keeps_the_order_and_tells_when_all_is_written() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().batch_size(500));
+    let numbers = numbers(0..1000);
+    let deliveries = producer.send_all(numbers.iter().map(|number| to(2).value(number))).await;
+    assert_eq!(deliveries.accepted(), 1000);
+    deliveries.await.unwrap();
+    assert_eq!(values(&embedded, 2), numbers);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_all_stops_at_a_record_that_is_refused() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    let records = [to(0).value("a"), to(0).value("b"), to(9).value("c"), to(0).value("d")];
+    let deliveries = producer.send_all(records).await;
+    assert_eq!(deliveries.accepted(), 2);
+    assert_eq!(deliveries.await.unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(values(&embedded, 0), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_all_dropped_midway_has_sent_the_first_ones() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().buffer_memory(4_000).batch_size(1_000));
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let numbers = numbers(1..1000);
+    let dropped = tokio::time::timeout(Duration::ZERO, producer.send_all(numbers.iter().map(|number| to(0).value(number)))).await;
+    assert!(dropped.is_err(), "there is no room for all");
+    producer.flush().await.unwrap();
+    let values = values(&embedded, 0);
+    assert!(values.len() > 1 && values.len() < 1000);
+    assert_eq!(values[1..], numbers[..values.len() - 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_a_key_fill_all_partitions_evenly() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().batch_size(1_000));
+    for number in 0..9_000_u32 {
+        drop(producer.send(Record::to("t").value(&number.to_string())).await.unwrap());
+    }
+    producer.flush().await.unwrap();
+    let counts = [0, 1, 2].map(|partition| embedded.offsets("t", partition).unwrap().1);
+    assert_eq!(counts.iter().sum::<i64>(), 9_000);
+    assert!(counts.iter().all(|count| (2_000..4_000).contains(count)), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_topic_is_said_at_once() {
+    let embedded = brokers(1).await;
+    embedded.fault(Fault::on(ApiKey::Produce).topic("t").then(Reaction::Answer(Code::TopicAuthorizationFailed)));
+    let producer = producer(&embedded, ProducerConfig::new());
+    let error = producer.send(to(0).value("x")).await.unwrap().await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+    assert_eq!(error.written(), Some(Written::No));
+    assert_eq!(error.place().partition.as_ref().map(ToString::to_string), Some("t-0".to_owned()));
+}

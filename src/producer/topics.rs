@@ -1,0 +1,156 @@
+//! The topics that a producer sends to, as its senders see them: a snapshot that the sender task alone replaces.
+//!
+//! ```text
+//!  send ─▶ Topics (read) ─▶ Topic ─▶ Slot           sender task ─▶ Topics (write), when metadata changes
+//! ```
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::batch::Slot;
+use super::config::ProducerConfig;
+use super::partitioner::{Load, Sticky, TopicPartitions};
+use crate::clock::Random;
+use crate::error::Error;
+use crate::ids::{PartitionId, TopicName};
+use crate::record::Record;
+
+/// All topics of a producer, and whether it still takes records.
+#[derive(Debug, Default)]
+pub(super) struct Topics(RwLock<Known>);
+
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) topics: HashMap<TopicName, Result<Arc<Topic>, Error>, BuildHasherDefault<NameHasher>>,
+    /// Why no more records are taken.
+    pub(super) ended: Option<Error>,
+}
+
+/// A topic as metadata described it last.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) partitions: TopicPartitions,
+    /// In the order of the partitions.
+    pub(super) slots: Vec<Arc<Slot>>,
+    pub(super) unkeyed: Arc<Unkeyed>,
+}
+
+/// Where the records of a topic go that have no key.
+#[derive(Debug)]
+pub(super) struct Unkeyed {
+    /// What `sticky` says, to be read without its lock; negative while it has not been asked.
+    current: AtomicI32,
+    sticky: Mutex<(Sticky, Random)>,
+    is_adaptive: bool,
+}
+
+impl Topics {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more records. Whoever has begun to append one has finished when this returns.
+    pub(super) fn end(&self, error: Error) {
+        self.write().ended.get_or_insert(error);
+    }
+}
+
+impl Topic {
+    /// The partition for a record, and whether it was chosen for want of a key.
+    #[inline]
+    pub(super) fn choose(&self, config: &ProducerConfig, record: &Record<'_>) -> (PartitionId, bool) {
+        let fixed = record.partition.or_else(|| config.choose_partition(record, &self.partitions));
+        match fixed {
+            Some(partition) => (partition, false),
+            None => (self.unkeyed_partition(), true),
+        }
+    }
+
+    pub(super) fn slot(&self, partition: PartitionId) -> Option<&Arc<Slot>> {
+        self.slots.get(usize::try_from(partition.0).ok()?)
+    }
+
+    /// Sends records without a key elsewhere than to `from`, which has had so many bytes of them.
+    pub(super) fn move_on(&self, from: PartitionId, bytes: usize) {
+        let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sticky, random) = &mut *sticky;
+        if self.unkeyed.current.load(Ordering::Relaxed) != from.0 {
+            return;
+        }
+        sticky.appended(from, bytes, true);
+        self.draw(sticky, random);
+    }
+
+    /// Leaves the partition for records without a key if it has no leader and others do.
+    pub(super) fn avoid_leaderless(&self) {
+        let current = PartitionId(self.unkeyed.current.load(Ordering::Relaxed));
+        let available = self.partitions.available();
+        if current.0 >= 0 && !available.is_empty() && !available.contains(&current) {
+            let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
+            let (sticky, random) = &mut *sticky;
+            sticky.avoid(current);
+            self.draw(sticky, random);
+        }
+    }
+
+    #[inline]
+    pub(super) fn unkeyed_partition(&self) -> PartitionId {
+        let current = self.unkeyed.current.load(Ordering::Relaxed);
+        if current >= 0 { PartitionId(current) } else { self.first_unkeyed_partition() }
+    }
+
+    #[cold]
+    fn first_unkeyed_partition(&self) -> PartitionId {
+        let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sticky, random) = &mut *sticky;
+        self.draw(sticky, random)
+    }
+
+    fn draw(&self, sticky: &mut Sticky, random: &mut Random) -> PartitionId {
+        if self.unkeyed.is_adaptive {
+            let available = self.partitions.available();
+            let queues: Vec<_> = available.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
+            sticky.set_load(Load::new(&queues, self.partitions.count()));
+        }
+        let next = sticky.current(&self.partitions, random);
+        self.unkeyed.current.store(next.0, Ordering::Relaxed);
+        next
+    }
+}
+
+impl Unkeyed {
+    pub(super) fn new(config: &ProducerConfig, random: Random) -> Self {
+        let sticky = Mutex::new((Sticky::new(config.batch_size), random));
+        Self { current: AtomicI32::new(-1), sticky, is_adaptive: config.partitioner_adaptive_partitioning_enable }
+    }
+}
+
+/// A hash for topic names (FNV-1a, a word at a time): they are the application's own, few, and looked up for every record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.0 = (self.0 ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME).rotate_left(23);
+        }
+        for byte in rest {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        // The table takes its tag from the highest bits and its place from the lowest.
+        self.0 ^ (self.0 >> 32)
+    }
+}
