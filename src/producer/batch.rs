@@ -206,7 +206,13 @@ impl Slot {
         self.open_batch(open, feed, fields, spare)
     }
 
-    fn open_batch(&self, open: &mut Open, feed: &Feed, fields: &RecordFields<'_>, spare: &mut Option<Reservation>) -> Result<(), Refused> {
+    fn open_batch(
+        &self,
+        open: &mut Open,
+        feed: &Feed,
+        fields: &RecordFields<'_>,
+        spare: &mut Option<Reservation>,
+    ) -> Result<(), Refused> {
         let needed = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
         let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(feed.batch_size));
         let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;

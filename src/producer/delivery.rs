@@ -210,7 +210,8 @@ impl Promise {
     pub(super) fn divide(mut self, firsts: &[u32]) -> Vec<Self> {
         self.is_kept = true;
         self.outcome.lock().open += firsts.len();
-        let parts = firsts.iter().map(|first| Self { outcome: Arc::clone(&self.outcome), first: *first, is_kept: false }).collect();
+        let parts =
+            firsts.iter().map(|first| Self { outcome: Arc::clone(&self.outcome), first: *first, is_kept: false }).collect();
         self.outcome.settle([]);
         parts
     }

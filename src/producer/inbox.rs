@@ -11,8 +11,14 @@ use crate::ids::TopicName;
 
 #[derive(Debug)]
 pub(super) enum Event {
-    Opened { partition: PartitionIndex, batch: BatchId },
-    Closed { partition: PartitionIndex, batch: Box<ClosedBatch> },
+    Opened {
+        partition: PartitionIndex,
+        batch: BatchId,
+    },
+    Closed {
+        partition: PartitionIndex,
+        batch: Box<ClosedBatch>,
+    },
     /// Somebody sends to a topic that is not known, or not any more.
     Wanted(TopicName),
     /// Somebody waits for memory.

@@ -46,11 +46,7 @@ impl Shared {
         self.settle(topic, partition, is_unkeyed, |slot| slot.append_run(&self.feed, run(), is_unkeyed, spare))
     }
 
-    fn place<T>(
-        &self,
-        record: &Record<'_>,
-        mut append: impl FnMut(&Slot, bool) -> Result<T, Refused>,
-    ) -> Result<T, Refusal> {
+    fn place<T>(&self, record: &Record<'_>, mut append: impl FnMut(&Slot, bool) -> Result<T, Refused>) -> Result<T, Refusal> {
         let known = self.topics.read();
         let topic = self.topic(&known, record)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, record);
@@ -107,7 +103,8 @@ impl Shared {
 
 #[cold]
 fn check_exact_size(record: &Record<'_>, payload: usize, limit: usize) -> Result<(), Error> {
-    let of_header = |header: &crate::record::Header<'_>| header.name.len().saturating_add(header.value.map_or(0, <[u8]>::len)) + 10;
+    let of_header =
+        |header: &crate::record::Header<'_>| header.name.len().saturating_add(header.value.map_or(0, <[u8]>::len)) + 10;
     let headers = record.headers.iter().map(of_header).fold(0_usize, usize::saturating_add);
     let size = payload.saturating_add(headers).saturating_add(OVERHEAD);
     if size <= limit {

@@ -118,7 +118,11 @@ fn too_large(cause: Error) -> Error {
         .with_source(std::sync::Arc::new(cause) as std::sync::Arc<dyn std::error::Error + Send + Sync>)
 }
 
-fn read_hint(partition: &TopicPartition, response: &PartitionProduceResponse<'_>, nodes: &[NodeEndpoint<'_>]) -> Option<LeaderHint> {
+fn read_hint(
+    partition: &TopicPartition,
+    response: &PartitionProduceResponse<'_>,
+    nodes: &[NodeEndpoint<'_>],
+) -> Option<LeaderHint> {
     let leader = &response.current_leader;
     if leader.leader_id < 0 || leader.leader_epoch < 0 {
         return None;
@@ -135,7 +139,13 @@ fn read_hint(partition: &TopicPartition, response: &PartitionProduceResponse<'_>
 
 /// The request for an id of an idempotent producer.
 pub(super) fn init_producer_id_request() -> InitProducerIdRequest<'static> {
-    InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, producer_id: -1, producer_epoch: -1, ..Default::default() }
+    InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    }
 }
 
 /// The error of a reply as a whole.
@@ -191,7 +201,11 @@ mod tests {
     #[test]
     fn answers_are_matched_by_name_or_id_in_any_order_and_what_is_missing_is_in_doubt() {
         let parcels = [parcel("a", 1, 0), parcel("b", 2, 0), parcel("b", 2, 1)];
-        let by_name = ["b", "a"].map(|name| TopicProduceResponse { name, partition_responses: vec![partition(0, 0, 7)], ..Default::default() });
+        let by_name = ["b", "a"].map(|name| TopicProduceResponse {
+            name,
+            partition_responses: vec![partition(0, 0, 7)],
+            ..Default::default()
+        });
         let by_id = [2, 1].map(|id| TopicProduceResponse {
             topic_id: TopicId([id; 16]),
             partition_responses: vec![partition(0, 0, i64::from(id)), partition(9, 0, 1)],

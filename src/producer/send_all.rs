@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::Producer;
 use super::batch::Appended;
 use super::delivery::Outcome;
 use super::intake::Refusal;
-use super::Producer;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::runtime;
@@ -145,4 +145,3 @@ impl Producer {
 
 /// How many records are taken from the caller at a time.
 const CHUNK: usize = 64;
-

@@ -143,11 +143,7 @@ impl Task {
             Event::Wanted(topic) => {
                 let is_new = self.wanted.insert(topic);
                 if is_new {
-                    self.interest.set(Interest {
-                        topics: self.wanted.clone(),
-                        all: false,
-                        auto_create: true,
-                    });
+                    self.interest.set(Interest { topics: self.wanted.clone(), all: false, auto_create: true });
                 } else {
                     self.cluster.request_refresh();
                 }
@@ -383,9 +379,10 @@ impl Task {
             Some(followed) => (followed.slots, followed.unkeyed),
             None => (Vec::new(), Arc::new(Unkeyed::new(&self.shared.config, self.random.fork()))),
         };
-        let leaders = topic.partitions.iter().map(|partition| {
-            partition.leader.map(|broker| Leader { broker, epoch: partition.leader_epoch })
-        });
+        let leaders = topic
+            .partitions
+            .iter()
+            .map(|partition| partition.leader.map(|broker| Leader { broker, epoch: partition.leader_epoch }));
         let now = runtime::now();
         for (number, leader) in leaders.enumerate() {
             match slots.get(number) {
@@ -454,4 +451,3 @@ async fn ask_producer_id(cluster: &Cluster) -> Result<Identity> {
     let reply = cluster.call_routed(&Route::Any, Lane::Control, deadline, request, rpc::init_producer_id_code).await?;
     rpc::read_identity(&reply.parse()?)
 }
-

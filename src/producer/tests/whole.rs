@@ -26,7 +26,14 @@ impl Connector for InMemory {
 /// Brokers with topic `t` of three partitions.
 async fn brokers(count: i32) -> EmbeddedCluster {
     let replication = i16::try_from(count).unwrap();
-    EmbeddedCluster::builder().brokers(count).in_memory().topic("t", 3, replication).auto_create_topics(false).start().await.unwrap()
+    EmbeddedCluster::builder()
+        .brokers(count)
+        .in_memory()
+        .topic("t", 3, replication)
+        .auto_create_topics(false)
+        .start()
+        .await
+        .unwrap()
 }
 
 fn client(embedded: &EmbeddedCluster) -> Client {
@@ -45,7 +52,10 @@ fn to(partition: i32) -> Record<'static> {
 fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> {
     let batches = embedded.log("t", partition);
     let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
-    batches.iter().flat_map(|batch| batch.records().unwrap().into_iter().map(|record| text(record.value)).collect::<Vec<_>>()).collect()
+    batches
+        .iter()
+        .flat_map(|batch| batch.records().unwrap().into_iter().map(|record| text(record.value)).collect::<Vec<_>>())
+        .collect()
 }
 
 async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Range<u32>) -> Vec<Delivery> {
