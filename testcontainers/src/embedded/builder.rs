@@ -121,7 +121,7 @@ impl Builder {
         self
     }
 
-    /// The finalized feature `transaction.version`, by default 0: the old protocol.
+    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 0 for the old protocol.
     pub fn transaction_version(mut self, level: i16) -> Self {
         self.settings.transaction_version = level;
         self
@@ -181,6 +181,7 @@ impl Builder {
             topic_names: BTreeMap::new(),
             coordinators: BTreeMap::new(),
             groups: BTreeMap::new(),
+            transactions: BTreeMap::new(),
             next_producer_id: 1000,
             next_connection: 0,
             faults: Faults::default(),

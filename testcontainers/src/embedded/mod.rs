@@ -27,6 +27,7 @@ mod state;
 mod timer;
 mod topic;
 mod track;
+mod transaction;
 
 #[cfg(test)]
 mod tests;

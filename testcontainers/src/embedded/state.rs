@@ -17,6 +17,7 @@ use super::fault::Faults;
 use super::group::Group;
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::TrackedRequest;
+use super::transaction::Transaction;
 
 /// How the cluster behaves; the defaults are Kafka's except where said.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) max_offset_metadata: usize,
     /// How long a killed broker passes for alive; Kafka's session timeout is 9 s.
     pub(crate) failure_detection: Duration,
-    /// The finalized `transaction.version`; 0 until transactions are served.
+    /// The finalized `transaction.version`: 2 is KIP-890 part 2.
     pub(crate) transaction_version: i16,
 }
 
@@ -52,7 +53,7 @@ impl Default for Settings {
             max_transaction_timeout: Duration::from_secs(15 * 60),
             max_offset_metadata: 4096,
             failure_detection: Duration::ZERO,
-            transaction_version: 0,
+            transaction_version: 2,
         }
     }
 }
@@ -81,6 +82,7 @@ pub(crate) struct State {
     /// Coordinators that a test placed, by (key type, key).
     pub(crate) coordinators: BTreeMap<(i8, String), i32>,
     pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) transactions: BTreeMap<String, Transaction>,
     pub(crate) next_producer_id: i64,
     pub(crate) next_connection: u64,
     pub(crate) faults: Faults,

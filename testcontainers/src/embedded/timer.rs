@@ -1,4 +1,4 @@
-//! The task that lets time pass for groups.
+//! The task that lets time pass for groups and transactions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,8 @@ pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
                 }
                 next = earlier(next, group.deadline());
             }
-            next
+            state.expire_transactions(now, shared.now_ms());
+            earlier(next, state.transaction_deadline())
         };
         let due = async {
             match next {

@@ -3,8 +3,11 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
-use super::{Api, Call};
+use super::{Api, Call, duration, fenced};
 use crate::embedded::state::{State, TRANSACTION_KEY};
+
+/// From this version on a fenced producer is told by its own code.
+const TELLS_FENCED: i16 = 4;
 
 impl Api for InitProducerIdRequest {
     const SERVED: (i16, i16) = (0, 5);
@@ -16,20 +19,23 @@ impl Api for InitProducerIdRequest {
     async fn handle(self, call: &Call) -> Option<InitProducerIdResponse> {
         let result = match call.injected_any() {
             Some(error) => Err(error),
-            None => grant(&self, &mut call.lock()),
+            None => grant(call, &self, &mut call.lock()),
         };
+        call.shared.changed.notify_waiters();
         let response = InitProducerIdResponse::default().with_throttle_time_ms(call.throttle_ms());
-        Some(match result {
+        Some(match result.map_err(|error| fenced(error, call.version() >= TELLS_FENCED)) {
             Ok((id, epoch)) => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
             Err(error) => response.with_error_code(error.code()).with_producer_id(ProducerId(-1)).with_producer_epoch(-1),
         })
     }
 }
 
-fn grant(request: &InitProducerIdRequest, state: &mut State) -> Result<(i64, i16), ResponseError> {
-    if request.transactional_id.is_some() {
-        return Err(ResponseError::TransactionalIdAuthorizationFailed);
-    }
-    // Without a transactional id Kafka gives a fresh id, whatever the producer had (`TransactionCoordinator`).
-    Ok((state.new_producer_id(), 0))
+fn grant(call: &Call, request: &InitProducerIdRequest, state: &mut State) -> Result<(i64, i16), ResponseError> {
+    let Some(id) = &request.transactional_id else {
+        // Without a transactional id Kafka gives a fresh id, whatever the producer had (`TransactionCoordinator`).
+        return Ok((state.new_producer_id(), 0));
+    };
+    state.check_coordinator(call.broker, TRANSACTION_KEY, id)?;
+    let known = (request.producer_id.0 >= 0).then_some((request.producer_id.0, request.producer_epoch));
+    state.init_transactional(id, duration(request.transaction_timeout_ms), known, call.shared.now_ms())
 }

@@ -15,8 +15,11 @@ use super::{Api, Call, text};
 use crate::embedded::log::batch::BatchHeader;
 use crate::embedded::log::{Appended, Refused};
 use crate::embedded::state::{State, TopicPartition};
+use crate::embedded::transaction::Addition;
 
 const ZSTD: i16 = 4;
+/// From this version on a transactional batch puts its partition into the transaction (KIP-890).
+const ADDS_PARTITION: i16 = 12;
 
 impl Api for ProduceRequest {
     const SERVED: (i16, i16) = (3, 13);
@@ -32,7 +35,8 @@ impl Api for ProduceRequest {
 
     async fn handle(self, call: &Call) -> Option<ProduceResponse> {
         let mut state = call.lock();
-        let mut work = Work { call, acks: self.acks, hinted: BTreeSet::new(), failed: false };
+        let transactional_id = self.transactional_id.as_ref().map(|id| id.to_string());
+        let mut work = Work { call, acks: self.acks, transactional_id, hinted: BTreeSet::new(), failed: false };
         let responses = self.topic_data.into_iter().map(|topic| work.topic(&mut state, topic)).collect();
         let endpoints = work.hinted.iter().filter_map(|id| state.endpoint(*id)).map(|endpoint| {
             NodeEndpoint::default()
@@ -59,6 +63,7 @@ impl Api for ProduceRequest {
 struct Work<'a> {
     call: &'a Call,
     acks: i16,
+    transactional_id: Option<String>,
     /// Brokers that the reply names as leaders (KIP-951).
     hinted: BTreeSet<i32>,
     failed: bool,
@@ -110,9 +115,9 @@ impl Work<'_> {
         }
     }
 
-    fn append(&self, state: &mut State, topic: &str, index: i32, records: Option<Bytes>) -> Result<Appended, Refused> {
+    fn append(&self, state: &mut State, name: &str, index: i32, records: Option<Bytes>) -> Result<Appended, Refused> {
         let refuse = |error, message| Refused::new(error, message);
-        if let Some(error) = self.call.injected(topic, index) {
+        if let Some(error) = self.call.injected(name, index) {
             return Err(refuse(error, "a fault rule says so"));
         }
         if !matches!(self.acks, -1..=1) {
@@ -121,12 +126,11 @@ impl Work<'_> {
         let now_ms = self.call.shared.now_ms();
         let max_bytes = state.settings.message_max_bytes;
         let partition = state
-            .led_by(self.call.broker, topic, index)
+            .led_by(self.call.broker, name, index)
             .map_err(|error| refuse(error, "this broker does not lead the partition"))?;
         let leader_epoch = partition.leader_epoch;
-        let in_sync = state.partition(topic, index).map_or(0, |partition| state.in_sync(partition).len());
-        let topic =
-            state.topics.get_mut(topic).ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such topic"))?;
+        let in_sync = state.partition(name, index).map_or(0, |partition| state.in_sync(partition).len());
+        let topic = state.topics.get(name).ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such topic"))?;
         if self.acks == -1 && in_sync < topic.number("min.insync.replicas").unwrap_or(1) {
             return Err(refuse(ResponseError::NotEnoughReplicas, "fewer in-sync replicas than min.insync.replicas"));
         }
@@ -135,8 +139,28 @@ impl Work<'_> {
         if self.call.version() < 7 && BatchHeader::read(&records).is_some_and(|batch| batch.compression() == ZSTD) {
             return Err(refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7"));
         }
-        let log = topic.partition_mut(index).map(|partition| &mut partition.log);
+        self.check_transaction(state, name, index, &records)?;
+        let log = state.partition_mut(name, index).map(|partition| &mut partition.log);
         log.ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such partition"))?.append(&records, rules)
+    }
+
+    /// A transactional batch needs its partition in the transaction; since version 12 it puts it there (KIP-890).
+    fn check_transaction(&self, state: &mut State, topic: &str, index: i32, records: &[u8]) -> Result<(), Refused> {
+        let Some(header) = BatchHeader::read(records).filter(BatchHeader::is_transactional) else { return Ok(()) };
+        let refuse = |error| Refused::new(error, "the transaction does not have the partition");
+        let id = self.transactional_id.as_deref().ok_or_else(|| refuse(ResponseError::InvalidTxnState))?;
+        let addition = Addition::Partition((topic.to_owned(), index));
+        if state.has_added(id, &addition) {
+            return Ok(());
+        }
+        if self.call.version() < ADDS_PARTITION {
+            return Err(refuse(ResponseError::InvalidTxnState));
+        }
+        let producer = (header.producer_id, header.producer_epoch);
+        let added = state.add_to_transaction(id, producer, addition);
+        self.call.shared.timers.notify_one();
+        // A producer is told of its epoch by the partition's code, not by the coordinator's.
+        added.map_err(|error| refuse(super::fenced(error, false)))
     }
 }
 

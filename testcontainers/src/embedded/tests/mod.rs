@@ -5,4 +5,5 @@ mod fault;
 mod fetch;
 mod group;
 mod produce;
+mod transaction;
 mod versions;
