@@ -1,0 +1,164 @@
+//! A group of three clients: Java's, librdkafka's and ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use kavka::{AssignmentStrategy, Consumer};
+use kavka_testcontainers::apache::{Cluster, Running};
+use tokio::task::JoinHandle;
+
+use crate::support::{Kcat, PATIENCE, client, config, earliest, in_time, produce};
+
+const PARTITIONS: i32 = 12;
+const RECORDS: u64 = 1200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_partition_has_exactly_one_owner_of_three_clients() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    for (strategy, java, librdkafka) in [
+        (AssignmentStrategy::Range, "RangeAssignor", "range"),
+        (AssignmentStrategy::CooperativeSticky, "CooperativeStickyAssignor", "cooperative-sticky"),
+    ] {
+        eprintln!("{librdkafka}");
+        mixed(&cluster, strategy, java, librdkafka).await;
+    }
+    cluster.shutdown().await.unwrap();
+}
+
+async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, librdkafka: &str) {
+    let topic = format!("mixed-{librdkafka}");
+    let group = topic.as_str();
+    cluster.create_topic(&topic, PARTITIONS.unsigned_abs(), 1, &[]).await.unwrap();
+    let client = client(cluster);
+
+    // Ours is the leader first, then hears of two others that assign by the same name.
+    let consumer = client.consumer(earliest().group_id(group).partition_assignment_strategy([strategy])).unwrap();
+    consumer.subscribe([topic.as_str()]).unwrap();
+    let handle = consumer.handle();
+    let (seen, ours) = collect(consumer);
+    in_time("the first assignment", until(|| handle.assignment().len() == PARTITIONS.unsigned_abs() as usize)).await;
+    let java = spawn_java(cluster, &topic, group, java);
+    let strategy = format!("partition.assignment.strategy={librdkafka}");
+    let arguments = ["-u", "-X", &strategy, "-X", "auto.offset.reset=earliest", "-f", "%p %s\n", "-G", group, &topic];
+    let mut kcat = Kcat::spawn(cluster, librdkafka, &arguments);
+
+    let owners = stable(cluster, group, 3).await;
+    let ours_by_kafka: BTreeSet<i32> = owners.get("kavka").cloned().unwrap_or_default();
+    let ours_by_us: BTreeSet<i32> = handle.assignment().iter().map(|partition| partition.partition.0).collect();
+    assert_eq!(ours_by_us, ours_by_kafka, "the group and its member differ on what the member owns");
+
+    // Every record goes to the owner of its partition, and to nobody else.
+    produce(&client, &topic, PARTITIONS, 0..RECORDS).await;
+    let read = || {
+        let mut all: Vec<(i32, u64)> = seen.lock().unwrap().clone();
+        all.extend(parse(&java.stdout().unwrap()));
+        all.extend(parse(&kcat.output()));
+        all
+    };
+    in_time("reading", until(|| read().len() >= usize::try_from(RECORDS).unwrap())).await;
+    let mut all = read();
+    all.sort_unstable_by_key(|&(_, number)| number);
+    let expected: Vec<_> = (0..RECORDS).map(|number| (i32::try_from(number % 12).unwrap(), number)).collect();
+    assert_eq!(all, expected, "a record was read by two members, or by none");
+
+    // The partitions of a member that dies go to the others.
+    kcat.kill().await;
+    let owners = stable(cluster, group, 2).await;
+    assert!(owners.contains_key("kavka"), "{owners:?}");
+    ours.abort();
+    let mut java = java;
+    java.kill().await.unwrap();
+    client.close(PATIENCE).await.unwrap();
+}
+
+type Seen = std::sync::Arc<std::sync::Mutex<Vec<(i32, u64)>>>;
+
+/// Receives in a task, and notes partition and number of each record.
+fn collect(mut consumer: Consumer) -> (Seen, JoinHandle<()>) {
+    let seen = Seen::default();
+    let notes = seen.clone();
+    let task = tokio::spawn(async move {
+        loop {
+            let record = consumer.recv().await.unwrap();
+            let number = std::str::from_utf8(record.value().unwrap()).unwrap().parse().unwrap();
+            notes.lock().unwrap().push((record.partition().0, number));
+        }
+    });
+    (seen, task)
+}
+
+fn spawn_java(cluster: &Cluster, topic: &str, group: &str, assignor: &str) -> Running {
+    let bootstrap = cluster.bootstrap();
+    let strategy = format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}");
+    cluster
+        .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
+        .args(["--bootstrap-server", &bootstrap, "--topic", topic, "--group", group, "--from-beginning"])
+        .args(["--consumer-property", &strategy, "--property", "print.partition=true"])
+        .spawn()
+        .unwrap()
+}
+
+/// Lines of a partition and a number: `Partition:3\t17` by Java, `3 17` by kcat. The last may still be on its way.
+fn parse(text: &str) -> Vec<(i32, u64)> {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let pair = |line: &str| {
+        let (partition, number) = line.trim_start_matches("Partition:").split_once(['\t', ' ']).unwrap();
+        (partition.parse().unwrap(), number.parse().unwrap())
+    };
+    whole.lines().map(pair).collect()
+}
+
+/// Who owns what, by the group's coordinator, once the group has so many members that all own something: the client's id up to
+/// its first `-` (`kavka`, `console`, `rdkafka`), and its partitions.
+///
+/// # Panics
+/// If a partition has no owner then, or two.
+async fn stable(cluster: &Cluster, group: &str, members: usize) -> BTreeMap<String, BTreeSet<i32>> {
+    let started = Instant::now();
+    loop {
+        let bootstrap = cluster.internal_bootstrap();
+        let listed = cluster
+            .tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand")
+            .args(["--bootstrap-server", &bootstrap, "--describe", "--members", "--verbose", "--group", group])
+            .run()
+            .await
+            .unwrap_or_default();
+        let owners = owners(&listed);
+        let all: Vec<i32> = owners.values().flatten().copied().collect();
+        if owners.len() == members && owners.values().all(|owned| !owned.is_empty()) && all.len() == 12 {
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 12, "a partition has two owners:\n{listed}");
+            return owners;
+        }
+        assert!(started.elapsed() < PATIENCE, "the group does not settle:\n{listed}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Reads the table of members: the last column is `topic(0,1,2)`, or `topic:0,1,2` from Kafka 4.0 on.
+fn owners(listed: &str) -> BTreeMap<String, BTreeSet<i32>> {
+    let mut lines = listed.lines().filter(|line| !line.trim().is_empty());
+    let Some(header) = lines.find(|line| line.contains("CLIENT-ID")) else { return BTreeMap::new() };
+    let client = header.split_whitespace().position(|name| name == "CLIENT-ID").unwrap();
+    let member = |line: &str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let name = columns.get(client)?.split('-').next()?.to_owned();
+        let numbers = columns.last()?.rsplit(['(', ':']).next()?.trim_end_matches(')');
+        Some((name, numbers.split(',').filter_map(|number| number.parse().ok()).collect()))
+    };
+    lines.filter_map(member).collect()
+}
+
+/// Waits until a condition holds.
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn lists_of_members_are_read_in_the_form_of_every_version() {
+    let old = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 rdkafka 2 mixed-range(0,1)\n";
+    assert_eq!(owners(old), BTreeMap::from([("rdkafka".to_owned(), BTreeSet::from([0, 1]))]));
+    let new = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 console-consumer 1 mixed-range:7\n";
+    assert_eq!(owners(new), BTreeMap::from([("console".to_owned(), BTreeSet::from([7]))]));
+}
