@@ -179,7 +179,9 @@ impl Subscription {
         if position.offset.0 < 0 {
             return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
         }
-        self.jump(partition, Phase::Fetching(position))
+        self.jump(partition, Phase::Fetching(position))?;
+        self.forget_committed(partition);
+        Ok(())
     }
 
     /// Moves a partition to an offset that its leader is asked for, under a new lease.
@@ -187,7 +189,9 @@ impl Subscription {
     /// # Errors
     /// Config if the partition is not assigned.
     pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
-        self.jump(partition, Phase::Resetting(to))
+        self.jump(partition, Phase::Resetting(to))?;
+        self.forget_committed(partition);
+        Ok(())
     }
 
     /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change nothing.
@@ -280,9 +284,13 @@ impl Subscription {
         self.changed.insert(partition.clone());
     }
 
-    /// What is finished and not yet committed: for automatic commits.
+    /// What is finished beyond what is committed: for automatic commits, which never take back what the application committed
+    /// by itself.
     pub(crate) fn finished(&self) -> Vec<Commit> {
-        self.commits(|lease| lease.done())
+        let mut commits = self.commits(|lease| lease.done());
+        let committed = |tp: &TopicPartition| self.entries.get(tp).and_then(|entry| entry.committed);
+        commits.retain(|commit| committed(&commit.partition).is_none_or(|committed| committed < commit.offset.offset));
+        commits
     }
 
     /// What was handed over and not yet committed: for the application's own commits.
@@ -543,6 +551,13 @@ impl Subscription {
     fn new_lease(&mut self, partition: &TopicPartition) -> Arc<Lease> {
         self.next_lease += 1;
         Arc::new(Lease::new(LeaseId(self.next_lease), partition.clone()))
+    }
+
+    /// The application goes elsewhere: automatic commits may follow it back.
+    fn forget_committed(&mut self, partition: &TopicPartition) {
+        if let Some(entry) = self.entries.get_mut(partition) {
+            entry.committed = None;
+        }
     }
 
     fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {

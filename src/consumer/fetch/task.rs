@@ -259,7 +259,7 @@ impl Fetcher {
             self.planner.suspend(partition, is_full && !standing.held);
             return;
         }
-        let topic_id = self.topic_ids.get(&partition.topic).copied();
+        let topic_id = self.topic_id(&partition.topic);
         self.planner.want(partition, Want { lease, offset: position.offset, leader_epoch, topic_id }, leader, now);
     }
 
@@ -302,6 +302,17 @@ impl Fetcher {
         if self.refresh.due.is_none() {
             self.refresh.failures = 0;
         }
+    }
+
+    /// The id under which a topic is consumed. One that the client knew before this consumer wanted it comes with no new view.
+    fn topic_id(&mut self, name: &TopicName) -> Option<TopicId> {
+        if let Some(id) = self.topic_ids.get(name) {
+            return Some(*id);
+        }
+        let id = self.view.topic(name)?.id?;
+        self.topic_ids.insert(name.clone(), id);
+        self.names = Arc::new(self.topic_ids.iter().map(|(name, id)| (*id, name.clone())).collect());
+        Some(id)
     }
 
     fn handle_recreated(&mut self, name: &TopicName) {

@@ -298,11 +298,14 @@ impl Classic {
             return;
         }
         self.heartbeat_in_flight = false;
+        let code = outcome.as_ref().err().and_then(Error::code);
+        if outcome.is_ok() || code == Some(ErrorCode::REBALANCE_IN_PROGRESS) {
+            // The coordinator has heard of the member either way.
+            self.failures = 0;
+            self.session_ends = self.session_ends.max(sent + self.settings.session_timeout);
+        }
         match outcome {
-            Ok(()) => {
-                self.failures = 0;
-                self.session_ends = self.session_ends.max(sent + self.settings.session_timeout);
-            }
+            Ok(()) => {}
             Err(error) if self.is_membership_error(&error) || !error.is_retriable() => self.handle_error(&error, now),
             Err(_) => {
                 self.failures += 1;

@@ -108,6 +108,13 @@ impl Commits {
         }
     }
 
+    /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back what the application commits.
+    pub(crate) fn retain_newer(&self, offsets: &mut Offsets) {
+        let under_way =
+            |tp: &TopicPartition| self.queue.iter().filter_map(|job| job.offsets.get(tp)).map(|offset| offset.offset).max();
+        offsets.retain(|tp, offset| under_way(tp).is_none_or(|under_way| under_way < offset.offset));
+    }
+
     /// These are not owned any more: what waits of them fails, and what is in flight is not tried again.
     pub(crate) fn handle_gone(&mut self, partitions: &[TopicPartition]) {
         let waiting = usize::from(self.in_flight);
@@ -334,6 +341,16 @@ mod tests {
         let Some(Action::Done { failures, .. }) = commits.poll(Sender::Nobody, now + SECOND) else { panic!("not done") };
         assert_eq!(failures[0].1.kind(), ErrorKind::Timeout);
         assert!(commits.is_idle());
+    }
+
+    #[test]
+    fn an_automatic_commit_does_not_take_back_what_is_under_way() {
+        let (mut commits, now) = commits();
+        commits.submit(offsets(&[(0, 5)]), now + SECOND);
+        sent(commits.poll(Sender::Alone, now));
+        let mut automatic = offsets(&[(0, 4), (1, 4)]);
+        commits.retain_newer(&mut automatic);
+        assert_eq!(automatic, offsets(&[(1, 4)]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::assignor::{Racks, Topics};
 use super::classic::{Action, Attempt, Classic, Wanted};
-use super::commits::{self, Outcome, Sender};
+use super::commits::{self, Offsets, Outcome, Sender};
 use super::rpc::{Committed, Join};
 use super::{Change, Inner, lock, offsets};
 use crate::cluster::{self, ClusterView, InterestGuard};
@@ -143,8 +143,8 @@ impl Task {
         if self.closing.is_none() && closing.is_some() {
             self.closing = closing;
             if self.auto_commit_interval.take().is_some() {
-                let finished = self.group.shared.read(|subscription| subscription.finished());
-                self.group.ledger().commits.submit(offsets(finished), self.commit_deadline(now));
+                let finished = self.finished();
+                self.group.ledger().commits.submit(finished, self.commit_deadline(now));
             }
             self.machine.handle_close(now);
         }
@@ -325,7 +325,7 @@ impl Task {
         info!(group = self.group.rpc.group, ?change, "assignment changes");
         let listener = lock(&self.group.listener).clone();
         let committed = if let Change::Revoked(partitions) = &change {
-            let mut last = offsets(self.group.shared.read(|subscription| subscription.finished()));
+            let mut last = self.finished();
             last.retain(|tp, _| self.group.commits_automatically && partitions.contains(tp));
             // Without offsets it waits for the commits that were asked for before.
             let waiter = self.group.ledger().submit_awaited(last, self.commit_deadline(now));
@@ -374,10 +374,17 @@ impl Task {
         let Some(interval) = self.auto_commit_interval else { return };
         if now >= self.next_auto_commit {
             self.next_auto_commit = now + interval;
-            let mut finished = offsets(self.group.shared.read(|subscription| subscription.finished()));
+            let mut finished = self.finished();
             finished.retain(|tp, _| !self.giving.contains(tp));
             self.group.ledger().commits.submit(finished, self.commit_deadline(now));
         }
+    }
+
+    /// What automatic commits may cover.
+    fn finished(&self) -> Offsets {
+        let mut finished = offsets(self.group.shared.read(|subscription| subscription.finished()));
+        self.group.ledger().commits.retain_newer(&mut finished);
+        finished
     }
 
     fn send_commits(&mut self, now: Instant) {
@@ -499,7 +506,8 @@ impl Task {
     }
 
     fn timeout(&self, now: Instant) -> Option<Instant> {
-        let commits = self.group.ledger().commits.poll_timeout();
+        // What is due and still there waits for the membership, not for the time.
+        let commits = self.group.ledger().commits.poll_timeout().filter(|at| *at > now);
         let auto_commit = self.auto_commit_interval.map(|_| self.next_auto_commit);
         let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
         let question = self.describing.map(|(_, deadline)| deadline);

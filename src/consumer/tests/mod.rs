@@ -11,6 +11,7 @@ use crate::ids::{Offset, TopicPartition};
 use crate::net::{Connecting, Connector, Io};
 
 mod faults;
+mod groups;
 mod receiving;
 
 /// The embedded cluster's network.

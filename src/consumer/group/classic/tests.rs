@@ -172,6 +172,20 @@ fn an_eager_member_gives_up_all_before_it_joins_and_beats_meanwhile() {
 }
 
 #[test]
+fn a_listener_may_take_longer_than_the_session_while_heartbeats_are_answered() {
+    let mut script = Script::stable(settings(Assignor::Range), &[0]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    script.actions();
+    for _ in 0..40 {
+        script.wait();
+        assert!(matches!(script.only(), Action::Heartbeat { .. }));
+        script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    }
+    assert!(script.machine.can_commit());
+}
+
+#[test]
 fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_something_up() {
     let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0, 1, 2]);
     script.actions();
