@@ -294,8 +294,17 @@ impl Subscription {
     }
 
     /// What was handed over and not yet committed: for the application's own commits.
+    ///
+    /// That finishes it, or the next automatic commit would go back behind this one.
     pub(crate) fn delivered(&self) -> Vec<Commit> {
-        self.commits(|lease| lease.delivered())
+        self.commits(|lease| {
+            let delivered = lease.delivered();
+            if let Some(position) = delivered {
+                lease.finish_to(position.offset);
+                lease.finish_epoch(position.leader_epoch);
+            }
+            delivered
+        })
     }
 
     /// Notes that a commit succeeded; of a lease that has ended it is only what the broker now holds.

@@ -134,15 +134,16 @@ async fn stable(cluster: &Cluster, group: &str, members: usize) -> BTreeMap<Stri
     }
 }
 
-/// Reads the table of members: the last column is `topic(0,1,2)`, or `topic:0,1,2` from Kafka 4.0 on.
+/// Reads the table of members: an assignment is `topic(0,1,2)`, or `topic:0,1,2` from Kafka 4.0 on, where more columns follow.
 fn owners(listed: &str) -> BTreeMap<String, BTreeSet<i32>> {
     let mut lines = listed.lines().filter(|line| !line.trim().is_empty());
     let Some(header) = lines.find(|line| line.contains("CLIENT-ID")) else { return BTreeMap::new() };
-    let client = header.split_whitespace().position(|name| name == "CLIENT-ID").unwrap();
+    let column = |names: [&str; 2]| header.split_whitespace().position(|name| names.contains(&name)).unwrap();
+    let (client, assignment) = (column(["CLIENT-ID"; 2]), column(["ASSIGNMENT", "CURRENT-ASSIGNMENT"]));
     let member = |line: &str| {
         let columns: Vec<_> = line.split_whitespace().collect();
         let name = columns.get(client)?.split('-').next()?.to_owned();
-        let numbers = columns.last()?.rsplit(['(', ':']).next()?.trim_end_matches(')');
+        let numbers = columns.get(assignment)?.rsplit(['(', ':']).next()?.trim_end_matches(')');
         Some((name, numbers.split(',').filter_map(|number| number.parse().ok()).collect()))
     };
     lines.filter_map(member).collect()
@@ -159,6 +160,6 @@ async fn until(condition: impl Fn() -> bool) {
 fn lists_of_members_are_read_in_the_form_of_every_version() {
     let old = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 rdkafka 2 mixed-range(0,1)\n";
     assert_eq!(owners(old), BTreeMap::from([("rdkafka".to_owned(), BTreeSet::from([0, 1]))]));
-    let new = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 console-consumer 1 mixed-range:7\n";
+    let new = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS CURRENT-EPOCH CURRENT-ASSIGNMENT TARGET-EPOCH\ng c-1 / console-consumer 1 - m:7 -\n";
     assert_eq!(owners(new), BTreeMap::from([("console".to_owned(), BTreeSet::from([7]))]));
 }

@@ -106,6 +106,22 @@ fn committed_offset_does_not_undo_a_seek() {
 }
 
 #[test]
+fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
+    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    subscription.assigned([tp(0)]);
+    let (_, id) = subscription.awaiting_committed()[0].clone();
+    subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
+    let lease = lease(&subscription, 0);
+    lease.deliver_to(Offset(9));
+    lease.finish_to(Offset(8));
+
+    assert_eq!(subscription.delivered()[0].offset, OffsetAndMetadata::new(9));
+    subscription.committed(&tp(0), Offset(9));
+
+    assert_eq!(subscription.finished(), []);
+}
+
+#[test]
 fn only_what_differs_from_the_committed_offset_is_committed() {
     let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
     subscription.assigned([tp(0)]);
