@@ -1,9 +1,9 @@
 //! Makes `src/wire/messages` from the schemas that Kafka ships inside `kafka-clients.jar`.
 //!
 //! ```text
-//! cargo run -p message-generator [-- --jar FILE]          writes the files
-//! cargo run -p message-generator -- --check               fails if they are not what it would write
-//! cargo run -p message-generator -- --all --to FOLDER     makes every message of a client, in use or not
+//! cargo run -p kavka-message-generator [-- --jar FILE]        writes the files
+//! cargo run -p kavka-message-generator -- --check             fails if they are not what it would write
+//! cargo run -p kavka-message-generator -- --all --to FOLDER   makes every message of a client, in use or not
 //! ```
 
 mod apis;

@@ -32,7 +32,7 @@ pub(crate) fn check(folder: &Path, files: &Files) -> Result<()> {
     let mut stale: Vec<_> = files.iter().filter(differs).map(|(path, _)| path.clone()).collect();
     stale.extend(made_before(folder)?.into_iter().filter(|path| !files.contains_key(path)));
     if !stale.is_empty() {
-        bail!("not what the schemas say: {stale:?}; run `cargo run -p message-generator`");
+        bail!("not what the schemas say: {stale:?}; run `cargo run -p kavka-message-generator`");
     }
     Ok(())
 }

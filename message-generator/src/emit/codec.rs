@@ -7,15 +7,25 @@ use crate::schema::{Field, Kind, Message, Struct, Type};
 
 pub(super) fn encode(message: &Message, one: &Struct) -> String {
     let mut body = String::new();
-    for field in one.fields.iter().filter(|field| field.tag.is_none()) {
-        let write = write(message, field);
-        let lacks = format!("to.lacks({:?}, {})?;", field.name, field.is_set());
-        match condition(field.versions, one.versions) {
-            None => writeln!(body, "{write}"),
-            Some(exists) if field.is_ignorable => writeln!(body, "if {exists} {{ {write} }}"),
-            Some(exists) => writeln!(body, "if {exists} {{ {write} }} else {{ {lacks} }}"),
+    let mut fields = one.fields.iter().filter(|field| field.tag.is_none()).peekable();
+    while let Some(field) = fields.next() {
+        let Some(exists) = condition(field.versions, one.versions) else {
+            writeln!(body, "{}", write(message, field)).ok();
+            continue;
+        };
+        // Neighbours that came with the same version share its condition.
+        let mut same = vec![field];
+        while let Some(neighbour) = fields.next_if(|next| next.versions == field.versions) {
+            same.push(neighbour);
         }
-        .ok();
+        let writes: String = same.iter().map(|field| write(message, field) + "\n").collect();
+        let needed = same.iter().filter(|field| !field.is_ignorable);
+        let lacks: String = needed.map(|field| format!("to.lacks({:?}, {})?;\n", field.name, field.is_set())).collect();
+        write!(body, "if {exists} {{ {writes} }}").ok();
+        if !lacks.is_empty() {
+            write!(body, "else {{ {lacks} }}").ok();
+        }
+        body.push('\n');
     }
     body += &write_tagged_fields(message, one);
     let version = version_parameter(&body);

@@ -39,14 +39,10 @@ impl Encode for ApiVersionsRequest<'_> {
     fn encode(&self, to: &mut Writer, version: i16) -> Result<(), EncodeError> {
         if version >= 3 {
             to.string("client_software_name", self.client_software_name)?;
-        }
-        if version >= 3 {
             to.string("client_software_version", self.client_software_version)?;
         }
         if version >= 5 {
             to.nullable_string("cluster_id", self.cluster_id)?;
-        }
-        if version >= 5 {
             to.i32(self.node_id);
         }
         to.no_tagged_fields();

@@ -73,8 +73,6 @@ impl Encode for FetchRequest<'_> {
         to.i8(self.isolation_level);
         if version >= 7 {
             to.i32(self.session_id);
-        }
-        if version >= 7 {
             to.i32(self.session_epoch);
         }
         to.array("topics", &self.topics)?;

@@ -39,12 +39,9 @@ impl Encode for InitProducerIdRequest<'_> {
         to.i32(self.transaction_timeout_ms);
         if version >= 3 {
             to.i64(self.producer_id);
-        } else {
-            to.lacks("producer_id", self.producer_id != -1)?;
-        }
-        if version >= 3 {
             to.i16(self.producer_epoch);
         } else {
+            to.lacks("producer_id", self.producer_id != -1)?;
             to.lacks("producer_epoch", self.producer_epoch != -1)?;
         }
         to.no_tagged_fields();

@@ -40,10 +40,6 @@ impl Encode for OffsetFetchRequest<'_> {
     fn encode(&self, to: &mut Writer, version: i16) -> Result<(), EncodeError> {
         if version <= 7 {
             to.string("group_id", self.group_id)?;
-        } else {
-            to.lacks("group_id", !self.group_id.is_empty())?;
-        }
-        if version <= 7 {
             if version >= 2 {
                 to.nullable_array("topics", self.topics.as_deref())?;
             } else {
@@ -51,6 +47,7 @@ impl Encode for OffsetFetchRequest<'_> {
                 to.array("topics", topics)?;
             }
         } else {
+            to.lacks("group_id", !self.group_id.is_empty())?;
             to.lacks("topics", self.topics.as_ref().is_none_or(|array| !array.is_empty()))?;
         }
         if version >= 8 {
@@ -106,8 +103,6 @@ impl Encode for OffsetFetchRequestGroup<'_> {
         to.string("group_id", self.group_id)?;
         if version >= 9 {
             to.nullable_string("member_id", self.member_id)?;
-        }
-        if version >= 9 {
             to.i32(self.member_epoch);
         }
         to.nullable_array("topics", self.topics.as_deref())?;

@@ -43,8 +43,6 @@ impl Encode for SyncGroupRequest<'_> {
         }
         if version >= 5 {
             to.nullable_string("protocol_type", self.protocol_type)?;
-        }
-        if version >= 5 {
             to.nullable_string("protocol_name", self.protocol_name)?;
         }
         to.array("assignments", &self.assignments)?;

@@ -115,11 +115,7 @@ impl Encode for CreatableTopicResult<'_> {
         to.nullable_string("error_message", self.error_message)?;
         if version >= 5 {
             to.i32(self.num_partitions);
-        }
-        if version >= 5 {
             to.i16(self.replication_factor);
-        }
-        if version >= 5 {
             to.nullable_array("configs", self.configs.as_deref())?;
         }
         to.tagged_fields(|fields| {

@@ -102,8 +102,6 @@ impl Encode for DescribeConfigsResourceResult<'_> {
         to.array("synonyms", &self.synonyms)?;
         if version >= 3 {
             to.i8(self.config_type);
-        }
-        if version >= 3 {
             to.nullable_string("documentation", self.documentation)?;
         }
         to.no_tagged_fields();

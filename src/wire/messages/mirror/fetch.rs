@@ -169,8 +169,6 @@ impl Encode for FetchResponse<'_> {
         to.i32(self.throttle_time_ms);
         if version >= 7 {
             to.i16(self.error_code);
-        }
-        if version >= 7 {
             to.i32(self.session_id);
         } else {
             to.lacks("session_id", self.session_id != 0)?;

@@ -44,17 +44,11 @@ impl Encode for FindCoordinatorResponse<'_> {
         }
         if version <= 3 {
             to.i32(self.node_id);
-        } else {
-            to.lacks("node_id", self.node_id != 0)?;
-        }
-        if version <= 3 {
             to.string("host", self.host)?;
-        } else {
-            to.lacks("host", !self.host.is_empty())?;
-        }
-        if version <= 3 {
             to.i32(self.port);
         } else {
+            to.lacks("node_id", self.node_id != 0)?;
+            to.lacks("host", !self.host.is_empty())?;
             to.lacks("port", self.port != 0)?;
         }
         if version >= 4 {

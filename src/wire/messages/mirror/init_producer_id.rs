@@ -39,12 +39,9 @@ impl Encode for InitProducerIdResponse {
         to.i16(self.producer_epoch);
         if version >= 6 {
             to.i64(self.ongoing_txn_producer_id);
-        } else {
-            to.lacks("ongoing_txn_producer_id", self.ongoing_txn_producer_id != -1)?;
-        }
-        if version >= 6 {
             to.i16(self.ongoing_txn_producer_epoch);
         } else {
+            to.lacks("ongoing_txn_producer_id", self.ongoing_txn_producer_id != -1)?;
             to.lacks("ongoing_txn_producer_epoch", self.ongoing_txn_producer_epoch != -1)?;
         }
         to.no_tagged_fields();

@@ -134,8 +134,6 @@ impl Encode for PartitionProduceResponse<'_> {
         }
         if version >= 8 {
             to.array("record_errors", &self.record_errors)?;
-        }
-        if version >= 8 {
             to.nullable_string("error_message", self.error_message)?;
         }
         if version < 10 {

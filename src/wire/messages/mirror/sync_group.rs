@@ -61,8 +61,6 @@ impl Encode for SyncGroupResponse<'_> {
         to.i16(self.error_code);
         if version >= 5 {
             to.nullable_string("protocol_type", self.protocol_type)?;
-        }
-        if version >= 5 {
             to.nullable_string("protocol_name", self.protocol_name)?;
         }
         to.bytes("assignment", self.assignment)?;

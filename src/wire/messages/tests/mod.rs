@@ -1,6 +1,7 @@
-//! Every message in every version: against itself, against another implementation and against hostile bytes.
+//! Every message in every version: against itself, against another implementation, real brokers and hostile bytes.
 
 mod debug_text;
+mod golden;
 mod hostile;
 pub(in crate::wire::messages) mod samples;
 mod second_opinion;
@@ -35,12 +36,19 @@ fn request_frame<R: Request>(request: &R, version: i16) -> &'static [u8] {
 
 /// The bytes of a response after its length.
 fn response_frame<R: Request>(response: &impl Encode, version: i16) -> Vec<u8> {
-    let mut to = Writer::new(R::API.name(), version, version >= R::FLEXIBLE);
-    to.i32(CORRELATION_ID);
-    if R::API != ApiKey::ApiVersions {
-        to.no_tagged_fields();
+    let is_flexible = version >= R::FLEXIBLE;
+    let mut frame = Vec::from(CORRELATION_ID.to_be_bytes());
+    if is_flexible && R::API != ApiKey::ApiVersions {
+        frame.push(0);
     }
-    response.encode(&mut to, version).unwrap_or_else(|error| panic!("{error}: a sample"));
+    frame.extend(encoded(response, R::API, version, is_flexible));
+    frame
+}
+
+/// The bytes of a message without a header.
+fn encoded(message: &impl Encode, api: ApiKey, version: i16, is_flexible: bool) -> Vec<u8> {
+    let mut to = Writer::new(api.name(), version, is_flexible);
+    message.encode(&mut to, version).unwrap_or_else(|error| panic!("{error}"));
     to.into_contiguous()
 }
 
