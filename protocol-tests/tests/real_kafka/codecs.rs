@@ -143,7 +143,12 @@ async fn read_by_java(cluster: &Cluster, topic: &str) {
     assert!(status.success(), "{}", running.stderr_tail());
     let mut number = 0;
     for read in BufReader::new(File::open(running.stdout_file()).unwrap()).lines() {
-        assert_eq!(read.unwrap(), line(number));
+        let read = read.unwrap();
+        if number == 0 && read.starts_with("Option ") {
+            // Kafka 4.2 and later warn of old options there.
+            continue;
+        }
+        assert_eq!(read, line(number));
         number += 1;
     }
     assert_eq!(number.to_string(), count);
