@@ -52,11 +52,6 @@ pub(crate) fn encode_request<R: Request>(
     to.into_frame()
 }
 
-/// The correlation id at the front of a reply, or `None` if the frame is too short for one.
-pub(crate) fn correlation_id(frame: &[u8]) -> Option<i32> {
-    frame.first_chunk().copied().map(i32::from_be_bytes)
-}
-
 /// Reads the whole of a reply: header, body and nothing after it.
 pub(crate) fn decode_response<R: Request>(frame: &[u8], version: i16) -> Result<R::Response<'_>, DecodeError> {
     let (version, has_flexible_header) = match R::API {

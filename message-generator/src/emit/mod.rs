@@ -128,6 +128,7 @@ fn api_key(apis: &[Api]) -> String {
             pub(crate) fn key(self) -> i16 {{ match self {{ {keys} }} }}
 
             /// `None` for a key that we do not use.
+            #[cfg(test)]
             pub(crate) fn from_key(key: i16) -> Option<Self> {{
                 Some(match key {{ {known} _ => return None, }})
             }}

@@ -97,6 +97,7 @@ impl ApiKey {
     }
 
     /// `None` for a key that we do not use.
+    #[cfg(test)]
     pub(crate) fn from_key(key: i16) -> Option<Self> {
         Some(match key {
             0 => Self::Produce,
