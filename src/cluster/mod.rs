@@ -21,10 +21,10 @@ mod view;
 
 pub(crate) use coordinators::CoordinatorKey;
 pub(crate) use interest::{Interest, InterestGuard};
-pub(crate) use pool::{Lane, LaneGuard, LaneId, PoolCounts};
+pub(crate) use pool::{Lane, LaneGuard, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
-pub(crate) use view::{Broker, ClusterView, LeaderHint, Partition, Topic};
+pub(crate) use view::{ClusterView, LeaderHint, Topic};
 
 use coordinators::Coordinators;
 use interest::Interests;

@@ -11,7 +11,6 @@ use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::BrokerId;
 use crate::runtime;
 use crate::wire::call::{Reply, Request};
-use crate::wire::messages::find_coordinator::FindCoordinatorRequest;
 
 /// Who must be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,9 +160,7 @@ impl Cluster {
         self.known(deadline).await?;
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
         let node = self.any_node();
-        let request = |version| rpc::find_coordinator_request(key, version);
-        let reply = self.exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, attempt, request).await?;
-        let broker = rpc::coordinator(&reply.parse()?, reply.version()).map_err(|error| error.in_api("FindCoordinator"))?;
+        let broker = rpc::ask_coordinator(self, node, key, attempt).await?;
         if self.view().broker(broker.id).is_none_or(|known| known.address != broker.address) {
             // It may have joined since metadata was asked for. Its address comes with the next refresh.
             self.request_refresh();

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::coordinators::CoordinatorKey;
+use super::pool::Node;
 use super::view::{Broker, Partition, Snapshot, Topic};
+use super::{Cluster, Lane};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
@@ -34,6 +37,20 @@ impl Wanted {
             }
         }
     }
+}
+
+/// Asks one node for metadata.
+pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, wanted: &Wanted, deadline: Instant) -> Result<Snapshot> {
+    let request = metadata_request(wanted);
+    let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;
+    snapshot(&reply.parse()?)
+}
+
+/// Asks one node who coordinates a group.
+pub(super) async fn ask_coordinator(cluster: &Cluster, node: Node, key: &CoordinatorKey, deadline: Instant) -> Result<Broker> {
+    let request = |version| find_coordinator_request(key, version);
+    let reply = cluster.exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
+    coordinator(&reply.parse()?, reply.version()).map_err(|error| error.in_api("FindCoordinator"))
 }
 
 /// The request for what is wanted.

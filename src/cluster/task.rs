@@ -5,16 +5,15 @@ use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
+use super::Cluster;
 use super::pool::Node;
 use super::refresh::Refresh;
 use super::rpc::{self, Wanted};
 use super::view::{ClusterView, Snapshot};
-use super::{Cluster, Lane};
 use crate::clock::Random;
 use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::runtime;
-use crate::wire::messages::metadata::MetadataRequest;
 
 /// Runs until the client is closed.
 pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Random) {
@@ -61,9 +60,7 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
 async fn ask(cluster: &Cluster, wanted: &Wanted, failures: usize, rebootstrap: bool) -> Result<Snapshot> {
     let node = choose(cluster, failures, rebootstrap);
     let deadline = runtime::now() + cluster.config().request_timeout;
-    let request = rpc::metadata_request(wanted);
-    let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;
-    let snapshot = rpc::snapshot(&reply.parse()?)?;
+    let snapshot = rpc::ask_metadata(cluster, node, wanted, deadline).await?;
     if snapshot.brokers.is_empty() {
         return Err(Error::new(ErrorKind::Protocol, "the metadata names no broker"));
     }

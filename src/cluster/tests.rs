@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, Reaction};
 
+use super::view::Broker;
 use super::*;
 use crate::net::{Connecting, Io};
 use crate::wire::messages::metadata::MetadataRequest;

@@ -374,6 +374,32 @@ impl FromProperty for MetadataRecoveryStrategy {
     }
 }
 
+/// What a client stands on; these have no property.
+impl ClientConfig {
+    /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
+    #[must_use]
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Fixes the seed of all randomness, so that a test can be repeated.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Replaces the wall clock that record timestamps come from.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {
+        self.wall_clock = Some(WallClock::from_fn(now));
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,31 +485,5 @@ mod tests {
         crate::config::keys::assert_every_setting_is_read(Kind::Client, |properties| {
             ClientConfig::from_properties(properties).map(drop)
         });
-    }
-}
-
-/// What a client stands on; these have no property.
-impl ClientConfig {
-    /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
-    #[must_use]
-    pub fn connector(mut self, connector: impl Connector) -> Self {
-        self.connector = Some(Arc::new(connector));
-        self
-    }
-
-    /// Fixes the seed of all randomness, so that a test can be repeated.
-    #[cfg(feature = "test-util")]
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Replaces the wall clock that record timestamps come from.
-    #[cfg(feature = "test-util")]
-    #[must_use]
-    pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {
-        self.wall_clock = Some(WallClock::from_fn(now));
-        self
     }
 }

@@ -103,9 +103,11 @@ impl ConsumerConfig {
     /// Config if Kafka has no such property, or a value is not allowed; names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
         let settings = Settings::of(properties, Kind::Consumer)?;
-        let mut config = Self::default();
-        config.group_id = settings.read("group.id")?;
-        config.group_instance_id = settings.read("group.instance.id")?;
+        let mut config = Self {
+            group_id: settings.read("group.id")?,
+            group_instance_id: settings.read("group.instance.id")?,
+            ..Self::default()
+        };
         if let Some(Strategies(strategies)) = settings.read("partition.assignment.strategy")? {
             config.partition_assignment_strategy = strategies;
         }

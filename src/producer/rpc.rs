@@ -139,13 +139,7 @@ fn read_hint(
 
 /// The request for an id of an idempotent producer.
 pub(super) fn init_producer_id_request() -> InitProducerIdRequest<'static> {
-    InitProducerIdRequest {
-        transactional_id: None,
-        transaction_timeout_ms: i32::MAX,
-        producer_id: -1,
-        producer_epoch: -1,
-        ..Default::default()
-    }
+    InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, producer_id: -1, producer_epoch: -1 }
 }
 
 /// The error of a reply as a whole.

@@ -48,8 +48,8 @@ const ACKS: [(&str, Acks); 3] = [("all", Acks::All), ("1", Acks::Leader), ("0", 
 fn matrix() -> Vec<(&'static str, Compression, &'static str, Acks)> {
     let all = codecs().into_iter().enumerate();
     all.flat_map(|(at, (name, codec))| {
-        let acks = sized(vec![ACKS[at % 3].clone()], ACKS.to_vec());
-        acks.into_iter().map(move |(acks_name, acks)| (name, codec.clone(), acks_name, acks))
+        let acks = sized(vec![ACKS[at % 3]], ACKS.to_vec());
+        acks.into_iter().map(move |(acks_name, acks)| (name, codec, acks_name, acks))
     })
     .collect()
 }
@@ -66,7 +66,7 @@ async fn what_ours_writes_is_what_ours_and_java_read() {
         let topic = format!("ours-{codec}-{acks_name}");
         eprintln!("{topic}");
         cluster.create_topic(&topic, 1, 1, &[]).await.unwrap();
-        let producer = ProducerConfig::new().compression(compression).acks(acks.clone()).enable_idempotence(acks_name == "all");
+        let producer = ProducerConfig::new().compression(compression).acks(acks).enable_idempotence(acks_name == "all");
         write_all(&client, producer, &topic).await;
         in_time("reading by ours", read_by_ours(&client, &topic)).await;
         read_by_java(&cluster, &topic).await;

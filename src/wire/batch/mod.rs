@@ -19,9 +19,7 @@ mod encode;
 mod legacy;
 mod zigzag;
 
-pub(crate) use decode::{
-    Batch, Batches, ControlMarker, ControlRecord, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records,
-};
+pub(crate) use decode::{Batch, Batches, ControlMarker, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records};
 pub use decode::{HeaderRef, Headers};
 pub(crate) use encode::{BatchHeader, ProducerStamp, RecordFields, RecordsBuilder, SealedRecords};
 
@@ -61,11 +59,11 @@ pub(crate) enum BatchErrorReason {
     Codec(#[from] CodecError),
 }
 
-impl From<BatchError> for crate::Error {
+impl From<BatchError> for crate::error::Error {
     fn from(error: BatchError) -> Self {
         let kind = match &error.reason {
             BatchErrorReason::Codec(codec) => codec.kind(),
-            _ => crate::ErrorKind::Corrupt,
+            _ => crate::error::ErrorKind::Corrupt,
         };
         Self::new(kind, error.to_string()).with_source(std::sync::Arc::new(error) as std::sync::Arc<_>)
     }

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::decode::ControlRecord;
 use super::golden;
 use super::*;
 use crate::ids::{ProducerEpoch, ProducerId, Sequence, Timestamp};
