@@ -120,10 +120,6 @@ impl FetchSessions {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.sessions.len()
-    }
-
     fn create(&mut self, request: SessionRequest, fresh_id: i32, now: Instant) -> Opened {
         if request.wanted.is_empty() || !self.make_room(now) {
             return full(0, request.wanted);

@@ -1,4 +1,4 @@
-//! `cooperative-sticky`: [`sticky`](super::sticky), but a partition that moves is first only taken away (KIP-429).
+//! `cooperative-sticky`: [`sticky`], but a partition that moves is first only taken away (KIP-429).
 //!
 //! Its old owner sees that it is gone, gives it up and joins again; that rebalance gives it to the new owner. So no two
 //! members ever own it, and members keep consuming what stays theirs.

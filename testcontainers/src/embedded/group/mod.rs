@@ -153,10 +153,6 @@ impl Group {
         self.protocol.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn generation(&self) -> i32 {
-        self.generation
-    }
-
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
     }

@@ -99,16 +99,6 @@ impl Producers {
         producer.open_since.take()
     }
 
-    /// The epoch that the partition knows of a producer.
-    pub(crate) fn epoch(&self, producer_id: i64) -> Option<i16> {
-        self.0.get(&producer_id).map(|producer| producer.epoch)
-    }
-
-    /// Whether the producer has a transaction open here.
-    pub(crate) fn has_open(&self, producer_id: i64) -> bool {
-        self.0.get(&producer_id).is_some_and(|producer| producer.open_since.is_some())
-    }
-
     /// Where the oldest open transaction began.
     pub(crate) fn first_open(&self) -> Option<i64> {
         self.0.values().filter_map(|producer| producer.open_since).min()

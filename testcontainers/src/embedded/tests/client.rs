@@ -2,10 +2,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{FetchRequest, FetchResponse, ProduceRequest, RequestHeader, ResponseHeader, TopicName};
+use kafka_protocol::messages::{FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -64,12 +63,6 @@ impl Client {
     pub(super) async fn produce(&mut self, batch: Bytes) -> PartitionProduceResponse {
         let response = self.call(&produce_request(batch), 9).await;
         response.responses[0].partition_responses[0].clone()
-    }
-
-    /// Fetches partition 0 of `t`, without waiting.
-    pub(super) async fn fetch(&mut self, offset: i64) -> PartitionData {
-        let response: FetchResponse = self.call(&fetch_request(offset), 12).await;
-        response.responses[0].partitions[0].clone()
     }
 }
 

@@ -29,8 +29,7 @@ async fn every_version_of_every_api_is_answered() {
     let group = || GroupId(text("g"));
     every_version(|_| ApiVersionsRequest::default().with_client_software_name(text("n")).with_client_software_version(text("1")))
         .await;
-    every_version(|version| MetadataRequest::default().with_topics((version > 0).then_some(None).unwrap_or(Some(Vec::new()))))
-        .await;
+    every_version(|version| MetadataRequest::default().with_topics(if version > 0 { None } else { Some(Vec::new()) })).await;
     every_version(|version| match version {
         13 => ProduceRequest::default().with_acks(-1),
         _ => produce_request(plain(&["x"])),
