@@ -1,5 +1,4 @@
-//! A client for Apache Kafka.
-
+#![doc = include_str!("../README.md")]
 #![allow(dead_code)]
 
 mod admin;
