@@ -1,0 +1,145 @@
+//! What the programs share: arguments, the settings of a client, signals, logs, exit codes.
+
+// Each program uses a part of it.
+#![allow(dead_code)]
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use kavka::{ClientConfig, Properties};
+
+pub(crate) mod arguments;
+pub(crate) mod json;
+pub(crate) mod signal;
+
+pub(crate) use arguments::Arguments;
+
+/// Why a program stops before its work is done.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The arguments are wrong: one line, exit status 2.
+    Usage(String),
+    /// Kafka, a file or the output failed: one line, exit status 1.
+    Failure(String),
+    /// `--help` was asked for.
+    Help,
+}
+
+/// What a program returns; an `Ok` is its exit status.
+pub(crate) type Outcome<T> = Result<T, Stop>;
+
+impl Stop {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    pub(crate) fn failure(message: impl fmt::Display) -> Self {
+        Self::Failure(message.to_string())
+    }
+}
+
+/// A wrong setting is a wrong argument; all else is a failure.
+impl From<kavka::Error> for Stop {
+    fn from(error: kavka::Error) -> Self {
+        match error.kind() {
+            kavka::ErrorKind::Config => Self::usage(error),
+            _ => Self::failure(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::failure(error)
+    }
+}
+
+/// Reports the outcome of a program as everybody expects it, and ends the process with the status.
+pub(crate) fn exit(program: &str, help: &str, outcome: Outcome<ExitCode>) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        Err(Stop::Help) => {
+            println!("{}", help.trim());
+            ExitCode::SUCCESS
+        }
+        Err(Stop::Usage(message)) => {
+            eprintln!("{program}: {message} (--help shows what is allowed)");
+            ExitCode::from(2)
+        }
+        Err(Stop::Failure(message)) => {
+            eprintln!("{program}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sends logs to stderr, as `RUST_LOG` says; without it only errors, since a failure ends in one line of the program's own.
+pub(crate) fn start_logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
+    let is_terminal = std::io::stderr().is_terminal();
+    // A second subscriber is no reason to fail.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).try_init();
+}
+
+/// The options that every program has: which cluster, and with which settings.
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    bootstrap: Option<String>,
+    files: Vec<String>,
+    pairs: Vec<String>,
+}
+
+impl Connection {
+    /// Takes an option if it is one of these.
+    ///
+    /// `--producer.config`, `--consumer.config` and `--broker-list` are the older names of Kafka's own tools.
+    pub(crate) fn accept(&mut self, option: &str, arguments: &mut Arguments) -> Outcome<bool> {
+        match option {
+            "--bootstrap-server" | "--broker-list" => self.bootstrap = Some(arguments.value()?),
+            "--command-config" | "--producer.config" | "--consumer.config" => self.files.push(arguments.value()?),
+            "-X" => self.pairs.push(arguments.value()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn set_bootstrap(&mut self, servers: String) {
+        self.bootstrap = Some(servers);
+    }
+
+    /// The cluster that an option, a file or `KAVKA_BROKERS` names.
+    pub(crate) fn named_cluster(&self) -> Outcome<Option<String>> {
+        if let Some(named) = &self.bootstrap {
+            return Ok(Some(named.clone()));
+        }
+        if let Some(named) = self.properties(&[])?.get("bootstrap.servers") {
+            return Ok(Some(named.to_owned()));
+        }
+        Ok(std::env::var("KAVKA_BROKERS").ok().filter(|brokers| !brokers.trim().is_empty()))
+    }
+
+    /// The cluster that must be named.
+    pub(crate) fn cluster(&self) -> Outcome<String> {
+        self.named_cluster()?.ok_or_else(|| Stop::usage("no cluster is named: give --bootstrap-server or set KAVKA_BROKERS"))
+    }
+
+    /// A program's own settings, then those of the files, then those of `-X`: the later win.
+    pub(crate) fn properties(&self, defaults: &[(&str, &str)]) -> Outcome<Properties> {
+        let mut properties: Properties = defaults.iter().copied().collect();
+        for file in &self.files {
+            let read = Properties::from_file(file)?;
+            properties.extend(read.iter());
+        }
+        for pair in &self.pairs {
+            properties.set_pair(pair)?;
+        }
+        Ok(properties)
+    }
+
+    /// The settings of the client for a cluster, which win over the same in files.
+    pub(crate) fn client(&self, cluster: &str, client_id: &str) -> Outcome<ClientConfig> {
+        let properties = self.properties(&[("client.id", client_id)])?;
+        Ok(ClientConfig::from_properties(&properties)?.bootstrap_servers(cluster))
+    }
+}
