@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use kavka::{ClientConfig, Properties};
 
 pub(crate) mod arguments;
+pub(crate) mod embedded;
 pub(crate) mod json;
 pub(crate) mod signal;
 
