@@ -2,6 +2,9 @@
 #![allow(dead_code)]
 
 mod admin;
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod clock;
 mod cluster;

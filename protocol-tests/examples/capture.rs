@@ -113,13 +113,14 @@ async fn java(cluster: &Cluster) {
     let isolation = ["--isolation-level", "read_committed", "--from-beginning", "--timeout-ms", "5000"];
     tool(cluster, consumer, &[&["--bootstrap-server", b, "--topic", "java", "--partition", "0"], &isolation[..]].concat()).await;
     tool(cluster, consumer, &["--bootstrap-server", b, "--topic", "missing", "--timeout-ms", "2000"]).await;
+    let server = if cluster.version() < Version::new(3, 0, 0) { "--broker-list" } else { "--bootstrap-server" };
     let offsets = if cluster.version() < Version::new(3, 5, 0) {
         "kafka.tools.GetOffsetShell"
     } else {
         "org.apache.kafka.tools.GetOffsetShell"
     };
     for time in ["-1", "-2", "1"] {
-        tool(cluster, offsets, &["--bootstrap-server", b, "--topic", "java", "--time", time]).await;
+        tool(cluster, offsets, &[server, b, "--topic", "java", "--time", time]).await;
     }
     tool(cluster, topics, &["--bootstrap-server", b, "--delete", "--topic", "doomed"]).await;
 }

@@ -318,11 +318,32 @@ fn compression_that_does_not_help_is_left_out() {
     }
 }
 
+#[test]
+fn records_are_appended_and_read_without_an_allocation_each() {
+    let headers = [Header::new("name", "value"), Header { name: "name", value: None }];
+    let fields = RecordFields { timestamp: Timestamp(TIME), key: Some(b"key"), value: Some(&[7; 100]), headers: &headers };
+    let mut builder = RecordsBuilder::with_capacity(200_000);
+    let appending = allocation_counter::measure(|| {
+        for _ in 0..1000 {
+            builder.append(&fields).unwrap();
+        }
+    });
+    assert_eq!(appending.count_total, 0);
+    let bytes = batch_bytes(&builder.seal(Compression::NONE).unwrap(), BatchHeader::default());
+    let mut count = 0;
+    let reading = allocation_counter::measure(|| {
+        let records = only_batch(bytes).decode(&OPTIONS).unwrap();
+        count = records.iter().map(|record| record.unwrap().headers().count()).sum();
+    });
+    assert_eq!(count, 2000);
+    assert!(reading.count_total <= 2, "{reading:?}");
+}
+
 fn text() -> impl Strategy<Value = Option<Vec<u8>>> {
     prop_oneof![
         1 => Just(None),
         8 => "[ab ]{0,100}".prop_map(|text| Some(text.into_bytes())),
-        1 => proptest::collection::vec(any::<u8>(), 0..9000).prop_map(Some),
+        1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Some(bytes.repeat(200))),
     ]
 }
 

@@ -262,5 +262,5 @@ fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Re
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod tests;
