@@ -48,7 +48,7 @@ impl Client {
     /// Config if a setting is impossible or contradicts another, or outside a tokio runtime.
     pub fn new(config: ClientConfig) -> Result<Self> {
         config.validate()?;
-        let runtime = Runtime::current()?;
+        let runtime = Runtime::current(config.seed.is_some())?;
         let random = Random::new(match config.seed {
             Some(seed) => seed,
             None => getrandom::u64()

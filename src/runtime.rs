@@ -18,6 +18,8 @@ pub(crate) struct Runtime {
     handle: Handle,
     tasks: TaskTracker,
     cancelled: CancellationToken,
+    /// Whether the order of things must be the same in every run.
+    is_reproducible: bool,
 }
 
 impl Runtime {
@@ -25,15 +27,16 @@ impl Runtime {
     ///
     /// # Errors
     /// Config if there is none.
-    pub(crate) fn current() -> Result<Self> {
+    pub(crate) fn current(is_reproducible: bool) -> Result<Self> {
         let handle = Handle::try_current()
             .map_err(|_| Error::config("a client must be made inside a tokio runtime, such as in #[tokio::main]"))?;
-        Ok(Self { handle, tasks: TaskTracker::new(), cancelled: CancellationToken::new() })
+        Ok(Self { handle, tasks: TaskTracker::new(), cancelled: CancellationToken::new(), is_reproducible })
     }
 
     /// Tasks of a part that ends before, or with, this one.
     pub(crate) fn child(&self) -> Self {
-        Self { handle: self.handle.clone(), tasks: TaskTracker::new(), cancelled: self.cancelled.child_token() }
+        let (handle, cancelled) = (self.handle.clone(), self.cancelled.child_token());
+        Self { handle, tasks: TaskTracker::new(), cancelled, is_reproducible: self.is_reproducible }
     }
 
     /// Runs a task until it ends or [`Runtime::cancel`] drops it.
@@ -53,7 +56,7 @@ impl Runtime {
 
     /// Runs CPU work of about `bytes` bytes: here when that is quick or must be reproducible, else on a thread of its own.
     pub(crate) async fn offload<T: Send + 'static>(&self, bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
-        if bytes < OFFLOAD_BYTES || cfg!(feature = "test-util") {
+        if bytes < OFFLOAD_BYTES || self.is_reproducible {
             return work();
         }
         match self.handle.spawn_blocking(work).await {

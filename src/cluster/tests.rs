@@ -29,7 +29,7 @@ fn cluster(embedded: &EmbeddedCluster) -> Cluster {
 
 fn cluster_at(embedded: &EmbeddedCluster, bootstrap: &str) -> Cluster {
     let connector = std::sync::Arc::new(InMemory(embedded.clone()));
-    let runtime = Runtime::current().unwrap();
+    let runtime = Runtime::current(true).unwrap();
     Cluster::start(ClientConfig::new(bootstrap), connector, runtime, WallClock::system(), Random::new(1)).unwrap()
 }
 

@@ -383,8 +383,8 @@ impl ClientConfig {
         self
     }
 
-    /// Fixes the seed of all randomness, so that a test can be repeated.
-    #[cfg(feature = "test-util")]
+    /// Fixes the seed of all randomness, and keeps all work on the runtime's own threads, so that a test can be repeated.
+    #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);

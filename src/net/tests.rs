@@ -82,7 +82,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(max_idle: Option<Duration>) -> Self {
-        let runtime = Runtime::current().unwrap();
+        let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),

@@ -193,7 +193,7 @@ async fn a_coordinator_that_moves_or_dies_costs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn more_partitions_are_found_and_shared() {
     let embedded = brokers(1).await;
-    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5));
+    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5)).seed(1);
     let client = Client::new(config.connector(InMemory(embedded.clone()))).unwrap();
     let mut first = member(&client, member_of("g"));
     let mut second = member(&client, member_of("g"));
@@ -205,7 +205,7 @@ async fn more_partitions_are_found_and_shared() {
 #[tokio::test(start_paused = true)]
 async fn a_pattern_takes_in_topics_that_come_later() {
     let embedded = brokers(1).await;
-    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5));
+    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5)).seed(1);
     let client = Client::new(config.connector(InMemory(embedded.clone()))).unwrap();
     let mut consumer = client.consumer(member_of("g")).unwrap();
     consumer.subscribe_pattern("t.*").unwrap();

@@ -35,7 +35,7 @@ async fn brokers(count: i32) -> EmbeddedCluster {
 }
 
 fn client(embedded: &EmbeddedCluster) -> Client {
-    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap()
+    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1)).unwrap()
 }
 
 fn from_earliest() -> ConsumerConfig {
