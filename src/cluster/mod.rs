@@ -273,7 +273,9 @@ impl Cluster {
 
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
-        self.inner.pool.mute(Node::Broker(broker), lane, duration);
+        if duration > Duration::ZERO {
+            self.inner.pool.mute(Node::Broker(broker), lane, duration);
+        }
     }
 
     async fn exchange<R: Request, B: Borrow<R>>(

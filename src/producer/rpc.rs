@@ -1,5 +1,7 @@
 //! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what the sender does about it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::sender::Answer;
@@ -61,6 +63,11 @@ pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -
         is_leader_stale: false,
     };
     (answers.into_iter().map(|answer| answer.unwrap_or_else(unmentioned)).collect(), hints)
+}
+
+/// How long the broker wants to hear nothing more on this lane (KIP-219); the reply says so at its end.
+pub(super) fn throttle(response: &ProduceResponse<'_>) -> Duration {
+    Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or(0))
 }
 
 /// What it means for each batch that there is no reply.

@@ -254,7 +254,11 @@ impl Task {
                 return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
             }
             let reply = cluster.call_with(broker, lane, deadline, make).await;
-            let read = reply.and_then(|reply| Ok(rpc::read_produce(&parcels, &reply.parse()?)));
+            let read = reply.and_then(|reply| {
+                let response = reply.parse()?;
+                cluster.throttle(broker, lane, rpc::throttle(&response));
+                Ok(rpc::read_produce(&parcels, &response))
+            });
             let (answers, hints) = read.unwrap_or_else(|error| {
                 debug!(%error, %broker, "produce request failed");
                 (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())

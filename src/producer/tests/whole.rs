@@ -427,6 +427,17 @@ async fn records_without_a_key_fill_all_partitions_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_throttled_producer_is_silent_for_as_long_as_the_broker_asks() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new());
+    embedded.fault(Fault::on(ApiKey::Produce).nth(1).then(Reaction::Throttle(Duration::from_secs(3))));
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    let at = tokio::time::Instant::now();
+    all(send_numbers(&producer, 1, 0..1).await).await;
+    assert!(at.elapsed() >= Duration::from_secs(3), "{:?}", at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_topic_is_said_at_once() {
     let embedded = brokers(1).await;
     embedded.fault(Fault::on(ApiKey::Produce).topic("t").then(Reaction::Answer(Code::TopicAuthorizationFailed)));

@@ -44,6 +44,8 @@ pub enum Reaction {
     Delay(Duration),
     /// It is served, and the reply waits.
     DelayReply(Duration),
+    /// It is served, and the reply asks for silence of this length (KIP-219); the broker listens all the same, which shows who obeys.
+    Throttle(Duration),
     /// It is served, but the connection never says anything again.
     DropReply,
     /// The connection closes and the request is not served.

@@ -184,6 +184,10 @@ impl Call {
     }
 
     fn throttle_ms(&self) -> i32 {
+        let asked = self.delay(|reaction| if let Reaction::Throttle(silence) = reaction { Some(silence) } else { None });
+        if !asked.is_zero() {
+            return i32::try_from(asked.as_millis()).unwrap_or(i32::MAX);
+        }
         self.lock().broker(self.broker).map_or(0, super::broker::Broker::throttle_ms)
     }
 
