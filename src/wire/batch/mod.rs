@@ -142,7 +142,9 @@ fn checksum(head: &[u8], rest: &[u8]) -> u32 {
     u32::try_from(digest.finalize()).expect("a checksum of 32 bits")
 }
 
-#[cfg(all(test, feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+#[cfg(test)]
+#[cfg(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod golden;
-#[cfg(all(test, feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+#[cfg(test)]
+#[cfg(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod tests;

@@ -262,5 +262,6 @@ fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Re
     })
 }
 
-#[cfg(all(test, feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+#[cfg(test)]
+#[cfg(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod tests;
