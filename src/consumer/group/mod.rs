@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use self::classic::{Identity, Settings};
 use self::commits::{Commits, Offsets, Ticket, not_owned};
@@ -31,6 +31,7 @@ use crate::consumer::subscription::{Commit, Interest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
+use crate::watch;
 
 /// What a listener is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
