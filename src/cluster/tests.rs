@@ -192,7 +192,8 @@ async fn requests_keep_their_order_while_their_broker_leaves_and_comes_back() {
     cluster.wait_for_view(after(60), |view| view.brokers.len() == 2).await.unwrap();
     let second = call(2);
     let (first, second) = tokio::join!(first, second);
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     assert_eq!(*done.lock().unwrap(), [1, 2]);
 }
 
