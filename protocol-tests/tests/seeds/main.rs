@@ -10,7 +10,7 @@
 //! | nothing is committed that the application has not asked past, and no commit goes back | `Ledger::check_commits` |
 //! | no call exceeds its deadline; closing is in time and leaves no task; nobody asks in a hot loop | `run` |
 //!
-//! `KAVKA_SEEDS` is how many seeds are run (default 40), `KAVKA_SEED=n` runs that one alone and prints all that happened.
+//! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and prints all that happened.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
 
 mod dice;
@@ -28,7 +28,7 @@ use std::sync::{Mutex, Once};
 
 use run::Report;
 
-const DEFAULT_SEEDS: u64 = 40;
+const DEFAULT_SEEDS: u64 = 24;
 
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 400;
