@@ -134,7 +134,9 @@ impl Group {
             ledger.submit_awaited(offsets, deadline)
         };
         self.inner.shared.to_group.notify_one();
-        let failures = waiter.await.map_err(|_| closed())?;
+        // An attempt that began before the deadline may end after it.
+        let late = |_| Error::new(ErrorKind::Timeout, "the offsets were not committed in time");
+        let failures = tokio::time::timeout_at(deadline.into(), waiter).await.map_err(late)?.map_err(|_| closed())?;
         failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
