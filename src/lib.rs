@@ -16,6 +16,7 @@ mod net;
 mod producer;
 mod record;
 mod runtime;
+mod watch;
 mod wire;
 
 pub use admin::{

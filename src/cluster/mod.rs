@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 mod coordinators;
 mod interest;
@@ -36,6 +36,7 @@ use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
 use crate::net::{Answer, Connector, Setup};
 use crate::runtime::{self, Runtime};
+use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
 

@@ -200,7 +200,8 @@ impl Pool {
             Node::Broker(id) => keep(*id),
         };
         lanes.slots.retain(|(node, _), _| keep(node));
-        lanes.turns.retain(|(node, _), _| keep(node));
+        // A turn that calls wait for stays theirs, or those after them would overtake them when the broker comes back.
+        lanes.turns.retain(|(node, _), turn| keep(node) || Arc::strong_count(turn) > 1);
         lanes.reconnects.retain(|node, _| keep(node));
     }
 

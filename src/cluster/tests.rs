@@ -28,9 +28,13 @@ fn cluster(embedded: &EmbeddedCluster) -> Cluster {
 }
 
 fn cluster_at(embedded: &EmbeddedCluster, bootstrap: &str) -> Cluster {
+    cluster_with(embedded, ClientConfig::new(bootstrap))
+}
+
+fn cluster_with(embedded: &EmbeddedCluster, config: ClientConfig) -> Cluster {
     let connector = std::sync::Arc::new(InMemory(embedded.clone()));
     let runtime = Runtime::current(true).unwrap();
-    Cluster::start(ClientConfig::new(bootstrap), connector, runtime, WallClock::system(), Random::new(1)).unwrap()
+    Cluster::start(config, connector, runtime, WallClock::system(), Random::new(1)).unwrap()
 }
 
 fn topics(names: &[&str]) -> Interest {
@@ -158,6 +162,39 @@ async fn when_all_known_brokers_are_replaced_the_bootstrap_addresses_lead_back()
     });
     cluster.request_refresh();
     cluster.wait_for_view(after(60), |view| view.brokers.len() == 3).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_keep_their_order_while_their_broker_leaves_and_comes_back() {
+    let embedded = brokers(2).await;
+    // Longer than the broker is away.
+    let config = ClientConfig::new(embedded.bootstrap_servers()).reconnect_backoff(Duration::from_secs(10));
+    let cluster = cluster_with(&embedded, config);
+    let _want = cluster.want(topics(&["t"]));
+    cluster.wait_for_view(after(5), |view| view.brokers.len() == 2).await.unwrap();
+    embedded.stop_broker(2);
+    let done = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let call = |number: i32| {
+        let (cluster, done) = (cluster.clone(), std::sync::Arc::clone(&done));
+        tokio::spawn(async move {
+            cluster.call(BrokerId(2), Lane::Control, &any_request(0), after(60)).await.unwrap();
+            done.lock().unwrap().push(number);
+        })
+    };
+    // The first fails to connect, and the next one then waits for the backoff.
+    assert!(cluster.call(BrokerId(2), Lane::Control, &any_request(0), after(60)).await.is_err());
+    let first = call(1);
+    tokio::task::yield_now().await;
+    cluster.request_refresh();
+    cluster.wait_for_view(after(60), |view| view.brokers.len() == 1).await.unwrap();
+    embedded.start_broker(2).await.unwrap();
+    cluster.request_refresh();
+    cluster.wait_for_view(after(60), |view| view.brokers.len() == 2).await.unwrap();
+    let second = call(2);
+    let (first, second) = tokio::join!(first, second);
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(*done.lock().unwrap(), [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What is known of a cluster at one moment: an immutable value that readers share and the metadata task replaces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::BrokerAddress;
@@ -13,8 +13,8 @@ pub(crate) struct ClusterView {
     pub(crate) cluster_id: Option<Arc<str>>,
     pub(crate) controller: Option<BrokerId>,
     pub(crate) brokers: BTreeMap<BrokerId, Broker>,
-    topics: HashMap<TopicName, Arc<Topic>>,
-    names: HashMap<TopicId, TopicName>,
+    topics: BTreeMap<TopicName, Arc<Topic>>,
+    names: BTreeMap<TopicId, TopicName>,
     /// Counts the replies that went into it; 0 is the view before the first.
     pub(crate) version: u64,
 }
@@ -106,8 +106,8 @@ impl ClusterView {
     /// A leader with an older epoch than the one known is a broker's stale memory and is not believed, unless the topic
     /// was created anew (KIP-320).
     pub(crate) fn updated(&self, snapshot: Snapshot) -> Self {
-        let mut topics = HashMap::with_capacity(snapshot.topics.len());
-        let mut names = HashMap::with_capacity(snapshot.topics.len());
+        let mut topics = BTreeMap::new();
+        let mut names = BTreeMap::new();
         for mut topic in snapshot.topics {
             if let Some(known) = self.topics.get(&topic.name).filter(|known| known.id == topic.id) {
                 for (new, old) in topic.partitions.iter_mut().zip(&known.partitions) {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::task::{self, Setup};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
+use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::ApiVersions;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tracing::{debug, trace};
@@ -25,6 +25,7 @@ use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime;
+use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::ApiVersions;
 

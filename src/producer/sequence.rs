@@ -49,6 +49,8 @@ pub(super) struct Sequences {
     next_ordinal: u64,
     /// Attempts that have not ended, those of batches that were given up included.
     live: usize,
+    /// Attempts so far.
+    departures: u64,
     /// Where the last attempt went.
     at: Option<BrokerId>,
     /// Whether that broker has acknowledged a batch of the present identity.
@@ -90,6 +92,8 @@ struct Flight {
     is_doubtful: bool,
     /// Counts the batches begun: the broker recognises the last five.
     ordinal: u64,
+    /// Counts the attempts of the partition: which one was this batch's last.
+    departed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +147,16 @@ impl Sequences {
     /// `window` is how many batches may be with the broker at a time.
     pub(super) fn new(is_idempotent: bool, window: u64) -> Self {
         let numbering = if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
-        Self { numbering, flights: VecDeque::new(), window, next_ordinal: 0, live: 0, at: None, is_confirmed: false }
+        Self {
+            numbering,
+            flights: VecDeque::new(),
+            window,
+            next_ordinal: 0,
+            live: 0,
+            departures: 0,
+            at: None,
+            is_confirmed: false,
+        }
     }
 
     /// Gives a batch its first attempt and its sequence, which it keeps on every retry.
@@ -164,18 +177,19 @@ impl Sequences {
         };
         let ordinal = self.next_ordinal;
         self.next_ordinal += 1;
-        self.flights.push_back(Flight { batch, count, stamp, state: State::Sent, is_doubtful: false, ordinal });
-        self.depart(broker);
+        let departed = self.depart(broker);
+        self.flights.push_back(Flight { batch, count, stamp, state: State::Sent, is_doubtful: false, ordinal, departed });
         stamp
     }
 
     /// Sends the batch of [`Sequences::next_resend`] again.
     pub(super) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<Stamp> {
-        let flight = self.flights.iter_mut().find(|flight| flight.batch == batch)?;
+        let at = self.flights.iter().position(|flight| flight.batch == batch)?;
+        let departed = self.depart(broker);
+        let flight = self.flights.get_mut(at)?;
         flight.state = State::Sent;
-        let stamp = flight.stamp;
-        self.depart(broker);
-        stamp
+        flight.departed = departed;
+        flight.stamp
     }
 
     /// Takes note of the end of an attempt; the batch may be sent again from `retry_at`.
@@ -217,7 +231,8 @@ impl Sequences {
             base = base.map(|base| base.advance(count));
             let ordinal = whole.ordinal + u64::try_from(index).unwrap_or(u64::MAX);
             let state = State::Idle { not_before: None };
-            self.flights.insert(at + index, Flight { batch, count, stamp, state, is_doubtful: false, ordinal });
+            let departed = whole.departed;
+            self.flights.insert(at + index, Flight { batch, count, stamp, state, is_doubtful: false, ordinal, departed });
         }
     }
 
@@ -285,15 +300,20 @@ impl Sequences {
         self.live == 0 || (self.at == Some(broker) && is_known)
     }
 
-    fn depart(&mut self, broker: BrokerId) {
+    /// Counts an attempt; gives its number.
+    fn depart(&mut self, broker: BrokerId) -> u64 {
         if self.at != Some(broker) {
             self.at = Some(broker);
             self.is_confirmed = false;
         }
         self.live += 1;
+        self.departures += 1;
+        self.departures
     }
 
     fn end_flight(&mut self, at: usize, ending: Ending, retry_at: Instant) -> Effect {
+        let departed = self.flights.get(at).map(|flight| flight.departed);
+        let has_overtaken = self.flights.iter().take(at).all(|earlier| Some(earlier.departed) < departed);
         let Some(flight) = self.flights.get_mut(at) else { return Effect::Forgotten };
         match ending {
             Ending::Written => {
@@ -320,8 +340,9 @@ impl Sequences {
             Ending::TooLarge | Ending::Refused => self.fail(at, false, Then::RaiseEpoch),
             Ending::Abandoned => self.fail(at, true, Then::RaiseEpoch),
             Ending::OutOfSequence if at > 0 => {
-                // What it misses is on its way again, before it.
-                flight.state = State::Idle { not_before: None };
+                // What it misses is on its way again, before it; or has yet to arrive, and then this one would overtake it
+                // again and again without a pause.
+                flight.state = State::Idle { not_before: has_overtaken.then_some(retry_at) };
                 Effect::Retry
             }
             Ending::OutOfSequence => self.renumber_or_fail(at, Then::RaiseEpoch),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::Shared;
@@ -29,6 +29,7 @@ use crate::cluster::{self, Cluster, ClusterView, Interest, InterestGuard, Lane, 
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
 use crate::runtime;
+use crate::watch;
 use crate::wire::batch::{BatchHeader, ProducerStamp, RecordsBuilder, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
 

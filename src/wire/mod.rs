@@ -6,6 +6,8 @@ pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod compress;
 pub(crate) mod frame;
+#[cfg(test)]
+pub(crate) mod hostile;
 pub(crate) mod messages;
 mod reader;
 pub(crate) mod varint;

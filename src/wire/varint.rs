@@ -89,4 +89,15 @@ mod tests {
         assert_eq!(read_u32(&mut [].as_slice()), Err(VarintError::Truncated));
         assert_eq!(read_u32(&mut [0x80, 0x80].as_slice()), Err(VarintError::Truncated));
     }
+
+    #[test]
+    fn hostile_bytes() {
+        let valid = |random: &mut crate::clock::Random| {
+            let mut bytes = Vec::new();
+            (0..4).for_each(|_| put_u32(&mut bytes, u32::try_from(random.below(1 << 32)).unwrap()));
+            (bytes, ())
+        };
+        let decode = |mut bytes: &[u8], ()| while !bytes.is_empty() && read_u32(&mut bytes).is_ok() {};
+        crate::wire::hostile::survive("varint", valid, decode, |_| 0);
+    }
 }

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use self::classic::{Identity, Settings};
 use self::commits::{Commits, Offsets, Ticket, not_owned};
@@ -31,6 +31,7 @@ use crate::consumer::subscription::{Commit, Interest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
+use crate::watch;
 
 /// What a listener is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +134,9 @@ impl Group {
             ledger.submit_awaited(offsets, deadline)
         };
         self.inner.shared.to_group.notify_one();
-        let failures = waiter.await.map_err(|_| closed())?;
+        // An attempt that began before the deadline may end after it.
+        let late = |_| Error::new(ErrorKind::Timeout, "the offsets were not committed in time");
+        let failures = tokio::time::timeout_at(deadline.into(), waiter).await.map_err(late)?.map_err(|_| closed())?;
         failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 

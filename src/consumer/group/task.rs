@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::assignor::{Racks, Topics};
@@ -22,6 +22,7 @@ use crate::consumer::subscription::Interest;
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
+use crate::watch;
 
 /// What came of something that runs beside the loop.
 enum Event {

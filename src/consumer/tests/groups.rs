@@ -319,3 +319,17 @@ async fn close_leaves_no_task_even_without_a_coordinator() {
     let _ = consumer.close(Duration::from_secs(5)).await;
     assert!(crate::runtime::now() - begun <= Duration::from_secs(6));
 }
+
+#[tokio::test(start_paused = true)]
+async fn commit_ends_at_its_deadline_though_an_attempt_goes_on() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..1);
+    let config = ClientConfig::new(embedded.bootstrap_servers()).default_api_timeout(Duration::from_secs(5));
+    let client = Client::new(config.request_timeout(Duration::from_secs(4)).connector(InMemory(embedded.clone()))).unwrap();
+    let mut consumer = member(&client, member_of("g").enable_auto_commit(false));
+    assert_eq!(values(&mut consumer, 1).await, [0]);
+    embedded.fault(Fault::on(ApiKey::OffsetCommit).then(Reaction::DropReply));
+    let begun = crate::runtime::now();
+    assert_eq!(consumer.commit().await.unwrap_err().kind(), crate::error::ErrorKind::Timeout);
+    assert!(crate::runtime::now() - begun <= Duration::from_millis(5_010), "{:?}", crate::runtime::now() - begun);
+}

@@ -120,6 +120,22 @@ fn out_of_sequence_renumbers_what_is_certainly_not_written_in_order() {
 }
 
 #[test]
+fn out_of_sequence_behind_an_attempt_that_is_late_is_not_repeated_in_a_hot_loop() {
+    let mut world = confirmed();
+    world.accept_batch(0, 1);
+    world.accept_batch(0, 1);
+    let sent = world.wires.get_mut(&BrokerId(1)).unwrap().pop_back().unwrap();
+    let answer = Answer::OutOfSequence(Error::new(ErrorKind::Broker, "out of order"));
+    world.sender.handle_answers(sent.request, vec![answer], world.now);
+    world.run();
+    assert_eq!(world.wires[&BrokerId(1)].len(), 1, "only what it has overtaken is on its way");
+    world.wait(SECOND);
+    world.serve_well(1);
+    world.serve_well(1);
+    assert_eq!(world.logs[0].records, [0, 1, 2]);
+}
+
+#[test]
 fn e_an_expired_batch_fails_alone_and_the_rest_goes_under_the_next_epoch() {
     let mut world = confirmed();
     world.accept_batch(0, 2);

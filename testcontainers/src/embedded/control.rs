@@ -248,6 +248,12 @@ impl EmbeddedCluster {
         self.shared().lock().move_coordinator(GROUP_KEY, group, to);
     }
 
+    /// The offset that a group has committed for a partition.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let state = self.shared().lock();
+        state.groups.get(group)?.offsets.get(topic, partition).map(|committed| committed.offset)
+    }
+
     /// The broker that coordinates a transactional id.
     pub fn transaction_coordinator(&self, id: &str) -> Option<i32> {
         self.shared().lock().coordinator(TRANSACTION_KEY, id)

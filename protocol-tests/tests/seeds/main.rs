@@ -1,0 +1,117 @@
+//! Whole clients on the embedded cluster under paused time, each run drawn from one seed: how many brokers, producers, groups and
+//! members there are, how they are configured, and what goes wrong around them for a while. Afterwards all must converge, and
+//! throughout every promise of the client must hold.
+//!
+//! | promise | checked by |
+//! |---|---|
+//! | nothing acknowledged is lost, nothing of an idempotent producer is written twice, each task's order is kept, what failed as not written is not in the log | `run::check_history` |
+//! | each delivery has one verdict, in time; nothing fails that had time enough | `writers` |
+//! | every group reads every record, no partition has two live owners, nothing is delivered that is not owned, offsets rise without a gap | `members::Ledger` |
+//! | nothing is committed that the application has not asked past, and no commit goes back | `Ledger::check_commits` |
+//! | no call exceeds its deadline; closing is in time and leaves no task; nobody asks in a hot loop | `run` |
+//!
+//! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and prints all that happened.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
+
+mod dice;
+mod faults;
+mod log;
+mod members;
+mod plan;
+mod run;
+mod writers;
+
+use std::cell::Cell;
+use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+
+use run::Report;
+
+const DEFAULT_SEEDS: u64 = 24;
+
+/// How many of the last events a failure prints.
+const LAST_EVENTS: usize = 400;
+
+#[test]
+fn many_seeds_keep_every_promise() {
+    if let Some(seed) = setting("KAVKA_SEED") {
+        let report = attempt(seed);
+        report.lines.iter().for_each(|line| println!("{line}"));
+        assert_eq!(report.wrongs, 0, "seed {seed}");
+        return;
+    }
+    let (next, seeds) = (AtomicU64::new(1), setting("KAVKA_SEEDS").unwrap_or(DEFAULT_SEEDS));
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > seeds {
+                        break;
+                    }
+                    let report = attempt(seed);
+                    if report.wrongs > 0 {
+                        failed.lock().unwrap().push((seed, report));
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort_by_key(|(seed, _)| *seed);
+    for (seed, report) in &failed {
+        println!("seed {seed}: {report:?}; run it alone with KAVKA_SEED={seed}");
+        report.lines.iter().filter(|line| line.contains("WRONG")).take(10).for_each(|line| println!("{line}"));
+    }
+    if let Some((seed, report)) = failed.first() {
+        println!("the last events of seed {seed}:");
+        report.lines.iter().skip(report.lines.len().saturating_sub(LAST_EVENTS)).for_each(|line| println!("{line}"));
+    }
+    let failed: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
+    assert!(failed.is_empty(), "of {seeds} seeds these broke a promise: {failed:?}");
+}
+
+/// Among the events is every request that a broker received, so that the hash covers what the clients did, byte counts included.
+#[test]
+fn one_of_the_seeds_run_twice_gives_the_same_log() {
+    for seed in setting("KAVKA_SEED").map_or(1..=10, |seed| seed..=seed) {
+        let [first, second] = [(); 2].map(|()| attempt(seed).lines);
+        let differs = first.iter().zip(&second).position(|(one, other)| one != other);
+        if let Some(at) = differs {
+            first[at.saturating_sub(20)..at].iter().for_each(|line| println!("{line}"));
+            println!("seed {seed}, event {at}:\n{}\n{}", first[at], second[at]);
+        }
+        assert_eq!(hash(&first), hash(&second), "seed {seed}, from event {differs:?} on");
+        println!("seed {seed}: {} events, {:016x}", first.len(), hash(&first));
+    }
+}
+
+/// FNV-1a, stable over runs and Rust versions.
+fn hash(lines: &[String]) -> u64 {
+    let bytes = lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
+fn attempt(seed: u64) -> Report {
+    static HOOK: Once = Once::new();
+    thread_local!(static PANICS: Cell<usize> = const { Cell::new(0) });
+    HOOK.call_once(|| {
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            default(info);
+        }));
+    });
+    PANICS.set(0);
+    let ended = panic::catch_unwind(|| run::run(seed));
+    let mut report = ended.unwrap_or_else(|_| Report { lines: vec!["WRONG the run panicked".to_owned()], wrongs: 0 });
+    report.wrongs += PANICS.get();
+    report
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}

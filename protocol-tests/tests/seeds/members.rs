@@ -1,0 +1,358 @@
+//! The members of a group, what they own and have read, and what the group has committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kavka::{
+    AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ErrorKind, RebalanceListener, TopicPartition,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::dice::Dice;
+use crate::log::Log;
+use crate::plan::GroupPlan;
+use crate::run::{SLACK, World};
+
+/// Twice what a member that leaves a healthy group may need.
+const CLOSE: Duration = Duration::from_secs(30);
+
+/// What all members of a group together own, have read and may have committed.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    group: String,
+    log: Log,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    owners: BTreeMap<TopicPartition, Owner>,
+    read: BTreeMap<TopicPartition, BTreeSet<i64>>,
+    /// The offset after which nothing may be committed yet.
+    asked_past: BTreeMap<TopicPartition, i64>,
+    committed: BTreeMap<TopicPartition, i64>,
+}
+
+impl Entries {
+    fn ask_past(&mut self, partition: &TopicPartition, next: i64) {
+        let past = self.asked_past.entry(partition.clone()).or_default();
+        *past = next.max(*past);
+    }
+}
+
+/// Who has a partition, and where it stands.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    member: usize,
+    last: Option<i64>,
+    /// The member is giving it up: it may not deliver any more.
+    is_going: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(group: &str, log: &Log) -> Self {
+        Self { group: group.to_owned(), log: log.clone(), entries: Mutex::default() }
+    }
+
+    fn say(&self, member: usize, what: &str, partitions: &[TopicPartition]) {
+        let names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
+        self.log.say(format_args!("{} {member} {what} [{}]", self.group, names.join(" ")));
+    }
+
+    fn wrong(&self, what: &str) {
+        self.log.wrong(format_args!("{}: {what}", self.group));
+    }
+
+    fn assigned(&self, member: usize, partitions: &[TopicPartition]) {
+        self.say(member, "is given", partitions);
+        let mut entries = self.entries.lock().unwrap();
+        for partition in partitions {
+            let owner = Owner { member, last: None, is_going: false };
+            if let Some(other) = entries.owners.insert(partition.clone(), owner) {
+                self.wrong(&format!("{partition} was given to {member} while {} had it", other.member));
+            }
+        }
+    }
+
+    fn going(&self, member: usize, partitions: &[TopicPartition]) {
+        self.say(member, "gives up", partitions);
+        let mut entries = self.entries.lock().unwrap();
+        for partition in partitions {
+            match entries.owners.get_mut(partition) {
+                Some(owner) if owner.member == member => owner.is_going = true,
+                _ => self.wrong(&format!("{member} gives {partition} up, which it does not have")),
+            }
+        }
+    }
+
+    /// A member commits whatever was delivered to it.
+    fn commits_all(&self, member: usize) {
+        let mut entries = self.entries.lock().unwrap();
+        let owned = entries.owners.iter().filter(|(_, owner)| owner.member == member);
+        let delivered: Vec<_> = owned.filter_map(|(partition, owner)| Some((partition.clone(), owner.last? + 1))).collect();
+        delivered.iter().for_each(|(partition, next)| entries.ask_past(partition, *next));
+    }
+
+    fn gone(&self, member: usize, partitions: &[TopicPartition]) {
+        self.say(member, "has lost", partitions);
+        let mut entries = self.entries.lock().unwrap();
+        for partition in partitions {
+            match entries.owners.get(partition) {
+                Some(owner) if owner.member == member => drop(entries.owners.remove(partition)),
+                _ => self.wrong(&format!("{member} loses {partition}, which it does not have")),
+            }
+        }
+    }
+
+    fn died(&self, member: usize) {
+        self.entries.lock().unwrap().owners.retain(|_, owner| owner.member != member);
+    }
+
+    fn owns_something(&self, member: usize) -> bool {
+        self.entries.lock().unwrap().owners.values().any(|owner| owner.member == member)
+    }
+
+    fn delivered(&self, member: usize, partition: &TopicPartition, offset: i64) {
+        let mut entries = self.entries.lock().unwrap();
+        match entries.owners.get_mut(partition) {
+            Some(owner) if owner.member == member && !owner.is_going => {
+                let before = owner.last.replace(offset);
+                if before.is_some_and(|before| offset != before + 1) {
+                    self.wrong(&format!("{member} read {partition} {offset} after {before:?}"));
+                }
+            }
+            other => self.wrong(&format!("{member} read {partition} {offset}, which {other:?} owns")),
+        }
+        entries.read.entry(partition.clone()).or_default().insert(offset);
+    }
+
+    /// The application is done with what comes before `next`.
+    fn asked_past(&self, partition: &TopicPartition, next: i64) {
+        self.entries.lock().unwrap().ask_past(partition, next);
+    }
+
+    /// Compares what is committed now with what may be.
+    pub(crate) fn check_commits(&self, world: &World) {
+        let mut entries = self.entries.lock().unwrap();
+        for partition in world.partitions() {
+            let Some(committed) = world.embedded.committed(&self.group, &partition.topic, partition.partition.0) else {
+                continue;
+            };
+            let before = entries.committed.insert(partition.clone(), committed);
+            if before.is_some_and(|before| committed < before) {
+                self.wrong(&format!("the commit of {partition} went back from {before:?} to {committed}"));
+            }
+            let past = entries.asked_past.get(&partition).copied().unwrap_or_default();
+            if committed > past {
+                self.wrong(&format!("{committed} of {partition} is committed, but the application asked past {past} only"));
+            }
+        }
+    }
+
+    /// Whether every record of the logs was read.
+    pub(crate) fn is_complete(&self, world: &World) -> bool {
+        let entries = self.entries.lock().unwrap();
+        world.partitions().into_iter().all(|partition| {
+            let end = world.end(&partition);
+            entries.read.get(&partition).map_or(0, BTreeSet::len) as u64 == end.unsigned_abs()
+        })
+    }
+
+    pub(crate) fn progress(&self) -> String {
+        let entries = self.entries.lock().unwrap();
+        let read: BTreeMap<_, _> = entries.read.iter().map(|(tp, offsets)| (tp.to_string(), offsets.len())).collect();
+        let owners: BTreeMap<_, _> = entries.owners.iter().map(|(tp, owner)| (tp.to_string(), owner.member)).collect();
+        format!("{}: read {read:?}, owners {owners:?}", self.group)
+    }
+}
+
+/// Tells the ledger what one member is given and gives up.
+struct Notes {
+    member: usize,
+    ledger: Arc<Ledger>,
+    commits_automatically: bool,
+}
+
+impl RebalanceListener for Notes {
+    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        self.ledger.assigned(self.member, partitions);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        self.ledger.going(self.member, partitions);
+        Box::pin(async move {
+            if !self.commits_automatically {
+                self.ledger.commits_all(self.member);
+                if let Err(error) = consumer.commit().await {
+                    self.ledger.log.say(format_args!("{} could not commit what it gives up: {error}", self.member));
+                }
+            }
+            self.ledger.gone(self.member, partitions);
+        })
+    }
+
+    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        self.ledger.gone(self.member, partitions);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A member with a client of its own, so that its death closes its connections, as that of a process does.
+struct Member {
+    number: usize,
+    leave: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Member {
+    fn join(world: &Arc<World>, plan: &GroupPlan, ledger: &Arc<Ledger>, number: usize, dice: &mut Dice) -> Self {
+        let client = world.client(&format!("{}-{number}", plan.name), dice);
+        let config = ConsumerConfig::new()
+            .group_id(&plan.name)
+            .auto_offset_reset(AutoOffsetReset::Earliest)
+            .partition_assignment_strategy(plan.strategies.clone())
+            .enable_auto_commit(plan.commits_automatically)
+            .auto_commit_interval(dice.millis(200..=2_000))
+            .session_timeout(plan.session_timeout)
+            .heartbeat_interval(plan.session_timeout / 6)
+            .max_poll_interval(Duration::from_secs(20))
+            .max_poll_records(usize::try_from(dice.within(1..=50)).unwrap())
+            .max_partition_fetch_bytes(dice.pick(&[500, 1_048_576]));
+        let consumer = client.consumer(config).unwrap();
+        let commits_automatically = plan.commits_automatically;
+        consumer.rebalance_listener(Notes { member: number, ledger: Arc::clone(ledger), commits_automatically });
+        consumer.subscribe(world.plan.topics.iter().map(|(name, ..)| name.as_str())).unwrap();
+        world.log.say(format_args!("{} {number} joins", plan.name));
+        let (leave, left) = oneshot::channel();
+        let application = Application {
+            world: Arc::clone(world),
+            ledger: Arc::clone(ledger),
+            number,
+            commits_automatically,
+            takes_batches: dice.once_in(2),
+            handed: Vec::new(),
+            dice: dice.fork(),
+        };
+        let task = tokio::spawn(application.run(client, consumer, left));
+        Self { number, leave, task }
+    }
+
+    /// Leaves the group as a process that ends well.
+    async fn leave(self) {
+        let _ = self.leave.send(());
+        self.task.await.unwrap();
+    }
+
+    /// Ends as a process that is killed: the group hears of it when the session times out.
+    async fn die(self, ledger: &Ledger) {
+        ledger.log.say(format_args!("{} {} dies", ledger.group, self.number));
+        self.task.abort();
+        let _ = self.task.await;
+        ledger.died(self.number);
+    }
+}
+
+/// What uses a consumer.
+struct Application {
+    world: Arc<World>,
+    ledger: Arc<Ledger>,
+    number: usize,
+    commits_automatically: bool,
+    takes_batches: bool,
+    /// What the last receive returned, and the offset after it.
+    handed: Vec<(TopicPartition, i64)>,
+    dice: Dice,
+}
+
+impl Application {
+    async fn run(mut self, client: Client, mut consumer: Consumer, mut left: oneshot::Receiver<()>) {
+        let log = self.world.log.clone();
+        while left.try_recv().is_err() {
+            self.finish();
+            tokio::select! {
+                biased;
+                _ = &mut left => break,
+                received = receive(&mut consumer, self.takes_batches) => match received {
+                    Ok((partition, offsets)) => {
+                        for offset in &offsets {
+                            self.ledger.delivered(self.number, &partition, *offset);
+                        }
+                        self.handed.extend(offsets.last().map(|last| (partition, last + 1)));
+                    }
+                    Err(error) => {
+                        log.say(format_args!("{} cannot receive: {error}", self.number));
+                        log.check(error.kind() == ErrorKind::MaxPollExceeded, || format!("nothing is wrong, but {error:?}"));
+                    }
+                },
+            }
+            if self.dice.once_in(10) {
+                sleep(self.dice.millis(0..=200)).await;
+            }
+            if !self.commits_automatically && self.dice.once_in(8) {
+                self.commit(&consumer).await;
+            }
+        }
+        let closed = self.world.in_time("consumer.close", CLOSE, consumer.close(CLOSE)).await;
+        if closed {
+            log.check(!self.ledger.owns_something(self.number), || format!("{} left with partitions", self.number));
+        }
+        self.ledger.died(self.number);
+        self.world.in_time("client.close", CLOSE, client.close(CLOSE)).await;
+        log.say(format_args!("{} {} has left", self.ledger.group, self.number));
+    }
+
+    /// Asking for more says that what came before is done.
+    fn finish(&mut self) {
+        for (partition, next) in self.handed.drain(..) {
+            self.ledger.asked_past(&partition, next);
+        }
+    }
+
+    async fn commit(&mut self, consumer: &Consumer) {
+        self.finish();
+        if self.dice.once_in(2) {
+            let _ = consumer.commit_async();
+            return;
+        }
+        let longest = self.world.api_timeout() + SLACK;
+        let committing = tokio::time::timeout(longest, consumer.commit()).await;
+        self.world.log.check(committing.is_ok(), || format!("a commit of {} took longer than it may", self.number));
+    }
+}
+
+async fn receive(consumer: &mut Consumer, whole_batch: bool) -> kavka::Result<(TopicPartition, Vec<i64>)> {
+    if whole_batch {
+        let batch = consumer.next_batch().await?;
+        let offsets = batch.iter().map(|record| record.offset().0).collect();
+        Ok((batch.topic_partition().clone(), offsets))
+    } else {
+        let record = consumer.recv().await?;
+        Ok((record.topic_partition().clone(), vec![record.offset().0]))
+    }
+}
+
+/// Runs a group whose members come and go during the trouble; one at least is left, until told to end.
+pub(crate) async fn churn(world: Arc<World>, plan: GroupPlan, ledger: Arc<Ledger>, mut dice: Dice, end: oneshot::Receiver<()>) {
+    let mut members: Vec<_> = (0..plan.members)
+        .map(|number| Member::join(&world, &plan, &ledger, usize::try_from(number).unwrap(), &mut dice))
+        .collect();
+    let mut next = members.len();
+    for _ in 0..plan.changes {
+        sleep(dice.millis(100..=2 * world.plan.trouble.as_millis() as u64 / plan.changes)).await;
+        if members.len() > 1 && dice.once_in(2) {
+            let member = members.swap_remove(usize::try_from(dice.next() % members.len() as u64).unwrap());
+            if dice.once_in(2) { member.die(&ledger).await } else { member.leave().await }
+        } else {
+            members.push(Member::join(&world, &plan, &ledger, next, &mut dice));
+            next += 1;
+        }
+    }
+    let _ = end.await;
+    for member in members {
+        member.leave().await;
+    }
+}

@@ -1,0 +1,214 @@
+//! A value that one part publishes and others watch, as tokio's channel of this name, but for one thing: those who wait are
+//! woken in the order in which they began to. Tokio wakes its eight lists of waiters by chance, and then no run is like another.
+
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::Notify;
+
+/// Publishes; whoever watches hears of its end.
+#[derive(Debug)]
+pub(crate) struct Sender<T>(Arc<Shared<T>>);
+
+/// Watches.
+#[derive(Debug)]
+pub(crate) struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    seen: u64,
+}
+
+/// Nothing will be published any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended;
+
+/// Keeps the value from being changed: not to be held for long.
+#[derive(Debug)]
+pub(crate) struct Ref<'a, T>(RwLockReadGuard<'a, State<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: RwLock<State<T>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: T,
+    version: u64,
+    has_ended: bool,
+}
+
+/// Both ends.
+pub(crate) fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
+    let sender = Sender::new(value);
+    let receiver = sender.subscribe();
+    (sender, receiver)
+}
+
+impl<T> Sender<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let state = RwLock::new(State { value, version: 0, has_ended: false });
+        Self(Arc::new(Shared { state, changed: Notify::new() }))
+    }
+
+    /// A receiver that has seen the present value.
+    pub(crate) fn subscribe(&self) -> Receiver<T> {
+        let seen = self.0.read().version;
+        Receiver { shared: Arc::clone(&self.0), seen }
+    }
+
+    pub(crate) fn borrow(&self) -> Ref<'_, T> {
+        Ref(self.0.read())
+    }
+
+    pub(crate) fn send_replace(&self, value: T) {
+        self.send_modify(|old| *old = value);
+    }
+
+    pub(crate) fn send_modify(&self, modify: impl FnOnce(&mut T)) {
+        self.send_if_modified(|value| {
+            modify(value);
+            true
+        });
+    }
+
+    /// Tells the receivers only if `modify` says that something has changed.
+    pub(crate) fn send_if_modified(&self, modify: impl FnOnce(&mut T) -> bool) {
+        {
+            let mut state = self.0.write();
+            if !modify(&mut state.value) {
+                return;
+            }
+            state.version += 1;
+        }
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.0.write().has_ended = true;
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn borrow(&self) -> Ref<'_, T> {
+        Ref(self.shared.read())
+    }
+
+    /// The value, which counts as seen.
+    pub(crate) fn borrow_and_update(&mut self) -> Ref<'_, T> {
+        let state = self.shared.read();
+        self.seen = state.version;
+        Ref(state)
+    }
+
+    /// Waits for a value that was not seen yet.
+    ///
+    /// # Errors
+    /// Ended if there is none and will be none.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn changed(&mut self) -> Result<(), Ended> {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let state = self.shared.read();
+                if state.version != self.seen {
+                    self.seen = state.version;
+                    return Ok(());
+                }
+                if state.has_ended {
+                    return Err(Ended);
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for a value of which `is_wanted` holds, the present one included; by now it may have been followed by another.
+    ///
+    /// # Errors
+    /// Ended if none came.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn wait_for(&mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Ref<'_, T>, Ended> {
+        loop {
+            let is_there = is_wanted(&self.borrow_and_update());
+            if is_there {
+                return Ok(self.borrow());
+            }
+            self.changed().await?;
+        }
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), seen: self.seen }
+    }
+}
+
+impl<T> Shared<T> {
+    fn read(&self) -> RwLockReadGuard<'_, State<T>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State<T>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_wait_are_woken_in_their_order() {
+        let (sender, receiver) = channel(0);
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let waiting: Vec<_> = (0..50)
+            .map(|number| {
+                let (mut receiver, woken) = (receiver.clone(), Arc::clone(&woken));
+                tokio::spawn(async move {
+                    receiver.changed().await.unwrap();
+                    woken.lock().unwrap().push(number);
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        sender.send_replace(1);
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(*woken.lock().unwrap(), (0..50).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_change_before_waiting_is_not_missed_and_the_end_is_told_after_it() {
+        let (sender, mut receiver) = channel(0);
+        sender.send_replace(1);
+        sender.send_if_modified(|_| false);
+        drop(sender);
+        assert_eq!(receiver.changed().await, Ok(()));
+        assert_eq!(*receiver.borrow(), 1);
+        assert_eq!(receiver.changed().await, Err(Ended));
+        assert_eq!(receiver.wait_for(|value| *value == 1).await.map(|value| *value), Ok(1));
+        assert!(receiver.wait_for(|value| *value == 2).await.is_err());
+    }
+}
