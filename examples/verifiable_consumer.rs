@@ -226,7 +226,11 @@ async fn consume<W: Write>(
             closed = &mut closing => break closed,
         }
     };
-    ended = ended.and(closed.map_err(Stop::from));
+    match closed {
+        // Who was asked to end has ended, also where no coordinator is left to say goodbye to.
+        Err(error) if was_asked => eprintln!("verifiable_consumer: {error}"),
+        closed => ended = ended.and(closed.map_err(Stop::from)),
+    }
     member.events.emit("shutdown_complete", Value::Null)?;
     if !was_asked {
         // Java's says so when its process ends, whatever the reason.

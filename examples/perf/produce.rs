@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kavka::{Client, Producer, ProducerConfig, Record};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::PATIENCE;
 use super::common::signal::Interrupt;
@@ -22,6 +23,9 @@ const CHUNK: u64 = 256;
 
 /// Chunks that may wait for the observer: no more of them than this many are in flight in a producer of usual memory.
 const CHUNKS: usize = 16_384;
+
+/// How long after a signal what was sent may still be acknowledged.
+const IMPATIENCE: Duration = Duration::from_secs(10);
 
 /// How often something becomes due.
 const TICK: Duration = Duration::from_millis(1);
@@ -85,6 +89,27 @@ pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt
         };
         tasks.push((sender, observer));
     }
+    let mut verdicts = pin!(gather(tasks, producer.clone()));
+    let mut impatient = interrupt.clone();
+    let mut tally = tokio::select! {
+        tally = &mut verdicts => tally?,
+        () = async { impatient.received().await; tokio::time::sleep(IMPATIENCE).await } => {
+            // Then all that is open fails.
+            let _ = producer.clone().close(Duration::ZERO).await;
+            verdicts.await?
+        }
+    };
+    progress.stop();
+    if !interrupt.is_received() {
+        tally.lose(options.records);
+    }
+    let report = Report::produced(tally, options.size);
+    let _ = producer.close(PATIENCE).await;
+    Ok(report)
+}
+
+/// Waits for the senders, then for the last verdict.
+async fn gather(tasks: Vec<(JoinHandle<Tally>, JoinHandle<Tally>)>, producer: Producer) -> Outcome<Tally> {
     let mut tally = Tally::default();
     let mut observers = Vec::new();
     for (sender, observer) in tasks {
@@ -96,13 +121,7 @@ pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt
     for observer in observers {
         tally.merge(observer.await.map_err(Stop::failure)?);
     }
-    progress.stop();
-    if !interrupt.is_received() {
-        tally.lose(options.records);
-    }
-    let report = Report::produced(tally, options.size);
-    let _ = producer.close(PATIENCE).await;
-    Ok(report)
+    Ok(tally)
 }
 
 async fn warm_up(options: &Options, producer: &Producer, values: &Values, interrupt: &Interrupt) -> Outcome<()> {
