@@ -11,6 +11,7 @@ use kavka::{ClientConfig, Properties};
 
 pub(crate) mod arguments;
 pub(crate) mod embedded;
+pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod signal;
 
