@@ -34,7 +34,9 @@ pub use ids::{
     TopicPartition,
 };
 pub use net::{Connecting, Connector, Io};
-pub use producer::{Acks, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, TopicPartitions};
+pub use producer::{
+    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, TopicPartitions,
+};
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::adaptive::ForReply;
+
 /// Names a batch: orders the batches of a partition as their records were accepted.
 ///
 /// The parts of a split batch keep its birth; `first` is the index of their first record in it.
@@ -31,7 +33,7 @@ struct Queued {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Open { since: Instant },
+    Open { since: Instant, is_urgent: bool },
     Sealing,
     Sealed,
 }
@@ -54,8 +56,19 @@ pub(super) enum Head {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) linger: Duration,
+    /// Overrules `linger` for batches that are younger than a broker's last reply but one.
+    pub(super) for_reply: Option<ForReply>,
     /// Batches born up to here are due at once: a flush, or memory is exhausted.
     pub(super) due_up_to: Option<u64>,
+}
+
+impl Patience {
+    fn of_batch(&self, since: Instant) -> Duration {
+        match self.for_reply {
+            Some(reply) if reply.reply_before.is_none_or(|reply| since >= reply) => reply.longest,
+            _ => self.linger,
+        }
+    }
 }
 
 impl BatchId {
@@ -66,7 +79,14 @@ impl BatchId {
 
 impl Queue {
     pub(super) fn opened(&mut self, batch: BatchId, now: Instant) {
-        self.insert(batch, Stage::Open { since: now });
+        self.insert(batch, Stage::Open { since: now, is_urgent: false });
+    }
+
+    /// The batch is due at once.
+    pub(super) fn hurry(&mut self, batch: BatchId) {
+        if let Some(Queued { stage: Stage::Open { is_urgent, .. }, .. }) = self.find(batch) {
+            *is_urgent = true;
+        }
     }
 
     /// The batch takes no more records.
@@ -103,9 +123,9 @@ impl Queue {
     pub(super) fn head(&self, patience: Patience) -> Head {
         let Some(first) = self.0.front() else { return Head::Nothing };
         match first.stage {
-            Stage::Open { since } => {
-                let is_pressed = patience.due_up_to.is_some_and(|up_to| first.batch.birth <= up_to);
-                let due = if is_pressed { since } else { since + patience.linger };
+            Stage::Open { since, is_urgent } => {
+                let is_pressed = is_urgent || patience.due_up_to.is_some_and(|up_to| first.batch.birth <= up_to);
+                let due = if is_pressed { since } else { since + patience.of_batch(since) };
                 Head::Open { batch: first.batch, due }
             }
             Stage::Sealing => Head::Sealing,
@@ -132,7 +152,22 @@ mod tests {
     const LINGER: Duration = Duration::from_millis(5);
 
     fn patience(due_up_to: Option<u64>) -> Patience {
-        Patience { linger: LINGER, due_up_to }
+        Patience { linger: LINGER, for_reply: None, due_up_to }
+    }
+
+    #[test]
+    fn a_batch_younger_than_two_replies_waits_for_the_next() {
+        let last = Instant::now();
+        let longest = Duration::from_millis(9);
+        let patience = Patience { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..patience(None) };
+        for (since, wait) in [(last, longest), (last - Duration::from_micros(1), LINGER)] {
+            let mut queue = Queue::default();
+            let batch = BatchId::born(1);
+            queue.opened(batch, since);
+            assert_eq!(queue.head(patience), Head::Open { batch, due: since + wait });
+            queue.hurry(batch);
+            assert_eq!(queue.head(patience), Head::Open { batch, due: since });
+        }
     }
 
     #[test]

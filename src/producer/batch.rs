@@ -31,6 +31,8 @@ pub(super) struct Feed {
     pub(super) wall_clock: WallClock,
     /// `batch.size`, in bytes before compression.
     pub(super) batch_size: usize,
+    /// A record with more bytes of key and value does not wait for company.
+    pub(super) small_record: usize,
     pub(super) births: AtomicU64,
 }
 
@@ -63,6 +65,7 @@ struct OpenBatch {
     memory: Reservation,
     outcome: Arc<Outcome>,
     promise: Promise,
+    is_hurried: bool,
 }
 
 /// A batch that takes no more records.
@@ -91,6 +94,14 @@ pub(super) enum Refused {
     MoveOn(usize),
 }
 
+impl Feed {
+    #[inline]
+    fn is_large(&self, record: &Record<'_>) -> bool {
+        let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
+        payload > self.small_record
+    }
+}
+
 impl Slot {
     pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex) -> Self {
         Self { topic_partition, index, queued: AtomicU32::new(0), open: Mutex::default() }
@@ -106,6 +117,9 @@ impl Slot {
     ) -> Result<Appended, Refused> {
         let mut open = self.lock();
         let (index, timestamp) = self.push(&mut open, feed, record, is_unkeyed, spare)?;
+        if feed.is_large(record) {
+            self.hurry(&mut open, feed);
+        }
         let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome));
         Ok(Appended { outcome: outcome.ok_or(Refused::NoRoom(0))?, index, timestamp })
     }
@@ -123,6 +137,7 @@ impl Slot {
         let first = records.next().ok_or(Refused::NoRoom(0))?;
         let (index, timestamp) = self.push(&mut open, feed, first, is_unkeyed, spare)?;
         let mut count = 1;
+        let mut has_large = feed.is_large(first);
         let Open { batch, unkeyed, clock, .. } = &mut *open;
         let batch = batch.as_mut().ok_or(Refused::NoRoom(0))?;
         for record in records {
@@ -132,8 +147,12 @@ impl Slot {
                 break;
             }
             count += 1;
+            has_large |= feed.is_large(record);
         }
         let outcome = Arc::clone(&batch.outcome);
+        if has_large {
+            self.hurry(&mut open, feed);
+        }
         Ok((Appended { outcome, index, timestamp }, count))
     }
 
@@ -143,6 +162,16 @@ impl Slot {
         let taken = open.batch.take_if(|current| current.id == batch)?;
         open.last_len = taken.records.len();
         Some(taken.close())
+    }
+
+    /// Has the open batch sent as soon as that is possible.
+    #[cold]
+    fn hurry(&self, open: &mut Open, feed: &Feed) {
+        if let Some(batch) = &mut open.batch
+            && !std::mem::replace(&mut batch.is_hurried, true)
+        {
+            feed.inbox.push(Event::Hurried { partition: self.index, batch: batch.id });
+        }
     }
 
     /// How many batches have no verdict yet.
@@ -220,7 +249,7 @@ impl Slot {
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());
         let records = RecordsBuilder::with_capacity(memory.bytes().saturating_sub(HEADER_LEN));
         let room = memory.bytes();
-        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise });
+        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
         feed.inbox.push(Event::Opened { partition: self.index, batch: id });
         Ok(())

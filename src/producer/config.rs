@@ -11,6 +11,7 @@ use crate::ids::PartitionId;
 use crate::record::Record;
 use crate::wire::compress::Compression;
 
+use super::adaptive::AdaptiveBatching;
 use super::partitioner::{Partitioner, TopicPartitions};
 
 /// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
@@ -28,6 +29,8 @@ pub struct ProducerConfig {
     /// `None`: not said by the user, see [`ProducerConfig::is_idempotent`].
     pub(crate) enable_idempotence: Option<bool>,
     pub(crate) linger: Duration,
+    /// `None`: `linger` decides.
+    pub(crate) adaptive_batching: Option<AdaptiveBatching>,
     pub(crate) batch_size: usize,
     pub(crate) buffer_memory: usize,
     pub(crate) max_block: Duration,
@@ -126,6 +129,15 @@ impl ProducerConfig {
     #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = bounded(linger);
+        self
+    }
+
+    /// Lets the producer decide how long a batch waits, in place of `linger.ms` (ours; default `None`).
+    ///
+    /// For services whose rate varies: a lone record leaves at once, and records that come fast are packed.
+    #[must_use]
+    pub fn adaptive_batching(mut self, adaptive: impl Into<Option<AdaptiveBatching>>) -> Self {
+        self.adaptive_batching = adaptive.into();
         self
     }
 
@@ -278,6 +290,9 @@ impl ProducerConfig {
             let (memory, batch) = (self.buffer_memory, self.batch_size);
             return Err(Error::config(format!("buffer.memory is {memory}: at least batch.size, which is {batch}, is allowed")));
         }
+        if let Some(adaptive) = &self.adaptive_batching {
+            adaptive.check()?;
+        }
         if self.is_idempotent() {
             self.check_idempotence()?;
         }
@@ -363,6 +378,7 @@ impl Default for ProducerConfig {
             acks: Acks::All,
             enable_idempotence: None,
             linger: Duration::from_millis(5),
+            adaptive_batching: None,
             batch_size: 16_384,
             buffer_memory: 32 * 1024 * 1024,
             max_block: Duration::from_secs(60),

@@ -19,6 +19,11 @@ pub(super) enum Event {
         partition: PartitionIndex,
         batch: Box<ClosedBatch>,
     },
+    /// A batch holds a record that does not wait for company.
+    Hurried {
+        partition: PartitionIndex,
+        batch: BatchId,
+    },
     /// Somebody sends to a topic that is not known, or not any more.
     Wanted(TopicName),
     /// Somebody waits for memory.
@@ -28,7 +33,7 @@ pub(super) enum Event {
     Abort(oneshot::Sender<()>),
 }
 
-/// A queue that the memory of the producer bounds: each batch stands in it twice at most.
+/// A queue that the memory of the producer bounds: each batch stands in it three times at most.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     events: Mutex<Vec<Event>>,

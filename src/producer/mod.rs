@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 mod accumulator;
+mod adaptive;
 mod batch;
 mod config;
 mod delivery;
@@ -29,6 +30,7 @@ mod stats;
 mod task;
 mod topics;
 
+pub use adaptive::AdaptiveBatching;
 pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
 pub use partitioner::{Partitioner, TopicPartitions};
@@ -100,6 +102,7 @@ impl Producer {
             wall_clock: cluster.wall_clock().clone(),
             // A batch must leave room in a request, and never wait for more memory than there is.
             batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
+            small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
             births: AtomicU64::new(0),
         };
         let shared =

@@ -116,6 +116,11 @@ impl Ready {
         self.timers.first().map(|(time, _)| *time)
     }
 
+    /// Whether requests are on their way to a broker.
+    pub(super) fn is_busy(&self, broker: BrokerId) -> bool {
+        self.brokers.get(&broker).is_some_and(|outbox| outbox.in_flight > 0)
+    }
+
     fn judge(&mut self, broker: BrokerId) {
         let Some(outbox) = self.brokers.get(&broker) else { return };
         if outbox.in_flight < self.max_in_flight && !outbox.ready.is_empty() {

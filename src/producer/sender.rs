@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::accumulator::{BatchId, Head, Patience, Queue};
+use super::adaptive::{Adaptive, AdaptiveBatching};
 use super::ready::{PartitionIndex, Place, Ready};
 use super::sequence::{Effect, Ending, Identity, Sequences, Stamp};
 use crate::clock::Random;
@@ -28,6 +29,8 @@ use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
 pub(super) struct Settings {
     pub(super) is_idempotent: bool,
     pub(super) linger: Duration,
+    /// Decides in place of `linger`.
+    pub(super) adaptive: Option<AdaptiveBatching>,
     pub(super) delivery_timeout: Duration,
     pub(super) retries: u32,
     pub(super) retry_backoff: Duration,
@@ -124,6 +127,7 @@ pub(super) struct Sender {
     batches: BTreeMap<BatchId, Batch>,
     deadlines: BTreeSet<(Instant, BatchId)>,
     ready: Ready,
+    adaptive: Option<Adaptive>,
     requests: BTreeMap<RequestId, Request>,
     next_request: u64,
     producer: Producer,
@@ -157,6 +161,7 @@ struct Batch {
 struct Request {
     broker: BrokerId,
     batches: Vec<(PartitionIndex, BatchId)>,
+    sent: Instant,
 }
 
 /// What is known of the producer's identity.
@@ -191,6 +196,7 @@ impl Sender {
         };
         Self {
             ready: Ready::new(settings.max_in_flight),
+            adaptive: settings.adaptive.map(|targets| Adaptive::new(targets, now)),
             settings,
             random,
             now,
@@ -224,12 +230,24 @@ impl Sender {
         self.newest_birth = self.newest_birth.max(Some(batch.birth));
         self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, last_error: None });
         self.deadlines.insert((deadline, batch));
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.handle_records(0, now);
+        }
         if let Producer::Refused(error) = &self.producer {
             let error = error.clone();
             return self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
         }
         if let Some(state) = self.partition(partition) {
             state.queue.opened(batch, now);
+        }
+        self.look_at(partition);
+    }
+
+    /// A batch holds a record that does not wait for company.
+    pub(super) fn handle_hurry(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
+        self.now = now;
+        if let Some(state) = self.partition(partition) {
+            state.queue.hurry(batch);
         }
         self.look_at(partition);
     }
@@ -250,6 +268,9 @@ impl Sender {
         let Some(known) = self.batches.get_mut(&batch) else { return false };
         known.count = count;
         known.size = size;
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.handle_records(count, now);
+        }
         let partition = known.partition;
         if let Some(state) = self.partition(partition) {
             state.queue.sealed(batch);
@@ -274,7 +295,7 @@ impl Sender {
     /// A request has ended, with an answer for each of its batches in order; a missing one counts as not known.
     pub(super) fn handle_answers(&mut self, request: RequestId, answers: Vec<Answer>, now: Instant) {
         self.now = now;
-        let Some(Request { broker, batches }) = self.requests.remove(&request) else { return };
+        let Some(Request { broker, batches, sent }) = self.requests.remove(&request) else { return };
         self.ready.ended(broker);
         let mut answers = answers.into_iter();
         for (partition, batch) in batches {
@@ -284,6 +305,11 @@ impl Sender {
                 is_leader_stale: false,
             });
             self.handle_answer(broker, partition, batch, answer);
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            for partition in adaptive.handle_reply(broker, sent, now) {
+                self.look_at(partition);
+            }
         }
     }
 
@@ -405,7 +431,7 @@ impl Sender {
 
     /// Closes what is due at a broker; once that is sealed, makes a request of what is ready there.
     fn serve(&mut self, broker: BrokerId) {
-        let patience = self.patience();
+        let patience = self.patience(Some(broker));
         let round = self.ready.round(broker);
         let mut closed = Vec::new();
         for &partition in &round {
@@ -428,7 +454,7 @@ impl Sender {
         let mut size = 0;
         let mut batches = Vec::with_capacity(round.len());
         for partition in round {
-            let patience = self.patience();
+            let patience = self.patience(Some(broker));
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
             let next = step(state, &self.producer, patience, self.now);
             let (Step::Begin(batch) | Step::Resend(batch)) = next else {
@@ -453,7 +479,7 @@ impl Sender {
         let request = RequestId(self.next_request);
         self.next_request += 1;
         let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
-        self.requests.insert(request, Request { broker, batches: carried });
+        self.requests.insert(request, Request { broker, batches: carried, sent: self.now });
         for outgoing in &batches {
             self.look_at(outgoing.partition);
         }
@@ -547,7 +573,8 @@ impl Sender {
 
     /// Finds out what a partition waits for, and notes it.
     fn look_at(&mut self, partition: PartitionIndex) {
-        let patience = self.patience();
+        let leader = self.partitions.get(index(partition)).and_then(|state| state.leader);
+        let patience = self.patience(leader.map(|leader| leader.broker));
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         for batch in state.sequences.take_renumbered() {
             state.queue.put_back(batch);
@@ -568,6 +595,9 @@ impl Sender {
             (Step::Close(_) | Step::Begin(_) | Step::Resend(_), Some(leader)) => Place::At(leader.broker),
             (Step::AwaitEvent | Step::Close(_) | Step::Begin(_) | Step::Resend(_), _) => Place::Nowhere,
         };
+        if let (Step::AwaitTime(_), Some(leader), Some(adaptive)) = (next, leader, &mut self.adaptive) {
+            adaptive.handle_waiting(leader.broker, partition);
+        }
         let asks = next == Step::AwaitLeader && state.place != place;
         self.ready.put(partition, &mut state.place, place);
         if asks {
@@ -592,8 +622,24 @@ impl Sender {
         self.partitions.get_mut(index(partition))
     }
 
-    fn patience(&self) -> Patience {
-        Patience { linger: self.settings.linger, due_up_to: self.due_up_to }
+    /// How long open batches wait whose partition that broker leads.
+    fn patience(&self, leader: Option<BrokerId>) -> Patience {
+        let due_up_to = self.due_up_to;
+        match (&self.adaptive, leader) {
+            (Some(adaptive), Some(broker)) => {
+                let wait = adaptive.wait(broker, self.ready.is_busy(broker));
+                Patience { linger: wait.linger, for_reply: wait.for_reply, due_up_to }
+            }
+            _ => Patience { linger: self.settings.linger, for_reply: None, due_up_to },
+        }
+    }
+
+    /// How long a batch lingers, and whether it waits for replies instead: set, or decided for now.
+    pub(super) fn linger(&self) -> (Duration, bool) {
+        match &self.adaptive {
+            Some(adaptive) => (adaptive.linger(), adaptive.waits_for_replies()),
+            None => (self.settings.linger, false),
+        }
     }
 }
 

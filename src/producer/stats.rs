@@ -1,6 +1,7 @@
 //! What a producer counts, a batch at a time.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::memory::Memory;
 use crate::wire::batch::RecordsBuilder;
@@ -23,6 +24,10 @@ pub struct ProducerStats {
     pub retries: u64,
     /// Bytes of `buffer.memory` in use.
     pub memory_used: usize,
+    /// How long an open batch lingers, as adaptive batching has decided for now; zero without it.
+    pub adaptive_linger: Duration,
+    /// Whether, likewise, batches that are opened while a request is on its way wait for its reply.
+    pub waits_for_replies: bool,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +38,8 @@ pub(super) struct Counters {
     failed: AtomicU64,
     requests: AtomicU64,
     retries: AtomicU64,
+    linger_nanos: AtomicU64,
+    waits_for_replies: AtomicBool,
 }
 
 impl Counters {
@@ -54,6 +61,11 @@ impl Counters {
         self.retries.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn lingers(&self, (linger, waits_for_replies): (Duration, bool)) {
+        self.linger_nanos.store(u64::try_from(linger.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.waits_for_replies.store(waits_for_replies, Relaxed);
+    }
+
     pub(super) fn snapshot(&self, memory: &Memory) -> ProducerStats {
         ProducerStats {
             records: self.records.load(Relaxed),
@@ -63,6 +75,8 @@ impl Counters {
             requests: self.requests.load(Relaxed),
             retries: self.retries.load(Relaxed),
             memory_used: memory.size().saturating_sub(memory.free()),
+            adaptive_linger: Duration::from_nanos(self.linger_nanos.load(Relaxed)),
+            waits_for_replies: self.waits_for_replies.load(Relaxed),
         }
     }
 }

@@ -102,6 +102,9 @@ impl Task {
         let mut events = Vec::new();
         loop {
             self.act();
+            if self.shared.config.adaptive_batching.is_some() {
+                self.shared.stats.lingers(self.machine.linger());
+            }
             tokio::select! {
                 biased;
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.finish(done),
@@ -129,6 +132,7 @@ impl Task {
                 self.machine.handle_closed(batch.id, now);
                 self.seal(partition, *batch);
             }
+            Event::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
             Event::Pressed => self.machine.handle_pressure(now),
             Event::Flush(done) => {
                 let flush = FlushId(self.next_flush);
@@ -432,6 +436,7 @@ fn settings(shared: &Shared, cluster: &Cluster) -> Settings {
     Settings {
         is_idempotent: config.is_idempotent(),
         linger: config.linger,
+        adaptive: config.adaptive_batching,
         delivery_timeout: config.effective_delivery_timeout(client.request_timeout),
         retries: config.retries,
         retry_backoff: client.retry_backoff,

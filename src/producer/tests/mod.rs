@@ -1,5 +1,6 @@
 //! The machines of the producer against a model of a cluster: the rules by name, then random scripts.
 
+mod adaptive;
 mod model;
 mod random;
 mod rules;

@@ -22,6 +22,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         is_idempotent: true,
         linger: LINGER,
+        adaptive: None,
         delivery_timeout: DELIVERY,
         retries: u32::MAX,
         retry_backoff: Duration::from_millis(100),
@@ -196,6 +197,11 @@ impl World {
         let Some(records) = self.batches.get(&batch) else { return };
         let count = u32::try_from(records.end - records.start).unwrap();
         self.sender.handle_sealed(batch, count, 61 + 10 * usize::try_from(count).unwrap(), self.now);
+    }
+
+    /// How many records the open batch of a partition has.
+    pub(super) fn open_count(&self, partition: u32) -> u64 {
+        self.open.get(&partition).map_or(0, |(_, records)| records.end - records.start)
     }
 
     /// Carries out what the machine wants.

@@ -9,7 +9,7 @@ use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{Offset, PartitionId};
 use crate::net::{Connecting, Connector, Io};
-use crate::producer::{Acks, Delivery, Producer, ProducerConfig};
+use crate::producer::{Acks, AdaptiveBatching, Delivery, Producer, ProducerConfig};
 use crate::record::{Header, Record};
 use crate::wire::compress::Compression;
 
@@ -446,4 +446,34 @@ async fn a_refused_topic_is_said_at_once() {
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
     assert_eq!(error.written(), Some(Written::No));
     assert_eq!(error.place().partition.as_ref().map(ToString::to_string), Some("t-0".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_producer_lets_small_records_wait_at_high_rates_and_large_ones_never() {
+    let embedded = brokers(1).await;
+    let second = Duration::from_secs(1);
+    let targets = AdaptiveBatching::new().target_latency(second).target_throughput(500);
+    let producer = producer(&embedded, ProducerConfig::new().adaptive_batching(targets));
+    let took = async |value: &str| {
+        let begun = crate::runtime::now();
+        producer.send(to(0).value(value)).await.unwrap().await.unwrap();
+        crate::runtime::now() - begun
+    };
+    took("connects").await;
+    tokio::time::advance(second).await;
+    assert_eq!(took("alone").await, Duration::ZERO);
+    // A thousand a second is above the target throughput, so that all of the target latency is used.
+    let mut deliveries = Vec::new();
+    for number in 0..300 {
+        deliveries.push(producer.send(to(0).value(&number.to_string())).await.unwrap());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
+    }
+    all(deliveries).await;
+    assert!(producer.stats().adaptive_linger > second / 2, "{:?}", producer.stats().adaptive_linger);
+    let small = producer.send(to(0).value("small")).await.unwrap();
+    let large = took(&"x".repeat(2000)).await;
+    assert_eq!(large, Duration::ZERO);
+    assert!(small.try_get().is_some(), "it has gone along");
+    assert!(took("small").await > second / 2);
 }
