@@ -39,6 +39,7 @@ pub struct ProducerConfig {
     pub(crate) max_request_size: usize,
     pub(crate) max_in_flight_requests_per_connection: usize,
     pub(crate) retries: u32,
+    pub(crate) answered_retries: u32,
     pub(crate) compression: Compression,
     /// `None`: Kafka's own way.
     pub(crate) partitioner: Option<Arc<dyn Partitioner>>,
@@ -197,6 +198,17 @@ impl ProducerConfig {
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Sets how often a batch is sent again after its leader answered with an error that may pass, such as too few in-sync replicas
+    /// (ours; default as `retries`).
+    ///
+    /// Failures without an answer, and those of a broker that does not lead the partition, do not count: a restart of the cluster
+    /// uses none of these.
+    #[must_use]
+    pub fn answered_retries(mut self, retries: u32) -> Self {
+        self.answered_retries = retries;
         self
     }
 
@@ -386,6 +398,7 @@ impl Default for ProducerConfig {
             max_request_size: 1024 * 1024,
             max_in_flight_requests_per_connection: MOST_IN_FLIGHT,
             retries: 2_147_483_647,
+            answered_retries: u32::MAX,
             compression: Compression::NONE,
             partitioner: None,
             partitioner_ignore_keys: false,

@@ -33,6 +33,7 @@ pub(super) struct Settings {
     pub(super) adaptive: Option<AdaptiveBatching>,
     pub(super) delivery_timeout: Duration,
     pub(super) retries: u32,
+    pub(super) answered_retries: u32,
     pub(super) retry_backoff: Duration,
     pub(super) retry_backoff_max: Duration,
     pub(super) max_in_flight: usize,
@@ -154,6 +155,8 @@ struct Batch {
     size: usize,
     deadline: Instant,
     failures: u32,
+    /// Those that a broker answered with an error of the batch, as its leader.
+    answered: u32,
     last_error: Option<Error>,
 }
 
@@ -228,7 +231,7 @@ impl Sender {
         self.now = now;
         let deadline = now + self.settings.delivery_timeout;
         self.newest_birth = self.newest_birth.max(Some(batch.birth));
-        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, last_error: None });
+        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0, last_error: None });
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.handle_records(0, now);
@@ -320,9 +323,9 @@ impl Sender {
         let Batch { partition, deadline, .. } = whole;
         self.deadlines.remove(&(deadline, batch));
         for &(part, count, size) in parts {
-            let failures = whole.failures;
+            let (failures, answered) = (whole.failures, whole.answered);
             let last_error = whole.last_error.clone();
-            self.batches.insert(part, Batch { partition, count, size, deadline, failures, last_error });
+            self.batches.insert(part, Batch { partition, count, size, deadline, failures, answered, last_error });
             self.deadlines.insert((deadline, part));
         }
         let parts: Vec<_> = parts.iter().map(|&(part, count, _)| (part, count)).collect();
@@ -490,7 +493,10 @@ impl Sender {
         let (failures, attempts_left) = match self.batches.get_mut(&batch) {
             Some(known) => {
                 known.failures += u32::from(!matches!(answer, Answer::Written { .. }));
-                (known.failures, known.failures <= self.settings.retries)
+                known.answered +=
+                    u32::from(matches!(&answer, Answer::Retry { error, is_leader_stale: false, .. } if error.code().is_some()));
+                let has_attempts = known.failures <= self.settings.retries && known.answered <= self.settings.answered_retries;
+                (known.failures, has_attempts)
             }
             None => (1, false),
         };

@@ -439,6 +439,7 @@ fn settings(shared: &Shared, cluster: &Cluster) -> Settings {
         adaptive: config.adaptive_batching,
         delivery_timeout: config.effective_delivery_timeout(client.request_timeout),
         retries: config.retries,
+        answered_retries: config.answered_retries,
         retry_backoff: client.retry_backoff,
         retry_backoff_max: client.retry_backoff_max,
         max_in_flight: config.max_in_flight_requests_per_connection,

@@ -25,6 +25,7 @@ pub(super) fn settings() -> Settings {
         adaptive: None,
         delivery_timeout: DELIVERY,
         retries: u32::MAX,
+        answered_retries: u32::MAX,
         retry_backoff: Duration::from_millis(100),
         retry_backoff_max: Duration::from_secs(1),
         max_in_flight: 5,

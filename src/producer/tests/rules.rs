@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::model::{DELIVERY, Fault, LINGER, World, settings};
-use crate::error::{Error, ErrorKind, Written};
+use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, Sequence};
 use crate::producer::sender::{Answer, FlushId, Settings};
 
@@ -350,6 +350,30 @@ fn retries_that_are_used_up_fail_the_batch() {
     world.wait(SECOND);
     world.serve(1, |_| Some(Fault::NotEnoughReplicas));
     assert_eq!(written(&world, 0), Some(Written::No));
+}
+
+#[test]
+fn only_what_a_leader_answered_uses_up_answered_retries() {
+    let mut world = World::ready(Settings { answered_retries: 1, ..settings() }, 1);
+    world.accept_batch(0, 1);
+    let answer = |world: &mut World, code: ErrorCode| {
+        let sent = world.wires.get_mut(&BrokerId(1)).and_then(|wire| wire.pop_front()).expect("one more attempt");
+        let is_leader_stale = code.needs_metadata_refresh();
+        let answers = vec![Answer::Retry { error: Error::broker(code), written: Written::No, is_leader_stale }];
+        world.sender.handle_answers(sent.request, answers, world.now);
+        world.run();
+        world.wait(2 * SECOND);
+    };
+    world.cut(1);
+    world.wait(SECOND);
+    world.refuse_connection(1);
+    world.wait(2 * SECOND);
+    answer(&mut world, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    answer(&mut world, ErrorCode::NOT_ENOUGH_REPLICAS);
+    assert!(world.verdicts.is_empty());
+    answer(&mut world, ErrorCode::NOT_ENOUGH_REPLICAS);
+    let error = world.verdicts[&0].as_ref().expect_err("the second answer of the leader was the last");
+    assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS));
 }
 
 #[test]
