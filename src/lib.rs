@@ -12,6 +12,7 @@ mod config;
 mod consumer;
 mod error;
 mod ids;
+pub mod mq;
 mod net;
 mod producer;
 mod record;

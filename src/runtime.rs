@@ -92,6 +92,52 @@ impl Runtime {
     }
 }
 
+/// A runtime on a thread of its own, which outlives the runtimes of those who use it, and ends when it is dropped.
+pub(crate) struct Background {
+    handle: Handle,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Background {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Config if the operating system gives no thread or no sockets.
+    pub(crate) fn start(name: &str) -> Result<Self> {
+        let refused = |error: std::io::Error| Error::config(format!("no thread for {name}: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        // It hears nothing but that the other end is gone.
+        let work = move || drop(runtime.block_on(stopped));
+        std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(refused)?;
+        Ok(Self { handle, _stop: stop })
+    }
+
+    /// Does something as if inside of the runtime.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _inside = self.handle.enter();
+        work()
+    }
+
+    /// Awaits something inside of the runtime; `None` if that ends before, or the work panics.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the work goes on.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.handle.spawn(work).await.ok()
+    }
+
+    /// [`Background::run`] for a thread that may wait.
+    pub(crate) fn block<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (done, told) = std::sync::mpsc::channel();
+        self.handle.spawn(async move {
+            let _nobody_waits = done.send(work.await);
+        });
+        told.recv().ok()
+    }
+}
+
 /// Lets other tasks run now and then, so that a caller in a loop that never has to wait does not keep its worker, on which the very
 /// task may wait that it keeps busy.
 #[inline]

@@ -1,0 +1,101 @@
+//! Topics: made, deleted, listed, looked for.
+
+use std::time::Duration;
+
+use super::config::Config;
+use super::error::{Code, During, Error, Result};
+use crate::admin::{self as client_admin, NewTopic};
+use crate::client::Client;
+use crate::error::ErrorCode;
+use crate::ids::TopicName;
+use crate::runtime;
+
+/// Administers topics. [`Client::admin`] can do more.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    admin: client_admin::Admin,
+}
+
+impl Admin {
+    pub(super) fn new(client: &Client, config: &Config) -> Self {
+        Self { admin: client.admin().timeout(patience(config)) }
+    }
+
+    /// Creates a topic; with what it is not told the cluster's own defaults.
+    ///
+    /// ```no_run
+    /// # async fn run(mq: kavka::mq::Mq) -> kavka::mq::Result<()> {
+    /// use kavka::NewTopic;
+    ///
+    /// mq.admin().create_topic(NewTopic::new("room-7").partitions(3).replication_factor(1).config("retention.ms", "86400000")).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// INVALID_TOPIC, AUTHORIZATION_FAILED and others for what the cluster says; [`Error::client_error`] has its code, such as
+    /// TOPIC_ALREADY_EXISTS.
+    pub async fn create_topic(&self, topic: NewTopic) -> Result<()> {
+        self.admin.create_topic(topic).await.map(drop).map_err(during)
+    }
+
+    /// Creates a topic unless there is one; tells whether it was created.
+    ///
+    /// # Errors
+    /// As [`Admin::create_topic`].
+    pub async fn ensure_topic(&self, topic: NewTopic) -> Result<bool> {
+        match self.admin.create_topic(topic).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Ok(false),
+            Err(error) => Err(during(error)),
+        }
+    }
+
+    /// Deletes a topic with all that is in it.
+    ///
+    /// # Errors
+    /// TOPIC_NOT_FOUND and others for what the cluster says.
+    pub async fn delete_topic(&self, name: &str) -> Result<()> {
+        let mut deleted = self.admin.delete_topics([name]).await.map_err(during)?;
+        match deleted.remove(&TopicName::from(name)) {
+            Some(deleted) => deleted.map_err(during),
+            None => Err(Error::new(Code::TopicNotFound, format!("the reply does not mention {name}"))),
+        }
+    }
+
+    /// The names of all topics that there are, Kafka's own left out.
+    ///
+    /// # Errors
+    /// CONNECTION_TIMEOUT if no broker answered in time.
+    pub async fn list_topics(&self) -> Result<Vec<TopicName>> {
+        let topics = self.admin.list_topics().await.map_err(during)?;
+        Ok(topics.into_iter().filter(|topic| !topic.is_internal).map(|topic| topic.name).collect())
+    }
+
+    /// Whether there is a topic.
+    ///
+    /// # Errors
+    /// CONNECTION_TIMEOUT if no broker answered in time; AUTHORIZATION_FAILED if it may not be seen.
+    pub async fn topic_exists(&self, name: &str) -> Result<bool> {
+        match self.admin.describe_topic(name).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => Ok(false),
+            Err(error) => Err(during(error)),
+        }
+    }
+}
+
+/// How long an administrative call, or a ping, may take.
+fn patience(config: &Config) -> Duration {
+    config.connection.dial_timeout.saturating_add(config.connection.read_timeout)
+}
+
+/// How long a broker takes to answer something small.
+pub(super) async fn ping(client: &Client, config: &Config) -> Result<Duration> {
+    let begun = runtime::now();
+    client.admin().timeout(patience(config)).describe_cluster().await.map_err(during)?;
+    Ok(runtime::now() - begun)
+}
+
+fn during(error: crate::error::Error) -> Error {
+    Error::from_client(error, During::Connect)
+}

@@ -1,0 +1,325 @@
+//! What a service does with messages, and what becomes of those it fails on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::{TopicName, TopicPartition};
+use crate::mq::error::Error;
+use crate::mq::message::Message;
+
+/// The future of a handler.
+pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// What a handler says of a message.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The message is done: go on.
+    Continue,
+    /// The message is done, and this handler wants no more.
+    Stop,
+    /// The message is not done: the handler's [`FailurePolicy`] decides.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<()> for Outcome {
+    fn from((): ()) -> Self {
+        Self::Continue
+    }
+}
+
+/// `true` goes on, `false` stops.
+impl From<bool> for Outcome {
+    fn from(goes_on: bool) -> Self {
+        if goes_on { Self::Continue } else { Self::Stop }
+    }
+}
+
+impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std::result::Result<T, E>> for Outcome {
+    fn from(result: std::result::Result<T, E>) -> Self {
+        match result {
+            Ok(outcome) => outcome.into(),
+            Err(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// Handles the messages of some topics.
+///
+/// An async closure that takes a [`Message`] is one; it returns `()`, a `bool` or a `Result` of either. Messages of one partition come
+/// one at a time and in order.
+pub trait Handler: Send + Sync + 'static {
+    /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed.
+    fn handle(&self, message: Message) -> HandlerFuture<'_>;
+
+    /// Hears that a partition, or with `None` the consumer, has met an error. Consuming goes on where that is possible.
+    fn failed(&self, error: Error, partition: Option<TopicPartition>) -> HandlerFuture<'_> {
+        tracing::warn!(%error, ?partition, "consuming failed");
+        Box::pin(std::future::ready(Outcome::Continue))
+    }
+}
+
+impl<F, Future_> Handler for F
+where
+    F: Fn(Message) -> Future_ + Send + Sync + 'static,
+    Future_: Future + Send + 'static,
+    Future_::Output: Into<Outcome>,
+{
+    fn handle(&self, message: Message) -> HandlerFuture<'_> {
+        let handling = self(message);
+        Box::pin(async move { handling.await.into() })
+    }
+}
+
+/// A handler that is told of messages and of errors: `(message, partition, error) -> go on?`. Made by [`callback`].
+#[derive(Debug)]
+pub struct Callback<F>(F);
+
+/// Makes a handler of a function that is told of messages and of errors, and answers whether to go on.
+///
+/// ```
+/// use kavka::mq::{self, Message};
+///
+/// let handler = mq::callback(|message: Option<Message>, partition, error| match (message, error) {
+///     (Some(message), _) => {
+///         println!("{}", message.text().unwrap_or("?"));
+///         true
+///     }
+///     (None, error) => {
+///         eprintln!("{partition:?}: {error:?}");
+///         false
+///     }
+/// });
+/// # let _: &dyn mq::Handler = &handler;
+/// ```
+pub fn callback<F>(function: F) -> Callback<F>
+where
+    F: Fn(Option<Message>, Option<TopicPartition>, Option<Error>) -> bool + Send + Sync + 'static,
+{
+    Callback(function)
+}
+
+impl<F> Handler for Callback<F>
+where
+    F: Fn(Option<Message>, Option<TopicPartition>, Option<Error>) -> bool + Send + Sync + 'static,
+{
+    fn handle(&self, message: Message) -> HandlerFuture<'_> {
+        let partition = message.topic_partition();
+        let goes_on = self.0(Some(message), partition, None);
+        Box::pin(std::future::ready(goes_on.into()))
+    }
+
+    fn failed(&self, error: Error, partition: Option<TopicPartition>) -> HandlerFuture<'_> {
+        let goes_on = self.0(None, partition, Some(error));
+        Box::pin(std::future::ready(goes_on.into()))
+    }
+}
+
+/// A handler of JSON values; made by [`json`].
+#[cfg(feature = "json")]
+pub struct Json<T, F>(F, std::marker::PhantomData<fn(T)>);
+
+#[cfg(feature = "json")]
+impl<T, F> std::fmt::Debug for Json<T, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Json")
+    }
+}
+
+/// Makes a handler of an async function that takes a value, read from JSON, and the message it came in.
+///
+/// A value that cannot be read fails with DESERIALIZATION_FAILED, and is not tried again: the policy's last resort follows at once.
+#[cfg(feature = "json")]
+pub fn json<T, F, Future_>(function: F) -> Json<T, F>
+where
+    T: serde::de::DeserializeOwned + 'static,
+    F: Fn(T, Message) -> Future_ + Send + Sync + 'static,
+    Future_: Future + Send + 'static,
+    Future_::Output: Into<Outcome>,
+{
+    Json(function, std::marker::PhantomData)
+}
+
+#[cfg(feature = "json")]
+impl<T, F, Future_> Handler for Json<T, F>
+where
+    T: serde::de::DeserializeOwned + 'static,
+    F: Fn(T, Message) -> Future_ + Send + Sync + 'static,
+    Future_: Future + Send + 'static,
+    Future_::Output: Into<Outcome>,
+{
+    fn handle(&self, message: Message) -> HandlerFuture<'_> {
+        use crate::mq::error::Code;
+        match serde_json::from_slice(message.value.as_deref().unwrap_or_default()) {
+            Ok(value) => {
+                let handling = self.0(value, message);
+                Box::pin(async move { handling.await.into() })
+            }
+            Err(error) => {
+                let text = format!("{} holds no such JSON: {error}", message.topic);
+                let error = Error::new(Code::DeserializationFailed, text).with_source(error);
+                Box::pin(std::future::ready(Outcome::Failed(Box::new(error))))
+            }
+        }
+    }
+}
+
+/// What becomes of a message whose handler fails: it is tried again after growing pauses, and then there is a last resort.
+///
+/// Meanwhile its partition waits, as order is kept; other partitions go on if the handler runs several at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailurePolicy {
+    pub(super) retries: u32,
+    pub(super) backoff: Duration,
+    pub(super) longest_backoff: Duration,
+    pub(super) resort: LastResort,
+}
+
+/// What becomes of a message in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LastResort {
+    Stop,
+    Skip,
+    DeadLetter(TopicName),
+}
+
+impl FailurePolicy {
+    /// Tries again so many times, after 100 ms and twice as long each time, up to 10 s; then the handler stops.
+    pub fn retry(times: u32) -> Self {
+        Self {
+            retries: times,
+            backoff: Duration::from_millis(100),
+            longest_backoff: Duration::from_secs(10),
+            resort: LastResort::Stop,
+        }
+    }
+
+    /// Stops the handler at the first failure; the message stays uncommitted, and comes again to whoever consumes next.
+    pub fn stop() -> Self {
+        Self::retry(0)
+    }
+
+    /// Logs the first failure, and passes the message over.
+    pub fn skip() -> Self {
+        Self::retry(0).then_skip()
+    }
+
+    /// Sends the message to another topic at the first failure.
+    pub fn dead_letter(topic: impl Into<TopicName>) -> Self {
+        Self::retry(0).then_dead_letter(topic)
+    }
+
+    /// Sets the first pause, and the longest.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = first;
+        self.longest_backoff = longest;
+        self
+    }
+
+    /// Passes the message over when no attempt is left.
+    #[must_use]
+    pub fn then_skip(mut self) -> Self {
+        self.resort = LastResort::Skip;
+        self
+    }
+
+    /// Sends the message to another topic when no attempt is left, with headers that tell where it came from and why.
+    #[must_use]
+    pub fn then_dead_letter(mut self, topic: impl Into<TopicName>) -> Self {
+        self.resort = LastResort::DeadLetter(topic.into());
+        self
+    }
+
+    /// The pause before an attempt; `None` if there is none left. `failures` begins with 1.
+    pub(super) fn pause(&self, failures: u32) -> Option<Duration> {
+        let doubled = self.backoff.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        (failures <= self.retries).then(|| doubled.min(self.longest_backoff))
+    }
+}
+
+/// Three more attempts, then the handler stops: no message is lost without somebody having said so.
+impl Default for FailurePolicy {
+    fn default() -> Self {
+        Self::retry(3)
+    }
+}
+
+/// How a handler is run; see [`Consumer::subscribe_with`](super::Consumer::subscribe_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandlerOptions {
+    pub(super) policy: FailurePolicy,
+    /// 0 counts as 1.
+    pub(super) parallel: usize,
+}
+
+impl HandlerOptions {
+    /// One message at a time, and [`FailurePolicy::default`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what becomes of messages that the handler fails on.
+    #[must_use]
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Handles messages of up to so many partitions at the same time (default 1).
+    #[must_use]
+    pub fn partitions_in_parallel(mut self, partitions: usize) -> Self {
+        self.parallel = partitions;
+        self
+    }
+}
+
+/// Which topics a handler takes.
+#[derive(Clone, Debug)]
+pub(super) enum Topics {
+    Named(Vec<TopicName>),
+    Pattern { text: String, regex: regex_lite::Regex },
+}
+
+/// A handler and its topics.
+pub(super) struct Registered {
+    pub(super) id: u64,
+    pub(super) topics: Topics,
+    pub(super) handler: Arc<dyn Handler>,
+    pub(super) options: HandlerOptions,
+}
+
+impl Topics {
+    pub(super) fn take(&self, topic: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name.as_str() == topic),
+            Self::Pattern { regex, .. } => regex.is_match(topic),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end() {
+        let policy = FailurePolicy::retry(4).backoff(Duration::from_millis(100), Duration::from_millis(300));
+        let pauses: Vec<_> = (1..=5).map(|failures| policy.pause(failures).map(|pause| pause.as_millis())).collect();
+        assert_eq!(pauses, [Some(100), Some(200), Some(300), Some(300), None]);
+        assert_eq!(FailurePolicy::skip().pause(1), None);
+    }
+
+    #[test]
+    fn a_handler_may_answer_in_several_ways() {
+        assert!(matches!(Outcome::from(()), Outcome::Continue));
+        assert!(matches!(Outcome::from(true), Outcome::Continue));
+        assert!(matches!(Outcome::from(false), Outcome::Stop));
+        assert!(matches!(Outcome::from(Ok::<_, std::io::Error>(false)), Outcome::Stop));
+        assert!(matches!(Outcome::from(Err::<(), _>("no")), Outcome::Failed(_)));
+    }
+}

@@ -1,0 +1,496 @@
+//! Receiving messages: handlers for topics, on one consumer of a group.
+//!
+//! ```text
+//!  crate::Consumer ─▶ task ─▶ lane (handler, partitions) ─▶ worker ─▶ Handler ─▶ done ─▶ committed
+//!                      ▲         bounded; a full one pauses its partitions             (progress)
+//!  group ─ rebalance ──┴─▶ finish what is in hand, commit, let go
+//! ```
+//! Offsets of messages that handlers have finished are committed here, every `auto_commit_interval`, before partitions go, and at the
+//! end: at least once, and a message that was handed over but not finished comes again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+mod handler;
+mod lanes;
+mod progress;
+mod task;
+
+pub use handler::{Callback, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
+#[cfg(feature = "json")]
+pub use handler::{Json, json};
+
+use super::config::{Config, invalid};
+use super::error::{Code, During, Error, Result};
+use super::metrics::{ConsumerMeter, ConsumerMetrics, PartitionMetrics};
+use crate::client::Client;
+use crate::consumer::ConsumerHandle;
+use crate::ids::{Offset, TopicName, TopicPartition};
+use crate::producer;
+use crate::runtime::{self, Runtime};
+use handler::{Registered, Topics};
+use progress::Progress;
+
+/// Receives messages as one member of a group; cheap to clone.
+///
+/// A message goes to the first handler whose topics have its own. Dropping the last clone ends everything at once, without
+/// committing: see [`Consumer::close`].
+#[derive(Clone)]
+pub struct Consumer {
+    owner: Arc<Owner>,
+}
+
+/// Ends the tasks with the last handle; the tasks do not hold it.
+struct Owner {
+    shared: Arc<Shared>,
+    runtime: Runtime,
+    _client: Option<Client>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.runtime.cancel();
+    }
+}
+
+/// What the handle, the tasks and the group's listener share.
+struct Shared {
+    handle: ConsumerHandle,
+    client: Client,
+    config: Config,
+    handlers: Mutex<Handlers>,
+    /// Rings when `handlers` has changed.
+    changed: Notify,
+    /// Rings for all when a handler has gone.
+    stopped: Notify,
+    progress: Mutex<Progress>,
+    /// Rings for all when a message has ended.
+    freed: Notify,
+    /// Rings when a lane that was full has room.
+    room: Notify,
+    is_full: std::sync::atomic::AtomicBool,
+    /// By the user; others are paused while their lane is full.
+    paused: Mutex<BTreeSet<TopicPartition>>,
+    lag: Mutex<BTreeMap<TopicPartition, u64>>,
+    meter: ConsumerMeter,
+    dead_letters: OnceCell<producer::Producer>,
+    closing: CancellationToken,
+    close_by: OnceLock<Instant>,
+}
+
+#[derive(Default)]
+struct Handlers {
+    list: Vec<Arc<Registered>>,
+    next_id: u64,
+}
+
+impl Consumer {
+    /// Makes a consumer with a client of its own, which ends with it.
+    ///
+    /// # Errors
+    /// MISSING_CONFIG without `consumer.group_id`; INVALID_CONFIG names the key.
+    pub fn new(config: impl Into<Config>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let client = Client::new(config.client()?).map_err(invalid)?;
+        Self::on(&client, &config, Some(client.clone()))
+    }
+
+    pub(super) fn on(client: &Client, config: &Config, own: Option<Client>) -> Result<Self> {
+        let consumer = client.consumer(config.core_consumer()?).map_err(invalid)?;
+        let runtime = Runtime::current(false).map_err(invalid)?;
+        let shared = Arc::new(Shared {
+            handle: consumer.handle(),
+            client: client.clone(),
+            config: config.clone(),
+            handlers: Mutex::default(),
+            changed: Notify::new(),
+            stopped: Notify::new(),
+            progress: Mutex::default(),
+            freed: Notify::new(),
+            room: Notify::new(),
+            is_full: false.into(),
+            paused: Mutex::default(),
+            lag: Mutex::default(),
+            meter: ConsumerMeter::new(config.monitoring.enable_metrics, runtime::now()),
+            dead_letters: OnceCell::new(),
+            closing: CancellationToken::new(),
+            close_by: OnceLock::new(),
+        });
+        consumer.rebalance_listener(task::Listener(Arc::downgrade(&shared)));
+        runtime.spawn(task::run(Arc::clone(&shared), consumer, runtime.child()));
+        runtime.spawn(task::keep_house(Arc::clone(&shared)));
+        Ok(Self { owner: Arc::new(Owner { shared, runtime, _client: own }) })
+    }
+
+    /// Has a handler take the messages of topics, one at a time, with [`FailurePolicy::default`].
+    ///
+    /// ```no_run
+    /// # fn run(consumer: kavka::mq::Consumer) -> kavka::mq::Result<()> {
+    /// use kavka::mq::Message;
+    ///
+    /// consumer.subscribe(["chat-messages"], async |message: Message| {
+    ///     println!("{}: {}", message.topic, message.text().unwrap_or("?"));
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// INVALID_CONFIG if another handler has one of the topics, or a name is impossible; CONSUMER_CLOSED.
+    pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
+        self.subscribe_with(topics, HandlerOptions::new(), handler)
+    }
+
+    /// [`Consumer::subscribe`] with a policy for failures, or several partitions at once.
+    ///
+    /// # Errors
+    /// As [`Consumer::subscribe`].
+    pub fn subscribe_with<T: Into<TopicName>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+        options: HandlerOptions,
+        handler: impl Handler,
+    ) -> Result<()> {
+        let topics: Vec<TopicName> = topics.into_iter().map(Into::into).collect();
+        if topics.is_empty() {
+            return Err(Error::new(Code::InvalidConfig, "no topic is named: one or more are needed"));
+        }
+        self.shared().register(Topics::Named(topics), options, Arc::new(handler))
+    }
+
+    /// Has a handler take the messages of all topics, now or later, whose whole name matches a regular expression.
+    ///
+    /// # Errors
+    /// INVALID_CONFIG if the pattern cannot be read; CONSUMER_CLOSED.
+    pub fn subscribe_pattern(&self, pattern: &str, options: HandlerOptions, handler: impl Handler) -> Result<()> {
+        let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            Error::new(Code::InvalidConfig, format!("the pattern {pattern:?} is no regular expression: {error}"))
+        })?;
+        self.shared().register(Topics::Pattern { text: pattern.to_owned(), regex }, options, Arc::new(handler))
+    }
+
+    /// Takes topics from their handlers; a handler without a topic ends when its message in hand is done.
+    ///
+    /// # Errors
+    /// CONSUMER_CLOSED.
+    pub fn unsubscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
+        let topics: BTreeSet<TopicName> = topics.into_iter().map(Into::into).collect();
+        self.shared().change(|handlers| {
+            for registered in &mut handlers.list {
+                let Topics::Named(names) = &registered.topics else { continue };
+                if names.iter().any(|name| topics.contains(name)) {
+                    let left = names.iter().filter(|name| !topics.contains(*name)).cloned().collect();
+                    *registered = Arc::new(Registered {
+                        topics: Topics::Named(left),
+                        handler: Arc::clone(&registered.handler),
+                        options: registered.options.clone(),
+                        id: registered.id,
+                    });
+                }
+            }
+            handlers.list.retain(|registered| !matches!(&registered.topics, Topics::Named(names) if names.is_empty()));
+        })
+    }
+
+    /// Ends every handler, and leaves the group.
+    ///
+    /// # Errors
+    /// CONSUMER_CLOSED.
+    pub fn unsubscribe_all(&self) -> Result<()> {
+        self.shared().change(|handlers| handlers.list.clear())
+    }
+
+    /// Waits until no handler is left: all have stopped, or the consumer is closed.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn stopped(&self) {
+        let shared = self.shared();
+        loop {
+            let stopped = shared.stopped.notified();
+            tokio::pin!(stopped);
+            stopped.as_mut().enable();
+            if shared.handlers().list.is_empty() || shared.closing.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = stopped => {}
+                () = shared.closing.cancelled() => return,
+            }
+        }
+    }
+
+    /// Stops taking messages of partitions until [`Consumer::resume`]; those that wait for their handler already still come.
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    pub fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let shared = self.shared();
+        shared.handle.pause(partitions).map_err(unassigned)?;
+        lock(&shared.paused).extend(partitions.iter().cloned());
+        Ok(())
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    pub fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let shared = self.shared();
+        lock(&shared.paused).retain(|paused| !partitions.contains(paused));
+        shared.handle.resume(partitions).map_err(unassigned)
+    }
+
+    /// Commits everything that handlers have finished, and waits until it is committed.
+    ///
+    /// # Errors
+    /// OFFSET_COMMIT_FAILED, REBALANCE_IN_PROGRESS and others for what the coordinator says; TIMEOUT.
+    pub async fn commit(&self) -> Result<()> {
+        self.shared().commit_done(None).await
+    }
+
+    /// Commits an offset, the next to consume, and waits until it is committed.
+    ///
+    /// # Errors
+    /// As [`Consumer::commit`].
+    pub async fn commit_offset(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
+        self.commit_offsets([(partition.clone(), offset.into())]).await
+    }
+
+    /// Commits offsets, each the next to consume, and waits until they are committed.
+    ///
+    /// # Errors
+    /// As [`Consumer::commit`].
+    pub async fn commit_offsets(&self, offsets: impl IntoIterator<Item = (TopicPartition, Offset)>) -> Result<()> {
+        self.shared().commit_offsets(offsets.into_iter().collect()).await
+    }
+
+    /// What the group has committed for a partition, if anything.
+    ///
+    /// # Errors
+    /// TIMEOUT, or what the coordinator refuses.
+    pub async fn committed_offset(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
+        let committed = self.shared().handle.committed([partition.clone()]).await;
+        let mut committed = committed.map_err(|error| Error::from_client(error, During::Commit))?;
+        Ok(committed.remove(partition).flatten().map(|committed| committed.offset))
+    }
+
+    /// The next offset of a partition that a handler will see; waits until it is known.
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if it is not assigned; TIMEOUT; CONSUMER_CLOSED.
+    pub async fn current_offset(&self, partition: &TopicPartition) -> Result<Offset> {
+        let done = self.shared().progress().standings().find(|(known, _)| *known == partition).and_then(|(_, at)| at.done);
+        match done {
+            Some(done) => Ok(done),
+            None => self.shared().handle.position(partition).await.map_err(unassigned),
+        }
+    }
+
+    /// Goes on at an offset of a partition. Messages that wait for their handler are dropped; one that is just being handed over may
+    /// still come.
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if it is not assigned; INVALID_OFFSET if it is negative; CONSUMER_CLOSED.
+    pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
+        let offset = offset.into();
+        if offset.0 < 0 {
+            return Err(Error::new(Code::InvalidOffset, format!("the offset is {offset}: 0 or more is allowed")));
+        }
+        self.sought(std::slice::from_ref(partition));
+        self.shared().handle.seek(partition, offset).map_err(unassigned)
+    }
+
+    /// Goes on at the first message there is; as [`Consumer::seek`].
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    pub fn seek_to_beginning(&self, partitions: &[TopicPartition]) -> Result<()> {
+        self.sought(partitions);
+        self.shared().handle.seek_to_beginning(partitions).map_err(unassigned)
+    }
+
+    /// Goes on with messages that come later; as [`Consumer::seek`].
+    ///
+    /// # Errors
+    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    pub fn seek_to_end(&self, partitions: &[TopicPartition]) -> Result<()> {
+        self.sought(partitions);
+        self.shared().handle.seek_to_end(partitions).map_err(unassigned)
+    }
+
+    /// The partitions that this consumer has now.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.shared().handle.assignment()
+    }
+
+    /// What the consumer has done.
+    pub fn metrics(&self) -> ConsumerMetrics {
+        let shared = self.shared();
+        let mut metrics = shared.meter.snapshot(runtime::now());
+        let lag = lock(&shared.lag).clone();
+        for (partition, standing) in shared.progress().standings() {
+            let lag = lag.get(partition).copied();
+            metrics.lag = metrics.lag.saturating_add(lag.unwrap_or(0));
+            let of_partition = PartitionMetrics { current_offset: standing.done, committed_offset: standing.committed, lag };
+            metrics.partitions.insert(partition.clone(), of_partition);
+        }
+        metrics
+    }
+
+    /// Looks up how many messages have not been handled; [`Consumer::metrics`] then tells it, too.
+    ///
+    /// # Errors
+    /// TIMEOUT, or what the brokers refuse.
+    pub async fn lag(&self) -> Result<u64> {
+        self.shared().look_at_lag().await.map_err(|error| Error::from_client(error, During::Consume))
+    }
+
+    /// Ends it in order: takes no more, lets each handler finish the message in hand, commits, leaves the group.
+    ///
+    /// # Errors
+    /// TIMEOUT if a handler, or the group, took longer; it has ended all the same, and what was not committed comes again.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, everything still ends, until the last clone is dropped.
+    pub async fn close(&self, timeout: Duration) -> Result<()> {
+        let Owner { shared, runtime, .. } = &*self.owner;
+        let deadline = *shared.close_by.get_or_init(|| runtime::now() + timeout);
+        shared.closing.cancel();
+        let ended = tokio::time::timeout_at(deadline.into(), runtime.join()).await;
+        runtime.cancel();
+        lock(&shared.handlers).list.clear();
+        shared.stopped.notify_waiters();
+        ended.map_err(|_| Error::new(Code::Timeout, "a handler or the group did not end in time"))
+    }
+
+    fn sought(&self, partitions: &[TopicPartition]) {
+        let mut progress = self.shared().progress();
+        partitions.iter().for_each(|partition| progress.sought(partition));
+        drop(progress);
+        self.shared().freed.notify_waiters();
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer").field("handle", &self.owner.shared.handle).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn register(&self, topics: Topics, options: HandlerOptions, handler: Arc<dyn Handler>) -> Result<()> {
+        if self.closing.is_cancelled() {
+            return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
+        }
+        if let Topics::Named(names) = &topics {
+            let handlers = self.handlers();
+            let others = handlers.list.iter().filter_map(|other| match &other.topics {
+                Topics::Named(names) => Some(names),
+                Topics::Pattern { .. } => None,
+            });
+            if let Some(name) = others.flatten().find(|name| names.contains(name)) {
+                return Err(Error::new(Code::InvalidConfig, format!("topic {name} has a handler: unsubscribe that first")));
+            }
+        }
+        let mut id = 0;
+        let registered = self.change(|handlers| {
+            id = handlers.next_id;
+            handlers.next_id += 1;
+            handlers.list.push(Arc::new(Registered { id, topics, handler, options }));
+        });
+        if registered.is_err() {
+            lock(&self.handlers).list.retain(|registered| registered.id != id);
+        }
+        registered
+    }
+
+    /// Changes the handlers, and subscribes to what they take together.
+    fn change(&self, change: impl FnOnce(&mut Handlers)) -> Result<()> {
+        let mut handlers = self.handlers();
+        change(&mut handlers);
+        let mut names = Vec::new();
+        let mut patterns = Vec::new();
+        for registered in &handlers.list {
+            match &registered.topics {
+                Topics::Named(some) => names.extend(some.iter().cloned()),
+                Topics::Pattern { text, .. } => patterns.push(format!("(?:{text})")),
+            }
+        }
+        let subscribed = if !patterns.is_empty() {
+            patterns.extend(names.iter().map(|name| regex_lite::escape(name)));
+            self.handle.subscribe_pattern(&patterns.join("|"))
+        } else if names.is_empty() {
+            self.handle.unsubscribe()
+        } else {
+            self.handle.subscribe(names)
+        };
+        drop(handlers);
+        self.changed.notify_one();
+        self.stopped.notify_waiters();
+        subscribed.map_err(|error| Error::from_client(error, During::Consume))
+    }
+
+    /// The handler of a topic.
+    fn handler_of(&self, topic: &str) -> Option<Arc<Registered>> {
+        self.handlers().list.iter().find(|registered| registered.topics.take(topic)).map(Arc::clone)
+    }
+
+    /// Commits what is done, of these partitions or of all.
+    async fn commit_done(&self, only: Option<&[TopicPartition]>) -> Result<()> {
+        let offsets = self.progress().to_commit(only);
+        if offsets.is_empty() { Ok(()) } else { self.commit_offsets(offsets).await }
+    }
+
+    async fn commit_offsets(&self, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
+        let committed = self.handle.commit_offsets(offsets.clone()).await;
+        committed.map_err(|error| Error::from_client(error, During::Commit))?;
+        self.progress().committed(&offsets);
+        Ok(())
+    }
+
+    async fn look_at_lag(&self) -> crate::error::Result<u64> {
+        let partitions = self.handle.assignment();
+        let ends = self.handle.end_offsets(partitions).await?;
+        let mut lag = BTreeMap::new();
+        for (partition, end) in ends {
+            let done = self.progress().standings().find(|(known, _)| **known == partition).and_then(|(_, at)| at.done);
+            let at = match done {
+                Some(done) => done,
+                None => self.handle.position(&partition).await?,
+            };
+            lag.insert(partition, u64::try_from(end.0.saturating_sub(at.0)).unwrap_or(0));
+        }
+        let total = lag.values().fold(0, |total: u64, lag| total.saturating_add(*lag));
+        *lock(&self.lag) = lag;
+        Ok(total)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    fn handlers(&self) -> MutexGuard<'_, Handlers> {
+        lock(&self.handlers)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A partition that the client calls impossible is one that is not assigned.
+fn unassigned(error: crate::error::Error) -> Error {
+    if error.kind() == crate::error::ErrorKind::Config {
+        return Error::new(Code::InvalidPartition, error.to_string()).with_source(error);
+    }
+    Error::from_client(error, During::Consume)
+}

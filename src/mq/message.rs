@@ -1,0 +1,154 @@
+//! A message, as a service sends and receives it.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::consumer::ConsumerRecord;
+use crate::ids::{Offset, PartitionId, Timestamp, TopicName, TopicPartition};
+use crate::record;
+
+/// A message: owned, and cheap to clone, as its bytes are shared.
+///
+/// ```
+/// use kavka::mq::Message;
+///
+/// let message = Message::new("chat-messages", "Hello").key("room-7").header("trace", "abc").header("trace", "def");
+/// assert_eq!(message.headers.len(), 2);
+/// ```
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition; of a message to send, `None` for whichever the key says.
+    pub partition: Option<PartitionId>,
+    /// The place in the partition, once the message has one.
+    pub offset: Option<Offset>,
+    /// The key; messages of one key keep their order.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers in order; a name may come more than once.
+    pub headers: Vec<MessageHeader>,
+    /// When it happened; of a message to send, `None` for now.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// A header of a [`Message`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageHeader {
+    /// The name.
+    pub name: String,
+    /// The value; `None` is Kafka's null.
+    pub value: Option<Bytes>,
+}
+
+impl MessageHeader {
+    /// A header with a value.
+    pub fn new(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+}
+
+impl Message {
+    /// A message with a value.
+    pub fn new(topic: impl Into<TopicName>, value: impl Into<Bytes>) -> Self {
+        Self { value: Some(value.into()), ..Self::tombstone(topic) }
+    }
+
+    /// A message without a value, which in a compacted topic deletes what has its key.
+    pub fn tombstone(topic: impl Into<TopicName>) -> Self {
+        Self { topic: topic.into(), partition: None, offset: None, key: None, value: None, headers: Vec::new(), timestamp: None }
+    }
+
+    /// Sets the key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Bytes>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        self.headers.push(MessageHeader::new(name, value));
+        self
+    }
+
+    /// Sets the partition.
+    #[must_use]
+    pub fn partition(mut self, partition: impl Into<PartitionId>) -> Self {
+        self.partition = Some(partition.into());
+        self
+    }
+
+    /// Sets the timestamp.
+    #[must_use]
+    pub fn timestamp(mut self, timestamp: impl Into<Timestamp>) -> Self {
+        self.timestamp = Some(timestamp.into());
+        self
+    }
+
+    /// The value as text, if it is there and is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.value.as_deref()?).ok()
+    }
+
+    /// The last header of a name that has a value.
+    pub fn last_header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().rev().find(|header| header.name == name)?.value.as_deref()
+    }
+
+    /// Topic and partition, of a message that has been received.
+    pub fn topic_partition(&self) -> Option<TopicPartition> {
+        Some(TopicPartition { topic: self.topic.clone(), partition: self.partition? })
+    }
+
+    pub(super) fn received(record: &ConsumerRecord) -> Self {
+        let partition = record.topic_partition();
+        let headers = record.headers();
+        // The names are copied; the values share the batch's memory only if that is kept anyway, so they are copied too.
+        let headers = headers
+            .map(|header| MessageHeader { name: header.name().into_owned(), value: header.value.map(Bytes::copy_from_slice) });
+        Self {
+            topic: partition.topic.clone(),
+            partition: Some(partition.partition),
+            offset: Some(record.offset()),
+            key: record.key_bytes(),
+            value: record.value_bytes(),
+            headers: headers.collect(),
+            timestamp: Some(record.timestamp()),
+        }
+    }
+
+    /// The headers as the client's records have them.
+    pub(super) fn borrowed_headers(&self) -> Vec<record::Header<'_>> {
+        self.headers.iter().map(|header| record::Header { name: &header.name, value: header.value.as_deref() }).collect()
+    }
+
+    /// The client's record of this, with [`Message::borrowed_headers`].
+    pub(super) fn record<'a>(&'a self, headers: &'a [record::Header<'a>]) -> record::Record<'a> {
+        let mut made = record::Record::to(&self.topic).headers(headers);
+        made.partition = self.partition;
+        made.key = self.key.as_deref();
+        made.value = self.value.as_deref();
+        made.timestamp = self.timestamp;
+        made
+    }
+}
+
+impl fmt::Debug for Message {
+    /// Writes where the message is, not what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("partition", &self.partition)
+            .field("offset", &self.offset)
+            .field("key_len", &self.key.as_ref().map(Bytes::len))
+            .field("value_len", &self.value.as_ref().map(Bytes::len))
+            .field("headers", &self.headers.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! A messaging layer for services: send, subscribe, and see what is going on, with one configuration and no clients to wire up.
+//!
+//! ```no_run
+//! use kavka::mq::{Config, Message, Mq};
+//!
+//! #[tokio::main]
+//! async fn main() -> kavka::mq::Result<()> {
+//!     let mut config = Config::new("localhost:9092");
+//!     config.consumer.group_id = Some("greeters".to_owned());
+//!     let mq = Mq::new(config)?;
+//!     mq.consumer()?.subscribe(["chat-messages"], async |message: Message| {
+//!         println!("{}", message.text().unwrap_or("?"));
+//!     })?;
+//!     mq.producer().send_sync_with_key("chat-messages", "room-7", "Hello, World!").await?;
+//!     mq.close().await
+//! }
+//! ```
+//!
+//! It stands on [`Client`], [`Producer`](crate::Producer), [`Consumer`](crate::Consumer) and [`Admin`](crate::Admin), and adds no second
+//! pool of connections and no second queue of messages:
+//!
+//! ```text
+//!  Mq ── producer ──▶ crate::Producer ─┐
+//!   ├── consumer ──▶ crate::Consumer ──┼─▶ crate::Client ─▶ brokers
+//!   ├── admin ─────▶ crate::Admin ─────┤
+//!   └── connection_pool, health, ping ─┘
+//! ```
+//! [`send_sync`] and its like work on a default instance, which is made at first use; [`blocking`] has the same for threads without a
+//! runtime.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+mod admin;
+pub mod blocking;
+mod config;
+mod consumer;
+mod error;
+mod global;
+mod health;
+mod histogram;
+mod message;
+mod metrics;
+#[cfg(feature = "serde")]
+mod parse;
+mod pool;
+mod producer;
+mod text;
+mod trace_context;
+
+pub use admin::Admin;
+pub use config::{
+    Config, ConnectionConfig, ConsumerConfig, LogLevel, MonitoringConfig, PerformanceConfig, PoolConfig, ProducerConfig,
+    SaslConfig, SecurityProtocol, SslConfig,
+};
+pub use consumer::{Callback, Consumer, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
+#[cfg(feature = "json")]
+pub use consumer::{Json, json};
+pub use error::{Code, Error, Result};
+pub use global::{
+    close, commit_offset, configure, ping, producer_metrics, send_async, send_batch_async, send_batch_sync, send_sync,
+    send_sync_with_key, subscribe, unsubscribe,
+};
+pub use health::{CheckStatus, Health, HealthStatus};
+pub use histogram::Latencies;
+pub use message::{Message, MessageHeader};
+pub use metrics::{ConsumerMetrics, PartitionMetrics, ProducerMetrics};
+pub use pool::{ConnectionPool, PoolStats};
+pub use producer::{BatchResult, Producer, Receipt, Sent};
+pub use text::Secret;
+pub use trace_context::TraceContext;
+
+use crate::client::Client;
+
+/// An instance of the messaging layer: one client, its producer, and, when it is asked for, its consumer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mq {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    config: Config,
+    producer: Producer,
+    consumer: Mutex<Option<Consumer>>,
+    health: Health,
+}
+
+impl Mq {
+    /// Makes an instance; connecting begins, and is waited for by whoever needs it.
+    ///
+    /// # Errors
+    /// MISSING_CONFIG or INVALID_CONFIG names the key; INVALID_CONFIG outside a tokio runtime.
+    pub fn new(config: impl Into<Config>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let client = Client::new(config.client()?).map_err(config::invalid)?;
+        let producer = Producer::on(&client, &config, None)?;
+        let health = Health::new(client.clone(), config.clone());
+        Ok(Self { inner: Arc::new(Inner { client, config, producer, consumer: Mutex::new(None), health }) })
+    }
+
+    /// Sends messages.
+    pub fn producer(&self) -> &Producer {
+        &self.inner.producer
+    }
+
+    /// Receives messages; made at the first call.
+    ///
+    /// # Errors
+    /// MISSING_CONFIG without `consumer.group_id`.
+    pub fn consumer(&self) -> Result<Consumer> {
+        let mut consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(consumer) = &*consumer {
+            return Ok(consumer.clone());
+        }
+        let made = Consumer::on(&self.inner.client, &self.inner.config, None)?;
+        *consumer = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Tells of connections.
+    pub fn connection_pool(&self) -> ConnectionPool {
+        ConnectionPool::new(self.inner.client.clone(), self.inner.config.clone())
+    }
+
+    /// Administers topics.
+    pub fn admin(&self) -> Admin {
+        Admin::new(&self.inner.client, &self.inner.config)
+    }
+
+    /// Tells whether the service can work.
+    pub fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
+    /// The client underneath, for what this layer does not have.
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Asks a broker something small, and tells how long its answer took.
+    ///
+    /// # Errors
+    /// CONNECTION_FAILED, CONNECTION_TIMEOUT, AUTHENTICATION_FAILED, and others that say why no broker answers.
+    pub async fn ping(&self) -> Result<Duration> {
+        admin::ping(&self.inner.client, &self.inner.config).await
+    }
+
+    /// Ends everything in order, within 30 s: handlers finish the message in hand, offsets are committed, what was sent is flushed,
+    /// the group is left, connections are closed.
+    ///
+    /// # Errors
+    /// As [`Mq::close_within`].
+    pub async fn close(&self) -> Result<()> {
+        self.close_within(CLOSE_TIMEOUT).await
+    }
+
+    /// [`Mq::close`] with another limit.
+    ///
+    /// # Errors
+    /// TIMEOUT if something took longer; all has ended all the same.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, what has not ended yet goes on until the last clone is dropped.
+    pub async fn close_within(&self, timeout: Duration) -> Result<()> {
+        let deadline = crate::runtime::now() + timeout;
+        let left = || deadline.saturating_duration_since(crate::runtime::now());
+        let consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Handlers may send until they have ended.
+        let consumed = match consumer {
+            Some(consumer) => consumer.close(left()).await,
+            None => Ok(()),
+        };
+        let produced = self.inner.producer.close(left()).await;
+        let closed = self.inner.client.clone().close(left()).await;
+        consumed.and(produced).and(closed.map_err(config::invalid))
+    }
+}
+
+/// How long closing may take (a guess: what supervisors wait before they kill).
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

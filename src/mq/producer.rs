@@ -1,0 +1,472 @@
+//! Sending messages.
+//!
+//! ```text
+//!  send ──▶ crate::Producer (batches, retries, memory)       Receipt, awaited or dropped
+//!  send_async ──▶ crate::Producer ──▶ completions ──▶ one task: awaits verdicts by partition, in order ──▶ callback
+//! ```
+//! Nothing is queued or batched here: what waits in `completions` are verdicts, not messages.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use super::config::Config;
+use super::error::{Code, During, Error, Result};
+use super::message::{Message, MessageHeader};
+use super::metrics::{ProducerMeter, ProducerMetrics};
+use crate::client::Client;
+use crate::ids::{TopicName, TopicPartition};
+use crate::producer::{self, Delivery};
+use crate::record::{Record, RecordMetadata};
+use crate::runtime::{self, Runtime};
+
+/// Sends messages; cheap to clone, and used by any number of tasks at once.
+///
+/// Messages of one key keep their order. The newest style is the shortest: [`Producer::send`] hands a record over and returns a
+/// future of its fate. The others are those of the messaging layer's description.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    producer: producer::Producer,
+    meter: Arc<ProducerMeter>,
+    completions: mpsc::Sender<Completion>,
+    is_traced: bool,
+    /// Kept only by a producer that stands alone, whose client it is.
+    _client: Option<Client>,
+}
+
+/// Where an acknowledged message is.
+pub type Sent = RecordMetadata;
+
+/// What became of one message of a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchResult {
+    /// The topic.
+    pub topic: TopicName,
+    /// Where the message is, or why it is nowhere.
+    pub result: Result<Sent>,
+    /// From handing the message over to its verdict.
+    pub latency: Duration,
+}
+
+/// Called with the fate of a message.
+pub(super) type Callback = Box<dyn FnOnce(Result<Sent>) + Send>;
+
+/// A message whose verdict somebody, or only the meter, waits for.
+struct Completion {
+    delivery: Delivery,
+    begun: Instant,
+    callback: Option<Callback>,
+}
+
+/// Tells what became of a message: a future that may be dropped; the message is sent all the same, and counted.
+///
+/// # Errors
+/// As [`Producer::send_sync`].
+///
+/// # Cancel safety
+/// Safe: it can be polled again, or dropped, at any time.
+#[must_use = "a message may fail after `send` has returned: await its receipt, or drop it on purpose"]
+#[derive(Debug)]
+pub struct Receipt {
+    delivery: Option<Delivery>,
+    begun: Instant,
+    shared: Arc<Shared>,
+}
+
+impl Producer {
+    /// Makes a producer with a client of its own, which ends with it.
+    ///
+    /// # Errors
+    /// MISSING_CONFIG or INVALID_CONFIG names the key.
+    pub fn new(config: impl Into<Config>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let client = Client::new(config.client()?).map_err(super::config::invalid)?;
+        Self::on(&client, &config, Some(client.clone()))
+    }
+
+    pub(super) fn on(client: &Client, config: &Config, own: Option<Client>) -> Result<Self> {
+        let producer = client.producer(config.core_producer()?).map_err(super::config::invalid)?;
+        let meter = Arc::new(ProducerMeter::new(config.monitoring.enable_metrics, runtime::now()));
+        let (completions, received) = mpsc::channel(COMPLETIONS);
+        Runtime::current(false).map_err(super::config::invalid)?.spawn(complete(received, Arc::clone(&meter)));
+        let is_traced = config.monitoring.enable_tracing;
+        Ok(Self { shared: Arc::new(Shared { producer, meter, completions, is_traced, _client: own }) })
+    }
+
+    /// Hands a record over, and returns a future that tells what became of it.
+    ///
+    /// It waits only while the topic is not known yet or the memory for messages is full.
+    ///
+    /// ```no_run
+    /// # async fn run(producer: kavka::mq::Producer) -> kavka::mq::Result<()> {
+    /// use kavka::Record;
+    ///
+    /// let receipt = producer.send(Record::to("chat-messages").key("room-7").value("Hello")).await?;
+    /// println!("{:?}", receipt.await?.offset);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// TIMEOUT if there was no room or no metadata within 60 s; MESSAGE_TOO_LARGE; PRODUCER_CLOSED; TOPIC_NOT_FOUND and others of the
+    /// topic. The message was then not sent.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it returns, the message is not sent.
+    pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Receipt> {
+        let begun = runtime::now();
+        let delivery = self.hand_over(record.into()).await?;
+        Ok(Receipt { delivery: Some(delivery), begun, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Sends a message, and waits until it is acknowledged.
+    ///
+    /// # Errors
+    /// As [`Producer::send`]; TIMEOUT if it was not acknowledged within 120 s; RETRY_EXHAUSTED after `max_retries` refusals of its
+    /// leader; PRODUCE_FAILED and others for what the broker says. [`Error::client_error`] tells whether it may have been written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the message may be sent all the same.
+    pub async fn send_sync(&self, topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
+        self.settled(Record::to(topic).value(value.as_ref())).await
+    }
+
+    /// [`Producer::send_sync`] with a key, whose messages keep their order.
+    ///
+    /// # Errors
+    /// As [`Producer::send_sync`].
+    pub async fn send_sync_with_key(&self, topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Sent> {
+        self.settled(Record::to(topic).key(key.as_ref()).value(value.as_ref())).await
+    }
+
+    /// [`Producer::send_sync`] with a key or none, and headers.
+    ///
+    /// # Errors
+    /// As [`Producer::send_sync`].
+    pub async fn send_sync_with_headers(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: impl AsRef<[u8]>,
+        headers: &[MessageHeader],
+    ) -> Result<Sent> {
+        self.send_message(&framed(topic, key, value.as_ref(), headers)).await?.await
+    }
+
+    /// Sends an owned message; as [`Producer::send`].
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it returns, the message is not sent.
+    pub async fn send_message(&self, message: &Message) -> Result<Receipt> {
+        let headers = message.borrowed_headers();
+        self.send(message.record(&headers)).await
+    }
+
+    /// Sends a message without waiting for its acknowledgement; `callback` is told what became of it.
+    ///
+    /// Callbacks of one partition come in the order of its messages, on one task: they must be quick and must not block. Await
+    /// [`Producer::send`]'s receipt where that is handier.
+    ///
+    /// # Errors
+    /// As [`Producer::send`]; the callback is then not called.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it returns, the message may be sent without its callback being called.
+    pub async fn send_async(
+        &self,
+        topic: &str,
+        value: impl AsRef<[u8]>,
+        callback: impl FnOnce(Result<Sent>) + Send + 'static,
+    ) -> Result<()> {
+        self.told(Record::to(topic).value(value.as_ref()), Box::new(callback)).await
+    }
+
+    /// [`Producer::send_async`] with a key, whose messages keep their order.
+    ///
+    /// # Errors
+    /// As [`Producer::send_async`].
+    pub async fn send_async_with_key(
+        &self,
+        topic: &str,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        callback: impl FnOnce(Result<Sent>) + Send + 'static,
+    ) -> Result<()> {
+        self.told(Record::to(topic).key(key.as_ref()).value(value.as_ref()), Box::new(callback)).await
+    }
+
+    /// [`Producer::send_async`] with a key or none, and headers.
+    ///
+    /// # Errors
+    /// As [`Producer::send_async`].
+    pub async fn send_async_with_headers(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: impl AsRef<[u8]>,
+        headers: &[MessageHeader],
+        callback: impl FnOnce(Result<Sent>) + Send + 'static,
+    ) -> Result<()> {
+        let receipt = self.send_message(&framed(topic, key, value.as_ref(), headers)).await?;
+        self.watch(receipt, Box::new(callback)).await
+    }
+
+    /// Sends messages, and waits until each has its verdict: one result for each, in order.
+    ///
+    /// Messages that are refused do not keep the others from being sent.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the first messages, or all, are sent all the same.
+    pub async fn send_batch_sync(&self, messages: &[Message]) -> Vec<BatchResult> {
+        let mut receipts = Vec::with_capacity(messages.len());
+        for message in messages {
+            let begun = runtime::now();
+            receipts.push((message.topic.clone(), begun, self.send_message(message).await));
+        }
+        let mut results = Vec::with_capacity(receipts.len());
+        for (topic, begun, receipt) in receipts {
+            let result = match receipt {
+                Ok(receipt) => receipt.await,
+                Err(error) => Err(error),
+            };
+            results.push(BatchResult { topic, result, latency: runtime::now() - begun });
+        }
+        results
+    }
+
+    /// Sends messages without waiting for their acknowledgement; `callback` is given one result for each, in order.
+    ///
+    /// # Errors
+    /// INVALID_CONFIG outside a tokio runtime.
+    pub fn send_batch_async(
+        &self,
+        messages: Vec<Message>,
+        callback: impl FnOnce(Vec<BatchResult>) + Send + 'static,
+    ) -> Result<()> {
+        let producer = self.clone();
+        Runtime::current(false)
+            .map_err(super::config::invalid)?
+            .spawn(async move { callback(producer.send_batch_sync(&messages).await) });
+        Ok(())
+    }
+
+    /// Sends a value as JSON, and waits until it is acknowledged.
+    ///
+    /// # Errors
+    /// SERIALIZATION_FAILED if the value has no JSON; as [`Producer::send_sync`].
+    #[cfg(feature = "json")]
+    pub async fn send_json<T: serde::Serialize>(&self, topic: &str, key: Option<&[u8]>, value: &T) -> Result<Sent> {
+        let bytes = serde_json::to_vec(value)
+            .map_err(|error| Error::new(Code::SerializationFailed, format!("no JSON for {topic}: {error}")).with_source(error))?;
+        let mut record = Record::to(topic).value(&bytes);
+        record.key = key;
+        self.settled(record).await
+    }
+
+    /// Sends what was accepted without lingering, and waits until all of it has its verdict, good or bad.
+    ///
+    /// # Errors
+    /// PRODUCER_CLOSED.
+    pub async fn flush(&self) -> Result<()> {
+        self.shared.producer.flush().await.map_err(|error| Error::from_client(error, During::Produce))
+    }
+
+    /// Takes no more messages, waits until those accepted have their verdict, and ends the producer, all its clones included.
+    ///
+    /// # Errors
+    /// TIMEOUT if something was not acknowledged in time: it has failed as PRODUCER_CLOSED then.
+    pub async fn close(&self, timeout: Duration) -> Result<()> {
+        let closed = self.shared.producer.clone().close(timeout).await;
+        closed.map_err(|error| Error::from_client(error, During::Produce))
+    }
+
+    /// What the producer has done.
+    pub fn metrics(&self) -> ProducerMetrics {
+        let stats = self.shared.producer.stats();
+        ProducerMetrics {
+            adaptive_linger: stats.adaptive_linger,
+            waits_for_replies: stats.waits_for_replies,
+            ..self.shared.meter.snapshot(runtime::now())
+        }
+    }
+
+    /// What the client's producer has done.
+    pub fn stats(&self) -> producer::ProducerStats {
+        self.shared.producer.stats()
+    }
+
+    /// [`Producer::send_async`] if there is nothing to wait for; else gives the callback back.
+    pub(super) fn try_send_async(&self, topic: &str, value: &[u8], callback: Callback) -> Option<Callback> {
+        let Shared { producer, meter, completions, .. } = &*self.shared;
+        let Ok(room) = completions.try_reserve() else { return Some(callback) };
+        let begun = runtime::now();
+        let Ok(delivery) = producer.try_send(Record::to(topic).value(value)) else { return Some(callback) };
+        meter.sent(value.len());
+        room.send(Completion { delivery, begun, callback: Some(callback) });
+        None
+    }
+
+    async fn hand_over(&self, record: Record<'_>) -> Result<Delivery> {
+        self.shared.meter.sent(payload(&record));
+        let sending = self.shared.producer.send(record);
+        let sent = if self.shared.is_traced {
+            let span = tracing::info_span!("kavka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
+            sending.instrument(span).await
+        } else {
+            sending.await
+        };
+        sent.map_err(|error| self.refused(error))
+    }
+
+    async fn settled(&self, record: Record<'_>) -> Result<Sent> {
+        self.send(record).await?.await
+    }
+
+    async fn told(&self, record: Record<'_>, callback: Callback) -> Result<()> {
+        let receipt = self.send(record).await?;
+        self.watch(receipt, callback).await
+    }
+
+    async fn watch(&self, mut receipt: Receipt, callback: Callback) -> Result<()> {
+        let Some(delivery) = receipt.delivery.take() else { return Ok(()) };
+        let completion = Completion { delivery, begun: receipt.begun, callback: Some(callback) };
+        self.shared.completions.send(completion).await.map_err(|_| Error::new(Code::ProducerClosed, "its runtime has ended"))
+    }
+
+    fn refused(&self, error: crate::error::Error) -> Error {
+        self.shared.meter.failed();
+        Error::from_client(error, During::Produce)
+    }
+}
+
+/// As many verdicts may wait for their turn before those who send wait, too (a guess: a second at 65,536 messages per second).
+const COMPLETIONS: usize = 65_536;
+
+impl Future for Receipt {
+    type Output = Result<Sent>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(delivery) = &mut this.delivery else {
+            return Poll::Ready(Err(Error::new(Code::InvalidConfig, "the receipt has been given already")));
+        };
+        let verdict = std::task::ready!(Pin::new(delivery).poll(context));
+        this.delivery = None;
+        Poll::Ready(settle(verdict, this.begun, &this.shared.meter))
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(delivery) = self.delivery.take().filter(|_| self.shared.meter.is_on) {
+            // A verdict that is not awaited is counted as long as there is room for it.
+            let _ = self.shared.completions.try_send(Completion { delivery, begun: self.begun, callback: None });
+        }
+    }
+}
+
+fn settle(verdict: crate::error::Result<Sent>, begun: Instant, meter: &ProducerMeter) -> Result<Sent> {
+    match verdict {
+        Ok(sent) => {
+            if meter.is_on {
+                meter.acknowledged(runtime::now() - begun);
+            }
+            Ok(sent)
+        }
+        Err(error) => {
+            meter.failed();
+            Err(Error::from_client(error, During::Produce))
+        }
+    }
+}
+
+/// Awaits verdicts and calls callbacks, of each partition in order, until all senders are gone.
+async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerMeter>) {
+    let mut lanes: HashMap<TopicPartition, VecDeque<Completion>> = HashMap::new();
+    let mut heads = FuturesUnordered::new();
+    let mut waiting = 0;
+    let mut is_open = true;
+    while is_open || waiting > 0 {
+        tokio::select! {
+            biased;
+            Some((verdict, completion)) = heads.next(), if waiting > 0 => {
+                let Head { partition, begun, callback } = completion;
+                finish(verdict, begun, callback, &meter);
+                waiting -= 1;
+                let Some(lane) = lanes.get_mut(&partition) else { continue };
+                // What comes behind the first of a batch has mostly been decided with it.
+                while let Some(verdict) = lane.front().and_then(|next| next.delivery.try_get()) {
+                    let Some(next) = lane.pop_front() else { break };
+                    finish(verdict, next.begun, next.callback, &meter);
+                    waiting -= 1;
+                }
+                match lane.pop_front() {
+                    Some(next) => heads.push(head(next)),
+                    None => { lanes.remove(&partition); }
+                }
+            }
+            next = received.recv(), if is_open && waiting < COMPLETIONS => match next {
+                Some(completion) => {
+                    waiting += 1;
+                    match lanes.get_mut(completion.delivery.topic_partition()) {
+                        Some(lane) => lane.push_back(completion),
+                        None => {
+                            lanes.insert(completion.delivery.topic_partition().clone(), VecDeque::new());
+                            heads.push(head(completion));
+                        }
+                    }
+                }
+                None => is_open = false,
+            },
+        }
+    }
+}
+
+struct Head {
+    partition: TopicPartition,
+    begun: Instant,
+    callback: Option<Callback>,
+}
+
+async fn head(completion: Completion) -> (crate::error::Result<Sent>, Head) {
+    let Completion { delivery, begun, callback } = completion;
+    let partition = delivery.topic_partition().clone();
+    (delivery.await, Head { partition, begun, callback })
+}
+
+fn finish(verdict: crate::error::Result<Sent>, begun: Instant, callback: Option<Callback>, meter: &ProducerMeter) {
+    let settled = settle(verdict, begun, meter);
+    if let Some(callback) = callback {
+        callback(settled);
+    }
+}
+
+fn framed(topic: &str, key: Option<&[u8]>, value: &[u8], headers: &[MessageHeader]) -> Message {
+    let mut message = Message::new(topic, value.to_vec());
+    message.key = key.map(|key| key.to_vec().into());
+    message.headers = headers.to_vec();
+    message
+}
+
+#[inline]
+fn payload(record: &Record<'_>) -> usize {
+    record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+}
