@@ -75,11 +75,11 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
     let values = |key: &str| match key {
         "brokers" => "x:1",
         "security_protocol" => "SASL_SSL",
-        key if key.ends_with("_timeout") || key.ends_with("_interval") || key.ends_with("_backoff") => "7s",
+        key if key.ends_with("_timeout") || key.ends_with("_interval") || key.ends_with("_backoff") => "8s",
         "connection.keep_alive"
         | "pool.connection_max_lifetime"
         | "pool.connection_max_idle_time"
-        | "consumer.fetch_max_wait" => "7s",
+        | "consumer.fetch_max_wait" => "8s",
         "producer.compression" => "zstd",
         "producer.required_acks" => "0",
         "consumer.auto_offset_reset" => "earliest",

@@ -1,0 +1,535 @@
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::ids::Offset;
+use crate::mq::{Code, Consumer, Error, FailurePolicy, HandlerOptions, Outcome};
+
+/// A handler that notes what it sees.
+fn noting(seen: &Seen) -> impl crate::mq::Handler {
+    let seen = seen.clone();
+    move |message: Message| {
+        seen.add(&message);
+        std::future::ready(())
+    }
+}
+
+/// A handler that fails on 3 as often as it is told.
+fn failing_on_3(seen: &Seen, times: usize) -> impl crate::mq::Handler {
+    let (seen, left) = (seen.clone(), AtomicUsize::new(times));
+    move |message: Message| {
+        let fails = message.text() == Some("3")
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if !fails {
+            seen.add(&message);
+        }
+        std::future::ready(if fails { Err("three is no good") } else { Ok(()) })
+    }
+}
+
+async fn committed(consumer: &Consumer, partition: i32) -> Option<i64> {
+    consumer.committed_offset(&tp(partition)).await.unwrap().map(|offset| offset.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_sees_each_partition_in_order_and_a_restart_goes_on_behind_it() {
+    let embedded = brokers(1).await;
+    for partition in 0..3 {
+        append(&embedded, "t", partition, 0..50);
+    }
+    let first = mq(&embedded);
+    let seen = Seen::default();
+    first.consumer().unwrap().subscribe(["t"], noting(&seen)).unwrap();
+    seen.wait_for(150).await;
+    for partition in 0..3 {
+        assert_eq!(seen.of(partition), numbers(0..50));
+    }
+    first.close().await.unwrap();
+    append(&embedded, "t", 1, 50..52);
+    let second = mq(&embedded);
+    let rest = Seen::default();
+    second.consumer().unwrap().subscribe(["t"], noting(&rest)).unwrap();
+    rest.wait_for(2).await;
+    assert_eq!(rest.of(1), numbers(50..52), "what was handled was committed");
+    assert_eq!(rest.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_are_committed_by_themselves_in_time() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..10);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    consumer.subscribe(["t"], noting(&seen)).unwrap();
+    seen.wait_for(10).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(committed(&consumer, 0).await, Some(10));
+    assert_eq!(consumer.metrics().partitions[&tp(0)].committed_offset, Some(Offset(10)));
+    assert_eq!(consumer.current_offset(&tp(0)).await.unwrap(), Offset(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_automatic_commits_the_service_commits() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..10);
+    let mut config = config(&embedded);
+    config.consumer.enable_auto_commit = false;
+    let consumer = Consumer::new(config).unwrap();
+    let seen = Seen::default();
+    consumer.subscribe(["t"], noting(&seen)).unwrap();
+    seen.wait_for(10).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(committed(&consumer, 0).await, None);
+    consumer.commit_offset(&tp(0), 4).await.unwrap();
+    assert_eq!(committed(&consumer, 0).await, Some(4));
+    consumer.commit_offsets([(tp(0), Offset(5)), (tp(1), Offset(0))]).await.unwrap();
+    assert_eq!((committed(&consumer, 0).await, committed(&consumer, 1).await), (Some(5), Some(0)));
+    consumer.commit().await.unwrap();
+    assert_eq!(committed(&consumer, 0).await, Some(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_handlers_work_at_once_and_a_topic_has_one() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..1);
+    append(&embedded, "u", 0, 0..5);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    // The handler of t never comes to an end.
+    consumer.subscribe(["t"], |_: Message| std::future::pending::<()>()).unwrap();
+    let seen = Seen::default();
+    consumer.subscribe(["u"], noting(&seen)).unwrap();
+    seen.wait_for(5).await;
+    let error = consumer.subscribe(["u"], noting(&seen)).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidConfig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_takes_what_it_matches_beside_named_topics() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..3);
+    append(&embedded, "u", 0, 0..4);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let (named, matched) = (Seen::default(), Seen::default());
+    consumer.subscribe(["t"], noting(&named)).unwrap();
+    consumer.subscribe_pattern("u|nothing.*", HandlerOptions::new(), noting(&matched)).unwrap();
+    matched.wait_for(4).await;
+    named.wait_for(3).await;
+    assert_eq!(consumer.subscribe_pattern("(", HandlerOptions::new(), noting(&named)).unwrap_err().code(), Code::InvalidConfig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_false_stops_the_handler_and_commits_what_it_saw() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..10);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let handler = crate::mq::callback(move |message, partition, error| {
+        assert!(error.is_none());
+        assert_eq!(partition, Some(tp(0)));
+        noted.add(&message.unwrap());
+        noted.len() < 4
+    });
+    consumer.subscribe(["t"], handler).unwrap();
+    consumer.stopped().await;
+    assert_eq!(seen.of(0), numbers(0..4));
+    mq.close().await.unwrap();
+    let (again, rest) = (super::mq(&embedded), Seen::default());
+    again.consumer().unwrap().subscribe(["t"], noting(&rest)).unwrap();
+    rest.wait_for(6).await;
+    assert_eq!(rest.of(0), numbers(4..10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_can_be_given_up_one_by_one_or_all() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    consumer.subscribe(["t", "u"], noting(&seen)).unwrap();
+    append(&embedded, "t", 0, 0..1);
+    append(&embedded, "u", 0, 0..1);
+    seen.wait_for(2).await;
+    consumer.unsubscribe(["t"]).unwrap();
+    append(&embedded, "t", 0, 1..2);
+    append(&embedded, "u", 0, 1..2);
+    seen.wait_for(3).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(seen.len(), 3);
+    consumer.unsubscribe_all().unwrap();
+    consumer.stopped().await;
+    assert!(consumer.assignment().is_empty());
+    consumer.subscribe(["t"], noting(&seen)).unwrap();
+    seen.wait_for(4).await;
+    assert_eq!(seen.len(), 4, "it goes on where it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_is_tried_again_with_growing_pauses() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..6);
+    let mq = mq(&embedded);
+    let seen = Seen::default();
+    let begun = crate::runtime::now();
+    mq.consumer().unwrap().subscribe(["t"], failing_on_3(&seen, 3)).unwrap();
+    seen.wait_for(6).await;
+    assert_eq!(seen.of(0), numbers(0..6), "in order all the same");
+    let waited = crate::runtime::now() - begun;
+    assert!(waited >= Duration::from_millis(100 + 200 + 400), "{waited:?}");
+    assert_eq!(mq.consumer().unwrap().metrics().failures, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_can_be_passed_over() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..6);
+    let mq = mq(&embedded);
+    let seen = Seen::default();
+    let options = HandlerOptions::new().on_failure(FailurePolicy::skip());
+    mq.consumer().unwrap().subscribe_with(["t"], options, failing_on_3(&seen, usize::MAX)).unwrap();
+    seen.wait_for(5).await;
+    assert_eq!(seen.of(0), [0, 1, 2, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_says_where_it_came_from_and_why() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 2, 0..6);
+    let mq = mq(&embedded);
+    let seen = Seen::default();
+    let policy = FailurePolicy::retry(1).then_dead_letter("dead");
+    let options = HandlerOptions::new().on_failure(policy);
+    mq.consumer().unwrap().subscribe_with(["t"], options, failing_on_3(&seen, usize::MAX)).unwrap();
+    seen.wait_for(5).await;
+    let letters: Arc<Mutex<Vec<Message>>> = Arc::default();
+    let noted = Arc::clone(&letters);
+    let gravedigger = move |letter: Message| {
+        noted.lock().unwrap().push(letter);
+        std::future::ready(())
+    };
+    mq.consumer().unwrap().subscribe(["dead"], gravedigger).unwrap();
+    until(|| !letters.lock().unwrap().is_empty()).await;
+    let letter = letters.lock().unwrap()[0].clone();
+    assert_eq!(letter.text(), Some("3"));
+    let text = |value: &Option<bytes::Bytes>| String::from_utf8(value.as_ref().unwrap().to_vec()).unwrap();
+    let headers: Vec<_> = letter.headers.iter().map(|header| (header.name.clone(), text(&header.value))).collect();
+    let expected = [
+        ("kavka.dead-letter.topic", "t"),
+        ("kavka.dead-letter.partition", "2"),
+        ("kavka.dead-letter.offset", "3"),
+        ("kavka.dead-letter.error", "three is no good"),
+    ];
+    assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(mq.consumer().unwrap().metrics().dead_letters, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_stops_at_a_failure_leaves_the_message_to_others() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..6);
+    let first = mq(&embedded);
+    let seen = Seen::default();
+    let options = HandlerOptions::new().on_failure(FailurePolicy::stop());
+    first.consumer().unwrap().subscribe_with(["t"], options, failing_on_3(&seen, usize::MAX)).unwrap();
+    first.consumer().unwrap().stopped().await;
+    first.close().await.unwrap();
+    let (second, rest) = (mq(&embedded), Seen::default());
+    second.consumer().unwrap().subscribe(["t"], noting(&rest)).unwrap();
+    rest.wait_for(3).await;
+    assert_eq!((seen.of(0), rest.of(0)), (numbers(0..3), numbers(3..6)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_takes_too_long_has_failed() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..2);
+    let mut config = config(&embedded);
+    config.consumer.max_poll_interval = Duration::from_secs(20);
+    let mq = Mq::new(config).unwrap();
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let handler = move |message: Message| {
+        let noted = noted.clone();
+        async move {
+            if message.text() == Some("0") {
+                std::future::pending::<()>().await;
+            }
+            noted.add(&message);
+        }
+    };
+    let options = HandlerOptions::new().on_failure(FailurePolicy::skip());
+    mq.consumer().unwrap().subscribe_with(["t"], options, handler).unwrap();
+    seen.wait_for(1).await;
+    assert_eq!(seen.of(0), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_is_not_flooded_and_misses_nothing() {
+    let embedded = brokers(1).await;
+    for partition in 0..3 {
+        append(&embedded, "t", partition, 0..40);
+    }
+    let mut config = config(&embedded);
+    config.consumer.max_poll_records = 2;
+    let mq = Mq::new(config).unwrap();
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let handler = move |message: Message| {
+        let noted = noted.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            noted.add(&message);
+        }
+    };
+    mq.consumer().unwrap().subscribe(["t"], handler).unwrap();
+    seen.wait_for(120).await;
+    for partition in 0..3 {
+        assert_eq!(seen.of(partition), numbers(0..40));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_can_be_handled_in_parallel_each_in_order() {
+    let embedded = brokers(1).await;
+    for partition in 0..3 {
+        append(&embedded, "t", partition, 0..20);
+    }
+    let mq = mq(&embedded);
+    let (seen, at_once, most) = (Seen::default(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let handler = {
+        let (seen, at_once, most) = (seen.clone(), Arc::clone(&at_once), Arc::clone(&most));
+        move |message: Message| {
+            let (seen, at_once, most) = (seen.clone(), Arc::clone(&at_once), Arc::clone(&most));
+            async move {
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                seen.add(&message);
+            }
+        }
+    };
+    mq.consumer().unwrap().subscribe_with(["t"], HandlerOptions::new().partitions_in_parallel(3), handler).unwrap();
+    seen.wait_for(60).await;
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    for partition in 0..3 {
+        assert_eq!(seen.of(partition), numbers(0..20));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_moves_takes_its_finished_messages_along_and_repeats_none() {
+    let embedded = brokers(1).await;
+    let (seen, stop) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let slow = |seen: &Seen| {
+        let seen = seen.clone();
+        move |message: Message| {
+            let seen = seen.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                seen.add(&message);
+            }
+        }
+    };
+    let first = mq(&embedded);
+    first.consumer().unwrap().subscribe(["t"], slow(&seen)).unwrap();
+    for partition in 0..3 {
+        append(&embedded, "t", partition, 0..100);
+    }
+    seen.wait_for(50).await;
+    let second = mq(&embedded);
+    second.consumer().unwrap().subscribe(["t"], slow(&seen)).unwrap();
+    seen.wait_for(150).await;
+    first.close().await.unwrap();
+    seen.wait_for(300).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for partition in 0..3 {
+        assert_eq!(seen.of(partition), numbers(0..100), "each once, in order, across both members");
+    }
+    assert!(!second.consumer().unwrap().assignment().is_empty());
+    drop(stop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_finishes_the_message_in_hand_and_commits_it() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..5);
+    let mq = mq(&embedded);
+    let (begun, seen) = (Arc::new(AtomicUsize::new(0)), Seen::default());
+    let handler = {
+        let (begun, seen) = (Arc::clone(&begun), seen.clone());
+        move |message: Message| {
+            let (begun, seen) = (Arc::clone(&begun), seen.clone());
+            async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(SECOND).await;
+                seen.add(&message);
+            }
+        }
+    };
+    mq.consumer().unwrap().subscribe(["t"], handler).unwrap();
+    until(|| begun.load(Ordering::SeqCst) == 2).await;
+    mq.close().await.unwrap();
+    assert_eq!(seen.of(0), numbers(0..2));
+    let (again, rest) = (super::mq(&embedded), Seen::default());
+    again.consumer().unwrap().subscribe(["t"], noting(&rest)).unwrap();
+    rest.wait_for(3).await;
+    assert_eq!(rest.of(0), numbers(2..5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_end_does_not_hold_up_closing_for_ever() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..1);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let noted = Arc::clone(&begun);
+    let handler = move |_: Message| {
+        noted.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>()
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    until(|| begun.load(Ordering::SeqCst) == 1).await;
+    let at = crate::runtime::now();
+    assert_eq!(consumer.close(3 * SECOND).await.unwrap_err().code(), Code::Timeout);
+    assert_eq!(crate::runtime::now() - at, 3 * SECOND);
+    assert_eq!(consumer.subscribe(["t"], noting(&Seen::default())).unwrap_err().code(), Code::ConsumerClosed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seeking_and_pausing_move_only_their_partition() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..5);
+    append(&embedded, "t", 1, 0..5);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    consumer.subscribe(["t"], noting(&seen)).unwrap();
+    seen.wait_for(10).await;
+    consumer.seek(&tp(0), 3).unwrap();
+    seen.wait_for(12).await;
+    consumer.seek_to_beginning(&[tp(1)]).unwrap();
+    seen.wait_for(17).await;
+    assert_eq!(seen.of(0), [0, 1, 2, 3, 4, 3, 4]);
+    assert_eq!(seen.of(1), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    consumer.pause(&[tp(0)]).unwrap();
+    append(&embedded, "t", 0, 5..6);
+    append(&embedded, "t", 1, 5..6);
+    seen.wait_for(18).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(seen.len(), 18);
+    consumer.seek_to_end(&[tp(0)]).unwrap();
+    consumer.resume(&[tp(0)]).unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    append(&embedded, "t", 0, 6..7);
+    seen.wait_for(19).await;
+    assert_eq!(seen.of(0).last(), Some(&6));
+    let stranger = TopicPartition::new("u", 0);
+    let codes = [
+        consumer.pause(std::slice::from_ref(&stranger)).unwrap_err(),
+        consumer.seek(&stranger, 1).unwrap_err(),
+        consumer.current_offset(&stranger).await.unwrap_err(),
+        consumer.seek(&tp(0), -1).unwrap_err(),
+    ]
+    .map(|error| error.code());
+    assert_eq!(codes, [Code::InvalidPartition, Code::InvalidPartition, Code::InvalidPartition, Code::InvalidOffset]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lag_is_what_has_not_been_handled() {
+    let embedded = brokers(1).await;
+    for partition in 0..3 {
+        append(&embedded, "t", partition, 0..10);
+    }
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let room = Arc::new(Semaphore::new(12));
+    let seen = Seen::default();
+    let handler = {
+        let (room, seen) = (Arc::clone(&room), seen.clone());
+        move |message: Message| {
+            let (room, seen) = (Arc::clone(&room), seen.clone());
+            async move {
+                room.acquire().await.unwrap().forget();
+                seen.add(&message);
+            }
+        }
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    seen.wait_for(12).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let metrics = consumer.metrics();
+    assert_eq!((metrics.lag, metrics.messages, metrics.bytes), (18, 12, 12));
+    assert_eq!(consumer.lag().await.unwrap(), 18);
+    let offsets: i64 = metrics.partitions.values().filter_map(|partition| partition.current_offset).map(|offset| offset.0).sum();
+    assert_eq!(offsets, 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_a_partition_is_told_to_its_handler() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..1);
+    let mut config = config(&embedded);
+    config.consumer.auto_offset_reset = crate::consumer::AutoOffsetReset::None;
+    let mq = Mq::new(config).unwrap();
+    let told: Arc<Mutex<Vec<(Option<TopicPartition>, Error)>>> = Arc::default();
+    let noted = Arc::clone(&told);
+    let handler = crate::mq::callback(move |_, partition, error| {
+        noted.lock().unwrap().extend(error.map(|error| (partition, error)));
+        true
+    });
+    mq.consumer().unwrap().subscribe(["t"], handler).unwrap();
+    until(|| told.lock().unwrap().len() >= 3).await;
+    let told = told.lock().unwrap();
+    assert!(told.iter().all(|(_, error)| error.code() == Code::InvalidOffset), "{told:?}");
+    let partitions: BTreeSet<_> = told.iter().filter_map(|(partition, _)| partition.clone()).collect();
+    assert_eq!(partitions, (0..3).map(tp).collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_received_message_has_all_that_was_sent() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let sent = Message::new("t", "1").key("k").header("h", "1").header("h", "2").timestamp(77).partition(1);
+    mq.producer().send_batch_sync(std::slice::from_ref(&sent)).await.remove(0).result.unwrap();
+    let got: Arc<Mutex<Option<Message>>> = Arc::default();
+    let noted = Arc::clone(&got);
+    let handler = move |message: Message| {
+        *noted.lock().unwrap() = Some(message);
+        std::future::ready(false)
+    };
+    mq.consumer().unwrap().subscribe(["t"], handler).unwrap();
+    mq.consumer().unwrap().stopped().await;
+    let got = got.lock().unwrap().take().unwrap();
+    assert_eq!(got, Message { offset: Some(Offset(0)), ..sent });
+    assert_eq!(got.last_header("h"), Some(&b"2"[..]));
+}
+
+#[cfg(feature = "json")]
+#[tokio::test(start_paused = true)]
+async fn json_is_read_for_a_typed_handler_and_what_is_none_is_not_tried_again() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..1);
+    embedded.append("t", 0, &[(None, Some(b"{no json"))]).unwrap();
+    append(&embedded, "t", 0, 2..3);
+    let mq = mq(&embedded);
+    let seen: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let handler = crate::mq::json(move |number: u64, message: Message| {
+        assert!(message.offset.is_some());
+        noted.lock().unwrap().push(number);
+        std::future::ready(Outcome::Continue)
+    });
+    let options = HandlerOptions::new().on_failure(FailurePolicy::retry(5).then_dead_letter("dead"));
+    mq.consumer().unwrap().subscribe_with(["t"], options, handler).unwrap();
+    until(|| seen.lock().unwrap().len() == 2).await;
+    assert_eq!(*seen.lock().unwrap(), [0, 2]);
+    assert_eq!(mq.consumer().unwrap().metrics().failures, 1);
+    assert_eq!(log(&embedded, "dead", 0), ["{no json"]);
+}

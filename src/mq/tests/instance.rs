@@ -1,0 +1,129 @@
+use super::*;
+use crate::admin::NewTopic;
+use crate::mq::Code;
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_tells_whether_a_broker_answers() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    assert_eq!(mq.ping().await.unwrap(), Duration::ZERO);
+    assert_eq!(mq.connection_pool().health_check().await.unwrap(), Duration::ZERO);
+    embedded.stop_broker(1);
+    let begun = crate::runtime::now();
+    let error = mq.ping().await.unwrap_err();
+    assert!(matches!(error.code(), Code::ConnectionFailed | Code::ConnectionTimeout | Code::ConnectionClosed), "{error}");
+    assert!(error.is_retriable());
+    assert!(crate::runtime::now() - begun <= 20 * SECOND, "dial_timeout and read_timeout");
+    embedded.start_broker(1).await.unwrap();
+    mq.ping().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pool_is_the_clients_connections() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let pool = mq.connection_pool();
+    assert_eq!((pool.stats().max_connections, pool.stats().errors), (10, 0));
+    let seen = Seen::default();
+    let noted = seen.clone();
+    mq.consumer()
+        .unwrap()
+        .subscribe(["t"], move |message: Message| {
+            noted.add(&message);
+            std::future::ready(())
+        })
+        .unwrap();
+    mq.producer().send_sync("t", "1").await.unwrap();
+    seen.wait_for(1).await;
+    let stats = pool.stats();
+    assert_eq!(stats.total_connections, stats.active_connections + stats.idle_connections);
+    assert!((3..=5).contains(&stats.total_connections), "control, produce, fetch, group: {stats:?}");
+    assert!(stats.active_connections >= 1, "the fetch waits: {stats:?}");
+    assert!(stats.created >= 4);
+    embedded.stop_broker(1);
+    until(|| pool.stats().errors > 0).await;
+    assert!(pool.stats().closed >= 3, "{:?}", pool.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_are_made_listed_found_and_deleted() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let admin = mq.admin();
+    let room = || NewTopic::new("room").partitions(2).replication_factor(1).config("cleanup.policy", "compact");
+    admin.create_topic(room()).await.unwrap();
+    assert!(!admin.ensure_topic(room()).await.unwrap());
+    let error = admin.create_topic(room()).await.unwrap_err();
+    assert_eq!(error.client_error().and_then(crate::error::Error::code), Some(crate::error::ErrorCode::TOPIC_ALREADY_EXISTS));
+    let names: Vec<_> = admin.list_topics().await.unwrap().iter().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["dead", "room", "t", "u"]);
+    assert!(admin.topic_exists("room").await.unwrap());
+    admin.delete_topic("room").await.unwrap();
+    assert!(!admin.topic_exists("room").await.unwrap());
+    assert_eq!(admin.delete_topic("room").await.unwrap_err().code(), Code::TopicNotFound);
+    assert_eq!(admin.create_topic(NewTopic::new("no/name")).await.unwrap_err().code(), Code::InvalidTopic);
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_lists_each_check_and_remembers_for_a_while() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let health = mq.health();
+    health.register("disk", async || Err("full".to_owned()));
+    health.register("never", std::future::pending);
+    let status = health.status().await;
+    assert!(!status.is_healthy());
+    assert_eq!(status.checks["kafka"].error, None);
+    assert_eq!(status.checks["disk"].error.as_deref(), Some("full"));
+    assert_eq!(status.checks["never"].latency, 10 * SECOND);
+    health.register("disk", async || Ok(()));
+    health.register("never", async || Ok(()));
+    assert_eq!(health.status().await, status, "not looked at again before 30 s are over");
+    tokio::time::advance(30 * SECOND).await;
+    assert!(health.status().await.is_healthy());
+    embedded.stop_broker(1);
+    assert!(!health.check().await.is_healthy());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_needs_a_group() {
+    let embedded = brokers(1).await;
+    let mut config = config(&embedded);
+    config.consumer.group_id = None;
+    let error = Mq::new(config).unwrap().consumer().unwrap_err();
+    assert_eq!(error.code(), Code::MissingConfig);
+    assert!(error.to_string().contains("consumer.group_id"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_flushes_and_leaves_no_task_and_no_connection() {
+    let embedded = brokers(1).await;
+    let mq = mq(&embedded);
+    let seen = Seen::default();
+    let noted = seen.clone();
+    mq.consumer()
+        .unwrap()
+        .subscribe(["t"], move |message: Message| {
+            noted.add(&message);
+            std::future::ready(())
+        })
+        .unwrap();
+    mq.producer().send_sync("t", "1").await.unwrap();
+    seen.wait_for(1).await;
+    let receipt = mq.producer().send(crate::record::Record::to("t").value("2")).await.unwrap();
+    mq.close().await.unwrap();
+    receipt.await.expect("flushed");
+    assert_eq!(mq.connection_pool().stats().total_connections, 0);
+    drop(mq);
+    tokio::task::yield_now().await;
+    let left = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    // The embedded cluster has its own.
+    drop(embedded);
+    assert!(left <= 4, "{left} tasks are left");
+}
+
+#[test]
+fn outside_a_runtime_an_instance_is_refused() {
+    let error = Mq::new(Config::default()).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidConfig);
+}
