@@ -96,6 +96,17 @@ impl Mq {
         let config = config.into();
         config.validate()?;
         let client = Client::new(config.client()?).map_err(config::invalid)?;
+        Self::with_client(client, config)
+    }
+
+    /// Makes an instance on a client that there is already, whose settings hold in place of `brokers`, `client_id`, security and
+    /// `connection`. Closing the instance closes the client.
+    ///
+    /// # Errors
+    /// As [`Mq::new`].
+    pub fn with_client(client: Client, config: impl Into<Config>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
         let producer = Producer::on(&client, &config, None)?;
         let health = Health::new(client.clone(), config.clone());
         Ok(Self { inner: Arc::new(Inner { client, config, producer, consumer: Mutex::new(None), health }) })
