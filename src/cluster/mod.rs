@@ -337,8 +337,9 @@ impl Cluster {
             Ok((pending, version, connection))
         };
         let late = || {
-            let message = format!("no connection to {address} within the deadline");
-            Err(Error::new(ErrorKind::Timeout, message).with_written(Written::No))
+            // Others wait for the same connection, and know why there is none.
+            let timeout = || Error::new(ErrorKind::Timeout, format!("no connection to {address} within the deadline"));
+            Err(self.inner.pool.last_failure(node).unwrap_or_else(timeout).with_written(Written::No))
         };
         let submitted = tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
         let (pending, version, connection) = submitted.map_err(place)?;

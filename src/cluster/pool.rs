@@ -171,6 +171,11 @@ impl Pool {
         self.lock().reconnects.get(&node).is_none_or(|reconnect| reconnect.not_before <= now)
     }
 
+    /// Why a node could not be connected to last, unless it could since.
+    pub(crate) fn last_failure(&self, node: Node) -> Option<Error> {
+        self.lock().reconnects.get(&node).map(|reconnect| reconnect.last.clone())
+    }
+
     /// How busy the control lane to a node is; `None` if there is no open one.
     pub(crate) fn load(&self, node: Node) -> Option<usize> {
         let lanes = self.lock();
