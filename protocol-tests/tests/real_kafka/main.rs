@@ -9,5 +9,6 @@ mod churn;
 mod codecs;
 mod faults;
 mod groups;
+mod mq;
 mod support;
 mod versions;

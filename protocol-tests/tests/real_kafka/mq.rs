@@ -1,0 +1,179 @@
+//! The messaging layer on real brokers: a round trip in each codec, groups that change, and the chat service while its broker restarts.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kavka::mq::{Config, FailurePolicy, HandlerOptions, Message, Mq};
+use kavka::{AutoOffsetReset, Compression, NewTopic, Record};
+use kavka_testcontainers::apache::Cluster;
+use tokio::io::AsyncReadExt;
+
+use crate::support::{PATIENCE, config, in_time, sized};
+
+fn settings(cluster: &Cluster, group: &str) -> Config {
+    let mut settings = Config::new(cluster.bootstrap());
+    settings.consumer.group_id = Some(group.to_owned());
+    settings.consumer.auto_offset_reset = AutoOffsetReset::Earliest;
+    settings
+}
+
+/// Values by partition, in the order in which handlers saw them.
+type Seen = Arc<Mutex<BTreeMap<i32, Vec<u64>>>>;
+
+fn noting(seen: &Seen) -> impl kavka::mq::Handler + use<> {
+    let seen = Arc::clone(seen);
+    move |message: Message| {
+        let number = message.text().unwrap().split(' ').next().unwrap().parse().unwrap();
+        seen.lock().unwrap().entry(message.partition.unwrap().0).or_default().push(number);
+        std::future::ready(())
+    }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time(what, waiting).await;
+}
+
+fn count(seen: &Seen) -> usize {
+    seen.lock().unwrap().values().map(Vec::len).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_every_codec_come_back_whole_with_all_that_they_had() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    for (number, compression) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
+        let topic = format!("mq-{compression}");
+        let mut settings = settings(&cluster, &topic);
+        settings.producer.compression = compression.parse::<Compression>().unwrap();
+        let mq = Mq::new(settings).unwrap();
+        mq.admin().create_topic(NewTopic::new(topic.as_str()).partitions(1).replication_factor(1)).await.unwrap();
+        assert!(mq.admin().topic_exists(&topic).await.unwrap());
+        let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
+        let noted = Arc::clone(&heard);
+        let handler = move |message: Message| {
+            noted.lock().unwrap().push(message);
+            std::future::ready(())
+        };
+        mq.consumer().unwrap().subscribe([topic.as_str()], handler).unwrap();
+        let value = format!("{number} the tea is ready, the tea is ready");
+        let message = Message::new(topic.as_str(), value).key("k").header("h", "1").header("h", "2");
+        let results = mq.producer().send_batch_sync(&vec![message.clone(); 100]).await;
+        assert!(results.iter().all(|result| result.result.is_ok()), "{results:?}");
+        until("100 messages", || heard.lock().unwrap().len() == 100).await;
+        for (offset, got) in (0_i64..).zip(heard.lock().unwrap().iter()) {
+            assert_eq!(got.offset, Some(offset.into()));
+            assert_eq!((&got.key, &got.value, &got.headers), (&message.key, &message.value, &message.headers));
+        }
+        assert!(mq.health().check().await.is_healthy());
+        mq.admin().delete_topic(&topic).await.unwrap();
+        mq.close().await.unwrap();
+    }
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_come_and_go_in_order_lose_and_repeat_nothing() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    let (partitions, each) = (6, sized(500_u64, 5000));
+    let producer = Mq::new(settings(&cluster, "unused")).unwrap();
+    producer.admin().create_topic(NewTopic::new("moves").partitions(partitions).replication_factor(1)).await.unwrap();
+    let seen: Seen = Arc::default();
+    let member = async |_| {
+        let mq = Mq::new(settings(&cluster, "movers")).unwrap();
+        mq.consumer().unwrap().subscribe_with(["moves"], HandlerOptions::new().partitions_in_parallel(3), noting(&seen)).unwrap();
+        mq
+    };
+    let mut members = vec![member(0).await];
+    for number in 0..each {
+        let value = number.to_string();
+        for partition in 0..partitions {
+            drop(producer.producer().send(Record::to("moves").partition(partition).value(&value)).await.unwrap());
+        }
+        if number % (each / 5) == each / 10 {
+            if members.len() < 2 {
+                members.push(member(1).await);
+            } else {
+                members.remove(0).close().await.unwrap();
+            }
+        }
+    }
+    producer.producer().flush().await.unwrap();
+    let total = usize::try_from(each).unwrap() * usize::try_from(partitions).unwrap();
+    until("all messages", || count(&seen) >= total).await;
+    for mq in members {
+        mq.close().await.unwrap();
+    }
+    for (partition, numbers) in seen.lock().unwrap().iter() {
+        assert!(numbers.iter().copied().eq(0..each), "partition {partition}: each once and in order");
+    }
+    producer.close().await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_kept_on_real_brokers() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    let mq = Mq::new(settings(&cluster, "letters")).unwrap();
+    for topic in ["letters", "letters.dead"] {
+        mq.admin().create_topic(NewTopic::new(topic).partitions(1).replication_factor(1)).await.unwrap();
+    }
+    let consumer = mq.consumer().unwrap();
+    let policy = FailurePolicy::retry(1).then_dead_letter("letters.dead");
+    let refusing = |_: Message| std::future::ready(Err::<(), _>("no"));
+    consumer.subscribe_with(["letters"], HandlerOptions::new().on_failure(policy), refusing).unwrap();
+    let seen: Seen = Arc::default();
+    consumer.subscribe(["letters.dead"], noting(&seen)).unwrap();
+    mq.producer().send_sync("letters", "7").await.unwrap();
+    until("the dead letter", || count(&seen) == 1).await;
+    mq.close().await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
+/// The chat example is its own judge: it ends with an error if a room lost, doubled or reordered something.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chat_goes_on_while_its_broker_restarts_twice() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    let (users, seconds) = sized((40_u32, 40_u64), (200, 600));
+    let mut command = tokio::process::Command::new(chat());
+    command.args([
+        "--bootstrap-server",
+        &cluster.bootstrap(),
+        "--simulate",
+        &users.to_string(),
+        "--seconds",
+        &seconds.to_string(),
+    ]);
+    let mut chat = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_secs(seconds / 4)).await;
+        cluster.kill(1).await.unwrap();
+        cluster.restart(1).await.unwrap();
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(seconds) + 2 * PATIENCE, chat.wait()).await;
+    let mut said = String::new();
+    if ended.is_ok() {
+        chat.stdout.take().unwrap().read_to_string(&mut said).await.unwrap();
+    }
+    eprintln!("{said}");
+    assert!(ended.expect("chat ends").unwrap().success(), "{said}");
+    cluster.shutdown().await.unwrap();
+}
+
+/// The chat example, built if it is not there.
+fn chat() -> std::path::PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.ancestors().nth(2).unwrap();
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["build", "-q", "-p", "kavka", "--example", "chat"]);
+    if profile.file_name().unwrap() == "release" {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success(), "the chat example builds");
+    profile.join("examples").join("chat")
+}
