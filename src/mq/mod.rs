@@ -45,6 +45,8 @@ mod metrics;
 mod parse;
 mod pool;
 mod producer;
+#[cfg(feature = "metrics")]
+mod publish;
 mod text;
 mod trace_context;
 
@@ -109,7 +111,12 @@ impl Mq {
         config.validate()?;
         let producer = Producer::on(&client, &config, None)?;
         let health = Health::new(client.clone(), config.clone());
-        Ok(Self { inner: Arc::new(Inner { client, config, producer, consumer: Mutex::new(None), health }) })
+        let mq = Self { inner: Arc::new(Inner { client, config, producer, consumer: Mutex::new(None), health }) };
+        #[cfg(feature = "metrics")]
+        if mq.config().monitoring.enable_metrics {
+            mq.keep_publishing();
+        }
+        Ok(mq)
     }
 
     /// Sends messages.
@@ -129,6 +136,11 @@ impl Mq {
         let made = Consumer::on(&self.inner.client, &self.inner.config, None)?;
         *consumer = Some(made.clone());
         Ok(made)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn consumer_if_made(&self) -> Option<Consumer> {
+        self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells of connections.
@@ -197,6 +209,11 @@ impl Mq {
 
 /// How long closing may take (a guess: what supervisors wait before they kill).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The guide, whose examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/mq.md")]
+pub struct Guide;
 
 #[cfg(test)]
 mod tests;

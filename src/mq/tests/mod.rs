@@ -27,13 +27,13 @@ impl Connector for InMemory {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Brokers with the topics `t` and `u`, of three partitions each.
-async fn brokers(count: i32) -> EmbeddedCluster {
+pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
     let replication = i16::try_from(count).unwrap();
     let builder = EmbeddedCluster::builder().brokers(count).in_memory().auto_create_topics(false);
     builder.topic("t", 3, replication).topic("u", 3, replication).topic("dead", 1, replication).start().await.unwrap()
 }
 
-fn config(embedded: &EmbeddedCluster) -> Config {
+pub(super) fn config(embedded: &EmbeddedCluster) -> Config {
     let mut config = Config::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()));
     // So that the embedded log can be read.
     config.producer.compression = crate::wire::compress::Compression::NONE;
@@ -69,10 +69,10 @@ fn log(embedded: &EmbeddedCluster, topic: &str, partition: i32) -> Vec<String> {
 
 /// What handlers have seen: partition and number of each message.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(PartitionId, u32)>>>);
+pub(super) struct Seen(Arc<Mutex<Vec<(PartitionId, u32)>>>);
 
 impl Seen {
-    fn add(&self, message: &Message) {
+    pub(super) fn add(&self, message: &Message) {
         let number = message.text().unwrap().parse().unwrap();
         self.0.lock().unwrap().push((message.partition.unwrap(), number));
     }
@@ -87,7 +87,7 @@ impl Seen {
     }
 
     /// Waits until so many have been seen, within a minute of paused time.
-    async fn wait_for(&self, count: usize) {
+    pub(super) async fn wait_for(&self, count: usize) {
         until(|| self.len() >= count).await;
     }
 }
