@@ -195,3 +195,42 @@ async fn a_value_goes_as_json_or_says_why_not() {
     let error = mq.producer().send_json("t", None, &keys_are_no_text).await.unwrap_err();
     assert_eq!(error.code(), Code::SerializationFailed);
 }
+
+/// Chat-like text: sentences of everyday words, from a seed.
+fn chatter(random: &mut crate::clock::Random) -> String {
+    const WORDS: &str = "the a i you we they is are was will can should not and but so then when if that this here there now later \
+        today tomorrow morning evening coffee lunch meeting train home office phone message picture link song game movie weather \
+        rain sun friend mother brother boss team plan idea question answer problem fine great sorry thanks please maybe really \
+        think know want need see hear go come make take give send call wait ok yes no haha what where who why how much many";
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let count = 4 + random.below(20);
+    let word = |random: &mut crate::clock::Random| words[usize::try_from(random.below(words.len() as u64)).unwrap()];
+    let text: Vec<&str> = (0..count).map(|_| word(random)).collect();
+    let (user, sequence) = (random.below(200), random.below(1_000_000));
+    format!(r#"{{"user":"user-{user}","seq":{sequence},"text":"{}"}}"#, text.join(" "))
+}
+
+#[cfg(all(feature = "lz4", feature = "snappy"))]
+#[test]
+fn chat_like_text_shrinks_to_about_what_the_seed_promises() {
+    use crate::ids::Timestamp;
+    use crate::wire::batch::{RecordFields, RecordsBuilder};
+    use crate::wire::compress::Compression;
+    for (compression, most) in [(Compression::LZ4, 0.60), (Compression::SNAPPY, 0.65)] {
+        let mut random = crate::clock::Random::new(1);
+        let mut records = RecordsBuilder::with_capacity(16_384);
+        loop {
+            let text = chatter(&mut random);
+            let fields =
+                RecordFields { timestamp: Timestamp(0), key: Some(b"room-7"), value: Some(text.as_bytes()), headers: &[] };
+            if records.append_within(16_384, &fields).is_none() {
+                break;
+            }
+        }
+        let before = records.len();
+        let after = records.seal(compression).unwrap().len();
+        let ratio = after as f64 / before as f64;
+        eprintln!("{compression}: {before} bytes become {after}, {ratio:.3}");
+        assert!(ratio <= most, "{compression}: {ratio}");
+    }
+}
