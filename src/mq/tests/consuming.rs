@@ -325,7 +325,7 @@ async fn partitions_can_be_handled_in_parallel_each_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_moves_takes_its_finished_messages_along_and_repeats_none() {
     let embedded = brokers(1).await;
-    let (seen, stop) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let seen = Seen::default();
     let slow = |seen: &Seen| {
         let seen = seen.clone();
         move |message: Message| {
@@ -352,7 +352,6 @@ async fn a_partition_that_moves_takes_its_finished_messages_along_and_repeats_no
         assert_eq!(seen.of(partition), numbers(0..100), "each once, in order, across both members");
     }
     assert!(!second.consumer().unwrap().assignment().is_empty());
-    drop(stop);
 }
 
 #[tokio::test(start_paused = true)]
