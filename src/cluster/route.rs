@@ -94,7 +94,8 @@ impl Cluster {
                     Some(_) => Ok(Node::Broker(*id)),
                     None => {
                         self.request_refresh();
-                        Err(Error::broker(ErrorCode::BROKER_NOT_AVAILABLE).context(format_args!("the cluster names no broker {id}")))
+                        Err(Error::broker(ErrorCode::BROKER_NOT_AVAILABLE)
+                            .context(format_args!("the cluster names no broker {id}")))
                     }
                 }
             }
@@ -197,6 +198,11 @@ impl Cluster {
         }
         self.lock_coordinators().learn(key.clone(), broker.id);
         Ok(broker.id)
+    }
+
+    /// The coordinator that was found last, if one was.
+    pub(crate) fn known_coordinator(&self, key: &CoordinatorKey) -> Option<BrokerId> {
+        self.lock_coordinators().get(key)
     }
 
     /// A reply has shown that a broker does not coordinate this any more.

@@ -112,13 +112,27 @@ impl Cluster {
                 Node::Bootstrap(_) => error,
             }
         };
-        let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-        let reply = self.exchange::<R, R>(node, Lane::Control, attempt, |version| request(share, version)).await;
-        let answers = reply.and_then(|reply| read(share, &reply.parse()?).map_err(place));
-        match answers {
-            Ok(answers) => answers.into_iter().map(|(key, answer)| (key, answer.map_err(place))).collect(),
-            Err(error) => share.iter().map(|(key, _)| ((*key).clone(), Err(error.clone()))).collect(),
+        let mut rest = share.to_vec();
+        let mut answered = Vec::with_capacity(rest.len());
+        while !rest.is_empty() {
+            let attempt = deadline.min(runtime::now() + self.config().request_timeout);
+            let reply = self.exchange::<R, R>(node, Lane::Control, attempt, |version| request(&rest, version)).await;
+            let mut answers = match reply.and_then(|reply| read(&rest, &reply.parse()?).map_err(place)) {
+                Ok(answers) => answers,
+                Err(error) => rest.iter().map(|(key, _)| ((*key).clone(), Err(error.clone()))).collect(),
+            };
+            // Some APIs, and some versions of others, take one item at a time: the rest is asked for next.
+            let keys: BTreeSet<&K> = answers.iter().map(|(key, _)| key).collect();
+            let before = rest.len();
+            rest.retain(|(key, _)| !keys.contains(key));
+            drop(keys);
+            let stuck = rest.len() == before;
+            answered.extend(answers.drain(..).map(|(key, answer)| (key, answer.map_err(place))));
+            if stuck {
+                break;
+            }
         }
+        answered
     }
 
     /// Has metadata of the topics whose leaders must be asked kept fresh meanwhile.
