@@ -106,6 +106,7 @@ impl Admin {
     /// DUPLICATE_VOTER; UNSUPPORTED_VERSION if the cluster's voters are fixed (`kraft.version` 0), or before Kafka 3.9.
     pub async fn add_voter(&self, voter: Voter) -> Result<()> {
         let request = |_| AddRaftVoterRequest {
+            cluster_id: None,
             timeout_ms: self.timeout_ms(),
             voter_id: voter.id.0,
             voter_directory_id: TopicId(voter.directory_id.0),
@@ -127,9 +128,9 @@ impl Admin {
     /// VOTER_NOT_FOUND; UNSUPPORTED_VERSION if the cluster's voters are fixed (`kraft.version` 0), or before Kafka 3.9.
     pub async fn remove_voter(&self, voter: Voter) -> Result<()> {
         let request = |_| RemoveRaftVoterRequest {
+            cluster_id: None,
             voter_id: voter.id.0,
             voter_directory_id: TopicId(voter.directory_id.0),
-            ..RemoveRaftVoterRequest::default()
         };
         let read = |response: &RemoveRaftVoterResponse<'_>| check(response.error_code, response.error_message);
         let outcome = self.change(Route::Controller, request, read).await;

@@ -36,6 +36,20 @@ pub struct ScramCredential {
     pub iterations: u32,
 }
 
+impl ScramCredential {
+    /// As many iterations as Kafka asks for at least: 4,096.
+    pub fn new(mechanism: ScramMechanism) -> Self {
+        Self { mechanism, iterations: 4096 }
+    }
+
+    /// Sets how often the password is hashed.
+    #[must_use]
+    pub fn iterations(mut self, iterations: u32) -> Self {
+        self.iterations = iterations;
+        self
+    }
+}
+
 /// A user, as the item of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct User(String);
