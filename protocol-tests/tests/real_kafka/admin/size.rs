@@ -18,6 +18,8 @@ async fn a_thousand_topics_are_described_in_pages() {
             made.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
+    // The broker learns of the last some time after the controller has made them.
+    super::until("the last topic", async || admin.list_topics().await.unwrap().len(), |count| *count == topics).await;
     let started = Instant::now();
     let mut pages = admin.all_topic_pages();
     let (mut count, mut names, mut partitions) = (0, std::collections::BTreeSet::new(), 0);

@@ -155,12 +155,8 @@ pub(super) async fn configs(bench: &Bench) {
     let (broker, loggers) = (ConfigResource::broker(2), ConfigResource::broker_loggers(2));
     alter(admin, &broker, ConfigAlteration::set("log.cleaner.threads", "2")).await.unwrap();
     alter(admin, &ConfigResource::all_brokers(), ConfigAlteration::set("message.max.bytes", "1000000")).await.unwrap();
-    let threads = until(
-        "a broker's config",
-        async || entry(&broker, "log.cleaner.threads").await,
-        |entry| entry.source == ConfigSource::DynamicBroker,
-    );
-    assert_eq!(threads.await.value.as_deref(), Some("2"));
+    let is_changed = |entry: &ConfigEntry| entry.source == ConfigSource::DynamicBroker && entry.value.as_deref() == Some("2");
+    until("a broker's config", async || entry(&broker, "log.cleaner.threads").await, is_changed).await;
     let described = java(&["--describe", "--entity-type", "brokers", "--entity-name", "2"]).await;
     assert!(described.contains("log.cleaner.threads=2"), "{described}");
     alter(admin, &loggers, ConfigAlteration::set("kafka.server.KafkaApis", "ERROR")).await.unwrap();
