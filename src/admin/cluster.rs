@@ -45,9 +45,10 @@ impl Admin {
     /// # Errors
     /// Retriable if no broker answered in time.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription> {
-        match self.nodes(false).await {
+        let this = self.begun();
+        match this.nodes(false).await {
             // Before 2.8 only Metadata knows the brokers.
-            Err(error) if error.kind() == ErrorKind::Unsupported => self.metadata(Some(Vec::new()), from_metadata).await,
+            Err(error) if error.kind() == ErrorKind::Unsupported => this.metadata(Some(Vec::new()), from_metadata).await,
             answered => answered,
         }
     }

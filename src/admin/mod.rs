@@ -26,6 +26,8 @@ mod quotas;
 mod reassignments;
 mod records;
 mod scram;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod topic_pages;
 mod topics;
@@ -73,13 +75,15 @@ pub type Outcomes<K, T> = BTreeMap<K, Result<T>>;
 pub struct Admin {
     cluster: Cluster,
     timeout: Duration,
+    /// When an operation of several questions began, its end; else each question has its own.
+    deadline: Option<Instant>,
     validates_only: bool,
 }
 
 impl Admin {
     pub(crate) fn new(cluster: Cluster) -> Self {
         let timeout = cluster.config().default_api_timeout;
-        Self { cluster, timeout, validates_only: false }
+        Self { cluster, timeout, deadline: None, validates_only: false }
     }
 
     /// Sets how long each operation of this handle may take with all its retries (default `default.api.timeout.ms`).
@@ -100,7 +104,12 @@ impl Admin {
     }
 
     fn deadline(&self) -> Instant {
-        runtime::now() + self.timeout
+        self.deadline.unwrap_or_else(|| runtime::now() + self.timeout)
+    }
+
+    /// The handle for an operation of several questions, which has one deadline for all.
+    fn begun(&self) -> Self {
+        Self { deadline: Some(self.deadline()), ..self.clone() }
     }
 
     /// How long a broker may work on a request, as its field says it: it should answer before the request times out.
@@ -233,35 +242,4 @@ fn non_negative<T: PartialOrd + Default, U: From<T>>(number: T) -> Option<U> {
 /// A text that says "none" by being empty.
 fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::messages::metadata::MetadataRequest;
-
-    #[test]
-    fn an_error_of_an_item_keeps_code_and_message() {
-        let error = check(36, Some("Topic 't' already exists.")).expect_err("a code");
-        assert_eq!(error.code(), Some(ErrorCode::TOPIC_ALREADY_EXISTS));
-        assert!(error.to_string().starts_with("Topic 't' already exists: TOPIC_ALREADY_EXISTS"), "{error}");
-    }
-
-    #[test]
-    fn partitions_are_grouped_by_topic() {
-        let partitions = [("b", 1), ("a", 0), ("b", 0)].map(|(topic, partition)| TopicPartition::new(topic, partition));
-        let share: Vec<_> = partitions.iter().map(|partition| (partition, &())).collect();
-        let grouped: Vec<_> = by_topic(&share).map(|(topic, partitions)| (topic, indexes(&partitions))).collect();
-        assert_eq!(grouped, [("a", vec![0]), ("b", vec![1, 0])]);
-    }
-
-    /// The futures of a user must run on any thread; this fails to compile if one of them cannot.
-    #[allow(dead_code)]
-    fn futures_are_send(admin: &Admin) {
-        fn check<F: Future + Send>(_: F) {}
-        check(admin.describe_cluster());
-        check(admin.delete_records([(TopicPartition::new("t", 0), crate::ids::Offset(1))]));
-        check(admin.describe_consumer_groups(["g"]));
-        check(admin.ask(Route::Any, |_| MetadataRequest::default(), |_| Ok(())));
-    }
 }

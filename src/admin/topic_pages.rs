@@ -160,7 +160,7 @@ impl Admin {
     /// # Errors
     /// Retriable if no broker answered in time.
     pub async fn list_topics(&self) -> Result<Vec<TopicListing>> {
-        let mut pages = self.all_topic_pages();
+        let mut pages = self.begun().all_topic_pages();
         let mut topics = BTreeMap::new();
         while let Some(page) = pages.next().await? {
             for (name, topic) in page {
@@ -183,7 +183,7 @@ impl Admin {
     ) -> Outcomes<TopicName, TopicDescription> {
         let names: BTreeSet<TopicName> = names.into_iter().map(Into::into).collect();
         let mut described: Outcomes<TopicName, TopicDescription> = BTreeMap::new();
-        let mut pages = self.topic_pages(names.clone());
+        let mut pages = self.begun().topic_pages(names.clone());
         let failure = loop {
             let page = match pages.next().await {
                 Ok(Some(page)) => page,

@@ -72,11 +72,12 @@ impl Admin {
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
     ) -> Outcomes<GroupId, ConsumerGroup> {
+        let this = self.begun();
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &ConsumerGroupDescribeResponse<'_>| {
             Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), self.consumer(group))).collect())
         };
-        let mut described = self
+        let mut described = this
             .ask_each(
                 &groups,
                 coordinator,
@@ -94,7 +95,7 @@ impl Admin {
         let others = described.iter().filter(|(_, outcome)| outcome.as_ref().is_err_and(is_other));
         let others: Vec<GroupId> = others.map(|(group, _)| group.clone()).collect();
         if !others.is_empty() {
-            let classic = self.describe_classic_groups(others).await;
+            let classic = this.describe_classic_groups(others).await;
             described.extend(classic.into_iter().map(|(id, group)| (id, group.and_then(from_classic))));
         }
         described

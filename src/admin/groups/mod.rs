@@ -244,12 +244,13 @@ impl Admin {
     /// Of the whole: as [`Admin::describe_consumer_groups`]. Of a member as [`Admin::remove_members`].
     pub async fn remove_all_members(&self, group: impl Into<GroupId>, reason: &str) -> Result<Outcomes<MemberToRemove, ()>> {
         let group = group.into();
-        let described = super::only(self.describe_consumer_groups([group.clone()]).await)?;
+        let this = self.begun();
+        let described = super::only(this.describe_consumer_groups([group.clone()]).await)?;
         let members = described.members.into_iter().map(|member| match member.instance_id {
             Some(id) => MemberToRemove::Instance(id),
             None => MemberToRemove::Member(member.id),
         });
-        Ok(self.remove_members(group, members, reason).await)
+        Ok(this.remove_members(group, members, reason).await)
     }
 
     /// Asks every broker for its part of a list.
@@ -267,13 +268,14 @@ impl Admin {
         request: impl Fn(i16) -> R,
         read: impl for<'a> Fn(&R::Response<'a>) -> Result<Vec<T>>,
     ) -> Result<Listing<(BrokerId, T)>> {
-        let brokers: Vec<BrokerId> = self.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect();
+        let this = self.begun();
+        let brokers: Vec<BrokerId> = this.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect();
         let brokers = keys::<BrokerId>(brokers);
         let read = |share: &[(&BrokerId, &())], response: &R::Response<'_>| {
             let items = read(response);
             Ok(share.iter().take(1).map(|(broker, ())| **broker).zip([items]).collect())
         };
-        let answers = self.ask_each(&brokers, |broker| Route::Broker(*broker), |_, version| request(version), read).await;
+        let answers = this.ask_each(&brokers, |broker| Route::Broker(*broker), |_, version| request(version), read).await;
         let mut listing = Listing { items: Vec::new(), failures: BTreeMap::new() };
         let mut last = None;
         for (broker, answer) in answers {
