@@ -25,7 +25,7 @@ pub(super) async fn acls(bench: &Bench) {
 
     let by_name = AclFilter::any().kind(ResourceType::Topic).name("payments", PatternType::Match);
     let found = until("the rules", async || admin.describe_acls(by_name.clone()).await.unwrap(), |rules| !rules.is_empty()).await;
-    assert_eq!(found, [read.clone()]);
+    assert_eq!(found, std::slice::from_ref(&read));
     assert_eq!(admin.describe_acls(AclFilter::any()).await.unwrap().len(), 2);
     let deleted = one(admin.delete_acls([AclFilter::any().principal("User:alice")]).await).unwrap();
     assert_eq!(deleted.into_keys().collect::<Vec<_>>(), [read]);
@@ -49,7 +49,7 @@ pub(super) async fn quotas(bench: &Bench) {
     let all = until("the quotas", async || find(&QuotaFilter::all()).await, |quotas| quotas.len() == 2).await;
     assert_eq!(all[&alice]["producer_byte_rate"], 5e6);
     let defaults = find(&QuotaFilter::all().part("user", QuotaMatch::Default).strict()).await;
-    assert_eq!(defaults.into_keys().collect::<Vec<_>>(), [everybody.clone()]);
+    assert!(defaults.into_keys().eq([everybody.clone()]));
     let printed = bench.java(CONFIGS, &["--describe", "--entity-type", "users", "--entity-type", "clients"]).await;
     assert!(
         printed.contains("user-principal 'alice', client-id 'loader'") && printed.contains("producer_byte_rate=5000000.0"),
