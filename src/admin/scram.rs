@@ -6,7 +6,9 @@ use std::fmt;
 use super::words::numbered;
 use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
+#[cfg(feature = "scram")]
+use crate::error::{Error, ErrorCode};
 #[cfg(feature = "scram")]
 use crate::wire::messages::alter_user_scram_credentials::ScramCredentialUpsertion;
 use crate::wire::messages::alter_user_scram_credentials::{
