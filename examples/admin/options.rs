@@ -205,3 +205,40 @@ fn parts(text: &str) -> Outcome<(TopicPartition, Option<&str>)> {
         _ => Err(Stop::usage(format_args!("{text:?} does not begin with TOPIC:PARTITION"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Outcome<Options> {
+        Options::read(&mut Arguments::new(line.split(' ').map(str::to_owned)))
+    }
+
+    #[test]
+    fn a_command_line_is_a_resource_a_verb_and_names_among_options() {
+        let options = read("topics --dry-run create a --partitions 3 b --config=x=1=2").unwrap();
+        assert_eq!((options.resource.as_str(), options.verb.as_str()), ("topics", "create"));
+        assert_eq!((options.names.as_slice(), options.is_dry_run), (["a".to_owned(), "b".to_owned()].as_slice(), true));
+        assert_eq!(options.parsed::<i32>("--partitions").unwrap(), Some(3));
+        assert_eq!(options.pairs("--config").unwrap(), [("x", "1=2")]);
+        assert!(matches!(read("topics"), Err(Stop::Usage(_))));
+        assert!(matches!(read("topics list --fly"), Err(Stop::Usage(_))));
+    }
+
+    #[test]
+    fn what_is_no_partition_is_refused() {
+        assert_eq!(partition("t:3").unwrap(), TopicPartition::new("t", 3));
+        assert_eq!(partition_and_offset("t:3:-1").unwrap(), (TopicPartition::new("t", 3), Offset(-1)));
+        assert_eq!(partition_and_brokers("t:0:1,2").unwrap().1, [BrokerId(1), BrokerId(2)]);
+        for text in ["", "t", ":1", "t:x", "t:-1", "t:1:2"] {
+            assert!(partition(text).is_err(), "{text:?}");
+        }
+        assert!(partition_and_offset("t:1").is_err());
+    }
+
+    #[test]
+    fn a_dry_run_destroys_nothing() {
+        assert!(!read("topics delete a --dry-run --yes").unwrap().may_destroy(&[]).unwrap());
+        assert!(read("topics delete a --yes").unwrap().may_destroy(&[]).unwrap());
+    }
+}

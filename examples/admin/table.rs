@@ -138,3 +138,37 @@ fn cell(value: &Value) -> String {
 pub(crate) fn text(value: Option<impl ToString>) -> Value {
     value.map(|value| value.to_string()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_fits_its_width_and_loses_nothing() {
+        let mut table = Table::new(["TOPIC", "PARTITION", "REPLICAS"]);
+        let name = "a-topic-with-a-name-of-many-words-as-large-companies-have-them-by-the-thousands";
+        table.row([name.into(), 3.into(), (1..40).collect::<Vec<_>>().into()]);
+        let text = table.text(80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let column = |from: usize, to: usize| -> String {
+            text.lines()
+                .skip(1)
+                .flat_map(|line| line.chars().skip(from).take(to - from))
+                .filter(|letter| *letter != ' ')
+                .collect()
+        };
+        let header = text.lines().next().unwrap();
+        let (second, third) = (header.find("PARTITION").unwrap(), header.find("REPLICAS").unwrap());
+        assert_eq!(column(0, second), name);
+        assert!(column(third, 80).starts_with("1,2,3,") && column(third, 80).ends_with("38,39"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_table_is_not_stretched_and_an_empty_one_is_nothing() {
+        let mut table = Table::new(["GROUP", "STATE"]);
+        assert_eq!(table.text(80), "");
+        table.row(["g".into(), Value::Null]);
+        assert_eq!(table.text(80), "GROUP  STATE\ng      -\n");
+        assert_eq!(table.json(), "[{\"group\":\"g\",\"state\":null}]\n");
+    }
+}
