@@ -8,7 +8,7 @@ use kavka::admin::{
     AclBinding, AclFilter, AclOperation, AclPermission, PatternType, QuotaAlteration, QuotaEntity, QuotaFilter, ResourcePattern,
     ResourceType, ScramCredential, ScramMechanism,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::common::arguments::required;
 use super::common::{Outcome, Stop};
@@ -20,7 +20,7 @@ pub(crate) async fn acls(admin: &Admin, options: &Options) -> Outcome<Table> {
     options.no_names()?;
     match options.verb.as_str() {
         "list" => {
-            let mut table = Table::new(["TYPE", "NAME", "PATTERN", "PRINCIPAL", "HOST", "OPERATION", "PERMISSION"]);
+            let mut table = Table::new(["PERMISSION", "PRINCIPAL", "HOST", "OPERATION", "RESOURCE"]);
             for rule in admin.describe_acls(filter(options)?).await? {
                 let cells = row(&rule);
                 table.row(cells);
@@ -33,15 +33,14 @@ pub(crate) async fn acls(admin: &Admin, options: &Options) -> Outcome<Table> {
     }
 }
 
-fn row(rule: &AclBinding) -> [Value; 7] {
+fn row(rule: &AclBinding) -> [Value; 5] {
+    let ResourcePattern { kind, name, pattern, .. } = &rule.resource;
     [
-        rule.resource.kind.to_string().into(),
-        rule.resource.name.as_str().into(),
-        rule.resource.pattern.to_string().into(),
+        rule.permission.to_string().into(),
         rule.principal.as_str().into(),
         rule.host.as_str().into(),
         rule.operation.to_string().into(),
-        rule.permission.to_string().into(),
+        json!({"kind": kind.to_string(), "name": name, "pattern": pattern.to_string()}),
     ]
 }
 

@@ -66,13 +66,14 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
         false => Table::new(["RESOURCE", "CONFIG", "VALUE", "SOURCE"]),
     };
     for (resource, entries) in described {
-        let entries = match entries {
+        let mut entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
                 table.failure(&error);
                 continue;
             }
         };
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries.into_iter().filter(|entry| options.has("--all") || !entry.is_default()) {
             let value = if entry.is_sensitive { Some("(hidden)".to_owned()) } else { entry.value };
             let cells = [resource.to_string().into(), entry.name.into(), value.into(), entry.source.to_string().into()];

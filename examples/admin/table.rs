@@ -106,15 +106,17 @@ fn lines(text: &mut String, row: &[String], widths: &[usize]) {
     }
 }
 
-/// Breaks a text after a blank or a comma where there is one, else anywhere.
+/// Breaks a text at a blank, else after punctuation, else anywhere.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<char> = text.chars().collect();
     while rest.len() > width {
-        let whole = rest[..width].iter().rposition(|letter| matches!(letter, ' ' | ',' | '/'));
-        let at = whole.map_or(width, |at| at + 1);
+        let last = |letters: &[char]| rest[..width].iter().rposition(|letter| letters.contains(letter));
+        let at = last(&[' ']).or_else(|| last(&[',', '.', '-', '_', '/', ':'])).map_or(width, |at| at + 1);
         let line: String = rest.drain(..at).collect();
         lines.push(line.trim_end().to_owned());
+        let blanks = rest.iter().take_while(|letter| **letter == ' ').count();
+        rest.drain(..blanks);
     }
     lines.push(rest.into_iter().collect());
     lines
@@ -127,9 +129,8 @@ fn cell(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
-        Value::Object(object) => {
-            object.iter().map(|(key, value)| format!("{key}={}", cell(value))).collect::<Vec<_>>().join(", ")
-        }
+        // In JSON its parts have names.
+        Value::Object(object) => object.values().map(cell).collect::<Vec<_>>().join(" "),
         Value::Number(_) => value.to_string(),
     }
 }

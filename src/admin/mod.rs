@@ -2,6 +2,26 @@
 //!
 //! Every operation goes through `Cluster::scatter`, which knows who must be asked, splits, joins and asks again. A file here only
 //! translates between Kafka's messages and our words.
+//!
+//! ```no_run
+//! use kavka::admin::{ConfigAlteration, ConfigResource};
+//! use kavka::{Client, ClientConfig, NewTopic};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> kavka::Result<()> {
+//! let admin = Client::new(ClientConfig::new("localhost:9092"))?.admin();
+//! admin.create_topic(NewTopic::new("orders").partitions(6).replication_factor(3)).await?;
+//! let change = ConfigAlteration::set("retention.ms", "86400000");
+//! for (resource, outcome) in admin.alter_configs([(ConfigResource::topic("orders"), vec![change])]).await {
+//!     println!("{resource}: {outcome:?}");
+//! }
+//! let mut pages = admin.all_topic_pages();
+//! while let Some(page) = pages.next().await? {
+//!     println!("{} more topics", page.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -95,6 +95,19 @@ pub(super) async fn cluster(bench: &Bench) {
     }
     let gone = admin.unregister_broker(9).await;
     assert_eq!(refused(gone, "broker 9"), ErrorCode::BROKER_ID_NOT_REGISTERED);
+    if bench.is_at_least(4, 0) {
+        // One that is down is still registered until it is forgotten; when it comes back it registers anew.
+        let registered = async || {
+            let brokers = admin.describe_registered_brokers().await.unwrap();
+            brokers.into_iter().map(|broker| (broker.id.0, broker.is_fenced == Some(true))).collect::<Vec<_>>()
+        };
+        bench.cluster.stop(3).await.unwrap();
+        until("the broker to be fenced", registered, |found| found.contains(&(3, true))).await;
+        admin.unregister_broker(3).await.unwrap();
+        until("the broker to be forgotten", registered, |found| *found == [(1, false), (2, false)]).await;
+        bench.cluster.restart(3).await.unwrap();
+        until("the broker to be back", registered, |found| found.contains(&(3, false))).await;
+    }
 
     let quorum = admin.describe_quorum().await.unwrap();
     assert_eq!(quorum.voters.len(), 3);
