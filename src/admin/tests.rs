@@ -67,8 +67,9 @@ async fn a_leader_that_moves_in_the_middle_is_followed() {
     embedded.fault(Fault::on(ApiKey::DeleteRecords).partition("t", 1).nth(1).then(Reaction::MoveLeader(None)));
     let deleted = admin(&embedded).delete_records((0..6).map(|partition| (TopicPartition::new("t", partition), Offset(0)))).await;
     assert!(deleted.values().all(Result::is_ok), "{deleted:?}");
-    // Only what had moved was asked for again.
-    assert_eq!(embedded.requests_of(ApiKey::DeleteRecords).len(), 4);
+    // Only what had moved was asked for again, until metadata told where it is.
+    let again = embedded.requests_of(ApiKey::DeleteRecords).split_off(3);
+    assert!(!again.is_empty() && again.iter().all(|request| request.partitions == [("t".to_owned(), 1)]), "{again:?}");
 }
 
 #[tokio::test(start_paused = true)]
