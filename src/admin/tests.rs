@@ -213,6 +213,65 @@ fn partitions_are_grouped_by_topic() {
     assert_eq!(grouped, [("a", vec![0]), ("b", vec![1, 0])]);
 }
 
+/// Topic `b`, which has more partitions than a page, between two small ones.
+async fn large() -> EmbeddedCluster {
+    let builder = EmbeddedCluster::builder().brokers(1).in_memory();
+    builder.topic("a", 3, 1).topic("b", 4500, 1).topic("c", 2, 1).start().await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_larger_than_a_page_comes_whole() {
+    let embedded = large().await;
+    let admin = admin(&embedded);
+    let mut described = admin.describe_topics(["a", "b", "c", "none"]).await;
+    let none = described.remove("none").unwrap().unwrap_err();
+    assert_eq!(none.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    let count = |name: &str| described[name].as_ref().unwrap().partitions.len();
+    assert_eq!((count("a"), count("b"), count("c")), (3, 4500, 2));
+    let numbers = described["b"].as_ref().unwrap().partitions.iter().map(|partition| partition.id.0);
+    assert!(numbers.eq(0..4500));
+    assert_eq!(embedded.requests_of(ApiKey::DescribeTopicPartitions).len(), 3);
+    assert_eq!(admin.list_topics().await.unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_of_which_only_a_part_came_is_an_error() {
+    let embedded = large().await;
+    let admin = admin(&embedded).timeout(Duration::from_secs(5));
+    embedded.fault(Fault::on(ApiKey::DescribeTopicPartitions).after(1).then(Reaction::CloseBefore));
+    let described = admin.describe_topics(["a", "b", "c"]).await;
+    assert!(described["a"].is_ok() && described["b"].is_err() && described["c"].is_err(), "{described:?}");
+    assert!(admin.list_topics().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_failed_can_be_asked_for_again() {
+    let embedded = large().await;
+    embedded.fault(Fault::on(ApiKey::DescribeTopicPartitions).nth(2).then(Reaction::DropReply));
+    let admin = admin(&embedded).timeout(Duration::from_secs(5));
+    let mut pages = admin.topic_pages(["a", "b", "c"]);
+    let (mut partitions, mut failures) = (0, 0);
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => partitions += page.iter().map(|(_, topic)| topic.as_ref().unwrap().partitions.len()).sum::<usize>(),
+            Ok(None) => break,
+            Err(_) => failures += 1,
+        }
+    }
+    assert_eq!((partitions, failures), (4505, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_without_pages_is_asked_by_metadata() {
+    let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic("a", 3, 1).topic("b", 2, 1).start().await.unwrap();
+    embedded.remove_api(1, ApiKey::DescribeTopicPartitions);
+    let admin = admin(&embedded);
+    let described = admin.describe_topics(["a", "none"]).await;
+    assert_eq!(described["a"].as_ref().unwrap().partitions.len(), 3);
+    assert_eq!(described["none"].as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(admin.list_topics().await.unwrap().len(), 2);
+}
+
 /// The futures of a user must run on any thread; this fails to compile if one of them cannot.
 #[allow(dead_code)]
 fn futures_are_send(admin: &Admin) {

@@ -200,6 +200,10 @@ impl Admin {
                 }
             }
         };
+        // Where the pages stopped, a topic may have come in part.
+        if let Some((name, _)) = &pages.cursor {
+            described.remove(name);
+        }
         for name in names {
             let missing = || Err(failure.clone().context(format_args!("topic {name}")));
             described.entry(name.clone()).or_insert_with(missing);

@@ -137,7 +137,7 @@ impl Item for TopicId {
 }
 
 impl Admin {
-    /// Creates topics.
+    /// Creates topics; of two of one name, the later counts.
     ///
     /// # Errors
     /// Of a topic: Rejected, such as TOPIC_ALREADY_EXISTS, INVALID_REPLICATION_FACTOR or INVALID_CONFIG.

@@ -66,7 +66,7 @@ async fn work(admin: Admin, round: u32, over: Arc<AtomicBool>) -> Vec<String> {
 /// Operations of every place that is asked: controller, coordinators, leaders, each broker, any broker.
 async fn step(admin: &Admin, name: &str) {
     by_the_controller(admin, name).await;
-    by_coordinators(admin).await;
+    by_coordinators(admin, name).await;
     by_leaders(admin).await;
     by_brokers(admin).await;
 }
@@ -101,17 +101,19 @@ async fn by_the_controller(admin: &Admin, name: &str) {
     admin.describe_quorum().await.unwrap();
 }
 
-async fn by_coordinators(admin: &Admin) {
+async fn by_coordinators(admin: &Admin, name: &str) {
     let offsets = [(partition("kept", 0), NewOffset::new(Offset(7)))];
     one(admin.alter_group_offsets("kept", offsets).await).unwrap();
     let committed = one(admin.list_group_offsets(["kept"]).await).unwrap();
     assert_eq!(committed[&partition("kept", 0)].as_ref().unwrap().offset, Offset(7));
     one(admin.describe_consumer_groups(["kept"]).await).unwrap();
+    // A group of its own, as another step goes on beside this one.
+    let group = format!("passing-{name}");
     let passing = [(partition("kept", 1), NewOffset::new(Offset(0)))];
-    one(admin.alter_group_offsets("passing", passing).await).unwrap();
-    one(admin.delete_group_offsets("passing", [partition("kept", 1)]).await).unwrap();
+    one(admin.alter_group_offsets(group.as_str(), passing).await).unwrap();
+    one(admin.delete_group_offsets(group.as_str(), [partition("kept", 1)]).await).unwrap();
     // Without offsets the group is gone by itself, or is deleted here, or was by a try whose reply was lost.
-    if let Err(error) = one(admin.delete_groups(["passing"]).await) {
+    if let Err(error) = one(admin.delete_groups([group.as_str()]).await) {
         assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND), "{error}");
     }
     let stranger = MemberToRemove::Member("stranger".into());
