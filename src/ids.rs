@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::Error;
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
         $(#[$doc])*
@@ -85,81 +87,131 @@ impl Sequence {
     }
 }
 
-/// The id of a topic, which a topic of the same name created later does not share (KIP-516).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicId(pub [u8; 16]);
+/// The digits of Kafka's ids: URL-safe base 64.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-impl TopicId {
-    /// What the protocol sends for "no id".
-    pub(crate) const ZERO: Self = Self([0; 16]);
+macro_rules! uuid {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
 
-    /// `None` for the all-zero id, with which the protocol says "no id".
-    pub(crate) fn known(self) -> Option<Self> {
-        (self != Self::ZERO).then_some(self)
-    }
-}
+        impl $name {
+            /// What the protocol sends for "no id".
+            pub(crate) const ZERO: Self = Self([0; 16]);
 
-impl fmt::Debug for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for TopicId {
-    /// Writes the id as Kafka's tools do: URL-safe base64 without padding.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let bits = u128::from_be_bytes(self.0);
-        for i in 0..22 {
-            let sextet = if i == 21 { bits << 4 } else { bits >> (122 - 6 * i) } & 63;
-            let index = usize::try_from(sextet).expect("masked to 6 bits");
-            fmt::Write::write_char(f, char::from(ALPHABET[index]))?;
+            /// `None` for the all-zero id, with which the protocol says "no id".
+            pub(crate) fn known(self) -> Option<Self> {
+                (self != Self::ZERO).then_some(self)
+            }
         }
-        Ok(())
-    }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            /// Writes the id as Kafka's tools do: URL-safe base64 without padding.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let bits = u128::from_be_bytes(self.0);
+                for i in 0..22 {
+                    let sextet = if i == 21 { bits << 4 } else { bits >> (122 - 6 * i) } & 63;
+                    let index = usize::try_from(sextet).expect("masked to 6 bits");
+                    fmt::Write::write_char(f, char::from(DIGITS[index]))?;
+                }
+                Ok(())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Error;
+
+            /// Reads an id as Kafka's tools write it.
+            fn from_str(text: &str) -> Result<Self, Error> {
+                let digit = |byte: u8| DIGITS.iter().position(|digit| *digit == byte).and_then(|at| u128::try_from(at).ok());
+                let digits: Option<Vec<u128>> = text.bytes().map(digit).collect();
+                match digits.as_deref() {
+                    // 22 digits hold 132 bits, of which the last four are none of the id's.
+                    Some([first @ .., last]) if first.len() == 21 && last & 15 == 0 => {
+                        let bits = first.iter().fold(0, |bits: u128, digit| bits << 6 | digit);
+                        Ok(Self((bits << 2 | last >> 4).to_be_bytes()))
+                    }
+                    _ => Err(Error::config(format!("{text:?} is no id: 22 digits of URL-safe base 64 are"))),
+                }
+            }
+        }
+    };
 }
 
-/// The name of a topic; cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicName(Arc<str>);
-
-impl TopicName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+uuid! {
+    /// The id of a topic, which a topic of the same name created later does not share (KIP-516).
+    TopicId
+}
+uuid! {
+    /// The id of a folder in which a node keeps its log (KIP-858).
+    DirectoryId
 }
 
-impl<T: AsRef<str>> From<T> for TopicName {
-    fn from(name: T) -> Self {
-        Self(name.as_ref().into())
-    }
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: AsRef<str>> From<T> for $name {
+            fn from(name: T) -> Self {
+                Self(name.as_ref().into())
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
 
-impl std::ops::Deref for TopicName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The name of a topic; cheap to clone.
+    TopicName
 }
-
-impl Borrow<str> for TopicName {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The id of a group (`group.id`); cheap to clone.
+    GroupId
 }
-
-impl fmt::Debug for TopicName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
-    }
-}
-
-impl fmt::Display for TopicName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+name! {
+    /// The id of a transactional producer (`transactional.id`); cheap to clone.
+    TransactionalId
 }
 
 /// One partition of one topic.
@@ -206,5 +258,15 @@ mod tests {
     fn topic_id_prints_as_kafkas_uuid() {
         let id = TopicId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128.to_be_bytes());
         assert_eq!(id.to_string(), "ASNFZ4mrze8BI0VniavN7w");
+        assert_eq!("ASNFZ4mrze8BI0VniavN7w".parse::<TopicId>().ok(), Some(id));
+        let highest = TopicId([255; 16]);
+        assert_eq!(highest.to_string().parse::<TopicId>().ok(), Some(highest));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in ["", "orders", "ASNFZ4mrze8BI0VniavN7", "ASNFZ4mrze8BI0VniavN7x", "ASNFZ4mrze8BI0VniavN7/"] {
+            assert!(text.parse::<TopicId>().is_err(), "{text:?}");
+        }
     }
 }

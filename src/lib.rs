@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(dead_code)]
 
-mod admin;
+pub mod admin;
 #[cfg(feature = "test-util")]
 #[doc(hidden)]
 pub mod bench;
@@ -20,9 +20,7 @@ mod runtime;
 mod watch;
 mod wire;
 
-pub use admin::{
-    Admin, BrokerDescription, ClusterDescription, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
-};
+pub use admin::{Admin, NewTopic};
 pub use client::{Client, ClientStats};
 pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
 pub use consumer::{
@@ -31,8 +29,8 @@ pub use consumer::{
 };
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
-    BrokerId, Generation, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
-    TopicPartition,
+    BrokerId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp,
+    TopicId, TopicName, TopicPartition, TransactionalId,
 };
 pub use net::{Connecting, Connector, Io};
 pub use producer::{

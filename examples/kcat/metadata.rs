@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use kavka::{
-    BrokerId, Client, ClusterDescription, Consumer, ConsumerConfig, ErrorCode, Timestamp, TopicDescription, TopicPartition,
-};
+use kavka::admin::{ClusterDescription, TopicDescription};
+use kavka::{BrokerId, Client, Consumer, ConsumerConfig, ErrorCode, Timestamp, TopicPartition};
 use serde_json::{Value, json};
 
 use super::Options;
@@ -23,7 +22,7 @@ pub(crate) async fn list(options: Options, mut interrupt: Interrupt) -> Outcome<
             true => admin.list_topics().await?.into_iter().map(|topic| topic.name).collect(),
             false => options.topics.iter().map(Into::into).collect::<Vec<_>>(),
         };
-        let topics = admin.describe_topics(names).await?;
+        let topics = admin.describe_topics(names).await;
         let is_missing = |error: &kavka::Error| error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         // A topic that was deleted since it was listed is no failure; one that was asked for is.
         let mut described = Vec::new();

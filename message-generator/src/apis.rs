@@ -7,15 +7,38 @@ use crate::schema::Message;
 
 /// The APIs in use; add a name here and run the generator.
 pub(crate) const IN_USE: &[&str] = &[
+    "AddRaftVoter",
+    "AlterClientQuotas",
+    "AlterPartitionReassignments",
+    "AlterReplicaLogDirs",
+    "AlterShareGroupOffsets",
+    "AlterUserScramCredentials",
     "ApiVersions",
+    "ConsumerGroupDescribe",
+    "CreateAcls",
+    "CreateDelegationToken",
     "CreatePartitions",
     "CreateTopics",
+    "DeleteAcls",
     "DeleteGroups",
     "DeleteRecords",
+    "DeleteShareGroupOffsets",
     "DeleteTopics",
+    "DescribeAcls",
+    "DescribeClientQuotas",
     "DescribeCluster",
     "DescribeConfigs",
+    "DescribeDelegationToken",
     "DescribeGroups",
+    "DescribeLogDirs",
+    "DescribeProducers",
+    "DescribeQuorum",
+    "DescribeShareGroupOffsets",
+    "DescribeTopicPartitions",
+    "DescribeTransactions",
+    "DescribeUserScramCredentials",
+    "ElectLeaders",
+    "ExpireDelegationToken",
     "Fetch",
     "FindCoordinator",
     "Heartbeat",
@@ -23,20 +46,34 @@ pub(crate) const IN_USE: &[&str] = &[
     "InitProducerId",
     "JoinGroup",
     "LeaveGroup",
+    "ListConfigResources",
     "ListGroups",
     "ListOffsets",
+    "ListPartitionReassignments",
+    "ListTransactions",
     "Metadata",
     "OffsetCommit",
+    "OffsetDelete",
     "OffsetFetch",
     "OffsetForLeaderEpoch",
     "Produce",
+    "RemoveRaftVoter",
+    "RenewDelegationToken",
     "SaslAuthenticate",
     "SaslHandshake",
+    "ShareGroupDescribe",
+    "StreamsGroupDescribe",
     "SyncGroup",
+    "UnregisterBroker",
+    "UpdateFeatures",
+    "WriteTxnMarkers",
 ];
 
 /// Messages that stand within others, as the metadata of group members.
 pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];
+
+/// APIs that the crate kafka-protocol lacks, so that no second opinion on them can be had.
+pub(crate) const NO_SECOND_OPINION: &[&str] = &["StreamsGroupDescribe"];
 
 /// APIs that brokers and controllers use among themselves; a client never sends them.
 pub(crate) const NOT_OF_CLIENTS: &[&str] = &[

@@ -1,31 +1,109 @@
 //! Administration: what a cluster has, and changing it. A file per resource; each request says for each item what came of it.
+//!
+//! Every operation goes through `Cluster::scatter`, which knows who must be asked, splits, joins and asks again. A file here only
+//! translates between Kafka's messages and our words.
+//!
+//! ```no_run
+//! use kavka::admin::{ConfigAlteration, ConfigResource};
+//! use kavka::{Client, ClientConfig, NewTopic};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> kavka::Result<()> {
+//! let admin = Client::new(ClientConfig::new("localhost:9092"))?.admin();
+//! admin.create_topic(NewTopic::new("orders").partitions(6).replication_factor(3)).await?;
+//! let change = ConfigAlteration::set("retention.ms", "86400000");
+//! for (resource, outcome) in admin.alter_configs([(ConfigResource::topic("orders"), vec![change])]).await {
+//!     println!("{resource}: {outcome:?}");
+//! }
+//! let mut pages = admin.all_topic_pages();
+//! while let Some(page) = pages.next().await? {
+//!     println!("{} more topics", page.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Item, Route};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{PartitionId, TopicPartition};
 use crate::runtime;
+use crate::wire::call::Request;
 
-mod description;
+mod acls;
+mod cluster;
+mod configs;
+mod elections;
+mod features;
+mod groups;
+mod log_dirs;
+mod offsets;
+mod quorum;
+mod quotas;
+mod reassignments;
+mod records;
+mod scram;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod topic_pages;
 mod topics;
+mod transactions;
+mod words;
 
-pub use description::{BrokerDescription, ClusterDescription, PartitionDescription, TopicDescription, TopicListing};
-pub use topics::{CreatedTopic, NewTopic};
+pub use acls::{
+    AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern, ResourcePatternFilter, ResourceType,
+};
+pub use cluster::{BrokerDescription, ClusterDescription};
+pub use configs::{ConfigAlteration, ConfigEntry, ConfigResource, ConfigResourceType, ConfigSource, ConfigSynonym, ConfigType};
+pub use elections::Election;
+pub use features::{Feature, FeatureUpdate, FeatureUpgrade, FeatureVersions};
+pub use groups::{
+    ClassicGroup, ClassicMember, CommittedOffset, ConsumerGroup, ConsumerGroupMember, GroupFilter, GroupListing, GroupState,
+    GroupType, Listing, MemberToRemove, NewOffset, ShareGroup, ShareGroupMember, ShareOffset, StreamsGroup, StreamsGroupMember,
+    StreamsTasks, Subtopology,
+};
+pub use log_dirs::{LogDir, Replica, ReplicaLogDir};
+pub use offsets::{FoundOffset, OffsetSpec};
+pub use quorum::{Endpoint, Quorum, QuorumReplica, Voter};
+pub use quotas::{Quota, QuotaAlteration, QuotaEntity, QuotaFilter, QuotaMatch};
+pub use reassignments::Reassignment;
+pub use scram::{ScramCredential, ScramMechanism};
+pub use tokens::{DelegationToken, NewDelegationToken, Principal};
+pub use topic_pages::{PartitionDescription, TopicDescription, TopicListing, TopicPages};
+pub use topics::{CreatedTopic, NewPartitions, NewTopic};
+pub use transactions::{
+    ActiveProducer, HangingTransaction, TransactionDescription, TransactionFilter, TransactionListing, TransactionState,
+};
+
+/// What came of each item of an operation.
+pub type Outcomes<K, T> = BTreeMap<K, Result<T>>;
 
 /// Administers a cluster; made by [`Client::admin`](crate::Client::admin). Cheap to clone.
 ///
-/// An operation is tried again until `default.api.timeout.ms` while it fails for a reason that may pass. If the connection is lost
-/// after a change was sent, the repetition meets it: creating a topic may then answer that it exists.
+/// An operation on several things answers for each of them. It is tried again until `default.api.timeout.ms` while it fails for a
+/// reason that may pass: a controller, coordinator or leader that has moved, a broker that cannot be reached. What does not exist is
+/// refused after a second or two. If the connection is lost after a change was sent, the repetition meets it: creating a topic may
+/// then answer that it exists.
+///
+/// # Cancel safety
+/// If the future of a change is dropped, the change may still be made.
 #[derive(Clone)]
 pub struct Admin {
     cluster: Cluster,
     timeout: Duration,
+    /// When an operation of several questions began, its end; else each question has its own.
+    deadline: Option<Instant>,
+    validates_only: bool,
 }
 
 impl Admin {
     pub(crate) fn new(cluster: Cluster) -> Self {
         let timeout = cluster.config().default_api_timeout;
-        Self { cluster, timeout }
+        Self { cluster, timeout, deadline: None, validates_only: false }
     }
 
     /// Sets how long each operation of this handle may take with all its retries (default `default.api.timeout.ms`).
@@ -35,8 +113,23 @@ impl Admin {
         self
     }
 
+    /// Has the cluster check changes and not make them.
+    ///
+    /// Kafka can do so for creating topics and partitions, altering configs and quotas, and updating features. On such a handle every other
+    /// change is refused before anything is sent.
+    #[must_use]
+    pub fn validate_only(mut self) -> Self {
+        self.validates_only = true;
+        self
+    }
+
     fn deadline(&self) -> Instant {
-        runtime::now() + self.timeout
+        self.deadline.unwrap_or_else(|| runtime::now() + self.timeout)
+    }
+
+    /// The handle for an operation of several questions, which has one deadline for all.
+    fn begun(&self) -> Self {
+        Self { deadline: Some(self.deadline()), ..self.clone() }
     }
 
     /// How long a broker may work on a request, as its field says it: it should answer before the request times out.
@@ -44,10 +137,129 @@ impl Admin {
         let longest = self.timeout.min(self.cluster.config().request_timeout);
         i32::try_from(longest.as_millis()).unwrap_or(i32::MAX)
     }
+
+    /// Asks one broker one question.
+    async fn ask<T, R: Request>(
+        &self,
+        route: Route,
+        request: impl Fn(i16) -> R,
+        read: impl for<'a> Fn(&R::Response<'a>) -> Result<T>,
+    ) -> Result<T> {
+        let whole = BTreeMap::from([(Whole, ())]);
+        let request = |_: &[(&Whole, &())], version: i16| request(version);
+        let read = |_: &[(&Whole, &())], response: &R::Response<'_>| Ok(vec![(Whole, read(response))]);
+        let answers = self.cluster.scatter(&whole, |_| route.clone(), self.deadline(), request, read).await;
+        only(answers)
+    }
+
+    /// Asks about items, each where `route` says.
+    async fn ask_each<'k, K: Item, V, T, R: Request>(
+        &self,
+        items: &'k BTreeMap<K, V>,
+        route: impl Fn(&K) -> Route,
+        request: impl Fn(&[(&'k K, &'k V)], i16) -> R,
+        read: impl for<'a> Fn(&[(&'k K, &'k V)], &R::Response<'a>) -> Result<Vec<(K, Result<T>)>>,
+    ) -> Outcomes<K, T> {
+        self.cluster.scatter(items, route, self.deadline(), request, read).await
+    }
+
+    /// [`Admin::ask_each`] for a change that Kafka cannot validate without making it.
+    async fn change_each<'k, K: Item, V, T, R: Request>(
+        &self,
+        items: &'k BTreeMap<K, V>,
+        route: impl Fn(&K) -> Route,
+        request: impl Fn(&[(&'k K, &'k V)], i16) -> R,
+        read: impl for<'a> Fn(&[(&'k K, &'k V)], &R::Response<'a>) -> Result<Vec<(K, Result<T>)>>,
+    ) -> Outcomes<K, T> {
+        match self.check_is_for_real::<R>() {
+            Ok(()) => self.ask_each(items, route, request, read).await,
+            Err(error) => items.keys().map(|key| (key.clone(), Err(error.clone()))).collect(),
+        }
+    }
+
+    /// [`Admin::ask`] for a change that Kafka cannot validate without making it.
+    async fn change<T, R: Request>(
+        &self,
+        route: Route,
+        request: impl Fn(i16) -> R,
+        read: impl for<'a> Fn(&R::Response<'a>) -> Result<T>,
+    ) -> Result<T> {
+        self.check_is_for_real::<R>()?;
+        self.ask(route, request, read).await
+    }
+
+    fn check_is_for_real<R: Request>(&self) -> Result<()> {
+        match self.validates_only {
+            true => Err(Error::config("Kafka cannot check this change without making it").in_api(R::API.name())),
+            false => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("timeout", &self.timeout)
+            .field("validates_only", &self.validates_only)
+            .finish_non_exhaustive()
     }
+}
+
+/// The item of a question that has no parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Whole;
+
+impl fmt::Display for Whole {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl Item for Whole {
+    const KIND: &'static str = "";
+}
+
+/// Items without anything to say of them.
+fn keys<K: Item>(keys: impl IntoIterator<Item = impl Into<K>>) -> BTreeMap<K, ()> {
+    keys.into_iter().map(|key| (key.into(), ())).collect()
+}
+
+/// What came of the one item that was asked for.
+fn only<K, T>(outcomes: Outcomes<K, T>) -> Result<T> {
+    let silent = || Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it"));
+    outcomes.into_values().next().unwrap_or_else(silent)
+}
+
+/// A code and what the broker says about it.
+fn check(code: i16, message: Option<&str>) -> Result<()> {
+    ErrorCode::check(code).map_err(|code| match message {
+        Some(message) if !message.is_empty() => Error::broker(code).context(message.trim_end_matches('.')),
+        _ => Error::broker(code),
+    })
+}
+
+/// Partitions by topic, as most requests name them.
+fn by_topic<'k, V>(
+    share: &[(&'k TopicPartition, &'k V)],
+) -> impl Iterator<Item = (&'k str, Vec<(PartitionId, &'k V)>)> + use<'k, V> {
+    let mut topics: BTreeMap<&'k str, Vec<(PartitionId, &'k V)>> = BTreeMap::new();
+    for (key, value) in share {
+        topics.entry(key.topic.as_str()).or_default().push((key.partition, *value));
+    }
+    topics.into_iter()
+}
+
+/// Numbers of partitions, by topic.
+fn indexes<V>(partitions: &[(PartitionId, &V)]) -> Vec<i32> {
+    partitions.iter().map(|(partition, _)| partition.0).collect()
+}
+
+/// A number that says "none" by being negative.
+fn non_negative<T: PartialOrd + Default, U: From<T>>(number: T) -> Option<U> {
+    (number >= T::default()).then(|| U::from(number))
+}
+
+/// A text that says "none" by being empty.
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

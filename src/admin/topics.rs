@@ -1,11 +1,15 @@
-//! Creating and deleting topics.
+//! Creating and deleting topics, and adding partitions to them.
 
 use std::collections::BTreeMap;
 
-use super::Admin;
-use crate::cluster::{Lane, Route};
-use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use super::configs::{ConfigEntry, ConfigSource};
+use super::{Admin, Outcomes, check, keys, non_negative, only};
+use crate::cluster::{Item, Route};
+use crate::error::{ErrorCode, Result};
 use crate::ids::{BrokerId, TopicId, TopicName};
+use crate::wire::messages::create_partitions::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
+};
 use crate::wire::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult, CreateTopicsRequest,
     CreateTopicsResponse,
@@ -92,122 +96,181 @@ pub struct CreatedTopic {
     pub partitions: Option<i32>,
     /// How many brokers keep each partition, likewise.
     pub replication_factor: Option<i16>,
+    /// Its configs, the defaults too, likewise.
+    pub configs: Vec<ConfigEntry>,
+}
+
+/// How many partitions a topic shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewPartitions {
+    total: i32,
+    assignments: Vec<Vec<BrokerId>>,
+}
+
+impl NewPartitions {
+    /// Raises the number of partitions to `count`; Kafka chooses where the new ones are.
+    pub fn increase_to(count: i32) -> Self {
+        Self { total: count, assignments: Vec::new() }
+    }
+
+    /// Sets which brokers keep each new partition, the preferred leader first.
+    #[must_use]
+    pub fn assignments(mut self, replicas: impl IntoIterator<Item = Vec<BrokerId>>) -> Self {
+        self.assignments = replicas.into_iter().collect();
+        self
+    }
+
+    fn as_request<'a>(&self, name: &'a TopicName) -> CreatePartitionsTopic<'a> {
+        let assignment =
+            |brokers: &Vec<BrokerId>| CreatePartitionsAssignment { broker_ids: brokers.iter().map(|broker| broker.0).collect() };
+        CreatePartitionsTopic {
+            name,
+            count: self.total,
+            assignments: (!self.assignments.is_empty()).then(|| self.assignments.iter().map(assignment).collect()),
+        }
+    }
+}
+
+impl Item for TopicId {
+    const KIND: &'static str = "topic id";
 }
 
 impl Admin {
-    /// Creates topics, and says for each what came of it.
+    /// Creates topics; of two of one name, the later counts.
     ///
     /// # Errors
-    /// Retriable if the controller could not be asked in time. Of a topic: Rejected, such as TOPIC_ALREADY_EXISTS.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the topics may still be created.
-    pub async fn create_topics(
-        &self,
-        topics: impl IntoIterator<Item = NewTopic>,
-    ) -> Result<BTreeMap<TopicName, Result<CreatedTopic>>> {
-        let topics: Vec<NewTopic> = topics.into_iter().collect();
-        let request = |_| CreateTopicsRequest {
-            topics: topics.iter().map(NewTopic::as_request).collect(),
-            timeout_ms: self.timeout_ms(),
-            validate_only: false,
+    /// Of a topic: Rejected, such as TOPIC_ALREADY_EXISTS, INVALID_REPLICATION_FACTOR or INVALID_CONFIG.
+    pub async fn create_topics(&self, topics: impl IntoIterator<Item = NewTopic>) -> Outcomes<TopicName, CreatedTopic> {
+        let topics: BTreeMap<_, _> = topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
+        let read = |_: &[_], response: &CreateTopicsResponse<'_>| {
+            Ok(response.topics.iter().map(|topic| (TopicName::from(topic.name), created(topic))).collect())
         };
-        let moved = |response: &CreateTopicsResponse<'_>| moved(response.topics.iter().map(|topic| topic.error_code));
-        let reply = self
-            .cluster
-            .call_routed::<CreateTopicsRequest<'_>>(&Route::Controller, Lane::Control, self.deadline(), request, moved)
-            .await?;
-        let response = reply.parse()?;
-        Ok(response.topics.iter().map(|topic| (TopicName::from(topic.name), created(topic))).collect())
+        self.ask_each(
+            &topics,
+            |_| Route::Controller,
+            |share, _| CreateTopicsRequest {
+                topics: share.iter().map(|(_, topic)| topic.as_request()).collect(),
+                timeout_ms: self.timeout_ms(),
+                validate_only: self.validates_only,
+            },
+            read,
+        )
+        .await
     }
 
     /// Creates one topic.
     ///
     /// # Errors
-    /// As [`Admin::create_topics`], of the topic too.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the topic may still be created.
+    /// As [`Admin::create_topics`].
     pub async fn create_topic(&self, topic: NewTopic) -> Result<CreatedTopic> {
-        let name = topic.name.clone();
-        only(self.create_topics([topic]).await?, &name)
+        only(self.create_topics([topic]).await)
     }
 
-    /// Deletes topics, and says for each what came of it.
+    /// Deletes topics.
     ///
     /// # Errors
-    /// Retriable if the controller could not be asked in time. Of a topic: Rejected, such as UNKNOWN_TOPIC_OR_PARTITION.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the topics may still be deleted.
-    pub async fn delete_topics(
-        &self,
-        names: impl IntoIterator<Item = impl Into<TopicName>>,
-    ) -> Result<BTreeMap<TopicName, Result<()>>> {
-        let names: Vec<TopicName> = names.into_iter().map(Into::into).collect();
-        let request = |version| {
-            // From version 6 on a topic is named or identified by a struct of its own.
-            let (topics, topic_names) = if version >= 6 {
-                let topic = |name| DeleteTopicState { name: Some(TopicName::as_str(name)), ..DeleteTopicState::default() };
-                (names.iter().map(topic).collect(), Vec::new())
-            } else {
-                (Vec::new(), names.iter().map(TopicName::as_str).collect())
-            };
-            DeleteTopicsRequest { topics, topic_names, timeout_ms: self.timeout_ms() }
+    /// Of a topic: Rejected, such as TOPIC_DELETION_DISABLED; UNKNOWN_TOPIC_OR_PARTITION.
+    pub async fn delete_topics(&self, names: impl IntoIterator<Item = impl Into<TopicName>>) -> Outcomes<TopicName, ()> {
+        let names = keys::<TopicName>(names);
+        let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
+            let deleted = response.responses.iter();
+            Ok(deleted
+                .filter_map(|topic| Some((TopicName::from(topic.name?), check(topic.error_code, topic.error_message))))
+                .collect())
         };
-        let moved = |response: &DeleteTopicsResponse<'_>| moved(response.responses.iter().map(|topic| topic.error_code));
-        let reply = self
-            .cluster
-            .call_routed::<DeleteTopicsRequest<'_>>(&Route::Controller, Lane::Control, self.deadline(), request, moved)
-            .await?;
-        let response = reply.parse()?;
-        let outcome = |topic: &crate::wire::messages::delete_topics::DeletableTopicResult<'_>| {
-            Some((TopicName::from(topic.name?), item(topic.error_code, topic.error_message)))
-        };
-        Ok(response.responses.iter().filter_map(outcome).collect())
+        self.change_each(
+            &names,
+            |_| Route::Controller,
+            |share, version| {
+                // From version 6 on a topic is named or identified by a struct of its own.
+                let (topics, topic_names) = if version >= 6 {
+                    let topic = |name| DeleteTopicState { name: Some(TopicName::as_str(name)), ..DeleteTopicState::default() };
+                    (share.iter().map(|(name, ())| topic(name)).collect(), Vec::new())
+                } else {
+                    (Vec::new(), share.iter().map(|(name, ())| name.as_str()).collect())
+                };
+                DeleteTopicsRequest { topics, topic_names, timeout_ms: self.timeout_ms() }
+            },
+            read,
+        )
+        .await
     }
 
     /// Deletes one topic.
     ///
     /// # Errors
-    /// As [`Admin::delete_topics`], of the topic too.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the topic may still be deleted.
+    /// As [`Admin::delete_topics`].
     pub async fn delete_topic(&self, name: impl Into<TopicName>) -> Result<()> {
-        let name = name.into();
-        only(self.delete_topics([name.clone()]).await?, &name)
+        only(self.delete_topics([name.into()]).await)
+    }
+
+    /// Deletes topics by their ids, so that one which was made anew under the same name is safe.
+    ///
+    /// # Errors
+    /// Of a topic: UNKNOWN_TOPIC_ID; Unsupported before Kafka 2.8.
+    pub async fn delete_topics_by_id(&self, ids: impl IntoIterator<Item = TopicId>) -> Outcomes<TopicId, ()> {
+        let ids = keys::<TopicId>(ids);
+        let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
+            let deleted = response.responses.iter();
+            Ok(deleted.map(|topic| (topic.topic_id, check(topic.error_code, topic.error_message))).collect())
+        };
+        self.change_each(
+            &ids,
+            |_| Route::Controller,
+            |share, _| DeleteTopicsRequest {
+                topics: share.iter().map(|(id, ())| DeleteTopicState { name: None, topic_id: **id }).collect(),
+                topic_names: Vec::new(),
+                timeout_ms: self.timeout_ms(),
+            },
+            read,
+        )
+        .await
+    }
+
+    /// Raises the number of partitions of topics.
+    ///
+    /// # Errors
+    /// Of a topic: INVALID_PARTITIONS if it has as many already; UNKNOWN_TOPIC_OR_PARTITION.
+    pub async fn create_partitions(
+        &self,
+        partitions: impl IntoIterator<Item = (impl Into<TopicName>, NewPartitions)>,
+    ) -> Outcomes<TopicName, ()> {
+        let partitions: BTreeMap<TopicName, NewPartitions> =
+            partitions.into_iter().map(|(name, new)| (name.into(), new)).collect();
+        let read = |_: &[_], response: &CreatePartitionsResponse<'_>| {
+            let results = response.results.iter();
+            Ok(results.map(|topic| (TopicName::from(topic.name), check(topic.error_code, topic.error_message))).collect())
+        };
+        self.ask_each(
+            &partitions,
+            |_| Route::Controller,
+            |share, _| CreatePartitionsRequest {
+                topics: share.iter().map(|(name, new)| new.as_request(name)).collect(),
+                timeout_ms: self.timeout_ms(),
+                validate_only: self.validates_only,
+            },
+            read,
+        )
+        .await
     }
 }
 
 fn created(topic: &CreatableTopicResult<'_>) -> Result<CreatedTopic> {
-    item(topic.error_code, topic.error_message)?;
+    check(topic.error_code, topic.error_message)?;
+    let config = |config: &crate::wire::messages::create_topics::CreatableTopicConfigs<'_>| ConfigEntry {
+        value: config.value.map(str::to_owned),
+        is_read_only: config.read_only,
+        is_sensitive: config.is_sensitive,
+        ..ConfigEntry::new(config.name, ConfigSource::from_code(config.config_source))
+    };
+    let may_see = ErrorCode::check(topic.topic_config_error_code).is_ok();
     Ok(CreatedTopic {
         id: topic.topic_id.known(),
-        partitions: Some(topic.num_partitions).filter(|count| *count >= 0),
-        replication_factor: Some(topic.replication_factor).filter(|factor| *factor >= 0),
+        partitions: non_negative(topic.num_partitions),
+        replication_factor: non_negative(topic.replication_factor),
+        configs: topic.configs.iter().flatten().filter(|_| may_see).map(config).collect(),
     })
-}
-
-/// What came of one item of a request.
-pub(super) fn item(code: i16, message: Option<&str>) -> Result<()> {
-    ErrorCode::check(code).map_err(|code| match message {
-        Some(message) => Error::broker(code).context(message.trim_end_matches('.')),
-        None => Error::broker(code),
-    })
-}
-
-/// Whether another node must be asked: a controller that has moved says so item by item.
-fn moved(codes: impl IntoIterator<Item = i16>) -> Option<ErrorCode> {
-    codes.into_iter().map(ErrorCode).find(|code| *code == ErrorCode::NOT_CONTROLLER)
-}
-
-/// What came of the one item that was asked for.
-pub(super) fn only<T>(mut outcomes: BTreeMap<TopicName, Result<T>>, name: &TopicName) -> Result<T> {
-    outcomes
-        .remove(name)
-        .unwrap_or_else(|| Err(Error::new(ErrorKind::Protocol, format!("the reply does not speak of topic {name}"))))
-        .map_err(|error| error.context(format_args!("topic {name}")))
 }
 
 #[cfg(test)]
@@ -231,21 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_an_item_keeps_code_and_message() {
-        let error = item(36, Some("Topic 't' already exists.")).expect_err("a code");
-        assert_eq!(error.code(), Some(ErrorCode::TOPIC_ALREADY_EXISTS));
-        assert!(error.to_string().starts_with("Topic 't' already exists: TOPIC_ALREADY_EXISTS"), "{error}");
-    }
-
-    #[test]
-    fn a_moved_controller_is_seen_in_any_item() {
-        assert_eq!(moved([0, 41]), Some(ErrorCode::NOT_CONTROLLER));
-        assert_eq!(moved([0, 36]), None);
-    }
-
-    #[test]
-    fn a_reply_that_forgets_a_topic_is_an_error() {
-        let error = only::<()>(BTreeMap::new(), &TopicName::from("t")).expect_err("missing");
-        assert_eq!(error.kind(), ErrorKind::Protocol);
+    fn new_partitions_without_a_place_are_placed_by_kafka() {
+        let name = TopicName::from("t");
+        assert_eq!(NewPartitions::increase_to(6).as_request(&name).assignments, None);
+        let placed = NewPartitions::increase_to(2).assignments([vec![BrokerId(3)]]);
+        let assignments = placed.as_request(&name).assignments.expect("placed");
+        assert_eq!(assignments[0].broker_ids, [3]);
     }
 }

@@ -9,6 +9,7 @@ use crate::ids::BrokerId;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CoordinatorKey {
     Group(Arc<str>),
+    Transaction(Arc<str>),
 }
 
 impl CoordinatorKey {
@@ -16,9 +17,21 @@ impl CoordinatorKey {
         Self::Group(id.into())
     }
 
+    pub(crate) fn transaction(id: &str) -> Self {
+        Self::Transaction(id.into())
+    }
+
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Group(name) => name,
+            Self::Group(name) | Self::Transaction(name) => name,
+        }
+    }
+
+    /// The protocol's number for its kind.
+    pub(crate) fn kind(&self) -> i8 {
+        match self {
+            Self::Group(_) => 0,
+            Self::Transaction(_) => 1,
         }
     }
 }

@@ -14,6 +14,7 @@ mod refresh;
 mod retry;
 mod route;
 mod rpc;
+mod scatter;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub(crate) use interest::{Interest, InterestGuard};
 pub(crate) use pool::{Lane, LaneGuard, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
+pub(crate) use scatter::Item;
 pub(crate) use view::{ClusterView, LeaderHint, Topic};
 
 use coordinators::Coordinators;

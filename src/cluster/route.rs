@@ -6,14 +6,15 @@ use tracing::debug;
 
 use super::coordinators::CoordinatorKey;
 use super::pool::Node;
+use super::view::Broker;
 use super::{Cluster, Lane, rpc};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
-use crate::ids::BrokerId;
+use crate::ids::{BrokerId, TopicPartition};
 use crate::runtime;
 use crate::wire::call::{Reply, Request};
 
 /// Who must be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Route {
     /// Any broker.
     Any,
@@ -21,8 +22,10 @@ pub(crate) enum Route {
     Controller,
     /// This broker.
     Broker(BrokerId),
-    /// The coordinator of a group.
+    /// The coordinator of a group or a transaction.
     Coordinator(CoordinatorKey),
+    /// The leader of a partition, whose topic somebody must be interested in.
+    Leader(TopicPartition),
 }
 
 impl Cluster {
@@ -82,18 +85,26 @@ impl Cluster {
         outcome.inspect_err(|error| self.unlearn(route, node, error))
     }
 
-    async fn node(&self, route: &Route, deadline: Instant) -> Result<Node> {
+    pub(super) async fn node(&self, route: &Route, deadline: Instant) -> Result<Node> {
         match route {
             Route::Any => Ok(self.any_node()),
             Route::Broker(id) => {
-                self.known(deadline).await?;
-                Ok(Node::Broker(*id))
+                let view = self.known(deadline).await?;
+                match view.broker(*id) {
+                    Some(_) => Ok(Node::Broker(*id)),
+                    None => {
+                        self.request_refresh();
+                        Err(Error::broker(ErrorCode::BROKER_NOT_AVAILABLE)
+                            .context(format_args!("the cluster names no broker {id}")))
+                    }
+                }
             }
             Route::Controller => {
                 let view = self.known(deadline).await?;
                 Ok(view.controller.map_or_else(|| self.any_node(), Node::Broker))
             }
             Route::Coordinator(key) => Ok(Node::Broker(self.coordinator(key, deadline).await?)),
+            Route::Leader(partition) => self.leader(partition).map(Node::Broker),
         }
     }
 
@@ -142,32 +153,56 @@ impl Cluster {
             if let Some(known) = known {
                 return Ok(known);
             }
-            let error = match self.find_coordinator(key, deadline).await {
-                Ok(broker) => return Ok(broker),
-                Err(error) => error,
+            let found = self.find_coordinators(std::slice::from_ref(key), deadline).await;
+            let error = match found.map(|answers| answers.into_iter().next()) {
+                Ok(Some((_, Ok(broker)))) => return Ok(broker),
+                Ok(Some((_, Err(error)))) | Err(error) => error,
+                Ok(None) => return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
             };
             failures += 1;
             let again = runtime::now() + backoff.after(failures, &mut random);
             if error.class() != Class::Retriable || again >= deadline {
                 return Err(error);
             }
-            debug!(%error, group = key.name(), "no coordinator yet");
+            debug!(%error, key = key.name(), "no coordinator yet");
             runtime::sleep_until(again).await;
         }
     }
 
-    async fn find_coordinator(&self, key: &CoordinatorKey, deadline: Instant) -> Result<BrokerId> {
+    /// Asks once for the coordinators of keys of one kind.
+    pub(super) async fn find_coordinators(
+        &self,
+        keys: &[CoordinatorKey],
+        deadline: Instant,
+    ) -> Result<Vec<(CoordinatorKey, Result<BrokerId>)>> {
         self.known(deadline).await?;
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
         let node = self.any_node();
-        let broker = rpc::ask_coordinator(self, node, key, attempt).await?;
+        let answers = rpc::ask_coordinators(self, node, keys, attempt).await?;
+        let mut found = Vec::with_capacity(answers.len());
+        for (key, answer) in answers {
+            let answer = match answer {
+                Ok(broker) => self.learn_coordinator(&key, &broker, attempt).await,
+                Err(error) => Err(error),
+            };
+            found.push((key, answer));
+        }
+        Ok(found)
+    }
+
+    async fn learn_coordinator(&self, key: &CoordinatorKey, broker: &Broker, deadline: Instant) -> Result<BrokerId> {
         if self.view().broker(broker.id).is_none_or(|known| known.address != broker.address) {
             // It may have joined since metadata was asked for. Its address comes with the next refresh.
             self.request_refresh();
-            self.wait_for_view(attempt, |view| view.broker(broker.id).is_some()).await?;
+            self.wait_for_view(deadline, |view| view.broker(broker.id).is_some()).await?;
         }
         self.lock_coordinators().learn(key.clone(), broker.id);
         Ok(broker.id)
+    }
+
+    /// The coordinator that was found last, if one was.
+    pub(crate) fn known_coordinator(&self, key: &CoordinatorKey) -> Option<BrokerId> {
+        self.lock_coordinators().get(key)
     }
 
     /// A reply has shown that a broker does not coordinate this any more.
@@ -181,7 +216,7 @@ impl Cluster {
     }
 
     /// Forgets what an error has shown to be wrong.
-    fn unlearn(&self, route: &Route, node: Node, error: &Error) {
+    pub(super) fn unlearn(&self, route: &Route, node: Node, error: &Error) {
         let unreachable = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout);
         if let (Route::Coordinator(key), Node::Broker(broker)) = (route, node)
             && (unreachable || error.code().is_some_and(ErrorCode::needs_coordinator_lookup))

@@ -46,11 +46,22 @@ pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, wanted: &Wanted,
     snapshot(&reply.parse()?)
 }
 
-/// Asks one node who coordinates a group.
-pub(super) async fn ask_coordinator(cluster: &Cluster, node: Node, key: &CoordinatorKey, deadline: Instant) -> Result<Broker> {
-    let request = |version| find_coordinator_request(key, version);
-    let reply = cluster.exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
-    coordinator(&reply.parse()?, reply.version()).map_err(|error| error.in_api("FindCoordinator"))
+/// Asks one node who coordinates groups, or transactions: keys of one kind.
+pub(super) async fn ask_coordinators(
+    cluster: &Cluster,
+    node: Node,
+    keys: &[CoordinatorKey],
+    deadline: Instant,
+) -> Result<Vec<(CoordinatorKey, Result<Broker>)>> {
+    let mut answers = Vec::with_capacity(keys.len());
+    // Before version 4 a request holds one key.
+    while let Some(rest) = keys.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+        let request = |version| find_coordinator_request(rest, version);
+        let reply = cluster.exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
+        let found = coordinators(rest, &reply.parse()?, reply.version());
+        answers.extend(found.into_iter().map(|(key, found)| (key, found.map_err(|error| error.in_api("FindCoordinator")))));
+    }
+    Ok(answers)
 }
 
 /// The request for what is wanted.
@@ -122,30 +133,36 @@ fn known_broker(id: i32) -> Option<BrokerId> {
 /// The first version that takes several keys in one request (KIP-699).
 const BATCHED_KEYS: i16 = 4;
 
-/// The request for one coordinator in a version's form.
-pub(super) fn find_coordinator_request(key: &CoordinatorKey, version: i16) -> FindCoordinatorRequest<'_> {
-    let key_type = match key {
-        CoordinatorKey::Group(_) => 0,
-    };
+/// The request for coordinators in a version's form: an older one asks for the first alone.
+pub(super) fn find_coordinator_request(keys: &[CoordinatorKey], version: i16) -> FindCoordinatorRequest<'_> {
+    let mut request = FindCoordinatorRequest { key_type: keys.first().map_or(0, CoordinatorKey::kind), ..Default::default() };
     if version >= BATCHED_KEYS {
-        FindCoordinatorRequest { key_type, coordinator_keys: vec![key.name()], ..FindCoordinatorRequest::default() }
+        request.coordinator_keys = keys.iter().map(CoordinatorKey::name).collect();
     } else {
-        FindCoordinatorRequest { key: key.name(), key_type, ..FindCoordinatorRequest::default() }
+        request.key = keys.first().map_or("", CoordinatorKey::name);
     }
+    request
 }
 
-/// The coordinator that a reply names.
-///
-/// # Errors
-/// The code of the reply; Protocol if it names nobody.
-pub(super) fn coordinator(response: &FindCoordinatorResponse<'_>, version: i16) -> Result<Broker> {
-    let (code, message, id, host, port) = if version >= BATCHED_KEYS {
-        let found = response.coordinators.first();
-        let found = found.ok_or_else(|| Error::new(ErrorKind::Protocol, "the reply names no coordinator"))?;
-        (found.error_code, found.error_message, found.node_id, found.host, found.port)
-    } else {
-        (response.error_code, response.error_message, response.node_id, response.host, response.port)
+/// The coordinators that a reply names: in an older version of the first key, else of all.
+pub(super) fn coordinators(
+    keys: &[CoordinatorKey],
+    response: &FindCoordinatorResponse<'_>,
+    version: i16,
+) -> Vec<(CoordinatorKey, Result<Broker>)> {
+    if version < BATCHED_KEYS {
+        let FindCoordinatorResponse { error_code, error_message, node_id, host, port, .. } = *response;
+        let found = coordinator(error_code, error_message, node_id, host, port);
+        return keys.first().map(|key| (key.clone(), found)).into_iter().collect();
+    }
+    let answer = |key: &CoordinatorKey| match response.coordinators.iter().find(|found| found.key == key.name()) {
+        Some(found) => coordinator(found.error_code, found.error_message, found.node_id, found.host, found.port),
+        None => Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
     };
+    keys.iter().map(|key| (key.clone(), answer(key))).collect()
+}
+
+fn coordinator(code: i16, message: Option<&str>, id: i32, host: &str, port: i32) -> Result<Broker> {
     ErrorCode::check(code).map_err(|code| match message {
         Some(message) => Error::broker(code).context(message.to_owned()),
         None => Error::broker(code),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::apis::Api;
+use crate::apis::{Api, NO_SECOND_OPINION};
 use crate::output::{Files, MARK, format};
 use crate::schema::{Field, Kind, Message, Struct, Type, Versions, snake_case};
 
@@ -139,11 +139,11 @@ fn api_key(apis: &[Api]) -> String {
 
 fn mirror_index(apis: &[Api]) -> String {
     let modules: String = apis.iter().map(|api| format!("mod {};\n", snake_case(api.name()))).collect();
-    let list: String = apis
-        .iter()
-        .filter(|api| api.key().is_some())
-        .map(|api| format!("{}: {name}Request, {name}Response;\n", snake_case(api.name()), name = api.name()))
-        .collect();
+    let list = |is_listed: &dyn Fn(&str) -> bool| -> String {
+        let listed = apis.iter().filter(|api| api.key().is_some() && is_listed(api.name()));
+        listed.map(|api| format!("{}: {name}Request, {name}Response;\n", snake_case(api.name()), name = api.name())).collect()
+    };
+    let (all, shared) = (list(&|_| true), list(&|name| !NO_SECOND_OPINION.contains(&name)));
     format!(
         "
         //! The other half of every message, which only tests need: reading requests, writing responses, making values.
@@ -154,9 +154,15 @@ fn mirror_index(apis: &[Api]) -> String {
 
         /// Hands `name: Request, Response;` of every API to a macro.
         macro_rules! for_each_api {{
-            ($do:ident) => {{ $do! {{ {list} }} }};
+            ($do:ident) => {{ $do! {{ {all} }} }};
         }}
         pub(super) use for_each_api;
+
+        /// The same without the APIs that the crate kafka-protocol lacks.
+        macro_rules! for_each_shared_api {{
+            ($do:ident) => {{ $do! {{ {shared} }} }};
+        }}
+        pub(super) use for_each_shared_api;
         "
     )
 }

@@ -5,6 +5,7 @@
 //! cluster of its own.
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod admin;
 mod churn;
 mod codecs;
 mod faults;

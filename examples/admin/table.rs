@@ -1,0 +1,175 @@
+//! What a command prints: a table that fits its terminal, or JSON.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+
+use super::common::Outcome;
+
+/// A terminal that does not say how wide it is.
+const WIDTH: usize = 80;
+/// No column is made narrower.
+const NARROW: usize = 10;
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+    failures: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn new<const N: usize>(columns: [&'static str; N]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new(), failures: Vec::new() }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [Value; N]) {
+        debug_assert_eq!(N, self.columns.len());
+        self.rows.push(cells.to_vec());
+    }
+
+    /// Notes that an item failed, which the exit status tells.
+    pub(crate) fn failure(&mut self, error: &kavka::Error) {
+        self.failures.push(error.to_string());
+    }
+
+    /// Takes what came of one item.
+    pub(crate) fn outcome<T, const N: usize>(&mut self, outcome: kavka::Result<T>, cells: impl FnOnce(T) -> [Value; N]) {
+        match outcome {
+            Ok(found) => self.row(cells(found)),
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    /// Prints it, and each failure in a line of its own; the status is 1 if there is one.
+    pub(crate) fn print(self, is_json: bool) -> Outcome<ExitCode> {
+        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
+        let text = if is_json { self.json() } else { self.text(width) };
+        match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+            _ => {}
+        }
+        for failure in &self.failures {
+            eprintln!("admin: {failure}");
+        }
+        Ok(if self.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// A list of objects, with the columns' names in small letters.
+    fn json(&self) -> String {
+        let key = |column: &&str| column.to_lowercase().replace([' ', '-'], "_");
+        let object = |row: &Vec<Value>| Value::Object(Map::from_iter(self.columns.iter().map(key).zip(row.iter().cloned())));
+        format!("{}\n", Value::Array(self.rows.iter().map(object).collect()))
+    }
+
+    fn text(&self, width: usize) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+        let mut widths: Vec<usize> = self.columns.iter().map(|column| column.len()).collect();
+        for row in &rows {
+            for (widest, text) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(text.chars().count());
+            }
+        }
+        let gaps = 2 * widths.len().saturating_sub(1);
+        // The widest give way first.
+        while widths.iter().sum::<usize>() + gaps > width {
+            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROW) else { break };
+            *widest -= 1;
+        }
+        let mut text = String::new();
+        let header: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
+        for row in std::iter::once(&header).chain(&rows) {
+            lines(&mut text, row, &widths);
+        }
+        text
+    }
+}
+
+/// Writes a row in as many lines as its longest cell needs.
+fn lines(text: &mut String, row: &[String], widths: &[usize]) {
+    let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| wrapped(cell, *width)).collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    for line in 0..height {
+        let mut written = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            let part = cell.get(line).map_or("", String::as_str);
+            // Writing to a string cannot fail.
+            let _ = write!(written, "{part:<width$}  ");
+        }
+        text.push_str(written.trim_end());
+        text.push('\n');
+    }
+}
+
+/// Breaks a text at a blank, else after punctuation, else anywhere.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest: Vec<char> = text.chars().collect();
+    while rest.len() > width {
+        let last = |letters: &[char]| rest[..width].iter().rposition(|letter| letters.contains(letter));
+        let at = last(&[' ']).or_else(|| last(&[',', '.', '-', '_', '/', ':'])).map_or(width, |at| at + 1);
+        let line: String = rest.drain(..at).collect();
+        lines.push(line.trim_end().to_owned());
+        let blanks = rest.iter().take_while(|letter| **letter == ' ').count();
+        rest.drain(..blanks);
+    }
+    lines.push(rest.into_iter().collect());
+    lines
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
+        // In JSON its parts have names.
+        Value::Object(object) => object.values().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Number(_) => value.to_string(),
+    }
+}
+
+/// A text, or nothing.
+pub(crate) fn text(value: Option<impl ToString>) -> Value {
+    value.map(|value| value.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_fits_its_width_and_loses_nothing() {
+        let mut table = Table::new(["TOPIC", "PARTITION", "REPLICAS"]);
+        let name = "a-topic-with-a-name-of-many-words-as-large-companies-have-them-by-the-thousands";
+        table.row([name.into(), 3.into(), (1..40).collect::<Vec<_>>().into()]);
+        let text = table.text(80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let column = |from: usize, to: usize| -> String {
+            text.lines()
+                .skip(1)
+                .flat_map(|line| line.chars().skip(from).take(to - from))
+                .filter(|letter| *letter != ' ')
+                .collect()
+        };
+        let header = text.lines().next().unwrap();
+        let (second, third) = (header.find("PARTITION").unwrap(), header.find("REPLICAS").unwrap());
+        assert_eq!(column(0, second), name);
+        assert!(column(third, 80).starts_with("1,2,3,") && column(third, 80).ends_with("38,39"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_table_is_not_stretched_and_an_empty_one_is_nothing() {
+        let mut table = Table::new(["GROUP", "STATE"]);
+        assert_eq!(table.text(80), "");
+        table.row(["g".into(), Value::Null]);
+        assert_eq!(table.text(80), "GROUP  STATE\ng      -\n");
+        assert_eq!(table.json(), "[{\"group\":\"g\",\"state\":null}]\n");
+    }
+}

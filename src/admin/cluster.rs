@@ -1,0 +1,121 @@
+//! The brokers of a cluster.
+
+use std::collections::BTreeSet;
+
+use super::{AclOperation, Admin, acls, check, non_negative};
+use crate::cluster::Route;
+use crate::config::BrokerAddress;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::BrokerId;
+use crate::wire::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use crate::wire::messages::metadata::MetadataResponse;
+use crate::wire::messages::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+
+/// The nodes of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterDescription {
+    /// The cluster's id.
+    pub cluster_id: Option<String>,
+    /// The controller; on KRaft some broker, which forwards to it.
+    pub controller: Option<BrokerId>,
+    /// The brokers that are up, by id.
+    pub brokers: Vec<BrokerDescription>,
+    /// What the client may do to the cluster, if the broker says so (2.8 and newer).
+    pub authorized_operations: Option<BTreeSet<AclOperation>>,
+}
+
+/// A broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerDescription {
+    /// Its id.
+    pub id: BrokerId,
+    /// Where it listens, as it tells clients.
+    pub address: BrokerAddress,
+    /// Where it stands (`broker.rack`).
+    pub rack: Option<String>,
+    /// Whether it is registered but takes no part now; `None` if nobody asked.
+    pub is_fenced: Option<bool>,
+}
+
+impl Admin {
+    /// Describes the nodes of the cluster.
+    ///
+    /// # Errors
+    /// Retriable if no broker answered in time.
+    pub async fn describe_cluster(&self) -> Result<ClusterDescription> {
+        let this = self.begun();
+        match this.nodes(false).await {
+            // Before 2.8 only Metadata knows the brokers.
+            Err(error) if error.kind() == ErrorKind::Unsupported => this.metadata(Some(Vec::new()), from_metadata).await,
+            answered => answered,
+        }
+    }
+
+    /// Describes every broker that is registered, also those that are down or not ready (KIP-1073).
+    ///
+    /// # Errors
+    /// Unsupported before Kafka 4.0; retriable if no broker answered in time.
+    pub async fn describe_registered_brokers(&self) -> Result<Vec<BrokerDescription>> {
+        self.nodes(true).await.map(|cluster| cluster.brokers)
+    }
+
+    /// Forgets a broker that will not come back.
+    ///
+    /// # Errors
+    /// BROKER_ID_NOT_REGISTERED; Unsupported on ZooKeeper.
+    pub async fn unregister_broker(&self, id: impl Into<BrokerId>) -> Result<()> {
+        let id = id.into();
+        let request = |_| UnregisterBrokerRequest { broker_id: id.0 };
+        let read = |response: &UnregisterBrokerResponse<'_>| check(response.error_code, response.error_message);
+        self.change(Route::Any, request, read).await.map_err(|error| error.context(format_args!("broker {id}")))
+    }
+
+    async fn nodes(&self, also_fenced: bool) -> Result<ClusterDescription> {
+        let request = |_| DescribeClusterRequest {
+            include_cluster_authorized_operations: true,
+            include_fenced_brokers: also_fenced,
+            ..DescribeClusterRequest::default()
+        };
+        let read = |response: &DescribeClusterResponse<'_>| {
+            check(response.error_code, response.error_message)?;
+            let brokers = response.brokers.iter().map(|found| {
+                let broker = broker(found.broker_id, found.host, found.port, found.rack)?;
+                Ok(BrokerDescription { is_fenced: also_fenced.then_some(found.is_fenced), ..broker })
+            });
+            Ok(ClusterDescription {
+                cluster_id: Some(response.cluster_id.to_owned()),
+                controller: non_negative(response.controller_id),
+                brokers: by_id(brokers.collect::<Result<_>>()?),
+                authorized_operations: acls::operations(response.cluster_authorized_operations),
+            })
+        };
+        self.ask(Route::Any, request, read).await
+    }
+}
+
+fn from_metadata(response: &MetadataResponse<'_>) -> Result<ClusterDescription> {
+    let brokers = response.brokers.iter().map(|found| broker(found.node_id, found.host, found.port, found.rack));
+    Ok(ClusterDescription {
+        cluster_id: response.cluster_id.map(str::to_owned),
+        controller: non_negative(response.controller_id),
+        brokers: by_id(brokers.collect::<Result<_>>()?),
+        authorized_operations: acls::operations(response.cluster_authorized_operations),
+    })
+}
+
+fn broker(id: i32, host: &str, port: i32, rack: Option<&str>) -> Result<BrokerDescription> {
+    let port = u16::try_from(port).map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {port}")))?;
+    Ok(BrokerDescription {
+        id: BrokerId(id),
+        address: BrokerAddress::new(host, port),
+        rack: rack.map(str::to_owned),
+        is_fenced: None,
+    })
+}
+
+fn by_id(mut brokers: Vec<BrokerDescription>) -> Vec<BrokerDescription> {
+    brokers.sort_by_key(|broker| broker.id);
+    brokers
+}

@@ -1,0 +1,154 @@
+//! The features that a cluster has switched on (KIP-584).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::words::numbered;
+use super::{Admin, Outcomes, check};
+use crate::cluster::{Item, Route};
+use crate::error::Result;
+use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::wire::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
+
+/// The features of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeatureVersions {
+    /// Counts the changes; `None` if the cluster has no features.
+    pub epoch: Option<i64>,
+    /// The features by name, such as `metadata.version`.
+    pub features: BTreeMap<String, Feature>,
+}
+
+/// A feature.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Feature {
+    /// The levels that the broker which answered can have.
+    pub supported: Option<RangeInclusive<i16>>,
+    /// The levels that the cluster has agreed on, of which the last counts; `None` if it is off.
+    pub finalized: Option<RangeInclusive<i16>>,
+}
+
+numbered! {
+    /// Which changes of a level are allowed.
+    FeatureUpgrade(i8) {
+        /// To a higher level.
+        Upgrade = 1, "upgrade";
+        /// Also to a lower level, if no metadata is lost.
+        SafeDowngrade = 2, "safe-downgrade";
+        /// Also to a lower level at the cost of metadata.
+        UnsafeDowngrade = 3, "unsafe-downgrade";
+    }
+}
+
+/// A change of a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeatureUpdate {
+    /// The new level; 0 switches the feature off.
+    pub level: i16,
+    /// What is allowed.
+    pub upgrade: FeatureUpgrade,
+}
+
+impl FeatureUpdate {
+    /// Raises the level.
+    pub fn upgrade(level: i16) -> Self {
+        Self { level, upgrade: FeatureUpgrade::Upgrade }
+    }
+
+    /// Lowers the level, or with 0 switches the feature off, if no metadata is lost.
+    pub fn safe_downgrade(level: i16) -> Self {
+        Self { level, upgrade: FeatureUpgrade::SafeDowngrade }
+    }
+
+    /// Lowers the level at the cost of metadata.
+    pub fn unsafe_downgrade(level: i16) -> Self {
+        Self { level, upgrade: FeatureUpgrade::UnsafeDowngrade }
+    }
+}
+
+/// A feature, as the item of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name(String);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Item for Name {
+    const KIND: &'static str = "feature";
+}
+
+impl Admin {
+    /// Describes the features of the cluster, as one broker knows them.
+    ///
+    /// # Errors
+    /// Retriable if no broker answered in time.
+    pub async fn describe_features(&self) -> Result<FeatureVersions> {
+        let request = |_| ApiVersionsRequest {
+            client_software_name: env!("CARGO_PKG_NAME"),
+            client_software_version: env!("CARGO_PKG_VERSION"),
+            ..ApiVersionsRequest::default()
+        };
+        let read = |response: &ApiVersionsResponse<'_>| {
+            check(response.error_code, None)?;
+            let mut features: BTreeMap<String, Feature> = BTreeMap::new();
+            for found in &response.supported_features {
+                features.entry(found.name.to_owned()).or_default().supported = Some(found.min_version..=found.max_version);
+            }
+            for found in &response.finalized_features {
+                let levels = found.min_version_level..=found.max_version_level;
+                features.entry(found.name.to_owned()).or_default().finalized = Some(levels);
+            }
+            Ok(FeatureVersions { epoch: super::non_negative(response.finalized_features_epoch), features })
+        };
+        self.ask(Route::Any, request, read).await
+    }
+
+    /// Changes the levels of features: all or none, since Kafka 4.0.
+    ///
+    /// # Errors
+    /// Of a feature: INVALID_UPDATE_VERSION, FEATURE_UPDATE_FAILED, CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.7.
+    pub async fn update_features(
+        &self,
+        updates: impl IntoIterator<Item = (impl Into<String>, FeatureUpdate)>,
+    ) -> Outcomes<String, ()> {
+        let updates: BTreeMap<Name, FeatureUpdate> =
+            updates.into_iter().map(|(name, update)| (Name(name.into()), update)).collect();
+        let read = |share: &[(&Name, &FeatureUpdate)], response: &UpdateFeaturesResponse<'_>| {
+            check(response.error_code, response.error_message)?;
+            // From version 2 on there is one result for all.
+            if response.results.is_empty() {
+                return Ok(share.iter().map(|(name, _)| ((*name).clone(), Ok(()))).collect());
+            }
+            let results = response.results.iter();
+            Ok(results.map(|result| (Name(result.feature.to_owned()), check(result.error_code, result.error_message))).collect())
+        };
+        let outcomes = self
+            .ask_each(
+                &updates,
+                |_| Route::Controller,
+                |share, version| UpdateFeaturesRequest {
+                    timeout_ms: self.timeout_ms(),
+                    feature_updates: share
+                        .iter()
+                        .map(|(name, update)| FeatureUpdateKey {
+                            feature: &name.0,
+                            max_version_level: update.level,
+                            allow_downgrade: version == 0 && update.upgrade != FeatureUpgrade::Upgrade,
+                            upgrade_type: if version >= 1 { update.upgrade.code() } else { FeatureUpgrade::Upgrade.code() },
+                        })
+                        .collect(),
+                    validate_only: self.validates_only,
+                },
+                read,
+            )
+            .await;
+        outcomes.into_iter().map(|(Name(name), outcome)| (name, outcome)).collect()
+    }
+}

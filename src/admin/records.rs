@@ -1,0 +1,62 @@
+//! Deleting the oldest records of partitions.
+
+use super::{Admin, Outcomes, by_topic, check};
+use crate::cluster::Route;
+use crate::ids::{Offset, PartitionId, TopicPartition};
+use crate::wire::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
+
+/// With this a broker is told to delete up to the high watermark.
+const UP_TO_THE_END: Offset = Offset(-1);
+
+impl Admin {
+    /// Deletes the records before an offset, and answers with the first offset that is left.
+    ///
+    /// # Errors
+    /// Of a partition: OFFSET_OUT_OF_RANGE, POLICY_VIOLATION if the topic is compacted and not deleted from; UNKNOWN_TOPIC_OR_PARTITION.
+    pub async fn delete_records(
+        &self,
+        before: impl IntoIterator<Item = (TopicPartition, Offset)>,
+    ) -> Outcomes<TopicPartition, Offset> {
+        let before = before.into_iter().collect();
+        let read = |_: &[_], response: &DeleteRecordsResponse<'_>| {
+            let deleted = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    (key, check(partition.error_code, None).map(|()| Offset(partition.low_watermark)))
+                })
+            });
+            Ok(deleted.collect())
+        };
+        self.change_each(
+            &before,
+            |partition| Route::Leader(partition.clone()),
+            |share, _| DeleteRecordsRequest {
+                topics: by_topic(share)
+                    .map(|(name, partitions)| DeleteRecordsTopic {
+                        name,
+                        partitions: partitions
+                            .into_iter()
+                            .map(|(partition, offset)| DeleteRecordsPartition { partition_index: partition.0, offset: offset.0 })
+                            .collect(),
+                    })
+                    .collect(),
+                timeout_ms: self.timeout_ms(),
+            },
+            read,
+        )
+        .await
+    }
+
+    /// Deletes all records that consumers can see now, as [`Admin::delete_records`] does.
+    ///
+    /// # Errors
+    /// As [`Admin::delete_records`].
+    pub async fn delete_all_records(
+        &self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Outcomes<TopicPartition, Offset> {
+        self.delete_records(partitions.into_iter().map(|partition| (partition, UP_TO_THE_END))).await
+    }
+}
