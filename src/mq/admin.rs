@@ -55,7 +55,7 @@ impl Admin {
     /// # Errors
     /// TOPIC_NOT_FOUND and others for what the cluster says.
     pub async fn delete_topic(&self, name: &str) -> Result<()> {
-        let mut deleted = self.admin.delete_topics([name]).await.map_err(during)?;
+        let mut deleted = self.admin.delete_topics([name]).await;
         match deleted.remove(&TopicName::from(name)) {
             Some(deleted) => deleted.map_err(during),
             None => Err(Error::new(Code::TopicNotFound, format!("the reply does not mention {name}"))),
