@@ -24,7 +24,10 @@ pub use admin::{
     Admin, BrokerDescription, ClusterDescription, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
 pub use client::{Client, ClientStats};
-pub use config::{BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties};
+pub use config::{
+    BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession,
+    SaslStarting, Secret, SecurityProtocol, TlsConfig, TlsVersion,
+};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle,
     ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,

@@ -34,7 +34,7 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Answer, Connector, Setup};
+use crate::net::{Answer, Connector, Security, Setup};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
@@ -77,7 +77,7 @@ impl Cluster {
     /// Starts to look after a cluster; nothing is connected before something is wanted of it.
     ///
     /// # Errors
-    /// Config if no bootstrap address can be read.
+    /// Config if no bootstrap address can be read, or a certificate or key.
     pub(crate) fn start(
         config: ClientConfig,
         connector: Arc<dyn Connector>,
@@ -89,6 +89,7 @@ impl Cluster {
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
+            security: Security::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,
             max_reply: config.receive_message_max_bytes,

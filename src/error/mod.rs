@@ -139,6 +139,13 @@ impl Error {
         self
     }
 
+    /// Adds the code of the broker to a kind that says more than [`ErrorKind::Broker`].
+    #[must_use]
+    pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {
+        self.inner().code = Some(code);
+        self
+    }
+
     #[must_use]
     pub(crate) fn with_written(mut self, written: Written) -> Self {
         self.inner().written = Some(written);

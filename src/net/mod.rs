@@ -5,11 +5,17 @@ mod connector;
 mod handshake;
 mod incoming;
 mod inflight;
+mod renewal;
+mod sasl;
+mod security;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connecting, Connector, Io};
+pub(crate) use security::Security;
 pub(crate) use task::Setup;

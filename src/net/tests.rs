@@ -8,7 +8,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::config::BrokerAddress;
+use crate::clock::WallClock;
+use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
@@ -82,11 +83,17 @@ struct Fixture {
 
 impl Fixture {
     fn new(max_idle: Option<Duration>) -> Self {
+        Self::secured(max_idle, ClientConfig::new("b:9092"))
+    }
+
+    fn secured(max_idle: Option<Duration>, config: ClientConfig) -> Self {
+        let config = config.security;
         let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
+            security: Security::new(&config, WallClock::system()).unwrap(),
             setup_timeout: Duration::from_secs(10),
             max_idle,
             max_reply: 1 << 20,
