@@ -25,8 +25,8 @@ pub use admin::{
 };
 pub use client::{Client, ClientStats};
 pub use config::{
-    BrokerAddress, ClientConfig, MetadataRecoveryStrategy, Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession,
-    SaslStarting, Secret, SecurityProtocol, TlsConfig, TlsVersion,
+    BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
+    SaslSession, SaslStarting, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenFuture, TokenSource,
 };
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle,

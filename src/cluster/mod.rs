@@ -159,6 +159,13 @@ impl Cluster {
         self.inner.failure.subscribe()
     }
 
+    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or no Kafka at the other end.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        let failure = self.inner.failure.borrow().clone()?;
+        let lasts = failure.is_refusal() || matches!(failure.kind(), ErrorKind::Unsupported | ErrorKind::Protocol);
+        (lasts && self.inner.view.borrow().version == 0).then_some(failure)
+    }
+
     /// Keeps metadata of some topics known until the guard is dropped.
     pub(crate) fn want(&self, interest: Interest) -> InterestGuard {
         self.inner.interests.register(interest)
@@ -211,14 +218,8 @@ impl Cluster {
                 return Ok(current);
             }
             let failed = failure.borrow_and_update().clone();
-            if let Some(error) = &failed
-                && current.version == 0
-                && matches!(
-                    error.kind(),
-                    ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Unsupported | ErrorKind::Protocol | ErrorKind::Config
-                )
-            {
-                return Err(error.clone());
+            if let Some(error) = self.refusal() {
+                return Err(error);
             }
             tokio::select! {
                 biased;

@@ -15,6 +15,7 @@ mod client;
 mod iso8601;
 mod jaas;
 mod keys;
+mod oauth;
 mod properties;
 mod sasl;
 mod secret;
@@ -24,6 +25,7 @@ mod tls;
 
 pub use address::BrokerAddress;
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+pub use oauth::{OidcConfig, Token, TokenFuture, TokenSource};
 pub use properties::Properties;
 pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
 pub use secret::Secret;
@@ -34,6 +36,7 @@ pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
+pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 pub(crate) use sasl::{Credentials, Mechanism, ScramHash};
 pub(crate) use security::Security;
 pub(crate) use settings::{FromProperty, OrNone, Settings};

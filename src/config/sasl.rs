@@ -28,6 +28,7 @@ pub struct Sasl(pub(crate) Mechanism);
 pub(crate) enum Mechanism {
     Plain(Credentials),
     Scram { hash: ScramHash, credentials: Credentials, is_token: bool },
+    OAuthBearer(TokenOrigin),
     Custom(Arc<dyn SaslMechanism>),
 }
 
@@ -71,6 +72,16 @@ impl Sasl {
         self
     }
 
+    /// OAUTHBEARER: tokens from a source of the user's own. A token is sent as it is, so use it over TLS.
+    pub fn oauthbearer(source: impl TokenSource) -> Self {
+        Self(Mechanism::OAuthBearer(TokenOrigin::Source(Arc::new(source))))
+    }
+
+    /// OAUTHBEARER: tokens from an HTTP endpoint for an id and a secret. Needs the feature `oidc`.
+    pub fn oauthbearer_oidc(oidc: OidcConfig) -> Self {
+        Self(Mechanism::OAuthBearer(TokenOrigin::Oidc(Box::new(oidc))))
+    }
+
     /// A mechanism that this library does not have.
     pub fn custom(mechanism: impl SaslMechanism) -> Self {
         Self(Mechanism::Custom(Arc::new(mechanism)))
@@ -89,6 +100,7 @@ impl Sasl {
                 Err(Error::config("sasl.mechanism is SCRAM, but this program was built without kavka's feature scram"))
             }
             Mechanism::Scram { credentials, .. } => credentials.validate(),
+            Mechanism::OAuthBearer(origin) => origin.validate(),
             Mechanism::Custom(_) => Ok(()),
         }
     }
@@ -110,9 +122,10 @@ impl Sasl {
                 let is_token = is_token.is_some_and(|value| value.eq_ignore_ascii_case("true"));
                 Ok(Some(Self(Mechanism::Scram { hash, credentials, is_token })))
             }
+            "OAUTHBEARER" => Ok(Some(Self(Mechanism::OAuthBearer(TokenOrigin::from_settings(settings, jaas.as_ref())?)))),
             _ => Err(Error::config(format!(
-                "sasl.mechanism is {mechanism}: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 is allowed; another one is set by \
-                 ClientConfig::sasl and Sasl::custom"
+                "sasl.mechanism is {mechanism}: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is allowed; another one is set \
+                 by ClientConfig::sasl and Sasl::custom"
             ))),
         }
     }

@@ -5,6 +5,8 @@ mod connector;
 mod handshake;
 mod incoming;
 mod inflight;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod renewal;
 mod sasl;
 mod security;
@@ -13,6 +15,7 @@ mod task;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
+mod tokens;
 
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;

@@ -8,8 +8,9 @@ use super::handshake::{Authentication, as_error};
 use super::sasl;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
+use super::tokens;
 use crate::clock::WallClock;
-use crate::config::{self, BrokerAddress, SaslContext, SaslMechanism};
+use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How the connections of a client are secured; cheap to clone.
@@ -33,7 +34,10 @@ impl Security {
                 true => Some(Arc::new(Tls::new(config.tls.clone())?)),
                 false => None,
             },
-            sasl: config.sasl.as_ref().filter(|_| config.protocol.has_sasl()).map(sasl::mechanism),
+            sasl: match &config.sasl {
+                Some(sasl) if config.protocol.has_sasl() => Some(mechanism(sasl)?),
+                _ => None,
+            },
             wall_clock,
         })
     }
@@ -98,4 +102,12 @@ impl Security {
         let _ = error;
         None
     }
+}
+
+fn mechanism(sasl: &Sasl) -> Result<Arc<dyn SaslMechanism>> {
+    if let Mechanism::OAuthBearer(origin) = &sasl.0 {
+        return Ok(Arc::new(sasl::OAuthBearer::new(tokens::source(origin)?)));
+    }
+    // Validated before.
+    sasl::mechanism(sasl).ok_or_else(|| Error::config("sasl.mechanism is one that this program was built without"))
 }

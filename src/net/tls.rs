@@ -382,7 +382,7 @@ fn explain_certificate(error: &CertificateError) -> String {
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the broker's certificate is for {}, not for {}: connect by a name that it holds, see advertised.listeners, or give \
              the broker another certificate",
-            presented.join(", "),
+            presented.iter().map(|name| plain_name(name)).collect::<Vec<_>>().join(", "),
             expected.to_str(),
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -393,6 +393,11 @@ fn explain_certificate(error: &CertificateError) -> String {
         }
         other => format!("the broker's certificate is not good: {other}"),
     }
+}
+
+/// The name in rustls' `DnsName("name")`.
+fn plain_name(presented: &str) -> &str {
+    presented.split_once('(').map_or(presented, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
 }
 
 fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
+mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
 mod scram;
 
+pub(super) use oauthbearer::OAuthBearer;
+
 use crate::config::{Mechanism, Sasl, SaslError, SaslMechanism};
 
-/// The mechanism that a configuration names.
-pub(super) fn mechanism(sasl: &Sasl) -> Arc<dyn SaslMechanism> {
+/// The mechanism that a configuration names; `None` for OAUTHBEARER, whose tokens come from elsewhere.
+pub(super) fn mechanism(sasl: &Sasl) -> Option<Arc<dyn SaslMechanism>> {
     match &sasl.0 {
-        Mechanism::Plain(credentials) => Arc::new(plain::Plain::new(credentials.clone())),
+        Mechanism::Plain(credentials) => Some(Arc::new(plain::Plain::new(credentials.clone()))),
         #[cfg(feature = "scram")]
-        Mechanism::Scram { hash, credentials, is_token } => scram::mechanism(*hash, credentials.clone(), *is_token),
+        Mechanism::Scram { hash, credentials, is_token } => Some(scram::mechanism(*hash, credentials.clone(), *is_token)),
         #[cfg(not(feature = "scram"))]
-        Mechanism::Scram { .. } => unreachable!("the configuration is validated before it is used"),
-        Mechanism::Custom(mechanism) => Arc::clone(mechanism),
+        Mechanism::Scram { .. } => None,
+        Mechanism::OAuthBearer(_) => None,
+        Mechanism::Custom(mechanism) => Some(Arc::clone(mechanism)),
     }
 }
 
