@@ -10,5 +10,6 @@ mod codecs;
 mod faults;
 mod groups;
 mod mq;
+mod security;
 mod support;
 mod versions;
