@@ -234,7 +234,7 @@ impl<'a> Serving<'a> {
     /// Takes requests from the queue while there is room and the broker wants to hear from us.
     fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> bool {
         let mut any = false;
-        let is_parking = self.renewal.is_parking();
+        let is_parking = self.renewal.is_parking(runtime::now());
         while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && !is_parking && self.muted_until().is_none() {
             match requests.poll_recv(cx) {
                 Poll::Ready(Some(queued)) => {
@@ -357,23 +357,23 @@ impl<'a> Serving<'a> {
     fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         let now = runtime::now();
         match &mut self.renewal {
-            Renewal::Waiting { at, ends } if *at <= now => {
+            Renewal::Waiting { at, session } if *at <= now => {
                 let (setup, address) = (self.setup.clone(), self.shared.address.clone());
                 let start = Box::pin(async move {
                     let none = || Error::new(ErrorKind::Authentication, "the broker wants a proof, but there is no mechanism");
                     setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
                 });
-                self.renewal = Renewal::Preparing { start, ends: *ends };
+                self.renewal = Renewal::Preparing { start, session: *session };
             }
-            Renewal::Preparing { ends, .. } if *ends <= now => {
+            Renewal::Preparing { session, .. } if session.ends <= now => {
                 return Poll::Ready(Err(Ending::new(
                     ErrorKind::Authentication,
                     "the session has ended before there was a new token",
                 )));
             }
-            Renewal::Preparing { start, ends } => match (ready!(start.as_mut().poll(cx)), *ends) {
+            Renewal::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
                 (Ok(authentication), _) => self.renewal = Renewal::Draining(authentication),
-                (Err(error), ends) => match Renewal::retry(ends, now) {
+                (Err(error), session) => match Renewal::retry(session, now) {
                     Some(renewal) => {
                         debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
                         self.renewal = renewal;

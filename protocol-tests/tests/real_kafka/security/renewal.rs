@@ -21,8 +21,8 @@ async fn a_session_is_renewed_without_an_error_a_loss_or_a_gap() {
 
 async fn renew(version: Version, every: Duration, lasting: Duration) {
     let kinds = [Security::SaslPlain, Security::SaslSsl, Security::OAuthOidc];
-    // Tokens outlive a session of theirs, but not the test.
-    let config = Config::new().version(version).secured(kinds).token_lifetime(every * 2);
+    // Tokens outlive sessions, but not the test of full size.
+    let config = Config::new().version(version).secured(kinds).token_lifetime(Duration::from_secs(20));
     let config = config.property("connections.max.reauth.ms", every.as_millis()).log_level("info");
     let cluster = Cluster::start(config).await.unwrap();
     for (name, properties) in [
