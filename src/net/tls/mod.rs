@@ -1,5 +1,8 @@
 //! TLS on top of a byte stream, and words for what goes wrong with it.
 
+mod explain;
+mod material;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,18 +12,15 @@ use std::time::SystemTime;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, DigitallySignedStruct, PeerIncompatible, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion,
-};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
-use zeroize::Zeroizing;
 
+use self::explain::explain;
+use self::material::{identity, roots};
 use super::connector::Io;
-use crate::config::{CONVERT, Identity, TlsConfig, TlsVersion, Trust};
+use crate::config::{Identity, TlsConfig, TlsVersion, Trust};
 use crate::error::{Error, ErrorKind, Result};
 
 /// TLS as one client speaks it; its sessions are resumed from one connection to the next.
@@ -217,90 +217,6 @@ fn versions(enabled: &[TlsVersion]) -> Vec<&'static SupportedProtocolVersion> {
     all.into_iter().filter(|(version, _)| enabled.is_empty() || enabled.contains(version)).map(|(_, version)| version).collect()
 }
 
-fn roots(trust: &Trust) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    match trust {
-        Trust::Webpki => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Trust::System => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-                return Err(Error::config(format!(
-                    "the system trusts no authority{why}: set ssl.truststore.location to a PEM file, or use \
-                     TlsConfig::webpki_roots()"
-                )));
-            }
-        }
-        Trust::File(file) => {
-            let certificates = certificates("ssl.truststore.location", &file.display(), &read("ssl.truststore.location", file)?)?;
-            roots.add_parsable_certificates(certificates);
-        }
-        Trust::Pem(text) => {
-            roots.add_parsable_certificates(certificates("ssl.truststore.certificates", &"the text", text.as_bytes())?);
-        }
-    }
-    if roots.is_empty() {
-        return Err(Error::config("none of the certificates to be trusted can be read as one of an authority"));
-    }
-    Ok(roots)
-}
-
-type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
-    let certified = match &settings.identity {
-        Identity::None => return Ok(None),
-        Identity::File(file) => {
-            let name = "ssl.keystore.location";
-            let pem = read(name, file)?;
-            (certificates(name, &file.display(), &pem)?, private_key(name, &pem, settings)?)
-        }
-        Identity::Files { chain, key } => {
-            let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
-            let pem = read(key_name, key)?;
-            let chain = certificates(chain_name, &chain.display(), &read(chain_name, chain)?)?;
-            (chain, private_key(key_name, &pem, settings)?)
-        }
-        Identity::Pem { chain, key } => {
-            let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.as_bytes())?;
-            (chain, private_key("ssl.keystore.key", key.expose().as_bytes(), settings)?)
-        }
-    };
-    Ok(Some(certified))
-}
-
-fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let bytes = std::fs::read(file);
-    bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))
-}
-
-fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}"))),
-        Err(error) => Err(Error::config(format!("{property}: {place} is no PEM: {error}"))),
-    }
-}
-
-/// A private key as PKCS#8, PKCS#1 or SEC1.
-fn private_key(property: &str, pem: &[u8], settings: &TlsConfig) -> Result<PrivateKeyDer<'static>> {
-    let is_encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
-        .iter()
-        .any(|mark| pem.windows(mark.len()).any(|part| part == *mark));
-    if is_encrypted {
-        let password = if settings.key_password.is_some() { "although ssl.key.password is set, " } else { "" };
-        return Err(Error::config(format!(
-            "{property}: the private key is encrypted, and {password}this library does not decrypt keys: openssl pkey -in key.pem \
-             -out plain.pem decrypts one"
-        )));
-    }
-    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        Error::config(format!("{property}: there is no private key in PEM, be it PKCS#8, PKCS#1 or SEC1; {CONVERT}"))
-    })
-}
-
 /// Checks everything but the name.
 #[derive(Debug)]
 struct AnyServerName(Arc<WebPkiServerVerifier>);
@@ -346,82 +262,34 @@ impl ServerCertVerifier for AnyServerName {
     }
 }
 
-/// What went wrong, and what to change; `None` if it is no matter of TLS.
-fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let message = match error {
-        rustls::Error::InvalidCertificate(error) => explain_certificate(error),
-        rustls::Error::AlertReceived(alert) => explain_alert(*alert, !matches!(settings.identity, Identity::None)),
-        rustls::Error::InvalidMessage(_) => {
-            "the peer speaks no TLS: set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or use \
-                                             the port of a TLS listener"
-                .to_owned()
-        }
-        rustls::Error::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon) => {
-            "the broker demands a client certificate of another kind: set ssl.keystore.location to one with another key"
-                .to_owned()
-        }
-        rustls::Error::PeerIncompatible(why) => {
-            format!("the broker and this client have no TLS in common ({why:?}): see ssl.enabled.protocols and ssl.cipher.suites")
-        }
-        other => format!("TLS failed: {other}"),
-    };
-    Some(Error::new(ErrorKind::Tls, message).with_source(Arc::new(error.clone()) as Arc<dyn std::error::Error + Send + Sync>))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn explain_certificate(error: &CertificateError) -> String {
-    match error {
-        CertificateError::UnknownIssuer => "the broker's certificate is of an authority that is not trusted: set \
-                                            ssl.truststore.location to the authority's certificate"
-            .to_owned(),
-        CertificateError::NotValidForName => {
-            "the broker's certificate is for another name than the one connected to: connect by a \
-                                              name that it holds, see advertised.listeners"
-                .to_owned()
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the broker's certificate is for {}, not for {}: connect by a name that it holds, see advertised.listeners, or give \
-             the broker another certificate",
-            presented.iter().map(|name| plain_name(name)).collect::<Vec<_>>().join(", "),
-            expected.to_str(),
-        ),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the broker's certificate has expired ({error}): renew it, or set this machine's clock")
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            format!("the broker's certificate is not valid yet ({error}): set this machine's clock, or that of the authority")
-        }
-        other => format!("the broker's certificate is not good: {other}"),
+    #[test]
+    fn a_processor_without_the_instructions_is_a_config_error_that_names_the_way_out() {
+        let error = builtin_provider(false).expect_err("no cryptography");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("crypto_provider(..)"), "{error}");
     }
-}
 
-/// The name in rustls' `DnsName("name")`.
-fn plain_name(presented: &str) -> &str {
-    presented.split_once('(').map_or(presented, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
-}
+    #[test]
+    fn suites_are_restricted_by_the_names_of_iana() {
+        let names = |wanted: &[&str]| {
+            let settings = TlsConfig::new().cipher_suites(wanted.iter().copied());
+            provider(&settings)
+                .map(|provider| provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect())
+        };
+        let both: Vec<String> =
+            names(&["TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_RC4_128_MD5"]).expect("two");
+        assert_eq!(both, ["TLS13_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]);
+        let error = names(&["RC4"]).expect_err("none").to_string();
+        assert!(error.contains("ssl.cipher.suites") && error.contains("TLS_AES_256_GCM_SHA384"), "{error}");
+    }
 
-fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
-    let refuses_certificate = matches!(
-        alert,
-        AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::AccessDenied
-    );
-    let expired = matches!(alert, AlertDescription::CertificateExpired | AlertDescription::CertificateRevoked);
-    match (has_identity, refuses_certificate) {
-        _ if expired => format!("the broker says that this client's certificate has expired or was revoked ({alert:?})"),
-        (true, true) => format!(
-            "the broker refused this client's certificate ({alert:?}): ssl.keystore.location must hold one of an authority that \
-             the broker trusts"
-        ),
-        (false, true) => format!("the broker demands a client certificate ({alert:?}): set ssl.keystore.location"),
-        (false, false) if alert == AlertDescription::HandshakeFailure => format!(
-            "the broker broke off the TLS handshake ({alert:?}): it may demand a client certificate (ssl.keystore.location), or \
-             have no cipher suite in common (ssl.cipher.suites)"
-        ),
-        _ => format!("the broker broke off TLS ({alert:?})"),
+    #[test]
+    fn the_roots_of_mozilla_make_a_client_of_both_versions() {
+        let config = client_config(&TlsConfig::new().webpki_roots()).expect("compiled in");
+        assert!(config.alpn_protocols.is_empty() && config.enable_sni);
     }
 }
