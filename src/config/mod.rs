@@ -37,10 +37,13 @@ pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
 pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
-pub(crate) use sasl::{Credentials, Mechanism, ScramHash};
+#[cfg(feature = "scram")]
+pub(crate) use sasl::ScramHash;
+pub(crate) use sasl::{Credentials, Mechanism};
 pub(crate) use security::Security;
 pub(crate) use settings::{FromProperty, OrNone, Settings};
 
+#[cfg(feature = "tls")]
 pub(crate) use tls::{CONVERT, Identity, Trust};
 
 use jaas::Jaas;

@@ -1,7 +1,6 @@
 //! Tokens from an HTTP endpoint for an id and a secret: the client-credentials flow of OAuth 2 (RFC 6749, section 4.4; KIP-768).
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -32,7 +31,7 @@ pub(super) struct Oidc {
     address: BrokerAddress,
     uri: Uri,
     #[cfg(feature = "tls")]
-    tls: Option<Arc<Tls>>,
+    tls: Option<Tls>,
 }
 
 impl fmt::Debug for Oidc {
@@ -64,7 +63,7 @@ impl Oidc {
         Ok(Self {
             #[cfg(feature = "tls")]
             tls: match is_https {
-                true => Some(Arc::new(Tls::new(config.tls.clone())?)),
+                true => Some(Tls::new(config.tls.clone())?),
                 false => None,
             },
             config,
