@@ -10,7 +10,8 @@
 //!
 //! Channel binding is not offered: Kafka has none.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,14 +30,34 @@ const LEAST_ITERATIONS: u32 = 4096;
 const MOST_ITERATIONS: u32 = 100_000;
 
 pub(super) fn mechanism(hash: ScramHash, credentials: Credentials, is_token: bool) -> Arc<dyn SaslMechanism> {
-    Arc::new(Scram { hash, credentials, is_token })
+    Arc::new(Scram { hash, credentials, is_token, last: Arc::default() })
 }
 
-#[derive(Debug)]
 struct Scram {
     hash: ScramHash,
     credentials: Credentials,
     is_token: bool,
+    last: Arc<Last>,
+}
+
+/// The keys of the last exchange: a broker keeps the salt of a user, so the slow hash is done once and not for each connection and
+/// each new proof.
+type Last = Mutex<Option<Keys>>;
+
+/// What the slow hash makes of a password.
+#[derive(Clone)]
+struct Keys {
+    salt: Vec<u8>,
+    iterations: u32,
+    client: Zeroizing<Vec<u8>>,
+    server: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Scram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash, credentials, is_token, .. } = self;
+        write!(f, "Scram {{ {hash:?}, {credentials:?}, is_token: {is_token} }}")
+    }
 }
 
 impl SaslMechanism for Scram {
@@ -48,7 +69,8 @@ impl SaslMechanism for Scram {
     }
 
     fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
-        let session = Session::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
+        let mut session = Session::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
+        session.last = Arc::clone(&self.last);
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
 }
@@ -58,6 +80,7 @@ struct Session {
     password: Zeroizing<String>,
     nonce: String,
     first_bare: String,
+    last: Arc<Last>,
     state: State,
 }
 
@@ -76,7 +99,7 @@ impl Session {
         let extension = if is_token { ",tokenauth=true" } else { "" };
         let first_bare = format!("n={username},r={nonce}{extension}");
         let password = Zeroizing::new(credentials.password.expose().to_owned());
-        Self { hash, password, nonce, first_bare, state: State::First }
+        Self { hash, password, nonce, first_bare, last: Arc::default(), state: State::First }
     }
 
     /// Answers the broker's first message by the proof.
@@ -100,11 +123,25 @@ impl Session {
         })?;
         let without_proof = format!("c=biws,r={nonce}");
         let messages = format!("{},{server_first},{without_proof}", self.first_bare);
+        let keys = self.keys(salt, iterations);
         let proof = match self.hash {
-            ScramHash::Sha256 => proof::<Sha256, 32>(&self.password, &salt, iterations, &messages),
-            ScramHash::Sha512 => proof::<Sha512, 64>(&self.password, &salt, iterations, &messages),
+            ScramHash::Sha256 => proof::<Sha256>(&keys, &messages),
+            ScramHash::Sha512 => proof::<Sha512>(&keys, &messages),
         };
         Ok((format!("{without_proof},p={}", BASE64.encode(proof.client)).into_bytes(), proof.server))
+    }
+
+    fn keys(&self, salt: Vec<u8>, iterations: u32) -> Keys {
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last().as_ref().filter(|keys| keys.salt == salt && keys.iterations == iterations).cloned();
+        known.unwrap_or_else(|| {
+            let keys = match self.hash {
+                ScramHash::Sha256 => slow_keys::<Sha256, 32>(&self.password, salt, iterations),
+                ScramHash::Sha512 => slow_keys::<Sha512, 64>(&self.password, salt, iterations),
+            };
+            *last() = Some(keys.clone());
+            keys
+        })
     }
 }
 
@@ -154,25 +191,38 @@ struct Proof {
     server: Vec<u8>,
 }
 
-/// Section 3 of RFC 5802. The password is taken as it is: Kafka does not apply SASLprep either.
-fn proof<H, const LENGTH: usize>(password: &str, salt: &[u8], iterations: u32, messages: &str) -> Proof
+/// Section 3 of RFC 5802, as far as it depends on the password alone, which is taken as it is: Kafka does not apply SASLprep either.
+fn slow_keys<H, const LENGTH: usize>(password: &str, salt: Vec<u8>, iterations: u32) -> Keys
 where
     H: Digest + EagerHash + BlockSizeUser + CoreProxy,
     Hmac<H>: Mac + KeyInit + Clone,
 {
-    let mac = |key: &[u8], text: &[u8]| {
-        let mut mac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
-        mac.update(text);
-        Zeroizing::new(mac.finalize().into_bytes().to_vec())
-    };
     let mut salted = Zeroizing::new([0; LENGTH]);
-    pbkdf2::pbkdf2::<Hmac<H>>(password.as_bytes(), salt, iterations, &mut *salted).expect("a key of HMAC may have any length");
-    let client_key = mac(&*salted, b"Client Key");
-    let stored_key = H::digest(&*client_key);
-    let signature = mac(&stored_key, messages.as_bytes());
-    let client = client_key.iter().zip(signature.iter()).map(|(key, signature)| key ^ signature).collect();
-    let server_key = mac(&*salted, b"Server Key");
-    Proof { client, server: mac(&server_key, messages.as_bytes()).to_vec() }
+    pbkdf2::pbkdf2::<Hmac<H>>(password.as_bytes(), &salt, iterations, &mut *salted).expect("a key of HMAC may have any length");
+    let (client, server) = (mac::<H>(&*salted, b"Client Key"), mac::<H>(&*salted, b"Server Key"));
+    Keys { salt, iterations, client, server }
+}
+
+/// The rest of it.
+fn proof<H>(keys: &Keys, messages: &str) -> Proof
+where
+    H: Digest + EagerHash + BlockSizeUser + CoreProxy,
+    Hmac<H>: Mac + KeyInit + Clone,
+{
+    let stored_key = H::digest(&*keys.client);
+    let signature = mac::<H>(&stored_key, messages.as_bytes());
+    let client = keys.client.iter().zip(signature.iter()).map(|(key, signature)| key ^ signature).collect();
+    Proof { client, server: mac::<H>(&keys.server, messages.as_bytes()).to_vec() }
+}
+
+fn mac<H>(key: &[u8], text: &[u8]) -> Zeroizing<Vec<u8>>
+where
+    H: EagerHash + BlockSizeUser + CoreProxy,
+    Hmac<H>: Mac + KeyInit,
+{
+    let mut mac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    mac.update(text);
+    Zeroizing::new(mac.finalize().into_bytes().to_vec())
 }
 
 #[cfg(test)]
@@ -206,6 +256,26 @@ mod tests {
         );
         assert_eq!(session.respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").expect("the signature"), None);
         assert!(session.respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").is_err(), "it is over");
+    }
+
+    #[test]
+    fn keys_are_made_again_only_for_another_salt_or_count() {
+        let mut first = session(ScramHash::Sha256, NONCE, false);
+        say(&mut first, "");
+        let right = say(&mut first, SERVER_FIRST);
+        // Wrong keys under the same salt show who uses what is kept.
+        let mut kept = first.last.lock().expect("sound").clone().expect("kept");
+        kept.client = Zeroizing::new(vec![0; 32]);
+        *first.last.lock().expect("sound") = Some(kept);
+        let proof = |server_first: &str| {
+            let mut again = session(ScramHash::Sha256, NONCE, false);
+            again.last = Arc::clone(&first.last);
+            say(&mut again, "");
+            say(&mut again, server_first)
+        };
+        assert_ne!(proof(SERVER_FIRST), right);
+        proof(&SERVER_FIRST.replace("4096", "4097"));
+        assert_eq!(proof(SERVER_FIRST), right, "the count told them apart");
     }
 
     #[test]
