@@ -11,7 +11,7 @@ use kavka::{
 };
 use kavka_testcontainers::apache::{Certificates, Cluster, Config, Security, USERS, Version};
 
-use crate::support::{PATIENCE, earliest, in_time};
+use crate::support::{PATIENCE, earliest, in_time, sized};
 
 /// The versions that the issue names.
 const VERSIONS: [Version; 2] = [Version::DEFAULT, Version::new(3, 9, 2)];
@@ -67,9 +67,9 @@ pub(super) fn connect(properties: &Properties) -> Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_lets_the_right_in_and_refuses_the_wrong() {
-    for version in VERSIONS {
+    for version in sized(&VERSIONS[..1], &VERSIONS[..]) {
         eprintln!("{version}");
-        let cluster = Cluster::start(Config::new().version(version).secured(Security::ALL)).await.unwrap();
+        let cluster = Cluster::start(Config::new().version(*version).secured(Security::ALL)).await.unwrap();
         let good = good(&cluster);
         for (number, (name, properties)) in good.iter().enumerate() {
             let started = Instant::now();
