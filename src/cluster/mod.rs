@@ -36,7 +36,7 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Answer, Connector, Setup};
+use crate::net::{Answer, Connector, Security, Setup};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
@@ -79,7 +79,7 @@ impl Cluster {
     /// Starts to look after a cluster; nothing is connected before something is wanted of it.
     ///
     /// # Errors
-    /// Config if no bootstrap address can be read.
+    /// Config if no bootstrap address can be read, or a certificate or key.
     pub(crate) fn start(
         config: ClientConfig,
         connector: Arc<dyn Connector>,
@@ -91,6 +91,7 @@ impl Cluster {
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
+            security: Security::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,
             max_reply: config.receive_message_max_bytes,
@@ -160,6 +161,13 @@ impl Cluster {
         self.inner.failure.subscribe()
     }
 
+    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or no Kafka at the other end.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        let failure = self.inner.failure.borrow().clone()?;
+        let lasts = failure.is_refusal() || matches!(failure.kind(), ErrorKind::Unsupported | ErrorKind::Protocol);
+        (lasts && self.inner.view.borrow().version == 0).then_some(failure)
+    }
+
     /// Keeps metadata of some topics known until the guard is dropped.
     pub(crate) fn want(&self, interest: Interest) -> InterestGuard {
         self.inner.interests.register(interest)
@@ -212,14 +220,8 @@ impl Cluster {
                 return Ok(current);
             }
             let failed = failure.borrow_and_update().clone();
-            if let Some(error) = &failed
-                && current.version == 0
-                && matches!(
-                    error.kind(),
-                    ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Unsupported | ErrorKind::Protocol | ErrorKind::Config
-                )
-            {
-                return Err(error.clone());
+            if let Some(error) = self.refusal() {
+                return Err(error);
             }
             tokio::select! {
                 biased;

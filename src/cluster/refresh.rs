@@ -8,6 +8,9 @@
 //!                           Waiting
 //! ```
 //!
+//! After a refusal that lasts (wrong credentials, a certificate that is not trusted) it waits until somebody wants to know again, or
+//! for the age at which it would ask anyway: an account is not locked out by a client that nobody uses.
+//!
 //! A request for a refresh is merged with one that is under way only if that one has not been sent yet: what is asked
 //! after it was sent may not be in its reply.
 
@@ -38,6 +41,10 @@ enum State {
     },
     Asking,
     Waiting,
+    /// Trying again by itself would help nobody.
+    Refused {
+        since: Instant,
+    },
 }
 
 impl Refresh {
@@ -66,6 +73,14 @@ impl Refresh {
         self.not_before = now + self.backoff.after(self.failures, random);
     }
 
+    /// The brokers will not talk to this client, and trying again changes nothing.
+    pub(crate) fn handle_refusal(&mut self, random: &mut Random, now: Instant) {
+        self.handle_failure(random, now);
+        self.state = State::Refused { since: now };
+        // Those who have wanted it so far hear of the refusal.
+        self.wanted = false;
+    }
+
     /// Whether to ask now; the caller then asks and tells the outcome.
     pub(crate) fn poll(&mut self, now: Instant) -> bool {
         if self.poll_timeout().is_none_or(|due| due > now) {
@@ -81,8 +96,8 @@ impl Refresh {
         match self.state {
             State::Asking => None,
             State::Empty if !self.wanted => None,
-            State::Fresh { since } if !self.wanted => Some(self.not_before.max(since + self.max_age)),
-            State::Fresh { .. } | State::Empty | State::Waiting => Some(self.not_before),
+            State::Fresh { since } | State::Refused { since } if !self.wanted => Some(self.not_before.max(since + self.max_age)),
+            State::Fresh { .. } | State::Refused { .. } | State::Empty | State::Waiting => Some(self.not_before),
         }
     }
 }
@@ -146,6 +161,22 @@ mod tests {
             assert!((expected * 8 / 10..=expected * 12 / 10).contains(&wait), "{wait} ms for {expected}");
             at = next;
         }
+    }
+
+    #[test]
+    fn a_refusal_is_not_tried_again_before_somebody_wants_it() {
+        let now = Instant::now();
+        let (mut refresh, mut random) = machine(now);
+        refresh.handle_wanted();
+        assert!(refresh.poll(now));
+        refresh.handle_wanted();
+        refresh.handle_refusal(&mut random, now);
+        assert!(!refresh.poll(now + AGE - Duration::from_millis(1)));
+        refresh.handle_wanted();
+        assert!(!refresh.poll(now), "not at once");
+        assert!(refresh.poll(now + Duration::from_millis(120)));
+        refresh.handle_refusal(&mut random, now);
+        assert!(refresh.poll(now + AGE), "as old metadata");
     }
 
     proptest! {

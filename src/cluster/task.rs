@@ -49,8 +49,13 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
                 warn!(%error, "metadata could not be refreshed");
                 failures = failures.wrapping_add(1);
                 must_rebootstrap |= error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
+                let lasts = error.is_refusal();
                 cluster.inner.failure.send_replace(Some(error));
-                refresh.handle_failure(&mut random, now);
+                if lasts {
+                    refresh.handle_refusal(&mut random, now);
+                } else {
+                    refresh.handle_failure(&mut random, now);
+                }
             }
         }
     }

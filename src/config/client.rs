@@ -43,6 +43,7 @@ pub struct ClientConfig {
     pub(crate) receive_buffer_bytes: Option<u32>,
     pub(crate) receive_message_max_bytes: usize,
     pub(crate) enable_metrics_push: bool,
+    pub(crate) security: Security,
     /// `None`: TCP.
     pub(crate) connector: Option<Arc<dyn Connector>>,
     /// `None`: from the operating system.
@@ -110,6 +111,7 @@ impl ClientConfig {
         }
         settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
         settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
+        config.security = Security::from_settings(&settings)?;
         config.check()?;
         Ok(config)
     }
@@ -327,7 +329,8 @@ impl ClientConfig {
         // 5 s is Kafka's own bound.
         check_range("metadata.max.idle.ms", self.metadata_max_idle.as_millis(), 5000, forever)?;
         // librdkafka's bounds; a frame's length is a 32-bit number.
-        check_range("receive.message.max.bytes", self.receive_message_max_bytes, 1000, 2_147_483_647)
+        check_range("receive.message.max.bytes", self.receive_message_max_bytes, 1000, 2_147_483_647)?;
+        self.security.validate()
     }
 }
 
@@ -355,6 +358,7 @@ impl Default for ClientConfig {
             receive_buffer_bytes: None,
             receive_message_max_bytes: 100_000_000,
             enable_metrics_push: true,
+            security: Security::default(),
             connector: None,
             seed: None,
             wall_clock: None,

@@ -13,19 +13,40 @@ use crate::error::{Error, Result};
 mod address;
 mod client;
 mod iso8601;
+mod jaas;
 mod keys;
+mod oauth;
 mod properties;
+mod sasl;
+mod secret;
+mod security;
 mod settings;
+mod tls;
 
 pub use address::BrokerAddress;
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+pub use oauth::{OidcConfig, Token, TokenFuture, TokenSource};
 pub use properties::Properties;
+pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
+pub use secret::Secret;
+pub use security::SecurityProtocol;
+pub use tls::{TlsConfig, TlsVersion};
 
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
+pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
+#[cfg(feature = "scram")]
+pub(crate) use sasl::ScramHash;
+pub(crate) use sasl::{Credentials, Mechanism};
+pub(crate) use security::Security;
 pub(crate) use settings::{FromProperty, OrNone, Settings};
+
+#[cfg(feature = "tls")]
+pub(crate) use tls::{CONVERT, Identity, Trust};
+
+use jaas::Jaas;
 
 /// The longest duration that is told from "never": 100 years, so that adding it to a clock cannot overflow.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -4,6 +4,8 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::str::Chars;
 
+use zeroize::Zeroize;
+
 use super::*;
 
 /// Kafka's properties by name, in the order they were given; a name given twice keeps the last value, as in Java.
@@ -58,7 +60,7 @@ impl Properties {
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
         match self.entries.iter_mut().find(|(known, _)| *known == name) {
-            Some(entry) => entry.1 = value,
+            Some(entry) => std::mem::replace(&mut entry.1, value).zeroize(),
             None => self.entries.push((name, value)),
         }
     }
@@ -73,7 +75,8 @@ impl Properties {
                 self.set(name.trim(), value.trim());
                 Ok(())
             }
-            _ => Err(Error::config(format!("{pair:?} is no property: name=value is allowed"))),
+            // The text is not shown: it may hold a secret.
+            _ => Err(Error::config("a setting has no = in it: name=value is allowed")),
         }
     }
 
@@ -100,6 +103,15 @@ impl<N: Into<String>, V: Into<String>> Extend<(N, V)> for Properties {
     fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, pairs: I) {
         for (name, value) in pairs {
             self.set(name, value);
+        }
+    }
+}
+
+impl Drop for Properties {
+    /// Overwrites the values: some are secrets.
+    fn drop(&mut self) {
+        for (_, value) in &mut self.entries {
+            value.zeroize();
         }
     }
 }

@@ -199,13 +199,6 @@ mod tests {
     }
 
     #[test]
-    fn security_that_this_build_lacks_is_refused_clearly() {
-        let error = of(&[("security.protocol", "SASL_SSL")], Kind::Client).expect_err("no TLS");
-        assert!(error.contains("security.protocol") && error.contains("TLS"), "{error}");
-        assert_eq!(of(&[("security.protocol", "plaintext"), ("ssl.truststore.location", "x")], Kind::Client), Ok(0));
-    }
-
-    #[test]
     fn two_names_of_one_property_must_agree() {
         assert_eq!(of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], Kind::Producer), Ok(1));
         let error = of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], Kind::Producer).expect_err("they differ");

@@ -53,6 +53,9 @@ pub(super) async fn find(
         let (asks, leaderless) = by_leader(cluster, times, &found);
         if let Some(partition) = leaderless {
             cluster.request_refresh();
+            if let Some(refusal) = cluster.refusal() {
+                return Err(refusal);
+            }
             last =
                 Some(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
         }

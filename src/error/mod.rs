@@ -139,6 +139,13 @@ impl Error {
         self
     }
 
+    /// Adds the code of the broker to a kind that says more than [`ErrorKind::Broker`].
+    #[must_use]
+    pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {
+        self.inner().code = Some(code);
+        self
+    }
+
     #[must_use]
     pub(crate) fn with_written(mut self, written: Written) -> Self {
         self.inner().written = Some(written);
@@ -190,15 +197,21 @@ impl Error {
     /// To whom it matters.
     pub fn class(&self) -> Class {
         match (self.0.kind, self.0.code) {
+            (ErrorKind::Authentication, _) => Class::Fatal,
             (_, Some(code)) => code.class(),
             (ErrorKind::Config, _) => Class::Config,
             (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,
             (ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Full | ErrorKind::NoMetadata, _) => {
                 Class::Retriable
             }
-            (ErrorKind::Closed | ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Unsupported, _) => Class::Fatal,
+            (ErrorKind::Closed | ErrorKind::Tls | ErrorKind::Unsupported, _) => Class::Fatal,
             _ => Class::Rejected,
         }
+    }
+
+    /// Whether brokers will not talk to this client before somebody changes its settings or theirs.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Config)
     }
 
     /// Whether the same operation may succeed later.

@@ -5,11 +5,20 @@ mod connector;
 mod handshake;
 mod incoming;
 mod inflight;
+#[cfg(feature = "oidc")]
+mod oidc;
+mod renewal;
+mod sasl;
+mod security;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+mod tokens;
 
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connecting, Connector, Io};
+pub(crate) use security::Security;
 pub(crate) use task::Setup;

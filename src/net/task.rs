@@ -20,9 +20,11 @@ use tracing::{debug, trace};
 
 use super::connection::{Queued, Shared, State};
 use super::connector::{Connector, Io};
-use super::handshake::{Handshake, Step};
+use super::handshake::{AuthenticationStep, Greeted, Handshake, Step};
 use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
+use super::renewal::Renewal;
+use super::security::Security;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime;
 use crate::watch;
@@ -34,6 +36,7 @@ use crate::wire::versions::ApiVersions;
 pub(crate) struct Setup {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) client_id: Arc<str>,
+    pub(crate) security: Security,
     /// How long opening may take (`socket.connection.setup.timeout.ms`).
     pub(crate) setup_timeout: Duration,
     /// After how long without use it closes (`connections.max.idle.ms`).
@@ -52,12 +55,13 @@ const SLICES: usize = 128;
 pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::Receiver<Queued>, state: watch::Sender<State>) {
     let opened = open(&shared, &setup).await;
     let error = match opened {
-        Ok((io, versions)) => {
-            debug!(address = %shared.address, "connected");
-            state.send_replace(State::Ready(Arc::new(versions)));
-            let mut serving = Serving::new(io, &shared, &setup);
-            let why = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
-            let error = Error::new(why.kind, format!("connection to {}: {}", shared.address, why.message));
+        Ok((io, Greeted { versions, lifetime })) => {
+            debug!(address = %shared.address, ?lifetime, "connected");
+            let versions = Arc::new(versions);
+            state.send_replace(State::Ready(Arc::clone(&versions)));
+            let mut serving = Serving::new(io, &shared, &setup, versions, lifetime);
+            let Ending(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
+            let error = why.context(format_args!("connection to {}", shared.address));
             // Nobody may find the connection alive once the first caller has heard of its end.
             state.send_replace(State::Ended(error.clone()));
             serving.fail_all(&error);
@@ -75,15 +79,19 @@ pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::R
     }
 }
 
-async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, ApiVersions)> {
+async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, Greeted)> {
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
-        let mut io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
+        let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
             let message = format!("cannot connect to {}: {error}", shared.address);
             Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
         })?;
-        let versions = shake_hands(&mut io, setup).await.map_err(|error| error.context(&shared.address))?;
-        Ok((io, versions))
+        let secured = async {
+            let mut io = setup.security.encrypt(io, &shared.address).await?;
+            let greeted = shake_hands(&mut io, shared, setup).await?;
+            Ok((io, greeted))
+        };
+        secured.await.map_err(|error: Error| error.context(&shared.address))
     };
     let late = || {
         let message =
@@ -93,17 +101,25 @@ async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, ApiVersion
     tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
 }
 
-async fn shake_hands(io: &mut Box<dyn Io>, setup: &Setup) -> Result<ApiVersions> {
-    let lost = |error: io::Error| Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
-    let mut handshake = Handshake::new(&setup.client_id);
+async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup) -> Result<Greeted> {
+    let lost = |error: io::Error| {
+        let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
+        setup.security.explain(&error).unwrap_or_else(plain)
+    };
+    let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
+    let mut handshake = Handshake::new(&setup.client_id, authentication);
     let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
     let mut step = handshake.start()?;
     loop {
         let mut frame = match step {
             Step::Send(frame) => frame,
-            Step::Done(versions) => return Ok(versions),
+            Step::Done(greeted) => return Ok(greeted),
         };
+        let copy = frame.clone();
         io.write_all_buf(&mut frame).await.map_err(lost)?;
+        io.flush().await.map_err(lost)?;
+        // It may have held a password.
+        copy.wipe();
         let reply = loop {
             let whole = incoming.frame().map_err(|length| Error::new(ErrorKind::Protocol, length.explain()))?;
             if let Some(reply) = whole {
@@ -111,8 +127,7 @@ async fn shake_hands(io: &mut Box<dyn Io>, setup: &Setup) -> Result<ApiVersions>
             }
             let (buffer, most) = incoming.room();
             if io.read_buf(&mut buffer.limit(most)).await.map_err(lost)? == 0 {
-                let message =
-                    "the peer closed the connection during set-up: a listener for TLS or SASL does so to a plaintext client";
+                let message = format!("the peer closed the connection during set-up: {}", setup.security.why_closed());
                 return Err(Error::new(ErrorKind::Connect, message));
             }
         };
@@ -124,14 +139,11 @@ async fn shake_hands(io: &mut Box<dyn Io>, setup: &Setup) -> Result<ApiVersions>
 const LARGEST_HANDSHAKE: usize = 1024 * 1024;
 
 /// Why a connection ended.
-struct Ending {
-    kind: ErrorKind,
-    message: String,
-}
+struct Ending(Error);
 
 impl Ending {
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self(Error::new(kind, message.into()))
     }
 }
 
@@ -141,11 +153,17 @@ type Waiter = oneshot::Sender<Result<Bytes>>;
 struct Serving<'a> {
     io: Box<dyn Io>,
     shared: &'a Shared,
+    setup: &'a Setup,
+    versions: Arc<ApiVersions>,
+    renewal: Renewal,
     max_idle: Option<Duration>,
     incoming: Incoming,
     inflight: Inflight<Waiter>,
     outgoing: VecDeque<Frame>,
     outgoing_bytes: usize,
+    /// Bytes were handed to the stream, which may hold them back until it is flushed, as TLS does.
+    is_unflushed: bool,
+    has_delivered: bool,
     /// Callers of requests that are not answered; they hear when the bytes have left.
     unanswered: Vec<Waiter>,
     used: Instant,
@@ -155,16 +173,27 @@ struct Serving<'a> {
 }
 
 impl<'a> Serving<'a> {
-    fn new(io: Box<dyn Io>, shared: &'a Shared, setup: &Setup) -> Self {
+    fn new(
+        io: Box<dyn Io>,
+        shared: &'a Shared,
+        setup: &'a Setup,
+        versions: Arc<ApiVersions>,
+        lifetime: Option<Duration>,
+    ) -> Self {
         let now = runtime::now();
         Self {
             io,
             shared,
+            setup,
+            versions,
+            renewal: Renewal::after(lifetime, now),
             max_idle: setup.max_idle,
             incoming: Incoming::new(setup.max_reply),
             inflight: Inflight::default(),
             outgoing: VecDeque::new(),
             outgoing_bytes: 0,
+            is_unflushed: false,
+            has_delivered: false,
             unanswered: Vec::new(),
             used: now,
             owner_gone: false,
@@ -176,6 +205,11 @@ impl<'a> Serving<'a> {
     /// Moves what can be moved; ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> Poll<Ending> {
         loop {
+            let renewed = match self.poll_renewal(cx) {
+                Poll::Ready(Err(ending)) => return Poll::Ready(ending),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
             let accepted = self.accept(cx, requests);
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(ending)) => return Poll::Ready(ending),
@@ -187,7 +221,7 @@ impl<'a> Serving<'a> {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            if accepted || written || read {
+            if renewed || accepted || written || read {
                 continue;
             }
             if self.owner_gone && self.is_quiet() {
@@ -200,7 +234,8 @@ impl<'a> Serving<'a> {
     /// Takes requests from the queue while there is room and the broker wants to hear from us.
     fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> bool {
         let mut any = false;
-        while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && self.muted_until().is_none() {
+        let is_parking = self.renewal.is_parking(runtime::now());
+        while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && !is_parking && self.muted_until().is_none() {
             match requests.poll_recv(cx) {
                 Poll::Ready(Some(queued)) => {
                     any = true;
@@ -231,6 +266,10 @@ impl<'a> Serving<'a> {
     /// Ready(Ok) when something was written; pending when there is nothing to write or the socket is full.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         if self.outgoing.is_empty() {
+            if self.is_unflushed {
+                ready!(Pin::new(&mut self.io).poll_flush(cx)).map_err(|error| self.broken(&error))?;
+                self.is_unflushed = false;
+            }
             return Poll::Pending;
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
@@ -241,8 +280,9 @@ impl<'a> Serving<'a> {
         let written = match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count])) {
             Ok(0) => return Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, "the peer accepts no more bytes"))),
             Ok(written) => written,
-            Err(error) => return Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, error.to_string()))),
+            Err(error) => return Poll::Ready(Err(self.broken(&error))),
         };
+        self.is_unflushed = true;
         self.outgoing_bytes -= written;
         self.used = runtime::now();
         let mut left = written;
@@ -272,7 +312,7 @@ impl<'a> Serving<'a> {
                 self.used = runtime::now();
                 Poll::Ready(self.deliver())
             }
-            Err(error) => Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, error.to_string()))),
+            Err(error) => Poll::Ready(Err(self.broken(&error))),
         }
     }
 
@@ -280,20 +320,107 @@ impl<'a> Serving<'a> {
         loop {
             let frame = self.incoming.frame().map_err(|length| Ending::new(ErrorKind::Protocol, length.explain()))?;
             let Some(frame) = frame else { return Ok(()) };
+            if matches!(self.renewal, Renewal::Exchanging { .. }) {
+                self.handle_renewal_reply(&frame)?;
+                continue;
+            }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
             let waiter = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                 Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
             })?;
+            self.has_delivered = true;
             // The caller may have lost interest.
             let _ = waiter.send(Ok(frame));
         }
     }
 
     fn end_of_stream(&self) -> Ending {
-        let message = if self.incoming.is_partial() { "the peer closed it within a reply" } else { "the peer closed it" };
+        let message = match (self.incoming.is_partial(), self.has_delivered || self.setup.security.has_sasl()) {
+            (true, _) => "the peer closed it within a reply",
+            (false, true) => "the peer closed it",
+            (false, false) => {
+                "the peer closed it before it answered a request: a SASL listener does so to a client that does not authenticate \
+                 (security.protocol)"
+            }
+        };
         Ending::new(ErrorKind::Disconnected, message)
+    }
+
+    fn broken(&self, error: &io::Error) -> Ending {
+        let plain = || Error::new(ErrorKind::Disconnected, error.to_string());
+        Ending(self.setup.security.explain(error).unwrap_or_else(plain))
+    }
+
+    /// Proves anew who the client is when that is due; ready when something has changed.
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let now = runtime::now();
+        match &mut self.renewal {
+            Renewal::Waiting { at, session } if *at <= now => {
+                let (setup, address) = (self.setup.clone(), self.shared.address.clone());
+                let start = Box::pin(async move {
+                    let none = || Error::new(ErrorKind::Authentication, "the broker wants a proof, but there is no mechanism");
+                    setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
+                });
+                self.renewal = Renewal::Preparing { start, session: *session };
+            }
+            Renewal::Preparing { session, .. } if session.ends <= now => {
+                return Poll::Ready(Err(Ending::new(
+                    ErrorKind::Authentication,
+                    "the session has ended before there was a new token",
+                )));
+            }
+            Renewal::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
+                (Ok(authentication), _) => self.renewal = Renewal::Draining(authentication),
+                (Err(error), session) => match Renewal::retry(session, now) {
+                    Some(renewal) => {
+                        debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
+                        self.renewal = renewal;
+                    }
+                    None => return Poll::Ready(Err(Ending(error))),
+                },
+            },
+            Renewal::Draining(_) if self.inflight.is_empty() && self.outgoing.is_empty() => {
+                let Renewal::Draining(mut authentication) = std::mem::replace(&mut self.renewal, Renewal::Never) else {
+                    return Poll::Pending;
+                };
+                let step = authentication.start(&self.versions).map_err(Ending)?;
+                self.renewal = Renewal::Exchanging { authentication, deadline: now + self.setup.setup_timeout, used: self.used };
+                self.take_renewal_step(step);
+            }
+            Renewal::Exchanging { deadline, .. } if *deadline <= now => {
+                return Poll::Ready(Err(Ending::new(
+                    ErrorKind::Timeout,
+                    "the broker did not finish the new authentication in time",
+                )));
+            }
+            Renewal::Never | Renewal::Waiting { .. } | Renewal::Draining(_) | Renewal::Exchanging { .. } => return Poll::Pending,
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn handle_renewal_reply(&mut self, frame: &Bytes) -> Result<(), Ending> {
+        let Renewal::Exchanging { authentication, .. } = &mut self.renewal else { return Ok(()) };
+        let step = authentication.handle_reply(frame).map_err(Ending)?;
+        self.take_renewal_step(step);
+        Ok(())
+    }
+
+    fn take_renewal_step(&mut self, step: AuthenticationStep) {
+        match step {
+            AuthenticationStep::Send(frame) => {
+                self.outgoing_bytes += frame.len();
+                self.outgoing.push_back(frame);
+            }
+            AuthenticationStep::Done(lifetime) => {
+                debug!(address = %self.shared.address, ?lifetime, "authenticated anew");
+                if let Renewal::Exchanging { used, .. } = self.renewal {
+                    self.used = used;
+                }
+                self.renewal = Renewal::after(lifetime, runtime::now());
+            }
+        }
     }
 
     /// Ends the connection when a request is past its deadline or nothing has used it for long.
@@ -313,6 +440,10 @@ impl<'a> Serving<'a> {
             if self.idle_at().is_some_and(|idle| idle <= now) {
                 return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
             }
+            if self.renewal.due().is_some_and(|due| due <= now) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.muted_until().is_none() {
                 // The broker wants to hear from us again: look at the queue.
                 cx.waker().wake_by_ref();
@@ -324,7 +455,7 @@ impl<'a> Serving<'a> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        [self.inflight.deadline(), self.idle_at(), self.muted_until()].into_iter().flatten().min()
+        [self.inflight.deadline(), self.idle_at(), self.muted_until(), self.renewal.due()].into_iter().flatten().min()
     }
 
     fn idle_at(&self) -> Option<Instant> {

@@ -8,8 +8,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::config::BrokerAddress;
-use crate::error::{ErrorKind, Result, Written};
+use crate::clock::WallClock;
+use crate::config::{BrokerAddress, ClientConfig, Sasl};
+use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
 use crate::wire::messages::metadata::MetadataRequest;
@@ -59,17 +60,39 @@ impl Peer {
 
     /// Answers the handshake: Metadata, versions 0 to 1.
     async fn shake_hands(&mut self) {
+        self.greet(&[3]).await;
+    }
+
+    /// Answers ApiVersions: these APIs, versions 0 to 1.
+    async fn greet(&mut self, apis: &[i16]) {
         let (key, id) = self.request().await;
         assert_eq!(key, 18, "ApiVersions comes first");
         let mut body = BytesMut::new();
         body.put_i16(0);
-        body.put_u8(2);
-        body.put_i16(3);
-        body.put_i16(0);
-        body.put_i16(1);
-        body.put_u8(0);
+        body.put_u8(u8::try_from(apis.len() + 1).unwrap());
+        for api in apis {
+            body.put_i16(*api);
+            body.put_i16(0);
+            body.put_i16(1);
+            body.put_u8(0);
+        }
         body.put_i32(0);
         body.put_u8(0);
+        self.reply(id, &body).await;
+    }
+
+    /// Answers SaslHandshake, and SaslAuthenticate with a code and, in milliseconds, the session's lifetime.
+    async fn authenticate(&mut self, code: i16, lifetime: i64) {
+        let (key, id) = self.request().await;
+        assert_eq!(key, 17, "SaslHandshake names the mechanism");
+        self.reply(id, b"\0\0\0\0\0\x01\0\x05PLAIN").await;
+        let (key, id) = self.request().await;
+        assert_eq!(key, 36, "SaslAuthenticate follows");
+        let mut body = BytesMut::new();
+        body.put_i16(code);
+        body.put_i16(-1);
+        body.put_i32(0);
+        body.put_i64(lifetime);
         self.reply(id, &body).await;
     }
 }
@@ -82,11 +105,17 @@ struct Fixture {
 
 impl Fixture {
     fn new(max_idle: Option<Duration>) -> Self {
+        Self::secured(max_idle, ClientConfig::new("b:9092"))
+    }
+
+    fn secured(max_idle: Option<Duration>, config: ClientConfig) -> Self {
+        let config = config.security;
         let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
+            security: Security::new(&config, WallClock::system()).unwrap(),
             setup_timeout: Duration::from_secs(10),
             max_idle,
             max_reply: 1 << 20,
@@ -258,4 +287,113 @@ async fn no_task_is_left_when_the_owner_is_gone() {
     let Fixture { runtime, connection, .. } = fixture;
     drop(connection);
     tokio::time::timeout(Duration::from_secs(1), runtime.join()).await.expect("the task ends by itself");
+}
+
+fn with_password() -> Fixture {
+    Fixture::secured(None, ClientConfig::new("b:9092").sasl(Sasl::plain("alice", "hunter2")))
+}
+
+/// A connection whose session lasts ten seconds.
+async fn authenticated(fixture: &Fixture) -> Peer {
+    let mut peer = fixture.stranger().await;
+    peer.greet(&[3, 17, 36]).await;
+    peer.authenticate(0, 10_000).await;
+    fixture.connection.ready(after(10)).await.unwrap();
+    peer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_renewed_between_the_requests_before_and_those_after() {
+    let fixture = with_password();
+    let mut peer = authenticated(&fixture).await;
+    let started = runtime::now();
+    let late = async {
+        runtime::sleep_until(started + Duration::from_millis(9_600)).await;
+        fixture.call(after(5)).await
+    };
+    let serve = async {
+        let (_, first) = peer.request().await;
+        // The renewal, due after 9.5 s at the latest, waits for this answer; the second request waits for the renewal.
+        runtime::sleep_until(started + Duration::from_millis(9_700)).await;
+        peer.reply(first, b"one").await;
+        peer.authenticate(0, 10_000).await;
+        let (key, second) = peer.request().await;
+        assert_eq!(key, 3);
+        peer.reply(second, b"two").await;
+    };
+    let (first, second, ()) = tokio::join!(fixture.call(after(20)), late, serve);
+    assert_eq!(&first.unwrap()[4..], b"one");
+    assert_eq!(&second.unwrap()[4..], b"two");
+    assert_eq!(fixture.pipes.opened.load(Ordering::Relaxed), 1, "on the same connection");
+    // And so on.
+    peer.authenticate(0, 10_000).await;
+    assert!((18..20).contains(&(runtime::now() - started).as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_refused_ends_the_connection_and_what_was_parked_was_not_sent() {
+    let fixture = with_password();
+    let mut peer = authenticated(&fixture).await;
+    let started = runtime::now();
+    let serve = async {
+        let (key, id) = peer.request().await;
+        assert_eq!(key, 17);
+        let parked = fixture.call(after(5));
+        tokio::pin!(parked);
+        assert!(futures_util::poll!(&mut parked).is_pending());
+        peer.reply(id, b"\0\0\0\0\0\x01\0\x05PLAIN").await;
+        let (_, id) = peer.request().await;
+        peer.reply(id, b"\0\x3a\0\x02no\0\0\0\0\0\0\0\0\0\0\0\0").await;
+        parked.await
+    };
+    let error = serve.await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Authentication, Some(Written::No)), "{error}");
+    assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
+    assert!(!fixture.connection.is_alive());
+    assert!((8..10).contains(&(runtime::now() - started).as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_never_answers_a_renewal_is_given_up() {
+    let fixture = with_password();
+    let mut peer = authenticated(&fixture).await;
+    let (key, _) = peer.request().await;
+    assert_eq!(key, 17);
+    let error = fixture.call(after(60)).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewing_does_not_keep_an_unused_connection_open() {
+    let sasl = ClientConfig::new("b:9092").sasl(Sasl::plain("alice", "hunter2"));
+    let fixture = Fixture::secured(Some(Duration::from_secs(25)), sasl);
+    let mut peer = authenticated(&fixture).await;
+    let started = runtime::now();
+    peer.authenticate(0, 10_000).await;
+    peer.authenticate(0, 10_000).await;
+    assert_eq!(peer.0.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    assert_eq!((runtime::now() - started).as_secs(), 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_credentials_are_said_and_not_shown() {
+    let fixture = with_password();
+    let mut peer = fixture.stranger().await;
+    peer.greet(&[3, 17, 36]).await;
+    peer.authenticate(58, 0).await;
+    let error = fixture.connection.ready(after(10)).await.unwrap_err();
+    assert_eq!((error.kind(), error.class()), (ErrorKind::Authentication, Class::Fatal));
+    assert!(error.to_string().contains("sasl.password") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_closes_without_a_word_to_a_client_without_credentials_is_explained() {
+    let fixture = Fixture::new(None);
+    let mut peer = fixture.peer().await;
+    let serve = async {
+        peer.request().await;
+        drop(peer);
+    };
+    let (reply, ()) = tokio::join!(fixture.call(after(5)), serve);
+    assert!(reply.unwrap_err().to_string().contains("security.protocol"));
 }

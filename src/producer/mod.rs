@@ -167,8 +167,16 @@ impl Producer {
                 shared.feed.inbox.push(Event::Pressed);
                 Error::new(ErrorKind::Full, "there is no room in buffer.memory").with_written(Written::No)
             }
-            Refusal::Failed(error) => error,
+            Refusal::Failed(error) => self.look_again(error),
         })
+    }
+
+    /// A topic that the cluster refused to describe may be permitted by now: the next record finds out.
+    fn look_again(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Broker {
+            self.handle.cluster.request_refresh();
+        }
+        error
     }
 
     /// Sends what was accepted without lingering, and waits until all of it has its verdict, good or bad.
@@ -245,7 +253,7 @@ impl Producer {
                     shared.feed.inbox.push(Event::Pressed);
                     shared.feed.memory.reserve(bytes).await.map(Some)
                 }
-                Refusal::Failed(error) => Err(error),
+                Refusal::Failed(error) => Err(self.look_again(error)),
             }
         };
         let waited = tokio::select! {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
+use zeroize::Zeroize;
 
 /// The bytes of one request with the length in front, to be written as they stand.
 ///
@@ -19,6 +20,15 @@ impl Frame {
     /// How many bytes are still to be written.
     pub(crate) fn len(&self) -> usize {
         self.remaining
+    }
+
+    /// Overwrites the bytes that nobody else holds: they were a secret.
+    pub(crate) fn wipe(self) {
+        for segment in self.segments {
+            if let Ok(mut bytes) = segment.try_into_mut() {
+                bytes.as_mut().zeroize();
+            }
+        }
     }
 
     pub(super) fn push(&mut self, segment: Bytes) {

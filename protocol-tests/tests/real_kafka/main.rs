@@ -11,5 +11,6 @@ mod codecs;
 mod faults;
 mod groups;
 mod mq;
+mod security;
 mod support;
 mod versions;

@@ -11,6 +11,7 @@ use crate::ids::{Offset, PartitionId};
 use crate::net::{Connecting, Connector, Io};
 use crate::producer::{Acks, AdaptiveBatching, Delivery, Producer, ProducerConfig};
 use crate::record::{Header, Record};
+use crate::runtime;
 use crate::wire::compress::Compression;
 
 /// The embedded cluster's network.
@@ -476,4 +477,19 @@ async fn an_adaptive_producer_lets_small_records_wait_at_high_rates_and_large_on
     assert_eq!(large, Duration::ZERO);
     assert!(small.try_get().is_some(), "it has gone along");
     assert!(took("small").await > second / 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_was_refused_is_asked_about_again() {
+    let embedded = brokers(1).await;
+    embedded.fault(Fault::on(ApiKey::Metadata).topic("t").times(1).then(Reaction::Answer(Code::TopicAuthorizationFailed)));
+    let producer = producer(&embedded, ProducerConfig::new());
+    let error = producer.send(to(0).value("x")).await.expect_err("refused");
+    assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+    let permitted = async {
+        while producer.send(to(0).value("x")).await.is_err() {
+            runtime::sleep_until(runtime::now() + Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), permitted).await.expect("permitted by now");
 }

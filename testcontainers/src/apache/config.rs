@@ -1,7 +1,9 @@
 //! What cluster to start.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::security::Security;
 use super::version::Version;
 
 /// Which cluster of real Kafka to start; every field has a default that suits tests.
@@ -17,6 +19,9 @@ pub struct Config {
     pub(super) properties: BTreeMap<String, String>,
     pub(super) features: BTreeMap<String, u16>,
     pub(super) release_version: Option<String>,
+    pub(super) secured: Vec<Security>,
+    pub(super) has_acls: bool,
+    pub(super) token_lifetime: Duration,
 }
 
 impl Default for Config {
@@ -32,6 +37,9 @@ impl Default for Config {
             properties: BTreeMap::new(),
             features: BTreeMap::new(),
             release_version: None,
+            secured: Vec::new(),
+            has_acls: false,
+            token_lifetime: Duration::from_secs(3600),
         }
     }
 }
@@ -102,6 +110,27 @@ impl Config {
     #[must_use]
     pub fn release_version(mut self, version: impl Into<String>) -> Self {
         self.release_version = Some(version.into());
+        self
+    }
+
+    /// Gives each node secured listeners beside the plaintext one. Default none.
+    #[must_use]
+    pub fn secured(mut self, listeners: impl IntoIterator<Item = Security>) -> Self {
+        self.secured = listeners.into_iter().collect();
+        self
+    }
+
+    /// Forbids everything to everybody but `admin` and those on plaintext listeners, until ACLs permit it (KRaft only). Default off.
+    #[must_use]
+    pub fn acls(mut self) -> Self {
+        self.has_acls = true;
+        self
+    }
+
+    /// Sets for how long tokens of the token endpoint are good. Default an hour.
+    #[must_use]
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
         self
     }
 }

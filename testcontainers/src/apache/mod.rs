@@ -23,6 +23,7 @@ mod ports;
 mod process;
 mod properties;
 mod ready;
+mod security;
 mod tool;
 mod version;
 
@@ -41,10 +42,12 @@ use tokio::time::sleep;
 use self::classpath::Classpath;
 use self::process::{LOG_LINES, Process, Signal, Watcher, tail};
 use self::properties::{HOST, Ports};
+use self::security::TokenEndpoint;
 use crate::proxy::Proxy;
 
 pub use self::config::Config;
 pub use self::error::{Error, Result};
+pub use self::security::{Certificates, Security, USERS};
 pub use self::tool::{Running, Tool};
 pub use self::version::Version;
 
@@ -65,6 +68,8 @@ pub struct Cluster {
     nodes: Vec<Node>,
     zookeeper: Option<Process>,
     tools: AtomicU32,
+    certificates: Option<Certificates>,
+    tokens: Option<TokenEndpoint>,
     watcher: Option<Watcher>,
 }
 
@@ -99,7 +104,7 @@ impl Cluster {
         let watcher = Some(Watcher::spawn(&folder)?);
         let mut nodes = Vec::new();
         for id in 1..=config.nodes {
-            let mut ports = ports::of_node().map_err(Error::process(format!("node{id}")))?;
+            let mut ports = ports::of_node(&config.secured).map_err(Error::process(format!("node{id}")))?;
             let proxy = match config.behind_proxies {
                 true => Some(Proxy::start((HOST, ports.client)).await.map_err(Error::process(format!("proxy{id}")))?),
                 false => None,
@@ -107,6 +112,9 @@ impl Cluster {
             ports.advertised = proxy.as_ref().map_or(ports.client, |proxy| proxy.address().port());
             nodes.push(Node { id, ports, proxy, process: Mutex::new(None) });
         }
+        let is_secured = !config.secured.is_empty();
+        let certificates = if is_secured { Some(Certificates::write(&folder)?) } else { None };
+        let tokens = if is_secured { Some(TokenEndpoint::start(&folder, config.token_lifetime).await?) } else { None };
         let mut cluster = Self {
             version,
             heap: config.heap.clone(),
@@ -117,6 +125,8 @@ impl Cluster {
             nodes,
             zookeeper: None,
             tools: AtomicU32::new(0),
+            certificates,
+            tokens,
             watcher,
         };
         cluster.prepare(&config).await?;
@@ -137,6 +147,27 @@ impl Cluster {
     /// Addresses of all nodes that never lead through a proxy.
     pub fn internal_bootstrap(&self) -> String {
         self.join(|ports| ports.internal)
+    }
+
+    /// The addresses of all nodes on a secured listener.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if [`Config::secured`] did not name it.
+    pub fn bootstrap_of(&self, security: Security) -> Result<String> {
+        let missing = || Error::Config(format!("the nodes have no listener {security:?}"));
+        let all: Option<Vec<_>> =
+            self.nodes.iter().map(|node| Some(format!("{HOST}:{}", node.ports.secured.get(&security)?))).collect();
+        all.map(|all| all.join(",")).ok_or_else(missing)
+    }
+
+    /// The certificates that clients of secured listeners may want; `None` without [`Config::secured`].
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
+    /// The URL of the endpoint that gives tokens; `None` without [`Config::secured`].
+    pub fn token_endpoint(&self) -> Option<&str> {
+        self.tokens.as_ref().map(TokenEndpoint::url)
     }
 
     /// The version that runs.
@@ -264,6 +295,11 @@ impl Cluster {
     fn java(&self, heap: &str, is_tool: bool) -> Command {
         let mut command = Command::new(env::var_os("KAVKA_JAVA").unwrap_or_else(|| "java".into()));
         command.arg(format!("-Xmx{heap}")).arg("-XX:+UseSerialGC").stdin(Stdio::null());
+        if let Some(tokens) = &self.tokens {
+            let keys = self.folder.join("jwks.json");
+            let allowed = format!("{},file://{}", tokens.url(), keys.display());
+            command.arg(format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={allowed}"));
+        }
         if is_tool {
             // A tool ends before the second compiler pays off.
             command.arg("-XX:TieredStopAtLevel=1").args(&self.tool_logging).arg("-cp").arg(&self.jars.tools);
@@ -289,7 +325,7 @@ impl Cluster {
             true => Some(ports::free().map_err(Error::process("zookeeper"))?),
             false => None,
         };
-        let ports: Vec<Ports> = self.nodes.iter().map(|node| node.ports).collect();
+        let ports: Vec<Ports> = self.nodes.iter().map(|node| node.ports.clone()).collect();
         for node in self.nodes() {
             let data = self.folder.join(format!("data{node}"));
             properties::write(&self.properties_of(node), &properties::of_node(config, zookeeper, &ports, node, &data))?;
@@ -312,6 +348,13 @@ impl Cluster {
             command.args(["kafka.tools.StorageTool", "format", "-t", &id, "-c"]).arg(self.properties_of(node));
             for (feature, level) in &config.features {
                 command.arg("--feature").arg(format!("{feature}={level}"));
+            }
+            if config.secured.iter().any(|security| security.mechanisms().contains(&"SCRAM-SHA-256")) {
+                for ((user, password), mechanism) in
+                    security::USERS.iter().flat_map(|user| [(user, "SCRAM-SHA-256"), (user, "SCRAM-SHA-512")])
+                {
+                    command.arg("--add-scram").arg(format!("{mechanism}=[name={user},password={password}]"));
+                }
             }
             if let Some(version) = &config.release_version {
                 command.arg("--release-version").arg(version);

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::properties::{HOST, Ports};
+use super::security::Security;
 
 /// Below the range from which systems take the ports of outgoing connections: else one of those could take the port of a node that
 /// is down for a moment.
@@ -12,9 +13,10 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// Ports for a node without a proxy.
-pub(super) fn of_node() -> io::Result<Ports> {
+pub(super) fn of_node(secured: &[Security]) -> io::Result<Ports> {
     let client = free()?;
-    Ok(Ports { client, advertised: client, internal: free()?, controller: free()? })
+    let secured = secured.iter().map(|security| Ok((*security, free()?))).collect::<io::Result<_>>()?;
+    Ok(Ports { client, advertised: client, internal: free()?, controller: free()?, secured })
 }
 
 /// A port that is free now and that this process hands out no second time soon.

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::config::Config;
 use super::error::{Error, Result};
+use super::security::Security;
 
 pub(super) const HOST: &str = "127.0.0.1";
 
 /// The ports of one node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ports {
     /// Where the node listens to clients.
     pub(super) client: u16,
@@ -20,6 +21,8 @@ pub(super) struct Ports {
     pub(super) internal: u16,
     /// Where the Raft quorum of the metadata talks.
     pub(super) controller: u16,
+    /// Where the node listens to clients on secured listeners.
+    pub(super) secured: BTreeMap<Security, u16>,
 }
 
 /// Writes a Java properties file. Values hold neither line ends nor backslashes: they come from the launcher and from tests.
@@ -39,13 +42,17 @@ pub(super) fn of_node(
     let Some(own) = ports.get(usize::from(id) - 1) else { return BTreeMap::new() };
     let replicas = config.nodes.min(3);
     let in_sync = replicas.min(2);
-    let listeners = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}", own.client, own.internal);
-    let advertised = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}", own.advertised, own.internal);
+    let secured: String =
+        own.secured.iter().map(|(security, port)| format!(",{}://{HOST}:{port}", security.listener())).collect();
+    let protocols: String =
+        own.secured.keys().map(|security| format!(",{}:{}", security.listener(), security.protocol())).collect();
+    let listeners = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.client, own.internal);
+    let advertised = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.advertised, own.internal);
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: &dyn ToString| drop(all.insert(name.to_owned(), value.to_string()));
     set("advertised.listeners", &advertised);
     set("inter.broker.listener.name", &"INTERNAL");
-    set("listener.security.protocol.map", &"CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    set("listener.security.protocol.map", &format!("CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"));
     set("log.dirs", &data.display());
     if let Some(port) = zookeeper {
         set("broker.id", &id);
@@ -89,6 +96,18 @@ pub(super) fn of_node(
     if config.racks {
         set("broker.rack", &format!("r{id}"));
         set("replica.selector.class", &"org.apache.kafka.common.replica.RackAwareReplicaSelector");
+    }
+    if config.has_acls {
+        set("authorizer.class.name", &"org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+        set("super.users", &"User:ANONYMOUS;User:admin");
+    }
+    if !own.secured.is_empty() {
+        // Delegation tokens.
+        set("delegation.token.secret.key", &"kavka");
+    }
+    let folder = data.parent().unwrap_or(data);
+    for security in own.secured.keys() {
+        all.extend(security.properties(folder));
     }
     all.extend(config.properties.clone());
     all

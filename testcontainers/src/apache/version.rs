@@ -47,6 +47,7 @@ impl Version {
         let old = match class {
             "org.apache.kafka.tools.TopicCommand" if self < Self::new(3, 7, 0) => "kafka.admin.TopicCommand",
             "org.apache.kafka.tools.consumer.ConsoleConsumer" if self < Self::new(3, 8, 0) => "kafka.tools.ConsoleConsumer",
+            "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 2, 0) => "kafka.admin.AclCommand",
             "org.apache.kafka.tools.ConsoleProducer" if self < Self::new(4, 0, 0) => "kafka.tools.ConsoleProducer",
             "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 0, 0) => "kafka.admin.AclCommand",
             "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand" if self < Self::new(3, 8, 0) => {

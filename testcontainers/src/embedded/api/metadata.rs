@@ -90,14 +90,15 @@ fn by_id(call: &Call, state: &State, id: Uuid) -> MetadataResponseTopic {
 
 fn describe(call: &Call, state: &State, name: &str) -> MetadataResponseTopic {
     let Some(topic) = state.topics.get(name) else { return MetadataResponseTopic::default() };
+    let named = MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
+    // This code is one of topics, and hides all else; others are of partitions.
+    if let Some(error @ ResponseError::TopicAuthorizationFailed) = call.injected(name, 0) {
+        return named.with_error_code(error.code());
+    }
     let partitions = (0_i32..)
         .zip(&topic.partitions)
         .map(|(index, partition)| describe_partition(state, index, partition, call.injected(name, index)));
-    MetadataResponseTopic::default()
-        .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
-        .with_topic_id(topic.id)
-        .with_is_internal(name.starts_with("__"))
-        .with_partitions(partitions.collect())
+    named.with_topic_id(topic.id).with_is_internal(name.starts_with("__")).with_partitions(partitions.collect())
 }
 
 fn describe_partition(

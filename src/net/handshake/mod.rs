@@ -1,13 +1,19 @@
-//! What is said on a new connection before the first request: which APIs the broker speaks (KIP-35, KIP-511).
+//! What is said on a new connection before the first request: which APIs the broker speaks (KIP-35, KIP-511), and who the client is.
 //!
 //! ```text
-//!   Asking(newest) ──versions──▶ done
+//!   Asking(newest) ──versions──▶ done, or Authenticating ──▶ done
 //!        │ UNSUPPORTED_VERSION, with the versions the broker has
 //!        ▼
-//!   Asking(older) ──versions──▶ done
+//!   Asking(older) ──versions──▶ the same
 //! ```
 
+use std::time::Duration;
+
 use bytes::Bytes;
+
+mod authentication;
+
+pub(super) use authentication::{Authentication, AuthenticationStep, as_error};
 
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::wire::call::{Request, decode_response, encode_request};
@@ -19,25 +25,35 @@ use crate::wire::versions::{ApiKey, ApiVersions};
 const SOFTWARE_NAME: &str = "kavka";
 
 /// The machine: send what it gives, tell it the reply.
-#[derive(Debug)]
 pub(super) struct Handshake {
     client_id: String,
     version: i16,
     correlation_id: i32,
+    /// What is left to do when the versions are known.
+    authentication: Option<Authentication>,
+    /// The versions, while the client authenticates.
+    versions: Option<ApiVersions>,
 }
 
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Step {
     Send(Frame),
-    Done(ApiVersions),
+    Done(Greeted),
+}
+
+/// What the broker has said of itself, and for how long it knows who the client is (KIP-368); `None` if for ever.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    pub(super) versions: ApiVersions,
+    pub(super) lifetime: Option<Duration>,
 }
 
 impl Handshake {
-    pub(super) fn new(client_id: &str) -> Self {
+    pub(super) fn new(client_id: &str, authentication: Option<Authentication>) -> Self {
         // Version 5 asks the broker to check which cluster and node it is (KIP-1242), which we do not tell.
         let version = (*ApiVersionsRequest::VERSIONS.end()).min(4);
-        Self { client_id: client_id.to_owned(), version, correlation_id: 0 }
+        Self { client_id: client_id.to_owned(), version, correlation_id: 0, authentication, versions: None }
     }
 
     /// The request to send first.
@@ -54,16 +70,30 @@ impl Handshake {
     /// Reads the reply.
     ///
     /// # Errors
-    /// Protocol if it is not one; Unsupported if there is no version that both speak.
+    /// Protocol if it is not one; Unsupported if there is no version that both speak; Authentication if the broker does not
+    /// believe who the client is.
     pub(super) fn handle_reply(&mut self, frame: &Bytes) -> Result<Step> {
-        let id = frame.first_chunk().copied().map(i32::from_be_bytes);
-        if id != Some(self.correlation_id) {
-            return Err(Error::new(ErrorKind::Protocol, "the first reply does not answer the first request"));
+        match (self.versions.take(), &mut self.authentication) {
+            (Some(versions), Some(authentication)) => {
+                let step = authentication.handle_reply(frame)?;
+                self.authenticated(versions, step)
+            }
+            _ => self.handle_versions(frame),
         }
+    }
+
+    fn handle_versions(&mut self, frame: &Bytes) -> Result<Step> {
+        expect_id(frame, self.correlation_id)?;
         let response = decode_response::<ApiVersionsRequest<'_>>(frame, self.version)?;
         let versions = ApiVersions::from(&response);
         match ErrorCode::check(response.error_code) {
-            Ok(()) => Ok(Step::Done(versions)),
+            Ok(()) => match &mut self.authentication {
+                Some(authentication) => {
+                    let step = authentication.start(&versions)?;
+                    self.authenticated(versions, step)
+                }
+                None => Ok(Step::Done(Greeted { versions, lifetime: None })),
+            },
             Err(ErrorCode::UNSUPPORTED_VERSION) if self.version > 0 => {
                 // A reply that does not say which versions there are comes from a broker that knows version 0 only.
                 let newest = versions.range(ApiKey::ApiVersions).map_or(0, |range| *range.end());
@@ -73,6 +103,25 @@ impl Handshake {
             Err(code) => Err(Error::broker(code).in_api("ApiVersions")),
         }
     }
+
+    fn authenticated(&mut self, versions: ApiVersions, step: AuthenticationStep) -> Result<Step> {
+        match step {
+            AuthenticationStep::Send(frame) => {
+                self.versions = Some(versions);
+                Ok(Step::Send(frame))
+            }
+            AuthenticationStep::Done(lifetime) => Ok(Step::Done(Greeted { versions, lifetime })),
+        }
+    }
+}
+
+/// Refuses a reply to another request.
+fn expect_id(frame: &Bytes, expected: i32) -> Result<()> {
+    let id = frame.first_chunk().copied().map(i32::from_be_bytes);
+    if id == Some(expected) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Protocol, "a reply during set-up does not answer the request"))
 }
 
 #[cfg(test)]
@@ -103,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_older_broker_is_asked_again_in_the_version_that_it_names() {
-        let mut handshake = Handshake::new("c");
+        let mut handshake = Handshake::new("c", None);
         assert_eq!(sent_version(handshake.start()), 4);
         let again = handshake.handle_reply(&reply_v0(1, 35, &[(18, 0, 2)]));
         assert_eq!(sent_version(again), 2);
@@ -111,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_always_refuses_does_not_keep_us_asking() {
-        let mut handshake = Handshake::new("c");
+        let mut handshake = Handshake::new("c", None);
         let mut step = handshake.start();
         for id in 1..10 {
             if step.is_err() {
@@ -124,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_something_else_is_refused() {
-        let mut handshake = Handshake::new("c");
+        let mut handshake = Handshake::new("c", None);
         let _ = handshake.start();
         assert_eq!(handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(), ErrorKind::Protocol);
     }

@@ -1,0 +1,216 @@
+//! How a client proves who it is: the mechanisms of SASL, and the trait for those of the user's own.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::*;
+use crate::ids::Timestamp;
+
+/// Why a mechanism or a token could not be had, or the server's answer was not right. It ends up as the source of an
+/// [`Error`] of kind Authentication, or is that error if it is an [`Error`] already.
+pub type SaslError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A mechanism of SASL with its credentials (`sasl.mechanism`).
+///
+/// ```
+/// use kavka::{ClientConfig, Sasl, TlsConfig};
+///
+/// let config = ClientConfig::new("broker:9093")
+///     .tls(TlsConfig::new().truststore_location("ca.pem"))
+///     .sasl(Sasl::scram_sha_512("alice", "her password"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sasl(pub(crate) Mechanism);
+
+/// Which mechanism.
+#[derive(Clone, Debug)]
+pub(crate) enum Mechanism {
+    Plain(Credentials),
+    Scram { hash: ScramHash, credentials: Credentials, is_token: bool },
+    OAuthBearer(TokenOrigin),
+    Custom(Arc<dyn SaslMechanism>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+}
+
+/// The hash of SCRAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScramHash {
+    Sha256,
+    Sha512,
+}
+
+impl Sasl {
+    /// PLAIN: sends the password as it is, so use it over TLS.
+    pub fn plain(username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self(Mechanism::Plain(Credentials { username: username.into(), password: password.into() }))
+    }
+
+    /// SCRAM-SHA-256: proves that client and broker know the password without sending it. Needs the feature `scram`.
+    pub fn scram_sha_256(username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self::scram(ScramHash::Sha256, username, password)
+    }
+
+    /// SCRAM-SHA-512: as SCRAM-SHA-256, with the longer hash. Needs the feature `scram`.
+    pub fn scram_sha_512(username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self::scram(ScramHash::Sha512, username, password)
+    }
+
+    /// Makes SCRAM's user the id of a delegation token and the password its HMAC (KIP-48, `tokenauth="true"` in Java).
+    ///
+    /// Changes nothing for other mechanisms.
+    #[must_use]
+    pub fn delegation_token(mut self) -> Self {
+        if let Mechanism::Scram { is_token, .. } = &mut self.0 {
+            *is_token = true;
+        }
+        self
+    }
+
+    /// OAUTHBEARER: tokens from a source of the user's own. A token is sent as it is, so use it over TLS.
+    pub fn oauthbearer(source: impl TokenSource) -> Self {
+        Self(Mechanism::OAuthBearer(TokenOrigin::Source(Arc::new(source))))
+    }
+
+    /// OAUTHBEARER: tokens from an HTTP endpoint for an id and a secret. Needs the feature `oidc`.
+    pub fn oauthbearer_oidc(oidc: OidcConfig) -> Self {
+        Self(Mechanism::OAuthBearer(TokenOrigin::Oidc(Box::new(oidc))))
+    }
+
+    /// A mechanism that this library does not have.
+    pub fn custom(mechanism: impl SaslMechanism) -> Self {
+        Self(Mechanism::Custom(Arc::new(mechanism)))
+    }
+
+    fn scram(hash: ScramHash, username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        let credentials = Credentials { username: username.into(), password: password.into() };
+        Self(Mechanism::Scram { hash, credentials, is_token: false })
+    }
+
+    /// Refuses what no exchange could say, and what this build lacks.
+    pub(super) fn validate(&self) -> Result<()> {
+        match &self.0 {
+            Mechanism::Plain(credentials) => credentials.validate(),
+            Mechanism::Scram { .. } if !cfg!(feature = "scram") => {
+                Err(Error::config("sasl.mechanism is SCRAM, but this program was built without kavka's feature scram"))
+            }
+            Mechanism::Scram { credentials, .. } => credentials.validate(),
+            Mechanism::OAuthBearer(origin) => origin.validate(),
+            Mechanism::Custom(_) => Ok(()),
+        }
+    }
+
+    /// Reads the properties of the mechanism that they name.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>> {
+        let Some(mechanism) = settings.read::<String>("sasl.mechanism")? else { return Ok(None) };
+        let mechanism = mechanism.to_ascii_uppercase();
+        let jaas = settings.read::<Secret>("sasl.jaas.config")?.map(|text| Jaas::parse(text.expose())).transpose()?;
+        match mechanism.as_str() {
+            "PLAIN" => {
+                let credentials = Credentials::read(settings, jaas.as_ref(), "PlainLoginModule", &mechanism)?;
+                Ok(Some(Self(Mechanism::Plain(credentials))))
+            }
+            "SCRAM-SHA-256" | "SCRAM-SHA-512" => {
+                let credentials = Credentials::read(settings, jaas.as_ref(), "ScramLoginModule", &mechanism)?;
+                let hash = if mechanism.ends_with("256") { ScramHash::Sha256 } else { ScramHash::Sha512 };
+                let is_token = jaas.as_ref().and_then(|jaas| jaas.option("tokenauth"));
+                let is_token = is_token.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+                Ok(Some(Self(Mechanism::Scram { hash, credentials, is_token })))
+            }
+            "OAUTHBEARER" => Ok(Some(Self(Mechanism::OAuthBearer(TokenOrigin::from_settings(settings, jaas.as_ref())?)))),
+            _ => Err(Error::config(format!(
+                "sasl.mechanism is {mechanism}: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is allowed; another one is set \
+                 by ClientConfig::sasl and Sasl::custom"
+            ))),
+        }
+    }
+}
+
+impl Credentials {
+    fn read(settings: &Settings<'_>, jaas: Option<&Jaas>, module: &str, mechanism: &str) -> Result<Self> {
+        let (username, password) = match jaas {
+            Some(jaas) => {
+                jaas.expect_module(module, mechanism)?;
+                (jaas.option("username").map(str::to_owned), jaas.option("password").map(Secret::from))
+            }
+            None => (settings.read("sasl.username")?, settings.read("sasl.password")?),
+        };
+        let missing = |what: &str| {
+            Error::config(format!(
+                "sasl.mechanism is {mechanism}, but there is no {what}: give sasl.jaas.config with it, or sasl.username and \
+                 sasl.password"
+            ))
+        };
+        Ok(Self {
+            username: username.ok_or_else(|| missing("username"))?,
+            password: password.ok_or_else(|| missing("password"))?,
+        })
+    }
+
+    fn validate(&self) -> Result<()> {
+        for (what, text) in [("username", self.username.as_str()), ("password", self.password.expose())] {
+            if text.is_empty() || text.contains('\0') {
+                return Err(Error::config(format!("the {what} of SASL is empty or has a NUL: any other text is allowed")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A mechanism of SASL that lives in another crate.
+///
+/// Called once for every connection, and again when a broker wants the client to prove anew who it is (KIP-368).
+pub trait SaslMechanism: fmt::Debug + Send + Sync + 'static {
+    /// The name that brokers know it by, such as `GSSAPI`.
+    fn name(&self) -> &str;
+
+    /// Prepares one exchange: fetches a token, reads a ticket.
+    ///
+    /// # Cancel safety
+    /// The client drops the future when connecting takes too long.
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a>;
+}
+
+/// What [`SaslMechanism::start`] returns.
+pub type SaslStarting<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn SaslSession>, SaslError>> + Send + 'a>>;
+
+/// One exchange between client and broker.
+pub trait SaslSession: Send {
+    /// Answers what the broker said, which is nothing at first; `None` when all is said and the broker is known to be the right one.
+    ///
+    /// # Errors
+    /// The broker's words are not right; the connection is closed.
+    fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError>;
+
+    /// What to tell the user when the broker has refused the exchange; the default says nothing.
+    fn advice(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What a mechanism may need to know for one exchange.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SaslContext<'a> {
+    /// The broker's host, as it was connected to.
+    pub host: &'a str,
+    /// The broker's port.
+    pub port: u16,
+    /// The wall clock.
+    pub now: Timestamp,
+    /// Random bytes that were never used before.
+    pub nonce: [u8; 24],
+}
+
+impl FromProperty for Secret {
+    const ALLOWED: &'static str = "any text";
+
+    fn from_property(text: &str) -> Option<Self> {
+        Some(Self::from(text))
+    }
+}

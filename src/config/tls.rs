@@ -1,0 +1,314 @@
+//! Whom a client trusts, and the certificate it shows (`ssl.*`).
+
+use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
+use super::*;
+
+/// The settings of TLS: whom to trust, and which certificate to show.
+///
+/// Certificates and keys are in PEM. Files are read again when they have changed, for the connections that are then opened.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TlsConfig {
+    pub(crate) trust: Trust,
+    pub(crate) identity: Identity,
+    pub(crate) key_password: Option<Secret>,
+    /// `ssl.endpoint.identification.algorithm` is empty.
+    pub(crate) any_server_name: bool,
+    /// Empty: all.
+    pub(crate) enabled_protocols: Vec<TlsVersion>,
+    /// Empty: all.
+    pub(crate) cipher_suites: Vec<String>,
+    /// The types of stores as the properties name them.
+    store_types: Vec<(&'static str, String)>,
+    #[cfg(feature = "tls")]
+    pub(crate) crypto_provider: Option<Plugged<rustls::crypto::CryptoProvider>>,
+    #[cfg(feature = "tls")]
+    pub(crate) client_config: Option<Plugged<rustls::ClientConfig>>,
+}
+
+/// Whose signature makes a broker's certificate good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The authorities of the operating system.
+    #[default]
+    System,
+    /// The authorities of Mozilla, which are compiled in.
+    Webpki,
+    File(PathBuf),
+    Pem(String),
+}
+
+/// The certificate that the client shows to a broker that asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Identity {
+    #[default]
+    None,
+    /// Key and chain in one file.
+    File(PathBuf),
+    Files {
+        chain: PathBuf,
+        key: PathBuf,
+    },
+    Pem {
+        chain: String,
+        key: Secret,
+    },
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// What the user has plugged in; its own `Debug` could show a key.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+pub(crate) struct Plugged<T>(pub(crate) Arc<T>);
+
+#[cfg(feature = "tls")]
+impl<T> fmt::Debug for Plugged<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the user's")
+    }
+}
+
+impl TlsConfig {
+    /// Trusts the operating system's authorities and shows no certificate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the certificates in a PEM file, and no others (`ssl.truststore.location`).
+    #[must_use]
+    pub fn truststore_location(mut self, file: impl Into<PathBuf>) -> Self {
+        self.trust = Trust::File(file.into());
+        self
+    }
+
+    /// Trusts the certificates in a PEM text, and no others (`ssl.truststore.certificates`).
+    #[must_use]
+    pub fn truststore_certificates(mut self, pem: impl Into<String>) -> Self {
+        self.trust = Trust::Pem(pem.into());
+        self
+    }
+
+    /// Trusts the authorities that Mozilla trusts, which are compiled in: for a machine that has none of its own.
+    #[must_use]
+    pub fn webpki_roots(mut self) -> Self {
+        self.trust = Trust::Webpki;
+        self
+    }
+
+    /// Shows the certificate in a PEM file that also holds its private key and the chain (`ssl.keystore.location`).
+    #[must_use]
+    pub fn keystore_location(mut self, file: impl Into<PathBuf>) -> Self {
+        self.identity = Identity::File(file.into());
+        self
+    }
+
+    /// Shows the certificate in one PEM file, whose private key is in another (`ssl.certificate.location`, `ssl.key.location` of
+    /// librdkafka).
+    #[must_use]
+    pub fn certificate_location(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.identity = Identity::Files { chain: chain.into(), key: key.into() };
+        self
+    }
+
+    /// Shows the certificate in a PEM text, and proves it by a private key in another (`ssl.keystore.certificate.chain`,
+    /// `ssl.keystore.key`).
+    #[must_use]
+    pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
+        self.identity = Identity::Pem { chain: chain.into(), key: key.into() };
+        self
+    }
+
+    /// Sets whether the broker's certificate must be for the host that was connected to (`ssl.endpoint.identification.algorithm`,
+    /// which is `https` or empty; default true).
+    ///
+    /// Without it, everybody whom the same authority has given a certificate can pass for the broker.
+    #[must_use]
+    pub fn endpoint_identification(mut self, is_checked: bool) -> Self {
+        self.any_server_name = !is_checked;
+        self
+    }
+
+    /// Sets the versions of TLS that are spoken (`ssl.enabled.protocols`; default 1.2 and 1.3).
+    #[must_use]
+    pub fn enabled_protocols(mut self, versions: impl IntoIterator<Item = TlsVersion>) -> Self {
+        self.enabled_protocols = versions.into_iter().collect();
+        self
+    }
+
+    /// Restricts the cipher suites, by their names at IANA (`ssl.cipher.suites`; default all that the cryptography has).
+    #[must_use]
+    pub fn cipher_suites<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.cipher_suites = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the cryptography; default: the one that the process has installed as rustls' default, else graviola.
+    ///
+    /// Needed on processors that graviola is not written for, and where a certified module is demanded.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn crypto_provider(mut self, provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
+        self.crypto_provider = Some(Plugged(provider));
+        self
+    }
+
+    /// Sets the whole configuration of rustls; all other settings of TLS then have no say.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.client_config = Some(Plugged(config));
+        self
+    }
+
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self> {
+        let mut tls = Self::new();
+        let text = |name| settings.read::<String>(name).map(|text| text.filter(|text| !text.is_empty()));
+        match (text("ssl.truststore.location")?, text("ssl.truststore.certificates")?) {
+            (Some(file), None) => tls.trust = Trust::File(file.into()),
+            (None, Some(pem)) => tls.trust = Trust::Pem(pem),
+            (None, None) => {}
+            (Some(_), Some(_)) => return Err(one_of("ssl.truststore.location", "ssl.truststore.certificates")),
+        }
+        let key = settings.read::<Secret>("ssl.keystore.key")?.filter(|key| !key.expose().is_empty());
+        tls.identity = match (text("ssl.keystore.location")?, text("ssl.keystore.certificate.chain")?, key) {
+            (Some(file), None, None) => Identity::File(file.into()),
+            (None, Some(chain), Some(key)) => Identity::Pem { chain, key },
+            (None, None, None) => Identity::None,
+            (Some(_), _, _) => return Err(one_of("ssl.keystore.location", "ssl.keystore.certificate.chain")),
+            (None, _, _) => return Err(both("ssl.keystore.certificate.chain", "ssl.keystore.key")),
+        };
+        match (text("ssl.certificate.location")?, text("ssl.key.location")?) {
+            (None, None) => {}
+            (Some(chain), Some(key)) if tls.identity == Identity::None => {
+                tls.identity = Identity::Files { chain: chain.into(), key: key.into() };
+            }
+            (Some(_), Some(_)) => return Err(one_of("ssl.certificate.location", "ssl.keystore.location")),
+            _ => return Err(both("ssl.certificate.location", "ssl.key.location")),
+        }
+        tls.key_password = settings.read::<Secret>("ssl.key.password")?.filter(|password| !password.expose().is_empty());
+        if let Some(AnyServerName(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
+            tls.any_server_name = any;
+        }
+        if let Some(list) = text("ssl.enabled.protocols")? {
+            tls.enabled_protocols = versions(&list)?;
+        }
+        if let Some(list) = text("ssl.cipher.suites")? {
+            tls.cipher_suites =
+                list.split([',', ':']).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        }
+        for name in ["ssl.truststore.type", "ssl.keystore.type"] {
+            if let Some(kind) = text(name)?.filter(|kind| !kind.eq_ignore_ascii_case("PEM")) {
+                tls.store_types.push((name, kind));
+            }
+        }
+        Ok(tls)
+    }
+
+    /// Checks what can be checked without a file.
+    pub(super) fn validate(&self) -> Result<()> {
+        if let Some((name, kind)) = self.store_types.first() {
+            return Err(Error::config(format!("{name} is {kind}: only PEM is allowed; {CONVERT}")));
+        }
+        Ok(())
+    }
+}
+
+/// How Java's stores become PEM.
+pub(crate) const CONVERT: &str = "openssl pkcs12 -in store.p12 -out store.pem -nodes makes PEM of a PKCS#12 file, and keytool \
+                                  -importkeystore -deststoretype PKCS12 that of a JKS file";
+
+fn one_of(first: &str, second: &str) -> Error {
+    Error::config(format!("{first} and {second} are both set: one of them is allowed"))
+}
+
+fn both(first: &str, second: &str) -> Error {
+    Error::config(format!("only one of {first} and {second} is set: both or none are allowed"))
+}
+
+fn versions(list: &str) -> Result<Vec<TlsVersion>> {
+    let refuse = |name| Error::config(format!("ssl.enabled.protocols has {name}: TLSv1.2 and TLSv1.3 are allowed"));
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| match name {
+            "TLSv1.2" => Ok(TlsVersion::Tls12),
+            "TLSv1.3" => Ok(TlsVersion::Tls13),
+            _ => Err(refuse(name)),
+        })
+        .collect()
+}
+
+/// Whether any name of the server is good: the value of `ssl.endpoint.identification.algorithm`.
+#[derive(Clone, Copy, Debug)]
+struct AnyServerName(bool);
+
+impl FromProperty for AnyServerName {
+    const ALLOWED: &'static str = "https, or nothing";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "https" => Some(Self(false)),
+            // librdkafka's word for nothing.
+            "" | "none" => Some(Self(true)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<TlsConfig> {
+        let properties: Properties = pairs.iter().copied().collect();
+        let tls = TlsConfig::from_settings(&Settings::of(&properties, Kind::Client)?)?;
+        tls.validate().map(|()| tls)
+    }
+
+    #[test]
+    fn properties_set_what_setters_set() {
+        let read = from(&[
+            ("ssl.truststore.certificates", "roots"),
+            ("ssl.certificate.location", "c.pem"),
+            ("ssl.key.location", "k.pem"),
+            ("ssl.endpoint.identification.algorithm", ""),
+            ("ssl.enabled.protocols", "TLSv1.3, TLSv1.2"),
+            ("ssl.cipher.suites", "TLS_AES_128_GCM_SHA256"),
+        ]);
+        let set = TlsConfig::new()
+            .truststore_certificates("roots")
+            .certificate_location("c.pem", "k.pem")
+            .endpoint_identification(false)
+            .enabled_protocols([TlsVersion::Tls13, TlsVersion::Tls12])
+            .cipher_suites(["TLS_AES_128_GCM_SHA256"]);
+        assert_eq!(format!("{:?}", read.expect("allowed")), format!("{set:?}"));
+    }
+
+    #[test]
+    fn contradictions_and_java_s_stores_are_refused() {
+        for (pairs, word) in [
+            (&[("ssl.truststore.location", "a"), ("ssl.ca.pem", "b")][..], "ssl.truststore.certificates"),
+            (&[("ssl.key.location", "a")], "ssl.certificate.location"),
+            (&[("ssl.keystore.key", "a")], "ssl.keystore.certificate.chain"),
+            (&[("ssl.keystore.location", "a"), ("ssl.key.pem", "b")], "ssl.keystore.location"),
+            (&[("ssl.truststore.type", "JKS")], "PEM"),
+            (&[("ssl.keystore.type", "PKCS12")], "openssl pkcs12"),
+            (&[("ssl.enabled.protocols", "TLSv1.1")], "TLSv1.2"),
+            (&[("ssl.endpoint.identification.algorithm", "ldaps")], "https"),
+        ] {
+            let error = from(pairs).expect_err(word).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

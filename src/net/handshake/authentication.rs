@@ -1,0 +1,164 @@
+//! The exchange by which the client proves who it is: SaslHandshake names the mechanism, SaslAuthenticate carries its words.
+//!
+//! ```text
+//!   Naming ──the broker has it──▶ Talking ──the broker's words, at most 16──▶ done, with the lifetime of the session
+//! ```
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use zeroize::Zeroize;
+
+use super::expect_id;
+use crate::config::{SaslError, SaslSession};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::wire::call::{Request, decode_response, encode_request};
+use crate::wire::frame::Frame;
+use crate::wire::messages::sasl_authenticate::SaslAuthenticateRequest;
+use crate::wire::messages::sasl_handshake::SaslHandshakeRequest;
+use crate::wire::versions::ApiVersions;
+
+/// More rounds than any mechanism has (a guess: Kerberos takes three).
+const MOST_ROUNDS: u32 = 16;
+
+/// The machine: send what it gives, tell it the reply.
+pub(in crate::net) struct Authentication {
+    mechanism: String,
+    session: Box<dyn SaslSession>,
+    client_id: String,
+    versions: Versions,
+    correlation_id: i32,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Versions {
+    handshake: i16,
+    authenticate: i16,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Naming,
+    Talking { rounds: u32 },
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(in crate::net) enum AuthenticationStep {
+    Send(Frame),
+    /// The broker knows who this is, for so long (KIP-368); `None` if for ever.
+    Done(Option<Duration>),
+}
+
+impl Authentication {
+    pub(in crate::net) fn new(mechanism: &str, session: Box<dyn SaslSession>, client_id: &str) -> Self {
+        Self {
+            mechanism: mechanism.to_owned(),
+            session,
+            client_id: client_id.to_owned(),
+            versions: Versions::default(),
+            correlation_id: 0,
+            state: State::Naming,
+        }
+    }
+
+    /// The request to send first.
+    ///
+    /// # Errors
+    /// Unsupported if the broker has no SASL as it is since Kafka 1.0 (KIP-152).
+    pub(in crate::net) fn start(&mut self, versions: &ApiVersions) -> Result<AuthenticationStep> {
+        let missing = || Error::new(ErrorKind::Unsupported, "the broker does not speak SASL as this client does (KIP-152)");
+        // Version 0 would be followed by words without a header.
+        let handshake = versions.version_of::<SaslHandshakeRequest<'_>>().filter(|version| *version >= 1);
+        let authenticate = versions.version_of::<SaslAuthenticateRequest<'_>>();
+        self.versions = Versions { handshake: handshake.ok_or_else(missing)?, authenticate: authenticate.ok_or_else(missing)? };
+        let request = SaslHandshakeRequest { mechanism: &self.mechanism.clone() };
+        self.send(&request, self.versions.handshake)
+    }
+
+    /// Reads the reply.
+    ///
+    /// # Errors
+    /// Authentication if the broker refuses, or is not the one that it says it is; Protocol if it is no reply.
+    pub(in crate::net) fn handle_reply(&mut self, frame: &Bytes) -> Result<AuthenticationStep> {
+        expect_id(frame, self.correlation_id)?;
+        match self.state {
+            State::Naming => {
+                let response = decode_response::<SaslHandshakeRequest<'_>>(frame, self.versions.handshake)?;
+                ErrorCode::check(response.error_code).map_err(|code| self.not_offered(code, &response.mechanisms))?;
+                self.state = State::Talking { rounds: 0 };
+                self.talk(&[])?.ok_or_else(|| self.refuse("the mechanism has nothing to say"))
+            }
+            State::Talking { .. } => {
+                let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate)?;
+                ErrorCode::check(response.error_code).map_err(|code| self.refused(code, response.error_message))?;
+                let lifetime = u64::try_from(response.session_lifetime_ms).ok().filter(|millis| *millis > 0);
+                let done = AuthenticationStep::Done(lifetime.map(Duration::from_millis));
+                Ok(self.talk(response.auth_bytes)?.unwrap_or(done))
+            }
+        }
+    }
+
+    /// Lets the mechanism answer; `None` when all is said.
+    fn talk(&mut self, challenge: &[u8]) -> Result<Option<AuthenticationStep>> {
+        let answer = self.session.respond(challenge).map_err(|error| self.failed(error))?;
+        let Some(mut answer) = answer else { return Ok(None) };
+        let State::Talking { rounds } = &mut self.state else { return Ok(None) };
+        *rounds += 1;
+        if *rounds > MOST_ROUNDS {
+            return Err(self.refuse("the broker does not come to an end"));
+        }
+        let sent = self.send(&SaslAuthenticateRequest { auth_bytes: &answer }, self.versions.authenticate);
+        answer.zeroize();
+        sent.map(Some)
+    }
+
+    fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<AuthenticationStep> {
+        self.correlation_id += 1;
+        Ok(AuthenticationStep::Send(encode_request(request, version, self.correlation_id, &self.client_id)?))
+    }
+
+    /// The broker does not have the mechanism, or no SASL at all.
+    fn not_offered(&self, code: ErrorCode, offered: &[&str]) -> Error {
+        let name = &self.mechanism;
+        let message = match code {
+            ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
+                let offered = offered.join(", ");
+                format!("the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those")
+            }
+            ErrorCode::ILLEGAL_SASL_STATE => "the listener has no SASL: set security.protocol to PLAINTEXT or SSL, or use the \
+                                              port of a SASL listener"
+                .to_owned(),
+            _ => format!("the broker refused to begin {name}"),
+        };
+        Error::new(ErrorKind::Authentication, message).with_code(code)
+    }
+
+    /// The broker does not believe it.
+    fn refused(&self, code: ErrorCode, message: Option<&str>) -> Error {
+        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({message})")).unwrap_or_default();
+        let advice = self.session.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+        let message = format!("the broker refused the credentials of {}{said}{advice}", self.mechanism);
+        Error::new(ErrorKind::Authentication, message).with_code(code)
+    }
+
+    fn failed(&self, error: SaslError) -> Error {
+        as_error(&self.mechanism, error)
+    }
+
+    fn refuse(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Authentication, format!("{}: {why}", self.mechanism))
+    }
+}
+
+/// What a mechanism says went wrong.
+pub(in crate::net) fn as_error(mechanism: &str, error: SaslError) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => {
+            let source: std::sync::Arc<dyn std::error::Error + Send + Sync> = std::sync::Arc::from(error);
+            Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}")).with_source(source)
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Tokens from an HTTP endpoint for an id and a secret: the client-credentials flow of OAuth 2 (RFC 6749, section 4.4; KIP-768).
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tracing::debug;
+use zeroize::Zeroizing;
+
+use super::connector::{Connector, Io, TcpConnector};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::config::{BrokerAddress, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Timestamp;
+use crate::runtime;
+
+/// An answer with a token is far shorter.
+const LONGEST_ANSWER: usize = 256 * 1024;
+
+/// An endpoint as one client asks it.
+pub(super) struct Oidc {
+    config: OidcConfig,
+    address: BrokerAddress,
+    uri: Uri,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+impl fmt::Debug for Oidc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oidc").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Whether another attempt may succeed.
+enum Failure {
+    Passing(Error),
+    Lasting(Error),
+}
+
+impl Oidc {
+    /// # Errors
+    /// Config if the URL is none, or there is no TLS for it.
+    pub(super) fn new(config: OidcConfig) -> Result<Self> {
+        let url = "sasl.oauthbearer.token.endpoint.url";
+        let refuse = || Error::config(format!("{url} is no URL: https://host/path or http://host/path is allowed"));
+        let uri: Uri = config.token_endpoint_url.parse().map_err(|_| refuse())?;
+        let is_https = uri.scheme_str() == Some("https");
+        let authority = uri.authority().ok_or_else(refuse)?;
+        if authority.as_str().contains('@') {
+            return Err(Error::config(format!("{url} has a user in it: client id and secret have properties of their own")));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let address = BrokerAddress::new(host, authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }));
+        Ok(Self {
+            #[cfg(feature = "tls")]
+            tls: match is_https {
+                true => Some(Tls::new(config.tls.clone())?),
+                false => None,
+            },
+            config,
+            address,
+            uri,
+        })
+    }
+
+    /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's `Retry` does.
+    async fn ask(&self, now: Timestamp) -> Result<Token, SaslError> {
+        let end = runtime::now() + self.config.retry_backoff_max;
+        let mut pause = self.config.retry_backoff.max(Duration::from_millis(1));
+        loop {
+            match self.ask_once(now).await {
+                Ok(token) => return Ok(token),
+                Err(Failure::Passing(error)) if runtime::now() + pause < end => {
+                    debug!(%error, "no token yet");
+                    runtime::sleep_until(runtime::now() + pause).await;
+                    pause *= 2;
+                }
+                Err(Failure::Passing(error) | Failure::Lasting(error)) => return Err(Box::new(error)),
+            }
+        }
+    }
+
+    async fn ask_once(&self, now: Timestamp) -> Result<Token, Failure> {
+        let endpoint = self.endpoint();
+        let late = |what: &str, property: &str, limit: Duration| {
+            let message = format!("the token endpoint {endpoint} did not {what} in {limit:?} ({property})");
+            Failure::Passing(Error::new(ErrorKind::Connect, message))
+        };
+        let limit = self.config.connect_timeout;
+        let io = tokio::time::timeout(limit, self.connect(limit)).await;
+        let io = io.map_err(|_| late("take a connection", "sasl.login.connect.timeout.ms", limit))??;
+        let limit = self.config.read_timeout;
+        let answer = tokio::time::timeout(limit, self.exchange(io)).await;
+        let (status, body) = answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
+        let body = Zeroizing::new(body);
+        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if status != StatusCode::OK {
+            return Err(self.refusal(status, &body));
+        }
+        self.token(&body, now).ok_or_else(|| {
+            let message = format!("the token endpoint {endpoint} answered without an access_token: is it one?");
+            Failure::Lasting(Error::new(ErrorKind::Authentication, message))
+        })
+    }
+
+    async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, Failure> {
+        let tcp = TcpConnector { send_buffer: None, receive_buffer: None };
+        let io = tcp.connect(&self.address, runtime::now() + limit).await.map_err(|error| {
+            let message = format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
+            Failure::Passing(Error::new(ErrorKind::Connect, message))
+        })?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.handshake(io, self.address.host()).await.map_err(|error| {
+                let error =
+                    error.context(format_args!("the token endpoint {} (https.ca.location is its trust)", self.endpoint()));
+                if error.is_retriable() { Failure::Passing(error) } else { Failure::Lasting(error) }
+            });
+        }
+        Ok(io)
+    }
+
+    async fn exchange(&self, io: Box<dyn Io>) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let lost = |error: &dyn fmt::Display| {
+            let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
+            Failure::Passing(Error::new(ErrorKind::Connect, message))
+        };
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(|error| lost(&error))?;
+        let request = self.request()?;
+        let answered = async {
+            let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| lost(&error))?;
+            Ok((status, body.to_bytes().to_vec()))
+        };
+        // The connection moves the bytes; when it ends first, the sender says why.
+        tokio::pin!(answered, connection);
+        tokio::select! {
+            biased;
+            answer = &mut answered => answer,
+            _ = &mut connection => answered.await,
+        }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>, Failure> {
+        let config = &self.config;
+        let secret = config.client_secret.expose();
+        let pair = Zeroizing::new(match config.url_encodes_header {
+            true => format!("{}:{}", url_encoded(&config.client_id), url_encoded(secret)),
+            false => format!("{}:{secret}", config.client_id),
+        });
+        let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        let scope = config.scope.as_ref().map(|scope| format!("&scope={}", url_encoded(scope))).unwrap_or_default();
+        let body = Full::new(Bytes::from(format!("grant_type=client_credentials{scope}")));
+        let impossible =
+            || Failure::Lasting(Error::config("the token endpoint cannot be asked: its URL or the client id is odd"));
+        let mut basic = HeaderValue::from_str(&basic).map_err(|_| impossible())?;
+        basic.set_sensitive(true);
+        Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
+            .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
+            .header(AUTHORIZATION, basic)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(body)
+            .map_err(|_| impossible())
+    }
+
+    fn token(&self, body: &Value, now: Timestamp) -> Option<Token> {
+        let value = body.get("access_token")?.as_str()?;
+        // What the endpoint says is by its clock and relative, so that a wrong clock here does no harm.
+        let relative =
+            body.get("expires_in").and_then(Value::as_i64).map(|seconds| now.0.saturating_add(seconds.saturating_mul(1000)));
+        let mut token = Token::new(value);
+        token.expires_at = relative.or_else(|| expiry(value)).map(Timestamp);
+        token.extensions.clone_from(&self.config.extensions);
+        Some(token)
+    }
+
+    fn refusal(&self, status: StatusCode, body: &Value) -> Failure {
+        let said: String =
+            body.get("error").and_then(Value::as_str).unwrap_or("").chars().filter(|c| !c.is_control()).take(80).collect();
+        let (endpoint, code) = (self.endpoint(), status.as_u16());
+        if status.is_server_error() || matches!(code, 408 | 425 | 429) {
+            return Failure::Passing(Error::new(
+                ErrorKind::Connect,
+                format!("the token endpoint {endpoint} answers {code} {said}"),
+            ));
+        }
+        let advice = match code {
+            400..=403 => {
+                "check sasl.oauthbearer.client.credentials.client.id, sasl.oauthbearer.client.credentials.client.secret and \
+                 sasl.oauthbearer.scope"
+            }
+            _ => "check sasl.oauthbearer.token.endpoint.url",
+        };
+        let message = format!("the token endpoint {endpoint} answers {code} {said}: {advice}");
+        Failure::Lasting(Error::new(ErrorKind::Authentication, message))
+    }
+
+    /// Where it is, without the query, which may hold a secret.
+    fn endpoint(&self) -> String {
+        format!("{}://{}{}", self.uri.scheme_str().unwrap_or("http"), self.address, self.uri.path())
+    }
+}
+
+impl TokenSource for Oidc {
+    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+        Box::pin(self.ask(now))
+    }
+}
+
+impl From<Failure> for SaslError {
+    fn from(failure: Failure) -> Self {
+        let (Failure::Passing(error) | Failure::Lasting(error)) = failure;
+        Box::new(error)
+    }
+}
+
+/// When a JWT expires, in milliseconds; `None` if it is none or does not say.
+fn expiry(token: &str) -> Option<i64> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims.get("exp")?.as_i64()?.checked_mul(1000)
+}
+
+/// As `application/x-www-form-urlencoded` has it.
+fn url_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An endpoint that gives these answers, one a connection; returns what it was asked.
+    async fn endpoint(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/token?x=y", listener.local_addr().expect("an address"));
+        let served = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                let mut request = Vec::new();
+                while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
+                    assert!(stream.read_buf(&mut request).await.expect("bytes") > 0);
+                }
+                asked.push(String::from_utf8(request).expect("text"));
+                stream.write_all(answer.as_bytes()).await.expect("written");
+                stream.shutdown().await.expect("shut down");
+            }
+            asked
+        });
+        (url, served)
+    }
+
+    fn oidc(url: &str) -> Oidc {
+        let config = OidcConfig::new(url, "me", "hunter2/+").scope("a b");
+        Oidc::new(config.retry_backoff(Duration::from_millis(1), Duration::from_secs(5))).expect("a URL")
+    }
+
+    #[tokio::test]
+    async fn a_token_is_asked_for_again_while_the_endpoint_is_out_of_order() {
+        let (url, served) = endpoint(&[
+            "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":60,\"x\":[1]}",
+        ])
+        .await;
+        let token = oidc(&url).ask(Timestamp(1000)).await.expect("a token");
+        assert_eq!((token.value.expose(), token.expires_at), ("abc", Some(Timestamp(61_000))));
+        let asked = served.await.expect("served");
+        let request = asked.last().expect("asked").to_lowercase();
+        assert!(request.starts_with("post /token?x=y http/1.1\r\n"), "{request}");
+        assert!(request.contains("authorization: basic bwu6ahvudgvymi8r\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\ngrant_type=client_credentials&scope=a+b"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_not_tried_again_and_says_what_to_change() {
+        let (url, _served) = endpoint(&["HTTP/1.1 401 No\r\ncontent-length: 26\r\n\r\n{\"error\":\"invalid_client\"}"]).await;
+        let error = oidc(&url).ask(Timestamp(0)).await.expect_err("refused").to_string();
+        assert!(error.contains("401 invalid_client") && error.contains("client.secret"), "{error}");
+        assert!(!error.contains("hunter2") && !error.contains("x=y"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_token_is_refused() {
+        for answer in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhttp"] {
+            let (url, _served) = endpoint(Box::leak(Box::new([answer]))).await;
+            let error = oidc(&url).ask(Timestamp(0)).await.expect_err("no token").to_string();
+            assert!(error.contains("access_token"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_or_holds_a_user_is_refused() {
+        for url in ["http://", "http://a:b@c/", "https:///x", "a b"] {
+            assert!(Oidc::new(OidcConfig::new(url, "a", "b")).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_expiry_of_a_jwt_is_read() {
+        assert_eq!(expiry("e30.eyJleHAiOjEwNjB9.x"), Some(1_060_000));
+        for other in ["", "abc", "a.b.c", "e30.e30.", "e30.eyJleHAiOiJ4In0."] {
+            assert_eq!(expiry(other), None);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! OAUTHBEARER (RFC 7628): one token, to which the broker answers with nothing, or with why it does not take it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::wrong;
+use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Token, TokenSource};
+use crate::ids::Timestamp;
+
+/// The separator of the message's parts.
+const SEPARATOR: char = '\u{1}';
+
+pub(in crate::net) struct OAuthBearer {
+    source: Arc<dyn TokenSource>,
+}
+
+impl fmt::Debug for OAuthBearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OAuthBearer").field(&self.source).finish()
+    }
+}
+
+impl OAuthBearer {
+    pub(in crate::net) fn new(source: Arc<dyn TokenSource>) -> Self {
+        Self { source }
+    }
+}
+
+impl SaslMechanism for OAuthBearer {
+    fn name(&self) -> &str {
+        "OAUTHBEARER"
+    }
+
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
+        Box::pin(async move {
+            let token = self.source.token(context.now).await?;
+            Ok(Box::new(Session::new(&token, context.now)?) as Box<dyn SaslSession>)
+        })
+    }
+}
+
+struct Session {
+    state: State,
+    expires_at: Option<Timestamp>,
+    started: Timestamp,
+}
+
+enum State {
+    First(Zeroizing<String>),
+    /// The broker has the token.
+    Waiting,
+    /// The broker has said why it does not take it, and now says so again as an error.
+    Refused(String),
+}
+
+impl Session {
+    /// # Errors
+    /// The token or an extension has characters that would end it early.
+    fn new(token: &Token, now: Timestamp) -> Result<Self, SaslError> {
+        let value = token.value.expose();
+        if value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(wrong("the token is empty or has characters that none may have"));
+        }
+        let mut message = Zeroizing::new(format!("n,,{SEPARATOR}auth=Bearer {value}{SEPARATOR}"));
+        for (name, value) in &token.extensions {
+            let is_name = !name.is_empty() && name != "auth" && name.chars().all(|c| c.is_ascii_alphabetic());
+            let is_value = value.chars().all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\t' | '\r' | '\n'));
+            if !is_name || !is_value {
+                return Err(wrong(format!("the extension {name:?} of the token is not letters=visible characters")));
+            }
+            message.push_str(name);
+            message.push('=');
+            message.push_str(value);
+            message.push(SEPARATOR);
+        }
+        message.push(SEPARATOR);
+        Ok(Self { state: State::First(message), expires_at: token.expires_at, started: now })
+    }
+}
+
+impl SaslSession for Session {
+    fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
+        match std::mem::replace(&mut self.state, State::Waiting) {
+            State::First(message) => Ok(Some(message.as_bytes().to_vec())),
+            State::Waiting if challenge.is_empty() => Ok(None),
+            State::Waiting => {
+                // A JSON object with a status; shown as it is, within bounds.
+                let why = String::from_utf8_lossy(challenge).chars().filter(|c| !c.is_control()).take(200).collect();
+                self.state = State::Refused(why);
+                Ok(Some(vec![1]))
+            }
+            State::Refused(why) => Err(wrong(format!("the broker refused the token: {why}"))),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self.expires_at {
+            Some(Timestamp(end)) if end <= self.started.0 => {
+                let ago = self.started.0.saturating_sub(end) / 1000;
+                format!("by this machine's clock the token expired {ago} s ago, so this clock or that of its issuer is wrong")
+            }
+            Some(Timestamp(end)) => {
+                let left = end.saturating_sub(self.started.0) / 1000;
+                format!(
+                    "by this machine's clock the token is good for {left} s: check its issuer, audience and scope, and the broker's \
+                     clock"
+                )
+            }
+            None => "check the token's issuer, audience, scope and times, and the clocks".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(value: &str) -> Token {
+        Token::new(value)
+    }
+
+    #[test]
+    fn the_message_is_that_of_rfc_7628_with_kafka_s_extensions() {
+        let token = token("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==").extension("logicalCluster", "lkc 1");
+        let mut session = Session::new(&token, Timestamp(0)).expect("right");
+        let expected = &b"n,,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01logicalCluster=lkc 1\x01\x01"[..];
+        assert_eq!(session.respond(b"").expect("first").as_deref(), Some(expected));
+        assert_eq!(session.respond(b"").expect("taken"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_acknowledged_and_the_advice_tells_of_clocks() {
+        let mut session = Session::new(&token("t").expires_at(Timestamp(5_000)), Timestamp(9_000)).expect("right");
+        session.respond(b"").expect("first");
+        assert_eq!(session.respond(b"{\"status\":\"invalid_token\"}").expect("why").as_deref(), Some(&b"\x01"[..]));
+        let advice = session.advice().expect("advice");
+        assert!(advice.contains("expired 4 s ago"), "{advice}");
+        assert!(session.respond(b"").is_err(), "a success after a refusal is none");
+    }
+
+    #[test]
+    fn what_would_end_the_message_early_is_refused() {
+        for bad in
+            [token(""), token("a b"), token("a\u{1}"), token("a").extension("auth", "x"), token("a").extension("b", "\u{1}")]
+        {
+            assert!(Session::new(&bad, Timestamp(0)).is_err());
+        }
+    }
+}

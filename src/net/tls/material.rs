@@ -1,0 +1,142 @@
+//! Certificates and private keys out of files and texts.
+
+use std::fmt;
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use crate::config::{CONVERT, Identity, TlsConfig, Trust};
+use crate::error::{Error, Result};
+
+/// Whom to trust.
+///
+/// # Errors
+/// Config if that cannot be read, or is nobody.
+pub(super) fn roots(trust: &Trust) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Webpki => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Trust::System => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+                return Err(Error::config(format!(
+                    "the system trusts no authority{why}: set ssl.truststore.location to a PEM file, or use \
+                     TlsConfig::webpki_roots()"
+                )));
+            }
+        }
+        Trust::File(file) => {
+            let certificates = certificates("ssl.truststore.location", &file.display(), &read("ssl.truststore.location", file)?)?;
+            roots.add_parsable_certificates(certificates);
+        }
+        Trust::Pem(text) => {
+            roots.add_parsable_certificates(certificates("ssl.truststore.certificates", &"the text", text.as_bytes())?);
+        }
+    }
+    if roots.is_empty() {
+        return Err(Error::config("none of the certificates to be trusted can be read as one of an authority"));
+    }
+    Ok(roots)
+}
+
+type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The certificate to show, with its key.
+///
+/// # Errors
+/// Config if they cannot be read.
+pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
+    let certified = match &settings.identity {
+        Identity::None => return Ok(None),
+        Identity::File(file) => {
+            let name = "ssl.keystore.location";
+            let pem = read(name, file)?;
+            (certificates(name, &file.display(), &pem)?, private_key(name, &pem, settings)?)
+        }
+        Identity::Files { chain, key } => {
+            let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
+            let pem = read(key_name, key)?;
+            let chain = certificates(chain_name, &chain.display(), &read(chain_name, chain)?)?;
+            (chain, private_key(key_name, &pem, settings)?)
+        }
+        Identity::Pem { chain, key } => {
+            let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.as_bytes())?;
+            (chain, private_key("ssl.keystore.key", key.expose().as_bytes(), settings)?)
+        }
+    };
+    Ok(Some(certified))
+}
+
+fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let bytes = std::fs::read(file);
+    bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))
+}
+
+fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}"))),
+        Err(error) => Err(Error::config(format!("{property}: {place} is no PEM: {error}"))),
+    }
+}
+
+/// A private key as PKCS#8, PKCS#1 or SEC1.
+fn private_key(property: &str, pem: &[u8], settings: &TlsConfig) -> Result<PrivateKeyDer<'static>> {
+    let is_encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
+        .iter()
+        .any(|mark| pem.windows(mark.len()).any(|part| part == *mark));
+    if is_encrypted {
+        let password = if settings.key_password.is_some() { "although ssl.key.password is set, " } else { "" };
+        return Err(Error::config(format!(
+            "{property}: the private key is encrypted, and {password}this library does not decrypt keys: openssl pkey -in key.pem \
+             -out plain.pem decrypts one"
+        )));
+    }
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        Error::config(format!("{property}: there is no private key in PEM, be it PKCS#8, PKCS#1 or SEC1; {CONVERT}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(settings: &TlsConfig) -> String {
+        identity(settings).expect_err("not usable").to_string()
+    }
+
+    #[test]
+    fn a_key_that_is_encrypted_or_none_is_refused_with_what_to_do() {
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (key, words) in [
+            (
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                &["encrypted", "openssl pkey"][..],
+            ),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", &["encrypted"]),
+            ("hunter2", &["PKCS#8", "ssl.keystore.key"]),
+            (certificate, &["no private key"]),
+        ] {
+            let error = refusal(&TlsConfig::new().keystore_certificate_chain(certificate, key));
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("AAAA"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_not_there_or_hold_something_else_are_refused_by_property() {
+        let error = refusal(&TlsConfig::new().keystore_location("no/such.pem"));
+        assert!(error.contains("ssl.keystore.location") && error.contains("no/such.pem"), "{error}");
+        let error = roots(&Trust::File("Cargo.toml".into())).expect_err("no certificate").to_string();
+        assert!(error.contains("ssl.truststore.location") && error.contains("openssl pkcs12"), "{error}");
+        let error =
+            roots(&Trust::Pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into())).expect_err("junk");
+        assert!(error.to_string().contains("none of the certificates"), "{error}");
+    }
+}

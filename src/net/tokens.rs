@@ -1,0 +1,164 @@
+//! Tokens for OAUTHBEARER: kept while they are fresh, so that many connections ask for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tracing::warn;
+
+#[cfg(feature = "oidc")]
+use super::oidc::Oidc;
+use crate::config::{SaslError, Token, TokenFuture, TokenOrigin, TokenSource, UnsecuredToken};
+use crate::error::Result;
+use crate::ids::Timestamp;
+
+/// The part of its time for which a token is used without asking for another (Java's `sasl.login.refresh.window.factor`).
+const FRESH: f64 = 0.8;
+
+/// A token with less time left is not worth sending (a guess: clocks differ by seconds).
+const LEAST_LEFT: Duration = Duration::from_secs(10);
+
+/// # Errors
+/// Config if the endpoint cannot be spoken to.
+pub(super) fn source(origin: &TokenOrigin) -> Result<Arc<dyn TokenSource>> {
+    Ok(match origin {
+        TokenOrigin::Source(source) => Arc::new(Kept::new(Arc::clone(source))),
+        // Cheap to make, and never asked for.
+        TokenOrigin::Unsecured(token) => Arc::new(token.clone()),
+        #[cfg(feature = "oidc")]
+        TokenOrigin::Oidc(config) => Arc::new(Kept::new(Arc::new(Oidc::new((**config).clone())?))),
+        #[cfg(not(feature = "oidc"))]
+        TokenOrigin::Oidc(_) => return Err(crate::error::Error::config("this program was built without kavka's feature oidc")),
+    })
+}
+
+/// Keeps the last token of a source.
+#[derive(Debug)]
+struct Kept {
+    source: Arc<dyn TokenSource>,
+    /// Held while the source is asked, so that connections that open together ask once.
+    last: Mutex<Option<Dated>>,
+}
+
+#[derive(Clone, Debug)]
+struct Dated {
+    token: Token,
+    since: Timestamp,
+}
+
+impl Kept {
+    fn new(source: Arc<dyn TokenSource>) -> Self {
+        Self { source, last: Mutex::new(None) }
+    }
+
+    async fn fresh(&self, now: Timestamp) -> Result<Token, SaslError> {
+        let mut last = self.last.lock().await;
+        if let Some(kept) = last.as_ref().filter(|kept| kept.is_fresh(now)) {
+            return Ok(kept.token.clone());
+        }
+        match self.source.token(now).await {
+            Ok(token) => {
+                *last = Some(Dated { token: token.clone(), since: now });
+                Ok(token)
+            }
+            Err(error) => match last.as_ref().filter(|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
+                Some(kept) => {
+                    warn!(%error, "no new token yet; using the old one");
+                    Ok(kept.token.clone())
+                }
+                None => Err(error),
+            },
+        }
+    }
+}
+
+impl TokenSource for Kept {
+    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+        Box::pin(self.fresh(now))
+    }
+}
+
+impl Dated {
+    /// The time it has left; `None` if that is not known.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.token.expires_at?.0.saturating_sub(now.0);
+        Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let (Some(whole), Some(left)) = (self.left(self.since), self.left(now)) else { return false };
+        left > whole.mul_f64(1.0 - FRESH)
+    }
+}
+
+impl TokenSource for UnsecuredToken {
+    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+        let (issued, expires) = (now.0 / 1000, now.0 / 1000 + self.lifetime_seconds);
+        let subject = self.subject.replace('\\', "\\\\").replace('"', "\\\"");
+        let claims = format!("{{\"sub\":\"{subject}\",\"iat\":{issued},\"exp\":{expires}}}");
+        let mut token = Token::new(format!("{}.{}.", base64url(b"{\"alg\":\"none\"}"), base64url(claims.as_bytes())))
+            .expires_at(Timestamp(expires.saturating_mul(1000)));
+        token.extensions.clone_from(&self.extensions);
+        Box::pin(std::future::ready(Ok(token)))
+    }
+}
+
+/// URL-safe base 64 without padding: small enough to need no dependency.
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
+        for place in 0..=chunk.len() {
+            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or(0);
+            text.push(char::from(DIGITS[digit]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Counting(AtomicI64);
+
+    impl TokenSource for Counting {
+        fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+            let count = self.0.fetch_add(1, Ordering::Relaxed);
+            let token = Token::new(format!("t{count}")).expires_at(Timestamp(now.0 + 100_000));
+            Box::pin(std::future::ready(if count < 2 { Ok(token) } else { Err("closed".into()) }))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_for_four_fifths_of_its_time_and_longer_if_there_is_no_other() {
+        let kept = Kept::new(Arc::new(Counting::default()));
+        let mut seen = Vec::new();
+        for at in [0, 79_000, 81_000, 160_000, 165_000, 170_000] {
+            seen.push(kept.token(Timestamp(at)).await.expect("a token").value.expose().to_owned());
+        }
+        assert_eq!(seen, ["t0", "t0", "t1", "t1", "t1", "t1"]);
+        assert!(kept.token(Timestamp(175_000)).await.is_err(), "six seconds are too few");
+    }
+
+    #[test]
+    fn base_64_is_as_rfc_4648_has_it() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("\u{ff}\u{fe}?", "w7_Dvj8")]
+        {
+            assert_eq!(base64url(bytes.as_bytes()), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unsecured_token_is_java_s() {
+        let token = UnsecuredToken { subject: "alice".into(), lifetime_seconds: 60, extensions: Vec::new() };
+        let token = token.token(Timestamp(1_000_000)).await.expect("a token");
+        assert_eq!(token.value.expose(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImlhdCI6MTAwMCwiZXhwIjoxMDYwfQ.");
+        assert_eq!(token.expires_at, Some(Timestamp(1_060_000)));
+    }
+}

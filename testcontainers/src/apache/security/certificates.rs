@@ -1,0 +1,178 @@
+//! Certificates made on the fly: an authority, what it has signed, and what another has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
+};
+
+use crate::apache::error::{Error, Result};
+
+/// The PEM files that clients of a secured cluster may want.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Certificates {
+    /// The certificate of the authority that has signed those of the nodes.
+    pub authority: PathBuf,
+    /// The certificate of an authority that has signed nothing here but the stranger's.
+    pub other_authority: PathBuf,
+    /// Key and certificate of a client named `alice`.
+    pub alice: PathBuf,
+    /// Alice's certificate alone.
+    pub alice_certificate: PathBuf,
+    /// Alice's key alone, as SEC1.
+    pub alice_key: PathBuf,
+    /// Key and certificate of a client whom the nodes do not trust.
+    pub stranger: PathBuf,
+}
+
+impl Certificates {
+    /// Makes all certificates and writes them into a folder.
+    pub(in crate::apache) fn write(folder: &Path) -> Result<Self> {
+        let authority = Authority::new("authority")?;
+        let other = Authority::new("other authority")?;
+        let here = ["localhost", "127.0.0.1"];
+        for (file, name, hosts, until) in [
+            ("server.pem", "localhost", &here[..], 2099),
+            ("wrong-name.pem", "wrong.example", &["wrong.example"], 2099),
+            ("expired.pem", "localhost", &here, 2001),
+        ] {
+            write(&folder.join(file), &authority.sign(name, hosts, until)?.with_key()?)?;
+        }
+        let alice = authority.sign("alice", &[], 2099)?;
+        let files = Self {
+            authority: folder.join("authority.pem"),
+            other_authority: folder.join("other-authority.pem"),
+            alice: folder.join("alice.pem"),
+            alice_certificate: folder.join("alice-certificate.pem"),
+            alice_key: folder.join("alice-key.pem"),
+            stranger: folder.join("stranger.pem"),
+        };
+        write(&files.authority, &authority.certificate)?;
+        write(&files.other_authority, &other.certificate)?;
+        write(&files.alice, &alice.with_key()?)?;
+        write(&files.alice_certificate, &alice.chain)?;
+        write(&files.alice_key, &alice.key.sec1()?)?;
+        write(&files.stranger, &other.sign("stranger", &[], 2099)?.with_key()?)?;
+        Ok(files)
+    }
+}
+
+struct Authority {
+    issuer: Issuer<'static, Key>,
+    certificate: String,
+}
+
+/// A certificate with its authority's, and the key.
+struct Certified {
+    chain: String,
+    key: Key,
+}
+
+impl Authority {
+    fn new(name: &str) -> Result<Self> {
+        let mut params = params(name, &[], 2099)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let key = Key::new()?;
+        let certificate = params.self_signed(&key).map_err(failed)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    fn sign(&self, name: &str, hosts: &[&str], until: i32) -> Result<Certified> {
+        let key = Key::new()?;
+        let certificate = params(name, hosts, until)?.signed_by(&key, &self.issuer).map_err(failed)?;
+        Ok(Certified { chain: certificate.pem() + &self.certificate, key })
+    }
+}
+
+impl Certified {
+    fn with_key(&self) -> Result<String> {
+        let key = self.key.secret.to_pkcs8_pem(LineEnding::LF).map_err(failed)?;
+        Ok(format!("{}{}", key.as_str(), self.chain))
+    }
+}
+
+fn params(name: &str, hosts: &[&str], until: i32) -> Result<CertificateParams> {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).map_err(failed)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    // Told apart by number, as everything of one name would else look the same to a cache.
+    params.serial_number = Some(SerialNumber::from(random::<16>()?.to_vec()));
+    params.key_identifier_method = KeyIdMethod::PreSpecified(random::<20>()?.to_vec());
+    Ok(params)
+}
+
+/// A P-256 key.
+pub(super) struct Key {
+    secret: p256::SecretKey,
+    signing: SigningKey,
+    /// The point, uncompressed.
+    public: Vec<u8>,
+}
+
+impl Key {
+    pub(super) fn new() -> Result<Self> {
+        let secret = p256::SecretKey::from_slice(&random::<32>()?).map_err(failed)?;
+        let signing = SigningKey::from(&secret);
+        let public = signing.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+        Ok(Self { secret, signing, public })
+    }
+
+    /// The coordinates of the point.
+    pub(super) fn coordinates(&self) -> (&[u8], &[u8]) {
+        self.public.get(1..).and_then(|point| point.split_at_checked(32)).unwrap_or_default()
+    }
+
+    /// A signature as JWT has it.
+    pub(super) fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        let signature: p256::ecdsa::Signature = self.signing.sign(message);
+        signature.to_bytes().to_vec()
+    }
+
+    fn sec1(&self) -> Result<String> {
+        Ok(self.secret.to_sec1_pem(LineEnding::LF).map_err(failed)?.to_string())
+    }
+}
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for Key {
+    fn sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, rcgen::Error> {
+        let signature: DerSignature = self.signing.sign(message);
+        Ok(signature.as_bytes().to_vec())
+    }
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    // A number must not be negative, and the probability of a key that is none stays what it was.
+    if let Some(first) = bytes.first_mut() {
+        *first &= 0x7f;
+    }
+    Ok(bytes)
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).map_err(Error::file(file))
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Config(format!("no certificate could be made: {error}"))
+}
