@@ -96,6 +96,7 @@ macro_rules! uuid {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; 16]);
 
+        #[allow(dead_code, reason = "some ids are never sent")]
         impl $name {
             /// What the protocol sends for "no id".
             pub(crate) const ZERO: Self = Self([0; 16]);

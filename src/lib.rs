@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(dead_code)]
 
 pub mod admin;
 #[cfg(feature = "test-util")]

@@ -57,11 +57,6 @@ impl Coordinators {
             self.known.remove(key);
         }
     }
-
-    /// Forgets all that a broker coordinated, since it cannot be reached.
-    pub(crate) fn forget_broker(&mut self, broker: BrokerId) {
-        self.known.retain(|_, known| *known != broker);
-    }
 }
 
 #[cfg(test)]
@@ -76,7 +71,7 @@ mod tests {
         coordinators.learn(key.clone(), BrokerId(2));
         coordinators.forget(&key, BrokerId(1));
         assert_eq!(coordinators.get(&key), Some(BrokerId(2)));
-        coordinators.forget_broker(BrokerId(2));
+        coordinators.forget(&key, BrokerId(2));
         assert_eq!(coordinators.get(&key), None);
     }
 }

@@ -236,7 +236,7 @@ impl Cluster {
         }
     }
 
-    /// Makes one attempt at a request to a broker.
+    /// Makes one attempt at a request to a broker, made for the version that it speaks.
     ///
     /// # Errors
     /// Connect, Disconnected, Timeout with [`Error::written`]; Unsupported if the broker does not speak the API; Closed.
@@ -244,17 +244,6 @@ impl Cluster {
     ///
     /// # Cancel safety
     /// If the future is dropped, the request may still be sent; its reply is thrown away.
-    pub(crate) async fn call<R: Request>(
-        &self,
-        broker: BrokerId,
-        lane: Lane,
-        request: &R,
-        deadline: Instant,
-    ) -> Result<Reply<R>> {
-        self.exchange::<R, &R>(Node::Broker(broker), lane, deadline, |_| request).await
-    }
-
-    /// [`Cluster::call`] with a request that depends on the version that the broker speaks.
     pub(crate) async fn call_with<R: Request>(
         &self,
         broker: BrokerId,

@@ -210,11 +210,6 @@ impl Cluster {
         self.lock_coordinators().forget(key, broker);
     }
 
-    /// A broker cannot be reached: what it coordinated is asked for anew.
-    pub(crate) fn coordinator_lost(&self, broker: BrokerId) {
-        self.lock_coordinators().forget_broker(broker);
-    }
-
     /// Forgets what an error has shown to be wrong.
     pub(super) fn unlearn(&self, route: &Route, node: Node, error: &Error) {
         let unreachable = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout);

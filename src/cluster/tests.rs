@@ -94,19 +94,19 @@ async fn a_broker_is_followed_to_the_address_that_it_advertises() {
     let _want = cluster.want(topics(&["t"]));
     let id = BrokerId(1);
     let first = cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap().broker(id).unwrap().address.clone();
-    cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap();
+    cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap();
 
     embedded.set_advertised_address(1, "kafka", 9092);
     cluster.request_refresh();
     let moved = |view: &ClusterView| view.broker(id).is_some_and(|broker| broker.address.host() == "kafka");
     cluster.wait_for_view(after(5), moved).await.unwrap();
-    let said = cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap_err().to_string();
+    let said = cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap_err().to_string();
     assert!(said.starts_with("bootstrap answered, but broker 1 advertises kafka:9092: cannot connect"), "{said}");
 
     embedded.set_advertised_address(1, first.host(), first.port());
     cluster.request_refresh();
     cluster.wait_for_view(after(60), |view| !moved(view)).await.unwrap();
-    cluster.call(id, Lane::Control, &any_request(0), after(5)).await.unwrap();
+    cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,12 +177,12 @@ async fn requests_keep_their_order_while_their_broker_leaves_and_comes_back() {
     let call = |number: i32| {
         let (cluster, done) = (cluster.clone(), std::sync::Arc::clone(&done));
         tokio::spawn(async move {
-            cluster.call(BrokerId(2), Lane::Control, &any_request(0), after(60)).await.unwrap();
+            cluster.call_with(BrokerId(2), Lane::Control, after(60), any_request).await.unwrap();
             done.lock().unwrap().push(number);
         })
     };
     // The first fails to connect, and the next one then waits for the backoff.
-    assert!(cluster.call(BrokerId(2), Lane::Control, &any_request(0), after(60)).await.is_err());
+    assert!(cluster.call_with(BrokerId(2), Lane::Control, after(60), any_request).await.is_err());
     let first = call(1);
     tokio::task::yield_now().await;
     cluster.request_refresh();
@@ -204,7 +204,7 @@ async fn lanes_close_with_their_handle() {
     let _want = cluster.want(topics(&["t"]));
     cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
     let lanes = cluster.lanes();
-    cluster.call(BrokerId(1), Lane::Fetch(lanes.id()), &any_request(0), after(5)).await.unwrap();
+    cluster.call_with(BrokerId(1), Lane::Fetch(lanes.id()), after(5), any_request).await.unwrap();
     let open = cluster.pool_counts().open;
     drop(lanes);
     assert_eq!(cluster.pool_counts().open, open - 1);

@@ -93,6 +93,7 @@ impl ClusterView {
         self.topic(&partition.topic)?.partition(partition.partition)
     }
 
+    #[cfg(test)]
     pub(crate) fn leader(&self, partition: &TopicPartition) -> Option<BrokerId> {
         self.partition(partition)?.leader
     }

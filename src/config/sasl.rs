@@ -27,7 +27,12 @@ pub struct Sasl(pub(crate) Mechanism);
 #[derive(Clone, Debug)]
 pub(crate) enum Mechanism {
     Plain(Credentials),
-    Scram { hash: ScramHash, credentials: Credentials, is_token: bool },
+    #[cfg_attr(not(feature = "scram"), allow(dead_code, reason = "the mechanism is not built in"))]
+    Scram {
+        hash: ScramHash,
+        credentials: Credentials,
+        is_token: bool,
+    },
     OAuthBearer(TokenOrigin),
     Custom(Arc<dyn SaslMechanism>),
 }

@@ -25,7 +25,7 @@ pub(crate) struct Core {
     /// The consumer's tasks: they end with it.
     pub(crate) runtime: Runtime,
     pub(crate) config: ConsumerConfig,
-    pub(crate) lanes: LaneGuard,
+    pub(crate) _lanes: LaneGuard,
     /// The part in a group, if there is a `group.id`.
     pub(crate) group: Option<Group>,
 }

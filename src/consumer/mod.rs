@@ -78,7 +78,7 @@ impl Consumer {
             Some(_) => Some(Group::start(&shared, cluster, &runtime, Lane::Group(lanes.id()), &config)?),
             None => None,
         };
-        let core = Core { shared, cluster: cluster.clone(), runtime, config, lanes, group };
+        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group };
         Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
     }
 

@@ -104,7 +104,7 @@ impl Receiver {
         let coop = ready!(tokio::task::coop::poll_proceed(context));
         let (lease, piece) = ready!(self.shared.poll_piece(context))?;
         coop.made_progress();
-        let Piece { content, start, next, .. } = piece;
+        let Piece { content, start, next } = piece;
         let (batch, records) = match content {
             Content::Fetched(batch) => match batch.decode(&self.shared.decode) {
                 Ok(records) => (batch, records),
@@ -173,9 +173,8 @@ impl Receiver {
 
     fn put_back(&mut self) {
         if let Some(hand) = self.hand.take() {
-            let leader_epoch = hand.batch.leader_epoch();
             let content = Content::Decoded { batch: hand.batch, records: hand.records };
-            let piece = Piece { content, start: hand.position, next: hand.next, leader_epoch };
+            let piece = Piece { content, start: hand.position, next: hand.next };
             self.shared.put_back(&hand.lease, piece);
         }
     }

@@ -32,7 +32,6 @@ pub(crate) enum Interest {
 /// A regular expression that a whole topic name must match.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    text: Arc<str>,
     regex: regex_lite::Regex,
 }
 
@@ -40,11 +39,7 @@ impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self> {
         let regex = regex_lite::Regex::new(&format!("^(?:{text})$"))
             .map_err(|error| Error::config(format!("the pattern {text:?} is no regular expression: {error}")))?;
-        Ok(Self { text: text.into(), regex })
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+        Ok(Self { regex })
     }
 
     pub(crate) fn matches(&self, topic: &str) -> bool {
@@ -76,7 +71,6 @@ pub(crate) struct Standing {
 pub(crate) struct Subscription {
     interest: Interest,
     interest_version: u64,
-    assignment_version: u64,
     entries: BTreeMap<TopicPartition, Entry>,
     changed: BTreeSet<TopicPartition>,
     next_lease: u64,
@@ -106,7 +100,6 @@ impl Subscription {
         Self {
             interest: Interest::Nothing,
             interest_version: 0,
-            assignment_version: 0,
             entries: BTreeMap::new(),
             changed: BTreeSet::new(),
             next_lease: 0,
@@ -243,7 +236,6 @@ impl Subscription {
             if let Some(entry) = self.entries.remove(partition) {
                 entry.lease.set_delivery(Delivery::Ended);
                 self.changed.insert(partition.clone());
-                self.assignment_version += 1;
             }
         }
     }
@@ -491,11 +483,6 @@ impl Subscription {
         self.interest_version
     }
 
-    /// Rises whenever a partition comes or goes.
-    pub(crate) fn assignment_version(&self) -> u64 {
-        self.assignment_version
-    }
-
     pub(crate) fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
         self.entries.keys()
     }
@@ -509,6 +496,7 @@ impl Subscription {
     }
 
     /// The lease of an assigned partition.
+    #[cfg(test)]
     pub(crate) fn lease(&self, partition: &TopicPartition) -> Option<&Arc<Lease>> {
         self.entries.get(partition).map(|entry| &entry.lease)
     }
@@ -554,7 +542,6 @@ impl Subscription {
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
-        self.assignment_version += 1;
     }
 
     fn new_lease(&mut self, partition: &TopicPartition) -> Arc<Lease> {

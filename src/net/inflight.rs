@@ -63,6 +63,7 @@ impl<W> Inflight<W> {
         self.queue.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }

@@ -50,11 +50,6 @@ impl Memory {
         let closed = |_| Error::new(ErrorKind::Closed, "the producer is closed");
         Arc::clone(&self.free).acquire_many_owned(bytes).await.map(Reservation).map_err(closed)
     }
-
-    /// Ends all waiting: nobody gets any more.
-    pub(super) fn close(&self) {
-        self.free.close();
-    }
 }
 
 impl Reservation {

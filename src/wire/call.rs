@@ -78,6 +78,7 @@ fn is_unsupported_version(frame: &[u8]) -> bool {
 const UNSUPPORTED_VERSION: ErrorCode = ErrorCode(35);
 
 /// Writes data with its version in front.
+#[cfg(test)]
 pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, EncodeError> {
     let mut to = Writer::new(D::NAME, version, false);
     to.i16(version);

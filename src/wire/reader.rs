@@ -329,10 +329,12 @@ impl DecodeError {
     }
 
     /// Where in the frame it was noticed.
+    #[cfg(test)]
     pub(crate) fn offset(&self) -> usize {
         self.0.offset
     }
 
+    #[cfg(test)]
     pub(crate) fn reason(&self) -> DecodeReason {
         self.0.reason
     }

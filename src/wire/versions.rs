@@ -44,11 +44,13 @@ impl ApiVersions {
         self.ranges.get(&api.key()).map(|&(oldest, newest)| oldest..=newest)
     }
 
+    #[allow(dead_code, reason = "transactions will choose their protocol by it (KIP-890)")]
     pub(crate) fn features(&self) -> &Features {
         &self.features
     }
 }
 
+#[allow(dead_code, reason = "transactions will choose their protocol by it (KIP-890)")]
 impl Features {
     pub(crate) fn epoch(&self) -> Option<i64> {
         self.epoch

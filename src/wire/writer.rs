@@ -69,6 +69,7 @@ impl Writer {
     }
 
     /// Ends a message that stands alone, such as the metadata of a group member.
+    #[cfg(test)]
     pub(crate) fn into_bytes(self) -> Bytes {
         debug_assert!(self.spliced.is_empty(), "only requests carry records");
         self.buffer.freeze()

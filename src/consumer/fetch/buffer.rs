@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::consumer::position::{Delivery, Lease, LeaseId};
 use crate::error::Error;
-use crate::ids::{LeaderEpoch, Offset};
+use crate::ids::Offset;
 use crate::wire::batch::{Batch, Records};
 
 /// The next thing a partition has for the application.
@@ -23,8 +23,6 @@ pub(crate) struct Piece {
     pub(crate) start: Offset,
     /// Where the partition stands after it: behind its last record and all that is skipped after that.
     pub(crate) next: Offset,
-    /// The leader epoch that the batch was written in.
-    pub(crate) leader_epoch: Option<LeaderEpoch>,
 }
 
 /// What a [`Piece`] holds.
@@ -275,6 +273,7 @@ impl Buffer {
     }
 
     /// The bytes held, decompressed where they are.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.held
     }

@@ -68,14 +68,14 @@ impl Intake {
             Some(last) if !is_admitted => last.next = next,
             _ => {
                 let content = if is_admitted { Content::Fetched(batch) } else { Content::Skipped };
-                self.pieces.push(Piece { content, start, next, leader_epoch });
+                self.pieces.push(Piece { content, start, next });
             }
         }
     }
 
     fn fail(&mut self, error: Error) {
         let at: Offset = self.next.offset;
-        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: at, next: at, leader_epoch: None });
+        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: at, next: at });
         self.failure = Some(error);
     }
 }

@@ -65,9 +65,6 @@ pub(crate) struct Fetched {
 pub(crate) struct FetchedPartition {
     pub(crate) partition: TopicPartition,
     pub(crate) error: Option<ErrorCode>,
-    pub(crate) high_watermark: Option<Offset>,
-    pub(crate) last_stable: Option<Offset>,
-    pub(crate) log_start: Option<Offset>,
     /// Where the log parted from what was read.
     pub(crate) diverging: Option<Position>,
     /// A replica that is nearer (KIP-392).
@@ -165,9 +162,6 @@ fn fetched_partition(partition: TopicPartition, data: &PartitionData<'_>, frame:
     FetchedPartition {
         partition,
         error: ErrorCode::check(data.error_code).err(),
-        high_watermark: known_offset(data.high_watermark),
-        last_stable: known_offset(data.last_stable_offset),
-        log_start: known_offset(data.log_start_offset),
         diverging: known_offset(data.diverging_epoch.end_offset)
             .map(|offset| Position { offset, leader_epoch: known_epoch(data.diverging_epoch.epoch) }),
         preferred: (data.preferred_read_replica >= 0).then_some(BrokerId(data.preferred_read_replica)),

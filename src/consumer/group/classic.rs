@@ -129,7 +129,7 @@ enum State {
         members: Vec<Member>,
         skips_assignment: bool,
     },
-    Syncing(Assignor),
+    Syncing,
     Stable,
     /// For good.
     Failed,
@@ -282,7 +282,7 @@ impl Classic {
 
     /// The bytes of what the member shall own.
     pub(crate) fn handle_synced(&mut self, attempt: Attempt, outcome: Result<Vec<u8>>, now: Instant) {
-        if attempt != self.attempt || !matches!(self.state, State::Syncing(_)) {
+        if attempt != self.attempt || !matches!(self.state, State::Syncing) {
             return;
         }
         match outcome.and_then(|bytes| Assignment::decode(&bytes)) {
@@ -388,7 +388,7 @@ impl Classic {
 
     /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's it would not.
     pub(crate) fn can_commit(&self) -> bool {
-        self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing(_))
+        self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing)
     }
 }
 

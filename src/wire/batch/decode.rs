@@ -32,6 +32,7 @@ impl Batches {
     }
 
     /// How many bytes are still to be read; after the end, the length of the batch that was cut off.
+    #[cfg(test)]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }

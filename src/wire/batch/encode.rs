@@ -122,11 +122,6 @@ impl RecordsBuilder {
         self.count == 0
     }
 
-    /// How many bytes of memory the batch holds.
-    pub(crate) fn capacity(&self) -> usize {
-        self.records.capacity()
-    }
-
     /// Ends the batch and compresses it.
     ///
     /// A batch that compression does not make smaller stays uncompressed.

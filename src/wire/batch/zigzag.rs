@@ -25,7 +25,7 @@ pub(super) fn code_len(code: u64) -> usize {
 }
 
 /// How many bytes a number takes.
-#[inline]
+#[cfg(test)]
 pub(super) fn len(value: i64) -> usize {
     code_len(zigzag(value))
 }

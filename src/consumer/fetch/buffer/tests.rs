@@ -31,7 +31,7 @@ fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
 fn piece(offset: i64, count: u32, compression: Compression) -> Piece {
     let batch = batch(offset, count, compression);
     let next = batch.next_offset();
-    Piece { content: Content::Fetched(batch), start: Offset(offset), next, leader_epoch: None }
+    Piece { content: Content::Fetched(batch), start: Offset(offset), next }
 }
 
 fn plain(offset: i64) -> Piece {
@@ -149,7 +149,7 @@ fn paused_partitions_do_not_starve_others() {
 fn skipped_batches_join_the_piece_before_them() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
-    let skipped = |start, next| Piece { content: Content::Skipped, start: Offset(start), next: Offset(next), leader_epoch: None };
+    let skipped = |start, next| Piece { content: Content::Skipped, start: Offset(start), next: Offset(next) };
     buffer.push(&one, plain(0));
     buffer.push(&one, skipped(1, 9));
     let (_, piece) = buffer.pop().unwrap();

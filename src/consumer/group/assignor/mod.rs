@@ -44,10 +44,6 @@ pub(crate) struct Held {
 }
 
 impl Assignor {
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Range, Self::RoundRobin, Self::Sticky, Self::CooperativeSticky].into_iter().find(|it| it.name() == name)
-    }
-
     /// Whether a member keeps what it owns during a rebalance (KIP-429).
     pub(crate) fn is_cooperative(self) -> bool {
         self == Self::CooperativeSticky

@@ -81,7 +81,7 @@ impl Classic {
     }
 
     pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>) {
-        self.state = State::Syncing(strategy);
+        self.state = State::Syncing;
         let (attempt, identity) = (self.attempt, self.identity.clone());
         self.actions.push_back(Action::Sync { attempt, identity, protocol: strategy.name(), assignments });
     }
@@ -176,7 +176,7 @@ impl Classic {
                 self.failures += 1;
                 self.prepare(reason, now);
             }
-            State::Stable | State::Describing { .. } | State::Syncing(_) | State::Waiting(_) => self.prepare(reason, now),
+            State::Stable | State::Describing { .. } | State::Syncing | State::Waiting(_) => self.prepare(reason, now),
         }
     }
 

@@ -26,10 +26,6 @@ impl Samples {
         Self { random: Random::new(seed), elements: 300 }
     }
 
-    pub(in crate::wire::messages) fn random(&mut self) -> &mut Random {
-        &mut self.random
-    }
-
     pub(in crate::wire::messages) fn bool(&mut self) -> bool {
         self.random.below(2) == 1
     }
