@@ -76,7 +76,7 @@ pub(crate) struct FetchedPartition {
 /// Makes one fetch.
 ///
 /// # Errors
-/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
 pub(crate) async fn fetch(
     cluster: &Cluster,
     lane: Lane,
@@ -200,7 +200,7 @@ pub(crate) enum Answer {
 /// Asks what [`super::lookup`] planned; the answers are in no order.
 ///
 /// # Errors
-/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
 pub(crate) async fn ask(
     cluster: &Cluster,
     ask: &Ask,
@@ -239,7 +239,7 @@ fn time_of(to: ResetTo, now: Timestamp) -> i64 {
 /// Asks a leader for offsets by time.
 ///
 /// # Errors
-/// As [`Cluster::call`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
 pub(crate) async fn list_offsets(
     cluster: &Cluster,
     broker: BrokerId,
