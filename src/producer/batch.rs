@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::accumulator::BatchId;
+use super::buffers::Buffers;
 use super::delivery::{Outcome, Promise};
 use super::inbox::{Event, Inbox};
 use super::memory::{Memory, Reservation};
@@ -27,6 +28,7 @@ use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) memory: Memory,
+    pub(super) buffers: Buffers,
     pub(super) inbox: Inbox,
     pub(super) wall_clock: WallClock,
     /// `batch.size`, in bytes before compression.
@@ -34,6 +36,8 @@ pub(super) struct Feed {
     /// A record with more bytes of key and value does not wait for company.
     pub(super) small_record: usize,
     pub(super) births: AtomicU64,
+    /// With more batches of a partition without a verdict, one is sure to wait for others to end before a new one can be sent.
+    pub(super) backlog: u32,
 }
 
 /// One partition as senders see it.
@@ -174,6 +178,11 @@ impl Slot {
         }
     }
 
+    /// Tells the sender task of a batch; wakes it unless the batch has to wait for others, whose end will.
+    fn tell(&self, feed: &Feed, event: Event) {
+        feed.inbox.push_and_tell(event, || self.queued() <= feed.backlog);
+    }
+
     /// How many batches have no verdict yet.
     pub(super) fn queued(&self) -> u32 {
         self.queued.load(Ordering::Relaxed)
@@ -181,7 +190,14 @@ impl Slot {
 
     /// A batch has its verdict.
     pub(super) fn resolved(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
+        let before = self.queued.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a batch was resolved twice");
+    }
+
+    /// A batch has become several, each of which will have its verdict.
+    pub(super) fn divided(&self, parts: usize) {
+        let more = u32::try_from(parts.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.queued.fetch_add(more, Ordering::Relaxed);
     }
 
     #[inline]
@@ -226,7 +242,7 @@ impl Slot {
             }
             if let Some(full) = open.batch.take() {
                 open.last_len = full.records.len();
-                feed.inbox.push(Event::Closed { partition: self.index, batch: Box::new(full.close()) });
+                self.tell(feed, Event::Closed { partition: self.index, batch: Box::new(full.close()) });
             }
         }
         if is_unkeyed && open.unkeyed >= feed.batch_size {
@@ -247,11 +263,11 @@ impl Slot {
         let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
         let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());
-        let records = RecordsBuilder::with_capacity(memory.bytes().saturating_sub(HEADER_LEN));
+        let records = RecordsBuilder::in_buffer(feed.buffers.take(memory.bytes()));
         let room = memory.bytes();
         open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
-        feed.inbox.push(Event::Opened { partition: self.index, batch: id });
+        self.tell(feed, Event::Opened { partition: self.index, batch: id });
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl Shared {
         let topic = self.topic(&known, first)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, first);
         let fits = |record: &&Record<'_>| {
-            record.topic == first.topic
+            (std::ptr::eq(record.topic, first.topic) || record.topic == first.topic)
                 && self.check_size(record).is_ok()
                 && topic.choose(&self.config, record) == (partition, is_unkeyed)
         };

@@ -4,10 +4,12 @@
 //! batch is gone, by dropping its [`Reservation`]: exactly once, whatever became of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
 
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -38,6 +40,27 @@ impl Memory {
     pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         let bytes = u32::try_from(bytes).ok()?;
         Arc::clone(&self.free).try_acquire_many_owned(bytes).ok().map(Reservation)
+    }
+
+    /// Waits for some bytes until there are many, but not longer than until `patience` ends; then for as many as needed.
+    ///
+    /// One who comes back for each batch that is acknowledged is woken as often, and costs a producer at full speed more than its records.
+    ///
+    /// # Cancel safety
+    /// As [`Memory::reserve`].
+    pub(super) async fn reserve_among_many(&self, bytes: usize, patience: Instant) -> Result<Reservation> {
+        let many = MANY.min(self.size / MANY_SHARE);
+        if many > bytes {
+            tokio::select! {
+                biased;
+                reserved = self.reserve(many) => return reserved.map(|mut reserved| {
+                    reserved.shrink_to(bytes);
+                    reserved
+                }),
+                () = runtime::sleep_until(patience) => {}
+            }
+        }
+        self.reserve(bytes).await
     }
 
     /// Waits for some bytes; those who wait are served in order.
@@ -72,9 +95,34 @@ impl Reservation {
     }
 }
 
+/// Some 16 batches of usual size.
+const MANY: usize = 256 * 1024;
+
+/// At most this part of all is many.
+const MANY_SHARE: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_waits_is_woken_when_much_is_free_or_it_took_too_long() {
+        let memory = Memory::new(MANY_SHARE * 100);
+        let mut held = memory.try_reserve(memory.size()).unwrap();
+        let start = runtime::now();
+        let patience = start + std::time::Duration::from_millis(5);
+        let mut waiting = Box::pin(memory.reserve_among_many(10, patience));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        held.shrink_to(held.bytes() - 99);
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "99 are enough for it, and not many");
+        held.shrink_to(held.bytes() - 1);
+        assert_eq!(waiting.await.unwrap().bytes(), 10);
+        assert_eq!((runtime::now(), memory.free()), (start, 100), "the rest is there for whoever comes");
+
+        let _other = memory.try_reserve(90).unwrap();
+        assert_eq!(memory.reserve_among_many(10, patience).await.unwrap().bytes(), 10);
+        assert_eq!(runtime::now(), patience);
+    }
 
     #[test]
     fn what_is_reserved_comes_back_once() {

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 mod accumulator;
 mod adaptive;
 mod batch;
+mod buffers;
 mod config;
 mod delivery;
 mod inbox;
@@ -38,6 +39,7 @@ pub use send_all::Deliveries;
 pub use stats::ProducerStats;
 
 use batch::Feed;
+use buffers::Buffers;
 use inbox::{Event, Inbox};
 use intake::Refusal;
 use memory::Memory;
@@ -49,6 +51,7 @@ use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
+use crate::wire::compress::Codec;
 
 /// Sends records; made by [`Client::producer`](crate::Client::producer). Cheap to clone, and used by any number of tasks at once.
 ///
@@ -98,12 +101,19 @@ impl Producer {
         let runtime = cluster.runtime().child();
         let feed = Feed {
             memory: Memory::new(config.buffer_memory),
+            buffers: Buffers::new(config.batch_size),
             inbox: Inbox::default(),
             wall_clock: cluster.wall_clock().clone(),
             // A batch must leave room in a request, and never wait for more memory than there is.
             batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
             small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
             births: AtomicU64::new(0),
+            backlog: match config.compression.codec() {
+                // The window, and the batch itself.
+                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection).map_or(u32::MAX, |window| window + 1),
+                // Packing can begin while a batch waits.
+                _ => u32::MAX,
+            },
         };
         let shared =
             Arc::new(Shared { config, feed, topics: Topics::default(), changed: Notify::new(), stats: Counters::default() });
@@ -251,7 +261,8 @@ impl Producer {
                 Refusal::NoTopic => self.wait_for_topic(topic).await.map(|()| None),
                 Refusal::NoRoom(bytes) => {
                     shared.feed.inbox.push(Event::Pressed);
-                    shared.feed.memory.reserve(bytes).await.map(Some)
+                    let patience = deadline.min(runtime::now() + PATIENCE_FOR_MEMORY);
+                    shared.feed.memory.reserve_among_many(bytes, patience).await.map(Some)
                 }
                 Refusal::Failed(error) => Err(self.look_again(error)),
             }
@@ -303,6 +314,9 @@ impl Producer {
         }
     }
 }
+
+/// How long a sender waits for more memory than it needs (a guess; at full speed, brokers set as much free in 2 ms).
+const PATIENCE_FOR_MEMORY: Duration = Duration::from_millis(5);
 
 /// What a record to the topic waits for.
 fn refusal_kind(shared: &Shared, topic: &str) -> ErrorKind {

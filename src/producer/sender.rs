@@ -375,8 +375,11 @@ impl Sender {
         if self.due_up_to == self.newest_birth {
             return;
         }
+        // Those born up to then are due already.
+        let first = self.due_up_to.map_or(0, |up_to| up_to.saturating_add(1));
         self.due_up_to = self.newest_birth;
-        let waiting: BTreeSet<_> = self.batches.values().filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
+        let younger = self.batches.range(BatchId::born(first)..).map(|(_, batch)| batch);
+        let waiting: BTreeSet<_> = younger.filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
         for partition in waiting {
             self.look_at(partition);
         }

@@ -321,6 +321,7 @@ impl Task {
             return;
         }
         if let Some(slot) = self.slot(partition) {
+            slot.divided(ids.len());
             debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
@@ -334,8 +335,16 @@ impl Task {
     }
 
     fn resolve(&mut self, partition: PartitionIndex, batch: BatchId, verdict: Verdict) {
+        if let Some(slot) = self.slot(partition) {
+            slot.resolved();
+        }
         let open = self.slot(partition).and_then(|slot| slot.take(batch)).map(|closed| (closed.promise, closed.memory));
-        let held = self.batches.remove(&batch).map(|held| (held.promise, held.memory));
+        let held = self.batches.remove(&batch).map(|held| {
+            if let Some(sealed) = held.records {
+                self.shared.feed.buffers.give(sealed.records);
+            }
+            (held.promise, held.memory)
+        });
         let Some((promise, memory)) = open.or(held) else { return };
         drop(memory);
         match verdict {
@@ -344,9 +353,6 @@ impl Task {
                 self.shared.stats.failed();
                 promise.fail(error, records);
             }
-        }
-        if let Some(slot) = self.slot(partition) {
-            slot.resolved();
         }
     }
 

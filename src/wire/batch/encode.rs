@@ -8,6 +8,7 @@
 
 use bytes::Bytes;
 
+use super::packed::Packed;
 use super::{Attributes, HEADER_LEN, HeaderFields, RecordIter, zigzag};
 use crate::ids::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::record::Header;
@@ -36,24 +37,38 @@ impl RecordsBuilder {
     ///
     /// Nothing is known about the first record yet: its timestamp becomes the base of all others.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self {
-            records: Vec::with_capacity(capacity),
-            count: 0,
-            base_timestamp: Timestamp(NO_TIMESTAMP),
-            max_timestamp: Timestamp(NO_TIMESTAMP),
-        }
+        Self::in_buffer(Vec::with_capacity(capacity))
+    }
+
+    /// An empty batch in an empty buffer, beyond which it grows by doubling.
+    pub(crate) fn in_buffer(records: Vec<u8>) -> Self {
+        debug_assert!(records.is_empty());
+        Self { records, count: 0, base_timestamp: Timestamp(NO_TIMESTAMP), max_timestamp: Timestamp(NO_TIMESTAMP) }
     }
 
     /// Appends a record if the whole batch then takes at most `limit` bytes, its header included and before
     /// compression; returns the record's index, or `None` and leaves the batch as it was.
     #[inline]
     pub(crate) fn append_within(&mut self, limit: usize, record: &RecordFields<'_>) -> Option<u32> {
-        let measured = self.measure(record);
-        let total = self.len().checked_add(measured.total())?;
-        if total > limit || total > MAX_BATCH_LEN {
+        let short = self.short_form(record);
+        let total = short.map_or_else(|| self.encoded_len_of(record), |short| short.total);
+        let len = self.len().checked_add(total)?;
+        if len > limit || len > MAX_BATCH_LEN {
             return None;
         }
-        Some(self.append_measured(&measured, record))
+        let index = self.count;
+        if index == 0 {
+            self.base_timestamp = record.timestamp;
+            self.max_timestamp = record.timestamp;
+        } else if record.timestamp > self.max_timestamp {
+            self.max_timestamp = record.timestamp;
+        }
+        match short {
+            Some(short) => short.put(&mut self.records, record),
+            None => self.append_long(record),
+        }
+        self.count = index + 1;
+        Some(index)
     }
 
     /// Appends a record whatever its size; `None` only beyond what a batch can hold at all (2 GiB).
@@ -62,16 +77,27 @@ impl RecordsBuilder {
         self.append_within(MAX_BATCH_LEN, record)
     }
 
+    /// The usual form: no headers, and nothing that is a megabyte long or a quarter of an hour away.
     #[inline]
-    fn append_measured(&mut self, measured: &Measured, record: &RecordFields<'_>) -> u32 {
-        let index = self.count;
-        if index == 0 {
-            self.base_timestamp = record.timestamp;
-            self.max_timestamp = record.timestamp;
-        } else if record.timestamp > self.max_timestamp {
-            self.max_timestamp = record.timestamp;
+    fn short_form(&self, record: &RecordFields<'_>) -> Option<ShortForm> {
+        let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
+        let timestamp_code = self.timestamp_code(record);
+        let is_long = (key_len | value_len) >= SHORT_LEN || self.count >= SHORT_COUNT || timestamp_code >= Packed::CODES;
+        if is_long || !record.headers.is_empty() {
+            return None;
         }
-        self.count = index + 1;
+        let index_code = zigzag::zigzag(i64::from(self.count));
+        let front = Packed::default().zero().code(timestamp_code).code(index_code).code(nullable_code(record.key));
+        let value = Packed::default().code(nullable_code(record.value));
+        let (front, behind_key) = if key_len == 0 { (front.then(value), Packed::default()) } else { (front, value) };
+        let body = front.len() + key_len + behind_key.len() + value_len + 1;
+        let front = Packed::default().code(length_code(body)).then(front);
+        Some(ShortForm { total: front.len() + key_len + behind_key.len() + value_len + 1, front, behind_key })
+    }
+
+    #[cold]
+    fn append_long(&mut self, record: &RecordFields<'_>) {
+        let measured = self.measure(record);
         let to = &mut self.records;
         to.reserve(measured.total());
         zigzag::put_code(to, measured.body_code);
@@ -80,12 +106,14 @@ impl RecordsBuilder {
         zigzag::put_code(to, measured.index_code);
         put_nullable(to, record.key);
         put_nullable(to, record.value);
-        if record.headers.is_empty() {
-            to.push(0);
-        } else {
-            put_headers(to, record.headers);
-        }
-        index
+        put_headers(to, record.headers);
+    }
+
+    /// An empty batch takes its base from the record.
+    #[inline]
+    fn timestamp_code(&self, record: &RecordFields<'_>) -> u64 {
+        let delta = if self.count == 0 { 0 } else { record.timestamp.0.wrapping_sub(self.base_timestamp.0) };
+        zigzag::zigzag(delta)
     }
 
     /// How many bytes the batch would grow by with this record.
@@ -93,11 +121,8 @@ impl RecordsBuilder {
         self.measure(record).total()
     }
 
-    #[inline]
     fn measure(&self, record: &RecordFields<'_>) -> Measured {
-        // An empty batch takes its base from this record.
-        let delta = if self.count == 0 { 0 } else { record.timestamp.0.wrapping_sub(self.base_timestamp.0) };
-        let timestamp_code = zigzag::zigzag(delta);
+        let timestamp_code = self.timestamp_code(record);
         let index_code = zigzag::zigzag(i64::from(self.count));
         let headers = if record.headers.is_empty() { 1 } else { headers_len(record.headers) };
         // One byte is the attributes.
@@ -139,6 +164,30 @@ impl RecordsBuilder {
         };
         let Self { count, base_timestamp, max_timestamp, .. } = self;
         Ok(SealedRecords { records, codec, count, uncompressed_len, base_timestamp, max_timestamp })
+    }
+}
+
+/// A record without headers, but for key and value.
+#[derive(Clone, Copy)]
+struct ShortForm {
+    /// All up to the key; the length of the value, too, if there is no key.
+    front: Packed,
+    behind_key: Packed,
+    total: usize,
+}
+
+impl ShortForm {
+    #[inline]
+    fn put(&self, to: &mut Vec<u8>, record: &RecordFields<'_>) {
+        to.reserve(self.total + Packed::ROOM);
+        self.front.put(to);
+        if let Some(key) = record.key.filter(|key| !key.is_empty()) {
+            to.extend_from_slice(key);
+            self.behind_key.put(to);
+        }
+        to.extend_from_slice(record.value.unwrap_or_default());
+        // No headers.
+        to.push(0);
     }
 }
 
@@ -247,6 +296,12 @@ impl BatchHeader {
     }
 }
 
+/// Shorter keys and values have codes that fit [`Packed`], and so has a record of both.
+const SHORT_LEN: usize = 1 << 18;
+
+/// Records of a batch whose indexes fit [`Packed`].
+const SHORT_COUNT: u32 = 1 << 20;
+
 /// A batch's length field counts from byte 12 and is an `i32`.
 const MAX_BATCH_LEN: usize = 0x7fff_ffff;
 
@@ -257,6 +312,12 @@ const NO_TIMESTAMP: i64 = -1;
 #[inline]
 fn length_code(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(2)
+}
+
+/// The zigzag code of a length, or of the -1 that stands for null.
+#[inline]
+fn nullable_code(bytes: Option<&[u8]>) -> u64 {
+    bytes.map_or(u64::from(NULL), |bytes| length_code(bytes.len()))
 }
 
 #[inline]
@@ -273,7 +334,6 @@ fn headers_len(headers: &[Header<'_>]) -> usize {
     })
 }
 
-#[inline]
 fn put_nullable(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
         Some(bytes) => {

@@ -17,6 +17,7 @@ use crate::wire::compress::{Codec, CodecError};
 mod decode;
 mod encode;
 mod legacy;
+mod packed;
 mod zigzag;
 
 pub(crate) use decode::{Batch, Batches, ControlMarker, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records};

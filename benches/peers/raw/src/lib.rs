@@ -1,0 +1,105 @@
+//! The few requests that the two programs below every client need, written and read by hand.
+
+use perf_common::die;
+use std::io::Read;
+use std::net::TcpStream;
+
+pub fn varint(out: &mut Vec<u8>, v: i64) {
+    let mut z = ((v << 1) ^ (v >> 63)) as u64;
+    while z >= 0x80 {
+        out.push(z as u8 | 0x80);
+        z >>= 7;
+    }
+    out.push(z as u8);
+}
+
+pub fn string(out: &mut Vec<u8>, s: &str) {
+    out.extend((s.len() as i16).to_be_bytes());
+    out.extend(s.as_bytes());
+}
+
+pub fn framed(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
+    let mut f = Vec::with_capacity(body.len() + 32);
+    f.extend([0; 4]);
+    f.extend(key.to_be_bytes());
+    f.extend(version.to_be_bytes());
+    f.extend(1i32.to_be_bytes());
+    string(&mut f, "raw");
+    f.extend(body);
+    let n = f.len() as i32 - 4;
+    f[..4].copy_from_slice(&n.to_be_bytes());
+    f
+}
+
+pub fn frame(s: &mut TcpStream, buf: &mut Vec<u8>) {
+    let mut n = [0; 4];
+    s.read_exact(&mut n).unwrap_or_else(|e| die(&e.to_string()));
+    buf.resize(i32::from_be_bytes(n) as usize, 0);
+    s.read_exact(buf).unwrap_or_else(|e| die(&e.to_string()));
+}
+
+pub fn i16_at(b: &[u8], o: usize) -> i16 {
+    i16::from_be_bytes(b[o..o + 2].try_into().unwrap())
+}
+pub fn i32_at(b: &[u8], o: usize) -> i32 {
+    i32::from_be_bytes(b[o..o + 4].try_into().unwrap())
+}
+pub fn i64_at(b: &[u8], o: usize) -> i64 {
+    i64::from_be_bytes(b[o..o + 8].try_into().unwrap())
+}
+
+/// The partitions of a Produce v3 answer that failed.
+pub fn failures(b: &[u8]) -> u64 {
+    let mut o = 8;
+    o += 2 + i16_at(b, o) as usize;
+    let n = i32_at(b, o) as usize;
+    (0..n).filter(|i| i16_at(b, o + 4 + i * 22 + 4) != 0).count() as u64
+}
+
+/// Fetch v4 of every partition, from the offsets `at`.
+pub fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
+    let mut b = Vec::new();
+    b.extend((-1i32).to_be_bytes());
+    b.extend(500i32.to_be_bytes());
+    b.extend(1i32.to_be_bytes());
+    b.extend(52_428_800i32.to_be_bytes());
+    b.push(0);
+    b.extend(1i32.to_be_bytes());
+    string(&mut b, topic);
+    b.extend((at.len() as i32).to_be_bytes());
+    for (p, o) in at.iter().enumerate() {
+        b.extend((p as i32).to_be_bytes());
+        b.extend(o.to_be_bytes());
+        b.extend(1_048_576i32.to_be_bytes());
+    }
+    framed(1, 4, &b)
+}
+
+/// Calls `each` with every whole batch of a Fetch v4 answer: partition, base offset, last offset delta, batch.
+pub fn batches(buf: &[u8], mut each: impl FnMut(usize, i64, i64, &[u8])) {
+    let mut o = 12;
+    o += 2 + i16_at(buf, o) as usize;
+    let n = i32_at(buf, o);
+    o += 4;
+    for _ in 0..n {
+        let p = i32_at(buf, o) as usize;
+        if i16_at(buf, o + 4) != 0 {
+            die(&format!("fetch error {}", i16_at(buf, o + 4)));
+        }
+        let aborted = i32_at(buf, o + 22).max(0) as usize;
+        o += 26 + aborted * 16;
+        let len = i32_at(buf, o).max(0) as usize;
+        o += 4;
+        let records = &buf[o..o + len];
+        o += len;
+        let mut b = 0;
+        while b + 61 <= len {
+            let size = i32_at(records, b + 8) as usize + 12;
+            if b + size > len {
+                break;
+            }
+            each(p, i64_at(records, b), i64::from(i32_at(records, b + 23)), &records[b..b + size]);
+            b += size;
+        }
+    }
+}
