@@ -43,6 +43,10 @@ pub(crate) struct Fetcher {
     view: Arc<ClusterView>,
     topics: InterestGuard,
     wanted_topics: Topics,
+    /// What the application subscribed to when it was looked at last.
+    subscribed: Topics,
+    /// Partitions have come or gone since `wanted_topics` was made up.
+    has_other_leases: bool,
     refresh: Refresh,
     /// Errors that the application was told, so that it is told once.
     told: BTreeSet<(LeaseId, ErrorCode)>,
@@ -95,6 +99,8 @@ impl Fetcher {
             view: cluster.view(),
             topics: cluster.want(Topics::default()),
             wanted_topics: Topics::default(),
+            subscribed: Topics { auto_create: config.allow_auto_create_topics, ..Topics::default() },
+            has_other_leases: false,
             refresh: Refresh { backoff, random: cluster.random(), failures: 0, due: None },
             told: BTreeSet::new(),
             told_stopped: BTreeSet::new(),
@@ -157,13 +163,25 @@ impl Fetcher {
 
     /// Has metadata known of what is assigned or subscribed.
     fn follow_interest(&mut self) {
-        let (mut topics, all) = self.shared.read(|subscription| match subscription.interest() {
-            Interest::Topics(topics) => (topics.clone(), false),
-            Interest::Pattern(_) => (BTreeSet::new(), true),
-            Interest::Nothing | Interest::Manual => (BTreeSet::new(), false),
+        let known = &self.subscribed;
+        let other = self.shared.read(|subscription| {
+            let (topics, all) = match subscription.interest() {
+                Interest::Topics(topics) => (Some(topics), false),
+                Interest::Pattern(_) => (None, true),
+                Interest::Nothing | Interest::Manual => (None, false),
+            };
+            let is_known = all == known.all && topics.map_or(known.topics.is_empty(), |topics| *topics == known.topics);
+            (!is_known).then(|| Topics { topics: topics.cloned().unwrap_or_default(), all, auto_create: self.auto_create })
         });
-        topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
-        let wanted = Topics { topics, all, auto_create: self.auto_create };
+        let has_other_leases = std::mem::take(&mut self.has_other_leases);
+        if other.is_none() && !has_other_leases {
+            return;
+        }
+        if let Some(other) = other {
+            self.subscribed = other;
+        }
+        let mut wanted = self.subscribed.clone();
+        wanted.topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
         if wanted != self.wanted_topics {
             self.topics.set(wanted.clone());
             self.wanted_topics = wanted;
@@ -188,12 +206,14 @@ impl Fetcher {
     fn look_at(&mut self, partition: &TopicPartition, now: Instant) {
         let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) else {
             if let Some(ended) = self.leases.remove(partition) {
+                self.has_other_leases = true;
                 self.end(&ended);
             }
             self.leave(partition);
             return;
         };
         let before = self.leases.insert(partition.clone(), Arc::clone(&standing.lease));
+        self.has_other_leases |= before.is_none();
         if let Some(before) = before.filter(|before| before.id() != standing.lease.id()) {
             self.end(&before);
         }
