@@ -114,14 +114,11 @@ fn topic(topic: &MetadataResponseTopic<'_>) -> Option<Topic> {
 }
 
 fn partition(partition: &MetadataResponsePartition) -> Partition {
-    let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
     Partition {
         id: PartitionId(partition.partition_index),
         leader: known_broker(partition.leader_id),
         leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
-        replicas: brokers(&partition.replica_nodes),
-        in_sync: brokers(&partition.isr_nodes),
-        offline: brokers(&partition.offline_replicas),
+        replicas: partition.replica_nodes.iter().copied().map(BrokerId).collect(),
         error: ErrorCode::check(partition.error_code).err(),
     }
 }

@@ -46,8 +46,6 @@ pub(crate) struct Partition {
     pub(crate) leader: Option<BrokerId>,
     pub(crate) leader_epoch: Option<LeaderEpoch>,
     pub(crate) replicas: Box<[BrokerId]>,
-    pub(crate) in_sync: Box<[BrokerId]>,
-    pub(crate) offline: Box<[BrokerId]>,
     pub(crate) error: Option<ErrorCode>,
 }
 
@@ -174,8 +172,6 @@ pub(crate) mod tests {
             leader: (leader >= 0).then_some(BrokerId(leader)),
             leader_epoch: Some(LeaderEpoch(epoch)),
             replicas: [BrokerId(leader)].into(),
-            in_sync: [BrokerId(leader)].into(),
-            offline: [].into(),
             error: None,
         }
     }
