@@ -8,7 +8,9 @@ from matrix import CELLS, CLIENTS, KAVKA, cannot, fewer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
-TARGET = os.environ.get("PEERS_TARGET", os.path.join(HERE, "target"))
+TARGET = os.path.abspath(os.environ.get("PEERS_TARGET", os.path.join(HERE, "target")))
+# Another build of examples/perf than the one made here.
+PERF = os.environ.get("PEERS_KAVKA", os.path.join(TARGET, "kavka", "release", "examples", "perf"))
 HEAP = os.environ.get("PEERS_JAVA_HEAP", "512m")
 TIMEOUT = int(os.environ.get("PEERS_TIMEOUT", "90"))
 RUST = ["rdkafka", "kacrab", "barnabas", "krafka", "rskafka", "confluent"]
@@ -28,7 +30,7 @@ def command(client, mode):
         api = [] if client == "kavka" else ["--batch-api"]
         if mode == "consume":
             api = ["--records-api", "recv" if client == "kavka" else "batch"]
-        return [os.path.join(TARGET, "kavka", "release", "examples", "perf"), mode] + api
+        return [PERF, mode] + api
     if client == "java":
         return ["java", f"-Xms{HEAP}", f"-Xmx{HEAP}", "-cp", os.path.join(TARGET, "java") + ":" + classpath(), "Perf", mode]
     if client == "franz-go":
@@ -136,7 +138,7 @@ def run(options):
     cells = options.cells.split(",") if options.cells else list(CELLS)
     admin = Admin(options.bootstrap_server)
     os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
-    run_id, made = int(time.time()), 0
+    run_id, made, wrong = int(time.time()), 0, []
     with open(options.out, "a") as out:
         for name in cells:
             cell = CELLS[name]
@@ -169,12 +171,16 @@ def run(options):
                         dead.add(client)
                     out.write(json.dumps(result) + "\n")
                     out.flush()
+                    if "failed" in result or result["delta"] or result["errors"]:
+                        wrong.append(f"{name} of {client}")
                     short = result.get("failed") or f"{result['records_per_s']:,.0f} rec/s, off by {result['delta']}"
                     print(f"{time.strftime('%H:%M:%S')} {name} #{repeat} {client}: {short}", file=sys.stderr, flush=True)
             if is_produce:
                 time.sleep(1.5)
             else:
                 admin.ask(f"delete {filled}")
+    if options.strict and wrong:
+        sys.exit("not all records arrived: " + ", ".join(wrong))
 
 
 def write(files, docs):
@@ -208,17 +214,18 @@ def main():
         runner.add_argument("--client", help="a,b: only these (default: all)")
         runner.add_argument("--cells", help="produce,consume-lz4: only these (default: all)")
         runner.add_argument("--repeat", type=int, default=5)
+        runner.add_argument("--strict", action="store_true", help="fails unless every client did what it was told")
         runner.add_argument("--scale", type=float, default=1.0, help="multiplies every cell's record count")
         runner.add_argument("--out", default=os.path.join(HERE, "results", time.strftime("%Y%m%d-%H%M%S") + ".jsonl"))
         if name == "run":
-            runner.add_argument("--bootstrap-server", required=True)
+            runner.add_argument("--bootstrap-server", default=os.environ.get("KAVKA_BROKERS"), help="default: $KAVKA_BROKERS")
             runner.add_argument("--broker-pid", type=int, help="adds the broker's CPU to the tables")
     for name in ("table", "write"):
         reader = commands.add_parser(name, help="prints the tables" if name == "table" else "writes them into docs/")
         reader.add_argument("files", nargs="+")
     options = parser.parse_args()
     if options.do == "build":
-        build(set(options.client.split(",")) if options.client else set(CLIENTS))
+        build(set(CLIENTS) if options.client is None else set(options.client.split(",")))
     elif options.do == "run":
         run(options)
     elif options.do == "all":
