@@ -183,6 +183,15 @@ impl Pool {
         slot.connection.is_ready().then(|| slot.connection.load())
     }
 
+    /// The node of the open control lane that has the least to do; one that the cluster has named before a bootstrap address.
+    pub(crate) fn idlest(&self) -> Option<Node> {
+        let lanes = self.lock();
+        let open = lanes.slots.iter().filter(|((_, lane), slot)| *lane == Lane::Control && slot.connection.is_ready());
+        open.map(|((node, _), slot)| (matches!(node, Node::Bootstrap(_)), slot.connection.load(), *node))
+            .min()
+            .map(|(.., node)| node)
+    }
+
     pub(crate) fn mute(&self, node: Node, lane: Lane, duration: Duration) {
         if let Some(slot) = self.lock().slots.get(&(node, lane)) {
             slot.connection.mute(duration);

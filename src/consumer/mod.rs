@@ -18,6 +18,7 @@ mod fetch;
 mod group;
 mod handle;
 mod isolation;
+mod metrics;
 mod offsets;
 mod position;
 mod rebalance;
@@ -78,7 +79,8 @@ impl Consumer {
             Some(_) => Some(Group::start(&shared, cluster, &runtime, Lane::Group(lanes.id()), &config)?),
             None => None,
         };
-        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group };
+        let metrics = metrics::start(&shared, group.as_ref(), cluster, &runtime, &config);
+        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group, metrics };
         Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
     }
 
@@ -160,6 +162,7 @@ impl Consumer {
             Some(group) => group.close(deadline).await,
             None => Ok(()),
         };
+        core.metrics.close(deadline).await;
         core.runtime.cancel();
         tokio::time::timeout_at(deadline.into(), core.runtime.join())
             .await

@@ -22,6 +22,7 @@ pub struct Config {
     pub(super) secured: Vec<Security>,
     pub(super) has_acls: bool,
     pub(super) token_lifetime: Duration,
+    pub(super) receives_metrics: bool,
 }
 
 impl Default for Config {
@@ -40,6 +41,7 @@ impl Default for Config {
             secured: Vec::new(),
             has_acls: false,
             token_lifetime: Duration::from_secs(3600),
+            receives_metrics: false,
         }
     }
 }
@@ -131,6 +133,14 @@ impl Config {
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Gives each node a receiver of clients' metrics (KIP-714), for [`Cluster::received_metrics`](super::Cluster::received_metrics);
+    /// needs `javac`. Default off.
+    #[must_use]
+    pub fn metrics_receiver(mut self) -> Self {
+        self.receives_metrics = true;
         self
     }
 }

@@ -19,6 +19,7 @@
 mod classpath;
 mod config;
 mod error;
+mod metrics;
 mod ports;
 mod process;
 mod properties;
@@ -99,9 +100,12 @@ impl Cluster {
             None => classpath::version_at_home()?.unwrap_or(Version::DEFAULT),
         };
         let resolving = tokio::task::spawn_blocking(move || classpath::resolve(version));
-        let jars = resolving.await.map_err(|_| Error::Config("the search for jars was aborted".into()))??;
+        let mut jars = resolving.await.map_err(|_| Error::Config("the search for jars was aborted".into()))??;
         let folder = new_folder()?;
         let watcher = Some(Watcher::spawn(&folder)?);
+        if config.receives_metrics {
+            jars.broker = metrics::compile(&folder, &jars.broker).await?;
+        }
         let mut nodes = Vec::new();
         for id in 1..=config.nodes {
             let mut ports = ports::of_node(&config.secured).map_err(Error::process(format!("node{id}")))?;

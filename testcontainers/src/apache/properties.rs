@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::config::Config;
 use super::error::{Error, Result};
+use super::metrics;
 use super::security::Security;
 
 pub(super) const HOST: &str = "127.0.0.1";
@@ -106,6 +107,10 @@ pub(super) fn of_node(
         set("delegation.token.secret.key", &"kavka");
     }
     let folder = data.parent().unwrap_or(data);
+    if config.receives_metrics {
+        set("metric.reporters", &metrics::CLASS);
+        set("kavka.metrics.file", &metrics::file(folder, id).display());
+    }
     for security in own.secured.keys() {
         all.extend(security.properties(folder));
     }

@@ -13,6 +13,7 @@ mod groups;
 mod moving;
 mod placement;
 mod size;
+mod telemetry;
 mod topics;
 mod transactions;
 
