@@ -257,7 +257,7 @@ impl Cluster {
     /// A broker that the client is connected to: `last`, or the one with the least to do. None is connected to for this.
     pub(crate) fn connected_node(&self, last: Option<Node>) -> Option<Node> {
         let pool = &self.inner.pool;
-        last.filter(|node| pool.load(*node).is_some()).or_else(|| pool.idlest())
+        last.filter(|node| pool.load(*node, Lane::Control).is_some()).or_else(|| pool.idlest())
     }
 
     /// [`Cluster::call_with`] to a node of [`Cluster::connected_node`].

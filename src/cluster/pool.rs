@@ -22,8 +22,10 @@ use crate::wire::versions::ApiVersions;
 /// Which of the connections to a broker a request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Lane {
-    /// Short requests of the whole client: metadata, coordinators, heartbeats, commits, administration.
+    /// Short requests of the whole client: metadata, coordinators, heartbeats, commits.
     Control,
+    /// Administration of the whole client, part of which takes a broker long: deleting records waits for all replicas.
+    Admin,
     /// Produce requests of one producer.
     Produce(LaneId),
     /// Fetch requests of one consumer.
@@ -176,10 +178,10 @@ impl Pool {
         self.lock().reconnects.get(&node).map(|reconnect| reconnect.last.clone())
     }
 
-    /// How busy the control lane to a node is; `None` if there is no open one.
-    pub(crate) fn load(&self, node: Node) -> Option<usize> {
+    /// How busy a lane to a node is; `None` if there is no open one.
+    pub(crate) fn load(&self, node: Node, lane: Lane) -> Option<usize> {
         let lanes = self.lock();
-        let slot = lanes.slots.get(&(node, Lane::Control))?;
+        let slot = lanes.slots.get(&(node, lane))?;
         slot.connection.is_ready().then(|| slot.connection.load())
     }
 
