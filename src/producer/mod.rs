@@ -323,7 +323,10 @@ impl Producer {
         if kind == ErrorKind::Full {
             return Error::new(kind, "no room in buffer.memory within max.block.ms");
         }
-        let message = format!("the cluster did not describe topic {topic} within max.block.ms");
+        let mut message = format!("the cluster did not describe topic {topic} within max.block.ms");
+        if let Some(code) = self.handle.cluster.view().topic(topic).and_then(|topic| topic.error) {
+            message = format!("{message}: it answers {code}");
+        }
         let error = Error::new(ErrorKind::Timeout, message);
         match self.handle.cluster.watch_failure().borrow().clone() {
             Some(failure) => error.context(&failure).with_source(Arc::new(failure) as Arc<dyn std::error::Error + Send + Sync>),
