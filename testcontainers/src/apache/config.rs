@@ -23,6 +23,7 @@ pub struct Config {
     pub(super) has_acls: bool,
     pub(super) token_lifetime: Duration,
     pub(super) receives_metrics: bool,
+    pub(super) has_dynamic_quorum: bool,
 }
 
 impl Default for Config {
@@ -42,6 +43,7 @@ impl Default for Config {
             has_acls: false,
             token_lifetime: Duration::from_secs(3600),
             receives_metrics: false,
+            has_dynamic_quorum: false,
         }
     }
 }
@@ -141,6 +143,14 @@ impl Config {
     #[must_use]
     pub fn metrics_receiver(mut self) -> Self {
         self.receives_metrics = true;
+        self
+    }
+
+    /// Starts node 1 as the only voter of a quorum whose voters can be changed (KIP-853, Kafka 3.9); the others follow it. Default off: all
+    /// nodes vote, for good.
+    #[must_use]
+    pub fn dynamic_quorum(mut self) -> Self {
+        self.has_dynamic_quorum = true;
         self
     }
 }

@@ -153,6 +153,11 @@ impl Cluster {
         self.join(|ports| ports.internal)
     }
 
+    /// Where a node listens as a controller, on its listener `CONTROLLER`; `None` if there is no such node.
+    pub fn controller_address(&self, node: u16) -> Option<(&'static str, u16)> {
+        self.node(node).ok().map(|node| (HOST, node.ports.controller))
+    }
+
     /// The addresses of all nodes on a secured listener.
     ///
     /// # Errors
@@ -359,6 +364,9 @@ impl Cluster {
                 {
                     command.arg("--add-scram").arg(format!("{mechanism}=[name={user},password={password}]"));
                 }
+            }
+            if config.has_dynamic_quorum {
+                command.arg(if node == 1 { "--standalone" } else { "--no-initial-controllers" });
             }
             if let Some(version) = &config.release_version {
                 command.arg("--release-version").arg(version);

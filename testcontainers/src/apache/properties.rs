@@ -61,12 +61,17 @@ pub(super) fn of_node(
         set("zookeeper.session.timeout.ms", &6000);
         set("listeners", &listeners);
     } else {
-        let voters: Vec<_> =
-            ports.iter().zip(1..).map(|(ports, id): (_, u16)| format!("{id}@{HOST}:{}", ports.controller)).collect();
+        let controllers = ports.iter().zip(1..).map(|(ports, id): (_, u16)| (id, format!("{HOST}:{}", ports.controller)));
         set("process.roles", &"broker,controller");
         set("node.id", &id);
         set("controller.listener.names", &"CONTROLLER");
-        set("controller.quorum.voters", &voters.join(","));
+        if config.has_dynamic_quorum {
+            let all: Vec<_> = controllers.map(|(_, address)| address).collect();
+            set("controller.quorum.bootstrap.servers", &all.join(","));
+        } else {
+            let voters: Vec<_> = controllers.map(|(id, address)| format!("{id}@{address}")).collect();
+            set("controller.quorum.voters", &voters.join(","));
+        }
         set("listeners", &format!("{listeners},CONTROLLER://{HOST}:{}", own.controller));
         // How soon a killed node is taken for dead.
         set("broker.heartbeat.interval.ms", &500);
