@@ -69,18 +69,7 @@ impl Table {
             return String::new();
         }
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-        let mut widths: Vec<usize> = self.columns.iter().map(|column| column.len()).collect();
-        for row in &rows {
-            for (widest, text) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(text.chars().count());
-            }
-        }
-        let gaps = 2 * widths.len().saturating_sub(1);
-        // The widest give way first.
-        while widths.iter().sum::<usize>() + gaps > width {
-            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROW) else { break };
-            *widest -= 1;
-        }
+        let widths = self.widths(&rows, width);
         let mut text = String::new();
         let header: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
         for row in std::iter::once(&header).chain(&rows) {
@@ -88,6 +77,33 @@ impl Table {
         }
         text
     }
+
+    /// How wide each column is in a table of a width.
+    fn widths(&self, rows: &[Vec<String>], width: usize) -> Vec<usize> {
+        let cells = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max();
+        let cells: Vec<usize> = (0..self.columns.len()).map(|column| cells(column).unwrap_or(0)).collect();
+        let room = width.saturating_sub(2 * self.columns.len().saturating_sub(1));
+        let widest = |part: fn(&str) -> usize| self.columns.iter().zip(&cells).map(move |(name, cells)| part(name).max(*cells));
+        let mut widths: Vec<usize> = widest(|name| longest_part(name)).collect();
+        // Headers are broken before names are, and are whole where there is room.
+        for (width, whole) in (0..).zip(widest(str::len)).collect::<Vec<(usize, usize)>>() {
+            let spare = room.saturating_sub(widths.iter().sum());
+            if let Some(width) = widths.get_mut(width).filter(|width| whole - **width <= spare) {
+                *width = whole;
+            }
+        }
+        // The widest give way first.
+        while widths.iter().sum::<usize>() > room {
+            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROW) else { break };
+            *widest -= 1;
+        }
+        widths
+    }
+}
+
+/// The longest part of a header between blanks and hyphens, where it may be broken.
+fn longest_part(header: &str) -> usize {
+    header.split_inclusive([' ', '-']).map(|part| part.trim_end().len()).max().unwrap_or(0)
 }
 
 /// Writes a row in as many lines as its longest cell needs.
@@ -162,6 +178,20 @@ mod tests {
         let (second, third) = (header.find("PARTITION").unwrap(), header.find("REPLICAS").unwrap());
         assert_eq!(column(0, second), name);
         assert!(column(third, 80).starts_with("1,2,3,") && column(third, 80).ends_with("38,39"), "{text}");
+    }
+
+    #[test]
+    fn headers_are_broken_before_names_are() {
+        let mut table = Table::new(["TOPIC", "PARTITIONS", "REPLICAS", "UNDER-REPLICATED", "LEADERLESS"]);
+        let name = "orders-of-a-large-company.by-region.v12";
+        table.row([name.into(), 3.into(), 3.into(), 0.into(), 0.into()]);
+        let expected = format!(
+            "{:39}  PARTITIONS  REPLICAS  UNDER-      LEADERLESS\n{:39}                        REPLICATED\n\
+             {name}  3           3         0           0\n",
+            "TOPIC", ""
+        );
+        assert_eq!(table.text(85), expected);
+        assert!(table.text(91).starts_with(&format!("{:39}  PARTITIONS  REPLICAS  UNDER-REPLICATED  LEADERLESS\n", "TOPIC")));
     }
 
     #[test]
