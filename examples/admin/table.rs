@@ -72,8 +72,10 @@ impl Table {
         let widths = self.widths(&rows, width);
         let mut text = String::new();
         let header: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
-        for row in std::iter::once(&header).chain(&rows) {
-            lines(&mut text, row, &widths);
+        lines(&mut text, &header, &widths);
+        for (number, row) in rows.iter().enumerate() {
+            let above = number.checked_sub(1).and_then(|above| rows.get(above));
+            lines(&mut text, &without_repeats(row, above, &widths), &widths);
         }
         text
     }
@@ -99,6 +101,15 @@ impl Table {
         }
         widths
     }
+}
+
+/// A row in which long names at its left are left out that the row above has told, where each would take several lines again.
+fn without_repeats(row: &[String], above: Option<&Vec<String>>, widths: &[usize]) -> Vec<String> {
+    let Some(above) = above else { return row.to_vec() };
+    let same = row.iter().zip(above).take_while(|(cell, above)| cell == above).count();
+    let is_repeat = |column: usize, cell: &str| column < same && cell.chars().count() > widths.get(column).copied().unwrap_or(0);
+    let cells = row.iter().enumerate();
+    cells.map(|(column, cell)| if is_repeat(column, cell) { String::new() } else { cell.clone() }).collect()
 }
 
 /// The longest part of a header between blanks and hyphens, where it may be broken.
@@ -144,11 +155,29 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Array(values) => list(values),
         // In JSON its parts have names.
         Value::Object(object) => object.values().map(cell).collect::<Vec<_>>().join(" "),
         Value::Number(_) => value.to_string(),
     }
+}
+
+/// A list, in which partitions of one topic name it once: `t-0,1,2 u-0`.
+fn list(values: &[Value]) -> String {
+    let mut text = String::new();
+    let mut before = None;
+    for value in values {
+        let name = value.as_str().and_then(|name| name.rsplit_once('-')).filter(|(_, number)| number.parse::<u32>().is_ok());
+        match name {
+            Some((topic, number)) if before == Some(topic) => text.extend([",", number]),
+            _ => {
+                let gap = if name.is_some() { " " } else { "," };
+                text.extend([if text.is_empty() { "" } else { gap }, &cell(value)]);
+            }
+        }
+        before = name.map(|(topic, _)| topic);
+    }
+    text
 }
 
 /// A text, or nothing.
@@ -178,6 +207,17 @@ mod tests {
         let (second, third) = (header.find("PARTITION").unwrap(), header.find("REPLICAS").unwrap());
         assert_eq!(column(0, second), name);
         assert!(column(third, 80).starts_with("1,2,3,") && column(third, 80).ends_with("38,39"), "{text}");
+    }
+
+    #[test]
+    fn partitions_of_a_topic_name_it_once_and_so_do_rows_with_a_long_name() {
+        let mut table = Table::new(["GROUP", "ASSIGNMENT"]);
+        let name = "a-group-with-a-long-name";
+        table.row([name.into(), ["my-topic-0", "my-topic-1", "my-topic-12", "other-0"].to_vec().into()]);
+        table.row([name.into(), ["my-topic-2"].to_vec().into()]);
+        let expected = "GROUP               ASSIGNMENT\na-group-with-a-     my-topic-0,1,12\nlong-name           other-0\n                    my-topic-2\n";
+        assert_eq!(table.text(38), expected);
+        assert!(table.text(80).contains("a-group-with-a-long-name  my-topic-2"), "short enough to be told again");
     }
 
     #[test]
