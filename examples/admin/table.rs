@@ -94,10 +94,13 @@ impl Table {
                 *width = whole;
             }
         }
-        // The widest give way first.
+        // Where it makes the fewest lines gives way first: a long text beside names keeps the most room.
         while widths.iter().sum::<usize>() > room {
-            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROW) else { break };
-            *widest -= 1;
+            let broad = widths.iter_mut().zip(&cells).filter(|(width, _)| **width > NARROW);
+            let Some((width, _)) = broad.min_by_key(|(width, cells)| (cells.div_ceil(**width - 1), usize::MAX - **width)) else {
+                break;
+            };
+            *width -= 1;
         }
         widths
     }

@@ -19,7 +19,7 @@ fn as_user(cluster: &Cluster, user: &str) -> Properties {
 /// A client that logs in with a token.
 fn with_token(cluster: &Cluster, token: &DelegationToken, is_long: bool) -> Client {
     let scram = if is_long { Sasl::scram_sha_512 } else { Sasl::scram_sha_256 };
-    let config = ClientConfig::from_properties(&base(cluster, Security::SaslScram)).unwrap();
+    let config = ClientConfig::new(cluster.bootstrap_of(Security::SaslScram).unwrap());
     Client::new(config.sasl(scram(token.id.as_str(), token.password()).delegation_token())).unwrap()
 }
 
