@@ -86,7 +86,7 @@ impl Table {
         let cells: Vec<usize> = (0..self.columns.len()).map(|column| cells(column).unwrap_or(0)).collect();
         let room = width.saturating_sub(2 * self.columns.len().saturating_sub(1));
         let widest = |part: fn(&str) -> usize| self.columns.iter().zip(&cells).map(move |(name, cells)| part(name).max(*cells));
-        let mut widths: Vec<usize> = widest(|name| longest_part(name)).collect();
+        let mut widths: Vec<usize> = widest(longest_part).collect();
         // Headers are broken before names are, and are whole where there is room.
         for (width, whole) in (0..).zip(widest(str::len)).collect::<Vec<(usize, usize)>>() {
             let spare = room.saturating_sub(widths.iter().sum());
