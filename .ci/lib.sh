@@ -46,7 +46,7 @@ need() {
 
 # Java, Maven and kcat for everything that runs on real Kafka.
 need_kafka() {
-    need python3 python3 && need java openjdk-17-jre-headless && need mvn maven openjdk-17-jre-headless && need kcat kcat
+    need python3 python3 && need java openjdk-17-jre-headless && need mvn maven openjdk-17-jre-headless && need javac openjdk-17-jdk-headless && need kcat kcat
 }
 
 # A tool from the registry of crates, in a folder that survives a clean of the target folder.

@@ -154,6 +154,10 @@ uuid! {
     /// The id of a folder in which a node keeps its log (KIP-858).
     DirectoryId
 }
+uuid! {
+    /// The id that a broker gave a client that pushes its metrics, and under which it tells them on (KIP-714).
+    ClientInstanceId
+}
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {

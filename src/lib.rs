@@ -11,6 +11,7 @@ mod config;
 mod consumer;
 mod error;
 mod ids;
+mod metrics_push;
 pub mod mq;
 mod net;
 mod producer;
@@ -31,8 +32,8 @@ pub use consumer::{
 };
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
-    BrokerId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp,
-    TopicId, TopicName, TopicPartition, TransactionalId,
+    BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId,
+    Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,
 };
 pub use net::{Connecting, Connector, Io};
 pub use producer::{

@@ -80,13 +80,31 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
             match with_documentation {
                 true => {
                     let [resource, config, value, source] = cells;
-                    table.row([resource, config, value, source, text(entry.documentation)]);
+                    table.row([resource, config, value, source, text(entry.documentation.as_deref().map(plain))]);
                 }
                 false => table.row(cells),
             }
         }
     }
     Ok(table)
+}
+
+/// Kafka's documentation without the tags of the page that it is made for.
+fn plain(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        let is_tag = tag.starts_with(|letter: char| letter == '/' || letter.is_ascii_alphabetic());
+        match tag.split_once('>').filter(|_| is_tag) {
+            Some((_, after)) => rest = after,
+            None => {
+                text.push('<');
+                rest = tag;
+            }
+        }
+    }
+    text + rest
 }
 
 async fn alter(admin: &Admin, options: &Options) -> Outcome<Table> {
@@ -122,4 +140,14 @@ async fn alter(admin: &Admin, options: &Options) -> Outcome<Table> {
         }
     }
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_loses_its_tags_and_nothing_else() {
+        assert_eq!(plain("at <code>most</code> 3 < 4 <br/>done"), "at most 3 < 4 done");
+    }
 }

@@ -69,25 +69,55 @@ impl Table {
             return String::new();
         }
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-        let mut widths: Vec<usize> = self.columns.iter().map(|column| column.len()).collect();
-        for row in &rows {
-            for (widest, text) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(text.chars().count());
-            }
-        }
-        let gaps = 2 * widths.len().saturating_sub(1);
-        // The widest give way first.
-        while widths.iter().sum::<usize>() + gaps > width {
-            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROW) else { break };
-            *widest -= 1;
-        }
+        let widths = self.widths(&rows, width);
         let mut text = String::new();
         let header: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
-        for row in std::iter::once(&header).chain(&rows) {
-            lines(&mut text, row, &widths);
+        lines(&mut text, &header, &widths);
+        for (number, row) in rows.iter().enumerate() {
+            let above = number.checked_sub(1).and_then(|above| rows.get(above));
+            lines(&mut text, &without_repeats(row, above, &widths), &widths);
         }
         text
     }
+
+    /// How wide each column is in a table of a width.
+    fn widths(&self, rows: &[Vec<String>], width: usize) -> Vec<usize> {
+        let cells = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max();
+        let cells: Vec<usize> = (0..self.columns.len()).map(|column| cells(column).unwrap_or(0)).collect();
+        let room = width.saturating_sub(2 * self.columns.len().saturating_sub(1));
+        let widest = |part: fn(&str) -> usize| self.columns.iter().zip(&cells).map(move |(name, cells)| part(name).max(*cells));
+        let mut widths: Vec<usize> = widest(longest_part).collect();
+        // Headers are broken before names are, and are whole where there is room.
+        for (width, whole) in (0..).zip(widest(str::len)).collect::<Vec<(usize, usize)>>() {
+            let spare = room.saturating_sub(widths.iter().sum());
+            if let Some(width) = widths.get_mut(width).filter(|width| whole - **width <= spare) {
+                *width = whole;
+            }
+        }
+        // Where it makes the fewest lines gives way first: a long text beside names keeps the most room.
+        while widths.iter().sum::<usize>() > room {
+            let broad = widths.iter_mut().zip(&cells).filter(|(width, _)| **width > NARROW);
+            let Some((width, _)) = broad.min_by_key(|(width, cells)| (cells.div_ceil(**width - 1), usize::MAX - **width)) else {
+                break;
+            };
+            *width -= 1;
+        }
+        widths
+    }
+}
+
+/// A row in which long names at its left are left out that the row above has told, where each would take several lines again.
+fn without_repeats(row: &[String], above: Option<&Vec<String>>, widths: &[usize]) -> Vec<String> {
+    let Some(above) = above else { return row.to_vec() };
+    let same = row.iter().zip(above).take_while(|(cell, above)| cell == above).count();
+    let is_repeat = |column: usize, cell: &str| column < same && cell.chars().count() > widths.get(column).copied().unwrap_or(0);
+    let cells = row.iter().enumerate();
+    cells.map(|(column, cell)| if is_repeat(column, cell) { String::new() } else { cell.clone() }).collect()
+}
+
+/// The longest part of a header between blanks and hyphens, where it may be broken.
+fn longest_part(header: &str) -> usize {
+    header.split_inclusive([' ', '-']).map(|part| part.trim_end().len()).max().unwrap_or(0)
 }
 
 /// Writes a row in as many lines as its longest cell needs.
@@ -128,11 +158,29 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Array(values) => list(values),
         // In JSON its parts have names.
         Value::Object(object) => object.values().map(cell).collect::<Vec<_>>().join(" "),
         Value::Number(_) => value.to_string(),
     }
+}
+
+/// A list, in which partitions of one topic name it once: `t-0,1,2 u-0`.
+fn list(values: &[Value]) -> String {
+    let mut text = String::new();
+    let mut before = None;
+    for value in values {
+        let name = value.as_str().and_then(|name| name.rsplit_once('-')).filter(|(_, number)| number.parse::<u32>().is_ok());
+        match name {
+            Some((topic, number)) if before == Some(topic) => text.extend([",", number]),
+            _ => {
+                let gap = if name.is_some() { " " } else { "," };
+                text.extend([if text.is_empty() { "" } else { gap }, &cell(value)]);
+            }
+        }
+        before = name.map(|(topic, _)| topic);
+    }
+    text
 }
 
 /// A text, or nothing.
@@ -162,6 +210,31 @@ mod tests {
         let (second, third) = (header.find("PARTITION").unwrap(), header.find("REPLICAS").unwrap());
         assert_eq!(column(0, second), name);
         assert!(column(third, 80).starts_with("1,2,3,") && column(third, 80).ends_with("38,39"), "{text}");
+    }
+
+    #[test]
+    fn partitions_of_a_topic_name_it_once_and_so_do_rows_with_a_long_name() {
+        let mut table = Table::new(["GROUP", "ASSIGNMENT"]);
+        let name = "a-group-with-a-long-name";
+        table.row([name.into(), ["my-topic-0", "my-topic-1", "my-topic-12", "other-0"].to_vec().into()]);
+        table.row([name.into(), ["my-topic-2"].to_vec().into()]);
+        let expected = "GROUP               ASSIGNMENT\na-group-with-a-     my-topic-0,1,12\nlong-name           other-0\n                    my-topic-2\n";
+        assert_eq!(table.text(38), expected);
+        assert!(table.text(80).contains("a-group-with-a-long-name  my-topic-2"), "short enough to be told again");
+    }
+
+    #[test]
+    fn headers_are_broken_before_names_are() {
+        let mut table = Table::new(["TOPIC", "PARTITIONS", "REPLICAS", "UNDER-REPLICATED", "LEADERLESS"]);
+        let name = "orders-of-a-large-company.by-region.v12";
+        table.row([name.into(), 3.into(), 3.into(), 0.into(), 0.into()]);
+        let expected = format!(
+            "{:39}  PARTITIONS  REPLICAS  UNDER-      LEADERLESS\n{:39}                        REPLICATED\n\
+             {name}  3           3         0           0\n",
+            "TOPIC", ""
+        );
+        assert_eq!(table.text(85), expected);
+        assert!(table.text(91).starts_with(&format!("{:39}  PARTITIONS  REPLICAS  UNDER-REPLICATED  LEADERLESS\n", "TOPIC")));
     }
 
     #[test]

@@ -70,6 +70,7 @@ enum Start {
 }
 
 /// The options of all modes.
+#[derive(Default)]
 struct Options {
     connection: Connection,
     topics: Vec<String>,
@@ -104,19 +105,7 @@ async fn run(mut arguments: Arguments) -> Outcome<ExitCode> {
 
 fn read(arguments: &mut Arguments) -> Outcome<(Mode, Options)> {
     let mut mode = None;
-    let mut options = Options {
-        connection: Connection::default(),
-        topics: Vec::new(),
-        partition: None,
-        compression: None,
-        separator: None,
-        is_json: false,
-        start: None,
-        ends: false,
-        count: None,
-        group: None,
-        format: None,
-    };
+    let mut options = Options::default();
     while let Some(option) = arguments.next()? {
         let chosen = match option.as_str() {
             "-P" => Some(Mode::Produce),

@@ -5,13 +5,13 @@ use std::io::{BufRead, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use kavka::{Delivery, Header, Producer, ProducerConfig, Record, Timestamp};
+use kavka::{Delivery, ErrorKind, Header, Producer, ProducerConfig, Record, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::common::Outcome;
 use super::common::json::{take_bytes, take_headers};
 use super::common::signal::Interrupt;
-use super::common::{Outcome, Stop};
 use super::{Options, metadata};
 
 /// How many records may wait for their acknowledgement before no more lines are read; the producer's memory is the tighter bound.
@@ -22,6 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A line, or why there are no more.
 type Line = std::io::Result<Vec<u8>>;
+
+/// Why a line was not sent.
+#[derive(Debug)]
+enum Unsent {
+    /// It is not one that can be sent.
+    Line(String),
+    /// No line can be sent.
+    End(String),
+}
 
 /// A line as a record.
 #[derive(Debug, Default)]
@@ -88,6 +97,9 @@ fn read_lines() -> mpsc::Receiver<Line> {
 }
 
 /// Sends all lines; whether every one could be handed to the producer. `unsent` is the number of the line at work.
+///
+/// A line that is no record, or too large a one, is told and passed over. What else fails would fail for all lines after it too, each after
+/// `max.block.ms`: a topic that does not exist, a cluster that cannot be reached.
 async fn send_all(
     options: &Options,
     producer: &Producer,
@@ -106,7 +118,7 @@ async fn send_all(
                 continue;
             }
             Ok(line) => send(options, producer, line).await,
-            Err(error) => Err(Stop::failure(error)),
+            Err(error) => Err(Unsent::End(error.to_string())),
         };
         match outcome {
             Ok(delivery) => {
@@ -114,20 +126,24 @@ async fn send_all(
                     return false;
                 }
             }
-            Err(Stop::Usage(message) | Stop::Failure(message)) => {
+            Err(Unsent::Line(message)) => {
                 eprintln!("kcat: line {number}: {message}");
                 is_good = false;
             }
-            Err(Stop::Help) => {}
+            Err(Unsent::End(message)) => {
+                eprintln!("kcat: line {number}: {message}; no more lines are sent");
+                unsent.set(None);
+                return false;
+            }
         }
         unsent.set(None);
     }
     is_good
 }
 
-async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Outcome<Delivery> {
+async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<Delivery, Unsent> {
     let input = if options.is_json {
-        Input::from_json(&line).map_err(Stop::Failure)?
+        Input::from_json(&line).map_err(Unsent::Line)?
     } else {
         Input::from_text(line, options.separator.as_deref())
     };
@@ -138,7 +154,10 @@ async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Outcome<
     record.value = input.value.as_deref();
     record.partition = input.partition.or(options.partition).map(Into::into);
     record.timestamp = input.timestamp.map(Timestamp);
-    Ok(producer.send(record).await?)
+    producer.send(record).await.map_err(|error| match error.kind() {
+        ErrorKind::RecordTooLarge | ErrorKind::Config => Unsent::Line(error.to_string()),
+        _ => Unsent::End(error.to_string()),
+    })
 }
 
 /// Waits for the deliveries in order and tells of each failure; whether there was none.
@@ -195,5 +214,40 @@ fn take_number<T: TryFrom<i64>>(object: &mut Map<String, Value>, name: &str) -> 
             let number = value.as_i64().filter(|number| *number >= 0).and_then(|number| T::try_from(number).ok());
             number.map(Some).ok_or_else(|| format!("{name} is {value}, which is no possible one"))
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+mod tests {
+    use std::time::Instant;
+
+    use kavka::{Client, ClientConfig};
+    use kavka_testcontainers::embedded::EmbeddedCluster;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_topic_that_does_not_exist_ends_it_at_the_first_line() {
+        let cluster = EmbeddedCluster::builder().auto_create_topics(false).start().await.unwrap();
+        let max_block = Duration::from_millis(300);
+        let client = Client::new(ClientConfig::new(cluster.bootstrap_servers())).unwrap();
+        let producer = client.producer(ProducerConfig::new().max_block(max_block)).unwrap();
+        let (sender, mut lines) = mpsc::channel(10);
+        for _ in 0..10 {
+            sender.send(Ok(b"line".to_vec())).await.unwrap();
+        }
+        drop(sender);
+        let options = Options { topics: vec!["nowhere".to_owned()], ..Options::default() };
+        let (waiting, _deliveries) = mpsc::channel(1);
+        let begun = Instant::now();
+        assert!(!send_all(&options, &producer, &mut lines, waiting, &Cell::new(None)).await);
+        assert_eq!(lines.len(), 9);
+        assert!(begun.elapsed() < max_block * 5, "{:?}", begun.elapsed());
+        let error = send(&options, &producer, b"line".to_vec()).await.unwrap_err();
+        assert!(
+            format!("{error:?}").contains("nowhere") && format!("{error:?}").contains("UNKNOWN_TOPIC_OR_PARTITION"),
+            "{error:?}"
+        );
     }
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+#[cfg(feature = "scram")]
+use zeroize::Zeroizing;
+
 use super::words::numbered;
 use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
@@ -109,7 +112,7 @@ impl Admin {
         let mut salt = [0_u8; 24];
         getrandom::fill(&mut salt)
             .map_err(|error| Error::config(format!("the operating system gives no randomness: {error}")))?;
-        let password = password.as_ref().to_vec();
+        let password = Zeroizing::new(password.as_ref().to_vec());
         // The broker refuses more; to hash a thousand times as often would only take time.
         let bounded = iterations.min(1 << 20);
         let hashing = self.cluster.runtime().offload(usize::MAX, move || salted(mechanism, &password, &salt, bounded));
@@ -183,12 +186,20 @@ fn altered<V>(_: &[(&User, &V)], response: &AlterUserScramCredentialsResponse<'_
 
 /// The password as brokers keep it: PBKDF2 of RFC 5802.
 #[cfg(feature = "scram")]
-fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], iterations: u32) -> Result<Vec<u8>> {
+fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], iterations: u32) -> Result<Zeroizing<Vec<u8>>> {
+    let mut salted = Zeroizing::new(Vec::new());
     match mechanism {
-        ScramMechanism::Sha256 => Ok(pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password, salt, iterations).to_vec()),
-        ScramMechanism::Sha512 => Ok(pbkdf2::pbkdf2_hmac_array::<sha2::Sha512, 64>(password, salt, iterations).to_vec()),
-        ScramMechanism::Other(_) => Err(Error::broker(ErrorCode::UNSUPPORTED_SASL_MECHANISM)),
+        ScramMechanism::Sha256 => {
+            salted.resize(32, 0);
+            pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, salt, iterations, &mut salted);
+        }
+        ScramMechanism::Sha512 => {
+            salted.resize(64, 0);
+            pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, salt, iterations, &mut salted);
+        }
+        ScramMechanism::Other(_) => return Err(Error::broker(ErrorCode::UNSUPPORTED_SASL_MECHANISM)),
     }
+    Ok(salted)
 }
 
 #[cfg(all(test, feature = "scram"))]

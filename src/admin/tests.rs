@@ -281,3 +281,29 @@ fn futures_are_send(admin: &Admin) {
     check(admin.describe_consumer_groups(["g"]));
     check(admin.ask(Route::Any, |_| crate::wire::messages::metadata::MetadataRequest::default(), |_| Ok(())));
 }
+
+/// A broker serves one request of a connection at a time.
+#[tokio::test(start_paused = true)]
+async fn a_slow_operation_delays_no_heartbeat() {
+    use crate::consumer::ConsumerConfig;
+
+    let embedded = EmbeddedCluster::builder().in_memory().topic("t", 1, 1).start().await.unwrap();
+    let client = Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap();
+    let heartbeat = Duration::from_secs(1);
+    let member = ConsumerConfig::new().group_id("g").session_timeout(Duration::from_secs(6)).heartbeat_interval(heartbeat);
+    let mut consumer = client.consumer(member).unwrap();
+    consumer.subscribe(["t"]).unwrap();
+    let _nothing = tokio::time::timeout(Duration::from_secs(3), consumer.recv()).await;
+    assert_eq!(consumer.assignment().len(), 1);
+    embedded.fault(Fault::on(ApiKey::DeleteRecords).then(Reaction::Delay(Duration::from_secs(20))));
+    embedded.clear_requests();
+    let admin = client.admin();
+    let deleting = admin.delete_records([(TopicPartition::new("t", 0), Offset(0))]);
+    let (deleted, _nothing) = tokio::join!(deleting, tokio::time::timeout(Duration::from_secs(20), consumer.recv()));
+    only(deleted).unwrap();
+    let beats = embedded.requests_of(ApiKey::Heartbeat);
+    assert!((19..=21).contains(&beats.len()), "{}", beats.len());
+    assert!(embedded.requests_of(ApiKey::JoinGroup).is_empty(), "the member stayed one");
+    let slow = embedded.requests_of(ApiKey::DeleteRecords);
+    assert!(beats.iter().all(|beat| beat.connection != slow[0].connection));
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::{Admin, check};
 use crate::cluster::Route;
+#[cfg(feature = "scram")]
+use crate::config::Secret;
 use crate::error::Result;
 use crate::ids::Timestamp;
 use crate::wire::messages::create_delegation_token::{
@@ -87,7 +89,7 @@ impl NewDelegationToken {
 pub struct DelegationToken {
     /// Its id, which is the user name for SCRAM.
     pub id: String,
-    /// The secret, of which base 64 is the password for SCRAM.
+    /// The secret, of which base 64 is the password for SCRAM (`password`, with the feature `scram`).
     pub hmac: Vec<u8>,
     /// Whom it stands for.
     pub owner: Principal,
@@ -101,6 +103,15 @@ pub struct DelegationToken {
     pub expires: Timestamp,
     /// When it ends at the latest.
     pub max: Timestamp,
+}
+
+#[cfg(feature = "scram")]
+impl DelegationToken {
+    /// The password that logs in with it, under its id: `Sasl::scram_sha_256(&token.id, token.password()).delegation_token()`.
+    pub fn password(&self) -> Secret {
+        use base64::Engine as _;
+        Secret::new(base64::engine::general_purpose::STANDARD.encode(&self.hmac))
+    }
 }
 
 impl fmt::Debug for DelegationToken {

@@ -22,7 +22,7 @@ mod view;
 
 pub(crate) use coordinators::CoordinatorKey;
 pub(crate) use interest::{Interest, InterestGuard};
-pub(crate) use pool::{Lane, LaneGuard, PoolCounts};
+pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
 pub(crate) use scatter::Item;
@@ -30,7 +30,7 @@ pub(crate) use view::{ClusterView, LeaderHint, Topic};
 
 use coordinators::Coordinators;
 use interest::Interests;
-use pool::{Node, Pool};
+use pool::Pool;
 
 use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
@@ -252,6 +252,23 @@ impl Cluster {
         request: impl Fn(i16) -> R,
     ) -> Result<Reply<R>> {
         self.exchange::<R, R>(Node::Broker(broker), lane, deadline, request).await
+    }
+
+    /// A broker that the client is connected to: `last`, or the one with the least to do. None is connected to for this.
+    pub(crate) fn connected_node(&self, last: Option<Node>) -> Option<Node> {
+        let pool = &self.inner.pool;
+        last.filter(|node| pool.load(*node, Lane::Control).is_some()).or_else(|| pool.idlest())
+    }
+
+    /// [`Cluster::call_with`] to a node of [`Cluster::connected_node`].
+    pub(crate) async fn call_node<R: Request>(
+        &self,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<Reply<R>> {
+        self.exchange::<R, R>(node, lane, deadline, request).await
     }
 
     /// Sends a request that brokers do not answer, and returns when its bytes have left: Produce with `acks=0`.

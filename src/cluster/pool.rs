@@ -22,8 +22,10 @@ use crate::wire::versions::ApiVersions;
 /// Which of the connections to a broker a request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Lane {
-    /// Short requests of the whole client: metadata, coordinators, heartbeats, commits, administration.
+    /// Short requests of the whole client: metadata, coordinators, heartbeats, commits.
     Control,
+    /// Administration of the whole client, part of which takes a broker long: deleting records waits for all replicas.
+    Admin,
     /// Produce requests of one producer.
     Produce(LaneId),
     /// Fetch requests of one consumer.
@@ -176,11 +178,20 @@ impl Pool {
         self.lock().reconnects.get(&node).map(|reconnect| reconnect.last.clone())
     }
 
-    /// How busy the control lane to a node is; `None` if there is no open one.
-    pub(crate) fn load(&self, node: Node) -> Option<usize> {
+    /// How busy a lane to a node is; `None` if there is no open one.
+    pub(crate) fn load(&self, node: Node, lane: Lane) -> Option<usize> {
         let lanes = self.lock();
-        let slot = lanes.slots.get(&(node, Lane::Control))?;
+        let slot = lanes.slots.get(&(node, lane))?;
         slot.connection.is_ready().then(|| slot.connection.load())
+    }
+
+    /// The node of the open control lane that has the least to do; one that the cluster has named before a bootstrap address.
+    pub(crate) fn idlest(&self) -> Option<Node> {
+        let lanes = self.lock();
+        let open = lanes.slots.iter().filter(|((_, lane), slot)| *lane == Lane::Control && slot.connection.is_ready());
+        open.map(|((node, _), slot)| (matches!(node, Node::Bootstrap(_)), slot.connection.load(), *node))
+            .min()
+            .map(|(.., node)| node)
     }
 
     pub(crate) fn mute(&self, node: Node, lane: Lane, duration: Duration) {

@@ -73,7 +73,7 @@ impl Cluster {
         request: &impl Fn(i16) -> R,
         code: &impl for<'a> Fn(&R::Response<'a>) -> Option<ErrorCode>,
     ) -> Result<Reply<R>> {
-        let node = self.node(route, deadline).await?;
+        let node = self.node(route, lane, deadline).await?;
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
         let outcome = match self.exchange::<R, R>(node, lane, attempt, request).await {
             Ok(reply) => {
@@ -85,9 +85,9 @@ impl Cluster {
         outcome.inspect_err(|error| self.unlearn(route, node, error))
     }
 
-    pub(super) async fn node(&self, route: &Route, deadline: Instant) -> Result<Node> {
+    pub(super) async fn node(&self, route: &Route, lane: Lane, deadline: Instant) -> Result<Node> {
         match route {
-            Route::Any => Ok(self.any_node()),
+            Route::Any => Ok(self.any_node(lane)),
             Route::Broker(id) => {
                 let view = self.known(deadline).await?;
                 match view.broker(*id) {
@@ -101,7 +101,7 @@ impl Cluster {
             }
             Route::Controller => {
                 let view = self.known(deadline).await?;
-                Ok(view.controller.map_or_else(|| self.any_node(), Node::Broker))
+                Ok(view.controller.map_or_else(|| self.any_node(lane), Node::Broker))
             }
             Route::Coordinator(key) => Ok(Node::Broker(self.coordinator(key, deadline).await?)),
             Route::Leader(partition) => self.leader(partition).map(Node::Broker),
@@ -118,14 +118,14 @@ impl Cluster {
         self.wait_for_view(deadline, |view| view.version > 0).await
     }
 
-    /// The least busy broker that can be reached, or a bootstrap address while none is known.
-    pub(super) fn any_node(&self) -> Node {
+    /// The broker that can be reached and is the least busy on a lane, or a bootstrap address while none is known.
+    pub(super) fn any_node(&self, lane: Lane) -> Node {
         let view = self.view();
         let brokers = view.brokers.keys().copied().map(Node::Broker);
         let bootstrap = (0..self.inner.bootstrap.len()).map(Node::Bootstrap);
         let pool = &self.inner.pool;
         let usable: Vec<Node> = brokers.clone().filter(|node| pool.is_available(*node)).collect();
-        let idlest = usable.iter().filter_map(|node| Some((pool.load(*node)?, *node))).min();
+        let idlest = usable.iter().filter_map(|node| Some((pool.load(*node, lane)?, *node))).min();
         if let Some((_, node)) = idlest {
             return node;
         }
@@ -177,7 +177,7 @@ impl Cluster {
     ) -> Result<Vec<(CoordinatorKey, Result<BrokerId>)>> {
         self.known(deadline).await?;
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-        let node = self.any_node();
+        let node = self.any_node(Lane::Control);
         let answers = rpc::ask_coordinators(self, node, keys, attempt).await?;
         let mut found = Vec::with_capacity(answers.len());
         for (key, answer) in answers {

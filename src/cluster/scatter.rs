@@ -116,7 +116,7 @@ impl Cluster {
         let mut answered = Vec::with_capacity(rest.len());
         while !rest.is_empty() {
             let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-            let reply = self.exchange::<R, R>(node, Lane::Control, attempt, |version| request(&rest, version)).await;
+            let reply = self.exchange::<R, R>(node, Lane::Admin, attempt, |version| request(&rest, version)).await;
             let mut answers = match reply.and_then(|reply| read(&rest, &reply.parse()?).map_err(place)) {
                 Ok(answers) => answers,
                 Err(error) => rest.iter().map(|(key, _)| ((*key).clone(), Err(error.clone()))).collect(),
@@ -161,7 +161,7 @@ impl Cluster {
                     Some(found) => found.clone().map(Node::Broker),
                     None => Err(Error::new(ErrorKind::Protocol, "nobody was named as the coordinator")),
                 },
-                _ => self.node(route, deadline).await,
+                _ => self.node(route, Lane::Admin, deadline).await,
             };
             nodes.insert(*route, node);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Cluster;
-use super::pool::Node;
+use super::pool::{Lane, Node};
 use super::refresh::Refresh;
 use super::rpc::{self, Wanted};
 use super::view::{ClusterView, Snapshot};
@@ -76,7 +76,7 @@ async fn ask(cluster: &Cluster, wanted: &Wanted, failures: usize, rebootstrap: b
 /// brokers may have been replaced (KIP-899, KIP-1102).
 fn choose(cluster: &Cluster, failures: usize, rebootstrap: bool) -> Node {
     if failures == 0 && !rebootstrap {
-        return cluster.any_node();
+        return cluster.any_node(Lane::Control);
     }
     let view = cluster.view();
     let mut nodes: Vec<Node> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
@@ -14,7 +14,8 @@ use crate::consumer::position::{Position, ResetTo};
 use crate::consumer::shared::{Shared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Offset, Timestamp, TopicName, TopicPartition};
+use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
+use crate::metrics_push::MetricsPush;
 use crate::runtime::{self, Runtime};
 
 /// What all handles of one consumer share.
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) _lanes: LaneGuard,
     /// The part in a group, if there is a `group.id`.
     pub(crate) group: Option<Group>,
+    pub(crate) metrics: MetricsPush,
 }
 
 /// Steers a [`Consumer`](crate::Consumer) from other tasks: subscriptions, positions, pauses, commits, the end.
@@ -141,6 +143,17 @@ impl ConsumerHandle {
     /// The partitions that are paused.
     pub fn paused(&self) -> Vec<TopicPartition> {
         self.core.shared.read(|subscription| subscription.paused().cloned().collect())
+    }
+
+    /// The id under which brokers tell this consumer's metrics on (KIP-714); waits until a broker has given one.
+    ///
+    /// # Errors
+    /// Config with `enable.metrics.push=false`; Timeout, as where no broker has a receiver of metrics; Closed.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
+        self.core.metrics.client_instance_id(runtime::now() + timeout).await
     }
 
     /// The offset of the next record that will be delivered; waits, up to `default.api.timeout.ms`, until it is known.

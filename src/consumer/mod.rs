@@ -18,6 +18,7 @@ mod fetch;
 mod group;
 mod handle;
 mod isolation;
+mod metrics;
 mod offsets;
 mod position;
 mod rebalance;
@@ -78,7 +79,8 @@ impl Consumer {
             Some(_) => Some(Group::start(&shared, cluster, &runtime, Lane::Group(lanes.id()), &config)?),
             None => None,
         };
-        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group };
+        let metrics = metrics::start(&shared, group.as_ref(), cluster, &runtime, &config);
+        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group, metrics };
         Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
     }
 
@@ -145,7 +147,8 @@ impl Consumer {
     /// Commits if the client commits by itself, leaves the group so that others take over at once, ends the consumer and waits
     /// until its tasks have ended.
     ///
-    /// What was returned last does not count as processed: commit it, or ask for more, before.
+    /// What was returned last does not count as processed: commit it, or ask for more, before. The coordinator is tried for
+    /// `request.timeout.ms` at most.
     ///
     /// # Errors
     /// Timeout if something has not ended in time; it ends all the same.
@@ -157,9 +160,11 @@ impl Consumer {
         let deadline = runtime::now() + timeout;
         core.shared.close();
         let left = match &core.group {
-            Some(group) => group.close(deadline).await,
+            // As in Java; a coordinator that cannot be reached for so long will not be.
+            Some(group) => group.close(deadline.min(runtime::now() + core.cluster.config().request_timeout)).await,
             None => Ok(()),
         };
+        core.metrics.close(deadline).await;
         core.runtime.cancel();
         tokio::time::timeout_at(deadline.into(), core.runtime.join())
             .await

@@ -3,9 +3,10 @@
 //! Two locks, never held together and never over an await.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -13,6 +14,8 @@ use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
 use crate::consumer::position::Lease;
 use crate::consumer::subscription::{Interest, Subscription};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics_push::{Kind, Meter};
+use crate::runtime;
 use crate::wire::batch::{DecodeOptions, Records};
 
 /// See the [module](self).
@@ -28,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) moved: Notify,
     pub(crate) activity: Activity,
     pub(crate) decode: DecodeOptions,
+    pub(crate) meter: Arc<Meter>,
 }
 
 #[derive(Debug)]
@@ -44,13 +48,21 @@ struct Inbox {
 const MAX_ERRORS: usize = 1024;
 
 /// Whether the application still asks for records (`max.poll.interval.ms`): cheap enough to be told with every record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Activity {
     calls: AtomicU64,
-    is_waiting: AtomicBool,
+    /// The beginning of its time, of which the rest are nanoseconds.
+    origin: Instant,
+    /// Since when the application waits; 0 if it does not.
+    waits_since: AtomicU64,
+    waited: AtomicU64,
 }
 
 impl Activity {
+    pub(crate) fn new(origin: Instant) -> Self {
+        Self { calls: AtomicU64::new(0), origin, waits_since: AtomicU64::new(0), waited: AtomicU64::new(0) }
+    }
+
     /// The application has asked for records.
     #[inline]
     pub(crate) fn touch(&self) {
@@ -58,8 +70,16 @@ impl Activity {
         self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// The clock is read where a wait begins and ends, not for each record.
     fn set_waiting(&self, is_waiting: bool) {
-        self.is_waiting.store(is_waiting, Ordering::Relaxed);
+        match (self.waits_since.load(Ordering::Relaxed), is_waiting) {
+            (0, true) => self.waits_since.store(self.nanos(), Ordering::Relaxed),
+            (0, false) | (1.., true) => {}
+            (since, false) => {
+                self.waits_since.store(0, Ordering::Relaxed);
+                self.waited.fetch_add(self.nanos().saturating_sub(since), Ordering::Relaxed);
+            }
+        }
     }
 
     /// Changes with every call that asks for records.
@@ -69,7 +89,21 @@ impl Activity {
 
     /// Whether the application waits for records at this moment, which is not idleness.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::Relaxed)
+        self.waits_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// How long the application has waited for records so far, and of how long.
+    pub(crate) fn waited(&self) -> (Duration, Duration) {
+        let (now, since) = (self.nanos(), self.waits_since.load(Ordering::Relaxed));
+        let under_way = if since == 0 { 0 } else { now.saturating_sub(since) };
+        let waited = self.waited.load(Ordering::Relaxed).saturating_add(under_way);
+        (Duration::from_nanos(waited), Duration::from_nanos(now))
+    }
+
+    /// Never 0, which would say that nobody waits.
+    fn nanos(&self) -> u64 {
+        let since = runtime::now().saturating_duration_since(self.origin);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 }
 
@@ -82,8 +116,9 @@ impl Shared {
             to_fetcher: Notify::new(),
             to_group: Notify::new(),
             moved: Notify::new(),
-            activity: Activity::default(),
+            activity: Activity::new(runtime::now()),
             decode,
+            meter: Arc::new(Meter::new(Kind::Consumer)),
         }
     }
 

@@ -12,6 +12,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::accumulator::BatchId;
 use super::buffers::Buffers;
@@ -22,6 +23,7 @@ use super::ready::PartitionIndex;
 use crate::clock::WallClock;
 use crate::ids::{Timestamp, TopicPartition};
 use crate::record::Record;
+use crate::runtime;
 use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 
 /// What every slot of a producer shares.
@@ -69,6 +71,7 @@ struct OpenBatch {
     memory: Reservation,
     outcome: Arc<Outcome>,
     promise: Promise,
+    opened: Instant,
     is_hurried: bool,
 }
 
@@ -79,6 +82,7 @@ pub(super) struct ClosedBatch {
     pub(super) records: RecordsBuilder,
     pub(super) memory: Reservation,
     pub(super) promise: Promise,
+    pub(super) opened: Instant,
 }
 
 /// Where a record is.
@@ -265,7 +269,8 @@ impl Slot {
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());
         let records = RecordsBuilder::in_buffer(feed.buffers.take(memory.bytes()));
         let room = memory.bytes();
-        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, is_hurried: false });
+        let opened = runtime::now();
+        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
         self.tell(feed, Event::Opened { partition: self.index, batch: id });
         Ok(())
@@ -298,7 +303,8 @@ impl OpenBatch {
     }
 
     fn close(self) -> ClosedBatch {
-        ClosedBatch { id: self.id, records: self.records, memory: self.memory, promise: self.promise }
+        let Self { id, records, memory, promise, opened, .. } = self;
+        ClosedBatch { id, records, memory, promise, opened }
     }
 }
 

@@ -49,6 +49,8 @@ use topics::Topics;
 
 use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
+use crate::ids::ClientInstanceId;
+use crate::metrics_push::{Kind, Meter, MetricsPush, Readings};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
 use crate::wire::compress::Codec;
@@ -70,6 +72,7 @@ struct Handle {
     shared: Arc<Shared>,
     cluster: Cluster,
     runtime: Runtime,
+    metrics: MetricsPush,
     _lanes: LaneGuard,
 }
 
@@ -82,6 +85,7 @@ struct Shared {
     /// Told when `topics` changes.
     changed: Notify,
     stats: Counters,
+    meter: Arc<Meter>,
 }
 
 impl Drop for Handle {
@@ -115,12 +119,13 @@ impl Producer {
                 _ => u32::MAX,
             },
         };
-        let shared =
-            Arc::new(Shared { config, feed, topics: Topics::default(), changed: Notify::new(), stats: Counters::default() });
+        let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
+        let shared = Arc::new(Shared { config, feed, topics, changed: Notify::new(), stats, meter });
         let lanes = cluster.lanes();
         let task = Task::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
         runtime.spawn(task.run());
-        Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, _lanes: lanes }) })
+        let metrics = MetricsPush::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
+        Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, metrics, _lanes: lanes }) })
     }
 
     /// Hands a record over, and returns a future that tells what became of it.
@@ -229,6 +234,7 @@ impl Producer {
                 () = self.handle.runtime.cancelled().cancelled() => {}
             }
         }
+        self.handle.metrics.close(deadline).await;
         self.handle.runtime.cancel();
         self.handle.runtime.join().await;
         match flushed {
@@ -240,6 +246,17 @@ impl Producer {
     /// What the producer has done so far.
     pub fn stats(&self) -> ProducerStats {
         self.handle.shared.stats.snapshot(&self.handle.shared.feed.memory)
+    }
+
+    /// The id under which brokers tell this producer's metrics on (KIP-714); waits until a broker has given one.
+    ///
+    /// # Errors
+    /// Config with `enable.metrics.push=false`; Timeout, as where no broker has a receiver of metrics; Closed.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
+        self.handle.metrics.client_instance_id(runtime::now() + timeout).await
     }
 
     async fn send_patiently(&self, record: Record<'_>, mut refusal: Refusal) -> Result<Delivery> {
@@ -306,7 +323,10 @@ impl Producer {
         if kind == ErrorKind::Full {
             return Error::new(kind, "no room in buffer.memory within max.block.ms");
         }
-        let message = format!("the cluster did not describe topic {topic} within max.block.ms");
+        let mut message = format!("the cluster did not describe topic {topic} within max.block.ms");
+        if let Some(code) = self.handle.cluster.view().topic(topic).and_then(|topic| topic.error) {
+            message = format!("{message}: it answers {code}");
+        }
         let error = Error::new(ErrorKind::Timeout, message);
         match self.handle.cluster.watch_failure().borrow().clone() {
             Some(failure) => error.context(&failure).with_source(Arc::new(failure) as Arc<dyn std::error::Error + Send + Sync>),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -28,6 +29,7 @@ use crate::clock::Random;
 use crate::cluster::{self, Cluster, ClusterView, Interest, InterestGuard, Lane, LeaderHint, Route};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
+use crate::metrics_push::Measure;
 use crate::runtime;
 use crate::watch;
 use crate::wire::batch::{BatchHeader, ProducerStamp, RecordsBuilder, SealedRecords};
@@ -65,6 +67,7 @@ struct Held {
     memory: Reservation,
     /// Once it is sealed.
     records: Option<SealedRecords>,
+    opened: Instant,
     has_been_sent: bool,
 }
 
@@ -212,9 +215,9 @@ impl Task {
     }
 
     fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch) {
-        let ClosedBatch { id, records, memory, promise } = closed;
+        let ClosedBatch { id, records, memory, promise, opened } = closed;
         self.shared.stats.closed(&records);
-        self.batches.insert(id, Held { promise, memory, records: None, has_been_sent: false });
+        self.batches.insert(id, Held { promise, memory, records: None, opened, has_been_sent: false });
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
             let records = records.seal(compression);
@@ -244,13 +247,14 @@ impl Task {
     }
 
     fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing]) {
-        let view = self.cluster.view();
-        let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view)).collect();
+        let (view, now) = (self.cluster.view(), runtime::now());
+        let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)).collect();
         self.shared.stats.sent();
         let acks = self.shared.config.acks.wire();
         let timeout = self.cluster.config().request_timeout;
         let (cluster, lane) = (self.cluster.clone(), self.lane);
-        let deadline = runtime::now() + timeout;
+        let meter = Arc::clone(&self.shared.meter);
+        let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         self.work.push(Box::pin(async move {
             let make = |_version| rpc::produce_request(&parcels, acks, timeout_ms);
@@ -260,8 +264,11 @@ impl Task {
             }
             let reply = cluster.call_with(broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {
+                meter.record(Measure::Request(broker), runtime::now().saturating_duration_since(now));
                 let response = reply.parse()?;
-                cluster.throttle(broker, lane, rpc::throttle(&response));
+                let throttle = rpc::throttle(&response);
+                meter.record(Measure::Throttle, throttle);
+                cluster.throttle(broker, lane, throttle);
                 Ok(rpc::read_produce(&parcels, &response))
             });
             let (answers, hints) = read.unwrap_or_else(|error| {
@@ -272,12 +279,14 @@ impl Task {
         }));
     }
 
-    fn parcel(&mut self, outgoing: Outgoing, view: &ClusterView) -> Option<Parcel> {
+    fn parcel(&mut self, outgoing: Outgoing, view: &ClusterView, now: Instant) -> Option<Parcel> {
         let slot = self.slots.get(at(outgoing.partition))?;
         let held = self.batches.get_mut(&outgoing.batch)?;
         let records = held.records.as_ref()?;
         if std::mem::replace(&mut held.has_been_sent, true) {
             self.shared.stats.retried();
+        } else {
+            self.shared.meter.record(Measure::Queue, now.saturating_duration_since(held.opened));
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -330,7 +339,8 @@ impl Task {
             // What the whole held is shared out, and the last part keeps the rest: together they free it once.
             let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
             let Some(memory) = own.or_else(|| self.shared.feed.memory.try_reserve(0)) else { continue };
-            self.batches.insert(id, Held { promise, memory, records: Some(records), has_been_sent: true });
+            let opened = held.opened;
+            self.batches.insert(id, Held { promise, memory, records: Some(records), opened, has_been_sent: true });
         }
     }
 

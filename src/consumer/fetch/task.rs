@@ -24,6 +24,7 @@ use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Interest, Standing};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
+use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
 
 /// See the [module](self).
@@ -380,9 +381,15 @@ impl Fetcher {
     fn start_fetch(&mut self, plan: Plan, now: Instant) {
         let (cluster, report) = (self.cluster.clone(), self.report.clone());
         let (settings, names, lane) = (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
+        let meter = Arc::clone(&self.shared.meter);
         let deadline = now + settings.max_wait + settings.timeout;
         self.runtime.spawn(async move {
             let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline).await;
+            if result.is_ok() {
+                let took = runtime::now().saturating_duration_since(now);
+                meter.record(Measure::Fetch, took);
+                meter.record(Measure::Request(plan.broker), took);
+            }
             let _ = report.send(Event::Fetched { broker: plan.broker, result }).await;
         });
     }

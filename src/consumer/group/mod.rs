@@ -115,6 +115,11 @@ impl Group {
         *lock(&self.inner.listener) = Some(listener);
     }
 
+    /// The id that the coordinator gave this member, if it is one.
+    pub(crate) fn member_id(&self) -> Option<String> {
+        Some(lock(&self.inner.identity).member.clone()).filter(|id| !id.is_empty())
+    }
+
     /// Commits what was handed over to the application, of all partitions.
     pub(crate) fn delivered(&self) -> Offsets {
         offsets(self.inner.shared.read(|subscription| subscription.delivered()))

@@ -126,6 +126,8 @@ impl Rpc {
         self.check(&reply, reply.parse()?.error_code)
     }
 
+    /// Tells the coordinator that a member leaves, if it is known who that is: as in Java none is looked for, since the session ends
+    /// by itself.
     pub(crate) async fn leave(&self, member: &str, reason: &str, deadline: Instant) -> Result<()> {
         let request = |version| {
             let reason = Some(reason).filter(|_| version >= 5);
@@ -136,6 +138,9 @@ impl Rpc {
                 members: if version < 3 { Vec::new() } else { vec![identity] },
             }
         };
+        if self.cluster.known_coordinator(&self.key()).is_none() {
+            return Err(Error::new(ErrorKind::Disconnected, "the coordinator is not known any more"));
+        }
         let reply: Reply<LeaveGroupRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
         self.check(&reply, response.error_code)?;

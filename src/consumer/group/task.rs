@@ -21,6 +21,7 @@ use crate::consumer::position::LeaseId;
 use crate::consumer::subscription::Interest;
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
+use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
 use crate::watch;
 
@@ -66,6 +67,8 @@ pub(super) struct Task {
     next_look: Instant,
     leaving: usize,
     closing: Option<Instant>,
+    /// Since when the member wishes to join, for the metrics.
+    rejoining: Option<Instant>,
 }
 
 impl Task {
@@ -99,6 +102,7 @@ impl Task {
             next_look: now,
             leaving: 0,
             closing: None,
+            rejoining: None,
             group,
         }
     }
@@ -213,8 +217,12 @@ impl Task {
         let group = Arc::clone(&self.group);
         debug!(group = group.rpc.group, ?action, "group");
         match action {
-            Action::Join { attempt, member, protocols, reason } => self
-                .spawn(async move { Event::Joined(attempt, group.rpc.join(&group.settings, &member, &protocols, reason).await) }),
+            Action::Join { attempt, member, protocols, reason } => {
+                self.rejoining.get_or_insert(now);
+                self.spawn(
+                    async move { Event::Joined(attempt, group.rpc.join(&group.settings, &member, &protocols, reason).await) },
+                );
+            }
             Action::Describe { attempt, topics } => {
                 self.led = topics;
                 self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
@@ -260,7 +268,14 @@ impl Task {
                 debug!(group = self.group.rpc.group, %error, "could not join");
                 self.machine.handle_joined(attempt, Err(error), now);
             }
-            Event::Synced(attempt, outcome) => self.machine.handle_synced(attempt, outcome, now),
+            Event::Synced(attempt, outcome) => {
+                if outcome.is_ok()
+                    && let Some(since) = self.rejoining.take()
+                {
+                    self.group.shared.meter.record(Measure::Rebalance, now.saturating_duration_since(since));
+                }
+                self.machine.handle_synced(attempt, outcome, now);
+            }
             Event::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
             Event::Left(outcome) => {
                 self.leaving -= 1;
@@ -408,6 +423,7 @@ impl Task {
                     let group = Arc::clone(&self.group);
                     self.spawn(async move {
                         let outcome = group.rpc.commit(&sender, &offsets).await;
+                        group.shared.meter.record(Measure::Commit, runtime::now().saturating_duration_since(now));
                         Event::Committed(sender, outcome)
                     });
                 }

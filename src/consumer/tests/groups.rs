@@ -320,6 +320,25 @@ async fn close_leaves_no_task_even_without_a_coordinator() {
     assert!(crate::runtime::now() - begun <= Duration::from_secs(6));
 }
 
+/// The longest that Java takes: `request.timeout.ms` while there is something to commit, one attempt to leave while there is not.
+#[tokio::test(start_paused = true)]
+async fn close_without_any_coordinator_takes_no_longer_than_a_request() {
+    for (commits, at_most) in [(true, Duration::from_secs(4)), (false, Duration::from_secs(2))] {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..3);
+        let config = ClientConfig::new(embedded.bootstrap_servers()).request_timeout(Duration::from_secs(4));
+        let client = Client::new(config.connector(InMemory(embedded.clone())).seed(1)).unwrap();
+        let mut consumer = member(&client, member_of("g").enable_auto_commit(commits));
+        assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+        embedded.kill_broker(1);
+        let begun = crate::runtime::now();
+        let closed = consumer.close(Duration::from_secs(300)).await;
+        let took = crate::runtime::now() - begun;
+        assert!(took <= at_most + Duration::from_millis(100), "{commits}: {took:?} {closed:?}");
+        assert_eq!(closed.is_err(), commits, "{closed:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn commit_ends_at_its_deadline_though_an_attempt_goes_on() {
     let embedded = brokers(1).await;

@@ -22,6 +22,8 @@ pub struct Config {
     pub(super) secured: Vec<Security>,
     pub(super) has_acls: bool,
     pub(super) token_lifetime: Duration,
+    pub(super) receives_metrics: bool,
+    pub(super) has_dynamic_quorum: bool,
 }
 
 impl Default for Config {
@@ -40,6 +42,8 @@ impl Default for Config {
             secured: Vec::new(),
             has_acls: false,
             token_lifetime: Duration::from_secs(3600),
+            receives_metrics: false,
+            has_dynamic_quorum: false,
         }
     }
 }
@@ -131,6 +135,22 @@ impl Config {
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Gives each node a receiver of clients' metrics (KIP-714), for [`Cluster::received_metrics`](super::Cluster::received_metrics);
+    /// needs `javac`. Default off.
+    #[must_use]
+    pub fn metrics_receiver(mut self) -> Self {
+        self.receives_metrics = true;
+        self
+    }
+
+    /// Starts node 1 as the only voter of a quorum whose voters can be changed (KIP-853, Kafka 3.9); the others follow it. Default off: all
+    /// nodes vote, for good.
+    #[must_use]
+    pub fn dynamic_quorum(mut self) -> Self {
+        self.has_dynamic_quorum = true;
         self
     }
 }

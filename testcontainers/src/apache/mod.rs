@@ -19,6 +19,7 @@
 mod classpath;
 mod config;
 mod error;
+mod metrics;
 mod ports;
 mod process;
 mod properties;
@@ -99,9 +100,12 @@ impl Cluster {
             None => classpath::version_at_home()?.unwrap_or(Version::DEFAULT),
         };
         let resolving = tokio::task::spawn_blocking(move || classpath::resolve(version));
-        let jars = resolving.await.map_err(|_| Error::Config("the search for jars was aborted".into()))??;
+        let mut jars = resolving.await.map_err(|_| Error::Config("the search for jars was aborted".into()))??;
         let folder = new_folder()?;
         let watcher = Some(Watcher::spawn(&folder)?);
+        if config.receives_metrics {
+            jars.broker = metrics::compile(&folder, &jars.broker).await?;
+        }
         let mut nodes = Vec::new();
         for id in 1..=config.nodes {
             let mut ports = ports::of_node(&config.secured).map_err(Error::process(format!("node{id}")))?;
@@ -147,6 +151,11 @@ impl Cluster {
     /// Addresses of all nodes that never lead through a proxy.
     pub fn internal_bootstrap(&self) -> String {
         self.join(|ports| ports.internal)
+    }
+
+    /// Where a node listens as a controller, on its listener `CONTROLLER`; `None` if there is no such node.
+    pub fn controller_address(&self, node: u16) -> Option<(&'static str, u16)> {
+        self.node(node).ok().map(|node| (HOST, node.ports.controller))
     }
 
     /// The addresses of all nodes on a secured listener.
@@ -355,6 +364,9 @@ impl Cluster {
                 {
                     command.arg("--add-scram").arg(format!("{mechanism}=[name={user},password={password}]"));
                 }
+            }
+            if config.has_dynamic_quorum {
+                command.arg(if node == 1 { "--standalone" } else { "--no-initial-controllers" });
             }
             if let Some(version) = &config.release_version {
                 command.arg("--release-version").arg(version);

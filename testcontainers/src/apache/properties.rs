@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::config::Config;
 use super::error::{Error, Result};
+use super::metrics;
 use super::security::Security;
 
 pub(super) const HOST: &str = "127.0.0.1";
@@ -60,12 +61,17 @@ pub(super) fn of_node(
         set("zookeeper.session.timeout.ms", &6000);
         set("listeners", &listeners);
     } else {
-        let voters: Vec<_> =
-            ports.iter().zip(1..).map(|(ports, id): (_, u16)| format!("{id}@{HOST}:{}", ports.controller)).collect();
+        let controllers = ports.iter().zip(1..).map(|(ports, id): (_, u16)| (id, format!("{HOST}:{}", ports.controller)));
         set("process.roles", &"broker,controller");
         set("node.id", &id);
         set("controller.listener.names", &"CONTROLLER");
-        set("controller.quorum.voters", &voters.join(","));
+        if config.has_dynamic_quorum {
+            let all: Vec<_> = controllers.map(|(_, address)| address).collect();
+            set("controller.quorum.bootstrap.servers", &all.join(","));
+        } else {
+            let voters: Vec<_> = controllers.map(|(id, address)| format!("{id}@{address}")).collect();
+            set("controller.quorum.voters", &voters.join(","));
+        }
         set("listeners", &format!("{listeners},CONTROLLER://{HOST}:{}", own.controller));
         // How soon a killed node is taken for dead.
         set("broker.heartbeat.interval.ms", &500);
@@ -106,6 +112,10 @@ pub(super) fn of_node(
         set("delegation.token.secret.key", &"kavka");
     }
     let folder = data.parent().unwrap_or(data);
+    if config.receives_metrics {
+        set("metric.reporters", &metrics::CLASS);
+        set("kavka.metrics.file", &metrics::file(folder, id).display());
+    }
     for security in own.secured.keys() {
         all.extend(security.properties(folder));
     }

@@ -5,12 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ApiKey;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
+use super::metrics::Receiver;
 use super::state::{Settings, Shared, State};
 use super::{EmbeddedCluster, Transport, api};
 
@@ -27,6 +29,7 @@ pub struct Builder {
     settings: Settings,
     racks: BTreeMap<i32, String>,
     topics: Vec<(String, i32, i16)>,
+    receives_metrics: bool,
 }
 
 impl Default for Builder {
@@ -38,6 +41,7 @@ impl Default for Builder {
             settings: Settings::default(),
             racks: BTreeMap::new(),
             topics: Vec::new(),
+            receives_metrics: false,
         }
     }
 }
@@ -127,6 +131,12 @@ impl Builder {
         self
     }
 
+    /// Brokers have a receiver of clients' metrics (KIP-714); see [`EmbeddedCluster::subscribe_to_metrics`].
+    pub fn metrics_receiver(mut self) -> Self {
+        self.receives_metrics = true;
+        self
+    }
+
     /// The rack of a broker.
     pub fn rack(mut self, broker: i32, rack: impl Into<String>) -> Self {
         self.racks.insert(broker, rack.into());
@@ -151,7 +161,7 @@ impl Builder {
                     ("127.0.0.1".to_owned(), port)
                 }
             };
-            let mut broker = Broker::new(listen, api::served(), self.settings.fetch_session_slots);
+            let mut broker = Broker::new(listen, self.versions(), self.settings.fetch_session_slots);
             broker.rack = self.racks.get(&id).cloned();
             brokers.insert(id, broker);
         }
@@ -170,6 +180,16 @@ impl Builder {
         Ok(cluster)
     }
 
+    fn versions(&self) -> BTreeMap<i16, (i16, i16)> {
+        let mut versions = api::served();
+        if !self.receives_metrics {
+            for api in [ApiKey::GetTelemetrySubscriptions, ApiKey::PushTelemetry] {
+                versions.remove(&(api as i16));
+            }
+        }
+        versions
+    }
+
     fn state(&self, random: Random, cluster_id: String, brokers: BTreeMap<i32, Broker>) -> State {
         State {
             settings: self.settings.clone(),
@@ -186,6 +206,7 @@ impl Builder {
             next_connection: 0,
             faults: Faults::default(),
             requests: VecDeque::new(),
+            metrics: self.receives_metrics.then(Receiver::new),
         }
     }
 }

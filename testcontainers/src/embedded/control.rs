@@ -10,7 +10,7 @@ use super::log::batch::{BatchHeader, build};
 use super::log::records::{ScannedRecord, encode, scan};
 use super::log::{Log, StoredBatch, batch};
 use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
-use super::{EmbeddedCluster, Fault, FaultId, TrackedRequest};
+use super::{EmbeddedCluster, Fault, FaultId, MetricsSubscription, PushedMetrics, TrackedRequest};
 
 /// How a transaction that a test appends ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,6 +301,18 @@ impl EmbeddedCluster {
     /// Drops every fetch session of a broker.
     pub fn evict_fetch_sessions(&self, id: i32) {
         self.with_broker(id, |broker| broker.sessions.clear());
+    }
+
+    /// Wants other metrics of clients from now on; of use with [`Builder::metrics_receiver`](super::Builder::metrics_receiver).
+    pub fn subscribe_to_metrics(&self, subscription: MetricsSubscription) {
+        if let Some(receiver) = &mut self.shared().lock().metrics {
+            receiver.subscribe(subscription);
+        }
+    }
+
+    /// What clients have pushed, oldest first.
+    pub fn pushed_metrics(&self) -> Vec<PushedMetrics> {
+        self.shared().lock().metrics.as_ref().map(|receiver| receiver.pushed.clone()).unwrap_or_default()
     }
 
     fn with_broker(&self, id: i32, change: impl FnOnce(&mut super::broker::Broker)) {

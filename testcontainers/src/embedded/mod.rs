@@ -22,6 +22,7 @@ mod fault;
 mod group;
 mod lie;
 mod log;
+mod metrics;
 mod sessions;
 mod state;
 mod timer;
@@ -50,6 +51,7 @@ pub use kafka_protocol::messages::ApiKey;
 pub use log::StoredBatch;
 pub use log::batch::BatchHeader;
 pub use log::records::ScannedRecord;
+pub use metrics::{MetricsSubscription, PushedMetrics};
 pub use track::TrackedRequest;
 
 use state::Shared;

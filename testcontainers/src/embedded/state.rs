@@ -15,6 +15,7 @@ use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
 use super::group::Group;
+use super::metrics::Receiver;
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::TrackedRequest;
 use super::transaction::Transaction;
@@ -87,6 +88,8 @@ pub(crate) struct State {
     pub(crate) next_connection: u64,
     pub(crate) faults: Faults,
     pub(crate) requests: VecDeque<TrackedRequest>,
+    /// The receiver of clients' metrics, if brokers have one.
+    pub(crate) metrics: Option<Receiver>,
 }
 
 /// A topic and a partition in it.

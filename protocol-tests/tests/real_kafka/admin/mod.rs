@@ -12,7 +12,10 @@ mod access;
 mod groups;
 mod moving;
 mod placement;
+mod quorum;
 mod size;
+mod telemetry;
+mod tokens;
 mod topics;
 mod transactions;
 

@@ -43,6 +43,8 @@ const NOT_CAPTURED: &[ApiKey] = &[
     ApiKey::UnregisterBroker,
     ApiKey::DescribeTransactions,
     ApiKey::ListTransactions,
+    ApiKey::GetTelemetrySubscriptions,
+    ApiKey::PushTelemetry,
     ApiKey::ListConfigResources,
     ApiKey::ShareGroupDescribe,
     ApiKey::AddRaftVoter,
