@@ -13,6 +13,7 @@ use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
 use crate::consumer::position::Lease;
 use crate::consumer::subscription::{Interest, Subscription};
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry::ConsumerTelemetry;
 use crate::wire::batch::{DecodeOptions, Records};
 
 /// See the [module](self).
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) moved: Notify,
     pub(crate) activity: Activity,
     pub(crate) decode: DecodeOptions,
+    pub(crate) telemetry: ConsumerTelemetry,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Activity {
 }
 
 impl Shared {
-    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions) -> Self {
+    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
         let inbox = Inbox { buffer, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
         Self {
             subscription: Mutex::new(subscription),
@@ -84,6 +86,7 @@ impl Shared {
             moved: Notify::new(),
             activity: Activity::default(),
             decode,
+            telemetry,
         }
     }
 

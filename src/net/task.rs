@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
-use tracing::{debug, trace};
+use tracing::{Instrument, debug, trace};
 
 use super::connection::{Queued, Shared, State};
 use super::connector::{Connector, Io};
@@ -27,6 +27,7 @@ use super::renewal::Renewal;
 use super::security::Security;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime;
+use crate::telemetry::{Connections, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::ApiVersions;
@@ -43,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) max_idle: Option<Duration>,
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
+    pub(crate) telemetry: Connections,
 }
 
 /// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
@@ -53,10 +55,11 @@ const SLICES: usize = 128;
 
 /// Opens the connection and serves it to its end.
 pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::Receiver<Queued>, state: watch::Sender<State>) {
-    let opened = open(&shared, &setup).await;
+    let opened = open(&shared, &setup).instrument(spans::connect(&setup.client_id, &shared.address)).await;
     let error = match opened {
         Ok((io, Greeted { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
+            let _open = setup.telemetry.opened();
             let versions = Arc::new(versions);
             state.send_replace(State::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, versions, lifetime);
@@ -68,6 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::R
             error
         }
         Err(error) => {
+            setup.telemetry.failed();
             state.send_replace(State::Ended(error.clone()));
             error
         }
@@ -254,6 +258,7 @@ impl<'a> Serving<'a> {
             return;
         }
         trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
+        self.setup.telemetry.sent(queued.frame.len());
         self.outgoing_bytes += queued.frame.len();
         self.outgoing.push_back(queued.frame);
         if queued.answered {
@@ -326,6 +331,7 @@ impl<'a> Serving<'a> {
             }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
+            self.setup.telemetry.received(frame.len());
             let waiter = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                 Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::assignor::{Racks, Topics};
 use super::classic::{Action, Attempt, Classic, Wanted};
@@ -22,6 +22,7 @@ use crate::consumer::subscription::Interest;
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
+use crate::telemetry::{GroupTelemetry, spans};
 use crate::watch;
 
 /// What came of something that runs beside the loop.
@@ -30,7 +31,7 @@ enum Event {
     Synced(Attempt, Result<Vec<u8>>),
     Beaten { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Left(Result<()>),
-    Committed(Sender, Outcome),
+    Committed { sender: Sender, sent: Instant, outcome: Outcome },
     Fetched(Vec<(TopicPartition, LeaseId)>, Result<Committed>),
     Told(Change),
 }
@@ -66,6 +67,7 @@ pub(super) struct Task {
     next_look: Instant,
     leaving: usize,
     closing: Option<Instant>,
+    telemetry: GroupTelemetry,
 }
 
 impl Task {
@@ -99,6 +101,7 @@ impl Task {
             next_look: now,
             leaving: 0,
             closing: None,
+            telemetry: cluster.telemetry().group(&group.rpc.group),
             group,
         }
     }
@@ -213,16 +216,26 @@ impl Task {
         let group = Arc::clone(&self.group);
         debug!(group = group.rpc.group, ?action, "group");
         match action {
-            Action::Join { attempt, member, protocols, reason } => self
-                .spawn(async move { Event::Joined(attempt, group.rpc.join(&group.settings, &member, &protocols, reason).await) }),
+            Action::Join { attempt, member, protocols, reason } => {
+                self.telemetry.joining(now);
+                let span = spans::join(&group.rpc.group);
+                self.spawn(async move {
+                    let joined = group.rpc.join(&group.settings, &member, &protocols, reason).instrument(span).await;
+                    Event::Joined(attempt, joined)
+                });
+            }
             Action::Describe { attempt, topics } => {
                 self.led = topics;
                 self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
                 self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
             }
-            Action::Sync { attempt, identity, protocol, assignments } => self.spawn(async move {
-                Event::Synced(attempt, group.rpc.sync(&group.settings, &identity, protocol, &assignments).await)
-            }),
+            Action::Sync { attempt, identity, protocol, assignments } => {
+                let span = spans::sync(&group.rpc.group);
+                self.spawn(async move {
+                    let synced = group.rpc.sync(&group.settings, &identity, protocol, &assignments).instrument(span).await;
+                    Event::Synced(attempt, synced)
+                });
+            }
             Action::Heartbeat { attempt, identity } => self.spawn(async move {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
                 Event::Beaten { attempt, sent: now, outcome }
@@ -245,6 +258,7 @@ impl Task {
             }
             Action::Assign(partitions) => {
                 group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
+                self.telemetry.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             Action::Report(error) => group.shared.raise(error),
@@ -260,7 +274,12 @@ impl Task {
                 debug!(group = self.group.rpc.group, %error, "could not join");
                 self.machine.handle_joined(attempt, Err(error), now);
             }
-            Event::Synced(attempt, outcome) => self.machine.handle_synced(attempt, outcome, now),
+            Event::Synced(attempt, outcome) => {
+                if outcome.is_ok() {
+                    self.telemetry.rebalanced(now);
+                }
+                self.machine.handle_synced(attempt, outcome, now);
+            }
             Event::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
             Event::Left(outcome) => {
                 self.leaving -= 1;
@@ -268,7 +287,7 @@ impl Task {
                     warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
                 }
             }
-            Event::Committed(sender, outcome) => self.committed(&sender, outcome, now),
+            Event::Committed { sender, sent, outcome } => self.committed(&sender, sent, outcome, now),
             Event::Fetched(leases, outcome) => self.fetched(&leases, outcome, now),
             Event::Told(change) => self.told(change, now),
         }
@@ -313,6 +332,7 @@ impl Task {
             self.giving.remove(tp);
         }
         self.group.shared.update(|subscription| subscription.revoke(partitions));
+        self.telemetry.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
         self.group.ledger().commits.handle_gone(partitions);
     }
 
@@ -406,9 +426,10 @@ impl Task {
                 commits::Action::Send { sender, offsets } => {
                     drop(ledger);
                     let group = Arc::clone(&self.group);
+                    let span = spans::commit(&group.rpc.group, offsets.len());
                     self.spawn(async move {
-                        let outcome = group.rpc.commit(&sender, &offsets).await;
-                        Event::Committed(sender, outcome)
+                        let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
+                        Event::Committed { sender, sent: now, outcome }
                     });
                 }
             }
@@ -423,12 +444,13 @@ impl Task {
         if self.group.shared.read(|subscription| shares(subscription.interest())) { Sender::Nobody } else { Sender::Alone }
     }
 
-    fn committed(&mut self, sender: &Sender, outcome: Outcome, now: Instant) {
+    fn committed(&mut self, sender: &Sender, sent: Instant, outcome: Outcome, now: Instant) {
         let mut errors = Vec::new();
         match &outcome {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
             Err(error) => errors.push(error.clone()),
         }
+        self.telemetry.committed(sent, now, !errors.is_empty());
         let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, offset) in &committed {

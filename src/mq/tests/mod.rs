@@ -12,6 +12,7 @@ use crate::net::{Connecting, Connector, Io};
 
 mod consuming;
 mod instance;
+mod observing;
 mod sending;
 
 /// The embedded cluster's network.
