@@ -75,6 +75,8 @@ async fn serve(options: &Options, bootstrap: &str, listener: TcpListener, end: i
     let _ = client.admin().create_topic(NewTopic::new(&options.topic).partitions(3)).await;
     let mut config = Config::default();
     config.consumer.group_id = Some("observed".to_owned());
+    // How often it looks at how far handlers are behind.
+    config.monitoring.metrics_interval = Duration::from_secs(1);
     let mq = Mq::with_client(client, config).map_err(Stop::failure)?;
     let handler = |_message: Message| std::future::ready(());
     mq.consumer().map_err(Stop::failure)?.subscribe([options.topic.as_str()], handler).map_err(Stop::failure)?;
@@ -138,6 +140,11 @@ mod tests {
         }
     }
 
+    /// Whether what comes late is there: a commit, and a look at how far handlers are behind.
+    fn is_complete(body: &str) -> bool {
+        body.contains("kafka_consumer_committed_offset{") && body.contains("kafka_consumer_handler_lag{")
+    }
+
     #[tokio::test]
     async fn a_scrape_serves_all_that_the_dashboard_queries() {
         let embedded = EmbeddedCluster::builder().start().await.expect("a cluster");
@@ -150,7 +157,7 @@ mod tests {
                 let (head, body) = get(address, "/metrics").await;
                 assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
                 let consumed = body.lines().find(|line| line.starts_with("kafka_consumer_records_consumed_total{"));
-                if consumed.is_some_and(|line| !line.ends_with(" 0")) && body.contains("kafka_consumer_committed_offset{") {
+                if consumed.is_some_and(|line| !line.ends_with(" 0")) && is_complete(&body) {
                     assert!(get(address, "/").await.0.starts_with("HTTP/1.1 404"));
                     return body;
                 }
