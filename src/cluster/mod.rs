@@ -37,7 +37,7 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Answer, Connector, Security, Setup};
+use crate::net::{Answer, Connector, Security, Setup, Warm};
 use crate::runtime::{self, Runtime};
 use crate::telemetry::{Telemetry, spans};
 use crate::watch;
@@ -98,6 +98,8 @@ impl Cluster {
             security: Security::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,
+            max_lifetime: config.connections_max_lifetime,
+            warm: Warm::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
             telemetry: telemetry.connections(),
         };

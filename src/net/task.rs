@@ -25,6 +25,7 @@ use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
 use super::renewal::Renewal;
 use super::security::Security;
+use super::warm::{Counted, Warm};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime;
 use crate::telemetry::{Connections, spans};
@@ -42,6 +43,9 @@ pub(crate) struct Setup {
     pub(crate) setup_timeout: Duration,
     /// After how long without use it closes (`connections.max.idle.ms`).
     pub(crate) max_idle: Option<Duration>,
+    /// After how long it closes once nothing is on its way, used or not.
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) warm: Arc<Warm>,
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
     pub(crate) telemetry: Connections,
@@ -171,6 +175,8 @@ struct Serving<'a> {
     /// Callers of requests that are not answered; they hear when the bytes have left.
     unanswered: Vec<Waiter>,
     used: Instant,
+    opened: Instant,
+    counted: Counted,
     owner_gone: bool,
     timer: Pin<Box<Sleep>>,
     timer_at: Instant,
@@ -200,6 +206,8 @@ impl<'a> Serving<'a> {
             has_delivered: false,
             unanswered: Vec::new(),
             used: now,
+            opened: now,
+            counted: setup.warm.enter(),
             owner_gone: false,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: now,
@@ -443,8 +451,16 @@ impl<'a> Serving<'a> {
             if self.inflight.deadline().is_some_and(|deadline| deadline <= now) {
                 return Poll::Ready(Ending::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
             }
+            if self.old_at().is_some_and(|old| old <= now) {
+                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "as old as a connection may become"));
+            }
             if self.idle_at().is_some_and(|idle| idle <= now) {
-                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                if self.counted.may_close() {
+                    return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                }
+                // One of those that are kept: asked again as if it had been used.
+                self.used = now;
+                continue;
             }
             if self.renewal.due().is_some_and(|due| due <= now) {
                 cx.waker().wake_by_ref();
@@ -461,11 +477,16 @@ impl<'a> Serving<'a> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        [self.inflight.deadline(), self.idle_at(), self.muted_until(), self.renewal.due()].into_iter().flatten().min()
+        let times = [self.inflight.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.renewal.due()];
+        times.into_iter().flatten().min()
     }
 
     fn idle_at(&self) -> Option<Instant> {
         self.max_idle.filter(|_| self.is_quiet()).map(|idle| self.used + idle)
+    }
+
+    fn old_at(&self) -> Option<Instant> {
+        self.setup.max_lifetime.filter(|_| self.is_quiet()).map(|lifetime| self.opened + lifetime)
     }
 
     /// When the broker wants to hear from us again, if that is to come (KIP-219).
