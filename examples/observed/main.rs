@@ -177,6 +177,7 @@ mod tests {
         let lines = body.lines().filter(|line| !line.starts_with('#'));
         let served: BTreeSet<String> = lines.filter_map(|line| Some(line.split('{').next()?.to_owned())).collect();
         let dashboard: Value = serde_json::from_str(include_str!("dashboard.json")).expect("JSON");
+        assert!(!body.contains("kavka-mq"), "all under the name of the client");
         let mut names = BTreeSet::new();
         queried(&dashboard, &mut names);
         assert!(names.len() > 20, "the queries were found: {names:?}");

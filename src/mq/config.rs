@@ -160,13 +160,15 @@ group! {
 group! {
     /// The connections as a pool (`pool`).
     PoolConfig {
-        /// Told by the pool's statistics; at least the 4 that one broker needs (default 10).
+        /// Told by the pool's statistics, and no limit: a client opens one connection a lane; at least the 4 that one broker needs
+        /// (default 10).
         max_connections: usize = 10,
-        /// At most `max_idle_connections` (default 2). Connections are opened when they are needed, and none before.
+        /// How many open connections stay so although nothing uses them; at most `max_idle_connections` (default 2). They are opened when
+        /// they are needed, and none before.
         min_idle_connections: usize = 2,
         /// At most `max_connections` (default 5).
         max_idle_connections: usize = 5,
-        /// Taken and without effect: a connection that works is kept (default 1 h).
+        /// A connection that is so old closes once nothing is on its way (default 1 h).
         connection_max_lifetime: Duration = Duration::from_secs(3600),
         /// After how long without a request a connection is closed (default 30 min).
         connection_max_idle_time: Duration = Duration::from_secs(1800),

@@ -14,7 +14,7 @@ impl Mq {
     /// Tells the recorder of the facade `metrics` now; with `monitoring.enable_metrics` it is also told every
     /// `monitoring.metrics_interval`.
     pub fn publish_metrics(&self) {
-        let client_id = self.config().client_id.clone();
+        let client_id = self.client().client_id().to_owned();
         quantiles("kafka_producer_record_latency_seconds", &client_id, &self.producer().metrics().latency);
         if let Some(consumer) = self.consumer_if_made() {
             publish_consumer(&consumer, &client_id);

@@ -13,6 +13,7 @@ use crate::net::{Connecting, Connector, Io};
 mod consuming;
 mod instance;
 mod observing;
+mod promises;
 mod sending;
 
 /// The embedded cluster's network.
