@@ -253,7 +253,7 @@ impl Task {
         let view = self.cluster.view();
         let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view)).collect();
         self.shared.stats.sent();
-        self.telemetry.requested(self.shared.feed.memory.free());
+        self.telemetry.requested(|| self.shared.feed.memory.free());
         let span = spans::produce(broker, parcels.len());
         let acks = self.shared.config.acks.wire();
         let timeout = self.cluster.config().request_timeout;
@@ -290,8 +290,8 @@ impl Task {
             self.shared.stats.retried();
             self.telemetry.retried(topic, records.count);
         } else {
-            let queued = self.machine.waited(outgoing.batch);
-            self.telemetry.sent(topic, records.count, records.records.len(), records.uncompressed_len, queued);
+            let waited = || self.machine.waited(outgoing.batch);
+            self.telemetry.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -363,7 +363,7 @@ impl Task {
         });
         let Some((promise, memory, count)) = open.or(held) else { return };
         drop(memory);
-        self.telemetry.resolved(self.shared.feed.memory.free());
+        self.telemetry.resolved(|| self.shared.feed.memory.free());
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {

@@ -233,13 +233,20 @@ impl Drop for Call {
 
 impl ProducerTelemetry {
     /// A batch goes out for the first time.
-    pub(crate) fn sent(&mut self, topic: &TopicName, records: u32, bytes: usize, uncompressed: usize, queued: Duration) {
+    pub(crate) fn sent(
+        &mut self,
+        topic: &TopicName,
+        records: u32,
+        bytes: usize,
+        uncompressed: usize,
+        queued: impl FnOnce() -> Duration,
+    ) {
         let of = self.topic(topic);
         of.sent.increment(records.into());
         of.bytes.increment(whole(bytes));
         self.batch_size.record(number(bytes));
         self.compression_rate.record(number(bytes) / number(uncompressed.max(1)));
-        self.queue_time.record(queued.as_secs_f64());
+        self.queue_time.record(queued().as_secs_f64());
         self.in_request = self.in_request.saturating_add(records);
     }
 
@@ -250,9 +257,9 @@ impl ProducerTelemetry {
     }
 
     /// The batches that were told of go out in one request.
-    pub(crate) fn requested(&mut self, available: usize) {
+    pub(crate) fn requested(&mut self, available: impl FnOnce() -> usize) {
         self.records_per_request.record(f64::from(std::mem::take(&mut self.in_request)));
-        self.buffer_available.set(number(available));
+        self.buffer_available.set(number(available()));
     }
 
     pub(crate) fn split(&self) {
@@ -265,8 +272,8 @@ impl ProducerTelemetry {
     }
 
     /// A batch has its verdict.
-    pub(crate) fn resolved(&mut self, available: usize) {
-        self.buffer_available.set(number(available));
+    pub(crate) fn resolved(&mut self, available: impl FnOnce() -> usize) {
+        self.buffer_available.set(number(available()));
     }
 
     pub(crate) fn lingers(&self, linger: Duration) {

@@ -76,17 +76,17 @@ impl Call {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ProducerTelemetry {
-    pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _uncompressed: usize, _queued: Duration) {}
+    pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _raw: usize, _queued: impl FnOnce() -> Duration) {}
 
     pub(crate) fn retried(&mut self, _topic: &TopicName, _records: u32) {}
 
-    pub(crate) fn requested(&mut self, _available: usize) {}
+    pub(crate) fn requested(&mut self, _available: impl FnOnce() -> usize) {}
 
     pub(crate) fn split(&self) {}
 
     pub(crate) fn failed(&self, _topic: &TopicName, _records: u32) {}
 
-    pub(crate) fn resolved(&mut self, _available: usize) {}
+    pub(crate) fn resolved(&mut self, _available: impl FnOnce() -> usize) {}
 
     pub(crate) fn lingers(&self, _linger: Duration) {}
 }

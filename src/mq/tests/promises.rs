@@ -19,10 +19,10 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
             for line in text.lines().map(str::trim) {
                 is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
                 let line = line.trim_start_matches("pub(crate) ").trim_start_matches("async ");
-                if let Some(name) = line.strip_prefix("fn ") {
-                    if std::mem::take(&mut is_test) {
-                        names.insert(name.split(['(', '<']).next().unwrap().to_owned());
-                    }
+                if let Some(name) = line.strip_prefix("fn ")
+                    && std::mem::take(&mut is_test)
+                {
+                    names.insert(name.split(['(', '<']).next().unwrap().to_owned());
                 }
             }
         }
