@@ -83,6 +83,11 @@ impl Client {
         Admin::new(self.cluster.clone())
     }
 
+    /// What the client calls itself (`client.id`).
+    pub fn client_id(&self) -> &str {
+        &self.cluster.config().client_id
+    }
+
     /// What the client is doing now.
     pub fn stats(&self) -> ClientStats {
         let counts = self.cluster.pool_counts();

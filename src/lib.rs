@@ -17,6 +17,8 @@ mod net;
 mod producer;
 mod record;
 mod runtime;
+mod telemetry;
+mod trace_context;
 mod watch;
 mod wire;
 
@@ -40,5 +42,6 @@ pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, TopicPartitions,
 };
 pub use record::{Header, Record, RecordMetadata, TimestampType};
+pub use trace_context::{NoTraceContext, TraceContext};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

@@ -13,6 +13,8 @@ pub(crate) mod arguments;
 pub(crate) mod embedded;
 pub(crate) mod events;
 pub(crate) mod json;
+#[cfg(feature = "metrics")]
+pub(crate) mod prometheus;
 pub(crate) mod signal;
 
 pub(crate) use arguments::Arguments;

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::report::Report;
 
 /// After so long without a record there are not as many as were asked for.
-const NOTHING_COMES: Duration = Duration::from_secs(60);
+pub(crate) const NOTHING_COMES: Duration = Duration::from_secs(60);
 
 /// What was read; kept, so that reading cannot be optimised away.
 #[derive(Debug, Default)]

@@ -10,9 +10,12 @@ use kavka::{Client, ErrorCode, NewTopic};
 #[path = "../common/mod.rs"]
 mod common;
 mod consume;
+mod handler;
+mod handling;
 mod observe;
 mod options;
 mod payload;
+mod pipe;
 mod produce;
 mod progress;
 mod report;
@@ -36,6 +39,9 @@ perf produce --topic TOPIC --records N [--size BYTES] [OPTION…]
     --linger-ms L   --batch-bytes N              the producer's settings (default: its own)
     --batch-api              hands records over by `send_all`, 256 in a call, not one by one; the latency of a record is then
                              that of its call and of those before it, and all records of a call that failed count as errors
+    --latency-from due|send  with --rate, from when a latency counts (default due)
+    --to-handler             with --mq: a handler in this process reads the topic, too, and `handler` in the JSON object has the
+                             latencies from the same moment to it
 
 perf consume --topic TOPIC --records N [OPTION…]
     --group GROUP            as a member of the group; without it every partition is assigned
@@ -43,6 +49,9 @@ perf consume --topic TOPIC --records N [OPTION…]
     --records-api batch|recv borrowed records, a batch at a time, or owned ones, one by one (default batch)
 
 Both:
+    --mq                               through `kavka::mq`, whose defaults then hold (lz4, adaptive batching unless --linger-ms is
+                                       given); -X reaches only its client
+    --metrics                          has a recorder take what the client tells (needs the feature `metrics`)
     --bootstrap-server HOST:PORT[,…]   the cluster; without it KAVKA_BROKERS, else one inside this process
     --command-config FILE              settings from a Java properties file
     -X NAME=VALUE                      one setting, by Java's name
@@ -72,21 +81,36 @@ async fn run() -> Outcome<ExitCode> {
 }
 
 async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, interrupt: Interrupt) -> Outcome<ExitCode> {
+    if options.metrics {
+        record_metrics()?;
+    }
     let client = Client::new(options.connection.client(bootstrap, "perf")?)?;
     // A cluster that has just been started has neither topic nor records.
     if let Some(partitions) = options.partitions.or(is_own_cluster.then_some(PARTITIONS)) {
         create(&client, &options.topic, partitions).await?;
     }
     if is_own_cluster && options.mode == Mode::Consume {
-        produce::run(options, &client, interrupt.clone()).await?.check()?;
+        produce::run(options, &client, bootstrap, interrupt.clone()).await?.check()?;
     }
     let report = match options.mode {
-        Mode::Produce => produce::run(options, &client, interrupt).await?,
+        Mode::Produce => produce::run(options, &client, bootstrap, interrupt).await?,
+        Mode::Consume if options.mq => handling::run(options, &client, interrupt).await?,
         Mode::Consume => consume::run(options, &client, interrupt).await?,
     };
     println!("{}", report.json(options));
     client.close(PATIENCE).await?;
     report.check().map(|()| ExitCode::SUCCESS)
+}
+
+/// Installs a recorder as services have it.
+#[cfg(feature = "metrics")]
+fn record_metrics() -> Outcome<()> {
+    common::prometheus::Registry::install().map(drop)
+}
+
+#[cfg(not(feature = "metrics"))]
+fn record_metrics() -> Outcome<()> {
+    Err(Stop::usage("--metrics needs the feature `metrics`"))
 }
 
 /// As many as the topics of the comparison with other clients have.

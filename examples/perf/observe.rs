@@ -6,15 +6,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use kavka::{Deliveries, Delivery, Error};
+use kavka::Deliveries;
 use tokio::sync::mpsc;
 
+use super::common::Stop;
+use super::pipe::Pending;
 use super::progress::Progress;
 use super::report::Tally;
 
 /// Records that were handed to the producer; each with the time, since the start, from which its latency counts.
 pub(crate) enum Sent {
-    Each(Vec<(u64, Delivery)>),
+    Each(Vec<(u64, Pending)>),
     /// One call of `send_all`.
     Call {
         since: u64,
@@ -27,7 +29,7 @@ pub(crate) enum Sent {
 pub(crate) struct Observer {
     sent: mpsc::Receiver<Sent>,
     /// Of each partition in order: only the first of them has to be asked.
-    partitions: Vec<VecDeque<(u64, Delivery)>>,
+    partitions: Vec<VecDeque<(u64, Pending)>>,
     calls: VecDeque<(u64, u64, Deliveries)>,
     started: Instant,
     progress: Progress,
@@ -57,15 +59,15 @@ impl Observer {
         let now = nanos(self.started);
         let before = self.tally.acknowledged;
         for waiting in &mut self.partitions {
-            while let Some((since, delivery)) = waiting.front_mut() {
-                let Poll::Ready(outcome) = Pin::new(delivery).poll(context) else { break };
+            while let Some((since, pending)) = waiting.front_mut() {
+                let Poll::Ready(outcome) = pending.poll(context) else { break };
                 self.tally.note(*since, now, 1, outcome.err());
                 waiting.pop_front();
             }
         }
         while let Some((since, records, deliveries)) = self.calls.front_mut() {
             let Poll::Ready(outcome) = Pin::new(deliveries).poll(context) else { break };
-            self.tally.note(*since, now, *records, outcome.err());
+            self.tally.note(*since, now, *records, outcome.err().map(Stop::from));
             self.calls.pop_front();
         }
         self.progress.add(self.tally.acknowledged - before);
@@ -77,13 +79,13 @@ impl Observer {
         match sent {
             Sent::Call { since, records, deliveries } => self.calls.push_back((since, records, deliveries)),
             Sent::Each(records) => {
-                for (since, delivery) in records {
-                    let partition = usize::try_from(delivery.topic_partition().partition.0).unwrap_or(0);
+                for (since, pending) in records {
+                    let partition = pending.partition();
                     if partition >= self.partitions.len() {
                         self.partitions.resize_with(partition + 1, VecDeque::new);
                     }
                     if let Some(waiting) = self.partitions.get_mut(partition) {
-                        waiting.push_back((since, delivery));
+                        waiting.push_back((since, pending));
                     }
                 }
             }
@@ -92,7 +94,7 @@ impl Observer {
 }
 
 impl Tally {
-    fn note(&mut self, since: u64, now: u64, records: u64, error: Option<Error>) {
+    fn note(&mut self, since: u64, now: u64, records: u64, error: Option<Stop>) {
         match error {
             None => self.acknowledge(since, now, records),
             Some(error) => self.fail(records, error),

@@ -1,10 +1,13 @@
 //! The command line.
 
 use kavka::Properties;
+use kavka::mq::Config;
 
 use super::common::arguments::required;
 use super::common::{Arguments, Connection, Outcome, Stop};
+use super::handler::STAMP;
 use super::payload::Payload;
+use super::pipe::failure;
 
 /// Which half is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,11 @@ pub(crate) struct Options {
     pub(crate) produce_api: Api,
     pub(crate) consume_api: Api,
     pub(crate) group: Option<String>,
+    pub(crate) mq: bool,
+    pub(crate) to_handler: bool,
+    pub(crate) metrics: bool,
+    /// A latency counts from when a record was due, not from when it was sent.
+    pub(crate) from_due: bool,
     /// Settings of producer or consumer that have an option of their own.
     settings: Vec<(&'static str, String)>,
 }
@@ -61,6 +69,10 @@ impl Options {
             produce_api: Api::Each,
             consume_api: Api::Batch,
             group: None,
+            mq: false,
+            to_handler: false,
+            metrics: false,
+            from_due: true,
             settings: Vec::new(),
         };
         while let Some(option) = arguments.next()? {
@@ -88,6 +100,10 @@ impl Options {
                 "--batch-bytes" => options.set("batch.size", arguments.value()?),
                 "--batch-api" => options.produce_api = Api::Batch,
                 "--records-api" => options.consume_api = arguments.choice(&[("batch", Api::Batch), ("recv", Api::Each)])?,
+                "--mq" => options.mq = true,
+                "--to-handler" => options.to_handler = true,
+                "--metrics" => options.metrics = true,
+                "--latency-from" => options.from_due = arguments.choice(&[("due", true), ("send", false)])?,
                 "--group" => options.group = Some(arguments.value()?),
                 "--from" => {
                     let from = arguments.choice(&[("earliest", "earliest"), ("latest", "latest")])?;
@@ -99,6 +115,12 @@ impl Options {
         options.mode = mode.ok_or_else(|| Stop::usage("produce or consume is missing"))?;
         options.topic = required(topic, "--topic")?;
         options.records = required(records, "--records")?;
+        if options.mq && options.produce_api == Api::Batch {
+            return Err(Stop::usage("--batch-api is not for --mq"));
+        }
+        if options.to_handler && (!options.mq || options.mode != Mode::Produce || options.size < STAMP) {
+            return Err(Stop::usage(format_args!("--to-handler needs produce, --mq and a --size of {STAMP} or more")));
+        }
         Ok(options)
     }
 
@@ -109,6 +131,26 @@ impl Options {
             properties.set(*name, value);
         }
         Ok(properties)
+    }
+
+    /// The settings of `mq` that the options name; those of the client are the client's.
+    pub(crate) fn mq_config(&self) -> Outcome<Config> {
+        let mut config = Config::default();
+        for (name, value) in &self.settings {
+            let key = match *name {
+                "acks" => "producer.required_acks",
+                "enable.idempotence" => "producer.enable_idempotence",
+                "compression.type" => "producer.compression",
+                "linger.ms" => "producer.linger_ms",
+                "batch.size" => "producer.batch_size",
+                _ => "consumer.auto_offset_reset",
+            };
+            config.set(key, value).map_err(failure)?;
+        }
+        if self.mode == Mode::Consume && !self.settings.iter().any(|(name, _)| *name == "auto.offset.reset") {
+            config.set("consumer.auto_offset_reset", "earliest").map_err(failure)?;
+        }
+        Ok(config)
     }
 
     fn set(&mut self, name: &'static str, value: String) {
@@ -145,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn options_reach_mq_by_its_own_names() {
+        let options = read("produce --mq --topic t --records 1 --size 200 --acks all --compression none --linger-ms 5").unwrap();
+        let config = options.mq_config().unwrap();
+        assert_eq!((config.producer.linger_ms, options.mq), (Some(5), true));
+        assert_eq!(config.producer.compression, kavka::Compression::NONE);
+    }
+
+    #[test]
     fn what_is_missing_unknown_or_zero_is_a_wrong_argument() {
         for line in [
             "--topic t --records 1",
@@ -155,6 +205,9 @@ mod tests {
             "produce --topic t --records 1 --payload noise",
             "produce consume --topic t --records 1",
             "consume --topic t --records 1 --records-api stream",
+            "produce --topic t --records 1 --to-handler",
+            "produce --mq --topic t --records 1 --size 15 --to-handler",
+            "produce --mq --topic t --records 1 --batch-api",
         ] {
             assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
         }

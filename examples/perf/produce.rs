@@ -1,20 +1,23 @@
 //! Sends: as fast as possible, or what is due each millisecond.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kavka::{Client, Producer, ProducerConfig, Record};
+use kavka::{Client, Record};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PATIENCE;
 use super::common::signal::Interrupt;
 use super::common::{Outcome, Stop};
+use super::handler::Handled;
 use super::observe::{Observer, Sent, nanos};
 use super::options::{Api, Options};
 use super::payload::Values;
+use super::pipe::Pipe;
 use super::progress::Progress;
 use super::report::{Report, Tally};
 
@@ -32,7 +35,8 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// One task's part of the work: the records `first`, `first + step`, ….
 struct Sender {
-    producer: Producer,
+    pipe: Pipe,
+    handled: Option<Arc<Handled>>,
     topic: Arc<str>,
     values: Arc<Values>,
     first: u64,
@@ -40,6 +44,7 @@ struct Sender {
     count: u64,
     /// Of all tasks together.
     rate: Option<u64>,
+    from_due: bool,
     api: Api,
     started: Instant,
     sent: mpsc::Sender<Sent>,
@@ -48,8 +53,8 @@ struct Sender {
 }
 
 /// Produces and measures; an error only before the measurement.
-pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt) -> Outcome<Report> {
-    let producer = client.producer(ProducerConfig::from_properties(&options.properties(&[])?)?)?;
+pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, interrupt: Interrupt) -> Outcome<Report> {
+    let pipe = Pipe::open(options, client)?;
     let values = Arc::new(Values::new(options.payload, options.size));
     if let Err(error) = client.admin().describe_topic(&options.topic).await
         && !error.is_retriable()
@@ -57,22 +62,25 @@ pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt
         return Err(error.into());
     }
     // A topic that is not there yet is created by the first record, if the cluster does that.
-    warm_up(options, &producer, &values, &interrupt).await?;
+    warm_up(options, &pipe, &values, &interrupt).await?;
+    let handled = if options.to_handler { Some(consume_too(options, client, bootstrap).await?) } else { None };
 
     let progress = Progress::start(options.records);
-    let started = Instant::now();
+    let started = handled.as_ref().map_or_else(Instant::now, |handled| handled.started());
     let mut tasks = Vec::new();
     for first in 0..options.tasks.min(options.records) {
         let (sent, receiver) = mpsc::channel(CHUNKS);
         let observer = tokio::spawn(Observer::new(receiver, started, progress.clone()).run());
         let sender = Sender {
-            producer: producer.clone(),
+            pipe: pipe.clone(),
+            handled: handled.clone(),
             topic: options.topic.as_str().into(),
             values: Arc::clone(&values),
             first,
             step: options.tasks,
             count: (options.records - first).div_ceil(options.tasks),
             rate: options.rate,
+            from_due: options.from_due,
             api: options.produce_api,
             started,
             sent,
@@ -89,13 +97,13 @@ pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt
         };
         tasks.push((sender, observer));
     }
-    let mut verdicts = pin!(gather(tasks, producer.clone()));
+    let mut verdicts = pin!(gather(tasks, pipe.clone()));
     let mut impatient = interrupt.clone();
     let mut tally = tokio::select! {
         tally = &mut verdicts => tally?,
         () = async { impatient.received().await; tokio::time::sleep(IMPATIENCE).await } => {
             // Then all that is open fails.
-            let _ = producer.clone().close(Duration::ZERO).await;
+            pipe.clone().close(Duration::ZERO).await;
             verdicts.await?
         }
     };
@@ -103,32 +111,53 @@ pub(crate) async fn run(options: &Options, client: &Client, interrupt: Interrupt
     if !interrupt.is_received() {
         tally.lose(options.records);
     }
-    let report = Report::produced(tally, options.size);
-    let _ = producer.close(PATIENCE).await;
+    let acknowledged = tally.acknowledged;
+    let mut report = Report::produced(tally, options.size);
+    if let Some(handled) = handled {
+        report = report.handled(handled.finish(acknowledged).await?);
+    }
+    pipe.close(PATIENCE).await;
     Ok(report)
 }
 
+/// Has a handler read the topic, by a client of its own as in another service.
+async fn consume_too(options: &Options, client: &Client, bootstrap: &str) -> Outcome<Arc<Handled>> {
+    let topic = client.admin().describe_topic(&options.topic).await?;
+    let mut config = options.mq_config()?;
+    config.brokers = vec![bootstrap.to_owned()];
+    Handled::start(options, config, topic.partitions.len()).await
+}
+
 /// Waits for the senders, then for the last verdict.
-async fn gather(tasks: Vec<(JoinHandle<Tally>, JoinHandle<Tally>)>, producer: Producer) -> Outcome<Tally> {
+async fn gather(tasks: Vec<(JoinHandle<Tally>, JoinHandle<Tally>)>, pipe: Pipe) -> Outcome<Tally> {
     let mut tally = Tally::default();
     let mut observers = Vec::new();
     for (sender, observer) in tasks {
         tally.merge(sender.await.map_err(Stop::failure)?);
         observers.push(observer);
     }
-    // What lingers is sent now; if the producer cannot say that it is, the deliveries tell why.
-    let _ = producer.flush().await;
+    pipe.flush().await;
     for observer in observers {
         tally.merge(observer.await.map_err(Stop::failure)?);
     }
     Ok(tally)
 }
 
-async fn warm_up(options: &Options, producer: &Producer, values: &Values, interrupt: &Interrupt) -> Outcome<()> {
-    let records = (0..options.warmup).map(|record| Record::to(&options.topic).value(values.get(record)));
+async fn warm_up(options: &Options, pipe: &Pipe, values: &Values, interrupt: &Interrupt) -> Outcome<()> {
+    let warming = async {
+        let mut pending = VecDeque::new();
+        for record in 0..options.warmup {
+            pending.push_back(pipe.send(Record::to(&options.topic).value(values.get(record))).await?);
+        }
+        pipe.flush().await;
+        for mut pending in pending {
+            poll_fn(|context| pending.poll(context)).await?;
+        }
+        Ok(())
+    };
     let mut interrupt = interrupt.clone();
     tokio::select! {
-        sent = async { producer.send_all(records).await.await } => Ok(sent?),
+        warmed = warming => warmed,
         () = interrupt.received() => Err(Stop::failure("interrupted")),
     }
 }
@@ -180,7 +209,7 @@ impl Sender {
     /// From when the latency of a record counts: when it is due, or now.
     #[inline]
     fn since(&self, record: u64) -> u64 {
-        match self.rate {
+        match self.rate.filter(|_| self.from_due) {
             Some(rate) => self.due_tick(record, rate) * TICK_NANOS,
             None => nanos(self.started),
         }
@@ -191,7 +220,9 @@ impl Sender {
         for record in from..to {
             let since = self.since(record);
             let value = self.values.get(self.first + record * self.step);
-            let mut sending = pin!(self.producer.send(Record::to(&self.topic).value(value)));
+            let stamped = self.handled.as_ref().map(|handled| handled.stamp(since, value));
+            let value = stamped.as_deref().unwrap_or(value);
+            let mut sending = pin!(self.pipe.send(Record::to(&self.topic).value(value)));
             let sent = poll_fn(|context| {
                 let sent = sending.as_mut().poll(context);
                 if sent.is_pending() && !chunk.is_empty() {
@@ -221,7 +252,9 @@ impl Sender {
             let value = self.values.get(self.first + record * self.step);
             Record::to(&self.topic).value(value)
         });
-        let deliveries = self.producer.send_all(records).await;
+        // With `mq` there is no such call, which the options say.
+        let Pipe::Client(producer) = &self.pipe else { return false };
+        let deliveries = producer.send_all(records).await;
         let is_good = deliveries.accepted() == to - from;
         self.sent.send(Sent::Call { since, records: to - from, deliveries }).await.is_ok() && is_good
     }

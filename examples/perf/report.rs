@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kavka::{Class, Error};
 use serde_json::{Value, json};
 
 use super::common::{Outcome, Stop};
@@ -13,7 +12,7 @@ use super::options::{Mode, Options};
 pub(crate) struct Tally {
     pub(crate) acknowledged: u64,
     pub(crate) errors: u64,
-    pub(crate) first_error: Option<Error>,
+    pub(crate) first_error: Option<Stop>,
     /// When the last verdict came, in nanoseconds since the start.
     pub(crate) last: u64,
     latencies: Histogram,
@@ -25,7 +24,7 @@ impl Tally {
         self.latencies.record(now.saturating_sub(since), records);
     }
 
-    pub(crate) fn fail(&mut self, records: u64, error: Error) {
+    pub(crate) fn fail(&mut self, records: u64, error: Stop) {
         self.errors += records;
         self.first_error.get_or_insert(error);
     }
@@ -51,8 +50,9 @@ pub(crate) struct Report {
     bytes: u64,
     seconds: f64,
     errors: u64,
-    first_error: Option<Error>,
+    first_error: Option<Stop>,
     latencies: Option<Histogram>,
+    handler: Option<Histogram>,
 }
 
 impl Report {
@@ -64,20 +64,38 @@ impl Report {
             errors: tally.errors,
             first_error: tally.first_error,
             latencies: Some(tally.latencies),
+            handler: None,
         }
     }
 
     pub(crate) fn consumed(records: u64, bytes: u64, elapsed: Duration) -> Self {
-        Self { records, bytes, seconds: elapsed.as_secs_f64(), errors: 0, first_error: None, latencies: None }
+        Self { records, bytes, seconds: elapsed.as_secs_f64(), errors: 0, first_error: None, latencies: None, handler: None }
+    }
+
+    /// Adds how long records took to a handler.
+    pub(crate) fn handled(mut self, latencies: Histogram) -> Self {
+        self.handler = Some(latencies);
+        self
     }
 
     /// The line; null for what is not measured in this mode or on this system.
     pub(crate) fn json(&self, options: &Options) -> Value {
         let per_second = |count: f64| if self.seconds > 0.0 { count / self.seconds } else { 0.0 };
         let milliseconds = |share| self.latencies.as_ref().and_then(|latencies| latencies.quantile(share)).map(as_milliseconds);
+        let handler = self.handler.as_ref().map(|latencies| {
+            let milliseconds = |share| latencies.quantile(share).map(as_milliseconds);
+            json!({
+                "records": latencies.count,
+                "p50_ms": milliseconds(0.5),
+                "p95_ms": milliseconds(0.95),
+                "p99_ms": milliseconds(0.99),
+                "p999_ms": milliseconds(0.999),
+                "max_ms": as_milliseconds(latencies.max),
+            })
+        });
         let usage = Usage::of_this_process();
         json!({
-            "client": "kavka",
+            "client": if options.mq { "kavka-mq" } else { "kavka" },
             "mode": if options.mode == Mode::Produce { "produce" } else { "consume" },
             "records": self.records,
             "bytes": self.bytes,
@@ -89,6 +107,7 @@ impl Report {
             "p99_ms": milliseconds(0.99),
             "p999_ms": milliseconds(0.999),
             "max_ms": self.latencies.as_ref().filter(|latencies| latencies.count > 0).map(|latencies| as_milliseconds(latencies.max)),
+            "handler": handler,
             "cpu_user_s": usage.cpu_user,
             "cpu_sys_s": usage.cpu_sys,
             "max_rss_kb": usage.max_rss_kb,
@@ -99,8 +118,11 @@ impl Report {
     /// A failure if a record failed.
     pub(crate) fn check(&self) -> Outcome<()> {
         match &self.first_error {
-            Some(error) if error.class() == Class::Config && self.records == 0 => Err(Stop::from(error.clone())),
-            Some(error) => Err(Stop::failure(format_args!("{} records failed, the first: {error}", self.errors))),
+            Some(Stop::Usage(message)) if self.records == 0 => Err(Stop::usage(message)),
+            Some(Stop::Usage(error) | Stop::Failure(error)) => {
+                Err(Stop::failure(format_args!("{} records failed, the first: {error}", self.errors)))
+            }
+            Some(Stop::Help) => Err(Stop::Help),
             None => Ok(()),
         }
     }
@@ -112,7 +134,7 @@ fn as_milliseconds(nanos: u64) -> f64 {
 
 /// Counts values in buckets that are at most 1/128 of them wide.
 #[derive(Debug)]
-struct Histogram {
+pub(crate) struct Histogram {
     counts: Vec<u64>,
     count: u64,
     max: u64,
@@ -128,7 +150,11 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    fn record(&mut self, value: u64, times: u64) {
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn record(&mut self, value: u64, times: u64) {
         if let Some(bucket) = self.counts.get_mut(Self::bucket(value)) {
             *bucket += times;
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 mod coordinators;
 mod interest;
@@ -36,8 +37,9 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Answer, Connector, Security, Setup};
+use crate::net::{Answer, Connector, Security, Setup, Warm};
 use crate::runtime::{self, Runtime};
+use crate::telemetry::{Telemetry, spans};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
@@ -64,6 +66,7 @@ struct Inner {
     refresh_wanted: Arc<Notify>,
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
+    telemetry: Telemetry,
 }
 
 #[derive(Debug)]
@@ -88,13 +91,17 @@ impl Cluster {
         mut random: Random,
     ) -> Result<Self> {
         let bootstrap = config.addresses()?;
+        let telemetry = Telemetry::new(&config.client_id);
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
             security: Security::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,
+            max_lifetime: config.connections_max_lifetime,
+            warm: Warm::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
+            telemetry: telemetry.connections(),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(runtime.clone(), setup, config.socket_connection_setup_timeout_max, reconnect, random.fork());
@@ -111,6 +118,7 @@ impl Cluster {
             interests: Interests::new(Arc::clone(&refresh_wanted)),
             refresh_wanted,
             coordinators: Mutex::default(),
+            telemetry,
             runtime: runtime.clone(),
         };
         let cluster = Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
@@ -134,6 +142,10 @@ impl Cluster {
 
     pub(crate) fn wall_clock(&self) -> &WallClock {
         &self.inner.wall_clock
+    }
+
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.inner.telemetry
     }
 
     /// A generator of randomness for a part of this client.
@@ -285,6 +297,7 @@ impl Cluster {
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
         if duration > Duration::ZERO {
+            self.inner.telemetry.throttled("Produce", Some(broker), duration);
             self.inner.pool.mute(Node::Broker(broker), lane, duration);
         }
     }
@@ -319,10 +332,19 @@ impl Cluster {
         answer: Answer,
         request: &impl Fn(i16) -> B,
     ) -> Result<Reply<R>> {
-        let broker = match node {
-            Node::Broker(id) => Some(id),
-            Node::Bootstrap(_) => None,
-        };
+        let span = spans::request(&self.inner.config.client_id, R::API.name(), node.id());
+        self.attempt(node, lane, deadline, answer, request).instrument(span).await
+    }
+
+    async fn attempt<R: Request, B: Borrow<R>>(
+        &self,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+        answer: Answer,
+        request: &impl Fn(i16) -> B,
+    ) -> Result<Reply<R>> {
+        let broker = node.id();
         let place = |error: Error| {
             let error = error.in_api(R::API.name());
             match broker {
@@ -353,11 +375,22 @@ impl Cluster {
         };
         let submitted = tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
         let (pending, version, connection) = submitted.map_err(place)?;
-        let frame = pending.reply().await.map_err(place)?;
+        let call = self.inner.telemetry.request(R::API.name(), broker, runtime::now);
+        let frame = match pending.reply().await {
+            Ok(frame) => {
+                call.answered();
+                frame
+            }
+            Err(error) => {
+                call.failed();
+                return Err(place(error));
+            }
+        };
         let reply = Reply::new(frame, version, broker);
         if answer == Answer::Expected {
             let throttle = reply.throttle();
             if throttle > Duration::ZERO {
+                self.inner.telemetry.throttled(R::API.name(), broker, throttle);
                 connection.mute(throttle);
             }
         }

@@ -54,6 +54,16 @@ pub(crate) enum Node {
     Broker(BrokerId),
 }
 
+impl Node {
+    /// The broker, if it is known by more than its address.
+    pub(crate) fn id(self) -> Option<BrokerId> {
+        match self {
+            Self::Broker(id) => Some(id),
+            Self::Bootstrap(_) => None,
+        }
+    }
+}
+
 /// What the pool tells about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolCounts {

@@ -33,6 +33,8 @@ pub struct ClientConfig {
     pub(crate) socket_connection_setup_timeout_max: Duration,
     /// `None`: an idle connection is never closed.
     pub(crate) connections_max_idle: Option<Duration>,
+    pub(crate) connections_max_lifetime: Option<Duration>,
+    pub(crate) connections_min_idle: usize,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
     pub(crate) metadata_recovery_strategy: MetadataRecoveryStrategy,
@@ -217,6 +219,22 @@ impl ClientConfig {
         self
     }
 
+    /// Sets how old a connection may become: it then closes as soon as no request is on its way, and the next request opens
+    /// another, perhaps to a new address behind the same name. Kafka has no such property; default `None`.
+    #[must_use]
+    pub fn connections_max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.connections_max_lifetime = lifetime.into().filter(|lifetime| !lifetime.is_zero()).map(bounded);
+        self
+    }
+
+    /// Sets how many of the open connections stay open although nothing has used them for `connections.max.idle.ms`, so that what
+    /// comes after a quiet time need not wait for one. Kafka has no such property; default 0.
+    #[must_use]
+    pub fn connections_min_idle(mut self, connections: usize) -> Self {
+        self.connections_min_idle = connections;
+        self
+    }
+
     /// Sets after how long metadata is asked for again though nothing showed that it is stale (`metadata.max.age.ms`; default 5 min).
     #[must_use]
     pub fn metadata_max_age(mut self, age: Duration) -> Self {
@@ -350,6 +368,8 @@ impl Default for ClientConfig {
             socket_connection_setup_timeout: Duration::from_secs(10),
             socket_connection_setup_timeout_max: Duration::from_secs(30),
             connections_max_idle: Some(Duration::from_secs(540)),
+            connections_max_lifetime: None,
+            connections_min_idle: 0,
             metadata_max_age: Duration::from_secs(300),
             metadata_max_idle: Duration::from_secs(300),
             metadata_recovery_strategy: MetadataRecoveryStrategy::Rebootstrap,

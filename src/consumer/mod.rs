@@ -70,7 +70,7 @@ impl Consumer {
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some());
         let buffer = Buffer::new(BUFFER_BYTES, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
-        let shared = Arc::new(Shared::new(subscription, buffer, decode));
+        let shared = Arc::new(Shared::new(subscription, buffer, decode, cluster.telemetry().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());

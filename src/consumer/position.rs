@@ -99,7 +99,7 @@ pub(crate) enum Delivery {
 /// The right to deliver one partition from one assignment or jump to the next.
 ///
 /// The application's side moves `position` and `done` without a lock, and reads `delivery` before each record.
-/// There is one writer of each: the receiving half, except `delivery`, which [`super::subscription`] sets.
+/// There is one writer of each: the receiving half, except `delivery`, which [`super::subscription`] sets, and `end`, the fetcher.
 #[derive(Debug)]
 pub(crate) struct Lease {
     id: LeaseId,
@@ -113,6 +113,8 @@ pub(crate) struct Lease {
     done: AtomicI64,
     /// The leader epoch of the record before `done`, or -1.
     done_epoch: AtomicI32,
+    /// Where what may be read of the log ended at the last fetch, or [`UNKNOWN`].
+    end: AtomicI64,
 }
 
 /// Stands for "no offset yet" inside the atomics of a [`Lease`].
@@ -129,6 +131,7 @@ impl Lease {
             position_epoch: AtomicI32::new(NO_EPOCH),
             done: AtomicI64::new(UNKNOWN),
             done_epoch: AtomicI32::new(NO_EPOCH),
+            end: AtomicI64::new(UNKNOWN),
         }
     }
 
@@ -188,6 +191,18 @@ impl Lease {
     /// Notes the leader epoch of what was finished last; as [`Lease::deliver_epoch`].
     pub(crate) fn finish_epoch(&self, epoch: Option<LeaderEpoch>) {
         self.done_epoch.store(encode_epoch(epoch), Ordering::Release);
+    }
+
+    /// Notes where what may be read of the log ends.
+    pub(crate) fn ends_at(&self, offset: Offset) {
+        self.end.store(offset.0, Ordering::Relaxed);
+    }
+
+    /// How far what was handed over is behind the log's end, if both are known.
+    pub(crate) fn lag(&self) -> Option<u64> {
+        let position = self.position()?;
+        let end = self.end.load(Ordering::Relaxed);
+        (end != UNKNOWN).then(|| u64::try_from(end.saturating_sub(position.0)).unwrap_or(0))
     }
 
     /// The next offset to hand over.

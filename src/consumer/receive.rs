@@ -31,6 +31,8 @@ struct Hand {
     records: Records,
     shelf: Arc<Shelf>,
     cursor: RecordCursor,
+    /// Up to where records were told of as consumed.
+    told: RecordCursor,
     /// Where the application stands within the batch.
     position: Offset,
     /// Where it stands after it.
@@ -59,10 +61,10 @@ impl Receiver {
                             return Poll::Ready(record.map_err(|error| self.fail(error)));
                         }
                         hand.leave();
-                        self.hand = None;
+                        self.lay_down();
                     }
                     Delivery::Held => self.put_back(),
-                    Delivery::Ended => self.hand = None,
+                    Delivery::Ended => drop(self.lay_down()),
                 }
             }
             ready!(self.poll_hand(context))?;
@@ -79,8 +81,9 @@ impl Receiver {
                 match hand.lease.delivery() {
                     Delivery::Open => {
                         let batch = hand.records(self.max_poll_records).map_err(|error| self.fail(error))?;
-                        if self.hand.as_ref().is_some_and(|hand| hand.position == hand.next) {
-                            self.hand = None;
+                        match &mut self.hand {
+                            Some(hand) if hand.position != hand.next => hand.tell(&self.shared),
+                            _ => drop(self.lay_down()),
                         }
                         if let Some((batch, progress, shelf)) = batch {
                             self.given = Some((progress, shelf));
@@ -88,7 +91,7 @@ impl Receiver {
                         }
                     }
                     Delivery::Held => self.put_back(),
-                    Delivery::Ended => self.hand = None,
+                    Delivery::Ended => drop(self.lay_down()),
                 }
             }
             ready!(self.poll_hand(context))?;
@@ -130,6 +133,7 @@ impl Receiver {
             records,
             shelf: Arc::new(shelf),
             cursor: RecordCursor::default(),
+            told: RecordCursor::default(),
             position: start,
             next,
             is_begun: false,
@@ -138,6 +142,7 @@ impl Receiver {
         if let Err(error) = hand.skip_to(start) {
             return Poll::Ready(Err(self.stop(&hand.lease, error)));
         }
+        hand.told = hand.cursor;
         self.hand = Some(hand);
         Poll::Ready(Ok(()))
     }
@@ -146,7 +151,7 @@ impl Receiver {
     fn finish_given(&mut self) -> Result<()> {
         let Some((progress, shelf)) = self.given.take() else { return Ok(()) };
         if let Some(error) = progress.failure.get() {
-            self.hand = None;
+            self.lay_down();
             return Err(self.stop(&progress.lease, error.clone()));
         }
         progress.lease.finish_to(progress.next);
@@ -156,7 +161,7 @@ impl Receiver {
 
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
-        match self.hand.take() {
+        match self.lay_down() {
             Some(hand) => self.stop(&hand.lease, error),
             None => error,
         }
@@ -171,12 +176,25 @@ impl Receiver {
         error
     }
 
+    /// Parts with the batch in hand, and tells how much of it was delivered.
+    fn lay_down(&mut self) -> Option<Hand> {
+        let mut hand = self.hand.take()?;
+        hand.tell(&self.shared);
+        Some(hand)
+    }
+
     fn put_back(&mut self) {
-        if let Some(hand) = self.hand.take() {
+        if let Some(hand) = self.lay_down() {
             let content = Content::Decoded { batch: hand.batch, records: hand.records };
             let piece = Piece { content, start: hand.position, next: hand.next };
             self.shared.put_back(&hand.lease, piece);
         }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.lay_down();
     }
 }
 
@@ -204,6 +222,7 @@ impl Hand {
         let mut limit = usize::MAX;
         let mut next = self.next;
         if is_whole {
+            self.cursor = self.records.end();
             // Found empty without a walk: a batch whose records compaction has removed.
             if walk.clone().next().is_none() {
                 self.leave();
@@ -254,6 +273,18 @@ impl Hand {
             self.is_begun = false;
             self.lease.finish_to(self.position);
             self.lease.finish_epoch(self.shelf.leader_epoch);
+        }
+    }
+
+    /// Tells of what was delivered since this was last told.
+    fn tell(&mut self, shared: &Shared) {
+        let (records, bytes) = self.cursor.since(self.told);
+        self.told = self.cursor;
+        if records > 0 {
+            shared.telemetry.delivered(self.lease.partition(), records, bytes);
+        }
+        if self.lease.delivery() != Delivery::Ended {
+            shared.telemetry.lags(self.lease.partition(), self.lease.lag());
         }
     }
 

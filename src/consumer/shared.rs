@@ -16,6 +16,7 @@ use crate::consumer::subscription::{Interest, Subscription};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics_push::{Kind, Meter};
 use crate::runtime;
+use crate::telemetry::ConsumerTelemetry;
 use crate::wire::batch::{DecodeOptions, Records};
 
 /// See the [module](self).
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) decode: DecodeOptions,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) telemetry: ConsumerTelemetry,
 }
 
 #[derive(Debug)]
@@ -108,7 +110,7 @@ impl Activity {
 }
 
 impl Shared {
-    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions) -> Self {
+    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
         let inbox = Inbox { buffer, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
         Self {
             subscription: Mutex::new(subscription),
@@ -119,6 +121,7 @@ impl Shared {
             activity: Activity::new(runtime::now()),
             decode,
             meter: Arc::new(Meter::new(Kind::Consumer)),
+            telemetry,
         }
     }
 

@@ -75,7 +75,8 @@ group! {
         key_file: Option<String> = None,
         /// Whom to trust, a PEM file (default the well-known authorities).
         ca_file: Option<String> = None,
-        /// Refused if true: a certificate that nobody vouches for proves nothing. Name its authority in `ca_file`.
+        /// Whether a certificate for another host will do, with a warning (default false). Its authority is checked all the same: name it
+        /// in `ca_file`.
         insecure_skip_verify: bool = false,
     }
 }
@@ -159,13 +160,15 @@ group! {
 group! {
     /// The connections as a pool (`pool`).
     PoolConfig {
-        /// Told by the pool's statistics; at least the 4 that one broker needs (default 10).
+        /// Told by the pool's statistics, and no limit: a client opens one connection a lane; at least the 4 that one broker needs
+        /// (default 10).
         max_connections: usize = 10,
-        /// At most `max_idle_connections` (default 2). Connections are opened when they are needed, and none before.
+        /// How many open connections stay so although nothing uses them; at most `max_idle_connections` (default 2). They are opened when
+        /// they are needed, and none before.
         min_idle_connections: usize = 2,
         /// At most `max_connections` (default 5).
         max_idle_connections: usize = 5,
-        /// Taken and without effect: a connection that works is kept (default 1 h).
+        /// A connection that is so old closes once nothing is on its way (default 1 h).
         connection_max_lifetime: Duration = Duration::from_secs(3600),
         /// After how long without a request a connection is closed (default 30 min).
         connection_max_idle_time: Duration = Duration::from_secs(1800),
@@ -416,7 +419,9 @@ impl Config {
             .retry_backoff(self.producer.retry_backoff)
             .reconnect_backoff(self.connection.retry_backoff)
             .socket_connection_setup_timeout(self.connection.dial_timeout)
-            .connections_max_idle(self.pool.connection_max_idle_time);
+            .connections_max_idle(self.pool.connection_max_idle_time)
+            .connections_max_lifetime(self.pool.connection_max_lifetime)
+            .connections_min_idle(self.pool.min_idle_connections);
         if let Some(connector) = &self.connector {
             client = client.connector(connector.clone());
         }
@@ -424,12 +429,6 @@ impl Config {
     }
 
     fn secure(&self, properties: &mut Properties) -> Result<()> {
-        if self.ssl.insecure_skip_verify {
-            return Err(Error::new(
-                Code::InvalidConfig,
-                "ssl.insecure_skip_verify is true: only false is allowed; name the authority of the certificate in ssl.ca_file",
-            ));
-        }
         let protocol = match (self.security_protocol, self.ssl.enabled) {
             (SecurityProtocol::Plaintext, true) => SecurityProtocol::Ssl,
             (SecurityProtocol::SaslPlaintext, true) => SecurityProtocol::SaslSsl,
@@ -446,6 +445,10 @@ impl Config {
         }
         if protocol != SecurityProtocol::Plaintext {
             properties.set("security.protocol", protocol.as_str());
+        }
+        if self.ssl.insecure_skip_verify && matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
+            // As much as Java's client can leave out; it is warned of where certificates are read.
+            properties.set("ssl.endpoint.identification.algorithm", "");
         }
         for (key, value) in [
             ("sasl.mechanism", self.sasl.mechanism.as_deref()),

@@ -70,9 +70,9 @@ pub use metrics::{ConsumerMetrics, PartitionMetrics, ProducerMetrics};
 pub use pool::{ConnectionPool, PoolStats};
 pub use producer::{BatchResult, Producer, Receipt, Sent};
 pub use text::Secret;
-pub use trace_context::TraceContext;
 
 use crate::client::Client;
+pub use crate::trace_context::TraceContext;
 
 /// An instance of the messaging layer: one client, its producer, and, when it is asked for, its consumer. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -87,6 +87,13 @@ pub struct Receipt {
     shared: Arc<Shared>,
 }
 
+impl Receipt {
+    /// The partition that the message was given to; `None` once the receipt has told what became of it.
+    pub fn topic_partition(&self) -> Option<&TopicPartition> {
+        self.delivery.as_ref().map(Delivery::topic_partition)
+    }
+}
+
 impl Producer {
     /// Makes a producer with a client of its own, which ends with it.
     ///
@@ -328,7 +335,7 @@ impl Producer {
         self.shared.meter.sent(payload(&record));
         let sending = self.shared.producer.send(record);
         let sent = if self.shared.is_traced {
-            let span = tracing::info_span!("kavka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
+            let span = tracing::info_span!("kafka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
             sending.instrument(span).await
         } else {
             sending.await

@@ -16,9 +16,11 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
+mod warm;
 
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connecting, Connector, Io};
 pub(crate) use security::Security;
 pub(crate) use task::Setup;
+pub(crate) use warm::Warm;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
-use tracing::{debug, trace};
+use tracing::{Instrument, debug, trace};
 
 use super::connection::{Queued, Shared, State};
 use super::connector::{Connector, Io};
@@ -25,8 +25,10 @@ use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
 use super::renewal::Renewal;
 use super::security::Security;
+use super::warm::{Counted, Warm};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime;
+use crate::telemetry::{Connections, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::ApiVersions;
@@ -41,8 +43,12 @@ pub(crate) struct Setup {
     pub(crate) setup_timeout: Duration,
     /// After how long without use it closes (`connections.max.idle.ms`).
     pub(crate) max_idle: Option<Duration>,
+    /// After how long it closes once nothing is on its way, used or not.
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) warm: Arc<Warm>,
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
+    pub(crate) telemetry: Connections,
 }
 
 /// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
@@ -53,10 +59,11 @@ const SLICES: usize = 128;
 
 /// Opens the connection and serves it to its end.
 pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::Receiver<Queued>, state: watch::Sender<State>) {
-    let opened = open(&shared, &setup).await;
+    let opened = open(&shared, &setup).instrument(spans::connect(&setup.client_id, &shared.address)).await;
     let error = match opened {
         Ok((io, Greeted { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
+            let _open = setup.telemetry.opened();
             let versions = Arc::new(versions);
             state.send_replace(State::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, versions, lifetime);
@@ -68,6 +75,7 @@ pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::R
             error
         }
         Err(error) => {
+            setup.telemetry.failed();
             state.send_replace(State::Ended(error.clone()));
             error
         }
@@ -167,6 +175,8 @@ struct Serving<'a> {
     /// Callers of requests that are not answered; they hear when the bytes have left.
     unanswered: Vec<Waiter>,
     used: Instant,
+    opened: Instant,
+    counted: Counted,
     owner_gone: bool,
     timer: Pin<Box<Sleep>>,
     timer_at: Instant,
@@ -196,6 +206,8 @@ impl<'a> Serving<'a> {
             has_delivered: false,
             unanswered: Vec::new(),
             used: now,
+            opened: now,
+            counted: setup.warm.enter(),
             owner_gone: false,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: now,
@@ -254,6 +266,7 @@ impl<'a> Serving<'a> {
             return;
         }
         trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
+        self.setup.telemetry.sent(queued.frame.len());
         self.outgoing_bytes += queued.frame.len();
         self.outgoing.push_back(queued.frame);
         if queued.answered {
@@ -326,6 +339,7 @@ impl<'a> Serving<'a> {
             }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
+            self.setup.telemetry.received(frame.len());
             let waiter = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                 Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
@@ -437,8 +451,16 @@ impl<'a> Serving<'a> {
             if self.inflight.deadline().is_some_and(|deadline| deadline <= now) {
                 return Poll::Ready(Ending::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
             }
+            if self.old_at().is_some_and(|old| old <= now) {
+                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "as old as a connection may become"));
+            }
             if self.idle_at().is_some_and(|idle| idle <= now) {
-                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                if self.counted.may_close() {
+                    return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                }
+                // One of those that are kept: asked again as if it had been used.
+                self.used = now;
+                continue;
             }
             if self.renewal.due().is_some_and(|due| due <= now) {
                 cx.waker().wake_by_ref();
@@ -455,11 +477,16 @@ impl<'a> Serving<'a> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        [self.inflight.deadline(), self.idle_at(), self.muted_until(), self.renewal.due()].into_iter().flatten().min()
+        let times = [self.inflight.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.renewal.due()];
+        times.into_iter().flatten().min()
     }
 
     fn idle_at(&self) -> Option<Instant> {
         self.max_idle.filter(|_| self.is_quiet()).map(|idle| self.used + idle)
+    }
+
+    fn old_at(&self) -> Option<Instant> {
+        self.setup.max_lifetime.filter(|_| self.is_quiet()).map(|lifetime| self.opened + lifetime)
     }
 
     /// When the broker wants to hear from us again, if that is to come (KIP-219).

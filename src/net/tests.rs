@@ -109,15 +109,19 @@ impl Fixture {
     }
 
     fn secured(max_idle: Option<Duration>, config: ClientConfig) -> Self {
+        let (lifetime, least) = (config.connections_max_lifetime, config.connections_min_idle);
         let config = config.security;
         let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
+            telemetry: crate::telemetry::Telemetry::new("test").connections(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
             security: Security::new(&config, WallClock::system()).unwrap(),
             setup_timeout: Duration::from_secs(10),
             max_idle,
+            max_lifetime: lifetime,
+            warm: Warm::new(least),
             max_reply: 1 << 20,
         };
         let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
@@ -396,4 +400,43 @@ async fn a_broker_that_closes_without_a_word_to_a_client_without_credentials_is_
     };
     let (reply, ()) = tokio::join!(fixture.call(after(5)), serve);
     assert!(reply.unwrap_err().to_string().contains("security.protocol"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_closes_when_its_last_reply_has_come() {
+    let config = ClientConfig::new("b:9092").connections_max_lifetime(Duration::from_secs(60));
+    let fixture = Fixture::secured(None, config);
+    let mut peer = fixture.peer().await;
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert!(fixture.connection.is_alive());
+    let serve = async {
+        let (_, id) = peer.request().await;
+        // Past its time, but somebody waits.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(fixture.connection.is_alive());
+        peer.reply(id, b"one").await;
+    };
+    let (called, ()) = tokio::join!(fixture.call(after(30)), serve);
+    assert_eq!(&called.unwrap()[4..], b"one");
+    let error = fixture.call(after(5)).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Disconnected, Some(Written::No)), "the caller opens another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_connections_stay_open_unused() {
+    let warm = Warm::new(1);
+    let (mut first, mut second) = (warm.enter(), warm.enter());
+    assert!(first.may_close() && !second.may_close(), "one of two");
+    drop((first, second));
+    assert!(!warm.enter().may_close(), "what has ended is counted no more");
+
+    let idle = Some(Duration::from_secs(10));
+    for (least, is_kept) in [(0, false), (1, true)] {
+        let fixture = Fixture::secured(idle, ClientConfig::new("b:9092").connections_min_idle(least));
+        let _peer = fixture.peer().await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert!(fixture.connection.is_alive());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(fixture.connection.is_alive(), is_kept);
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::Shared;
 use super::accumulator::BatchId;
@@ -31,6 +31,7 @@ use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime;
+use crate::telemetry::{ProducerTelemetry, spans};
 use crate::watch;
 use crate::wire::batch::{BatchHeader, ProducerStamp, RecordsBuilder, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
@@ -50,6 +51,7 @@ pub(super) struct Task {
     flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
     next_flush: u64,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    telemetry: ProducerTelemetry,
 }
 
 /// A topic whose metadata has been seen.
@@ -65,6 +67,7 @@ struct Followed {
 struct Held {
     promise: Promise,
     memory: Reservation,
+    count: u32,
     /// Once it is sealed.
     records: Option<SealedRecords>,
     opened: Instant,
@@ -83,6 +86,7 @@ impl Task {
     pub(super) fn new(shared: Arc<Shared>, cluster: &Cluster, lane: Lane) -> Self {
         let mut random = cluster.random();
         let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
+        let telemetry = cluster.telemetry().producer(shared.feed.memory.size());
         Self {
             shared,
             lane,
@@ -96,6 +100,7 @@ impl Task {
             flushes: BTreeMap::new(),
             next_flush: 0,
             work: FuturesUnordered::new(),
+            telemetry,
             cluster: cluster.for_task(),
         }
     }
@@ -107,6 +112,7 @@ impl Task {
             self.act();
             if self.shared.config.adaptive_batching.is_some() {
                 self.shared.stats.lingers(self.machine.linger());
+                self.telemetry.lingers(self.machine.linger().0);
             }
             tokio::select! {
                 biased;
@@ -217,7 +223,7 @@ impl Task {
     fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch) {
         let ClosedBatch { id, records, memory, promise, opened } = closed;
         self.shared.stats.closed(&records);
-        self.batches.insert(id, Held { promise, memory, records: None, opened, has_been_sent: false });
+        self.batches.insert(id, Held { promise, memory, count: records.count(), records: None, opened, has_been_sent: false });
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
             let records = records.seal(compression);
@@ -250,13 +256,15 @@ impl Task {
         let (view, now) = (self.cluster.view(), runtime::now());
         let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)).collect();
         self.shared.stats.sent();
+        self.telemetry.requested(|| self.shared.feed.memory.free());
+        let span = spans::produce(broker, parcels.len());
         let acks = self.shared.config.acks.wire();
         let timeout = self.cluster.config().request_timeout;
         let (cluster, lane) = (self.cluster.clone(), self.lane);
         let meter = Arc::clone(&self.shared.meter);
         let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        self.work.push(Box::pin(async move {
+        let sending = async move {
             let make = |_version| rpc::produce_request(&parcels, acks, timeout_ms);
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
@@ -276,17 +284,22 @@ impl Task {
                 (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
             });
             Done::Answered { request, answers, hints }
-        }));
+        };
+        self.work.push(Box::pin(sending.instrument(span)));
     }
 
     fn parcel(&mut self, outgoing: Outgoing, view: &ClusterView, now: Instant) -> Option<Parcel> {
         let slot = self.slots.get(at(outgoing.partition))?;
         let held = self.batches.get_mut(&outgoing.batch)?;
         let records = held.records.as_ref()?;
+        let topic = &slot.topic_partition.topic;
         if std::mem::replace(&mut held.has_been_sent, true) {
             self.shared.stats.retried();
+            self.telemetry.retried(topic, records.count);
         } else {
             self.shared.meter.record(Measure::Queue, now.saturating_duration_since(held.opened));
+            let waited = || self.machine.waited(outgoing.batch);
+            self.telemetry.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -332,6 +345,7 @@ impl Task {
         if let Some(slot) = self.slot(partition) {
             slot.divided(ids.len());
             debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
+            self.telemetry.split();
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
         let mut memory = Some(held.memory);
@@ -339,8 +353,8 @@ impl Task {
             // What the whole held is shared out, and the last part keeps the rest: together they free it once.
             let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
             let Some(memory) = own.or_else(|| self.shared.feed.memory.try_reserve(0)) else { continue };
-            let opened = held.opened;
-            self.batches.insert(id, Held { promise, memory, records: Some(records), opened, has_been_sent: true });
+            let (count, opened) = (records.count, held.opened);
+            self.batches.insert(id, Held { promise, memory, count, records: Some(records), opened, has_been_sent: true });
         }
     }
 
@@ -348,19 +362,24 @@ impl Task {
         if let Some(slot) = self.slot(partition) {
             slot.resolved();
         }
-        let open = self.slot(partition).and_then(|slot| slot.take(batch)).map(|closed| (closed.promise, closed.memory));
+        let open = self.slot(partition).and_then(|slot| slot.take(batch));
+        let open = open.map(|closed| (closed.promise, closed.memory, closed.records.count()));
         let held = self.batches.remove(&batch).map(|held| {
             if let Some(sealed) = held.records {
                 self.shared.feed.buffers.give(sealed.records);
             }
-            (held.promise, held.memory)
+            (held.promise, held.memory, held.count)
         });
-        let Some((promise, memory)) = open.or(held) else { return };
+        let Some((promise, memory, count)) = open.or(held) else { return };
         drop(memory);
+        self.telemetry.resolved(|| self.shared.feed.memory.free());
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
                 self.shared.stats.failed();
+                if let Some(slot) = self.slots.get(at(partition)) {
+                    self.telemetry.failed(&slot.topic_partition.topic, count);
+                }
                 promise.fail(error, records);
             }
         }

@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kavka::mq::{Config, FailurePolicy, HandlerOptions, Message, Mq};
+use kavka::mq::{Code, Config, FailurePolicy, HandlerOptions, Message, Mq};
 use kavka::{AutoOffsetReset, Compression, NewTopic, Record};
-use kavka_testcontainers::apache::Cluster;
+use kavka_testcontainers::apache::{Cluster, Security, USERS};
 use tokio::io::AsyncReadExt;
 
 use crate::support::{PATIENCE, config, in_time, sized};
@@ -176,4 +176,51 @@ fn chat() -> std::path::PathBuf {
     }
     assert!(cargo.status().unwrap().success(), "the chat example builds");
     profile.join("examples").join("chat")
+}
+
+/// TLS and a login by the settings of `mq`; and a certificate for another host, which passes only where that is said to be good.
+#[tokio::test]
+async fn a_service_goes_by_tls_and_a_login() {
+    let [_, (alice, password), _] = USERS;
+    let cluster = Cluster::start(config().secured([Security::SaslSsl, Security::SslWrongName])).await.unwrap();
+    let authority = cluster.certificates().unwrap().authority.to_str().unwrap().to_owned();
+    for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
+        let mut settings = Config::new(cluster.bootstrap_of(Security::SaslSsl).unwrap());
+        for (key, value) in [
+            ("security_protocol", "SASL_SSL"),
+            ("sasl.mechanism", mechanism),
+            ("sasl.username", alice),
+            ("sasl.password", password),
+            ("ssl.ca_file", &authority),
+            ("consumer.group_id", mechanism),
+            ("consumer.auto_offset_reset", "earliest"),
+        ] {
+            settings.set(key, value).unwrap();
+        }
+        let mut wrong = settings.clone();
+        wrong.set("sasl.password", "no").unwrap();
+        let error = in_time("a refusal", Mq::new(wrong).unwrap().ping()).await.expect_err("a wrong password");
+        assert_eq!(error.code(), Code::AuthenticationFailed, "{error}");
+
+        let mq = Mq::new(settings).unwrap();
+        mq.admin().create_topic(NewTopic::new(mechanism).partitions(1).replication_factor(1)).await.unwrap();
+        let seen: Seen = Arc::default();
+        mq.consumer().unwrap().subscribe([mechanism], noting(&seen)).unwrap();
+        mq.producer().send_sync(mechanism, "7").await.unwrap();
+        until("the message", || count(&seen) == 1).await;
+        mq.close().await.unwrap();
+    }
+    let mut settings = Config::new(cluster.bootstrap_of(Security::SslWrongName).unwrap());
+    for (key, value) in [("security_protocol", "SSL"), ("ssl.ca_file", &authority), ("connection.dial_timeout", "30s")] {
+        settings.set(key, value).unwrap();
+    }
+    let error = in_time("a refusal", Mq::new(settings.clone()).unwrap().ping()).await.expect_err("a name that does not fit");
+    eprintln!("{error}");
+    settings.set("ssl.insecure_skip_verify", "true").unwrap();
+    let mq = Mq::new(settings.clone()).unwrap();
+    eprintln!("without a check of the name: {:?}", in_time("a ping", mq.ping()).await.unwrap());
+    // The authority is checked all the same.
+    settings.ssl.ca_file = None;
+    in_time("a refusal", Mq::new(settings).unwrap().ping()).await.expect_err("an authority that nobody trusts");
+    cluster.shutdown().await.unwrap();
 }

@@ -70,6 +70,8 @@ pub(crate) struct FetchedPartition {
     /// A replica that is nearer (KIP-392).
     pub(crate) preferred: Option<BrokerId>,
     pub(crate) aborted: Vec<Aborted>,
+    /// Where what may be read ends: the high watermark, or the last stable offset.
+    pub(crate) end: Option<Offset>,
     pub(crate) records: Bytes,
 }
 
@@ -88,7 +90,7 @@ pub(crate) async fn fetch(
     let reply = cluster.call_with(plan.broker, lane, deadline, |version| fetch_request(settings, &plan.request, version)).await?;
     let frame = reply.frame().clone();
     let response = reply.parse()?;
-    Ok(fetched(&response, &frame, names))
+    Ok(fetched(&response, &frame, names, settings.isolation))
 }
 
 fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, version: i16) -> FetchRequest<'a> {
@@ -133,7 +135,12 @@ fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, v
     }
 }
 
-fn fetched(response: &FetchResponse<'_>, frame: &Bytes, names: &BTreeMap<TopicId, TopicName>) -> Fetched {
+fn fetched(
+    response: &FetchResponse<'_>,
+    frame: &Bytes,
+    names: &BTreeMap<TopicId, TopicName>,
+    isolation: IsolationLevel,
+) -> Fetched {
     let mut partitions = Vec::new();
     let mut hints = Vec::new();
     for topic in &response.responses {
@@ -148,13 +155,18 @@ fn fetched(response: &FetchResponse<'_>, frame: &Bytes, names: &BTreeMap<TopicId
             if data.current_leader.leader_id >= 0 && data.current_leader.leader_epoch >= 0 {
                 hints.push(hint(&partition, data, &response.node_endpoints));
             }
-            partitions.push(fetched_partition(partition, data, frame));
+            partitions.push(fetched_partition(partition, data, frame, isolation));
         }
     }
     Fetched { session: response.session_id, error: ErrorCode::check(response.error_code).err(), partitions, hints }
 }
 
-fn fetched_partition(partition: TopicPartition, data: &PartitionData<'_>, frame: &Bytes) -> FetchedPartition {
+fn fetched_partition(
+    partition: TopicPartition,
+    data: &PartitionData<'_>,
+    frame: &Bytes,
+    isolation: IsolationLevel,
+) -> FetchedPartition {
     let aborted = data.aborted_transactions.iter().flatten().map(|transaction| Aborted {
         producer: ProducerId(transaction.producer_id),
         first_offset: Offset(transaction.first_offset),
@@ -166,6 +178,10 @@ fn fetched_partition(partition: TopicPartition, data: &PartitionData<'_>, frame:
             .map(|offset| Position { offset, leader_epoch: known_epoch(data.diverging_epoch.epoch) }),
         preferred: (data.preferred_read_replica >= 0).then_some(BrokerId(data.preferred_read_replica)),
         aborted: aborted.collect(),
+        end: known_offset(match isolation {
+            IsolationLevel::ReadUncommitted => data.high_watermark,
+            IsolationLevel::ReadCommitted => data.last_stable_offset,
+        }),
         records: data.records.map(|records| frame.slice_ref(records)).unwrap_or_default(),
     }
 }

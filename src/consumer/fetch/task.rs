@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
@@ -26,6 +26,7 @@ use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
+use crate::telemetry::spans;
 
 /// See the [module](self).
 pub(crate) struct Fetcher {
@@ -253,6 +254,7 @@ impl Fetcher {
         let id = lease.id();
         self.told_stopped.remove(&id);
         self.shared.buffer(|buffer| buffer.drop_lease(id));
+        self.shared.telemetry.left(lease.partition());
         self.told.retain(|(told, _)| *told != id);
     }
 
@@ -383,8 +385,9 @@ impl Fetcher {
         let (settings, names, lane) = (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
         let meter = Arc::clone(&self.shared.meter);
         let deadline = now + settings.max_wait + settings.timeout;
+        let span = spans::fetch(plan.broker, plan.request.fetch.len());
         self.runtime.spawn(async move {
-            let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline).await;
+            let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline).instrument(span).await;
             if result.is_ok() {
                 let took = runtime::now().saturating_duration_since(now);
                 meter.record(Measure::Fetch, took);
@@ -500,6 +503,7 @@ impl Fetcher {
             self.planner.handle_outcome(broker, outcome(code), now);
             return;
         }
+        self.shared.telemetry.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
         let mut is_stale = false;
         for partition in fetched.partitions {
             // Not asked for, or no more: an answer to nobody.
@@ -528,6 +532,10 @@ impl Fetcher {
             return false;
         }
         self.planner.succeeded(&partition);
+        if let Some((lease, end)) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease).zip(fetched.end) {
+            lease.ends_at(end);
+            self.shared.telemetry.lags(&partition, lease.lag());
+        }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
             if self.view.broker(replica).is_some() {
                 self.planner.prefer(&partition, replica, now);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::assignor::{Racks, Topics};
 use super::classic::{Action, Attempt, Classic, Wanted};
@@ -23,6 +23,7 @@ use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
+use crate::telemetry::{GroupTelemetry, spans};
 use crate::watch;
 
 /// What came of something that runs beside the loop.
@@ -31,7 +32,7 @@ enum Event {
     Synced(Attempt, Result<Vec<u8>>),
     Beaten { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Left(Result<()>),
-    Committed(Sender, Outcome),
+    Committed { sender: Sender, sent: Instant, outcome: Outcome },
     Fetched(Vec<(TopicPartition, LeaseId)>, Result<Committed>),
     Told(Change),
 }
@@ -69,6 +70,7 @@ pub(super) struct Task {
     closing: Option<Instant>,
     /// Since when the member wishes to join, for the metrics.
     rejoining: Option<Instant>,
+    telemetry: GroupTelemetry,
 }
 
 impl Task {
@@ -103,6 +105,7 @@ impl Task {
             leaving: 0,
             closing: None,
             rejoining: None,
+            telemetry: cluster.telemetry().group(&group.rpc.group),
             group,
         }
     }
@@ -219,18 +222,25 @@ impl Task {
         match action {
             Action::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
-                self.spawn(
-                    async move { Event::Joined(attempt, group.rpc.join(&group.settings, &member, &protocols, reason).await) },
-                );
+                self.telemetry.joining(now);
+                let span = spans::join(&group.rpc.group);
+                self.spawn(async move {
+                    let joined = group.rpc.join(&group.settings, &member, &protocols, reason).instrument(span).await;
+                    Event::Joined(attempt, joined)
+                });
             }
             Action::Describe { attempt, topics } => {
                 self.led = topics;
                 self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
                 self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
             }
-            Action::Sync { attempt, identity, protocol, assignments } => self.spawn(async move {
-                Event::Synced(attempt, group.rpc.sync(&group.settings, &identity, protocol, &assignments).await)
-            }),
+            Action::Sync { attempt, identity, protocol, assignments } => {
+                let span = spans::sync(&group.rpc.group);
+                self.spawn(async move {
+                    let synced = group.rpc.sync(&group.settings, &identity, protocol, &assignments).instrument(span).await;
+                    Event::Synced(attempt, synced)
+                });
+            }
             Action::Heartbeat { attempt, identity } => self.spawn(async move {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
                 Event::Beaten { attempt, sent: now, outcome }
@@ -253,6 +263,7 @@ impl Task {
             }
             Action::Assign(partitions) => {
                 group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
+                self.telemetry.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             Action::Report(error) => group.shared.raise(error),
@@ -269,10 +280,11 @@ impl Task {
                 self.machine.handle_joined(attempt, Err(error), now);
             }
             Event::Synced(attempt, outcome) => {
-                if outcome.is_ok()
-                    && let Some(since) = self.rejoining.take()
-                {
-                    self.group.shared.meter.record(Measure::Rebalance, now.saturating_duration_since(since));
+                if outcome.is_ok() {
+                    self.telemetry.rebalanced(now);
+                    if let Some(since) = self.rejoining.take() {
+                        self.group.shared.meter.record(Measure::Rebalance, now.saturating_duration_since(since));
+                    }
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
@@ -283,7 +295,7 @@ impl Task {
                     warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
                 }
             }
-            Event::Committed(sender, outcome) => self.committed(&sender, outcome, now),
+            Event::Committed { sender, sent, outcome } => self.committed(&sender, sent, outcome, now),
             Event::Fetched(leases, outcome) => self.fetched(&leases, outcome, now),
             Event::Told(change) => self.told(change, now),
         }
@@ -328,6 +340,7 @@ impl Task {
             self.giving.remove(tp);
         }
         self.group.shared.update(|subscription| subscription.revoke(partitions));
+        self.telemetry.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
         self.group.ledger().commits.handle_gone(partitions);
     }
 
@@ -421,10 +434,11 @@ impl Task {
                 commits::Action::Send { sender, offsets } => {
                     drop(ledger);
                     let group = Arc::clone(&self.group);
+                    let span = spans::commit(&group.rpc.group, offsets.len());
                     self.spawn(async move {
-                        let outcome = group.rpc.commit(&sender, &offsets).await;
+                        let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
                         group.shared.meter.record(Measure::Commit, runtime::now().saturating_duration_since(now));
-                        Event::Committed(sender, outcome)
+                        Event::Committed { sender, sent: now, outcome }
                     });
                 }
             }
@@ -439,12 +453,13 @@ impl Task {
         if self.group.shared.read(|subscription| shares(subscription.interest())) { Sender::Nobody } else { Sender::Alone }
     }
 
-    fn committed(&mut self, sender: &Sender, outcome: Outcome, now: Instant) {
+    fn committed(&mut self, sender: &Sender, sent: Instant, outcome: Outcome, now: Instant) {
         let mut errors = Vec::new();
         match &outcome {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
             Err(error) => errors.push(error.clone()),
         }
+        self.telemetry.committed(sent, now, !errors.is_empty());
         let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, offset) in &committed {

@@ -118,6 +118,22 @@ fn an_unknown_key_is_refused_by_name_with_the_nearest() {
 }
 
 #[test]
+fn skipping_verification_leaves_out_the_name_and_nothing_else() {
+    let checks = |pairs: &[(&str, &str)]| {
+        let mut config = Config::default();
+        for (key, value) in pairs {
+            config.set(key, value).unwrap();
+        }
+        let mut properties = Properties::new();
+        config.secure(&mut properties).unwrap();
+        properties.get("ssl.endpoint.identification.algorithm").map(str::to_owned)
+    };
+    assert_eq!(checks(&[("ssl.enabled", "true")]), None, "https, as the client has it");
+    assert_eq!(checks(&[("ssl.enabled", "true"), ("ssl.insecure_skip_verify", "true")]).as_deref(), Some(""));
+    assert_eq!(checks(&[("ssl.insecure_skip_verify", "true")]), None, "without TLS there is nothing to leave out");
+}
+
+#[test]
 fn an_impossible_value_is_refused_by_key() {
     for (key, value) in [
         ("producer.linger_ms", "-1"),
@@ -128,7 +144,6 @@ fn an_impossible_value_is_refused_by_key() {
         ("security_protocol", "TLS"),
         ("monitoring.log_level", "loud"),
         ("ssl.enabled", "maybe"),
-        ("ssl.insecure_skip_verify", "true"),
         ("pool.max_connections", "3"),
         ("pool.max_idle_connections", "11"),
         ("pool.min_idle_connections", "6"),

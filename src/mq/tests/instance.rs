@@ -46,6 +46,28 @@ async fn the_pool_is_the_clients_connections() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connections_stay_warm_and_are_replaced_in_time_without_loss() {
+    let embedded = brokers(1).await;
+    let mut config = config(&embedded);
+    config.pool.connection_max_idle_time = Duration::from_secs(60);
+    config.pool.connection_max_lifetime = Duration::from_secs(3600);
+    let mq = Mq::new(config).unwrap();
+    let pool = mq.connection_pool();
+    mq.producer().send_sync("t", "1").await.unwrap();
+    assert_eq!(pool.stats().total_connections, 2, "short requests and producing");
+    tokio::time::sleep(30 * 60 * SECOND).await;
+    assert_eq!((pool.stats().total_connections, pool.stats().created), (2, 2), "pool.min_idle_connections is 2");
+    for number in 0..240 {
+        tokio::time::sleep(30 * SECOND).await;
+        mq.producer().send_sync("t", number.to_string()).await.unwrap();
+    }
+    assert!((4..=8).contains(&pool.stats().created), "each once an hour: {:?}", pool.stats());
+    assert_eq!(mq.producer().metrics().failed_messages, 0);
+    let kept: usize = (0..3).map(|partition| log(&embedded, "t", partition).len()).sum();
+    assert_eq!(kept, 241);
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_are_made_listed_found_and_deleted() {
     let embedded = brokers(1).await;
     let mq = mq(&embedded);

@@ -12,6 +12,8 @@ use crate::net::{Connecting, Connector, Io};
 
 mod consuming;
 mod instance;
+mod observing;
+mod promises;
 mod sending;
 
 /// The embedded cluster's network.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::record::TimestampType;
+use crate::trace_context::TraceContext;
 use crate::wire::compress::{self, Codec};
 
 /// The batches of a fetch response's `records`, one after the other; ends silently at a last batch that is cut off.
@@ -306,6 +307,11 @@ impl Records {
         RecordCursor { at: self.data.len().saturating_sub(iter.rest.len()), read: iter.read, next_delta: iter.next_delta }
     }
 
+    /// The place behind the last record, if the header's count is to be believed.
+    pub(crate) fn end(&self) -> RecordCursor {
+        RecordCursor { at: self.data.len(), read: self.shape.count, next_delta: i32::MAX }
+    }
+
     /// How many records the header claims: not to be believed before the walk has found them.
     pub(crate) fn claimed_count(&self) -> usize {
         usize::try_from(self.shape.count).unwrap_or(0)
@@ -328,6 +334,13 @@ pub(crate) struct RecordCursor {
     at: usize,
     read: i32,
     next_delta: i32,
+}
+
+impl RecordCursor {
+    /// How many records, and how many bytes, lie between an earlier place of the same records and this one.
+    pub(crate) fn since(&self, earlier: Self) -> (usize, usize) {
+        (usize::try_from(self.read.saturating_sub(earlier.read)).unwrap_or(0), self.at.saturating_sub(earlier.at))
+    }
 }
 
 /// Walks records; ends after the first error.
@@ -464,6 +477,12 @@ impl<'a> Headers<'a> {
         self.rest = rest;
         let value = take_nullable(&mut self.rest)?;
         Some(HeaderRef { name, value })
+    }
+
+    /// The context of a trace that the headers carry, if they do; of several, the last.
+    pub fn trace_context(self) -> Option<TraceContext> {
+        let carriers = self.filter(|header| header.name == TraceContext::HEADER.as_bytes());
+        TraceContext::of_value(carriers.last()?.value?)
     }
 
     /// The bytes from which `Headers::restore` makes the same headers again.

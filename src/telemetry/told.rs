@@ -1,0 +1,437 @@
+//! The feature `metrics` is on: what happens is told to the recorder that the program has installed.
+//!
+//! Handles are taken from the recorder when a part is made, or something is first met, and kept; a recorder that is installed
+//! later hears nothing. Gauges of what several parts have are sums: each adds and takes away its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram, Label, SharedString};
+
+use crate::ids::{BrokerId, TopicName, TopicPartition};
+
+/// Tells of one client.
+#[derive(Clone, Debug)]
+pub(crate) struct Telemetry {
+    labels: Labels,
+    connections: Connections,
+    in_flight: Gauge,
+    requests: Arc<Kept<(&'static str, Option<BrokerId>), Requests>>,
+}
+
+/// Tells of the client's connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    count: Gauge,
+    created: Counter,
+    closed: Counter,
+    failed: Counter,
+    sent: Counter,
+    received: Counter,
+}
+
+/// An open connection, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(Connections);
+
+/// Requests of one API to one broker.
+#[derive(Debug)]
+struct Requests {
+    total: Counter,
+    failures: Counter,
+    latency: Histogram,
+    throttle: Histogram,
+}
+
+/// A request that was handed over, until its reply or its end.
+#[derive(Debug)]
+pub(crate) struct Call {
+    of: Arc<Requests>,
+    in_flight: Gauge,
+    began: Instant,
+    clock: fn() -> Instant,
+}
+
+/// Tells of one producer.
+#[derive(Debug)]
+pub(crate) struct ProducerTelemetry {
+    topics: Kept<TopicName, TopicOfProducer>,
+    labels: Labels,
+    batch_size: Histogram,
+    compression_rate: Histogram,
+    queue_time: Histogram,
+    records_per_request: Histogram,
+    splits: Counter,
+    linger: Gauge,
+    _buffer_total: Share,
+    buffer_available: Share,
+    in_request: u32,
+}
+
+#[derive(Debug)]
+struct TopicOfProducer {
+    sent: Counter,
+    bytes: Counter,
+    retries: Counter,
+    errors: Counter,
+}
+
+/// Tells of one consumer.
+#[derive(Debug)]
+pub(crate) struct ConsumerTelemetry {
+    labels: Labels,
+    fetch_size: Histogram,
+    topics: Kept<TopicName, TopicOfConsumer>,
+    lags: Kept<TopicPartition, Gauge>,
+}
+
+#[derive(Debug)]
+struct TopicOfConsumer {
+    records: Counter,
+    bytes: Counter,
+}
+
+/// Tells of one member of a group.
+#[derive(Debug)]
+pub(crate) struct GroupTelemetry {
+    assigned: Share,
+    rebalances: Counter,
+    rebalance_latency: Histogram,
+    commits: Counter,
+    commit_errors: Counter,
+    commit_latency: Histogram,
+    rebalancing_since: Option<Instant>,
+}
+
+impl Telemetry {
+    pub(crate) fn new(client_id: &str) -> Self {
+        let labels = Labels(vec![Label::new("client_id", client_id.to_owned())]);
+        let connections = Connections {
+            count: labels.gauge("kafka_client_connection_count"),
+            created: labels.counter("kafka_client_connection_creation_total"),
+            closed: labels.counter("kafka_client_connection_close_total"),
+            failed: labels.counter("kafka_client_connection_failure_total"),
+            sent: labels.counter("kafka_client_outgoing_byte_total"),
+            received: labels.counter("kafka_client_incoming_byte_total"),
+        };
+        let in_flight = labels.gauge("kafka_client_requests_in_flight");
+        Self { labels, connections, in_flight, requests: Arc::default() }
+    }
+
+    pub(crate) fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+
+    /// A request is handed over; `None` is a broker that is known by its address alone.
+    pub(crate) fn request(&self, api: &'static str, node: Option<BrokerId>, clock: fn() -> Instant) -> Call {
+        let of = self.requests_of(api, node);
+        of.total.increment(1);
+        self.in_flight.increment(1.0);
+        Call { of, in_flight: self.in_flight.clone(), began: clock(), clock }
+    }
+
+    /// A reply has asked for silence.
+    pub(crate) fn throttled(&self, api: &'static str, node: Option<BrokerId>, duration: Duration) {
+        self.requests_of(api, node).throttle.record(duration.as_secs_f64());
+    }
+
+    pub(crate) fn producer(&self, buffer: usize) -> ProducerTelemetry {
+        let labels = self.labels.clone();
+        ProducerTelemetry {
+            topics: Kept::default(),
+            batch_size: labels.histogram("kafka_producer_batch_size_bytes"),
+            compression_rate: labels.histogram("kafka_producer_compression_rate"),
+            queue_time: labels.histogram("kafka_producer_record_queue_time_seconds"),
+            records_per_request: labels.histogram("kafka_producer_records_per_request"),
+            splits: labels.counter("kafka_producer_batch_split_total"),
+            linger: labels.gauge("kafka_producer_adaptive_linger_seconds"),
+            _buffer_total: Share::new(labels.gauge("kafka_producer_buffer_total_bytes"), number(buffer)),
+            buffer_available: Share::new(labels.gauge("kafka_producer_buffer_available_bytes"), number(buffer)),
+            labels,
+            in_request: 0,
+        }
+    }
+
+    pub(crate) fn consumer(&self) -> ConsumerTelemetry {
+        let labels = self.labels.clone();
+        let fetch_size = labels.histogram("kafka_consumer_fetch_size_bytes");
+        ConsumerTelemetry { labels, fetch_size, topics: Kept::default(), lags: Kept::default() }
+    }
+
+    pub(crate) fn group(&self, group: &str) -> GroupTelemetry {
+        let labels = self.labels.with("group_id", group.to_owned());
+        GroupTelemetry {
+            assigned: Share::new(labels.gauge("kafka_consumer_assigned_partitions"), 0.0),
+            rebalances: labels.counter("kafka_consumer_rebalance_total"),
+            rebalance_latency: labels.histogram("kafka_consumer_rebalance_latency_seconds"),
+            commits: labels.counter("kafka_consumer_commit_total"),
+            commit_errors: labels.counter("kafka_consumer_commit_error_total"),
+            commit_latency: labels.histogram("kafka_consumer_commit_latency_seconds"),
+            rebalancing_since: None,
+        }
+    }
+
+    fn requests_of(&self, api: &'static str, node: Option<BrokerId>) -> Arc<Requests> {
+        self.requests.get(&(api, node), || {
+            let node = node.map_or("bootstrap".to_owned(), |id| id.to_string());
+            let labels = self.labels.with("api", api).with("node_id", node);
+            Requests {
+                total: labels.counter("kafka_client_request_total"),
+                failures: labels.counter("kafka_client_request_failure_total"),
+                latency: labels.histogram("kafka_client_request_latency_seconds"),
+                throttle: labels.histogram("kafka_client_throttle_time_seconds"),
+            }
+        })
+    }
+}
+
+impl Connections {
+    pub(crate) fn opened(&self) -> OpenConnection {
+        self.created.increment(1);
+        self.count.increment(1.0);
+        OpenConnection(self.clone())
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed.increment(1);
+    }
+
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent.increment(whole(bytes));
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received.increment(whole(bytes));
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.closed.increment(1);
+        self.0.count.decrement(1.0);
+    }
+}
+
+impl Call {
+    /// The reply has come.
+    pub(crate) fn answered(self) {
+        self.of.latency.record((self.clock)().saturating_duration_since(self.began).as_secs_f64());
+    }
+
+    /// There will be no reply.
+    pub(crate) fn failed(self) {
+        self.of.failures.increment(1);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.in_flight.decrement(1.0);
+    }
+}
+
+impl ProducerTelemetry {
+    /// A batch goes out for the first time.
+    pub(crate) fn sent(
+        &mut self,
+        topic: &TopicName,
+        records: u32,
+        bytes: usize,
+        uncompressed: usize,
+        queued: impl FnOnce() -> Duration,
+    ) {
+        let of = self.topic(topic);
+        of.sent.increment(records.into());
+        of.bytes.increment(whole(bytes));
+        self.batch_size.record(number(bytes));
+        self.compression_rate.record(number(bytes) / number(uncompressed.max(1)));
+        self.queue_time.record(queued().as_secs_f64());
+        self.in_request = self.in_request.saturating_add(records);
+    }
+
+    /// A batch goes out once more.
+    pub(crate) fn retried(&mut self, topic: &TopicName, records: u32) {
+        self.topic(topic).retries.increment(records.into());
+        self.in_request = self.in_request.saturating_add(records);
+    }
+
+    /// The batches that were told of go out in one request.
+    pub(crate) fn requested(&mut self, available: impl FnOnce() -> usize) {
+        self.records_per_request.record(f64::from(std::mem::take(&mut self.in_request)));
+        self.buffer_available.set(number(available()));
+    }
+
+    pub(crate) fn split(&self) {
+        self.splits.increment(1);
+    }
+
+    /// The records of a batch have failed.
+    pub(crate) fn failed(&self, topic: &TopicName, records: u32) {
+        self.topic(topic).errors.increment(records.into());
+    }
+
+    /// A batch has its verdict.
+    pub(crate) fn resolved(&mut self, available: impl FnOnce() -> usize) {
+        self.buffer_available.set(number(available()));
+    }
+
+    pub(crate) fn lingers(&self, linger: Duration) {
+        self.linger.set(linger.as_secs_f64());
+    }
+
+    fn topic(&self, topic: &TopicName) -> Arc<TopicOfProducer> {
+        self.topics.get(topic, || {
+            let labels = self.labels.with("topic", topic.to_string());
+            TopicOfProducer {
+                sent: labels.counter("kafka_producer_record_send_total"),
+                bytes: labels.counter("kafka_producer_byte_total"),
+                retries: labels.counter("kafka_producer_record_retry_total"),
+                errors: labels.counter("kafka_producer_record_error_total"),
+            }
+        })
+    }
+}
+
+impl ConsumerTelemetry {
+    /// A fetch was answered with so many bytes of records.
+    pub(crate) fn fetched(&self, bytes: impl FnOnce() -> usize) {
+        self.fetch_size.record(number(bytes()));
+    }
+
+    /// The application was handed records, all of one batch or those that it wanted of it.
+    pub(crate) fn delivered(&self, partition: &TopicPartition, records: usize, bytes: usize) {
+        let of = self.topics.get(&partition.topic, || {
+            let labels = self.labels.with("topic", partition.topic.to_string());
+            TopicOfConsumer {
+                records: labels.counter("kafka_consumer_records_consumed_total"),
+                bytes: labels.counter("kafka_consumer_bytes_consumed_total"),
+            }
+        });
+        of.records.increment(whole(records));
+        of.bytes.increment(whole(bytes));
+    }
+
+    /// So many records of a partition have not been handed over.
+    pub(crate) fn lags(&self, partition: &TopicPartition, lag: Option<u64>) {
+        let Some(lag) = lag else { return };
+        let gauge = self.lags.get(partition, || {
+            let labels = self.labels.with("topic", partition.topic.to_string());
+            labels.with("partition", partition.partition.to_string()).gauge("kafka_consumer_records_lag")
+        });
+        gauge.set(number(lag));
+    }
+
+    /// A partition is this consumer's no more; a recorder cannot forget, so its lag is none.
+    pub(crate) fn left(&self, partition: &TopicPartition) {
+        if let Some(gauge) = self.lags.remove(partition) {
+            gauge.set(0.0);
+        }
+    }
+}
+
+impl GroupTelemetry {
+    pub(crate) fn joining(&mut self, now: Instant) {
+        self.rebalancing_since.get_or_insert(now);
+    }
+
+    pub(crate) fn rebalanced(&mut self, now: Instant) {
+        if let Some(since) = self.rebalancing_since.take() {
+            self.rebalances.increment(1);
+            self.rebalance_latency.record(now.saturating_duration_since(since).as_secs_f64());
+        }
+    }
+
+    pub(crate) fn assigned(&mut self, partitions: impl FnOnce() -> usize) {
+        self.assigned.set(number(partitions()));
+    }
+
+    pub(crate) fn committed(&self, sent: Instant, now: Instant, has_failed: bool) {
+        self.commits.increment(1);
+        self.commit_errors.increment(has_failed.into());
+        self.commit_latency.record(now.saturating_duration_since(sent).as_secs_f64());
+    }
+}
+
+/// What is the same in all of the labels of some metrics.
+#[derive(Clone, Debug)]
+struct Labels(Vec<Label>);
+
+impl Labels {
+    fn with(&self, name: &'static str, value: impl Into<SharedString>) -> Self {
+        let mut labels = self.0.clone();
+        labels.push(Label::new(name, value));
+        Self(labels)
+    }
+
+    fn counter(&self, name: &'static str) -> Counter {
+        metrics::counter!(name, self.0.clone())
+    }
+
+    fn gauge(&self, name: &'static str) -> Gauge {
+        metrics::gauge!(name, self.0.clone())
+    }
+
+    fn histogram(&self, name: &'static str) -> Histogram {
+        metrics::histogram!(name, self.0.clone())
+    }
+}
+
+/// Handles that are made when something is first met: as many as there are brokers, topics or partitions.
+#[derive(Debug)]
+struct Kept<K, M>(Mutex<BTreeMap<K, Arc<M>>>);
+
+impl<K, M> Default for Kept<K, M> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord + Clone, M> Kept<K, M> {
+    fn get(&self, key: &K, make: impl FnOnce() -> M) -> Arc<M> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept.get(key) {
+            return Arc::clone(found);
+        }
+        Arc::clone(kept.entry(key.clone()).or_insert_with(|| Arc::new(make())))
+    }
+
+    fn remove(&self, key: &K) -> Option<Arc<M>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+}
+
+/// One part's share of a gauge, which it takes away when it is dropped.
+#[derive(Debug)]
+struct Share {
+    gauge: Gauge,
+    told: f64,
+}
+
+impl Share {
+    fn new(gauge: Gauge, value: f64) -> Self {
+        gauge.increment(value);
+        Self { gauge, told: value }
+    }
+
+    fn set(&mut self, value: f64) {
+        self.gauge.increment(value - self.told);
+        self.told = value;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.gauge.decrement(self.told);
+    }
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// A count as gauges have it; exact up to 2^53.
+#[allow(clippy::cast_precision_loss, reason = "gauges are floating point, and a count above 2^53 may be rounded")]
+fn number<T: TryInto<u64>>(count: T) -> f64 {
+    count.try_into().map_or(f64::MAX, |count| count as f64)
+}
