@@ -366,7 +366,7 @@ const KEYS: &[Key] = &[
     setting("ssl.keystore.certificate.chain", C),
     setting("ssl.keystore.key", C),
     setting("ssl.keystore.location", C),
-    inert("ssl.keystore.password", C),
+    setting("ssl.keystore.password", C),
     setting("ssl.keystore.type", C),
     inert("ssl.protocol", C),
     inert("ssl.provider", C),
@@ -376,7 +376,7 @@ const KEYS: &[Key] = &[
     inert("ssl.trustmanager.algorithm", C),
     setting("ssl.truststore.certificates", C),
     setting("ssl.truststore.location", C),
-    inert("ssl.truststore.password", C),
+    setting("ssl.truststore.password", C),
     setting("ssl.truststore.type", C),
 ];
 
@@ -407,9 +407,11 @@ pub(crate) fn assert_every_setting_is_read(kind: Kind, read: impl Fn(&super::Pro
         "ssl.cipher.suites",
         "ssl.key.password",
         "ssl.keystore.location",
+        "ssl.keystore.password",
         "ssl.keystore.type",
         "ssl.truststore.certificates",
         "ssl.truststore.location",
+        "ssl.truststore.password",
         "ssl.truststore.type",
     ];
     for key in KEYS.iter().filter(|key| key.role == Role::Setting && key.kinds.contains(kind)) {
