@@ -141,6 +141,8 @@ impl TlsConfig {
     }
 
     /// Sets the password of a key store of PKCS#12 (`ssl.keystore.password`).
+    ///
+    /// The crate that reads such stores does not overwrite its own copy of the private key.
     #[must_use]
     pub fn keystore_password(mut self, password: impl Into<Secret>) -> Self {
         self.keystore_password = Some(password.into());
