@@ -24,6 +24,8 @@ mod wire;
 
 pub use admin::{Admin, NewTopic};
 pub use client::{Client, ClientStats};
+#[cfg(feature = "aws-msk-iam")]
+pub use config::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
 pub use config::{
     BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
     SaslSession, SaslStarting, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenFuture, TokenSource,

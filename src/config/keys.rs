@@ -193,6 +193,8 @@ const KEYS: &[Key] = &[
     setting("enable.auto.commit", N),
     alias("auto.commit.enable", N, "enable.auto.commit"),
     setting("exclude.internal.topics", N),
+    setting("fetch.buffer.bytes", N),
+    Key { name: "queued.max.messages.kbytes", kinds: N, role: Role::Alias { of: "fetch.buffer.bytes", scale: 1024 } },
     setting("fetch.max.bytes", N),
     setting("fetch.max.wait.ms", N),
     alias("fetch.wait.max.ms", N, "fetch.max.wait.ms"),
@@ -263,7 +265,6 @@ const KEYS: &[Key] = &[
     foreign("produce.offset.report", P),
     foreign("queue.buffering.backpressure.threshold", P),
     foreign("queue.buffering.max.messages", P),
-    foreign("queued.max.messages.kbytes", N),
     foreign("queued.min.messages", N),
     foreign("queuing.strategy", P),
     foreign("reconnect.backoff.jitter.ms", C),
@@ -365,7 +366,7 @@ const KEYS: &[Key] = &[
     setting("ssl.keystore.certificate.chain", C),
     setting("ssl.keystore.key", C),
     setting("ssl.keystore.location", C),
-    inert("ssl.keystore.password", C),
+    setting("ssl.keystore.password", C),
     setting("ssl.keystore.type", C),
     inert("ssl.protocol", C),
     inert("ssl.provider", C),
@@ -375,7 +376,7 @@ const KEYS: &[Key] = &[
     inert("ssl.trustmanager.algorithm", C),
     setting("ssl.truststore.certificates", C),
     setting("ssl.truststore.location", C),
-    inert("ssl.truststore.password", C),
+    setting("ssl.truststore.password", C),
     setting("ssl.truststore.type", C),
 ];
 
@@ -406,9 +407,11 @@ pub(crate) fn assert_every_setting_is_read(kind: Kind, read: impl Fn(&super::Pro
         "ssl.cipher.suites",
         "ssl.key.password",
         "ssl.keystore.location",
+        "ssl.keystore.password",
         "ssl.keystore.type",
         "ssl.truststore.certificates",
         "ssl.truststore.location",
+        "ssl.truststore.password",
         "ssl.truststore.type",
     ];
     for key in KEYS.iter().filter(|key| key.role == Role::Setting && key.kinds.contains(kind)) {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 mod address;
+#[cfg(feature = "aws-msk-iam")]
+mod aws;
 mod client;
 mod iso8601;
 mod jaas;
@@ -24,6 +26,8 @@ mod settings;
 mod tls;
 
 pub use address::BrokerAddress;
+#[cfg(feature = "aws-msk-iam")]
+pub use aws::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
 pub use oauth::{OidcConfig, Token, TokenFuture, TokenSource};
 pub use properties::Properties;

@@ -34,6 +34,8 @@ pub(crate) enum Mechanism {
         is_token: bool,
     },
     OAuthBearer(TokenOrigin),
+    #[cfg(feature = "aws-msk-iam")]
+    AwsMskIam(AwsMskIam),
     Custom(Arc<dyn SaslMechanism>),
 }
 
@@ -87,6 +89,12 @@ impl Sasl {
         Self(Mechanism::OAuthBearer(TokenOrigin::Oidc(Box::new(oidc))))
     }
 
+    /// AWS_MSK_IAM: signs with credentials of AWS, for Amazon MSK.
+    #[cfg(feature = "aws-msk-iam")]
+    pub fn aws_msk_iam(settings: AwsMskIam) -> Self {
+        Self(Mechanism::AwsMskIam(settings))
+    }
+
     /// A mechanism that this library does not have.
     pub fn custom(mechanism: impl SaslMechanism) -> Self {
         Self(Mechanism::Custom(Arc::new(mechanism)))
@@ -106,6 +114,8 @@ impl Sasl {
             }
             Mechanism::Scram { credentials, .. } => credentials.validate(),
             Mechanism::OAuthBearer(origin) => origin.validate(),
+            #[cfg(feature = "aws-msk-iam")]
+            Mechanism::AwsMskIam(_) => Ok(()),
             Mechanism::Custom(_) => Ok(()),
         }
     }
@@ -128,6 +138,12 @@ impl Sasl {
                 Ok(Some(Self(Mechanism::Scram { hash, credentials, is_token })))
             }
             "OAUTHBEARER" => Ok(Some(Self(Mechanism::OAuthBearer(TokenOrigin::from_settings(settings, jaas.as_ref())?)))),
+            #[cfg(feature = "aws-msk-iam")]
+            "AWS_MSK_IAM" => Ok(Some(Self(Mechanism::AwsMskIam(AwsMskIam::from_jaas(jaas.as_ref())?)))),
+            #[cfg(not(feature = "aws-msk-iam"))]
+            "AWS_MSK_IAM" => Err(Error::config(
+                "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's feature aws-msk-iam",
+            )),
             _ => Err(Error::config(format!(
                 "sasl.mechanism is {mechanism}: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is allowed; another one is set \
                  by ClientConfig::sasl and Sasl::custom"

@@ -8,13 +8,15 @@ use super::*;
 
 /// The settings of TLS: whom to trust, and which certificate to show.
 ///
-/// Certificates and keys are in PEM. Files are read again when they have changed, for the connections that are then opened.
+/// Certificates and keys are in PEM, or in stores of PKCS#12 with the feature `pkcs12`. Files are read again when they have changed, for the connections that are then opened.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsConfig {
     pub(crate) trust: Trust,
     pub(crate) identity: Identity,
     pub(crate) key_password: Option<Secret>,
+    pub(crate) keystore_password: Option<Secret>,
+    pub(crate) truststore_password: Option<Secret>,
     /// `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) any_server_name: bool,
     /// Empty: all.
@@ -86,10 +88,17 @@ impl TlsConfig {
         Self::default()
     }
 
-    /// Trusts the certificates in a PEM file, and no others (`ssl.truststore.location`).
+    /// Trusts the certificates in a PEM file or a store of PKCS#12, and no others (`ssl.truststore.location`).
     #[must_use]
     pub fn truststore_location(mut self, file: impl Into<PathBuf>) -> Self {
         self.trust = Trust::File(file.into());
+        self
+    }
+
+    /// Sets the password of a trust store of PKCS#12 (`ssl.truststore.password`).
+    #[must_use]
+    pub fn truststore_password(mut self, password: impl Into<Secret>) -> Self {
+        self.truststore_password = Some(password.into());
         self
     }
 
@@ -107,7 +116,8 @@ impl TlsConfig {
         self
     }
 
-    /// Shows the certificate in a PEM file that also holds its private key and the chain (`ssl.keystore.location`).
+    /// Shows the certificate in a PEM file or a store of PKCS#12 that also holds its private key and the chain
+    /// (`ssl.keystore.location`).
     #[must_use]
     pub fn keystore_location(mut self, file: impl Into<PathBuf>) -> Self {
         self.identity = Identity::File(file.into());
@@ -127,6 +137,22 @@ impl TlsConfig {
     #[must_use]
     pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
         self.identity = Identity::Pem { chain: chain.into(), key: key.into() };
+        self
+    }
+
+    /// Sets the password of a key store of PKCS#12 (`ssl.keystore.password`).
+    ///
+    /// The crate that reads such stores does not overwrite its own copy of the private key.
+    #[must_use]
+    pub fn keystore_password(mut self, password: impl Into<Secret>) -> Self {
+        self.keystore_password = Some(password.into());
+        self
+    }
+
+    /// Sets the password that encrypts a private key in PEM (`ssl.key.password`). Needs the feature `encrypted-keys`.
+    #[must_use]
+    pub fn key_password(mut self, password: impl Into<Secret>) -> Self {
+        self.key_password = Some(password.into());
         self
     }
 
@@ -197,7 +223,10 @@ impl TlsConfig {
             (Some(_), Some(_)) => return Err(one_of("ssl.certificate.location", "ssl.keystore.location")),
             _ => return Err(both("ssl.certificate.location", "ssl.key.location")),
         }
-        tls.key_password = settings.read::<Secret>("ssl.key.password")?.filter(|password| !password.expose().is_empty());
+        let password = |name| settings.read::<Secret>(name).map(|secret| secret.filter(|text| !text.expose().is_empty()));
+        tls.key_password = password("ssl.key.password")?;
+        tls.keystore_password = password("ssl.keystore.password")?;
+        tls.truststore_password = password("ssl.truststore.password")?;
         if let Some(AnyServerName(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
             tls.any_server_name = any;
         }
@@ -218,8 +247,15 @@ impl TlsConfig {
 
     /// Checks what can be checked without a file.
     pub(super) fn validate(&self) -> Result<()> {
-        if let Some((name, kind)) = self.store_types.first() {
-            return Err(Error::config(format!("{name} is {kind}: only PEM is allowed; {CONVERT}")));
+        for (name, kind) in &self.store_types {
+            if !kind.eq_ignore_ascii_case("PKCS12") {
+                return Err(Error::config(format!("{name} is {kind}: PEM or PKCS12 is allowed; {CONVERT}")));
+            }
+            if !cfg!(feature = "pkcs12") {
+                return Err(Error::config(format!(
+                    "{name} is {kind}, but this program was built without kavka's feature pkcs12; {CONVERT}"
+                )));
+            }
         }
         Ok(())
     }
@@ -285,14 +321,25 @@ mod tests {
             ("ssl.endpoint.identification.algorithm", ""),
             ("ssl.enabled.protocols", "TLSv1.3, TLSv1.2"),
             ("ssl.cipher.suites", "TLS_AES_128_GCM_SHA256"),
+            ("ssl.key.password", "a"),
+            ("ssl.keystore.password", "b"),
+            ("ssl.truststore.password", "c"),
         ]);
         let set = TlsConfig::new()
             .truststore_certificates("roots")
             .certificate_location("c.pem", "k.pem")
             .endpoint_identification(false)
             .enabled_protocols([TlsVersion::Tls13, TlsVersion::Tls12])
-            .cipher_suites(["TLS_AES_128_GCM_SHA256"]);
-        assert_eq!(format!("{:?}", read.expect("allowed")), format!("{set:?}"));
+            .cipher_suites(["TLS_AES_128_GCM_SHA256"])
+            .key_password("a")
+            .keystore_password("b")
+            .truststore_password("c");
+        let read = read.expect("allowed");
+        assert_eq!(format!("{read:?}"), format!("{set:?}"));
+        let passwords = |tls: &TlsConfig| {
+            [&tls.key_password, &tls.keystore_password, &tls.truststore_password].map(|password| password.clone().expect("set"))
+        };
+        assert!(passwords(&read) == passwords(&set), "Debug shows none of them");
     }
 
     #[test]
@@ -302,7 +349,8 @@ mod tests {
             (&[("ssl.key.location", "a")], "ssl.certificate.location"),
             (&[("ssl.keystore.key", "a")], "ssl.keystore.certificate.chain"),
             (&[("ssl.keystore.location", "a"), ("ssl.key.pem", "b")], "ssl.keystore.location"),
-            (&[("ssl.truststore.type", "JKS")], "PEM"),
+            (&[("ssl.truststore.type", "JKS")], "PKCS12"),
+            #[cfg(not(feature = "pkcs12"))]
             (&[("ssl.keystore.type", "PKCS12")], "openssl pkcs12"),
             (&[("ssl.enabled.protocols", "TLSv1.1")], "TLSv1.2"),
             (&[("ssl.endpoint.identification.algorithm", "ldaps")], "https"),

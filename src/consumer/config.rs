@@ -39,6 +39,7 @@ pub struct ConsumerConfig {
     pub(crate) exclude_internal_topics: bool,
     pub(crate) client_rack: Option<String>,
     pub(crate) max_decompressed_batch_bytes: usize,
+    pub(crate) fetch_buffer_bytes: usize,
 }
 
 /// How the partitions of a group are shared among its members (`partition.assignment.strategy`).
@@ -128,6 +129,7 @@ impl ConsumerConfig {
         settings.set("exclude.internal.topics", &mut config.exclude_internal_topics)?;
         config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
         settings.set("max.decompressed.batch.bytes", &mut config.max_decompressed_batch_bytes)?;
+        settings.set("fetch.buffer.bytes", &mut config.fetch_buffer_bytes)?;
         config.check()?;
         Ok(config)
     }
@@ -292,6 +294,17 @@ impl ConsumerConfig {
         self
     }
 
+    /// Sets how many bytes may be fetched, and decompressed, and not yet handed over (`fetch.buffer.bytes`, ours;
+    /// `queued.max.messages.kbytes` of librdkafka; default 64 MiB).
+    ///
+    /// While so many are held, nothing more is asked for; one fetch of each broker, of at most `fetch.max.bytes`, may be on its way
+    /// beyond it.
+    #[must_use]
+    pub fn fetch_buffer_bytes(mut self, bytes: usize) -> Self {
+        self.fetch_buffer_bytes = bytes;
+        self
+    }
+
     /// Checks every value, and that none contradicts another or one of the client's.
     ///
     /// # Errors
@@ -324,6 +337,7 @@ impl ConsumerConfig {
         check_range("fetch.max.bytes", self.fetch_max_bytes, 0, i32::MAX)?;
         check_range("max.partition.fetch.bytes", self.max_partition_fetch_bytes, 0, i32::MAX)?;
         check_range("max.decompressed.batch.bytes", self.max_decompressed_batch_bytes, 1, usize::MAX)?;
+        check_range("fetch.buffer.bytes", self.fetch_buffer_bytes, 1, usize::MAX)?;
         if self.fetch_min_bytes < 0 || self.fetch_min_bytes > self.fetch_max_bytes {
             let (min, max) = (self.fetch_min_bytes, self.fetch_max_bytes);
             return Err(Error::config(format!(
@@ -399,6 +413,8 @@ impl Default for ConsumerConfig {
             exclude_internal_topics: true,
             client_rack: None,
             max_decompressed_batch_bytes: 256 * 1024 * 1024,
+            // A guess: two full fetches of a few partitions, and librdkafka's default.
+            fetch_buffer_bytes: 64 * 1024 * 1024,
         }
     }
 }

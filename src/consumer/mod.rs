@@ -69,7 +69,7 @@ impl Consumer {
         let runtime = cluster.runtime().child();
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some());
-        let buffer = Buffer::new(BUFFER_BYTES, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
+        let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let shared = Arc::new(Shared::new(subscription, buffer, decode, cluster.telemetry().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
@@ -172,10 +172,6 @@ impl Consumer {
         left
     }
 }
-
-/// What is fetched and not yet handed over takes at most about this much memory, decompressed (a guess: two full fetches of
-/// a few partitions, and as librdkafka's `queued.max.messages.kbytes`).
-const BUFFER_BYTES: usize = 64 * 1024 * 1024;
 
 impl Deref for Consumer {
     type Target = ConsumerHandle;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kavka::{BrokerAddress, Client, Connecting, Connector, Io};
+use kavka::{BrokerAddress, Client, Connecting, Connector, Io, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -19,6 +19,8 @@ enum Server {
     LargestFrame,
     Silence,
     ClosesAtOnce,
+    /// As a broker does whose listener has no TLS: it takes the record for a request that is too long.
+    ClosesAfterHello,
 }
 
 const SERVERS: [Server; 7] = [
@@ -51,6 +53,7 @@ impl Server {
             Self::TlsAlert => stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").await?,
             Self::HugeFrame => Self::endless(&mut stream, i32::MAX).await?,
             Self::LargestFrame => Self::endless(&mut stream, 1 << 20).await?,
+            Self::ClosesAfterHello => return Ok(()),
             Self::Silence | Self::ClosesAtOnce => {}
         }
         while stream.read(&mut request).await? > 0 {}
@@ -143,5 +146,17 @@ async fn no_kafka_over_tcp_is_told_in_time() {
     });
     for flow in flows {
         flow.await.unwrap();
+    }
+}
+
+/// A listener without TLS closes the connection at the first record of TLS, or answers something else: either way the error says so.
+#[tokio::test(start_paused = true)]
+async fn a_listener_without_tls_is_named() {
+    for server in [Server::ClosesAtOnce, Server::ClosesAfterHello, Server::Http, Server::Noise] {
+        let config = flow::config("server:9092").connector(InMemory(server)).tls(TlsConfig::new().webpki_roots());
+        let client = Client::new(config).unwrap();
+        let errors = flow::run(&client, &format!("{server:?} under TLS")).await;
+        complain(server, "security.protocol", &errors);
+        client.close(Duration::from_secs(1)).await.unwrap();
     }
 }

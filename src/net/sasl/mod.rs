@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "aws-msk-iam")]
+mod aws_msk_iam;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -20,6 +22,8 @@ pub(super) fn mechanism(sasl: &Sasl) -> Option<Arc<dyn SaslMechanism>> {
         #[cfg(not(feature = "scram"))]
         Mechanism::Scram { .. } => None,
         Mechanism::OAuthBearer(_) => None,
+        #[cfg(feature = "aws-msk-iam")]
+        Mechanism::AwsMskIam(settings) => Some(Arc::new(settings.clone())),
         Mechanism::Custom(mechanism) => Some(Arc::clone(mechanism)),
     }
 }

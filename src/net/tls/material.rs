@@ -8,6 +8,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
+use super::encrypted::decrypted;
+#[cfg(feature = "pkcs12")]
+use super::pkcs12;
+#[cfg(not(feature = "pkcs12"))]
+use crate::config::Secret;
 use crate::config::{CONVERT, Identity, TlsConfig, Trust};
 use crate::error::{Error, Result};
 
@@ -15,9 +20,9 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// Config if that cannot be read, or is nobody.
-pub(super) fn roots(trust: &Trust) -> Result<RootCertStore> {
+pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    match trust {
+    match &settings.trust {
         Trust::Webpki => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Trust::System => {
             let found = rustls_native_certs::load_native_certs();
@@ -31,8 +36,13 @@ pub(super) fn roots(trust: &Trust) -> Result<RootCertStore> {
             }
         }
         Trust::File(file) => {
-            let certificates = certificates("ssl.truststore.location", &file.display(), &read("ssl.truststore.location", file)?)?;
-            roots.add_parsable_certificates(certificates);
+            let name = "ssl.truststore.location";
+            let bytes = read(name, file)?;
+            let found = match is_store(&bytes) {
+                true => trusted(name, &bytes, settings.truststore_password.as_ref())?,
+                false => certificates(name, &file.display(), &bytes)?,
+            };
+            roots.add_parsable_certificates(found);
         }
         Trust::Pem(text) => {
             roots.add_parsable_certificates(certificates("ssl.truststore.certificates", &"the text", text.as_bytes())?);
@@ -44,7 +54,7 @@ pub(super) fn roots(trust: &Trust) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+pub(super) type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// The certificate to show, with its key.
 ///
@@ -55,8 +65,11 @@ pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
         Identity::None => return Ok(None),
         Identity::File(file) => {
             let name = "ssl.keystore.location";
-            let pem = read(name, file)?;
-            (certificates(name, &file.display(), &pem)?, private_key(name, &pem, settings)?)
+            let bytes = read(name, file)?;
+            match is_store(&bytes) {
+                true => in_store(name, &bytes, settings.keystore_password.as_ref())?,
+                false => (certificates(name, &file.display(), &bytes)?, private_key(name, &bytes, settings)?),
+            }
         }
         Identity::Files { chain, key } => {
             let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
@@ -70,6 +83,31 @@ pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
         }
     };
     Ok(Some(certified))
+}
+
+/// Whether a file is DER, whose first byte says a sequence, and so a store of PKCS#12; a JKS file begins with FEEDFEED.
+fn is_store(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x30)
+}
+
+#[cfg(feature = "pkcs12")]
+use pkcs12::{identity as in_store, trusted};
+
+#[cfg(not(feature = "pkcs12"))]
+fn in_store(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Certified> {
+    Err(no_stores(property))
+}
+
+#[cfg(not(feature = "pkcs12"))]
+fn trusted(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Vec<CertificateDer<'static>>> {
+    Err(no_stores(property))
+}
+
+#[cfg(not(feature = "pkcs12"))]
+fn no_stores(property: &str) -> Error {
+    Error::config(format!(
+        "{property}: the file is a store of PKCS#12, but this program was built without kavka's feature pkcs12; {CONVERT}"
+    ))
 }
 
 fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
@@ -88,15 +126,8 @@ fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<
 
 /// A private key as PKCS#8, PKCS#1 or SEC1.
 fn private_key(property: &str, pem: &[u8], settings: &TlsConfig) -> Result<PrivateKeyDer<'static>> {
-    let is_encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
-        .iter()
-        .any(|mark| pem.windows(mark.len()).any(|part| part == *mark));
-    if is_encrypted {
-        let password = if settings.key_password.is_some() { "although ssl.key.password is set, " } else { "" };
-        return Err(Error::config(format!(
-            "{property}: the private key is encrypted, and {password}this library does not decrypt keys: openssl pkey -in key.pem \
-             -out plain.pem decrypts one"
-        )));
+    if let Some(key) = decrypted(property, pem, settings.key_password.as_ref()) {
+        return key;
     }
     PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
         Error::config(format!("{property}: there is no private key in PEM, be it PKCS#8, PKCS#1 or SEC1; {CONVERT}"))
@@ -117,9 +148,12 @@ mod tests {
         for (key, words) in [
             (
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-                &["encrypted", "openssl pkey"][..],
+                &["encrypted", "ssl.key.password", "openssl pkey"][..],
             ),
-            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", &["encrypted"]),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+                &["encrypted", "openssl pkcs8 -topk8"],
+            ),
             ("hunter2", &["PKCS#8", "ssl.keystore.key"]),
             (certificate, &["no private key"]),
         ] {
@@ -133,10 +167,11 @@ mod tests {
     fn files_that_are_not_there_or_hold_something_else_are_refused_by_property() {
         let error = refusal(&TlsConfig::new().keystore_location("no/such.pem"));
         assert!(error.contains("ssl.keystore.location") && error.contains("no/such.pem"), "{error}");
-        let error = roots(&Trust::File("Cargo.toml".into())).expect_err("no certificate").to_string();
+        let error = roots(&TlsConfig::new().truststore_location("Cargo.toml")).expect_err("no certificate").to_string();
         assert!(error.contains("ssl.truststore.location") && error.contains("openssl pkcs12"), "{error}");
         let error =
-            roots(&Trust::Pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into())).expect_err("junk");
+            roots(&TlsConfig::new().truststore_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+                .expect_err("junk");
         assert!(error.to_string().contains("none of the certificates"), "{error}");
     }
 }

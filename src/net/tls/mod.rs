@@ -1,7 +1,13 @@
 //! TLS on top of a byte stream, and words for what goes wrong with it.
 
+mod encrypted;
 mod explain;
 mod material;
+#[cfg(feature = "pkcs12")]
+mod pkcs12;
+#[cfg(all(test, any(feature = "encrypted-keys", feature = "pkcs12")))]
+#[allow(dead_code, reason = "each of the features wants its own")]
+mod vectors;
 
 use std::fmt;
 use std::io;
@@ -140,7 +146,7 @@ fn connector(settings: &TlsConfig) -> Result<TlsConnector> {
 fn client_config(settings: &TlsConfig) -> Result<rustls::ClientConfig> {
     let provider = Arc::new(provider(settings)?);
     let impossible = |error: rustls::Error| Error::config(format!("TLS cannot be set up: {error}"));
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&settings.trust)?), Arc::clone(&provider))
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), Arc::clone(&provider))
         .build()
         .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?;
     let versions = versions(&settings.enabled_protocols);

@@ -3,6 +3,7 @@
 mod access;
 mod renewal;
 mod secrets;
+mod stores;
 
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,15 @@ fn good(cluster: &Cluster) -> Vec<(String, Properties)> {
     all.push(("mutual TLS by PKCS#8".to_owned(), with(mutual(), &[("ssl.keystore.location", alice)])));
     let parts = [("ssl.certificate.location", chain.to_str().unwrap()), ("ssl.key.location", key.to_str().unwrap())];
     all.push(("mutual TLS by SEC1".to_owned(), with(mutual(), &parts)));
+    let rsa = [("ssl.keystore.location", files.alice_rsa.to_str().unwrap())];
+    all.push(("mutual TLS by RSA in PKCS#8".to_owned(), with(mutual(), &rsa)));
+    let chain = files.alice_rsa_certificate.to_str().unwrap();
+    let parts = |key| [("ssl.certificate.location", chain), ("ssl.key.location", key)];
+    all.push(("mutual TLS by RSA in PKCS#1".to_owned(), with(mutual(), &parts(files.alice_rsa_key.to_str().unwrap()))));
+    let encrypted = with(mutual(), &parts(files.alice_rsa_encrypted_key.to_str().unwrap()));
+    let password = ("ssl.key.password", Certificates::PASSWORD);
+    all.push(("mutual TLS by an encrypted key".to_owned(), with(encrypted, &[password])));
+    all.push(("mutual TLS by PKCS#12".to_owned(), stores::properties(cluster)));
     for security in [Security::SaslPlain, Security::SaslScram, Security::SaslSsl] {
         for mechanism in security.mechanisms() {
             let properties = login(base(cluster, security), mechanism, "alice", "alice-secret");

@@ -1,14 +1,18 @@
 //! Certificates made on the fly: an authority, what it has signed, and what another has.
 
+mod rsa;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
+    PKCS_RSA_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 
 use crate::apache::error::{Error, Result};
@@ -21,19 +25,35 @@ pub struct Certificates {
     pub authority: PathBuf,
     /// The certificate of an authority that has signed nothing here but the stranger's.
     pub other_authority: PathBuf,
+    /// Key and certificate of the nodes, for `localhost` and `127.0.0.1`.
+    pub server: PathBuf,
     /// Key and certificate of a client named `alice`.
     pub alice: PathBuf,
     /// Alice's certificate alone.
     pub alice_certificate: PathBuf,
     /// Alice's key alone, as SEC1.
     pub alice_key: PathBuf,
+    /// A key of RSA as PKCS#8, and alice's certificate for it.
+    pub alice_rsa: PathBuf,
+    /// That certificate alone.
+    pub alice_rsa_certificate: PathBuf,
+    /// That key alone, as PKCS#1.
+    pub alice_rsa_key: PathBuf,
+    /// That key alone, as PKCS#8 that [`Certificates::PASSWORD`] encrypts.
+    pub alice_rsa_encrypted_key: PathBuf,
     /// Key and certificate of a client whom the nodes do not trust.
     pub stranger: PathBuf,
 }
 
 impl Certificates {
-    /// Makes all certificates and writes them into a folder.
-    pub(in crate::apache) fn write(folder: &Path) -> Result<Self> {
+    /// What encrypts the key that is encrypted.
+    pub const PASSWORD: &str = "hunter2";
+
+    /// Makes all certificates and writes them into a folder; a started cluster has done so.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(folder: &Path) -> Result<Self> {
         let authority = Authority::new("authority")?;
         let other = Authority::new("other authority")?;
         let here = ["localhost", "127.0.0.1"];
@@ -48,9 +68,14 @@ impl Certificates {
         let files = Self {
             authority: folder.join("authority.pem"),
             other_authority: folder.join("other-authority.pem"),
+            server: folder.join("server.pem"),
             alice: folder.join("alice.pem"),
             alice_certificate: folder.join("alice-certificate.pem"),
             alice_key: folder.join("alice-key.pem"),
+            alice_rsa: folder.join("alice-rsa.pem"),
+            alice_rsa_certificate: folder.join("alice-rsa-certificate.pem"),
+            alice_rsa_key: folder.join("alice-rsa-key.pem"),
+            alice_rsa_encrypted_key: folder.join("alice-rsa-encrypted-key.pem"),
             stranger: folder.join("stranger.pem"),
         };
         write(&files.authority, &authority.certificate)?;
@@ -58,6 +83,11 @@ impl Certificates {
         write(&files.alice, &alice.with_key()?)?;
         write(&files.alice_certificate, &alice.chain)?;
         write(&files.alice_key, &alice.key.sec1()?)?;
+        let chain = authority.sign_rsa("alice")?;
+        write(&files.alice_rsa, &(rsa::PKCS8.to_owned() + &chain))?;
+        write(&files.alice_rsa_certificate, &chain)?;
+        write(&files.alice_rsa_key, rsa::PKCS1)?;
+        write(&files.alice_rsa_encrypted_key, rsa::ENCRYPTED)?;
         write(&files.stranger, &other.sign("stranger", &[], 2099)?.with_key()?)?;
         Ok(files)
     }
@@ -88,6 +118,26 @@ impl Authority {
         let key = Key::new()?;
         let certificate = params(name, hosts, until)?.signed_by(&key, &self.issuer).map_err(failed)?;
         Ok(Certified { chain: certificate.pem() + &self.certificate, key })
+    }
+
+    /// A certificate for the key of RSA.
+    fn sign_rsa(&self, name: &str) -> Result<String> {
+        let key = RsaPublicKey(STANDARD.decode(rsa::PUBLIC).map_err(failed)?);
+        let certificate = params(name, &[], 2099)?.signed_by(&key, &self.issuer).map_err(failed)?;
+        Ok(certificate.pem() + &self.certificate)
+    }
+}
+
+/// As PKCS#1 has it.
+struct RsaPublicKey(Vec<u8>);
+
+impl PublicKeyData for RsaPublicKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_RSA_SHA256
     }
 }
 

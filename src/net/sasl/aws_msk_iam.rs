@@ -1,0 +1,220 @@
+//! AWS_MSK_IAM: a request that is signed as AWS's are (Signature Version 4) and sent as JSON, in place of a password.
+//!
+//! The words are those of AWS's library for Java, aws-msk-iam-auth: version 2020_10_22, good for 15 minutes.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::wrong;
+use crate::config::{AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
+use crate::ids::Timestamp;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const ACTION: &str = "kafka-cluster:Connect";
+const SERVICE: &str = "kafka-cluster";
+const SECONDS: &str = "900";
+
+impl SaslMechanism for AwsMskIam {
+    fn name(&self) -> &str {
+        "AWS_MSK_IAM"
+    }
+
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
+        Box::pin(async move {
+            let named = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok());
+            let region = self.region.clone().or_else(|| region_of(context.host).map(str::to_owned)).or_else(named);
+            let region = region
+                .ok_or_else(|| wrong(format!("{} names no region of AWS: set AwsMskIam::region, or AWS_REGION", context.host)))?;
+            let credentials = self.provider.credentials().await?;
+            let message = payload(context.host, &region, &credentials, context.now);
+            Ok(Box::new(Session { message: Some(Zeroizing::new(message.into_bytes())) }) as Box<dyn SaslSession>)
+        })
+    }
+}
+
+/// `None` once it was said.
+struct Session {
+    message: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl SaslSession for Session {
+    fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
+        match self.message.take() {
+            Some(mut message) => Ok(Some(std::mem::take(&mut *message))),
+            // It names the request; that there is something is what counts, as in Java.
+            None if challenge.is_empty() => Err(wrong("the broker took the signature without a word")),
+            None => Ok(None),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(
+            "check the credentials of AWS, that they may kafka-cluster:Connect to this cluster, the region, and this machine's clock"
+                .to_owned(),
+        )
+    }
+}
+
+/// The region in a name such as `b-1.demo.abc123.c2.kafka.eu-west-1.amazonaws.com`.
+fn region_of(host: &str) -> Option<&str> {
+    let (before, _) = host.split_once(".amazonaws.")?;
+    before.rsplit('.').next().filter(|label| label.contains('-'))
+}
+
+fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestamp) -> String {
+    let stamp = stamp(now);
+    let date = stamp.split('T').next().unwrap_or_default();
+    let credential = format!("{}/{date}/{region}/{SERVICE}/aws4_request", credentials.access_key_id);
+    let token = credentials.session_token.as_ref().map(|token| token.expose());
+    // In the order of their names, as they are signed.
+    let mut query = vec![
+        ("Action", ACTION),
+        ("X-Amz-Algorithm", ALGORITHM),
+        ("X-Amz-Credential", credential.as_str()),
+        ("X-Amz-Date", stamp.as_str()),
+        ("X-Amz-Expires", SECONDS),
+    ];
+    query.extend(token.map(|token| ("X-Amz-Security-Token", token)));
+    query.push(("X-Amz-SignedHeaders", "host"));
+    let written: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+    let empty = hex(&Sha256::digest(b""));
+    let request = Zeroizing::new(format!("GET\n/\n{}\nhost:{host}\n\nhost\n{empty}", written.join("&")));
+    let signature = signature(credentials.secret_access_key.expose(), &stamp, region, SERVICE, &request);
+    let mut message = json!({
+        "version": "2020_10_22",
+        "host": host,
+        "user-agent": concat!("kavka/", env!("CARGO_PKG_VERSION")),
+        "x-amz-signature": signature,
+    });
+    for (name, value) in query {
+        message[name.to_ascii_lowercase()] = value.into();
+    }
+    message.to_string()
+}
+
+/// Signature Version 4 of a canonical request.
+fn signature(secret: &str, stamp: &str, region: &str, service: &str, request: &str) -> String {
+    let date = stamp.split('T').next().unwrap_or_default();
+    let mut key = Zeroizing::new(format!("AWS4{secret}").into_bytes());
+    for word in [date, region, service, "aws4_request"] {
+        key = mac(&key, word);
+    }
+    let hash = hex(&Sha256::digest(request.as_bytes()));
+    hex(&mac(&key, &format!("{ALGORITHM}\n{stamp}\n{date}/{region}/{service}/aws4_request\n{hash}")))
+}
+
+fn mac(key: &[u8], text: &str) -> Zeroizing<Vec<u8>> {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    mac.update(text.as_bytes());
+    Zeroizing::new(mac.finalize().into_bytes().to_vec())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// RFC 3986.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+/// `20210315T123456Z`; days become a date by the proleptic Gregorian calendar, whose eras are 400 years.
+fn stamp(now: Timestamp) -> String {
+    let seconds = now.0.div_euclid(1000);
+    let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Years begin in March.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &str = "b-1.demo.abc123.c2.kafka.eu-west-1.amazonaws.com";
+
+    #[test]
+    fn the_signature_of_aws_s_own_example_is_reproduced() {
+        // Amazon S3, "Authenticating Requests: Using Query Parameters".
+        let request = "GET\n/test.txt\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2F\
+                       us-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\n\
+                       host:examplebucket.s3.amazonaws.com\n\nhost\nUNSIGNED-PAYLOAD";
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let found = signature(secret, "20130524T000000Z", "us-east-1", "s3", request);
+        assert_eq!(found, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+    }
+
+    #[tokio::test]
+    async fn the_payload_is_that_of_aws_msk_iam_auth() {
+        #[derive(Debug)]
+        struct Fixed;
+        impl crate::config::AwsCredentialsProvider for Fixed {
+            fn credentials(&self) -> crate::config::AwsCredentialsFuture<'_> {
+                let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+                let credentials = AwsCredentials::new("AKIDEXAMPLE", secret).session_token("a/token+=");
+                Box::pin(std::future::ready(Ok(credentials)))
+            }
+        }
+        let context = SaslContext { host: HOST, port: 9098, now: Timestamp(1_615_811_696_789), nonce: [0; 24] };
+        let mechanism = AwsMskIam::new(Fixed);
+        let mut session = mechanism.start(context).await.expect("credentials");
+        let said = session.respond(b"").expect("first").expect("a payload");
+        let said: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+        let expected = json!({
+            "version": "2020_10_22",
+            "host": HOST,
+            "user-agent": concat!("kavka/", env!("CARGO_PKG_VERSION")),
+            "action": "kafka-cluster:Connect",
+            "x-amz-algorithm": "AWS4-HMAC-SHA256",
+            "x-amz-credential": "AKIDEXAMPLE/20210315/eu-west-1/kafka-cluster/aws4_request",
+            "x-amz-date": "20210315T123456Z",
+            "x-amz-expires": "900",
+            "x-amz-security-token": "a/token+=",
+            "x-amz-signedheaders": "host",
+            // By another program, which makes the signature of AWS's example, too.
+            "x-amz-signature": "9bf3d62c8d0a3ac1c80a94f8c4186acba4538dbf8e7fe93ac7eb072d55aee748",
+        });
+        assert_eq!(said, expected);
+        assert_eq!(session.respond(b"{\"version\":\"2020_10_22\",\"request-id\":\"x\"}").expect("taken"), None);
+        assert!(!format!("{mechanism:?}").contains("EXAMPLEKEY"));
+    }
+
+    #[test]
+    fn the_region_is_in_the_name_of_the_broker() {
+        for (host, region) in [
+            (HOST, Some("eu-west-1")),
+            ("boot-x.c1.kafka-serverless.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("b-1.x.c2.kafka.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("localhost", None),
+        ] {
+            assert_eq!(region_of(host), region);
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (951_782_400, "20000229T000000Z"),
+            (1_369_353_600, "20130524T000000Z"),
+            (4_107_542_399, "21000228T235959Z"),
+        ] {
+            assert_eq!(stamp(Timestamp(seconds * 1000)), text);
+        }
+    }
+}
