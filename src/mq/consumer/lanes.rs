@@ -1,7 +1,8 @@
 //! The ways from the receiving task to the handlers: for each handler as many as it handles partitions at once, each with a worker.
 //!
 //! A partition always takes the same lane, which keeps its order. A lane that is full pauses the partitions that want more of it: what
-//! has been received of them by then waits in `waiting`, at most one message each.
+//! has been received of them by then waits in `waiting`, at most one message each, until half of the lane is free: pausing costs more
+//! than a message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -66,6 +67,10 @@ impl Lanes {
     pub(super) fn flush(&mut self) {
         let mut is_full = false;
         for lane in self.lanes.values_mut() {
+            if !lane.is_half_free() {
+                is_full |= !lane.waiting.is_empty();
+                continue;
+            }
             while let Some(work) = lane.waiting.pop_front() {
                 match lane.to_worker.try_send(work) {
                     Ok(()) | Err(TrySendError::Closed(_)) => {}
@@ -101,6 +106,13 @@ impl Lanes {
     pub(super) async fn end(self) {
         drop(self.lanes);
         self.workers.join().await;
+    }
+}
+
+impl Lane {
+    fn is_half_free(&self) -> bool {
+        let taken = self.to_worker.max_capacity() - self.to_worker.capacity();
+        self.to_worker.is_closed() || taken <= self.to_worker.max_capacity() / 2
     }
 }
 
