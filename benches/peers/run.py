@@ -158,6 +158,8 @@ def run(options):
                     topic = f"perf-{run_id}-{name}-{made}" if is_produce else filled
                     if is_produce:
                         admin.ask(f"create {topic} {cell['partitions']}")
+                        # `floor` and `raw` do not try again if a leader is not there yet.
+                        time.sleep(0.1)
                     words = arguments(client, cell, options.bootstrap_server, topic, records)
                     result = once(command(client, cell["mode"]) + words, options.broker_pid)
                     result |= dict(cell=name, client=client, repeat=repeat, want=records)
