@@ -23,6 +23,9 @@ def summary(rows):
                 records = run["records"] + cell["warmup"]
                 run["cpu_us"] = (run["cpu_user_s"] + run["cpu_sys_s"]) / records * 1e6
                 run["wall_ms"] = run["wall_s"] * 1e3
+                if cell["mode"] == "consume":
+                    # Of the whole run: a client that reads everything before it hands over the first record would seem to need no time.
+                    run["records_per_s"] = run["records"] / run["wall_s"]
                 if "broker_cpu_s" in run:
                     run["broker_us"] = run["broker_cpu_s"] / records * 1e6
             if good:

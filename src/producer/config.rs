@@ -151,7 +151,7 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets how many bytes of records may wait for their acknowledgement (`buffer.memory`; default 32 MiB).
+    /// Sets how many bytes of records, before compression, may wait for their acknowledgement (`buffer.memory`; default 32 MiB).
     #[must_use]
     pub fn buffer_memory(mut self, bytes: usize) -> Self {
         self.buffer_memory = bytes;

@@ -33,7 +33,7 @@ use crate::metrics_push::Measure;
 use crate::runtime;
 use crate::telemetry::{ProducerTelemetry, spans};
 use crate::watch;
-use crate::wire::batch::{BatchHeader, ProducerStamp, RecordsBuilder, SealedRecords};
+use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, RecordsBuilder, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
 
 #[derive(Debug)]
@@ -243,7 +243,8 @@ impl Task {
         match records {
             Ok(records) => {
                 let (count, len) = (records.count, records.len());
-                held.memory.shrink_to(len.min(held.memory.bytes()));
+                // Compressed batches hold what they took before, as in Java: else five times as many would wait, and no sooner be sent.
+                held.memory.shrink_to(HEADER_LEN + records.uncompressed_len);
                 held.records = Some(records);
                 self.machine.handle_sealed(batch, count, len, runtime::now());
             }

@@ -234,6 +234,24 @@ async fn a_partition_that_does_not_exist_is_said_at_once() {
     assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 }
 
+#[cfg(feature = "lz4")]
+#[tokio::test(start_paused = true)]
+async fn a_compressed_batch_holds_as_much_memory_as_it_took_before() {
+    let embedded = brokers(1).await;
+    let config = ProducerConfig::new().buffer_memory(40_000).batch_size(4_000).compression(crate::Compression::LZ4);
+    let producer = producer(&embedded, config);
+    all(send_numbers(&producer, 0, 0..1).await).await;
+    embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    let value = [7; 1_000];
+    let mut accepted = 0;
+    // Each round gives the task time to compress what is full.
+    while producer.try_send(to(0).value(&value)).is_ok() {
+        accepted += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!((30..40).contains(&accepted), "{accepted}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_room_send_waits_and_try_send_does_not() {
     let embedded = brokers(1).await;

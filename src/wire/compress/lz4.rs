@@ -16,15 +16,18 @@ use twox_hash::XxHash32;
 use super::Failure;
 
 thread_local! {
-    static COMPRESSOR: RefCell<Option<(CompressTable, Vec<u8>)>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<Compressor>> = const { RefCell::new(None) };
     static PLAIN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
     COMPRESSOR.with_borrow_mut(|kept| {
-        let (table, block) =
-            kept.get_or_insert_with(|| (CompressTable::small(), vec![0; get_maximum_output_size(WRITTEN_BLOCK_LEN)]));
-        let mut out = Vec::with_capacity(HEADER.len() + input.len() / 2);
+        let Compressor { table, block, out } = kept.get_or_insert_with(|| Compressor {
+            table: CompressTable::small(),
+            block: vec![0; get_maximum_output_size(WRITTEN_BLOCK_LEN)],
+            out: Vec::new(),
+        });
+        out.clear();
         out.extend_from_slice(&HEADER);
         for plain in input.chunks(WRITTEN_BLOCK_LEN) {
             let len = compress_into_with_table(plain, block, table).ok()?;
@@ -34,8 +37,19 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
             out.extend_from_slice(bytes);
         }
         out.extend_from_slice(&END_MARK.to_le_bytes());
-        Some(Bytes::from(out))
+        // What waits in a producer must not take more memory than it has bytes.
+        let compressed = Bytes::copy_from_slice(out);
+        if out.capacity() > KEPT {
+            *out = Vec::new();
+        }
+        Some(compressed)
     })
+}
+
+struct Compressor {
+    table: CompressTable,
+    block: Vec<u8>,
+    out: Vec<u8>,
 }
 
 /// The size field of a block that is stored as it is.
@@ -155,6 +169,9 @@ fn header_checksum(descriptor: &[u8]) -> u8 {
 }
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
+
+/// The largest scratch buffer that a thread keeps: a batch of the largest size brokers take by default (1 MiB).
+const KEPT: usize = 1 << 20;
 
 /// Version 1, independent blocks of at most 64 KiB, nothing optional; the last byte is the checksum of the two before.
 const HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];

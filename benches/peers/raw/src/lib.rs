@@ -48,12 +48,12 @@ pub fn i64_at(b: &[u8], o: usize) -> i64 {
     i64::from_be_bytes(b[o..o + 8].try_into().unwrap())
 }
 
-/// The partitions of a Produce v3 answer that failed.
+/// The partitions of a Produce v7 answer that failed.
 pub fn failures(b: &[u8]) -> u64 {
     let mut o = 8;
     o += 2 + i16_at(b, o) as usize;
     let n = i32_at(b, o) as usize;
-    (0..n).filter(|i| i16_at(b, o + 4 + i * 22 + 4) != 0).count() as u64
+    (0..n).filter(|i| i16_at(b, o + 4 + i * 30 + 4) != 0).count() as u64
 }
 
 /// Fetch v4 of every partition, from the offsets `at`.

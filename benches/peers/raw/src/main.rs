@@ -50,7 +50,7 @@ fn batch(data: &Payload, from: u64, n: usize) -> Vec<u8> {
     out
 }
 
-/// Produce v3: one batch for each of `parts`.
+/// Produce v7: one batch for each of `parts`.
 fn request(topic: &str, parts: &[(i32, Vec<u8>)]) -> Vec<u8> {
     let mut b = Vec::new();
     b.extend((-1i16).to_be_bytes());
@@ -64,7 +64,7 @@ fn request(topic: &str, parts: &[(i32, Vec<u8>)]) -> Vec<u8> {
         b.extend((batch.len() as i32).to_be_bytes());
         b.extend(batch);
     }
-    framed(0, 3, &b)
+    framed(0, 7, &b)
 }
 
 fn produce(a: Args, mut w: TcpStream) {

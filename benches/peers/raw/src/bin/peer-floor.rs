@@ -191,7 +191,7 @@ fn records(out: &mut Vec<u8>, data: &Payload, from: u64, n: usize) {
     }
 }
 
-/// One Produce v3 request with a batch for each partition, built in place.
+/// One Produce v7 request with a batch for each partition, built in place.
 struct Request<'a> {
     data: &'a Payload,
     topic: String,
@@ -208,7 +208,7 @@ impl Request<'_> {
         b.clear();
         b.extend([0; 4]);
         b.extend(0i16.to_be_bytes());
-        b.extend(3i16.to_be_bytes());
+        b.extend(7i16.to_be_bytes());
         b.extend(1i32.to_be_bytes());
         string(b, NAME);
         b.extend((-1i16).to_be_bytes());
