@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::ids::Offset;
-use crate::mq::{Code, Consumer, Error, FailurePolicy, HandlerOptions, Outcome};
+use crate::mq::{Code, Consumer, Error, FailurePolicy, HandlerOptions};
 
 /// A handler that notes what it sees.
 fn noting(seen: &Seen) -> impl crate::mq::Handler {
@@ -523,7 +523,7 @@ async fn json_is_read_for_a_typed_handler_and_what_is_none_is_not_tried_again() 
     let handler = crate::mq::json(move |number: u64, message: Message| {
         assert!(message.offset.is_some());
         noted.lock().unwrap().push(number);
-        std::future::ready(Outcome::Continue)
+        std::future::ready(crate::mq::Outcome::Continue)
     });
     let options = HandlerOptions::new().on_failure(FailurePolicy::retry(5).then_dead_letter("dead"));
     mq.consumer().unwrap().subscribe_with(["t"], options, handler).unwrap();
