@@ -296,7 +296,7 @@ impl Application {
                 self.commit(&consumer).await;
             }
         }
-        let closed = self.world.in_time("consumer.close", CLOSE, consumer.close(CLOSE)).await;
+        let closed = self.world.leaves_in_time(CLOSE, consumer.close(CLOSE)).await;
         if closed {
             log.check(!self.ledger.owns_something(self.number), || format!("{} left with partitions", self.number));
         }

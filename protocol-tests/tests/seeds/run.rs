@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Timestamp, TopicPartition, Written};
+use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, ErrorKind, Timestamp, TopicPartition, Written};
 use kavka_protocol_tests::InMemory;
 use kavka_testcontainers::embedded::EmbeddedCluster;
 use tokio::sync::oneshot;
@@ -81,6 +81,20 @@ impl World {
             Ok(Ok(_)) => return true,
             Ok(Err(error)) => self.log.wrong(format_args!("{what}: {error:?}")),
             Err(_) => self.log.wrong(format_args!("{what} took longer than {longest:?}")),
+        }
+        false
+    }
+
+    /// A member that closes leaves its group, unless the coordinator cannot be reached for `request.timeout.ms`, and says which.
+    pub(crate) async fn leaves_in_time(&self, longest: Duration, closing: impl Future<Output = kavka::Result<()>>) -> bool {
+        let begun = Instant::now();
+        match timeout(longest + SLACK, closing).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) if error.kind() == ErrorKind::Timeout && begun.elapsed() >= self.plan.request_timeout => {
+                self.log.say(format_args!("a group is not left: {error}"));
+            }
+            Ok(Err(error)) => self.log.wrong(format_args!("consumer.close: {error:?}")),
+            Err(_) => self.log.wrong(format_args!("consumer.close took longer than {longest:?}")),
         }
         false
     }
