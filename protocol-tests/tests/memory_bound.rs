@@ -15,8 +15,9 @@ use tokio::time::timeout;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What is left beside `buffer.memory`, `fetch.buffer.bytes` and one fetch on its way: the constant of the README.
-const REST: usize = 2 << 20;
+/// What is left beside `buffer.memory`, `fetch.buffer.bytes` and one fetch on its way: the constant of the README. Every thread that
+/// decodes keeps what its codec works with, and how many there are depends on how busy the machine is.
+const REST: usize = 4 << 20;
 
 const BUFFER_MEMORY: usize = 4 << 20;
 const FETCH_BUFFER: usize = 3 << 20;
