@@ -272,7 +272,7 @@ impl Slot {
         let opened = runtime::now();
         open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
-        self.tell(feed, Event::Opened { partition: self.index, batch: id });
+        self.tell(feed, Event::Opened { partition: self.index, batch: id, at: opened });
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What senders tell the sender task: about batches and handles, never about a record.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
@@ -14,6 +15,8 @@ pub(super) enum Event {
     Opened {
         partition: PartitionIndex,
         batch: BatchId,
+        /// The task may hear of it later; its time runs from here.
+        at: Instant,
     },
     Closed {
         partition: PartitionIndex,

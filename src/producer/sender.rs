@@ -232,10 +232,10 @@ impl Sender {
         self.settings.delivery_timeout.saturating_sub(left.unwrap_or_default())
     }
 
-    /// A batch has got its first record.
-    pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
+    /// A batch has got its first record, some time ago.
+    pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, since: Instant, now: Instant) {
         self.now = now;
-        let deadline = now + self.settings.delivery_timeout;
+        let deadline = since + self.settings.delivery_timeout;
         self.newest_birth = self.newest_birth.max(Some(batch.birth));
         self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0, last_error: None });
         self.deadlines.insert((deadline, batch));
@@ -247,7 +247,7 @@ impl Sender {
             return self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
         }
         if let Some(state) = self.partition(partition) {
-            state.queue.opened(batch, now);
+            state.queue.opened(batch, since);
         }
         self.look_at(partition);
     }

@@ -136,7 +136,7 @@ impl Task {
     fn handle(&mut self, event: Event, view: &mut watch::Receiver<Arc<ClusterView>>) {
         let now = runtime::now();
         match event {
-            Event::Opened { partition, batch } => self.machine.handle_opened(partition, batch, now),
+            Event::Opened { partition, batch, at } => self.machine.handle_opened(partition, batch, at, now),
             Event::Closed { partition, batch } => {
                 self.machine.handle_closed(batch.id, now);
                 self.seal(partition, *batch);

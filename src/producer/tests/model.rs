@@ -159,7 +159,7 @@ impl World {
                 let batch = BatchId::born(self.next_birth);
                 self.next_birth += 1;
                 self.open.insert(partition, (batch, record..record + 1));
-                self.sender.handle_opened(at, batch, self.now);
+                self.sender.handle_opened(at, batch, self.now, self.now);
             }
         }
         record
