@@ -2,7 +2,6 @@
 
 # Kafka's default batch size, and the linger that librdkafka and Java 4 have by default.
 PLAIN = {"batch-bytes": 16384, "linger-ms": 5}
-TUNED = {"batch-bytes": 262144, "linger-ms": 5}
 SEND = {"acks": "all", "idempotence": "true", "payload": "text"}
 
 
@@ -77,6 +76,6 @@ def cannot(client, name, cell):
         return "reads no snappy and gzip"
     if client in BATCHED + ["raw"] and args.get("acks") == 1:
         return "only acks=all"
-    if client == "floor" and name == "start" or client == "raw" and name == "start":
+    if client in BELOW and name == "start":
         return "no start-up of its own"
     return None

@@ -193,7 +193,7 @@ def write(files, docs):
     open(os.path.join(docs, "comparison.svg"), "w").write(picture.draw(rows))
 
 
-def everything(options):
+def run_all(options):
     build(set(CLIENTS))
     where = os.path.join(TARGET, "broker")
     subprocess.run([os.path.join(HERE, "start-broker.sh"), "21092", where], check=True, env=os.environ | {"PEERS_TARGET": TARGET})
@@ -231,7 +231,7 @@ def main():
     elif options.do == "run":
         run(options)
     elif options.do == "all":
-        everything(options)
+        run_all(options)
     elif options.do == "table":
         print(tables.render(tables.read(options.files)))
     else:

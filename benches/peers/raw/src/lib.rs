@@ -1,7 +1,7 @@
 //! The few requests that the two programs below every client need, written and read by hand.
 
-use perf_common::die;
-use std::io::Read;
+use perf_common::{die, now_ns, report_sink, Args, Sink};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 pub fn varint(out: &mut Vec<u8>, v: i64) {
@@ -57,7 +57,7 @@ pub fn failures(b: &[u8]) -> u64 {
 }
 
 /// Fetch v4 of every partition, from the offsets `at`.
-pub fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
+fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
     let mut b = Vec::new();
     b.extend((-1i32).to_be_bytes());
     b.extend(500i32.to_be_bytes());
@@ -75,8 +75,26 @@ pub fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
     framed(1, 4, &b)
 }
 
+/// Fetches all partitions, one request after the other; `each` counts a batch: where its partition was read up to, its base offset, itself.
+pub fn consume(name: &str, a: &Args, mut s: TcpStream, mut each: impl FnMut(&mut Sink, i64, i64, &[u8])) {
+    let mut at = vec![0i64; a.partitions];
+    let (mut sink, mut start, mut buf) = (Sink::default(), 0, Vec::new());
+    while sink.records < a.records {
+        s.write_all(&fetch(&a.topic, &at)).unwrap();
+        frame(&mut s, &mut buf);
+        if start == 0 {
+            start = now_ns();
+        }
+        batches(&buf, |p, first, delta, batch| {
+            each(&mut sink, at[p], first, batch);
+            at[p] = first + delta + 1;
+        });
+    }
+    report_sink(name, &sink, now_ns() - start);
+}
+
 /// Calls `each` with every whole batch of a Fetch v4 answer: partition, base offset, last offset delta, batch.
-pub fn batches(buf: &[u8], mut each: impl FnMut(usize, i64, i64, &[u8])) {
+fn batches(buf: &[u8], mut each: impl FnMut(usize, i64, i64, &[u8])) {
     let mut o = 12;
     o += 2 + i16_at(buf, o) as usize;
     let n = i32_at(buf, o);

@@ -1,8 +1,8 @@
 //! raw: not a client but a ceiling. Produce requests encoded once and sent over and over, five in flight on one
 //! connection (no producer id, no retries); fetches whose records are counted by batch header and never decoded.
 
-use perf_common::{die, now_ns, report_sink, Acks, Args, Pacer, Payload, Sink};
-use peer_raw::{batches, failures, fetch, frame, framed, i32_at, string, varint};
+use perf_common::{die, now_ns, Acks, Args, Pacer, Payload};
+use peer_raw::{failures, frame, framed, i32_at, string, varint};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc::sync_channel;
@@ -150,20 +150,9 @@ fn produce(a: Args, mut w: TcpStream) {
     acks.report(NAME, &a, start);
 }
 
-fn consume(a: Args, mut s: TcpStream) {
-    let mut at = vec![0i64; a.partitions];
-    let (mut sink, mut start, mut buf) = (Sink::default(), 0, Vec::new());
-    while sink.records < a.records {
-        s.write_all(&fetch(&a.topic, &at)).unwrap();
-        frame(&mut s, &mut buf);
-        if start == 0 {
-            start = now_ns();
-        }
-        batches(&buf, |p, first, delta, batch| {
-            at[p] = first + delta + 1;
-            sink.records += i32_at(batch, 57) as u64;
-            sink.bytes += batch.len() as u64;
-        });
-    }
-    report_sink(NAME, &sink, now_ns() - start);
+fn consume(a: Args, s: TcpStream) {
+    peer_raw::consume(NAME, &a, s, |sink, _, _, batch| {
+        sink.records += i32_at(batch, 57) as u64;
+        sink.bytes += batch.len() as u64;
+    });
 }

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lz4_flex::block::{compress_into_with_table, decompress_into, get_maximum_output_size, CompressTable};
-use peer_raw::{batches, failures, fetch, frame, i16_at, i32_at, i64_at, string};
-use perf_common::{die, now_ns, report_sink, Acks, Args, Pacer, Payload, Sink};
+use peer_raw::{failures, frame, i16_at, i32_at, i64_at, string, varint};
+use perf_common::{die, now_ns, Acks, Args, Pacer, Payload};
 
 const NAME: &str = "floor";
 
@@ -20,18 +20,6 @@ fn main() {
     let s = TcpStream::connect(&a.bootstrap).unwrap_or_else(|e| die(&e.to_string()));
     s.set_nodelay(true).unwrap();
     if a.produce() { produce(a, s) } else { consume(a, s) }
-}
-
-fn varint(out: &mut Vec<u8>, v: i64) {
-    let mut z = ((v << 1) ^ (v >> 63)) as u64;
-    if z < 0x80 {
-        return out.push(z as u8);
-    }
-    while z >= 0x80 {
-        out.push(z as u8 | 0x80);
-        z >>= 7;
-    }
-    out.push(z as u8);
 }
 
 fn varint_len(v: i64) -> i64 {
@@ -295,43 +283,32 @@ fn read_varint(b: &[u8], at: &mut usize) -> i64 {
     }
 }
 
-fn consume(a: Args, mut s: TcpStream) {
+fn consume(a: Args, s: TcpStream) {
     let mut codec = Codec::new("none");
-    let mut at = vec![0i64; a.partitions];
-    let (mut sink, mut start, mut buf, mut plain) = (Sink::default(), 0, Vec::new(), Vec::new());
-    while sink.records < a.records {
-        s.write_all(&fetch(&a.topic, &at)).unwrap();
-        frame(&mut s, &mut buf);
-        if start == 0 {
-            start = now_ns();
+    let mut plain = Vec::new();
+    peer_raw::consume(NAME, &a, s, |sink, from, first, batch| {
+        if checksum(&batch[21..]) != i32_at(batch, 17) as u32 {
+            die("wrong checksum");
         }
-        batches(&buf, |p, first, delta, batch| {
-            if checksum(&batch[21..]) != i32_at(batch, 17) as u32 {
-                die("wrong checksum");
+        let records = codec.decompress(i16_at(batch, 21) & 7, &batch[61..], &mut plain);
+        let mut o = 0;
+        for _ in 0..i32_at(batch, 57) {
+            let len = read_varint(records, &mut o) as usize;
+            let end = o + len;
+            o += 1;
+            let timestamp = read_varint(records, &mut o);
+            std::hint::black_box(i64_at(batch, 27) + timestamp);
+            let offset = first + read_varint(records, &mut o);
+            let key = read_varint(records, &mut o);
+            o += key.max(0) as usize;
+            let value = read_varint(records, &mut o).max(0) as usize;
+            if o + value > end {
+                die("record beyond its end");
             }
-            let next = &mut at[p];
-            let records = codec.decompress(i16_at(batch, 21) & 7, &batch[61..], &mut plain);
-            let mut o = 0;
-            for _ in 0..i32_at(batch, 57) {
-                let len = read_varint(records, &mut o) as usize;
-                let end = o + len;
-                o += 1;
-                let timestamp = read_varint(records, &mut o);
-                std::hint::black_box(i64_at(batch, 27) + timestamp);
-                let offset = first + read_varint(records, &mut o);
-                let key = read_varint(records, &mut o);
-                o += key.max(0) as usize;
-                let value = read_varint(records, &mut o).max(0) as usize;
-                if o + value > end {
-                    die("record beyond its end");
-                }
-                if offset >= *next {
-                    sink.take(usize::try_from(key).ok(), value, offset);
-                }
-                o = end;
+            if offset >= from {
+                sink.take(usize::try_from(key).ok(), value, offset);
             }
-            *next = first + delta + 1;
-        });
-    }
-    report_sink(NAME, &sink, now_ns() - start);
+            o = end;
+        }
+    });
 }
