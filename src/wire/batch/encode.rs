@@ -50,9 +50,8 @@ impl RecordsBuilder {
     /// compression; returns the record's index, or `None` and leaves the batch as it was.
     #[inline]
     pub(crate) fn append_within(&mut self, limit: usize, record: &RecordFields<'_>) -> Option<u32> {
-        let short = self.short_form(record);
-        let total = short.map_or_else(|| self.encoded_len_of(record), |short| short.total);
-        let len = self.len().checked_add(total)?;
+        let form = self.short_form(record).map_or_else(|| Form::Long(self.measure(record)), Form::Short);
+        let len = self.len().checked_add(form.total())?;
         if len > limit || len > MAX_BATCH_LEN {
             return None;
         }
@@ -63,9 +62,9 @@ impl RecordsBuilder {
         } else if record.timestamp > self.max_timestamp {
             self.max_timestamp = record.timestamp;
         }
-        match short {
-            Some(short) => short.put(&mut self.records, record),
-            None => self.append_long(record),
+        match form {
+            Form::Short(short) => short.put(&mut self.records, record),
+            Form::Long(measured) => measured.put(&mut self.records, record),
         }
         self.count = index + 1;
         Some(index)
@@ -77,7 +76,7 @@ impl RecordsBuilder {
         self.append_within(MAX_BATCH_LEN, record)
     }
 
-    /// The usual form: no headers, and nothing that is a megabyte long or a quarter of an hour away.
+    /// The usual form: no headers, and nothing that is 256 KiB long or a quarter of an hour away.
     #[inline]
     fn short_form(&self, record: &RecordFields<'_>) -> Option<ShortForm> {
         let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
@@ -93,20 +92,6 @@ impl RecordsBuilder {
         let body = front.len() + key_len + behind_key.len() + value_len + 1;
         let front = Packed::default().code(length_code(body)).then(front);
         Some(ShortForm { total: front.len() + key_len + behind_key.len() + value_len + 1, front, behind_key })
-    }
-
-    #[cold]
-    fn append_long(&mut self, record: &RecordFields<'_>) {
-        let measured = self.measure(record);
-        let to = &mut self.records;
-        to.reserve(measured.total());
-        zigzag::put_code(to, measured.body_code);
-        to.push(0);
-        zigzag::put_code(to, measured.timestamp_code);
-        zigzag::put_code(to, measured.index_code);
-        put_nullable(to, record.key);
-        put_nullable(to, record.value);
-        put_headers(to, record.headers);
     }
 
     /// An empty batch takes its base from the record.
@@ -167,8 +152,23 @@ impl RecordsBuilder {
     }
 }
 
+/// How a record is encoded.
+enum Form {
+    Short(ShortForm),
+    Long(Measured),
+}
+
+impl Form {
+    #[inline]
+    fn total(&self) -> usize {
+        match self {
+            Self::Short(short) => short.total,
+            Self::Long(measured) => measured.total(),
+        }
+    }
+}
+
 /// A record without headers, but for key and value.
-#[derive(Clone, Copy)]
 struct ShortForm {
     /// All up to the key; the length of the value, too, if there is no key.
     front: Packed,
@@ -203,6 +203,17 @@ impl Measured {
     #[inline]
     fn total(&self) -> usize {
         self.body.saturating_add(zigzag::code_len(self.body_code))
+    }
+
+    fn put(&self, to: &mut Vec<u8>, record: &RecordFields<'_>) {
+        to.reserve(self.total());
+        zigzag::put_code(to, self.body_code);
+        to.push(0);
+        zigzag::put_code(to, self.timestamp_code);
+        zigzag::put_code(to, self.index_code);
+        put_nullable(to, record.key);
+        put_nullable(to, record.value);
+        put_headers(to, record.headers);
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use flate2::{Compress, Compression as Level, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::Failure;
+use super::scratch::copy_out;
 
 thread_local! {
     static DEFLATE: RefCell<Option<(i32, Compress)>> = const { RefCell::new(None) };
@@ -35,9 +36,7 @@ pub(super) fn compress(input: &[u8], level: i32) -> Option<Bytes> {
             }
             out.extend_from_slice(&crc_fast::crc32_iso_hdlc(input).to_le_bytes());
             out.extend_from_slice(&size_of(input).to_le_bytes());
-            let compressed = Bytes::copy_from_slice(out);
-            forget_if_large(out);
-            Some(compressed)
+            copy_out(out, ..)
         })
     })
 }
@@ -135,12 +134,6 @@ fn skip_header(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-fn forget_if_large(scratch: &mut Vec<u8>) {
-    if scratch.capacity() > KEPT_SCRATCH {
-        *scratch = Vec::new();
-    }
-}
-
 const CUT: Failure = Failure::Damaged("cut off");
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -152,6 +145,3 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const TRAILER_LEN: usize = 8;
 
 const MIN_GROWTH: usize = 1024;
-
-/// The largest scratch buffer that a thread keeps: a batch of the largest size brokers take by default (1 MiB).
-const KEPT_SCRATCH: usize = 1 << 20;

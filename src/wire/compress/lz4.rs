@@ -14,6 +14,7 @@ use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into_w
 use twox_hash::XxHash32;
 
 use super::Failure;
+use super::scratch::copy_out;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor>> = const { RefCell::new(None) };
@@ -37,12 +38,7 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
             out.extend_from_slice(bytes);
         }
         out.extend_from_slice(&END_MARK.to_le_bytes());
-        // What waits in a producer must not take more memory than it has bytes.
-        let compressed = Bytes::copy_from_slice(out);
-        if out.capacity() > KEPT {
-            *out = Vec::new();
-        }
-        Some(compressed)
+        copy_out(out, ..)
     })
 }
 
@@ -169,9 +165,6 @@ fn header_checksum(descriptor: &[u8]) -> u8 {
 }
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
-
-/// The largest scratch buffer that a thread keeps: a batch of the largest size brokers take by default (1 MiB).
-const KEPT: usize = 1 << 20;
 
 /// Version 1, independent blocks of at most 64 KiB, nothing optional; the last byte is the checksum of the two before.
 const HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];

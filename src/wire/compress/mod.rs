@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind};
 mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
+#[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+mod scratch;
 #[cfg(feature = "snappy")]
 mod snappy;
 #[cfg(feature = "zstd")]

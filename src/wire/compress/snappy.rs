@@ -10,6 +10,7 @@ use bytes::Bytes;
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
 use super::Failure;
+use super::scratch::copy_out;
 
 thread_local! {
     static ENCODER: RefCell<(Encoder, Vec<u8>, Vec<u8>)> = RefCell::new((Encoder::new(), Vec::new(), Vec::new()));
@@ -25,12 +26,7 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
             out.extend_from_slice(&i32::try_from(len).ok()?.to_be_bytes());
             out.extend_from_slice(block.get(..len)?);
         }
-        // What waits in a producer must not take more memory than it has bytes.
-        let compressed = Bytes::copy_from_slice(out);
-        if out.capacity() > KEPT {
-            *out = Vec::new();
-        }
-        Some(compressed)
+        copy_out(out, ..)
     })
 }
 
@@ -69,9 +65,6 @@ fn append_block(out: &mut Vec<u8>, block: &[u8], limit: usize) -> Result<(), Fai
 }
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
-
-/// The largest scratch buffer that a thread keeps: a batch of the largest size brokers take by default (1 MiB).
-const KEPT: usize = 1 << 20;
 
 const HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 

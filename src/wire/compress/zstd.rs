@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mzstd::{Compressor, DecodeError, DecodeLimits, DecoderConfig, Decompressor, EncoderConfig, Level, RetentionPolicy};
 
 use super::Failure;
+use super::scratch::copy_out;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<(i32, Compressor)>> = const { RefCell::new(None) };
@@ -22,11 +23,7 @@ pub(super) fn compress(input: &[u8], level: i32) -> Option<Bytes> {
             };
             out.clear();
             let range = compressor.compress_into(input, out).ok()?;
-            let compressed = Bytes::copy_from_slice(out.get(range)?);
-            if out.capacity() > KEPT {
-                *out = Vec::new();
-            }
-            Some(compressed)
+            copy_out(out, range)
         })
     })
 }
@@ -55,9 +52,6 @@ pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
         }
     })
 }
-
-/// The largest scratch buffer that a thread keeps: a batch of the largest size brokers take by default (1 MiB).
-const KEPT: usize = 1 << 20;
 
 /// The largest context that a thread keeps: level 3 needs less, the highest levels tens of megabytes.
 const KEPT_CONTEXT: usize = 8 << 20;
