@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 mod coordinators;
 mod interest;
@@ -272,17 +272,6 @@ impl Cluster {
         last.filter(|node| pool.load(*node, Lane::Control).is_some()).or_else(|| pool.idlest())
     }
 
-    /// [`Cluster::call_with`] to a node of [`Cluster::connected_node`].
-    pub(crate) async fn call_node<R: Request>(
-        &self,
-        node: Node,
-        lane: Lane,
-        deadline: Instant,
-        request: impl Fn(i16) -> R,
-    ) -> Result<Reply<R>> {
-        self.exchange::<R, R>(node, lane, deadline, request).await
-    }
-
     /// Sends a request that brokers do not answer, and returns when its bytes have left: Produce with `acks=0`.
     pub(crate) async fn send_unanswered<R: Request>(
         &self,
@@ -291,7 +280,9 @@ impl Cluster {
         deadline: Instant,
         request: impl Fn(i16) -> R,
     ) -> Result<()> {
-        self.transfer::<R, R>(Node::Broker(broker), lane, deadline, Answer::None, &request).await.map(|_| ())
+        let node = Node::Broker(broker);
+        let sent = self.transfer::<R, R>(node, lane, deadline, Answer::None, &request);
+        sent.instrument(self.request_span::<R>(node)).await.map(|_| ())
     }
 
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
@@ -302,7 +293,8 @@ impl Cluster {
         }
     }
 
-    async fn exchange<R: Request, B: Borrow<R>>(
+    /// [`Cluster::call_with`], also to a node that is known by its address alone.
+    pub(crate) async fn exchange<R: Request, B: Borrow<R>>(
         &self,
         node: Node,
         lane: Lane,
@@ -314,7 +306,8 @@ impl Cluster {
         let tries = if matches!(lane, Lane::Produce(_)) { 1 } else { 2 };
         let mut outcome = Err(closed());
         for _ in 0..tries {
-            outcome = self.transfer::<R, B>(node, lane, deadline, Answer::Expected, &request).await;
+            let attempt = self.transfer::<R, B>(node, lane, deadline, Answer::Expected, &request);
+            outcome = attempt.instrument(self.request_span::<R>(node)).await;
             let Err(error) = &outcome else { break };
             if error.kind() != ErrorKind::Disconnected || error.written() != Some(Written::No) {
                 break;
@@ -325,18 +318,6 @@ impl Cluster {
 
     /// One attempt on one connection.
     async fn transfer<R: Request, B: Borrow<R>>(
-        &self,
-        node: Node,
-        lane: Lane,
-        deadline: Instant,
-        answer: Answer,
-        request: &impl Fn(i16) -> B,
-    ) -> Result<Reply<R>> {
-        let span = spans::request(&self.inner.config.client_id, R::API.name(), node.id());
-        self.attempt(node, lane, deadline, answer, request).instrument(span).await
-    }
-
-    async fn attempt<R: Request, B: Borrow<R>>(
         &self,
         node: Node,
         lane: Lane,
@@ -395,6 +376,10 @@ impl Cluster {
             }
         }
         Ok(reply)
+    }
+
+    fn request_span<R: Request>(&self, node: Node) -> Span {
+        spans::request(&self.inner.config.client_id, R::API.name(), node.id())
     }
 
     fn address(&self, node: Node) -> Result<BrokerAddress> {

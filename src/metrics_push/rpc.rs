@@ -19,7 +19,7 @@ pub(super) async fn ask(
 ) -> Result<Subscription> {
     let client_instance_id = TopicId(instance.unwrap_or(ClientInstanceId::ZERO).0);
     let request = |_| GetTelemetrySubscriptionsRequest { client_instance_id };
-    let reply = cluster.call_node::<GetTelemetrySubscriptionsRequest>(node, Lane::Control, deadline, request).await?;
+    let reply = cluster.exchange::<GetTelemetrySubscriptionsRequest, _>(node, Lane::Control, deadline, request).await?;
     subscription(&reply.parse()?)
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn push(
         compression_type: i8::try_from(codec.id()).unwrap_or(0),
         metrics,
     };
-    let reply = cluster.call_node::<PushTelemetryRequest<'_>>(node, Lane::Control, deadline, request).await?;
+    let reply = cluster.exchange::<PushTelemetryRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
     check(reply.parse()?.error_code)
 }
 
