@@ -74,29 +74,35 @@ impl World {
         self.embedded.offsets(&partition.topic, partition.partition.0).map_or(0, |(_, end)| end)
     }
 
-    /// Awaits a call that must succeed, and end within its time; tells whether it did.
-    pub(crate) async fn in_time<T>(&self, what: &str, longest: Duration, call: impl Future<Output = kavka::Result<T>>) -> bool {
+    /// Awaits a call that must succeed, and end within its time; what it gave, if it did.
+    pub(crate) async fn in_time<T>(
+        &self,
+        what: &str,
+        longest: Duration,
+        call: impl Future<Output = kavka::Result<T>>,
+    ) -> Option<T> {
         let outcome = timeout(longest + SLACK, call).await;
         match outcome {
-            Ok(Ok(_)) => return true,
+            Ok(Ok(given)) => return Some(given),
             Ok(Err(error)) => self.log.wrong(format_args!("{what}: {error:?}")),
             Err(_) => self.log.wrong(format_args!("{what} took longer than {longest:?}")),
         }
-        false
+        None
     }
 
-    /// A member that closes leaves its group, unless the coordinator cannot be reached for `request.timeout.ms`, and says which.
+    /// A member that closes leaves its group, unless the coordinator cannot be reached for `request.timeout.ms`; tells whether it did.
     pub(crate) async fn leaves_in_time(&self, longest: Duration, closing: impl Future<Output = kavka::Result<()>>) -> bool {
         let begun = Instant::now();
-        match timeout(longest + SLACK, closing).await {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) if error.kind() == ErrorKind::Timeout && begun.elapsed() >= self.plan.request_timeout => {
-                self.log.say(format_args!("a group is not left: {error}"));
+        let leaving = async {
+            match closing.await {
+                Err(error) if error.kind() == ErrorKind::Timeout && begun.elapsed() >= self.plan.request_timeout => {
+                    self.log.say(format_args!("a group is not left: {error}"));
+                    Ok(false)
+                }
+                closed => closed.map(|()| true),
             }
-            Ok(Err(error)) => self.log.wrong(format_args!("consumer.close: {error:?}")),
-            Err(_) => self.log.wrong(format_args!("consumer.close took longer than {longest:?}")),
-        }
-        false
+        };
+        self.in_time("consumer.close", longest, leaving).await == Some(true)
     }
 }
 
