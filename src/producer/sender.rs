@@ -226,12 +226,6 @@ impl Sender {
         PartitionIndex(index)
     }
 
-    /// For how long a batch has been there, since its first record.
-    pub(super) fn waited(&self, batch: BatchId) -> Duration {
-        let left = self.batches.get(&batch).map(|batch| batch.deadline.saturating_duration_since(self.now));
-        self.settings.delivery_timeout.saturating_sub(left.unwrap_or_default())
-    }
-
     /// A batch has got its first record, some time ago.
     pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, since: Instant, now: Instant) {
         self.now = now;

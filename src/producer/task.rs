@@ -298,8 +298,8 @@ impl Task {
             self.shared.stats.retried();
             self.telemetry.retried(topic, records.count);
         } else {
-            self.shared.meter.record(Measure::Queue, now.saturating_duration_since(held.opened));
-            let waited = || self.machine.waited(outgoing.batch);
+            let waited = now.saturating_duration_since(held.opened);
+            self.shared.meter.record(Measure::Queue, waited);
             self.telemetry.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
@@ -360,10 +360,11 @@ impl Task {
     }
 
     fn resolve(&mut self, partition: PartitionIndex, batch: BatchId, verdict: Verdict) {
-        if let Some(slot) = self.slot(partition) {
+        let slot = self.slots.get(at(partition));
+        if let Some(slot) = slot {
             slot.resolved();
         }
-        let open = self.slot(partition).and_then(|slot| slot.take(batch));
+        let open = slot.and_then(|slot| slot.take(batch));
         let open = open.map(|closed| (closed.promise, closed.memory, closed.records.count()));
         let held = self.batches.remove(&batch).map(|held| {
             if let Some(sealed) = held.records {
@@ -378,7 +379,7 @@ impl Task {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
                 self.shared.stats.failed();
-                if let Some(slot) = self.slots.get(at(partition)) {
+                if let Some(slot) = slot {
                     self.telemetry.failed(&slot.topic_partition.topic, count);
                 }
                 promise.fail(error, records);

@@ -101,7 +101,6 @@ pub(crate) struct GroupTelemetry {
     commits: Counter,
     commit_errors: Counter,
     commit_latency: Histogram,
-    rebalancing_since: Option<Instant>,
 }
 
 impl Telemetry {
@@ -168,7 +167,6 @@ impl Telemetry {
             commits: labels.counter("kafka_consumer_commit_total"),
             commit_errors: labels.counter("kafka_consumer_commit_error_total"),
             commit_latency: labels.histogram("kafka_consumer_commit_latency_seconds"),
-            rebalancing_since: None,
         }
     }
 
@@ -233,20 +231,13 @@ impl Drop for Call {
 
 impl ProducerTelemetry {
     /// A batch goes out for the first time.
-    pub(crate) fn sent(
-        &mut self,
-        topic: &TopicName,
-        records: u32,
-        bytes: usize,
-        uncompressed: usize,
-        queued: impl FnOnce() -> Duration,
-    ) {
+    pub(crate) fn sent(&mut self, topic: &TopicName, records: u32, bytes: usize, uncompressed: usize, queued: Duration) {
         let of = self.topic(topic);
         of.sent.increment(records.into());
         of.bytes.increment(whole(bytes));
         self.batch_size.record(number(bytes));
         self.compression_rate.record(number(bytes) / number(uncompressed.max(1)));
-        self.queue_time.record(queued().as_secs_f64());
+        self.queue_time.record(queued.as_secs_f64());
         self.in_request = self.in_request.saturating_add(records);
     }
 
@@ -331,25 +322,19 @@ impl ConsumerTelemetry {
 }
 
 impl GroupTelemetry {
-    pub(crate) fn joining(&mut self, now: Instant) {
-        self.rebalancing_since.get_or_insert(now);
-    }
-
-    pub(crate) fn rebalanced(&mut self, now: Instant) {
-        if let Some(since) = self.rebalancing_since.take() {
-            self.rebalances.increment(1);
-            self.rebalance_latency.record(now.saturating_duration_since(since).as_secs_f64());
-        }
+    pub(crate) fn rebalanced(&self, took: Duration) {
+        self.rebalances.increment(1);
+        self.rebalance_latency.record(took.as_secs_f64());
     }
 
     pub(crate) fn assigned(&mut self, partitions: impl FnOnce() -> usize) {
         self.assigned.set(number(partitions()));
     }
 
-    pub(crate) fn committed(&self, sent: Instant, now: Instant, has_failed: bool) {
+    pub(crate) fn committed(&self, took: Duration, has_failed: bool) {
         self.commits.increment(1);
         self.commit_errors.increment(has_failed.into());
-        self.commit_latency.record(now.saturating_duration_since(sent).as_secs_f64());
+        self.commit_latency.record(took.as_secs_f64());
     }
 }
 

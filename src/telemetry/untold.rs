@@ -76,7 +76,7 @@ impl Call {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ProducerTelemetry {
-    pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _raw: usize, _queued: impl FnOnce() -> Duration) {}
+    pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _raw: usize, _queued: Duration) {}
 
     pub(crate) fn retried(&mut self, _topic: &TopicName, _records: u32) {}
 
@@ -104,11 +104,9 @@ impl ConsumerTelemetry {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl GroupTelemetry {
-    pub(crate) fn joining(&mut self, _now: Instant) {}
-
-    pub(crate) fn rebalanced(&mut self, _now: Instant) {}
+    pub(crate) fn rebalanced(&self, _took: Duration) {}
 
     pub(crate) fn assigned(&mut self, _partitions: impl FnOnce() -> usize) {}
 
-    pub(crate) fn committed(&self, _sent: Instant, _now: Instant, _has_failed: bool) {}
+    pub(crate) fn committed(&self, _took: Duration, _has_failed: bool) {}
 }

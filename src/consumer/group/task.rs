@@ -222,7 +222,6 @@ impl Task {
         match action {
             Action::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
-                self.telemetry.joining(now);
                 let span = spans::join(&group.rpc.group);
                 self.spawn(async move {
                     let joined = group.rpc.join(&group.settings, &member, &protocols, reason).instrument(span).await;
@@ -280,11 +279,12 @@ impl Task {
                 self.machine.handle_joined(attempt, Err(error), now);
             }
             Event::Synced(attempt, outcome) => {
-                if outcome.is_ok() {
-                    self.telemetry.rebalanced(now);
-                    if let Some(since) = self.rejoining.take() {
-                        self.group.shared.meter.record(Measure::Rebalance, now.saturating_duration_since(since));
-                    }
+                if outcome.is_ok()
+                    && let Some(since) = self.rejoining.take()
+                {
+                    let took = now.saturating_duration_since(since);
+                    self.telemetry.rebalanced(took);
+                    self.group.shared.meter.record(Measure::Rebalance, took);
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
@@ -437,7 +437,6 @@ impl Task {
                     let span = spans::commit(&group.rpc.group, offsets.len());
                     self.spawn(async move {
                         let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
-                        group.shared.meter.record(Measure::Commit, runtime::now().saturating_duration_since(now));
                         Event::Committed { sender, sent: now, outcome }
                     });
                 }
@@ -459,7 +458,9 @@ impl Task {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
             Err(error) => errors.push(error.clone()),
         }
-        self.telemetry.committed(sent, now, !errors.is_empty());
+        let took = now.saturating_duration_since(sent);
+        self.telemetry.committed(took, !errors.is_empty());
+        self.group.shared.meter.record(Measure::Commit, took);
         let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, offset) in &committed {
