@@ -32,6 +32,8 @@ CELLS = {
     "produce-10B-p60": produce("produce 10 B, 60 partitions", 6_000_000, 10, partitions=60),
     "latency-2k": produce("latency at 2,000/s, 1 KiB, linger 0", 10_000, 1024, **{"linger-ms": 0, "rate": 2000}),
     "latency-20k": produce("latency at 20,000/s, 1 KiB, linger 5 ms", 100_000, 1024, rate=20000),
+    "latency-mq": produce("latency at 2,000/s, 200 B, 1 partition, to a consumer in the same process", 20_000, 200, partitions=1,
+                          **{"linger-ms": 0, "rate": 2000, "to-consumer": "true"}),
     "start": produce("from the start of the program to the first acknowledgement and the end", 1, 128, warmup=0, **{"linger-ms": 0}),
     "consume": consume("consume 128 B", 8_000_000, 128),
     "consume-10B": consume("consume 10 B", 10_000_000, 10),
@@ -48,9 +50,13 @@ CELLS = {
 # kavka twice: record by record (`send`, `recv`), and many at once (`send_all`, `next_batch`).
 KAVKA = ["kavka", "kavka-batch"]
 PEERS = ["rdkafka", "kacrab", "barnabas", "krafka", "rskafka", "confluent", "franz-go", "java"]
+# Through `kavka::mq` with its metrics on, and a handler as the consumer.
+MQ = "kavka-mq"
 # No clients: `floor` does only the work that cannot be left out, `raw` sends what was encoded once.
 BELOW = ["floor", "raw"]
-CLIENTS = KAVKA + PEERS + BELOW
+CLIENTS = KAVKA + [MQ] + PEERS + BELOW
+# Those whose programs read what they send as well.
+TO_CONSUMER = [MQ, "rdkafka", "java", "raw"]
 
 # The peers whose wrapper hands many records over at once, as `send_all` does; the others are called for each record.
 BATCHED = ["barnabas", "rskafka"]
@@ -70,6 +76,10 @@ def fewer(client, name, cell):
 def cannot(client, name, cell):
     """Why a client has no such cell, or None."""
     args = cell["args"] | cell.get("fill", {})
+    if "to-consumer" in args and client not in TO_CONSUMER:
+        return "does not read what it sends"
+    if client == MQ and "to-consumer" not in args:
+        return "only measured to its handler"
     if client == "raw" and cell["args"].get("compression", "none") != "none":
         return "no codecs"
     if client == "floor" and cell["mode"] == "consume" and args.get("compression") in ("snappy", "gzip"):

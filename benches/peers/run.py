@@ -4,7 +4,7 @@ into docs/. See README.md."""
 import argparse, json, os, subprocess, sys, time
 
 import picture, tables
-from matrix import CELLS, CLIENTS, KAVKA, cannot, fewer
+from matrix import CELLS, CLIENTS, KAVKA, MQ, cannot, fewer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
@@ -31,6 +31,8 @@ def command(client, mode):
         if mode == "consume":
             api = ["--records-api", "recv" if client == "kavka" else "batch"]
         return [PERF, mode] + api
+    if client == MQ:
+        return [PERF, mode, "--mq", "--metrics"]
     if client == "java":
         return ["java", f"-Xms{HEAP}", f"-Xmx{HEAP}", "-cp", os.path.join(TARGET, "java") + ":" + classpath(), "Perf", mode]
     if client == "franz-go":
@@ -53,8 +55,8 @@ def build(only):
     def cargo(name, where, *args):
         step(name, ["cargo", "build", "--release", "--locked", *args], where, {"CARGO_TARGET_DIR": os.path.join(TARGET, name)})
 
-    if only & set(KAVKA):
-        cargo("kavka", PROJECT, "--example", "perf")
+    if only & {*KAVKA, MQ}:
+        cargo("kavka", PROJECT, "--example", "perf", "--features", "metrics")
     for client in RUST:
         if client in only:
             cargo(client, os.path.join(HERE, client))
@@ -113,14 +115,30 @@ def once(command, pid=None):
 
 
 def flags(options):
-    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    """Words of a command line; None stands for a flag without a value."""
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))[: 1 if value is None else 2]]
+
+
+def own(client, options):
+    """The options as `perf` of kavka has them: it counts from when a record is due, unless told."""
+    if client not in KAVKA + [MQ]:
+        return options
+    options = dict(options)
+    if "rate" in options:
+        options["latency-from"] = "send"
+    words = {} if options.pop("to-consumer", None) is None else {"to-handler": None}
+    if client == MQ:
+        # Its defaults are what is measured.
+        for name in ("batch-bytes", "linger-ms"):
+            del options[name]
+    return options | words
 
 
 def arguments(client, cell, server, topic, records):
     words = flags({"bootstrap-server": server, "topic": topic, "records": records})
     if cell["mode"] == "produce":
-        words += flags({"size": cell["size"], "warmup": cell["warmup"]} | cell["args"])
-    if client not in KAVKA + ["franz-go", "java"]:
+        words += flags({"size": cell["size"], "warmup": cell["warmup"]} | own(client, cell["args"]))
+    if client not in KAVKA + [MQ, "franz-go", "java"]:
         words += flags({"partitions": cell["partitions"]})
     return words
 
@@ -165,7 +183,7 @@ def run(options):
                     result |= dict(cell=name, client=client, repeat=repeat, want=records)
                     if is_produce:
                         result["ends"] = [int(end) for end in admin.ask(f"ends {topic}")]
-                        result["delta"] = sum(result["ends"]) - records - cell["warmup"]
+                        result["delta"] = sum(result["ends"]) - records - cell["warmup"] - (result.get("handler") or {}).get("probes", 0)
                         admin.ask(f"delete {topic}")
                     elif "failed" not in result:
                         result["delta"] = min(0, result["records"] - records)

@@ -4,6 +4,10 @@ import json, statistics
 from matrix import BATCHED, BELOW, CELLS, CLIENTS, KAVKA
 
 
+# To the acknowledgement and, where it is measured, to a consumer.
+LATENCIES = ("p50_ms", "p99_ms", "p999_ms", "to_p50_ms", "to_p99_ms", "to_p999_ms")
+
+
 def median(runs, key):
     values = [run[key] for run in runs if run.get(key) is not None]
     return statistics.median(values) if values else None
@@ -29,7 +33,10 @@ def summary(rows):
                 if "broker_cpu_s" in run:
                     run["broker_us"] = run["broker_cpu_s"] / records * 1e6
             if good:
-                for key in ("records_per_s", "mb_per_s", "cpu_us", "broker_us", "max_rss_kb", "p50_ms", "p99_ms", "p999_ms", "wall_ms"):
+                for quantile in ("p50_ms", "p99_ms", "p999_ms"):
+                    for run in good:
+                        run["to_" + quantile] = (run.get("handler") or {}).get(quantile)
+                for key in ("records_per_s", "mb_per_s", "cpu_us", "broker_us", "max_rss_kb", *LATENCIES, "wall_ms"):
                     figures[key] = median(good, key)
                 rates = [run["records_per_s"] for run in good]
                 figures["spread"] = (min(rates), max(rates))
@@ -59,7 +66,9 @@ def table(name, clients):
     if name == "start":
         head = ["client", "ms", "RSS MiB", "arrived"]
     elif paced:
-        head = ["client", "p50 ms", "p99 ms", "p99.9 ms", "rec/s", "client CPU µs/rec", "broker CPU µs/rec", "RSS MiB", "arrived"]
+        both = LATENCIES if "to-consumer" in cell["args"] else LATENCIES[:3]
+        names = ["p50 ms", "p99 ms", "p99.9 ms", "to the consumer: p50 ms", "p99 ms", "p99.9 ms"]
+        head = ["client", *names[: len(both)], "rec/s", "client CPU µs/rec", "broker CPU µs/rec", "RSS MiB", "arrived"]
     else:
         head = ["client", "rec/s", "of best", "lowest to highest", "client CPU µs/rec", "x least", "broker CPU µs/rec", "RSS MiB", "arrived"]
     key = (lambda f: f["wall_ms"]) if name == "start" else (lambda f: f["p99_ms"]) if paced else (lambda f: -f["records_per_s"])
@@ -77,7 +86,7 @@ def table(name, clients):
         if name == "start":
             values = [number(f["wall_ms"], ".0f"), rss]
         elif paced:
-            values = [number(f[k], ".2f") for k in ("p50_ms", "p99_ms", "p999_ms")] + [rate(f["records_per_s"]), cpu, broker, rss]
+            values = [number(f[k], ".2f") for k in both] + [rate(f["records_per_s"]), cpu, broker, rss]
         else:
             low, high = f["spread"]
             values = [rate(f["records_per_s"]), f"{f['records_per_s'] / best_rate:.2f}", f"{rate(low)} to {rate(high)}",

@@ -3,6 +3,7 @@
 //! A value begins with a number of this run, by which records of others are told apart, and with the time from which it counts.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub(crate) struct Handled {
     started: Instant,
     seen: Mutex<Seen>,
     mq: Mq,
+    probes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +48,8 @@ impl Handled {
         let mut config = config;
         config.consumer.group_id = Some(format!("perf-{run}"));
         let mq = Mq::new(config).map_err(failure)?;
-        let handled = Arc::new(Self { run, started: Instant::now(), seen: Mutex::default(), mq: mq.clone() });
+        let handled =
+            Arc::new(Self { run, started: Instant::now(), seen: Mutex::default(), mq: mq.clone(), probes: AtomicU64::new(0) });
         let notes = Arc::clone(&handled);
         let handler = move |message: Message| {
             notes.note(&message);
@@ -61,6 +64,7 @@ impl Handled {
             for partition in 0..partitions {
                 let probe = handled.stamp(PROBE, &[0; STAMP]);
                 let record = Record::to(&options.topic).partition(i32::try_from(partition).unwrap_or(0)).value(&probe);
+                handled.probes.fetch_add(1, Relaxed);
                 mq.producer().send(record).await.map_err(failure)?.await.map_err(failure)?;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -93,6 +97,11 @@ impl Handled {
         }
         self.mq.close().await.map_err(failure)?;
         Ok(std::mem::take(&mut self.seen().latencies))
+    }
+
+    /// How many records were sent that only find out whether their partition is consumed.
+    pub(crate) fn probes(&self) -> u64 {
+        self.probes.load(Relaxed)
     }
 
     fn note(&self, message: &Message) {

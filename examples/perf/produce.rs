@@ -114,7 +114,7 @@ pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, int
     let acknowledged = tally.acknowledged;
     let mut report = Report::produced(tally, options.size);
     if let Some(handled) = handled {
-        report = report.handled(handled.finish(acknowledged).await?);
+        report = report.handled(handled.finish(acknowledged).await?, handled.probes());
     }
     pipe.close(PATIENCE).await;
     Ok(report)

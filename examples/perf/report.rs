@@ -53,6 +53,7 @@ pub(crate) struct Report {
     first_error: Option<Stop>,
     latencies: Option<Histogram>,
     handler: Option<Histogram>,
+    probes: u64,
 }
 
 impl Report {
@@ -65,16 +66,27 @@ impl Report {
             first_error: tally.first_error,
             latencies: Some(tally.latencies),
             handler: None,
+            probes: 0,
         }
     }
 
     pub(crate) fn consumed(records: u64, bytes: u64, elapsed: Duration) -> Self {
-        Self { records, bytes, seconds: elapsed.as_secs_f64(), errors: 0, first_error: None, latencies: None, handler: None }
+        Self {
+            records,
+            bytes,
+            seconds: elapsed.as_secs_f64(),
+            errors: 0,
+            first_error: None,
+            latencies: None,
+            handler: None,
+            probes: 0,
+        }
     }
 
-    /// Adds how long records took to a handler.
-    pub(crate) fn handled(mut self, latencies: Histogram) -> Self {
+    /// Adds how long records took to a handler, and how many others were sent to find out that it reads.
+    pub(crate) fn handled(mut self, latencies: Histogram, probes: u64) -> Self {
         self.handler = Some(latencies);
+        self.probes = probes;
         self
     }
 
@@ -86,6 +98,7 @@ impl Report {
             let milliseconds = |share| latencies.quantile(share).map(as_milliseconds);
             json!({
                 "records": latencies.count,
+                "probes": self.probes,
                 "p50_ms": milliseconds(0.5),
                 "p95_ms": milliseconds(0.95),
                 "p99_ms": milliseconds(0.99),

@@ -24,6 +24,8 @@ pub struct Args {
     pub group: Option<String>,
     /// Of the topic; for the wrappers that place records themselves.
     pub partitions: usize,
+    /// Reads the one partition as well, and measures how long a record takes to there.
+    pub to_consumer: bool,
 }
 
 impl Args {
@@ -46,6 +48,7 @@ impl Args {
             warmup: 1000,
             group: None,
             partitions: 6,
+            to_consumer: false,
         };
         let mut p = lexopt::Parser::from_env();
         let step = |p: &mut lexopt::Parser| -> Result<String, lexopt::Error> { p.value()?.string() };
@@ -71,6 +74,7 @@ impl Args {
                         "warmup" => a.warmup = num(),
                         "group" => a.group = Some(v),
                         "partitions" => a.partitions = num() as usize,
+                        "to-consumer" => a.to_consumer = v == "true",
                         "from" => {}
                         other => die(&format!("unknown option --{other}")),
                     }
@@ -239,7 +243,21 @@ fn usage() -> (f64, f64, i64) {
     (s(u.ru_utime), s(u.ru_stime), u.ru_maxrss)
 }
 
-pub fn report(client: &str, mode: &str, records: u64, bytes: u64, nanos: u64, h: Option<&Histogram<u64>>, errors: u64) {
+fn quantiles(h: &Histogram<u64>) -> serde_json::Map<String, serde_json::Value> {
+    [("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)]
+        .into_iter()
+        .map(|(name, q)| (name.to_owned(), (h.value_at_quantile(q) as f64 / 1e6).into()))
+        .collect()
+}
+
+/// What is printed at the end; `handler` are the latencies to a consumer.
+#[derive(Default)]
+pub struct Latencies<'a> {
+    pub acknowledged: Option<&'a Histogram<u64>>,
+    pub handler: Option<&'a Histogram<u64>>,
+}
+
+pub fn report(client: &str, mode: &str, records: u64, bytes: u64, nanos: u64, latencies: Latencies<'_>, errors: u64) {
     let (user, sys, rss) = usage();
     let secs = nanos as f64 / 1e9;
     let mut o = serde_json::json!({
@@ -247,17 +265,20 @@ pub fn report(client: &str, mode: &str, records: u64, bytes: u64, nanos: u64, h:
         "records_per_s": records as f64 / secs, "mb_per_s": bytes as f64 / secs / 1e6,
         "cpu_user_s": user, "cpu_sys_s": sys, "max_rss_kb": rss, "errors": errors,
     });
-    if let Some(h) = h {
-        for (k, q) in [("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)] {
-            o[k] = (h.value_at_quantile(q) as f64 / 1e6).into();
-        }
+    if let Some(h) = latencies.acknowledged {
+        o.as_object_mut().unwrap().extend(quantiles(h));
+    }
+    if let Some(h) = latencies.handler {
+        let mut handler = quantiles(h);
+        handler.insert("records".to_owned(), h.len().into());
+        o["handler"] = handler.into();
     }
     println!("{o}");
 }
 
 pub fn report_sink(client: &str, s: &Sink, nanos: u64) {
     black_box(s);
-    report(client, "consume", s.records, s.bytes, nanos, None, 0);
+    report(client, "consume", s.records, s.bytes, nanos, Latencies::default(), 0);
 }
 
 /// Counts records in flight and holds the sender back above `cap`, for clients whose own `send` does not wait.
@@ -334,9 +355,67 @@ impl Acks {
         self.inner.lock().unwrap().3
     }
     pub fn report(&self, client: &str, a: &Args, started: u64) {
+        self.report_handled(client, a, started, None);
+    }
+    /// Waits until the consumer has seen every record, if there is one.
+    pub fn report_handled(&self, client: &str, a: &Args, started: u64, handled: Option<&Handled>) {
+        let handled = handled.map(Handled::finish);
         let g = self.inner.lock().unwrap();
         let want = a.records + a.warmup;
         let missing = want.saturating_sub(g.3);
-        report(client, "produce", a.records, a.records * a.size as u64, g.2.max(started + 1) - started, Some(&g.0), g.1 + missing);
+        let latencies = Latencies { acknowledged: Some(&g.0), handler: handled.as_deref() };
+        report(client, "produce", a.records, a.records * a.size as u64, g.2.max(started + 1) - started, latencies, g.1 + missing);
+    }
+}
+
+/// When each record was sent, by its offset in the one partition of a fresh topic, for a consumer in the same process.
+pub struct Handled {
+    sent: Vec<std::sync::atomic::AtomicU64>,
+    seen: std::sync::Mutex<Histogram<u64>>,
+    /// The consumer has read the last record of the warm-up.
+    warm: std::sync::atomic::AtomicBool,
+    warmup: u64,
+    records: u64,
+}
+
+impl Handled {
+    pub fn new(a: &Args) -> Option<std::sync::Arc<Handled>> {
+        if !a.to_consumer {
+            return None;
+        }
+        if a.partitions != 1 {
+            die("--to-consumer needs a fresh topic with one partition");
+        }
+        let sent = (0..a.records).map(|_| 0.into()).collect();
+        Some(std::sync::Arc::new(Handled { sent, seen: histogram().into(), warm: false.into(), warmup: a.warmup, records: a.records }))
+    }
+    /// Waits until the consumer has begun to read.
+    pub fn wait(&self) {
+        while !self.warm.load(std::sync::atomic::Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    /// Record `i` after the warm-up is sent at `now`.
+    pub fn sent(&self, i: u64, now: u64) {
+        self.sent[i as usize].store(now, std::sync::atomic::Ordering::SeqCst);
+    }
+    pub fn seen(&self, offset: u64) {
+        let now = now_ns();
+        if offset + 1 == self.warmup {
+            self.warm.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        if let Some(sent) = offset.checked_sub(self.warmup).and_then(|i| self.sent.get(i as usize)) {
+            let _ = self.seen.lock().unwrap().record(now - sent.load(std::sync::atomic::Ordering::SeqCst));
+        }
+    }
+    fn finish(&self) -> std::sync::MutexGuard<'_, Histogram<u64>> {
+        let begun = now_ns();
+        while self.seen.lock().unwrap().len() < self.records {
+            if now_ns() - begun > 30_000_000_000 {
+                die("the consumer did not see every record");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.seen.lock().unwrap()
     }
 }

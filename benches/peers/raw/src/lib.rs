@@ -77,20 +77,28 @@ fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
 
 /// Fetches all partitions, one request after the other; `each` counts a batch: where its partition was read up to, its base offset, itself.
 pub fn consume(name: &str, a: &Args, mut s: TcpStream, mut each: impl FnMut(&mut Sink, i64, i64, &[u8])) {
-    let mut at = vec![0i64; a.partitions];
-    let (mut sink, mut start, mut buf) = (Sink::default(), 0, Vec::new());
-    while sink.records < a.records {
-        s.write_all(&fetch(&a.topic, &at)).unwrap();
-        frame(&mut s, &mut buf);
+    let (mut sink, mut start) = (Sink::default(), 0);
+    fetch_while(a, &mut s, |at, first, _, batch| {
         if start == 0 {
             start = now_ns();
         }
+        each(&mut sink, at, first, batch);
+        sink.records < a.records
+    });
+    report_sink(name, &sink, now_ns() - start);
+}
+
+/// Fetches until `each` says no: where its partition was read up to, base offset, last offset delta, batch.
+pub fn fetch_while(a: &Args, s: &mut TcpStream, mut each: impl FnMut(i64, i64, i64, &[u8]) -> bool) {
+    let (mut at, mut buf, mut more) = (vec![0i64; a.partitions], Vec::new(), true);
+    while more {
+        s.write_all(&fetch(&a.topic, &at)).unwrap();
+        frame(s, &mut buf);
         batches(&buf, |p, first, delta, batch| {
-            each(&mut sink, at[p], first, batch);
+            more = each(at[p], first, delta, batch);
             at[p] = first + delta + 1;
         });
     }
-    report_sink(name, &sink, now_ns() - start);
 }
 
 /// Calls `each` with every whole batch of a Fetch v4 answer: partition, base offset, last offset delta, batch.

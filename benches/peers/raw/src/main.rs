@@ -1,8 +1,8 @@
 //! raw: not a client but a ceiling. Produce requests encoded once and sent over and over, five in flight on one
 //! connection (no producer id, no retries); fetches whose records are counted by batch header and never decoded.
 
-use perf_common::{die, now_ns, Acks, Args, Pacer, Payload};
-use peer_raw::{failures, frame, framed, i32_at, string, varint};
+use peer_raw::{failures, fetch_while, frame, framed, i32_at, string, varint};
+use perf_common::{die, now_ns, Acks, Args, Handled, Pacer, Payload};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc::sync_channel;
@@ -112,6 +112,11 @@ fn produce(a: Args, mut w: TcpStream) {
     while acks.count() < a.warmup {
         std::thread::yield_now();
     }
+    let handled = Handled::new(&a);
+    let consumer = handled.clone().map(|handled| follow(&a, handled));
+    if let Some(handled) = &handled {
+        handled.wait();
+    }
     let start = now_ns();
     if a.rate.is_some() {
         let pace = Pacer::new(a.rate);
@@ -121,6 +126,9 @@ fn produce(a: Args, mut w: TcpStream) {
             if due > i {
                 let n = due - i;
                 let t = now_ns();
+                if let Some(handled) = &handled {
+                    (i..due).for_each(|record| handled.sent(record, t));
+                }
                 w.write_all(&request(&a.topic, &[(at, batch(&data, i, n as usize))])).unwrap();
                 tx.send((vec![t; n as usize], n)).unwrap();
                 at = (at + 1) % a.partitions as i32;
@@ -147,7 +155,24 @@ fn produce(a: Args, mut w: TcpStream) {
     }
     drop(tx);
     let _ = reader.join().unwrap();
-    acks.report(NAME, &a, start);
+    if let Some(consumer) = consumer {
+        consumer.join().unwrap();
+    }
+    acks.report_handled(NAME, &a, start, handled.as_deref());
+}
+
+/// Reads the topic from its beginning on a connection of its own, up to the last record of the run.
+fn follow(a: &Args, handled: std::sync::Arc<Handled>) -> std::thread::JoinHandle<()> {
+    let a = a.clone();
+    let mut s = TcpStream::connect(&a.bootstrap).unwrap_or_else(|e| die(&e.to_string()));
+    s.set_nodelay(true).unwrap();
+    std::thread::spawn(move || {
+        let end = (a.warmup + a.records) as i64;
+        fetch_while(&a, &mut s, |_, first, delta, _| {
+            (first..=first + delta).for_each(|offset| handled.seen(offset as u64));
+            first + delta + 1 < end
+        });
+    })
 }
 
 fn consume(a: Args, s: TcpStream) {
