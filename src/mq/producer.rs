@@ -137,7 +137,15 @@ impl Producer {
     /// If the future is dropped before it returns, the message is not sent.
     pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Receipt> {
         let begun = runtime::now();
-        let delivery = self.hand_over(record.into()).await?;
+        let record = record.into();
+        self.shared.meter.sent(payload(&record));
+        let sent = if self.shared.is_traced {
+            let span = tracing::info_span!("kafka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
+            Box::pin(self.shared.producer.send(record).instrument(span)).await
+        } else {
+            self.shared.producer.send(record).await
+        };
+        let delivery = sent.map_err(|error| self.refused(error))?;
         Ok(Receipt { delivery: Some(delivery), begun, shared: Arc::clone(&self.shared) })
     }
 
@@ -331,18 +339,6 @@ impl Producer {
         None
     }
 
-    async fn hand_over(&self, record: Record<'_>) -> Result<Delivery> {
-        self.shared.meter.sent(payload(&record));
-        let sending = self.shared.producer.send(record);
-        let sent = if self.shared.is_traced {
-            let span = tracing::info_span!("kafka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
-            sending.instrument(span).await
-        } else {
-            sending.await
-        };
-        sent.map_err(|error| self.refused(error))
-    }
-
     async fn settled(&self, record: Record<'_>) -> Result<Sent> {
         self.send(record).await?.await
     }
@@ -375,9 +371,10 @@ impl Future for Receipt {
         let Some(delivery) = &mut this.delivery else {
             return Poll::Ready(Err(Error::new(Code::InvalidConfig, "the receipt has been given already")));
         };
-        let verdict = std::task::ready!(Pin::new(delivery).poll(context));
+        let verdict = std::task::ready!(Pin::new(&mut *delivery).poll(context));
+        let settled = settle(verdict, this.begun, delivery, &this.shared.meter);
         this.delivery = None;
-        Poll::Ready(settle(verdict, this.begun, &this.shared.meter))
+        Poll::Ready(settled)
     }
 }
 
@@ -390,11 +387,11 @@ impl Drop for Receipt {
     }
 }
 
-fn settle(verdict: crate::error::Result<Sent>, begun: Instant, meter: &ProducerMeter) -> Result<Sent> {
+fn settle(verdict: crate::error::Result<Sent>, begun: Instant, delivery: &Delivery, meter: &ProducerMeter) -> Result<Sent> {
     match verdict {
         Ok(sent) => {
-            if meter.is_on {
-                meter.acknowledged(runtime::now() - begun);
+            if let Some(decided) = delivery.decided_at() {
+                meter.acknowledged(decided.saturating_duration_since(begun));
             }
             Ok(sent)
         }
@@ -414,19 +411,20 @@ async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerM
     while is_open || waiting > 0 {
         tokio::select! {
             biased;
-            Some((verdict, completion)) = heads.next(), if waiting > 0 => {
-                let Head { partition, begun, callback } = completion;
-                finish(verdict, begun, callback, &meter);
+            Some((verdict, head)) = heads.next(), if waiting > 0 => {
+                let head: Completion = head;
+                let partition = head.delivery.topic_partition().clone();
+                finish(verdict, head, &meter);
                 waiting -= 1;
                 let Some(lane) = lanes.get_mut(&partition) else { continue };
                 // What comes behind the first of a batch has mostly been decided with it.
                 while let Some(verdict) = lane.front().and_then(|next| next.delivery.try_get()) {
                     let Some(next) = lane.pop_front() else { break };
-                    finish(verdict, next.begun, next.callback, &meter);
+                    finish(verdict, next, &meter);
                     waiting -= 1;
                 }
                 match lane.pop_front() {
-                    Some(next) => heads.push(head(next)),
+                    Some(next) => heads.push(first(next)),
                     None => { lanes.remove(&partition); }
                 }
             }
@@ -437,7 +435,7 @@ async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerM
                         Some(lane) => lane.push_back(completion),
                         None => {
                             lanes.insert(completion.delivery.topic_partition().clone(), VecDeque::new());
-                            heads.push(head(completion));
+                            heads.push(first(completion));
                         }
                     }
                 }
@@ -447,21 +445,15 @@ async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerM
     }
 }
 
-struct Head {
-    partition: TopicPartition,
-    begun: Instant,
-    callback: Option<Callback>,
+/// Waits for the verdict of the first message of a partition that has none.
+async fn first(mut completion: Completion) -> (crate::error::Result<Sent>, Completion) {
+    let verdict = (&mut completion.delivery).await;
+    (verdict, completion)
 }
 
-async fn head(completion: Completion) -> (crate::error::Result<Sent>, Head) {
-    let Completion { delivery, begun, callback } = completion;
-    let partition = delivery.topic_partition().clone();
-    (delivery.await, Head { partition, begun, callback })
-}
-
-fn finish(verdict: crate::error::Result<Sent>, begun: Instant, callback: Option<Callback>, meter: &ProducerMeter) {
-    let settled = settle(verdict, begun, meter);
-    if let Some(callback) = callback {
+fn finish(verdict: crate::error::Result<Sent>, completion: Completion, meter: &ProducerMeter) {
+    let settled = settle(verdict, completion.begun, &completion.delivery, meter);
+    if let Some(callback) = completion.callback {
         callback(settled);
     }
 }

@@ -12,10 +12,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::{Offset, Timestamp, TopicPartition};
 use crate::record::RecordMetadata;
+use crate::runtime;
 
 /// Tells what became of a record, once that is known: a future that needs no runtime, borrows nothing, and may be dropped.
 ///
@@ -41,8 +43,7 @@ pub struct Delivery {
 #[derive(Debug)]
 pub(super) struct Outcome {
     topic_partition: TopicPartition,
-    /// Sorted by `first`, and set once.
-    ranges: OnceLock<Vec<Range>>,
+    decision: OnceLock<Decision>,
     pending: Mutex<Pending>,
 }
 
@@ -59,6 +60,14 @@ struct Waiting {
     waker: Waker,
     /// More than one delivery counts on it.
     is_shared: bool,
+}
+
+/// What is known once every promise is kept.
+#[derive(Debug)]
+struct Decision {
+    /// Sorted by `first`.
+    ranges: Vec<Range>,
+    at: Instant,
 }
 
 /// The records from `first` to the next range have one verdict.
@@ -93,6 +102,11 @@ impl Delivery {
         self.outcome.verdict(self.index, self.timestamp)
     }
 
+    /// When the verdict came, if it has: one look at the clock serves all records of a batch.
+    pub(crate) fn decided_at(&self) -> Option<Instant> {
+        self.outcome.decision.get().map(|decision| decision.at)
+    }
+
     /// The partition that the record was given to.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.outcome.topic_partition
@@ -120,21 +134,21 @@ impl Outcome {
     /// The outcome of a batch that is being opened, and the promise of it.
     pub(super) fn new(topic_partition: TopicPartition) -> (Arc<Self>, Promise) {
         let pending = Mutex::new(Pending { open: 1, ..Pending::default() });
-        let outcome = Arc::new(Self { topic_partition, ranges: OnceLock::new(), pending });
+        let outcome = Arc::new(Self { topic_partition, decision: OnceLock::new(), pending });
         let promise = Promise { outcome: Arc::clone(&outcome), first: 0, is_kept: false };
         (outcome, promise)
     }
 
     /// Whether all records were acknowledged; the first error if not; `None` while that is not known.
     pub(super) fn summary(&self) -> Option<Result<()>> {
-        let failed = self.ranges.get()?.iter().find_map(|range| range.verdict.as_ref().err());
+        let failed = self.decision.get()?.ranges.iter().find_map(|range| range.verdict.as_ref().err());
         Some(failed.cloned().map_or(Ok(()), Err))
     }
 
     /// Notes who is to be woken; `place` remembers where, so that polling again does not add to the list.
     pub(super) fn register(&self, waker: &Waker, place: &mut Option<u32>) {
         let mut pending = self.lock();
-        if self.ranges.get().is_some() {
+        if self.decision.get().is_some() {
             return;
         }
         let own = place.and_then(|place| pending.wakers.get_mut(usize::try_from(place).ok()?));
@@ -151,7 +165,7 @@ impl Outcome {
     }
 
     fn verdict(&self, index: u32, timestamp: Timestamp) -> Option<Result<RecordMetadata>> {
-        let ranges = self.ranges.get()?;
+        let ranges = &self.decision.get()?.ranges;
         let after = ranges.partition_point(|range| range.first <= index);
         let range = after.checked_sub(1).and_then(|at| ranges.get(at))?;
         Some(match &range.verdict {
@@ -173,7 +187,7 @@ impl Outcome {
         }
         let mut ranges = std::mem::take(&mut pending.ranges);
         ranges.sort_by_key(|range| range.first);
-        let _first_time = self.ranges.set(ranges);
+        let _first_time = self.decision.set(Decision { ranges, at: runtime::now() });
         let wakers = std::mem::take(&mut pending.wakers);
         drop(pending);
         wakers.into_iter().for_each(|waiting| waiting.waker.wake());
