@@ -204,7 +204,7 @@ impl ConsumerConfig {
 
     /// Sets how many bytes one fetch brings at most (`fetch.max.bytes`; default 50 MiB).
     ///
-    /// A first batch that is larger comes all the same (KIP-74). Replies of more than 8 MiB are not asked for, since they cost more
+    /// A first batch that is larger comes all the same (KIP-74). Replies of more than 4 MiB are not asked for, since they cost more
     /// for each record, unless `max.partition.fetch.bytes` or `fetch.min.bytes` is larger.
     #[must_use]
     pub fn fetch_max_bytes(mut self, bytes: i32) -> Self {
