@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 
+pub use crate::consumer::bench::Walk;
+pub use crate::producer::bench::{Accumulator, Partitioning, Shipment};
+
 use crate::ids::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::record::Header;
 use crate::wire::batch::{
-    BatchHeader, Batches, DecodeOptions, ProducerStamp, RecordCursor, RecordFields, RecordsBuilder, SealedRecords,
+    self, BatchHeader, Batches, DecodeOptions, ProducerStamp, RecordCursor, RecordFields, RecordsBuilder, SealedRecords,
 };
 use crate::wire::compress::{self, Compression};
 
@@ -98,6 +101,11 @@ pub fn read_owned(batches: &Bytes, check_crc: bool) -> (u64, u64) {
 
 fn length(bytes: Option<&[u8]>) -> u64 {
     bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+}
+
+/// The checksum of two pieces of a batch, one after the other.
+pub fn checksum(head: &[u8], rest: &[u8]) -> u32 {
+    batch::checksum(head, rest)
 }
 
 /// A codec alone.

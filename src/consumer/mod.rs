@@ -13,6 +13,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "test-util")]
+pub(crate) mod bench;
 mod config;
 mod fetch;
 mod group;

@@ -15,6 +15,8 @@ use tokio::sync::{Notify, oneshot};
 mod accumulator;
 mod adaptive;
 mod batch;
+#[cfg(feature = "test-util")]
+pub(crate) mod bench;
 mod buffers;
 mod config;
 mod delivery;
@@ -47,6 +49,7 @@ use stats::Counters;
 use task::Task;
 use topics::Topics;
 
+use crate::clock::WallClock;
 use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::ClientInstanceId;
@@ -88,6 +91,29 @@ struct Shared {
     meter: Arc<Meter>,
 }
 
+impl Shared {
+    fn new(config: ProducerConfig, wall_clock: WallClock) -> Self {
+        let feed = Feed {
+            memory: Memory::new(config.buffer_memory),
+            buffers: Buffers::new(config.batch_size),
+            inbox: Inbox::default(),
+            wall_clock,
+            // A batch must leave room in a request, and never wait for more memory than there is.
+            batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
+            small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
+            births: AtomicU64::new(0),
+            backlog: match config.compression.codec() {
+                // The window, and the batch itself.
+                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection).map_or(u32::MAX, |window| window + 1),
+                // Packing can begin while a batch waits.
+                _ => u32::MAX,
+            },
+        };
+        let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
+        Self { config, feed, topics, changed: Notify::new(), stats, meter }
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         self.runtime.cancel();
@@ -103,24 +129,7 @@ impl Producer {
         config.validate(cluster.config())?;
         config.compression.ensure_built().map_err(|error| Error::config(error.to_string()))?;
         let runtime = cluster.runtime().child();
-        let feed = Feed {
-            memory: Memory::new(config.buffer_memory),
-            buffers: Buffers::new(config.batch_size),
-            inbox: Inbox::default(),
-            wall_clock: cluster.wall_clock().clone(),
-            // A batch must leave room in a request, and never wait for more memory than there is.
-            batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
-            small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
-            births: AtomicU64::new(0),
-            backlog: match config.compression.codec() {
-                // The window, and the batch itself.
-                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection).map_or(u32::MAX, |window| window + 1),
-                // Packing can begin while a batch waits.
-                _ => u32::MAX,
-            },
-        };
-        let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
-        let shared = Arc::new(Shared { config, feed, topics, changed: Notify::new(), stats, meter });
+        let shared = Arc::new(Shared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
         let task = Task::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
         runtime.spawn(task.run());

@@ -15,6 +15,7 @@ use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::wire::call::Reply;
 use crate::wire::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint, PartitionData,
 };
@@ -97,9 +98,19 @@ pub(crate) async fn fetch(
     deadline: Instant,
 ) -> Result<Fetched> {
     let reply = cluster.call_with(plan.broker, lane, deadline, |version| fetch_request(settings, &plan.request, version)).await?;
-    let frame = reply.frame().clone();
-    let response = reply.parse()?;
-    Ok(fetched(&response, &frame, names, settings.isolation))
+    read_fetch(&reply, names, settings.isolation)
+}
+
+/// What a reply says; its records stay where they are.
+///
+/// # Errors
+/// Protocol if it cannot be read.
+pub(crate) fn read_fetch(
+    reply: &Reply<FetchRequest<'_>>,
+    names: &BTreeMap<TopicId, TopicName>,
+    isolation: IsolationLevel,
+) -> Result<Fetched> {
+    Ok(fetched(&reply.parse()?, reply.frame(), names, isolation))
 }
 
 fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, version: i16) -> FetchRequest<'a> {

@@ -136,7 +136,7 @@ impl HeaderFields {
 const NO_LEADER_EPOCH: i32 = -1;
 
 /// The CRC-32C of two pieces, one after the other.
-fn checksum(head: &[u8], rest: &[u8]) -> u32 {
+pub(crate) fn checksum(head: &[u8], rest: &[u8]) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(head);
     digest.update(rest);
