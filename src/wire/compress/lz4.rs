@@ -10,7 +10,9 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into_with_dict, get_maximum_output_size};
+use lz4_flex::block::{
+    CompressTable, DecompressError, compress_into_with_table, decompress_into, decompress_into_with_dict, get_maximum_output_size,
+};
 use twox_hash::XxHash32;
 
 use super::Failure;
@@ -104,15 +106,25 @@ fn append_block(out: &mut Vec<u8>, block: &[u8], frame: &Frame, room: usize, pla
         plain.resize(most.min(room), 0);
     }
     let to = plain.get_mut(..most.min(room)).unwrap_or_default();
-    let history = if frame.is_linked { out.get(out.len().saturating_sub(WINDOW_LEN)..).unwrap_or_default() } else { &[] };
-    match decompress_into_with_dict(block, to, history) {
+    let decompressed = if frame.is_linked {
+        decompress_into_with_dict(block, to, out.get(out.len().saturating_sub(WINDOW_LEN)..).unwrap_or_default())
+    } else {
+        decompress_independent(block, to)
+    };
+    match decompressed {
         Ok(len) => {
             out.extend_from_slice(plain.get(..len).unwrap_or_default());
             Ok(())
         }
-        Err(lz4_flex::block::DecompressError::OutputTooSmall { .. }) if room < most => Err(Failure::Limit),
+        Err(DecompressError::OutputTooSmall { .. }) if room < most => Err(Failure::Limit),
         Err(_) => Err(Failure::Damaged("bad block")),
     }
+}
+
+/// On its own, or the compiler does not inline its copies of a few bytes.
+#[inline(never)]
+fn decompress_independent(block: &[u8], to: &mut [u8]) -> Result<usize, DecompressError> {
+    decompress_into(block, to)
 }
 
 /// What a frame's header says.
