@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 
-use super::packed::Packed;
+use super::packed::{Few, Packed};
 use super::{Attributes, HEADER_LEN, HeaderFields, RecordIter, zigzag};
 use crate::ids::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::record::Header;
@@ -81,17 +81,23 @@ impl RecordsBuilder {
     fn short_form(&self, record: &RecordFields<'_>) -> Option<ShortForm> {
         let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
         let timestamp_code = self.timestamp_code(record);
-        let is_long = (key_len | value_len) >= SHORT_LEN || self.count >= SHORT_COUNT || timestamp_code >= Packed::CODES;
+        let is_long = (key_len | value_len) >= SHORT_LEN || self.count >= SHORT_COUNT || timestamp_code >= Few::CODES;
         if is_long || !record.headers.is_empty() {
             return None;
         }
         let index_code = zigzag::zigzag(i64::from(self.count));
-        let front = Packed::default().zero().code(timestamp_code).code(index_code).code(nullable_code(record.key));
-        let value = Packed::default().code(nullable_code(record.value));
-        let (front, behind_key) = if key_len == 0 { (front.then(value), Packed::default()) } else { (front, value) };
-        let body = front.len() + key_len + behind_key.len() + value_len + 1;
-        let front = Packed::default().code(length_code(body)).then(front);
-        Some(ShortForm { total: front.len() + key_len + behind_key.len() + value_len + 1, front, behind_key })
+        let front = Few::default().zero().code(timestamp_code).code(index_code);
+        let (key, value) = (Few::default().code(nullable_code(record.key)), nullable_code(record.value));
+        // What stands before a key that is empty or null stands before the value.
+        let (before, behind_key) =
+            if key_len == 0 { (key.code(value), Few::default()) } else { (key, Few::default().code(value)) };
+        let body = front.len() + before.len() + key_len + behind_key.len() + value_len + 1;
+        let length = Few::default().code(length_code(body));
+        Some(ShortForm {
+            total: length.len() + body,
+            front: Packed::from(length).then(front).then(before),
+            behind_key: behind_key.into(),
+        })
     }
 
     /// An empty batch takes its base from the record.
@@ -307,10 +313,10 @@ impl BatchHeader {
     }
 }
 
-/// Shorter keys and values have codes that fit [`Packed`], and so has a record of both.
+/// Shorter keys and values have codes that fit [`Few`], and so has a record of both.
 const SHORT_LEN: usize = 1 << 18;
 
-/// Records of a batch whose indexes fit [`Packed`].
+/// Records of a batch whose indexes fit [`Few`].
 const SHORT_COUNT: u32 = 1 << 20;
 
 /// A batch's length field counts from byte 12 and is an `i32`.
