@@ -34,7 +34,12 @@ pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) ->
         // Partitions of one topic come together, but for the one at which the round began.
         match topics.iter_mut().rev().find(|topic| topic.name == name) {
             Some(topic) => topic.partition_data.push(data),
-            None => topics.push(TopicProduceData { name, topic_id: *topic_id, partition_data: vec![data] }),
+            None => {
+                // Most requests are about one topic.
+                let mut partition_data = Vec::with_capacity(if topics.is_empty() { parcels.len() } else { 1 });
+                partition_data.push(data);
+                topics.push(TopicProduceData { name, topic_id: *topic_id, partition_data });
+            }
         }
     }
     ProduceRequest { transactional_id: None, acks, timeout_ms, topic_data: topics }

@@ -31,6 +31,11 @@ impl Frame {
         }
     }
 
+    /// An empty frame with room for so many segments.
+    pub(super) fn with_capacity(segments: usize) -> Self {
+        Self { segments: VecDeque::with_capacity(segments), remaining: 0 }
+    }
+
     pub(super) fn push(&mut self, segment: Bytes) {
         if !segment.is_empty() {
             self.remaining += segment.len();

@@ -57,7 +57,7 @@ impl Writer {
             *prefix = length.to_be_bytes();
         }
         let mut buffer = self.buffer.freeze();
-        let mut frame = Frame::default();
+        let mut frame = Frame::with_capacity(2 * self.spliced.len() + 1);
         let mut done = 0;
         for (position, segment) in self.spliced {
             frame.push(buffer.split_to(position - done));
