@@ -127,19 +127,23 @@ impl Task {
                 () = runtime::sleep_until_some(self.machine.poll_timeout()) => self.machine.handle_timeout(runtime::now()),
             }
             self.shared.feed.inbox.take(&mut events);
+            // Read once: at full speed there are some ten events at a time.
+            let now = runtime::now();
             for event in events.drain(..) {
-                self.handle(event, &mut view);
+                self.handle(event, now, &mut view);
             }
         }
     }
 
-    fn handle(&mut self, event: Event, view: &mut watch::Receiver<Arc<ClusterView>>) {
-        let now = runtime::now();
+    fn handle(&mut self, event: Event, now: Instant, view: &mut watch::Receiver<Arc<ClusterView>>) {
         match event {
             Event::Opened { partition, batch, at } => self.machine.handle_opened(partition, batch, at, now),
             Event::Closed { partition, batch } => {
-                self.machine.handle_closed(batch.id, now);
-                self.seal(partition, *batch);
+                // What is not compressed is sealed at once, and the machine hears of that.
+                if self.shared.config.compression.codec() != Codec::None {
+                    self.machine.handle_closed(batch.id, now);
+                }
+                self.seal(partition, *batch, now);
             }
             Event::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
             Event::Pressed => self.machine.handle_pressure(now),
@@ -172,7 +176,7 @@ impl Task {
                 Action::Close { partition, batch } => {
                     // If it is gone it was full just now, and on its way here.
                     if let Some(closed) = self.slot(partition).and_then(|slot| slot.take(batch)) {
-                        self.seal(partition, closed);
+                        self.seal(partition, closed, runtime::now());
                     }
                 }
                 Action::Send { request, broker, batches } => self.send(request, broker, &batches),
@@ -215,19 +219,19 @@ impl Task {
                 }
                 self.machine.handle_producer_id(result, now);
             }
-            Done::Sealed { batch, records } => self.sealed(batch, records),
+            Done::Sealed { batch, records } => self.sealed(batch, records, now),
             Done::Split { partition, batch, parts } => self.divide(partition, batch, parts),
         }
     }
 
-    fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch) {
+    fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch, now: Instant) {
         let ClosedBatch { id, records, memory, promise, opened } = closed;
         self.shared.stats.closed(&records);
         self.batches.insert(id, Held { promise, memory, count: records.count(), records: None, opened, has_been_sent: false });
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
             let records = records.seal(compression);
-            return self.sealed(id, records);
+            return self.sealed(id, records, now);
         }
         let runtime = self.cluster.runtime().clone();
         let len = records.len();
@@ -238,7 +242,7 @@ impl Task {
         }));
     }
 
-    fn sealed(&mut self, batch: BatchId, records: Result<SealedRecords, CodecError>) {
+    fn sealed(&mut self, batch: BatchId, records: Result<SealedRecords, CodecError>, now: Instant) {
         let Some(held) = self.batches.get_mut(&batch) else { return };
         match records {
             Ok(records) => {
@@ -246,7 +250,7 @@ impl Task {
                 // Compressed batches hold what they took before, as in Java: else five times as many would wait, and no sooner be sent.
                 held.memory.shrink_to(HEADER_LEN + records.uncompressed_len);
                 held.records = Some(records);
-                self.machine.handle_sealed(batch, count, len, runtime::now());
+                self.machine.handle_sealed(batch, count, len, now);
             }
             // The codecs that are built in were checked when the producer was made.
             Err(error) => warn!(%error, "a batch cannot be compressed"),
@@ -255,7 +259,8 @@ impl Task {
 
     fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing]) {
         let (view, now) = (self.cluster.view(), runtime::now());
-        let parcels: Vec<_> = batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)).collect();
+        let mut parcels = Vec::with_capacity(batches.len());
+        parcels.extend(batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)));
         self.shared.stats.sent();
         self.telemetry.requested(|| self.shared.feed.memory.free());
         let span = spans::produce(broker, parcels.len());
