@@ -15,6 +15,11 @@ mod read;
 mod seal;
 mod walk;
 
+use std::time::Duration;
+
+use divan::Divan;
+
 fn main() {
-    divan::main();
+    // A hundred samples of a microsecond would measure a processor that has just woken up.
+    Divan::default().min_time(Duration::from_millis(300)).config_with_args().main();
 }
