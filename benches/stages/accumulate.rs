@@ -1,5 +1,5 @@
 //! Records into the shared batches of a producer, from tasks on two threads: partition, locks, memory and buffers as in `send`, and
-//! in place of the sender task and all behind it a stub that acknowledges batches at once.
+//! in place of the sender task and all behind it a stub that acknowledges batches each millisecond.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::material::{BATCH, TIME, TOPIC, text};
 const TASKS: [usize; 3] = [1, 4, 16];
 
 /// All tasks together, a sample.
-const RECORDS: usize = 64 << 10;
+const RECORDS: usize = 128 << 10;
 
 const SIZE: usize = 128;
 const PARTITIONS: usize = 6;

@@ -39,7 +39,9 @@ fn function(bencher: Bencher<'_, '_>, compression: Compression) {
     let (records, count) = records();
     let packed = bench::compress(compression, &records).expect("it becomes smaller");
     assert_eq!(bench::decompress(compression, &packed, records.len()), records);
-    bencher.counter(ItemsCount::new(count)).bench_local(|| bench::compress(compression, black_box(&records)).map(|packed| packed.len()));
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| bench::compress(compression, black_box(&records)).map(|packed| packed.len()));
 }
 
 #[divan::bench(args = CODECS)]
@@ -59,7 +61,9 @@ mod open {
     fn function(bencher: Bencher<'_, '_>, compression: Compression) {
         let (records, count) = records();
         let packed = bench::compress(compression, &records).expect("it becomes smaller");
-        bencher.counter(ItemsCount::new(count)).bench_local(|| bench::decompress(compression, black_box(&packed), 64 << 20).len());
+        bencher
+            .counter(ItemsCount::new(count))
+            .bench_local(|| bench::decompress(compression, black_box(&packed), 64 << 20).len());
     }
 
     #[divan::bench(args = CODECS)]
