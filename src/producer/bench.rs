@@ -82,7 +82,8 @@ impl Accumulator {
         let name = TopicName::from(name);
         let topic = topic(&name, partitions, &shared.config);
         let slots = topic.slots.clone();
-        shared.topics.write().topics.insert(name, Ok(Arc::new(topic)));
+        let topic = Arc::new(topic);
+        shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&topic)))));
         Self { shared, slots, hurry: Notify::new() }
     }
 

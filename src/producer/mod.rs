@@ -230,7 +230,7 @@ impl Producer {
     /// # Cancel safety
     /// If the future is dropped, no more records are taken and those accepted are still sent, until the last clone is dropped.
     pub async fn close(self, timeout: Duration) -> Result<()> {
-        self.handle.shared.topics.end(closed());
+        self.handle.shared.topics.end(&closed());
         self.handle.shared.changed.notify_waiters();
         let deadline = runtime::now() + timeout;
         let flushed = tokio::time::timeout_at(deadline.into(), self.flush()).await;

@@ -213,7 +213,7 @@ impl Task {
                     Err(error) if error.is_retriable() => debug!(%error, "no producer id yet"),
                     Err(error) => {
                         warn!(%error, "no producer id");
-                        self.shared.topics.end(error.clone());
+                        self.shared.topics.end(error);
                         self.shared.changed.notify_waiters();
                     }
                 }
@@ -409,11 +409,11 @@ impl Task {
             match topic.error {
                 Some(code) if !code.is_retriable() => {
                     let error = Error::broker(code).context(&*name).in_api("Metadata").with_written(Written::No);
-                    self.shared.topics.write().topics.insert(name, Err(error));
+                    self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Err(error.clone()))));
                 }
                 // Deleted, or not created yet: whoever sends to it waits, what was accepted stays until its time is over.
                 Some(_) if topic.partitions.is_empty() => {
-                    self.shared.topics.write().topics.remove(&name);
+                    self.shared.topics.change(|known| drop(known.topics.remove(&name)));
                     self.lose_leaders(&name);
                 }
                 _ => self.follow_topic(name, topic),
@@ -453,7 +453,8 @@ impl Task {
             unkeyed: Arc::clone(&unkeyed),
         };
         shown.avoid_leaderless();
-        self.shared.topics.write().topics.insert(name.clone(), Ok(Arc::new(shown)));
+        let shown = Arc::new(shown);
+        self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
         self.topics.insert(name, Followed { seen: Arc::clone(topic), slots, unkeyed });
     }
 

@@ -1,13 +1,13 @@
-//! The topics that a producer sends to, as its senders see them: a snapshot that the sender task alone replaces.
+//! The topics that a producer sends to, as its senders see them: snapshots that the sender task alone replaces.
 //!
 //! ```text
-//!  send ─▶ Topics (read) ─▶ Topic ─▶ Slot           sender task ─▶ Topics (write), when metadata changes
+//!  send ─▶ Topics (read) ─▶ Topic ─▶ Slot           sender task ─▶ Topics (change), when metadata changes
 //! ```
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use super::batch::Slot;
 use super::config::ProducerConfig;
@@ -17,9 +17,18 @@ use crate::error::Error;
 use crate::ids::{PartitionId, TopicName};
 use crate::record::Record;
 
-/// All topics of a producer, and whether it still takes records.
+/// All topics of a producer, and whether it still takes records: a copy for each of some threads, or those that send at the same
+/// time would pass the memory of one lock to and fro with every record.
 #[derive(Debug, Default)]
-pub(super) struct Topics(RwLock<Known>);
+pub(super) struct Topics([PerThread; COPIES]);
+
+/// On lines of memory of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct PerThread(RwLock<Known>);
+
+/// A power of two; with more threads, some share one (a guess).
+const COPIES: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -47,18 +56,36 @@ pub(super) struct Unkeyed {
 }
 
 impl Topics {
+    /// What this thread's copy says; nobody changes it while it is looked at.
+    #[inline]
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        let PerThread(known) = &self.0[thread_number() % COPIES];
+        known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Known> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    /// Changes all copies, one after the other. Whoever has looked at one as it was before has finished when this returns.
+    pub(super) fn change(&self, change: impl Fn(&mut Known)) {
+        for PerThread(known) in &self.0 {
+            change(&mut known.write().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Takes no more records. Whoever has begun to append one has finished when this returns.
-    pub(super) fn end(&self, error: Error) {
-        self.write().ended.get_or_insert(error);
+    pub(super) fn end(&self, error: &Error) {
+        self.change(|known| {
+            known.ended.get_or_insert_with(|| error.clone());
+        });
     }
+}
+
+/// Numbers the threads that send, in the order in which they begin to.
+#[inline]
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 impl Topic {
@@ -152,5 +179,24 @@ impl Hasher for NameHasher {
     fn finish(&self) -> u64 {
         // The table takes its tag from the highest bits and its place from the lowest.
         self.0 ^ (self.0 >> 32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_thread_sees_a_change_whichever_copy_it_reads() {
+        let topics = Topics::default();
+        let ends = || topics.read().ended.is_some();
+        let seen =
+            || thread::scope(|scope| (0..2 * COPIES).map(|_| scope.spawn(ends)).map(|thread| thread.join().unwrap()).collect());
+        let before: Vec<_> = seen();
+        topics.end(&Error::config("closed"));
+        let after: Vec<_> = seen();
+        assert_eq!((before, after), (vec![false; 2 * COPIES], vec![true; 2 * COPIES]));
     }
 }
