@@ -64,7 +64,10 @@ fn without_locks(bencher: Bencher<'_, '_>) {
 
 fn accumulate(bencher: Bencher<'_, '_>, tasks: usize, way: Way) {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let accumulator = Arc::new(Accumulator::new(TOPIC, PARTITIONS));
+    let accumulator = {
+        let _inside = runtime.enter();
+        Arc::new(Accumulator::new(TOPIC, PARTITIONS))
+    };
     let text: Arc<[u8]> = text().into();
     let round = async || {
         let stub = tokio::spawn({

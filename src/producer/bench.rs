@@ -19,7 +19,7 @@ use super::{Delivery, PATIENCE_FOR_MEMORY, ProducerConfig, Shared, TopicPartitio
 use crate::clock::{Random, WallClock};
 use crate::ids::{Offset, PartitionId, TopicId, TopicName, TopicPartition};
 use crate::record::Record;
-use crate::runtime;
+use crate::runtime::{self, Runtime};
 use crate::wire::batch::HEADER_LEN;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::compress::Compression;
@@ -71,12 +71,13 @@ impl Partitioning {
 pub struct Accumulator {
     shared: Shared,
     slots: Vec<Arc<Slot>>,
+    runtime: Runtime,
     /// Ends the pause of the stub.
     hurry: Notify,
 }
 
 impl Accumulator {
-    /// With the default settings and one topic.
+    /// With the default settings and one topic; inside of a runtime.
     pub fn new(name: &str, partitions: usize) -> Self {
         let shared = Shared::new(ProducerConfig::new(), WallClock::system());
         let name = TopicName::from(name);
@@ -84,12 +85,15 @@ impl Accumulator {
         let slots = topic.slots.clone();
         let topic = Arc::new(topic);
         shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&topic)))));
-        Self { shared, slots, hurry: Notify::new() }
+        let runtime = Runtime::current(false).expect("made inside of a runtime");
+        Self { shared, slots, runtime, hurry: Notify::new() }
     }
 
     /// As [`Producer::send`](super::Producer::send).
     pub async fn send(&self, record: &Record<'_>) -> Delivery {
-        runtime::breathe().await;
+        if self.runtime.is_breath_due(record.value.map_or(0, <[u8]>::len)) {
+            self.runtime.breathe().await;
+        }
         let mut spare = None;
         loop {
             match self.shared.accept(record, &mut spare) {

@@ -166,7 +166,9 @@ impl Producer {
     /// If the future is dropped before it returns, the record is not sent.
     pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
         let record = record.into();
-        runtime::breathe().await;
+        if self.handle.runtime.is_breath_due(record.value.map_or(0, <[u8]>::len)) {
+            return Box::pin(self.send_after_a_breath(record)).await;
+        }
         match self.handle.shared.accept(&record, &mut None) {
             Ok(delivery) => Ok(delivery),
             Err(refusal) => Box::pin(self.send_patiently(record, refusal)).await,
@@ -266,6 +268,14 @@ impl Producer {
     /// Safe.
     pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
         self.handle.metrics.client_instance_id(runtime::now() + timeout).await
+    }
+
+    async fn send_after_a_breath(&self, record: Record<'_>) -> Result<Delivery> {
+        self.handle.runtime.breathe().await;
+        match self.handle.shared.accept(&record, &mut None) {
+            Ok(delivery) => Ok(delivery),
+            Err(refusal) => self.send_patiently(record, refusal).await,
+        }
     }
 
     async fn send_patiently(&self, record: Record<'_>, mut refusal: Refusal) -> Result<Delivery> {
