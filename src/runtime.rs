@@ -186,3 +186,21 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_are_let_run_by_the_work_done() {
+        let runtime = Runtime::current(false).unwrap();
+        let breaths = |calls, bytes| (0..calls).filter(|_| runtime.is_breath_due(bytes)).count();
+        // Whatever the thread did before.
+        while !runtime.is_breath_due(0) {}
+        assert_eq!(breaths(2 * WORK_A_BREATH, 128), 2);
+        assert_eq!(breaths(WORK_A_BREATH, 10 << 10), 10, "eleven times the work");
+        assert_eq!(breaths(3, 1 << 20), 3);
+        let reproducible = Runtime::current(true).unwrap();
+        assert!(reproducible.is_breath_due(0), "not by what others have done on the thread");
+    }
+}
