@@ -24,12 +24,13 @@ mod wire;
 
 pub use admin::{Admin, NewTopic};
 pub use client::{Client, ClientStats};
+pub use config::{
+    Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig,
+    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Secret, SecurityProtocol, TlsConfig,
+    TlsVersion, Token, TokenFuture, TokenSource,
+};
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
-pub use config::{
-    BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
-    SaslSession, SaslStarting, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenFuture, TokenSource,
-};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle,
     ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,

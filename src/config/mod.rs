@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 mod address;
+mod assertion;
 #[cfg(feature = "aws-msk-iam")]
 mod aws;
 mod client;
@@ -26,6 +27,7 @@ mod settings;
 mod tls;
 
 pub use address::BrokerAddress;
+pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
 pub use aws::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
@@ -36,10 +38,16 @@ pub use secret::Secret;
 pub use security::SecurityProtocol;
 pub use tls::{TlsConfig, TlsVersion};
 
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
+#[cfg(feature = "oidc")]
+pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
+#[cfg(feature = "oidc")]
+pub(crate) use oauth::Grant;
 pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 #[cfg(feature = "scram")]
 pub(crate) use sasl::ScramHash;

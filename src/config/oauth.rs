@@ -72,13 +72,12 @@ pub(crate) struct UnsecuredToken {
     pub(crate) extensions: Vec<(String, String)>,
 }
 
-/// The client-credentials flow of OAuth 2 (KIP-768): a token for an id and a secret, from an HTTP endpoint.
+/// Tokens from an HTTP endpoint: for an id and a secret (KIP-768), or for a signed assertion (KIP-1139).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OidcConfig {
     pub(crate) token_endpoint_url: String,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
+    pub(crate) grant: Grant,
     pub(crate) scope: Option<String>,
     pub(crate) url_encodes_header: bool,
     pub(crate) extensions: Vec<(String, String)>,
@@ -89,14 +88,49 @@ pub struct OidcConfig {
     pub(crate) tls: TlsConfig,
 }
 
+/// What the endpoint gives tokens for.
+#[derive(Clone, Debug)]
+pub(crate) enum Grant {
+    /// Client credentials, by a secret (RFC 6749, section 4.4).
+    ClientSecret { id: String, secret: Secret },
+    /// Client credentials, by an assertion (RFC 7523, section 2.2).
+    ClientAssertion { id: Option<String>, assertion: Assertion },
+    /// The assertion itself is the grant (RFC 7523, section 2.1).
+    JwtBearer(Assertion),
+}
+
 impl OidcConfig {
     /// Asks for tokens at `token_endpoint_url` (`sasl.oauthbearer.token.endpoint.url`) as the client of that id and secret
     /// (`sasl.oauthbearer.client.credentials.client.id` and `.secret`).
     pub fn new(token_endpoint_url: impl Into<String>, client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
+        Self::with(token_endpoint_url, Grant::ClientSecret { id: client_id.into(), secret: client_secret.into() })
+    }
+
+    /// Asks for tokens with an assertion as the grant: `urn:ietf:params:oauth:grant-type:jwt-bearer` (KIP-1139).
+    ///
+    /// In properties, `sasl.oauthbearer.jwt.retriever.class` is
+    /// `org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever`, or `sasl.oauthbearer.grant.type`, a name of librdkafka,
+    /// that URN.
+    pub fn jwt_bearer(token_endpoint_url: impl Into<String>, assertion: impl Into<Assertion>) -> Self {
+        Self::with(token_endpoint_url, Grant::JwtBearer(assertion.into()))
+    }
+
+    /// Asks for tokens by client credentials, with an assertion in place of a secret. The client's id is sent if there is one,
+    /// though most endpoints take it from the assertion.
+    ///
+    /// In properties, as in Java, `sasl.oauthbearer.assertion.file` or `sasl.oauthbearer.assertion.claim.iss` chooses it.
+    pub fn client_assertion(
+        token_endpoint_url: impl Into<String>,
+        client_id: Option<String>,
+        assertion: impl Into<Assertion>,
+    ) -> Self {
+        Self::with(token_endpoint_url, Grant::ClientAssertion { id: client_id, assertion: assertion.into() })
+    }
+
+    fn with(token_endpoint_url: impl Into<String>, grant: Grant) -> Self {
         Self {
             token_endpoint_url: token_endpoint_url.into(),
-            client_id: client_id.into(),
-            client_secret: client_secret.into(),
+            grant,
             scope: None,
             url_encodes_header: false,
             extensions: Vec::new(),
@@ -153,7 +187,7 @@ impl OidcConfig {
         self
     }
 
-    /// Sets whom to trust when the endpoint is HTTPS; default the operating system's authorities.
+    /// Sets whom to trust when the endpoint is HTTPS; default the operating system's authorities. Its cryptography signs assertions.
     #[must_use]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = tls;
@@ -181,10 +215,13 @@ impl TokenOrigin {
                 "sasl.oauthbearer.token.endpoint.url is https, but this program was built without kavka's feature tls",
             ));
         }
-        if oidc.client_id.is_empty() || oidc.client_secret.expose().is_empty() {
-            return Err(Error::config("the client id or secret of the token endpoint is empty: any other text is allowed"));
+        match &oidc.grant {
+            Grant::ClientSecret { id, secret } if id.is_empty() || secret.expose().is_empty() => {
+                Err(Error::config("the client id or secret of the token endpoint is empty: any other text is allowed"))
+            }
+            Grant::ClientSecret { .. } => Ok(()),
+            Grant::ClientAssertion { assertion, .. } | Grant::JwtBearer(assertion) => assertion.validate(),
         }
-        Ok(())
     }
 
     pub(super) fn from_settings(settings: &Settings<'_>, jaas: Option<&Jaas>) -> Result<Self> {
@@ -216,15 +253,7 @@ impl TokenOrigin {
                  tokens to Sasl::oauthbearer",
             )
         })?;
-        let missing = |name: &str| Error::config(format!("{name} is not set: the token endpoint needs it"));
-        let (id, secret) = ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.credentials.client.secret");
-        let client_id =
-            settings.read::<String>(id)?.or_else(|| option("clientId").map(str::to_owned)).ok_or_else(|| missing(id))?;
-        let client_secret = settings
-            .read::<Secret>(secret)?
-            .or_else(|| option("clientSecret").map(Secret::from))
-            .ok_or_else(|| missing(secret))?;
-        let mut oidc = OidcConfig::new(url, client_id, client_secret);
+        let mut oidc = OidcConfig::with(url, Grant::from_settings(settings, jaas)?);
         let scope = settings.read::<String>("sasl.oauthbearer.scope")?.or_else(|| option("scope").map(str::to_owned));
         oidc = oidc.scope(scope.unwrap_or_default());
         oidc.extensions = extensions;
@@ -240,5 +269,189 @@ impl TokenOrigin {
             (None, None) => {}
         }
         Ok(Self::Oidc(Box::new(oidc)))
+    }
+}
+
+impl Grant {
+    fn from_settings(settings: &Settings<'_>, jaas: Option<&Jaas>) -> Result<Self> {
+        let (id, secret) = ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.credentials.client.secret");
+        let option = |name| jaas.and_then(|jaas| jaas.option(name));
+        let client_id = settings.read::<String>(id)?.or_else(|| option("clientId").map(str::to_owned));
+        let assertion = Assertion::from_settings(settings)?;
+        let is_bearer = is_jwt_bearer(settings)?;
+        let has_issuer = settings.read::<String>("sasl.oauthbearer.assertion.claim.iss")?.is_some();
+        match assertion {
+            Some(assertion) if is_bearer => return Ok(Self::JwtBearer(assertion)),
+            // What chooses it in Java's ClientCredentialsRequestFormatterFactory.
+            Some(assertion) if has_issuer || matches!(assertion, Assertion::File(_)) => {
+                return Ok(Self::ClientAssertion { id: client_id, assertion });
+            }
+            Some(Assertion::Signed(signer)) => {
+                return Err(Error::config(format!(
+                    "{} is set, but nothing uses it: set {RETRIEVER} to {JWT_BEARER}, or \
+                     sasl.oauthbearer.assertion.claim.iss for client credentials with an assertion",
+                    signer.key.property()
+                )));
+            }
+            _ if is_bearer || has_issuer => {
+                return Err(Error::config(format!(
+                    "an assertion is to be sent to the token endpoint, but there is none: set {} or {}",
+                    assertion::KEY_FILE,
+                    assertion::FILE
+                )));
+            }
+            _ => {}
+        }
+        let missing = |name: &str| Error::config(format!("{name} is not set: the token endpoint needs it"));
+        let client_secret = settings.read::<Secret>(secret)?.or_else(|| option("clientSecret").map(Secret::from));
+        Ok(Self::ClientSecret {
+            id: client_id.ok_or_else(|| missing(id))?,
+            secret: client_secret.ok_or_else(|| missing(secret))?,
+        })
+    }
+}
+
+const RETRIEVER: &str = "sasl.oauthbearer.jwt.retriever.class";
+const GRANT_TYPE: &str = "sasl.oauthbearer.grant.type";
+const JWT_BEARER: &str = "org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever";
+
+/// Whether the assertion is the grant, by Java's property or by librdkafka's.
+fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {
+    let class = settings.read::<String>(RETRIEVER)?.filter(|class| !class.is_empty());
+    let by_class = match class.as_deref().map(|class| class.rsplit_once('.').map_or(class, |(_, name)| name)) {
+        None | Some("DefaultJwtRetriever") => None,
+        Some("ClientCredentialsJwtRetriever") => Some(false),
+        Some("JwtBearerJwtRetriever") => Some(true),
+        Some(_) => {
+            return Err(Error::config(format!(
+                "{RETRIEVER} is {}: DefaultJwtRetriever, ClientCredentialsJwtRetriever or JwtBearerJwtRetriever of \
+                 org.apache.kafka.common.security.oauthbearer is allowed; Sasl::oauthbearer takes a source of your own",
+                class.unwrap_or_default()
+            )));
+        }
+    };
+    let by_type = match settings.read::<String>(GRANT_TYPE)?.as_deref() {
+        None => None,
+        Some("client_credentials") => Some(false),
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => Some(true),
+        Some(other) => {
+            return Err(Error::config(format!(
+                "{GRANT_TYPE} is {other}: client_credentials or urn:ietf:params:oauth:grant-type:jwt-bearer is allowed"
+            )));
+        }
+    };
+    match (by_class, by_type) {
+        (Some(class), Some(grant)) if class != grant => {
+            Err(Error::config(format!("{RETRIEVER} and {GRANT_TYPE} want different grants: give one of them")))
+        }
+        (class, grant) => Ok(class.or(grant).unwrap_or(false)),
+    }
+}
+
+#[cfg(all(test, feature = "oidc", feature = "tls"))]
+mod tests {
+    use super::*;
+
+    /// What properties make of the grant, in the words of `Debug`.
+    fn grant(pairs: &[(&str, &str)]) -> std::result::Result<String, String> {
+        let mut properties: Properties = [
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.token.endpoint.url", "http://localhost/token"),
+        ]
+        .into_iter()
+        .collect();
+        properties.extend(pairs.iter().copied());
+        let config = ClientConfig::from_properties(&properties).and_then(|config| config.validate().map(|()| config));
+        let config = config.map_err(|error| error.to_string())?;
+        let Some(Sasl(super::super::sasl::Mechanism::OAuthBearer(TokenOrigin::Oidc(oidc)))) = config.security.sasl else {
+            panic!("OIDC")
+        };
+        Ok(format!("{:?}", oidc.grant))
+    }
+
+    const BEARER: (&str, &str) = (RETRIEVER, JWT_BEARER);
+    const KEY: (&str, &str) = ("sasl.oauthbearer.assertion.private.key.file", "key.pem");
+    const FILE: (&str, &str) = ("sasl.oauthbearer.assertion.file", "a.jwt");
+    const ISSUER: (&str, &str) = ("sasl.oauthbearer.assertion.claim.iss", "me");
+    const SECRET: [(&str, &str); 2] = [
+        ("sasl.oauthbearer.client.credentials.client.id", "me"),
+        ("sasl.oauthbearer.client.credentials.client.secret", "hunter2"),
+    ];
+
+    #[test]
+    fn properties_say_what_the_setters_say() {
+        let signer = AssertionSigner::key_file(AssertionAlgorithm::Es256, "key.pem")
+            .passphrase("hunter2")
+            .template_file("t.json")
+            .audience("a")
+            .issuer("me")
+            .subject("s")
+            .lifetime(Duration::from_secs(20))
+            .leeway(Duration::from_secs(0))
+            .include_id(true);
+        let assertion = |name: &'static str| format!("sasl.oauthbearer.assertion.{name}");
+        let names: Vec<(String, &str)> = [
+            ("algorithm", "es256"),
+            ("private.key.passphrase", "hunter2"),
+            ("jwt.template.file", "t.json"),
+            ("claim.aud", "a"),
+            ("claim.sub", "s"),
+            ("claim.exp.seconds", "20"),
+            ("claim.nbf.seconds", "0"),
+            ("claim.jti.include", "true"),
+        ]
+        .map(|(name, value)| (assertion(name), value))
+        .into();
+        let mut pairs: Vec<(&str, &str)> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        pairs.extend([KEY, ISSUER]);
+        let made = OidcConfig::jwt_bearer("x", signer.clone()).grant;
+        assert_eq!(grant(&[&pairs[..], &[BEARER]].concat()), Ok(format!("{made:?}")));
+        let by_type = ("sasl.oauthbearer.grant.type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+        assert_eq!(grant(&[&pairs[..], &[by_type]].concat()), Ok(format!("{made:?}")));
+        let client = OidcConfig::client_assertion("x", Some("me".into()), signer).grant;
+        assert_eq!(grant(&[&pairs[..], &SECRET].concat()), Ok(format!("{client:?}")));
+        assert!(!format!("{made:?}{client:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_grant_is_chosen_as_in_java() {
+        for (pairs, chosen) in [
+            (&SECRET[..], "ClientSecret"),
+            (&[SECRET[0], SECRET[1], FILE], "ClientAssertion { id: Some(\"me\"), assertion: File"),
+            (&[FILE], "ClientAssertion { id: None, assertion: File"),
+            (&[KEY, ISSUER], "ClientAssertion { id: None, assertion: Signed"),
+            // What is there makes what would make it idle.
+            (&[BEARER, KEY, FILE], "JwtBearer(File"),
+            (&[(RETRIEVER, "ClientCredentialsJwtRetriever"), FILE], "ClientAssertion"),
+            (
+                &[(RETRIEVER, "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"), SECRET[0], SECRET[1]],
+                "ClientSecret",
+            ),
+        ] {
+            let made = grant(pairs).expect(chosen);
+            assert!(made.starts_with(chosen), "{made}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for (pairs, words) in [
+            (&[BEARER][..], &["assertion.private.key.file", "assertion.file"][..]),
+            (&[ISSUER], &["assertion.private.key.file"]),
+            (&[KEY], &["nothing uses it", "JwtBearerJwtRetriever"]),
+            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.private.key.pem", "x")], &["both set"]),
+            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.algorithm", "HS256")], &["RS256 or ES256"]),
+            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.exp.seconds", "0")], &["exp.seconds is 0"]),
+            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.nbf.seconds", "-1")], &["nbf.seconds", "whole number"]),
+            (&[(RETRIEVER, "com.example.Mine"), SECRET[0], SECRET[1]], &["com.example.Mine", "Sasl::oauthbearer"]),
+            (&[BEARER, FILE, ("sasl.oauthbearer.grant.type", "client_credentials")], &["different grants"]),
+            (&[FILE, ("sasl.oauthbearer.grant.type", "password")], &["password", "client_credentials"]),
+            (&[], &["client.id is not set"]),
+        ] {
+            let error = grant(pairs).expect_err("refused");
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
     }
 }

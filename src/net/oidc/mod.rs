@@ -1,4 +1,7 @@
-//! Tokens from an HTTP endpoint for an id and a secret: the client-credentials flow of OAuth 2 (RFC 6749, section 4.4; KIP-768).
+//! Tokens from an HTTP endpoint for an id and a secret, the client-credentials flow of OAuth 2 (RFC 6749, section 4.4; KIP-768), or
+//! for a signed assertion (RFC 7523; KIP-1139).
+
+mod assertion;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,10 +17,11 @@ use serde_json::Value;
 use tracing::debug;
 use zeroize::Zeroizing;
 
+use self::assertion::assertion;
 use super::connector::{Connector, Io, TcpConnector};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use crate::config::{BrokerAddress, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
+use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -48,7 +52,7 @@ enum Failure {
 
 impl Oidc {
     /// # Errors
-    /// Config if the URL is none, or there is no TLS for it.
+    /// Config if the URL is none, or there is no TLS for it, or no assertion can be made.
     pub(super) fn new(config: OidcConfig) -> Result<Self> {
         let url = "sasl.oauthbearer.token.endpoint.url";
         let refuse = || Error::config(format!("{url} is no URL: https://host/path or http://host/path is allowed"));
@@ -57,6 +61,10 @@ impl Oidc {
         let authority = uri.authority().ok_or_else(refuse)?;
         if authority.as_str().contains('@') {
             return Err(Error::config(format!("{url} has a user in it: client id and secret have properties of their own")));
+        }
+        if let Grant::ClientAssertion { assertion: origin, .. } | Grant::JwtBearer(origin) = &config.grant {
+            // Said now, and not at the first token.
+            assertion(origin, &config.tls, Timestamp(0))?;
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let address = BrokerAddress::new(host, authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }));
@@ -74,10 +82,12 @@ impl Oidc {
 
     /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's `Retry` does.
     async fn ask(&self, now: Timestamp) -> Result<Token, SaslError> {
-        let end = runtime::now() + self.config.retry_backoff_max;
+        let begin = runtime::now();
+        let end = begin + self.config.retry_backoff_max;
         let mut pause = self.config.retry_backoff.max(Duration::from_millis(1));
         loop {
-            match self.ask_once(now).await {
+            let passed = i64::try_from((runtime::now() - begin).as_millis()).unwrap_or(i64::MAX);
+            match self.ask_once(now, Timestamp(now.0.saturating_add(passed))).await {
                 Ok(token) => return Ok(token),
                 Err(Failure::Passing(error)) if runtime::now() + pause < end => {
                     debug!(%error, "no token yet");
@@ -89,7 +99,8 @@ impl Oidc {
         }
     }
 
-    async fn ask_once(&self, now: Timestamp) -> Result<Token, Failure> {
+    /// Counts the token's time from the first attempt on, and the assertion's from this.
+    async fn ask_once(&self, first: Timestamp, now: Timestamp) -> Result<Token, Failure> {
         let endpoint = self.endpoint();
         let late = |what: &str, property: &str, limit: Duration| {
             let message = format!("the token endpoint {endpoint} did not {what} in {limit:?} ({property})");
@@ -99,14 +110,14 @@ impl Oidc {
         let io = tokio::time::timeout(limit, self.connect(limit)).await;
         let io = io.map_err(|_| late("take a connection", "sasl.login.connect.timeout.ms", limit))??;
         let limit = self.config.read_timeout;
-        let answer = tokio::time::timeout(limit, self.exchange(io)).await;
+        let answer = tokio::time::timeout(limit, self.exchange(io, now)).await;
         let (status, body) = answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
         let body = Zeroizing::new(body);
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if status != StatusCode::OK {
             return Err(self.refusal(status, &body));
         }
-        self.token(&body, now).ok_or_else(|| {
+        self.token(&body, first).ok_or_else(|| {
             let message = format!("the token endpoint {endpoint} answered without an access_token: is it one?");
             Failure::Lasting(Error::new(ErrorKind::Authentication, message))
         })
@@ -129,14 +140,14 @@ impl Oidc {
         Ok(io)
     }
 
-    async fn exchange(&self, io: Box<dyn Io>) -> Result<(StatusCode, Vec<u8>), Failure> {
+    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Vec<u8>), Failure> {
         let lost = |error: &dyn fmt::Display| {
             let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
             Failure::Passing(Error::new(ErrorKind::Connect, message))
         };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(|error| lost(&error))?;
-        let request = self.request()?;
+        let request = self.request(now)?;
         let answered = async {
             let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
             let status = answer.status();
@@ -152,27 +163,52 @@ impl Oidc {
         }
     }
 
-    fn request(&self) -> Result<Request<Full<Bytes>>, Failure> {
-        let config = &self.config;
-        let secret = config.client_secret.expose();
-        let pair = Zeroizing::new(match config.url_encodes_header {
-            true => format!("{}:{}", url_encoded(&config.client_id), url_encoded(secret)),
-            false => format!("{}:{secret}", config.client_id),
-        });
-        let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        let scope = config.scope.as_ref().map(|scope| format!("&scope={}", url_encoded(scope))).unwrap_or_default();
-        let body = Full::new(Bytes::from(format!("grant_type=client_credentials{scope}")));
+    fn request(&self, now: Timestamp) -> Result<Request<Full<Bytes>>, Failure> {
         let impossible =
             || Failure::Lasting(Error::config("the token endpoint cannot be asked: its URL or the client id is odd"));
-        let mut basic = HeaderValue::from_str(&basic).map_err(|_| impossible())?;
-        basic.set_sensitive(true);
-        Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
+        let mut request = Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
             .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
-            .header(AUTHORIZATION, basic)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .body(body)
-            .map_err(|_| impossible())
+            .header(ACCEPT, "application/json");
+        if let Grant::ClientSecret { id, secret } = &self.config.grant {
+            let mut basic = HeaderValue::from_str(&self.basic(id, secret.expose())).map_err(|_| impossible())?;
+            basic.set_sensitive(true);
+            request = request.header(AUTHORIZATION, basic);
+        }
+        // Overwritten when hyper drops it.
+        let form = Bytes::from_owner(self.form(now).map_err(Failure::Lasting)?);
+        request.body(Full::new(form)).map_err(|_| impossible())
+    }
+
+    fn basic(&self, id: &str, secret: &str) -> Zeroizing<String> {
+        let pair = Zeroizing::new(match self.config.url_encodes_header {
+            true => format!("{}:{}", url_encoded(id), url_encoded(secret)),
+            false => format!("{id}:{secret}"),
+        });
+        Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+    }
+
+    /// The parameters, in the order of Java's request formatters.
+    fn form(&self, now: Timestamp) -> Result<Zeroizing<String>> {
+        let scope = self.config.scope.as_ref().map(|scope| format!("&scope={}", url_encoded(scope))).unwrap_or_default();
+        let tls = &self.config.tls;
+        Ok(Zeroizing::new(match &self.config.grant {
+            Grant::ClientSecret { .. } => format!("grant_type=client_credentials{scope}"),
+            Grant::ClientAssertion { id, assertion: origin } => {
+                let id = id.as_ref().map(|id| format!("&client_id={}", url_encoded(id))).unwrap_or_default();
+                let kind = url_encoded("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+                // It needs no encoding.
+                let assertion = assertion(origin, tls, now)?;
+                format!(
+                    "client_assertion_type={kind}&client_assertion={}&grant_type=client_credentials{id}{scope}",
+                    assertion.as_str()
+                )
+            }
+            Grant::JwtBearer(origin) => {
+                let kind = url_encoded("urn:ietf:params:oauth:grant-type:jwt-bearer");
+                format!("grant_type={kind}&assertion={}{scope}", assertion(origin, tls, now)?.as_str())
+            }
+        }))
     }
 
     fn token(&self, body: &Value, now: Timestamp) -> Option<Token> {
@@ -187,8 +223,7 @@ impl Oidc {
     }
 
     fn refusal(&self, status: StatusCode, body: &Value) -> Failure {
-        let said: String =
-            body.get("error").and_then(Value::as_str).unwrap_or("").chars().filter(|c| !c.is_control()).take(80).collect();
+        let said = self.said(body);
         let (endpoint, code) = (self.endpoint(), status.as_u16());
         if status.is_server_error() || matches!(code, 408 | 425 | 429) {
             return Failure::Passing(Error::new(
@@ -197,14 +232,39 @@ impl Oidc {
             ));
         }
         let advice = match code {
-            400..=403 => {
-                "check sasl.oauthbearer.client.credentials.client.id, sasl.oauthbearer.client.credentials.client.secret and \
-                 sasl.oauthbearer.scope"
-            }
+            400..=403 => match &self.config.grant {
+                Grant::ClientSecret { .. } => {
+                    "check sasl.oauthbearer.client.credentials.client.id, sasl.oauthbearer.client.credentials.client.secret and \
+                     sasl.oauthbearer.scope"
+                }
+                Grant::ClientAssertion { assertion: Assertion::File(_), .. } | Grant::JwtBearer(Assertion::File(_)) => {
+                    "check the assertion in sasl.oauthbearer.assertion.file, which may have expired, and sasl.oauthbearer.scope"
+                }
+                _ => {
+                    "check the private key and the claims of the assertion (sasl.oauthbearer.assertion.*), sasl.oauthbearer.scope and \
+                     this machine's clock"
+                }
+            },
             _ => "check sasl.oauthbearer.token.endpoint.url",
         };
         let message = format!("the token endpoint {endpoint} answers {code} {said}: {advice}");
         Failure::Lasting(Error::new(ErrorKind::Authentication, message))
+    }
+
+    /// The endpoint's own words (RFC 6749, section 5.2), as far as they can be shown.
+    fn said(&self, body: &Value) -> String {
+        let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("");
+        let shown = |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
+        let (error, description) = (shown(word("error"), 80), word("error_description"));
+        let is_secret = match &self.config.grant {
+            Grant::ClientSecret { secret, .. } => description.contains(secret.expose()),
+            // An endpoint that repeats the assertion repeats what it begins with: an object of JSON.
+            _ => description.contains("eyJ"),
+        };
+        match description.is_empty() || is_secret {
+            true => error,
+            false => format!("{error} ({})", shown(description, 200)),
+        }
     }
 
     /// Where it is, without the query, which may hold a secret.

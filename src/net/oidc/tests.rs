@@ -133,3 +133,6 @@ async fn an_https_endpoint_is_asked_only_if_its_authority_is_trusted() {
     assert!(plain.contains("did not answer"), "{plain}");
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+#[cfg(feature = "tls")]
+mod assertions;

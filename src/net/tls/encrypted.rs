@@ -14,7 +14,12 @@ const DECRYPT: &str = "openssl pkey -in key.pem -out plain.pem decrypts it";
 ///
 /// # Errors
 /// Config if it cannot be decrypted.
-pub(super) fn decrypted(property: &str, pem: &[u8], password: Option<&Secret>) -> Option<Result<PrivateKeyDer<'static>>> {
+pub(super) fn decrypted(
+    property: &str,
+    pem: &[u8],
+    password_property: &str,
+    password: Option<&Secret>,
+) -> Option<Result<PrivateKeyDer<'static>>> {
     let holds = |mark: &str| pem.windows(mark.len()).any(|part| part == mark.as_bytes());
     if holds("Proc-Type: 4,ENCRYPTED") {
         let converting = "openssl pkcs8 -topk8 -in key.pem -out new.pem makes one of PKCS#8";
@@ -26,13 +31,15 @@ pub(super) fn decrypted(property: &str, pem: &[u8], password: Option<&Secret>) -
         return None;
     }
     let Some(password) = password else {
-        return Some(Err(Error::config(format!("{property}: the private key is encrypted: set ssl.key.password, or {DECRYPT}"))));
+        return Some(Err(Error::config(format!(
+            "{property}: the private key is encrypted: set {password_property}, or {DECRYPT}"
+        ))));
     };
-    Some(decrypt(property, pem, password))
+    Some(decrypt(property, pem, password_property, password))
 }
 
 #[cfg(feature = "encrypted-keys")]
-fn decrypt(property: &str, pem: &[u8], password: &Secret) -> Result<PrivateKeyDer<'static>> {
+fn decrypt(property: &str, pem: &[u8], password_property: &str, password: &Secret) -> Result<PrivateKeyDer<'static>> {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use pkcs8::EncryptedPrivateKeyInfoRef;
@@ -55,13 +62,13 @@ fn decrypt(property: &str, pem: &[u8], password: &Secret) -> Result<PrivateKeyDe
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(&*bytes).map_err(|_| strange())?;
     let key = encrypted.decrypt(password.expose()).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(Scheme::NoPbes1CryptSupport | Scheme::UnsupportedAlgorithm { .. }) => strange(),
-        _ => Error::config(format!("{property}: the private key cannot be decrypted: check ssl.key.password")),
+        _ => Error::config(format!("{property}: the private key cannot be decrypted: check {password_property}")),
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
 #[cfg(not(feature = "encrypted-keys"))]
-fn decrypt(property: &str, _: &[u8], _: &Secret) -> Result<PrivateKeyDer<'static>> {
+fn decrypt(property: &str, _: &[u8], _: &str, _: &Secret) -> Result<PrivateKeyDer<'static>> {
     Err(Error::config(format!(
         "{property}: the private key is encrypted, but this program was built without kavka's feature encrypted-keys: {DECRYPT}"
     )))
@@ -75,7 +82,7 @@ mod tests {
     use super::*;
 
     fn key(pem: &str, password: Option<&str>) -> Result<PrivateKeyDer<'static>> {
-        decrypted("ssl.keystore.key", pem.as_bytes(), password.map(Secret::from).as_ref()).expect("encrypted")
+        decrypted("ssl.keystore.key", pem.as_bytes(), "ssl.key.password", password.map(Secret::from).as_ref()).expect("encrypted")
     }
 
     #[test]

@@ -11,9 +11,7 @@ use zeroize::Zeroizing;
 use super::encrypted::decrypted;
 #[cfg(feature = "pkcs12")]
 use super::pkcs12;
-#[cfg(not(feature = "pkcs12"))]
-use crate::config::Secret;
-use crate::config::{CONVERT, Identity, TlsConfig, Trust};
+use crate::config::{CONVERT, Identity, Secret, TlsConfig, Trust};
 use crate::error::{Error, Result};
 
 /// Whom to trust.
@@ -61,6 +59,7 @@ pub(super) type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static
 /// # Errors
 /// Config if they cannot be read.
 pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
+    let password = settings.key_password.as_ref();
     let certified = match &settings.identity {
         Identity::None => return Ok(None),
         Identity::File(file) => {
@@ -68,18 +67,18 @@ pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
             let bytes = read(name, file)?;
             match is_store(&bytes) {
                 true => in_store(name, &bytes, settings.keystore_password.as_ref())?,
-                false => (certificates(name, &file.display(), &bytes)?, private_key(name, &bytes, settings)?),
+                false => (certificates(name, &file.display(), &bytes)?, private_key(name, &bytes, KEY_PASSWORD, password)?),
             }
         }
         Identity::Files { chain, key } => {
             let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
             let pem = read(key_name, key)?;
             let chain = certificates(chain_name, &chain.display(), &read(chain_name, chain)?)?;
-            (chain, private_key(key_name, &pem, settings)?)
+            (chain, private_key(key_name, &pem, KEY_PASSWORD, password)?)
         }
         Identity::Pem { chain, key } => {
             let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.as_bytes())?;
-            (chain, private_key("ssl.keystore.key", key.expose().as_bytes(), settings)?)
+            (chain, private_key("ssl.keystore.key", key.expose().as_bytes(), KEY_PASSWORD, password)?)
         }
     };
     Ok(Some(certified))
@@ -124,9 +123,16 @@ fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<
     }
 }
 
-/// A private key as PKCS#8, PKCS#1 or SEC1.
-fn private_key(property: &str, pem: &[u8], settings: &TlsConfig) -> Result<PrivateKeyDer<'static>> {
-    if let Some(key) = decrypted(property, pem, settings.key_password.as_ref()) {
+const KEY_PASSWORD: &str = "ssl.key.password";
+
+/// A private key as PKCS#8, PKCS#1 or SEC1, with the property that says its password.
+pub(super) fn private_key(
+    property: &str,
+    pem: &[u8],
+    password_property: &str,
+    password: Option<&Secret>,
+) -> Result<PrivateKeyDer<'static>> {
+    if let Some(key) = decrypted(property, pem, password_property, password) {
         return key;
     }
     PrivateKeyDer::from_pem_slice(pem).map_err(|_| {

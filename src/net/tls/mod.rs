@@ -2,6 +2,8 @@
 
 mod encrypted;
 mod explain;
+#[cfg(feature = "oidc")]
+mod jwt;
 mod material;
 #[cfg(feature = "pkcs12")]
 mod pkcs12;
@@ -24,6 +26,8 @@ use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 
 use self::explain::explain;
+#[cfg(feature = "oidc")]
+pub(super) use self::jwt::jwt_signature;
 use self::material::{identity, roots};
 use super::connector::Io;
 use crate::config::{Identity, TlsConfig, TlsVersion, Trust};

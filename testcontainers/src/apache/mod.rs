@@ -43,12 +43,11 @@ use tokio::time::sleep;
 use self::classpath::Classpath;
 use self::process::{LOG_LINES, Process, Signal, Watcher, tail};
 use self::properties::{HOST, Ports};
-use self::security::TokenEndpoint;
 use crate::proxy::Proxy;
 
 pub use self::config::Config;
 pub use self::error::{Error, Result};
-pub use self::security::{Certificates, Security, USERS};
+pub use self::security::{Certificates, Security, TokenEndpoint, USERS};
 pub use self::tool::{Running, Tool};
 pub use self::version::Version;
 
@@ -177,6 +176,11 @@ impl Cluster {
     /// The URL of the endpoint that gives tokens; `None` without [`Config::secured`].
     pub fn token_endpoint(&self) -> Option<&str> {
         self.tokens.as_ref().map(TokenEndpoint::url)
+    }
+
+    /// The forms that were lately posted to the endpoint that gives tokens.
+    pub fn token_requests(&self) -> Vec<String> {
+        self.tokens.as_ref().map(TokenEndpoint::forms).unwrap_or_default()
     }
 
     /// The version that runs.

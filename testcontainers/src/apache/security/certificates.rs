@@ -98,6 +98,11 @@ struct Authority {
     certificate: String,
 }
 
+/// Alice's key of RSA, as PKCS#1 has the public half.
+pub(super) fn rsa_public_key() -> Result<Vec<u8>> {
+    STANDARD.decode(rsa::PUBLIC).map_err(failed)
+}
+
 /// A certificate with its authority's, and the key.
 struct Certified {
     chain: String,
@@ -122,7 +127,7 @@ impl Authority {
 
     /// A certificate for the key of RSA.
     fn sign_rsa(&self, name: &str) -> Result<String> {
-        let key = RsaPublicKey(STANDARD.decode(rsa::PUBLIC).map_err(failed)?);
+        let key = RsaPublicKey(rsa_public_key()?);
         let certificate = params(name, &[], 2099)?.signed_by(&key, &self.issuer).map_err(failed)?;
         Ok(certificate.pem() + &self.certificate)
     }

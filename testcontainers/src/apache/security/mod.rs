@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use self::certificates::Certificates;
-pub(super) use self::tokens::TokenEndpoint;
+pub use self::tokens::TokenEndpoint;
 
 /// Users and passwords that every SASL listener knows; `admin` may do everything.
 pub const USERS: [(&str, &str); 3] = [("admin", "admin-secret"), ("alice", "alice-secret"), ("bob", "bob-secret")];

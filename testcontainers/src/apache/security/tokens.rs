@@ -1,9 +1,12 @@
-//! An endpoint that gives signed tokens to those who know a password: the client-credentials flow of OAuth 2, as far as tests need it.
+//! An endpoint that gives signed tokens to those who know a password or a private key: the client-credentials flow of OAuth 2 and the
+//! assertions of RFC 7523, as far as tests need them.
+
+mod assertion;
 
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -20,16 +23,45 @@ use crate::apache::properties::HOST;
 /// For whom the tokens are.
 pub(super) const AUDIENCE: &str = "kafka";
 
-/// An HTTP server that runs until it is dropped.
+/// How many requests are kept.
+const KEPT: usize = 100;
+
+/// An HTTP server that gives tokens until it is dropped; a cluster with secured listeners has one.
+///
+/// It takes the passwords of [`USERS`], and assertions of alice that her key of RSA or the one in `alice-key.pem` has signed, whatever
+/// that file holds by then.
 #[derive(Debug)]
-pub(in crate::apache) struct TokenEndpoint {
+pub struct TokenEndpoint {
     url: String,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
+/// What all connections have to do with.
+struct Shared {
+    /// Signs tokens.
+    key: Key,
+    lifetime: Duration,
+    url: String,
+    folder: PathBuf,
+    /// The newest forms that were posted.
+    forms: Mutex<Vec<String>>,
+    /// Ids of assertions, none of which is good twice.
+    used: Mutex<Vec<String>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 impl TokenEndpoint {
-    /// Writes the public key into a folder, for the nodes, and starts to serve.
-    pub(in crate::apache) async fn start(folder: &Path, lifetime: Duration) -> Result<Self> {
+    /// Writes the public key into a folder that has [`Certificates`](super::Certificates), for the nodes, and starts to serve.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or there is no port.
+    pub async fn start(folder: &Path, lifetime: Duration) -> Result<Self> {
         let key = Key::new()?;
         let (x, y) = key.coordinates();
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
@@ -40,21 +72,29 @@ impl TokenEndpoint {
         fs::write(&file, keys).map_err(Error::file(&file))?;
         let listener = TcpListener::bind((HOST, 0)).await.map_err(Error::process("token endpoint"))?;
         let url = format!("http://{}/token", listener.local_addr().map_err(Error::process("token endpoint"))?);
-        let key = Arc::new(key);
+        let (forms, used) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { key, lifetime, url: url.clone(), folder: folder.to_owned(), forms, used });
+        let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let key = Arc::clone(&key);
+                let shared = Arc::clone(&serving);
                 tokio::spawn(async move {
                     // A client that goes away is its own concern.
-                    let _ = serve(stream, &key, lifetime).await;
+                    let _ = serve(stream, &shared).await;
                 });
             }
         });
-        Ok(Self { url, task })
+        Ok(Self { url, shared, task })
     }
 
-    pub(in crate::apache) fn url(&self) -> &str {
+    /// Where tokens are asked for.
+    pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The forms that were posted lately, as they were.
+    pub fn forms(&self) -> Vec<String> {
+        self.shared.forms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -64,7 +104,7 @@ impl Drop for TokenEndpoint {
     }
 }
 
-async fn serve(mut stream: TcpStream, key: &Key, lifetime: Duration) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     const LONGEST: usize = 64 * 1024;
     let mut request = Vec::new();
     while !is_whole(&request) {
@@ -73,12 +113,26 @@ async fn serve(mut stream: TcpStream, key: &Key, lifetime: Duration) -> io::Resu
         }
     }
     let request = String::from_utf8_lossy(&request).into_owned();
-    let (status, body) = match user(&request) {
-        Some(user) => {
-            let (token, seconds) = (token(key, user, lifetime), lifetime.as_secs());
+    let form = request.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    {
+        let mut forms = shared.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let surplus = (forms.len() + 1).saturating_sub(KEPT);
+        forms.drain(..surplus);
+        forms.push(form.to_owned());
+    }
+    let user = match assertion::in_form(form) {
+        Some(assertion) => assertion.check(shared),
+        None => user(&request).ok_or(("invalid_client", "")),
+    };
+    let (status, body) = match user {
+        Ok(user) => {
+            let (token, seconds) = (token(&shared.key, user, shared.lifetime), shared.lifetime.as_secs());
             ("200 OK", format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":{seconds}}}"))
         }
-        None => ("401 Unauthorized", "{\"error\":\"invalid_client\"}".to_owned()),
+        Err((error, why)) => {
+            let status = if error == "invalid_client" { "401 Unauthorized" } else { "400 Bad Request" };
+            (status, format!("{{\"error\":\"{error}\",\"error_description\":\"{why}\"}}"))
+        }
     };
     let length = body.len();
     let head =

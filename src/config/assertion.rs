@@ -1,0 +1,236 @@
+//! JWTs by which a client proves to an endpoint of tokens who it is (RFC 7523, KIP-1139): where they come from, what is in them.
+
+use std::path::PathBuf;
+
+use super::*;
+
+/// A JWT by which a client proves to an endpoint of tokens who it is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Assertion {
+    /// Made by somebody else, who writes it into a file (`sasl.oauthbearer.assertion.file`), which is read for every token.
+    File(PathBuf),
+    /// Made by this client.
+    Signed(Box<AssertionSigner>),
+}
+
+impl Assertion {
+    /// The assertion in a file, which is read for every token (`sasl.oauthbearer.assertion.file`).
+    pub fn file(file: impl Into<PathBuf>) -> Self {
+        Self::File(file.into())
+    }
+}
+
+impl From<AssertionSigner> for Assertion {
+    fn from(signer: AssertionSigner) -> Self {
+        Self::Signed(Box::new(signer))
+    }
+}
+
+/// How an assertion is signed (`sasl.oauthbearer.assertion.algorithm`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AssertionAlgorithm {
+    /// RSA with SHA-256.
+    #[default]
+    Rs256,
+    /// ECDSA on the curve P-256 with SHA-256.
+    Es256,
+}
+
+/// The private key that signs assertions.
+#[derive(Clone, Debug)]
+pub(crate) enum AssertionKey {
+    File(PathBuf),
+    Pem(Secret),
+}
+
+/// What makes and signs assertions. Needs the feature `tls`, whose cryptography signs.
+///
+/// The claims of these setters give way to those of the template, and those to `alg`, `typ`, `iat`, `exp`, `nbf` and `jti`, which each
+/// assertion gets anew, as in Java.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AssertionSigner {
+    pub(crate) algorithm: AssertionAlgorithm,
+    pub(crate) key: AssertionKey,
+    pub(crate) passphrase: Option<Secret>,
+    pub(crate) template: Option<PathBuf>,
+    pub(crate) audience: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) lifetime: Duration,
+    pub(crate) leeway: Duration,
+    pub(crate) has_id: bool,
+}
+
+impl AssertionSigner {
+    /// Signs with the key in a PEM file (`sasl.oauthbearer.assertion.private.key.file`): PKCS#8, PKCS#1 or SEC1. It is read for
+    /// every token, so that a new key needs no restart.
+    pub fn key_file(algorithm: AssertionAlgorithm, file: impl Into<PathBuf>) -> Self {
+        Self::new(algorithm, AssertionKey::File(file.into()))
+    }
+
+    /// Signs with a key that is PEM itself (`sasl.oauthbearer.assertion.private.key.pem`, a name of librdkafka).
+    pub fn key_pem(algorithm: AssertionAlgorithm, pem: impl Into<Secret>) -> Self {
+        Self::new(algorithm, AssertionKey::Pem(pem.into()))
+    }
+
+    fn new(algorithm: AssertionAlgorithm, key: AssertionKey) -> Self {
+        Self {
+            algorithm,
+            key,
+            passphrase: None,
+            template: None,
+            audience: None,
+            issuer: None,
+            subject: None,
+            lifetime: Duration::from_secs(300),
+            leeway: Duration::from_secs(60),
+            has_id: false,
+        }
+    }
+
+    /// Decrypts the key (`sasl.oauthbearer.assertion.private.key.passphrase`). Needs the feature `encrypted-keys`.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: impl Into<Secret>) -> Self {
+        self.passphrase = Some(passphrase.into());
+        self
+    }
+
+    /// Takes header fields, such as `kid`, and claims from a JSON file with the objects `header` and `payload`, each of which may be
+    /// missing (`sasl.oauthbearer.assertion.template.file`). It is read for every token.
+    #[must_use]
+    pub fn template_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.template = Some(file.into());
+        self
+    }
+
+    /// Sets the claim `aud`, mostly the endpoint (`sasl.oauthbearer.assertion.claim.aud`).
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Sets the claim `iss`, mostly the client's id (`sasl.oauthbearer.assertion.claim.iss`).
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Sets the claim `sub`, mostly the client's id (`sasl.oauthbearer.assertion.claim.sub`).
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets for how long an assertion is good, in whole seconds (`sasl.oauthbearer.assertion.claim.exp.seconds`; default 300 s).
+    #[must_use]
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = bounded(lifetime);
+        self
+    }
+
+    /// Sets since when an assertion is good, in whole seconds before it is made, as clocks differ
+    /// (`sasl.oauthbearer.assertion.claim.nbf.seconds`; default 60 s).
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = bounded(leeway);
+        self
+    }
+
+    /// Sets whether each assertion has an id of its own, the claim `jti` (`sasl.oauthbearer.assertion.claim.jti.include`; default
+    /// false).
+    #[must_use]
+    pub fn include_id(mut self, includes: bool) -> Self {
+        self.has_id = includes;
+        self
+    }
+}
+
+impl AssertionKey {
+    /// The property that says it.
+    pub(crate) fn property(&self) -> &'static str {
+        match self {
+            Self::File(_) => KEY_FILE,
+            Self::Pem(_) => KEY_PEM,
+        }
+    }
+}
+
+impl Assertion {
+    pub(super) fn validate(&self) -> Result<()> {
+        let Self::Signed(signer) = self else { return Ok(()) };
+        if !cfg!(feature = "tls") {
+            return Err(Error::config(
+                "assertions are to be signed, but this program was built without kavka's feature tls: use sasl.oauthbearer.assertion.file",
+            ));
+        }
+        if signer.lifetime.as_secs() == 0 {
+            return Err(Error::config(
+                "sasl.oauthbearer.assertion.claim.exp.seconds is 0, so that no assertion would be good: a whole number from 1 is allowed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// `None` if no property speaks of where it comes from.
+    pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>> {
+        // As in Java, an assertion that is there makes all that would make one idle.
+        if let Some(file) = settings.read::<String>(FILE)?.filter(|file| !file.is_empty()) {
+            return Ok(Some(Self::file(file)));
+        }
+        let key = match (settings.read::<String>(KEY_FILE)?, settings.read::<Secret>(KEY_PEM)?) {
+            (Some(_), Some(_)) => return Err(Error::config(format!("{KEY_FILE} and {KEY_PEM} are both set: give one of them"))),
+            (Some(file), None) => AssertionKey::File(file.into()),
+            (None, Some(pem)) => AssertionKey::Pem(pem),
+            (None, None) => return Ok(None),
+        };
+        let mut signer = AssertionSigner::new(AssertionAlgorithm::default(), key);
+        settings.set("sasl.oauthbearer.assertion.algorithm", &mut signer.algorithm)?;
+        signer.passphrase = settings.read(PASSPHRASE)?;
+        signer.template = settings.read::<String>("sasl.oauthbearer.assertion.template.file")?.map(PathBuf::from);
+        signer.audience = settings.read("sasl.oauthbearer.assertion.claim.aud")?;
+        signer.issuer = settings.read("sasl.oauthbearer.assertion.claim.iss")?;
+        signer.subject = settings.read("sasl.oauthbearer.assertion.claim.sub")?;
+        for (name, time) in [
+            ("sasl.oauthbearer.assertion.claim.exp.seconds", &mut signer.lifetime),
+            ("sasl.oauthbearer.assertion.claim.nbf.seconds", &mut signer.leeway),
+        ] {
+            if let Some(seconds) = settings.read::<u32>(name)? {
+                *time = Duration::from_secs(seconds.into());
+            }
+        }
+        settings.set("sasl.oauthbearer.assertion.claim.jti.include", &mut signer.has_id)?;
+        Ok(Some(signer.into()))
+    }
+}
+
+impl FromProperty for AssertionAlgorithm {
+    const ALLOWED: &'static str = "RS256 or ES256";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text.to_ascii_uppercase().as_str() {
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AssertionAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        })
+    }
+}
+
+pub(crate) const FILE: &str = "sasl.oauthbearer.assertion.file";
+pub(crate) const KEY_FILE: &str = "sasl.oauthbearer.assertion.private.key.file";
+pub(crate) const KEY_PEM: &str = "sasl.oauthbearer.assertion.private.key.pem";
+pub(crate) const PASSPHRASE: &str = "sasl.oauthbearer.assertion.private.key.passphrase";
