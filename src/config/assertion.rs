@@ -40,6 +40,7 @@ pub enum AssertionAlgorithm {
 
 /// The private key that signs assertions.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "it is parsed, and then refused"))]
 pub(crate) enum AssertionKey {
     File(PathBuf),
     Pem(Secret),

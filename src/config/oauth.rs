@@ -90,6 +90,7 @@ pub struct OidcConfig {
 
 /// What the endpoint gives tokens for.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "it is parsed, and then refused"))]
 pub(crate) enum Grant {
     /// Client credentials, by a secret (RFC 6749, section 4.4).
     ClientSecret { id: String, secret: Secret },

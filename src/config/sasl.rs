@@ -84,7 +84,7 @@ impl Sasl {
         Self(Mechanism::OAuthBearer(TokenOrigin::Source(Arc::new(source))))
     }
 
-    /// OAUTHBEARER: tokens from an HTTP endpoint for an id and a secret. Needs the feature `oidc`.
+    /// OAUTHBEARER: tokens from an HTTP endpoint for an id and a secret or an assertion. Needs the feature `oidc`.
     pub fn oauthbearer_oidc(oidc: OidcConfig) -> Self {
         Self(Mechanism::OAuthBearer(TokenOrigin::Oidc(Box::new(oidc))))
     }

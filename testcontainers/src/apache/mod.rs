@@ -312,6 +312,9 @@ impl Cluster {
             let keys = self.folder.join("jwks.json");
             let allowed = format!("{},file://{}", tokens.url(), keys.display());
             command.arg(format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={allowed}"));
+            // What Java's client may sign assertions with.
+            let key = self.certificates.as_ref().map(|files| files.alice_rsa_plain_key.display().to_string()).unwrap_or_default();
+            command.arg(format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.files={key}"));
         }
         if is_tool {
             // A tool ends before the second compiler pays off.

@@ -1,6 +1,7 @@
 //! Secured listeners: who is let in, who is refused and how that is said, and what happens while a client is in.
 
 mod access;
+mod assertions;
 mod renewal;
 mod secrets;
 mod stores;

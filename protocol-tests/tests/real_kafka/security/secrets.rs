@@ -7,7 +7,7 @@ use kavka::{Client, ClientConfig};
 use kavka_testcontainers::apache::{Cluster, Config, Security};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{base, certificates, connect, login, oauth, oidc, with};
+use super::{assertions, base, certificates, connect, login, oauth, oidc, with};
 
 const SECRET: &str = "hunter2-is-no-password";
 
@@ -50,6 +50,13 @@ async fn a_failing_login_prints_no_secret_at_trace_level() {
     let chain: String = key.split_inclusive("-----END PRIVATE KEY-----\n").skip(1).collect();
     let pem = [("ssl.keystore.key", key.as_str()), ("ssl.keystore.certificate.chain", &chain)];
     all.push(with(base(&cluster, Security::MutualTls), &pem));
+    let signed = |pairs: &[(&str, &str)]| with(assertions::bearer(&cluster), pairs);
+    let pem = ("sasl.oauthbearer.assertion.private.key.pem", key.as_str());
+    all.push(signed(&[("sasl.oauthbearer.assertion.algorithm", "ES256"), pem]));
+    all.push(signed(&[pem]));
+    let encrypted = certificates(&cluster).alice_rsa_encrypted_key.to_str().unwrap();
+    let passphrase = ("sasl.oauthbearer.assertion.private.key.passphrase", SECRET);
+    all.push(signed(&[("sasl.oauthbearer.assertion.private.key.file", encrypted), passphrase]));
     all.push(with(base(&cluster, Security::SaslPlain), &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", SECRET)]));
     all.push(with(oauth(base(&cluster, Security::SaslPlain), SECRET), &[("sasl.password", SECRET)]));
 
@@ -59,7 +66,13 @@ async fn a_failing_login_prints_no_secret_at_trace_level() {
         match ClientConfig::from_properties(properties) {
             Ok(config) => {
                 printed += &format!("{config:?}");
-                let client = Client::new(config).unwrap();
+                let client = match Client::new(config) {
+                    Ok(client) => client,
+                    Err(error) => {
+                        printed += &format!("{error} {error:?}");
+                        continue;
+                    }
+                };
                 let error = client.admin().describe_cluster().await.expect_err("a wrong secret");
                 printed += &format!("{error} {error:?} {client:?} {:?}", client.stats());
                 client.close(super::PATIENCE).await.unwrap();

@@ -39,6 +39,8 @@ pub struct Certificates {
     pub alice_rsa_certificate: PathBuf,
     /// That key alone, as PKCS#1.
     pub alice_rsa_key: PathBuf,
+    /// That key alone, as PKCS#8.
+    pub alice_rsa_plain_key: PathBuf,
     /// That key alone, as PKCS#8 that [`Certificates::PASSWORD`] encrypts.
     pub alice_rsa_encrypted_key: PathBuf,
     /// Key and certificate of a client whom the nodes do not trust.
@@ -75,6 +77,7 @@ impl Certificates {
             alice_rsa: folder.join("alice-rsa.pem"),
             alice_rsa_certificate: folder.join("alice-rsa-certificate.pem"),
             alice_rsa_key: folder.join("alice-rsa-key.pem"),
+            alice_rsa_plain_key: folder.join("alice-rsa-plain-key.pem"),
             alice_rsa_encrypted_key: folder.join("alice-rsa-encrypted-key.pem"),
             stranger: folder.join("stranger.pem"),
         };
@@ -87,6 +90,7 @@ impl Certificates {
         write(&files.alice_rsa, &(rsa::PKCS8.to_owned() + &chain))?;
         write(&files.alice_rsa_certificate, &chain)?;
         write(&files.alice_rsa_key, rsa::PKCS1)?;
+        write(&files.alice_rsa_plain_key, rsa::PKCS8)?;
         write(&files.alice_rsa_encrypted_key, rsa::ENCRYPTED)?;
         write(&files.stranger, &other.sign("stranger", &[], 2099)?.with_key()?)?;
         Ok(files)
