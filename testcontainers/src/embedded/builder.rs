@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -13,6 +14,7 @@ use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
 use super::metrics::Receiver;
+use super::sasl::{Logins, Sasl};
 use super::state::{Settings, Shared, State};
 use super::{EmbeddedCluster, Transport, api};
 
@@ -137,6 +139,12 @@ impl Builder {
         self
     }
 
+    /// All listeners want SASL.
+    pub fn sasl(mut self, sasl: Sasl) -> Self {
+        self.settings.sasl = Some(Arc::new(sasl));
+        self
+    }
+
     /// The rack of a broker.
     pub fn rack(mut self, broker: i32, rack: impl Into<String>) -> Self {
         self.racks.insert(broker, rack.into());
@@ -187,6 +195,11 @@ impl Builder {
                 versions.remove(&(api as i16));
             }
         }
+        if self.settings.sasl.is_none() {
+            for api in [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate] {
+                versions.remove(&(api as i16));
+            }
+        }
         versions
     }
 
@@ -204,6 +217,8 @@ impl Builder {
             transactions: BTreeMap::new(),
             next_producer_id: 1000,
             next_connection: 0,
+            logins: BTreeMap::new(),
+            login_counts: Logins::default(),
             faults: Faults::default(),
             requests: VecDeque::new(),
             metrics: self.receives_metrics.then(Receiver::new),

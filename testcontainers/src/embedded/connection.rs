@@ -7,10 +7,11 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestHeader};
 use kafka_protocol::protocol::{Decodable, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Call, Outcome};
+use super::sasl::{Admission, Login};
 use super::state::Shared;
 
 /// Kafka's `socket.request.max.bytes`.
@@ -27,12 +28,13 @@ where
         state.next_connection
     };
     tracing::debug!(broker, connection = id, "connected");
-    let connection = Connection { shared, broker, id, stream: BufReader::new(stream) };
+    let connection = Connection { shared: Arc::clone(&shared), broker, id, stream: BufReader::new(stream) };
     tokio::select! {
         biased;
         () = ended.cancelled() => tracing::debug!(broker, connection = id, "cut"),
         result = connection.run() => tracing::debug!(broker, connection = id, ?result, "closed"),
     }
+    shared.lock().logins.remove(&id);
 }
 
 struct Connection<S> {
@@ -48,6 +50,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let frame = self.read().await?;
             match self.answer(frame).await {
                 Outcome::Reply(reply) => self.write(reply_length(&reply)?, &reply).await?,
+                Outcome::Last(reply) => {
+                    self.write(reply_length(&reply)?, &reply).await?;
+                    return self.stream.get_mut().shutdown().await;
+                }
                 Outcome::Misframed(length, reply) => self.write(length, &reply).await?,
                 Outcome::Truncated(reply) => return self.write_part(&reply).await,
                 Outcome::Nothing => {}
@@ -83,6 +89,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tracing::debug!(?api, version, "a version that is not served");
             return if api as i16 == ApiVersionsRequest::KEY { refuse_version(&frame, range) } else { Outcome::Close };
         }
+        if !self.is_admitted(api) {
+            return Outcome::Close;
+        }
         match RequestHeader::decode(&mut frame, api.request_header_version(version)) {
             Ok(header) => api::serve(Call::new(Arc::clone(&self.shared), self.broker, self.id, header, size), frame).await,
             Err(error) => {
@@ -90,6 +99,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Outcome::Close
             }
         }
+    }
+
+    /// Whether who asks has proved who it is, and lately enough.
+    fn is_admitted(&self, api: ApiKey) -> bool {
+        let mut state = self.shared.lock();
+        if state.settings.sasl.is_none() {
+            return true;
+        }
+        let admission = state.logins.entry(self.id).or_insert_with(Login::new).admits(api, Instant::now());
+        if admission == Admission::Expired {
+            state.login_counts.expired += 1;
+        }
+        if admission != Admission::Serve {
+            tracing::debug!(broker = self.broker, connection = self.id, ?api, ?admission, "not admitted");
+        }
+        admission == Admission::Serve
     }
 
     fn served(&self, api: ApiKey) -> Option<(i16, i16)> {

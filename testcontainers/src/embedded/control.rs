@@ -10,7 +10,7 @@ use super::log::batch::{BatchHeader, build};
 use super::log::records::{ScannedRecord, encode, scan};
 use super::log::{Log, StoredBatch, batch};
 use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
-use super::{EmbeddedCluster, Fault, FaultId, MetricsSubscription, PushedMetrics, TrackedRequest};
+use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedRequest};
 
 /// How a transaction that a test appends ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,11 @@ impl EmbeddedCluster {
     pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let state = self.shared().lock();
         state.partition(topic, partition).map(|partition| (partition.log.start(), partition.log.end()))
+    }
+
+    /// How often clients have proved who they are; see [`Builder::sasl`](super::Builder::sasl).
+    pub fn logins(&self) -> Logins {
+        self.shared().lock().login_counts
     }
 
     /// Deletes what lies below `offset`.

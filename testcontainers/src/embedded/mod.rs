@@ -7,7 +7,8 @@
 //! connection (one request at a time) ─▶ api/ (decode, fault rules, a file per API) ─▶ state (one lock)
 //!                                                                                       ├ log/     batches, producers
 //!                                                                                       ├ sessions fetch sessions
-//!                                                                                       └ group/   classic groups
+//!                                                                                       ├ group/   classic groups
+//!                                                                                       └ sasl/    who is let in
 //! ```
 //!
 //! It speaks through the crate kafka-protocol, never through the client's codec.
@@ -23,6 +24,7 @@ mod group;
 mod lie;
 mod log;
 mod metrics;
+mod sasl;
 mod sessions;
 mod state;
 mod timer;
@@ -52,6 +54,7 @@ pub use log::StoredBatch;
 pub use log::batch::BatchHeader;
 pub use log::records::ScannedRecord;
 pub use metrics::{MetricsSubscription, PushedMetrics};
+pub use sasl::{Logins, Sasl, SaslMechanism};
 pub use track::TrackedRequest;
 
 use state::Shared;

@@ -16,6 +16,7 @@ use super::clock::{Clock, Random};
 use super::fault::Faults;
 use super::group::Group;
 use super::metrics::Receiver;
+use super::sasl::{Login, Logins, Sasl};
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::TrackedRequest;
 use super::transaction::Transaction;
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) failure_detection: Duration,
     /// The finalized `transaction.version`: 2 is KIP-890 part 2.
     pub(crate) transaction_version: i16,
+    /// What clients must go through first.
+    pub(crate) sasl: Option<Arc<Sasl>>,
 }
 
 impl Default for Settings {
@@ -55,6 +58,7 @@ impl Default for Settings {
             max_offset_metadata: 4096,
             failure_detection: Duration::ZERO,
             transaction_version: 2,
+            sasl: None,
         }
     }
 }
@@ -86,6 +90,9 @@ pub(crate) struct State {
     pub(crate) transactions: BTreeMap<String, Transaction>,
     pub(crate) next_producer_id: i64,
     pub(crate) next_connection: u64,
+    /// How far connections are that have begun to prove who they are.
+    pub(crate) logins: BTreeMap<u64, Login>,
+    pub(crate) login_counts: Logins,
     pub(crate) faults: Faults,
     pub(crate) requests: VecDeque<TrackedRequest>,
     /// The receiver of clients' metrics, if brokers have one.

@@ -30,6 +30,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 mod txn_offset_commit;
 
@@ -46,8 +48,8 @@ use kafka_protocol::messages::{
     DescribeGroupsRequest, DescribeTopicPartitionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest,
     GetTelemetrySubscriptionsRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
     LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
-    TxnOffsetCommitRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest,
+    SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 use tokio::time::sleep;
@@ -125,6 +127,8 @@ apis!(
     OffsetForLeaderEpochRequest,
     ProduceRequest,
     PushTelemetryRequest,
+    SaslAuthenticateRequest,
+    SaslHandshakeRequest,
     SyncGroupRequest,
     TxnOffsetCommitRequest,
 );
@@ -140,6 +144,7 @@ pub(crate) struct Call {
     pub(crate) size: usize,
     hits: Vec<Hit>,
     close: AtomicBool,
+    is_last: AtomicBool,
 }
 
 /// How a request ended.
@@ -147,6 +152,8 @@ pub(crate) struct Call {
 pub(crate) enum Outcome {
     /// The reply, from the correlation id on.
     Reply(BytesMut),
+    /// The reply, then the end of the connection.
+    Last(BytesMut),
     /// The reply's first bytes, then the end of the connection.
     Truncated(BytesMut),
     /// The reply under another length.
@@ -160,7 +167,16 @@ pub(crate) enum Outcome {
 
 impl Call {
     pub(crate) fn new(shared: Arc<Shared>, broker: i32, connection: u64, header: RequestHeader, size: usize) -> Self {
-        Self { shared, broker, connection, header, size, hits: Vec::new(), close: AtomicBool::new(false) }
+        Self {
+            shared,
+            broker,
+            connection,
+            header,
+            size,
+            hits: Vec::new(),
+            close: AtomicBool::new(false),
+            is_last: AtomicBool::new(false),
+        }
     }
 
     fn version(&self) -> i16 {
@@ -178,6 +194,11 @@ impl Call {
     /// Ends the connection after this request, as a broker does that cannot answer an error.
     fn close_connection(&self) {
         self.close.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the connection after the reply to this request.
+    fn close_after_reply(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
     }
 
     /// The error that a rule wants answered for a partition.
@@ -313,7 +334,10 @@ async fn run<A: Api>(mut call: Call, mut body: Bytes) -> Outcome {
     }
     let Some(response) = response else { return Outcome::Nothing };
     match encode(&call.header, &response) {
-        Ok(reply) => call.bend(reply),
+        Ok(reply) => match call.bend(reply) {
+            Outcome::Reply(reply) if call.is_last.load(Ordering::Relaxed) => Outcome::Last(reply),
+            bent => bent,
+        },
         Err(error) => {
             tracing::error!(?api, version = call.version(), %error, "reply cannot be encoded");
             Outcome::Close
