@@ -108,8 +108,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return true;
         }
         let admission = state.logins.entry(self.id).or_insert_with(Login::new).admits(api, Instant::now());
-        if admission == Admission::Expired {
-            state.login_counts.expired += 1;
+        match admission {
+            Admission::Serve => {}
+            Admission::Close => state.login_counts.out_of_turn += 1,
+            Admission::Expired => state.login_counts.expired += 1,
         }
         if admission != Admission::Serve {
             tracing::debug!(broker = self.broker, connection = self.id, ?api, ?admission, "not admitted");

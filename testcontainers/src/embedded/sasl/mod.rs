@@ -112,6 +112,8 @@ pub struct Logins {
     pub refused: u64,
     /// Connections ended because their session had.
     pub expired: u64,
+    /// Connections ended because they asked for something before or within a proof.
+    pub out_of_turn: u64,
 }
 
 /// How far one connection is.
