@@ -115,6 +115,13 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_lifetime_that_a_broker_can_say_does_no_harm() {
+        let longest = Duration::from_millis(i64::MAX.unsigned_abs());
+        let renewal = Renewal::after(Some(longest), Instant::now());
+        assert!(renewal.due().is_some() && !renewal.is_parking(Instant::now()));
+    }
+
+    #[test]
     fn preparing_is_tried_again_while_there_is_time() {
         let now = Instant::now();
         let session = |seconds| Session { parks: now, ends: now + Duration::from_secs(seconds) };

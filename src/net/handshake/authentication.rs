@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use zeroize::Zeroize;
 
+use super::super::sasl::shown;
 use super::expect_id;
 use crate::config::{SaslError, SaslSession};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -124,6 +125,7 @@ impl Authentication {
         let name = &self.mechanism;
         let message = match code {
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
+                let offered: Vec<String> = offered.iter().take(16).map(|name| shown(name, 40)).collect();
                 let offered = offered.join(", ");
                 format!("the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those")
             }
@@ -137,7 +139,8 @@ impl Authentication {
 
     /// The broker does not believe it.
     fn refused(&self, code: ErrorCode, message: Option<&str>) -> Error {
-        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({message})")).unwrap_or_default();
+        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({})", shown(message, 300)));
+        let said = said.unwrap_or_default();
         let advice = self.session.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
         let message = format!("the broker refused the credentials of {}{said}{advice}", self.mechanism);
         Error::new(ErrorKind::Authentication, message).with_code(code)
@@ -159,6 +162,32 @@ pub(in crate::net) fn as_error(mechanism: &str, error: SaslError) -> Error {
         Err(error) => {
             let source: std::sync::Arc<dyn std::error::Error + Send + Sync> = std::sync::Arc::from(error);
             Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}")).with_source(source)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl SaslSession for Silent {
+        fn respond(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn what_a_hostile_broker_says_is_shown_within_bounds_and_on_one_line() {
+        let authentication = Authentication::new("PLAIN", Box::new(Silent), "me");
+        let long = format!("no\n\u{1b}[2J{}", "x".repeat(100_000));
+        let refused = authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some(&long)).to_string();
+        let offered = authentication.not_offered(ErrorCode::UNSUPPORTED_SASL_MECHANISM, &[long.as_str(); 1000]).to_string();
+        for said in [refused, offered] {
+            assert!(said.len() < 1000 && !said.contains(char::is_control), "{} bytes", said.len());
+            assert!(said.contains("no[2Jxxx"), "{said}");
         }
     }
 }

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use self::assertion::assertion;
 use super::connector::{Connector, Io, TcpConnector};
+use super::sasl::shown;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
@@ -254,7 +255,6 @@ impl Oidc {
     /// The endpoint's own words (RFC 6749, section 5.2), as far as they can be shown.
     fn said(&self, body: &Value) -> String {
         let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("");
-        let shown = |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
         let (error, description) = (shown(word("error"), 80), word("error_description"));
         let is_secret = match &self.config.grant {
             Grant::ClientSecret { secret, .. } => description.contains(secret.expose()),

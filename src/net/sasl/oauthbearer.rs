@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::wrong;
+use super::{shown, wrong};
 use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Token, TokenSource};
 use crate::ids::Timestamp;
 
@@ -87,7 +87,7 @@ impl SaslSession for Session {
             State::Waiting if challenge.is_empty() => Ok(None),
             State::Waiting => {
                 // A JSON object with a status; shown as it is, within bounds.
-                let why = String::from_utf8_lossy(challenge).chars().filter(|c| !c.is_control()).take(200).collect();
+                let why = shown(&String::from_utf8_lossy(challenge), 200);
                 self.state = State::Refused(why);
                 Ok(Some(vec![1]))
             }

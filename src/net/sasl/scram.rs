@@ -20,7 +20,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::wrong;
+use super::{shown, wrong};
 use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, ScramHash};
 
 /// Fewer are too easy to try out (RFC 7677 and Kafka's own least).
@@ -105,7 +105,7 @@ impl Session {
     /// Answers the broker's first message by the proof.
     fn prove(&self, server_first: &str) -> Result<(Vec<u8>, Vec<u8>), SaslError> {
         if let Some(error) = attribute(server_first, "e") {
-            return Err(wrong(format!("the broker says {error}")));
+            return Err(wrong(format!("the broker says {}", shown(error, 200))));
         }
         let mut parts = server_first.split(',');
         let mut part = |name: &str| {
@@ -160,7 +160,7 @@ impl SaslSession for Session {
             }
             State::Signature(expected) => {
                 if let Some(error) = attribute(text, "e") {
-                    return Err(wrong(format!("the broker says {error}")));
+                    return Err(wrong(format!("the broker says {}", shown(error, 200))));
                 }
                 let signature = attribute(text, "v").and_then(|signature| BASE64.decode(signature).ok());
                 if signature.as_deref() != Some(&*expected) {
