@@ -2,6 +2,8 @@
 
 mod connection;
 mod connector;
+#[cfg(any(feature = "oidc", feature = "tls"))]
+mod files;
 mod handshake;
 mod incoming;
 mod inflight;

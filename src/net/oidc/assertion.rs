@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::super::files::read;
 use crate::config::{ASSERTION_FILE, Assertion, AssertionKey, AssertionSigner, TlsConfig};
 use crate::error::{Error, Result};
 use crate::ids::Timestamp;
@@ -104,11 +105,6 @@ fn id() -> Result<String> {
     let hex = format!("{bits:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
     Ok(parts.join("-"))
-}
-
-fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let bytes = std::fs::read(file);
-    bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))
 }
 
 #[cfg(feature = "tls")]

@@ -1,13 +1,12 @@
 //! Certificates and private keys out of files and texts.
 
 use std::fmt;
-use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use zeroize::Zeroizing;
 
+use super::super::files::read;
 use super::encrypted::decrypted;
 #[cfg(feature = "pkcs12")]
 use super::pkcs12;
@@ -107,11 +106,6 @@ fn no_stores(property: &str) -> Error {
     Error::config(format!(
         "{property}: the file is a store of PKCS#12, but this program was built without kavka's feature pkcs12; {CONVERT}"
     ))
-}
-
-fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let bytes = std::fs::read(file);
-    bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))
 }
 
 fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
