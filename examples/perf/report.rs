@@ -52,7 +52,14 @@ pub(crate) struct Report {
     errors: u64,
     first_error: Option<Stop>,
     latencies: Option<Histogram>,
-    handler: Option<Histogram>,
+    handled: Option<Handled>,
+}
+
+/// How long records took to a handler.
+#[derive(Debug)]
+struct Handled {
+    latencies: Histogram,
+    /// Other records, sent to find out that it reads.
     probes: u64,
 }
 
@@ -65,28 +72,17 @@ impl Report {
             errors: tally.errors,
             first_error: tally.first_error,
             latencies: Some(tally.latencies),
-            handler: None,
-            probes: 0,
+            handled: None,
         }
     }
 
     pub(crate) fn consumed(records: u64, bytes: u64, elapsed: Duration) -> Self {
-        Self {
-            records,
-            bytes,
-            seconds: elapsed.as_secs_f64(),
-            errors: 0,
-            first_error: None,
-            latencies: None,
-            handler: None,
-            probes: 0,
-        }
+        Self { records, bytes, seconds: elapsed.as_secs_f64(), errors: 0, first_error: None, latencies: None, handled: None }
     }
 
     /// Adds how long records took to a handler, and how many others were sent to find out that it reads.
     pub(crate) fn handled(mut self, latencies: Histogram, probes: u64) -> Self {
-        self.handler = Some(latencies);
-        self.probes = probes;
+        self.handled = Some(Handled { latencies, probes });
         self
     }
 
@@ -94,11 +90,11 @@ impl Report {
     pub(crate) fn json(&self, options: &Options) -> Value {
         let per_second = |count: f64| if self.seconds > 0.0 { count / self.seconds } else { 0.0 };
         let milliseconds = |share| self.latencies.as_ref().and_then(|latencies| latencies.quantile(share)).map(as_milliseconds);
-        let handler = self.handler.as_ref().map(|latencies| {
+        let handler = self.handled.as_ref().map(|Handled { latencies, probes }| {
             let milliseconds = |share| latencies.quantile(share).map(as_milliseconds);
             json!({
                 "records": latencies.count,
-                "probes": self.probes,
+                "probes": probes,
                 "p50_ms": milliseconds(0.5),
                 "p95_ms": milliseconds(0.95),
                 "p99_ms": milliseconds(0.99),
