@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use kavka::mq::{Config, Message, Mq};
@@ -26,7 +26,8 @@ const AT_MOST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Handled {
     run: u64,
-    started: Instant,
+    /// When every partition was handled: before that nothing is due.
+    started: OnceLock<Instant>,
     seen: Mutex<Seen>,
     mq: Mq,
     probes: AtomicU64,
@@ -49,7 +50,7 @@ impl Handled {
         config.consumer.group_id = Some(format!("perf-{run}"));
         let mq = Mq::new(config).map_err(failure)?;
         let handled =
-            Arc::new(Self { run, started: Instant::now(), seen: Mutex::default(), mq: mq.clone(), probes: AtomicU64::new(0) });
+            Arc::new(Self { run, started: OnceLock::new(), seen: Mutex::default(), mq: mq.clone(), probes: AtomicU64::new(0) });
         let notes = Arc::clone(&handled);
         let handler = move |message: Message| {
             notes.note(&message);
@@ -80,9 +81,9 @@ impl Handled {
         stamped
     }
 
-    /// When this began: what `since` counts from.
+    /// What `since` counts from: the first call.
     pub(crate) fn started(&self) -> Instant {
-        self.started
+        *self.started.get_or_init(Instant::now)
     }
 
     /// Waits for so many records, and tells how long each took.
@@ -105,7 +106,6 @@ impl Handled {
     }
 
     fn note(&self, message: &Message) {
-        let now = nanos(self.started);
         let number = |at: usize| {
             let bytes = message.value.as_deref()?.get(at..)?.first_chunk::<8>()?;
             Some(u64::from_be_bytes(*bytes))
@@ -113,7 +113,10 @@ impl Handled {
         match (number(0), number(8)) {
             (Some(run), _) if run != self.run => {}
             (Some(_), Some(PROBE)) => self.seen().probed.extend(message.partition),
-            (Some(_), Some(since)) => self.seen().latencies.record(now.saturating_sub(since), 1),
+            (Some(_), Some(since)) => {
+                let now = nanos(self.started());
+                self.seen().latencies.record(now.saturating_sub(since), 1);
+            }
             _ => {}
         }
     }
