@@ -1,28 +1,28 @@
 //! The ways from the receiving task to the handlers: for each handler as many as it handles partitions at once, each with a worker.
 //!
-//! A partition always takes the same lane, which keeps its order. A lane that is full pauses the partitions that want more of it: what
-//! has been received of them by then waits in `waiting`, at most one message each, until half of the lane is free: pausing costs more
-//! than a message.
+//! A partition always takes the same lane, which keeps its order. What does not fit into a lane waits in `waiting`, until half of the
+//! lane is free. A quick handler is waited for; where that takes long, the partitions that want more of its lane are paused, so that
+//! others go on: then nothing of them is fetched, which would keep a quick handler waiting in turn.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::handler::Registered;
+use super::progress::Part;
 use super::{Shared, lock, task};
-use crate::ids::{Offset, TopicPartition};
-use crate::mq::message::Message;
+use crate::consumer::ConsumerRecord;
+use crate::ids::TopicPartition;
 use crate::runtime::Runtime;
 
-/// A message on its way to its handler.
+/// Messages of one partition on their way to their handler; never none.
 pub(super) struct Work {
     pub(super) partition: TopicPartition,
+    pub(super) part: Arc<Part>,
     pub(super) generation: u64,
-    pub(super) next: Offset,
-    pub(super) message: Message,
+    pub(super) records: Vec<ConsumerRecord>,
 }
 
 pub(super) struct Lanes {
@@ -33,8 +33,15 @@ pub(super) struct Lanes {
 
 struct Lane {
     to_worker: mpsc::Sender<Work>,
+    load: Arc<Load>,
     waiting: VecDeque<Work>,
     paused: BTreeSet<TopicPartition>,
+}
+
+/// How many messages are on a lane, and how many may be.
+pub(super) struct Load {
+    messages: AtomicUsize,
+    most: usize,
 }
 
 impl Lanes {
@@ -47,19 +54,33 @@ impl Lanes {
         let number = lane_of(&work.partition, parallel);
         let Self { shared, workers, lanes } = self;
         let lane = lanes.entry((registered.id, number)).or_insert_with(|| {
-            let room = (shared.config.consumer.max_poll_records / parallel).max(1);
-            let (to_worker, from_task) = mpsc::channel(room);
-            workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), from_task));
-            Lane { to_worker, waiting: VecDeque::new(), paused: BTreeSet::new() }
+            let load = Arc::new(Load::new((shared.config.consumer.max_poll_records / parallel).max(1)));
+            // At most as many parts as messages.
+            let (to_worker, from_task) = mpsc::channel(load.most);
+            workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), from_task, Arc::clone(&load)));
+            Lane { to_worker, load, waiting: VecDeque::new(), paused: BTreeSet::new() }
         });
-        let refused = if lane.waiting.is_empty() { lane.to_worker.try_send(work).err() } else { Some(TrySendError::Full(work)) };
-        if let Some(TrySendError::Full(work)) = refused {
+        let left = if lane.waiting.is_empty() { lane.take(work) } else { Some(work) };
+        if let Some(work) = left {
             // It is told before the lane is looked at again, so that whoever makes room from here on rings.
             shared.is_full.store(true, Ordering::SeqCst);
-            // If the partition goes away in this moment, there is nothing to pause.
-            let _ = shared.handle.pause([&work.partition]);
-            lane.paused.insert(work.partition.clone());
+            if !lane.paused.is_empty() {
+                lane.pause(&work.partition, shared);
+            }
             lane.waiting.push_back(work);
+        }
+    }
+
+    /// Whether a lane is full whose partitions are not paused.
+    pub(super) fn is_patient(&self) -> bool {
+        self.is_full() && self.lanes.values().any(|lane| !lane.waiting.is_empty() && lane.paused.is_empty())
+    }
+
+    /// Pauses the partitions whose messages wait.
+    pub(super) fn pause(&mut self) {
+        for lane in self.lanes.values_mut() {
+            let partitions: BTreeSet<_> = lane.waiting.iter().map(|work| work.partition.clone()).collect();
+            partitions.iter().for_each(|partition| lane.pause(partition, &self.shared));
         }
     }
 
@@ -67,17 +88,14 @@ impl Lanes {
     pub(super) fn flush(&mut self) {
         let mut is_full = false;
         for lane in self.lanes.values_mut() {
-            if !lane.is_half_free() {
+            if !lane.load.is_half_free() && !lane.to_worker.is_closed() {
                 is_full |= !lane.waiting.is_empty();
                 continue;
             }
             while let Some(work) = lane.waiting.pop_front() {
-                match lane.to_worker.try_send(work) {
-                    Ok(()) | Err(TrySendError::Closed(_)) => {}
-                    Err(TrySendError::Full(work)) => {
-                        lane.waiting.push_front(work);
-                        break;
-                    }
+                if let Some(left) = lane.take(work) {
+                    lane.waiting.push_front(left);
+                    break;
                 }
             }
             is_full |= !lane.waiting.is_empty();
@@ -110,9 +128,50 @@ impl Lanes {
 }
 
 impl Lane {
-    fn is_half_free(&self) -> bool {
-        let taken = self.to_worker.max_capacity() - self.to_worker.capacity();
-        self.to_worker.is_closed() || taken <= self.to_worker.max_capacity() / 2
+    fn pause(&mut self, partition: &TopicPartition, shared: &Shared) {
+        // If the partition goes away in this moment, there is nothing to pause.
+        let _ = shared.handle.pause([partition]);
+        self.paused.insert(partition.clone());
+    }
+
+    /// Hands messages to the worker as far as there is room; returns the others.
+    fn take(&self, mut work: Work) -> Option<Work> {
+        if self.to_worker.is_closed() {
+            // The handler has gone, and with it whoever wanted the messages.
+            return None;
+        }
+        let room = self.load.room().min(work.records.len());
+        if room == 0 {
+            return Some(work);
+        }
+        let left = work.records.split_off(room);
+        let left = (!left.is_empty()).then(|| Work {
+            partition: work.partition.clone(),
+            part: Arc::clone(&work.part),
+            records: left,
+            ..work
+        });
+        self.load.messages.fetch_add(room, Ordering::SeqCst);
+        self.to_worker.try_send(work).map_or(None, |()| left)
+    }
+}
+
+impl Load {
+    fn new(most: usize) -> Self {
+        Self { messages: AtomicUsize::new(0), most }
+    }
+
+    fn room(&self) -> usize {
+        self.most.saturating_sub(self.messages.load(Ordering::SeqCst))
+    }
+
+    /// A message leaves the lane.
+    pub(super) fn leave(&self) {
+        self.messages.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_half_free(&self) -> bool {
+        self.messages.load(Ordering::SeqCst) <= self.most / 2
     }
 }
 

@@ -284,7 +284,7 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if it is not assigned; TIMEOUT; CONSUMER_CLOSED.
     pub async fn current_offset(&self, partition: &TopicPartition) -> Result<Offset> {
-        let done = self.shared().progress().standings().find(|(known, _)| *known == partition).and_then(|(_, at)| at.done);
+        let done = self.shared().progress().done(partition);
         match done {
             Some(done) => Ok(done),
             None => self.shared().handle.position(partition).await.map_err(unassigned),
@@ -462,7 +462,7 @@ impl Shared {
         let ends = self.handle.end_offsets(partitions).await?;
         let mut lag = BTreeMap::new();
         for (partition, end) in ends {
-            let done = self.progress().standings().find(|(known, _)| **known == partition).and_then(|(_, at)| at.done);
+            let done = self.progress().done(&partition);
             let at = match done {
                 Some(done) => done,
                 None => self.handle.position(&partition).await?,

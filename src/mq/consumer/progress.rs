@@ -9,17 +9,23 @@
 //! was sought, is dropped.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::lock;
 use crate::ids::{Offset, TopicPartition};
 
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    parts: BTreeMap<TopicPartition, Part>,
+    parts: BTreeMap<TopicPartition, Arc<Part>>,
     generations: u64,
 }
 
+/// One partition, from when it came until it has gone; shared with what is handed over of it.
+#[derive(Debug, Default)]
+pub(super) struct Part(Mutex<State>);
+
 #[derive(Clone, Copy, Debug, Default)]
-struct Part {
+struct State {
     generation: u64,
     /// What was received before this generation does not count any more.
     since: u64,
@@ -39,78 +45,99 @@ pub(super) struct Standing {
 impl Progress {
     /// A partition has come.
     pub(super) fn assigned(&mut self, partition: &TopicPartition) {
+        self.gone(partition);
         self.generations += 1;
-        self.parts.insert(partition.clone(), Part { generation: self.generations, since: self.generations, ..Part::default() });
+        let state = State { generation: self.generations, since: self.generations, ..State::default() };
+        self.parts.insert(partition.clone(), Arc::new(Part(Mutex::new(state))));
     }
 
     /// A partition has gone.
     pub(super) fn gone(&mut self, partition: &TopicPartition) {
+        self.going(partition);
         self.parts.remove(partition);
     }
 
     /// What waits of a partition is not to be begun, as it goes.
     pub(super) fn going(&mut self, partition: &TopicPartition) {
         self.generations += 1;
-        if let Some(part) = self.parts.get_mut(partition) {
-            part.generation = self.generations;
+        if let Some(part) = self.parts.get(partition) {
+            part.state().generation = self.generations;
         }
     }
 
     /// A partition goes on elsewhere.
     pub(super) fn sought(&mut self, partition: &TopicPartition) {
         self.going(partition);
-        if let Some(part) = self.parts.get_mut(partition) {
-            (part.since, part.done, part.committed) = (part.generation, None, None);
+        if let Some(part) = self.parts.get(partition) {
+            let mut state = part.state();
+            (state.since, state.done, state.committed) = (state.generation, None, None);
         }
     }
 
-    /// The generation of a partition, if it is assigned.
-    pub(super) fn generation(&self, partition: &TopicPartition) -> Option<u64> {
-        self.parts.get(partition).map(|part| part.generation)
-    }
-
-    /// Begins a message; `false` if it is of an older generation.
-    pub(super) fn begin(&mut self, partition: &TopicPartition, generation: u64) -> bool {
-        match self.parts.get_mut(partition).filter(|part| part.generation == generation) {
-            Some(part) => {
-                part.is_in_hand = true;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Ends a message, after which `next` is to be handled if it is done. What is done while a partition goes counts, what is done after a seek does not.
-    pub(super) fn end(&mut self, partition: &TopicPartition, generation: u64, next: Option<Offset>) {
-        if let Some(part) = self.parts.get_mut(partition) {
-            part.is_in_hand = false;
-            if next.is_some() && generation >= part.since {
-                part.done = next;
-            }
-        }
+    /// A partition and its generation, if it is assigned.
+    pub(super) fn part(&self, partition: &TopicPartition) -> Option<(Arc<Part>, u64)> {
+        let part = self.parts.get(partition)?;
+        Some((Arc::clone(part), part.state().generation))
     }
 
     pub(super) fn is_in_hand(&self, partition: &TopicPartition) -> bool {
-        self.parts.get(partition).is_some_and(|part| part.is_in_hand)
+        self.parts.get(partition).is_some_and(|part| part.state().is_in_hand)
     }
 
     /// What is done and not committed, of these partitions or of all.
     pub(super) fn to_commit(&self, only: Option<&[TopicPartition]>) -> Vec<(TopicPartition, Offset)> {
         let wanted = |partition: &TopicPartition| only.is_none_or(|only| only.contains(partition));
-        let open = self.parts.iter().filter(|(partition, part)| wanted(partition) && part.done != part.committed);
-        open.filter_map(|(partition, part)| Some((partition.clone(), part.done?))).collect()
+        let open = self.standings().filter(|(partition, at)| wanted(partition) && at.done != at.committed);
+        open.filter_map(|(partition, at)| Some((partition.clone(), at.done?))).collect()
     }
 
     pub(super) fn committed(&mut self, offsets: &[(TopicPartition, Offset)]) {
         for (partition, offset) in offsets {
-            if let Some(part) = self.parts.get_mut(partition) {
-                part.committed = Some(*offset);
+            if let Some(part) = self.parts.get(partition) {
+                part.state().committed = Some(*offset);
             }
         }
     }
 
+    /// How far the handlers of a partition have come.
+    pub(super) fn done(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.parts.get(partition)?.state().done
+    }
+
     pub(super) fn standings(&self) -> impl Iterator<Item = (&TopicPartition, Standing)> {
-        self.parts.iter().map(|(partition, part)| (partition, Standing { done: part.done, committed: part.committed }))
+        self.parts.iter().map(|(partition, part)| {
+            let State { done, committed, .. } = *part.state();
+            (partition, Standing { done, committed })
+        })
+    }
+}
+
+impl Part {
+    /// Begins a message; `false` if it is of an older generation.
+    pub(super) fn begin(&self, generation: u64) -> bool {
+        let mut state = self.state();
+        let is_current = state.generation == generation;
+        state.is_in_hand |= is_current;
+        is_current
+    }
+
+    /// Ends a message, after which `next` is to be handled if it is done. What is done while a partition goes counts, what is done after a
+    /// seek does not. Returns whether the partition goes or was sought meanwhile, for which somebody may wait.
+    pub(super) fn end(&self, generation: u64, next: Option<Offset>) -> bool {
+        let mut state = self.state();
+        state.is_in_hand = false;
+        if next.is_some() && generation >= state.since {
+            state.done = next;
+        }
+        state.generation != generation
+    }
+
+    pub(super) fn is_current(&self, generation: u64) -> bool {
+        self.state().generation == generation
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
     }
 }
 
@@ -126,10 +153,10 @@ mod tests {
     fn only_what_is_done_is_committed_and_once() {
         let mut progress = Progress::default();
         progress.assigned(&tp());
-        let generation = progress.generation(&tp()).unwrap();
-        assert!(progress.begin(&tp(), generation));
+        let (part, generation) = progress.part(&tp()).unwrap();
+        assert!(part.begin(generation));
         assert_eq!(progress.to_commit(None), []);
-        progress.end(&tp(), generation, Some(Offset(8)));
+        part.end(generation, Some(Offset(8)));
         let offsets = progress.to_commit(None);
         assert_eq!(offsets, [(tp(), Offset(8))]);
         assert_eq!(progress.to_commit(Some(&[])), []);
@@ -141,23 +168,23 @@ mod tests {
     fn what_waited_through_a_rebalance_or_a_seek_is_not_begun() {
         let mut progress = Progress::default();
         progress.assigned(&tp());
-        let old = progress.generation(&tp()).unwrap();
+        let (part, old) = progress.part(&tp()).unwrap();
         progress.sought(&tp());
-        assert!(!progress.begin(&tp(), old));
+        assert!(!part.begin(old));
         progress.gone(&tp());
-        assert_eq!(progress.generation(&tp()), None);
+        assert!(progress.part(&tp()).is_none());
         progress.assigned(&tp());
-        assert!(!progress.begin(&tp(), old));
+        assert!(!part.begin(old));
     }
 
     #[test]
     fn what_is_in_hand_while_its_partition_is_sought_does_not_count() {
         let mut progress = Progress::default();
         progress.assigned(&tp());
-        let generation = progress.generation(&tp()).unwrap();
-        progress.begin(&tp(), generation);
+        let (part, generation) = progress.part(&tp()).unwrap();
+        part.begin(generation);
         progress.sought(&tp());
-        progress.end(&tp(), generation, Some(Offset(3)));
+        part.end(generation, Some(Offset(3)));
         assert_eq!(progress.to_commit(None), []);
     }
 
@@ -165,12 +192,12 @@ mod tests {
     fn what_is_in_hand_while_its_partition_goes_still_counts() {
         let mut progress = Progress::default();
         progress.assigned(&tp());
-        let generation = progress.generation(&tp()).unwrap();
-        progress.begin(&tp(), generation);
+        let (part, generation) = progress.part(&tp()).unwrap();
+        part.begin(generation);
         progress.going(&tp());
         assert!(progress.is_in_hand(&tp()));
-        progress.end(&tp(), generation, Some(Offset(3)));
+        part.end(generation, Some(Offset(3)));
         assert_eq!(progress.to_commit(Some(&[tp()])), [(tp(), Offset(3))]);
-        assert!(!progress.begin(&tp(), generation), "but nothing after it");
+        assert!(!part.begin(generation), "but nothing after it");
     }
 }

@@ -94,14 +94,17 @@ async fn without_automatic_commits_the_service_commits() {
 #[tokio::test(start_paused = true)]
 async fn several_handlers_work_at_once_and_a_topic_has_one() {
     let embedded = brokers(1).await;
-    append(&embedded, "t", 0, 0..1);
-    append(&embedded, "u", 0, 0..5);
-    let mq = mq(&embedded);
+    append_batch(&embedded, "t", 0, 0..40);
+    let mut config = config(&embedded);
+    config.consumer.max_poll_records = 2;
+    let mq = Mq::new(config).unwrap();
     let consumer = mq.consumer().unwrap();
-    // The handler of t never comes to an end.
+    // The handler of t never comes to an end, with more to come than fits in its lane.
     consumer.subscribe(["t"], |_: Message| std::future::pending::<()>()).unwrap();
     let seen = Seen::default();
     consumer.subscribe(["u"], noting(&seen)).unwrap();
+    tokio::time::sleep(SECOND).await;
+    append_batch(&embedded, "u", 0, 0..5);
     seen.wait_for(5).await;
     let error = consumer.subscribe(["u"], noting(&seen)).unwrap_err();
     assert_eq!(error.code(), Code::InvalidConfig);
@@ -273,10 +276,11 @@ async fn a_handler_that_takes_too_long_has_failed() {
 async fn a_slow_handler_is_not_flooded_and_misses_nothing() {
     let embedded = brokers(1).await;
     for partition in 0..3 {
-        append(&embedded, "t", partition, 0..40);
+        append(&embedded, "t", partition, 0..20);
+        append_batch(&embedded, "t", partition, 20..40);
     }
     let mut config = config(&embedded);
-    config.consumer.max_poll_records = 2;
+    config.consumer.max_poll_records = 3;
     let mq = Mq::new(config).unwrap();
     let seen = Seen::default();
     let noted = seen.clone();
@@ -438,6 +442,59 @@ async fn seeking_and_pausing_move_only_their_partition() {
     ]
     .map(|error| error.code());
     assert_eq!(codes, [Code::InvalidPartition, Code::InvalidPartition, Code::InvalidPartition, Code::InvalidOffset]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_drops_what_waits_of_the_batch_in_hand() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, "t", 0, 0..50);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    let handler = {
+        let (seen, own) = (seen.clone(), mq.clone());
+        move |message: Message| {
+            seen.add(&message);
+            if message.text() == Some("5") {
+                own.consumer().unwrap().seek(&tp(0), 47).unwrap();
+            }
+            std::future::ready(())
+        }
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    seen.wait_for(9).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(seen.of(0), [0, 1, 2, 3, 4, 5, 47, 48, 49]);
+    assert_eq!(committed(&consumer, 0).await, Some(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_damage_is_handled_and_nothing_behind_it() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, "t", 0, 0..4);
+    append_batch(&embedded, "t", 0, 4..8);
+    let mut damaged = embedded.log("t", 0)[1].bytes.to_vec();
+    *damaged.last_mut().unwrap() ^= 0xff;
+    damaged[..8].copy_from_slice(&8_i64.to_be_bytes());
+    embedded.append_raw("t", 0, &damaged);
+    append_batch(&embedded, "t", 0, 12..16);
+    let mq = mq(&embedded);
+    let (seen, told): (_, Arc<Mutex<Vec<Error>>>) = (Seen::default(), Arc::default());
+    let (noted, noted_errors) = (seen.clone(), Arc::clone(&told));
+    let handler = crate::mq::callback(move |message: Option<Message>, _, error| {
+        message.iter().for_each(|message| noted.add(message));
+        noted_errors.lock().unwrap().extend(error);
+        true
+    });
+    mq.consumer().unwrap().subscribe(["t"], handler).unwrap();
+    until(|| !told.lock().unwrap().is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(seen.of(0), numbers(0..8));
+    assert_eq!(committed(&mq.consumer().unwrap(), 0).await, Some(8));
+    assert_eq!(told.lock().unwrap().len(), 1);
+    mq.consumer().unwrap().seek(&tp(0), 12).unwrap();
+    seen.wait_for(12).await;
+    assert_eq!(seen.of(0)[8..], numbers(12..16));
 }
 
 #[tokio::test(start_paused = true)]

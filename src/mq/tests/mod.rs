@@ -59,6 +59,13 @@ fn append(embedded: &EmbeddedCluster, topic: &str, partition: i32, values: std::
     }
 }
 
+/// Appends records with the values `from` up to `to`, in one batch.
+fn append_batch(embedded: &EmbeddedCluster, topic: &str, partition: i32, values: std::ops::Range<u32>) {
+    let values: Vec<_> = values.map(|value| value.to_string()).collect();
+    let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
+    embedded.append(topic, partition, &records).unwrap();
+}
+
 /// The values of a partition, in order.
 fn log(embedded: &EmbeddedCluster, topic: &str, partition: i32) -> Vec<String> {
     let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap_or_default().to_vec()).unwrap();
