@@ -125,11 +125,9 @@ impl Slot {
     ) -> Result<Appended, Refused> {
         let mut open = self.lock();
         let (index, timestamp) = self.push(&mut open, feed, record, is_unkeyed, spare)?;
-        if feed.is_large(record) {
-            self.hurry(&mut open, feed);
-        }
-        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome));
-        Ok(Appended { outcome: outcome.ok_or(Refused::NoRoom(0))?, index, timestamp })
+        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome)).ok_or(Refused::NoRoom(0))?;
+        self.tell_of(&mut open, feed, index == 0, feed.is_large(record));
+        Ok(Appended { outcome, index, timestamp })
     }
 
     /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
@@ -158,9 +156,7 @@ impl Slot {
             has_large |= feed.is_large(record);
         }
         let outcome = Arc::clone(&batch.outcome);
-        if has_large {
-            self.hurry(&mut open, feed);
-        }
+        self.tell_of(&mut open, feed, index == 0, has_large);
         Ok((Appended { outcome, index, timestamp }, count))
     }
 
@@ -172,19 +168,35 @@ impl Slot {
         Some(taken.close())
     }
 
-    /// Has the open batch sent as soon as that is possible.
-    #[cold]
-    fn hurry(&self, open: &mut Open, feed: &Feed) {
-        if let Some(batch) = &mut open.batch
-            && !std::mem::replace(&mut batch.is_hurried, true)
-        {
+    /// Tells the sender task of an open batch that is new, full, or has a large record and so is to be sent as soon as that is possible.
+    #[inline]
+    fn tell_of(&self, open: &mut Open, feed: &Feed, is_new: bool, has_large: bool) {
+        let Some(batch) = &mut open.batch else { return };
+        let is_full = batch.is_full(feed.batch_size);
+        if is_new {
+            let event = Event::Opened { partition: self.index, batch: batch.id, at: batch.opened };
+            // What follows at once wakes the task for both.
+            feed.inbox.push_and_tell(event, || !is_full && !has_large && self.is_next(feed));
+        }
+        if is_full {
+            self.close(open, feed);
+        } else if has_large && !std::mem::replace(&mut batch.is_hurried, true) {
             feed.inbox.push(Event::Hurried { partition: self.index, batch: batch.id });
         }
     }
 
-    /// Tells the sender task of a batch; wakes it unless the batch has to wait for others, whose end will.
-    fn tell(&self, feed: &Feed, event: Event) {
-        feed.inbox.push_and_tell(event, || self.queued() <= feed.backlog);
+    /// Takes the open batch, and hands it on.
+    fn close(&self, open: &mut Open, feed: &Feed) {
+        if let Some(full) = open.batch.take() {
+            open.last_len = full.records.len();
+            let event = Event::Closed { partition: self.index, batch: Box::new(full.close()) };
+            feed.inbox.push_and_tell(event, || self.is_next(feed));
+        }
+    }
+
+    /// Whether the sender task has to hear of a new or full batch now: not if the batch has to wait for others, whose end will wake the task.
+    fn is_next(&self, feed: &Feed) -> bool {
+        self.queued() <= feed.backlog
     }
 
     /// How many batches have no verdict yet.
@@ -244,10 +256,7 @@ impl Slot {
             if needed <= feed.batch_size {
                 return batch.grow(feed, needed, spare);
             }
-            if let Some(full) = open.batch.take() {
-                open.last_len = full.records.len();
-                self.tell(feed, Event::Closed { partition: self.index, batch: Box::new(full.close()) });
-            }
+            self.close(open, feed);
         }
         if is_unkeyed && open.unkeyed >= feed.batch_size {
             return Err(Refused::MoveOn(std::mem::take(&mut open.unkeyed)));
@@ -272,7 +281,6 @@ impl Slot {
         let opened = runtime::now();
         open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
-        self.tell(feed, Event::Opened { partition: self.index, batch: id, at: opened });
         Ok(())
     }
 
@@ -290,6 +298,17 @@ impl OpenBatch {
             *unkeyed = unkeyed.saturating_add(self.records.len() - before);
         }
         Some(index)
+    }
+
+    /// Whether another record like those it has would not fit: it then need not linger until one has come.
+    #[inline]
+    fn is_full(&self, batch_size: usize) -> bool {
+        let len = self.records.len();
+        // What is left is less than the mean only beyond the half.
+        len > batch_size / 2 && {
+            let count = usize::try_from(self.records.count()).unwrap_or(usize::MAX);
+            batch_size.saturating_sub(len).saturating_mul(count) < len.saturating_sub(HEADER_LEN)
+        }
     }
 
     /// Takes memory for at least `needed` bytes, rather twice what there is.

@@ -126,7 +126,8 @@ impl ProducerConfig {
 
     /// Sets how long a batch waits for more records before it is sent (`linger.ms`; default 5 ms).
     ///
-    /// A full batch does not wait.
+    /// A full batch does not wait: one that has no room for another record of its mean size. Java's producer waits until one comes that
+    /// does not fit.
     #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = bounded(linger);

@@ -335,6 +335,32 @@ async fn a_dropped_delivery_still_sends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_without_room_for_another_like_its_records_does_not_linger() {
+    let embedded = brokers(1).await;
+    let hour = Duration::from_secs(3600);
+    let producer = producer(&embedded, ProducerConfig::new().linger(hour).delivery_timeout(2 * hour).batch_size(1024));
+    let begun = runtime::now();
+    // A header of 61 bytes and eight records of 109 leave 91.
+    let value = "x".repeat(100);
+    let send = async |partition, count| {
+        let mut deliveries = Vec::new();
+        for _ in 0..count {
+            deliveries.push(producer.send(to(partition).value(&value)).await.unwrap());
+        }
+        deliveries
+    };
+    let seven = send(0, 7).await;
+    all(send(1, 8).await).await;
+    assert!(runtime::now() - begun < Duration::from_secs(1));
+    assert!(seven.iter().all(|delivery| delivery.try_get().is_none()), "an eighth would fit");
+    // One that takes more than the half is alone from the beginning.
+    producer.send(to(2).value(&"x".repeat(600))).await.unwrap().await.unwrap();
+    assert!(runtime::now() - begun < Duration::from_secs(1));
+    producer.flush().await.unwrap();
+    all(seven).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn flush_does_not_linger_and_dropped_midway_changes_nothing() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new().linger(Duration::from_secs(60)));
