@@ -18,6 +18,7 @@ use super::accumulator::BatchId;
 use super::buffers::Buffers;
 use super::delivery::{Outcome, Promise};
 use super::inbox::{Event, Inbox};
+use super::limit::BatchLimit;
 use super::memory::{Memory, Reservation};
 use super::ready::PartitionIndex;
 use crate::clock::WallClock;
@@ -33,8 +34,6 @@ pub(super) struct Feed {
     pub(super) buffers: Buffers,
     pub(super) inbox: Inbox,
     pub(super) wall_clock: WallClock,
-    /// `batch.size`, in bytes before compression.
-    pub(super) batch_size: usize,
     /// A record with more bytes of key and value does not wait for company.
     pub(super) small_record: usize,
     pub(super) births: AtomicU64,
@@ -47,6 +46,7 @@ pub(super) struct Feed {
 pub(super) struct Slot {
     pub(super) topic_partition: TopicPartition,
     pub(super) index: PartitionIndex,
+    pub(super) limit: Arc<BatchLimit>,
     /// Batches that have no verdict yet.
     queued: AtomicU32,
     open: Mutex<Open>,
@@ -111,8 +111,8 @@ impl Feed {
 }
 
 impl Slot {
-    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex) -> Self {
-        Self { topic_partition, index, queued: AtomicU32::new(0), open: Mutex::default() }
+    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex, limit: Arc<BatchLimit>) -> Self {
+        Self { topic_partition, index, limit, queued: AtomicU32::new(0), open: Mutex::default() }
     }
 
     /// Appends a record; `spare` is memory that was waited for.
@@ -172,7 +172,7 @@ impl Slot {
     #[inline]
     fn tell_of(&self, open: &mut Open, feed: &Feed, is_new: bool, has_large: bool) {
         let Some(batch) = &mut open.batch else { return };
-        let is_full = batch.is_full(feed.batch_size);
+        let is_full = batch.is_full(self.limit.get());
         if is_new {
             let event = Event::Opened { partition: self.index, batch: batch.id, at: batch.opened };
             // What follows at once wakes the task for both.
@@ -251,14 +251,15 @@ impl Slot {
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
     ) -> Result<(), Refused> {
+        let limit = self.limit.get();
         if let Some(batch) = &mut open.batch {
             let needed = batch.records.len().saturating_add(batch.records.encoded_len_of(fields));
-            if needed <= feed.batch_size {
-                return batch.grow(feed, needed, spare);
+            if needed <= limit {
+                return batch.grow(feed, needed, limit, spare);
             }
             self.close(open, feed);
         }
-        if is_unkeyed && open.unkeyed >= feed.batch_size {
+        if is_unkeyed && open.unkeyed >= limit {
             return Err(Refused::MoveOn(std::mem::take(&mut open.unkeyed)));
         }
         self.open_batch(open, feed, fields, spare)
@@ -272,7 +273,7 @@ impl Slot {
         spare: &mut Option<Reservation>,
     ) -> Result<(), Refused> {
         let needed = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
-        let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(feed.batch_size));
+        let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(self.limit.get()));
         let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
         let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());
@@ -302,20 +303,20 @@ impl OpenBatch {
 
     /// Whether another record like those it has would not fit: it then need not linger until one has come.
     #[inline]
-    fn is_full(&self, batch_size: usize) -> bool {
+    fn is_full(&self, limit: usize) -> bool {
         let len = self.records.len();
         // What is left is less than the mean only beyond the half.
-        len > batch_size / 2 && {
+        len > limit / 2 && {
             let count = usize::try_from(self.records.count()).unwrap_or(usize::MAX);
-            batch_size.saturating_sub(len).saturating_mul(count) < len.saturating_sub(HEADER_LEN)
+            limit.saturating_sub(len).saturating_mul(count) < len.saturating_sub(HEADER_LEN)
         }
     }
 
     /// Takes memory for at least `needed` bytes, rather twice what there is.
-    fn grow(&mut self, feed: &Feed, needed: usize, spare: &mut Option<Reservation>) -> Result<(), Refused> {
+    fn grow(&mut self, feed: &Feed, needed: usize, limit: usize, spare: &mut Option<Reservation>) -> Result<(), Refused> {
         let held = self.memory.bytes();
         let missing = needed.saturating_sub(held);
-        let wanted = needed.max(held.saturating_mul(2).min(feed.batch_size)) - held;
+        let wanted = needed.max(held.saturating_mul(2).min(limit)) - held;
         self.memory.add(obtain(feed, missing, wanted, spare).ok_or(Refused::NoRoom(missing))?);
         self.room = self.memory.bytes();
         Ok(())

@@ -25,9 +25,10 @@ use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::compress::Compression;
 
 fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Topic {
+    let limit = Arc::new(config.batch_limit());
     let slot = |index| {
         let partition = TopicPartition { topic: name.clone(), partition: PartitionId(index) };
-        Arc::new(Slot::new(partition, PartitionIndex(index.cast_unsigned())))
+        Arc::new(Slot::new(partition, PartitionIndex(index.cast_unsigned()), Arc::clone(&limit)))
     };
     Topic {
         partitions: TopicPartitions::new(repeat_n(true, partitions)),

@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::wire::compress::Compression;
 
 use super::adaptive::AdaptiveBatching;
+use super::limit::BatchLimit;
 use super::partitioner::{Partitioner, TopicPartitions};
 
 /// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
@@ -143,9 +144,10 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets how many bytes of records, before compression, fill a batch (`batch.size`; default 16,384).
+    /// Sets how many bytes of records fill a batch (`batch.size`; default 16,384).
     ///
-    /// A larger record gets a batch of its own; with 0 every record does.
+    /// Where records are compressed, it takes as many as are expected to shrink to that, by how the topic's batches before did, as in Java; at
+    /// most four times as many. A larger record gets a batch of its own; with 0 every record does.
     #[must_use]
     pub fn batch_size(mut self, bytes: usize) -> Self {
         self.batch_size = bytes;
@@ -267,6 +269,14 @@ impl ProducerConfig {
     /// rule it out, as in Java.
     pub(crate) fn is_idempotent(&self) -> bool {
         self.enable_idempotence.unwrap_or(self.acks == Acks::All && self.retries > 0)
+    }
+
+    /// How many bytes of records, before compression, fill a batch of a topic.
+    pub(super) fn batch_limit(&self) -> BatchLimit {
+        // A batch must leave room in a request, and never wait for more memory than there is.
+        let batch_size = self.batch_size.min(self.max_request_size).min(self.buffer_memory);
+        let most = batch_size.saturating_mul(4).min(self.max_request_size).min(self.buffer_memory / 8);
+        BatchLimit::new(batch_size, most)
     }
 
     /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set it, as in Java.

@@ -22,6 +22,7 @@ mod config;
 mod delivery;
 mod inbox;
 mod intake;
+mod limit;
 mod memory;
 mod partitioner;
 mod ready;
@@ -98,8 +99,6 @@ impl Shared {
             buffers: Buffers::new(config.batch_size),
             inbox: Inbox::default(),
             wall_clock,
-            // A batch must leave room in a request, and never wait for more memory than there is.
-            batch_size: config.batch_size.min(config.max_request_size).min(config.buffer_memory),
             small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
             births: AtomicU64::new(0),
             backlog: match config.compression.codec() {

@@ -18,6 +18,7 @@ use super::accumulator::BatchId;
 use super::batch::{ClosedBatch, Slot};
 use super::delivery::Promise;
 use super::inbox::Event;
+use super::limit::BatchLimit;
 use super::memory::Reservation;
 use super::partitioner::TopicPartitions;
 use super::ready::PartitionIndex;
@@ -33,7 +34,7 @@ use crate::metrics_push::Measure;
 use crate::runtime;
 use crate::telemetry::{ProducerTelemetry, spans};
 use crate::watch;
-use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, RecordsBuilder, SealedRecords};
+use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
 
 #[derive(Debug)]
@@ -60,6 +61,7 @@ struct Followed {
     seen: Arc<cluster::Topic>,
     slots: Vec<Arc<Slot>>,
     unkeyed: Arc<Unkeyed>,
+    limit: Arc<BatchLimit>,
 }
 
 /// A batch that takes no more records and has no verdict.
@@ -235,9 +237,15 @@ impl Task {
         }
         let runtime = self.cluster.runtime().clone();
         let len = records.len();
-        debug_assert!(self.slot(partition).is_some());
+        let limit = self.slot(partition).map(|slot| Arc::clone(&slot.limit));
         self.work.push(Box::pin(async move {
-            let seal = move || RecordsBuilder::seal(records, compression);
+            let seal = move || {
+                let sealed = records.seal(compression)?;
+                if let Some(limit) = limit {
+                    limit.packed(sealed.uncompressed_len, sealed.records.len());
+                }
+                Ok(sealed)
+            };
             Done::Sealed { batch: id, records: runtime.offload(len, seal).await }
         }));
     }
@@ -322,6 +330,9 @@ impl Task {
     fn split(&mut self, partition: PartitionIndex, batch: BatchId) {
         let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else { return };
         let compression = self.shared.config.compression;
+        if let Some(slot) = self.slot(partition) {
+            slot.limit.reset();
+        }
         let limit = self.shared.config.batch_size;
         let runtime = self.cluster.runtime().clone();
         self.work.push(Box::pin(async move {
@@ -426,9 +437,10 @@ impl Task {
 
     fn follow_topic(&mut self, name: TopicName, topic: &Arc<cluster::Topic>) {
         let followed = self.topics.remove(&name);
-        let (mut slots, unkeyed) = match followed {
-            Some(followed) => (followed.slots, followed.unkeyed),
-            None => (Vec::new(), Arc::new(Unkeyed::new(&self.shared.config, self.random.fork()))),
+        let config = &self.shared.config;
+        let (mut slots, unkeyed, limit) = match followed {
+            Some(followed) => (followed.slots, followed.unkeyed, followed.limit),
+            None => (Vec::new(), Arc::new(Unkeyed::new(config, self.random.fork())), Arc::new(config.batch_limit())),
         };
         let leaders = topic
             .partitions
@@ -441,7 +453,7 @@ impl Task {
                 None => {
                     let index = self.machine.add_partition(leader);
                     let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
-                    let slot = Arc::new(Slot::new(TopicPartition { topic: name.clone(), partition }, index));
+                    let slot = Arc::new(Slot::new(TopicPartition { topic: name.clone(), partition }, index, Arc::clone(&limit)));
                     self.slots.push(Arc::clone(&slot));
                     slots.push(slot);
                 }
@@ -455,7 +467,7 @@ impl Task {
         shown.avoid_leaderless();
         let shown = Arc::new(shown);
         self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
-        self.topics.insert(name, Followed { seen: Arc::clone(topic), slots, unkeyed });
+        self.topics.insert(name, Followed { seen: Arc::clone(topic), slots, unkeyed, limit });
     }
 
     fn lose_leaders(&mut self, name: &TopicName) {

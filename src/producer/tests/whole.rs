@@ -178,6 +178,31 @@ async fn a_batch_too_large_for_the_broker_is_split() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_packs_well_fills_a_batch_with_more_and_what_is_too_large_then_is_split() {
+    for most in [10_000, 700] {
+        let embedded =
+            EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 3, 1).message_max_bytes(most).start().await.unwrap();
+        let config = ProducerConfig::new().batch_size(1000).compression(Compression::LZ4).linger(Duration::from_secs(60));
+        let producer = producer(&embedded, config);
+        let mut deliveries = Vec::new();
+        for number in 0..2000 {
+            let value = format!("a line that is like all the others but for its number, which is {number}");
+            deliveries.push(producer.send(to(0).value(&value)).await.unwrap());
+        }
+        producer.flush().await.unwrap();
+        for (offset, delivery) in (0..2000).zip(deliveries) {
+            assert_eq!(delivery.await.unwrap().offset, Some(Offset(offset)));
+        }
+        let log = embedded.log("t", 0);
+        assert!(log.iter().all(|batch| batch.bytes.len() <= most.min(1000)), "{most}");
+        let counts: Vec<_> = log.iter().map(|batch| batch.header.record_count).collect();
+        // Of some 80 bytes each, a thousand bytes hold twelve as they are.
+        assert!(counts[0] <= 12 && counts.iter().max() > Some(&20), "{counts:?}");
+        assert_eq!(producer.stats().memory_used, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_larger_than_a_request_is_refused_at_once() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new().max_request_size(1000));
