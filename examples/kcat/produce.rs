@@ -1,7 +1,7 @@
 //! `-P`: lines to records.
 
-use std::cell::Cell;
-use std::io::{BufRead, Read};
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,14 +14,26 @@ use super::common::json::{take_bytes, take_headers};
 use super::common::signal::Interrupt;
 use super::{Options, metadata};
 
-/// How many records may wait for their acknowledgement before no more lines are read; the producer's memory is the tighter bound.
-const MOST_WAITING: usize = 100_000;
+/// How many pieces of input may wait for their acknowledgement before no more is read; the producer's memory is the tighter bound.
+const MOST_WAITING: usize = 10_000;
+
+/// So many bytes are read at once, if they are there.
+const PIECE: usize = 64 * 1024;
 
 /// How long after a signal what was read is still delivered.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A line, or why there are no more.
-type Line = std::io::Result<Vec<u8>>;
+/// Lines that were there together, or why there are no more.
+type Lines = std::io::Result<Vec<Vec<u8>>>;
+
+/// How far the sending has come; outlives it, as it may be dropped at any await.
+#[derive(Debug, Default)]
+struct Course {
+    /// The number of the line at work.
+    at: Cell<Option<u64>>,
+    /// What was sent and is not reported.
+    sent: RefCell<Vec<(u64, Delivery)>>,
+}
 
 /// Why a line was not sent.
 #[derive(Debug)]
@@ -52,11 +64,11 @@ pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<E
     let (waiting, deliveries) = mpsc::channel(MOST_WAITING);
     let mut reports = tokio::spawn(report(deliveries));
     let mut lines = read_lines();
-    let unsent = Cell::new(None);
+    let course = Course::default();
     let is_sent = tokio::select! {
-        is_sent = send_all(&options, &producer, &mut lines, waiting, &unsent) => is_sent,
+        is_sent = send_all(&options, &producer, &mut lines, &waiting, &course) => is_sent,
         // What was sent until now is still delivered.
-        () = interrupt.received() => match unsent.get() {
+        () = interrupt.received() => match course.at.get() {
             Some(number) => {
                 eprintln!("kcat: line {number}: interrupted before it was sent");
                 false
@@ -64,6 +76,9 @@ pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<E
             None => lines.is_empty(),
         },
     };
+    // Of a piece that was interrupted, what was sent is reported too.
+    let is_told = tokio::time::timeout(PATIENCE, waiting.send(course.sent.take())).await.is_ok_and(|told| told.is_ok());
+    drop(waiting);
     // Nothing waits for more records to fill a batch any more.
     let _ = tokio::time::timeout(PATIENCE, producer.flush()).await;
     let all_delivered = tokio::select! {
@@ -71,24 +86,18 @@ pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<E
         () = async { interrupt.received().await; tokio::time::sleep(PATIENCE).await } => false,
     };
     let _ = producer.close(Duration::from_secs(1)).await;
-    Ok(if is_sent && all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_sent && is_told && all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads on a thread of its own: reading standard input cannot be interrupted.
-fn read_lines() -> mpsc::Receiver<Line> {
-    let (sender, receiver) = mpsc::channel(1024);
+fn read_lines() -> mpsc::Receiver<Lines> {
+    let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
-        let mut input = std::io::stdin().lock();
+        let mut input = BufReader::with_capacity(PIECE, std::io::stdin().lock());
         loop {
-            let mut line = Vec::new();
-            let read = input.by_ref().read_until(b'\n', &mut line);
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            } else if line.is_empty() && read.is_ok() {
-                return;
-            }
-            let (is_last, line) = (read.is_err(), read.map(|_| line));
-            if sender.blocking_send(line).is_err() || is_last {
+            let lines = read_some(&mut input);
+            let is_last = lines.as_ref().map_or(true, Vec::is_empty);
+            if (is_last && lines.is_ok()) || sender.blocking_send(lines).is_err() || is_last {
                 return;
             }
         }
@@ -96,47 +105,67 @@ fn read_lines() -> mpsc::Receiver<Line> {
     receiver
 }
 
-/// Sends all lines; whether every one could be handed to the producer. `unsent` is the number of the line at work.
+/// Waits for a line, and takes along what else is there; none at the end.
+fn read_some<R: std::io::Read>(input: &mut BufReader<R>) -> Lines {
+    let mut lines = Vec::new();
+    while lines.is_empty() || input.buffer().contains(&b'\n') {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        line.pop_if(|last| *last == b'\n');
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// Sends all lines; whether every one could be handed to the producer.
 ///
 /// A line that is no record, or too large a one, is told and passed over. What else fails would fail for all lines after it too, each after
 /// `max.block.ms`: a topic that does not exist, a cluster that cannot be reached.
 async fn send_all(
     options: &Options,
     producer: &Producer,
-    lines: &mut mpsc::Receiver<Line>,
-    waiting: mpsc::Sender<(u64, Delivery)>,
-    unsent: &Cell<Option<u64>>,
+    lines: &mut mpsc::Receiver<Lines>,
+    waiting: &mpsc::Sender<Vec<(u64, Delivery)>>,
+    course: &Course,
 ) -> bool {
     let mut is_good = true;
     let mut number = 0;
-    while let Some(line) = lines.recv().await {
-        number += 1;
-        unsent.set(Some(number));
-        let outcome = match line {
-            Ok(line) if options.is_json && line.trim_ascii().is_empty() => {
-                unsent.set(None);
+    while let Some(lines) = lines.recv().await {
+        course.at.set(Some(number + 1));
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(error) => {
+                eprintln!("kcat: line {}: {error}; no more lines are sent", number + 1);
+                course.at.set(None);
+                return false;
+            }
+        };
+        for line in lines {
+            number += 1;
+            course.at.set(Some(number));
+            if options.is_json && line.trim_ascii().is_empty() {
                 continue;
             }
-            Ok(line) => send(options, producer, line).await,
-            Err(error) => Err(Unsent::End(error.to_string())),
-        };
-        match outcome {
-            Ok(delivery) => {
-                if waiting.send((number, delivery)).await.is_err() {
+            match send(options, producer, line).await {
+                Ok(delivery) => course.sent.borrow_mut().push((number, delivery)),
+                Err(Unsent::Line(message)) => {
+                    eprintln!("kcat: line {number}: {message}");
+                    is_good = false;
+                }
+                Err(Unsent::End(message)) => {
+                    eprintln!("kcat: line {number}: {message}; no more lines are sent");
+                    course.at.set(None);
                     return false;
                 }
             }
-            Err(Unsent::Line(message)) => {
-                eprintln!("kcat: line {number}: {message}");
-                is_good = false;
-            }
-            Err(Unsent::End(message)) => {
-                eprintln!("kcat: line {number}: {message}; no more lines are sent");
-                unsent.set(None);
-                return false;
-            }
         }
-        unsent.set(None);
+        course.at.set(None);
+        match waiting.reserve().await {
+            Ok(room) => room.send(course.sent.take()),
+            Err(_) => return false,
+        }
     }
     is_good
 }
@@ -161,12 +190,14 @@ async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<D
 }
 
 /// Waits for the deliveries in order and tells of each failure; whether there was none.
-async fn report(mut deliveries: mpsc::Receiver<(u64, Delivery)>) -> bool {
+async fn report(mut pieces: mpsc::Receiver<Vec<(u64, Delivery)>>) -> bool {
     let mut is_good = true;
-    while let Some((number, delivery)) = deliveries.recv().await {
-        if let Err(error) = delivery.await {
-            eprintln!("kcat: line {number}: {error}");
-            is_good = false;
+    while let Some(deliveries) = pieces.recv().await {
+        for (number, delivery) in deliveries {
+            if let Err(error) = delivery.await {
+                eprintln!("kcat: line {number}: {error}");
+                is_good = false;
+            }
         }
     }
     is_good
@@ -176,7 +207,8 @@ impl Input {
     /// The line is the value, or key and value around the first separator.
     fn from_text(line: Vec<u8>, separator: Option<&str>) -> Self {
         let separator = separator.unwrap_or_default().as_bytes();
-        let at = line.windows(separator.len().max(1)).position(|window| window == separator);
+        let is_separated = !separator.is_empty() && line.len() >= separator.len();
+        let at = if is_separated { line.windows(separator.len()).position(|window| window == separator) } else { None };
         match at {
             Some(at) => {
                 let (key, rest) = line.split_at(at);
@@ -235,13 +267,13 @@ mod tests {
         let producer = client.producer(ProducerConfig::new().max_block(max_block)).unwrap();
         let (sender, mut lines) = mpsc::channel(10);
         for _ in 0..10 {
-            sender.send(Ok(b"line".to_vec())).await.unwrap();
+            sender.send(Ok(vec![b"line".to_vec(); 3])).await.unwrap();
         }
         drop(sender);
         let options = Options { topics: vec!["nowhere".to_owned()], ..Options::default() };
         let (waiting, _deliveries) = mpsc::channel(1);
         let begun = Instant::now();
-        assert!(!send_all(&options, &producer, &mut lines, waiting, &Cell::new(None)).await);
+        assert!(!send_all(&options, &producer, &mut lines, &waiting, &Course::default()).await);
         assert_eq!(lines.len(), 9);
         assert!(begun.elapsed() < max_block * 5, "{:?}", begun.elapsed());
         let error = send(&options, &producer, b"line".to_vec()).await.unwrap_err();
@@ -249,5 +281,25 @@ mod tests {
             format!("{error:?}").contains("nowhere") && format!("{error:?}").contains("UNKNOWN_TOPIC_OR_PARTITION"),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn lines_that_are_there_are_taken_together_and_none_waits_for_the_next() {
+        /// Gives a part at a time, as a pipe does.
+        struct Pipe(Vec<&'static [u8]>);
+        impl std::io::Read for Pipe {
+            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+                let part = if self.0.is_empty() { &[][..] } else { self.0.remove(0) };
+                into[..part.len()].copy_from_slice(part);
+                Ok(part.len())
+            }
+        }
+        let mut input = BufReader::new(Pipe(vec![b"one\n\ntwo\nth", b"ree\n", b"four\nfive"]));
+        let mut next = || read_some(&mut input).unwrap();
+        assert_eq!(next(), [&b"one"[..], b"", b"two"]);
+        assert_eq!(next(), [b"three"]);
+        assert_eq!(next(), [b"four"]);
+        assert_eq!(next(), [b"five"], "without an end of line");
+        assert!(next().is_empty());
     }
 }
