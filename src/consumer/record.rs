@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::consumer::position::Lease;
+use crate::consumer::position::{Delivery, Lease};
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
 use crate::record::TimestampType;
@@ -234,6 +234,11 @@ impl RecordBatch {
     /// The position after the batch: the offset from which the partition goes on.
     pub fn next_offset(&self) -> Offset {
         self.progress.next
+    }
+
+    /// Whether the consumer goes on behind this batch: not once its partition was sought, or has gone.
+    pub(crate) fn is_current(&self) -> bool {
+        self.progress.lease.delivery() != Delivery::Ended
     }
 
     /// Walks the records.

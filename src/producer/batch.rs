@@ -59,7 +59,6 @@ struct Open {
     unkeyed: usize,
     /// What the last batch came to: how much to reserve for the next.
     last_len: usize,
-    clock: CoarseClock,
 }
 
 #[derive(Debug)]
@@ -144,10 +143,12 @@ impl Slot {
         let (index, timestamp) = self.push(&mut open, feed, first, is_unkeyed, spare)?;
         let mut count = 1;
         let mut has_large = feed.is_large(first);
-        let Open { batch, unkeyed, clock, .. } = &mut *open;
+        let Open { batch, unkeyed, .. } = &mut *open;
         let batch = batch.as_mut().ok_or(Refused::NoRoom(0))?;
+        // One look at the clock for records that come in one call.
+        let mut now = first.timestamp.is_none().then_some(timestamp);
         for record in records {
-            let timestamp = record.timestamp.unwrap_or_else(|| clock.now(&feed.wall_clock));
+            let timestamp = record.timestamp.unwrap_or_else(|| *now.get_or_insert_with(|| feed.wall_clock.now()));
             let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
             if batch.append(&fields, is_unkeyed, unkeyed).is_none() {
                 break;
@@ -227,7 +228,7 @@ impl Slot {
     ) -> Result<(u32, Timestamp), Refused> {
         let timestamp = match record.timestamp {
             Some(timestamp) => timestamp,
-            None => open.clock.now(&feed.wall_clock),
+            None => feed.wall_clock.now(),
         };
         let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
         if let Some(batch) = &mut open.batch
@@ -338,41 +339,3 @@ fn obtain(feed: &Feed, needed: usize, wanted: usize, spare: &mut Option<Reservat
 
 /// What the first batch of a partition reserves, as little is known of it (a guess).
 const FIRST_CHUNK: usize = 1024;
-
-/// A wall clock that is read less often while records come faster than it ticks.
-#[derive(Debug)]
-struct CoarseClock {
-    last: Timestamp,
-    /// How often `last` may be given again.
-    left: u32,
-    stride: u32,
-}
-
-impl Default for CoarseClock {
-    fn default() -> Self {
-        Self { last: Timestamp(i64::MIN), left: 0, stride: 0 }
-    }
-}
-
-impl CoarseClock {
-    #[inline]
-    fn now(&mut self, clock: &WallClock) -> Timestamp {
-        if self.left > 0 {
-            self.left -= 1;
-            return self.last;
-        }
-        self.read(clock)
-    }
-
-    fn read(&mut self, clock: &WallClock) -> Timestamp {
-        let now = clock.now();
-        let is_fast = now.0.wrapping_sub(self.last.0).unsigned_abs() <= 1;
-        self.stride = if is_fast { (2 * self.stride + 1).min(MOST_STALE) } else { 0 };
-        self.left = self.stride;
-        self.last = now;
-        now
-    }
-}
-
-/// How many records in a row may share a reading of the clock: at the rates at which that happens, about a millisecond.
-const MOST_STALE: u32 = 31;

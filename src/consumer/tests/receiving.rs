@@ -74,6 +74,25 @@ async fn seek_into_a_batch_begins_at_the_very_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn batch_from_before_a_seek_or_a_revocation_is_not_current() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..2);
+    append(&embedded, 1, 10..12);
+    let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    let batch = consumer.next_batch().await.unwrap();
+    consumer.handle().pause([&tp(0)]).unwrap();
+    assert!(batch.is_current());
+    consumer.handle().seek(&tp(0), 0).unwrap();
+    assert!(!batch.is_current());
+    consumer.assign([tp(1)]).unwrap();
+    let batch = consumer.next_batch().await.unwrap();
+    assert!(batch.is_current());
+    consumer.assign([tp(0)]).unwrap();
+    assert!(!batch.is_current());
+}
+
+#[tokio::test(start_paused = true)]
 async fn batch_is_bounded_by_max_poll_records() {
     let embedded = brokers(1).await;
     append_batch(&embedded, 0, 0..10);

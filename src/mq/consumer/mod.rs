@@ -291,8 +291,7 @@ impl Consumer {
         }
     }
 
-    /// Goes on at an offset of a partition. Messages that wait for their handler are dropped; one that is just being handed over may
-    /// still come.
+    /// Goes on at an offset of a partition. Messages that wait for their handler are dropped; the one that it has in hand is finished.
     ///
     /// # Errors
     /// INVALID_PARTITION if it is not assigned; INVALID_OFFSET if it is negative; CONSUMER_CLOSED.
@@ -301,8 +300,7 @@ impl Consumer {
         if offset.0 < 0 {
             return Err(Error::new(Code::InvalidOffset, format!("the offset is {offset}: 0 or more is allowed")));
         }
-        self.sought(std::slice::from_ref(partition));
-        self.shared().handle.seek(partition, offset).map_err(unassigned)
+        self.sought(std::slice::from_ref(partition), |handle| handle.seek(partition, offset))
     }
 
     /// Goes on at the first message there is; as [`Consumer::seek`].
@@ -310,8 +308,7 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn seek_to_beginning(&self, partitions: &[TopicPartition]) -> Result<()> {
-        self.sought(partitions);
-        self.shared().handle.seek_to_beginning(partitions).map_err(unassigned)
+        self.sought(partitions, |handle| handle.seek_to_beginning(partitions))
     }
 
     /// Goes on with messages that come later; as [`Consumer::seek`].
@@ -319,8 +316,7 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn seek_to_end(&self, partitions: &[TopicPartition]) -> Result<()> {
-        self.sought(partitions);
-        self.shared().handle.seek_to_end(partitions).map_err(unassigned)
+        self.sought(partitions, |handle| handle.seek_to_end(partitions))
     }
 
     /// The partitions that this consumer has now.
@@ -368,11 +364,18 @@ impl Consumer {
         ended.map_err(|_| Error::new(Code::Timeout, "a handler or the group did not end in time"))
     }
 
-    fn sought(&self, partitions: &[TopicPartition]) {
+    fn sought(
+        &self,
+        partitions: &[TopicPartition],
+        seek: impl FnOnce(&ConsumerHandle) -> crate::error::Result<()>,
+    ) -> Result<()> {
+        // Both under one lock, under which a batch is given its generation.
         let mut progress = self.shared().progress();
         partitions.iter().for_each(|partition| progress.sought(partition));
+        let sought = seek(&self.shared().handle);
         drop(progress);
         self.shared().freed.notify_waiters();
+        sought.map_err(unassigned)
     }
 
     fn shared(&self) -> &Arc<Shared> {

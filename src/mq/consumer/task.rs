@@ -121,7 +121,10 @@ const TAKEN_AT_ONCE: usize = 512;
 fn dispatch(shared: &Arc<Shared>, lanes: &mut Lanes, batch: &RecordBatch) -> usize {
     let partition = batch.topic_partition();
     let Some(registered) = shared.handler_of(&partition.topic) else { return 0 };
-    let Some((part, generation)) = shared.progress().part(partition) else { return 0 };
+    let progress = shared.progress();
+    // A batch from before a seek is not of the generation that began with it.
+    let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else { return 0 };
+    drop(progress);
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
     if count > 0 {

@@ -1,5 +1,8 @@
 //! Whole producers against embedded brokers in memory, under paused time.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
@@ -7,7 +10,7 @@ use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code,
 use crate::client::Client;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{ErrorCode, ErrorKind, Written};
-use crate::ids::{Offset, PartitionId};
+use crate::ids::{Offset, PartitionId, Timestamp};
 use crate::net::{Connecting, Connector, Io};
 use crate::producer::{Acks, AdaptiveBatching, Delivery, Producer, ProducerConfig};
 use crate::record::{Header, Record};
@@ -200,6 +203,33 @@ async fn what_packs_well_fills_a_batch_with_more_and_what_is_too_large_then_is_s
         assert!(counts[0] <= 12 && counts.iter().max() > Some(&20), "{counts:?}");
         assert_eq!(producer.stats().memory_used, 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_has_the_time_of_its_sending_whatever_came_before() {
+    let embedded = brokers(1).await;
+    let time = Arc::new(AtomicI64::new(1_000));
+    let shown = Arc::clone(&time);
+    let clock = move || Timestamp(shown.load(Ordering::Relaxed));
+    let producer = Client::new(config(&embedded).wall_clock(clock)).unwrap().producer(ProducerConfig::new()).unwrap();
+    for now in [1_000, 5_000, 5_001, 9_000_000] {
+        time.store(now, Ordering::Relaxed);
+        let mut deliveries = send_numbers(&producer, 0, 0..50).await;
+        let batch = producer.send_all((0..50).map(|_| to(0).value("x"))).await;
+        time.store(now + 100_000, Ordering::Relaxed);
+        deliveries.extend(send_numbers(&producer, 0, 50..51).await);
+        let mut times = Vec::new();
+        for delivery in deliveries {
+            times.push(delivery.await.unwrap().timestamp.0 - now);
+        }
+        assert_eq!(times, [vec![0; 50], vec![100_000]].concat());
+        batch.await.unwrap();
+    }
+    let stored: BTreeSet<_> = embedded.log("t", 0).iter().map(|batch| batch.header.base_timestamp).collect();
+    assert!(
+        stored.iter().all(|time| [1_000, 5_000, 5_001, 101_000, 105_000, 105_001, 9_000_000, 9_100_000].contains(time)),
+        "{stored:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
