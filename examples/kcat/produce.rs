@@ -96,8 +96,8 @@ fn read_lines() -> mpsc::Receiver<Lines> {
         let mut input = BufReader::with_capacity(PIECE, std::io::stdin().lock());
         loop {
             let lines = read_some(&mut input);
-            let is_last = lines.as_ref().map_or(true, Vec::is_empty);
-            if (is_last && lines.is_ok()) || sender.blocking_send(lines).is_err() || is_last {
+            let (is_end, has_failed) = (lines.as_ref().is_ok_and(Vec::is_empty), lines.is_err());
+            if is_end || sender.blocking_send(lines).is_err() || has_failed {
                 return;
             }
         }
