@@ -3,6 +3,9 @@
 //! A partition always takes the same lane, which keeps its order. What does not fit into a lane waits in `waiting`, until half of the
 //! lane is free. A quick handler is waited for; where that takes long, the partitions that want more of its lane are paused, so that
 //! others go on: then nothing of them is fetched, which would keep a quick handler waiting in turn.
+//!
+//! A partition that loses its handler, and is not taken away, is set aside: it is paused until another handler wants it, and the message in hand
+//! is done; then it goes on with the first message that is not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -29,11 +32,14 @@ pub(super) struct Lanes {
     shared: Arc<Shared>,
     workers: Runtime,
     lanes: BTreeMap<(u64, usize), Lane>,
+    aside: BTreeSet<TopicPartition>,
 }
 
 struct Lane {
     to_worker: mpsc::Sender<Work>,
     load: Arc<Load>,
+    /// Those whose messages it has taken.
+    partitions: BTreeSet<TopicPartition>,
     waiting: VecDeque<Work>,
     paused: BTreeSet<TopicPartition>,
 }
@@ -46,20 +52,23 @@ pub(super) struct Load {
 
 impl Lanes {
     pub(super) fn new(shared: Arc<Shared>, workers: Runtime) -> Self {
-        Self { shared, workers, lanes: BTreeMap::new() }
+        Self { shared, workers, lanes: BTreeMap::new(), aside: BTreeSet::new() }
     }
 
     pub(super) fn push(&mut self, registered: &Arc<Registered>, work: Work) {
         let parallel = registered.options.parallel.max(1);
         let number = lane_of(&work.partition, parallel);
-        let Self { shared, workers, lanes } = self;
+        let Self { shared, workers, lanes, .. } = self;
         let lane = lanes.entry((registered.id, number)).or_insert_with(|| {
             let load = Arc::new(Load::new((shared.config.consumer.max_poll_records / parallel).max(1)));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most);
             workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), from_task, Arc::clone(&load)));
-            Lane { to_worker, load, waiting: VecDeque::new(), paused: BTreeSet::new() }
+            Lane { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
         });
+        if !lane.partitions.contains(&work.partition) {
+            lane.partitions.insert(work.partition.clone());
+        }
         let left = if lane.waiting.is_empty() { lane.take(work) } else { Some(work) };
         if let Some(work) = left {
             // It is told before the lane is looked at again, so that whoever makes room from here on rings.
@@ -114,10 +123,60 @@ impl Lanes {
         self.shared.is_full.load(Ordering::SeqCst)
     }
 
-    /// Ends the lanes of handlers that are gone.
+    /// Ends the lanes of handlers that are gone, and sets partitions aside that their handler does not take any more.
     pub(super) fn retain(&mut self) {
-        let left: BTreeSet<u64> = self.shared.handlers().list.iter().map(|registered| registered.id).collect();
-        self.lanes.retain(|(handler, _), _| left.contains(handler));
+        let handlers = self.shared.handlers().list.clone();
+        let taker = |partition: &TopicPartition| handlers.iter().find(|handler| handler.topics.take(&partition.topic));
+        let mut homeless = BTreeSet::new();
+        for ((handler, _), lane) in &mut self.lanes {
+            let stays = |partition: &TopicPartition| taker(partition).is_some_and(|taker| taker.id == *handler);
+            homeless.extend(lane.partitions.iter().filter(|partition| !stays(partition)).cloned());
+            lane.partitions.retain(stays);
+            lane.paused.retain(stays);
+            lane.waiting.retain(|work| stays(&work.partition));
+        }
+        self.lanes.retain(|(handler, _), _| handlers.iter().any(|left| left.id == *handler));
+        for partition in &homeless {
+            self.shared.progress().going(partition);
+            self.set_aside(partition);
+        }
+        self.shared.freed.notify_waiters();
+    }
+
+    /// Keeps a partition from coming until a handler wants it.
+    pub(super) fn set_aside(&mut self, partition: &TopicPartition) {
+        // If it goes away in this moment, there is nothing to pause.
+        let _ = self.shared.handle.pause([partition]);
+        self.aside.insert(partition.clone());
+    }
+
+    /// Whether a partition waits for a handler.
+    pub(super) fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    /// Has partitions come again that were set aside.
+    pub(super) fn resettle(&mut self) {
+        let shared = &self.shared;
+        self.aside.retain(|partition| {
+            let is_wanted = shared.handler_of(&partition.topic).is_some();
+            let progress = shared.progress();
+            if progress.part(partition).is_none() {
+                return false;
+            }
+            if !is_wanted || progress.is_in_hand(partition) {
+                return true;
+            }
+            if let Some(next) = progress.unhandled(partition) {
+                // It may go away in this moment, here and below.
+                let _ = shared.handle.seek(partition, next);
+            }
+            drop(progress);
+            if !lock(&shared.paused).contains(partition) {
+                let _ = shared.handle.resume([partition]);
+            }
+            false
+        });
     }
 
     /// Ends all lanes; each worker finishes the message in hand. Waits for that.

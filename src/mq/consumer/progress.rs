@@ -30,6 +30,8 @@ struct State {
     /// What was received before this generation does not count any more.
     since: u64,
     is_in_hand: bool,
+    /// The first offset that was received.
+    first: Option<Offset>,
     /// The next offset to be handled.
     done: Option<Offset>,
     committed: Option<Offset>,
@@ -70,7 +72,7 @@ impl Progress {
         self.going(partition);
         if let Some(part) = self.parts.get(partition) {
             let mut state = part.state();
-            (state.since, state.done, state.committed) = (state.generation, None, None);
+            (state.since, state.first, state.done, state.committed) = (state.generation, None, None, None);
         }
     }
 
@@ -104,6 +106,12 @@ impl Progress {
         self.parts.get(partition)?.state().done
     }
 
+    /// The first message of a partition that was received and is not handled.
+    pub(super) fn unhandled(&self, partition: &TopicPartition) -> Option<Offset> {
+        let state = self.parts.get(partition)?.state();
+        state.done.or(state.first)
+    }
+
     pub(super) fn standings(&self) -> impl Iterator<Item = (&TopicPartition, Standing)> {
         self.parts.iter().map(|(partition, part)| {
             let State { done, committed, .. } = *part.state();
@@ -113,6 +121,11 @@ impl Progress {
 }
 
 impl Part {
+    /// Messages from `first` on were received.
+    pub(super) fn received(&self, first: Offset) {
+        self.state().first.get_or_insert(first);
+    }
+
     /// Begins a message; `false` if it is of an older generation.
     pub(super) fn begin(&self, generation: u64) -> bool {
         let mut state = self.state();

@@ -29,6 +29,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut consumer: Consumer, workers: Ru
         if lanes.is_full() {
             lanes.flush();
         }
+        if lanes.has_aside() {
+            lanes.resettle();
+        }
         let is_patient = lanes.is_patient();
         tokio::select! {
             biased;
@@ -36,6 +39,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut consumer: Consumer, workers: Ru
             () = shared.changed.notified() => lanes.retain(),
             () = shared.room.notified(), if lanes.is_full() => {}
             () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => lanes.pause(),
+            // A message that is still in hand of a handler that has gone.
+            () = runtime::sleep_until(runtime::now() + 10 * PATIENCE), if lanes.has_aside() => {}
             received = consumer.next_batch(), if has_handlers && !is_patient => match take(&shared, &mut lanes, &mut consumer, received) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Closed => break,
@@ -120,11 +125,18 @@ const TAKEN_AT_ONCE: usize = 512;
 /// They are all walked here, so that the consumer, asked for more, tells of one that cannot be read.
 fn dispatch(shared: &Arc<Shared>, lanes: &mut Lanes, batch: &RecordBatch) -> usize {
     let partition = batch.topic_partition();
-    let Some(registered) = shared.handler_of(&partition.topic) else { return 0 };
+    let registered = shared.handler_of(&partition.topic);
     let progress = shared.progress();
     // A batch from before a seek is not of the generation that began with it.
     let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else { return 0 };
     drop(progress);
+    if let Some(first) = batch.iter().next() {
+        part.received(first.offset());
+    }
+    let Some(registered) = registered else {
+        lanes.set_aside(partition);
+        return 1;
+    };
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
     if count > 0 {

@@ -174,6 +174,41 @@ async fn topics_can_be_given_up_one_by_one_or_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_that_changes_hands_at_once_misses_nothing() {
+    let cases =
+        [(Duration::ZERO, &["t"][..]), (Duration::ZERO, &["t", "u"]), (Duration::from_millis(1), &["t", "u"]), (SECOND, &["t"])];
+    for (pause, topics) in cases {
+        let embedded = brokers(1).await;
+        append_batch(&embedded, "t", 0, 0..40);
+        let mut config = config(&embedded);
+        config.consumer.max_poll_records = 4;
+        let mq = Mq::new(config).unwrap();
+        let consumer = mq.consumer().unwrap();
+        let (first, second) = (Seen::default(), Seen::default());
+        let noted = first.clone();
+        let slow = move |message: Message| {
+            let noted = noted.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                noted.add(&message);
+            }
+        };
+        // So that the consumer stays a member, and keeps the partition.
+        consumer.subscribe(["dead"], noting(&Seen::default())).unwrap();
+        consumer.subscribe(topics.iter().copied(), slow).unwrap();
+        first.wait_for(3).await;
+        consumer.unsubscribe(["t"]).unwrap();
+        tokio::time::sleep(pause).await;
+        consumer.subscribe(["t"], noting(&second)).unwrap();
+        until(|| second.of(0).last() == Some(&39)).await;
+        let mut all = [first.of(0), second.of(0)].concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all, numbers(0..40), "{pause:?} {topics:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_message_is_tried_again_with_growing_pauses() {
     let embedded = brokers(1).await;
     append(&embedded, "t", 0, 0..6);
