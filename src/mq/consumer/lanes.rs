@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::handler::Registered;
 use super::progress::Part;
-use super::{Shared, lock, task};
+use super::{Shared, task};
 use crate::consumer::ConsumerRecord;
 use crate::ids::TopicPartition;
 use crate::runtime::Runtime;
@@ -109,11 +109,7 @@ impl Lanes {
             }
             is_full |= !lane.waiting.is_empty();
             if lane.waiting.is_empty() {
-                for partition in std::mem::take(&mut lane.paused) {
-                    if !lock(&self.shared.paused).contains(&partition) {
-                        let _ = self.shared.handle.resume([&partition]);
-                    }
-                }
+                std::mem::take(&mut lane.paused).iter().for_each(|partition| self.shared.let_come(partition));
             }
         }
         self.shared.is_full.store(is_full, Ordering::SeqCst);
@@ -145,8 +141,7 @@ impl Lanes {
 
     /// Keeps a partition from coming until a handler wants it.
     pub(super) fn set_aside(&mut self, partition: &TopicPartition) {
-        // If it goes away in this moment, there is nothing to pause.
-        let _ = self.shared.handle.pause([partition]);
+        self.shared.hold_back(partition);
         self.aside.insert(partition.clone());
     }
 
@@ -168,13 +163,11 @@ impl Lanes {
                 return true;
             }
             if let Some(next) = progress.unhandled(partition) {
-                // It may go away in this moment, here and below.
+                // It may go away in this moment.
                 let _ = shared.handle.seek(partition, next);
             }
             drop(progress);
-            if !lock(&shared.paused).contains(partition) {
-                let _ = shared.handle.resume([partition]);
-            }
+            shared.let_come(partition);
             false
         });
     }
@@ -188,8 +181,7 @@ impl Lanes {
 
 impl Lane {
     fn pause(&mut self, partition: &TopicPartition, shared: &Shared) {
-        // If the partition goes away in this moment, there is nothing to pause.
-        let _ = shared.handle.pause([partition]);
+        shared.hold_back(partition);
         self.paused.insert(partition.clone());
     }
 

@@ -477,6 +477,20 @@ impl Shared {
         Ok(total)
     }
 
+    /// Keeps a partition from coming, for as long as nobody can take its messages.
+    fn hold_back(&self, partition: &TopicPartition) {
+        // If it goes away in this moment, there is nothing to pause.
+        let _ = self.handle.pause([partition]);
+    }
+
+    /// Ends [`Shared::hold_back`], unless the user has paused the partition.
+    fn let_come(&self, partition: &TopicPartition) {
+        if !lock(&self.paused).contains(partition) {
+            // It may go away in this moment.
+            let _ = self.handle.resume([partition]);
+        }
+    }
+
     fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
     }
