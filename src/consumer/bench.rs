@@ -37,8 +37,8 @@ impl Walk {
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let partition_limit = usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0);
         let buffer = Buffer::new(config.fetch_buffer_bytes, partition_limit);
-        let subscription = Subscription::new(config.auto_offset_reset, false);
-        let shared = Arc::new(Shared::new(subscription, buffer, decode, Telemetry::new("bench").consumer()));
+        let subscription = Subscription::new(config.auto_offset_reset, false, buffer);
+        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("bench").consumer()));
         let lease = |partition| {
             let partition = TopicPartition::new(topic, partition);
             let id = LeaseId(u64::from(partition.partition.0.cast_unsigned()));

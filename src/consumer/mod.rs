@@ -70,9 +70,9 @@ impl Consumer {
         config.validate(cluster.config())?;
         let runtime = cluster.runtime().child();
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
-        let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some());
         let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
-        let shared = Arc::new(Shared::new(subscription, buffer, decode, cluster.telemetry().consumer()));
+        let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
+        let shared = Arc::new(Shared::new(subscription, decode, cluster.telemetry().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());

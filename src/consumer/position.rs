@@ -13,6 +13,7 @@
 //! ```
 //! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -105,6 +106,13 @@ pub(crate) struct Lease {
     id: LeaseId,
     partition: TopicPartition,
     delivery: AtomicU8,
+    consumed: Arc<Consumed>,
+}
+
+/// How far the application has come. A lease that ends only because what was fetched has become worthless leaves it to its
+/// successor: what the application still has in hand stays unfinished, and is finished for both.
+#[derive(Debug)]
+struct Consumed {
     /// The next offset to hand over, or [`UNKNOWN`].
     position: AtomicI64,
     /// The leader epoch of the record before `position`, or -1.
@@ -123,16 +131,20 @@ const NO_EPOCH: i32 = -1;
 
 impl Lease {
     pub(crate) fn new(id: LeaseId, partition: TopicPartition) -> Self {
-        Self {
-            id,
-            partition,
-            delivery: AtomicU8::new(0),
+        let consumed = Consumed {
             position: AtomicI64::new(UNKNOWN),
             position_epoch: AtomicI32::new(NO_EPOCH),
             done: AtomicI64::new(UNKNOWN),
             done_epoch: AtomicI32::new(NO_EPOCH),
             end: AtomicI64::new(UNKNOWN),
-        }
+        };
+        Self { id, partition, delivery: AtomicU8::new(0), consumed: Arc::new(consumed) }
+    }
+
+    /// A lease that goes on where the application is in this one.
+    pub(super) fn successor(&self, id: LeaseId) -> Self {
+        let consumed = Arc::clone(&self.consumed);
+        Self { id, partition: self.partition.clone(), delivery: AtomicU8::new(0), consumed }
     }
 
     pub(crate) fn id(&self) -> LeaseId {
@@ -164,44 +176,44 @@ impl Lease {
     /// Sets where delivery starts; everything before counts as finished.
     pub(super) fn start_at(&self, position: Position) {
         let epoch = encode_epoch(position.leader_epoch);
-        self.done_epoch.store(epoch, Ordering::Relaxed);
-        self.position_epoch.store(epoch, Ordering::Relaxed);
-        self.done.store(position.offset.0, Ordering::Release);
-        self.position.store(position.offset.0, Ordering::Release);
+        self.consumed.done_epoch.store(epoch, Ordering::Relaxed);
+        self.consumed.position_epoch.store(epoch, Ordering::Relaxed);
+        self.consumed.done.store(position.offset.0, Ordering::Release);
+        self.consumed.position.store(position.offset.0, Ordering::Release);
     }
 
     /// Notes that everything before `offset` was handed over.
     #[inline]
     pub(crate) fn deliver_to(&self, offset: Offset) {
-        self.position.store(offset.0, Ordering::Release);
+        self.consumed.position.store(offset.0, Ordering::Release);
     }
 
     /// Notes the leader epoch of what was handed over last. Called after [`Lease::deliver_to`] and read before it, so that
     /// a reader in between sees the older epoch, which is the safe one.
     pub(crate) fn deliver_epoch(&self, epoch: Option<LeaderEpoch>) {
-        self.position_epoch.store(encode_epoch(epoch), Ordering::Release);
+        self.consumed.position_epoch.store(encode_epoch(epoch), Ordering::Release);
     }
 
     /// Notes that everything before `offset` is finished and may be committed.
     #[inline]
     pub(crate) fn finish_to(&self, offset: Offset) {
-        self.done.store(offset.0, Ordering::Release);
+        self.consumed.done.store(offset.0, Ordering::Release);
     }
 
     /// Notes the leader epoch of what was finished last; as [`Lease::deliver_epoch`].
     pub(crate) fn finish_epoch(&self, epoch: Option<LeaderEpoch>) {
-        self.done_epoch.store(encode_epoch(epoch), Ordering::Release);
+        self.consumed.done_epoch.store(encode_epoch(epoch), Ordering::Release);
     }
 
     /// Notes where what may be read of the log ends.
     pub(crate) fn ends_at(&self, offset: Offset) {
-        self.end.store(offset.0, Ordering::Relaxed);
+        self.consumed.end.store(offset.0, Ordering::Relaxed);
     }
 
     /// How far what was handed over is behind the log's end, if both are known.
     pub(crate) fn lag(&self) -> Option<u64> {
         let position = self.position()?;
-        let end = self.end.load(Ordering::Relaxed);
+        let end = self.consumed.end.load(Ordering::Relaxed);
         (end != UNKNOWN).then(|| u64::try_from(end.saturating_sub(position.0)).unwrap_or(0))
     }
 
@@ -212,14 +224,14 @@ impl Lease {
 
     /// The position up to which everything was handed over.
     pub(crate) fn delivered(&self) -> Option<Position> {
-        let epoch = self.position_epoch.load(Ordering::Acquire);
-        decode(self.position.load(Ordering::Acquire), epoch)
+        let epoch = self.consumed.position_epoch.load(Ordering::Acquire);
+        decode(self.consumed.position.load(Ordering::Acquire), epoch)
     }
 
     /// The position up to which everything is finished.
     pub(crate) fn done(&self) -> Option<Position> {
-        let epoch = self.done_epoch.load(Ordering::Acquire);
-        decode(self.done.load(Ordering::Acquire), epoch)
+        let epoch = self.consumed.done_epoch.load(Ordering::Acquire);
+        decode(self.consumed.done.load(Ordering::Acquire), epoch)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::position::{Delivery, Lease};
+use crate::consumer::position::{Delivery, Lease, Position};
 use crate::consumer::record::{ConsumerRecord, Progress, RecordBatch, Shelf};
 use crate::consumer::shared::Shared;
 use crate::error::{Error, Result};
@@ -33,6 +33,8 @@ struct Hand {
     cursor: RecordCursor,
     /// Up to where records were told of as consumed.
     told: RecordCursor,
+    /// Where the batch was begun.
+    start: Position,
     /// Where the application stands within the batch.
     position: Offset,
     /// Where it stands after it.
@@ -134,12 +136,13 @@ impl Receiver {
             shelf: Arc::new(shelf),
             cursor: RecordCursor::default(),
             told: RecordCursor::default(),
-            position: start,
+            start,
+            position: start.offset,
             next,
             is_begun: false,
             is_noted: false,
         };
-        if let Err(error) = hand.skip_to(start) {
+        if let Err(error) = hand.skip_to(start.offset) {
             return Poll::Ready(Err(self.stop(&hand.lease, error)));
         }
         hand.told = hand.cursor;
@@ -172,7 +175,6 @@ impl Receiver {
     fn stop(&self, lease: &Lease, error: Error) -> Error {
         let error = error.at_partition(lease.partition().clone());
         self.shared.update(|subscription| subscription.stop(lease.partition(), lease.id(), error.clone()));
-        self.shared.buffer(|buffer| buffer.drop_lease(lease.id()));
         error
     }
 
@@ -186,7 +188,8 @@ impl Receiver {
     fn put_back(&mut self) {
         if let Some(hand) = self.lay_down() {
             let content = Content::Decoded { batch: hand.batch, records: hand.records };
-            let piece = Piece { content, start: hand.position, next: hand.next };
+            let epoch = if hand.is_noted { hand.shelf.leader_epoch } else { hand.start.leader_epoch };
+            let piece = Piece { content, start: Position { offset: hand.position, leader_epoch: epoch }, next: hand.next };
             self.shared.put_back(&hand.lease, piece);
         }
     }

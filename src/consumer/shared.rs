@@ -1,6 +1,7 @@
-//! What the parts of one consumer share: the subscription, the inbox of the receiving half, and the bells between them.
+//! What the parts of one consumer share: the subscription with what is buffered, what the application is to be told, and the bells
+//! between them.
 //!
-//! Two locks, never held together and never over an await.
+//! One lock, never held over an await: whoever looks sees assignment, positions and buffer agree.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +23,7 @@ use crate::wire::batch::{DecodeOptions, Records};
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Shared {
-    subscription: Mutex<Subscription>,
-    inbox: Mutex<Inbox>,
+    state: Mutex<State>,
     /// Rings when partitions, positions or the room in the buffer have changed.
     pub(crate) to_fetcher: Notify,
     /// Rings when the interest has changed.
@@ -37,8 +37,8 @@ pub(crate) struct Shared {
 }
 
 #[derive(Debug)]
-struct Inbox {
-    buffer: Buffer,
+struct State {
+    subscription: Subscription,
     errors: VecDeque<Error>,
     waker: Option<Waker>,
     /// The fetcher has found no room and waits for some.
@@ -110,11 +110,10 @@ impl Activity {
 }
 
 impl Shared {
-    pub(crate) fn new(subscription: Subscription, buffer: Buffer, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
-        let inbox = Inbox { buffer, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
+    pub(crate) fn new(subscription: Subscription, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
+        let state = State { subscription, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
         Self {
-            subscription: Mutex::new(subscription),
-            inbox: Mutex::new(inbox),
+            state: Mutex::new(state),
             to_fetcher: Notify::new(),
             to_group: Notify::new(),
             moved: Notify::new(),
@@ -127,26 +126,27 @@ impl Shared {
 
     /// Reads or changes the subscription, and rings for whoever the change concerns.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Subscription) -> T) -> T {
-        let mut subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner);
-        let interest = subscription.interest_version();
-        let out = change(&mut subscription);
-        let has_changed = subscription.has_changed();
-        let has_new_interest = subscription.interest_version() != interest;
-        drop(subscription);
+        let mut state = self.state();
+        let interest = state.subscription.interest_version();
+        let out = change(&mut state.subscription);
+        let has_changed = state.subscription.has_changed();
+        let has_new_interest = state.subscription.interest_version() != interest;
+        let waker = if has_changed || has_new_interest { state.waker.take() } else { None };
+        drop(state);
         if has_new_interest {
             self.to_group.notify_one();
         }
         if has_changed || has_new_interest {
             self.to_fetcher.notify_one();
             self.moved.notify_waiters();
-            self.wake();
         }
+        self.woken(waker);
         out
     }
 
     /// Reads the subscription.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Subscription) -> T) -> T {
-        look(&self.subscription.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&self.state().subscription)
     }
 
     /// The next piece for the application, or an error for it. One caller at a time.
@@ -154,31 +154,30 @@ impl Shared {
     /// # Errors
     /// What was raised for the application; Closed; Config if nothing is subscribed or assigned.
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
-        let mut inbox = self.inbox();
-        if inbox.closed {
+        let mut state = self.state();
+        if state.closed {
             return Poll::Ready(Err(closed()));
         }
-        if let Some(error) = inbox.errors.pop_front() {
+        if let Some(error) = state.errors.pop_front() {
             return Poll::Ready(Err(error));
         }
-        if let Some(taken) = inbox.buffer.pop() {
-            let buffer = &inbox.buffer;
-            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (inbox.is_starved && buffer.has_room());
-            drop(inbox);
+        if let Some(taken) = state.subscription.buffer.pop() {
+            let buffer = &state.subscription.buffer;
+            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (state.is_starved && buffer.has_room());
+            drop(state);
             if concerns_fetcher {
                 self.to_fetcher.notify_one();
             }
             self.activity.set_waiting(false);
             return Poll::Ready(Ok(taken));
         }
-        if !inbox.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            inbox.waker = Some(context.waker().clone());
-        }
-        drop(inbox);
-        // Looked at after the waker is in place, so that a change from here on wakes.
-        if self.read(|subscription| matches!(subscription.interest(), Interest::Nothing)) {
+        if matches!(state.subscription.interest(), Interest::Nothing) {
             return Poll::Ready(Err(Error::config("nothing is subscribed or assigned: there is nothing to wait for")));
         }
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            state.waker = Some(context.waker().clone());
+        }
+        drop(state);
         self.activity.set_waiting(true);
         Poll::Pending
     }
@@ -188,40 +187,47 @@ impl Shared {
         self.activity.set_waiting(false);
     }
 
-    /// Gives back what was taken from the inbox and cannot be used now.
+    /// Gives back what was taken from the buffer and cannot be used now.
     pub(crate) fn put_back(&self, lease: &Arc<Lease>, piece: Piece) {
-        self.inbox().buffer.put_back(lease, piece);
+        self.state().subscription.buffer.put_back(lease, piece);
     }
 
     /// Has the application told of an error by its next call.
     pub(crate) fn raise(&self, error: Error) {
-        let mut inbox = self.inbox();
-        if inbox.errors.len() == MAX_ERRORS {
-            inbox.errors.pop_front();
+        let mut state = self.state();
+        if state.errors.len() == MAX_ERRORS {
+            state.errors.pop_front();
         }
-        inbox.errors.push_back(error);
-        drop(inbox);
-        self.wake();
+        state.errors.push_back(error);
+        let waker = state.waker.take();
+        drop(state);
+        self.woken(waker);
     }
 
-    /// Works on the buffer, and lets the application look at it.
+    /// Works on the buffer.
     pub(crate) fn buffer<T>(&self, work: impl FnOnce(&mut Buffer) -> T) -> T {
-        work(&mut self.inbox().buffer)
+        work(&mut self.state().subscription.buffer)
     }
 
     /// Wakes the application if it waits.
     pub(crate) fn wake(&self) {
-        let waker = self.inbox().waker.take();
+        let waker = self.state().waker.take();
+        self.woken(waker);
+    }
+
+    /// What wakes the application ends its waiting: whether it comes back for the news shows whether it lives.
+    fn woken(&self, waker: Option<Waker>) {
         if let Some(waker) = waker {
+            self.activity.set_waiting(false);
             waker.wake();
         }
     }
 
     /// Whether a fetch may be made; if not, the fetcher is rung when that changes.
     pub(crate) fn has_room(&self) -> bool {
-        let mut inbox = self.inbox();
-        let has_room = inbox.buffer.has_room();
-        inbox.is_starved = !has_room;
+        let mut state = self.state();
+        let has_room = state.subscription.buffer.has_room();
+        state.is_starved = !has_room;
         has_room
     }
 
@@ -229,25 +235,26 @@ impl Shared {
     pub(crate) fn run(&self, job: Job) {
         let Job { lease, number, batch } = job;
         let result: Result<Records> = batch.decode(&self.decode).map_err(Error::from);
-        self.inbox().buffer.decoded(lease, number, result);
+        self.state().subscription.buffer.decoded(lease, number, result);
         self.wake();
     }
 
     /// Ends it for the application: every call fails from here on.
     pub(crate) fn close(&self) {
-        let mut inbox = self.inbox();
-        inbox.closed = true;
-        drop(inbox);
-        self.wake();
+        let mut state = self.state();
+        state.closed = true;
+        let waker = state.waker.take();
+        drop(state);
+        self.woken(waker);
         self.moved.notify_waiters();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.inbox().closed
+        self.state().closed
     }
 
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

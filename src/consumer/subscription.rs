@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::consumer::config::AutoOffsetReset;
+use crate::consumer::fetch::buffer::{Buffer, Content, Piece};
 use crate::consumer::position::{Delivery, Lease, LeaseId, OffsetAndMetadata, Phase, Position, ResetTo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaderEpoch, Offset, TopicName, TopicPartition};
@@ -76,6 +77,9 @@ pub(crate) struct Subscription {
     next_lease: u64,
     reset: AutoOffsetReset,
     has_group: bool,
+    /// What was fetched and not yet handed over. It is here so that no partition can move without it: what leaves it other than
+    /// to the application is fetched again, or belongs to a lease that has ended.
+    pub(crate) buffer: Buffer,
 }
 
 #[derive(Debug)]
@@ -96,7 +100,7 @@ impl Entry {
 
 impl Subscription {
     /// `has_group`: there are committed offsets to start from.
-    pub(crate) fn new(reset: AutoOffsetReset, has_group: bool) -> Self {
+    pub(crate) fn new(reset: AutoOffsetReset, has_group: bool, buffer: Buffer) -> Self {
         Self {
             interest: Interest::Nothing,
             interest_version: 0,
@@ -105,6 +109,7 @@ impl Subscription {
             next_lease: 0,
             reset,
             has_group,
+            buffer,
         }
     }
 
@@ -235,6 +240,7 @@ impl Subscription {
         for partition in partitions {
             if let Some(entry) = self.entries.remove(partition) {
                 entry.lease.set_delivery(Delivery::Ended);
+                self.buffer.drop_lease(entry.lease.id());
                 self.changed.insert(partition.clone());
             }
         }
@@ -403,15 +409,12 @@ impl Subscription {
     pub(crate) fn truncated(&mut self, partition: &TopicPartition, lease: LeaseId, divergence: Position) -> Option<Error> {
         let entry = self.leased(partition, lease)?;
         let (Phase::Validating(_) | Phase::Fetching(_)) = entry.phase else { return None };
-        let at = entry.lease.delivered();
-        let validated = entry.validated;
-        match at {
+        match entry.lease.delivered() {
             Some(at) if at.offset <= divergence.offset => {
-                self.jump(partition, Phase::Fetching(at)).ok()?;
-                self.entries.get_mut(partition)?.validated = validated;
+                self.restart(partition, at);
                 None
             }
-            _ => {
+            at => {
                 self.jump(partition, Phase::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
                 let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
@@ -420,29 +423,53 @@ impl Subscription {
         }
     }
 
-    /// Moves what is to be fetched next. False if the position or lease has changed since the request was made.
-    pub(crate) fn fetched(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset, next: Position) -> bool {
-        let Some(entry) = self.leased(partition, lease) else { return false };
+    /// Takes what a fetch from `from` brought, and moves what is to be fetched next. False, and nothing is taken, if the position or
+    /// lease has changed since the request was made.
+    pub(crate) fn fetched(
+        &mut self,
+        partition: &TopicPartition,
+        lease: LeaseId,
+        from: Offset,
+        (pieces, next, failure): (Vec<Piece>, Position, Option<Error>),
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease) else { return false };
         match &mut entry.phase {
-            Phase::Fetching(position) if position.offset == from && next.offset >= from => {
-                *position = next;
-                true
-            }
-            _ => false,
+            Phase::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
+            _ => return false,
         }
+        if let Some(error) = failure {
+            entry.phase = Phase::Stopped(error);
+            self.changed.insert(partition.clone());
+        }
+        for piece in pieces {
+            self.buffer.push(&entry.lease, piece);
+        }
+        true
     }
 
-    /// Rewinds what is fetched next to what the application has, because the buffer dropped the rest.
-    pub(crate) fn refetch(&mut self, partition: &TopicPartition, lease: LeaseId) {
+    /// Stops a partition until a seek behind all that is buffered, where the application is told why.
+    pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset, error: Error) {
         let Some(entry) = self.leased(partition, lease) else { return };
-        if let (Phase::Fetching(_), Some(at)) = (&entry.phase, entry.lease.delivered()) {
-            // A new lease, so that what is on its way is not taken for what comes after `at`.
-            let validated = entry.validated;
-            if self.jump(partition, Phase::Fetching(at)).is_ok()
-                && let Some(entry) = self.entries.get_mut(partition)
-            {
-                entry.validated = validated;
-            }
+        let Phase::Fetching(position) = entry.phase else { return };
+        let failed = Piece { content: Content::Failed(error.clone()), start: position, next: position.offset };
+        self.fetched(partition, lease, from, (vec![failed], position, Some(error)));
+    }
+
+    /// Makes room by what paused partitions have buffered, and has it fetched again.
+    ///
+    /// Whatever a partition was doing, it goes back to before the first piece that it lost; what the application was given is
+    /// not touched.
+    pub(crate) fn evict_held(&mut self) {
+        for (lease, position) in self.buffer.evict_held() {
+            let Some(entry) = self.entries.get_mut(lease.partition()).filter(|entry| entry.lease.id() == lease.id()) else {
+                continue;
+            };
+            entry.phase = match entry.phase {
+                Phase::Validating(_) if position.leader_epoch.is_some() => Phase::Validating(position),
+                // Also of one that is being reset, or has stopped, behind what it has lost: the leader says so again.
+                _ => Phase::Fetching(position),
+            };
+            self.changed.insert(lease.partition().clone());
         }
     }
 
@@ -464,10 +491,11 @@ impl Subscription {
         }
     }
 
-    /// Stops a partition until a seek. False if the lease has ended.
+    /// Stops a partition until a seek, and drops what is buffered behind. False if the lease has ended.
     pub(crate) fn stop(&mut self, partition: &TopicPartition, lease: LeaseId, error: Error) -> bool {
         let Some(entry) = self.leased(partition, lease) else { return false };
         entry.phase = Phase::Stopped(error);
+        self.buffer.drop_lease(lease);
         self.changed.insert(partition.clone());
         true
     }
@@ -537,16 +565,16 @@ impl Subscription {
         } else {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
-        let lease = self.new_lease(&partition);
+        let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
         let entry = Entry { lease, phase, paused: false, held, validated: None, committed: None };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
     }
 
-    fn new_lease(&mut self, partition: &TopicPartition) -> Arc<Lease> {
+    fn new_lease_id(&mut self) -> LeaseId {
         self.next_lease += 1;
-        Arc::new(Lease::new(LeaseId(self.next_lease), partition.clone()))
+        LeaseId(self.next_lease)
     }
 
     /// The application goes elsewhere: automatic commits may follow it back.
@@ -556,10 +584,25 @@ impl Subscription {
         }
     }
 
+    /// Fetches anew from where the application is: what is buffered, or in hand and not delivered, is of a log that is gone.
+    fn restart(&mut self, partition: &TopicPartition, at: Position) {
+        let id = self.new_lease_id();
+        let Some(entry) = self.entries.get_mut(partition) else { return };
+        let lease = Arc::new(entry.lease.successor(id));
+        entry.lease.set_delivery(Delivery::Ended);
+        self.buffer.drop_lease(entry.lease.id());
+        entry.lease = lease;
+        entry.phase = Phase::Fetching(at);
+        entry.apply_delivery();
+        self.changed.insert(partition.clone());
+    }
+
+    /// Goes elsewhere, and forgets where the application was.
     fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
-        let lease = self.new_lease(partition);
+        let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
         entry.lease.set_delivery(Delivery::Ended);
+        self.buffer.drop_lease(entry.lease.id());
         if let Phase::Fetching(position) = phase {
             lease.start_at(position);
         }

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::consumer::position::{Delivery, Lease, LeaseId};
+use crate::consumer::position::{Delivery, Lease, LeaseId, Position};
 use crate::error::Error;
 use crate::ids::Offset;
 use crate::wire::batch::{Batch, Records};
@@ -19,8 +19,8 @@ use crate::wire::batch::{Batch, Records};
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) content: Content,
-    /// Records before it were delivered already.
-    pub(crate) start: Offset,
+    /// Records before it were delivered already; with the leader epoch of the one before.
+    pub(crate) start: Position,
     /// Where the partition stands after it: behind its last record and all that is skipped after that.
     pub(crate) next: Offset,
 }
@@ -258,15 +258,16 @@ impl Buffer {
         std::mem::take(&mut self.relieved)
     }
 
-    /// If paused partitions hold so much that nothing else can be fetched: theirs is dropped, and they are returned to be
-    /// fetched again later.
-    pub(crate) fn evict_held(&mut self) -> Vec<Arc<Lease>> {
+    /// If paused partitions hold so much that nothing else can be fetched: theirs is dropped, and returned is from where each is to
+    /// be fetched again.
+    pub(crate) fn evict_held(&mut self) -> Vec<(Arc<Lease>, Position)> {
         if self.has_room() {
             return Vec::new();
         }
-        let held = |queue: &&Queue| queue.lease.delivery() == Delivery::Held;
-        let evicted: Vec<_> = self.queues.values().filter(held).map(|queue| Arc::clone(&queue.lease)).collect();
-        for lease in &evicted {
+        let held = self.queues.values().filter(|queue| queue.lease.delivery() == Delivery::Held);
+        let evicted: Vec<_> =
+            held.filter_map(|queue| Some((Arc::clone(&queue.lease), queue.slots.front()?.piece.start))).collect();
+        for (lease, _) in &evicted {
             self.drop_lease(lease.id());
         }
         evicted

@@ -8,7 +8,6 @@ use crate::consumer::fetch::buffer::{Content, Piece};
 use crate::consumer::isolation::{Aborted, Isolation, Kind};
 use crate::consumer::position::Position;
 use crate::error::{Error, ErrorKind};
-use crate::ids::Offset;
 use crate::wire::batch::{Batch, BatchError, Batches, ControlMarker, DecodeOptions};
 
 /// What came of an answer.
@@ -61,7 +60,7 @@ pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, option
 impl Intake {
     fn take(&mut self, batch: Batch, is_admitted: bool) {
         let leader_epoch = batch.leader_epoch();
-        let start = self.next.offset;
+        let start = self.next;
         let next = batch.next_offset();
         self.next = Position { offset: next, leader_epoch: leader_epoch.or(self.next.leader_epoch) };
         match self.pieces.last_mut() {
@@ -74,8 +73,8 @@ impl Intake {
     }
 
     fn fail(&mut self, error: Error) {
-        let at: Offset = self.next.offset;
-        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: at, next: at });
+        let Position { offset: next, .. } = self.next;
+        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: self.next, next });
         self.failure = Some(error);
     }
 }

@@ -21,7 +21,7 @@ use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched, FetchedP
 use crate::consumer::fetch::session::Want;
 use crate::consumer::position::{Lease, LeaseId, Phase, Position};
 use crate::consumer::shared::Shared;
-use crate::consumer::subscription::{Interest, Standing};
+use crate::consumer::subscription::{Interest, Standing, Subscription};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
@@ -253,7 +253,6 @@ impl Fetcher {
     fn end(&mut self, lease: &Arc<Lease>) {
         let id = lease.id();
         self.told_stopped.remove(&id);
-        self.shared.buffer(|buffer| buffer.drop_lease(id));
         self.shared.telemetry.left(lease.partition());
         self.told.retain(|(told, _)| *told != id);
     }
@@ -370,10 +369,8 @@ impl Fetcher {
     fn start_fetches(&mut self, now: Instant) {
         let mut has_room = self.shared.has_room();
         if !has_room {
-            for lease in self.shared.buffer(|buffer| buffer.evict_held()) {
-                self.shared.update(|subscription| subscription.refetch(lease.partition(), lease.id()));
-                has_room = self.shared.has_room();
-            }
+            self.shared.update(Subscription::evict_held);
+            has_room = self.shared.has_room();
         }
         while let Some(plan) = self.planner.poll(now, has_room) {
             self.start_fetch(plan, now);
@@ -565,16 +562,8 @@ impl Fetcher {
         if let Some(error) = &mut intake.failure {
             *error = error.clone().at_partition(partition.clone());
         }
-        let is_accepted = self.shared.update(|subscription| {
-            subscription.fetched(partition, want.lease, want.offset, intake.next)
-                && intake.failure.take().is_none_or(|error| subscription.stop(partition, want.lease, error))
-        });
-        if is_accepted {
-            self.shared.buffer(|buffer| {
-                for piece in intake.pieces {
-                    buffer.push(&lease, piece);
-                }
-            });
+        let brought = (intake.pieces, intake.next, intake.failure);
+        if self.shared.update(|subscription| subscription.fetched(partition, want.lease, want.offset, brought)) {
             self.look_at(partition, now);
         }
     }
@@ -598,10 +587,9 @@ impl Fetcher {
                 false
             }
             ErrorCode::CORRUPT_MESSAGE => {
+                // Told in its place, behind what is buffered.
                 let error = rpc::refusal(code, "Fetch", partition);
-                if self.shared.update(|subscription| subscription.stop(partition, want.lease, error.clone())) {
-                    self.shared.raise(error);
-                }
+                self.shared.update(|subscription| subscription.cannot_be_read(partition, want.lease, want.offset, error));
                 false
             }
             _ => {

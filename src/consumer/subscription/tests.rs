@@ -1,13 +1,35 @@
 use super::*;
+use crate::ids::Timestamp;
+use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
+use crate::wire::compress::Compression;
 
 fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
 fn assigned(reset: AutoOffsetReset, partitions: &[i32]) -> Subscription {
-    let mut subscription = Subscription::new(reset, false);
+    let mut subscription = Subscription::new(reset, false, Buffer::new(1 << 10, 1 << 20));
     subscription.assign(partitions.iter().map(|p| tp(*p)).collect()).expect("nothing was subscribed");
     subscription
+}
+
+fn in_a_group() -> Subscription {
+    Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(1 << 10, 1 << 20))
+}
+
+/// One record at each offset, as fetched from there.
+fn pieces(offsets: std::ops::Range<i64>) -> (Vec<Piece>, Position, Option<Error>) {
+    let next = Position::at(Offset(offsets.end));
+    let pieces = offsets.map(|offset| {
+        let mut builder = RecordsBuilder::with_capacity(1024);
+        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 200]), headers: &[] }).unwrap();
+        let sealed = builder.seal(Compression::NONE).unwrap();
+        let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
+        bytes[..8].copy_from_slice(&offset.to_be_bytes());
+        let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
+        Piece { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
+    });
+    (pieces.collect(), next, None)
 }
 
 fn lease(subscription: &Subscription, partition: i32) -> Arc<Lease> {
@@ -81,7 +103,7 @@ fn needless_resume_is_no_change() {
 
 #[test]
 fn held_partition_delivers_only_when_neither_paused_nor_held() {
-    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    let mut subscription = in_a_group();
     subscription.subscribe(["t".into()].into()).expect("has a group");
     subscription.assigned([tp(0)]);
     let lease = lease(&subscription, 0);
@@ -96,7 +118,7 @@ fn held_partition_delivers_only_when_neither_paused_nor_held() {
 
 #[test]
 fn committed_offset_does_not_undo_a_seek() {
-    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    let mut subscription = in_a_group();
     subscription.assigned([tp(0)]);
     let waiting = subscription.awaiting_committed();
     subscription.seek(&tp(0), Position::at(Offset(70))).expect("assigned");
@@ -107,7 +129,7 @@ fn committed_offset_does_not_undo_a_seek() {
 
 #[test]
 fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
-    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    let mut subscription = in_a_group();
     subscription.assigned([tp(0)]);
     let (_, id) = subscription.awaiting_committed()[0].clone();
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
@@ -123,7 +145,7 @@ fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
 
 #[test]
 fn only_what_differs_from_the_committed_offset_is_committed() {
-    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    let mut subscription = in_a_group();
     subscription.assigned([tp(0)]);
     let (_, id) = subscription.awaiting_committed()[0].clone();
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
@@ -147,9 +169,9 @@ fn fetched_bytes_of_another_position_are_refused() {
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let id = lease(&subscription, 0).id();
 
-    assert!(subscription.fetched(&tp(0), id, Offset(10), at(20, 1)));
-    assert!(!subscription.fetched(&tp(0), id, Offset(10), at(30, 1)));
-    assert!(subscription.fetched(&tp(0), id, Offset(20), at(30, 1)));
+    assert!(subscription.fetched(&tp(0), id, Offset(10), (vec![], at(20, 1), None)));
+    assert!(!subscription.fetched(&tp(0), id, Offset(10), (vec![], at(30, 1), None)));
+    assert!(subscription.fetched(&tp(0), id, Offset(20), (vec![], at(30, 1), None)));
 }
 
 #[test]
@@ -170,7 +192,7 @@ fn truncation_is_told_only_if_the_application_saw_the_records() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
     let first = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), at(50, 3)));
+    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), (vec![], at(50, 3), None)));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(10)));
 
@@ -187,7 +209,7 @@ fn out_of_range_resets_by_policy_and_drops_nothing_buffered() {
     let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let lease = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), at(50, 1)));
+    assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), (vec![], at(50, 1), None)));
     subscription.out_of_range(&tp(0), lease.id(), Offset(50));
     assert!(subscription.offset_found(&tp(0), lease.id(), Position::at(Offset(90))));
     assert_eq!(lease.delivery(), Delivery::Open);
@@ -207,7 +229,7 @@ fn out_of_range_with_nothing_buffered_moves_the_position() {
 
 #[test]
 fn subscribe_and_assign_exclude_each_other() {
-    let mut subscription = Subscription::new(AutoOffsetReset::Earliest, true);
+    let mut subscription = in_a_group();
     subscription.assign([tp(0)].into()).expect("nothing was subscribed");
     assert!(subscription.subscribe(["t".into()].into()).is_err());
     subscription.unsubscribe();
@@ -221,4 +243,55 @@ fn pattern_matches_whole_names() {
     assert!(pattern.matches("abc") && pattern.matches("b"));
     assert!(!pattern.matches("xb") && !pattern.matches("bx"));
     assert!(Pattern::new("(").is_err());
+}
+
+/// What a paused partition has buffered is dropped for want of room, with the batch before in hand, in whatever phase it is: it is
+/// fetched again from there, and what is in hand stays unfinished.
+#[test]
+fn what_is_evicted_is_fetched_again_in_every_phase() {
+    type Happen = fn(&mut Subscription, LeaseId);
+    let happenings: [(&str, Happen); 5] = [
+        ("nothing", |_, _| {}),
+        ("a newer leader", |subscription, lease| subscription.leader_is(&tp(0), lease, LeaderEpoch(7))),
+        ("out of range", |subscription, lease| subscription.out_of_range(&tp(0), lease, Offset(9))),
+        ("corrupt", |subscription, lease| {
+            subscription.cannot_be_read(&tp(0), lease, Offset(9), Error::new(ErrorKind::Corrupt, ""));
+        }),
+        ("no permission", |subscription, lease| {
+            subscription.fetched(&tp(0), lease, Offset(9), (vec![], at(9, 1), Some(Error::new(ErrorKind::Corrupt, ""))));
+        }),
+    ];
+    for (what, happen) in happenings {
+        let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
+        subscription.seek(&tp(0), at(0, 1)).expect("assigned");
+        let lease = lease(&subscription, 0);
+        let (pieces, _, _) = pieces(0..9);
+        assert!(subscription.fetched(&tp(0), lease.id(), Offset(0), (pieces, at(9, 1), None)));
+        let (_, in_hand) = subscription.buffer.pop().expect("fetched");
+        lease.deliver_to(in_hand.next);
+        happen(&mut subscription, lease.id());
+        subscription.set_paused(&[tp(0)], true).expect("assigned");
+
+        subscription.evict_held();
+
+        let standing = subscription.standing(&tp(0)).expect("assigned");
+        let (Phase::Fetching(from) | Phase::Validating(from)) = standing.phase else { panic!("{what}: {:?}", standing.phase) };
+        assert_eq!(from.offset, Offset(1), "{what}");
+        assert_eq!(standing.lease.id(), lease.id(), "{what}: what is in hand is finished under it");
+        assert_eq!(lease.done().map(|done| done.offset), Some(Offset(0)), "{what}");
+    }
+}
+
+#[test]
+fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
+    let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
+    subscription.seek(&tp(0), at(10, 3)).expect("assigned");
+    let first = lease(&subscription, 0);
+    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), (vec![], at(50, 3), None)));
+    first.deliver_to(Offset(20));
+    assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
+    let second = lease(&subscription, 0);
+    assert_eq!((first.delivery(), second.done().expect("begun").offset), (Delivery::Ended, Offset(10)));
+    first.finish_to(Offset(20));
+    assert_eq!(second.done().expect("begun").offset, Offset(20));
 }

@@ -31,7 +31,7 @@ fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
 fn piece(offset: i64, count: u32, compression: Compression) -> Piece {
     let batch = batch(offset, count, compression);
     let next = batch.next_offset();
-    Piece { content: Content::Fetched(batch), start: Offset(offset), next }
+    Piece { content: Content::Fetched(batch), start: Position::at(Offset(offset)), next }
 }
 
 fn plain(offset: i64) -> Piece {
@@ -39,7 +39,7 @@ fn plain(offset: i64) -> Piece {
 }
 
 fn popped(buffer: &mut Buffer) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| buffer.pop()).map(|(lease, piece)| (lease.id().0, piece.start.0)).collect()
+    std::iter::from_fn(|| buffer.pop()).map(|(lease, piece)| (lease.id().0, piece.start.offset.0)).collect()
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn paused_partitions_do_not_starve_others() {
     buffer.push(&two, plain(0));
     one.set_delivery(Delivery::Held);
     let evicted = buffer.evict_held();
-    assert_eq!(evicted.iter().map(|lease| lease.id().0).collect::<Vec<_>>(), [1]);
+    assert_eq!(evicted.iter().map(|(lease, from)| (lease.id().0, from.offset.0)).collect::<Vec<_>>(), [(1, 0)]);
     assert_eq!(popped(&mut buffer), [(2, 0)]);
 }
 
@@ -149,7 +149,7 @@ fn paused_partitions_do_not_starve_others() {
 fn skipped_batches_join_the_piece_before_them() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
-    let skipped = |start, next| Piece { content: Content::Skipped, start: Offset(start), next: Offset(next) };
+    let skipped = |start, next| Piece { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
     buffer.push(&one, plain(0));
     buffer.push(&one, skipped(1, 9));
     let (_, piece) = buffer.pop().unwrap();
@@ -214,7 +214,7 @@ proptest! {
                     let Some((lease, piece)) = buffer.pop() else { continue };
                     prop_assert_eq!(lease.delivery(), Delivery::Open);
                     let (_, _, at) = partitions.iter_mut().find(|(newest, ..)| newest.id() == lease.id()).unwrap();
-                    prop_assert_eq!(piece.start.0, *at, "the very next offset");
+                    prop_assert_eq!(piece.start.offset.0, *at, "the very next offset");
                     if gives_back {
                         buffer.put_back(&lease, piece);
                     } else {
@@ -235,9 +235,9 @@ proptest! {
                     partitions[usize::try_from(lease).unwrap()].0.set_delivery(delivery);
                 }
                 Step::Evict => {
-                    for evicted in buffer.evict_held() {
-                        if let Some(entry) = partitions.iter_mut().find(|(newest, ..)| newest.id() == evicted.id()) {
-                            renew(entry);
+                    for (evicted, from) in buffer.evict_held() {
+                        if let Some((_, fetched, _)) = partitions.iter_mut().find(|(newest, ..)| newest.id() == evicted.id()) {
+                            *fetched = from.offset.0;
                         }
                     }
                 }
