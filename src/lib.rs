@@ -42,7 +42,7 @@ pub use ids::{
 };
 pub use net::{Connecting, Connector, Io};
 pub use producer::{
-    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, TopicPartitions,
+    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, SendAll, TopicPartitions,
 };
 pub use record::{Header, Record, RecordMetadata, TimestampType};
 pub use trace_context::{NoTraceContext, TraceContext};

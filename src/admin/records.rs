@@ -57,6 +57,8 @@ impl Admin {
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Outcomes<TopicPartition, Offset> {
-        self.delete_records(partitions.into_iter().map(|partition| (partition, UP_TO_THE_END))).await
+        // Not the iterator: a future that holds an adaptor of the caller's closure cannot be spawned.
+        let before: Vec<_> = partitions.into_iter().map(|partition| (partition, UP_TO_THE_END)).collect();
+        self.delete_records(before).await
     }
 }

@@ -38,7 +38,7 @@ pub use adaptive::AdaptiveBatching;
 pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
 pub use partitioner::{Partitioner, TopicPartitions};
-pub use send_all::Deliveries;
+pub use send_all::{Deliveries, SendAll};
 pub use stats::ProducerStats;
 
 use batch::Feed;

@@ -1,13 +1,16 @@
 //! Sending many records in one call: one lock, one choice of partition and one handle for each run of records.
 
-use std::pin::Pin;
+use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use super::Producer;
 use super::batch::Appended;
 use super::delivery::Outcome;
 use super::intake::Refusal;
+use super::memory::Reservation;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::runtime;
@@ -87,6 +90,10 @@ impl Producer {
     ///
     /// let lines = ["a", "b", "c"];
     /// producer.send_all(lines.iter().map(|line| Record::to("lines").value(line))).await.await?;
+    /// // In a task of its own, too.
+    /// tokio::spawn(async move {
+    ///     producer.send_all(lines.iter().map(|line| Record::to("lines").value(line))).await.await
+    /// });
     /// # Ok(())
     /// # }
     /// ```
@@ -96,50 +103,127 @@ impl Producer {
     ///
     /// # Cancel safety
     /// If the future is dropped before it returns, some of the records, the first ones, have been accepted and are sent.
-    pub async fn send_all<'a, R: Into<Record<'a>>>(&self, records: impl IntoIterator<Item = R>) -> Deliveries {
-        let mut deliveries = Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None };
-        let mut records = records.into_iter().map(Into::into);
-        // The caller's iterator is run outside of every lock: it may well send records itself.
-        let mut chunk = [Record::to(""); CHUNK];
-        loop {
-            let mut len = 0;
-            for (place, record) in chunk.iter_mut().zip(&mut records) {
-                *place = record;
-                len += 1;
-            }
-            if len == 0 {
-                return deliveries;
-            }
-            runtime::breathe().await;
-            if let Err(error) = self.send_chunk(chunk.get(..len).unwrap_or_default(), &mut deliveries).await {
-                deliveries.error = Some(error);
-                return deliveries;
-            }
-            deliveries.forget_acknowledged();
+    pub fn send_all<'p, 'a, I, R>(&'p self, records: I) -> SendAll<'p, 'a, I::IntoIter>
+    where
+        I: IntoIterator<Item = R>,
+        R: Into<Record<'a>>,
+    {
+        SendAll {
+            producer: self,
+            records: records.into_iter(),
+            chunk: [Record::to(""); CHUNK],
+            place: 0,
+            len: 0,
+            spare: None,
+            deadline: None,
+            waiting: None,
+            deliveries: Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None },
+        }
+    }
+}
+
+/// Hands many records over: the future that [`Producer::send_all`] returns.
+///
+/// A type with a name, since the future of an `async fn` that holds a caller's closure is not [`Send`] for every lifetime, which
+/// `tokio::spawn` asks for.
+///
+/// # Cancel safety
+/// If it is dropped before it has ended, some of the records, the first ones, have been accepted and are sent.
+#[must_use = "nothing is sent before it is awaited"]
+pub struct SendAll<'p, 'a, I> {
+    producer: &'p Producer,
+    records: I,
+    /// Taken from `records`; those before `place` are accepted, those from `len` on are none.
+    chunk: [Record<'a>; CHUNK],
+    place: usize,
+    len: usize,
+    /// Memory that was waited for.
+    spare: Option<Reservation>,
+    /// Of the record at `place`, if it had to wait.
+    deadline: Option<Instant>,
+    waiting: Option<Waiting>,
+    deliveries: Deliveries,
+}
+
+/// Until what a record was refused for has passed; rare enough to be boxed.
+type Waiting = Pin<Box<dyn Future<Output = Result<Option<Reservation>>> + Send>>;
+
+impl<'a, I, R> SendAll<'_, 'a, I>
+where
+    I: Iterator<Item = R>,
+    R: Into<Record<'a>>,
+{
+    /// Takes records from the caller, outside of every lock: its iterator may well send records itself.
+    fn fill(&mut self) {
+        (self.place, self.len) = (0, 0);
+        for (place, record) in self.chunk.iter_mut().zip(&mut self.records) {
+            *place = record.into();
+            self.len += 1;
         }
     }
 
-    async fn send_chunk(&self, mut chunk: &[Record<'_>], deliveries: &mut Deliveries) -> Result<()> {
-        let shared = &self.handle.shared;
-        let mut spare = None;
-        let mut deadline = None;
-        while let Some(first) = chunk.first() {
-            match shared.accept_run(chunk, &mut spare) {
+    /// Hands over what is left of the chunk; an error ends it all.
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let shared = &self.producer.handle.shared;
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                self.spare = ready!(waiting.as_mut().poll(context))?;
+                self.waiting = None;
+            }
+            let chunk = self.chunk.get(self.place..self.len).unwrap_or_default();
+            let Some(first) = chunk.first() else { return Poll::Ready(Ok(())) };
+            match shared.accept_run(chunk, &mut self.spare) {
                 Ok((appended, count)) => {
-                    deliveries.note(appended, count);
-                    chunk = usize::try_from(count).ok().and_then(|count| chunk.get(count..)).unwrap_or_default();
-                    deadline = None;
-                    spare = None;
+                    self.deliveries.note(appended, count);
+                    self.place = usize::try_from(count).map_or(self.len, |count| self.place.saturating_add(count));
+                    (self.deadline, self.spare) = (None, None);
                 }
-                Err(Refusal::Failed(error)) => return Err(error),
+                Err(Refusal::Failed(error)) => return Poll::Ready(Err(error)),
                 Err(refusal) => {
-                    let deadline = *deadline.get_or_insert_with(|| runtime::now() + shared.config.max_block);
-                    drop(spare.take());
-                    spare = Box::pin(self.overcome(refusal, first.topic, deadline)).await?;
+                    let deadline = *self.deadline.get_or_insert_with(|| runtime::now() + shared.config.max_block);
+                    self.spare = None;
+                    let (producer, topic) = (self.producer.clone(), first.topic.to_owned());
+                    self.waiting = Some(Box::pin(async move { producer.overcome(refusal, &topic, deadline).await }));
                 }
             }
         }
-        Ok(())
+    }
+}
+
+impl<'a, I, R> Future for SendAll<'_, 'a, I>
+where
+    I: Iterator<Item = R>,
+    R: Into<Record<'a>>,
+{
+    type Output = Deliveries;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Deliveries> {
+        let this = &mut *self;
+        loop {
+            if this.waiting.is_none() {
+                ready!(pin!(runtime::breathe()).poll(context));
+            }
+            if this.place >= this.len {
+                this.fill();
+            }
+            let handed_over = if this.len == 0 { Ok(()) } else { ready!(this.poll_chunk(context)) };
+            this.deliveries.forget_acknowledged();
+            if this.len == 0 || handed_over.is_err() {
+                let none = Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None };
+                let mut deliveries = std::mem::replace(&mut this.deliveries, none);
+                deliveries.error = handed_over.err().or(deliveries.error);
+                return Poll::Ready(deliveries);
+            }
+        }
+    }
+}
+
+/// Nothing of it is pinned in its place.
+impl<I> Unpin for SendAll<'_, '_, I> {}
+
+impl<I> fmt::Debug for SendAll<'_, '_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendAll").field("accepted", &self.deliveries.accepted).finish_non_exhaustive()
     }
 }
 
