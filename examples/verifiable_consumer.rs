@@ -25,7 +25,7 @@ mod common;
 use common::arguments::required;
 use common::events::{Events, text};
 use common::signal::Interrupt;
-use common::{Arguments, Connection, Outcome, Stop};
+use common::{Arguments, Connection, Outcome, Stop, complain};
 
 const HELP: &str = "
 Consumes a topic as a member of a group and prints JSON lines, as Java's VerifiableConsumer does.
@@ -228,7 +228,7 @@ async fn consume<W: Write>(
     };
     match closed {
         // Who was asked to end has ended, also where no coordinator is left to say goodbye to.
-        Err(error) if was_asked => eprintln!("verifiable_consumer: {error}"),
+        Err(error) if was_asked => complain("verifiable_consumer", format_args!("{error}")),
         closed => ended = ended.and(closed.map_err(Stop::from)),
     }
     member.events.emit("shutdown_complete", Value::Null)?;
@@ -251,7 +251,7 @@ impl<W: Write> Member<W> {
                 batch = consumer.next_batch() => match batch {
                     Ok(batch) => self.take(consumer, batch).await?,
                     Err(error) if matches!(error.class(), Class::Retriable | Class::Rejoin) => {
-                        eprintln!("verifiable_consumer: {error}; going on");
+                        complain("verifiable_consumer", format_args!("{error}; going on"));
                     }
                     Err(error) => return Err(Stop::failure(error)),
                 },
@@ -275,7 +275,7 @@ impl<W: Write> Member<W> {
                 Poll::Ready(Ok(batch)) => count += self.read(&batch, &mut summaries)?,
                 // An error is told once: what it stops has been read up to there.
                 Poll::Ready(Err(error)) => {
-                    eprintln!("verifiable_consumer: {error}");
+                    complain("verifiable_consumer", format_args!("{error}"));
                     break;
                 }
                 Poll::Pending => break,
@@ -342,7 +342,7 @@ impl<W: Write> Member<W> {
         if !positions.is_empty()
             && let Err(error) = self.commit(&positions).await
         {
-            eprintln!("verifiable_consumer: could not commit: {error}");
+            complain("verifiable_consumer", format_args!("could not commit: {error}"));
         }
     }
 

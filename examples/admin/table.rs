@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-use super::common::Outcome;
+use super::common::{Outcome, complain};
 
 /// A terminal that does not say how wide it is.
 const WIDTH: usize = 80;
@@ -52,7 +52,7 @@ impl Table {
             _ => {}
         }
         for failure in &self.failures {
-            eprintln!("admin: {failure}");
+            complain("admin", failure);
         }
         Ok(if self.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

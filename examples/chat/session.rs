@@ -7,8 +7,8 @@ use kavka::mq::{Config, Consumer, Message, Mq};
 use kavka::{AutoOffsetReset, ClientConfig, Offset, TopicPartition};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::common::Outcome;
 use crate::common::signal::Interrupt;
+use crate::common::{Outcome, say};
 use crate::connect;
 use crate::room::{self, Presence};
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(
         match line.split_once(' ').map_or((line.as_str(), ""), |(word, rest)| (word, rest.trim())) {
             ("", _) => {}
             ("/quit", _) => break,
-            ("/who", _) => println!("* here: {}", presence.users_in(&room).join(", ")),
+            ("/who", _) => say!("* here: {}", presence.users_in(&room).join(", ")),
             ("/stats", _) => print_stats(&mq)?,
             ("/join", other) if !other.is_empty() => {
                 hear_out(&mq).await;
@@ -50,12 +50,12 @@ pub(crate) async fn run(
                 other.clone_into(&mut room);
                 join(&mq, user, &room, history).await?;
             }
-            (word, _) if word.starts_with('/') => println!("* /join ROOM, /who, /stats or /quit"),
+            (word, _) if word.starts_with('/') => say!("* /join ROOM, /who, /stats or /quit"),
             _ => {
                 // The next line need not wait for this one's acknowledgement; that it failed is said when it is known.
                 let told = |sent: kavka::mq::Result<_>| {
                     if let Err(error) = sent {
-                        println!("* not sent: {error}");
+                        say!("* not sent: {error}");
                     }
                 };
                 mq.producer().send_async_with_key(&room::topic(&room), user, &line, told).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn run(
     hear_out(&mq).await;
     room::tell_presence(&mq, user, None).await?;
     mq.close_within(PATIENCE).await?;
-    println!("* bye");
+    say!("* bye");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,7 +79,7 @@ async fn hear_out(mq: &Mq) {
         Ok::<_, kavka::mq::Error>(())
     };
     if !matches!(tokio::time::timeout(Duration::from_secs(5), heard).await, Ok(Ok(()))) {
-        println!("* left before all was heard");
+        say!("* left before all was heard");
     }
 }
 
@@ -117,7 +117,7 @@ async fn join(mq: &Mq, user: &str, room: &str, history: i64) -> Outcome<()> {
     let consumer = mq.consumer()?;
     consumer.subscribe([topic.as_str()], |message: Message| async move {
         let who = message.key.as_deref().map_or("?".into(), String::from_utf8_lossy);
-        println!("<{who}> {}", message.text().unwrap_or("(no text)"));
+        say!("<{who}> {}", message.text().unwrap_or("(no text)"));
     })?;
     // A new member begins at the end; what was said last is a few steps back.
     let partition = TopicPartition::new(topic.as_str(), 0);
@@ -132,13 +132,13 @@ async fn join(mq: &Mq, user: &str, room: &str, history: i64) -> Outcome<()> {
         .map_err(|_| crate::Stop::failure(format!("room {room} could not be joined within {PATIENCE:?}")))??;
     consumer.seek(&partition, Offset((end.0 - history).max(0)))?;
     room::tell_presence(mq, user, Some(room)).await?;
-    println!("* {user} is in {room}; /join ROOM, /who, /stats, /quit");
+    say!("* {user} is in {room}; /join ROOM, /who, /stats, /quit");
     Ok(())
 }
 
 fn print_stats(mq: &Mq) -> Outcome<()> {
     let (sent, taken, pool) = (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
-    println!(
+    say!(
         "* sent {} (failed {}), latency {:?} on average, p99 {:?}; received {}, lag {}; connections {} of {}, {} active",
         sent.successful_messages,
         sent.failed_messages,

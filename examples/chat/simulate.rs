@@ -14,7 +14,7 @@ use kavka::mq::{Config, HandlerOptions, Message, Mq};
 use kavka::{AutoOffsetReset, ClientConfig, Offset, TopicName};
 
 use crate::common::signal::Interrupt;
-use crate::common::{Outcome, Stop};
+use crate::common::{Outcome, Stop, say};
 use crate::{connect, room};
 
 /// What is to be simulated.
@@ -227,7 +227,7 @@ fn conclude(
     ledger.micros.sort_unstable();
     let acknowledged = tally.acknowledged.load(Relaxed);
     let failed = tally.failed.load(Relaxed);
-    println!(
+    say!(
         "{} users in {} rooms said {sent} messages in {:.1} s ({:.0}/s): {acknowledged} acknowledged, {failed} failed, {} heard, {} \
          redelivered, {} faults; acknowledged p50 {:.2} ms p99 {:.2} ms p99.9 {:.2} ms; heard p50 {:.2} ms p99 {:.2} ms p99.9 {:.2} ms",
         plan.users,

@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use kavka::{ClientConfig, Properties};
@@ -63,24 +63,54 @@ impl From<std::io::Error> for Stop {
 pub(crate) fn exit(program: &str, help: &str, outcome: Outcome<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
-        Err(Stop::Help) => {
-            println!("{}", help.trim());
-            ExitCode::SUCCESS
-        }
+        Err(Stop::Help) => match write_out(&format!("{}\n", help.trim())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
         Err(Stop::Usage(message)) => {
-            eprintln!("{program}: {message} (--help shows what is allowed)");
+            complain(program, format_args!("{message} (--help shows what is allowed)"));
             ExitCode::from(2)
         }
         Err(Stop::Failure(message)) => {
-            eprintln!("{program}: {message}");
+            complain(program, message);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Sends logs to stderr, as `RUST_LOG` says; without it only errors, since a failure ends in one line of the program's own.
+/// Says on standard error what is wrong, to whoever still reads it: `eprintln!` would panic.
+pub(crate) fn complain(program: &str, message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{program}: {message}");
+}
+
+/// A line on standard output, as `println!`, which would panic when nobody reads it any more.
+#[allow(unused_macros, reason = "each program uses a part of it")]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = $crate::common::write_out(&format!("{}\n", format_args!($($text)*)));
+    }};
+}
+#[allow(unused_imports, reason = "each program uses a part of it")]
+pub(crate) use say;
+
+/// Writes to standard output; that nobody reads it any more is no failure.
+pub(crate) fn write_out(text: &str) -> Outcome<()> {
+    let mut out = io::stdout().lock();
+    is_read(out.write_all(text.as_bytes()).and_then(|()| out.flush())).map(drop)
+}
+
+/// Whether what was written is read by somebody: a program ends well when its reader has left.
+pub(crate) fn is_read(written: io::Result<()>) -> Outcome<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends logs to stderr, as `RUST_LOG` says; without it warnings, such as that a cluster cannot be reached.
 pub(crate) fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     let is_terminal = std::io::stderr().is_terminal();
     // A second subscriber is no reason to fail.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).try_init();
@@ -117,7 +147,9 @@ impl Connection {
         if let Some(named) = &self.bootstrap {
             return Ok(Some(named.clone()));
         }
-        if let Some(named) = self.properties(&[])?.get("bootstrap.servers") {
+        let properties = self.properties(&[])?;
+        // By Java's name or librdkafka's.
+        if let Some(named) = ["bootstrap.servers", "metadata.broker.list"].into_iter().find_map(|name| properties.get(name)) {
             return Ok(Some(named.to_owned()));
         }
         Ok(std::env::var("KAVKA_BROKERS").ok().filter(|brokers| !brokers.trim().is_empty()))

@@ -148,11 +148,3 @@ pub(crate) fn unescape(text: &str) -> String {
     plain.push_str(rest);
     plain
 }
-
-/// Writes to standard output; that nobody reads it any more is no failure.
-pub(crate) fn write_out(bytes: &[u8]) -> Outcome<()> {
-    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}

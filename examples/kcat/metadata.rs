@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::common::signal::Interrupt;
-use super::common::{Outcome, Stop};
+use super::common::{Outcome, Stop, write_out};
 
 /// Prints brokers, topics and partitions.
 pub(crate) async fn list(options: Options, mut interrupt: Interrupt) -> Outcome<ExitCode> {
@@ -40,7 +40,7 @@ pub(crate) async fn list(options: Options, mut interrupt: Interrupt) -> Outcome<
         () = interrupt.received() => return Ok(ExitCode::FAILURE),
     };
     let text = if options.is_json { format!("{}\n", as_json(&cluster, &topics)) } else { as_text(&cluster, &topics) };
-    super::format::write_out(text.as_bytes())?;
+    write_out(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn query(options: Options, mut interrupt: Interrupt) -> Outcome
         };
         let _ = writeln!(text, "{line}");
     }
-    super::format::write_out(text.as_bytes())?;
+    write_out(&text)?;
     let _ = consumer.close(Duration::from_secs(3)).await;
     Ok(ExitCode::SUCCESS)
 }

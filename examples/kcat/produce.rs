@@ -9,9 +9,9 @@ use kavka::{Delivery, ErrorKind, Header, Producer, ProducerConfig, Record, Times
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::common::Outcome;
 use super::common::json::{take_bytes, take_headers};
 use super::common::signal::Interrupt;
+use super::common::{Outcome, complain};
 use super::{Options, metadata};
 
 /// How many pieces of input may wait for their acknowledgement before no more is read; the producer's memory is the tighter bound.
@@ -70,7 +70,7 @@ pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<E
         // What was sent until now is still delivered.
         () = interrupt.received() => match course.at.get() {
             Some(number) => {
-                eprintln!("kcat: line {number}: interrupted before it was sent");
+                complain("kcat", format_args!("line {number}: interrupted before it was sent"));
                 false
             }
             None => lines.is_empty(),
@@ -137,7 +137,7 @@ async fn send_all(
         let lines = match lines {
             Ok(lines) => lines,
             Err(error) => {
-                eprintln!("kcat: line {}: {error}; no more lines are sent", number + 1);
+                complain("kcat", format_args!("line {}: {error}; no more lines are sent", number + 1));
                 course.at.set(None);
                 return false;
             }
@@ -151,11 +151,11 @@ async fn send_all(
             match send(options, producer, line).await {
                 Ok(delivery) => course.sent.borrow_mut().push((number, delivery)),
                 Err(Unsent::Line(message)) => {
-                    eprintln!("kcat: line {number}: {message}");
+                    complain("kcat", format_args!("line {number}: {message}"));
                     is_good = false;
                 }
                 Err(Unsent::End(message)) => {
-                    eprintln!("kcat: line {number}: {message}; no more lines are sent");
+                    complain("kcat", format_args!("line {number}: {message}; no more lines are sent"));
                     course.at.set(None);
                     return false;
                 }
@@ -195,7 +195,7 @@ async fn report(mut pieces: mpsc::Receiver<Vec<(u64, Delivery)>>) -> bool {
     while let Some(deliveries) = pieces.recv().await {
         for (number, delivery) in deliveries {
             if let Err(error) = delivery.await {
-                eprintln!("kcat: line {number}: {error}");
+                complain("kcat", format_args!("line {number}: {error}"));
                 is_good = false;
             }
         }

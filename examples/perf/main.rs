@@ -80,14 +80,17 @@ async fn run() -> Outcome<ExitCode> {
     worked
 }
 
-async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, interrupt: Interrupt) -> Outcome<ExitCode> {
+async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, mut interrupt: Interrupt) -> Outcome<ExitCode> {
     if options.metrics {
         record_metrics()?;
     }
     let client = Client::new(options.connection.client(bootstrap, "perf")?)?;
     // A cluster that has just been started has neither topic nor records.
     if let Some(partitions) = options.partitions.or(is_own_cluster.then_some(PARTITIONS)) {
-        create(&client, &options.topic, partitions).await?;
+        tokio::select! {
+            created = create(&client, &options.topic, partitions) => created?,
+            () = interrupt.received() => return Err(Stop::failure("interrupted before the topic was there")),
+        }
     }
     if is_own_cluster && options.mode == Mode::Consume {
         produce::run(options, &client, bootstrap, interrupt.clone()).await?.check()?;
@@ -97,7 +100,7 @@ async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, interrup
         Mode::Consume if options.mq => handling::run(options, &client, interrupt).await?,
         Mode::Consume => consume::run(options, &client, interrupt).await?,
     };
-    println!("{}", report.json(options));
+    common::write_out(&format!("{}\n", report.json(options)))?;
     client.close(PATIENCE).await?;
     report.check().map(|()| ExitCode::SUCCESS)
 }
