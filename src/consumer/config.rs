@@ -286,7 +286,7 @@ impl ConsumerConfig {
         self
     }
 
-    /// Sets how many bytes one batch may decompress to (`max.decompressed.batch.bytes`, ours; default 256 MiB).
+    /// Sets how many bytes one batch may decompress to (`max.decompressed.batch.bytes`, ours; default 128 MiB).
     ///
     /// A batch that holds more is refused as damaged: the bound keeps a few hostile bytes from taking all memory.
     #[must_use]
@@ -413,7 +413,7 @@ impl Default for ConsumerConfig {
             allow_auto_create_topics: true,
             exclude_internal_topics: true,
             client_rack: None,
-            max_decompressed_batch_bytes: 256 * 1024 * 1024,
+            max_decompressed_batch_bytes: 128 * 1024 * 1024,
             // A guess: two full fetches of a few partitions, and librdkafka's default.
             fetch_buffer_bytes: 64 * 1024 * 1024,
         }

@@ -60,7 +60,10 @@ impl Batches {
             let run = legacy::scan(&self.rest).ok_or_else(|| malformed("message shorter than its fields"))?;
             (run.len, Format::Legacy(run))
         };
-        Ok(Some(Batch { format, bytes: self.rest.split_to(len) }))
+        let bytes = self.rest.split_to(len);
+        let epoch = matches!(format, Format::V2(_)).then(|| array(&bytes, PREFIX_LEN)).flatten().map(i32::from_be_bytes);
+        let leader_epoch = epoch.filter(|epoch| *epoch >= 0).map(LeaderEpoch);
+        Ok(Some(Batch { format, leader_epoch, bytes }))
     }
 }
 
@@ -125,6 +128,7 @@ fn read_header(bytes: &[u8]) -> Option<HeaderFields> {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     format: Format,
+    leader_epoch: Option<LeaderEpoch>,
     bytes: Bytes,
 }
 
@@ -195,8 +199,18 @@ impl Batch {
 
     /// The epoch of the leader that appended it (KIP-101); the old versions do not say.
     pub(crate) fn leader_epoch(&self) -> Option<LeaderEpoch> {
-        let epoch = matches!(self.format, Format::V2(_)).then(|| array(&self.bytes, PREFIX_LEN)).flatten();
-        epoch.map(i32::from_be_bytes).filter(|epoch| *epoch >= 0).map(LeaderEpoch)
+        self.leader_epoch
+    }
+
+    /// Parts with the memory that the batch came in by a copy of its bytes.
+    pub(crate) fn detach(&mut self) {
+        self.bytes = Bytes::copy_from_slice(&self.bytes);
+    }
+
+    /// What the header says, without the bytes: for a batch that was decoded.
+    #[must_use]
+    pub(crate) fn header(&self) -> Self {
+        Self { bytes: Bytes::new(), ..self.clone() }
     }
 
     /// Whether decoding takes more than a checksum.
@@ -317,9 +331,19 @@ impl Records {
         usize::try_from(self.shape.count).unwrap_or(0)
     }
 
-    /// How many bytes the records take, which is also what they hold in memory.
+    /// How many bytes the records take; of a batch that came uncompressed they are part of the reply.
     pub(crate) fn len(&self) -> usize {
         self.data.len()
+    }
+
+    /// The offset that no record is below.
+    pub(crate) fn base_offset(&self) -> Offset {
+        Offset(self.shape.base_offset)
+    }
+
+    /// Parts with the memory that the records came in by a copy of their bytes.
+    pub(crate) fn detach(&mut self) {
+        self.data = Bytes::copy_from_slice(&self.data);
     }
 
     /// All of them, as they are encoded.

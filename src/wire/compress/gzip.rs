@@ -51,16 +51,16 @@ fn size_of(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
     INFLATE.with_borrow_mut(|kept| {
         let inflate = kept.get_or_insert_with(|| Decompress::new(false));
         // Batches compress to a third or better; guess that, and grow with what comes.
-        let mut out = Vec::with_capacity(input.len().saturating_mul(4).min(limit));
+        out.reserve(input.len().saturating_mul(4).min(limit));
         let mut rest = input;
         loop {
             rest = skip_header(rest).ok_or(Failure::Damaged("bad header"))?;
             let start = out.len();
-            rest = inflate_member(inflate, rest, &mut out, limit)?;
+            rest = inflate_member(inflate, rest, out, limit)?;
             let member = out.get(start..).unwrap_or_default();
             let trailer;
             (trailer, rest) = rest.split_at_checked(TRAILER_LEN).ok_or(CUT)?;
@@ -72,7 +72,7 @@ pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
             }
             // What follows is the next member, if it looks like one; the JDK ignores anything else.
             if !rest.starts_with(&MAGIC) {
-                return Ok(Bytes::from(out));
+                return Ok(());
             }
         }
     })

@@ -55,13 +55,13 @@ fn stored(plain: &[u8]) -> Option<u32> {
     Some(u32::try_from(plain.len()).ok()? | STORED)
 }
 
-pub(super) fn decompress(input: &[u8], limit: usize, check_header: bool) -> Result<Bytes, Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_header: bool) -> Result<(), Failure> {
     let (frame, mut rest) = Frame::read(input, check_header)?;
     if frame.content_size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit)) {
         return Err(Failure::Limit);
     }
     PLAIN.with_borrow_mut(|plain| {
-        let mut out = Vec::with_capacity(input.len().saturating_mul(4).min(limit));
+        out.reserve(input.len().saturating_mul(4).min(limit));
         loop {
             let (size, behind) = rest.split_first_chunk().ok_or(CUT)?;
             let size = u32::from_le_bytes(*size);
@@ -86,7 +86,7 @@ pub(super) fn decompress(input: &[u8], limit: usize, check_header: bool) -> Resu
                 }
                 out.extend_from_slice(block);
             } else {
-                append_block(&mut out, block, &frame, room, plain)?;
+                append_block(out, block, &frame, room, plain)?;
             }
         }
         if plain.len() > WRITTEN_BLOCK_LEN {
@@ -94,7 +94,7 @@ pub(super) fn decompress(input: &[u8], limit: usize, check_header: bool) -> Resu
         }
         match frame.content_size {
             Some(size) if u64::try_from(out.len()) != Ok(size) => Err(Failure::Damaged("wrong content size")),
-            _ => Ok(Bytes::from(out)),
+            _ => Ok(()),
         }
     })
 }

@@ -247,26 +247,68 @@ enum Checks {
     V0,
 }
 
+/// The output grows by doubling up to [`USUAL`]. What is larger is decompressed anew into room made at once: output that grows on
+/// would take, while it is moved, half as much again as the limit allows.
 fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Result<Bytes, CodecError> {
-    let _ = checks;
-    let plain = match codec {
-        Codec::None => Ok(Bytes::copy_from_slice(input)),
+    let mut stage = limit.min(USUAL);
+    let mut out = Vec::new();
+    loop {
+        match decompress_into(codec, input, &mut out, stage, checks)? {
+            Ok(()) => {
+                // Room that was made for more, and hardly used.
+                if out.capacity() / 2 > out.len() {
+                    out.shrink_to_fit();
+                }
+                return Ok(Bytes::from(out));
+            }
+            Err(Failure::Damaged(what)) => return Err(CodecError::Damaged { codec, what }),
+            Err(Failure::Limit) => {
+                out = Vec::new();
+                let next = stage.saturating_mul(STAGE).min(limit);
+                if next == stage || out.try_reserve_exact(next.saturating_add(SLACK)).is_err() {
+                    return Err(CodecError::Limit { codec, limit });
+                }
+                stage = next;
+            }
+        }
+    }
+}
+
+/// Decompresses into `out`, which is empty.
+fn decompress_into(
+    codec: Codec,
+    input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+    checks: Checks,
+) -> Result<Result<(), Failure>, CodecError> {
+    let _ = (checks, limit);
+    Ok(match codec {
+        Codec::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
         #[cfg(feature = "gzip")]
-        Codec::Gzip => gzip::decompress(input, limit),
+        Codec::Gzip => gzip::decompress(input, out, limit),
         #[cfg(feature = "snappy")]
-        Codec::Snappy => snappy::decompress(input, limit),
+        Codec::Snappy => snappy::decompress(input, out, limit),
         #[cfg(feature = "lz4")]
-        Codec::Lz4 => lz4::decompress(input, limit, checks == Checks::Strict),
+        Codec::Lz4 => lz4::decompress(input, out, limit, checks == Checks::Strict),
         #[cfg(feature = "zstd")]
-        Codec::Zstd => zstd::decompress(input, limit),
+        Codec::Zstd => zstd::decompress(input, out, limit),
         #[allow(unreachable_patterns, reason = "reachable with a codec left out")]
         codec => return Err(CodecError::NotBuilt(codec)),
-    };
-    plain.map_err(|failure| match failure {
-        Failure::Damaged(what) => CodecError::Damaged { codec, what },
-        Failure::Limit => CodecError::Limit { codec, limit },
     })
 }
+
+/// More than a batch decompresses to, as brokers refuse those of more than 1 MiB by default (a guess).
+const USUAL: usize = 16 << 20;
+
+/// By how much the room grows for what is larger.
+const STAGE: usize = 8;
+
+/// What a codec wants beyond what it writes: a block of zstd, or the byte that tells "just reached" from "too long".
+const SLACK: usize = 256 << 10;
 
 #[cfg(test)]
 #[cfg(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]

@@ -30,11 +30,9 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
     })
 }
 
-pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
-    let mut out = Vec::new();
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
     let Some(framed) = input.strip_prefix(&MAGIC[..]) else {
-        append_block(&mut out, input, limit)?;
-        return Ok(Bytes::from(out));
+        return append_block(out, input, limit);
     };
     // The versions are not looked at, as Java does not: there has only ever been one.
     let mut rest = framed.get(HEADER.len() - MAGIC.len()..).ok_or(CUT)?;
@@ -43,9 +41,9 @@ pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
         let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| Failure::Damaged("negative block length"))?;
         let block;
         (block, rest) = behind.split_at_checked(length).ok_or(CUT)?;
-        append_block(&mut out, block, limit)?;
+        append_block(out, block, limit)?;
     }
-    Ok(Bytes::from(out))
+    Ok(())
 }
 
 fn append_block(out: &mut Vec<u8>, block: &[u8], limit: usize) -> Result<(), Failure> {

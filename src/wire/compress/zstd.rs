@@ -33,7 +33,7 @@ fn compressor_of(level: i32) -> Option<Compressor> {
     Compressor::builder(config).with_retention(RetentionPolicy::Bounded { max_bytes: KEPT_CONTEXT }).build().ok()
 }
 
-pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let output = u64::try_from(limit).unwrap_or(u64::MAX);
         let config = DecoderConfig::default().with_limits(DecodeLimits::default().with_max_output_bytes(Some(output)));
@@ -43,9 +43,8 @@ pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Bytes, Failure> {
         if *decompressor.config() != config {
             decompressor.reconfigure(config);
         }
-        let mut out = Vec::new();
-        match decompressor.decompress_into(input, &mut out) {
-            Ok(_) => Ok(Bytes::from(out)),
+        match decompressor.decompress_into(input, out) {
+            Ok(_) => Ok(()),
             Err(DecodeError::OutputLimitExceeded { .. } | DecodeError::WindowLimitExceeded { .. }) => Err(Failure::Limit),
             Err(DecodeError::UnexpectedEndOfInput) => Err(Failure::Damaged("cut off")),
             Err(_) => Err(Failure::Damaged("bad frame")),

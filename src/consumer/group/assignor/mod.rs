@@ -62,8 +62,11 @@ impl Assignor {
     pub(crate) fn assign(self, topics: &Topics, members: &[Member]) -> Assignments {
         let mut wanted = BTreeMap::new();
         for topic in members.iter().flat_map(|member| &member.subscription.topics) {
+            if wanted.contains_key(topic) {
+                continue;
+            }
             if let Some(racks) = topics.get(topic).filter(|racks| !racks.is_empty()) {
-                wanted.entry(topic.clone()).or_insert_with(|| racks.clone());
+                wanted.insert(topic.clone(), racks.clone());
             }
         }
         match self {

@@ -12,7 +12,9 @@ use crate::ids::{TopicName, TopicPartition};
 pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
     let mut ordered: Vec<&Member> = members.iter().collect();
     ordered.sort_by(|a, b| a.order().cmp(&b.order()));
-    let mut states: Vec<Topic<'_>> = topics.iter().map(|(topic, racks)| Topic::new(topic, racks, &ordered)).collect();
+    let mut wanted_by = wanted_by(topics, &ordered);
+    let mut state = |(topic, racks)| Topic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default());
+    let mut states: Vec<Topic<'_>> = topics.iter().map(&mut state).collect();
     let mut result = nothing_for(members);
     if states.iter().any(|topic| topic.racks_matter) {
         match_racks(&mut states, &mut result);
@@ -24,6 +26,21 @@ pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
         partitions.sort_unstable();
     }
     result
+}
+
+/// Who wants each topic, in order. Made in one walk over what members want: to look for each topic in each member's list is
+/// quadratic in topics.
+fn wanted_by<'a>(topics: &Topics, ordered: &[&'a Member]) -> BTreeMap<TopicName, Vec<&'a Member>> {
+    let mut wanted_by: BTreeMap<TopicName, Vec<&Member>> = topics.keys().map(|topic| (topic.clone(), Vec::new())).collect();
+    for &member in ordered {
+        for topic in &member.subscription.topics {
+            // A member may name a topic twice.
+            if let Some(members) = wanted_by.get_mut(topic).filter(|members| members.last().is_none_or(|last| last.id != member.id)) {
+                members.push(member);
+            }
+        }
+    }
+    wanted_by
 }
 
 /// One topic, half assigned.
@@ -42,8 +59,7 @@ struct Topic<'a> {
 }
 
 impl<'a> Topic<'a> {
-    fn new(name: &'a TopicName, racks: &'a [Racks], ordered: &[&'a Member]) -> Self {
-        let members: Vec<&Member> = ordered.iter().copied().filter(|member| member.subscription.topics.contains(name)).collect();
+    fn new(name: &'a TopicName, racks: &'a [Racks], members: Vec<&'a Member>) -> Self {
         let count = members.len().max(1);
         let all: Vec<&Racks> = racks.iter().collect();
         Self {
