@@ -13,8 +13,8 @@ pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
     let mut ordered: Vec<&Member> = members.iter().collect();
     ordered.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut wanted_by = wanted_by(topics, &ordered);
-    let mut state = |(topic, racks)| Topic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default());
-    let mut states: Vec<Topic<'_>> = topics.iter().map(&mut state).collect();
+    let mut states: Vec<Topic<'_>> =
+        topics.iter().map(|(topic, racks)| Topic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default())).collect();
     let mut result = nothing_for(members);
     if states.iter().any(|topic| topic.racks_matter) {
         match_racks(&mut states, &mut result);
@@ -35,7 +35,9 @@ fn wanted_by<'a>(topics: &Topics, ordered: &[&'a Member]) -> BTreeMap<TopicName,
     for &member in ordered {
         for topic in &member.subscription.topics {
             // A member may name a topic twice.
-            if let Some(members) = wanted_by.get_mut(topic).filter(|members| members.last().is_none_or(|last| last.id != member.id)) {
+            if let Some(members) =
+                wanted_by.get_mut(topic).filter(|members| members.last().is_none_or(|last| last.id != member.id))
+            {
                 members.push(member);
             }
         }

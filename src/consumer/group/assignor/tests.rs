@@ -194,6 +194,33 @@ fn the_later_generation_keeps_what_two_members_claim() {
     );
 }
 
+/// The time that a decision takes for so many topics and 100 members that want them all.
+fn time_of(assignor: Assignor, topics: usize) -> std::time::Duration {
+    let names: Vec<TopicName> = (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
+    let members: Vec<_> = (0..100)
+        .map(|at| {
+            let subscription = Subscription { topics: names.clone(), ..Subscription::default() };
+            Member { id: format!("m{at}"), instance: None, subscription }
+        })
+        .collect();
+    let topics = names.into_iter().map(|name| (name, vec![Racks::new(); 2])).collect();
+    let timed = |_| {
+        let start = std::time::Instant::now();
+        assert_eq!(assignor.assign(&topics, &members).len(), 100);
+        start.elapsed()
+    };
+    (0..3).map(timed).min().unwrap()
+}
+
+#[test]
+fn decisions_take_no_more_than_in_proportion_to_topics() {
+    for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky] {
+        let (few, many) = (time_of(assignor, 200), time_of(assignor, 2000));
+        // Ten times the topics: a hundred times if it were quadratic.
+        assert!(many < few * 35, "{}: {few:?} for 200 topics, {many:?} for 2000", assignor.name());
+    }
+}
+
 fn group() -> impl Strategy<Value = (Topics, Vec<Member>)> {
     let topics = proptest::collection::vec(0_usize..12, 1..6);
     let members = proptest::collection::vec(proptest::collection::btree_set(0_usize..6, 1..6), 1..9);
