@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics_push::{Kind, Meter};
 use crate::runtime;
 use crate::telemetry::ConsumerTelemetry;
-use crate::wire::batch::{DecodeOptions, Records};
+use crate::wire::batch::DecodeOptions;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -162,8 +162,9 @@ impl Shared {
             return Poll::Ready(Err(error));
         }
         if let Some(taken) = state.subscription.buffer.pop() {
-            let buffer = &state.subscription.buffer;
-            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (state.is_starved && buffer.has_room());
+            let is_starved = state.is_starved;
+            let buffer = &mut state.subscription.buffer;
+            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (is_starved && buffer.has_room());
             drop(state);
             if concerns_fetcher {
                 self.to_fetcher.notify_one();
@@ -232,10 +233,9 @@ impl Shared {
     }
 
     /// Decodes one batch ahead.
-    pub(crate) fn run(&self, job: Job) {
-        let Job { lease, number, batch } = job;
-        let result: Result<Records> = batch.decode(&self.decode).map_err(Error::from);
-        self.state().subscription.buffer.decoded(lease, number, result);
+    pub(crate) fn run(&self, job: &Job) {
+        let outcome = job.run(&self.decode);
+        self.state().subscription.buffer.decoded(job.lease, job.number, outcome);
         self.wake();
     }
 

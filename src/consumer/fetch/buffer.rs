@@ -1,19 +1,24 @@
 //! What was fetched and not yet handed over.
 //!
 //! Pure: bytes come in as batches whose headers were read, and leave one batch at a time, partitions in turn. Compressed
-//! batches are decompressed ahead, in jobs that others run, as long as the budget lasts; a batch that is reached before its
-//! job was given out leaves as it came, for the application's side to decode. So the buffer always makes progress, and holds
-//! at most its budget and what is being decompressed.
+//! batches are decompressed ahead, in jobs that others run, each within room that is set aside for it and as long as the
+//! budget lasts; a batch that is reached before its job was given out, or that outgrew its room, leaves as it came, for the
+//! application's side to decode. So the buffer always makes progress, and holds at most its budget.
 //!
-//! Each partition has a queue under its lease. Whatever happens to one lease touches no other queue.
+//! What counts is the memory that is really held: batches are slices of the reply they came in, so the smallest keeps all of it.
+//! A reply of which little is left is let go by a copy of that little when room is short.
+//!
+//! Each partition has a queue under its lease. Whatever happens to one lease touches no other queue. What leaves otherwise than
+//! by [`Buffer::pop`] is either worth nothing, as its lease has ended, or returned to be fetched again ([`Buffer::evict_held`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::consumer::position::{Delivery, Lease, LeaseId, Position};
 use crate::error::Error;
 use crate::ids::Offset;
-use crate::wire::batch::{Batch, Records};
+use crate::wire::batch::{Batch, BatchErrorReason, DecodeOptions, Records};
+use crate::wire::compress::CodecError;
 
 /// The next thing a partition has for the application.
 #[derive(Debug)]
@@ -30,12 +35,19 @@ pub(crate) struct Piece {
 pub(crate) enum Content {
     /// A batch as it was fetched.
     Fetched(Batch),
-    /// A batch that was decoded ahead.
+    /// A batch that was decoded; one that came compressed without its bytes.
     Decoded { batch: Batch, records: Records },
     /// Nothing: markers, or batches of aborted transactions.
     Skipped,
     /// What follows cannot be read.
     Failed(Error),
+}
+
+/// The memory of a reply, which its batches share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    id: u64,
+    size: usize,
 }
 
 /// A batch to decode ahead.
@@ -44,6 +56,16 @@ pub(crate) struct Job {
     pub(crate) lease: LeaseId,
     pub(crate) number: u64,
     pub(crate) batch: Batch,
+    /// The room that is set aside for what comes out.
+    limit: usize,
+}
+
+/// What came of a [`Job`].
+#[derive(Debug)]
+pub(crate) enum Ahead {
+    Done(Result<Records, Error>),
+    /// It holds more than the room that was set aside.
+    Outgrown,
 }
 
 /// See the [module](self).
@@ -54,22 +76,30 @@ pub(crate) struct Buffer {
     turns: VecDeque<LeaseId>,
     /// Compressed batches not yet given out, oldest first; may name what has left since.
     undecoded: VecDeque<(LeaseId, u64)>,
+    replies: BTreeMap<u64, Reply>,
+    /// The replies of which little may be left.
+    sparse: BTreeSet<u64>,
+    /// The memory held, with what is set aside for jobs.
     held: usize,
     budget: usize,
     /// A partition with as many fetched bytes is not fetched further.
     partition_limit: usize,
     relieved: Vec<Arc<Lease>>,
-    /// A job was refused for want of room.
-    is_short: bool,
+    /// How much room a job was refused for want of.
+    short_of: Option<usize>,
+    /// To how many times their size batches are expected to decompress.
+    expansion: usize,
     /// Above every number that a slot has had.
     fresh: u64,
+    next_memory: u64,
+    coming_in: Option<Memory>,
 }
 
 #[derive(Debug)]
 struct Queue {
     lease: Arc<Lease>,
     slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers rise by one, and none is given twice under one lease.
+    /// The number of the first slot; numbers rise by one, and none is given twice under one lease while a job may name it.
     first: u64,
     /// As fetched.
     wire_bytes: usize,
@@ -81,11 +111,45 @@ struct Slot {
     piece: Piece,
     is_working: bool,
     wire_bytes: usize,
-    held: usize,
+    /// The reply that it is a slice of.
+    memory: Option<u64>,
+    /// Memory of its own, or set aside.
+    own: usize,
 }
 
-/// How much room is set aside for a batch while it is decompressed (a guess: text shrinks 3 to 10 times).
+/// A reply of which batches are left.
+#[derive(Debug)]
+struct Reply {
+    size: usize,
+    /// The bytes of the batches that are left, and their number.
+    used: usize,
+    count: usize,
+    /// All that came in it; those that have left may have given their number to others.
+    slots: Vec<(LeaseId, u64)>,
+}
+
+/// To how many times its size a batch may decompress at least, or it is not decoded ahead (a guess: text shrinks 3 to 10 times).
 const EXPANSION: usize = 4;
+
+/// As far as the expectation rises.
+const MOST_EXPANSION: usize = 256;
+
+/// A reply is let go by a copy when no more than this part of it is left.
+const SPARSE: usize = 8;
+
+impl Job {
+    pub(crate) fn run(&self, options: &DecodeOptions) -> Ahead {
+        let limit = options.max_decompressed.min(self.limit);
+        match self.batch.decode(&DecodeOptions { max_decompressed: limit, ..*options }) {
+            Err(error) if limit < options.max_decompressed && is_limit(&error.reason) => Ahead::Outgrown,
+            result => Ahead::Done(result.map_err(Error::from)),
+        }
+    }
+}
+
+fn is_limit(reason: &BatchErrorReason) -> bool {
+    matches!(reason, BatchErrorReason::Codec(CodecError::Limit { .. }))
+}
 
 impl Buffer {
     pub(crate) fn new(budget: usize, partition_limit: usize) -> Self {
@@ -93,13 +157,29 @@ impl Buffer {
             queues: BTreeMap::new(),
             turns: VecDeque::new(),
             undecoded: VecDeque::new(),
+            replies: BTreeMap::new(),
+            sparse: BTreeSet::new(),
             held: 0,
             budget,
             partition_limit,
             relieved: Vec::new(),
-            is_short: false,
+            short_of: None,
+            expansion: EXPANSION,
             fresh: 1,
+            next_memory: 0,
+            coming_in: None,
         }
+    }
+
+    /// Names the memory of a reply.
+    pub(crate) fn reply(&mut self, size: usize) -> Memory {
+        self.next_memory += 1;
+        Memory { id: self.next_memory, size }
+    }
+
+    /// Says of which reply the batches are slices that are pushed next; without one, each is memory of its own.
+    pub(crate) fn come_in(&mut self, reply: Option<Memory>) {
+        self.coming_in = reply;
     }
 
     /// Adds what was fetched for a lease, in offset order.
@@ -115,21 +195,32 @@ impl Buffer {
             last.piece.next = piece.next;
             return;
         }
-        let wire_bytes = match &piece.content {
-            Content::Fetched(batch) | Content::Decoded { batch, .. } => batch.len(),
-            Content::Skipped | Content::Failed(_) => 0,
-        };
         let number = queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
-        if let Content::Fetched(batch) = &piece.content
-            && batch.is_heavy()
-        {
-            self.undecoded.push_back((id, number));
+        let mut slot = Slot { piece, is_working: false, wire_bytes: 0, memory: None, own: 0 };
+        if let Content::Fetched(batch) = &slot.piece.content {
+            slot.wire_bytes = batch.len();
+            if let Some(memory) = self.coming_in {
+                slot.memory = Some(memory.id);
+                let reply = self.replies.entry(memory.id).or_insert_with(|| {
+                    self.held += memory.size;
+                    self.sparse.insert(memory.id);
+                    Reply { size: memory.size, used: 0, count: 0, slots: Vec::new() }
+                });
+                reply.used += batch.len();
+                reply.count += 1;
+                reply.slots.push((id, number));
+            } else {
+                slot.own = batch.len();
+                self.held += batch.len();
+            }
+            if batch.is_heavy() {
+                self.undecoded.push_back((id, number));
+            }
         }
-        queue.wire_bytes += wire_bytes;
+        queue.wire_bytes += slot.wire_bytes;
         queue.is_full |= queue.wire_bytes >= self.partition_limit;
-        self.held += wire_bytes;
-        queue.slots.push_back(Slot { piece, is_working: false, wire_bytes, held: wire_bytes });
+        queue.slots.push_back(slot);
     }
 
     /// Hands over the next piece of the next partition that may deliver; what belongs to ended leases is dropped on the way.
@@ -151,7 +242,6 @@ impl Buffer {
             let Some(slot) = queue.slots.pop_front() else { continue };
             queue.first += 1;
             queue.wire_bytes -= slot.wire_bytes;
-            self.held -= slot.held;
             if queue.is_full && queue.wire_bytes <= self.partition_limit / 2 {
                 queue.is_full = false;
                 self.relieved.push(Arc::clone(&queue.lease));
@@ -162,85 +252,138 @@ impl Buffer {
             } else {
                 self.turns.push_back(id);
             }
+            self.let_go(&slot);
             return Some((lease, slot.piece));
         }
         None
     }
 
-    /// Gives back, in front, what was taken and cannot be used now.
-    pub(crate) fn put_back(&mut self, lease: &Arc<Lease>, piece: Piece) {
+    /// Gives back, in front, what was taken and cannot be used now. It is kept in memory of its own from then on.
+    pub(crate) fn put_back(&mut self, lease: &Arc<Lease>, mut piece: Piece) {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);
             self.fresh += 1;
             Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: self.fresh, wire_bytes: 0, is_full: false }
         });
-        let (wire_bytes, held) = match &piece.content {
-            Content::Fetched(batch) => (batch.len(), batch.len()),
-            Content::Decoded { batch, records } => (batch.len(), records.len().max(batch.len())),
+        let (wire_bytes, own) = match &mut piece.content {
+            Content::Fetched(batch) => {
+                batch.detach();
+                (batch.len(), batch.len())
+            }
+            Content::Decoded { batch, records } => {
+                // It came plain, as a slice of its reply, and has not been here before.
+                if batch.len() > 0 && !batch.is_heavy() {
+                    records.detach();
+                }
+                *batch = batch.header();
+                (records.len(), records.len())
+            }
             Content::Skipped | Content::Failed(_) => (0, 0),
         };
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
-        self.held += held;
-        queue.slots.push_front(Slot { piece, is_working: false, wire_bytes, held });
+        self.held += own;
+        queue.slots.push_front(Slot { piece, is_working: false, wire_bytes, memory: None, own });
     }
 
-    /// The next batch to decode ahead, while there is room for what comes out.
+    /// The next batch to decode ahead, while there is room for what comes out, which is set aside.
     pub(crate) fn next_job(&mut self) -> Option<Job> {
-        while self.held < self.budget {
-            let (lease, number) = self.undecoded.pop_front()?;
-            let Some(slot) = self.slot(lease, number).filter(|slot| !slot.is_working) else { continue };
-            let Content::Fetched(batch) = &slot.piece.content else { continue };
-            let batch = batch.clone();
-            let reserved = slot.wire_bytes.saturating_mul(EXPANSION);
-            let before = std::mem::replace(&mut slot.held, reserved);
-            slot.is_working = true;
-            self.held = self.held - before + reserved;
-            self.is_short = false;
-            return Some(Job { lease, number, batch });
+        self.short_of = None;
+        while let Some(&(lease, number)) = self.undecoded.front() {
+            let (budget, room, expansion) = (self.budget, self.budget.saturating_sub(self.held), self.expansion);
+            if let Some(slot) = self.slot(lease, number).filter(|slot| !slot.is_working)
+                && let Content::Fetched(batch) = &slot.piece.content
+                && batch.is_heavy()
+            {
+                let least = slot.wire_bytes.saturating_mul(EXPANSION);
+                // What can never have room is left to the application's side.
+                if least <= budget {
+                    if room < least {
+                        self.short_of = Some(least);
+                        return None;
+                    }
+                    let batch = batch.clone();
+                    let limit = slot.wire_bytes.saturating_mul(expansion).min(room);
+                    slot.own += limit;
+                    slot.is_working = true;
+                    self.held += limit;
+                    self.undecoded.pop_front();
+                    return Some(Job { lease, number, batch, limit });
+                }
+            }
+            self.undecoded.pop_front();
         }
-        self.is_short = !self.undecoded.is_empty();
         None
     }
 
     /// Whether [`Buffer::next_job`] has room now for what it refused before.
     pub(crate) fn has_job(&self) -> bool {
-        self.is_short && self.held < self.budget
+        self.short_of.is_some_and(|least| self.budget.saturating_sub(self.held) >= least)
     }
 
     /// Takes the result of a job; of a lease that has ended it is dropped.
-    pub(crate) fn decoded(&mut self, lease: LeaseId, number: u64, result: Result<Records, Error>) {
+    pub(crate) fn decoded(&mut self, lease: LeaseId, number: u64, outcome: Ahead) {
         let Some(slot) = self.slot(lease, number).filter(|slot| slot.is_working) else { return };
         slot.is_working = false;
-        let before = slot.held;
         let Content::Fetched(batch) = &slot.piece.content else { return };
-        let batch = batch.clone();
-        slot.piece.content = match result {
-            Ok(records) => {
-                slot.held = records.len();
-                Content::Decoded { batch, records }
+        let (before, wire_bytes) = (slot.own, slot.wire_bytes);
+        let left = match outcome {
+            Ahead::Done(Ok(records)) => {
+                let expansion = records.len() / wire_bytes.max(1);
+                slot.own = records.len();
+                slot.piece.content = Content::Decoded { batch: batch.header(), records };
+                let (left, own) = (slot.memory.take(), slot.own);
+                self.held = self.held - before + own;
+                self.expect(expansion);
+                left
             }
-            Err(error) => {
-                slot.held = slot.wire_bytes;
-                Content::Failed(error)
+            Ahead::Done(Err(error)) => {
+                slot.own = 0;
+                slot.piece.content = Content::Failed(error);
+                let left = slot.memory.take();
+                self.held -= before;
+                left
+            }
+            Ahead::Outgrown => {
+                slot.own = if slot.memory.is_none() { wire_bytes } else { 0 };
+                let own = slot.own;
+                self.held = self.held - before + own;
+                self.expansion = (self.expansion * 2).min(MOST_EXPANSION);
+                None
             }
         };
-        let after = slot.held;
-        self.held = self.held - before + after;
+        if let Some(reply) = left {
+            self.leave_reply(reply, wire_bytes);
+        }
+    }
+
+    /// Expects half as much again as was seen: at once if it is more, and little by little if it is less.
+    fn expect(&mut self, seen: usize) {
+        let wanted = (seen + seen / 2 + 1).clamp(EXPANSION, MOST_EXPANSION);
+        self.expansion = wanted.max(self.expansion - self.expansion.saturating_sub(wanted).div_ceil(8));
     }
 
     /// Drops what is buffered for a lease.
     pub(crate) fn drop_lease(&mut self, lease: LeaseId) {
         if let Some(queue) = self.queues.remove(&lease) {
-            self.held -= queue.slots.iter().map(|slot| slot.held).sum::<usize>();
+            for slot in &queue.slots {
+                self.let_go(slot);
+            }
             self.turns.retain(|id| *id != lease);
         }
     }
 
     /// Whether another fetch may be made: no sooner than when a good part of the budget is free, so that fetches stay large.
-    pub(crate) fn has_room(&self) -> bool {
-        self.held <= self.budget / 2
+    ///
+    /// If nothing of what is held may be delivered, that need not come by itself: less must do then.
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.held <= self.budget / 2 {
+            return true;
+        }
+        self.compact();
+        let enough = if self.is_deliverable() { self.budget / 2 } else { self.budget - self.budget / 8 };
+        self.held <= enough
     }
 
     /// Whether a partition has so much buffered that it is not fetched further.
@@ -258,19 +401,29 @@ impl Buffer {
         std::mem::take(&mut self.relieved)
     }
 
-    /// If paused partitions hold so much that nothing else can be fetched: theirs is dropped, and returned is from where each is to
-    /// be fetched again.
+    /// If all that is held is of paused partitions, and so much that nothing else can be fetched: as much of it is dropped as must be,
+    /// from behind and the largest first. Returned is from where each of them is to be fetched again: what comes before is still
+    /// here, or in the application's hands.
     pub(crate) fn evict_held(&mut self) -> Vec<(Arc<Lease>, Position)> {
-        if self.has_room() {
+        if self.has_room() || self.is_deliverable() {
             return Vec::new();
         }
-        let held = self.queues.values().filter(|queue| queue.lease.delivery() == Delivery::Held);
-        let evicted: Vec<_> =
-            held.filter_map(|queue| Some((Arc::clone(&queue.lease), queue.slots.front()?.piece.start))).collect();
-        for (lease, _) in &evicted {
-            self.drop_lease(lease.id());
+        let held = |queue: &&Queue| queue.lease.delivery() == Delivery::Held;
+        let mut queues: Vec<_> =
+            self.queues.values().filter(held).map(|queue| (queue.wire_bytes, Arc::clone(&queue.lease))).collect();
+        queues.sort_by_key(|(bytes, lease)| (std::cmp::Reverse(*bytes), lease.id()));
+        let mut evicted = BTreeMap::new();
+        // Of each partition its first piece stays as long as that will do.
+        for kept in [1, 0] {
+            for (_, lease) in &queues {
+                while !self.has_room()
+                    && let Some(from) = self.drop_last(lease.id(), kept)
+                {
+                    evicted.insert(lease.id(), (Arc::clone(lease), from));
+                }
+            }
         }
-        evicted
+        evicted.into_values().collect()
     }
 
     /// The bytes held, decompressed where they are.
@@ -279,10 +432,89 @@ impl Buffer {
         self.held
     }
 
+    /// Drops the last piece of a queue, and says where it began.
+    fn drop_last(&mut self, lease: LeaseId, kept: usize) -> Option<Position> {
+        let queue = self.queues.get_mut(&lease)?;
+        // A job names its slot by number, which the next piece would get.
+        if queue.slots.len() <= kept || queue.slots.back().is_none_or(|slot| slot.is_working) {
+            return None;
+        }
+        let slot = queue.slots.pop_back()?;
+        queue.wire_bytes -= slot.wire_bytes;
+        queue.is_full &= queue.wire_bytes > self.partition_limit / 2;
+        let is_empty = queue.slots.is_empty();
+        self.let_go(&slot);
+        if is_empty {
+            self.drop_lease(lease);
+        }
+        Some(slot.piece.start)
+    }
+
+    /// Whether any piece is, or will soon be, for the application to take.
+    fn is_deliverable(&self) -> bool {
+        self.queues.values().any(|queue| queue.lease.delivery() == Delivery::Open)
+    }
+
+    /// Lets replies go of which little is left, by a copy of that.
+    fn compact(&mut self) {
+        for id in std::mem::take(&mut self.sparse) {
+            let Some(reply) = self.replies.get_mut(&id).filter(|reply| reply.is_sparse()) else { continue };
+            let slots = std::mem::take(&mut reply.slots);
+            let mut left = Vec::new();
+            for (lease, number) in slots {
+                let Some(slot) = self.slot(lease, number).filter(|slot| slot.memory == Some(id)) else { continue };
+                // What is being decoded leaves its reply by that.
+                if slot.is_working {
+                    left.push((lease, number));
+                    continue;
+                }
+                if let Content::Fetched(batch) = &mut slot.piece.content {
+                    batch.detach();
+                }
+                slot.memory = None;
+                slot.own += slot.wire_bytes;
+                let bytes = slot.wire_bytes;
+                self.held += bytes;
+                self.leave_reply(id, bytes);
+            }
+            if let Some(reply) = self.replies.get_mut(&id) {
+                reply.slots = left;
+                self.sparse.insert(id);
+            }
+        }
+    }
+
+    /// A slot leaves, with the memory it held.
+    fn let_go(&mut self, slot: &Slot) {
+        self.held -= slot.own;
+        if let Some(memory) = slot.memory {
+            self.leave_reply(memory, slot.wire_bytes);
+        }
+    }
+
+    fn leave_reply(&mut self, memory: u64, bytes: usize) {
+        let Some(reply) = self.replies.get_mut(&memory) else { return };
+        reply.used -= bytes;
+        reply.count -= 1;
+        if reply.count == 0 {
+            self.held -= reply.size;
+            self.replies.remove(&memory);
+            self.sparse.remove(&memory);
+        } else if reply.is_sparse() {
+            self.sparse.insert(memory);
+        }
+    }
+
     fn slot(&mut self, lease: LeaseId, number: u64) -> Option<&mut Slot> {
         let queue = self.queues.get_mut(&lease)?;
         let index = usize::try_from(number.checked_sub(queue.first)?).ok()?;
         queue.slots.get_mut(index)
+    }
+}
+
+impl Reply {
+    fn is_sparse(&self) -> bool {
+        self.used.saturating_mul(SPARSE) <= self.size
     }
 }
 

@@ -79,6 +79,8 @@ impl Intake {
     }
 }
 
+const MARKER_BYTES: usize = 64 * 1024;
+
 fn kind(batch: &Batch, isolation: &Isolation, options: &DecodeOptions) -> Result<Kind, BatchError> {
     if !batch.is_control() {
         return Ok(if batch.is_transactional() { Kind::Transactional } else { Kind::Plain });
@@ -86,6 +88,8 @@ fn kind(batch: &Batch, isolation: &Isolation, options: &DecodeOptions) -> Result
     if !isolation.needs_markers() {
         return Ok(Kind::Control);
     }
-    let marker = batch.control(options)?.map(|record| record.marker);
+    // A marker takes a few bytes, whatever it claims to decompress to.
+    let options = DecodeOptions { max_decompressed: options.max_decompressed.min(MARKER_BYTES), ..*options };
+    let marker = batch.control(&options)?.map(|record| record.marker);
     Ok(if marker == Some(ControlMarker::Abort) { Kind::AbortMarker } else { Kind::Control })
 }

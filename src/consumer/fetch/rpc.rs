@@ -65,6 +65,8 @@ const REPLY: i32 = 4 * 1024 * 1024;
 pub(crate) struct Fetched {
     pub(crate) session: i32,
     pub(crate) error: Option<ErrorCode>,
+    /// How many bytes the reply takes, which everything that is a slice of it keeps in memory.
+    pub(crate) size: usize,
     pub(crate) partitions: Vec<FetchedPartition>,
     /// Leaders that the reply names (KIP-951).
     pub(crate) hints: Vec<LeaderHint>,
@@ -83,6 +85,8 @@ pub(crate) struct FetchedPartition {
     /// Where what may be read ends: the high watermark, or the last stable offset.
     pub(crate) end: Option<Offset>,
     pub(crate) records: Bytes,
+    /// Whether `records` is a slice of the reply, and no copy.
+    pub(crate) is_slice: bool,
 }
 
 /// Makes one fetch.
@@ -178,7 +182,8 @@ fn fetched(
             partitions.push(fetched_partition(partition, data, frame, isolation));
         }
     }
-    Fetched { session: response.session_id, error: ErrorCode::check(response.error_code).err(), partitions, hints }
+    let error = ErrorCode::check(response.error_code).err();
+    Fetched { session: response.session_id, error, size: frame.len(), partitions, hints }
 }
 
 fn fetched_partition(
@@ -191,6 +196,8 @@ fn fetched_partition(
         producer: ProducerId(transaction.producer_id),
         first_offset: Offset(transaction.first_offset),
     });
+    let records = data.records.unwrap_or_default();
+    let is_slice = !is_few(records.len(), frame.len());
     FetchedPartition {
         partition,
         error: ErrorCode::check(data.error_code).err(),
@@ -202,9 +209,18 @@ fn fetched_partition(
             IsolationLevel::ReadUncommitted => data.high_watermark,
             IsolationLevel::ReadCommitted => data.last_stable_offset,
         }),
-        records: data.records.map(|records| frame.slice_ref(records)).unwrap_or_default(),
+        records: if is_slice { frame.slice_ref(records) } else { Bytes::copy_from_slice(records) },
+        is_slice,
     }
 }
+
+/// Whether so many bytes of a reply are better copied: whoever kept them, the buffer or the application, would keep all of it.
+fn is_few(bytes: usize, reply: usize) -> bool {
+    bytes <= FEW || (bytes <= 4 * FEW && bytes <= reply / 8)
+}
+
+/// What costs little to copy, beside all else that is done for the records of a partition (a guess).
+const FEW: usize = 4 * 1024;
 
 fn hint(partition: &TopicPartition, data: &PartitionData<'_>, endpoints: &[NodeEndpoint<'_>]) -> LeaderHint {
     let leader = &data.current_leader;

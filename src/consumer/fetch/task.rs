@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, warn};
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
 use crate::consumer::config::ConsumerConfig;
-use crate::consumer::fetch::buffer::Job;
+use crate::consumer::fetch::buffer::{Job, Memory};
 use crate::consumer::fetch::intake;
 use crate::consumer::fetch::lookup::{Ask, Asked, Lookups, Question};
 use crate::consumer::fetch::planner::{Outcome, Plan, Planner};
@@ -414,7 +414,7 @@ impl Fetcher {
             let (shared, runtime, report) = (Arc::clone(&self.shared), self.runtime.clone(), self.report.clone());
             self.runtime.spawn(async move {
                 let bytes = jobs.iter().map(|job| job.batch.len()).sum();
-                runtime.offload(bytes, move || jobs.into_iter().for_each(|job| shared.run(job))).await;
+                runtime.offload(bytes, move || jobs.iter().for_each(|job| shared.run(job))).await;
                 let _ = report.send(Event::Decoded).await;
             });
         }
@@ -501,11 +501,12 @@ impl Fetcher {
             return;
         }
         self.shared.telemetry.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
+        let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
         let mut is_stale = false;
         for partition in fetched.partitions {
             // Not asked for, or no more: an answer to nobody.
             let Some(want) = self.planner.asked(broker, &partition.partition) else { continue };
-            is_stale |= self.handle_partition(broker, want, partition, now);
+            is_stale |= self.handle_partition(broker, want, partition, reply, now);
         }
         self.planner.handle_outcome(broker, Outcome::Answered { session: fetched.session }, now);
         if !fetched.hints.is_empty() {
@@ -517,7 +518,7 @@ impl Fetcher {
     }
 
     /// Takes what one partition answered. True if metadata is stale.
-    fn handle_partition(&mut self, broker: BrokerId, want: Want, fetched: FetchedPartition, now: Instant) -> bool {
+    fn handle_partition(&mut self, broker: BrokerId, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) -> bool {
         let partition = fetched.partition.clone();
         if let Some(code) = fetched.error {
             return self.handle_refusal(broker, want, &partition, code, now);
@@ -541,12 +542,12 @@ impl Fetcher {
             }
         }
         if !fetched.records.is_empty() {
-            self.take_records(want, fetched, now);
+            self.take_records(want, fetched, reply, now);
         }
         false
     }
 
-    fn take_records(&mut self, want: Want, fetched: FetchedPartition, now: Instant) {
+    fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) {
         let partition = &fetched.partition;
         let standing = self.shared.read(|subscription| subscription.standing(partition));
         let Some(Standing { lease, phase: Phase::Fetching(position), .. }) = standing else { return };
@@ -563,7 +564,14 @@ impl Fetcher {
             *error = error.clone().at_partition(partition.clone());
         }
         let brought = (intake.pieces, intake.next, intake.failure);
-        if self.shared.update(|subscription| subscription.fetched(partition, want.lease, want.offset, brought)) {
+        let reply = fetched.is_slice.then_some(reply);
+        let is_taken = self.shared.update(|subscription| {
+            subscription.buffer.come_in(reply);
+            let is_taken = subscription.fetched(partition, want.lease, want.offset, brought);
+            subscription.buffer.come_in(None);
+            is_taken
+        });
+        if is_taken {
             self.look_at(partition, now);
         }
     }

@@ -8,7 +8,7 @@ fn tp(partition: i32) -> TopicPartition {
 }
 
 fn assigned(reset: AutoOffsetReset, partitions: &[i32]) -> Subscription {
-    let mut subscription = Subscription::new(reset, false, Buffer::new(1 << 10, 1 << 20));
+    let mut subscription = Subscription::new(reset, false, Buffer::new(1 << 8, 1 << 20));
     subscription.assign(partitions.iter().map(|p| tp(*p)).collect()).expect("nothing was subscribed");
     subscription
 }

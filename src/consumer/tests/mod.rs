@@ -12,6 +12,8 @@ use crate::net::{Connecting, Connector, Io};
 
 mod faults;
 mod groups;
+#[cfg(feature = "gzip")]
+mod old_formats;
 mod receiving;
 
 /// The embedded cluster's network.

@@ -87,7 +87,7 @@ fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
     assert!(buffer.next_job().is_none());
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     let records = job.batch.decode(&OPTIONS).unwrap();
-    buffer.decoded(job.lease, job.number, Ok(records));
+    buffer.decoded(job.lease, job.number, Ahead::Done(Ok(records)));
     let (_, piece) = buffer.pop().unwrap();
     assert!(matches!(piece.content, Content::Decoded { .. }));
     assert_eq!(buffer.held(), 0);
@@ -100,16 +100,19 @@ fn job_of_a_dropped_lease_changes_nothing() {
     buffer.push(&one, piece(0, 5, Compression::GZIP));
     let job = buffer.next_job().unwrap();
     buffer.drop_lease(one.id());
-    buffer.decoded(job.lease, job.number, Err(Error::new(ErrorKind::Corrupt, "late")));
+    buffer.decoded(job.lease, job.number, Ahead::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
     assert_eq!((buffer.held(), popped(&mut buffer)), (0, vec![]));
 }
 
 #[test]
 fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
-    let mut buffer = Buffer::new(150, 1 << 20);
+    let compressed = piece(1, 9, Compression::GZIP);
+    let Content::Fetched(batch) = &compressed.content else { panic!("as it was fetched") };
+    // Room for the batch and what is set aside for it, but not beside the first.
+    let mut buffer = Buffer::new(batch.len() * (1 + EXPANSION), 1 << 20);
     let one = lease(1);
     buffer.push(&one, plain(0));
-    buffer.push(&one, piece(1, 9, Compression::GZIP));
+    buffer.push(&one, compressed);
     assert!(buffer.next_job().is_none());
     assert!(!buffer.has_job());
     buffer.pop().unwrap();
@@ -135,14 +138,107 @@ fn full_partition_is_relieved_when_it_has_half_drained() {
 
 #[test]
 fn paused_partitions_do_not_starve_others() {
-    let mut buffer = Buffer::new(100, 1 << 20);
-    let (one, two) = (lease(1), lease(2));
-    buffer.push(&one, plain(0));
+    let size = batch(0, 1, Compression::NONE).len();
+    let mut buffer = Buffer::new(4 * size, 1 << 20);
+    let (one, two, three) = (lease(1), lease(2), lease(3));
+    for offset in 0..3 {
+        buffer.push(&one, plain(offset));
+    }
     buffer.push(&two, plain(0));
+    buffer.push(&three, plain(0));
     one.set_delivery(Delivery::Held);
-    let evicted = buffer.evict_held();
-    assert_eq!(evicted.iter().map(|(lease, from)| (lease.id().0, from.offset.0)).collect::<Vec<_>>(), [(1, 0)]);
-    assert_eq!(popped(&mut buffer), [(2, 0)]);
+    two.set_delivery(Delivery::Held);
+    assert!(buffer.evict_held().is_empty(), "while there is something to deliver, room will come");
+    assert_eq!(popped(&mut buffer), [(3, 0)]);
+    let evicted = |buffer: &mut Buffer| -> Vec<_> {
+        buffer.evict_held().iter().map(|(lease, from)| (lease.id().0, from.offset.0)).collect()
+    };
+    assert_eq!(evicted(&mut buffer), [(1, 2)], "from behind, and no more than must be");
+    assert_eq!(evicted(&mut buffer), []);
+    one.set_delivery(Delivery::Open);
+    two.set_delivery(Delivery::Open);
+    assert_eq!(popped(&mut buffer), [(1, 0), (2, 0), (1, 1)], "the rest is still here");
+}
+
+#[test]
+fn small_rest_of_a_large_reply_is_copied_out_of_it_when_room_is_short() {
+    const REPLY: usize = 1 << 20;
+    let mut buffer = Buffer::new(REPLY, 1 << 30);
+    let leases: Vec<_> = (0..100).map(lease).collect();
+    let mut size = 0;
+    for lease in &leases {
+        let reply = buffer.reply(REPLY);
+        buffer.come_in(Some(reply));
+        buffer.push(lease, plain(0));
+        size += batch(0, 1, Compression::NONE).len();
+        lease.set_delivery(Delivery::Held);
+        assert!(buffer.has_room(), "a batch of a few bytes takes no more room than that");
+    }
+    assert_eq!(buffer.held(), size);
+    leases.iter().for_each(|lease| lease.set_delivery(Delivery::Open));
+    assert_eq!(popped(&mut buffer).len(), 100);
+    assert_eq!(buffer.held(), 0);
+}
+
+#[test]
+fn reply_counts_whole_until_its_last_batch_has_left() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let one = lease(1);
+    let reply = buffer.reply(5000);
+    buffer.come_in(Some(reply));
+    buffer.push(&one, plain(0));
+    buffer.push(&one, plain(1));
+    assert_eq!(buffer.held(), 5000);
+    buffer.pop().unwrap();
+    assert_eq!(buffer.held(), 5000);
+    buffer.pop().unwrap();
+    assert_eq!(buffer.held(), 0);
+}
+
+/// Batches that decompress to much more than jobs set aside: together no more than the budget is ever taken.
+#[test]
+fn batches_that_outgrow_their_room_are_left_to_the_application() {
+    let compressed = || piece(0, 2000, Compression::ZSTD);
+    let (wire, plain) = match compressed().content {
+        Content::Fetched(batch) => (batch.len(), batch.decode(&OPTIONS).unwrap().len()),
+        _ => panic!("as it was fetched"),
+    };
+    assert!(plain > 40 * wire, "{wire} to {plain}");
+    let mut buffer = Buffer::new(plain + 40 * wire, 1 << 30);
+    let leases: Vec<_> = (0..20).map(lease).collect();
+    for lease in &leases {
+        buffer.push(lease, compressed());
+    }
+    let mut decoded = 0;
+    while let Some(job) = buffer.next_job() {
+        assert!(buffer.held() <= plain + 40 * wire);
+        let outcome = job.run(&OPTIONS);
+        decoded += usize::from(matches!(outcome, Ahead::Done(Ok(_))));
+        buffer.decoded(job.lease, job.number, outcome);
+        assert!(buffer.held() <= plain + 40 * wire, "{} bytes are held", buffer.held());
+    }
+    assert!(decoded <= 1, "{decoded} were decoded ahead");
+    let mut left = 0;
+    while let Some((_, piece)) = buffer.pop() {
+        left += usize::from(matches!(piece.content, Content::Fetched(_)));
+    }
+    assert_eq!(left + decoded, 20, "what was not decoded leaves as it came");
+    assert_eq!(buffer.held(), 0);
+}
+
+#[test]
+fn expectation_follows_what_batches_decompress_to() {
+    let mut buffer = Buffer::new(1 << 30, 1 << 30);
+    let one = lease(1);
+    let mut outgrown = 0;
+    for offset in 0..20 {
+        buffer.push(&one, piece(offset * 500, 500, Compression::ZSTD));
+        let job = buffer.next_job().unwrap();
+        let outcome = job.run(&OPTIONS);
+        outgrown += usize::from(matches!(outcome, Ahead::Outgrown));
+        buffer.decoded(job.lease, job.number, outcome);
+    }
+    assert!((1..8).contains(&outgrown), "{outgrown} of 20 were begun in vain");
 }
 
 #[test]
@@ -225,8 +321,7 @@ proptest! {
                 Step::Job => {}
                 Step::Finish => {
                     if let Some(job) = jobs.pop() {
-                        let records = job.batch.decode(&OPTIONS).map_err(Error::from);
-                        buffer.decoded(job.lease, job.number, records);
+                        buffer.decoded(job.lease, job.number, job.run(&OPTIONS));
                     }
                 }
                 Step::End { lease } => renew(&mut partitions[usize::try_from(lease).unwrap()]),
@@ -242,7 +337,7 @@ proptest! {
                     }
                 }
             }
-            // The batch that took the last room, as what it was decompressed to, and one given back.
+            // The batch that took the last room, and one given back as what it was decompressed to.
             prop_assert!(buffer.held() <= BUDGET + 2 * LARGEST);
         }
     }

@@ -1,0 +1,50 @@
+//! Batches of the formats before version 2, as segments of old brokers hold them.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::consumer::fetch::buffer::{Buffer, Content, Piece};
+use crate::consumer::position::Position;
+use crate::telemetry::Telemetry;
+use crate::wire::batch::Batches;
+use crate::wire::compress::{Compression, compress};
+
+/// A message of version 1, without a checksum.
+fn message(offset: i64, attributes: u8, value: &[u8]) -> Vec<u8> {
+    let mut message = vec![0, 0, 0, 0, 1, attributes];
+    message.extend(7_i64.to_be_bytes());
+    message.extend((-1_i32).to_be_bytes());
+    message.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+    message.extend(value);
+    [&offset.to_be_bytes()[..], &i32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat()
+}
+
+/// A compressed message with ten inside, whose offsets are relative: 20 to 29.
+fn compressed() -> Bytes {
+    let inner: Vec<u8> = (0..10_u8).flat_map(|at| message(at.into(), 0, &[b'0' + at])).collect();
+    let value = compress(Compression::GZIP, &inner).unwrap().unwrap();
+    message(29, 1, &value).into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
+    for start in [20, 23, 29] {
+        let mut subscription = Subscription::new(AutoOffsetReset::Earliest, false, Buffer::new(1 << 20, 1 << 20));
+        subscription.assign([tp(0)].into()).unwrap();
+        subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
+        let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
+        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("test").consumer()));
+        let batch = Batches::new(compressed()).next().unwrap().unwrap();
+        let next = batch.next_offset();
+        let piece = Piece { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
+        shared.update(|subscription| {
+            let lease = subscription.lease(&tp(0)).unwrap().id();
+            assert!(subscription.fetched(&tp(0), lease, Offset(start), (vec![piece], Position::at(next), None)));
+        });
+        let mut receiver = Receiver::new(shared, 500);
+        for offset in start..30 {
+            let record = poll_fn(|context| receiver.poll_record(context)).await.unwrap();
+            assert_eq!((record.offset().0, record.value().unwrap()), (offset, &offset.to_string().as_bytes()[1..]));
+        }
+    }
+}
