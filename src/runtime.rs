@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::task::Context;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -167,6 +168,12 @@ impl Background {
 #[inline]
 pub(crate) async fn breathe() {
     tokio::task::coop::consume_budget().await;
+}
+
+/// Has whoever is polled let others run first, input and output of the network too: return `Pending` then.
+pub(crate) fn let_others_run(context: &mut Context<'_>) {
+    // It asks to be woken behind all that are ready, and is not needed for more.
+    let _ = std::pin::pin!(tokio::task::yield_now()).poll(context);
 }
 
 /// The monotonic clock; stands still under tokio's paused time.

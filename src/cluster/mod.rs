@@ -266,6 +266,19 @@ impl Cluster {
         self.exchange::<R, R>(Node::Broker(broker), lane, deadline, request).await
     }
 
+    /// [`Cluster::call_with`] in a version of at most `newest`, for a request that is lacking what later ones need: a broker may speak
+    /// a version whose topic ids the cluster does not give yet, in the middle of an upgrade.
+    pub(crate) async fn call_up_to<R: Request>(
+        &self,
+        newest: i16,
+        broker: BrokerId,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<Reply<R>> {
+        self.exchange_up_to::<R, R>(newest, Node::Broker(broker), lane, deadline, request).await
+    }
+
     /// A broker that the client is connected to: `last`, or the one with the least to do. None is connected to for this.
     pub(crate) fn connected_node(&self, last: Option<Node>) -> Option<Node> {
         let pool = &self.inner.pool;
@@ -281,7 +294,7 @@ impl Cluster {
         request: impl Fn(i16) -> R,
     ) -> Result<()> {
         let node = Node::Broker(broker);
-        let sent = self.transfer::<R, R>(node, lane, deadline, Answer::None, &request);
+        let sent = self.transfer::<R, R>(i16::MAX, node, lane, deadline, Answer::None, &request);
         sent.instrument(self.request_span::<R>(node)).await.map(|_| ())
     }
 
@@ -301,12 +314,23 @@ impl Cluster {
         deadline: Instant,
         request: impl Fn(i16) -> B,
     ) -> Result<Reply<R>> {
+        self.exchange_up_to(i16::MAX, node, lane, deadline, request).await
+    }
+
+    async fn exchange_up_to<R: Request, B: Borrow<R>>(
+        &self,
+        newest: i16,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> B,
+    ) -> Result<Reply<R>> {
         // A connection may close, idle, in the moment in which a request is handed to it. Then the request has not left
         // and gets one more connection; but Produce goes back to its sender, which keeps the order of the batches.
         let tries = if matches!(lane, Lane::Produce(_)) { 1 } else { 2 };
         let mut outcome = Err(closed());
         for _ in 0..tries {
-            let attempt = self.transfer::<R, B>(node, lane, deadline, Answer::Expected, &request);
+            let attempt = self.transfer::<R, B>(newest, node, lane, deadline, Answer::Expected, &request);
             outcome = attempt.instrument(self.request_span::<R>(node)).await;
             let Err(error) = &outcome else { break };
             if error.kind() != ErrorKind::Disconnected || error.written() != Some(Written::No) {
@@ -319,6 +343,7 @@ impl Cluster {
     /// One attempt on one connection.
     async fn transfer<R: Request, B: Borrow<R>>(
         &self,
+        newest: i16,
         node: Node,
         lane: Lane,
         deadline: Instant,
@@ -339,7 +364,7 @@ impl Cluster {
             let _turn = turn.acquire().await.map_err(|_| closed())?;
             let acquired = self.inner.pool.acquire(node, lane, &address, deadline).await;
             let (connection, versions) = acquired.map_err(|error| self.explain(node, &address, error))?;
-            let version = versions.version_of::<R>().ok_or_else(|| {
+            let version = versions.version_up_to::<R>(newest).ok_or_else(|| {
                 let message = format!("{address} speaks no version of {} that this client speaks", R::API.name());
                 Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
             })?;

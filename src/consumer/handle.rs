@@ -42,7 +42,8 @@ pub struct ConsumerHandle {
 }
 
 impl ConsumerHandle {
-    /// Subscribes to topics: the group shares their partitions out. Replaces an earlier subscription.
+    /// Subscribes to topics: the group shares their partitions out. Replaces an earlier subscription; no topics at all end it, as
+    /// [`ConsumerHandle::unsubscribe`] does.
     ///
     /// # Errors
     /// Config without `group.id`, after [`ConsumerHandle::assign`], and for an impossible name.
@@ -61,7 +62,7 @@ impl ConsumerHandle {
     }
 
     /// Consumes these partitions, whatever others do; no group shares them out. Replaces an earlier assignment, of which the
-    /// partitions that stay keep their position.
+    /// partitions that stay keep their position. No partitions at all end it, as [`ConsumerHandle::unsubscribe`] does.
     ///
     /// With a `group.id` they start where the group has committed, else where `auto.offset.reset` says.
     ///
@@ -73,6 +74,9 @@ impl ConsumerHandle {
     }
 
     /// Gives up every partition, and leaves the group.
+    ///
+    /// Nothing of them is delivered from here on. In the background what is processed is committed (`enable.auto.commit`), the listener
+    /// hears that they are revoked and may still commit, and the group is left; whatever is subscribed or assigned meanwhile waits for that.
     ///
     /// # Errors
     /// Closed.
@@ -117,8 +121,11 @@ impl ConsumerHandle {
     /// Goes on at the first record that is not older than a time, or at the end if there is none.
     ///
     /// # Errors
-    /// Config if a partition is not assigned; those before it have moved.
+    /// Config for a time before 1970, and if a partition is not assigned; those before it have moved.
     pub fn seek_to_time<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, time: Timestamp) -> Result<()> {
+        if time.0 < 0 {
+            return Err(Error::config(format!("a time to seek must not be negative, but is {}", time.0)));
+        }
         self.seek_to(partitions, ResetTo::Time(time))
     }
 
@@ -230,8 +237,9 @@ impl ConsumerHandle {
     /// Commits everything that was handed over to the application, and waits until it is committed.
     ///
     /// # Errors
-    /// Rejoin if a partition was taken away meanwhile: another member may work on it again. Timeout after
-    /// `default.api.timeout.ms`; Config without `group.id`; what the coordinator refuses.
+    /// Rejoin if a partition was taken away since records were asked for last, with some that are not committed, or meanwhile: another
+    /// member may work on it again. Timeout after `default.api.timeout.ms`; Config without `group.id`; what the coordinator refuses; what
+    /// ended the membership for good, as a consumer with the same `group.instance.id`; Closed.
     ///
     /// # Ordering
     /// Commits of one consumer are applied in the order in which they were asked for.
@@ -239,26 +247,24 @@ impl ConsumerHandle {
     /// # Cancel safety
     /// If the future is dropped, the offsets are committed all the same.
     pub async fn commit(&self) -> Result<()> {
-        let group = self.group()?;
-        group.commit(group.delivered(), self.api_deadline()).await
+        self.group()?.commit(None, self.api_deadline()).await
     }
 
     /// Commits everything that was handed over to the application, in the background; a failure is logged.
     ///
     /// # Errors
-    /// Config without `group.id`; Closed.
+    /// Config without `group.id`; Rejoin if some of it was taken away, as of [`ConsumerHandle::commit`]; Closed.
     ///
     /// # Ordering
     /// As [`ConsumerHandle::commit`].
     pub fn commit_async(&self) -> Result<()> {
-        let group = self.group()?;
-        group.commit_later(group.delivered(), self.api_deadline())
+        self.group()?.commit_later(self.api_deadline())
     }
 
     /// Commits these offsets, each the next to consume, and waits until they are committed.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::commit`].
+    /// As [`ConsumerHandle::commit`]; Config for a negative offset.
     ///
     /// # Ordering
     /// As [`ConsumerHandle::commit`].
@@ -270,7 +276,7 @@ impl ConsumerHandle {
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
     ) -> Result<()> {
         let offsets = offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
-        self.group()?.commit(offsets, self.api_deadline()).await
+        self.group()?.commit(Some(offsets), self.api_deadline()).await
     }
 
     /// What the group has committed for each partition, assigned or not; `None` where there is nothing.
@@ -285,7 +291,8 @@ impl ConsumerHandle {
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>> {
         let partitions: Vec<_> = partitions.into_iter().collect();
-        self.group()?.committed(&partitions, self.api_deadline()).await
+        let group = self.group()?;
+        self.while_open(group.committed(&partitions, self.api_deadline())).await
     }
 
     /// The settings.
@@ -307,12 +314,17 @@ impl ConsumerHandle {
     }
 
     async fn find(&self, times: BTreeMap<TopicPartition, i64>) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        let Core { cluster, config, .. } = &*self.core;
+        self.while_open(offsets::find(cluster, &times, config.isolation_level, self.api_deadline())).await
+    }
+
+    /// Waits for an answer as long as the consumer is there to want it.
+    async fn while_open<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         self.check_open()?;
-        let Core { cluster, config, runtime, .. } = &*self.core;
         tokio::select! {
             biased;
-            () = runtime.cancelled().cancelled() => Err(closed()),
-            found = offsets::find(cluster, &times, config.isolation_level, self.api_deadline()) => found,
+            () = self.core.runtime.cancelled().cancelled() => Err(closed()),
+            answer = answer => answer,
         }
     }
 

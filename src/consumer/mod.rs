@@ -78,7 +78,7 @@ impl Consumer {
         runtime.spawn(fetcher.run());
         let receiver = Receiver::new(Arc::clone(&shared), config.max_poll_records);
         let group = match config.group_id {
-            Some(_) => Some(Group::start(&shared, cluster, &runtime, Lane::Group(lanes.id()), &config)?),
+            Some(_) => Some(Group::start(&shared, cluster, &runtime, &config)?),
             None => None,
         };
         let metrics = metrics::start(&shared, group.as_ref(), cluster, &runtime, &config);
@@ -149,15 +149,16 @@ impl Consumer {
     /// Commits if the client commits by itself, leaves the group so that others take over at once, ends the consumer and waits
     /// until its tasks have ended.
     ///
-    /// What was returned last does not count as processed: commit it, or ask for more, before. The coordinator is tried for
-    /// `request.timeout.ms` at most.
+    /// All that was returned counts as processed, as after another call of [`Consumer::recv`]; drop the consumer instead if it is not.
+    /// The coordinator is tried for `request.timeout.ms` at most.
     ///
     /// # Errors
     /// Timeout if something has not ended in time; it ends all the same.
     ///
     /// # Cancel safety
     /// If the future is dropped, everything still ends, but the group may not be left.
-    pub async fn close(self, timeout: Duration) -> Result<()> {
+    pub async fn close(mut self, timeout: Duration) -> Result<()> {
+        self.receiver.finish();
         let core = &self.handle.core;
         let deadline = runtime::now() + timeout;
         core.shared.close();

@@ -123,6 +123,8 @@ struct Consumed {
     done_epoch: AtomicI32,
     /// Where what may be read of the log ended at the last fetch, or [`UNKNOWN`].
     end: AtomicI64,
+    /// Where delivery began, or [`UNKNOWN`].
+    start: AtomicI64,
 }
 
 /// Stands for "no offset yet" inside the atomics of a [`Lease`].
@@ -137,6 +139,7 @@ impl Lease {
             done: AtomicI64::new(UNKNOWN),
             done_epoch: AtomicI32::new(NO_EPOCH),
             end: AtomicI64::new(UNKNOWN),
+            start: AtomicI64::new(UNKNOWN),
         };
         Self { id, partition, delivery: AtomicU8::new(0), consumed: Arc::new(consumed) }
     }
@@ -176,6 +179,7 @@ impl Lease {
     /// Sets where delivery starts; everything before counts as finished.
     pub(super) fn start_at(&self, position: Position) {
         let epoch = encode_epoch(position.leader_epoch);
+        self.consumed.start.store(position.offset.0, Ordering::Relaxed);
         self.consumed.done_epoch.store(epoch, Ordering::Relaxed);
         self.consumed.position_epoch.store(epoch, Ordering::Relaxed);
         self.consumed.done.store(position.offset.0, Ordering::Release);
@@ -215,6 +219,12 @@ impl Lease {
         let position = self.position()?;
         let end = self.consumed.end.load(Ordering::Relaxed);
         (end != UNKNOWN).then(|| u64::try_from(end.saturating_sub(position.0)).unwrap_or(0))
+    }
+
+    /// Where delivery began.
+    pub(super) fn started_at(&self) -> Option<Offset> {
+        let start = self.consumed.start.load(Ordering::Relaxed);
+        (start != UNKNOWN).then_some(Offset(start))
     }
 
     /// The next offset to hand over.

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use crate::consumer::fetch::buffer::{Content, Piece};
 use crate::consumer::position::{Delivery, Lease, Position};
@@ -13,6 +14,7 @@ use crate::consumer::record::{ConsumerRecord, Progress, RecordBatch, Shelf};
 use crate::consumer::shared::Shared;
 use crate::error::{Error, Result};
 use crate::ids::Offset;
+use crate::runtime;
 use crate::wire::batch::{Batch, RecordCursor, Records};
 
 /// See the [module](self).
@@ -22,6 +24,58 @@ pub(super) struct Receiver {
     /// The batch that `next_batch` returned last.
     given: Option<(Arc<Progress>, Arc<Shelf>)>,
     max_poll_records: usize,
+    turn: Turn,
+}
+
+/// Lets other tasks run by time: an application that works for long on each record, and never has to wait for the next, would keep its
+/// thread from the very tasks that keep it in its group.
+///
+/// The clock is read ever more seldom while records are quick, and at each as soon as they are slow.
+#[derive(Debug, Default)]
+struct Turn {
+    since: Option<Instant>,
+    looked: Option<Instant>,
+    /// Calls until the clock is read next, and how many of them there were last.
+    left: u32,
+    stride: u32,
+}
+
+/// How long an application keeps its thread (a guess: letting others run costs some microseconds).
+const SLICE: Duration = Duration::from_millis(5);
+
+/// Calls between two looks at the clock (a guess).
+const LONGEST_STRIDE: u32 = 32;
+
+impl Turn {
+    #[inline]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(())
+            }
+            None => self.look(context),
+        }
+    }
+
+    fn look(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let now = runtime::now();
+        let since = *self.since.get_or_insert(now);
+        let is_quick = self.looked.replace(now).is_some_and(|looked| now.saturating_duration_since(looked) < SLICE / 8);
+        self.stride = if is_quick { (self.stride * 2).clamp(1, LONGEST_STRIDE) } else { 0 };
+        self.left = self.stride;
+        if now.saturating_duration_since(since) < SLICE {
+            return Poll::Ready(());
+        }
+        *self = Self::default();
+        runtime::let_others_run(context);
+        Poll::Pending
+    }
+
+    /// The application waits, and others run.
+    fn end(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// A batch that is being delivered.
@@ -47,12 +101,13 @@ struct Hand {
 
 impl Receiver {
     pub(super) fn new(shared: Arc<Shared>, max_poll_records: usize) -> Self {
-        Self { shared, hand: None, given: None, max_poll_records: max_poll_records.max(1) }
+        Self { shared, hand: None, given: None, max_poll_records: max_poll_records.max(1), turn: Turn::default() }
     }
 
     /// The next record; what was returned before counts as finished.
     pub(super) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Result<ConsumerRecord>> {
         self.shared.activity.touch();
+        ready!(self.turn.poll(context));
         self.finish_given()?;
         loop {
             if let Some(hand) = &mut self.hand {
@@ -69,13 +124,17 @@ impl Receiver {
                     Delivery::Ended => drop(self.lay_down()),
                 }
             }
-            ready!(self.poll_hand(context))?;
+            if self.poll_hand(context)?.is_pending() {
+                self.turn.end();
+                return Poll::Pending;
+            }
         }
     }
 
     /// The next records of one partition; what was returned before counts as finished.
     pub(super) fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordBatch>> {
         self.shared.activity.touch();
+        ready!(self.turn.poll(context));
         self.finish_given()?;
         loop {
             if let Some(hand) = &mut self.hand {
@@ -96,7 +155,19 @@ impl Receiver {
                     Delivery::Ended => drop(self.lay_down()),
                 }
             }
-            ready!(self.poll_hand(context))?;
+            if self.poll_hand(context)?.is_pending() {
+                self.turn.end();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Counts all that was returned as finished.
+    pub(super) fn finish(&mut self) {
+        // What could not be read is for the next call, which never comes.
+        let _ = self.finish_given();
+        if let Some(hand) = &mut self.hand {
+            hand.finish();
         }
     }
 

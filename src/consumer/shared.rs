@@ -44,6 +44,8 @@ struct State {
     /// The fetcher has found no room and waits for some.
     is_starved: bool,
     closed: bool,
+    /// What ended the membership for good: told each time that somebody asks.
+    failure: Option<Error>,
 }
 
 /// Errors that wait for the application beyond this many push out the oldest (a guess; each partition adds few).
@@ -111,7 +113,7 @@ impl Activity {
 
 impl Shared {
     pub(crate) fn new(subscription: Subscription, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
-        let state = State { subscription, errors: VecDeque::new(), waker: None, is_starved: false, closed: false };
+        let state = State { subscription, errors: VecDeque::new(), waker: None, is_starved: false, closed: false, failure: None };
         Self {
             state: Mutex::new(state),
             to_fetcher: Notify::new(),
@@ -161,6 +163,11 @@ impl Shared {
         if let Some(error) = state.errors.pop_front() {
             return Poll::Ready(Err(error));
         }
+        let is_shared_out = matches!(state.subscription.interest(), Interest::Topics(_) | Interest::Pattern(_));
+        if let Some(failure) = state.failure.as_ref().filter(|_| is_shared_out) {
+            return Poll::Ready(Err(failure.clone()));
+        }
+        state.subscription.forget_forfeited();
         if let Some(taken) = state.subscription.buffer.pop() {
             let is_starved = state.is_starved;
             let buffer = &mut state.subscription.buffer;
@@ -203,6 +210,20 @@ impl Shared {
         let waker = state.waker.take();
         drop(state);
         self.woken(waker);
+    }
+
+    /// Ends the membership for good: whoever subscribes is told each time.
+    pub(crate) fn fail(&self, error: Error) {
+        let mut state = self.state();
+        state.failure = Some(error);
+        let waker = state.waker.take();
+        drop(state);
+        self.woken(waker);
+    }
+
+    /// What ended the membership for good.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.state().failure.clone()
     }
 
     /// Works on the buffer.

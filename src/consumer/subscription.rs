@@ -53,7 +53,17 @@ impl Pattern {
 pub(crate) struct Commit {
     pub(crate) partition: TopicPartition,
     pub(crate) lease: LeaseId,
+    /// The lease by which the application came where it is: a commit under an older one is of another place.
+    pub(crate) since: LeaseId,
     pub(crate) offset: OffsetAndMetadata,
+}
+
+/// Who takes a partition away again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The application chose it by itself.
+    Application,
+    Group,
 }
 
 /// What a partition looks like to the fetcher.
@@ -72,7 +82,14 @@ pub(crate) struct Standing {
 pub(crate) struct Subscription {
     interest: Interest,
     interest_version: u64,
+    /// How often the application has unsubscribed: each time ends a membership, also if it has subscribed again since.
+    unsubscribed: u64,
     entries: BTreeMap<TopicPartition, Entry>,
+    /// What the application has given up and the group's task has not yet: nothing of it is delivered, but it is committed and told
+    /// of as any partition that goes.
+    leaving: BTreeMap<TopicPartition, Entry>,
+    /// What was taken away with records that were delivered and not committed, since the application asked for records last.
+    forfeited: BTreeSet<TopicPartition>,
     changed: BTreeSet<TopicPartition>,
     next_lease: u64,
     reset: AutoOffsetReset,
@@ -84,7 +101,10 @@ pub(crate) struct Subscription {
 
 #[derive(Debug)]
 struct Entry {
+    owner: Owner,
     lease: Arc<Lease>,
+    /// The first lease since the application last went elsewhere.
+    since: LeaseId,
     phase: Phase,
     paused: bool,
     held: bool,
@@ -93,6 +113,16 @@ struct Entry {
 }
 
 impl Entry {
+    /// The commit of a position, unless it is committed.
+    fn commit(&self, at: Position) -> Option<Commit> {
+        (self.committed != Some(at.offset)).then(|| self.commit_at(at))
+    }
+
+    fn commit_at(&self, at: Position) -> Commit {
+        let offset = OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() };
+        Commit { partition: self.lease.partition().clone(), lease: self.lease.id(), since: self.since, offset }
+    }
+
     fn apply_delivery(&self) {
         self.lease.set_delivery(if self.paused || self.held { Delivery::Held } else { Delivery::Open });
     }
@@ -104,7 +134,10 @@ impl Subscription {
         Self {
             interest: Interest::Nothing,
             interest_version: 0,
+            unsubscribed: 0,
             entries: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            forfeited: BTreeSet::new(),
             changed: BTreeSet::new(),
             next_lease: 0,
             reset,
@@ -115,7 +148,7 @@ impl Subscription {
 
     // By the application.
 
-    /// Replaces the interest by topics; partitions stay until the group takes them away.
+    /// Replaces the interest by topics; partitions stay until the group takes them away. No topics end it, as in Java.
     ///
     /// # Errors
     /// Config after [`Subscription::assign`] without [`Subscription::unsubscribe`], and without a group.
@@ -125,6 +158,10 @@ impl Subscription {
             return Err(Error::config(format!(
                 "{bad:?} is no topic name: allowed are 1 to 249 letters, digits, '.', '_' and '-', but not '.' or '..'"
             )));
+        }
+        if topics.is_empty() {
+            self.unsubscribe();
+            return Ok(());
         }
         if matches!(&self.interest, Interest::Topics(now) if *now == topics) {
             return Ok(());
@@ -154,19 +191,44 @@ impl Subscription {
         if let Some(bad) = partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0) {
             return Err(Error::config(format!("{bad} names no partition")));
         }
+        if partitions.is_empty() {
+            self.unsubscribe();
+            return Ok(());
+        }
         self.set_interest(Interest::Manual);
-        let gone: Vec<_> = self.entries.keys().filter(|tp| !partitions.contains(*tp)).cloned().collect();
-        self.revoke(&gone);
+        self.give_up(|tp| !partitions.contains(tp));
         for partition in partitions {
-            self.add(partition, false);
+            self.add(partition, Owner::Application);
         }
         Ok(())
     }
 
-    /// Ends the interest and every lease.
+    /// Ends the interest, and delivery of every partition; the group's task deals with what they leave behind.
     pub(crate) fn unsubscribe(&mut self) {
+        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            self.unsubscribed += 1;
+        }
         self.set_interest(Interest::Nothing);
-        self.lost();
+        self.give_up(|_| true);
+    }
+
+    fn give_up(&mut self, is_given_up: impl Fn(&TopicPartition) -> bool) {
+        let gone: Vec<_> = self.entries.keys().filter(|tp| is_given_up(tp)).cloned().collect();
+        for partition in gone {
+            if let Some(entry) = self.entries.remove(&partition) {
+                self.end(&entry);
+                if self.has_group {
+                    self.leaving.insert(partition, entry);
+                }
+            }
+        }
+    }
+
+    /// Ends the lease of what is taken away.
+    fn end(&mut self, entry: &Entry) {
+        entry.lease.set_delivery(Delivery::Ended);
+        self.buffer.drop_lease(entry.lease.id());
+        self.changed.insert(entry.lease.partition().clone());
     }
 
     /// Moves a partition to an offset, under a new lease.
@@ -219,9 +281,14 @@ impl Subscription {
     // By the group.
 
     /// Adds partitions that the group gave, held until [`Subscription::release`]; those already here stay as they are.
+    ///
+    /// What the application does not want any more is only to be given back.
     pub(crate) fn assigned(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
+        let is_wanted = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
         for partition in partitions {
-            self.add(partition, true);
+            if is_wanted {
+                self.add(partition, Owner::Group);
+            }
         }
     }
 
@@ -235,26 +302,56 @@ impl Subscription {
         self.set_held(partitions, true);
     }
 
-    /// Takes partitions away: their leases end.
-    pub(crate) fn revoke<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+    /// Takes the group's partitions away: their leases end. Returns those that were here, with the last lease of each.
+    pub(crate) fn revoke<'a>(
+        &mut self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Vec<(TopicPartition, LeaseId)> {
+        let mut gone = Vec::new();
         for partition in partitions {
-            if let Some(entry) = self.entries.remove(partition) {
-                entry.lease.set_delivery(Delivery::Ended);
-                self.buffer.drop_lease(entry.lease.id());
-                self.changed.insert(partition.clone());
+            let is_groups = |entry: &Entry| entry.owner == Owner::Group;
+            let entry = match self.entries.get(partition) {
+                Some(entry) if is_groups(entry) => self.entries.remove(partition),
+                _ if self.leaving.get(partition).is_some_and(is_groups) => self.leaving.remove(partition),
+                _ => None,
+            };
+            let Some(entry) = entry else { continue };
+            self.end(&entry);
+            if entry.lease.delivered().map(|at| at.offset) > entry.committed.max(entry.lease.started_at()) {
+                self.forfeited.insert(partition.clone());
             }
+            gone.push((partition.clone(), entry.lease.id()));
         }
+        gone
     }
 
-    /// Takes everything away at once: the member was fenced, or the subscription ended.
-    pub(crate) fn lost(&mut self) {
-        let all: Vec<_> = self.entries.keys().cloned().collect();
-        self.revoke(&all);
+    /// Parts with what the application had chosen by itself and has given up; returned is what is finished of it and not committed.
+    pub(crate) fn take_abandoned(&mut self) -> Vec<Commit> {
+        let leaving = std::mem::take(&mut self.leaving);
+        let (abandoned, leaving): (BTreeMap<_, _>, _) =
+            leaving.into_iter().partition(|(_, entry)| entry.owner == Owner::Application);
+        self.leaving = leaving;
+        let mut commits: Vec<_> = abandoned.values().filter_map(|entry| entry.commit(entry.lease.done()?)).collect();
+        // A partition that was chosen again and moved since is committed from where it is now.
+        commits.retain(|commit| self.entries.get(&commit.partition).is_none_or(|entry| entry.lease.done().is_none()));
+        commits
+    }
+
+    /// What was taken away with delivered records that are not committed: another member works on them again.
+    pub(crate) fn forfeited(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.forfeited.iter()
+    }
+
+    /// The application asks for records, and by that has taken notice of what was taken away.
+    pub(crate) fn forget_forfeited(&mut self) {
+        self.forfeited.clear();
     }
 
     /// The partitions whose committed offset nobody knows yet, with their leases.
     pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, LeaseId)> {
-        let waiting = self.entries.iter().filter(|(_, entry)| matches!(entry.phase, Phase::AwaitingCommitted));
+        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::AwaitingCommitted);
+        // What is about to be committed of it comes first.
+        let waiting = self.entries.iter().filter(|(tp, entry)| is_waiting(entry) && !self.leaving.contains_key(*tp));
         waiting.map(|(tp, entry)| (tp.clone(), entry.lease.id())).collect()
     }
 
@@ -284,32 +381,67 @@ impl Subscription {
 
     /// What is finished beyond what is committed: for automatic commits, which never take back what the application committed
     /// by itself.
+    ///
+    /// Of partitions that the application chose by itself all is committed again and again, as by Java: the offsets of a group without
+    /// members expire one by one (`offsets.retention.minutes`).
     pub(crate) fn finished(&self) -> Vec<Commit> {
-        let mut commits = self.commits(|lease| lease.done());
-        let committed = |tp: &TopicPartition| self.entries.get(tp).and_then(|entry| entry.committed);
-        commits.retain(|commit| committed(&commit.partition).is_none_or(|committed| committed < commit.offset.offset));
-        commits
+        let finished = |entry: &Entry| {
+            let done = entry.lease.done()?;
+            let is_news = entry.committed.is_none_or(|committed| committed < done.offset);
+            let is_refreshed = entry.owner == Owner::Application && entry.committed == Some(done.offset);
+            if is_news || is_refreshed { Some(entry.commit_at(done)) } else { None }
+        };
+        self.owned().filter_map(finished).collect()
     }
 
     /// What was handed over and not yet committed: for the application's own commits.
     ///
     /// That finishes it, or the next automatic commit would go back behind this one.
     pub(crate) fn delivered(&self) -> Vec<Commit> {
-        self.commits(|lease| {
-            let delivered = lease.delivered();
-            if let Some(position) = delivered {
-                lease.finish_to(position.offset);
-                lease.finish_epoch(position.leader_epoch);
-            }
-            delivered
-        })
+        let delivered = |entry: &Entry| {
+            let position = entry.lease.delivered()?;
+            entry.lease.finish_to(position.offset);
+            entry.lease.finish_epoch(position.leader_epoch);
+            entry.commit(position)
+        };
+        self.owned().filter_map(delivered).collect()
     }
 
-    /// Notes that a commit succeeded; of a lease that has ended it is only what the broker now holds.
-    pub(crate) fn committed(&mut self, partition: &TopicPartition, offset: Offset) {
-        if let Some(entry) = self.entries.get_mut(partition) {
-            entry.committed = Some(offset);
+    /// Offsets that the application names, under the leases of this moment.
+    pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<Commit> {
+        let leases = |tp: &TopicPartition| {
+            let entry = self.entries.get(tp).or_else(|| self.leaving.get(tp));
+            entry.map_or((LeaseId(self.next_lease), LeaseId(self.next_lease)), |entry| (entry.lease.id(), entry.since))
+        };
+        let commit = |(partition, offset)| {
+            let (lease, since) = leases(&partition);
+            Commit { partition, lease, since, offset }
+        };
+        offsets.into_iter().map(commit).collect()
+    }
+
+    /// A partition of a group that may not be committed, as it is not owned.
+    pub(crate) fn not_owned<'a>(&self, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> Option<&'a TopicPartition> {
+        if !matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            return None;
         }
+        partitions.find(|tp| !self.entries.contains_key(*tp) && !self.leaving.contains_key(*tp))
+    }
+
+    /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for, it is only what the broker holds.
+    pub(crate) fn committed(&mut self, partition: &TopicPartition, lease: LeaseId, offset: Offset) {
+        for entries in [&mut self.entries, &mut self.leaving] {
+            if let Some(entry) = entries.get_mut(partition).filter(|entry| lease >= entry.since) {
+                entry.committed = Some(offset);
+            }
+        }
+    }
+
+    /// All partitions with a position to commit; of one that has been given up and chosen again, as it is now.
+    fn owned(&self) -> impl Iterator<Item = &Entry> {
+        let is_moved = |tp: &TopicPartition| self.entries.get(tp).is_some_and(|entry| entry.lease.done().is_some());
+        let leaving = self.leaving.iter().filter(move |(tp, _)| !is_moved(tp));
+        leaving.map(|(_, entry)| entry).chain(self.entries.values())
     }
 
     // By the fetcher.
@@ -506,6 +638,11 @@ impl Subscription {
         &self.interest
     }
 
+    /// Rises whenever the application unsubscribes from a group.
+    pub(crate) fn unsubscribed(&self) -> u64 {
+        self.unsubscribed
+    }
+
     /// Rises whenever the interest changes.
     pub(crate) fn interest_version(&self) -> u64 {
         self.interest_version
@@ -513,10 +650,6 @@ impl Subscription {
 
     pub(crate) fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
         self.entries.keys()
-    }
-
-    pub(crate) fn is_assigned(&self, partition: &TopicPartition) -> bool {
-        self.entries.contains_key(partition)
     }
 
     pub(crate) fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
@@ -556,7 +689,7 @@ impl Subscription {
         self.interest_version += 1;
     }
 
-    fn add(&mut self, partition: TopicPartition, held: bool) {
+    fn add(&mut self, partition: TopicPartition, owner: Owner) {
         if self.entries.contains_key(&partition) {
             return;
         }
@@ -566,7 +699,8 @@ impl Subscription {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
         let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
-        let entry = Entry { lease, phase, paused: false, held, validated: None, committed: None };
+        let (since, held) = (lease.id(), owner == Owner::Group);
+        let entry = Entry { owner, lease, since, phase, paused: false, held, validated: None, committed: None };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
@@ -606,6 +740,7 @@ impl Subscription {
         if let Phase::Fetching(position) = phase {
             lease.start_at(position);
         }
+        entry.since = lease.id();
         entry.lease = lease;
         entry.phase = phase;
         entry.validated = None;
@@ -616,7 +751,7 @@ impl Subscription {
 
     fn set_held<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>, held: bool) {
         for partition in partitions {
-            if let Some(entry) = self.entries.get_mut(partition)
+            if let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.owner == Owner::Group)
                 && entry.held != held
             {
                 entry.held = held;
@@ -624,19 +759,6 @@ impl Subscription {
                 self.changed.insert(partition.clone());
             }
         }
-    }
-
-    fn commits(&self, position: impl Fn(&Lease) -> Option<Position>) -> Vec<Commit> {
-        let mut commits = Vec::new();
-        for (partition, entry) in &self.entries {
-            if let Some(at) = position(&entry.lease)
-                && entry.committed != Some(at.offset)
-            {
-                let offset = OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() };
-                commits.push(Commit { partition: partition.clone(), lease: entry.lease.id(), offset });
-            }
-        }
-        commits
     }
 
     fn leased(&mut self, partition: &TopicPartition, lease: LeaseId) -> Option<&mut Entry> {

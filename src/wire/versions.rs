@@ -39,6 +39,11 @@ impl ApiVersions {
         self.negotiate(R::API, R::VERSIONS)
     }
 
+    /// [`ApiVersions::version_of`], at most `newest`.
+    pub(crate) fn version_up_to<R: Request>(&self, newest: i16) -> Option<i16> {
+        self.negotiate(R::API, *R::VERSIONS.start()..=newest.min(*R::VERSIONS.end()))
+    }
+
     /// What the broker speaks of an API.
     pub(crate) fn range(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
         self.ranges.get(&api.key()).map(|&(oldest, newest)| oldest..=newest)

@@ -40,7 +40,7 @@ pub(crate) struct Fetcher {
     lookups: Lookups,
     /// What the planner and the lookups know of each partition.
     leases: BTreeMap<TopicPartition, Arc<Lease>>,
-    topic_ids: BTreeMap<TopicName, TopicId>,
+    topic_ids: BTreeMap<TopicName, Identity>,
     names: Arc<BTreeMap<TopicId, TopicName>>,
     view: Arc<ClusterView>,
     topics: InterestGuard,
@@ -59,6 +59,14 @@ pub(crate) struct Fetcher {
     most_decoders: usize,
     events: mpsc::Receiver<Event>,
     report: mpsc::Sender<Event>,
+}
+
+/// Which of the topics that have had its name a topic is.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    id: TopicId,
+    /// Records of it were asked for and answered. Before that a position is one in whatever topic there is.
+    is_consumed: bool,
 }
 
 /// Asks for newer metadata while a partition has no leader, ever more seldom.
@@ -210,6 +218,10 @@ impl Fetcher {
             if let Some(ended) = self.leases.remove(partition) {
                 self.has_other_leases = true;
                 self.end(&ended);
+                // Of a topic that is not consumed it is not noticed that it is created anew; nor do positions outlive that.
+                if !self.leases.keys().any(|other| other.topic == partition.topic) {
+                    self.topic_ids.remove(&partition.topic);
+                }
             }
             self.leave(partition);
             return;
@@ -307,14 +319,17 @@ impl Fetcher {
                 self.shared.raise(Error::broker(code).in_api("Metadata").context(format_args!("topic {name}")));
             }
             let Some(id) = topic.id else { continue };
-            let before = self.topic_ids.insert(name.clone(), id);
-            has_new_ids |= before != Some(id);
-            if before.is_some_and(|before| before != id) {
+            if self.topic_ids.get(name).is_some_and(|known| known.id == id) {
+                continue;
+            }
+            has_new_ids = true;
+            let replaced = self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
+            if replaced.is_some_and(|replaced| replaced.is_consumed) {
                 self.handle_recreated(name);
             }
         }
         if has_new_ids {
-            self.names = Arc::new(self.topic_ids.iter().map(|(name, id)| (*id, name.clone())).collect());
+            self.names = Arc::new(self.topic_ids.iter().map(|(name, identity)| (identity.id, name.clone())).collect());
         }
         self.lookups.hurry();
         let now = runtime::now();
@@ -328,12 +343,12 @@ impl Fetcher {
 
     /// The id under which a topic is consumed. One that the client knew before this consumer wanted it comes with no new view.
     fn topic_id(&mut self, name: &TopicName) -> Option<TopicId> {
-        if let Some(id) = self.topic_ids.get(name) {
-            return Some(*id);
+        if let Some(identity) = self.topic_ids.get(name) {
+            return Some(identity.id);
         }
         let id = self.view.topic(name)?.id?;
-        self.topic_ids.insert(name.clone(), id);
-        self.names = Arc::new(self.topic_ids.iter().map(|(name, id)| (*id, name.clone())).collect());
+        self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
+        self.names = Arc::new(self.topic_ids.iter().map(|(name, identity)| (identity.id, name.clone())).collect());
         Some(id)
     }
 
@@ -530,6 +545,9 @@ impl Fetcher {
             return false;
         }
         self.planner.succeeded(&partition);
+        if let Some(identity) = self.topic_ids.get_mut(&partition.topic) {
+            identity.is_consumed = true;
+        }
         if let Some((lease, end)) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease).zip(fetched.end) {
             lease.ends_at(end);
             self.shared.telemetry.lags(&partition, lease.lag());
@@ -614,6 +632,13 @@ impl Fetcher {
         if self.told.insert((lease, code)) {
             self.shared.raise(error);
         }
+    }
+}
+
+/// However the task ends, by the end of the consumer, the client or the runtime: nothing comes any more, and the application is told so.
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 

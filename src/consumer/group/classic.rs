@@ -94,6 +94,8 @@ pub(crate) enum Action {
     Assign(Vec<TopicPartition>),
     /// Tell the application of this failure.
     Report(Error),
+    /// Tell the application of this failure each time it asks: the membership has ended for good.
+    Fail(Error),
 }
 
 /// What JoinGroup answered.
@@ -306,6 +308,8 @@ impl Classic {
         }
         match outcome {
             Ok(()) => {}
+            // The reply on its way says what has become of the generation; if it does not come, the session ends.
+            Err(error) if self.awaits_generation() && is_about_generation(&error) => {}
             Err(error) if self.is_membership_error(&error) || !error.is_retriable() => self.handle_error(&error, now),
             Err(_) => {
                 self.failures += 1;
@@ -317,7 +321,9 @@ impl Classic {
 
     /// A commit was refused because of the membership under which it was sent.
     pub(crate) fn handle_commit_refused(&mut self, sent_by: &Identity, error: &Error, now: Instant) {
-        if *sent_by == self.identity && self.identity.generation.is_some() && self.is_membership_error(error) {
+        let is_of_now = *sent_by == self.identity && self.identity.generation.is_some();
+        let is_expected = self.awaits_generation() && is_about_generation(error);
+        if is_of_now && !is_expected && self.is_membership_error(error) {
             self.handle_error(error, now);
         }
     }
@@ -390,6 +396,11 @@ impl Classic {
     pub(crate) fn can_commit(&self) -> bool {
         self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing)
     }
+}
+
+/// What a member of the generation before is told while, and after, the group rebalances.
+fn is_about_generation(error: &Error) -> bool {
+    matches!(error.code(), Some(ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION))
 }
 
 #[cfg(test)]

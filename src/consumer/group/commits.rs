@@ -5,15 +5,16 @@
 //! (between JoinGroup's reply and SyncGroup's), and is tried again while its failure may pass and its partitions are
 //! still owned; what is taken away meanwhile fails, since another member may be on it already.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::classic::Identity;
 use crate::clock::Random;
 use crate::cluster::Backoff;
-use crate::consumer::position::OffsetAndMetadata;
+use crate::consumer::position::{LeaseId, OffsetAndMetadata};
+use crate::consumer::subscription::Commit;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::TopicPartition;
+use crate::ids::{Offset, TopicPartition};
 
 /// Offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
@@ -48,9 +49,21 @@ pub(crate) enum Action {
 #[derive(Debug)]
 struct Job {
     offsets: Offsets,
+    /// Under which lease each was consumed.
+    leases: BTreeMap<TopicPartition, LeaseId>,
+    /// How often a partition was not known to the coordinator.
+    unknown: BTreeMap<TopicPartition, u32>,
     ticket: Option<Ticket>,
     failures: Vec<(TopicPartition, Error)>,
     deadline: Instant,
+}
+
+impl Job {
+    fn new(commits: Vec<Commit>, ticket: Option<Ticket>, deadline: Instant) -> Self {
+        let leases = commits.iter().map(|commit| (commit.partition.clone(), commit.lease)).collect();
+        let offsets = commits.into_iter().map(|commit| (commit.partition, commit.offset)).collect();
+        Self { offsets, leases, unknown: BTreeMap::new(), ticket, failures: Vec::new(), deadline }
+    }
 }
 
 /// See the [module](self).
@@ -59,8 +72,8 @@ pub(crate) struct Commits {
     queue: VecDeque<Job>,
     /// The first job of the queue has been sent.
     in_flight: bool,
-    /// What was taken away while it was in flight: not to be tried again.
-    gone: BTreeSet<TopicPartition>,
+    /// What was taken away while it was in flight, with its last lease: not to be tried again.
+    gone: BTreeMap<TopicPartition, LeaseId>,
     again_at: Option<Instant>,
     tries: u32,
     next_ticket: u64,
@@ -74,7 +87,7 @@ impl Commits {
         Self {
             queue: VecDeque::new(),
             in_flight: false,
-            gone: BTreeSet::new(),
+            gone: BTreeMap::new(),
             again_at: None,
             tries: 0,
             next_ticket: 0,
@@ -85,42 +98,52 @@ impl Commits {
     }
 
     /// Commits offsets after all that were asked for before, and tells when it is over. No offsets at all make a barrier.
-    pub(crate) fn submit_awaited(&mut self, offsets: Offsets, deadline: Instant) -> Ticket {
+    pub(crate) fn submit_awaited(&mut self, commits: Vec<Commit>, deadline: Instant) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.queue.push_back(Job { offsets, ticket: Some(ticket), failures: Vec::new(), deadline });
+        self.queue.push_back(Job::new(commits, Some(ticket), deadline));
         ticket
     }
 
     /// Commits offsets after all that were asked for before.
-    pub(crate) fn submit(&mut self, offsets: Offsets, deadline: Instant) {
-        if offsets.is_empty() {
+    pub(crate) fn submit(&mut self, commits: Vec<Commit>, deadline: Instant) {
+        if commits.is_empty() {
             return;
         }
+        let job = Job::new(commits, None, deadline);
         let is_in_flight = self.in_flight && self.queue.len() == 1;
         match self.queue.back_mut().filter(|last| last.ticket.is_none() && !is_in_flight) {
             // Keeps the queue as short as there are partitions.
             Some(last) => {
-                last.offsets.extend(offsets);
+                last.offsets.extend(job.offsets);
+                last.leases.extend(job.leases);
                 last.deadline = deadline;
             }
-            None => self.queue.push_back(Job { offsets, ticket: None, failures: Vec::new(), deadline }),
+            None => self.queue.push_back(job),
         }
     }
 
-    /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back what the application commits.
-    pub(crate) fn retain_newer(&self, offsets: &mut Offsets) {
-        let under_way =
-            |tp: &TopicPartition| self.queue.iter().filter_map(|job| job.offsets.get(tp)).map(|offset| offset.offset).max();
-        offsets.retain(|tp, offset| under_way(tp).is_none_or(|under_way| under_way < offset.offset));
+    /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back what the application commits. What
+    /// is under way from before the application went elsewhere does not count.
+    pub(crate) fn retain_newer(&self, commits: &mut Vec<Commit>) {
+        let under_way = |commit: &Commit| {
+            let of_now = self.queue.iter().filter(|job| job.leases.get(&commit.partition) >= Some(&commit.since));
+            of_now.filter_map(|job| job.offsets.get(&commit.partition)).map(|offset| offset.offset).max()
+        };
+        commits.retain(|commit| under_way(commit).is_none_or(|under_way| under_way < commit.offset.offset));
     }
 
-    /// These are not owned any more: what waits of them fails, and what is in flight is not tried again.
-    pub(crate) fn handle_gone(&mut self, partitions: &[TopicPartition]) {
+    /// Whether an offset of the partition is under way.
+    pub(crate) fn is_under_way(&self, partition: &TopicPartition) -> bool {
+        self.queue.iter().any(|job| job.offsets.contains_key(partition))
+    }
+
+    /// These are not owned any more: what waits of them, up to the lease that is named, fails, and what is in flight is not tried again.
+    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, LeaseId)]) {
         let waiting = usize::from(self.in_flight);
         for job in self.queue.iter_mut().skip(waiting) {
-            for tp in partitions {
-                if job.offsets.remove(tp).is_some() {
+            for (tp, last) in partitions {
+                if job.leases.get(tp).is_some_and(|lease| lease <= last) && job.offsets.remove(tp).is_some() {
                     job.failures.push((tp.clone(), not_owned(tp)));
                 }
             }
@@ -130,9 +153,14 @@ impl Commits {
         }
     }
 
-    /// What became of the request in flight. Returns the offsets that are committed now.
-    pub(crate) fn handle_reply(&mut self, outcome: Outcome, sender: &Sender, now: Instant) -> Offsets {
-        let mut committed = Offsets::new();
+    /// What became of the request in flight. Returns the offsets that are committed now, with the leases they were consumed under.
+    pub(crate) fn handle_reply(
+        &mut self,
+        outcome: Outcome,
+        sender: &Sender,
+        now: Instant,
+    ) -> Vec<(TopicPartition, LeaseId, Offset)> {
+        let mut committed = Vec::new();
         let Some(job) = self.queue.front_mut().filter(|_| self.in_flight) else { return committed };
         self.in_flight = false;
         let gone = std::mem::take(&mut self.gone);
@@ -141,13 +169,12 @@ impl Commits {
             Err(error) => job.offsets.keys().map(|tp| (tp.clone(), Err(error.clone()))).collect(),
         };
         for (tp, offset) in std::mem::take(&mut job.offsets) {
+            let Some(lease) = job.leases.get(&tp).copied() else { continue };
             let missing = || Err(Error::new(ErrorKind::Protocol, "the coordinator left the partition out of its reply"));
             match results.get(&tp).cloned().unwrap_or_else(missing) {
-                Ok(()) => {
-                    committed.insert(tp, offset);
-                }
-                Err(_) if gone.contains(&tp) => job.failures.push((tp.clone(), not_owned(&tp))),
-                Err(error) if may_pass(&error, sender) => {
+                Ok(()) => committed.push((tp, lease, offset.offset)),
+                Err(_) if gone.get(&tp).is_some_and(|last| lease <= *last) => job.failures.push((tp.clone(), not_owned(&tp))),
+                Err(error) if may_pass(&error, sender) && !is_unknown_for_good(&mut job.unknown, &tp, &error) => {
                     job.offsets.insert(tp, offset);
                 }
                 Err(error) => job.failures.push((tp.clone(), error.at_partition(tp))),
@@ -221,6 +248,20 @@ fn may_pass(error: &Error, sender: &Sender) -> bool {
     }
 }
 
+/// A topic that the coordinator does not know is new or deleted: for one that is new to be known it is asked again, but one that is
+/// deleted must not hold up the commits of all others, nor the rebalance that waits for them.
+fn is_unknown_for_good(unknown: &mut BTreeMap<TopicPartition, u32>, partition: &TopicPartition, error: &Error) -> bool {
+    if !matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)) {
+        return false;
+    }
+    let times = unknown.entry(partition.clone()).or_default();
+    *times += 1;
+    *times >= UNKNOWN_AT_MOST
+}
+
+/// With the default backoff some two seconds (a guess: brokers tell one another of topics in milliseconds).
+const UNKNOWN_AT_MOST: u32 = 5;
+
 /// What a commit of a partition that was taken away fails with: the application's work on it may be done again by another.
 pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
     let error = Error::broker(ErrorCode::ILLEGAL_GENERATION);
@@ -241,6 +282,11 @@ mod tests {
 
     fn offsets(of: &[(i32, i64)]) -> Offsets {
         of.iter().map(|&(partition, offset)| (tp(partition), OffsetAndMetadata::new(offset))).collect()
+    }
+
+    fn commits_under(lease: u64, of: &[(i32, i64)]) -> Vec<Commit> {
+        let commit = |(partition, offset)| Commit { partition, lease: LeaseId(lease), since: LeaseId(lease), offset };
+        offsets(of).into_iter().map(commit).collect()
     }
 
     fn commits() -> (Commits, Instant) {
@@ -265,16 +311,16 @@ mod tests {
     #[test]
     fn a_later_commit_waits_for_an_earlier_one_that_is_tried_again() {
         let (mut commits, now) = commits();
-        let first = commits.submit_awaited(offsets(&[(0, 5)]), now + 60 * SECOND);
+        let first = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
         assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 5)]));
-        commits.submit(offsets(&[(0, 9)]), now + 60 * SECOND);
+        commits.submit(commits_under(1, &[(0, 9)]), now + 60 * SECOND);
         assert!(commits.poll(Sender::Alone, now).is_none());
         commits.handle_reply(Err(Error::new(ErrorKind::Disconnected, "")), &Sender::Alone, now);
         assert!(commits.poll(Sender::Alone, now).is_none(), "backs off");
         let now = now + SECOND;
         assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 5)]));
         let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert_eq!(committed, offsets(&[(0, 5)]));
+        assert_eq!(committed, [(tp(0), LeaseId(1), Offset(5))]);
         assert!(
             matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
         );
@@ -285,7 +331,7 @@ mod tests {
     fn commits_nobody_waits_for_are_merged_and_the_later_offset_wins() {
         let (mut commits, now) = commits();
         for offset in 0..100 {
-            commits.submit(offsets(&[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]), now + SECOND);
+            commits.submit(commits_under(1, &[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]), now + SECOND);
         }
         assert_eq!(commits.queue.len(), 1);
         assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
@@ -294,7 +340,7 @@ mod tests {
     #[test]
     fn a_commit_during_a_rebalance_waits_and_goes_under_the_new_generation() {
         let (mut commits, now) = commits();
-        commits.submit(offsets(&[(0, 5)]), now + 60 * SECOND);
+        commits.submit(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
         sent(commits.poll(member(), now));
         commits.handle_reply(code(ErrorCode::REBALANCE_IN_PROGRESS), &member(), now);
         let now = now + SECOND;
@@ -307,10 +353,10 @@ mod tests {
     #[test]
     fn what_is_taken_away_fails_and_is_not_tried_again() {
         let (mut commits, now) = commits();
-        let ticket = commits.submit_awaited(offsets(&[(0, 5)]), now + 60 * SECOND);
-        let waiting = commits.submit_awaited(offsets(&[(0, 6), (1, 6)]), now + 60 * SECOND);
+        let ticket = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
+        let waiting = commits.submit_awaited(commits_under(1, &[(0, 6), (1, 6)]), now + 60 * SECOND);
         sent(commits.poll(member(), now));
-        commits.handle_gone(&[tp(0)]);
+        commits.handle_gone(&[(tp(0), LeaseId(1))]);
         commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
         let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(ticket), 1));
@@ -324,10 +370,10 @@ mod tests {
     #[test]
     fn one_partition_may_fail_for_good_while_another_succeeds() {
         let (mut commits, now) = commits();
-        commits.submit_awaited(offsets(&[(0, 5), (1, 5)]), now + SECOND);
+        commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), now + SECOND);
         sent(commits.poll(Sender::Alone, now));
         let outcome = vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
-        assert_eq!(commits.handle_reply(Ok(outcome), &Sender::Alone, now), offsets(&[(1, 5)]));
+        assert_eq!(commits.handle_reply(Ok(outcome), &Sender::Alone, now), [(tp(1), LeaseId(1), Offset(5))]);
         let Some(Action::Done { failures, .. }) = commits.poll(Sender::Alone, now) else { panic!("not done") };
         assert_eq!(failures[0].1.code(), Some(ErrorCode::OFFSET_METADATA_TOO_LARGE));
     }
@@ -335,7 +381,7 @@ mod tests {
     #[test]
     fn a_commit_fails_at_its_deadline() {
         let (mut commits, now) = commits();
-        commits.submit_awaited(offsets(&[(0, 5)]), now + SECOND);
+        commits.submit_awaited(commits_under(1, &[(0, 5)]), now + SECOND);
         assert!(commits.poll(Sender::Nobody, now).is_none());
         assert_eq!(commits.poll_timeout(), Some(now + SECOND));
         let Some(Action::Done { failures, .. }) = commits.poll(Sender::Nobody, now + SECOND) else { panic!("not done") };
@@ -346,18 +392,62 @@ mod tests {
     #[test]
     fn an_automatic_commit_does_not_take_back_what_is_under_way() {
         let (mut commits, now) = commits();
-        commits.submit(offsets(&[(0, 5)]), now + SECOND);
+        commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
         sent(commits.poll(Sender::Alone, now));
-        let mut automatic = offsets(&[(0, 4), (1, 4)]);
+        let mut automatic = commits_under(1, &[(0, 4), (1, 4)]);
         commits.retain_newer(&mut automatic);
-        assert_eq!(automatic, offsets(&[(1, 4)]));
+        assert_eq!(automatic, commits_under(1, &[(1, 4)]));
+    }
+
+    #[test]
+    fn an_automatic_commit_follows_a_seek_back_though_another_is_under_way() {
+        let (mut commits, now) = commits();
+        commits.submit(commits_under(1, &[(0, 50)]), now + SECOND);
+        sent(commits.poll(Sender::Alone, now));
+        let mut automatic = commits_under(2, &[(0, 10)]);
+        commits.retain_newer(&mut automatic);
+        assert_eq!(automatic, commits_under(2, &[(0, 10)]));
+    }
+
+    #[test]
+    fn a_deleted_topic_holds_up_nothing_for_long() {
+        let (mut commits, mut now) = commits();
+        let (deadline, start) = (now + 60 * SECOND, now);
+        let ticket = commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), deadline);
+        let failures = loop {
+            match commits.poll(Sender::Alone, now) {
+                Some(Action::Send { offsets, .. }) => {
+                    let unknown = |tp: &TopicPartition| match tp.partition.0 {
+                        0 => Err(Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+                        _ => Ok(()),
+                    };
+                    let outcome = offsets.keys().map(|tp| (tp.clone(), unknown(tp))).collect();
+                    commits.handle_reply(Ok(outcome), &Sender::Alone, now);
+                }
+                Some(Action::Done { ticket: done, failures }) => {
+                    assert_eq!(done, Some(ticket));
+                    break failures;
+                }
+                None => now = commits.poll_timeout().expect("tried again"),
+            }
+        };
+        assert_eq!(failures[0].1.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        assert!(now - start < 5 * SECOND, "{:?}", now - start);
+    }
+
+    #[test]
+    fn what_is_taken_away_fails_no_commit_of_a_later_assignment() {
+        let (mut commits, now) = commits();
+        commits.submit_awaited(commits_under(5, &[(0, 7)]), now + SECOND);
+        commits.handle_gone(&[(tp(0), LeaseId(4))]);
+        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 7)]));
     }
 
     #[test]
     fn a_barrier_is_done_when_all_before_it_are() {
         let (mut commits, now) = commits();
-        commits.submit(offsets(&[(0, 5)]), now + SECOND);
-        let barrier = commits.submit_awaited(Offsets::new(), now + SECOND);
+        commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
+        let barrier = commits.submit_awaited(vec![], now + SECOND);
         sent(commits.poll(Sender::Alone, now));
         assert!(commits.poll(Sender::Alone, now).is_none());
         commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);

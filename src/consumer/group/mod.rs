@@ -23,11 +23,11 @@ use self::classic::{Identity, Settings};
 use self::commits::{Commits, Offsets, Ticket, not_owned};
 use self::rpc::Rpc;
 use self::task::Task;
-use crate::cluster::{Cluster, Lane};
+use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::OffsetAndMetadata;
 use crate::consumer::shared::{Shared, closed};
-use crate::consumer::subscription::{Commit, Interest};
+use crate::consumer::subscription::Commit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
@@ -75,13 +75,7 @@ impl Group {
     ///
     /// # Errors
     /// Config without `group.id`.
-    pub(crate) fn start(
-        shared: &Arc<Shared>,
-        cluster: &Cluster,
-        runtime: &Runtime,
-        lane: Lane,
-        config: &ConsumerConfig,
-    ) -> Result<Self> {
+    pub(crate) fn start(shared: &Arc<Shared>, cluster: &Cluster, runtime: &Runtime, config: &ConsumerConfig) -> Result<Self> {
         let group = config.group_id.clone().ok_or_else(|| Error::config("a group needs a group.id"))?;
         let instance = config.group_instance_id.clone();
         let settings = Settings {
@@ -96,7 +90,7 @@ impl Group {
         let commits = Commits::new(cluster.retry_backoff(), cluster.random());
         let inner = Inner {
             shared: Arc::clone(shared),
-            rpc: Rpc { cluster: cluster.for_task(), group, instance, lane },
+            rpc: Rpc { cluster: cluster.for_task(), group, instance },
             settings,
             commits_automatically: config.commits_automatically(),
             ledger: Mutex::new(Ledger { commits, waiters: BTreeMap::new() }),
@@ -120,45 +114,39 @@ impl Group {
         Some(lock(&self.inner.identity).member.clone()).filter(|id| !id.is_empty())
     }
 
-    /// Commits what was handed over to the application, of all partitions.
-    pub(crate) fn delivered(&self) -> Offsets {
-        offsets(self.inner.shared.read(|subscription| subscription.delivered()))
-    }
-
-    /// Commits offsets and waits until they are committed.
+    /// Commits offsets, or with `None` all that was handed over to the application, and waits until they are committed.
     ///
     /// # Errors
-    /// The first partition that failed: Rejoin if it is not this consumer's any more; Timeout; what the coordinator refuses.
+    /// The first partition that failed: Rejoin if it is not this consumer's any more; Timeout; what the coordinator refuses; what ended
+    /// the membership; Closed.
     ///
     /// # Cancel safety
     /// If the future is dropped, the offsets are committed all the same.
-    pub(crate) async fn commit(&self, offsets: Offsets, deadline: Instant) -> Result<()> {
-        let waiter = {
+    pub(crate) async fn commit(&self, offsets: Option<Offsets>, deadline: Instant) -> Result<()> {
+        let (waiter, forfeited) = {
             let mut ledger = self.inner.ledger();
-            self.inner.check_owned(&offsets)?;
-            ledger.submit_awaited(offsets, deadline)
+            let (commits, forfeited) = self.inner.committable(offsets)?;
+            (ledger.submit_awaited(commits, deadline), forfeited)
         };
         self.inner.shared.to_group.notify_one();
         // An attempt that began before the deadline may end after it.
         let late = |_| Error::new(ErrorKind::Timeout, "the offsets were not committed in time");
         let failures = tokio::time::timeout_at(deadline.into(), waiter).await.map_err(late)?.map_err(|_| closed())?;
-        failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        let failure = failures.into_iter().map(|(_, error)| error).chain(forfeited).next();
+        failure.map_or(Ok(()), Err)
     }
 
-    /// Commits offsets in the background; a failure is logged.
+    /// Commits all that was handed over to the application, in the background; a failure is logged.
     ///
     /// # Errors
-    /// Rejoin if a partition is not this consumer's any more.
-    pub(crate) fn commit_later(&self, offsets: Offsets, deadline: Instant) -> Result<()> {
-        if *self.inner.ended.borrow() {
-            return Err(closed());
-        }
+    /// Rejoin if some of it is not this consumer's any more; what ended the membership; Closed.
+    pub(crate) fn commit_later(&self, deadline: Instant) -> Result<()> {
         let mut ledger = self.inner.ledger();
-        self.inner.check_owned(&offsets)?;
-        ledger.commits.submit(offsets, deadline);
+        let (commits, forfeited) = self.inner.committable(None)?;
+        ledger.commits.submit(commits, deadline);
         drop(ledger);
         self.inner.shared.to_group.notify_one();
-        Ok(())
+        forfeited.map_or(Ok(()), Err)
     }
 
     /// The committed offset of each partition, `None` where there is none.
@@ -215,14 +203,30 @@ impl Group {
 }
 
 impl Inner {
-    /// In a group that shares partitions out, only what is owned may be committed.
-    fn check_owned(&self, offsets: &Offsets) -> Result<()> {
-        self.shared.read(|subscription| {
-            if !matches!(subscription.interest(), Interest::Topics(_) | Interest::Pattern(_)) {
-                return Ok(());
+    /// What may be committed now of these offsets, or with `None` of all that was handed over; and the error of what was handed over
+    /// and is not this consumer's any more. Called under the lock of the ledger, so that nothing is submitted to a task that has ended.
+    ///
+    /// # Errors
+    /// Closed; what ended the membership; Config for a negative offset; Rejoin for offsets of what is not owned.
+    fn committable(&self, offsets: Option<Offsets>) -> Result<(Vec<Commit>, Option<Error>)> {
+        if *self.ended.borrow() {
+            return Err(closed());
+        }
+        if let Some(error) = self.shared.failure() {
+            return Err(error);
+        }
+        self.shared.read(|subscription| match offsets {
+            None => Ok((subscription.delivered(), subscription.forfeited().next().map(not_owned))),
+            Some(offsets) => {
+                if let Some((partition, at)) = offsets.iter().find(|(_, at)| at.offset.0 < 0) {
+                    let message = format!("an offset to commit must not be negative, but is {}", at.offset.0);
+                    return Err(Error::config(message).at_partition(partition.clone()));
+                }
+                match subscription.not_owned(offsets.keys()) {
+                    Some(foreign) => Err(not_owned(foreign)),
+                    None => Ok((subscription.commits_of(offsets), None)),
+                }
             }
-            let foreign = offsets.keys().find(|tp| !subscription.is_assigned(tp));
-            foreign.map_or(Ok(()), |tp| Err(not_owned(tp)))
         })
     }
 
@@ -232,9 +236,9 @@ impl Inner {
 }
 
 impl Ledger {
-    fn submit_awaited(&mut self, offsets: Offsets, deadline: Instant) -> oneshot::Receiver<Vec<(TopicPartition, Error)>> {
+    fn submit_awaited(&mut self, commits: Vec<Commit>, deadline: Instant) -> oneshot::Receiver<Vec<(TopicPartition, Error)>> {
         let (sender, receiver) = oneshot::channel();
-        let ticket = self.commits.submit_awaited(offsets, deadline);
+        let ticket = self.commits.submit_awaited(commits, deadline);
         self.waiters.insert(ticket, sender);
         receiver
     }
@@ -244,10 +248,6 @@ impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Group").field("rpc", &self.rpc).finish_non_exhaustive()
     }
-}
-
-fn offsets(commits: Vec<Commit>) -> Offsets {
-    commits.into_iter().map(|commit| (commit.partition, commit.offset)).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

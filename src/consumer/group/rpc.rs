@@ -37,13 +37,13 @@ pub(crate) struct Rpc {
     pub(crate) cluster: Cluster,
     pub(crate) group: String,
     pub(crate) instance: Option<String>,
-    /// JoinGroup and SyncGroup wait at the broker, so that they have a connection of their own.
-    pub(crate) lane: Lane,
 }
 
 impl Rpc {
+    /// JoinGroup and SyncGroup wait at the broker, so that they have a connection of their own.
     pub(crate) async fn join(
         &self,
+        lane: Lane,
         settings: &Settings,
         member: &str,
         protocols: &[(&'static str, Vec<u8>)],
@@ -61,7 +61,7 @@ impl Rpc {
             protocols: protocols.iter().map(|(name, metadata)| JoinGroupRequestProtocol { name, metadata }).collect(),
             reason: Some(reason).filter(|_| version >= 8),
         };
-        let reply: Reply<JoinGroupRequest<'_>> = self.call(self.lane, deadline, request).await?;
+        let reply: Reply<JoinGroupRequest<'_>> = self.call(lane, deadline, request).await?;
         let response = reply.parse()?;
         if response.error_code == ErrorCode::MEMBER_ID_REQUIRED.0 {
             return Ok(Join::MemberId(response.member_id.to_owned()));
@@ -84,6 +84,7 @@ impl Rpc {
 
     pub(crate) async fn sync(
         &self,
+        lane: Lane,
         settings: &Settings,
         identity: &Identity,
         protocol: &str,
@@ -103,7 +104,7 @@ impl Rpc {
                 .map(|(member_id, assignment)| SyncGroupRequestAssignment { member_id, assignment })
                 .collect(),
         };
-        let reply: Reply<SyncGroupRequest<'_>> = self.call(self.lane, deadline, request).await?;
+        let reply: Reply<SyncGroupRequest<'_>> = self.call(lane, deadline, request).await?;
         let response = reply.parse()?;
         self.check(&reply, response.error_code)?;
         self.check_protocol_type(response.protocol_type)?;
@@ -160,8 +161,8 @@ impl Rpc {
             topics: by_topic(offsets.iter())
                 .into_iter()
                 .map(|(topic, partitions)| OffsetCommitRequestTopic {
-                    name: if version < 10 { topic } else { "" },
-                    topic_id: if version < 10 { TopicId::ZERO } else { topic_id(&view, topic) },
+                    name: if version < BY_TOPIC_ID { topic } else { "" },
+                    topic_id: if version < BY_TOPIC_ID { TopicId::ZERO } else { topic_id(&view, topic) },
                     partitions: partitions
                         .into_iter()
                         .map(|(partition_index, offset)| OffsetCommitRequestPartition {
@@ -175,7 +176,8 @@ impl Rpc {
                 .collect(),
             ..OffsetCommitRequest::default()
         };
-        let reply: Reply<OffsetCommitRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let newest = newest_for(&view, offsets.keys());
+        let reply: Reply<OffsetCommitRequest<'_>> = self.call_up_to(newest, Lane::Control, deadline, request).await?;
         let mut outcome = Vec::new();
         for topic in reply.parse()?.topics {
             let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
@@ -202,8 +204,8 @@ impl Rpc {
                 request.topics = Some(topics.collect());
             } else {
                 let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
-                    name: if version < 10 { name } else { "" },
-                    topic_id: if version < 10 { TopicId::ZERO } else { topic_id(&view, name) },
+                    name: if version < BY_TOPIC_ID { name } else { "" },
+                    topic_id: if version < BY_TOPIC_ID { TopicId::ZERO } else { topic_id(&view, name) },
                     partition_indexes: numbers(partitions),
                 });
                 let topics = Some(topics.collect());
@@ -211,7 +213,8 @@ impl Rpc {
             }
             request
         };
-        let reply: Reply<OffsetFetchRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let newest = newest_for(&view, partitions.iter());
+        let reply: Reply<OffsetFetchRequest<'_>> = self.call_up_to(newest, Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
         self.check(&reply, response.error_code)?;
         let mut committed = Committed::new();
@@ -244,10 +247,20 @@ impl Rpc {
 
     /// One attempt at the coordinator.
     async fn call<R: Request>(&self, lane: Lane, deadline: Instant, request: impl Fn(i16) -> R) -> Result<Reply<R>> {
+        self.call_up_to(i16::MAX, lane, deadline, request).await
+    }
+
+    async fn call_up_to<R: Request>(
+        &self,
+        newest: i16,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<Reply<R>> {
         let key = self.key();
         let found_by = deadline.min(runtime::now() + self.request_timeout());
         let broker = self.cluster.coordinator(&key, found_by).await?;
-        self.cluster.call_with(broker, lane, deadline, request).await.inspect_err(|error| {
+        self.cluster.call_up_to(newest, broker, lane, deadline, request).await.inspect_err(|error| {
             if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout) {
                 self.cluster.coordinator_moved(&key, broker);
                 self.cluster.request_refresh();
@@ -290,7 +303,17 @@ fn by_topic<'a, T>(partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>
     topics
 }
 
-/// An unknown topic gets no id; the coordinator then answers UNKNOWN_TOPIC_ID, which is tried again.
+/// OffsetCommit and OffsetFetch name topics by their ids from this version on.
+const BY_TOPIC_ID: i16 = 10;
+
+/// The newest version in which all of these topics can be named: the client knows the ids only of those that its handles want, and
+/// whoever commits or asks may name any.
+fn newest_for<'a>(view: &ClusterView, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> i16 {
+    let has_id = |tp: &TopicPartition| view.topic(&tp.topic).is_some_and(|topic| topic.id.is_some());
+    if partitions.all(has_id) { i16::MAX } else { BY_TOPIC_ID - 1 }
+}
+
+/// Known, or else the request goes in a version that does not ask for it.
 fn topic_id(view: &ClusterView, name: &TopicName) -> TopicId {
     view.topic(name).and_then(|topic| topic.id).unwrap_or(TopicId::ZERO)
 }

@@ -12,13 +12,13 @@ use tracing::{Instrument, debug, info, warn};
 
 use super::assignor::{Racks, Topics};
 use super::classic::{Action, Attempt, Classic, Wanted};
-use super::commits::{self, Offsets, Outcome, Sender};
+use super::commits::{self, Outcome, Sender};
 use super::rpc::{Committed, Join};
-use super::{Change, Inner, lock, offsets};
-use crate::cluster::{self, ClusterView, InterestGuard};
+use super::{Change, Inner, lock};
+use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::LeaseId;
-use crate::consumer::subscription::Interest;
+use crate::consumer::subscription::{Commit, Interest, Subscription};
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
@@ -45,6 +45,10 @@ pub(super) struct Task {
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
     view: watch::Receiver<Arc<ClusterView>>,
+    /// For JoinGroup and SyncGroup.
+    lanes: LaneGuard,
+    /// Of those, how many are not answered.
+    joining: usize,
     interest: InterestGuard,
     interest_now: cluster::Interest,
     allows_auto_create: bool,
@@ -64,6 +68,8 @@ pub(super) struct Task {
     fetch_again_at: Option<Instant>,
     auto_commit_interval: Option<Duration>,
     next_auto_commit: Instant,
+    /// How often the application had unsubscribed when it was looked at last.
+    seen_unsubscribed: u64,
     seen_calls: u64,
     next_look: Instant,
     leaving: usize,
@@ -82,6 +88,8 @@ impl Task {
         Self {
             machine: Classic::new(group.settings.clone(), cluster.random(), now),
             view: cluster.watch(),
+            lanes: cluster.lanes(),
+            joining: 0,
             interest: cluster.want(cluster::Interest::default()),
             interest_now: cluster::Interest::default(),
             allows_auto_create: config.allow_auto_create_topics,
@@ -100,6 +108,7 @@ impl Task {
             is_fetching: false,
             fetch_failures: 0,
             fetch_again_at: None,
+            seen_unsubscribed: 0,
             seen_calls: 0,
             next_look: now,
             leaving: 0,
@@ -143,8 +152,6 @@ impl Task {
                 () = runtime::sleep_until_some(timeout) => {}
             }
         }
-        self.group.ended.send_replace(true);
-        self.group.ledger().waiters.clear();
     }
 
     fn look_at_closing(&mut self, closing: Option<Instant>, now: Instant) {
@@ -152,7 +159,8 @@ impl Task {
             self.closing = closing;
             if self.auto_commit_interval.take().is_some() {
                 let finished = self.finished();
-                self.group.ledger().commits.submit(finished, self.commit_deadline(now));
+                let deadline = self.commit_deadline(now);
+                self.group.ledger().commits.submit(finished, deadline);
             }
             self.machine.handle_close(now);
         }
@@ -169,6 +177,10 @@ impl Task {
             self.seen_calls = calls;
             self.machine.handle_polled(now);
         }
+        if activity.is_waiting() {
+            // Whoever still waits asks again. One that has stopped to, with the waiting future or stream kept, does not.
+            self.group.shared.wake();
+        }
         // Late by at most a twentieth of the interval; one that has left comes back soon.
         let interval = self.group.settings.max_poll_interval / 20;
         self.next_look = now + if self.machine.is_idle() { interval.min(IDLE_LOOK) } else { interval };
@@ -182,6 +194,13 @@ impl Task {
             return;
         }
         self.seen = Some((version, view.version));
+        self.part_with_abandoned(now);
+        let unsubscribed = self.group.shared.read(Subscription::unsubscribed);
+        if unsubscribed != self.seen_unsubscribed {
+            // Whatever is wanted since, what the application has given up must be given back first.
+            self.seen_unsubscribed = unsubscribed;
+            self.machine.handle_wanted(None, now);
+        }
         let wanted = self.group.shared.read(|subscription| match subscription.interest() {
             Interest::Nothing | Interest::Manual => None,
             Interest::Topics(topics) => Some(Wanted { topics: topics.clone(), pattern: None }),
@@ -208,6 +227,17 @@ impl Task {
         }
     }
 
+    /// Commits what is finished of the partitions that the application has chosen by itself and chosen no more.
+    fn part_with_abandoned(&mut self, now: Instant) {
+        let mut commits = self.group.shared.update(Subscription::take_abandoned);
+        let deadline = self.commit_deadline(now);
+        let mut ledger = self.group.ledger();
+        ledger.commits.retain_newer(&mut commits);
+        if self.auto_commit_interval.is_some() {
+            ledger.commits.submit(commits, deadline);
+        }
+    }
+
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
         let interest = cluster::Interest { topics, all, auto_create: self.allows_auto_create };
         if interest != self.interest_now {
@@ -222,9 +252,15 @@ impl Task {
         match action {
             Action::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
+                if self.joining > 0 {
+                    // What is not answered holds up what comes behind it on its connection, perhaps for ever.
+                    self.lanes = group.rpc.cluster.lanes();
+                }
+                self.joining += 1;
+                let lane = Lane::Group(self.lanes.id());
                 let span = spans::join(&group.rpc.group);
                 self.spawn(async move {
-                    let joined = group.rpc.join(&group.settings, &member, &protocols, reason).instrument(span).await;
+                    let joined = group.rpc.join(lane, &group.settings, &member, &protocols, reason).instrument(span).await;
                     Event::Joined(attempt, joined)
                 });
             }
@@ -234,9 +270,11 @@ impl Task {
                 self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
             }
             Action::Sync { attempt, identity, protocol, assignments } => {
+                self.joining += 1;
+                let lane = Lane::Group(self.lanes.id());
                 let span = spans::sync(&group.rpc.group);
                 self.spawn(async move {
-                    let synced = group.rpc.sync(&group.settings, &identity, protocol, &assignments).instrument(span).await;
+                    let synced = group.rpc.sync(lane, &group.settings, &identity, protocol, &assignments).instrument(span).await;
                     Event::Synced(attempt, synced)
                 });
             }
@@ -266,11 +304,15 @@ impl Task {
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             Action::Report(error) => group.shared.raise(error),
+            Action::Fail(error) => group.shared.fail(error),
         }
     }
 
     fn handle(&mut self, event: Event) {
         let now = runtime::now();
+        if matches!(event, Event::Joined(..) | Event::Synced(..)) {
+            self.joining -= 1;
+        }
         match event {
             Event::Joined(attempt, Ok(Join::MemberId(member))) => self.machine.handle_member_id(attempt, member, now),
             Event::Joined(attempt, Ok(Join::Joined(joined))) => self.machine.handle_joined(attempt, Ok(joined), now),
@@ -339,9 +381,9 @@ impl Task {
         for tp in partitions {
             self.giving.remove(tp);
         }
-        self.group.shared.update(|subscription| subscription.revoke(partitions));
+        let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
         self.telemetry.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
-        self.group.ledger().commits.handle_gone(partitions);
+        self.group.ledger().commits.handle_gone(&gone);
     }
 
     /// Tells the application of the next change, if it has dealt with the one before.
@@ -355,7 +397,7 @@ impl Task {
         let listener = lock(&self.group.listener).clone();
         let committed = if let Change::Revoked(partitions) = &change {
             let mut last = self.finished();
-            last.retain(|tp, _| self.group.commits_automatically && partitions.contains(tp));
+            last.retain(|commit| self.group.commits_automatically && partitions.contains(&commit.partition));
             // Without offsets it waits for the commits that were asked for before.
             let waiter = self.group.ledger().submit_awaited(last, self.commit_deadline(now));
             self.send_commits(now);
@@ -404,14 +446,15 @@ impl Task {
         if now >= self.next_auto_commit {
             self.next_auto_commit = now + interval;
             let mut finished = self.finished();
-            finished.retain(|tp, _| !self.giving.contains(tp));
-            self.group.ledger().commits.submit(finished, self.commit_deadline(now));
+            finished.retain(|commit| !self.giving.contains(&commit.partition));
+            let deadline = self.commit_deadline(now);
+            self.group.ledger().commits.submit(finished, deadline);
         }
     }
 
     /// What automatic commits may cover.
-    fn finished(&self) -> Offsets {
-        let mut finished = offsets(self.group.shared.read(|subscription| subscription.finished()));
+    fn finished(&self) -> Vec<Commit> {
+        let mut finished = self.group.shared.read(Subscription::finished);
         self.group.ledger().commits.retain_newer(&mut finished);
         finished
     }
@@ -449,7 +492,8 @@ impl Task {
             return Sender::Member(self.machine.identity().clone());
         }
         let shares = |interest: &Interest| matches!(interest, Interest::Topics(_) | Interest::Pattern(_));
-        if self.group.shared.read(|subscription| shares(subscription.interest())) { Sender::Nobody } else { Sender::Alone }
+        let is_shared_out = self.machine.is_member() || self.group.shared.read(|subscription| shares(subscription.interest()));
+        if is_shared_out { Sender::Nobody } else { Sender::Alone }
     }
 
     fn committed(&mut self, sender: &Sender, sent: Instant, outcome: Outcome, now: Instant) {
@@ -463,8 +507,8 @@ impl Task {
         self.group.shared.meter.record(Measure::Commit, took);
         let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
-            for (tp, offset) in &committed {
-                subscription.committed(tp, offset.offset);
+            for (tp, lease, offset) in &committed {
+                subscription.committed(tp, *lease, *offset);
             }
         });
         if let Sender::Member(identity) = sender {
@@ -479,7 +523,10 @@ impl Task {
         if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
             return;
         }
-        let leases = self.group.shared.read(|subscription| subscription.awaiting_committed());
+        let mut leases = self.group.shared.read(Subscription::awaiting_committed);
+        let ledger = self.group.ledger();
+        leases.retain(|(tp, _)| !ledger.commits.is_under_way(tp));
+        drop(ledger);
         if leases.is_empty() {
             return;
         }
@@ -554,6 +601,14 @@ impl Task {
             // Nobody listens any more when the consumer is gone.
             let _ = sender.send(work.await).await;
         });
+    }
+}
+
+/// However the task ends, nobody waits for it any more.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.group.ended.send_replace(true);
+        self.group.ledger().waiters.clear();
     }
 }
 

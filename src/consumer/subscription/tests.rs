@@ -17,6 +17,12 @@ fn in_a_group() -> Subscription {
     Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(1 << 10, 1 << 20))
 }
 
+fn subscribed() -> Subscription {
+    let mut subscription = in_a_group();
+    subscription.subscribe(["t".into()].into()).expect("has a group");
+    subscription
+}
+
 /// One record at each offset, as fetched from there.
 fn pieces(offsets: std::ops::Range<i64>) -> (Vec<Piece>, Position, Option<Error>) {
     let next = Position::at(Offset(offsets.end));
@@ -118,7 +124,7 @@ fn held_partition_delivers_only_when_neither_paused_nor_held() {
 
 #[test]
 fn committed_offset_does_not_undo_a_seek() {
-    let mut subscription = in_a_group();
+    let mut subscription = subscribed();
     subscription.assigned([tp(0)]);
     let waiting = subscription.awaiting_committed();
     subscription.seek(&tp(0), Position::at(Offset(70))).expect("assigned");
@@ -129,7 +135,7 @@ fn committed_offset_does_not_undo_a_seek() {
 
 #[test]
 fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
-    let mut subscription = in_a_group();
+    let mut subscription = subscribed();
     subscription.assigned([tp(0)]);
     let (_, id) = subscription.awaiting_committed()[0].clone();
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
@@ -138,14 +144,14 @@ fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
     lease.finish_to(Offset(8));
 
     assert_eq!(subscription.delivered()[0].offset, OffsetAndMetadata::new(9));
-    subscription.committed(&tp(0), Offset(9));
+    subscription.committed(&tp(0), lease.id(), Offset(9));
 
     assert_eq!(subscription.finished(), []);
 }
 
 #[test]
 fn only_what_differs_from_the_committed_offset_is_committed() {
-    let mut subscription = in_a_group();
+    let mut subscription = subscribed();
     subscription.assigned([tp(0)]);
     let (_, id) = subscription.awaiting_committed()[0].clone();
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
@@ -159,7 +165,7 @@ fn only_what_differs_from_the_committed_offset_is_committed() {
     lease.finish_epoch(Some(LeaderEpoch(2)));
     assert_eq!(subscription.finished()[0].offset.leader_epoch, Some(LeaderEpoch(2)));
 
-    subscription.committed(&tp(0), Offset(9));
+    subscription.committed(&tp(0), lease.id(), Offset(9));
     assert_eq!(subscription.finished(), []);
 }
 

@@ -105,7 +105,7 @@ async fn a_group_goes_on_where_it_committed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn automatic_commits_cover_what_was_asked_past_and_not_the_last_record() {
+async fn automatic_commits_cover_what_was_asked_past_and_closing_is_that_too() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..10);
     let client = client(&embedded);
@@ -117,7 +117,9 @@ async fn automatic_commits_cover_what_was_asked_past_and_not_the_last_record() {
     assert_eq!(values(&mut consumer, 2).await, [5, 6]);
     consumer.close(Duration::from_secs(5)).await.unwrap();
     let mut consumer = member(&client, member_of("g"));
-    assert_eq!(values(&mut consumer, 1).await, [6]);
+    assert_eq!(values(&mut consumer, 1).await, [7]);
+    drop(consumer);
+    assert_eq!(embedded.committed("g", "t", 0), Some(7), "nobody has said that the last is processed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ mod groups;
 #[cfg(feature = "gzip")]
 mod old_formats;
 mod receiving;
+mod seams;
 
 /// The embedded cluster's network.
 #[derive(Debug)]

@@ -158,7 +158,7 @@ impl Classic {
                 self.state = State::Failed;
                 let instance = self.settings.instance.as_deref().unwrap_or_default();
                 let message = format!("another consumer has joined with group.instance.id {instance:?}");
-                self.actions.push_back(Action::Report(error.clone().context(message)));
+                self.actions.push_back(Action::Fail(error.clone().context(message)));
             }
             _ => self.refuse(error.clone()),
         }
@@ -223,7 +223,14 @@ impl Classic {
     pub(super) fn leave(&mut self, reason: &'static str, now: Instant) {
         match &mut self.state {
             State::Away | State::Failed => {}
-            State::Giving { then, .. } => *then = Then::Leave(reason),
+            State::Giving { giving, then } => {
+                *then = Then::Leave(reason);
+                let rest: Vec<_> = std::mem::take(&mut self.owned).into_iter().collect();
+                if !rest.is_empty() {
+                    giving.extend(rest.iter().cloned());
+                    self.actions.push_back(Action::Revoke(rest));
+                }
+            }
             _ => {
                 self.next_attempt();
                 let owned = self.owned.iter().cloned().collect();
@@ -255,15 +262,29 @@ impl Classic {
         self.heartbeat_in_flight = false;
     }
 
-    /// When the next heartbeat is due. While JoinGroup or SyncGroup is on its way the coordinator knows that the member lives.
+    /// When the next heartbeat is due. A member that owns something beats also while JoinGroup is on its way: without an answer, it
+    /// would not learn that the coordinator has given its partitions to another.
     pub(super) fn heartbeat_by(&self) -> Option<Instant> {
-        let beats = matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Stable);
+        let beats =
+            self.owns_or(matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Syncing | State::Stable));
         (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight).then_some(self.next_heartbeat)
     }
 
     pub(super) fn session_by(&self) -> Option<Instant> {
-        let counts = matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Stable | State::Waiting(_));
+        let counts = self.owns_or(matches!(
+            self.state,
+            State::Giving { .. } | State::Describing { .. } | State::Syncing | State::Stable | State::Waiting(_)
+        ));
         (counts && self.identity.generation.is_some()).then_some(self.session_ends)
+    }
+
+    fn owns_or(&self, is_joined: bool) -> bool {
+        is_joined || (matches!(self.state, State::Joining) && !self.owned.is_empty())
+    }
+
+    /// Whether a new generation may have begun that the reply on its way tells of.
+    pub(super) fn awaits_generation(&self) -> bool {
+        matches!(self.state, State::Joining | State::Syncing)
     }
 
     pub(super) fn polled_by(&self) -> Option<Instant> {

@@ -233,7 +233,7 @@ fn a_fenced_instance_ends_for_good() {
     script.beat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
     let actions = script.actions();
     assert!(
-        matches!(&actions[..], [Action::Lost(_), Action::Report(error)] if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID))
+        matches!(&actions[..], [Action::Lost(_), Action::Fail(error)] if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID))
     );
     script.machine.handle_polled(script.now);
     assert!(script.actions().is_empty() && script.machine.poll_timeout().is_none());
@@ -491,7 +491,7 @@ proptest! {
                     }
                     Action::Heartbeat { .. } => sent = Some(script.now),
                     Action::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
-                    Action::Sync { .. } | Action::Describe { .. } | Action::Report(_) => {}
+                    Action::Sync { .. } | Action::Describe { .. } | Action::Report(_) | Action::Fail(_) => {}
                 }
             }
             prop_assert_eq!(&script.machine.owned, &owned);
