@@ -7,7 +7,16 @@ use crate::clock::Random;
 /// The jitter of every backoff: Kafka's 20 % (KIP-580).
 const JITTER: f64 = 0.2;
 
+/// The shortest first wait, whatever is configured: `retry.backoff.ms=0` means "at once", and an answer that never changes would have a loop
+/// spin.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// What waits may always grow to: a hundred tries a second are no burden (a guess).
+const LEAST_LONGEST: Duration = Duration::from_millis(10);
+
 /// An exponential backoff: `base · 2^failures`, at most `max`, within 20 % (KIP-580).
+///
+/// It is never zero, so that whatever waits for it between tries cannot spin: the first wait is at least 1 ms, the longest at least 10 ms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     base: Duration,
@@ -16,7 +25,8 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(base: Duration, max: Duration) -> Self {
-        Self { base, max: max.max(base) }
+        let base = base.max(SHORTEST);
+        Self { base, max: max.max(base).max(LEAST_LONGEST) }
     }
 
     /// The shortest wait, without jitter.
@@ -48,12 +58,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_backoff_of_nothing_still_waits_and_grows() {
+        let backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+        let mut random = Random::new(1);
+        let waited: Duration = (1..=1000).map(|failures| backoff.after(failures, &mut random)).sum();
+        assert!(backoff.after(1, &mut random) >= Duration::from_micros(800));
+        assert!(waited > Duration::from_secs(8), "1000 tries in {waited:?}");
+    }
+
     proptest! {
         #[test]
         fn no_wait_exceeds_the_maximum_and_its_jitter(base in 0_u64..10_000, max in 0_u64..10_000, failures in 0_u32.., seed: u64) {
             let backoff = Backoff::new(Duration::from_millis(base), Duration::from_millis(max));
             let wait = backoff.after(failures, &mut Random::new(seed));
-            prop_assert!(wait <= Duration::from_millis(base.max(max)).mul_f64(1.0 + JITTER));
+            prop_assert!(wait <= Duration::from_millis(base.max(max).max(10)).mul_f64(1.0 + JITTER));
         }
     }
 }
