@@ -32,8 +32,8 @@ impl Admin {
     /// ```
     ///
     /// # Errors
-    /// INVALID_TOPIC, AUTHORIZATION_FAILED and others for what the cluster says; [`Error::client_error`] has its code, such as
-    /// TOPIC_ALREADY_EXISTS.
+    /// INVALID_TOPIC if no topic can have the name or one has it, INVALID_CONFIG for what the cluster does not want otherwise,
+    /// AUTHORIZATION_FAILED, CONNECTION_TIMEOUT; [`Error::client_error`] has Kafka's code, such as TOPIC_ALREADY_EXISTS.
     pub async fn create_topic(&self, topic: NewTopic) -> Result<()> {
         self.admin.create_topic(topic).await.map(drop).map_err(during)
     }
@@ -84,7 +84,7 @@ impl Admin {
     }
 }
 
-/// How long an administrative call, or a ping, may take.
+/// How long an administrative call may take.
 fn patience(config: &Config) -> Duration {
     config.connection.dial_timeout.saturating_add(config.connection.read_timeout)
 }
@@ -92,10 +92,11 @@ fn patience(config: &Config) -> Duration {
 /// How long a broker takes to answer something small.
 pub(super) async fn ping(client: &Client, config: &Config) -> Result<Duration> {
     let begun = runtime::now();
-    client.admin().timeout(patience(config)).describe_cluster().await.map_err(during)?;
+    let described = client.admin().timeout(config.monitoring.health_timeout).describe_cluster().await;
+    described.map_err(|error| Error::from_client(error, During::Connect))?;
     Ok(runtime::now() - begun)
 }
 
 fn during(error: crate::error::Error) -> Error {
-    Error::from_client(error, During::Connect)
+    Error::from_client(error, During::Administer)
 }

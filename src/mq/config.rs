@@ -9,11 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::error::{Code, Error, Result};
 use super::text::{FromText, Secret, normalized};
-use crate::config::{BrokerAddress, ClientConfig, Properties};
-use crate::consumer::{self, AutoOffsetReset, IsolationLevel};
+use crate::config::BrokerAddress;
+use crate::consumer::{AutoOffsetReset, IsolationLevel};
 use crate::net::{Connecting, Connector};
-use crate::producer::{self, Acks, AdaptiveBatching};
+use crate::producer::{Acks, AdaptiveBatching};
 use crate::wire::compress::Compression;
+
+mod environment;
+mod under;
+mod words;
+
+pub(super) use words::in_our_words;
 
 /// A group of settings that can be set by name.
 trait Group {
@@ -86,7 +92,7 @@ group! {
     ConnectionConfig {
         /// How long connecting may take (default 10 s).
         dial_timeout: Duration = Duration::from_secs(10),
-        /// How long, with `dial_timeout`, a ping or an administrative call may take (default 10 s).
+        /// How long, with `dial_timeout`, an administrative call may take (default 10 s).
         read_timeout: Duration = Duration::from_secs(10),
         /// Taken and without effect: writing ends with its request, at `producer.request_timeout` (default 10 s).
         write_timeout: Duration = Duration::from_secs(10),
@@ -122,8 +128,13 @@ group! {
         retry_backoff: Duration = Duration::from_millis(100),
         /// How often a message is sent again after its leader answered with an error that may pass (default 3).
         ///
-        /// Lost connections and partitions without a leader do not count: what ends those is the delivery deadline, 120 s.
+        /// Lost connections and partitions without a leader do not count: what ends those is `delivery_timeout`.
         max_retries: u32 = 3,
+        /// How long a message may take from when it was accepted to its verdict (`delivery.timeout.ms`, default 120 s).
+        ///
+        /// As long, and 60 s at most, a message waits before for room and for its topic; and no request takes longer, whatever
+        /// `request_timeout` says.
+        delivery_timeout: Duration = Duration::from_secs(120),
     }
 }
 
@@ -154,6 +165,8 @@ group! {
         fetch_max_wait: Duration = Duration::from_millis(500),
         /// `read_uncommitted` or `read_committed` (default read_uncommitted).
         isolation_level: IsolationLevel = IsolationLevel::ReadUncommitted,
+        /// How many bytes of messages are kept that no handler has been given (`fetch.buffer.bytes`, default `None`: the client's).
+        fetch_buffer_bytes: Option<usize> = None,
     }
 }
 
@@ -202,6 +215,8 @@ group! {
         enable_tracing: bool = false,
         /// `error`, `warn`, `info`, `debug` or `trace` (default info); see [`Config::log_filter`].
         log_level: LogLevel = LogLevel::Info,
+        /// How long a ping, or a check of health, may take (default 2 s).
+        health_timeout: Duration = Duration::from_secs(2),
     }
 }
 
@@ -294,33 +309,18 @@ impl Config {
         Self { brokers: Vec::from_text(brokers.as_ref()).unwrap_or_default(), ..Self::default() }
     }
 
-    /// The defaults, with what the environment says: `KAVKA_BROKERS`, `KAVKA_CLIENT_ID`, and for each other key its name in capitals
-    /// behind `KAVKA_`, such as `KAVKA_PRODUCER_LINGER_MS`.
-    ///
-    /// # Errors
-    /// INVALID_CONFIG names the variable.
-    pub fn from_env() -> Result<Self> {
-        Self::from_lookup(|name| std::env::var(name).ok())
-    }
-
-    pub(super) fn from_lookup(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut config = Self::default();
-        for key in Self::keys() {
-            let name = format!("KAVKA_{}", key.replace('.', "_").to_uppercase());
-            if let Some(text) = variable(&name).filter(|text| !text.is_empty()) {
-                config.set(&key, &text).map_err(|error| Error::new(error.code(), format!("{name}: {error}")))?;
-            }
-        }
-        Ok(config)
-    }
-
     /// Sets one field from text, by its key: `client_id`, `producer.linger_ms`, or in camelCase `producer.lingerMs`.
     ///
     /// A duration has a unit, such as `5s`, `100ms` or `1m30s`; several brokers are separated by commas.
     ///
     /// # Errors
-    /// INVALID_CONFIG names the key, and what is allowed or which key is near.
+    /// INVALID_CONFIG names the key, and what is allowed or which key was meant.
     pub fn set(&mut self, key: &str, text: &str) -> Result<()> {
+        self.set_as(key, key, text)
+    }
+
+    /// [`Config::set`] for a key that the user wrote in another way.
+    fn set_as(&mut self, written: &str, key: &str, text: &str) -> Result<()> {
         let name = normalized(key);
         let (group, field) = match name.split_once('.') {
             Some((group, field)) => (group.strip_suffix("_config").unwrap_or(group), field),
@@ -341,10 +341,10 @@ impl Config {
         match set {
             Some(Ok(())) => Ok(()),
             Some(Err(allowed)) if name.ends_with("password") => {
-                Err(Error::new(Code::InvalidConfig, format!("{key}: {allowed} is allowed")))
+                Err(Error::new(Code::InvalidConfig, format!("{written}: {allowed} is allowed")))
             }
-            Some(Err(allowed)) => Err(Error::new(Code::InvalidConfig, format!("{key} is {text:?}: {allowed} is allowed"))),
-            None => Err(unknown(key)),
+            Some(Err(allowed)) => Err(Error::new(Code::InvalidConfig, format!("{written} is {text:?}: {allowed} is allowed"))),
+            None => Err(words::unknown(written)),
         }
     }
 
@@ -365,7 +365,7 @@ impl Config {
     /// # Errors
     /// MISSING_CONFIG or INVALID_CONFIG names the key.
     pub fn validate(&self) -> Result<()> {
-        self.check_pool()?;
+        self.check_values()?;
         let client = self.client()?;
         client.validate().map_err(invalid)?;
         self.core_producer()?.validate(&client).map_err(invalid)?;
@@ -403,112 +403,7 @@ impl Config {
         }
     }
 
-    /// The settings of the client under this.
-    pub(super) fn client(&self) -> Result<ClientConfig> {
-        if self.brokers.iter().all(|broker| broker.trim().is_empty()) {
-            return Err(Error::new(Code::MissingConfig, "brokers is empty: one host:port or more is needed"));
-        }
-        let mut properties = Properties::new();
-        properties.set("bootstrap.servers", self.brokers.join(","));
-        self.secure(&mut properties)?;
-        let mut client = ClientConfig::from_properties(&properties)
-            .map_err(invalid)?
-            .client_id(self.client_id.clone())
-            .request_timeout(self.producer.request_timeout)
-            .default_api_timeout(self.producer.request_timeout.max(DEFAULT_API_TIMEOUT))
-            .retry_backoff(self.producer.retry_backoff)
-            .reconnect_backoff(self.connection.retry_backoff)
-            .socket_connection_setup_timeout(self.connection.dial_timeout)
-            .connections_max_idle(self.pool.connection_max_idle_time)
-            .connections_max_lifetime(self.pool.connection_max_lifetime)
-            .connections_min_idle(self.pool.min_idle_connections);
-        if let Some(connector) = &self.connector {
-            client = client.connector(connector.clone());
-        }
-        Ok(client)
-    }
-
-    fn secure(&self, properties: &mut Properties) -> Result<()> {
-        let protocol = match (self.security_protocol, self.ssl.enabled) {
-            (SecurityProtocol::Plaintext, true) => SecurityProtocol::Ssl,
-            (SecurityProtocol::SaslPlaintext, true) => SecurityProtocol::SaslSsl,
-            (protocol, _) => protocol,
-        };
-        let has_login = matches!(protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
-        if has_login != self.sasl.mechanism.is_some() {
-            let message = if has_login {
-                "sasl.mechanism is missing: security_protocol asks for a login"
-            } else {
-                "sasl.mechanism is set: security_protocol must be SASL_PLAINTEXT or SASL_SSL then"
-            };
-            return Err(Error::new(if has_login { Code::MissingConfig } else { Code::InvalidConfig }, message));
-        }
-        if protocol != SecurityProtocol::Plaintext {
-            properties.set("security.protocol", protocol.as_str());
-        }
-        if self.ssl.insecure_skip_verify && matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
-            // As much as Java's client can leave out; it is warned of where certificates are read.
-            properties.set("ssl.endpoint.identification.algorithm", "");
-        }
-        for (key, value) in [
-            ("sasl.mechanism", self.sasl.mechanism.as_deref()),
-            ("sasl.username", self.sasl.username.as_deref()),
-            ("sasl.password", self.sasl.password.as_ref().map(Secret::reveal)),
-            ("ssl.ca.location", self.ssl.ca_file.as_deref()),
-            ("ssl.certificate.location", self.ssl.cert_file.as_deref()),
-            ("ssl.key.location", self.ssl.key_file.as_deref()),
-        ] {
-            if let Some(value) = value {
-                properties.set(key, value);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn core_producer(&self) -> Result<producer::ProducerConfig> {
-        let ours = &self.producer;
-        if ours.enable_idempotence && ours.required_acks != Acks::All {
-            return Err(Error::new(
-                Code::InvalidConfig,
-                "producer.required_acks is not all (-1) while producer.enable_idempotence is true: Kafka forbids the pair; \
-                 leave required_acks out, or set enable_idempotence to false",
-            ));
-        }
-        let config = producer::ProducerConfig::new()
-            .compression(ours.compression)
-            .batch_size(ours.batch_size)
-            .max_request_size(ours.max_message_bytes)
-            .acks(ours.required_acks)
-            .enable_idempotence(ours.enable_idempotence)
-            .max_in_flight_requests_per_connection(ours.max_in_flight_requests)
-            .answered_retries(ours.max_retries);
-        Ok(match ours.linger_ms {
-            Some(linger) => config.linger(Duration::from_millis(linger)),
-            None => config.adaptive_batching(self.performance.batching()),
-        })
-    }
-
-    pub(super) fn core_consumer(&self) -> Result<consumer::ConsumerConfig> {
-        let ours = &self.consumer;
-        let group = ours.group_id.as_deref().filter(|id| !id.is_empty());
-        let group =
-            group.ok_or_else(|| Error::new(Code::MissingConfig, "consumer.group_id is missing: consuming needs a group"))?;
-        Ok(consumer::ConsumerConfig::new()
-            .group_id(group)
-            .auto_offset_reset(ours.auto_offset_reset)
-            // What handlers have finished is committed here, not what was handed to them.
-            .enable_auto_commit(false)
-            .session_timeout(ours.session_timeout)
-            .heartbeat_interval(ours.heartbeat_interval)
-            .max_poll_records(ours.max_poll_records)
-            .max_poll_interval(ours.max_poll_interval)
-            .fetch_min_bytes(ours.fetch_min_bytes)
-            .fetch_max_bytes(ours.fetch_max_bytes)
-            .fetch_max_wait(ours.fetch_max_wait)
-            .isolation_level(ours.isolation_level))
-    }
-
-    fn check_pool(&self) -> Result<()> {
+    fn check_values(&self) -> Result<()> {
         let pool = &self.pool;
         let refuse = |message: String| Err(Error::new(Code::InvalidConfig, message));
         if pool.max_connections < LANES {
@@ -533,12 +428,17 @@ impl Config {
         for (key, duration) in [
             ("pool.connection_max_idle_time", pool.connection_max_idle_time),
             ("pool.health_check_interval", pool.health_check_interval),
+            ("monitoring.health_timeout", self.monitoring.health_timeout),
             ("monitoring.metrics_interval", self.monitoring.metrics_interval),
             ("consumer.auto_commit_interval", self.consumer.auto_commit_interval),
         ] {
             if duration.is_zero() {
                 return refuse(format!("{key} is 0: more is allowed"));
             }
+        }
+        let (longest, linger) = (self.producer.delivery_timeout, self.linger());
+        if longest <= linger {
+            return refuse(format!("producer.delivery_timeout is {longest:?}: more than a batch waits, {linger:?}, is allowed"));
         }
         for (key, value) in [
             ("performance.target_latency_micros", self.performance.target_latency_micros),
@@ -560,9 +460,6 @@ impl PerformanceConfig {
             .small_record(if self.optimize_for_small_messages { self.small_message_threshold_bytes } else { usize::MAX })
     }
 }
-
-/// Kafka's `default.api.timeout.ms`.
-const DEFAULT_API_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Connections that one instance needs to one broker.
 const LANES: usize = 4;
@@ -601,17 +498,6 @@ impl From<ConsumerConfig> for Config {
 /// The failure of something that no message or partition has to do with.
 pub(super) fn invalid(error: crate::error::Error) -> Error {
     Error::from_client(error, super::error::During::Connect)
-}
-
-/// Refuses a key, and names the one that is likest.
-fn unknown(key: &str) -> Error {
-    let name = normalized(key);
-    let distance = |known: &String| {
-        let common = known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
-        known.len().max(name.len()) - common
-    };
-    let near = Config::keys().into_iter().min_by_key(distance).unwrap_or_default();
-    Error::new(Code::InvalidConfig, format!("{key} is no key; the nearest is {near}"))
 }
 
 #[cfg(test)]

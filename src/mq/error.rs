@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::config::in_our_words;
 use crate::error::{Class, Error as ClientError, ErrorCode as KafkaCode, ErrorKind};
 
 /// The result of a fallible operation of the messaging layer.
@@ -45,7 +46,7 @@ codes! {
     RebalanceInProgress "REBALANCE_IN_PROGRESS" "The group shares its partitions out anew."
     DeserializationFailed "DESERIALIZATION_FAILED" "Bytes could not be turned into a value."
     DecompressionFailed "DECOMPRESSION_FAILED" "A batch in the log does not decompress, or is damaged."
-    InvalidTopic "INVALID_TOPIC" "No topic can have that name."
+    InvalidTopic "INVALID_TOPIC" "No topic can have that name, or one has it already."
     InvalidPartition "INVALID_PARTITION" "The partition is not assigned to this consumer."
     InvalidOffset "INVALID_OFFSET" "The partition has no such offset."
     TopicNotFound "TOPIC_NOT_FOUND" "There is no such topic."
@@ -74,6 +75,8 @@ pub(super) enum During {
     Consume,
     Commit,
     Connect,
+    Administer,
+    Close,
 }
 
 /// Any failure of the messaging layer; cheap to clone.
@@ -115,7 +118,19 @@ impl Error {
         let code = code_of(&error, during);
         // A message whose attempts or time are used up is not tried again by trying the same call: the caller decides.
         let class = if code == Code::RetryExhausted { Class::Rejected } else { error.class() };
-        Self(Arc::new(Inner { code, class, message: error.to_string(), source: Some(Arc::new(error)) }))
+        let message = match error.kind() {
+            ErrorKind::Config | ErrorKind::RecordTooLarge | ErrorKind::Full | ErrorKind::Timeout => {
+                in_our_words(&error.to_string())
+            }
+            _ => error.to_string(),
+        };
+        Self(Arc::new(Inner { code, class, message, source: Some(Arc::new(error)) }))
+    }
+
+    /// What is printed behind the code.
+    #[cfg(feature = "serde")]
+    pub(super) fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// What went wrong.
@@ -164,8 +179,16 @@ impl std::error::Error for Error {
 }
 
 fn code_of(error: &ClientError, during: During) -> Code {
-    if let Some(kafka) = error.code() {
-        return code_of_kafka(error, kafka, during);
+    match (error.kind(), error.code()) {
+        // What was answered last, until the time was up, is the cause of a timeout and mostly not its name.
+        (ErrorKind::Timeout, Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION | KafkaCode::UNKNOWN_TOPIC_ID)) => {
+            return Code::TopicNotFound;
+        }
+        (ErrorKind::Timeout, Some(kafka)) if code_of_kafka(error, kafka, during) == Code::AuthorizationFailed => {
+            return Code::AuthorizationFailed;
+        }
+        (ErrorKind::Timeout, _) | (_, None) => {}
+        (_, Some(kafka)) => return code_of_kafka(error, kafka, during),
     }
     match (error.kind(), during) {
         (ErrorKind::Config, _) => Code::InvalidConfig,
@@ -173,7 +196,7 @@ fn code_of(error: &ClientError, during: During) -> Code {
         (ErrorKind::Closed, During::Consume | During::Commit) => Code::ConsumerClosed,
         (ErrorKind::Closed | ErrorKind::Disconnected, _) => Code::ConnectionClosed,
         (ErrorKind::Connect | ErrorKind::Tls, _) => Code::ConnectionFailed,
-        (ErrorKind::Timeout, During::Connect) => Code::ConnectionTimeout,
+        (ErrorKind::Timeout, During::Connect | During::Administer) => Code::ConnectionTimeout,
         (ErrorKind::Timeout | ErrorKind::Full | ErrorKind::NoMetadata, _) => Code::Timeout,
         (ErrorKind::Authentication, _) => Code::AuthenticationFailed,
         (ErrorKind::RecordTooLarge, _) => Code::MessageTooLarge,
@@ -190,7 +213,7 @@ fn code_of_kafka(error: &ClientError, kafka: KafkaCode, during: During) -> Code 
         K::MESSAGE_TOO_LARGE | K::RECORD_LIST_TOO_LARGE => Code::MessageTooLarge,
         K::UNSUPPORTED_COMPRESSION_TYPE => Code::CompressionFailed,
         K::CORRUPT_MESSAGE if during == During::Consume => Code::DecompressionFailed,
-        K::INVALID_TOPIC_EXCEPTION => Code::InvalidTopic,
+        K::INVALID_TOPIC_EXCEPTION | K::TOPIC_ALREADY_EXISTS => Code::InvalidTopic,
         K::OFFSET_OUT_OF_RANGE => Code::InvalidOffset,
         // Only the producer's own look at the metadata says so without an API: the topic is there, the partition is not.
         K::UNKNOWN_TOPIC_OR_PARTITION if during == During::Produce && error.place().api.is_none() => Code::PartitionNotFound,
@@ -208,7 +231,9 @@ fn code_of_kafka(error: &ClientError, kafka: KafkaCode, during: During) -> Code 
         K::INVALID_SESSION_TIMEOUT => Code::InvalidSessionTimeout,
         K::REQUEST_TIMED_OUT => Code::Timeout,
         // The producer gives a batch with such an answer up only when its attempts are used up.
-        _ if during == During::Produce && kafka.is_retriable() => Code::RetryExhausted,
+        _ if matches!(during, During::Produce | During::Administer) && kafka.is_retriable() => Code::RetryExhausted,
+        // The cluster has understood what it was asked, and does not want it.
+        _ if during == During::Administer => Code::InvalidConfig,
         _ => of_operation(during),
     }
 }
@@ -218,7 +243,8 @@ fn of_operation(during: During) -> Code {
         During::Produce => Code::ProduceFailed,
         During::Consume => Code::ConsumeFailed,
         During::Commit => Code::OffsetCommitFailed,
-        During::Connect => Code::ConnectionFailed,
+        During::Connect | During::Administer => Code::ConnectionFailed,
+        During::Close => Code::ConnectionClosed,
     }
 }
 
@@ -300,11 +326,32 @@ mod tests {
             (K::INVALID_SESSION_TIMEOUT, During::Consume, "INVALID_SESSION_TIMEOUT"),
             (K::OFFSET_OUT_OF_RANGE, During::Consume, "INVALID_OFFSET"),
             (K::UNSUPPORTED_COMPRESSION_TYPE, During::Produce, "COMPRESSION_FAILED"),
+            (K::TOPIC_ALREADY_EXISTS, During::Administer, "INVALID_TOPIC"),
+            (K::INVALID_REPLICATION_FACTOR, During::Administer, "INVALID_CONFIG"),
+            (K::INVALID_PARTITIONS, During::Administer, "INVALID_CONFIG"),
+            (K::POLICY_VIOLATION, During::Administer, "INVALID_CONFIG"),
+            (K::NOT_CONTROLLER, During::Administer, "RETRY_EXHAUSTED"),
+            (K::CLUSTER_AUTHORIZATION_FAILED, During::Administer, "AUTHORIZATION_FAILED"),
         ] {
             assert_eq!(code(ClientError::broker(kafka), during).as_str(), expected, "{kafka:?}");
         }
         let of_broker = ClientError::broker(K::UNKNOWN_TOPIC_OR_PARTITION).in_api("Metadata");
         assert_eq!(code(of_broker, During::Produce).as_str(), "TOPIC_NOT_FOUND");
+    }
+
+    #[test]
+    fn a_timeout_is_one_whatever_was_answered_last_unless_that_says_more() {
+        use KafkaCode as K;
+        let late = |kafka| ClientError::new(ErrorKind::Timeout, "late").with_code(kafka);
+        for (kafka, during, expected) in [
+            (K::NOT_ENOUGH_REPLICAS, During::Produce, "TIMEOUT"),
+            (K::UNKNOWN_TOPIC_OR_PARTITION, During::Produce, "TOPIC_NOT_FOUND"),
+            (K::TOPIC_AUTHORIZATION_FAILED, During::Consume, "AUTHORIZATION_FAILED"),
+            (K::COORDINATOR_NOT_AVAILABLE, During::Commit, "TIMEOUT"),
+            (K::NOT_CONTROLLER, During::Administer, "CONNECTION_TIMEOUT"),
+        ] {
+            assert_eq!(code(late(kafka), during).as_str(), expected, "{kafka:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
 use super::admin;
 use super::config::Config;
 use crate::client::Client;
@@ -53,7 +56,8 @@ impl Health {
         Self { client, config, checks: Arc::default(), last: Arc::default() }
     }
 
-    /// Adds a check, in place of one of the same name. It should end within seconds: after 10 s it counts as failed.
+    /// Adds a check, in place of one of the same name. All checks run at once, and one that takes longer than
+    /// `monitoring.health_timeout` counts as failed.
     pub fn register<Future_>(&self, name: impl Into<String>, check: impl Fn() -> Future_ + Send + Sync + 'static)
     where
         Future_: Future<Output = Result<(), String>> + Send + 'static,
@@ -62,21 +66,27 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), check);
     }
 
-    /// Looks at every check now.
+    /// Looks at every check now; takes `monitoring.health_timeout` at most.
     pub async fn check(&self) -> HealthStatus {
-        let mut status = HealthStatus::default();
-        let begun = runtime::now();
-        let kafka = admin::ping(&self.client, &self.config).await;
-        let latency = runtime::now() - begun;
-        let error = kafka.err().map(|error| error.to_string());
-        status.checks.insert(KAFKA.to_owned(), CheckStatus { error, latency });
+        let longest = self.config.monitoring.health_timeout;
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (name, check) in checks {
-            let begun = runtime::now();
-            let said = tokio::time::timeout(PATIENCE, check()).await;
-            let error = said.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}"))).err();
-            status.checks.insert(name, CheckStatus { error, latency: runtime::now() - begun });
-        }
+        let others = checks.into_iter().map(|(name, check)| {
+            let checked: Checking = Box::pin(async move {
+                let said = tokio::time::timeout(longest, check()).await;
+                said.unwrap_or_else(|_| Err(format!("no answer within {longest:?}")))
+            });
+            (name, checked)
+        });
+        let (client, config) = (self.client.clone(), self.config.clone());
+        let kafka: Checking =
+            Box::pin(async move { admin::ping(&client, &config).await.map(drop).map_err(|error| error.to_string()) });
+        let begun = runtime::now();
+        let timed = others.chain([(KAFKA.to_owned(), kafka)]).map(|(name, checked)| async move {
+            let error = checked.await.err();
+            (name, CheckStatus { error, latency: runtime::now() - begun })
+        });
+        let checks = timed.collect::<FuturesUnordered<_>>().collect().await;
+        let status = HealthStatus { checks };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((runtime::now(), status.clone()));
         status
@@ -94,9 +104,6 @@ impl Health {
 
 /// The check that is always there.
 const KAFKA: &str = "kafka";
-
-/// How long a check may take (a guess: what load balancers wait).
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl std::fmt::Debug for Health {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -168,7 +168,7 @@ impl Mq {
         &self.inner.config
     }
 
-    /// Asks a broker something small, and tells how long its answer took.
+    /// Asks a broker something small, and tells how long its answer took; takes `monitoring.health_timeout` at most.
     ///
     /// # Errors
     /// CONNECTION_FAILED, CONNECTION_TIMEOUT, AUTHENTICATION_FAILED, and others that say why no broker answers.
@@ -193,7 +193,7 @@ impl Mq {
     /// # Cancel safety
     /// If the future is dropped, what has not ended yet goes on until the last clone is dropped.
     pub async fn close_within(&self, timeout: Duration) -> Result<()> {
-        let deadline = crate::runtime::now() + timeout;
+        let deadline = crate::runtime::now() + crate::config::bounded(timeout);
         let left = || deadline.saturating_duration_since(crate::runtime::now());
         let consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Handlers may send until they have ended.
@@ -203,7 +203,7 @@ impl Mq {
         };
         let produced = self.inner.producer.close(left()).await;
         let closed = self.inner.client.clone().close(left()).await;
-        consumed.and(produced).and(closed.map_err(config::invalid))
+        consumed.and(produced).and(closed.map_err(|error| Error::from_client(error, error::During::Close)))
     }
 }
 

@@ -38,14 +38,14 @@ fn apply(config: &mut Config, group: &str, entries: Vec<(String, Tree)>) -> Resu
         }
         match value {
             Tree::Nothing => {}
-            Tree::Text(text) => config.set(&key, &text).map_err(|error| error.to_string())?,
+            Tree::Text(text) => config.set(&key, &text).map_err(|error| error.message().to_owned())?,
             Tree::List(parts) => {
                 let texts = parts.into_iter().map(|part| match part {
                     Tree::Text(text) => Ok(text),
                     Tree::Nothing | Tree::List(_) | Tree::Map(_) => Err(format!("{key} holds what is no text")),
                 });
                 let texts: Vec<_> = texts.collect::<Result<_, _>>()?;
-                config.set(&key, &texts.join(",")).map_err(|error| error.to_string())?;
+                config.set(&key, &texts.join(",")).map_err(|error| error.message().to_owned())?;
             }
             Tree::Map(entries) if group.is_empty() => apply(config, &name, entries)?,
             Tree::Map(_) => return Err(format!("{key} is a map: a value is allowed")),

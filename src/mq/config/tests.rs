@@ -18,7 +18,7 @@ const PROMISED: &str = "
     connection.max_retries=3 connection.retry_backoff=100ms
     producer.compression=lz4 producer.batch_size=16384 producer.max_message_bytes=1048576 producer.required_acks=-1
     producer.request_timeout=30s producer.enable_idempotence=true producer.max_in_flight_requests=5 producer.retry_backoff=100ms
-    producer.max_retries=3
+    producer.max_retries=3 producer.delivery_timeout=120s
     consumer.auto_offset_reset=latest consumer.enable_auto_commit=true consumer.auto_commit_interval=5s
     consumer.session_timeout=10s consumer.heartbeat_interval=3s consumer.max_poll_records=500 consumer.max_poll_interval=5m
     consumer.fetch_min_bytes=1 consumer.fetch_max_bytes=52428800 consumer.fetch_max_wait=500ms
@@ -28,10 +28,11 @@ const PROMISED: &str = "
     performance.target_latency_micros=1000 performance.target_throughput_per_sec=100000
     performance.optimize_for_small_messages=true performance.small_message_threshold_bytes=1024
     monitoring.enable_metrics=true monitoring.metrics_interval=10s monitoring.enable_tracing=false monitoring.log_level=info
+    monitoring.health_timeout=2s
 ";
 
 /// Fields without a default.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "sasl.mechanism",
     "sasl.username",
     "sasl.password",
@@ -40,6 +41,7 @@ const OPTIONAL: [&str; 8] = [
     "ssl.ca_file",
     "producer.linger_ms",
     "consumer.group_id",
+    "consumer.fetch_buffer_bytes",
 ];
 
 #[test]
@@ -105,7 +107,7 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
         camel.set(&camel_key, values(&key)).unwrap();
         assert_eq!(format!("{camel:?}"), format!("{snake:?}"), "{camel_key}");
         let variable = format!("KAVKA_{}", key.replace('.', "_").to_uppercase());
-        let from_env = Config::from_lookup(|name| (name == variable).then(|| values(&key).to_owned())).unwrap();
+        let from_env = Config::from_variables([(variable.clone(), values(&key).to_owned())]).unwrap();
         assert_eq!(format!("{from_env:?}"), format!("{snake:?}"), "{variable}");
     }
 }
@@ -118,13 +120,54 @@ fn an_unknown_key_is_refused_by_name_with_the_nearest() {
 }
 
 #[test]
+fn a_mistake_in_the_environment_is_told_in_its_words_and_once() {
+    let set = |name: &str, text: &str| Config::from_variables([(name.to_owned(), text.to_owned())]);
+    let error = set("KAVKA_PRODUCER_LINGER_MS", "soon").unwrap_err().to_string();
+    assert_eq!(error, "INVALID_CONFIG: KAVKA_PRODUCER_LINGER_MS is \"soon\": a whole number from 0 is allowed");
+    let error = set("KAVKA_CONSUMER_SESSION_TIMEOUT", "10").unwrap_err().to_string();
+    assert!(
+        error.starts_with("INVALID_CONFIG: KAVKA_CONSUMER_SESSION_TIMEOUT is") && error.matches("INVALID").count() == 1,
+        "{error}"
+    );
+    let logs = crate::mq::tests::Logs::default();
+    let config = logs.while_listening(|| set("KAVKA_PRODUCER_LINGERMS", "5")).unwrap();
+    assert_eq!(config.producer.linger_ms, None);
+    let told = logs.text();
+    assert!(told.contains("KAVKA_PRODUCER_LINGERMS") && told.contains("KAVKA_PRODUCER_LINGER_MS"), "{told}");
+    logs.clear();
+    logs.while_listening(|| set("KAVKA_BROKERS", "")).unwrap();
+    assert_eq!(logs.text(), "");
+}
+
+#[test]
+fn what_the_client_refuses_is_told_by_the_keys_of_this_layer() {
+    let error = refusal(&[("consumer.group_id", "g"), ("consumer.heartbeat_interval", "11s")]);
+    assert!(error.contains("consumer.heartbeat_interval (heartbeat.interval.ms)"), "{error}");
+    assert!(error.contains("consumer.session_timeout (session.timeout.ms)"), "{error}");
+}
+
+#[test]
+fn how_long_a_send_may_take_is_a_setting_of_its_own() {
+    let mut config = Config::default();
+    config.set("producer.delivery_timeout", "5s").unwrap();
+    config.validate().expect("the requests of shorter-lived messages are shorter");
+    assert_eq!(config.client().unwrap().request_timeout, Duration::from_millis(4_995));
+    config.set("producer.linger_ms", "1000").unwrap();
+    config.validate().unwrap();
+    assert_eq!(config.client().unwrap().request_timeout, Duration::from_secs(4));
+    config.set("producer.delivery_timeout", "200s").unwrap();
+    assert_eq!(config.client().unwrap().request_timeout, Duration::from_secs(30));
+    assert!(refusal(&[("producer.delivery_timeout", "0")]).contains("producer.delivery_timeout"), "0 is not allowed");
+}
+
+#[test]
 fn skipping_verification_leaves_out_the_name_and_nothing_else() {
     let checks = |pairs: &[(&str, &str)]| {
         let mut config = Config::default();
         for (key, value) in pairs {
             config.set(key, value).unwrap();
         }
-        let mut properties = Properties::new();
+        let mut properties = crate::config::Properties::new();
         config.secure(&mut properties).unwrap();
         properties.get("ssl.endpoint.identification.algorithm").map(str::to_owned)
     };

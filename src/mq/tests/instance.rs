@@ -13,7 +13,7 @@ async fn a_ping_tells_whether_a_broker_answers() {
     let error = mq.ping().await.unwrap_err();
     assert!(matches!(error.code(), Code::ConnectionFailed | Code::ConnectionTimeout | Code::ConnectionClosed), "{error}");
     assert!(error.is_retriable());
-    assert!(crate::runtime::now() - begun <= 20 * SECOND, "dial_timeout and read_timeout");
+    assert!(crate::runtime::now() - begun <= 2 * SECOND, "monitoring.health_timeout");
     embedded.start_broker(1).await.unwrap();
     mq.ping().await.unwrap();
 }
@@ -77,6 +77,7 @@ async fn topics_are_made_listed_found_and_deleted() {
     assert!(!admin.ensure_topic(room()).await.unwrap());
     let error = admin.create_topic(room()).await.unwrap_err();
     assert_eq!(error.client_error().and_then(crate::error::Error::code), Some(crate::error::ErrorCode::TOPIC_ALREADY_EXISTS));
+    assert_eq!(error.code(), Code::InvalidTopic, "{error}");
     let names: Vec<_> = admin.list_topics().await.unwrap().iter().map(|name| name.to_string()).collect();
     assert_eq!(names, ["dead", "room", "t", "u"]);
     assert!(admin.topic_exists("room").await.unwrap());
@@ -97,14 +98,17 @@ async fn health_lists_each_check_and_remembers_for_a_while() {
     assert!(!status.is_healthy());
     assert_eq!(status.checks["kafka"].error, None);
     assert_eq!(status.checks["disk"].error.as_deref(), Some("full"));
-    assert_eq!(status.checks["never"].latency, 10 * SECOND);
+    assert_eq!(status.checks["never"].latency, 2 * SECOND, "monitoring.health_timeout");
     health.register("disk", async || Ok(()));
     health.register("never", async || Ok(()));
     assert_eq!(health.status().await, status, "not looked at again before 30 s are over");
     tokio::time::advance(30 * SECOND).await;
     assert!(health.status().await.is_healthy());
     embedded.stop_broker(1);
+    health.register("never", std::future::pending);
+    let begun = crate::runtime::now();
     assert!(!health.check().await.is_healthy());
+    assert!(crate::runtime::now() - begun <= 2 * SECOND, "all at once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,4 +152,44 @@ async fn closing_flushes_and_leaves_no_task_and_no_connection() {
 fn outside_a_runtime_an_instance_is_refused() {
     let error = Mq::new(Config::default()).unwrap_err();
     assert_eq!(error.code(), Code::InvalidConfig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_never_answers_is_told_in_time() {
+    /// Connects, and then nothing comes.
+    #[derive(Debug)]
+    struct Silent;
+    impl Connector for Silent {
+        fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+            Box::pin(async {
+                let (ours, theirs) = tokio::io::duplex(64 * 1024);
+                // Kept open for as long as the test.
+                Box::leak(Box::new(theirs));
+                Ok(Box::new(ours) as Box<dyn Io>)
+            })
+        }
+    }
+    let mq = Mq::new(Config::new("a:1,b:2").connector(Silent)).unwrap();
+    let begun = crate::runtime::now();
+    assert_eq!(mq.ping().await.unwrap_err().code(), Code::ConnectionTimeout);
+    assert_eq!(mq.connection_pool().health_check().await.unwrap_err().code(), Code::ConnectionTimeout);
+    assert!(!mq.health().check().await.is_healthy());
+    assert!(crate::runtime::now() - begun <= 6 * SECOND);
+    mq.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_takes_no_longer_than_its_setting() {
+    let embedded = brokers(1).await;
+    let mut config = config(&embedded);
+    config.producer.delivery_timeout = 5 * SECOND;
+    let mq = Mq::new(config).unwrap();
+    mq.producer().send_sync("t", "1").await.unwrap();
+    embedded.stop_broker(1);
+    let begun = crate::runtime::now();
+    assert_eq!(mq.producer().send_sync("t", "2").await.unwrap_err().code(), Code::Timeout);
+    assert!(crate::runtime::now() - begun <= 6 * SECOND);
+    let begun = crate::runtime::now();
+    mq.producer().send_sync("nowhere", "3").await.unwrap_err();
+    assert!(crate::runtime::now() - begun <= 6 * SECOND, "waiting for a topic");
 }
