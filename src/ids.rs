@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, shown};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
@@ -194,13 +194,14 @@ macro_rules! name {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(&shown(&self.0), f)
             }
         }
 
         impl fmt::Display for $name {
+            /// Writes the name; of one that Kafka does not allow, as a broker may make it up, what can be shown on one line.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                fmt::Display::fmt(&shown(&self.0), f)
             }
         }
     };

@@ -26,8 +26,8 @@ pub use admin::{Admin, NewTopic};
 pub use client::{Client, ClientStats};
 pub use config::{
     Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig,
-    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Secret, SecurityProtocol, TlsConfig,
-    TlsVersion, Token, TokenFuture, TokenSource,
+    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork, Secret, SecurityProtocol,
+    TlsConfig, TlsVersion, Token, TokenFuture, TokenSource,
 };
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};

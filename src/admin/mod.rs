@@ -28,7 +28,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, Item, Route};
-use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
 use crate::ids::{PartitionId, TopicPartition};
 use crate::runtime;
 use crate::wire::call::Request;
@@ -233,7 +233,7 @@ fn only<K, T>(outcomes: Outcomes<K, T>) -> Result<T> {
 /// A code and what the broker says about it.
 fn check(code: i16, message: Option<&str>) -> Result<()> {
     ErrorCode::check(code).map_err(|code| match message {
-        Some(message) if !message.is_empty() => Error::broker(code).context(message.trim_end_matches('.')),
+        Some(message) if !message.is_empty() => Error::broker(code).context(shown(message.trim_end_matches('.'))),
         _ => Error::broker(code),
     })
 }

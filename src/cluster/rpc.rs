@@ -9,7 +9,7 @@ use super::pool::Node;
 use super::view::{Broker, Partition, Snapshot, Topic};
 use super::{Cluster, Lane};
 use crate::config::BrokerAddress;
-use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
 use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
 use crate::wire::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::messages::metadata::{
@@ -91,7 +91,7 @@ pub(super) fn snapshot(response: &MetadataResponse<'_>) -> Result<Snapshot> {
         brokers.insert(id, Broker { id, address, rack: broker.rack.map(Arc::from) });
     }
     Ok(Snapshot {
-        cluster_id: response.cluster_id.map(Arc::from),
+        cluster_id: response.cluster_id.map(|id| shown(id).to_string().into()),
         controller: known_broker(response.controller_id),
         brokers,
         topics: response.topics.iter().filter_map(topic).collect(),
@@ -161,7 +161,7 @@ pub(super) fn coordinators(
 
 fn coordinator(code: i16, message: Option<&str>, id: i32, host: &str, port: i32) -> Result<Broker> {
     ErrorCode::check(code).map_err(|code| match message {
-        Some(message) => Error::broker(code).context(message.to_owned()),
+        Some(message) => Error::broker(code).context(shown(message)),
         None => Error::broker(code),
     })?;
     let port =

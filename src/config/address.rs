@@ -27,8 +27,27 @@ impl BrokerAddress {
 
     /// Reads the comma-separated list of `bootstrap.servers`.
     pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>> {
+        // A password may have a comma in it.
+        if text.contains('@') {
+            return text.parse().map(|one| vec![one]);
+        }
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
     }
+}
+
+/// `bootstrap.servers` as the user wrote it, who may have put a password in it.
+#[derive(Clone, Default)]
+pub(crate) struct BootstrapServers(pub(crate) String);
+
+impl fmt::Debug for BootstrapServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&shown(without_user(&self.0)), f)
+    }
+}
+
+/// What follows the last user in a text, if there is one.
+fn without_user(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, rest)| rest)
 }
 
 impl FromStr for BrokerAddress {
@@ -36,7 +55,16 @@ impl FromStr for BrokerAddress {
 
     /// Reads `host:port`, `[ipv6]:port`, each optionally after a `protocol://` as Kafka's listeners are written.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Error::config(format!("bootstrap.servers has {text:?}, {why}: host:port is allowed"));
+        let refuse = |why: &str| {
+            let address = shown(without_user(text));
+            Error::config(format!("bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma before the next"))
+        };
+        if text.contains('@') {
+            return Err(refuse("before which there is a user: it goes into sasl.username and sasl.password"));
+        }
+        if text.contains(';') {
+            return Err(refuse("which has a semicolon"));
+        }
         let address = match text.split_once("://") {
             Some((_, address)) => address,
             None => text,
@@ -60,11 +88,9 @@ impl FromStr for BrokerAddress {
 
 impl fmt::Display for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        // Brokers name one another, and a hostile one may say anything.
+        let host = shown(&self.host);
+        if self.host.contains(':') { write!(f, "[{host}]:{}", self.port) } else { write!(f, "{host}:{}", self.port) }
     }
 }
 
@@ -97,6 +123,24 @@ mod tests {
             let error = text.parse::<BrokerAddress>().expect_err(text).to_string();
             assert!(error.contains(text) && error.contains("bootstrap.servers"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        for text in ["kafka://alice:hunter2@host:9092", "alice:hunt,er2@host:9092", "alice:hunter2@"] {
+            let error = BrokerAddress::parse_list(text).expect_err(text).to_string();
+            let shown = format!("{error} {:?}", BootstrapServers(text.to_owned()));
+            assert!(!shown.contains("hunter2") && !shown.contains("alice"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_list_with_semicolons_says_what_to_write() {
+        let error = BrokerAddress::parse_list("a:1;b:2").expect_err("one address").to_string();
+        assert_eq!(
+            error,
+            "bootstrap.servers has \"a:1;b:2\", which has a semicolon: host:port is allowed, with a comma before the next"
+        );
     }
 
     #[test]

@@ -64,6 +64,8 @@ impl AwsMskIam {
         if let Some(jaas) = jaas {
             jaas.expect_module("IAMLoginModule", "AWS_MSK_IAM")?;
             if let Some((name, _)) = jaas.options_after("").next() {
+                // What stands in the place of a name may be a secret.
+                let name = if name.starts_with("aws") { shown(name).to_string() } else { "an option".to_owned() };
                 return Err(Error::config(format!(
                     "sasl.jaas.config has {name}: only the credentials of the environment are read; for others pass a provider to \
                      AwsMskIam::new"

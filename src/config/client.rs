@@ -20,7 +20,7 @@ use crate::net::Connector;
 #[non_exhaustive]
 pub struct ClientConfig {
     /// As written; parsed by [`ClientConfig::addresses`] so that the setter cannot fail.
-    pub(crate) bootstrap_servers: String,
+    pub(crate) bootstrap_servers: BootstrapServers,
     pub(crate) client_id: String,
     pub(crate) client_rack: Option<String>,
     pub(crate) request_timeout: Duration,
@@ -52,6 +52,7 @@ pub struct ClientConfig {
     pub(crate) seed: Option<u64>,
     /// `None`: the system's.
     pub(crate) wall_clock: Option<WallClock>,
+    pub(crate) words: Words,
 }
 
 /// What a client does when it can reach none of the brokers it knows (KIP-899, KIP-1102).
@@ -70,7 +71,7 @@ impl ClientConfig {
     ///
     /// The list is checked when the client is made.
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
-        Self { bootstrap_servers: bootstrap_servers.into(), ..Self::default() }
+        Self::default().bootstrap_servers(bootstrap_servers)
     }
 
     /// Reads the settings that speak to the client; those of producers and consumers are ignored.
@@ -79,8 +80,8 @@ impl ClientConfig {
     /// Config if Kafka has no such property, or a value is not allowed; names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
         let settings = Settings::of(properties, Kind::Client)?;
-        let mut config = Self::default();
-        settings.set("bootstrap.servers", &mut config.bootstrap_servers)?;
+        let mut config = Self { words: settings.words(), ..Self::default() };
+        settings.set("bootstrap.servers", &mut config.bootstrap_servers.0)?;
         settings.set("client.id", &mut config.client_id)?;
         config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
         settings.set("request.timeout.ms", &mut config.request_timeout)?;
@@ -113,8 +114,8 @@ impl ClientConfig {
         }
         settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
         settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
-        config.security = Security::from_settings(&settings)?;
-        config.check()?;
+        config.security = Security::from_settings(&settings).map_err(|error| config.words.reword(error))?;
+        config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
     }
 
@@ -123,7 +124,7 @@ impl ClientConfig {
     /// A host is a name, an IPv4 address, or an IPv6 address in brackets. Two or three suffice: the client learns the others.
     #[must_use]
     pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
-        self.bootstrap_servers = servers.into();
+        self.bootstrap_servers = BootstrapServers(servers.into());
         self
     }
 
@@ -302,7 +303,7 @@ impl ClientConfig {
     /// # Errors
     /// Config if it is empty or an address is impossible.
     pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
-        let list = BrokerAddress::parse_list(&self.bootstrap_servers)?;
+        let list = BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
         if list.is_empty() {
             return Err(Error::config("bootstrap.servers is empty: a comma-separated list of host:port is allowed"));
         }
@@ -314,13 +315,12 @@ impl ClientConfig {
     /// # Errors
     /// Config: names the property and what is allowed.
     pub(crate) fn validate(&self) -> Result<()> {
-        self.addresses()?;
-        self.check()
+        self.addresses().and_then(|_| self.check()).map_err(|error| self.words.reword(error))
     }
 
     /// All but that there is a `bootstrap.servers`, which a file may leave to a setter.
     fn check(&self) -> Result<()> {
-        BrokerAddress::parse_list(&self.bootstrap_servers)?;
+        BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
         check_text("client.id", &self.client_id)?;
         check_text("client.rack", self.client_rack.as_deref().unwrap_or(""))?;
         check_millis("request.timeout.ms", self.request_timeout, MILLISECOND)?;
@@ -356,7 +356,7 @@ impl Default for ClientConfig {
     /// Kafka's defaults, with no `bootstrap.servers`.
     fn default() -> Self {
         Self {
-            bootstrap_servers: String::new(),
+            bootstrap_servers: BootstrapServers::default(),
             client_id: "kavka".to_owned(),
             client_rack: None,
             request_timeout: Duration::from_secs(30),
@@ -382,6 +382,7 @@ impl Default for ClientConfig {
             connector: None,
             seed: None,
             wall_clock: None,
+            words: Words::default(),
         }
     }
 }

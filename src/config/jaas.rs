@@ -7,6 +7,8 @@
 //! No message of this file shows a value: it may be a secret.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::str::Chars;
 
 use zeroize::Zeroizing;
 
@@ -31,7 +33,7 @@ impl Jaas {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let refuse =
             |why: &str| Error::config(format!("sasl.jaas.config {why}: LoginModule required name=\"value\" ...; is allowed"));
-        let tokens = tokens(text).ok_or_else(|| refuse("has a quotation mark without its partner"))?;
+        let tokens = tokens(text).map_err(refuse)?;
         let mut tokens = tokens.into_iter();
         let Some(Token::Word(module)) = tokens.next() else { return Err(refuse("names no login module")) };
         match tokens.next() {
@@ -63,9 +65,11 @@ impl Jaas {
         if self.module.rsplit('.').next() == Some(name) {
             return Ok(());
         }
+        // What stands in its place may be a password.
+        let module = if self.module.ends_with("LoginModule") { &self.module } else { "something else" };
         Err(Error::config(format!(
             "sasl.jaas.config names {}, but sasl.mechanism is {mechanism}: {name} is allowed",
-            self.module
+            shown(module)
         )))
     }
 
@@ -79,8 +83,11 @@ impl Jaas {
     }
 }
 
-/// `None` if a quotation mark is open at the end.
-fn tokens(text: &str) -> Option<Vec<Token>> {
+/// Java's `StreamTokenizer` as `JaasConfig` sets it up; what is neither word, text, `=` nor `;` has no place in the grammar.
+///
+/// # Errors
+/// What the text has that cannot be read.
+fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
     let mut tokens = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -88,37 +95,73 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             '=' => tokens.push(Token::Equals),
             ';' => tokens.push(Token::End),
             '"' | '\'' => {
-                let mut word = Zeroizing::new(String::new());
+                // As long as it can become, so that no copy is left behind by growing.
+                let mut word = Zeroizing::new(String::with_capacity(text.len()));
                 loop {
-                    match chars.next()? {
-                        '\\' => word.push(unescaped(chars.next()?)),
-                        end if end == c => break,
-                        other => word.push(other),
+                    match chars.next() {
+                        Some('\\') => word.push(unescaped(&mut chars).ok_or(UNCLOSED)?),
+                        Some(end) if end == c => break,
+                        // Java ends the text here and goes on with what was meant to be the rest of it.
+                        None | Some('\n' | '\r') => return Err(UNCLOSED),
+                        Some(other) => word.push(other),
                     }
                 }
                 tokens.push(Token::Word(word));
             }
-            blank if blank.is_whitespace() => {}
-            first => {
-                let mut word = Zeroizing::new(String::from(first));
-                while let Some(next) = chars.next_if(|c| !c.is_whitespace() && !matches!(c, '=' | ';' | '"' | '\'')) {
+            '/' if chars.peek() == Some(&'*') => {
+                chars.next();
+                while let Some(c) = chars.next() {
+                    if c == '*' && chars.next_if_eq(&'/').is_some() {
+                        break;
+                    }
+                }
+            }
+            // One slash begins a comment as two do.
+            '/' => while chars.next_if(|c| !matches!(c, '\n' | '\r')).is_some() {},
+            blank if blank <= ' ' => {}
+            first if is_word(first) => {
+                let mut word = Zeroizing::new(String::with_capacity(text.len()));
+                word.push(first);
+                while let Some(next) = chars.next_if(|c| is_word(*c) || c.is_ascii_digit() || *c == '.') {
                     word.push(next);
                 }
                 tokens.push(Token::Word(word));
             }
+            _ => return Err("has a number or a character without quotation marks around it"),
         }
     }
-    Some(tokens)
+    Ok(tokens)
 }
 
-/// Java's `StreamTokenizer`: the letters of C stand for control characters, all others for themselves.
-fn unescaped(c: char) -> char {
-    match c {
+const UNCLOSED: &str = "has a quotation mark without its partner on the same line";
+
+/// What a word can begin with. Java takes a hyphen for the begin of a number, too, which no text of JAAS has.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphabetic() || matches!(c, '_' | '$' | '-') || c >= '\u{a0}'
+}
+
+/// What follows a backslash: up to three octal digits, a letter of C's, or a character that stands for itself.
+fn unescaped(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
+    let first = chars.next()?;
+    Some(match first {
+        '0'..='7' => {
+            let mut value = first.to_digit(8)?;
+            // \377 is the last that fits a byte: \477 is \47 and a 7.
+            for _ in 0..if first <= '3' { 2 } else { 1 } {
+                let Some(digit) = chars.next_if(|c| c.is_digit(8)).and_then(|c| c.to_digit(8)) else { break };
+                value = value * 8 + digit;
+            }
+            char::from_u32(value)?
+        }
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
         'n' => '\n',
-        't' => '\t',
         'r' => '\r',
+        't' => '\t',
+        'v' => '\u{b}',
         other => other,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -136,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn escapes_and_comments_are_java_s() {
+        let text = r#"/* one
+            module */ a.M required // and
+            a="\101\0\477\4\x\\" / its options
+            b='\a\b\f\n\r\t\v\"' /**/c="/*//#";"#;
+        let jaas = Jaas::parse(text).expect("a login module");
+        let options = ["a", "b", "c"].map(|name| jaas.option(name).expect("given"));
+        assert_eq!(options, ["A\0'7\u{4}x\\", "\u{7}\u{8}\u{c}\n\r\t\u{b}\"", "/*//#"]);
+    }
+
+    #[test]
     fn what_is_not_one_login_module_is_refused_without_showing_it() {
         for text in [
             "",
@@ -147,6 +201,11 @@ mod tests {
             "M required password hunter2;",
             "M required =hunter2;",
             "M required a=hunter2; N required;",
+            // Java ends a text at the end of its line, and knows no numbers or signs as values.
+            "M required a=\"hunter2\n\";",
+            "M required hunter2=123;",
+            "M required a=hunter2@x;",
+            "M required a=hunter2/x;",
         ] {
             let Err(error) = Jaas::parse(text) else { panic!("{text} was taken") };
             let error = error.to_string();
@@ -163,7 +222,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_panics(text in "[ a-c=;\"'\\\\]{0,40}") {
+        fn no_text_panics(text in "[ a-c=;0-9*/\n\"'\\\\]{0,40}") {
             let _ = Jaas::parse(&text);
         }
     }

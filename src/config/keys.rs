@@ -20,9 +20,9 @@ pub(crate) enum Role {
     Setting,
     /// Another name of a property, whose values are `scale` times as large.
     Alias { of: &'static str, scale: i64 },
-    /// It tunes something that only a JVM or librdkafka has: ignored, and said.
+    /// It asks for something that only another client library has: ignored, and said.
     Foreign,
-    /// It changes nothing here: ignored.
+    /// It tunes another library's way of doing what is done here, too: ignored.
     Inert,
     /// Only this value is possible, for this reason.
     Only(&'static str, &'static str),
@@ -35,6 +35,24 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kinds: Kinds,
     pub(crate) role: Role,
+    /// Its value may be a secret, or hold one: no message shows it, and it is read as a [`Secret`](super::Secret) or not at all.
+    pub(crate) is_secret: bool,
+    /// Blanks at the ends of its value belong to it, as in librdkafka, whose name it is; Java cuts them off those of its own.
+    pub(crate) is_exact: bool,
+}
+
+impl Key {
+    const fn new(name: &'static str, kinds: Kinds, role: Role) -> Self {
+        Self { name, kinds, role, is_secret: false, is_exact: false }
+    }
+
+    const fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
+    const fn exact(self) -> Self {
+        Self { is_exact: true, ..self }
+    }
 }
 
 impl Kinds {
@@ -54,11 +72,31 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The known name that takes the fewest edits to reach; of equals the first.
-pub(crate) fn nearest(name: &str) -> &'static str {
-    let name = name.to_lowercase().replace('_', ".");
-    KEYS.iter().min_by_key(|key| distance(&name, key.name)).map_or("", |key| key.name)
+/// Whether a name is another one of a property, in the same unit.
+pub(crate) fn is_alias(name: &str, of: &str) -> bool {
+    find(name).is_some_and(|key| matches!(key.role, Role::Alias { of: other, scale: 1 } if other == of))
 }
+
+/// The known name that takes the fewest edits to reach, of equals the first; `None` if it takes so many that nobody meant it.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let name = name.to_lowercase().replace('_', ".");
+    let (edits, key) = KEYS.iter().map(|key| (distance(&name, key.name), key)).min_by_key(|(edits, _)| *edits)?;
+    (edits <= (name.len() / 4).max(2)).then_some(key.name)
+}
+
+/// Whether a name may be shown: what is written in the place of a name can be a line of a private key that has lost the backslashes
+/// at the ends of its lines.
+pub(crate) fn is_showable(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    let is_name = name.len() <= LONGEST && name.contains('.') && name.chars().all(is_letter);
+    is_name || find(name).is_some() || nearest(name).is_some()
+}
+
+/// Kafka's longest name has 52 letters.
+const LONGEST: usize = 80;
 
 /// Levenshtein's distance: insertions, removals and replacements of one character.
 fn distance(from: &str, to: &str) -> usize {
@@ -88,27 +126,31 @@ const PN: Kinds = Kinds(6);
 const OTHER: Kinds = Kinds(0);
 
 const fn setting(name: &'static str, kinds: Kinds) -> Key {
-    Key { name, kinds, role: Role::Setting }
+    Key::new(name, kinds, Role::Setting)
 }
 
 const fn alias(name: &'static str, kinds: Kinds, of: &'static str) -> Key {
-    Key { name, kinds, role: Role::Alias { of, scale: 1 } }
+    scaled(name, kinds, of, 1)
+}
+
+const fn scaled(name: &'static str, kinds: Kinds, of: &'static str, scale: i64) -> Key {
+    Key::new(name, kinds, Role::Alias { of, scale })
 }
 
 const fn foreign(name: &'static str, kinds: Kinds) -> Key {
-    Key { name, kinds, role: Role::Foreign }
+    Key::new(name, kinds, Role::Foreign)
 }
 
 const fn inert(name: &'static str, kinds: Kinds) -> Key {
-    Key { name, kinds, role: Role::Inert }
+    Key::new(name, kinds, Role::Inert)
 }
 
 const fn only(name: &'static str, kinds: Kinds, value: &'static str, why: &'static str) -> Key {
-    Key { name, kinds, role: Role::Only(value, why) }
+    Key::new(name, kinds, Role::Only(value, why))
 }
 
 const fn refused(name: &'static str, kinds: Kinds, why: &'static str) -> Key {
-    Key { name, kinds, role: Role::Refused(why) }
+    Key::new(name, kinds, Role::Refused(why))
 }
 
 const NO_TRANSACTIONS: &str = "this version has no transactions yet";
@@ -122,6 +164,7 @@ const KEYS: &[Key] = &[
     only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, which is not supported"),
     setting("client.id", C),
     setting("client.rack", CN),
+    setting("config.providers", C),
     setting("connections.max.idle.ms", C),
     setting("default.api.timeout.ms", C),
     setting("enable.metrics.push", C),
@@ -144,16 +187,16 @@ const KEYS: &[Key] = &[
     setting("socket.connection.setup.timeout.max.ms", C),
     setting("socket.connection.setup.timeout.ms", C),
     setting("security.protocol", C),
-    inert("bootstrap.resolve.timeout.ms", C),
-    inert("metadata.cluster.check.enable", C),
-    inert("bootstrap.controllers", OTHER),
+    foreign("bootstrap.resolve.timeout.ms", C),
+    foreign("metadata.cluster.check.enable", C),
+    foreign("bootstrap.controllers", C),
 
     // Producers.
     setting("acks", P),
     alias("request.required.acks", P, "acks"),
     setting("batch.size", P),
     setting("buffer.memory", P),
-    Key { name: "queue.buffering.max.kbytes", kinds: P, role: Role::Alias { of: "buffer.memory", scale: 1024 } },
+    scaled("queue.buffering.max.kbytes", P, "buffer.memory", 1024),
     setting("compression.gzip.level", P),
     setting("compression.lz4.level", P),
     setting("compression.zstd.level", P),
@@ -192,7 +235,7 @@ const KEYS: &[Key] = &[
     alias("auto.commit.enable", N, "enable.auto.commit"),
     setting("exclude.internal.topics", N),
     setting("fetch.buffer.bytes", N),
-    Key { name: "queued.max.messages.kbytes", kinds: N, role: Role::Alias { of: "fetch.buffer.bytes", scale: 1024 } },
+    scaled("queued.max.messages.kbytes", N, "fetch.buffer.bytes", 1024),
     setting("fetch.max.bytes", N),
     setting("fetch.max.wait.ms", N),
     alias("fetch.wait.max.ms", N, "fetch.max.wait.ms"),
@@ -218,7 +261,6 @@ const KEYS: &[Key] = &[
 
     // Only a JVM has what these name.
     foreign("auto.include.jmx.reporter", C),
-    foreign("config.providers", C),
     foreign("interceptor.classes", PN),
     foreign("key.deserializer", N),
     foreign("key.serializer", P),
@@ -283,9 +325,9 @@ const KEYS: &[Key] = &[
     inert("enable.sasl.oauthbearer.unsecure.jwt", C),
     only("enable.ssl.certificate.verification", C, "true", "a certificate that nobody vouches for proves nothing"),
     setting("https.ca.location", C),
-    setting("https.ca.pem", C),
-    inert("sasl.client.callback.handler.class", C),
-    setting("sasl.jaas.config", C),
+    setting("https.ca.pem", C).secret(),
+    foreign("sasl.client.callback.handler.class", C),
+    setting("sasl.jaas.config", C).secret(),
     inert("sasl.kerberos.keytab", C),
     inert("sasl.kerberos.kinit.cmd", C),
     inert("sasl.kerberos.min.time.before.relogin", C),
@@ -293,14 +335,14 @@ const KEYS: &[Key] = &[
     inert("sasl.kerberos.service.name", C),
     inert("sasl.kerberos.ticket.renew.jitter", C),
     inert("sasl.kerberos.ticket.renew.window.factor", C),
-    inert("sasl.login.callback.handler.class", C),
+    foreign("sasl.login.callback.handler.class", C),
     inert("sasl.login.class", C),
     setting("sasl.login.connect.timeout.ms", C),
     setting("sasl.login.read.timeout.ms", C),
-    inert("sasl.login.refresh.buffer.seconds", C),
-    inert("sasl.login.refresh.min.period.seconds", C),
-    inert("sasl.login.refresh.window.factor", C),
-    inert("sasl.login.refresh.window.jitter", C),
+    foreign("sasl.login.refresh.buffer.seconds", C),
+    foreign("sasl.login.refresh.min.period.seconds", C),
+    foreign("sasl.login.refresh.window.factor", C),
+    foreign("sasl.login.refresh.window.jitter", C),
     setting("sasl.login.retry.backoff.max.ms", C),
     setting("sasl.login.retry.backoff.ms", C),
     setting("sasl.mechanism", C),
@@ -317,15 +359,15 @@ const KEYS: &[Key] = &[
     setting("sasl.oauthbearer.assertion.file", C),
     alias("sasl.oauthbearer.assertion.jwt.template.file", C, "sasl.oauthbearer.assertion.template.file"),
     setting("sasl.oauthbearer.assertion.private.key.file", C),
-    setting("sasl.oauthbearer.assertion.private.key.passphrase", C),
-    setting("sasl.oauthbearer.assertion.private.key.pem", C),
+    setting("sasl.oauthbearer.assertion.private.key.passphrase", C).secret(),
+    setting("sasl.oauthbearer.assertion.private.key.pem", C).secret(),
     setting("sasl.oauthbearer.assertion.template.file", C),
     setting("sasl.oauthbearer.client.credentials.client.id", C),
-    setting("sasl.oauthbearer.client.credentials.client.secret", C),
+    setting("sasl.oauthbearer.client.credentials.client.secret", C).secret(),
     alias("sasl.oauthbearer.client.id", C, "sasl.oauthbearer.client.credentials.client.id"),
-    alias("sasl.oauthbearer.client.secret", C, "sasl.oauthbearer.client.credentials.client.secret"),
+    alias("sasl.oauthbearer.client.secret", C, "sasl.oauthbearer.client.credentials.client.secret").secret(),
     inert("sasl.oauthbearer.clock.skew.seconds", C),
-    inert("sasl.oauthbearer.config", C),
+    foreign("sasl.oauthbearer.config", C),
     inert("sasl.oauthbearer.expected.audience", C),
     inert("sasl.oauthbearer.expected.issuer", C),
     setting("sasl.oauthbearer.extensions", C),
@@ -337,46 +379,58 @@ const KEYS: &[Key] = &[
     inert("sasl.oauthbearer.jwks.endpoint.url", C),
     setting("sasl.oauthbearer.jwt.retriever.class", C),
     inert("sasl.oauthbearer.jwt.validator.class", C),
-    inert("sasl.oauthbearer.metadata.authentication.type", C),
-    inert("sasl.oauthbearer.method", C),
+    only("sasl.oauthbearer.metadata.authentication.type", C, "none", "tokens of a cloud's metadata service come from a source of your own: Sasl::oauthbearer"),
+    foreign("sasl.oauthbearer.method", C),
     setting("sasl.oauthbearer.scope", C),
     inert("sasl.oauthbearer.scope.claim.name", C),
     inert("sasl.oauthbearer.sub.claim.name", C),
-    setting("sasl.oauthbearer.token.endpoint.url", C),
-    setting("sasl.password", C),
-    setting("sasl.username", C),
-    inert("ssl.ca.certificate.stores", C),
+    setting("sasl.oauthbearer.token.endpoint.url", C).secret(),
+    setting("sasl.password", C).secret().exact(),
+    setting("sasl.username", C).exact(),
+    foreign("ssl.ca.certificate.stores", C),
     alias("ssl.ca.location", C, "ssl.truststore.location"),
-    alias("ssl.ca.pem", C, "ssl.truststore.certificates"),
+    alias("ssl.ca.pem", C, "ssl.truststore.certificates").secret(),
     setting("ssl.certificate.location", C),
-    alias("ssl.certificate.pem", C, "ssl.keystore.certificate.chain"),
+    alias("ssl.certificate.pem", C, "ssl.keystore.certificate.chain").secret(),
     setting("ssl.cipher.suites", C),
     refused("ssl.crl.location", C, "lists of revoked certificates are read by a rustls configuration of your own: TlsConfig::client_config"),
-    inert("ssl.curves.list", C),
+    foreign("ssl.curves.list", C),
     setting("ssl.enabled.protocols", C),
     setting("ssl.endpoint.identification.algorithm", C),
-    inert("ssl.engine.factory.class", C),
+    foreign("ssl.engine.factory.class", C),
     inert("ssl.engine.id", C),
     setting("ssl.key.location", C),
-    setting("ssl.key.password", C),
-    alias("ssl.key.pem", C, "ssl.keystore.key"),
+    setting("ssl.key.password", C).secret(),
+    alias("ssl.key.pem", C, "ssl.keystore.key").secret(),
     inert("ssl.keymanager.algorithm", C),
-    setting("ssl.keystore.certificate.chain", C),
-    setting("ssl.keystore.key", C),
+    setting("ssl.keystore.certificate.chain", C).secret(),
+    setting("ssl.keystore.key", C).secret(),
     setting("ssl.keystore.location", C),
-    setting("ssl.keystore.password", C),
+    setting("ssl.keystore.password", C).secret(),
     setting("ssl.keystore.type", C),
     inert("ssl.protocol", C),
     inert("ssl.provider", C),
     inert("ssl.providers", C),
     inert("ssl.secure.random.implementation", C),
-    inert("ssl.sigalgs.list", C),
+    foreign("ssl.sigalgs.list", C),
     inert("ssl.trustmanager.algorithm", C),
-    setting("ssl.truststore.certificates", C),
+    setting("ssl.truststore.certificates", C).secret(),
     setting("ssl.truststore.location", C),
-    setting("ssl.truststore.password", C),
+    setting("ssl.truststore.password", C).secret(),
     setting("ssl.truststore.type", C),
 ];
+
+/// All names whose values may be secrets.
+#[cfg(test)]
+pub(crate) fn secrets() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter(|key| key.is_secret).map(|key| key.name)
+}
+
+/// All names of settings that end in a word.
+#[cfg(test)]
+pub(crate) fn settings_ending(end: &'static str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter(move |key| key.role == Role::Setting && key.name.ends_with(end)).map(|key| key.name)
+}
 
 /// Proves that no setting of a kind is known and then not read: each refuses a value that no type has, unless it is a text.
 #[cfg(test)]
@@ -427,8 +481,17 @@ pub(crate) fn assert_every_setting_is_read(kind: Kind, read: impl Fn(&super::Pro
         "ssl.truststore.type",
     ];
     for key in KEYS.iter().filter(|key| key.role == Role::Setting && key.kinds.contains(kind)) {
-        let properties = [(key.name, "\u{1}")].into_iter().collect();
-        assert_eq!(read(&properties).is_ok(), TEXTS.contains(&key.name), "{}", key.name);
+        let read = |value: &str| read(&[(key.name, value)].into_iter().collect());
+        assert_eq!(read("\u{1}").is_ok(), TEXTS.contains(&key.name), "{}", key.name);
+        for number in ["0", "1", "2147483647", "9223372036854775807"] {
+            // What it does not do with a number it refuses by name.
+            let refused = read(number).map_err(|error| error.to_string()).err();
+            assert!(
+                refused.is_none_or(|error| error.contains(key.name) && (error.contains("allow") || error.contains("must be"))),
+                "{}={number}",
+                key.name
+            );
+        }
     }
 }
 
@@ -454,6 +517,32 @@ mod tests {
         }
     }
 
+    /// A name that sounds of a secret is one, unless it is one of these; and so are its aliases.
+    #[test]
+    fn what_may_be_a_secret_is_marked() {
+        // It names a file.
+        const NONE: &[&str] = &["sasl.oauthbearer.assertion.private.key.file"];
+        const WORDS: &[&str] = &[
+            "password",
+            "passphrase",
+            "secret",
+            ".pem",
+            "jaas",
+            "certificates",
+            ".chain",
+            "token.endpoint",
+            "private.key",
+            "keystore.key",
+        ];
+        for key in KEYS.iter().filter(|key| !NONE.contains(&key.name)) {
+            let sounds = WORDS.iter().any(|word| key.name.contains(word));
+            assert_eq!(key.is_secret, sounds, "{}", key.name);
+            if let Role::Alias { of, .. } = key.role {
+                assert_eq!(find(of).expect(of).is_secret, key.is_secret, "{}", key.name);
+            }
+        }
+    }
+
     #[test]
     fn every_property_of_javas_clients_is_known() {
         for name in include_str!("java_properties.txt").lines() {
@@ -470,7 +559,7 @@ mod tests {
             ("enable.autocommit", "enable.auto.commit"),
             ("auto_offset_reset", "auto.offset.reset"),
         ] {
-            assert_eq!(nearest(wrong), right);
+            assert_eq!(nearest(wrong), Some(right));
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 mod address;
 mod assertion;
@@ -20,12 +20,14 @@ mod jaas;
 mod keys;
 mod oauth;
 mod properties;
+mod providers;
 mod sasl;
 mod secret;
 mod security;
 mod settings;
 mod tls;
 
+pub(crate) use address::BootstrapServers;
 pub use address::BrokerAddress;
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
@@ -33,7 +35,7 @@ pub use aws::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsM
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
 pub use oauth::{OidcConfig, Token, TokenFuture, TokenSource};
 pub use properties::Properties;
-pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
+pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork};
 pub use secret::Secret;
 pub use security::SecurityProtocol;
 pub use tls::{TlsConfig, TlsVersion};
@@ -45,7 +47,7 @@ pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::Kind;
 #[cfg(test)]
-pub(crate) use keys::assert_every_setting_is_read;
+pub(crate) use keys::{assert_every_setting_is_read, secrets, settings_ending};
 #[cfg(feature = "oidc")]
 pub(crate) use oauth::Grant;
 pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
@@ -53,12 +55,13 @@ pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 pub(crate) use sasl::ScramHash;
 pub(crate) use sasl::{Credentials, Mechanism};
 pub(crate) use security::Security;
-pub(crate) use settings::{FromProperty, OrNone, Settings};
+pub(crate) use settings::{FromProperty, OrNone, Settings, Words};
 
 #[cfg(feature = "tls")]
 pub(crate) use tls::{CONVERT, Identity, Trust};
 
 use jaas::Jaas;
+use providers::Providers;
 
 /// The longest duration that is told from "never": 100 years, so that adding it to a clock cannot overflow.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);

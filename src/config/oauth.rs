@@ -76,7 +76,7 @@ pub(crate) struct UnsecuredToken {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OidcConfig {
-    pub(crate) token_endpoint_url: String,
+    pub(crate) token_endpoint_url: Endpoint,
     pub(crate) grant: Grant,
     pub(crate) scope: Option<String>,
     pub(crate) url_encodes_header: bool,
@@ -86,6 +86,32 @@ pub struct OidcConfig {
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
     pub(crate) tls: TlsConfig,
+}
+
+/// The URL of an endpoint, in which some providers want a secret: in the query, or as a user.
+#[derive(Clone)]
+pub(crate) struct Endpoint(pub(crate) Secret);
+
+impl fmt::Debug for Endpoint {
+    /// Writes the host, if there is one, and nothing of the rest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.expose().split_once("://").unwrap_or_default();
+        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        match matches!(scheme, "http" | "https") && host.chars().all(is_host) && !rest.contains('@') {
+            true => write!(f, "\"{scheme}://{}/...\"", shown(host)),
+            false => f.write_str("[hidden]"),
+        }
+    }
+}
+
+impl FromProperty for Endpoint {
+    const ALLOWED: &'static str = "a URL";
+    const IS_SECRET: bool = true;
+
+    fn from_property(text: &str) -> Option<Self> {
+        Some(Self(Secret::from(text)))
+    }
 }
 
 /// What the endpoint gives tokens for.
@@ -130,7 +156,7 @@ impl OidcConfig {
 
     fn with(token_endpoint_url: impl Into<String>, grant: Grant) -> Self {
         Self {
-            token_endpoint_url: token_endpoint_url.into(),
+            token_endpoint_url: Endpoint(Secret::new(token_endpoint_url)),
             grant,
             scope: None,
             url_encodes_header: false,
@@ -204,7 +230,7 @@ impl TokenOrigin {
                 "tokens are to come from an endpoint, but this program was built without kavka's feature oidc",
             ));
         }
-        let url = &oidc.token_endpoint_url;
+        let url = oidc.token_endpoint_url.0.expose();
         let is_https = url.starts_with("https://");
         if !is_https && !url.starts_with("http://") {
             return Err(Error::config(
@@ -215,6 +241,11 @@ impl TokenOrigin {
             return Err(Error::config(
                 "sasl.oauthbearer.token.endpoint.url is https, but this program was built without kavka's feature tls",
             ));
+        }
+        for (key, limit) in
+            [("sasl.login.connect.timeout.ms", oidc.connect_timeout), ("sasl.login.read.timeout.ms", oidc.read_timeout)]
+        {
+            check_range(key, limit.as_millis(), 1, FOREVER.as_millis())?;
         }
         match &oidc.grant {
             Grant::ClientSecret { id, secret } if id.is_empty() || secret.expose().is_empty() => {
@@ -236,8 +267,14 @@ impl TokenOrigin {
         }
         // librdkafka's form: name=value,name=value.
         for pair in settings.read::<String>("sasl.oauthbearer.extensions")?.unwrap_or_default().split(',') {
-            if let Some((name, value)) = pair.split_once('=') {
-                extensions.push((name.trim().to_owned(), value.trim().to_owned()));
+            match pair.split_once('=') {
+                Some((name, value)) => extensions.push((name.trim().to_owned(), value.trim().to_owned())),
+                None if pair.trim().is_empty() => {}
+                None => {
+                    return Err(Error::config(
+                        "sasl.oauthbearer.extensions has a part without =: name=value,name=value is allowed",
+                    ));
+                }
             }
         }
         let option = |name| jaas.and_then(|jaas| jaas.option(name));
@@ -248,13 +285,13 @@ impl TokenOrigin {
             })?;
             return Ok(Self::Unsecured(UnsecuredToken { subject: subject.to_owned(), lifetime_seconds, extensions }));
         }
-        let url: String = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
+        let Endpoint(url) = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
             Error::config(
                 "sasl.mechanism is OAUTHBEARER, but sasl.oauthbearer.token.endpoint.url is not set: set it, or pass a source of \
                  tokens to Sasl::oauthbearer",
             )
         })?;
-        let mut oidc = OidcConfig::with(url, Grant::from_settings(settings, jaas)?);
+        let mut oidc = OidcConfig::with(url.expose(), Grant::from_settings(settings, jaas)?);
         let scope = settings.read::<String>("sasl.oauthbearer.scope")?.or_else(|| option("scope").map(str::to_owned));
         oidc = oidc.scope(scope.unwrap_or_default());
         oidc.extensions = extensions;
@@ -264,9 +301,9 @@ impl TokenOrigin {
         settings.set("sasl.login.retry.backoff.ms", &mut oidc.retry_backoff)?;
         settings.set("sasl.login.retry.backoff.max.ms", &mut oidc.retry_backoff_max)?;
         // The brokers' authority is seldom the endpoint's, so `ssl.*` has no say here.
-        match (settings.read::<String>("https.ca.location")?, settings.read::<String>("https.ca.pem")?) {
+        match (settings.read::<String>("https.ca.location")?, settings.read::<Secret>("https.ca.pem")?) {
             (Some(file), _) => oidc.tls = oidc.tls.truststore_location(file),
-            (None, Some(pem)) => oidc.tls = oidc.tls.truststore_certificates(pem),
+            (None, Some(pem)) => oidc.tls = oidc.tls.truststore_certificates(pem.expose()),
             (None, None) => {}
         }
         Ok(Self::Oidc(Box::new(oidc)))
@@ -449,6 +486,8 @@ mod tests {
             (&[(RETRIEVER, "com.example.Mine"), SECRET[0], SECRET[1]], &["com.example.Mine", "Sasl::oauthbearer"]),
             (&[BEARER, FILE, ("sasl.oauthbearer.grant.type", "client_credentials")], &["different grants"]),
             (&[FILE, ("sasl.oauthbearer.grant.type", "password")], &["password", "client_credentials"]),
+            (&[SECRET[0], SECRET[1], ("sasl.login.read.timeout.ms", "0")], &["read.timeout.ms is 0", "allowed"]),
+            (&[SECRET[0], SECRET[1], ("sasl.oauthbearer.extensions", "a=b,c")], &["extensions", "name=value"]),
             (&[], &["client.id is not set"]),
         ] {
             let error = grant(pairs).expect_err("refused");

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::str::Chars;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::*;
 
@@ -52,8 +52,17 @@ impl Properties {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| Error::config(format!("cannot read {}: {error}", path.display())))?;
-        let text = String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
-        Self::parse(&text).map_err(|error| error.context(path.display()))
+        let bytes = Zeroizing::new(bytes);
+        let parsed = match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(text),
+            Err(_) => {
+                // As long as it can become, so that no copy is left behind by growing.
+                let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+                text.extend(bytes.iter().copied().map(char::from));
+                Self::parse(&text)
+            }
+        };
+        parsed.map_err(|error| error.context(path.display()))
     }
 
     /// Sets one property, in place of what it was.
@@ -65,14 +74,14 @@ impl Properties {
         }
     }
 
-    /// Reads one `name=value`, as command lines take it.
+    /// Reads one `name=value`, as command lines take it; blanks at the ends of the value belong to it.
     ///
     /// # Errors
     /// Config if there is no `=`.
     pub fn set_pair(&mut self, pair: &str) -> Result<()> {
         match pair.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
-                self.set(name.trim(), value.trim());
+                self.set(name.trim(), value);
                 Ok(())
             }
             // The text is not shown: it may hold a secret.
@@ -80,9 +89,11 @@ impl Properties {
         }
     }
 
-    /// The value of a property, if it was given.
+    /// The value of a property, if it was given by this name or another that means the same, as `metadata.broker.list` does.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let given = self.entries.iter().find(|(known, _)| known == name);
+        let given = given.or_else(|| self.entries.iter().find(|(known, _)| keys::is_alias(known, name)));
+        given.map(|(_, value)| value.as_str())
     }
 
     /// Names and values in the order they were given.
@@ -108,32 +119,39 @@ impl<N: Into<String>, V: Into<String>> Extend<(N, V)> for Properties {
 }
 
 impl Drop for Properties {
-    /// Overwrites the values: some are secrets.
+    /// Overwrites it all: some values are secrets, and a name may be a part of one that has come apart.
     fn drop(&mut self) {
-        for (_, value) in &mut self.entries {
+        for (name, value) in &mut self.entries {
+            name.zeroize();
             value.zeroize();
         }
     }
 }
 
 impl fmt::Debug for Properties {
-    /// Writes names only: values may be secrets.
+    /// Writes names only, and of these what looks like one: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.entries.iter().map(|(name, _)| name)).finish()
+        let name = |name| if keys::is_showable(name) { name } else { "[hidden]" };
+        f.debug_set().entries(self.entries.iter().map(|(written, _)| name(written))).finish()
     }
 }
 
 /// The lines with something in them, each with the number of its first line and joined with those that continue it.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
+fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
     let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
+    let mut open: Option<(usize, Zeroizing<String>)> = None;
+    // Room for all that follows, so that no copy of a secret is left behind by growing.
+    let mut left = text.len();
     // Java ends lines at \r, \n and \r\n; what an empty line in \r\n would add is skipped as blank.
     for (index, natural) in natural_lines(text).enumerate() {
         let content = natural.trim_start_matches(is_blank);
+        let room = left;
+        left = left.saturating_sub(natural.len());
         let (number, mut line) = match open.take() {
             Some(open) => open,
             None if content.is_empty() || content.starts_with(['#', '!']) => continue,
-            None => (index + 1, String::new()),
+            None if content.ends_with('\\') => (index + 1, Zeroizing::new(String::with_capacity(room))),
+            None => (index + 1, Zeroizing::new(String::with_capacity(content.len()))),
         };
         let slashes = content.chars().rev().take_while(|c| *c == '\\').count();
         if slashes % 2 == 1 {
@@ -155,7 +173,7 @@ fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
 /// Splits a logical line into name and value; `None` if an escape is malformed.
 fn split(line: &str) -> Option<(String, String)> {
     let mut chars = line.chars().peekable();
-    let mut name = String::new();
+    let mut name = String::with_capacity(line.len().min(LONGEST_NAME));
     while let Some(c) = chars.next_if(|c| !is_blank(*c) && !matches!(c, '=' | ':')) {
         push_unescaped(c, &mut chars, &mut name)?;
     }
@@ -163,12 +181,16 @@ fn split(line: &str) -> Option<(String, String)> {
     if chars.next_if(|c| matches!(c, '=' | ':')).is_some() {
         while chars.next_if(|c| is_blank(*c)).is_some() {}
     }
-    let mut value = String::new();
+    // No escape is longer than what it stands for.
+    let mut value = Zeroizing::new(String::with_capacity(line.len()));
     while let Some(c) = chars.next() {
         push_unescaped(c, &mut chars, &mut value)?;
     }
-    Some((name, value))
+    Some((name, std::mem::take(&mut value)))
 }
+
+/// Room for any name that there is.
+const LONGEST_NAME: usize = 80;
 
 fn push_unescaped(c: char, rest: &mut Peekable<Chars<'_>>, to: &mut String) -> Option<()> {
     if c != '\\' {
@@ -248,6 +270,13 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_found_by_any_name_of_its_property() {
+        let properties = Properties::from_iter([("metadata.broker.list", "a:1"), ("queue.buffering.max.kbytes", "1")]);
+        assert_eq!(properties.get("bootstrap.servers"), Some("a:1"));
+        assert_eq!(properties.get("buffer.memory"), None, "it is in another unit");
+    }
+
+    #[test]
     fn a_malformed_escape_is_refused_with_its_line() {
         for text in ["\n\na=\\u12", "\n\na=\\u12x4", "\n\na=\\ud83d", "\n\na=\\ud83d\\u0041", "\n\na=\\udc00"] {
             let error = Properties::parse(text).expect_err(text).to_string();
@@ -262,16 +291,16 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_value() {
-        let properties = Properties::from_iter([("sasl.password", "secret")]);
-        assert!(!format!("{properties:?}").contains("secret"));
+    fn debug_shows_no_value_and_nothing_that_only_stands_where_names_do() {
+        let properties = Properties::from_iter([("sasl.password", "secret"), ("MIIEvQIBADANBgkqhkiG9w0BAQ", "")]);
+        assert_eq!(format!("{properties:?}"), "{\"sasl.password\", \"[hidden]\"}");
     }
 
     #[test]
     fn a_pair_needs_an_equals_sign() {
         let mut properties = Properties::new();
-        properties.set_pair("a=b=c").expect("a pair");
-        assert_eq!(properties.get("a"), Some("b=c"));
+        properties.set_pair(" a=b=c ").expect("a pair");
+        assert_eq!(properties.get("a"), Some("b=c "));
         assert!(properties.set_pair("a").is_err() && properties.set_pair("=a").is_err());
     }
 

@@ -105,6 +105,30 @@ impl Sasl {
         Self(Mechanism::Scram { hash, credentials, is_token: false })
     }
 
+    /// The name of the mechanism.
+    pub(crate) fn name(&self) -> &str {
+        match &self.0 {
+            Mechanism::Plain(_) => "PLAIN",
+            Mechanism::Scram { hash: ScramHash::Sha256, .. } => "SCRAM-SHA-256",
+            Mechanism::Scram { hash: ScramHash::Sha512, .. } => "SCRAM-SHA-512",
+            Mechanism::OAuthBearer(_) => "OAUTHBEARER",
+            #[cfg(feature = "aws-msk-iam")]
+            Mechanism::AwsMskIam(_) => "AWS_MSK_IAM",
+            Mechanism::Custom(mechanism) => mechanism.name(),
+        }
+    }
+
+    /// Whether whoever hears the exchange could log in by what was said.
+    pub(crate) fn tells_secret(&self) -> bool {
+        match &self.0 {
+            Mechanism::Plain(_) => true,
+            Mechanism::Scram { .. } | Mechanism::Custom(_) | Mechanism::OAuthBearer(TokenOrigin::Unsecured(_)) => false,
+            Mechanism::OAuthBearer(_) => true,
+            #[cfg(feature = "aws-msk-iam")]
+            Mechanism::AwsMskIam(_) => true,
+        }
+    }
+
     /// Refuses what no exchange could say, and what this build lacks.
     pub(super) fn validate(&self) -> Result<()> {
         match &self.0 {
@@ -145,12 +169,20 @@ impl Sasl {
                 "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's feature aws-msk-iam",
             )),
             _ => Err(Error::config(format!(
-                "sasl.mechanism is {mechanism}: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is allowed; another one is set \
-                 by ClientConfig::sasl and Sasl::custom"
+                "sasl.mechanism is {}: {MECHANISMS} is allowed; another one is set by ClientConfig::sasl and Sasl::custom",
+                shown(&mechanism)
             ))),
         }
     }
 }
+
+/// What `sasl.mechanism` can be in this build.
+pub(super) const MECHANISMS: &str = match (cfg!(feature = "scram"), cfg!(feature = "aws-msk-iam")) {
+    (true, true) => "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
+    (true, false) => "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+    (false, true) => "PLAIN, OAUTHBEARER or AWS_MSK_IAM",
+    (false, false) => "PLAIN or OAUTHBEARER",
+};
 
 impl Credentials {
     fn read(settings: &Settings<'_>, jaas: Option<&Jaas>, module: &str, mechanism: &str) -> Result<Self> {
@@ -208,11 +240,27 @@ pub trait SaslSession: Send {
     /// The broker's words are not right; the connection is closed.
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError>;
 
+    /// What takes so long before [`SaslSession::respond`] can answer this challenge, such as a slow hash, that it is to be done on a
+    /// thread of its own; then `respond` is called. The default is nothing.
+    fn prepare(&mut self, challenge: &[u8]) -> Option<SaslWork> {
+        let _ = challenge;
+        None
+    }
+
+    /// Hears that the broker has refused the exchange. Returns whether another one may succeed, so that the client connects again:
+    /// when a token was sent that had been kept, and the next will be another. The default is false.
+    fn handle_refusal(&mut self) -> bool {
+        false
+    }
+
     /// What to tell the user when the broker has refused the exchange; the default says nothing.
     fn advice(&self) -> Option<String> {
         None
     }
 }
+
+/// What [`SaslSession::prepare`] returns.
+pub type SaslWork = Box<dyn FnOnce() + Send>;
 
 /// What a mechanism may need to know for one exchange.
 #[derive(Clone, Copy, Debug)]
@@ -230,6 +278,7 @@ pub struct SaslContext<'a> {
 
 impl FromProperty for Secret {
     const ALLOWED: &'static str = "any text";
+    const IS_SECRET: bool = true;
 
     fn from_property(text: &str) -> Option<Self> {
         Some(Self::from(text))

@@ -1,5 +1,6 @@
 //! Which of TLS and SASL stand between client and broker (`security.protocol`), and their properties.
 
+use super::sasl::MECHANISMS;
 use super::*;
 
 /// What stands between client and broker (`security.protocol`).
@@ -94,8 +95,7 @@ impl Security {
             _ if !self.protocol.has_sasl() => Ok(()),
             Some(sasl) => sasl.validate(),
             None => Err(Error::config(format!(
-                "security.protocol is {}, but sasl.mechanism is not set: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is \
-                 allowed",
+                "security.protocol is {}, but sasl.mechanism is not set: {MECHANISMS} is allowed",
                 self.protocol
             ))),
         }

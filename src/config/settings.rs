@@ -1,30 +1,33 @@
 //! Typed values out of [`Properties`], by the names of [`keys`].
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tracing::{debug, warn};
+use zeroize::Zeroizing;
 
 use super::keys::{self, Role};
 use super::*;
 
 /// What the properties say to one kind of handle: canonical names, and values that are still text.
-#[derive(Debug)]
+///
+/// Its values may be secrets, so it has no `Debug`.
 pub(crate) struct Settings<'a> {
     values: BTreeMap<&'static str, Value<'a>>,
 }
 
-#[derive(Debug)]
 struct Value<'a> {
     /// The name as the user wrote it, which may be an alias.
     written: &'a str,
-    text: Cow<'a, str>,
+    text: Zeroizing<String>,
 }
 
 /// A type that a property can have.
 pub(crate) trait FromProperty: Sized {
     /// What is allowed, for the message that refuses another value.
     const ALLOWED: &'static str;
+
+    /// Whether it shows nothing of what it was made of: the only types by which a property can be read whose value may be a secret.
+    const IS_SECRET: bool = false;
 
     /// `None` if the text is not allowed.
     fn from_property(text: &str) -> Option<Self>;
@@ -38,15 +41,20 @@ impl<'a> Settings<'a> {
     pub(crate) fn of(properties: &'a Properties, kind: Kind) -> Result<Self> {
         let mut settings = Self { values: BTreeMap::new() };
         let mut ignored = Vec::new();
+        let providers = Providers::of(properties)?;
         for (written, text) in properties.iter() {
-            let key = keys::find(written).ok_or_else(|| {
-                Error::config(format!("{written} is no property of Kafka: did you mean {}?", keys::nearest(written)))
-            })?;
+            if providers::is_own(written) {
+                continue;
+            }
+            let key = keys::find(written).ok_or_else(|| unknown(written))?;
+            let resolved = providers.resolve(written, text)?;
+            let text = resolved.as_ref().map_or(text, |text| text.as_str());
             let is_mine = key.kinds.contains(kind);
             match key.role {
-                Role::Setting if is_mine => settings.insert(key.name, written, Cow::Borrowed(text))?,
+                Role::Setting if is_mine => settings.insert(key.name, written, Zeroizing::new(text.to_owned()))?,
                 Role::Alias { of, scale } if is_mine => settings.insert(of, written, scaled(written, text, scale)?)?,
                 Role::Only(value, why) if is_mine && !text.trim().eq_ignore_ascii_case(value) => {
+                    let text = shown(text);
                     return Err(Error::config(format!("{written} is {text:?}: only {value} is allowed, as {why}")));
                 }
                 Role::Refused(why) if is_mine && !text.is_empty() => {
@@ -57,11 +65,12 @@ impl<'a> Settings<'a> {
                     ignored.push(written);
                 }
                 Role::Foreign => {}
+                Role::Inert => debug!(property = written, "ignored: what it tunes is done in another way here"),
                 _ => debug!(property = written, "ignored: it has no meaning for this kind of handle"),
             }
         }
         if !ignored.is_empty() {
-            warn!(properties = ignored.join(", "), "ignored: they only have a meaning for another client library");
+            warn!(properties = ignored.join(", "), "ignored: this library has nothing that they could change");
         }
         Ok(settings)
     }
@@ -77,14 +86,23 @@ impl<'a> Settings<'a> {
     /// The value of a property, if it was given.
     pub(crate) fn read<T: FromProperty>(&self, name: &'static str) -> Result<Option<T>> {
         debug_assert!(keys::find(name).is_some_and(|key| key.role == Role::Setting), "{name} is in the table");
+        let (is_secret, is_exact) = keys::find(name).map_or((true, false), |key| (key.is_secret, key.is_exact));
+        debug_assert_eq!(is_secret, T::IS_SECRET, "{name}: what may be a secret is read as one");
         let Some(Value { written, text }) = self.values.get(name) else { return Ok(None) };
-        match T::from_property(text.trim()) {
+        match T::from_property(if is_exact { text } else { text.trim() }) {
             Some(value) => Ok(Some(value)),
-            None => Err(Error::config(format!("{written} is {text:?}: {} is allowed", T::ALLOWED))),
+            None if is_secret => Err(Error::config(format!("{written} is another text than is allowed: {} is", T::ALLOWED))),
+            None => Err(Error::config(format!("{written} is {:?}: {} is allowed", shown(text), T::ALLOWED))),
         }
     }
 
-    fn insert(&mut self, name: &'static str, written: &'a str, text: Cow<'a, str>) -> Result<()> {
+    /// What the user calls the properties that messages name.
+    pub(crate) fn words(&self) -> Words {
+        let aliases = self.values.iter().filter(|(name, value)| **name != value.written);
+        Words(aliases.map(|(name, value)| (*name, value.written.to_owned())).collect())
+    }
+
+    fn insert(&mut self, name: &'static str, written: &'a str, text: Zeroizing<String>) -> Result<()> {
         match self.values.get(name) {
             Some(other) if other.text != text => {
                 let (first, second) = (other.written, written);
@@ -99,15 +117,44 @@ impl<'a> Settings<'a> {
 }
 
 /// What an alias in another unit means in that of the property.
-fn scaled<'a>(written: &str, text: &'a str, scale: i64) -> Result<Cow<'a, str>> {
+fn scaled(written: &str, text: &str, scale: i64) -> Result<Zeroizing<String>> {
     if scale == 1 {
-        return Ok(Cow::Borrowed(text));
+        return Ok(Zeroizing::new(text.to_owned()));
     }
     let value: Option<i64> = text.trim().parse().ok();
     value
         .and_then(|value| value.checked_mul(scale))
-        .map(|value| Cow::Owned(value.to_string()))
-        .ok_or_else(|| Error::config(format!("{written} is {text:?}: a whole number is allowed")))
+        .map(|value| Zeroizing::new(value.to_string()))
+        .ok_or_else(|| Error::config(format!("{written} is {:?}: a whole number is allowed", shown(text))))
+}
+
+fn unknown(written: &str) -> Error {
+    let nearest = keys::nearest(written).map(|name| format!(": did you mean {name}?")).unwrap_or_default();
+    match keys::is_showable(written) {
+        true => Error::config(format!("{written} is no property of Kafka{nearest}")),
+        false => Error::config(
+            "a line that begins with no property of Kafka's has a text that is not shown, as it may be a part of a secret: the lines of \
+             a value, such as a private key, end in a backslash, except for the last",
+        ),
+    }
+}
+
+/// Other names of properties that the user has written: for messages that name them after the text was read.
+#[derive(Clone, Default)]
+pub(crate) struct Words(Vec<(&'static str, String)>);
+
+impl Words {
+    /// The error with the user's own names of properties.
+    pub(crate) fn reword(&self, error: Error) -> Error {
+        self.0.iter().fold(error, |error, (name, written)| error.renamed(name, written))
+    }
+}
+
+impl fmt::Debug for Words {
+    /// Writes nothing: two configurations that say the same are the same, by whichever names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 impl FromProperty for String {
@@ -186,6 +233,8 @@ mod tests {
         assert_eq!(error, "linger.sm is no property of Kafka: did you mean linger.ms?");
         let error = of(&[("bootstrap.server", "x:1")], Kind::Consumer).expect_err("a typing error");
         assert!(error.ends_with("did you mean bootstrap.servers?"), "{error}");
+        let error = of(&[("my.application.topic", "x")], Kind::Consumer).expect_err("no such property");
+        assert_eq!(error, "my.application.topic is no property of Kafka", "a guess would mislead");
     }
 
     #[test]

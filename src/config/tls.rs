@@ -40,7 +40,8 @@ pub(crate) enum Trust {
     /// The authorities of Mozilla, which are compiled in.
     Webpki,
     File(PathBuf),
-    Pem(String),
+    /// A secret, as a key may have been put there by mistake.
+    Pem(Secret),
 }
 
 /// The certificate that the client shows to a broker that asks.
@@ -55,7 +56,7 @@ pub(crate) enum Identity {
         key: PathBuf,
     },
     Pem {
-        chain: String,
+        chain: Secret,
         key: Secret,
     },
 }
@@ -105,7 +106,7 @@ impl TlsConfig {
     /// Trusts the certificates in a PEM text, and no others (`ssl.truststore.certificates`).
     #[must_use]
     pub fn truststore_certificates(mut self, pem: impl Into<String>) -> Self {
-        self.trust = Trust::Pem(pem.into());
+        self.trust = Trust::Pem(Secret::new(pem));
         self
     }
 
@@ -136,7 +137,7 @@ impl TlsConfig {
     /// `ssl.keystore.key`).
     #[must_use]
     pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
-        self.identity = Identity::Pem { chain: chain.into(), key: key.into() };
+        self.identity = Identity::Pem { chain: Secret::new(chain), key: key.into() };
         self
     }
 
@@ -201,14 +202,15 @@ impl TlsConfig {
     pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self> {
         let mut tls = Self::new();
         let text = |name| settings.read::<String>(name).map(|text| text.filter(|text| !text.is_empty()));
-        match (text("ssl.truststore.location")?, text("ssl.truststore.certificates")?) {
+        let secret = |name| settings.read::<Secret>(name).map(|secret| secret.filter(|text| !text.expose().is_empty()));
+        match (text("ssl.truststore.location")?, secret("ssl.truststore.certificates")?) {
             (Some(file), None) => tls.trust = Trust::File(file.into()),
             (None, Some(pem)) => tls.trust = Trust::Pem(pem),
             (None, None) => {}
             (Some(_), Some(_)) => return Err(one_of("ssl.truststore.location", "ssl.truststore.certificates")),
         }
-        let key = settings.read::<Secret>("ssl.keystore.key")?.filter(|key| !key.expose().is_empty());
-        tls.identity = match (text("ssl.keystore.location")?, text("ssl.keystore.certificate.chain")?, key) {
+        let (chain, key) = (secret("ssl.keystore.certificate.chain")?, secret("ssl.keystore.key")?);
+        tls.identity = match (text("ssl.keystore.location")?, chain, key) {
             (Some(file), None, None) => Identity::File(file.into()),
             (None, Some(chain), Some(key)) => Identity::Pem { chain, key },
             (None, None, None) => Identity::None,
@@ -223,10 +225,9 @@ impl TlsConfig {
             (Some(_), Some(_)) => return Err(one_of("ssl.certificate.location", "ssl.keystore.location")),
             _ => return Err(both("ssl.certificate.location", "ssl.key.location")),
         }
-        let password = |name| settings.read::<Secret>(name).map(|secret| secret.filter(|text| !text.expose().is_empty()));
-        tls.key_password = password("ssl.key.password")?;
-        tls.keystore_password = password("ssl.keystore.password")?;
-        tls.truststore_password = password("ssl.truststore.password")?;
+        tls.key_password = secret("ssl.key.password")?;
+        tls.keystore_password = secret("ssl.keystore.password")?;
+        tls.truststore_password = secret("ssl.truststore.password")?;
         if let Some(AnyServerName(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
             tls.any_server_name = any;
         }

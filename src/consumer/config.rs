@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{
-    ClientConfig, FromProperty, Kind, MILLISECOND, Properties, Settings, bounded, check_millis, check_range, check_text,
+    ClientConfig, FromProperty, Kind, MILLISECOND, Properties, Settings, Words, bounded, check_millis, check_range, check_text,
     parse_duration,
 };
 use crate::error::{Error, Result};
@@ -40,6 +40,7 @@ pub struct ConsumerConfig {
     pub(crate) client_rack: Option<String>,
     pub(crate) max_decompressed_batch_bytes: usize,
     pub(crate) fetch_buffer_bytes: usize,
+    words: Words,
 }
 
 /// How the partitions of a group are shared among its members (`partition.assignment.strategy`).
@@ -130,7 +131,8 @@ impl ConsumerConfig {
         config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
         settings.set("max.decompressed.batch.bytes", &mut config.max_decompressed_batch_bytes)?;
         settings.set("fetch.buffer.bytes", &mut config.fetch_buffer_bytes)?;
-        config.check()?;
+        config.words = settings.words();
+        config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
     }
 
@@ -311,6 +313,10 @@ impl ConsumerConfig {
     /// # Errors
     /// Config: names the property and what is allowed.
     pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
+        self.check_beside(client).map_err(|error| client.words.reword(self.words.reword(error)))
+    }
+
+    fn check_beside(&self, client: &ClientConfig) -> Result<()> {
         self.check()?;
         // librdkafka's allowance for what a response has beside records.
         let largest = usize::try_from(self.fetch_max_bytes).unwrap_or(0).saturating_add(512);
@@ -416,6 +422,7 @@ impl Default for ConsumerConfig {
             max_decompressed_batch_bytes: 128 * 1024 * 1024,
             // A guess: two full fetches of a few partitions, and librdkafka's default.
             fetch_buffer_bytes: 64 * 1024 * 1024,
+            words: Words::default(),
         }
     }
 }

@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 mod code;
+mod shown;
 
 pub use code::ErrorCode;
+pub(crate) use shown::shown;
+
+use shown::{MOST_OF_MESSAGE, harmless};
 
 use crate::ids::{BrokerId, TopicPartition};
 
@@ -108,8 +112,10 @@ pub enum Written {
 }
 
 impl Error {
+    /// The message may quote a peer: it is kept as it may be shown.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, code: None, written: None, message: message.into(), place: Place::default(), source: None }))
+        let message = harmless(message.into(), MOST_OF_MESSAGE);
+        Self(Arc::new(Inner { kind, code: None, written: None, message, place: Place::default(), source: None }))
     }
 
     /// What a broker's error code says.
@@ -134,8 +140,27 @@ impl Error {
     #[must_use]
     pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
         let inner = self.inner();
-        inner.message =
-            if inner.message.is_empty() { context.to_string() } else { format!("{context}: {}", inner.message) }.into();
+        let message = if inner.message.is_empty() { context.to_string() } else { format!("{context}: {}", inner.message) };
+        inner.message = harmless(message.into(), MOST_OF_MESSAGE);
+        self
+    }
+
+    /// Calls a property by another of its names.
+    #[must_use]
+    pub(crate) fn renamed(mut self, name: &str, other: &str) -> Self {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let message = &self.0.message;
+        let mut renamed = String::with_capacity(message.len());
+        let mut end = 0;
+        for (at, _) in message.match_indices(name) {
+            let (before, after) = (message.get(..at).unwrap_or_default(), message.get(at + name.len()..).unwrap_or_default());
+            let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
+            renamed.push_str(message.get(end..at).unwrap_or_default());
+            renamed.push_str(if is_whole { other } else { name });
+            end = at + name.len();
+        }
+        renamed.push_str(message.get(end..).unwrap_or_default());
+        self.inner().message = renamed.into();
         self
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::config::{LogLevel, SecurityProtocol};
 use crate::consumer::{AutoOffsetReset, IsolationLevel};
 use crate::producer::Acks;
@@ -16,9 +18,9 @@ pub(super) trait FromText: Sized {
     fn from_text(text: &str) -> Option<Self>;
 }
 
-/// A text that is never printed.
+/// A text that is never printed, and is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub(super) fn reveal(&self) -> &str {
@@ -28,13 +30,13 @@ impl Secret {
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(Zeroizing::new(text.to_owned()))
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(Zeroizing::new(text))
     }
 }
 

@@ -70,7 +70,7 @@ impl Connection {
         });
         let (requests, queue) = mpsc::channel(QUEUE);
         let (publish, state) = watch::channel(State::Opening);
-        runtime.spawn(task::run(Arc::clone(&shared), setup, queue, publish));
+        runtime.spawn(task::run(Arc::clone(&shared), setup, runtime.clone(), queue, publish));
         Self { shared, requests, state }
     }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::config::BrokerAddress;
+use crate::error::shown;
 use crate::runtime;
 
 /// A byte stream in both directions.
@@ -48,9 +49,9 @@ impl Connector for TcpConnector {
         Box::pin(async move {
             let resolved = tokio::net::lookup_host((address.host(), address.port()))
                 .await
-                .map_err(|error| io::Error::new(error.kind(), format!("{} does not resolve: {error}", address.host())))?;
+                .map_err(|error| io::Error::new(error.kind(), format!("{} does not resolve: {error}", shown(address.host()))))?;
             let candidates: Vec<SocketAddr> = resolved.collect();
-            let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", address.host()));
+            let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", shown(address.host())));
             for (tried, candidate) in candidates.iter().enumerate() {
                 // An address that swallows packets must not use up the time of those after it.
                 let left = deadline.saturating_duration_since(runtime::now());

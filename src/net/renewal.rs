@@ -16,6 +16,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::handshake::Authentication;
 use crate::error::Result;
 
@@ -43,7 +45,15 @@ pub(super) enum Renewal {
         deadline: Instant,
         /// When the connection was last of use: a proof is no use of it.
         used: Instant,
+        /// What the mechanism does on a thread of its own before it can answer.
+        work: Option<Work>,
     },
+}
+
+/// What takes long, and the reply that is answered when it is done.
+pub(super) struct Work {
+    pub(super) done: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(super) reply: Bytes,
 }
 
 /// What the broker has granted.

@@ -3,14 +3,16 @@
 use std::io;
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::connector::Io;
 use super::handshake::{Authentication, as_error};
 use super::sasl;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use super::tokens;
+use super::tokens::Kept;
 use crate::clock::WallClock;
-use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism};
+use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How the connections of a client are secured; cheap to clone.
@@ -28,6 +30,15 @@ impl Security {
     /// # Errors
     /// Config if that is not possible.
     pub(crate) fn new(config: &config::Security, wall_clock: WallClock) -> Result<Self> {
+        if let Some(sasl) = config.sasl.as_ref().filter(|sasl| sasl.tells_secret())
+            && config.protocol == SecurityProtocol::SaslPlaintext
+        {
+            warn!(
+                mechanism = sasl.name(),
+                "credentials go out in clear, and everybody on the way can read them: set security.protocol to SASL_SSL, or call \
+                 ClientConfig::tls"
+            );
+        }
         Ok(Self {
             #[cfg(feature = "tls")]
             tls: match config.protocol.has_tls() {
@@ -106,7 +117,7 @@ impl Security {
 
 fn mechanism(sasl: &Sasl) -> Result<Arc<dyn SaslMechanism>> {
     if let Mechanism::OAuthBearer(origin) = &sasl.0 {
-        return Ok(Arc::new(sasl::OAuthBearer::new(tokens::source(origin)?)));
+        return Ok(Arc::new(sasl::OAuthBearer::new(Kept::of(origin)?)));
     }
     // Validated before.
     sasl::mechanism(sasl).ok_or_else(|| Error::config("sasl.mechanism is one that this program was built without"))

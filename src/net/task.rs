@@ -23,11 +23,11 @@ use super::connector::{Connector, Io};
 use super::handshake::{AuthenticationStep, Greeted, Handshake, Step};
 use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
-use super::renewal::Renewal;
+use super::renewal::{Renewal, Work};
 use super::security::Security;
 use super::warm::{Counted, Warm};
 use crate::error::{Error, ErrorKind, Result, Written};
-use crate::runtime;
+use crate::runtime::{self, Runtime};
 use crate::telemetry::{Connections, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
@@ -58,15 +58,21 @@ const OUTGOING_LIMIT: usize = 4 * 1024 * 1024;
 const SLICES: usize = 128;
 
 /// Opens the connection and serves it to its end.
-pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::Receiver<Queued>, state: watch::Sender<State>) {
-    let opened = open(&shared, &setup).instrument(spans::connect(&setup.client_id, &shared.address)).await;
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    setup: Setup,
+    runtime: Runtime,
+    mut requests: mpsc::Receiver<Queued>,
+    state: watch::Sender<State>,
+) {
+    let opened = open(&shared, &setup, &runtime).instrument(spans::connect(&setup.client_id, &shared.address)).await;
     let error = match opened {
         Ok((io, Greeted { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
             let _open = setup.telemetry.opened();
             let versions = Arc::new(versions);
             state.send_replace(State::Ready(Arc::clone(&versions)));
-            let mut serving = Serving::new(io, &shared, &setup, versions, lifetime);
+            let mut serving = Serving::new(io, &shared, &setup, &runtime, versions, lifetime);
             let Ending(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
             let error = why.context(format_args!("connection to {}", shared.address));
             // Nobody may find the connection alive once the first caller has heard of its end.
@@ -87,7 +93,7 @@ pub(super) async fn run(shared: Arc<Shared>, setup: Setup, mut requests: mpsc::R
     }
 }
 
-async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, Greeted)> {
+async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, Greeted)> {
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
         let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
@@ -96,7 +102,7 @@ async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, Greeted)> 
         })?;
         let secured = async {
             let mut io = setup.security.encrypt(io, &shared.address).await?;
-            let greeted = shake_hands(&mut io, shared, setup).await?;
+            let greeted = shake_hands(&mut io, shared, setup, runtime).await?;
             Ok((io, greeted))
         };
         secured.await.map_err(|error: Error| error.context(&shared.address))
@@ -109,7 +115,7 @@ async fn open(shared: &Shared, setup: &Setup) -> Result<(Box<dyn Io>, Greeted)> 
     tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
 }
 
-async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup) -> Result<Greeted> {
+async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<Greeted> {
     let lost = |error: io::Error| {
         let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
         setup.security.explain(&error).unwrap_or_else(plain)
@@ -123,11 +129,9 @@ async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup) -> Re
             Step::Send(frame) => frame,
             Step::Done(greeted) => return Ok(greeted),
         };
-        let copy = frame.clone();
         io.write_all_buf(&mut frame).await.map_err(lost)?;
         io.flush().await.map_err(lost)?;
-        // It may have held a password.
-        copy.wipe();
+        drop(frame);
         let reply = loop {
             let whole = incoming.frame().map_err(|length| Error::new(ErrorKind::Protocol, length.explain()))?;
             if let Some(reply) = whole {
@@ -139,6 +143,9 @@ async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup) -> Re
                 return Err(Error::new(ErrorKind::Connect, message));
             }
         };
+        if let Some(work) = handshake.work(&reply) {
+            runtime.offload(usize::MAX, work).await;
+        }
         step = handshake.handle_reply(&reply)?;
     }
 }
@@ -162,6 +169,7 @@ struct Serving<'a> {
     io: Box<dyn Io>,
     shared: &'a Shared,
     setup: &'a Setup,
+    runtime: &'a Runtime,
     versions: Arc<ApiVersions>,
     renewal: Renewal,
     max_idle: Option<Duration>,
@@ -187,6 +195,7 @@ impl<'a> Serving<'a> {
         io: Box<dyn Io>,
         shared: &'a Shared,
         setup: &'a Setup,
+        runtime: &'a Runtime,
         versions: Arc<ApiVersions>,
         lifetime: Option<Duration>,
     ) -> Self {
@@ -195,6 +204,7 @@ impl<'a> Serving<'a> {
             io,
             shared,
             setup,
+            runtime,
             versions,
             renewal: Renewal::after(lifetime, now),
             max_idle: setup.max_idle,
@@ -400,7 +410,8 @@ impl<'a> Serving<'a> {
                     return Poll::Pending;
                 };
                 let step = authentication.start(&self.versions).map_err(Ending)?;
-                self.renewal = Renewal::Exchanging { authentication, deadline: now + self.setup.setup_timeout, used: self.used };
+                self.renewal =
+                    Renewal::Exchanging { authentication, deadline: now + self.setup.setup_timeout, used: self.used, work: None };
                 self.take_renewal_step(step);
             }
             Renewal::Exchanging { deadline, .. } if *deadline <= now => {
@@ -409,13 +420,29 @@ impl<'a> Serving<'a> {
                     "the broker did not finish the new authentication in time",
                 )));
             }
+            Renewal::Exchanging { authentication, work: work @ Some(_), .. } => {
+                let Some(Work { done, reply }) = work else { return Poll::Pending };
+                ready!(done.as_mut().poll(cx));
+                let step = authentication.handle_reply(reply).map_err(Ending)?;
+                *work = None;
+                self.take_renewal_step(step);
+            }
             Renewal::Never | Renewal::Waiting { .. } | Renewal::Draining(_) | Renewal::Exchanging { .. } => return Poll::Pending,
         }
         Poll::Ready(Ok(()))
     }
 
     fn handle_renewal_reply(&mut self, frame: &Bytes) -> Result<(), Ending> {
-        let Renewal::Exchanging { authentication, .. } = &mut self.renewal else { return Ok(()) };
+        let Renewal::Exchanging { authentication, work, .. } = &mut self.renewal else { return Ok(()) };
+        if work.is_some() {
+            return Err(Ending::new(ErrorKind::Protocol, "a reply came that nobody asked for"));
+        }
+        if let Some(slow) = authentication.work(frame) {
+            let runtime = self.runtime.clone();
+            let done = Box::pin(async move { runtime.offload(usize::MAX, slow).await });
+            *work = Some(Work { done, reply: frame.clone() });
+            return Ok(());
+        }
         let step = authentication.handle_reply(frame).map_err(Ending)?;
         self.take_renewal_step(step);
         Ok(())

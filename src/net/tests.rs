@@ -1,5 +1,8 @@
 //! One connection against a scripted peer, under paused time.
 
+#[cfg(all(feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
+mod secrets;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

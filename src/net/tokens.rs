@@ -1,14 +1,13 @@
 //! Tokens for OAUTHBEARER: kept while they are fresh, so that many connections ask for one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tracing::warn;
 
 #[cfg(feature = "oidc")]
 use super::oidc::Oidc;
-use crate::config::{SaslError, Token, TokenFuture, TokenOrigin, TokenSource, UnsecuredToken};
+use crate::config::{SaslError, Secret, Token, TokenFuture, TokenOrigin, TokenSource, UnsecuredToken};
 use crate::error::Result;
 use crate::ids::Timestamp;
 
@@ -18,26 +17,21 @@ const FRESH: f64 = 0.8;
 /// A token with less time left is not worth sending (a guess: clocks differ by seconds).
 const LEAST_LEFT: Duration = Duration::from_secs(10);
 
-/// # Errors
-/// Config if the endpoint cannot be spoken to.
-pub(super) fn source(origin: &TokenOrigin) -> Result<Arc<dyn TokenSource>> {
-    Ok(match origin {
-        TokenOrigin::Source(source) => Arc::new(Kept::new(Arc::clone(source))),
-        // Cheap to make, and never asked for.
-        TokenOrigin::Unsecured(token) => Arc::new(token.clone()),
-        #[cfg(feature = "oidc")]
-        TokenOrigin::Oidc(config) => Arc::new(Kept::new(Arc::new(Oidc::new((**config).clone())?))),
-        #[cfg(not(feature = "oidc"))]
-        TokenOrigin::Oidc(_) => return Err(crate::error::Error::config("this program was built without kavka's feature oidc")),
-    })
-}
-
 /// Keeps the last token of a source.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     source: Arc<dyn TokenSource>,
     /// Held while the source is asked, so that connections that open together ask once.
+    asking: tokio::sync::Mutex<()>,
     last: Mutex<Option<Dated>>,
+}
+
+/// A token for one exchange.
+#[derive(Debug)]
+pub(super) struct Handed {
+    pub(super) token: Token,
+    /// Whether it was got for an earlier exchange, so that another may be had if a broker does not take it.
+    pub(super) is_kept: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -47,34 +41,63 @@ struct Dated {
 }
 
 impl Kept {
-    fn new(source: Arc<dyn TokenSource>) -> Self {
-        Self { source, last: Mutex::new(None) }
+    /// # Errors
+    /// Config if the endpoint cannot be spoken to.
+    pub(super) fn of(origin: &TokenOrigin) -> Result<Self> {
+        Ok(Self::new(match origin {
+            TokenOrigin::Source(source) => Arc::clone(source),
+            TokenOrigin::Unsecured(token) => Arc::new(token.clone()),
+            #[cfg(feature = "oidc")]
+            TokenOrigin::Oidc(config) => Arc::new(Oidc::new((**config).clone())?),
+            #[cfg(not(feature = "oidc"))]
+            TokenOrigin::Oidc(_) => {
+                return Err(crate::error::Error::config("this program was built without kavka's feature oidc"));
+            }
+        }))
     }
 
-    async fn fresh(&self, now: Timestamp) -> Result<Token, SaslError> {
-        let mut last = self.last.lock().await;
-        if let Some(kept) = last.as_ref().filter(|kept| kept.is_fresh(now)) {
-            return Ok(kept.token.clone());
+    pub(super) fn new(source: Arc<dyn TokenSource>) -> Self {
+        Self { source, asking: tokio::sync::Mutex::default(), last: Mutex::default() }
+    }
+
+    /// The last token while it is fresh, else another.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) async fn token(&self, now: Timestamp) -> Result<Handed, SaslError> {
+        let _turn = self.asking.lock().await;
+        let kept = |is_good: &dyn Fn(&Dated) -> bool| {
+            let token = self.last().as_ref().filter(|kept| is_good(kept)).map(|kept| kept.token.clone());
+            token.map(|token| Handed { token, is_kept: true })
+        };
+        if let Some(kept) = kept(&|kept| kept.is_fresh(now)) {
+            return Ok(kept);
         }
         match self.source.token(now).await {
             Ok(token) => {
-                *last = Some(Dated { token: token.clone(), since: now });
-                Ok(token)
+                *self.last() = Some(Dated { token: token.clone(), since: now });
+                Ok(Handed { token, is_kept: false })
             }
-            Err(error) => match last.as_ref().filter(|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
+            Err(error) => match kept(&|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
                 Some(kept) => {
                     warn!(%error, "no new token yet; using the old one");
-                    Ok(kept.token.clone())
+                    Ok(kept)
                 }
                 None => Err(error),
             },
         }
     }
-}
 
-impl TokenSource for Kept {
-    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
-        Box::pin(self.fresh(now))
+    /// A broker has refused a token: it is not used again.
+    pub(super) fn forget(&self, refused: &Secret) {
+        let mut last = self.last();
+        if last.as_ref().is_some_and(|kept| kept.token.value == *refused) {
+            *last = None;
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Dated>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,7 +116,8 @@ impl Dated {
 
 impl TokenSource for UnsecuredToken {
     fn token(&self, now: Timestamp) -> TokenFuture<'_> {
-        let (issued, expires) = (now.0 / 1000, now.0 / 1000 + self.lifetime_seconds);
+        let issued = now.0 / 1000;
+        let expires = issued.saturating_add(self.lifetime_seconds);
         let subject = self.subject.replace('\\', "\\\\").replace('"', "\\\"");
         let claims = format!("{{\"sub\":\"{subject}\",\"iat\":{issued},\"exp\":{expires}}}");
         let mut token = Token::new(format!("{}.{}.", base64url(b"{\"alg\":\"none\"}"), base64url(claims.as_bytes())))
@@ -139,10 +163,25 @@ mod tests {
         let kept = Kept::new(Arc::new(Counting::default()));
         let mut seen = Vec::new();
         for at in [0, 79_000, 81_000, 160_000, 165_000, 170_000] {
-            seen.push(kept.token(Timestamp(at)).await.expect("a token").value.expose().to_owned());
+            seen.push(kept.token(Timestamp(at)).await.expect("a token").token.value.expose().to_owned());
         }
         assert_eq!(seen, ["t0", "t0", "t1", "t1", "t1", "t1"]);
         assert!(kept.token(Timestamp(175_000)).await.is_err(), "six seconds are too few");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_a_broker_has_refused_is_not_used_again_nor_is_another_forgotten() {
+        let kept = Kept::new(Arc::new(Counting::default()));
+        let first = kept.token(Timestamp(0)).await.expect("a token");
+        let again = kept.token(Timestamp(1)).await.expect("a token");
+        assert!(!first.is_kept && again.is_kept);
+        kept.forget(&again.token.value);
+        let second = kept.token(Timestamp(2)).await.expect("a token");
+        assert_eq!((second.token.value.expose(), second.is_kept), ("t1", false));
+        kept.forget(&first.token.value);
+        assert!(kept.token(Timestamp(3)).await.expect("a token").is_kept, "another connection heard of the first");
+        kept.forget(&second.token.value);
+        assert!(kept.token(Timestamp(4)).await.is_err(), "better none than one that was refused");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{
-    ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, bounded, check_millis, check_range,
+    ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, Words, bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
 use crate::ids::PartitionId;
@@ -48,6 +48,7 @@ pub struct ProducerConfig {
     pub(crate) partitioner_adaptive_partitioning_enable: bool,
     /// `None`: a broker is never taken for unavailable.
     pub(crate) partitioner_availability_timeout: Option<Duration>,
+    words: Words,
 }
 
 /// Whose word a producer waits for (`acks`).
@@ -103,7 +104,8 @@ impl ProducerConfig {
         if let Some(OrNone(timeout)) = settings.read("partitioner.availability.timeout.ms")? {
             config = config.partitioner_availability_timeout(timeout);
         }
-        config.check()?;
+        config.words = settings.words();
+        config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
     }
 
@@ -289,6 +291,10 @@ impl ProducerConfig {
     /// # Errors
     /// Config: names the property and what is allowed.
     pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
+        self.check_beside(client).map_err(|error| client.words.reword(self.words.reword(error)))
+    }
+
+    fn check_beside(&self, client: &ClientConfig) -> Result<()> {
         self.check()?;
         let needed = self.linger.saturating_add(client.request_timeout);
         if self.delivery_timeout.is_some_and(|timeout| timeout < needed) {
@@ -415,6 +421,7 @@ impl Default for ProducerConfig {
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout: None,
+            words: Words::default(),
         }
     }
 }

@@ -39,9 +39,35 @@ pub(crate) fn encode_request<R: Request>(
     correlation_id: i32,
     client_id: &str,
 ) -> Result<Frame, EncodeError> {
+    encode_with_room(request, version, correlation_id, client_id, 0)
+}
+
+/// [`encode_request`] of what holds a secret of so many bytes: it is overwritten when it has been written, or will not be.
+///
+/// # Errors
+/// Those of [`encode_request`].
+pub(crate) fn encode_secret_request<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+    secret: usize,
+) -> Result<Frame, EncodeError> {
+    // Room for all of it, so that no copy is left behind by growing.
+    let room = secret + client_id.len() + 64;
+    Ok(encode_with_room(request, version, correlation_id, client_id, room)?.into_secret())
+}
+
+fn encode_with_room<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+    room: usize,
+) -> Result<Frame, EncodeError> {
     let is_flexible = version >= R::FLEXIBLE;
     // The client id stays of the old form in every header, so the header is written before the writer turns flexible.
-    let mut to = Writer::framed(R::API.name(), version);
+    let mut to = Writer::framed(R::API.name(), version, room);
     to.i16(R::API.key());
     to.i16(version);
     to.i32(correlation_id);

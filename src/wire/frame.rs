@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The bytes of one request with the length in front, to be written as they stand.
 ///
@@ -22,13 +22,17 @@ impl Frame {
         self.remaining
     }
 
-    /// Overwrites the bytes that nobody else holds: they were a secret.
-    pub(crate) fn wipe(self) {
-        for segment in self.segments {
+    /// The same bytes, which are overwritten when nobody holds them any more, whether they were written or not.
+    #[must_use]
+    pub(super) fn into_secret(self) -> Self {
+        let secret = |segment: Bytes| {
+            let copy = Zeroizing::new(segment.to_vec());
             if let Ok(mut bytes) = segment.try_into_mut() {
                 bytes.as_mut().zeroize();
             }
-        }
+            Bytes::from_owner(copy)
+        };
+        Self { segments: self.segments.into_iter().map(secret).collect(), remaining: self.remaining }
     }
 
     /// An empty frame with room for so many segments.

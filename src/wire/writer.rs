@@ -41,10 +41,10 @@ impl Writer {
         Self { buffer: BytesMut::new(), spliced: Vec::new(), spliced_len: 0, message, version, is_flexible }
     }
 
-    /// A writer of a whole frame, not flexible yet: leaves room for its length.
-    pub(super) fn framed(message: &'static str, version: i16) -> Self {
+    /// A writer of a whole frame, not flexible yet: leaves room for its length, and has some for so many bytes.
+    pub(super) fn framed(message: &'static str, version: i16, room: usize) -> Self {
         let mut writer = Self::new(message, version, false);
-        writer.buffer.reserve(256);
+        writer.buffer.reserve(room.max(256));
         writer.i32(0);
         writer
     }
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn large_chunks_of_records_leave_uncopied() {
         let (small, large) = (Bytes::from(vec![1; 61]), Bytes::from(vec![2; 4096]));
-        let mut to = Writer::framed("Test", 9);
+        let mut to = Writer::framed("Test", 9, 0);
         to.set_flexible(true);
         to.nullable_records("records", Some(&[small, large.clone()])).expect("short");
         to.i8(7);

@@ -9,11 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use zeroize::Zeroize;
 
-use super::super::sasl::shown;
 use super::expect_id;
-use crate::config::{SaslError, SaslSession};
-use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::wire::call::{Request, decode_response, encode_request};
+use crate::config::{SaslError, SaslSession, SaslWork};
+use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
+use crate::wire::call::{decode_response, encode_request, encode_secret_request};
 use crate::wire::frame::Frame;
 use crate::wire::messages::sasl_authenticate::SaslAuthenticateRequest;
 use crate::wire::messages::sasl_handshake::SaslHandshakeRequest;
@@ -74,8 +73,18 @@ impl Authentication {
         let handshake = versions.version_of::<SaslHandshakeRequest<'_>>().filter(|version| *version >= 1);
         let authenticate = versions.version_of::<SaslAuthenticateRequest<'_>>();
         self.versions = Versions { handshake: handshake.ok_or_else(missing)?, authenticate: authenticate.ok_or_else(missing)? };
-        let request = SaslHandshakeRequest { mechanism: &self.mechanism.clone() };
-        self.send(&request, self.versions.handshake)
+        self.correlation_id += 1;
+        let request = SaslHandshakeRequest { mechanism: &self.mechanism };
+        let frame = encode_request(&request, self.versions.handshake, self.correlation_id, &self.client_id)?;
+        Ok(AuthenticationStep::Send(frame))
+    }
+
+    /// What is to be done elsewhere before [`Authentication::handle_reply`] is told this reply, as it takes long.
+    pub(in crate::net) fn work(&mut self, frame: &Bytes) -> Option<SaslWork> {
+        let State::Talking { .. } = self.state else { return None };
+        let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate).ok()?;
+        ErrorCode::check(response.error_code).ok()?;
+        self.session.prepare(response.auth_bytes)
     }
 
     /// Reads the reply.
@@ -93,7 +102,9 @@ impl Authentication {
             }
             State::Talking { .. } => {
                 let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate)?;
-                ErrorCode::check(response.error_code).map_err(|code| self.refused(code, response.error_message))?;
+                if let Err(code) = ErrorCode::check(response.error_code) {
+                    return Err(self.refused(code, response.error_message));
+                }
                 let lifetime = u64::try_from(response.session_lifetime_ms).ok().filter(|millis| *millis > 0);
                 let done = AuthenticationStep::Done(lifetime.map(Duration::from_millis));
                 Ok(self.talk(response.auth_bytes)?.unwrap_or(done))
@@ -110,14 +121,12 @@ impl Authentication {
         if *rounds > MOST_ROUNDS {
             return Err(self.refuse("the broker does not come to an end"));
         }
-        let sent = self.send(&SaslAuthenticateRequest { auth_bytes: &answer }, self.versions.authenticate);
-        answer.zeroize();
-        sent.map(Some)
-    }
-
-    fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<AuthenticationStep> {
         self.correlation_id += 1;
-        Ok(AuthenticationStep::Send(encode_request(request, version, self.correlation_id, &self.client_id)?))
+        let request = SaslAuthenticateRequest { auth_bytes: &answer };
+        let frame =
+            encode_secret_request(&request, self.versions.authenticate, self.correlation_id, &self.client_id, answer.len());
+        answer.zeroize();
+        Ok(Some(AuthenticationStep::Send(frame?)))
     }
 
     /// The broker does not have the mechanism, or no SASL at all.
@@ -125,7 +134,7 @@ impl Authentication {
         let name = &self.mechanism;
         let message = match code {
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
-                let offered: Vec<String> = offered.iter().take(16).map(|name| shown(name, 40)).collect();
+                let offered: Vec<String> = offered.iter().take(16).map(|name| shown(name).within(40).to_string()).collect();
                 let offered = offered.join(", ");
                 format!("the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those")
             }
@@ -138,9 +147,15 @@ impl Authentication {
     }
 
     /// The broker does not believe it.
-    fn refused(&self, code: ErrorCode, message: Option<&str>) -> Error {
-        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({})", shown(message, 300)));
+    fn refused(&mut self, code: ErrorCode, message: Option<&str>) -> Error {
+        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({})", shown(message)));
         let said = said.unwrap_or_default();
+        if self.session.handle_refusal() {
+            // No code: its class would say that nothing helps.
+            let message =
+                format!("the broker refused the kept credentials of {}{said}; others are got for the next", self.mechanism);
+            return Error::new(ErrorKind::Connect, message);
+        }
         let advice = self.session.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
         let message = format!("the broker refused the credentials of {}{said}{advice}", self.mechanism);
         Error::new(ErrorKind::Authentication, message).with_code(code)
@@ -181,13 +196,13 @@ mod tests {
 
     #[test]
     fn what_a_hostile_broker_says_is_shown_within_bounds_and_on_one_line() {
-        let authentication = Authentication::new("PLAIN", Box::new(Silent), "me");
+        let mut authentication = Authentication::new("PLAIN", Box::new(Silent), "me");
         let long = format!("no\n\u{1b}[2J{}", "x".repeat(100_000));
         let refused = authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some(&long)).to_string();
         let offered = authentication.not_offered(ErrorCode::UNSUPPORTED_SASL_MECHANISM, &[long.as_str(); 1000]).to_string();
         for said in [refused, offered] {
-            assert!(said.len() < 1000 && !said.contains(char::is_control), "{} bytes", said.len());
-            assert!(said.contains("no[2Jxxx"), "{said}");
+            assert!(said.len() < 2000 && !said.contains(char::is_control), "{} bytes", said.len());
+            assert!(said.contains("no\\n\\u{1b}[2Jxxx"), "{said}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod authentication;
 
 pub(super) use authentication::{Authentication, AuthenticationStep, as_error};
 
+use crate::config::SaslWork;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::wire::call::{Request, decode_response, encode_request};
 use crate::wire::frame::Frame;
@@ -65,6 +66,12 @@ impl Handshake {
             ..ApiVersionsRequest::default()
         };
         Ok(Step::Send(encode_request(&request, self.version, self.correlation_id, &self.client_id)?))
+    }
+
+    /// What is to be done elsewhere before [`Handshake::handle_reply`] is told this reply, as it takes long.
+    pub(super) fn work(&mut self, frame: &Bytes) -> Option<SaslWork> {
+        self.versions.as_ref()?;
+        self.authentication.as_mut()?.work(frame)
     }
 
     /// Reads the reply.

@@ -8,27 +8,29 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tracing::debug;
+use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
 use self::assertion::assertion;
 use super::connector::{Connector, Io, TcpConnector};
-use super::sasl::shown;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::ids::Timestamp;
 use crate::runtime;
 
 /// An answer with a token is far shorter.
 const LONGEST_ANSWER: usize = 256 * 1024;
+
+/// So are its headers (hyper's least is 8 KiB).
+const LONGEST_HEADERS: usize = 64 * 1024;
 
 /// An endpoint as one client asks it.
 pub(super) struct Oidc {
@@ -57,15 +59,25 @@ impl Oidc {
     pub(super) fn new(config: OidcConfig) -> Result<Self> {
         let url = "sasl.oauthbearer.token.endpoint.url";
         let refuse = || Error::config(format!("{url} is no URL: https://host/path or http://host/path is allowed"));
-        let uri: Uri = config.token_endpoint_url.parse().map_err(|_| refuse())?;
+        let uri: Uri = config.token_endpoint_url.0.expose().parse().map_err(|_| refuse())?;
         let is_https = uri.scheme_str() == Some("https");
         let authority = uri.authority().ok_or_else(refuse)?;
-        if authority.as_str().contains('@') {
-            return Err(Error::config(format!("{url} has a user in it: client id and secret have properties of their own")));
+        // A password with a slash in it ends what a parser takes for the authority.
+        if config.token_endpoint_url.0.expose().contains('@') {
+            return Err(Error::config(format!(
+                "{url} has a user in it: client id and secret have properties of their own; a @ in the path or the query is written %40"
+            )));
         }
         if let Grant::ClientAssertion { assertion: origin, .. } | Grant::JwtBearer(origin) = &config.grant {
             // Said now, and not at the first token.
             assertion(origin, &config.tls, Timestamp(0))?;
+        }
+        if !is_https {
+            warn!(
+                endpoint = %shown(authority.as_str()),
+                "credentials and tokens go out in clear, and everybody on the way can read them: give \
+                 sasl.oauthbearer.token.endpoint.url as https"
+            );
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let address = BrokerAddress::new(host, authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }));
@@ -113,7 +125,6 @@ impl Oidc {
         let limit = self.config.read_timeout;
         let answer = tokio::time::timeout(limit, self.exchange(io, now)).await;
         let (status, body) = answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
-        let body = Zeroizing::new(body);
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if status != StatusCode::OK {
             return Err(self.refusal(status, &body));
@@ -141,19 +152,19 @@ impl Oidc {
         Ok(io)
     }
 
-    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Vec<u8>), Failure> {
+    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
         let lost = |error: &dyn fmt::Display| {
             let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
             Failure::Passing(Error::new(ErrorKind::Connect, message))
         };
+        let mut http = hyper::client::conn::http1::Builder::new();
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(|error| lost(&error))?;
+            http.max_buf_size(LONGEST_HEADERS).handshake(TokioIo::new(io)).await.map_err(|error| lost(&error))?;
         let request = self.request(now)?;
         let answered = async {
             let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| lost(&error))?;
-            Ok((status, body.to_bytes().to_vec()))
+            Ok((status, read(answer.into_body()).await.map_err(|error| lost(&error))?))
         };
         // The connection moves the bytes; when it ends first, the sender says why.
         tokio::pin!(answered, connection);
@@ -255,7 +266,7 @@ impl Oidc {
     /// The endpoint's own words (RFC 6749, section 5.2), as far as they can be shown.
     fn said(&self, body: &Value) -> String {
         let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("");
-        let (error, description) = (shown(word("error"), 80), word("error_description"));
+        let (error, description) = (shown(word("error")).within(80).to_string(), word("error_description"));
         let is_secret = match &self.config.grant {
             Grant::ClientSecret { secret, .. } => description.contains(secret.expose()),
             // An endpoint that repeats the assertion repeats what it begins with: an object of JSON.
@@ -263,7 +274,7 @@ impl Oidc {
         };
         match description.is_empty() || is_secret {
             true => error,
-            false => format!("{error} ({})", shown(description, 200)),
+            false => format!("{error} ({})", shown(description)),
         }
     }
 
@@ -284,6 +295,20 @@ impl From<Failure> for SaslError {
         let (Failure::Passing(error) | Failure::Lasting(error)) = failure;
         Box::new(error)
     }
+}
+
+/// A whole body. Each piece is copied: it holds on to a buffer, which may be thousands of times as large.
+async fn read(mut body: Incoming) -> Result<Zeroizing<Vec<u8>>, SaslError> {
+    // As long as it can become, so that no copy of a token is left behind by growing.
+    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        if whole.len() + piece.len() > LONGEST_ANSWER {
+            return Err(format!("its answer has more than {LONGEST_ANSWER} bytes").into());
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole)
 }
 
 /// When a JWT expires, in milliseconds; `None` if it is none or does not say.

@@ -45,6 +45,38 @@ async fn a_token_is_asked_for_again_while_the_endpoint_is_out_of_order() {
     assert!(request.ends_with("\r\n\r\ngrant_type=client_credentials&scope=a+b"), "{request}");
 }
 
+/// An answer in pieces of one byte, over a stream that carries few at a time.
+async fn dripped(bytes: usize) -> Result<usize, String> {
+    let (ours, mut theirs) = tokio::io::duplex(8);
+    let serving = tokio::spawn(async move {
+        let mut request = Vec::new();
+        while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
+            assert!(theirs.read_buf(&mut request).await.expect("bytes") > 0);
+        }
+        let _ = theirs.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        for _ in 0..bytes {
+            if theirs.write_all(b"1\r\nx\r\n").await.is_err() {
+                return;
+            }
+        }
+        let _ = theirs.write_all(b"0\r\n\r\n").await;
+    });
+    let answer = oidc("http://localhost/").exchange(Box::new(ours), Timestamp(0)).await;
+    serving.abort();
+    answer.map(|(_, body)| body.len()).map_err(|failure| SaslError::from(failure).to_string())
+}
+
+#[test]
+fn an_answer_that_drips_takes_no_more_memory_than_one_that_flows() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut answer = Ok(0);
+    let taken = allocation_counter::measure(|| answer = runtime.block_on(dripped(20_000)));
+    assert_eq!(answer, Ok(20_000));
+    assert!(taken.bytes_max < 2 * 1024 * 1024, "{taken:?}");
+    let error = runtime.block_on(dripped(LONGEST_ANSWER + 1)).expect_err("too long");
+    assert!(error.contains("262144 bytes"), "{error}");
+}
+
 #[tokio::test]
 async fn a_refusal_is_not_tried_again_and_says_what_to_change() {
     let (url, _served) = endpoint(&["HTTP/1.1 401 No\r\ncontent-length: 26\r\n\r\n{\"error\":\"invalid_client\"}"]).await;

@@ -23,12 +23,14 @@ impl SaslMechanism for AwsMskIam {
 
     fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
         Box::pin(async move {
+            // As Java's URI and the signature's host have it; a name means the same in either case.
+            let host = context.host.to_ascii_lowercase();
             let named = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok());
-            let region = self.region.clone().or_else(|| region_of(context.host).map(str::to_owned)).or_else(named);
+            let region = self.region.clone().or_else(|| region_of(&host).map(str::to_owned)).or_else(named);
             let region = region
                 .ok_or_else(|| wrong(format!("{} names no region of AWS: set AwsMskIam::region, or AWS_REGION", context.host)))?;
             let credentials = self.provider.credentials().await?;
-            let message = payload(context.host, &region, &credentials, context.now);
+            let message = payload(&host, &region, &credentials, context.now);
             Ok(Box::new(Session { message: Some(Zeroizing::new(message.into_bytes())) }) as Box<dyn SaslSession>)
         })
     }
@@ -170,7 +172,8 @@ mod tests {
                 Box::pin(std::future::ready(Ok(credentials)))
             }
         }
-        let context = SaslContext { host: HOST, port: 9098, now: Timestamp(1_615_811_696_789), nonce: [0; 24] };
+        let upper = HOST.replace("demo", "Demo").replace("eu-west-1", "EU-West-1");
+        let context = SaslContext { host: &upper, port: 9098, now: Timestamp(1_615_811_696_789), nonce: [0; 24] };
         let mechanism = AwsMskIam::new(Fixed);
         let mut session = mechanism.start(context).await.expect("credentials");
         let said = session.respond(b"").expect("first").expect("a payload");

@@ -28,11 +28,6 @@ pub(super) fn mechanism(sasl: &Sasl) -> Option<Arc<dyn SaslMechanism>> {
     }
 }
 
-/// Words of a peer as they may be shown: without what moves a cursor or begins a line, and not more than so many characters.
-pub(super) fn shown(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(most).collect()
-}
-
 /// A word of the broker that is not right.
 fn wrong(what: impl Into<String>) -> SaslError {
     SaslError::from(what.into())

@@ -5,26 +5,28 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{shown, wrong};
-use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Token, TokenSource};
+use super::super::tokens::{Handed, Kept};
+use super::wrong;
+use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Secret};
+use crate::error::shown;
 use crate::ids::Timestamp;
 
 /// The separator of the message's parts.
 const SEPARATOR: char = '\u{1}';
 
 pub(in crate::net) struct OAuthBearer {
-    source: Arc<dyn TokenSource>,
+    tokens: Arc<Kept>,
 }
 
 impl fmt::Debug for OAuthBearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OAuthBearer").field(&self.source).finish()
+        f.debug_tuple("OAuthBearer").field(&self.tokens).finish()
     }
 }
 
 impl OAuthBearer {
-    pub(in crate::net) fn new(source: Arc<dyn TokenSource>) -> Self {
-        Self { source }
+    pub(in crate::net) fn new(tokens: Kept) -> Self {
+        Self { tokens: Arc::new(tokens) }
     }
 }
 
@@ -35,14 +37,17 @@ impl SaslMechanism for OAuthBearer {
 
     fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
         Box::pin(async move {
-            let token = self.source.token(context.now).await?;
-            Ok(Box::new(Session::new(&token, context.now)?) as Box<dyn SaslSession>)
+            let handed = self.tokens.token(context.now).await?;
+            Ok(Box::new(Session::new(Arc::clone(&self.tokens), handed, context.now)?) as Box<dyn SaslSession>)
         })
     }
 }
 
 struct Session {
     state: State,
+    tokens: Arc<Kept>,
+    token: Secret,
+    is_kept: bool,
     expires_at: Option<Timestamp>,
     started: Timestamp,
 }
@@ -58,12 +63,18 @@ enum State {
 impl Session {
     /// # Errors
     /// The token or an extension has characters that would end it early.
-    fn new(token: &Token, now: Timestamp) -> Result<Self, SaslError> {
+    fn new(tokens: Arc<Kept>, Handed { token, is_kept }: Handed, now: Timestamp) -> Result<Self, SaslError> {
         let value = token.value.expose();
         if value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic()) {
             return Err(wrong("the token is empty or has characters that none may have"));
         }
-        let mut message = Zeroizing::new(format!("n,,{SEPARATOR}auth=Bearer {value}{SEPARATOR}"));
+        let extensions: usize = token.extensions.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        // Room for all of it, so that no copy is left behind by growing.
+        let mut message = Zeroizing::new(String::with_capacity(value.len() + extensions + 24));
+        for part in ["n,,\u{1}auth=Bearer ", value] {
+            message.push_str(part);
+        }
+        message.push(SEPARATOR);
         for (name, value) in &token.extensions {
             let is_name = !name.is_empty() && name != "auth" && name.chars().all(|c| c.is_ascii_alphabetic());
             let is_value = value.chars().all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\t' | '\r' | '\n'));
@@ -76,23 +87,29 @@ impl Session {
             message.push(SEPARATOR);
         }
         message.push(SEPARATOR);
-        Ok(Self { state: State::First(message), expires_at: token.expires_at, started: now })
+        let (token, expires_at) = (token.value, token.expires_at);
+        Ok(Self { state: State::First(message), tokens, token, is_kept, expires_at, started: now })
     }
 }
 
 impl SaslSession for Session {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         match std::mem::replace(&mut self.state, State::Waiting) {
-            State::First(message) => Ok(Some(message.as_bytes().to_vec())),
+            State::First(mut message) => Ok(Some(std::mem::take(&mut *message).into_bytes())),
             State::Waiting if challenge.is_empty() => Ok(None),
             State::Waiting => {
                 // A JSON object with a status; shown as it is, within bounds.
-                let why = shown(&String::from_utf8_lossy(challenge), 200);
+                let why = shown(&String::from_utf8_lossy(challenge)).to_string();
                 self.state = State::Refused(why);
                 Ok(Some(vec![1]))
             }
             State::Refused(why) => Err(wrong(format!("the broker refused the token: {why}"))),
         }
+    }
+
+    fn handle_refusal(&mut self) -> bool {
+        self.tokens.forget(&self.token);
+        self.is_kept
     }
 
     fn advice(&self) -> Option<String> {
@@ -116,15 +133,27 @@ impl SaslSession for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Token, TokenFuture, TokenSource};
 
     fn token(value: &str) -> Token {
         Token::new(value)
     }
 
+    fn session(token: &Token, now: Timestamp) -> Result<Session, SaslError> {
+        #[derive(Debug)]
+        struct None;
+        impl TokenSource for None {
+            fn token(&self, _: Timestamp) -> TokenFuture<'_> {
+                Box::pin(std::future::ready(Err("none".into())))
+            }
+        }
+        Session::new(Arc::new(Kept::new(Arc::new(None))), Handed { token: token.clone(), is_kept: false }, now)
+    }
+
     #[test]
     fn the_message_is_that_of_rfc_7628_with_kafka_s_extensions() {
         let token = token("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==").extension("logicalCluster", "lkc 1");
-        let mut session = Session::new(&token, Timestamp(0)).expect("right");
+        let mut session = session(&token, Timestamp(0)).expect("right");
         let expected = &b"n,,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01logicalCluster=lkc 1\x01\x01"[..];
         assert_eq!(session.respond(b"").expect("first").as_deref(), Some(expected));
         assert_eq!(session.respond(b"").expect("taken"), None);
@@ -132,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_acknowledged_and_the_advice_tells_of_clocks() {
-        let mut session = Session::new(&token("t").expires_at(Timestamp(5_000)), Timestamp(9_000)).expect("right");
+        let mut session = session(&token("t").expires_at(Timestamp(5_000)), Timestamp(9_000)).expect("right");
         session.respond(b"").expect("first");
         assert_eq!(session.respond(b"{\"status\":\"invalid_token\"}").expect("why").as_deref(), Some(&b"\x01"[..]));
         let advice = session.advice().expect("advice");
@@ -145,7 +174,7 @@ mod tests {
         for bad in
             [token(""), token("a b"), token("a\u{1}"), token("a").extension("auth", "x"), token("a").extension("b", "\u{1}")]
         {
-            assert!(Session::new(&bad, Timestamp(0)).is_err());
+            assert!(session(&bad, Timestamp(0)).is_err());
         }
     }
 }

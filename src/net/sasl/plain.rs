@@ -22,8 +22,8 @@ impl SaslMechanism for Plain {
     }
 
     fn start<'a>(&'a self, _: SaslContext<'a>) -> SaslStarting<'a> {
-        let message = format!("\0{}\0{}", self.credentials.username, self.credentials.password.expose());
-        let session = Session { message: Some(Zeroizing::new(message.into_bytes())) };
+        let (username, password) = (self.credentials.username.as_bytes(), self.credentials.password.expose().as_bytes());
+        let session = Session { message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())) };
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
 }

@@ -20,8 +20,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{shown, wrong};
-use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, ScramHash};
+use super::wrong;
+use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork, ScramHash};
+use crate::error::shown;
 
 /// Fewer are too easy to try out (RFC 7677 and Kafka's own least).
 const LEAST_ITERATIONS: u32 = 4096;
@@ -87,8 +88,11 @@ struct Session {
 enum State {
     First,
     Salt,
-    /// Which signature proves that the broker knows the password too.
-    Signature(Vec<u8>),
+    /// What the broker signs to prove that it knows the password too, and by which key.
+    Signature {
+        messages: String,
+        key: Zeroizing<Vec<u8>>,
+    },
     Done,
 }
 
@@ -102,12 +106,12 @@ impl Session {
         Self { hash, password, nonce, first_bare, last: Arc::default(), state: State::First }
     }
 
-    /// Answers the broker's first message by the proof.
-    fn prove(&self, server_first: &str) -> Result<(Vec<u8>, Vec<u8>), SaslError> {
-        if let Some(error) = attribute(server_first, "e") {
-            return Err(wrong(format!("the broker says {}", shown(error, 200))));
+    /// Reads the broker's first message.
+    fn first_of_server<'m>(&self, message: &'m str) -> Result<ServerFirst<'m>, SaslError> {
+        if let Some(error) = attribute(message, "e") {
+            return Err(wrong(format!("the broker says {}", shown(error))));
         }
-        let mut parts = server_first.split(',');
+        let mut parts = message.split(',');
         let mut part = |name: &str| {
             let part = parts.next().and_then(|part| part.strip_prefix(name)?.strip_prefix('='));
             part.ok_or_else(|| wrong(format!("the broker's first message has no {name}= in its place")))
@@ -121,28 +125,35 @@ impl Session {
         let iterations = iterations.ok_or_else(|| {
             wrong(format!("the broker wants an iteration count outside {LEAST_ITERATIONS} to {MOST_ITERATIONS}"))
         })?;
+        Ok(ServerFirst { nonce, salt, iterations })
+    }
+
+    /// Answers the broker's first message by the proof.
+    fn prove(&mut self, message: &str) -> Result<Vec<u8>, SaslError> {
+        let ServerFirst { nonce, salt, iterations } = self.first_of_server(message)?;
         let without_proof = format!("c=biws,r={nonce}");
-        let messages = format!("{},{server_first},{without_proof}", self.first_bare);
-        let keys = self.keys(salt, iterations);
+        let messages = format!("{},{message},{without_proof}", self.first_bare);
+        // Prepared, unless connections to brokers with other salts came between.
+        let keys = self.known_keys(&salt, iterations).unwrap_or_else(|| slow_keys(self.hash, &self.password, salt, iterations));
         let proof = match self.hash {
             ScramHash::Sha256 => proof::<Sha256>(&keys, &messages),
             ScramHash::Sha512 => proof::<Sha512>(&keys, &messages),
         };
-        Ok((format!("{without_proof},p={}", BASE64.encode(proof.client)).into_bytes(), proof.server))
+        self.state = State::Signature { messages, key: keys.server };
+        Ok(format!("{without_proof},p={}", BASE64.encode(proof)).into_bytes())
     }
 
-    fn keys(&self, salt: Vec<u8>, iterations: u32) -> Keys {
-        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last().as_ref().filter(|keys| keys.salt == salt && keys.iterations == iterations).cloned();
-        known.unwrap_or_else(|| {
-            let keys = match self.hash {
-                ScramHash::Sha256 => slow_keys::<Sha256, 32>(&self.password, salt, iterations),
-                ScramHash::Sha512 => slow_keys::<Sha512, 64>(&self.password, salt, iterations),
-            };
-            *last() = Some(keys.clone());
-            keys
-        })
+    fn known_keys(&self, salt: &[u8], iterations: u32) -> Option<Keys> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|keys| keys.salt == salt && keys.iterations == iterations).cloned()
     }
+}
+
+/// What the broker's first message says.
+struct ServerFirst<'m> {
+    nonce: &'m str,
+    salt: Vec<u8>,
+    iterations: u32,
 }
 
 impl SaslSession for Session {
@@ -153,23 +164,37 @@ impl SaslSession for Session {
                 self.state = State::Salt;
                 Ok(Some(format!("n,,{}", self.first_bare).into_bytes()))
             }
-            State::Salt => {
-                let (answer, signature) = self.prove(text)?;
-                self.state = State::Signature(signature);
-                Ok(Some(answer))
-            }
-            State::Signature(expected) => {
+            State::Salt => self.prove(text).map(Some),
+            State::Signature { messages, key } => {
                 if let Some(error) = attribute(text, "e") {
-                    return Err(wrong(format!("the broker says {}", shown(error, 200))));
+                    return Err(wrong(format!("the broker says {}", shown(error))));
                 }
                 let signature = attribute(text, "v").and_then(|signature| BASE64.decode(signature).ok());
-                if signature.as_deref() != Some(&*expected) {
+                let is_right = signature.is_some_and(|signature| match self.hash {
+                    ScramHash::Sha256 => is_mac::<Sha256>(&key, &messages, &signature),
+                    ScramHash::Sha512 => is_mac::<Sha512>(&key, &messages, &signature),
+                });
+                if !is_right {
                     return Err(wrong("the broker does not know the password either: it is not the one that it says it is"));
                 }
                 Ok(None)
             }
             State::Done => Err(wrong("the broker goes on after the end")),
         }
+    }
+
+    /// The slow hash, unless its result is known.
+    fn prepare(&mut self, challenge: &[u8]) -> Option<SaslWork> {
+        let State::Salt = self.state else { return None };
+        let ServerFirst { salt, iterations, .. } = self.first_of_server(std::str::from_utf8(challenge).ok()?).ok()?;
+        if self.known_keys(&salt, iterations).is_some() {
+            return None;
+        }
+        let (hash, password, last) = (self.hash, self.password.clone(), Arc::clone(&self.last));
+        Some(Box::new(move || {
+            let keys = slow_keys(hash, &password, salt, iterations);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        }))
     }
 
     fn advice(&self) -> Option<String> {
@@ -186,13 +211,16 @@ fn attribute<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.split(',').next()?.strip_prefix(name)?.strip_prefix('=')
 }
 
-struct Proof {
-    client: Vec<u8>,
-    server: Vec<u8>,
+/// Section 3 of RFC 5802, as far as it depends on the password alone: takes tens of milliseconds.
+fn slow_keys(hash: ScramHash, password: &str, salt: Vec<u8>, iterations: u32) -> Keys {
+    match hash {
+        ScramHash::Sha256 => keys::<Sha256, 32>(password, salt, iterations),
+        ScramHash::Sha512 => keys::<Sha512, 64>(password, salt, iterations),
+    }
 }
 
-/// Section 3 of RFC 5802, as far as it depends on the password alone, which is taken as it is: Kafka does not apply SASLprep either.
-fn slow_keys<H, const LENGTH: usize>(password: &str, salt: Vec<u8>, iterations: u32) -> Keys
+/// The password is taken as it is: Kafka does not apply SASLprep either.
+fn keys<H, const LENGTH: usize>(password: &str, salt: Vec<u8>, iterations: u32) -> Keys
 where
     H: Digest + EagerHash + BlockSizeUser + CoreProxy,
     Hmac<H>: Mac + KeyInit + Clone,
@@ -203,16 +231,26 @@ where
     Keys { salt, iterations, client, server }
 }
 
-/// The rest of it.
-fn proof<H>(keys: &Keys, messages: &str) -> Proof
+/// The rest of it: the client's proof.
+fn proof<H>(keys: &Keys, messages: &str) -> Vec<u8>
 where
     H: Digest + EagerHash + BlockSizeUser + CoreProxy,
     Hmac<H>: Mac + KeyInit + Clone,
 {
     let stored_key = H::digest(&*keys.client);
     let signature = mac::<H>(&stored_key, messages.as_bytes());
-    let client = keys.client.iter().zip(signature.iter()).map(|(key, signature)| key ^ signature).collect();
-    Proof { client, server: mac::<H>(&keys.server, messages.as_bytes()).to_vec() }
+    keys.client.iter().zip(signature.iter()).map(|(key, signature)| key ^ signature).collect()
+}
+
+/// Whether a code is that of a text, in a time that does not tell how much of it is.
+fn is_mac<H>(key: &[u8], text: &str, code: &[u8]) -> bool
+where
+    H: EagerHash + BlockSizeUser + CoreProxy,
+    Hmac<H>: Mac + KeyInit,
+{
+    let mut mac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    mac.update(text.as_bytes());
+    mac.verify_slice(code).is_ok()
 }
 
 fn mac<H>(key: &[u8], text: &[u8]) -> Zeroizing<Vec<u8>>
@@ -235,6 +273,9 @@ mod tests {
     }
 
     fn say(session: &mut Session, challenge: &str) -> String {
+        if let Some(work) = session.prepare(challenge.as_bytes()) {
+            work();
+        }
         let answer = session.respond(challenge.as_bytes()).expect("right").expect("more to say");
         String::from_utf8(answer).expect("text")
     }
@@ -276,6 +317,18 @@ mod tests {
         assert_ne!(proof(SERVER_FIRST), right);
         proof(&SERVER_FIRST.replace("4096", "4097"));
         assert_eq!(proof(SERVER_FIRST), right, "the count told them apart");
+    }
+
+    #[test]
+    fn the_slow_hash_is_left_to_another_thread_and_done_once() {
+        let mut first = session(ScramHash::Sha256, NONCE, false);
+        assert!(first.prepare(b"").is_none(), "nothing is known of a salt");
+        say(&mut first, "");
+        assert!(first.prepare(b"r=other").is_none(), "respond says what is wrong");
+        let work = first.prepare(SERVER_FIRST.as_bytes()).expect("a hash");
+        assert!(first.last.lock().expect("sound").is_none(), "not here");
+        work();
+        assert!(first.prepare(SERVER_FIRST.as_bytes()).is_none(), "it is known");
     }
 
     #[test]

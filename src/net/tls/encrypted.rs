@@ -1,74 +1,59 @@
 //! Private keys that a password encrypts.
 
-use rustls::pki_types::PrivateKeyDer;
+use zeroize::Zeroizing;
 
+use super::pem::Section;
 use crate::config::Secret;
 use crate::error::{Error, Result};
 
-const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+pub(super) const LABEL: &str = "ENCRYPTED PRIVATE KEY";
 
 /// What turns a key of any encryption into one without.
 const DECRYPT: &str = "openssl pkey -in key.pem -out plain.pem decrypts it";
 
-/// The key in a PEM text if it is encrypted; `None` if no key there is.
+/// A key that is encrypted as OpenSSL once did it.
+pub(super) fn refused(property: &str) -> Error {
+    let converting = "openssl pkcs8 -topk8 -in key.pem -out new.pem makes one of PKCS#8";
+    Error::config(format!(
+        "{property}: the private key is encrypted as OpenSSL once did, which this library does not decrypt: {converting}"
+    ))
+}
+
+/// What a key of PKCS#8 that is encrypted says.
 ///
 /// # Errors
 /// Config if it cannot be decrypted.
 pub(super) fn decrypted(
     property: &str,
-    pem: &[u8],
+    section: &Section<'_>,
     password_property: &str,
     password: Option<&Secret>,
-) -> Option<Result<PrivateKeyDer<'static>>> {
-    let holds = |mark: &str| pem.windows(mark.len()).any(|part| part == mark.as_bytes());
-    if holds("Proc-Type: 4,ENCRYPTED") {
-        let converting = "openssl pkcs8 -topk8 -in key.pem -out new.pem makes one of PKCS#8";
-        return Some(Err(Error::config(format!(
-            "{property}: the private key is encrypted as OpenSSL once did, which this library does not decrypt: {converting}"
-        ))));
-    }
-    if !holds(BEGIN) {
-        return None;
-    }
+) -> Result<Zeroizing<Vec<u8>>> {
     let Some(password) = password else {
-        return Some(Err(Error::config(format!(
-            "{property}: the private key is encrypted: set {password_property}, or {DECRYPT}"
-        ))));
+        return Err(Error::config(format!("{property}: the private key is encrypted: set {password_property}, or {DECRYPT}")));
     };
-    Some(decrypt(property, pem, password_property, password))
+    decrypt(property, section, password_property, password)
 }
 
 #[cfg(feature = "encrypted-keys")]
-fn decrypt(property: &str, pem: &[u8], password_property: &str, password: &Secret) -> Result<PrivateKeyDer<'static>> {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+fn decrypt(property: &str, section: &Section<'_>, password_property: &str, password: &Secret) -> Result<Zeroizing<Vec<u8>>> {
     use pkcs8::EncryptedPrivateKeyInfoRef;
     use pkcs8::pkcs5::Error as Scheme;
-    use rustls::pki_types::PrivatePkcs8KeyDer;
 
-    let damaged = || Error::config(format!("{property}: the encrypted private key is damaged"));
-    // As Java, which allows any white space, and so a key on one line of a properties file.
-    let text = std::str::from_utf8(pem).map_err(|_| damaged())?;
-    let text = text
-        .split_once(BEGIN)
-        .and_then(|(_, rest)| rest.split_once("-----END ENCRYPTED PRIVATE KEY-----"))
-        .map(|(text, _)| text)
-        .ok_or_else(damaged)?;
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let bytes = STANDARD.decode(text).map_err(|_| damaged())?;
+    let der = section.der().map_err(|flaw| Error::config(format!("{property}: the encrypted private key is damaged: {flaw}")))?;
     let strange = || {
         Error::config(format!("{property}: the private key is damaged, or encrypted in a way that is not supported: {DECRYPT}"))
     };
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(&*bytes).map_err(|_| strange())?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| strange())?;
     let key = encrypted.decrypt(password.expose()).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(Scheme::NoPbes1CryptSupport | Scheme::UnsupportedAlgorithm { .. }) => strange(),
         _ => Error::config(format!("{property}: the private key cannot be decrypted: check {password_property}")),
     })?;
-    Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+    Ok(Zeroizing::new(key.as_bytes().to_vec()))
 }
 
 #[cfg(not(feature = "encrypted-keys"))]
-fn decrypt(property: &str, _: &[u8], _: &str, _: &Secret) -> Result<PrivateKeyDer<'static>> {
+fn decrypt(property: &str, _: &Section<'_>, _: &str, _: &Secret) -> Result<Zeroizing<Vec<u8>>> {
     Err(Error::config(format!(
         "{property}: the private key is encrypted, but this program was built without kavka's feature encrypted-keys: {DECRYPT}"
     )))
@@ -76,13 +61,16 @@ fn decrypt(property: &str, _: &[u8], _: &str, _: &Secret) -> Result<PrivateKeyDe
 
 #[cfg(all(test, feature = "encrypted-keys"))]
 mod tests {
+    use rustls::pki_types::PrivateKeyDer;
     use rustls::pki_types::pem::PemObject;
 
+    use super::super::material::private_key;
     use super::super::vectors;
     use super::*;
 
     fn key(pem: &str, password: Option<&str>) -> Result<PrivateKeyDer<'static>> {
-        decrypted("ssl.keystore.key", pem.as_bytes(), "ssl.key.password", password.map(Secret::from).as_ref()).expect("encrypted")
+        let password = password.map(Secret::from);
+        private_key("ssl.keystore.key", pem.as_bytes(), "ssl.key.password", password.as_ref()).map(|key| key.to_rustls())
     }
 
     #[test]
@@ -103,7 +91,7 @@ mod tests {
             (vectors::AES, Some("hunter3"), "ssl.key.password"),
             (vectors::PBES1, Some("hunter2"), "openssl pkey"),
             (&damaged, Some("hunter2"), "damaged"),
-            (BEGIN, Some("hunter2"), "damaged"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", Some("hunter2"), "section 1 does not end"),
         ] {
             let error = key(pem, password).expect_err(word).to_string();
             assert!(error.contains(word) && !error.contains("hunter"), "{error}");

@@ -26,9 +26,7 @@ pub(in crate::net) fn jwt_signature(
         AssertionAlgorithm::Es256 => (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256"),
     };
     let key = private_key(property, pem, ASSERTION_PASSPHRASE, signer.passphrase.as_ref())?;
-    let key = provider(settings)?.key_provider.load_private_key(key).map_err(|error| {
-        Error::config(format!("{property}: the private key cannot be used: {error}; {algorithm} takes {wanted}"))
-    })?;
+    let key = key.signing(property, &provider(settings)?)?;
     let signer = key.choose_scheme(&[scheme]).ok_or_else(|| {
         Error::config(format!(
             "{property}: the private key is for another algorithm: sasl.oauthbearer.assertion.algorithm is {algorithm}, which takes \

@@ -1,13 +1,18 @@
 //! Certificates and private keys out of files and texts.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use tracing::warn;
+use zeroize::Zeroizing;
 
 use super::super::files::read;
-use super::encrypted::decrypted;
+use super::encrypted::{self, decrypted};
+use super::pem::{Section, sections};
 #[cfg(feature = "pkcs12")]
 use super::pkcs12;
 use crate::config::{CONVERT, Identity, Secret, TlsConfig, Trust};
@@ -39,48 +44,101 @@ pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
                 true => trusted(name, &bytes, settings.truststore_password.as_ref())?,
                 false => certificates(name, &file.display(), &bytes)?,
             };
-            roots.add_parsable_certificates(found);
+            add(&mut roots, name, found)?;
         }
         Trust::Pem(text) => {
-            roots.add_parsable_certificates(certificates("ssl.truststore.certificates", &"the text", text.as_bytes())?);
+            let name = "ssl.truststore.certificates";
+            add(&mut roots, name, certificates(name, &"the text", text.expose().as_bytes())?)?;
         }
-    }
-    if roots.is_empty() {
-        return Err(Error::config("none of the certificates to be trusted can be read as one of an authority"));
     }
     Ok(roots)
 }
 
-pub(super) type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+/// Adds what the user trusts; says which of it cannot be used, as a bundle may hold a curious one among many.
+fn add(roots: &mut RootCertStore, property: &str, certificates: Vec<CertificateDer<'static>>) -> Result<()> {
+    let count = certificates.len();
+    let mut unusable = Vec::new();
+    for (number, certificate) in (1_usize..).zip(certificates) {
+        if roots.add(certificate).is_err() {
+            unusable.push(number.to_string());
+        }
+    }
+    match (roots.is_empty(), unusable.join(", ")) {
+        (true, _) => Err(Error::config(format!(
+            "{property}: none of the certificates to be trusted, of which there are {count}, can be read as one of an authority: they \
+             are damaged"
+        ))),
+        (false, which) => {
+            if !which.is_empty() {
+                warn!(property, %which, count, "certificates cannot be read and are not trusted: they are damaged");
+            }
+            Ok(())
+        }
+    }
+}
 
-/// The certificate to show, with its key.
+/// A chain of certificates, and the key of its first.
+pub(super) type Chain = (Vec<CertificateDer<'static>>, PrivateKey);
+
+/// A private key that is overwritten when it is dropped. What rustls makes of it is not: rustls takes keys over, and keeps them.
+pub(super) struct PrivateKey {
+    form: Form,
+    der: Zeroizing<Vec<u8>>,
+}
+
+/// The form of a key's DER.
+#[derive(Clone, Copy)]
+enum Form {
+    Pkcs1,
+    Pkcs8,
+    Sec1,
+}
+
+/// The certificate to show, and what signs for it.
 ///
 /// # Errors
-/// Config if they cannot be read.
-pub(super) fn identity(settings: &TlsConfig) -> Result<Option<Certified>> {
+/// Config if they cannot be read, or do not belong together.
+pub(super) fn identity(settings: &TlsConfig, provider: &CryptoProvider) -> Result<Option<CertifiedKey>> {
+    let Some((property, (chain, key))) = chain(settings)? else { return Ok(None) };
+    let certified = CertifiedKey::new(chain, key.signing(property, provider)?);
+    match certified.keys_match() {
+        // A key that does not tell which certificate is its own may be the right one.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(Some(certified)),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(Error::config(format!(
+            "{property}: the private key is not that of the certificate: the client's own certificate comes first, then those of the \
+             authorities between"
+        ))),
+        Err(_) => Err(Error::config(format!("{property}: the first certificate of the chain is damaged"))),
+    }
+}
+
+/// The chain to show, with its key, and the property that says the key.
+fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
     let password = settings.key_password.as_ref();
-    let certified = match &settings.identity {
+    let chain = match &settings.identity {
         Identity::None => return Ok(None),
         Identity::File(file) => {
             let name = "ssl.keystore.location";
             let bytes = read(name, file)?;
-            match is_store(&bytes) {
+            let chain = match is_store(&bytes) {
                 true => in_store(name, &bytes, settings.keystore_password.as_ref())?,
                 false => (certificates(name, &file.display(), &bytes)?, private_key(name, &bytes, KEY_PASSWORD, password)?),
-            }
+            };
+            (name, chain)
         }
         Identity::Files { chain, key } => {
             let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
             let pem = read(key_name, key)?;
             let chain = certificates(chain_name, &chain.display(), &read(chain_name, chain)?)?;
-            (chain, private_key(key_name, &pem, KEY_PASSWORD, password)?)
+            (key_name, (chain, private_key(key_name, &pem, KEY_PASSWORD, password)?))
         }
         Identity::Pem { chain, key } => {
-            let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.as_bytes())?;
-            (chain, private_key("ssl.keystore.key", key.expose().as_bytes(), KEY_PASSWORD, password)?)
+            let name = "ssl.keystore.key";
+            let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.expose().as_bytes())?;
+            (name, (chain, private_key(name, key.expose().as_bytes(), KEY_PASSWORD, password)?))
         }
     };
-    Ok(Some(certified))
+    Ok(Some(chain))
 }
 
 /// Whether a file is DER, whose first byte says a sequence, and so a store of PKCS#12; a JKS file begins with FEEDFEED.
@@ -92,7 +150,7 @@ fn is_store(bytes: &[u8]) -> bool {
 use pkcs12::{identity as in_store, trusted};
 
 #[cfg(not(feature = "pkcs12"))]
-fn in_store(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Certified> {
+fn in_store(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Chain> {
     Err(no_stores(property))
 }
 
@@ -108,30 +166,72 @@ fn no_stores(property: &str) -> Error {
     ))
 }
 
+/// The certificates in a text, which may hold other things besides.
 fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}"))),
-        Err(error) => Err(Error::config(format!("{property}: {place} is no PEM: {error}"))),
+    let flawed = |flaw| Error::config(format!("{property}: {place} is no good PEM: {flaw}"));
+    let found = sections(pem).map_err(flawed)?;
+    let found = found.iter().filter(|section| matches!(section.label, "CERTIFICATE" | "X509 CERTIFICATE"));
+    let found: Vec<_> =
+        found.map(|section| Ok(CertificateDer::from(section.der()?.to_vec()))).collect::<Result<_, _>>().map_err(flawed)?;
+    match found.is_empty() {
+        true => Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}"))),
+        false => Ok(found),
     }
 }
 
 const KEY_PASSWORD: &str = "ssl.key.password";
 
 /// A private key as PKCS#8, PKCS#1 or SEC1, with the property that says its password.
-pub(super) fn private_key(
-    property: &str,
-    pem: &[u8],
-    password_property: &str,
-    password: Option<&Secret>,
-) -> Result<PrivateKeyDer<'static>> {
-    if let Some(key) = decrypted(property, pem, password_property, password) {
-        return key;
+///
+/// # Errors
+/// Config, which quotes nothing of the text.
+pub(super) fn private_key(property: &str, pem: &[u8], password_property: &str, password: Option<&Secret>) -> Result<PrivateKey> {
+    let damaged = |flaw| Error::config(format!("{property}: the private key is damaged: {flaw} of the PEM"));
+    let found = sections(pem).map_err(damaged)?;
+    let is_key = |section: &&Section<'_>| section.label.ends_with("PRIVATE KEY");
+    let Some(section) = found.iter().find(is_key) else { return Err(no_key(property)) };
+    let form = match section.label {
+        encrypted::LABEL => return Ok(PrivateKey::pkcs8(decrypted(property, section, password_property, password)?)),
+        _ if section.has_headers() => return Err(encrypted::refused(property)),
+        "PRIVATE KEY" => Form::Pkcs8,
+        "RSA PRIVATE KEY" => Form::Pkcs1,
+        "EC PRIVATE KEY" => Form::Sec1,
+        _ => return Err(no_key(property)),
+    };
+    Ok(PrivateKey { form, der: section.der().map_err(damaged)? })
+}
+
+fn no_key(property: &str) -> Error {
+    Error::config(format!("{property}: there is no private key in PEM, be it PKCS#8, PKCS#1 or SEC1; {CONVERT}"))
+}
+
+impl PrivateKey {
+    pub(super) fn pkcs8(der: Zeroizing<Vec<u8>>) -> Self {
+        Self { form: Form::Pkcs8, der }
     }
-    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        Error::config(format!("{property}: there is no private key in PEM, be it PKCS#8, PKCS#1 or SEC1; {CONVERT}"))
-    })
+
+    /// What signs with it.
+    ///
+    /// # Errors
+    /// Config if the cryptography does not know such a key; its own words are not shown, as it has seen the key.
+    pub(super) fn signing(&self, property: &str, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>> {
+        provider.key_provider.load_private_key(self.to_rustls()).map_err(|_| {
+            Error::config(format!(
+                "{property}: the private key cannot be used: it is damaged, or of another kind than RSA, Ed25519 and the curves P-256 \
+                 and P-384, which the cryptography that is built in knows"
+            ))
+        })
+    }
+
+    /// A copy, as rustls takes it over.
+    pub(super) fn to_rustls(&self) -> PrivateKeyDer<'static> {
+        let der = self.der.to_vec();
+        match self.form {
+            Form::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
+            Form::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
+            Form::Sec1 => PrivateSec1KeyDer::from(der).into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +239,7 @@ mod tests {
     use super::*;
 
     fn refusal(settings: &TlsConfig) -> String {
-        identity(settings).expect_err("not usable").to_string()
+        chain(settings).map(drop).expect_err("not usable").to_string()
     }
 
     #[test]

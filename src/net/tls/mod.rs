@@ -5,11 +5,12 @@ mod explain;
 #[cfg(feature = "oidc")]
 mod jwt;
 mod material;
+mod pem;
 #[cfg(feature = "pkcs12")]
 mod pkcs12;
 #[cfg(all(test, any(feature = "encrypted-keys", feature = "pkcs12")))]
 #[allow(dead_code, reason = "each of the features wants its own")]
-mod vectors;
+pub(super) mod vectors;
 
 use std::fmt;
 use std::io;
@@ -21,6 +22,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
@@ -154,18 +156,17 @@ fn client_config(settings: &TlsConfig) -> Result<rustls::ClientConfig> {
         .build()
         .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?;
     let versions = versions(&settings.enabled_protocols);
+    let identity = identity(settings, &provider)?;
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(impossible)?;
     let builder = if settings.any_server_name {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServerName(verifier)))
     } else {
         builder.with_webpki_verifier(verifier)
     };
-    match identity(settings)? {
-        None => Ok(builder.with_no_client_auth()),
-        Some((chain, key)) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| Error::config(format!("the client's certificate and private key cannot be used together: {error}"))),
-    }
+    Ok(match identity {
+        None => builder.with_no_client_auth(),
+        Some(certified) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))),
+    })
 }
 
 /// The user's cryptography, else the process's, else graviola.

@@ -2,10 +2,11 @@
 
 use p12_keystore::error::Error as StoreError;
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
-use super::material::Certified;
-use crate::config::Secret;
+use super::material::{Chain, PrivateKey};
+use crate::config::{CONVERT, Secret};
 use crate::error::{Error, Result};
 
 /// The certificates that a trust store vouches for: as in Java, those that were imported as trusted.
@@ -23,7 +24,7 @@ pub(super) fn trusted(property: &str, store: &[u8], password: Option<&Secret>) -
 }
 
 /// The one key of a key store, with its chain.
-pub(super) fn identity(property: &str, store: &[u8], password: Option<&Secret>) -> Result<Certified> {
+pub(super) fn identity(property: &str, store: &[u8], password: Option<&Secret>) -> Result<Chain> {
     let store = KeyStore::from_pkcs12(store, password.map_or("", Secret::expose), Pkcs12ImportPolicy::Strict);
     let store = store.map_err(|error| unreadable(property, "ssl.keystore.password", &error))?;
     let mut chains = store.entries().filter_map(|(_, entry)| match entry {
@@ -34,7 +35,7 @@ pub(super) fn identity(property: &str, store: &[u8], password: Option<&Secret>) 
         |found: &str| Err(Error::config(format!("{property}: the store holds {found} with a certificate: one is allowed")));
     match (chains.next(), chains.next()) {
         (Some(chain), None) => {
-            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec()));
+            let key = PrivateKey::pkcs8(Zeroizing::new(chain.key().as_der().to_vec()));
             Ok((chain.certs().iter().map(der).collect(), key))
         }
         (None, _) => refuse("no private key"),
@@ -47,15 +48,20 @@ fn der(certificate: &Certificate) -> CertificateDer<'static> {
 }
 
 fn unreadable(property: &str, password: &str, error: &StoreError) -> Error {
+    // In words of our own: those of a reader that has seen the key might quote it.
     let why = match error {
         StoreError::MacError(_) | StoreError::UnpadError | StoreError::Pkcs5Error(_) => format!("check {password}"),
-        other => format!("{other}"),
+        StoreError::UnsupportedMacAlgorithm | StoreError::UnsupportedEncryptionScheme | StoreError::InvalidParameters => {
+            format!("it is protected in a way that is not supported; {CONVERT}")
+        }
+        _ => format!("it is damaged, or no store of PKCS#12; {CONVERT}"),
     };
     Error::config(format!("{property}: the store of PKCS#12 cannot be read: {why}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::PrivateKeyDer;
     use rustls::pki_types::pem::PemObject;
 
     use super::super::vectors;
@@ -76,7 +82,7 @@ mod tests {
         let key = PrivateKeyDer::from_pem_slice(vectors::KEY.as_bytes()).expect("a key");
         for store in [vectors::KEY_STORE, vectors::OLD_KEY_STORE] {
             let (chain, found) = identity("ssl.keystore.location", &bytes(store), hunter2().as_ref()).expect("a key store");
-            assert_eq!((chain, found.secret_der()), (vec![certificate.clone()], key.secret_der()));
+            assert_eq!((chain, found.to_rustls().secret_der()), (vec![certificate.clone()], key.secret_der()));
         }
     }
 

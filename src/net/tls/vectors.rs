@@ -2,7 +2,7 @@
 //! certificate for `alice`, with the password `hunter2`.
 
 /// `openssl pkcs8 -topk8 -nocrypt`
-pub(super) const KEY: &str = r"-----BEGIN PRIVATE KEY-----
+pub(in crate::net) const KEY: &str = r"-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgauGE7EBgQFBNqglu
 g74j8+WexBrsn6+2IFBNuCFa08yhRANCAARMYrhkHPQ9kUddL/PkOFPuDp70TaQQ
 wJn8r+7vy9db9IHGiE5onZp6GvjHCkDoZMOkXZp3C+HRWPoBg+mMl/5Z
@@ -10,7 +10,7 @@ wJn8r+7vy9db9IHGiE5onZp6GvjHCkDoZMOkXZp3C+HRWPoBg+mMl/5Z
 ";
 
 /// `openssl req -x509 -subj /CN=alice`
-pub(super) const CERTIFICATE: &str = r"-----BEGIN CERTIFICATE-----
+pub(in crate::net) const CERTIFICATE: &str = r"-----BEGIN CERTIFICATE-----
 MIIBdjCCAR2gAwIBAgIUEJOEBmV621rRTbcpaqFhJay6ZZ4wCgYIKoZIzj0EAwIw
 EDEOMAwGA1UEAwwFYWxpY2UwIBcNMjYxMTI3MTU1MjU2WhgPMjEwOTAxMTYxNTUy
 NTZaMBAxDjAMBgNVBAMMBWFsaWNlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
@@ -23,7 +23,7 @@ VNdjDx1G1/QCIA6QzM3b9rANAuL6SYHWILLZcH2fX5k16/EM94RXEmRA
 ";
 
 /// `openssl pkcs8 -topk8`: PBES2 with PBKDF2, HMAC-SHA-256 and AES-256-CBC
-pub(super) const AES: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
+pub(in crate::net) const AES: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiHb0WrxjEQCgICCAAw
 DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEEjBaFIeZMRmgCTkXOdqZ/wEgZC0
 gvt27ftNObVklg1ixOwgzChJxcowydb/Hoa5IZvKJirR7GNmL5TTyPft0VvIj38/
@@ -33,7 +33,7 @@ OTF6oqRyovbIcXGsnvDC5YpMTNQT1DO3MrhM9wKDHXlOziKXfdkEHLZaZnCzzkM=
 ";
 
 /// `-scrypt`
-pub(super) const SCRYPT: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
+pub(in crate::net) const SCRYPT: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIHkME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAhvBCsabPPQCAICBAAC
 AQgCAQEwHQYJYIZIAWUDBAEqBBBfYRU1rZ14nfXsLpBXvdzLBIGQGpkYFoKr1ysW
 x4xVWwvV9TYNZA+GBEz5bXrzxoAeiV9cqMdVCNfwyqFDr2m1ptI1LWE+09TetKwu
@@ -43,7 +43,7 @@ Dkeb2nmq/4S33TWR0jD4+gvqiAx5CcJZnEL+pDH7QKolkE5rCBOJ
 ";
 
 /// `-v2 des3 -v2prf hmacWithSHA1`, which was the default before OpenSSL 1.1
-pub(super) const TRIPLE_DES: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
+pub(in crate::net) const TRIPLE_DES: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIHVMEAGCSqGSIb3DQEFDTAzMBsGCSqGSIb3DQEFDDAOBAjoJn0tg5BFwQICCAAw
 FAYIKoZIhvcNAwcECLi91/KKbsgMBIGQY1jPZ1na5/aO3azIuCYd9JZpDxfaWITw
 FG7a7DNf4sGsQ3HLmaHgYvWDYYbBH/OqnzEBNCEXreWw4Ae4LSZ+Ul59U/KKqtJS
@@ -53,7 +53,7 @@ SmDh9lTLWBAzW0N5qtmwsL/b10NerWBS
 ";
 
 /// `-v1 PBE-SHA1-3DES`
-pub(super) const PBES1: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
+pub(in crate::net) const PBES1: &str = r"-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIGxMBwGCiqGSIb3DQEMAQMwDgQIQmqC/3e4pFICAggABIGQ30CMr1PxGAt9IEH+
 LExP62b2jPNVWDV7IHAdWi67Fr5YUH9R3AoUp6+WApHLbll06n14eXhH/T+6FUTr
 eEfjmRXmBmLfQWSQ/6WUL298EvUTM2rZuFHXm+eo3DP5974be7vuDEylVGO+iOrF
@@ -62,7 +62,7 @@ zDr7OwGDf2GgzFooJZlp7RddmrhNcfDkEysfr60y3OnYcOHh
 ";
 
 /// `openssl pkcs12 -export -name alice`, in base 64
-pub(super) const KEY_STORE: &str = r"MIIENwIBAzCCA+0GCSqGSIb3DQEHAaCCA94EggPaMIID1jCCAnIGCSqGSIb3DQEH
+pub(in crate::net) const KEY_STORE: &str = r"MIIENwIBAzCCA+0GCSqGSIb3DQEHAaCCA94EggPaMIID1jCCAnIGCSqGSIb3DQEH
 BqCCAmMwggJfAgEAMIICWAYJKoZIhvcNAQcBMFcGCSqGSIb3DQEFDTBKMCkGCSqG
 SIb3DQEFDDAcBAgYJHuwlirkRAICCAAwDAYIKoZIhvcNAgkFADAdBglghkgBZQME
 ASoEELGJJ21tvM7cbFpzquWTlu+AggHw+LjZypdCOlj0gwd3p+PnbtrIVNRQKb/x
@@ -88,7 +88,7 @@ Fy8G38GWPlDU75hNCAQIf/iRGF84wi8CAggA
 ";
 
 /// The same with `-legacy`: RC2 and triple DES, as Java made them before 17
-pub(super) const OLD_KEY_STORE: &str = r"MIIDsQIBAzCCA3cGCSqGSIb3DQEHAaCCA2gEggNkMIIDYDCCAjcGCSqGSIb3DQEH
+pub(in crate::net) const OLD_KEY_STORE: &str = r"MIIDsQIBAzCCA3cGCSqGSIb3DQEHAaCCA2gEggNkMIIDYDCCAjcGCSqGSIb3DQEH
 BqCCAigwggIkAgEAMIICHQYJKoZIhvcNAQcBMBwGCiqGSIb3DQEMAQYwDgQIznf2
 ICP9mH8CAggAgIIB8IhmLC3DMchp547QPtsuNofvMe1Ndqe4DgrurWmk6NY2NHtw
 KPijeVlXgP4ApJAvVYyH4C6IHuzTsl9CWuO435qBmDwaLm/KHeu4rEVix/gjK/4H
@@ -111,7 +111,7 @@ AAQUQzrwFB3DSK1l123We0TtYhnh8eIECDXV+gw5Mpy0AgIIAA==
 ";
 
 /// `keytool -importcert -storetype PKCS12`
-pub(super) const TRUST_STORE: &str = r"MIIC4gIBAzCCAowGCSqGSIb3DQEHAaCCAn0EggJ5MIICdTCCAnEGCSqGSIb3DQEH
+pub(in crate::net) const TRUST_STORE: &str = r"MIIC4gIBAzCCAowGCSqGSIb3DQEHAaCCAn0EggJ5MIICdTCCAnEGCSqGSIb3DQEH
 BqCCAmIwggJeAgEAMIICVwYJKoZIhvcNAQcBMGYGCSqGSIb3DQEFDTBZMDgGCSqG
 SIb3DQEFDDArBBRrSHOirmNyneahCpBnMX/OrBTxYQICJxACASAwDAYIKoZIhvcN
 AgkFADAdBglghkgBZQMEASoEEElGooLgxOou4/7LnVM/gqSAggHgFypNB9Rp9fDd

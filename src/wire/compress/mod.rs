@@ -62,7 +62,7 @@ impl Compression {
         if is_allowed {
             Ok(Self { level, ..self })
         } else {
-            Err(Error::config(format!("compression.{}.level is {level}, but the codec takes {allowed}", self.codec)))
+            Err(Error::config(format!("compression.{}.level is {level}: {allowed} is allowed", self.codec)))
         }
     }
 

@@ -245,9 +245,9 @@ async fn what_an_endpoint_says_is_shown_without_the_secret() {
         let config = OidcConfig::new("http://localhost/", "me", "hunter2");
         Oidc::new(config).expect("a URL").said(&json!({"error": "e\u{7}", "error_description": description}))
     };
-    assert_eq!(said("why\n"), "e (why)");
-    assert_eq!(said("it was hunter2"), "e");
-    assert_eq!(said(&"x".repeat(1000)).len(), 204);
+    assert_eq!(said("why\n"), "e\\u{7} (why\\n)");
+    assert_eq!(said("it was hunter2"), "e\\u{7}");
+    assert!(said(&"x".repeat(1000)).len() < 350);
     let place = Place::new("echo").await;
     let bearer = place.bearer(place.es256());
     assert_eq!(bearer.said(&json!({"error": "e", "error_description": "got eyJhbGciOi"})), "e");
