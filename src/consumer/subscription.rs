@@ -656,6 +656,12 @@ impl Subscription {
         self.entries.iter().filter(|(_, entry)| entry.paused).map(|(tp, _)| tp)
     }
 
+    /// The lease by which the application came where it is.
+    #[cfg(test)]
+    pub(crate) fn since(&self, partition: &TopicPartition) -> Option<LeaseId> {
+        self.entries.get(partition).map(|entry| entry.since)
+    }
+
     /// The lease of an assigned partition.
     #[cfg(test)]
     pub(crate) fn lease(&self, partition: &TopicPartition) -> Option<&Arc<Lease>> {

@@ -13,6 +13,7 @@ use crate::net::{Connecting, Connector, Io};
 mod faults;
 mod groups;
 #[cfg(feature = "gzip")]
+mod model;
 mod old_formats;
 mod receiving;
 mod seams;

@@ -226,6 +226,71 @@ fn an_illegal_generation_costs_the_partitions_but_not_the_member_id() {
     assert!(script.actions().is_empty(), "a late answer to the old generation means nothing");
 }
 
+/// A cooperative member goes on with what it owns while it joins again.
+fn joining(partitions: &[i32]) -> Script {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), partitions);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    assert!(matches!(script.only(), Action::Join { .. }));
+    script
+}
+
+#[test]
+fn a_member_that_owns_something_beats_while_it_joins() {
+    let mut script = joining(&[0]);
+    script.wait();
+    assert!(matches!(script.only(), Action::Heartbeat { .. }));
+    let ends = script.machine.session_ends;
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    assert!(script.machine.session_ends > ends, "the coordinator has heard of it");
+    assert!(script.actions().is_empty(), "it joins already");
+}
+
+#[test]
+fn a_member_whose_join_is_not_answered_loses_what_it_owns_with_its_session() {
+    let mut script = joining(&[0]);
+    let joined = script.now;
+    let lost = loop {
+        script.wait();
+        let actions = script.actions();
+        if !matches!(actions[..], [Action::Heartbeat { .. }]) {
+            break actions;
+        }
+        // The generation that the lost reply told of.
+        script.beat(Err(code(ErrorCode::ILLEGAL_GENERATION)));
+    };
+    assert!(matches!(&lost[..], [Action::Lost(_), Action::Join { .. }]), "{lost:?}");
+    assert!(script.now - joined <= 45 * SECOND);
+}
+
+#[test]
+fn a_commit_of_the_generation_before_costs_nothing_while_the_new_one_is_on_its_way() {
+    let mut script = joining(&[0, 1]);
+    let identity = script.machine.identity.clone();
+    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    script.machine.handle_commit_refused(&identity, &code(ErrorCode::REBALANCE_IN_PROGRESS), script.now);
+    assert!(script.actions().is_empty());
+    assert_eq!(script.owned(), [0, 1]);
+    script.machine.handle_commit_refused(&identity, &code(ErrorCode::UNKNOWN_MEMBER_ID), script.now);
+    assert!(matches!(&script.actions()[..], [Action::Lost(_), Action::Join { .. }]));
+}
+
+#[test]
+fn unsubscribing_while_something_is_given_up_gives_up_the_rest() {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0, 1]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    script.join(2);
+    script.sync(&[0]);
+    assert!(matches!(&script.actions()[..], [Action::Revoke(given), Action::Assign(_)] if *given == [tp(1)]));
+    script.machine.handle_wanted(None, script.now);
+    assert!(matches!(script.only(), Action::Revoke(rest) if rest == [tp(0)]));
+    script.want(&["t"]);
+    script.machine.handle_revoked(script.now);
+    assert!(matches!(script.only(), Action::Join { .. }));
+    assert_eq!(script.owned(), [0_i32; 0]);
+}
+
 #[test]
 fn a_fenced_instance_ends_for_good() {
     let mut script = Script::stable(Settings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[0]);

@@ -1,0 +1,359 @@
+//! Positions, buffer, what is in hand and what is committed, beside a model that keeps one number of each.
+//!
+//! No task and no network: the steps of application, group and fetcher are called as those call them, in any order. What they must
+//! keep: records come in their order with none left out or twice, only of partitions that are assigned and not paused; an automatic
+//! commit covers only what the application has asked past; and when everybody is let do his work, everything comes.
+
+use std::task::{Context, Poll, Waker};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
+use crate::consumer::subscription::{Commit, Interest};
+use crate::ids::{LeaderEpoch, Timestamp};
+use crate::telemetry::Telemetry;
+use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
+use crate::wire::compress::Compression;
+
+const PARTITIONS: [i32; 2] = [0, 1];
+/// Records of each partition, two a batch.
+const LENGTH: i64 = 24;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Subscribe,
+    Unsubscribe,
+    Assign { zero: bool, one: bool },
+    Seek { partition: i32, to: i64 },
+    Pause { partition: i32, is_paused: bool },
+    Poll { times: u32 },
+    PollBatch,
+    Give { partition: i32 },
+    Take { partition: i32 },
+    Lose,
+    GroupTask,
+    Answer { partition: i32 },
+    Fetch { partition: i32, batches: i64 },
+    NewLeader { partition: i32 },
+    Cut { partition: i32 },
+    OutOfRange { partition: i32 },
+    Evict,
+    CommitAutomatically,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let partition = || 0..2_i32;
+    prop_oneof![
+        1 => Just(Step::Subscribe),
+        1 => Just(Step::Unsubscribe),
+        1 => any::<(bool, bool)>().prop_map(|(zero, one)| Step::Assign { zero, one }),
+        1 => (partition(), 0..LENGTH).prop_map(|(partition, to)| Step::Seek { partition, to }),
+        3 => (partition(), any::<bool>()).prop_map(|(partition, is_paused)| Step::Pause { partition, is_paused }),
+        6 => (1..5_u32).prop_map(|times| Step::Poll { times }),
+        2 => Just(Step::PollBatch),
+        3 => partition().prop_map(|partition| Step::Give { partition }),
+        1 => partition().prop_map(|partition| Step::Take { partition }),
+        1 => Just(Step::Lose),
+        2 => Just(Step::GroupTask),
+        5 => partition().prop_map(|partition| Step::Answer { partition }),
+        6 => (partition(), 1..4_i64).prop_map(|(partition, batches)| Step::Fetch { partition, batches }),
+        2 => partition().prop_map(|partition| Step::NewLeader { partition }),
+        1 => partition().prop_map(|partition| Step::Cut { partition }),
+        1 => partition().prop_map(|partition| Step::OutOfRange { partition }),
+        2 => Just(Step::Evict),
+        3 => Just(Step::CommitAutomatically),
+    ]
+}
+
+/// From one assignment, or one jump of the application, to the next.
+#[derive(Debug)]
+struct Stay {
+    since: LeaseId,
+    partition: i32,
+    /// The next record to come, once it is known where it begins.
+    next: Option<i64>,
+    /// Before it, the application has asked past everything.
+    done: Option<i64>,
+}
+
+struct World {
+    shared: Arc<Shared>,
+    receiver: Receiver,
+    /// Newest last.
+    stays: Vec<Stay>,
+    paused: [bool; 2],
+    /// What the group's machine owns, and how many unsubscribings it knows of.
+    owned: [bool; 2],
+    unsubscribed: u64,
+    /// What the broker holds.
+    committed: [Option<i64>; 2],
+    epoch: i32,
+}
+
+fn index(partition: i32) -> usize {
+    usize::try_from(partition).unwrap()
+}
+
+fn batch(offset: i64) -> Piece {
+    let mut builder = RecordsBuilder::with_capacity(1024);
+    for _ in 0..2 {
+        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 100]), headers: &[] }).unwrap();
+    }
+    let sealed = builder.seal(Compression::NONE).unwrap();
+    let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
+    let base = offset - offset % 2;
+    bytes[..8].copy_from_slice(&base.to_be_bytes());
+    let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
+    Piece { content: Content::Fetched(batch), start: at(offset, Some(1)), next: Offset(base + 2) }
+}
+
+fn at(offset: i64, epoch: Option<i32>) -> Position {
+    Position { offset: Offset(offset), leader_epoch: epoch.map(LeaderEpoch) }
+}
+
+impl World {
+    fn new() -> Self {
+        // So small that a few batches are too many for a paused partition.
+        let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(1000, 1 << 20));
+        let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
+        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("model").consumer()));
+        let receiver = Receiver::new(Arc::clone(&shared), 1);
+        let (paused, owned) = ([false; 2], [false; 2]);
+        Self { shared, receiver, stays: vec![], paused, owned, unsubscribed: 0, committed: [None; 2], epoch: 1 }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Subscribe => drop(self.shared.update(|it| it.subscribe(["t".into()].into()))),
+            Step::Unsubscribe => self.shared.update(Subscription::unsubscribe),
+            Step::Assign { zero, one } => {
+                let chosen = PARTITIONS.into_iter().filter(|p| [zero, one][index(*p)]).map(tp).collect();
+                drop(self.shared.update(|it| it.assign(chosen)));
+            }
+            Step::Seek { partition, to } => {
+                if self.shared.update(|it| it.seek(&tp(partition), at(to, None))).is_ok() {
+                    let since = self.since(partition).expect("it is assigned");
+                    self.stays.push(Stay { since, partition, next: Some(to), done: Some(to) });
+                }
+            }
+            Step::Pause { partition, is_paused } => {
+                if self.shared.update(|it| it.set_paused(&[tp(partition)], is_paused)).is_ok() {
+                    self.paused[index(partition)] = is_paused;
+                }
+            }
+            Step::Poll { times } => (0..times).for_each(|_| self.poll()),
+            Step::PollBatch => self.poll_batch(),
+            Step::Give { partition } => {
+                let is_wanted = self.shared.read(|it| matches!(it.interest(), Interest::Topics(_)));
+                // As the group's task, which hears of unsubscribings before it joins.
+                if is_wanted && self.shared.read(Subscription::unsubscribed) == self.unsubscribed {
+                    self.shared.update(|it| it.assigned([tp(partition)]));
+                    self.shared.update(|it| it.release(&[tp(partition)]));
+                    self.owned[index(partition)] = true;
+                }
+            }
+            Step::Take { partition } => self.revoke(&[partition]),
+            Step::Lose => {
+                self.shared.update(|it| it.revoke(&PARTITIONS.map(tp)));
+                self.owned = [false; 2];
+            }
+            Step::GroupTask => {
+                let abandoned = self.shared.update(Subscription::take_abandoned);
+                self.commit(abandoned);
+                let unsubscribed = self.shared.read(Subscription::unsubscribed);
+                if std::mem::replace(&mut self.unsubscribed, unsubscribed) != unsubscribed {
+                    self.revoke(&PARTITIONS);
+                }
+            }
+            Step::Answer { partition } => self.answer(partition),
+            Step::Fetch { partition, batches } => self.fetch(partition, batches),
+            Step::NewLeader { partition } => {
+                self.epoch += 1;
+                let (epoch, lease) = (LeaderEpoch(self.epoch), self.lease(partition));
+                if let Some(lease) = lease {
+                    self.shared.update(|it| it.leader_is(&tp(partition), lease, epoch));
+                }
+            }
+            Step::Cut { partition } => {
+                // Behind what the application has, so that it need not be told.
+                if let Some(lease) = self.lease(partition)
+                    && let Some(next) =
+                        self.stays.iter().rfind(|stay| Some(stay.since) == self.since(partition)).and_then(|stay| stay.next)
+                {
+                    let told = self.shared.update(|it| it.truncated(&tp(partition), lease, at(next, Some(1))));
+                    assert!(told.is_none(), "it was told of what it has not seen: {told:?}");
+                }
+            }
+            Step::OutOfRange { partition } => {
+                if let Some((lease, Phase::Fetching(position))) = self.standing(partition) {
+                    self.shared.update(|it| it.out_of_range(&tp(partition), lease, position.offset));
+                    // The leader says that the log begins just there.
+                    if let Some((lease, Phase::Resetting(_))) = self.standing(partition) {
+                        self.shared.update(|it| it.offset_found(&tp(partition), lease, at(position.offset.0, Some(1))));
+                    }
+                    self.begin(partition, position.offset.0);
+                }
+            }
+            Step::Evict => self.shared.update(Subscription::evict_held),
+            Step::CommitAutomatically => {
+                let finished = self.shared.read(Subscription::finished);
+                self.commit(finished);
+            }
+        }
+    }
+
+    fn since(&self, partition: i32) -> Option<LeaseId> {
+        self.shared.read(|it| it.since(&tp(partition)))
+    }
+
+    fn lease(&self, partition: i32) -> Option<LeaseId> {
+        Some(self.standing(partition)?.0)
+    }
+
+    fn standing(&self, partition: i32) -> Option<(LeaseId, Phase)> {
+        self.shared.read(|it| it.standing(&tp(partition))).map(|standing| (standing.lease.id(), standing.phase))
+    }
+
+    /// The partition begins there, unless it has begun.
+    fn begin(&mut self, partition: i32, offset: i64) {
+        let Some(since) = self.since(partition) else { return };
+        if !self.stays.iter().any(|stay| stay.since == since) {
+            self.stays.push(Stay { since, partition, next: Some(offset), done: Some(offset) });
+        }
+    }
+
+    fn answer(&mut self, partition: i32) {
+        match self.standing(partition) {
+            Some((lease, Phase::AwaitingCommitted)) => {
+                let is_asked =
+                    self.shared.read(Subscription::awaiting_committed).iter().any(|(waiting, _)| *waiting == tp(partition));
+                if !is_asked {
+                    return;
+                }
+                let committed = self.committed[index(partition)].map(OffsetAndMetadata::new);
+                self.shared.update(|it| it.start_at_committed(&tp(partition), lease, committed.as_ref()));
+                if let Some(committed) = committed {
+                    self.begin(partition, committed.offset.0);
+                }
+            }
+            Some((lease, Phase::Resetting(_))) => {
+                self.shared.update(|it| it.offset_found(&tp(partition), lease, at(0, None)));
+                self.begin(partition, 0);
+            }
+            Some((lease, Phase::Validating(_))) => {
+                let epoch = Some(LeaderEpoch(self.epoch));
+                self.shared.update(|it| it.position_holds(&tp(partition), lease, epoch));
+            }
+            _ => {}
+        }
+    }
+
+    fn fetch(&mut self, partition: i32, batches: i64) {
+        let Some((lease, Phase::Fetching(from))) = self.standing(partition) else { return };
+        let (mut next, mut pieces) = (from.offset.0, Vec::new());
+        for _ in 0..batches {
+            if next < LENGTH {
+                let piece = batch(next);
+                next = piece.next.0;
+                pieces.push(piece);
+            }
+        }
+        let brought = (pieces, at(next, Some(1)), None);
+        assert!(self.shared.update(|it| it.fetched(&tp(partition), lease, from.offset, brought)));
+    }
+
+    /// Everything that was returned before counts as processed.
+    fn asks_for_more(&mut self) {
+        for stay in &mut self.stays {
+            stay.done = stay.next;
+        }
+    }
+
+    fn poll(&mut self) {
+        let polled = self.receiver.poll_record(&mut Context::from_waker(Waker::noop()));
+        self.asks_for_more();
+        if let Poll::Ready(Ok(record)) = polled {
+            self.came(record.partition().0, record.offset().0..record.offset().0 + 1);
+        }
+    }
+
+    fn poll_batch(&mut self) {
+        let polled = self.receiver.poll_batch(&mut Context::from_waker(Waker::noop()));
+        self.asks_for_more();
+        if let Poll::Ready(Ok(batch)) = polled {
+            let partition = batch.partition().0;
+            let offsets: Vec<_> = batch.iter().map(|record| record.offset().0).collect();
+            self.came(partition, offsets[0]..offsets[offsets.len() - 1] + 1);
+        }
+    }
+
+    fn came(&mut self, partition: i32, offsets: std::ops::Range<i64>) {
+        assert!(!self.paused[index(partition)] || !self.is_paused(partition), "it is paused");
+        let since = self.since(partition).expect("it is assigned");
+        let stay = self.stays.iter_mut().rfind(|stay| stay.since == since).expect("it has begun");
+        assert_eq!(stay.partition, partition);
+        assert_eq!(stay.next, Some(offsets.start), "the very next record");
+        stay.next = Some(offsets.end);
+    }
+
+    fn is_paused(&self, partition: i32) -> bool {
+        self.shared.read(|it| it.paused().any(|paused| *paused == tp(partition)))
+    }
+
+    fn revoke(&mut self, partitions: &[i32]) {
+        let partitions: Vec<_> = partitions.iter().filter(|p| self.owned[index(**p)]).map(|p| tp(*p)).collect();
+        self.shared.update(|it| it.hold(&partitions));
+        let mut finished = self.shared.read(Subscription::finished);
+        finished.retain(|commit| partitions.contains(&commit.partition));
+        self.commit(finished);
+        self.shared.update(|it| it.revoke(&partitions));
+        for partition in partitions {
+            self.owned[index(partition.partition.0)] = false;
+        }
+    }
+
+    fn commit(&mut self, commits: Vec<Commit>) {
+        for commit in commits {
+            let offset = commit.offset.offset.0;
+            let stay = self.stays.iter().find(|stay| stay.since == commit.since).expect("of a stay that has begun");
+            assert!(Some(offset) <= stay.done, "committed {offset} of {stay:?}");
+            self.committed[index(stay.partition)] = Some(offset);
+            self.shared.update(|it| it.committed(&commit.partition, commit.lease, commit.offset.offset));
+        }
+    }
+
+    /// Everybody does his work, until everything has come that is assigned.
+    fn settle(&mut self) {
+        for partition in PARTITIONS {
+            self.take(Step::Pause { partition, is_paused: false });
+        }
+        self.take(Step::GroupTask);
+        for _ in 0..10 {
+            for partition in PARTITIONS {
+                self.answer(partition);
+                self.fetch(partition, LENGTH);
+            }
+            (0..LENGTH).for_each(|_| self.poll());
+        }
+        for partition in PARTITIONS {
+            let Some(since) = self.since(partition) else { continue };
+            let stay = self.stays.iter().rfind(|stay| stay.since == since).expect("it has begun");
+            assert_eq!(stay.next, Some(LENGTH), "everything comes");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_skipped_and_nothing_in_hand_is_committed(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = World::new();
+        for step in steps {
+            world.take(step);
+        }
+        world.settle();
+    }
+}
