@@ -115,8 +115,8 @@ fn at(offset: i64, epoch: Option<i32>) -> Position {
 
 impl World {
     fn new() -> Self {
-        // So small that a few batches are too many for a paused partition.
-        let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(1000, 1 << 20));
+        // So small that a batch is too much for a paused partition.
+        let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(300, 1 << 20));
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
         let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("model").consumer()));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
