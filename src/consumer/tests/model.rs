@@ -50,19 +50,19 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unsubscribe),
         1 => any::<(bool, bool)>().prop_map(|(zero, one)| Step::Assign { zero, one }),
         1 => (partition(), 0..LENGTH).prop_map(|(partition, to)| Step::Seek { partition, to }),
-        3 => (partition(), any::<bool>()).prop_map(|(partition, is_paused)| Step::Pause { partition, is_paused }),
+        6 => (partition(), prop::bool::weighted(0.6)).prop_map(|(partition, is_paused)| Step::Pause { partition, is_paused }),
         6 => (1..5_u32).prop_map(|times| Step::Poll { times }),
         2 => Just(Step::PollBatch),
-        3 => partition().prop_map(|partition| Step::Give { partition }),
+        4 => partition().prop_map(|partition| Step::Give { partition }),
         1 => partition().prop_map(|partition| Step::Take { partition }),
         1 => Just(Step::Lose),
         2 => Just(Step::GroupTask),
-        5 => partition().prop_map(|partition| Step::Answer { partition }),
-        6 => (partition(), 1..4_i64).prop_map(|(partition, batches)| Step::Fetch { partition, batches }),
-        2 => partition().prop_map(|partition| Step::NewLeader { partition }),
+        10 => partition().prop_map(|partition| Step::Answer { partition }),
+        12 => (partition(), 1..4_i64).prop_map(|(partition, batches)| Step::Fetch { partition, batches }),
+        4 => partition().prop_map(|partition| Step::NewLeader { partition }),
         1 => partition().prop_map(|partition| Step::Cut { partition }),
         1 => partition().prop_map(|partition| Step::OutOfRange { partition }),
-        2 => Just(Step::Evict),
+        6 => Just(Step::Evict),
         3 => Just(Step::CommitAutomatically),
     ]
 }
@@ -349,8 +349,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_skipped_and_nothing_in_hand_is_committed(steps in prop::collection::vec(step(), 1..60)) {
+    fn nothing_is_skipped_and_nothing_in_hand_is_committed(is_shared_out: bool, steps in prop::collection::vec(step(), 1..100)) {
         let mut world = World::new();
+        if is_shared_out {
+            [Step::Subscribe, Step::Give { partition: 0 }, Step::Give { partition: 1 }].map(|step| world.take(step));
+        } else {
+            world.take(Step::Assign { zero: true, one: true });
+        }
         for step in steps {
             world.take(step);
         }
