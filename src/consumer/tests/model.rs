@@ -346,7 +346,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 700, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_skipped_and_nothing_in_hand_is_committed(is_shared_out: bool, steps in prop::collection::vec(step(), 1..100)) {
