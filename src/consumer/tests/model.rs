@@ -352,7 +352,9 @@ proptest! {
     fn nothing_is_skipped_and_nothing_in_hand_is_committed(is_shared_out: bool, steps in prop::collection::vec(step(), 1..100)) {
         let mut world = World::new();
         if is_shared_out {
-            [Step::Subscribe, Step::Give { partition: 0 }, Step::Give { partition: 1 }].map(|step| world.take(step));
+            for step in [Step::Subscribe, Step::Give { partition: 0 }, Step::Give { partition: 1 }] {
+                world.take(step);
+            }
         } else {
             world.take(Step::Assign { zero: true, one: true });
         }
