@@ -1,4 +1,5 @@
 use super::*;
+use crate::consumer::fetch::buffer::{Content, Piece};
 use crate::ids::Timestamp;
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;

@@ -1,0 +1,156 @@
+//! What the application does: subscribe, assign, seek, pause.
+
+use std::collections::BTreeSet;
+
+use super::interest::is_topic_name;
+use super::{Interest, Owner, Pattern, Subscription};
+use crate::consumer::position::{Phase, Position, ResetTo};
+use crate::error::{Error, Result};
+use crate::ids::{TopicName, TopicPartition};
+
+impl Subscription {
+    /// Replaces the interest by topics; partitions stay until the group takes them away. No topics end it, as in Java.
+    ///
+    /// # Errors
+    /// Config after [`Subscription::assign`] without [`Subscription::unsubscribe`], and without a group.
+    pub(crate) fn subscribe(&mut self, topics: BTreeSet<TopicName>) -> Result<()> {
+        self.check_subscribable()?;
+        if let Some(bad) = topics.iter().find(|name| !is_topic_name(name)) {
+            return Err(Error::config(format!(
+                "{bad:?} is no topic name: allowed are 1 to 249 letters, digits, '.', '_' and '-', but not '.' or '..'"
+            )));
+        }
+        if topics.is_empty() {
+            self.unsubscribe();
+            return Ok(());
+        }
+        if matches!(&self.interest, Interest::Topics(now) if *now == topics) {
+            return Ok(());
+        }
+        self.set_interest(Interest::Topics(topics));
+        Ok(())
+    }
+
+    /// Replaces the interest by a pattern.
+    ///
+    /// # Errors
+    /// As [`Subscription::subscribe`].
+    pub(crate) fn subscribe_pattern(&mut self, pattern: Pattern) -> Result<()> {
+        self.check_subscribable()?;
+        self.set_interest(Interest::Pattern(pattern));
+        Ok(())
+    }
+
+    /// Replaces the assignment by partitions that the application chose; those it had keep their position.
+    ///
+    /// # Errors
+    /// Config after a subscription without [`Subscription::unsubscribe`].
+    pub(crate) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
+        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+        }
+        if let Some(bad) = partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0) {
+            return Err(Error::config(format!("{bad} names no partition")));
+        }
+        if partitions.is_empty() {
+            self.unsubscribe();
+            return Ok(());
+        }
+        self.set_interest(Interest::Manual);
+        self.give_up(|tp| !partitions.contains(tp));
+        for partition in partitions {
+            self.add(partition, Owner::Application);
+        }
+        Ok(())
+    }
+
+    /// Ends the interest, and delivery of every partition; the group's task deals with what they leave behind.
+    pub(crate) fn unsubscribe(&mut self) {
+        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            self.unsubscribed += 1;
+        }
+        self.set_interest(Interest::Nothing);
+        self.give_up(|_| true);
+    }
+
+    fn give_up(&mut self, is_given_up: impl Fn(&TopicPartition) -> bool) {
+        let gone: Vec<_> = self.entries.keys().filter(|tp| is_given_up(tp)).cloned().collect();
+        for partition in gone {
+            if let Some(entry) = self.entries.remove(&partition) {
+                self.end(&entry);
+                if self.has_group {
+                    self.leaving.insert(partition, entry);
+                }
+            }
+        }
+    }
+
+    /// Moves a partition to an offset, under a new lease.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned or the offset is negative.
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> Result<()> {
+        if position.offset.0 < 0 {
+            return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
+        }
+        self.jump(partition, Phase::Fetching(position))?;
+        self.forget_committed(partition);
+        Ok(())
+    }
+
+    /// Moves a partition to an offset that its leader is asked for, under a new lease.
+    ///
+    /// # Errors
+    /// Config if the partition is not assigned.
+    pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
+        self.jump(partition, Phase::Resetting(to))?;
+        self.forget_committed(partition);
+        Ok(())
+    }
+
+    /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change nothing.
+    ///
+    /// # Errors
+    /// Config if one of them is not assigned; then none is changed.
+    pub(crate) fn set_paused<'a>(
+        &mut self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+        paused: bool,
+    ) -> Result<()> {
+        for partition in partitions.clone() {
+            self.entry(partition)?;
+        }
+        for partition in partitions {
+            if let Some(entry) = self.entries.get_mut(partition)
+                && entry.paused != paused
+            {
+                entry.paused = paused;
+                entry.apply_delivery();
+                self.changed.insert(partition.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The application goes elsewhere: automatic commits may follow it back.
+    fn forget_committed(&mut self, partition: &TopicPartition) {
+        if let Some(entry) = self.entries.get_mut(partition) {
+            entry.committed = None;
+        }
+    }
+
+    fn check_subscribable(&self) -> Result<()> {
+        if !self.has_group {
+            return Err(Error::config("subscribe needs group.id; without a group, use assign"));
+        }
+        if matches!(self.interest, Interest::Manual) {
+            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+        }
+        Ok(())
+    }
+
+    fn set_interest(&mut self, interest: Interest) {
+        self.interest = interest;
+        self.interest_version += 1;
+    }
+}

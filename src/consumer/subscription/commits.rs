@@ -1,0 +1,74 @@
+//! What may be committed, and what has been.
+
+use std::collections::BTreeMap;
+
+use super::{Commit, Entry, Interest, Owner, Subscription};
+use crate::consumer::position::{LeaseId, OffsetAndMetadata};
+use crate::ids::{Offset, TopicPartition};
+
+impl Subscription {
+    /// What is finished beyond what is committed: for automatic commits, which never take back what the application committed
+    /// by itself.
+    ///
+    /// Of partitions that the application chose by itself all is committed again and again, as by Java: the offsets of a group without
+    /// members expire one by one (`offsets.retention.minutes`).
+    pub(crate) fn finished(&self) -> Vec<Commit> {
+        let finished = |entry: &Entry| {
+            let done = entry.lease.done()?;
+            let is_news = entry.committed.is_none_or(|committed| committed < done.offset);
+            let is_refreshed = entry.owner == Owner::Application && entry.committed == Some(done.offset);
+            if is_news || is_refreshed { Some(entry.commit_at(done)) } else { None }
+        };
+        self.owned().filter_map(finished).collect()
+    }
+
+    /// What was handed over and not yet committed: for the application's own commits.
+    ///
+    /// That finishes it, or the next automatic commit would go back behind this one.
+    pub(crate) fn delivered(&self) -> Vec<Commit> {
+        let delivered = |entry: &Entry| {
+            let position = entry.lease.delivered()?;
+            entry.lease.finish_to(position.offset);
+            entry.lease.finish_epoch(position.leader_epoch);
+            entry.commit(position)
+        };
+        self.owned().filter_map(delivered).collect()
+    }
+
+    /// Offsets that the application names, under the leases of this moment.
+    pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<Commit> {
+        let leases = |tp: &TopicPartition| {
+            let entry = self.entries.get(tp).or_else(|| self.leaving.get(tp));
+            entry.map_or((LeaseId(self.next_lease), LeaseId(self.next_lease)), |entry| (entry.lease.id(), entry.since))
+        };
+        let commit = |(partition, offset)| {
+            let (lease, since) = leases(&partition);
+            Commit { partition, lease, since, offset }
+        };
+        offsets.into_iter().map(commit).collect()
+    }
+
+    /// A partition of a group that may not be committed, as it is not owned.
+    pub(crate) fn not_owned<'a>(&self, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> Option<&'a TopicPartition> {
+        if !matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+            return None;
+        }
+        partitions.find(|tp| !self.entries.contains_key(*tp) && !self.leaving.contains_key(*tp))
+    }
+
+    /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for, it is only what the broker holds.
+    pub(crate) fn committed(&mut self, partition: &TopicPartition, lease: LeaseId, offset: Offset) {
+        for entries in [&mut self.entries, &mut self.leaving] {
+            if let Some(entry) = entries.get_mut(partition).filter(|entry| lease >= entry.since) {
+                entry.committed = Some(offset);
+            }
+        }
+    }
+
+    /// All partitions with a position to commit; of one that has been given up and chosen again, as it is now.
+    fn owned(&self) -> impl Iterator<Item = &Entry> {
+        let is_moved = |tp: &TopicPartition| self.entries.get(tp).is_some_and(|entry| entry.lease.done().is_some());
+        let leaving = self.leaving.iter().filter(move |(tp, _)| !is_moved(tp));
+        leaving.map(|(_, entry)| entry).chain(self.entries.values())
+    }
+}

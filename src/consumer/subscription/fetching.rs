@@ -1,0 +1,212 @@
+//! What the fetcher does: phases move on, and what was fetched is taken.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Standing, Subscription, reset_phase};
+use crate::consumer::config::AutoOffsetReset;
+use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::position::{Delivery, LeaseId, Phase, Position, ResetTo};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+
+impl Subscription {
+    /// The partitions that changed since the last call, in order.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<TopicPartition> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether the fetcher has anything to look at.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// How a partition stands, or `None` if it is not assigned.
+    pub(crate) fn standing(&self, partition: &TopicPartition) -> Option<Standing> {
+        let entry = self.entries.get(partition)?;
+        Some(Standing {
+            lease: Arc::clone(&entry.lease),
+            phase: entry.phase.clone(),
+            held: entry.paused || entry.held,
+            validated: entry.validated,
+        })
+    }
+
+    /// Ends a reset with the offset that the leader named. True if the lease still waited for it.
+    ///
+    /// An offset before the position comes from a log that was cut: the application goes back, under a new lease.
+    pub(crate) fn offset_found(&mut self, partition: &TopicPartition, lease: LeaseId, position: Position) -> bool {
+        let Some(entry) = self.leased(partition, lease) else { return false };
+        if !matches!(entry.phase, Phase::Resetting(_)) {
+            return false;
+        }
+        entry.validated = None;
+        match entry.lease.position() {
+            None => entry.lease.start_at(position),
+            Some(at) if at <= position.offset => {}
+            Some(_) => return self.jump(partition, Phase::Fetching(position)).is_ok(),
+        }
+        entry.phase = Phase::Fetching(position);
+        self.changed.insert(partition.clone());
+        true
+    }
+
+    /// No record is as young as a reset asked for: it is the end, then.
+    pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, lease: LeaseId) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if let Phase::Resetting(to) = &mut entry.phase {
+            *to = ResetTo::Latest;
+            self.changed.insert(partition.clone());
+        }
+    }
+
+    /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
+    pub(crate) fn recreated(&mut self, partition: &TopicPartition) {
+        let Some(entry) = self.entries.get_mut(partition) else { return };
+        entry.committed = None;
+        if matches!(entry.phase, Phase::AwaitingCommitted) {
+            return;
+        }
+        let phase = match self.reset {
+            AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
+            _ => Phase::Resetting(ResetTo::Earliest),
+        };
+        // It is assigned, as was seen above.
+        let _ = self.jump(partition, phase);
+    }
+
+    /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
+    pub(crate) fn leader_is(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: LeaderEpoch) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        let Phase::Fetching(position) = entry.phase else { return };
+        if entry.validated.is_some_and(|validated| validated >= epoch) {
+            return;
+        }
+        if position.leader_epoch.is_some() {
+            entry.phase = Phase::Validating(position);
+            self.changed.insert(partition.clone());
+        } else {
+            entry.validated = Some(epoch);
+        }
+    }
+
+    /// Ends a validation: the leader of `epoch` holds all that was read.
+    pub(crate) fn position_holds(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: Option<LeaderEpoch>) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if let Phase::Validating(position) = entry.phase {
+            entry.validated = epoch.max(entry.validated);
+            entry.phase = Phase::Fetching(position);
+            self.changed.insert(partition.clone());
+        }
+    }
+
+    /// The log was cut at `divergence`, before what was fetched: goes back there under a new lease.
+    ///
+    /// Returns the error that the application must see: only if it was given records that are gone, not if they were buffered.
+    pub(crate) fn truncated(&mut self, partition: &TopicPartition, lease: LeaseId, divergence: Position) -> Option<Error> {
+        let entry = self.leased(partition, lease)?;
+        let (Phase::Validating(_) | Phase::Fetching(_)) = entry.phase else { return None };
+        match entry.lease.delivered() {
+            Some(at) if at.offset <= divergence.offset => {
+                self.restart(partition, at);
+                None
+            }
+            at => {
+                self.jump(partition, Phase::Fetching(divergence)).ok()?;
+                let from = at.map_or(divergence.offset, |at| at.offset);
+                let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
+                Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
+            }
+        }
+    }
+
+    /// Takes what a fetch from `from` brought, and moves what is to be fetched next. False, and nothing is taken, if the position or
+    /// lease has changed since the request was made.
+    pub(crate) fn fetched(
+        &mut self,
+        partition: &TopicPartition,
+        lease: LeaseId,
+        from: Offset,
+        (pieces, next, failure): (Vec<Piece>, Position, Option<Error>),
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease) else { return false };
+        match &mut entry.phase {
+            Phase::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
+            _ => return false,
+        }
+        if let Some(error) = failure {
+            entry.phase = Phase::Stopped(error);
+            self.changed.insert(partition.clone());
+        }
+        for piece in pieces {
+            self.buffer.push(&entry.lease, piece);
+        }
+        true
+    }
+
+    /// Stops a partition until a seek behind all that is buffered, where the application is told why.
+    pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset, error: Error) {
+        let Some(entry) = self.leased(partition, lease) else { return };
+        let Phase::Fetching(position) = entry.phase else { return };
+        let failed = Piece { content: Content::Failed(error.clone()), start: position, next: position.offset };
+        self.fetched(partition, lease, from, (vec![failed], position, Some(error)));
+    }
+
+    /// Makes room by what paused partitions have buffered, and has it fetched again.
+    ///
+    /// Whatever a partition was doing, it goes back to before the first piece that it lost; what the application was given is
+    /// not touched.
+    pub(crate) fn evict_held(&mut self) {
+        for (lease, position) in self.buffer.evict_held() {
+            let Some(entry) = self.entries.get_mut(lease.partition()).filter(|entry| entry.lease.id() == lease.id()) else {
+                continue;
+            };
+            entry.phase = match entry.phase {
+                Phase::Validating(_) if position.leader_epoch.is_some() => Phase::Validating(position),
+                // Also of one that is being reset, or has stopped, behind what it has lost: the leader says so again.
+                _ => Phase::Fetching(position),
+            };
+            self.changed.insert(lease.partition().clone());
+        }
+    }
+
+    /// The leader does not hold the offset that was asked for: resets by policy.
+    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset) {
+        let reset = self.reset;
+        let Some(entry) = self.leased(partition, lease) else { return };
+        let (Phase::Fetching(Position { offset, .. }), at) = (&entry.phase, entry.lease.position()) else { return };
+        if *offset != from {
+            return;
+        }
+        let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
+        if at == Some(from) {
+            // Nothing is buffered, so the old position means nothing from here on.
+            let _ = self.jump(partition, phase);
+        } else {
+            entry.phase = phase;
+            self.changed.insert(partition.clone());
+        }
+    }
+
+    /// Stops a partition until a seek, and drops what is buffered behind. False if the lease has ended.
+    pub(crate) fn stop(&mut self, partition: &TopicPartition, lease: LeaseId, error: Error) -> bool {
+        let Some(entry) = self.leased(partition, lease) else { return false };
+        entry.phase = Phase::Stopped(error);
+        self.buffer.drop_lease(lease);
+        self.changed.insert(partition.clone());
+        true
+    }
+
+    /// Fetches anew from where the application is: what is buffered, or in hand and not delivered, is of a log that is gone.
+    fn restart(&mut self, partition: &TopicPartition, at: Position) {
+        let id = self.new_lease_id();
+        let Some(entry) = self.entries.get_mut(partition) else { return };
+        let lease = Arc::new(entry.lease.successor(id));
+        entry.lease.set_delivery(Delivery::Ended);
+        self.buffer.drop_lease(entry.lease.id());
+        entry.lease = lease;
+        entry.phase = Phase::Fetching(at);
+        entry.apply_delivery();
+        self.changed.insert(partition.clone());
+    }
+}

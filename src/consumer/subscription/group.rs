@@ -1,0 +1,120 @@
+//! What the group's task does: partitions come, start where they were committed, and go.
+
+use std::collections::BTreeMap;
+
+use super::{Commit, Entry, Interest, Owner, Subscription, reset_phase};
+use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
+use crate::ids::TopicPartition;
+
+impl Subscription {
+    /// Adds partitions that the group gave, held until [`Subscription::release`]; those already here stay as they are.
+    ///
+    /// What the application does not want any more is only to be given back.
+    pub(crate) fn assigned(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
+        let is_wanted = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
+        for partition in partitions {
+            if is_wanted {
+                self.add(partition, Owner::Group);
+            }
+        }
+    }
+
+    /// Lets delivery of held partitions begin or go on, once the application's listener has been told.
+    pub(crate) fn release<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        self.set_held(partitions, false);
+    }
+
+    /// Stops delivery of partitions that are about to be revoked; they stay owned and can be committed.
+    pub(crate) fn hold<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        self.set_held(partitions, true);
+    }
+
+    /// Takes the group's partitions away: their leases end. Returns those that were here, with the last lease of each.
+    pub(crate) fn revoke<'a>(
+        &mut self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Vec<(TopicPartition, LeaseId)> {
+        let mut gone = Vec::new();
+        for partition in partitions {
+            let is_groups = |entry: &Entry| entry.owner == Owner::Group;
+            let entry = match self.entries.get(partition) {
+                Some(entry) if is_groups(entry) => self.entries.remove(partition),
+                _ if self.leaving.get(partition).is_some_and(is_groups) => self.leaving.remove(partition),
+                _ => None,
+            };
+            let Some(entry) = entry else { continue };
+            self.end(&entry);
+            if entry.lease.delivered().map(|at| at.offset) > entry.committed.max(entry.lease.started_at()) {
+                self.forfeited.insert(partition.clone());
+            }
+            gone.push((partition.clone(), entry.lease.id()));
+        }
+        gone
+    }
+
+    /// Parts with what the application had chosen by itself and has given up; returned is what is finished of it and not committed.
+    pub(crate) fn take_abandoned(&mut self) -> Vec<Commit> {
+        let leaving = std::mem::take(&mut self.leaving);
+        let (abandoned, leaving): (BTreeMap<_, _>, _) =
+            leaving.into_iter().partition(|(_, entry)| entry.owner == Owner::Application);
+        self.leaving = leaving;
+        let mut commits: Vec<_> = abandoned.values().filter_map(|entry| entry.commit(entry.lease.done()?)).collect();
+        // A partition that was chosen again and moved since is committed from where it is now.
+        commits.retain(|commit| self.entries.get(&commit.partition).is_none_or(|entry| entry.lease.done().is_none()));
+        commits
+    }
+
+    /// What was taken away with delivered records that are not committed: another member works on them again.
+    pub(crate) fn forfeited(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.forfeited.iter()
+    }
+
+    /// The application asks for records, and by that has taken notice of what was taken away.
+    pub(crate) fn forget_forfeited(&mut self) {
+        self.forfeited.clear();
+    }
+
+    /// The partitions whose committed offset nobody knows yet, with their leases.
+    pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, LeaseId)> {
+        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::AwaitingCommitted);
+        // What is about to be committed of it comes first.
+        let waiting = self.entries.iter().filter(|(tp, entry)| is_waiting(entry) && !self.leaving.contains_key(*tp));
+        waiting.map(|(tp, entry)| (tp.clone(), entry.lease.id())).collect()
+    }
+
+    /// Starts a partition at its committed offset or, if there is none, where `auto.offset.reset` says.
+    pub(crate) fn start_at_committed(
+        &mut self,
+        partition: &TopicPartition,
+        lease: LeaseId,
+        committed: Option<&OffsetAndMetadata>,
+    ) {
+        let reset = self.reset;
+        let Some(entry) = self.leased(partition, lease) else { return };
+        if !matches!(entry.phase, Phase::AwaitingCommitted) {
+            return;
+        }
+        match committed {
+            Some(committed) => {
+                let position = Position { offset: committed.offset, leader_epoch: committed.leader_epoch };
+                entry.committed = Some(committed.offset);
+                entry.lease.start_at(position);
+                entry.phase = Phase::Fetching(position);
+            }
+            None => entry.phase = reset_phase(reset, partition, "there is no committed offset"),
+        }
+        self.changed.insert(partition.clone());
+    }
+
+    fn set_held<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>, held: bool) {
+        for partition in partitions {
+            if let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.owner == Owner::Group)
+                && entry.held != held
+            {
+                entry.held = held;
+                entry.apply_delivery();
+                self.changed.insert(partition.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the application asks for.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::ids::TopicName;
+
+/// Which topics or partitions the application asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Interest {
+    #[default]
+    Nothing,
+    /// Topics by name, shared with the group.
+    Topics(BTreeSet<TopicName>),
+    /// Topics by pattern, shared with the group.
+    Pattern(Pattern),
+    /// Partitions that the application chose by itself.
+    Manual,
+}
+
+/// A regular expression that a whole topic name must match.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    regex: regex_lite::Regex,
+}
+
+impl Pattern {
+    pub(crate) fn new(text: &str) -> Result<Self> {
+        let regex = regex_lite::Regex::new(&format!("^(?:{text})$"))
+            .map_err(|error| Error::config(format!("the pattern {text:?} is no regular expression: {error}")))?;
+        Ok(Self { regex })
+    }
+
+    pub(crate) fn matches(&self, topic: &str) -> bool {
+        self.regex.is_match(topic)
+    }
+}
+
+/// Kafka's rule for topic names (`org.apache.kafka.common.internals.Topic`).
+pub(super) fn is_topic_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_allowed)
+}
