@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_a_hostile_broker_made_up_is_shown_on_one_line() {
+        let address = BrokerAddress::new(format!("a\r\nERROR \u{1b}[2J{}", "x".repeat(96_000)), 1);
+        for text in [address.to_string(), format!("{address:?}")] {
+            assert!(text.len() < 500 && !text.contains(char::is_control), "{text}");
+        }
+        assert!(address.host().len() > 96_000, "it is what it is to whoever connects");
+    }
+
+    #[test]
     fn a_list_may_have_blanks_and_empty_parts() {
         let list = BrokerAddress::parse_list(" a:1, b:2 ,,[::1]:3,").expect("a list");
         assert_eq!(list.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "b:2", "[::1]:3"]);

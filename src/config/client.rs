@@ -506,6 +506,31 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_duration_of_any_setter_can_be_added_to_a_clock() {
+        let most = Duration::MAX;
+        let config = ClientConfig::new("a:1")
+            .retry_backoff(most)
+            .retry_backoff_max(most)
+            .reconnect_backoff(most)
+            .reconnect_backoff_max(most)
+            .socket_connection_setup_timeout(most)
+            .socket_connection_setup_timeout_max(most)
+            .connections_max_idle(most)
+            .connections_max_lifetime(most)
+            .metadata_max_age(most)
+            .metadata_max_idle(most)
+            .metadata_recovery_rebootstrap_trigger(most);
+        config.validate().expect("longer than anybody waits");
+        // Whatever is made of it: it doubles, and a fifth is added.
+        for duration in [config.retry_backoff_max, config.reconnect_backoff_max, config.socket_connection_setup_timeout_max] {
+            assert!(std::time::Instant::now().checked_add(duration.mul_f64(2.4)).is_some());
+        }
+        for refused in [ClientConfig::new("a:1").request_timeout(most), ClientConfig::new("a:1").default_api_timeout(most)] {
+            assert!(refusal(refused).contains("is allowed"));
+        }
+    }
+
+    #[test]
     fn every_property_is_read() {
         crate::config::keys::assert_every_setting_is_read(Kind::Client, |properties| {
             ClientConfig::from_properties(properties).map(drop)

@@ -187,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn blanks_at_the_ends_of_librdkafka_s_password_belong_to_it() {
+        let config = from(&[
+            ("security.protocol", "SASL_PLAINTEXT "),
+            ("sasl.mechanism", " PLAIN"),
+            ("sasl.username", "alice "),
+            ("sasl.password", " hunter2 "),
+        ]);
+        let Some(Sasl(super::super::sasl::Mechanism::Plain(credentials))) = config.expect("allowed").security.sasl else {
+            panic!("PLAIN")
+        };
+        assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("alice ", " hunter2 "));
+    }
+
+    #[test]
+    fn all_mechanisms_that_are_built_in_are_named() {
+        let error = from(&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "GSSAPI")]).expect_err("unknown");
+        assert_eq!(error.contains("AWS_MSK_IAM"), cfg!(feature = "aws-msk-iam"), "{error}");
+        assert_eq!(error.contains("SCRAM-SHA-512"), cfg!(feature = "scram"), "{error}");
+    }
+
+    #[test]
     fn what_has_no_say_is_not_looked_at() {
         from(&[("sasl.mechanism", "GSSAPI"), ("ssl.truststore.location", "x.jks")]).expect("PLAINTEXT");
     }

@@ -12,7 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 use crate::clock::WallClock;
-use crate::config::{BrokerAddress, ClientConfig, Sasl};
+use crate::config::{
+    BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork,
+};
 use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
@@ -380,6 +382,63 @@ async fn renewing_does_not_keep_an_unused_connection_open() {
     peer.authenticate(0, 10_000).await;
     assert_eq!(peer.0.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
     assert_eq!((runtime::now() - started).as_secs(), 25);
+}
+
+/// A mechanism that counts how often it has worked, and refuses to answer before it has.
+#[derive(Clone, Debug, Default)]
+struct Slow(std::sync::Arc<AtomicUsize>);
+
+impl SaslMechanism for Slow {
+    fn name(&self) -> &str {
+        "SLOW"
+    }
+
+    fn start<'a>(&'a self, _: SaslContext<'a>) -> SaslStarting<'a> {
+        Box::pin(std::future::ready(Ok(
+            Box::new(SlowSession { worked: self.clone(), is_prepared: false }) as Box<dyn SaslSession>
+        )))
+    }
+}
+
+struct SlowSession {
+    worked: Slow,
+    is_prepared: bool,
+}
+
+impl SaslSession for SlowSession {
+    fn prepare(&mut self, _: &[u8]) -> Option<SaslWork> {
+        self.is_prepared = true;
+        let worked = self.worked.clone();
+        Some(Box::new(move || {
+            worked.0.fetch_add(1, Ordering::Relaxed);
+        }))
+    }
+
+    fn respond(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
+        // The first message answers nobody.
+        Ok(if self.is_prepared { None } else { Some(b"first".to_vec()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_mechanism_has_to_work_for_is_done_before_it_answers_also_in_a_renewal() {
+    let slow = Slow::default();
+    let fixture = Fixture::secured(None, ClientConfig::new("b:9092").sasl(Sasl::custom(slow.clone())));
+    let mut peer = authenticated(&fixture).await;
+    assert_eq!(slow.0.load(Ordering::Relaxed), 1);
+    let serve = async {
+        peer.authenticate(0, 10_000).await;
+        let (_, id) = peer.request().await;
+        peer.reply(id, b"one").await;
+    };
+    let (reply, ()) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(9_600)).await;
+            fixture.call(after(5)).await
+        },
+        serve
+    );
+    assert_eq!((&reply.unwrap()[4..], slow.0.load(Ordering::Relaxed)), (&b"one"[..], 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -511,6 +511,24 @@ mod tests {
     }
 
     #[test]
+    fn a_contradiction_is_told_in_the_words_of_the_user() {
+        let properties: Properties = [
+            ("bootstrap.servers", "a:1"),
+            ("message.timeout.ms", "100"),
+            ("socket.timeout.ms", "2000"),
+            ("queue.buffering.max.ms", "7"),
+        ]
+        .into_iter()
+        .collect();
+        let client = ClientConfig::from_properties(&properties).expect("allowed");
+        let config = ProducerConfig::from_properties(&properties).expect("allowed alone");
+        assert_eq!(
+            config.validate(&client).expect_err("too short").to_string(),
+            "message.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, which is 2007, is allowed"
+        );
+    }
+
+    #[test]
     fn every_property_is_read() {
         crate::config::assert_every_setting_is_read(Kind::Producer, |properties| {
             ProducerConfig::from_properties(properties).map(drop)

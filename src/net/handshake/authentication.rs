@@ -195,6 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_what_was_kept_is_no_lasting_one() {
+        /// Has sent what was kept, or not.
+        struct Kept(bool);
+
+        impl SaslSession for Kept {
+            fn respond(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
+                Ok(None)
+            }
+
+            fn handle_refusal(&mut self) -> bool {
+                self.0
+            }
+        }
+
+        let refused = |is_kept| {
+            let mut authentication = Authentication::new("OAUTHBEARER", Box::new(Kept(is_kept)), "me");
+            authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some("expired"))
+        };
+        let (kept, new) = (refused(true), refused(false));
+        assert!(kept.is_retriable() && kept.to_string().contains("expired"), "{kept:?}");
+        assert!(new.is_refusal() && !new.is_retriable(), "{new:?}");
+    }
+
+    #[test]
     fn what_a_hostile_broker_says_is_shown_within_bounds_and_on_one_line() {
         let mut authentication = Authentication::new("PLAIN", Box::new(Silent), "me");
         let long = format!("no\n\u{1b}[2J{}", "x".repeat(100_000));

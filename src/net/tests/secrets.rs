@@ -143,6 +143,7 @@ fn passwords() -> Vec<String> {
 const SSL: (&str, &str) = ("security.protocol", "SSL");
 /// An authority, as those of the operating system take long to read.
 const TRUST: (&str, &str) = ("ssl.truststore.certificates", vectors::CERTIFICATE);
+const TRUST_OF_HTTPS: (&str, &str) = ("https.ca.pem", vectors::CERTIFICATE);
 const SASL: (&str, &str) = ("security.protocol", "SASL_PLAINTEXT");
 const PLAIN: (&str, &str) = ("sasl.mechanism", "PLAIN");
 const OAUTH: (&str, &str) = ("sasl.mechanism", "OAUTHBEARER");
@@ -211,6 +212,37 @@ async fn no_value_of_a_property_that_may_be_a_secret_is_ever_shown() {
                 let shown = shown(&text, pairs).await;
                 assert_hides(&shown, &what);
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_go_out_in_clear_are_warned_of_once_by_name() {
+    let credentials = [("sasl.username", "a"), ("sasl.password", "b")];
+    let oidc = [ID, ("sasl.oauthbearer.client.secret", "x"), ONCE];
+    let https = ("sasl.oauthbearer.token.endpoint.url", "https://127.0.0.1:1/token");
+    let sasl_ssl = ("security.protocol", "SASL_SSL");
+    let jaas = ("sasl.jaas.config", "OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"a\";");
+    for (pairs, warned) in [
+        ([&[SASL, PLAIN][..], &credentials].concat(), &["PLAIN"][..]),
+        (
+            [&[SASL, ("sasl.mechanism", "AWS_MSK_IAM")][..]].concat(),
+            if cfg!(feature = "aws-msk-iam") { &["AWS_MSK_IAM"] } else { &[] },
+        ),
+        ([&[SASL, OAUTH, https, TRUST_OF_HTTPS][..], &oidc].concat(), &["OAUTHBEARER"]),
+        ([&[SASL, OAUTH, URL][..], &oidc].concat(), &["OAUTHBEARER", "endpoint=127.0.0.1:1"]),
+        ([&[sasl_ssl, TRUST, OAUTH, URL][..], &oidc].concat(), &["endpoint=127.0.0.1:1"]),
+        // These tell nothing by which somebody else could log in.
+        ([&[SASL, ("sasl.mechanism", "SCRAM-SHA-256")][..], &credentials].concat(), &[]),
+        (vec![SASL, OAUTH, jaas], &[]),
+        ([&[sasl_ssl, TRUST, PLAIN][..], &credentials].concat(), &[]),
+        ([&[("security.protocol", "PLAINTEXT"), PLAIN][..], &credentials].concat(), &[]),
+    ] {
+        let shown = shown("", &pairs).await;
+        let lines: Vec<&str> = shown.lines().filter(|line| line.contains("go out in clear")).collect();
+        assert_eq!(lines.len(), warned.len(), "{pairs:?}: {shown}");
+        for (line, word) in lines.iter().zip(warned) {
+            assert!(line.contains("WARN") && line.contains(word), "{line}");
         }
     }
 }
