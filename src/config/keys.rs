@@ -421,13 +421,13 @@ const KEYS: &[Key] = &[
 ];
 
 /// All names whose values may be secrets.
-#[cfg(test)]
+#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
 pub(crate) fn secrets() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter(|key| key.is_secret).map(|key| key.name)
 }
 
 /// All names of settings that end in a word.
-#[cfg(test)]
+#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
 pub(crate) fn settings_ending(end: &'static str) -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter(move |key| key.role == Role::Setting && key.name.ends_with(end)).map(|key| key.name)
 }

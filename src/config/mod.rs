@@ -47,7 +47,9 @@ pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::Kind;
 #[cfg(test)]
-pub(crate) use keys::{assert_every_setting_is_read, secrets, settings_ending};
+pub(crate) use keys::assert_every_setting_is_read;
+#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
+pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]
 pub(crate) use oauth::Grant;
 pub(crate) use oauth::{TokenOrigin, UnsecuredToken};

@@ -13,15 +13,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::{debug, warn};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use self::assertion::assertion;
 use super::connector::{Connector, Io, TcpConnector};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Token, TokenFuture, TokenSource};
+use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenFuture, TokenSource};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -44,6 +44,19 @@ pub(super) struct Oidc {
 impl fmt::Debug for Oidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Oidc").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// An answer, whose texts are overwritten when it is dropped: beside the token it may hold others.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for value in self.0.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
     }
 }
 
@@ -125,11 +138,11 @@ impl Oidc {
         let limit = self.config.read_timeout;
         let answer = tokio::time::timeout(limit, self.exchange(io, now)).await;
         let (status, body) = answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
-        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let mut body = Wiped(serde_json::from_slice(&body).unwrap_or(Value::Null));
         if status != StatusCode::OK {
-            return Err(self.refusal(status, &body));
+            return Err(self.refusal(status, &body.0));
         }
-        self.token(&body, first).ok_or_else(|| {
+        self.token(&mut body.0, first).ok_or_else(|| {
             let message = format!("the token endpoint {endpoint} answered without an access_token: is it one?");
             Failure::Lasting(Error::new(ErrorKind::Authentication, message))
         })
@@ -223,13 +236,15 @@ impl Oidc {
         }))
     }
 
-    fn token(&self, body: &Value, now: Timestamp) -> Option<Token> {
-        let value = body.get("access_token")?.as_str()?;
+    fn token(&self, body: &mut Value, now: Timestamp) -> Option<Token> {
+        let Value::String(value) = body.get_mut("access_token")?.take() else { return None };
+        let value = Secret::new(value);
         // What the endpoint says is by its clock and relative, so that a wrong clock here does no harm.
         let relative =
             body.get("expires_in").and_then(Value::as_i64).map(|seconds| now.0.saturating_add(seconds.saturating_mul(1000)));
+        let expires_at = relative.or_else(|| expiry(value.expose()));
         let mut token = Token::new(value);
-        token.expires_at = relative.or_else(|| expiry(value)).map(Timestamp);
+        token.expires_at = expires_at.map(Timestamp);
         token.extensions.clone_from(&self.config.extensions);
         Some(token)
     }

@@ -3,9 +3,9 @@
 //! The words are those of AWS's library for Java, aws-msk-iam-auth: version 2020_10_22, good for 15 minutes.
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::wrong;
 use crate::config::{AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
@@ -31,7 +31,7 @@ impl SaslMechanism for AwsMskIam {
                 .ok_or_else(|| wrong(format!("{} names no region of AWS: set AwsMskIam::region, or AWS_REGION", context.host)))?;
             let credentials = self.provider.credentials().await?;
             let message = payload(&host, &region, &credentials, context.now);
-            Ok(Box::new(Session { message: Some(Zeroizing::new(message.into_bytes())) }) as Box<dyn SaslSession>)
+            Ok(Box::new(Session { message: Some(message) }) as Box<dyn SaslSession>)
         })
     }
 }
@@ -65,7 +65,7 @@ fn region_of(host: &str) -> Option<&str> {
     before.rsplit('.').next().filter(|label| label.contains('-'))
 }
 
-fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestamp) -> String {
+fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestamp) -> Zeroizing<Vec<u8>> {
     let stamp = stamp(now);
     let date = stamp.split('T').next().unwrap_or_default();
     let credential = format!("{}/{date}/{region}/{SERVICE}/aws4_request", credentials.access_key_id);
@@ -80,9 +80,19 @@ fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestam
     ];
     query.extend(token.map(|token| ("X-Amz-Security-Token", token)));
     query.push(("X-Amz-SignedHeaders", "host"));
-    let written: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
-    let empty = hex(&Sha256::digest(b""));
-    let request = Zeroizing::new(format!("GET\n/\n{}\nhost:{host}\n\nhost\n{empty}", written.join("&")));
+    // Room for all of it, so that no copy of the token is left behind by growing; an encoded byte is at most three.
+    let room = query.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>() + host.len() + 256;
+    let mut request = Zeroizing::new(String::with_capacity(room));
+    request.push_str("GET\n/\n");
+    for (number, (name, value)) in query.iter().enumerate() {
+        request.push_str(if number == 0 { "" } else { "&" });
+        request.push_str(name);
+        request.push('=');
+        percent_encode(value, &mut request);
+    }
+    for part in ["\nhost:", host, "\n\nhost\n", &hex(&Sha256::digest(b""))] {
+        request.push_str(part);
+    }
     let signature = signature(credentials.secret_access_key.expose(), &stamp, region, SERVICE, &request);
     let mut message = json!({
         "version": "2020_10_22",
@@ -93,7 +103,12 @@ fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestam
     for (name, value) in query {
         message[name.to_ascii_lowercase()] = value.into();
     }
-    message.to_string()
+    let mut written = Zeroizing::new(Vec::with_capacity(2 * room));
+    serde_json::to_writer(&mut *written, &message).expect("texts alone, into memory");
+    if let Some(Value::String(token)) = message.get_mut("x-amz-security-token") {
+        token.zeroize();
+    }
+    written
 }
 
 /// Signature Version 4 of a canonical request.
@@ -118,15 +133,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// RFC 3986.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
+fn percent_encode(text: &str, to: &mut String) {
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            other => encoded.push_str(&format!("%{other:02X}")),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),
+            other => to.push_str(&format!("%{other:02X}")),
         }
     }
-    encoded
 }
 
 /// `20210315T123456Z`; days become a date by the proleptic Gregorian calendar, whose eras are 400 years.
