@@ -127,6 +127,13 @@ impl Error {
         Self(Arc::new(Inner { code, class, message, source: Some(Arc::new(error)) }))
     }
 
+    /// Puts `context` before the message.
+    pub(super) fn context(mut self, context: impl fmt::Display) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.message = format!("{context}: {}", inner.message);
+        self
+    }
+
     /// What is printed behind the code.
     #[cfg(feature = "serde")]
     pub(super) fn message(&self) -> &str {

@@ -453,8 +453,11 @@ async fn first(mut completion: Completion) -> (crate::error::Result<Sent>, Compl
 
 fn finish(verdict: crate::error::Result<Sent>, completion: Completion, meter: &ProducerMeter) {
     let settled = settle(verdict, completion.begun, &completion.delivery, meter);
-    if let Some(callback) = completion.callback {
-        callback(settled);
+    if let Some(callback) = completion.callback
+        && std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(settled))).is_err()
+    {
+        // It was the caller's last wish for its message; the others have theirs.
+        tracing::error!("a callback of send_async panicked");
     }
 }
 

@@ -23,7 +23,7 @@ impl Mq {
 
     /// Publishes now and then, until the instance is gone.
     pub(super) fn keep_publishing(&self) {
-        let every = self.config().monitoring.metrics_interval;
+        let every = crate::config::bounded(self.config().monitoring.metrics_interval);
         let weak = std::sync::Arc::downgrade(&self.inner);
         let publishing = async move {
             loop {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::bounded;
 use crate::ids::{TopicName, TopicPartition};
 use crate::mq::error::Error;
 use crate::mq::message::Message;
@@ -51,7 +52,8 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std:
 /// An async closure that takes a [`Message`] is one; it returns `()`, a `bool` or a `Result` of either. Messages of one partition come
 /// one at a time and in order.
 pub trait Handler: Send + Sync + 'static {
-    /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed.
+    /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed, and so does one
+    /// that panics.
     fn handle(&self, message: Message) -> HandlerFuture<'_>;
 
     /// Hears that a partition, or with `None` the consumer, has met an error. Consuming goes on where that is possible.
@@ -215,8 +217,8 @@ impl FailurePolicy {
     /// Sets the first pause, and the longest.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.backoff = first;
-        self.longest_backoff = longest;
+        self.backoff = bounded(first);
+        self.longest_backoff = bounded(longest);
         self
     }
 
@@ -228,6 +230,9 @@ impl FailurePolicy {
     }
 
     /// Sends the message to another topic when no attempt is left, with headers that tell where it came from and why.
+    ///
+    /// While that topic cannot be written, the message's partition waits, and nothing else: [`Handler::failed`] is told, and may stop the
+    /// handler; else it is tried again after growing pauses, up to a minute.
     #[must_use]
     pub fn then_dead_letter(mut self, topic: impl Into<TopicName>) -> Self {
         self.resort = LastResort::DeadLetter(topic.into());

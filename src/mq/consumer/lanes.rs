@@ -5,7 +5,7 @@
 //! others go on: then nothing of them is fetched, which would keep a quick handler waiting in turn.
 //!
 //! A partition that loses its handler, and is not taken away, is set aside: it is paused until another handler wants it, and the message in hand
-//! is done; then it goes on with the first message that is not.
+//! is done; then it goes on with the first message that is not. So is one whose last message is still on its way to the dead letters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -32,7 +32,6 @@ pub(super) struct Lanes {
     shared: Arc<Shared>,
     workers: Runtime,
     lanes: BTreeMap<(u64, usize), Lane>,
-    aside: BTreeSet<TopicPartition>,
 }
 
 struct Lane {
@@ -52,18 +51,18 @@ pub(super) struct Load {
 
 impl Lanes {
     pub(super) fn new(shared: Arc<Shared>, workers: Runtime) -> Self {
-        Self { shared, workers, lanes: BTreeMap::new(), aside: BTreeSet::new() }
+        Self { shared, workers, lanes: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, registered: &Arc<Registered>, work: Work) {
         let parallel = registered.options.parallel.max(1);
         let number = lane_of(&work.partition, parallel);
-        let Self { shared, workers, lanes, .. } = self;
+        let Self { shared, workers, lanes } = self;
         let lane = lanes.entry((registered.id, number)).or_insert_with(|| {
             let load = Arc::new(Load::new((shared.config.consumer.max_poll_records / parallel).max(1)));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most);
-            workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), from_task, Arc::clone(&load)));
+            workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), workers.clone(), from_task, Arc::clone(&load)));
             Lane { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
         });
         if !lane.partitions.contains(&work.partition) {
@@ -136,40 +135,31 @@ impl Lanes {
             self.shared.progress().going(partition);
             self.set_aside(partition);
         }
-        self.shared.freed.notify_waiters();
+        self.shared.has_settled();
     }
 
-    /// Keeps a partition from coming until a handler wants it.
-    pub(super) fn set_aside(&mut self, partition: &TopicPartition) {
+    /// Keeps a partition from coming until a handler can take it.
+    pub(super) fn set_aside(&self, partition: &TopicPartition) {
+        self.shared.progress().set_aside(partition);
         self.shared.hold_back(partition);
-        self.aside.insert(partition.clone());
     }
 
-    /// Whether a partition waits for a handler.
-    pub(super) fn has_aside(&self) -> bool {
-        !self.aside.is_empty()
-    }
-
-    /// Has partitions come again that were set aside.
-    pub(super) fn resettle(&mut self) {
-        let shared = &self.shared;
-        self.aside.retain(|partition| {
-            let is_wanted = shared.handler_of(&partition.topic).is_some();
-            let progress = shared.progress();
-            if progress.part(partition).is_none() {
-                return false;
+    /// Has partitions come again that were set aside and that a handler can take.
+    pub(super) fn resettle(&self) {
+        let aside: Vec<_> = self.shared.progress().aside().cloned().collect();
+        for partition in aside {
+            let is_wanted = self.shared.handler_of(&partition.topic).is_some();
+            let mut progress = self.shared.progress();
+            if !is_wanted || progress.is_in_hand(&partition) {
+                continue;
             }
-            if !is_wanted || progress.is_in_hand(partition) {
-                return true;
-            }
-            if let Some(next) = progress.unhandled(partition) {
+            if let Some(next) = progress.resettled(&partition) {
                 // It may go away in this moment.
-                let _ = shared.handle.seek(partition, next);
+                let _ = self.shared.handle.seek(&partition, next);
             }
             drop(progress);
-            shared.let_come(partition);
-            false
-        });
+            self.shared.let_come(&partition);
+        }
     }
 
     /// Ends all lanes; each worker finishes the message in hand. Waits for that.

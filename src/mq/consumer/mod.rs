@@ -12,11 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+mod calls;
 mod handler;
 mod lanes;
+mod letters;
 mod progress;
 mod task;
 
@@ -28,6 +30,7 @@ use super::config::{Config, invalid};
 use super::error::{Code, During, Error, Result};
 use super::metrics::{ConsumerMeter, ConsumerMetrics, PartitionMetrics};
 use crate::client::Client;
+use crate::config::bounded;
 use crate::consumer::ConsumerHandle;
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::producer;
@@ -68,8 +71,10 @@ struct Shared {
     /// Rings for all when a handler has gone.
     stopped: Notify,
     progress: Mutex<Progress>,
-    /// Rings for all when a message has ended.
+    /// Rings for all when a message has ended that somebody may wait for, or its partition goes.
     freed: Notify,
+    /// Rings likewise for the task that receives, which does not wait all the time.
+    settled: Notify,
     /// Rings when a lane that was full has room.
     room: Notify,
     is_full: std::sync::atomic::AtomicBool,
@@ -77,9 +82,11 @@ struct Shared {
     paused: Mutex<BTreeSet<TopicPartition>>,
     lag: Mutex<BTreeMap<TopicPartition, u64>>,
     meter: ConsumerMeter,
-    dead_letters: OnceCell<producer::Producer>,
+    dead_letters: Mutex<Option<producer::Producer>>,
     closing: CancellationToken,
     close_by: OnceLock<Instant>,
+    /// How it has ended.
+    ended: Mutex<Option<Result<()>>>,
 }
 
 #[derive(Default)]
@@ -112,14 +119,16 @@ impl Consumer {
             stopped: Notify::new(),
             progress: Mutex::default(),
             freed: Notify::new(),
+            settled: Notify::new(),
             room: Notify::new(),
             is_full: false.into(),
             paused: Mutex::default(),
             lag: Mutex::default(),
             meter: ConsumerMeter::new(config.monitoring.enable_metrics, runtime::now()),
-            dead_letters: OnceCell::new(),
+            dead_letters: Mutex::default(),
             closing: CancellationToken::new(),
             close_by: OnceLock::new(),
+            ended: Mutex::default(),
         });
         consumer.rebalance_listener(task::Listener(Arc::downgrade(&shared)));
         runtime.spawn(task::run(Arc::clone(&shared), consumer, runtime.child()));
@@ -193,6 +202,7 @@ impl Consumer {
                 }
             }
             handlers.list.retain(|registered| !matches!(&registered.topics, Topics::Named(names) if names.is_empty()));
+            Ok(())
         })
     }
 
@@ -201,7 +211,10 @@ impl Consumer {
     /// # Errors
     /// CONSUMER_CLOSED.
     pub fn unsubscribe_all(&self) -> Result<()> {
-        self.shared().change(|handlers| handlers.list.clear())
+        self.shared().change(|handlers| {
+            handlers.list.clear();
+            Ok(())
+        })
     }
 
     /// Waits until no handler is left: all have stopped, or the consumer is closed.
@@ -230,8 +243,10 @@ impl Consumer {
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
         let shared = self.shared();
+        // Both under one lock, as in `let_come`, which would end the pause between them.
+        let mut paused = lock(&shared.paused);
         shared.handle.pause(partitions).map_err(unassigned)?;
-        lock(&shared.paused).extend(partitions.iter().cloned());
+        paused.extend(partitions.iter().cloned());
         Ok(())
     }
 
@@ -241,8 +256,11 @@ impl Consumer {
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
         let shared = self.shared();
-        lock(&shared.paused).retain(|paused| !partitions.contains(paused));
-        shared.handle.resume(partitions).map_err(unassigned)
+        let mut paused = lock(&shared.paused);
+        paused.retain(|paused| !partitions.contains(paused));
+        // One that nobody can take comes when somebody can.
+        let aside: Vec<_> = shared.progress().aside().cloned().collect();
+        shared.handle.resume(partitions.iter().filter(|partition| !aside.contains(partition))).map_err(unassigned)
     }
 
     /// Commits everything that handlers have finished, and waits until it is committed.
@@ -284,9 +302,9 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if it is not assigned; TIMEOUT; CONSUMER_CLOSED.
     pub async fn current_offset(&self, partition: &TopicPartition) -> Result<Offset> {
-        let done = self.shared().progress().done(partition);
-        match done {
-            Some(done) => Ok(done),
+        let next = self.shared().progress().unhandled(partition);
+        match next {
+            Some(next) => Ok(next),
             None => self.shared().handle.position(partition).await.map_err(unassigned),
         }
     }
@@ -349,19 +367,28 @@ impl Consumer {
     /// Ends it in order: takes no more, lets each handler finish the message in hand, commits, leaves the group.
     ///
     /// # Errors
-    /// TIMEOUT if a handler, or the group, took longer; it has ended all the same, and what was not committed comes again.
+    /// TIMEOUT if a handler, or the group, took longer, and what the coordinator says to the commit; it has ended all the same, and what
+    /// was not committed comes again.
     ///
     /// # Cancel safety
     /// If the future is dropped, everything still ends, until the last clone is dropped.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         let Owner { shared, runtime, .. } = &*self.owner;
+        let timeout = bounded(timeout);
         let deadline = *shared.close_by.get_or_init(|| runtime::now() + timeout);
         shared.closing.cancel();
         let ended = tokio::time::timeout_at(deadline.into(), runtime.join()).await;
         runtime.cancel();
         lock(&shared.handlers).list.clear();
         shared.stopped.notify_waiters();
-        ended.map_err(|_| Error::new(Code::Timeout, "a handler or the group did not end in time"))
+        if ended.is_err() {
+            let in_hand: Vec<_> = shared.progress().in_hand().map(ToString::to_string).collect();
+            let who =
+                if in_hand.is_empty() { "the group".to_owned() } else { format!("a message in hand of {}", in_hand.join(", ")) };
+            let late = Error::new(Code::Timeout, format!("{who} did not end within {timeout:?}"));
+            lock(&shared.ended).get_or_insert(Err(late));
+        }
+        lock(&shared.ended).clone().unwrap_or(Ok(()))
     }
 
     fn sought(
@@ -374,7 +401,7 @@ impl Consumer {
         partitions.iter().for_each(|partition| progress.sought(partition));
         let sought = seek(&self.shared().handle);
         drop(progress);
-        self.shared().freed.notify_waiters();
+        self.shared().has_settled();
         sought.map_err(unassigned)
     }
 
@@ -394,32 +421,32 @@ impl Shared {
         if self.closing.is_cancelled() {
             return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
         }
-        if let Topics::Named(names) = &topics {
-            let handlers = self.handlers();
+        let mut id = None;
+        let registered = self.change(|handlers| {
             let others = handlers.list.iter().filter_map(|other| match &other.topics {
                 Topics::Named(names) => Some(names),
                 Topics::Pattern { .. } => None,
             });
-            if let Some(name) = others.flatten().find(|name| names.contains(name)) {
+            if let Topics::Named(names) = &topics
+                && let Some(name) = others.flatten().find(|name| names.contains(name))
+            {
                 return Err(Error::new(Code::InvalidConfig, format!("topic {name} has a handler: unsubscribe that first")));
             }
-        }
-        let mut id = 0;
-        let registered = self.change(|handlers| {
-            id = handlers.next_id;
+            id = Some(handlers.next_id);
+            handlers.list.push(Arc::new(Registered { id: handlers.next_id, topics, handler, options }));
             handlers.next_id += 1;
-            handlers.list.push(Arc::new(Registered { id, topics, handler, options }));
+            Ok(())
         });
         if registered.is_err() {
-            lock(&self.handlers).list.retain(|registered| registered.id != id);
+            lock(&self.handlers).list.retain(|registered| Some(registered.id) != id);
         }
         registered
     }
 
     /// Changes the handlers, and subscribes to what they take together.
-    fn change(&self, change: impl FnOnce(&mut Handlers)) -> Result<()> {
+    fn change(&self, change: impl FnOnce(&mut Handlers) -> Result<()>) -> Result<()> {
         let mut handlers = self.handlers();
-        change(&mut handlers);
+        change(&mut handlers)?;
         let mut names = Vec::new();
         let mut patterns = Vec::new();
         for registered in &handlers.list {
@@ -465,9 +492,9 @@ impl Shared {
         let ends = self.handle.end_offsets(partitions).await?;
         let mut lag = BTreeMap::new();
         for (partition, end) in ends {
-            let done = self.progress().done(&partition);
-            let at = match done {
-                Some(done) => done,
+            let next = self.progress().unhandled(&partition);
+            let at = match next {
+                Some(next) => next,
                 None => self.handle.position(&partition).await?,
             };
             lag.insert(partition, u64::try_from(end.0.saturating_sub(at.0)).unwrap_or(0));
@@ -483,12 +510,19 @@ impl Shared {
         let _ = self.handle.pause([partition]);
     }
 
-    /// Ends [`Shared::hold_back`], unless the user has paused the partition.
+    /// Ends [`Shared::hold_back`], unless the user has paused the partition, or nobody can take it.
     fn let_come(&self, partition: &TopicPartition) {
-        if !lock(&self.paused).contains(partition) {
+        let paused = lock(&self.paused);
+        if !paused.contains(partition) && !self.progress().is_aside(partition) {
             // It may go away in this moment.
             let _ = self.handle.resume([partition]);
         }
+    }
+
+    /// A message has ended that somebody may wait for, or its partition goes.
+    fn has_settled(&self) {
+        self.freed.notify_waiters();
+        self.settled.notify_one();
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -8,7 +8,7 @@
 //! A message belongs to the generation in which it was received. One of an older generation, which waited while its partition moved or
 //! was sought, is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::lock;
@@ -18,6 +18,8 @@ use crate::ids::{Offset, TopicPartition};
 pub(super) struct Progress {
     parts: BTreeMap<TopicPartition, Arc<Part>>,
     generations: u64,
+    /// Those that nobody can take at the moment; nothing of them is begun until [`Progress::resettled`].
+    aside: BTreeSet<TopicPartition>,
 }
 
 /// One partition, from when it came until it has gone; shared with what is handed over of it.
@@ -57,6 +59,7 @@ impl Progress {
     pub(super) fn gone(&mut self, partition: &TopicPartition) {
         self.going(partition);
         self.parts.remove(partition);
+        self.aside.remove(partition);
     }
 
     /// What waits of a partition is not to be begun, as it goes.
@@ -65,6 +68,27 @@ impl Progress {
         if let Some(part) = self.parts.get(partition) {
             part.state().generation = self.generations;
         }
+    }
+
+    /// Nobody can take a partition at the moment: it has no handler, or its last message is still in hand elsewhere.
+    pub(super) fn set_aside(&mut self, partition: &TopicPartition) {
+        if self.parts.contains_key(partition) {
+            self.aside.insert(partition.clone());
+        }
+    }
+
+    pub(super) fn is_aside(&self, partition: &TopicPartition) -> bool {
+        self.aside.contains(partition)
+    }
+
+    pub(super) fn aside(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.aside.iter()
+    }
+
+    /// Somebody takes a partition again, from the offset that this returns; where it stands if that is `None`.
+    pub(super) fn resettled(&mut self, partition: &TopicPartition) -> Option<Offset> {
+        self.aside.remove(partition);
+        self.unhandled(partition)
     }
 
     /// A partition goes on elsewhere.
@@ -80,6 +104,11 @@ impl Progress {
     pub(super) fn part(&self, partition: &TopicPartition) -> Option<(Arc<Part>, u64)> {
         let part = self.parts.get(partition)?;
         Some((Arc::clone(part), part.state().generation))
+    }
+
+    /// Those with a message in hand.
+    pub(super) fn in_hand(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.parts.iter().filter(|(_, part)| part.state().is_in_hand).map(|(partition, _)| partition)
     }
 
     pub(super) fn is_in_hand(&self, partition: &TopicPartition) -> bool {
@@ -99,11 +128,6 @@ impl Progress {
                 part.state().committed = Some(*offset);
             }
         }
-    }
-
-    /// How far the handlers of a partition have come.
-    pub(super) fn done(&self, partition: &TopicPartition) -> Option<Offset> {
-        self.parts.get(partition)?.state().done
     }
 
     /// The first message of a partition that was received and is not handled.
@@ -126,12 +150,12 @@ impl Part {
         self.state().first.get_or_insert(first);
     }
 
-    /// Begins a message; `false` if it is of an older generation.
+    /// Begins a message; `false` if it is of an older generation, or the one before it is still in hand elsewhere.
     pub(super) fn begin(&self, generation: u64) -> bool {
         let mut state = self.state();
-        let is_current = state.generation == generation;
-        state.is_in_hand |= is_current;
-        is_current
+        let is_next = state.generation == generation && !state.is_in_hand;
+        state.is_in_hand |= is_next;
+        is_next
     }
 
     /// Ends a message, after which `next` is to be handled if it is done. What is done while a partition goes counts, what is done after a
@@ -199,6 +223,26 @@ mod tests {
         progress.sought(&tp());
         part.end(generation, Some(Offset(3)));
         assert_eq!(progress.to_commit(None), []);
+    }
+
+    #[test]
+    fn nothing_is_begun_while_a_message_is_in_hand_and_a_partition_comes_again_behind_it() {
+        let mut progress = Progress::default();
+        progress.assigned(&tp());
+        let (part, generation) = progress.part(&tp()).unwrap();
+        part.received(Offset(2));
+        assert!(part.begin(generation));
+        progress.set_aside(&tp());
+        assert!(!part.begin(generation), "what waits behind it in the lane");
+        progress.going(&tp());
+        part.end(generation, Some(Offset(3)));
+        assert!(!part.begin(generation), "nor when it has ended");
+        assert_eq!(progress.resettled(&tp()), Some(Offset(3)));
+        progress.set_aside(&tp());
+        progress.gone(&tp());
+        assert!(!progress.is_aside(&tp()), "it is another's");
+        progress.set_aside(&tp());
+        assert!(!progress.is_aside(&tp()), "a stranger");
     }
 
     #[test]

@@ -1,71 +1,111 @@
 //! The tasks of a consumer: one receives, one commits and looks at lag, and each lane has one that calls its handler.
 
-use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tracing::{Instrument, debug, error, warn};
+use tracing::{debug, error, warn};
 
-use super::Shared;
-use super::handler::{HandlerFuture, LastResort, Outcome, Registered};
+use super::handler::{LastResort, Outcome, Registered};
 use super::lanes::{Lanes, Load, Work};
+use super::letters::{Letter, post};
 use super::progress::Part;
+use super::{Shared, calls, lock};
+use crate::config::bounded;
 use crate::consumer::{BoxFuture, Consumer, ConsumerHandle, ConsumerRecord, RebalanceListener, RecordBatch};
-use crate::error::ErrorKind;
-use crate::ids::TopicPartition;
+use crate::error::{ErrorCode, ErrorKind};
+use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::mq::error::{Code, During, Error};
 use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
 
-/// Receives until the consumer is closed, then ends it in order.
+/// Receives until the consumer is closed, by its user or with its client, then ends it in order.
 pub(super) async fn run(shared: Arc<Shared>, mut consumer: Consumer, workers: Runtime) {
     let mut lanes = Lanes::new(Arc::clone(&shared), workers);
+    let mut errors = Errors::default();
     loop {
         let has_handlers = !shared.handlers().list.is_empty();
         if lanes.is_full() {
             lanes.flush();
         }
-        if lanes.has_aside() {
-            lanes.resettle();
-        }
+        lanes.resettle();
         let is_patient = lanes.is_patient();
         tokio::select! {
             biased;
             () = shared.closing.cancelled() => break,
             () = shared.changed.notified() => lanes.retain(),
+            () = shared.settled.notified() => {}
             () = shared.room.notified(), if lanes.is_full() => {}
             () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => lanes.pause(),
-            // A message that is still in hand of a handler that has gone.
-            () = runtime::sleep_until(runtime::now() + 10 * PATIENCE), if lanes.has_aside() => {}
-            received = consumer.next_batch(), if has_handlers && !is_patient => match take(&shared, &mut lanes, &mut consumer, received) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Closed => break,
-                // The handlers have changed between the look and the call, or the user must change something.
-                Err(error) if error.kind() == ErrorKind::Config && error.place().partition.is_none() => {
-                    tokio::select! {
-                        () = shared.changed.notified() => lanes.retain(),
-                        () = shared.closing.cancelled() => break,
+            () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => errors.quiet_until = None,
+            received = consumer.next_batch(), if has_handlers && !is_patient && errors.quiet_until.is_none() => {
+                match take(&shared, &mut lanes, &mut consumer, received) {
+                    Ok(()) => errors = Errors::default(),
+                    // The handlers have changed between the look and the call, or the user must change something.
+                    Err(error) if error.kind() == ErrorKind::Config && error.place().partition.is_none() => {
+                        tokio::select! {
+                            () = shared.changed.notified() => lanes.retain(),
+                            () = shared.closing.cancelled() => break,
+                        }
+                    }
+                    Err(error) => {
+                        let is_last = is_last(&error);
+                        tell(&shared, error).await;
+                        if is_last {
+                            break;
+                        }
+                        errors.one_more(consumer.assignment().len());
                     }
                 }
-                Err(error) => tell(&shared, error).await,
-            },
+            }
         }
     }
+    // Whoever asks from here on hears that it is closed.
+    shared.closing.cancel();
+    let ended = end(&shared, lanes, consumer).await;
+    lock(&shared.ended).get_or_insert(ended);
+    lock(&shared.handlers).list.clear();
+    shared.stopped.notify_waiters();
+}
+
+/// Whether a consumer can receive nothing more after an error.
+fn is_last(error: &crate::error::Error) -> bool {
+    error.kind() == ErrorKind::Closed || error.code() == Some(ErrorCode::FENCED_INSTANCE_ID)
+}
+
+/// Errors without a message between them. One for each partition is none too many; then they are paced.
+#[derive(Debug, Default)]
+struct Errors {
+    count: usize,
+    quiet_until: Option<Instant>,
+}
+
+impl Errors {
+    fn one_more(&mut self, partitions: usize) {
+        self.count = self.count.saturating_add(1);
+        if let Some(too_many @ 1..) = self.count.checked_sub(partitions) {
+            let pause = Duration::from_millis(1 << too_many.min(10));
+            self.quiet_until = Some(runtime::now() + pause);
+        }
+    }
+}
+
+/// Finishes what is in hand, commits and leaves the group.
+async fn end(shared: &Shared, lanes: Lanes, consumer: Consumer) -> crate::mq::Result<()> {
     lanes.end().await;
-    if shared.config.consumer.enable_auto_commit
-        && let Err(error) = shared.commit_done(None).await
-    {
+    let committed = if shared.config.consumer.enable_auto_commit { shared.commit_done(None).await } else { Ok(()) };
+    if let Err(error) = &committed {
         warn!(%error, "what was handled last is not committed, and will come again");
     }
     let now = runtime::now();
     let left = shared.close_by.get().map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
-    if let Err(error) = consumer.close(left).await {
+    let closed = consumer.close(left).await;
+    if let Err(error) = &closed {
         warn!(%error, "the group was not left in time");
     }
+    committed.and(closed.map_err(|error| Error::from_client(error, During::Commit)))
 }
 
 /// How long a full lane keeps all others waiting before its partitions are paused (a guess: a handler that needs less than 4 µs a message
@@ -76,6 +116,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(super) async fn keep_house(shared: Arc<Shared>) {
     let commits = shared.config.consumer.enable_auto_commit;
     let (every, look_every) = (shared.config.consumer.auto_commit_interval, shared.config.monitoring.metrics_interval);
+    let (every, look_every) = (bounded(every), bounded(look_every));
     let begun = runtime::now();
     let (mut commit_at, mut look_at) = (begun + every, begun + look_every);
     loop {
@@ -129,11 +170,13 @@ fn dispatch(shared: &Arc<Shared>, lanes: &mut Lanes, batch: &RecordBatch) -> usi
     let progress = shared.progress();
     // A batch from before a seek is not of the generation that began with it.
     let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else { return 0 };
+    // Whatever has it come, such as the user's `resume`: it goes on where it stopped, and not before.
+    let is_aside = progress.is_aside(partition);
     drop(progress);
     if let Some(first) = batch.iter().next() {
         part.received(first.offset());
     }
-    let Some(registered) = registered else {
+    let Some(registered) = registered.filter(|_| !is_aside) else {
         lanes.set_aside(partition);
         return 1;
     };
@@ -154,15 +197,21 @@ async fn tell(shared: &Arc<Shared>, error: crate::error::Error) {
         None => shared.handlers().list.clone(),
     };
     for registered in told {
-        if matches!(registered.handler.failed(error.clone(), partition.clone()).await, Outcome::Stop) {
+        if !calls::tell(shared, &registered, error.clone(), partition.clone()).await {
             stop(shared, &registered);
         }
     }
 }
 
 /// Calls a handler for what comes on a lane.
-pub(super) async fn work(shared: Arc<Shared>, registered: Arc<Registered>, mut from_task: mpsc::Receiver<Work>, load: Arc<Load>) {
-    while let Some(Work { part, generation, records, .. }) = from_task.recv().await {
+pub(super) async fn work(
+    shared: Arc<Shared>,
+    registered: Arc<Registered>,
+    workers: Runtime,
+    mut from_task: mpsc::Receiver<Work>,
+    load: Arc<Load>,
+) {
+    while let Some(Work { partition, part, generation, records }) = from_task.recv().await {
         for record in records {
             load.leave();
             if shared.closing.is_cancelled() {
@@ -171,19 +220,21 @@ pub(super) async fn work(shared: Arc<Shared>, registered: Arc<Registered>, mut f
             if !part.begin(generation) {
                 continue;
             }
-            let fate = attend(&shared, &registered, &part, generation, &record).await;
-            let done = matches!(fate, Fate::Done | Fate::DoneAndStop).then(|| record.offset().advance(1));
-            if part.end(generation, done) {
-                shared.freed.notify_waiters();
+            let mut fate = attend(&shared, &registered, &part, generation, &record).await;
+            if let Fate::Letter { to, why } = fate {
+                let (shared, registered, part) = (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
+                let (partition, message) = (partition.clone(), Message::received(&record));
+                fate = post(Letter { shared, registered, partition, part, generation, message, to, why }, &workers).await;
+            }
+            let done = fate.is_done().then(|| record.offset().advance(1));
+            if !matches!(fate, Fate::Elsewhere) && part.end(generation, done) {
+                shared.has_settled();
             }
             if shared.is_full.load(Ordering::SeqCst) && load.is_half_free() {
                 shared.room.notify_one();
             }
-            match fate {
-                Fate::Done => {}
-                // The partition goes, or the consumer is closed: nothing after this message is begun.
-                Fate::Left => continue,
-                Fate::DoneAndStop | Fate::Stop => return stop(&shared, &registered),
+            if fate.is_stop() {
+                return stop(&shared, &registered);
             }
             runtime::breathe().await;
         }
@@ -191,13 +242,53 @@ pub(super) async fn work(shared: Arc<Shared>, registered: Arc<Registered>, mut f
 }
 
 /// What became of a message.
-enum Fate {
+pub(super) enum Fate {
     Done,
     DoneAndStop,
     /// It is not done, and the handler stops.
     Stop,
-    /// It is not done, and somebody else gets it, later.
+    /// It is not done, and somebody else gets it, later: the partition goes, or the consumer is closed, and nothing after it is begun.
     Left,
+    /// It is to go to another topic.
+    Letter {
+        to: TopicName,
+        why: String,
+    },
+    /// It is still in hand, elsewhere, and its partition is set aside.
+    Elsewhere,
+}
+
+impl Fate {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::DoneAndStop)
+    }
+
+    fn is_stop(&self) -> bool {
+        matches!(self, Self::Stop | Self::DoneAndStop)
+    }
+}
+
+/// Ends a message that was in hand elsewhere than in its lane; its partition may come again.
+pub(super) fn conclude(
+    shared: &Shared,
+    registered: &Registered,
+    partition: &TopicPartition,
+    part: &Part,
+    generation: u64,
+    fate: &Fate,
+    offset: Option<Offset>,
+) {
+    let mut progress = shared.progress();
+    if part.is_current(generation) {
+        // What came meanwhile was not begun, and is fetched again.
+        progress.going(partition);
+    }
+    part.end(generation, offset.filter(|_| fate.is_done()).map(|offset| offset.advance(1)));
+    drop(progress);
+    shared.has_settled();
+    if fate.is_stop() {
+        stop(shared, registered);
+    }
 }
 
 async fn attend(
@@ -211,7 +302,7 @@ async fn attend(
     let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
     let mut failures = 0;
     loop {
-        let failure = match call(shared, registered, Message::received(record)).await {
+        let failure = match calls::call(shared, registered, Message::received(record)).await {
             Outcome::Continue => {
                 shared.meter.handled(bytes, runtime::now() - begun);
                 return Fate::Done;
@@ -227,7 +318,7 @@ async fn attend(
         let is_unreadable = failure.downcast_ref::<Error>().is_some_and(|error| error.code() == Code::DeserializationFailed);
         let pause = registered.options.policy.pause(failures).filter(|_| !is_unreadable);
         let Some(pause) = pause else {
-            return give_up(shared, registered, &Message::received(record), failure.as_ref(), failures).await;
+            return give_up(registered, record, failure.as_ref(), failures);
         };
         debug!(%failure, partition = %record.topic_partition(), offset = %record.offset(), failures, ?pause, "a handler failed and is called again");
         tokio::select! {
@@ -239,99 +330,32 @@ async fn attend(
     }
 }
 
-/// One call of a handler, which may not take for ever.
-async fn call(shared: &Shared, registered: &Registered, message: Message) -> Outcome {
-    if !shared.config.monitoring.enable_tracing {
-        return in_time(shared, registered.handler.handle(message)).await;
-    }
-    let span = tracing::info_span!(
-        "kafka.process",
-        messaging.system = "kafka",
-        messaging.destination.name = %message.topic,
-        messaging.destination.partition.id = message.partition.map(|partition| partition.0),
-        messaging.kafka.offset = message.offset.map(|offset| offset.0),
-    );
-    in_time(shared, Box::pin(registered.handler.handle(message).instrument(span))).await
-}
-
-async fn in_time(shared: &Shared, mut handling: HandlerFuture<'_>) -> Outcome {
-    // Most handlers are done at once: only the others are worth a timer.
-    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
-        return outcome;
-    }
-    let longest = shared.config.consumer.max_poll_interval;
-    match tokio::time::timeout(longest, handling).await {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::Failed(Box::new(Error::new(
-            Code::Timeout,
-            format!("the handler took longer than consumer.max_poll_interval, {longest:?}"),
-        ))),
-    }
-}
-
 /// What is left to do with a message that no attempt is left for.
-async fn give_up(
-    shared: &Arc<Shared>,
+fn give_up(
     registered: &Registered,
-    message: &Message,
+    record: &ConsumerRecord,
     failure: &(dyn std::error::Error + Send + Sync),
     failures: u32,
 ) -> Fate {
-    let (topic, partition, offset) = (&message.topic, message.partition, message.offset);
+    let (partition, offset) = (record.topic_partition(), record.offset());
     match &registered.options.policy.resort {
         LastResort::Skip => {
-            warn!(%failure, %topic, ?partition, ?offset, failures, "a message is passed over");
+            warn!(%failure, %partition, %offset, failures, "a message is passed over");
             Fate::Done
         }
         LastResort::Stop => {
-            error!(%failure, %topic, ?partition, ?offset, failures, "a handler stops at a message it fails on");
+            error!(%failure, %partition, %offset, failures, "a handler stops at a message it fails on");
             Fate::Stop
         }
-        LastResort::DeadLetter(to) => match bury(shared, message, to, &failure.to_string()).await {
-            Ok(()) => {
-                warn!(%failure, %topic, ?partition, ?offset, failures, %to, "a message went to the dead-letter topic");
-                shared.meter.dead_letter();
-                Fate::Done
-            }
-            Err(error) => {
-                error!(%error, %topic, ?partition, ?offset, %to, "a handler stops, as the dead-letter topic cannot be written");
-                Fate::Stop
-            }
-        },
+        LastResort::DeadLetter(to) => Fate::Letter { to: to.clone(), why: failure.to_string() },
     }
 }
 
-/// Writes a message to a dead-letter topic, and waits until it is there.
-async fn bury(shared: &Shared, message: &Message, to: &crate::ids::TopicName, why: &str) -> crate::mq::Result<()> {
-    let config = || shared.config.core_producer();
-    let producer = shared
-        .dead_letters
-        .get_or_try_init(|| async {
-            shared.client.producer(config()?).map_err(|error| Error::from_client(error, During::Produce))
-        })
-        .await?;
-    let mut letter = Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
-    letter = letter
-        .header(DEAD_LETTER_TOPIC, message.topic.as_str().to_owned())
-        .header(DEAD_LETTER_PARTITION, message.partition.map_or(String::new(), |partition| partition.to_string()))
-        .header(DEAD_LETTER_OFFSET, message.offset.map_or(String::new(), |offset| offset.to_string()))
-        .header(DEAD_LETTER_ERROR, why.to_owned());
-    let headers = letter.borrowed_headers();
-    let sent = async { producer.send(letter.record(&headers)).await?.await };
-    sent.await.map(drop).map_err(|error| Error::from_client(error, During::Produce))
-}
-
-/// The header with the topic that a dead letter came from.
-const DEAD_LETTER_TOPIC: &str = "kavka.dead-letter.topic";
-/// Its partition there.
-const DEAD_LETTER_PARTITION: &str = "kavka.dead-letter.partition";
-/// Its offset there.
-const DEAD_LETTER_OFFSET: &str = "kavka.dead-letter.offset";
-/// Why its handler failed.
-const DEAD_LETTER_ERROR: &str = "kavka.dead-letter.error";
-
 fn stop(shared: &Shared, registered: &Registered) {
-    let changed = shared.change(|handlers| handlers.list.retain(|other| other.id != registered.id));
+    let changed = shared.change(|handlers| {
+        handlers.list.retain(|other| other.id != registered.id);
+        Ok(())
+    });
     if let Err(error) = changed {
         debug!(%error, "a handler stops while the consumer ends");
     }
@@ -353,7 +377,7 @@ impl RebalanceListener for Listener {
         Box::pin(async move {
             let Some(shared) = self.0.upgrade() else { return };
             partitions.iter().for_each(|partition| shared.progress().going(partition));
-            shared.freed.notify_waiters();
+            shared.has_settled();
             let by = runtime::now() + shared.config.consumer.max_poll_interval / 2;
             if tokio::time::timeout_at(by.into(), settled(&shared, partitions)).await.is_err() {
                 warn!(?partitions, "partitions go while a handler still works on them: its message will come again");
@@ -379,8 +403,10 @@ fn forget(shared: &Shared, partitions: &[TopicPartition]) {
     let mut progress = shared.progress();
     partitions.iter().for_each(|partition| progress.gone(partition));
     drop(progress);
-    super::lock(&shared.paused).retain(|paused| !partitions.contains(paused));
-    super::lock(&shared.lag).retain(|partition, _| !partitions.contains(partition));
+    lock(&shared.paused).retain(|paused| !partitions.contains(paused));
+    lock(&shared.lag).retain(|partition, _| !partitions.contains(partition));
+    // Who waits to call its handler again does so no more.
+    shared.has_settled();
 }
 
 /// Waits until no message of the partitions is in hand.
@@ -389,7 +415,7 @@ async fn settled(shared: &Shared, partitions: &[TopicPartition]) {
 }
 
 /// Waits until what is in hand of a partition should not be begun again, as that goes or was sought.
-async fn stale(shared: &Shared, part: &Part, generation: u64) {
+pub(super) async fn stale(shared: &Shared, part: &Part, generation: u64) {
     when(shared, || !part.is_current(generation)).await;
 }
 

@@ -14,6 +14,7 @@ mod consuming;
 mod instance;
 mod observing;
 mod promises;
+mod seams;
 mod sending;
 
 /// The embedded cluster's network.

@@ -1,0 +1,141 @@
+//! Dead letters: messages that their handler has given up, on their way to another topic.
+//!
+//! ```text
+//!  given up ─▶ written ─▶ done                       in the lane, for as long as that takes a moment
+//!                 │
+//!                 └─ not yet ─▶ the partition is set aside, the lane goes on without it
+//!                                   ├─▶ written ─▶ done, the partition comes again behind it
+//!                                   └─▶ refused ─▶ told ─▶ tried again after growing pauses, until the partition goes
+//! ```
+//! A topic that is missing, or a broker that is, thus holds up what has a message for it, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::handler::Registered;
+use super::progress::Part;
+use super::task::{Fate, conclude, stale};
+use super::{Shared, calls, lock};
+use crate::error::{Class, Error as ClientError};
+use crate::ids::{TopicName, TopicPartition};
+use crate::mq::Message;
+use crate::mq::error::{During, Error};
+use crate::producer::Producer;
+use crate::runtime::{self, Runtime};
+
+/// A message that its handler has given up.
+pub(super) struct Letter {
+    pub(super) shared: Arc<Shared>,
+    pub(super) registered: Arc<Registered>,
+    pub(super) partition: TopicPartition,
+    pub(super) part: Arc<Part>,
+    pub(super) generation: u64,
+    pub(super) message: Message,
+    pub(super) to: TopicName,
+    pub(super) why: String,
+}
+
+/// Sends a letter: here if that is quick, else in a task of its own, while its partition is set aside.
+pub(super) async fn post(letter: Letter, workers: &Runtime) -> Fate {
+    let (shared, partition, part) = (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
+    let (registered, generation, next) = (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
+    let mut delivering = Box::pin(letter.deliver());
+    if let Ok(fate) = tokio::time::timeout(MOMENT, &mut delivering).await {
+        return fate;
+    }
+    shared.progress().set_aside(&partition);
+    shared.hold_back(&partition);
+    workers.spawn(async move {
+        let fate = delivering.await;
+        conclude(&shared, &registered, &partition, &part, generation, &fate, next);
+    });
+    Fate::Elsewhere
+}
+
+impl Letter {
+    async fn deliver(self) -> Fate {
+        let Self { shared, registered, partition, part, generation, message, to, why } = &self;
+        let offset = message.offset;
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let gone = async {
+                tokio::select! { () = shared.closing.cancelled() => {}, () = stale(shared, part, *generation) => {} }
+            };
+            let sent = tokio::select! {
+                biased;
+                sent = send(shared, message, to, why) => sent,
+                // What is on its way is mostly there in a moment, and would be written twice otherwise.
+                () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Fate::Left,
+            };
+            let error = match sent {
+                Ok(()) => {
+                    warn!(failure = %why, %partition, ?offset, %to, "a message went to the dead-letter topic");
+                    shared.meter.dead_letter();
+                    return Fate::Done;
+                }
+                Err(error) => Error::from_client(error, During::Produce)
+                    .context(format_args!("the dead-letter topic {to} cannot be written")),
+            };
+            error!(%error, %partition, ?offset, ?pause, "a partition waits for its dead-letter topic");
+            if !calls::tell(shared, registered, error, Some(partition.clone())).await {
+                return Fate::Stop;
+            }
+            tokio::select! {
+                biased;
+                () = shared.closing.cancelled() => return Fate::Left,
+                () = stale(shared, part, *generation) => return Fate::Left,
+                () = runtime::sleep_until(runtime::now() + pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Writes a message to a dead-letter topic, and waits until it is there.
+async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str) -> crate::error::Result<()> {
+    let producer = producer(shared)?;
+    let mut letter = Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
+    letter = letter
+        .header(DEAD_LETTER_TOPIC, message.topic.as_str().to_owned())
+        .header(DEAD_LETTER_PARTITION, message.partition.map_or(String::new(), |partition| partition.to_string()))
+        .header(DEAD_LETTER_OFFSET, message.offset.map_or(String::new(), |offset| offset.to_string()))
+        .header(DEAD_LETTER_ERROR, why.to_owned());
+    let headers = letter.borrowed_headers();
+    let sent = async { producer.send(letter.record(&headers)).await?.await }.await;
+    if sent.as_ref().is_err_and(|error| error.class() == Class::Fatal) {
+        // This one will never send again; another may.
+        *lock(&shared.dead_letters) = None;
+    }
+    sent.map(drop)
+}
+
+fn producer(shared: &Shared) -> crate::error::Result<Producer> {
+    let mut producer = lock(&shared.dead_letters);
+    if let Some(producer) = &*producer {
+        return Ok(producer.clone());
+    }
+    let config = shared.config.core_producer().map_err(|error| ClientError::config(error.to_string()))?;
+    let longest = shared.config.producer.delivery_timeout.min(LONGEST_BLOCK);
+    let made = shared.client.producer(config.max_block(longest))?;
+    *producer = Some(made.clone());
+    Ok(made)
+}
+
+/// How long a lane waits for a letter, and a letter for its verdict when its partition goes (a guess: many times what a broker needs).
+const MOMENT: Duration = Duration::from_secs(1);
+/// How long a letter waits for its topic before somebody is told.
+const LONGEST_BLOCK: Duration = Duration::from_secs(5);
+/// The pause before a letter that was refused is sent again; it doubles.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The header with the topic that a dead letter came from.
+const DEAD_LETTER_TOPIC: &str = "kavka.dead-letter.topic";
+/// Its partition there.
+const DEAD_LETTER_PARTITION: &str = "kavka.dead-letter.partition";
+/// Its offset there.
+const DEAD_LETTER_OFFSET: &str = "kavka.dead-letter.offset";
+/// Why its handler failed.
+const DEAD_LETTER_ERROR: &str = "kavka.dead-letter.error";
