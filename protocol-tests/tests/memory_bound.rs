@@ -52,8 +52,68 @@ fn a_client_keeps_to_its_memory() {
             assert!(loaded > BUFFER_MEMORY * 3 / 4 && drained > FETCH_BUFFER * 3 / 4, "there was no load: {loaded}, {drained}");
         }
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (topic, most) in [("refused", 160 << 20), ("many", (64 << 20) + (128 << 20))] {
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        runtime.block_on(read_bombs(&bootstrap, topic));
+        let peak = MEMORY.peak_usage() - before;
+        println!("{topic}: {peak}");
+        assert!(peak < most, "{topic}: {peak} bytes");
+        assert!(peak > 50 << 20, "{topic}: nothing was decompressed: {peak}");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Batches of a few kilobytes that decompress to more than the client allows, or to less, but are many: with the default settings.
+async fn read_bombs(bootstrap: &str, topic: &str) {
+    let client = Client::new(ClientConfig::new(bootstrap)).unwrap();
+    let config = ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest).check_crcs(false);
+    let mut consumer = client.consumer(config).unwrap();
+    consumer.assign([TopicPartition::new(topic, 0)]).unwrap();
+    match timeout(PATIENCE, consumer.recv()).await.unwrap() {
+        Ok(record) => assert_eq!((topic, record.value().unwrap().len()), ("many", MANY_MIB << 20)),
+        Err(error) => assert_eq!((topic, error.kind()), ("refused", kavka::ErrorKind::Corrupt)),
+    }
+    // The application takes its time, in which batches are decoded ahead.
+    let _ = timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+    consumer.close(PATIENCE).await.unwrap();
+    client.close(PATIENCE).await.unwrap();
+}
+
+/// What each of many batches decompresses to.
+const MANY_MIB: usize = 60;
+
+/// A batch of one record whose value is that many MiB of zeros: a zstd frame of runs.
+fn bomb(mib: usize) -> Vec<u8> {
+    let varint = |value: i64| {
+        let mut rest = (value << 1 ^ value >> 63).cast_unsigned();
+        let mut bytes = Vec::new();
+        while rest >= 0x80 {
+            bytes.push((rest & 0x7f | 0x80).to_le_bytes()[0]);
+            rest >>= 7;
+        }
+        bytes.push(rest.to_le_bytes()[0]);
+        bytes
+    };
+    let length = |bytes: usize| varint(i64::try_from(bytes).unwrap());
+    let fields = [vec![0], varint(0), varint(0), varint(-1), length(mib << 20)].concat();
+    let head = [length(fields.len() + (mib << 20) + 1), fields].concat();
+    let block =
+        |kind: u32, size: usize, last: u32| (last | kind << 1 | u32::try_from(size).unwrap() << 3).to_le_bytes()[..3].to_vec();
+    let run = [block(1, 128 << 10, 0), vec![0]].concat();
+    // A magic number, no content size, a window of 128 KiB; then the record's fields, its value, and the count of its headers.
+    let mut zstd = [0xFD2F_B528_u32.to_le_bytes().to_vec(), vec![0, 7 << 3], block(0, head.len(), 0), head].concat();
+    (0..mib * 8).for_each(|_| zstd.extend(&run));
+    zstd.extend([block(0, 1, 1), vec![0]].concat());
+    let mut rest = vec![0, 4, 0, 0, 0, 0];
+    rest.extend([1_700_000_000_000_i64.to_be_bytes(); 2].concat());
+    rest.extend([0xff; 14]);
+    rest.extend(1_i32.to_be_bytes());
+    rest.extend(zstd);
+    let length = i32::try_from(rest.len() + 9).unwrap();
+    [&[0; 8][..], &length.to_be_bytes(), &[0xff; 4], &[2], &[0; 4], &rest].concat()
 }
 
 /// The peaks while idle, while more is sent than the broker takes, and while more is fetched than is asked for.
@@ -134,6 +194,10 @@ fn serve() {
     let builder = EmbeddedCluster::builder().tcp().default_partitions(PARTITIONS);
     let embedded = runtime.block_on(builder.start()).unwrap();
     embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Delay(Duration::from_millis(5))));
+    for (topic, mib, count) in [("refused", 250, 1), ("many", MANY_MIB, 24)] {
+        embedded.create_topic(topic, 1, 1).unwrap();
+        (0..count).for_each(|_| embedded.append_raw(topic, 0, &bomb(mib)));
+    }
     println!("{MARK}{}", embedded.bootstrap_servers());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     runtime.block_on(embedded.shutdown());

@@ -1,14 +1,17 @@
 //! Where logs begin and end, and which offset belongs to a time: asked of the leaders, for any partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
+
+use tracing::warn;
 
 use crate::clock::Random;
 use crate::cluster::{Cluster, Interest};
 use crate::consumer::config::IsolationLevel;
 use crate::consumer::fetch::rpc::{self, Answer};
-use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicPartition};
+use crate::error::{Class, Error, ErrorKind, Result};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
 use crate::runtime;
 
 /// The first record that is not older than a time.
@@ -26,7 +29,7 @@ pub struct OffsetAndTimestamp {
 /// Asks the leaders, again while they fail for reasons that may pass.
 ///
 /// # Errors
-/// At the deadline, the last failure; at once one that does not pass, such as a missing right.
+/// At the deadline, Timeout with the last failure; at once one that does not pass, such as a missing right.
 pub(super) async fn find(
     cluster: &Cluster,
     times: &BTreeMap<TopicPartition, i64>,
@@ -37,15 +40,16 @@ pub(super) async fn find(
     let _interest = cluster.want(Interest { topics, ..Interest::default() });
     let backoff = cluster.retry_backoff();
     let mut random: Random = cluster.random();
+    let start = runtime::now();
     let mut found = BTreeMap::new();
     let mut failures = 0;
     let mut last: Option<Error> = None;
+    let mut told = BTreeSet::new();
     while found.len() < times.len() {
         if failures > 0 {
             let again = runtime::now() + backoff.after(failures, &mut random);
             if again >= deadline {
-                let timeout = || Error::new(ErrorKind::Timeout, "the leaders did not answer in time");
-                return Err(last.unwrap_or_else(timeout));
+                return Err(late(start, last));
             }
             runtime::sleep_until(again).await;
         }
@@ -56,8 +60,7 @@ pub(super) async fn find(
             if let Some(refusal) = cluster.refusal() {
                 return Err(refusal);
             }
-            last =
-                Some(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
+            last = Some(why_leaderless(cluster, partition, &mut told)?);
         }
         for (broker, asked) in asks {
             let attempt = deadline.min(runtime::now() + cluster.config().request_timeout);
@@ -76,6 +79,43 @@ pub(super) async fn find(
         }
     }
     Ok(found)
+}
+
+/// Why a partition has no leader, which may pass; warns of a topic that does not exist, once.
+///
+/// # Errors
+/// What does not pass, such as a missing right.
+fn why_leaderless(cluster: &Cluster, partition: TopicPartition, told: &mut BTreeSet<TopicName>) -> Result<Error> {
+    let view = cluster.view();
+    let Some(code) = view.topic(&partition.topic).and_then(|topic| topic.error) else {
+        return Ok(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
+    };
+    let error = Error::broker(code).in_api("Metadata").at_partition(partition.clone());
+    if code.class() != Class::Retriable {
+        return Err(error);
+    }
+    if told.insert(partition.topic.clone()) {
+        warn!(topic = %partition.topic, %code, "offsets of this topic are waited for");
+    }
+    Ok(error)
+}
+
+/// The deadline has passed, and what stood against an answer.
+fn late(start: Instant, cause: Option<Error>) -> Error {
+    let waited = runtime::now().saturating_duration_since(start);
+    let error = |why: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Timeout, format!("the offsets were not found within {} ms: {why}", waited.as_millis()))
+    };
+    let Some(cause) = cause else { return error(&"no leader answered") };
+    let late = match cause.code() {
+        Some(code) => error(&"the last answer").with_code(code),
+        None => error(&cause),
+    };
+    let late = match cause.place().partition.clone() {
+        Some(partition) => late.at_partition(partition),
+        None => late,
+    };
+    late.with_source(Arc::new(cause) as Arc<_>)
 }
 
 type Asks<'a> = BTreeMap<BrokerId, Vec<(&'a TopicPartition, Option<LeaderEpoch>, i64)>>;

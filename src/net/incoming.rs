@@ -6,6 +6,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::error::Error;
+
 /// Room made for reading while nothing larger is expected (a guess: some small replies, or the start of a large one).
 const SMALL: usize = 16 * 1024;
 
@@ -22,7 +24,8 @@ pub(crate) struct Incoming {
 }
 
 /// The peer announced a frame that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of {} bytes, of at most {limit}", i32::from_be_bytes(*prefix))]
 pub(crate) struct BadLength {
     /// The four bytes of the length.
     pub(crate) prefix: [u8; PREFIX],
@@ -75,6 +78,13 @@ impl Incoming {
 }
 
 impl BadLength {
+    /// How long the frame is that a connection ended for, and how long it may be, if it may be one of Kafka's.
+    pub(crate) fn of(error: &Error) -> Option<(usize, usize)> {
+        let Self { prefix, limit } = *std::error::Error::source(error)?.downcast_ref()?;
+        let length = usize::try_from(i32::from_be_bytes(prefix)).ok()?;
+        (length > limit).then_some((length, limit))
+    }
+
     /// Says what the peer seems to be, since most wrong lengths come from something that is not Kafka.
     pub(crate) fn explain(self) -> String {
         let Self { prefix, limit } = self;

@@ -23,6 +23,7 @@ mod warm;
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connecting, Connector, Io};
+pub(crate) use incoming::BadLength;
 pub(crate) use security::Security;
 pub(crate) use task::Setup;
 pub(crate) use warm::Warm;

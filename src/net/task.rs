@@ -341,7 +341,9 @@ impl<'a> Serving<'a> {
 
     fn deliver(&mut self) -> Result<(), Ending> {
         loop {
-            let frame = self.incoming.frame().map_err(|length| Ending::new(ErrorKind::Protocol, length.explain()))?;
+            let frame = self.incoming.frame().map_err(|length| {
+                Ending(Error::new(ErrorKind::Protocol, length.explain()).with_source(Arc::new(length) as Arc<_>))
+            })?;
             let Some(frame) = frame else { return Ok(()) };
             if matches!(self.renewal, Renewal::Exchanging { .. }) {
                 self.handle_renewal_reply(&frame)?;

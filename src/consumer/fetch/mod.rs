@@ -6,4 +6,5 @@ pub(super) mod lookup;
 pub(super) mod planner;
 pub(super) mod rpc;
 pub(super) mod session;
+pub(super) mod strikes;
 pub(super) mod task;

@@ -4,10 +4,14 @@
 //! A partition is fetched from its leader, or from the replica that the leader named as nearer (KIP-392). What fails waits
 //! by itself: a partition with a bad answer does not hold up its broker, and a broker that is gone does not hold up others.
 //!
-//! While a partition has more buffered than it may, its broker is left alone: a fetch of the others may find nothing and be
-//! parked there, and nothing could be fetched behind it when the buffer has drained (KAFKA-17182, as Java).
+//! While a partition has more buffered than it may, the others of its broker are fetched at a glance: now and then, and without
+//! waiting there for records. A fetch that is parked would hold up the full one when it has drained (KAFKA-17182, where Java leaves the
+//! whole broker alone, so that a quiet partition waits until a busy one has been worked off).
+//!
+//! A reply that is longer than the client accepts says nothing of which partition it was too long for: each of them is fetched alone
+//! until that is found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::clock::Random;
@@ -20,23 +24,35 @@ use crate::ids::{BrokerId, TopicPartition};
 pub(crate) struct Plan {
     pub(crate) broker: BrokerId,
     pub(crate) request: SessionRequest,
+    /// Takes what there is, and does not wait for more.
+    pub(crate) is_glance: bool,
+    /// Names topics, since the id of one of them is not known: possible up to version 12 only.
+    pub(crate) is_by_name: bool,
 }
 
 /// How a broker answered a fetch as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// With this session id.
-    Answered { session: i32 },
+    /// With this session id, and with or without records that were taken.
+    Answered { session: i32, has_news: bool },
     /// It does not know the session.
     SessionNotFound,
     /// It refuses the request in its session, which is to be opened anew.
     SessionRefused,
     /// The request or its reply was lost.
     Lost,
+    /// The reply was longer than is accepted (`receive.message.max.bytes`).
+    TooLong,
 }
 
 /// How often in a row a partition follows its leader without a wait (a guess: a move takes one or two).
 const QUICK_MOVES: u32 = 2;
+
+/// How long after an answer the next glance is made (a guess: what a quiet partition may wait beside a busy one).
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The first pause after an answer that was empty and came at once; it doubles up to [`GLANCE`].
+const HASTE: Duration = Duration::from_millis(1);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -70,15 +86,123 @@ struct Source {
     wanted: BTreeMap<TopicPartition, Want>,
     changed: BTreeSet<TopicPartition>,
     full: BTreeSet<TopicPartition>,
-    is_asked: bool,
+    /// Of `wanted`, those without a topic id.
+    nameless: usize,
+    is_by_name: bool,
+    asked: Option<Asked>,
+    /// Those of whom one may be what made a reply too long, each to be fetched alone.
+    suspects: VecDeque<TopicPartition>,
     failures: u32,
+    /// Answers in a row that were empty and came at once, though the broker was asked to wait for records.
+    hasty: u32,
     due: Option<Instant>,
+    /// No fetch is made sooner while a partition is full.
+    glance: Option<Instant>,
+}
+
+/// The fetch that is under way.
+#[derive(Debug)]
+struct Asked {
+    at: Instant,
+    is_glance: bool,
+    alone: Option<TopicPartition>,
 }
 
 impl Source {
     /// Whether there is something to ask and nothing is asked.
     fn is_waiting(&self) -> bool {
-        !self.is_asked && !self.wanted.is_empty() && self.full.is_empty()
+        self.asked.is_none() && !self.wanted.is_empty()
+    }
+
+    fn is_ready(&self, now: Instant) -> bool {
+        self.is_waiting() && self.earliest().is_none_or(|earliest| earliest <= now)
+    }
+
+    /// Before when nothing may be asked.
+    fn earliest(&self) -> Option<Instant> {
+        self.due.max(self.glance.filter(|_| !self.full.is_empty()))
+    }
+
+    fn put(&mut self, partition: &TopicPartition, want: Want) {
+        self.take(partition);
+        self.nameless += usize::from(want.topic_id.is_none());
+        self.wanted.insert(partition.clone(), want);
+    }
+
+    fn take(&mut self, partition: &TopicPartition) {
+        if let Some(before) = self.wanted.remove(partition) {
+            self.nameless -= usize::from(before.topic_id.is_none());
+        }
+        self.changed.insert(partition.clone());
+    }
+
+    fn plan(&mut self, broker: BrokerId, now: Instant) -> Plan {
+        let is_by_name = self.nameless > 0;
+        if std::mem::replace(&mut self.is_by_name, is_by_name) != is_by_name {
+            // A session names topics in one way (KIP-516).
+            self.session.failed();
+        }
+        while self.suspects.front().is_some_and(|partition| !self.wanted.contains_key(partition)) {
+            self.acquit();
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let alone = self.suspects.front().cloned();
+        let request = match &alone {
+            None => self.session.request(&self.wanted, &changed),
+            Some(partition) => {
+                let changed = self.session.partitions().chain([partition]).cloned().collect();
+                let alone = self.wanted.get(partition).map(|want| (partition.clone(), *want));
+                self.session.request(&alone.into_iter().collect(), &changed)
+            }
+        };
+        let is_glance = alone.is_some() || !self.full.is_empty();
+        self.asked = Some(Asked { at: now, is_glance, alone });
+        Plan { broker, request, is_glance, is_by_name }
+    }
+
+    fn answered(&mut self, asked: &Asked, session: i32, has_news: bool, now: Instant) {
+        self.session.answered(session);
+        self.failures = 0;
+        self.due = None;
+        self.glance = Some(now + GLANCE);
+        if asked.alone.is_some() && asked.alone.as_ref() == self.suspects.front() {
+            self.acquit();
+        }
+        if asked.is_glance {
+            return;
+        }
+        // A broker that does not wait though it has nothing would be asked without end.
+        if has_news || now.saturating_duration_since(asked.at) >= GLANCE {
+            self.hasty = 0;
+            return;
+        }
+        let pause = HASTE.saturating_mul(1_u32.checked_shl(self.hasty).unwrap_or(u32::MAX)).min(GLANCE);
+        self.hasty = self.hasty.saturating_add(1);
+        self.due = Some(asked.at + pause).filter(|due| *due > now);
+    }
+
+    /// The next suspect is none; after the last, all partitions are fetched together again.
+    fn acquit(&mut self) {
+        self.suspects.pop_front();
+        if self.suspects.is_empty() {
+            self.changed.extend(self.wanted.keys().cloned());
+        }
+    }
+
+    /// Finds, or begins to find, what made a reply too long.
+    fn too_long(&mut self, asked: Asked) -> Option<TopicPartition> {
+        if let Some(alone) = asked.alone {
+            self.acquit();
+            return Some(alone);
+        }
+        let asked: Vec<_> = self.session.partitions().cloned().collect();
+        match &asked[..] {
+            [only] => Some(only.clone()),
+            _ => {
+                self.suspects = asked.into();
+                None
+            }
+        }
     }
 }
 
@@ -131,7 +255,7 @@ impl Planner {
         }
     }
 
-    /// Leaves a partition out of fetches until it is wanted again, and with `is_full` its broker, too.
+    /// Leaves a partition out of fetches until it is wanted again; with `is_full` nothing may hold it up then.
     pub(crate) fn suspend(&mut self, partition: &TopicPartition, is_full: bool) {
         let Some(route) = self.routes.get_mut(partition) else { return };
         let source = route.source.take();
@@ -197,23 +321,26 @@ impl Planner {
         self.routes.get(partition).is_some_and(|route| route.leader != broker)
     }
 
-    /// Ends the fetch that was under way.
-    pub(crate) fn handle_outcome(&mut self, broker: BrokerId, outcome: Outcome, now: Instant) {
-        let Some(source) = self.sources.get_mut(&broker) else { return };
-        source.is_asked = false;
+    /// Ends the fetch that was under way. Returned is the partition that cannot be fetched because its reply is too long.
+    pub(crate) fn handle_outcome(&mut self, broker: BrokerId, outcome: Outcome, now: Instant) -> Option<TopicPartition> {
+        let source = self.sources.get_mut(&broker)?;
+        let asked = source.asked.take()?;
+        let mut culprit = None;
         match outcome {
-            Outcome::Answered { session } => {
-                source.failures = 0;
-                source.due = None;
-                source.session.answered(session);
-                return;
+            Outcome::Answered { session, has_news } => {
+                source.answered(&asked, session, has_news, now);
+                return None;
             }
             Outcome::SessionNotFound => source.session.not_found(),
             Outcome::SessionRefused | Outcome::Lost => source.session.failed(),
+            Outcome::TooLong => {
+                culprit = source.too_long(asked);
+                source.session.failed();
+            }
         }
         source.failures = source.failures.saturating_add(1);
         // A session that is merely gone is opened anew at once, but not twice in a row.
-        if outcome == Outcome::Lost || source.failures > 1 {
+        if matches!(outcome, Outcome::Lost | Outcome::TooLong) || source.failures > 1 {
             source.due = Some(now + self.backoff.after(source.failures, &mut self.random));
         }
         if outcome == Outcome::Lost {
@@ -222,6 +349,7 @@ impl Planner {
                 self.unprefer(&partition, now);
             }
         }
+        culprit
     }
 
     /// The next fetch to make; call until `None`. Nothing is planned while the buffer has no room.
@@ -230,18 +358,19 @@ impl Planner {
         if !has_room {
             return None;
         }
-        let is_ready = |source: &Source| source.is_waiting() && source.due.is_none_or(|due| due <= now);
-        let (broker, source) = self.sources.iter_mut().find(|(_, source)| is_ready(source))?;
-        let changed = std::mem::take(&mut source.changed);
-        let request = source.session.request(&source.wanted, &changed);
-        source.is_asked = true;
-        Some(Plan { broker: *broker, request })
+        let (broker, source) = self.sources.iter_mut().find(|(_, source)| source.is_ready(now))?;
+        Some(source.plan(*broker, now))
+    }
+
+    /// Whether a fetch would be made if the buffer had room.
+    pub(crate) fn is_waiting(&self, now: Instant) -> bool {
+        self.sources.values().any(|source| source.is_ready(now))
     }
 
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let resting = self.resting.first().map(|(due, _)| *due);
-        let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(|source| source.due);
+        let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(Source::earliest);
         sources.chain(resting).min()
     }
 
@@ -270,154 +399,15 @@ impl Planner {
         let before = route.source.replace(target).filter(|before| *before != target);
         let want = route.want;
         self.leave(partition, before);
-        let source = self.sources.entry(target).or_default();
-        source.wanted.insert(partition.clone(), want);
-        source.changed.insert(partition.clone());
+        self.sources.entry(target).or_default().put(partition, want);
     }
 
     fn leave(&mut self, partition: &TopicPartition, source: Option<BrokerId>) {
         if let Some(source) = source.and_then(|broker| self.sources.get_mut(&broker)) {
-            source.wanted.remove(partition);
-            source.changed.insert(partition.clone());
+            source.take(partition);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::consumer::position::LeaseId;
-    use crate::ids::Offset;
-
-    const ONE: BrokerId = BrokerId(1);
-    const TWO: BrokerId = BrokerId(2);
-
-    fn tp(partition: i32) -> TopicPartition {
-        TopicPartition::new("t", partition)
-    }
-
-    fn want(offset: i64) -> Want {
-        Want { lease: LeaseId(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
-    }
-
-    fn planner() -> (Planner, Instant) {
-        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        (Planner::new(backoff, Duration::from_secs(300), Random::new(1)), Instant::now())
-    }
-
-    fn asked(planner: &mut Planner, now: Instant) -> Vec<(BrokerId, Vec<i32>)> {
-        std::iter::from_fn(|| planner.poll(now, true))
-            .map(|plan| (plan.broker, plan.request.fetch.iter().map(|(tp, _)| tp.partition.0).collect()))
-            .collect()
-    }
-
-    #[test]
-    fn one_fetch_per_broker_carries_all_its_partitions() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        planner.want(&tp(1), want(0), TWO, now);
-        planner.want(&tp(2), want(0), TWO, now);
-        let mut plans = asked(&mut planner, now);
-        plans[1].1.sort_unstable();
-        assert_eq!(plans, [(ONE, vec![0]), (TWO, vec![1, 2])]);
-        assert_eq!(asked(&mut planner, now), []);
-    }
-
-    #[test]
-    fn next_fetch_is_due_with_the_answer() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        asked(&mut planner, now);
-        planner.want(&tp(0), want(9), ONE, now);
-        planner.handle_outcome(ONE, Outcome::Answered { session: 5 }, now);
-        assert!(planner.poll(now, false).is_none());
-        let plan = planner.poll(now, true).expect("due");
-        assert_eq!(plan.request.fetch, [(tp(0), want(9))]);
-    }
-
-    #[test]
-    fn partition_that_moves_is_forgotten_at_its_old_broker() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        planner.want(&tp(1), want(0), ONE, now);
-        asked(&mut planner, now);
-        planner.handle_outcome(ONE, Outcome::Answered { session: 5 }, now);
-        planner.want(&tp(1), want(0), TWO, now);
-        let plan = planner.poll(now, true).expect("due");
-        assert_eq!(plan.request.forget, [(tp(1), None)]);
-        assert_eq!(planner.poll(now, true).expect("due").broker, TWO);
-    }
-
-    #[test]
-    fn lost_fetch_is_made_again_after_a_growing_wait() {
-        let (mut planner, mut now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        let mut waits = Vec::new();
-        for _ in 0..3 {
-            assert_eq!(asked(&mut planner, now).len(), 1);
-            planner.handle_outcome(ONE, Outcome::Lost, now);
-            assert_eq!(asked(&mut planner, now), []);
-            let due = planner.poll_timeout().expect("it waits");
-            waits.push(due - now);
-            now = due;
-        }
-        assert!(waits[0] < waits[1] && waits[1] < waits[2]);
-    }
-
-    #[test]
-    fn failing_partition_does_not_hold_up_its_neighbours() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        planner.want(&tp(1), want(0), ONE, now);
-        planner.rest(&tp(0), now);
-        assert_eq!(asked(&mut planner, now), [(ONE, vec![1])]);
-        planner.handle_outcome(ONE, Outcome::Answered { session: 5 }, now);
-        let due = planner.poll_timeout().expect("it waits");
-        assert_eq!(asked(&mut planner, due), [(ONE, vec![0])]);
-    }
-
-    #[test]
-    fn full_partition_holds_up_its_broker_until_it_has_drained() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        planner.want(&tp(1), want(0), ONE, now);
-        planner.suspend(&tp(0), true);
-        assert_eq!(asked(&mut planner, now), []);
-        planner.want(&tp(0), want(5), ONE, now);
-        assert_eq!(asked(&mut planner, now).len(), 1);
-
-        planner.handle_outcome(ONE, Outcome::Answered { session: 1 }, now);
-        planner.suspend(&tp(0), true);
-        planner.suspend(&tp(0), false);
-        assert_eq!(asked(&mut planner, now).len(), 1, "a paused partition holds up nobody");
-    }
-
-    #[test]
-    fn nearer_replica_is_used_until_it_expires_or_fails() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        planner.prefer(&tp(0), TWO, now);
-        assert_eq!(asked(&mut planner, now), [(TWO, vec![0])]);
-        assert!(planner.is_follower(TWO, &tp(0)));
-
-        planner.handle_outcome(TWO, Outcome::Lost, now);
-        assert_eq!(asked(&mut planner, now), [(ONE, vec![0])]);
-
-        planner.prefer(&tp(0), TWO, now);
-        planner.handle_outcome(ONE, Outcome::Answered { session: 1 }, now);
-        let later = now + Duration::from_secs(301);
-        planner.want(&tp(0), want(1), ONE, later);
-        assert_eq!(asked(&mut planner, later), [(ONE, vec![0])]);
-    }
-
-    #[test]
-    fn vanished_session_is_opened_anew_at_once_but_only_once() {
-        let (mut planner, now) = planner();
-        planner.want(&tp(0), want(0), ONE, now);
-        asked(&mut planner, now);
-        planner.handle_outcome(ONE, Outcome::SessionNotFound, now);
-        assert_eq!(asked(&mut planner, now).len(), 1);
-        planner.handle_outcome(ONE, Outcome::SessionNotFound, now);
-        assert_eq!(asked(&mut planner, now).len(), 0);
-    }
-}
+mod tests;

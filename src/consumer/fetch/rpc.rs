@@ -1,6 +1,7 @@
 //! Fetch, ListOffsets and OffsetForLeaderEpoch between our words and the protocol's.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,12 +11,11 @@ use crate::config::BrokerAddress;
 use crate::consumer::config::{ConsumerConfig, IsolationLevel};
 use crate::consumer::fetch::lookup::{Ask, Asked, Question};
 use crate::consumer::fetch::planner::Plan;
-use crate::consumer::fetch::session::SessionRequest;
 use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
-use crate::wire::call::Reply;
+use crate::wire::call::{Reply, Request};
 use crate::wire::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint, PartitionData,
 };
@@ -23,6 +23,8 @@ use crate::wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsReque
 use crate::wire::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
+use crate::wire::versions::ApiKey;
+use crate::wire::{Encode, EncodeError, Writer};
 
 /// The settings of a consumer that a Fetch request carries.
 #[derive(Clone, Debug)]
@@ -101,8 +103,31 @@ pub(crate) async fn fetch(
     names: &BTreeMap<TopicId, TopicName>,
     deadline: Instant,
 ) -> Result<Fetched> {
-    let reply = cluster.call_with(plan.broker, lane, deadline, |version| fetch_request(settings, &plan.request, version)).await?;
+    let request = |version| fetch_request(settings, plan, version);
+    if plan.is_by_name {
+        let reply = cluster.call_with(plan.broker, lane, deadline, |version| FetchByName(request(version))).await?;
+        return Ok(fetched(&reply.parse()?, reply.frame(), names, settings.isolation));
+    }
+    let reply = cluster.call_with(plan.broker, lane, deadline, request).await?;
     read_fetch(&reply, names, settings.isolation)
+}
+
+/// A Fetch of the versions that name topics: what a cluster speaks that gives them no ids yet, in the middle of an upgrade, though its
+/// brokers speak newer ones.
+struct FetchByName<'a>(FetchRequest<'a>);
+
+impl Encode for FetchByName<'_> {
+    fn encode(&self, to: &mut Writer, version: i16) -> std::result::Result<(), EncodeError> {
+        self.0.encode(to, version)
+    }
+}
+
+impl Request for FetchByName<'_> {
+    const API: ApiKey = FetchRequest::API;
+    const VERSIONS: RangeInclusive<i16> = *FetchRequest::VERSIONS.start()..=12;
+    const FLEXIBLE: i16 = FetchRequest::FLEXIBLE;
+    const THROTTLE: i16 = FetchRequest::THROTTLE;
+    type Response<'a> = FetchResponse<'a>;
 }
 
 /// What a reply says; its records stay where they are.
@@ -117,7 +142,8 @@ pub(crate) fn read_fetch(
     Ok(fetched(&reply.parse()?, reply.frame(), names, isolation))
 }
 
-fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, version: i16) -> FetchRequest<'a> {
+fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a Plan, version: i16) -> FetchRequest<'a> {
+    let session = &plan.request;
     let mut topics: Vec<FetchTopic<'a>> = Vec::new();
     for (partition, want) in &session.fetch {
         let wanted = FetchPartition {
@@ -146,7 +172,7 @@ fn fetch_request<'a>(settings: &'a FetchSettings, session: &'a SessionRequest, v
     // Before version 7 there are no sessions, and every request is a full one.
     let has_sessions = version >= 7;
     FetchRequest {
-        max_wait_ms: millis(settings.max_wait),
+        max_wait_ms: millis(if plan.is_glance { Duration::ZERO } else { settings.max_wait }),
         min_bytes: settings.min_bytes,
         max_bytes: settings.max_bytes,
         isolation_level: settings.isolation.wire(),
@@ -270,7 +296,13 @@ pub(crate) async fn ask(
                 ask.questions.iter().map(|asked| (&asked.partition, asked.leader_epoch, time_of(asked))).collect();
             list_offsets(cluster, ask.broker, &asked, isolation, deadline).await
         }
-        Some(Question::Epoch(_)) => epoch_ends(cluster, ask, deadline).await,
+        Some(Question::Epoch(_)) => match epoch_ends(cluster, ask, deadline).await {
+            // A broker that cannot say is believed, as by Java's consumer.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                Ok(ask.questions.iter().map(|asked| (asked.partition.clone(), Answer::EpochEnd(None))).collect())
+            }
+            answers => answers,
+        },
         None => Ok(Vec::new()),
     }
 }
@@ -363,6 +395,8 @@ async fn epoch_ends(cluster: &Cluster, ask: &Ask, deadline: Instant) -> Result<V
         for end in &topic.partitions {
             let partition = TopicPartition::new(topic.topic, end.partition);
             let answer = match ErrorCode::check(end.error_code) {
+                // Before version 3 this was for brokers only.
+                Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::UNSUPPORTED_VERSION) => Answer::EpochEnd(None),
                 Err(code) => Answer::Refused(code),
                 Ok(()) => {
                     let position = known_offset(end.end_offset).zip(known_epoch(end.leader_epoch));

@@ -121,6 +121,11 @@ impl Session {
         self.told.get(partition)
     }
 
+    /// All that the broker was asked for.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.told.keys()
+    }
+
     /// The broker answered, with this session id.
     pub(crate) fn answered(&mut self, id: i32) {
         self.state = match self.state {

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, warn};
 
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
 use crate::consumer::config::ConsumerConfig;
-use crate::consumer::fetch::buffer::{Job, Memory};
-use crate::consumer::fetch::intake;
-use crate::consumer::fetch::lookup::{Ask, Asked, Lookups, Question};
-use crate::consumer::fetch::planner::{Outcome, Plan, Planner};
-use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched, FetchedPartition};
+use crate::consumer::fetch::buffer::Job;
+use crate::consumer::fetch::lookup::{Ask, Lookups, Question};
+use crate::consumer::fetch::planner::{Plan, Planner};
+use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched};
 use crate::consumer::fetch::session::Want;
+use crate::consumer::fetch::strikes::Strikes;
 use crate::consumer::position::{Lease, LeaseId, Phase, Position};
 use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Interest, Standing, Subscription};
@@ -27,6 +27,8 @@ use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
 use crate::telemetry::spans;
+
+mod answers;
 
 /// See the [module](self).
 pub(crate) struct Fetcher {
@@ -38,6 +40,7 @@ pub(crate) struct Fetcher {
     auto_create: bool,
     planner: Planner,
     lookups: Lookups,
+    strikes: Strikes,
     /// What the planner and the lookups know of each partition.
     leases: BTreeMap<TopicPartition, Arc<Lease>>,
     topic_ids: BTreeMap<TopicName, Identity>,
@@ -103,6 +106,7 @@ impl Fetcher {
             auto_create: config.allow_auto_create_topics,
             planner: Planner::new(backoff, client.metadata_max_age, cluster.random()),
             lookups: Lookups::new(backoff, cluster.random()),
+            strikes: Strikes::new(backoff, cluster.random()),
             leases: BTreeMap::new(),
             topic_ids: BTreeMap::new(),
             names: Arc::default(),
@@ -130,7 +134,8 @@ impl Fetcher {
         let shared = Arc::clone(&self.shared);
         loop {
             self.drive(runtime::now());
-            let timeouts = [self.planner.poll_timeout(), self.lookups.poll_timeout(), self.refresh.due];
+            let timeouts =
+                [self.planner.poll_timeout(), self.lookups.poll_timeout(), self.strikes.poll_timeout(), self.refresh.due];
             let timeout = timeouts.into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -159,6 +164,9 @@ impl Fetcher {
     /// Does all that can be done now.
     fn drive(&mut self, now: Instant) {
         self.follow_interest();
+        for partition in self.strikes.wake(now) {
+            self.look_at(&partition, now);
+        }
         self.look_at_changes(now);
         if self.refresh.due.is_some_and(|due| due <= now) {
             self.refresh.due = None;
@@ -219,10 +227,12 @@ impl Fetcher {
                 self.has_other_leases = true;
                 self.end(&ended);
                 // Of a topic that is not consumed it is not noticed that it is created anew; nor do positions outlive that.
-                if !self.leases.keys().any(|other| other.topic == partition.topic) {
+                let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
+                if self.leases.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
                     self.topic_ids.remove(&partition.topic);
                 }
             }
+            self.strikes.forgive(partition);
             self.leave(partition);
             return;
         };
@@ -232,6 +242,10 @@ impl Fetcher {
             self.end(&before);
         }
         let lease = standing.lease.id();
+        if self.strikes.is_resting(partition, lease) {
+            self.leave(partition);
+            return;
+        }
         match standing.phase {
             Phase::AwaitingCommitted => self.leave(partition),
             Phase::Stopped(error) => {
@@ -313,6 +327,11 @@ impl Fetcher {
         topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
         for name in &topics {
             let Some(topic) = self.view.topic(name) else { continue };
+            if topic.error == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+                && self.told_topics.insert((name.clone(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+            {
+                warn!(topic = %name, "there is no such topic: its records are waited for until it is made");
+            }
             if let Some(code) = topic.error.filter(|code| code.class() != Class::Retriable)
                 && self.told_topics.insert((name.clone(), code))
             {
@@ -383,7 +402,7 @@ impl Fetcher {
 
     fn start_fetches(&mut self, now: Instant) {
         let mut has_room = self.shared.has_room();
-        if !has_room {
+        if !has_room && self.planner.is_waiting(now) {
             self.shared.update(Subscription::evict_held);
             has_room = self.shared.has_room();
         }
@@ -434,222 +453,12 @@ impl Fetcher {
             });
         }
     }
-
-    fn handle(&mut self, event: Event, now: Instant) {
-        match event {
-            Event::Fetched { broker, result } => self.handle_fetched(broker, result, now),
-            Event::Answered { ask, result } => self.handle_answers(&ask, result, now),
-            Event::Decoded => self.decoders -= 1,
-        }
-    }
-
-    fn handle_answers(&mut self, ask: &Ask, result: Result<Vec<(TopicPartition, Answer)>>, now: Instant) {
-        let answers: BTreeMap<_, _> = match result {
-            Ok(answers) => answers.into_iter().collect(),
-            Err(error) => {
-                debug!(broker = %ask.broker, %error, "lookup failed");
-                self.cluster.request_refresh();
-                BTreeMap::new()
-            }
-        };
-        for asked in &ask.questions {
-            match answers.get(&asked.partition) {
-                Some(answer) => self.handle_answer(asked, answer, now),
-                // A partition that the reply leaves out is asked for again.
-                None => self.lookups.failed(&asked.partition, asked.lease, now),
-            }
-        }
-    }
-
-    fn handle_answer(&mut self, asked: &Asked, answer: &Answer, now: Instant) {
-        let Asked { partition, lease, question, leader_epoch } = asked;
-        let error = self.shared.update(|subscription| match (answer, question) {
-            (Answer::Offset { position, .. }, Question::Offset(_)) => {
-                subscription.offset_found(partition, *lease, *position);
-                None
-            }
-            (Answer::NoOffset, Question::Offset(_)) => {
-                subscription.offset_not_found(partition, *lease);
-                None
-            }
-            (Answer::EpochEnd(Some(end)), Question::Epoch(position)) if end.offset < position.offset => {
-                subscription.truncated(partition, *lease, *end)
-            }
-            (Answer::EpochEnd(_), Question::Epoch(_)) => {
-                subscription.position_holds(partition, *lease, *leader_epoch);
-                None
-            }
-            _ => None,
-        });
-        if let Some(error) = error {
-            self.shared.raise(error);
-        }
-        if let Answer::Refused(code) = answer {
-            self.lookups.failed(partition, *lease, now);
-            if code.needs_metadata_refresh() || code.is_retriable() {
-                self.cluster.request_refresh();
-            } else {
-                self.tell_once(*lease, *code, rpc::refusal(*code, "ListOffsets", partition));
-            }
-        }
-    }
-
-    fn handle_fetched(&mut self, broker: BrokerId, result: Result<Fetched>, now: Instant) {
-        let fetched = match result {
-            Ok(fetched) => fetched,
-            Err(error) => {
-                debug!(%broker, %error, "fetch failed");
-                self.cluster.request_refresh();
-                self.planner.handle_outcome(broker, Outcome::Lost, now);
-                if is_final(&error) {
-                    self.shared.raise(error);
-                }
-                return;
-            }
-        };
-        if let Some(code) = fetched.error {
-            debug!(%broker, %code, "fetch refused");
-            if code.needs_metadata_refresh() {
-                self.cluster.request_refresh();
-            }
-            self.planner.handle_outcome(broker, outcome(code), now);
-            return;
-        }
-        self.shared.telemetry.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
-        let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
-        let mut is_stale = false;
-        for partition in fetched.partitions {
-            // Not asked for, or no more: an answer to nobody.
-            let Some(want) = self.planner.asked(broker, &partition.partition) else { continue };
-            is_stale |= self.handle_partition(broker, want, partition, reply, now);
-        }
-        self.planner.handle_outcome(broker, Outcome::Answered { session: fetched.session }, now);
-        if !fetched.hints.is_empty() {
-            self.cluster.hint_leaders(&fetched.hints);
-        } else if is_stale {
-            self.cluster.request_refresh();
-        }
-        self.shared.wake();
-    }
-
-    /// Takes what one partition answered. True if metadata is stale.
-    fn handle_partition(&mut self, broker: BrokerId, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) -> bool {
-        let partition = fetched.partition.clone();
-        if let Some(code) = fetched.error {
-            return self.handle_refusal(broker, want, &partition, code, now);
-        }
-        if let Some(divergence) = fetched.diverging {
-            if let Some(error) = self.shared.update(|subscription| subscription.truncated(&partition, want.lease, divergence)) {
-                self.shared.raise(error);
-            }
-            return false;
-        }
-        self.planner.succeeded(&partition);
-        if let Some(identity) = self.topic_ids.get_mut(&partition.topic) {
-            identity.is_consumed = true;
-        }
-        if let Some((lease, end)) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease).zip(fetched.end) {
-            lease.ends_at(end);
-            self.shared.telemetry.lags(&partition, lease.lag());
-        }
-        if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
-            if self.view.broker(replica).is_some() {
-                self.planner.prefer(&partition, replica, now);
-            } else {
-                return true;
-            }
-        }
-        if !fetched.records.is_empty() {
-            self.take_records(want, fetched, reply, now);
-        }
-        false
-    }
-
-    fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) {
-        let partition = &fetched.partition;
-        let standing = self.shared.read(|subscription| subscription.standing(partition));
-        let Some(Standing { lease, phase: Phase::Fetching(position), .. }) = standing else { return };
-        if lease.id() != want.lease || position.offset != want.offset {
-            return;
-        }
-        let mut intake = intake::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
-        if intake.pieces.is_empty() {
-            // Bytes without news: asking again at once would get them again.
-            self.planner.rest(partition, now);
-            return;
-        }
-        if let Some(error) = &mut intake.failure {
-            *error = error.clone().at_partition(partition.clone());
-        }
-        let brought = (intake.pieces, intake.next, intake.failure);
-        let reply = fetched.is_slice.then_some(reply);
-        let is_taken = self.shared.update(|subscription| {
-            subscription.buffer.come_in(reply);
-            let is_taken = subscription.fetched(partition, want.lease, want.offset, brought);
-            subscription.buffer.come_in(None);
-            is_taken
-        });
-        if is_taken {
-            self.look_at(partition, now);
-        }
-    }
-
-    /// Deals with the error of one partition. True if metadata is stale.
-    fn handle_refusal(
-        &mut self,
-        broker: BrokerId,
-        want: Want,
-        partition: &TopicPartition,
-        code: ErrorCode,
-        now: Instant,
-    ) -> bool {
-        match code {
-            ErrorCode::OFFSET_OUT_OF_RANGE => {
-                // A follower may lag behind, or have less: only the leader's word resets a position.
-                if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
-                    return false;
-                }
-                self.shared.update(|subscription| subscription.out_of_range(partition, want.lease, want.offset));
-                false
-            }
-            ErrorCode::CORRUPT_MESSAGE => {
-                // Told in its place, behind what is buffered.
-                let error = rpc::refusal(code, "Fetch", partition);
-                self.shared.update(|subscription| subscription.cannot_be_read(partition, want.lease, want.offset, error));
-                false
-            }
-            _ => {
-                self.planner.rest(partition, now);
-                if !code.is_retriable() && !code.needs_metadata_refresh() {
-                    self.tell_once(want.lease, code, rpc::refusal(code, "Fetch", partition));
-                }
-                code.needs_metadata_refresh() || code.is_retriable()
-            }
-        }
-    }
-
-    fn tell_once(&mut self, lease: LeaseId, code: ErrorCode, error: Error) {
-        if self.told.insert((lease, code)) {
-            self.shared.raise(error);
-        }
-    }
 }
 
 /// However the task ends, by the end of the consumer, the client or the runtime: nothing comes any more, and the application is told so.
 impl Drop for Fetcher {
     fn drop(&mut self) {
         self.shared.close();
-    }
-}
-
-fn outcome(code: ErrorCode) -> Outcome {
-    match code {
-        ErrorCode::FETCH_SESSION_ID_NOT_FOUND => Outcome::SessionNotFound,
-        ErrorCode::INVALID_FETCH_SESSION_EPOCH
-        | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
-        | ErrorCode::INCONSISTENT_TOPIC_ID
-        | ErrorCode::UNKNOWN_TOPIC_ID => Outcome::SessionRefused,
-        _ => Outcome::Lost,
     }
 }
 

@@ -16,6 +16,7 @@ mod groups;
 mod model;
 mod old_formats;
 mod receiving;
+mod refusals;
 mod seams;
 
 /// The embedded cluster's network.

@@ -247,24 +247,18 @@ enum Checks {
     V0,
 }
 
-/// The output grows by doubling up to [`USUAL`]. What is larger is decompressed anew into room made at once: output that grows on
-/// would take, while it is moved, half as much again as the limit allows.
+/// The output grows by doubling up to [`USUAL`]. What is larger is decompressed anew into twice the room, made at once: output that
+/// grows on would take, while it is moved, half as much again as the limit allows.
 fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Result<Bytes, CodecError> {
     let mut stage = limit.min(USUAL);
     let mut out = Vec::new();
     loop {
         match decompress_into(codec, input, &mut out, stage, checks)? {
-            Ok(()) => {
-                // Room that was made for more, and hardly used.
-                if out.capacity() / 2 > out.len() {
-                    out.shrink_to_fit();
-                }
-                return Ok(Bytes::from(out));
-            }
+            Ok(()) => return Ok(Bytes::from(out)),
             Err(Failure::Damaged(what)) => return Err(CodecError::Damaged { codec, what }),
             Err(Failure::Limit) => {
                 out = Vec::new();
-                let next = stage.saturating_mul(STAGE).min(limit);
+                let next = stage.saturating_mul(2).min(limit);
                 if next == stage || out.try_reserve_exact(next.saturating_add(SLACK)).is_err() {
                     return Err(CodecError::Limit { codec, limit });
                 }
@@ -303,9 +297,6 @@ fn decompress_into(
 
 /// More than a batch decompresses to, as brokers refuse those of more than 1 MiB by default (a guess).
 const USUAL: usize = 16 << 20;
-
-/// By how much the room grows for what is larger.
-const STAGE: usize = 8;
 
 /// What a codec wants beyond what it writes: a block of zstd, or the byte that tells "just reached" from "too long".
 const SLACK: usize = 256 << 10;

@@ -1,0 +1,120 @@
+//! Partitions whose position their leader has refused: each time in a row makes the next attempt wait longer.
+//!
+//! Pure. A refused position is looked up anew, and the answer is fetched from at once; a leader that refuses that as well would be
+//! asked without end. The first time costs no wait. A seek by the application, which is another lease, does not wait either.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::clock::Random;
+use crate::cluster::Backoff;
+use crate::consumer::position::LeaseId;
+use crate::ids::{Offset, TopicPartition};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Strikes {
+    entries: BTreeMap<TopicPartition, Strike>,
+    resting: BTreeSet<(Instant, TopicPartition)>,
+    backoff: Backoff,
+    random: Random,
+}
+
+/// What is held against a partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strike {
+    /// The lease that goes on.
+    lease: LeaseId,
+    /// The offset that was refused.
+    pub(crate) refused: Offset,
+    /// How often in a row.
+    pub(crate) count: u32,
+    due: Option<Instant>,
+}
+
+impl Strikes {
+    pub(crate) fn new(backoff: Backoff, random: Random) -> Self {
+        Self { entries: BTreeMap::new(), resting: BTreeSet::new(), backoff, random }
+    }
+
+    /// Notes that an offset was refused, and which lease goes on from there.
+    pub(crate) fn add(&mut self, partition: &TopicPartition, lease: LeaseId, refused: Offset, now: Instant) {
+        let before = self.forgive(partition).map_or(0, |strike| strike.count);
+        let due = (before > 0).then(|| now + self.backoff.after(before, &mut self.random));
+        self.resting.extend(due.map(|due| (due, partition.clone())));
+        self.entries.insert(partition.clone(), Strike { lease, refused, count: before.saturating_add(1), due });
+    }
+
+    /// The position was served, or the partition is gone: nothing is held against it.
+    pub(crate) fn forgive(&mut self, partition: &TopicPartition) -> Option<Strike> {
+        let strike = self.entries.remove(partition)?;
+        if let Some(due) = strike.due {
+            self.resting.remove(&(due, partition.clone()));
+        }
+        Some(strike)
+    }
+
+    /// What is held against a partition under its lease.
+    pub(crate) fn of(&self, partition: &TopicPartition, lease: LeaseId) -> Option<&Strike> {
+        self.entries.get(partition).filter(|strike| strike.lease == lease)
+    }
+
+    /// Whether nothing is to be asked for a partition.
+    pub(crate) fn is_resting(&self, partition: &TopicPartition, lease: LeaseId) -> bool {
+        self.of(partition, lease).is_some_and(|strike| strike.due.is_some())
+    }
+
+    /// The partitions that have rested.
+    pub(crate) fn wake(&mut self, now: Instant) -> Vec<TopicPartition> {
+        let mut woken = Vec::new();
+        while self.resting.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, partition)) = self.resting.pop_first()
+        {
+            if let Some(strike) = self.entries.get_mut(&partition) {
+                strike.due = None;
+            }
+            woken.push(partition);
+        }
+        woken
+    }
+
+    /// When to wake though nothing has happened.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.resting.first().map(|(due, _)| *due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tp() -> TopicPartition {
+        TopicPartition::new("t", 0)
+    }
+
+    #[test]
+    fn each_refusal_in_a_row_rests_longer_and_the_first_not_at_all() {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut strikes = Strikes::new(backoff, Random::new(1));
+        let mut now = Instant::now();
+        strikes.add(&tp(), LeaseId(1), Offset(5), now);
+        assert!(!strikes.is_resting(&tp(), LeaseId(1)));
+        let mut waits = Vec::new();
+        for lease in 2..5 {
+            strikes.add(&tp(), LeaseId(lease), Offset(5), now);
+            assert!(strikes.is_resting(&tp(), LeaseId(lease)));
+            assert!(!strikes.is_resting(&tp(), LeaseId(9)), "a seek does not wait");
+            let due = strikes.poll_timeout().expect("it rests");
+            waits.push(due - now);
+            now = due;
+            assert_eq!(strikes.wake(now), [tp()]);
+            assert!(!strikes.is_resting(&tp(), LeaseId(lease)));
+        }
+        assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
+        strikes.forgive(&tp());
+        strikes.add(&tp(), LeaseId(6), Offset(5), now);
+        assert_eq!((strikes.is_resting(&tp(), LeaseId(6)), strikes.poll_timeout()), (false, None));
+    }
+}
