@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
 
 mod flow;
+mod hostile_words;
 mod lying_cluster;
 mod no_kafka;
