@@ -10,6 +10,9 @@ use super::*;
 
 /// Kafka's properties by name, in the order they were given; a name given twice keeps the last value, as in Java.
 ///
+/// A value may be elsewhere: `${provider:path:key}` is resolved when settings are read, by Java's `FileConfigProvider`,
+/// `DirectoryConfigProvider` or `EnvVarConfigProvider`, as `config.providers` and `config.providers.<name>.class` say (KIP-297).
+///
 /// ```
 /// use kavka::{ClientConfig, ProducerConfig, Properties};
 ///
