@@ -263,6 +263,32 @@ mod tests {
         }
     }
 
+    #[cfg(any(feature = "encrypted-keys", feature = "pkcs12"))]
+    #[test]
+    fn a_damaged_certificate_among_good_ones_is_told_and_does_not_take_them_along() {
+        let good = super::super::vectors::CERTIFICATE;
+        let no_base_64 = good.replacen("MIIBdjCC", "!IIBdjCC", 1);
+        let error =
+            roots(&TlsConfig::new().truststore_certificates(format!("{good}{no_base_64}"))).expect_err("damaged").to_string();
+        assert!(error.contains("ssl.truststore.certificates") && error.contains("section 2 is damaged"), "{error}");
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let trusted = roots(&TlsConfig::new().truststore_certificates(format!("{no_certificate}{good}"))).expect("one is good");
+        assert_eq!(trusted.len(), 1);
+    }
+
+    #[cfg(any(feature = "encrypted-keys", feature = "pkcs12"))]
+    #[test]
+    fn a_key_of_a_kind_that_is_not_known_is_refused_with_those_that_are() {
+        let (certificate, key) = (super::super::vectors::CERTIFICATE, super::super::vectors::KEY);
+        let provider = super::super::provider(&TlsConfig::new()).expect("cryptography");
+        let of = |chain: &str, key: &str| identity(&TlsConfig::new().keystore_certificate_chain(chain, key), &provider).map(drop);
+        of(certificate, key).expect("they belong together");
+        // The curve of the same key by the name of another, 1.3.132.0.35: P-521.
+        let other = key.replacen("CCqGSM49AwEH", "BSuBBAAjAwEH", 1);
+        let error = of(certificate, &other).expect_err("not known").to_string();
+        assert!(error.contains("ssl.keystore.key") && error.contains("P-384"), "{error}");
+    }
+
     #[test]
     fn files_that_are_not_there_or_hold_something_else_are_refused_by_property() {
         let error = refusal(&TlsConfig::new().keystore_location("no/such.pem"));
