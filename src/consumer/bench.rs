@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::config::ConsumerConfig;
 use super::fetch::buffer::Buffer;
@@ -38,7 +39,7 @@ impl Walk {
         let partition_limit = usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0);
         let buffer = Buffer::new(config.fetch_buffer_bytes, partition_limit);
         let subscription = Subscription::new(config.auto_offset_reset, false, buffer);
-        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("bench").consumer()));
+        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("bench").consumer()));
         let lease = |partition| {
             let partition = TopicPartition::new(topic, partition);
             let id = LeaseId(u64::from(partition.partition.0.cast_unsigned()));

@@ -72,7 +72,7 @@ impl Consumer {
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
-        let shared = Arc::new(Shared::new(subscription, decode, cluster.telemetry().consumer()));
+        let shared = Arc::new(Shared::new(subscription, runtime.cancelled().clone(), decode, cluster.telemetry().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());

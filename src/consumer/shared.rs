@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
 use crate::consumer::position::Lease;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     /// Rings for all who wait for a position or an assignment.
     pub(crate) moved: Notify,
     pub(crate) activity: Activity,
+    /// Ends with the consumer or its client.
+    cancelled: CancellationToken,
     pub(crate) decode: DecodeOptions,
     pub(crate) meter: Arc<Meter>,
     pub(crate) telemetry: ConsumerTelemetry,
@@ -112,7 +115,12 @@ impl Activity {
 }
 
 impl Shared {
-    pub(crate) fn new(subscription: Subscription, decode: DecodeOptions, telemetry: ConsumerTelemetry) -> Self {
+    pub(crate) fn new(
+        subscription: Subscription,
+        cancelled: CancellationToken,
+        decode: DecodeOptions,
+        telemetry: ConsumerTelemetry,
+    ) -> Self {
         let state = State { subscription, errors: VecDeque::new(), waker: None, is_starved: false, closed: false, failure: None };
         Self {
             state: Mutex::new(state),
@@ -120,6 +128,7 @@ impl Shared {
             to_group: Notify::new(),
             moved: Notify::new(),
             activity: Activity::new(runtime::now()),
+            cancelled,
             decode,
             meter: Arc::new(Meter::new(Kind::Consumer)),
             telemetry,
@@ -157,7 +166,7 @@ impl Shared {
     /// What was raised for the application; Closed; Config if nothing is subscribed or assigned.
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
         let mut state = self.state();
-        if state.closed {
+        if state.closed || self.cancelled.is_cancelled() {
             return Poll::Ready(Err(closed()));
         }
         if let Some(error) = state.errors.pop_front() {
@@ -264,6 +273,7 @@ impl Shared {
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
+        state.subscription.close();
         let waker = state.waker.take();
         drop(state);
         self.woken(waker);
@@ -271,7 +281,7 @@ impl Shared {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.state().closed
+        self.cancelled.is_cancelled() || self.state().closed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -40,6 +40,8 @@ pub(crate) struct Commit {
     /// The lease by which the application came where it is: a commit under an older one is of another place.
     pub(crate) since: LeaseId,
     pub(crate) offset: OffsetAndMetadata,
+    /// The application had chosen the partition by itself: it is not for a member to commit.
+    pub(crate) is_own: bool,
 }
 
 /// Who takes a partition away again.
@@ -104,7 +106,8 @@ impl Entry {
 
     fn commit_at(&self, at: Position) -> Commit {
         let offset = OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() };
-        Commit { partition: self.lease.partition().clone(), lease: self.lease.id(), since: self.since, offset }
+        let is_own = self.owner == Owner::Application;
+        Commit { partition: self.lease.partition().clone(), lease: self.lease.id(), since: self.since, offset, is_own }
     }
 
     fn apply_delivery(&self) {
@@ -222,6 +225,14 @@ impl Subscription {
 
     fn entry(&self, partition: &TopicPartition) -> Result<&Entry> {
         self.entries.get(partition).ok_or_else(|| not_assigned(partition))
+    }
+
+    /// The consumer has ended: nothing is delivered any more, but what was processed may still be committed.
+    pub(crate) fn close(&mut self) {
+        for entry in self.entries.values() {
+            entry.lease.set_delivery(Delivery::Ended);
+            self.buffer.drop_lease(entry.lease.id());
+        }
     }
 
     /// Ends the lease of what is taken away.

@@ -53,6 +53,8 @@ struct Job {
     leases: BTreeMap<TopicPartition, LeaseId>,
     /// How often a partition was not known to the coordinator.
     unknown: BTreeMap<TopicPartition, u32>,
+    /// Of partitions that the application had chosen by itself: if it joins meanwhile, others may have them.
+    is_own: bool,
     ticket: Option<Ticket>,
     failures: Vec<(TopicPartition, Error)>,
     deadline: Instant,
@@ -61,8 +63,9 @@ struct Job {
 impl Job {
     fn new(commits: Vec<Commit>, ticket: Option<Ticket>, deadline: Instant) -> Self {
         let leases = commits.iter().map(|commit| (commit.partition.clone(), commit.lease)).collect();
+        let is_own = !commits.is_empty() && commits.iter().all(|commit| commit.is_own);
         let offsets = commits.into_iter().map(|commit| (commit.partition, commit.offset)).collect();
-        Self { offsets, leases, unknown: BTreeMap::new(), ticket, failures: Vec::new(), deadline }
+        Self { offsets, leases, unknown: BTreeMap::new(), is_own, ticket, failures: Vec::new(), deadline }
     }
 }
 
@@ -112,7 +115,7 @@ impl Commits {
         }
         let job = Job::new(commits, None, deadline);
         let is_in_flight = self.in_flight && self.queue.len() == 1;
-        match self.queue.back_mut().filter(|last| last.ticket.is_none() && !is_in_flight) {
+        match self.queue.back_mut().filter(|last| last.ticket.is_none() && last.is_own == job.is_own && !is_in_flight) {
             // Keeps the queue as short as there are partitions.
             Some(last) => {
                 last.offsets.extend(job.offsets);
@@ -189,9 +192,19 @@ impl Commits {
         committed
     }
 
-    /// What to do next, as `sender`.
-    pub(crate) fn poll(&mut self, sender: Sender, now: Instant) -> Option<Action> {
+    /// What to do next, as `sender`; as long as the consumer is no member, what it chose by itself is for nobody else to commit.
+    pub(crate) fn poll(&mut self, sender: Sender, is_member: bool, now: Instant) -> Option<Action> {
         self.finish(now);
+        let mut sender = sender;
+        if let Some(job) = self.queue.front_mut().filter(|job| job.is_own && !self.in_flight) {
+            if is_member {
+                let offsets = std::mem::take(&mut job.offsets).into_keys();
+                job.failures.extend(offsets.map(|tp| (tp.clone(), not_owned(&tp))));
+                self.finish(now);
+            } else {
+                sender = Sender::Alone;
+            }
+        }
         if let Some(done) = self.done.pop_front() {
             return Some(done);
         }
@@ -208,6 +221,11 @@ impl Commits {
         }
         let deadline = self.queue.front().map(|job| job.deadline);
         [deadline, self.again_at.filter(|_| !self.queue.is_empty())].into_iter().flatten().min()
+    }
+
+    /// Whether a request is on its way.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight
     }
 
     /// Whether nothing waits or is in flight.
@@ -285,7 +303,8 @@ mod tests {
     }
 
     fn commits_under(lease: u64, of: &[(i32, i64)]) -> Vec<Commit> {
-        let commit = |(partition, offset)| Commit { partition, lease: LeaseId(lease), since: LeaseId(lease), offset };
+        let commit =
+            |(partition, offset)| Commit { partition, lease: LeaseId(lease), since: LeaseId(lease), offset, is_own: false };
         offsets(of).into_iter().map(commit).collect()
     }
 
@@ -312,19 +331,19 @@ mod tests {
     fn a_later_commit_waits_for_an_earlier_one_that_is_tried_again() {
         let (mut commits, now) = commits();
         let first = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
-        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 5)]));
+        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 5)]));
         commits.submit(commits_under(1, &[(0, 9)]), now + 60 * SECOND);
-        assert!(commits.poll(Sender::Alone, now).is_none());
+        assert!(commits.poll(Sender::Alone, false, now).is_none());
         commits.handle_reply(Err(Error::new(ErrorKind::Disconnected, "")), &Sender::Alone, now);
-        assert!(commits.poll(Sender::Alone, now).is_none(), "backs off");
+        assert!(commits.poll(Sender::Alone, false, now).is_none(), "backs off");
         let now = now + SECOND;
-        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 5)]));
+        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 5)]));
         let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
         assert_eq!(committed, [(tp(0), LeaseId(1), Offset(5))]);
         assert!(
-            matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
+            matches!(commits.poll(Sender::Alone, false, now), Some(Action::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
         );
-        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 9)]));
+        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 9)]));
     }
 
     #[test]
@@ -334,19 +353,19 @@ mod tests {
             commits.submit(commits_under(1, &[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]), now + SECOND);
         }
         assert_eq!(commits.queue.len(), 1);
-        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
+        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
     }
 
     #[test]
     fn a_commit_during_a_rebalance_waits_and_goes_under_the_new_generation() {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
-        sent(commits.poll(member(), now));
+        sent(commits.poll(member(), true, now));
         commits.handle_reply(code(ErrorCode::REBALANCE_IN_PROGRESS), &member(), now);
         let now = now + SECOND;
-        assert!(commits.poll(Sender::Nobody, now).is_none());
+        assert!(commits.poll(Sender::Nobody, true, now).is_none());
         let next = Sender::Member(Identity { member: "m".to_owned(), generation: Some(4.into()) });
-        let Some(Action::Send { sender, .. }) = commits.poll(next.clone(), now) else { panic!("not sent") };
+        let Some(Action::Send { sender, .. }) = commits.poll(next.clone(), true, now) else { panic!("not sent") };
         assert_eq!(sender, next);
     }
 
@@ -355,15 +374,15 @@ mod tests {
         let (mut commits, now) = commits();
         let ticket = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
         let waiting = commits.submit_awaited(commits_under(1, &[(0, 6), (1, 6)]), now + 60 * SECOND);
-        sent(commits.poll(member(), now));
+        sent(commits.poll(member(), true, now));
         commits.handle_gone(&[(tp(0), LeaseId(1))]);
         commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
-        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), now) else { panic!("not done") };
+        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(ticket), 1));
         assert_eq!(failures[0].1.class(), crate::error::Class::Rejoin);
-        assert_eq!(sent(commits.poll(member(), now)), offsets(&[(1, 6)]));
+        assert_eq!(sent(commits.poll(member(), true, now)), offsets(&[(1, 6)]));
         commits.handle_reply(Ok(vec![(tp(1), Ok(()))]), &member(), now);
-        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), now) else { panic!("not done") };
+        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(waiting), 1));
     }
 
@@ -371,10 +390,10 @@ mod tests {
     fn one_partition_may_fail_for_good_while_another_succeeds() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, now));
+        sent(commits.poll(Sender::Alone, false, now));
         let outcome = vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
         assert_eq!(commits.handle_reply(Ok(outcome), &Sender::Alone, now), [(tp(1), LeaseId(1), Offset(5))]);
-        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Alone, now) else { panic!("not done") };
+        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Alone, false, now) else { panic!("not done") };
         assert_eq!(failures[0].1.code(), Some(ErrorCode::OFFSET_METADATA_TOO_LARGE));
     }
 
@@ -382,9 +401,9 @@ mod tests {
     fn a_commit_fails_at_its_deadline() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(1, &[(0, 5)]), now + SECOND);
-        assert!(commits.poll(Sender::Nobody, now).is_none());
+        assert!(commits.poll(Sender::Nobody, true, now).is_none());
         assert_eq!(commits.poll_timeout(), Some(now + SECOND));
-        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Nobody, now + SECOND) else { panic!("not done") };
+        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Nobody, true, now + SECOND) else { panic!("not done") };
         assert_eq!(failures[0].1.kind(), ErrorKind::Timeout);
         assert!(commits.is_idle());
     }
@@ -393,7 +412,7 @@ mod tests {
     fn an_automatic_commit_does_not_take_back_what_is_under_way() {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, now));
+        sent(commits.poll(Sender::Alone, false, now));
         let mut automatic = commits_under(1, &[(0, 4), (1, 4)]);
         commits.retain_newer(&mut automatic);
         assert_eq!(automatic, commits_under(1, &[(1, 4)]));
@@ -403,10 +422,22 @@ mod tests {
     fn an_automatic_commit_follows_a_seek_back_though_another_is_under_way() {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 50)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, now));
+        sent(commits.poll(Sender::Alone, false, now));
         let mut automatic = commits_under(2, &[(0, 10)]);
         commits.retain_newer(&mut automatic);
         assert_eq!(automatic, commits_under(2, &[(0, 10)]));
+    }
+
+    #[test]
+    fn what_was_chosen_by_hand_is_committed_before_the_consumer_is_a_member_or_not_at_all() {
+        let own = || commits_under(1, &[(0, 5)]).into_iter().map(|commit| Commit { is_own: true, ..commit }).collect::<Vec<_>>();
+        let (mut commits, now) = commits();
+        commits.submit(own(), now + SECOND);
+        let Some(Action::Send { sender, .. }) = commits.poll(Sender::Nobody, false, now) else { panic!("not sent") };
+        assert_eq!(sender, Sender::Alone);
+        commits.submit(own(), now + SECOND);
+        commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
+        assert!(matches!(commits.poll(member(), true, now), Some(Action::Done { failures, .. }) if failures.len() == 1));
     }
 
     #[test]
@@ -415,7 +446,7 @@ mod tests {
         let (deadline, start) = (now + 60 * SECOND, now);
         let ticket = commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), deadline);
         let failures = loop {
-            match commits.poll(Sender::Alone, now) {
+            match commits.poll(Sender::Alone, false, now) {
                 Some(Action::Send { offsets, .. }) => {
                     let unknown = |tp: &TopicPartition| match tp.partition.0 {
                         0 => Err(Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
@@ -440,7 +471,7 @@ mod tests {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(5, &[(0, 7)]), now + SECOND);
         commits.handle_gone(&[(tp(0), LeaseId(4))]);
-        assert_eq!(sent(commits.poll(Sender::Alone, now)), offsets(&[(0, 7)]));
+        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 7)]));
     }
 
     #[test]
@@ -448,9 +479,9 @@ mod tests {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
         let barrier = commits.submit_awaited(vec![], now + SECOND);
-        sent(commits.poll(Sender::Alone, now));
-        assert!(commits.poll(Sender::Alone, now).is_none());
+        sent(commits.poll(Sender::Alone, false, now));
+        assert!(commits.poll(Sender::Alone, false, now).is_none());
         commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert!(matches!(commits.poll(Sender::Alone, now), Some(Action::Done { ticket, .. }) if ticket == Some(barrier)));
+        assert!(matches!(commits.poll(Sender::Alone, false, now), Some(Action::Done { ticket, .. }) if ticket == Some(barrier)));
     }
 }

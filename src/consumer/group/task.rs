@@ -236,6 +236,9 @@ impl Task {
         if self.auto_commit_interval.is_some() {
             ledger.commits.submit(commits, deadline);
         }
+        drop(ledger);
+        // Before it may become a member.
+        self.send_commits(now);
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
@@ -463,7 +466,7 @@ impl Task {
         loop {
             let sender = self.commits_as();
             let mut ledger = self.group.ledger();
-            let Some(action) = ledger.commits.poll(sender, now) else { return };
+            let Some(action) = ledger.commits.poll(sender, self.machine.is_member(), now) else { return };
             match action {
                 commits::Action::Done { ticket, failures } => match ticket.and_then(|ticket| ledger.waiters.remove(&ticket)) {
                     // Whoever waited may have gone.
@@ -577,11 +580,11 @@ impl Task {
 
     fn is_over(&self, now: Instant) -> bool {
         let Some(deadline) = self.closing else { return false };
-        let is_done = self.machine.is_away()
-            && self.to_tell.is_empty()
-            && !self.is_telling
-            && self.leaving == 0
-            && self.group.ledger().commits.is_idle();
+        let ledger = self.group.ledger();
+        // What has come since the group was left cannot be committed any more.
+        let can_commit = self.machine.is_member() || matches!(self.commits_as(), Sender::Alone);
+        let is_committed = ledger.commits.is_idle() || (!can_commit && !ledger.commits.is_in_flight());
+        let is_done = self.machine.is_away() && self.to_tell.is_empty() && !self.is_telling && self.leaving == 0 && is_committed;
         is_done || now >= deadline
     }
 

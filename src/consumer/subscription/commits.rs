@@ -37,13 +37,19 @@ impl Subscription {
 
     /// Offsets that the application names, under the leases of this moment.
     pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<Commit> {
-        let leases = |tp: &TopicPartition| {
-            let entry = self.entries.get(tp).or_else(|| self.leaving.get(tp));
-            entry.map_or((LeaseId(self.next_lease), LeaseId(self.next_lease)), |entry| (entry.lease.id(), entry.since))
-        };
-        let commit = |(partition, offset)| {
-            let (lease, since) = leases(&partition);
-            Commit { partition, lease, since, offset }
+        let is_shared_out = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
+        let commit = |(partition, offset)| match self.entries.get(&partition).or_else(|| self.leaving.get(&partition)) {
+            Some(entry) => Commit {
+                partition,
+                lease: entry.lease.id(),
+                since: entry.since,
+                offset,
+                is_own: entry.owner == Owner::Application,
+            },
+            None => {
+                let lease = LeaseId(self.next_lease);
+                Commit { partition, lease, since: lease, offset, is_own: !is_shared_out }
+            }
         };
         offsets.into_iter().map(commit).collect()
     }

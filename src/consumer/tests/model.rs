@@ -7,6 +7,7 @@
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{Content, Piece};
@@ -118,7 +119,7 @@ impl World {
         // So small that a batch is too much for a paused partition.
         let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(300, 1 << 20));
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("model").consumer()));
+        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("model").consumer()));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);
         Self { shared, receiver, stays: vec![], paused, owned, unsubscribed: 0, committed: [None; 2], epoch: 1 }

@@ -1,6 +1,7 @@
 //! Batches of the formats before version 2, as segments of old brokers hold them.
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{Buffer, Content, Piece};
@@ -33,7 +34,7 @@ async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
         subscription.assign([tp(0)].into()).unwrap();
         subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared = Arc::new(Shared::new(subscription, decode, Telemetry::new("test").consumer()));
+        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("test").consumer()));
         let batch = Batches::new(compressed()).next().unwrap().unwrap();
         let next = batch.next_offset();
         let piece = Piece { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };

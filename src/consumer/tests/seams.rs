@@ -399,3 +399,43 @@ async fn others_are_let_run_by_an_application_that_works_on_each_record() {
     let turns = turns.load(std::sync::atomic::Ordering::Relaxed);
     assert!(turns >= 10, "{turns} turns in 200 ms");
 }
+
+/// Ends as soon as the group is left, and so does a commit that comes after.
+#[tokio::test(start_paused = true)]
+async fn a_commit_while_the_consumer_closes_holds_nothing_up() {
+    let embedded = one_partition().await;
+    let client = client(&embedded);
+    let mut consumer = client.consumer(member_of("g").enable_auto_commit(false)).unwrap();
+    consumer.subscribe(["t"]).unwrap();
+    values(&mut consumer, 3).await;
+    let handle = consumer.handle();
+    embedded.fault(Fault::on(ApiKey::LeaveGroup).then(Reaction::DelayReply(2 * SECOND)));
+    let closing = tokio::spawn(consumer.close(60 * SECOND));
+    tokio::time::sleep(SECOND).await;
+    let _ = handle.commit_async();
+    let late = tokio::spawn(async move { handle.commit_offsets([(tp(0), 2)]).await });
+    tokio::time::timeout(5 * SECOND, closing).await.expect("it is not held up").unwrap().unwrap();
+    assert!(
+        matches!(ends(async { late.await.unwrap() }).await, ErrorKind::Closed | ErrorKind::Broker),
+        "it is not owned, or too late"
+    );
+}
+
+/// What it did by itself is not to be committed over what the group has done since.
+#[tokio::test(start_paused = true)]
+async fn what_was_done_by_hand_is_not_committed_by_a_member() {
+    let embedded = one_partition().await;
+    let client = client(&embedded);
+    let mut consumer = client.consumer(member_of("g")).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    values(&mut consumer, 5).await;
+    // Holds up the commits of what was done by hand until it is a member.
+    embedded.fault(Fault::on(ApiKey::OffsetCommit).nth(1).then(Reaction::DelayReply(5 * SECOND)));
+    let under_way = tokio::time::timeout(SECOND / 1000, consumer.commit_offsets([(tp(0), 1)])).await;
+    assert!(under_way.is_err());
+    consumer.unsubscribe().unwrap();
+    consumer.subscribe(["t"]).unwrap();
+    assert_eq!(values(&mut consumer, 1).await, [1]);
+    tokio::time::sleep(20 * SECOND).await;
+    assert!(embedded.committed("g", "t", 0) <= Some(2), "{:?}", embedded.committed("g", "t", 0));
+}
