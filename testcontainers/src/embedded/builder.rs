@@ -221,6 +221,7 @@ impl Builder {
             login_counts: Logins::default(),
             faults: Faults::default(),
             requests: VecDeque::new(),
+            commits: Vec::new(),
             metrics: self.receives_metrics.then(Receiver::new),
         }
     }

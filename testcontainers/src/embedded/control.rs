@@ -10,7 +10,7 @@ use super::log::batch::{BatchHeader, build};
 use super::log::records::{ScannedRecord, encode, scan};
 use super::log::{Log, StoredBatch, batch};
 use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
-use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedRequest};
+use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedCommit, TrackedRequest};
 
 /// How a transaction that a test appends ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +370,11 @@ impl EmbeddedCluster {
     /// The requests of one API.
     pub fn requests_of(&self, api: ApiKey) -> Vec<TrackedRequest> {
         self.shared().lock().requests.iter().filter(|request| request.api == api).cloned().collect()
+    }
+
+    /// The offsets that groups have committed, oldest first, without the first `known`.
+    pub fn commits_after(&self, known: usize) -> Vec<TrackedCommit> {
+        self.shared().lock().commits.iter().skip(known).cloned().collect()
     }
 
     pub fn clear_requests(&self) {

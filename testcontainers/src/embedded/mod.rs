@@ -55,7 +55,7 @@ pub use log::batch::BatchHeader;
 pub use log::records::ScannedRecord;
 pub use metrics::{MetricsSubscription, PushedMetrics};
 pub use sasl::{Logins, Sasl, SaslMechanism};
-pub use track::TrackedRequest;
+pub use track::{TrackedCommit, TrackedRequest};
 
 use state::Shared;
 

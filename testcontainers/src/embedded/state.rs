@@ -18,7 +18,7 @@ use super::group::Group;
 use super::metrics::Receiver;
 use super::sasl::{Login, Logins, Sasl};
 use super::topic::{Partition, Topic, is_valid_name};
-use super::track::TrackedRequest;
+use super::track::{TrackedCommit, TrackedRequest};
 use super::transaction::Transaction;
 
 /// How the cluster behaves; the defaults are Kafka's except where said.
@@ -95,6 +95,7 @@ pub(crate) struct State {
     pub(crate) login_counts: Logins,
     pub(crate) faults: Faults,
     pub(crate) requests: VecDeque<TrackedRequest>,
+    pub(crate) commits: Vec<TrackedCommit>,
     /// The receiver of clients' metrics, if brokers have one.
     pub(crate) metrics: Option<Receiver>,
 }

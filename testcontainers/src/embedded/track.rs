@@ -25,3 +25,17 @@ pub struct TrackedRequest {
     /// Bytes of the frame.
     pub size: usize,
 }
+
+/// An offset that a group has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackedCommit {
+    /// Since the cluster's start.
+    pub at: Duration,
+    pub group: String,
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    /// Who asked for it.
+    pub client_id: String,
+}

@@ -10,6 +10,7 @@ use super::{Api, Call};
 use crate::embedded::group::offsets::Committed;
 use crate::embedded::group::serve::Claim;
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
+use crate::embedded::track::TrackedCommit;
 
 impl Api for OffsetCommitRequest {
     const SERVED: (i16, i16) = (2, 9);
@@ -32,6 +33,12 @@ impl Api for OffsetCommitRequest {
                     Some(error) => Err(error),
                     None => allowed.and_then(|()| commit(&mut state, &self.group_id, &topic.name, one)),
                 };
+                if result.is_ok() {
+                    let (group, topic) = (self.group_id.to_string(), topic.name.to_string());
+                    let (partition, offset) = (one.partition_index, one.committed_offset);
+                    let (at, client_id) = (call.shared.started.elapsed(), call.client_id().to_owned());
+                    state.commits.push(TrackedCommit { at, group, topic, partition, offset, client_id });
+                }
                 OffsetCommitResponsePartition::default()
                     .with_partition_index(one.partition_index)
                     .with_error_code(super::code(&result))

@@ -1,0 +1,284 @@
+//! Consumers of one or two groups that call everything, while records are written and leaders move.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kavka::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, TopicPartition};
+use kavka_testcontainers::embedded::EmbeddedCluster;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::books::{Books, How};
+use crate::dice::Dice;
+use crate::log::Log;
+use crate::seat::{End, Seat, SeatPlan, Start};
+use crate::trouble::{self, CALM};
+use crate::world::{SLACK, World};
+
+/// What a group is made of.
+#[derive(Debug)]
+struct GroupPlan {
+    name: String,
+    reset: AutoOffsetReset,
+    strategies: Vec<AssignmentStrategy>,
+    session_timeout: Duration,
+    seats: u64,
+}
+
+/// A seat that is taken.
+struct Taken {
+    seat: Seat,
+    end: watch::Sender<Option<End>>,
+    task: JoinHandle<()>,
+}
+
+/// How a run's consumers end before the calm.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wildness {
+    pub(crate) is_troubled: bool,
+    pub(crate) closes_clients: bool,
+}
+
+pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
+    let mut dice = Dice::new(seed);
+    let world = Arc::new(world(&mut dice, log, wild.is_troubled).await);
+    let until = Instant::now() + dice.millis(10_000..=40_000);
+    let (calm, calms) = watch::channel(false);
+
+    let writer = tokio::spawn(write(Arc::clone(&world), dice.fork(), calms.clone()));
+    let groups: Vec<_> = (0..dice.within(1..=2)).map(|index| GroupPlan::new(&mut dice, index)).collect();
+    let mut halls = Vec::new();
+    for plan in groups {
+        world.log.say(format_args!("{plan:?}"));
+        let books = Arc::new(Books::new(plan.name.clone(), plan.reset, Arc::clone(&world)));
+        halls.push(Hall { world: Arc::clone(&world), books, plan, calms: calms.clone(), wild, seats: Vec::new(), next: 0 });
+    }
+    let names: Vec<_> = halls.iter().map(|hall| hall.plan.name.clone()).collect();
+    let changes: Vec<_> = halls.into_iter().map(|hall| tokio::spawn(hall.change(until, dice.fork()))).collect();
+    if wild.is_troubled {
+        trouble::rage(&world, &names, until, dice.fork()).await;
+    } else {
+        trouble::move_leaders(&world, until, dice.fork()).await;
+    }
+    let mut halls = Vec::new();
+    for change in changes {
+        halls.push(change.await.unwrap());
+    }
+    calm.send_replace(true);
+    world.log.say("calm");
+    settle(&world, &halls).await;
+    for hall in halls {
+        hall.end(&mut dice).await;
+    }
+    writer.abort();
+    let _ = writer.await;
+    world.check_rests(1_200);
+    world.end_all().await
+}
+
+async fn world(dice: &mut Dice, log: Log, is_troubled: bool) -> World {
+    let brokers = i32::try_from(dice.within(1..=3)).unwrap();
+    let topics: Vec<_> =
+        (0..dice.within(1..=3)).map(|index| (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap())).collect();
+    let mut cluster = EmbeddedCluster::builder().brokers(brokers).in_memory().seed(dice.next()).auto_create_topics(false);
+    for (name, partitions) in &topics {
+        cluster = cluster.topic(name, *partitions, i16::try_from(brokers).unwrap());
+    }
+    let embedded = cluster.start().await.unwrap();
+    let request_timeout = dice.millis(1_500..=6_000);
+    let world = World {
+        embedded,
+        log,
+        topics,
+        brokers,
+        request_timeout,
+        is_troubled,
+        started: Instant::now(),
+        written: Mutex::default(),
+    };
+    world.lag();
+    world.log.say(format_args!("{world:?}"));
+    world
+}
+
+/// The consumers of one group.
+struct Hall {
+    world: Arc<World>,
+    books: Arc<Books>,
+    plan: GroupPlan,
+    calms: watch::Receiver<bool>,
+    wild: Wildness,
+    seats: Vec<Taken>,
+    next: usize,
+}
+
+impl Hall {
+    /// Lets consumers come and go.
+    async fn change(mut self, until: Instant, mut dice: Dice) -> Self {
+        for _ in 0..self.plan.seats {
+            self.sit(&mut dice);
+        }
+        while Instant::now() < until {
+            for _ in 0..dice.within(1..=80) {
+                sleep(Duration::from_millis(50)).await;
+                self.books.check_commits();
+                if !self.world.is_troubled {
+                    for taken in &self.seats {
+                        if let Some(interval) = taken.seat.plan.commits_each {
+                            self.books.check_follows(taken.seat.number, interval);
+                        }
+                    }
+                }
+            }
+            if dice.once_in(3) {
+                let index = usize::try_from(dice.next() % self.seats.len() as u64).unwrap();
+                let how = if self.wild.closes_clients {
+                    dice.pick(&[End::Close, End::Drop, End::CloseClient])
+                } else {
+                    dice.pick(&[End::Close, End::Drop])
+                };
+                self.seats.swap_remove(index).end(how).await;
+                self.sit(&mut dice);
+            }
+        }
+        self
+    }
+
+    fn sit(&mut self, dice: &mut Dice) {
+        let number = self.next;
+        self.next += 1;
+        let plan = self.plan.seat(dice);
+        self.world.log.say(format_args!("{} {number}: {plan:?}", self.plan.name));
+        let (died, life) = watch::channel(false);
+        let (end, ends) = watch::channel(None);
+        let (world, books) = (Arc::clone(&self.world), Arc::clone(&self.books));
+        let seat = Seat { world, books, number, plan, calm: self.calms.clone(), life, handle: Arc::default() };
+        let task = tokio::spawn(seat.clone().live(died, ends, dice.fork()));
+        self.seats.push(Taken { seat, end, task });
+    }
+
+    async fn end(self, dice: &mut Dice) {
+        for taken in self.seats {
+            taken.end(dice.pick(&[End::Close, End::Close, End::Drop])).await;
+            self.books.check_commits();
+        }
+    }
+}
+
+impl Taken {
+    async fn end(self, how: End) {
+        self.end.send_replace(Some(how));
+        self.task.await.unwrap();
+    }
+}
+
+/// Now everybody gets what there is: what a consumer chose comes to it, what a group wants comes to one of its members.
+async fn settle(world: &World, halls: &[Hall]) {
+    for taken in halls.iter().flat_map(|hall| &hall.seats) {
+        taken.seat.settle();
+    }
+    let ends: Vec<_> = world.partitions().into_iter().map(|partition| (partition.clone(), world.end(&partition))).collect();
+    let begun = Instant::now();
+    loop {
+        let missing: Vec<_> = halls.iter().map(|hall| (hall, hall.lacks(&ends))).filter(|(_, lacks)| !lacks.is_empty()).collect();
+        if missing.is_empty() {
+            return world.log.say("all has come");
+        }
+        if begun.elapsed() > CALM {
+            return missing.iter().for_each(|(hall, lacks)| hall.books.undelivered(&format!("{lacks:?} did not come")));
+        }
+        sleep(Duration::from_millis(500)).await;
+        halls.iter().for_each(|hall| hall.books.check_commits());
+    }
+}
+
+impl Hall {
+    /// What nobody has that should have it.
+    fn lacks(&self, ends: &[(TopicPartition, i64)]) -> Vec<String> {
+        let mut lacks = Vec::new();
+        for (partition, end) in ends {
+            let mut is_shared = false;
+            for Taken { seat, .. } in &self.seats {
+                match self.books.mode(seat.number) {
+                    Some(How::Group) => is_shared |= self.books.is_subscribed(seat.number, &partition.topic),
+                    Some(How::Manual) if self.books.is_chosen(seat.number, partition) => {
+                        if self.books.lacks(Some(seat.number), partition, *end) {
+                            lacks.push(format!("{partition} from {end} for {}", seat.number));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if is_shared && self.books.lacks(None, partition, *end) {
+                lacks.push(format!("{partition} from {end} for the group"));
+            }
+        }
+        lacks
+    }
+}
+
+impl GroupPlan {
+    fn new(dice: &mut Dice, index: u64) -> Self {
+        use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
+        let strategies: &[&[AssignmentStrategy]] =
+            &[&[Range], &[RoundRobin], &[Sticky], &[CooperativeSticky], &[CooperativeSticky], &[Range, CooperativeSticky]];
+        use AutoOffsetReset::{Earliest, Latest, None};
+        Self {
+            name: format!("group-{index}"),
+            reset: dice.pick(&[Earliest, Earliest, Earliest, Earliest, Latest, None]),
+            strategies: dice.pick(strategies).to_vec(),
+            session_timeout: dice.millis(6_000..=10_000),
+            seats: dice.pick(&[1, 1, 2, 3]),
+        }
+    }
+
+    fn seat(&self, dice: &mut Dice) -> SeatPlan {
+        let commits_each = (!dice.once_in(3)).then(|| Duration::from_millis(dice.pick(&[10, 200, 1_000, 5_000])));
+        let fetch_min_bytes = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1]);
+        let fetch = dice.pick(&[1, 500, 20_000, 1_048_576, 1_048_576]);
+        let config = ConsumerConfig::new()
+            .group_id(&self.name)
+            .auto_offset_reset(self.reset)
+            .partition_assignment_strategy(self.strategies.clone())
+            .enable_auto_commit(commits_each.is_some())
+            .auto_commit_interval(commits_each.unwrap_or(Duration::from_secs(5)))
+            .session_timeout(self.session_timeout)
+            .heartbeat_interval(self.session_timeout / 6)
+            .max_poll_interval(Duration::from_secs(dice.pick(&[2, 20, 60, 300])))
+            .max_poll_records(usize::try_from(dice.pick(&[1, 3, 50, 2_147_483_647])).unwrap())
+            .fetch_min_bytes(fetch_min_bytes)
+            .fetch_max_bytes(dice.pick(&[1, 10_000, 50 << 20, 50 << 20]))
+            .max_partition_fetch_bytes(fetch)
+            .fetch_max_wait(Duration::from_millis(dice.pick(&[20, 100, 500])))
+            .fetch_buffer_bytes(usize::try_from(dice.pick(&[1, 2_000, 30_000, 64 << 20])).unwrap())
+            .check_crcs(!dice.once_in(8));
+        SeatPlan {
+            config,
+            commits_each,
+            is_eager: fetch_min_bytes == 0,
+            callers: dice.within(0..=2),
+            pace: dice.pick(&[0, 20, 300, 2_500]),
+            start: dice.pick(&[Start::Subscribed, Start::Subscribed, Start::Subscribed, Start::Assigned, Start::Idle]),
+        }
+    }
+}
+
+/// Writes batches of all sizes until it is ended.
+async fn write(world: Arc<World>, mut dice: Dice, calm: watch::Receiver<bool>) {
+    let partitions = world.partitions();
+    loop {
+        let partition = &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
+        let largest = dice.pick(&[10, 10, 1_000, 30_000]);
+        let count = dice.pick(&[1, 1, 5, 30]);
+        world.write(partition, count, largest);
+        if *calm.borrow() {
+            for partition in &partitions {
+                world.write(partition, 1, 10);
+            }
+            sleep(Duration::from_millis(500)).await;
+        } else {
+            sleep(dice.millis(0..=400) + SLACK).await;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Runs seeds, each on a thread of its own with a watch that looks at the real clock.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::panic;
+use std::sync::mpsc;
+use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
+
+use crate::consumers::{self, Wildness};
+use crate::log::Log;
+use crate::promise::Promise;
+
+/// How many seeds of each profile `cargo test` runs.
+const DEFAULT_SEEDS: u64 = 5;
+
+/// How many of the last events a failure prints.
+const LAST_EVENTS: usize = 60;
+
+/// A run takes a second or so; paused time that stands still for so long is a loop that never rests. The one limit by the real
+/// clock, generous to a busy machine.
+const STANDSTILL: Duration = Duration::from_secs(60);
+
+/// A part of what a client can be put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Consumers on a healthy network.
+    Consumers,
+    /// The same, with faults around them.
+    ConsumersInTrouble,
+    /// Clients are closed under their consumers.
+    Closing,
+}
+
+/// What is left of a run.
+pub(crate) struct Report {
+    pub(crate) lines: Vec<String>,
+    wrongs: usize,
+}
+
+impl Report {
+    fn broken(&self) -> BTreeSet<&str> {
+        let wrongs = self.lines.iter().filter_map(|line| line.split_once("WRONG [").map(|(_, rest)| rest));
+        wrongs.filter_map(|rest| rest.split_once(']').map(|(name, _)| name)).collect()
+    }
+}
+
+/// Runs the seeds of a profile.
+pub(crate) fn many(profile: Profile) {
+    if let Some(seed) = setting("KAVKA_SEED") {
+        let report = attempt(profile, seed);
+        report.lines.iter().for_each(|line| println!("{line}"));
+        assert_eq!(report.wrongs, 0, "{profile:?}, seed {seed}: {:?} are broken", report.broken());
+        return;
+    }
+    let first = setting("KAVKA_FIRST_SEED").unwrap_or(1);
+    let seeds = first..first + setting("KAVKA_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    let mut failed = Vec::new();
+    for seed in seeds {
+        let report = attempt(profile, seed);
+        if report.wrongs > 0 {
+            println!("{profile:?}, seed {seed}: {:?} are broken; run it alone with KAVKA_SEED={seed}", report.broken());
+            report
+                .lines
+                .iter()
+                .filter(|line| line.contains("WRONG"))
+                .take(setting("KAVKA_WRONGS").map_or(4, |count| usize::try_from(count).unwrap()))
+                .for_each(|line| println!("{line}"));
+            failed.push((seed, report));
+        }
+    }
+    if let Some((seed, report)) = failed.first() {
+        println!("the last events of seed {seed}:");
+        report.lines.iter().skip(report.lines.len().saturating_sub(LAST_EVENTS)).for_each(|line| println!("{line}"));
+    }
+    let failed: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
+    assert!(failed.is_empty(), "{profile:?}: these seeds broke a promise: {failed:?}");
+}
+
+/// Among the events is every request that a broker received, so that this covers what the clients did.
+pub(crate) fn twice(profile: Profile) {
+    for seed in setting("KAVKA_SEED").map_or(1..=2, |seed| seed..=seed) {
+        let [first, second] = [(); 2].map(|()| attempt(profile, seed).lines);
+        let differs = first.iter().zip(&second).position(|(one, other)| one != other);
+        if let Some(at) = differs {
+            first[at.saturating_sub(20)..at].iter().for_each(|line| println!("{line}"));
+            println!("event {at}:\n{}\n{}", first[at], second[at]);
+        }
+        assert!(first == second, "{profile:?}, seed {seed}: two runs differ from event {differs:?} on");
+    }
+}
+
+/// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
+fn attempt(profile: Profile, seed: u64) -> Report {
+    static HOOK: Once = Once::new();
+    thread_local!(static PANICS: Cell<usize> = const { Cell::new(0) });
+    HOOK.call_once(|| {
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            default(info);
+        }));
+    });
+    let (done, ended) = mpsc::channel();
+    let shared = Arc::new(OnceLock::new());
+    let log = Arc::clone(&shared);
+    let run = move || {
+        let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log)));
+        let log = log.get().unwrap();
+        if PANICS.get() > 0 || ended.is_err() {
+            log.wrong(format_args!("{} {} times", Promise::NoPanic, PANICS.get()));
+        }
+        let mut lines = log.lines();
+        lines.extend(ended.unwrap_or_default());
+        // Nobody listens any more to a run that took too long.
+        let _ = done.send(Report { lines, wrongs: log.wrongs() });
+    };
+    std::thread::Builder::new().name(format!("{profile:?} {seed}")).spawn(run).unwrap();
+    ended.recv_timeout(STANDSTILL).unwrap_or_else(|_| {
+        let log: &Log = shared.get().unwrap();
+        log.wrong(format_args!("{} time stands still", Promise::Rests));
+        Report { lines: log.lines(), wrongs: log.wrongs() }
+    })
+}
+
+/// One run; gives the requests that brokers received.
+fn live(profile: Profile, seed: u64, log: &OnceLock<Log>) -> Vec<String> {
+    // One thread and paused time: what happens follows from the seed alone.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let log = log.get_or_init(Log::new).clone();
+        match profile {
+            Profile::Consumers => consumers::live(seed, log, Wildness::default()).await,
+            Profile::ConsumersInTrouble => {
+                consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await
+            }
+            Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
+        }
+    })
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}

@@ -1,0 +1,450 @@
+//! An application with one consumer: a task that receives, and tasks that call everything else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kavka::{
+    BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, RebalanceListener, Timestamp, TopicPartition,
+};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::books::Books;
+use crate::dice::Dice;
+use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError};
+use crate::world::{EAGER, Ended, Life, World};
+
+/// What the application waits for when it closes.
+pub(crate) const CLOSE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug)]
+pub(crate) struct SeatPlan {
+    pub(crate) config: ConsumerConfig,
+    /// `auto.commit.interval.ms`, if the client commits.
+    pub(crate) commits_each: Option<Duration>,
+    /// Brokers answer its fetches at once, with or without records.
+    pub(crate) is_eager: bool,
+    pub(crate) callers: u64,
+    /// The longest pause of the application between two receives.
+    pub(crate) pace: u64,
+    pub(crate) start: Start,
+}
+
+/// How a consumer begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    Subscribed,
+    Assigned,
+    Idle,
+}
+
+/// How an application lets go of its consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Close,
+    Drop,
+    /// Its client is closed first.
+    CloseClient,
+}
+
+/// What the tasks of one application share.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) world: Arc<World>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) number: usize,
+    pub(crate) plan: SeatPlan,
+    /// The trouble is over: no more calls, and records are taken as they come.
+    pub(crate) calm: watch::Receiver<bool>,
+    /// The consumer has ended.
+    pub(crate) life: Life,
+    pub(crate) handle: Arc<std::sync::OnceLock<ConsumerHandle>>,
+}
+
+struct Notes {
+    seat: Seat,
+    dice: std::sync::Mutex<Dice>,
+}
+
+impl Seat {
+    /// Lives until told how to end.
+    pub(crate) async fn live(self, died: watch::Sender<bool>, mut end: watch::Receiver<Option<End>>, mut dice: Dice) {
+        let Self { world, number, .. } = &self;
+        let name = if self.plan.is_eager { EAGER } else { "consumer" };
+        let client = world.client(&format!("{name}-{}-{number}", self.books.group), &mut dice);
+        let mut consumer = client.consumer(self.plan.config.clone()).unwrap();
+        consumer.rebalance_listener(Notes { seat: self.clone(), dice: std::sync::Mutex::new(dice.fork()) });
+        let handle = consumer.handle();
+        let _ = self.handle.set(consumer.handle());
+        match self.plan.start {
+            Start::Subscribed => self.subscribe(&handle, world.topics.iter().map(|(name, _)| name.as_str())),
+            Start::Assigned => self.assign(&handle, world.partitions().into_iter().collect()),
+            Start::Idle => {}
+        }
+        let mut callers = JoinSet::new();
+        for _ in 0..self.plan.callers {
+            callers.spawn(self.clone().call_everything(handle.clone(), dice.fork()));
+        }
+        let mut calm = self.calm.clone();
+        let how = loop {
+            if let Some(how) = *end.borrow() {
+                break how;
+            }
+            tokio::select! {
+                biased;
+                _ = end.changed() => {}
+                _ = calm.changed() => {}
+                () = self.receive(&mut consumer, &mut dice) => {}
+            }
+        };
+        world.log.say(format_args!("{number} ends by {how:?}"));
+        match how {
+            End::Close => self.close(consumer, &died).await,
+            End::Drop => {
+                died.send_replace(true);
+                drop(consumer);
+                self.books.ended(*number);
+            }
+            End::CloseClient => {
+                died.send_replace(true);
+                let closed = timeout(CLOSE, client.clone().close(CLOSE)).await;
+                world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+                self.books.ended(*number);
+                self.is_told_closed(&mut consumer).await;
+            }
+        }
+        while let Some(ended) = callers.join_next().await {
+            ended.unwrap();
+        }
+        let refused = handle.seek(&world.partitions()[0], 0);
+        world.check(refused.is_err_and(|error| error.kind() == ErrorKind::Closed), CallsEnd, || {
+            format!("{number} has ended and can be used")
+        });
+        drop(handle);
+        let closed = timeout(CLOSE, client.close(CLOSE)).await;
+        world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+        world.log.say(format_args!("{number} has ended"));
+    }
+
+    /// Ends all pauses, and has a consumer that wants nothing want everything.
+    pub(crate) fn settle(&self) {
+        let Some(handle) = self.handle.get() else { return };
+        if self.books.mode(self.number).is_none() {
+            self.unsubscribe(handle);
+            self.subscribe(handle, self.world.topics.iter().map(|(name, _)| name.as_str()));
+        }
+        self.said("resume", handle.resume(&handle.paused()));
+    }
+
+    async fn close(&self, consumer: Consumer, died: &watch::Sender<bool>) {
+        let Self { world, books, number, .. } = self;
+        // What was returned last counts as done: who closes is through with it, as in Java.
+        let snapshot = books.commits(*number, None);
+        let begun = Instant::now();
+        let closed = timeout(CLOSE, consumer.close(CLOSE)).await;
+        died.send_replace(true);
+        match closed {
+            Ok(Ok(())) => {
+                if self.plan.commits_each.is_some() && !world.is_troubled {
+                    books.check_committed(CloseCommits, "close", &snapshot);
+                }
+            }
+            Ok(Err(error)) => {
+                let is_excused =
+                    world.is_troubled && error.kind() == ErrorKind::Timeout && begun.elapsed() >= world.request_timeout;
+                world.check(is_excused, NoNeedlessError, || format!("close of {number}: {error:?}"));
+            }
+            Err(_) => world.wrong(CallsEnd, format_args!("close of {number}")),
+        }
+        books.ended(*number);
+    }
+
+    /// A consumer whose client is closed says so, each time it is asked.
+    async fn is_told_closed(&self, consumer: &mut Consumer) {
+        for _ in 0..2 {
+            let told = timeout(Duration::from_secs(1), consumer.recv()).await;
+            let is_told = matches!(&told, Ok(Err(error)) if error.kind() == ErrorKind::Closed);
+            self.world.check(is_told, CallsEnd, || format!("recv of {} after client.close: {told:?}", self.number));
+        }
+    }
+
+    /// Asks once, perhaps without the patience to wait, and works on what comes.
+    async fn receive(&self, consumer: &mut Consumer, dice: &mut Dice) {
+        let is_calm = *self.calm.borrow();
+        self.books.finish(self.number);
+        let patience = if is_calm || !dice.once_in(4) { Duration::from_secs(3_600) } else { dice.millis(0..=300) };
+        let received = match dice.once_in(2) {
+            true => timeout(patience, consumer.recv()).await.map(|received| {
+                received
+                    .map(|record| vec![(record.topic_partition().clone(), record.offset().0, record.value().map(<[u8]>::len))])
+            }),
+            false => timeout(patience, consumer.next_batch()).await.map(|received| {
+                received.map(|batch| {
+                    let partition = batch.topic_partition();
+                    batch.iter().map(|one| (partition.clone(), one.offset().0, one.value().map(<[u8]>::len))).collect()
+                })
+            }),
+        };
+        match received {
+            // It lost its patience.
+            Err(_) => {}
+            Ok(Ok(records)) => {
+                for (partition, offset, len) in &records {
+                    self.books.delivered(self.number, partition, *offset);
+                    let written = self.world.len_of(partition, *offset);
+                    self.world.check(*len == Some(written), DeliversItsOwn, || {
+                        format!("{partition} {offset} has {len:?} bytes, not {written}")
+                    });
+                }
+                if !is_calm && self.plan.pace > 0 {
+                    sleep(dice.millis(0..=self.plan.pace)).await;
+                }
+            }
+            Ok(Err(error)) => self.is_refused(consumer, &error).await,
+        }
+    }
+
+    async fn is_refused(&self, consumer: &Consumer, error: &Error) {
+        if error.kind() != ErrorKind::Config {
+            self.world.log.say(format_args!("{} cannot receive: {error}", self.number));
+        }
+        match (error.kind(), error.place().partition.clone()) {
+            (ErrorKind::NoOffset, Some(partition)) => {
+                if consumer.seek(&partition, 0).is_ok() {
+                    self.books.sought(self.number, &partition, Some(0));
+                }
+            }
+            // Nothing is subscribed: asked again soon.
+            (ErrorKind::Config, _) => sleep(Duration::from_millis(180)).await,
+            (ErrorKind::MaxPollExceeded, _) => {}
+            _ => {
+                self.world.check(self.world.is_troubled, NoNeedlessError, || format!("{} cannot receive: {error:?}", self.number))
+            }
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    async fn call_everything(self, handle: ConsumerHandle, mut dice: Dice) {
+        let mut calm = self.calm.clone();
+        let mut life = self.life.clone();
+        loop {
+            for _ in 0..dice.pick(&[1, 1, 1, 2, 3]) {
+                if *calm.borrow() || *life.borrow() {
+                    return;
+                }
+                self.call_something(&handle, &mut dice).await;
+            }
+            let longest = dice.pick(&[20, 500, 3_000]);
+            tokio::select! {
+                biased;
+                _ = calm.changed() => {}
+                _ = life.changed() => {}
+                () = sleep(dice.millis(0..=longest)) => {}
+            }
+        }
+    }
+
+    async fn call_something(&self, handle: &ConsumerHandle, dice: &mut Dice) {
+        let Self { world, books, number, .. } = self;
+        let mine = handle.assignment();
+        let some = |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
+        match dice.within(0..=29) {
+            0 => {
+                let one_in = dice.within(1..=2);
+                let topics: Vec<_> =
+                    world.topics.iter().map(|(name, _)| name.as_str()).filter(|_| dice.once_in(one_in)).collect();
+                self.subscribe(handle, topics);
+            }
+            1 => {
+                let all: Vec<_> = world.topics.iter().map(|(name, _)| name.clone()).collect();
+                let (pattern, found) = dice.pick(&[("topic-.*", 9), ("topic-0", 1), (".*", 9), ("nothing", 0)]);
+                if self.said("subscribe_pattern", handle.subscribe_pattern(pattern)) {
+                    books.subscribed(*number, all.into_iter().take(found).collect());
+                }
+            }
+            2 => self.unsubscribe(handle),
+            3 => {
+                self.unsubscribe(handle);
+                self.subscribe(handle, world.topics.iter().map(|(name, _)| name.as_str()));
+            }
+            4 => {
+                self.unsubscribe(handle);
+                self.assign(handle, world.partitions().into_iter().collect());
+            }
+            5 => {
+                let partitions = world.partitions().into_iter().filter(|_| dice.once_in(2)).collect();
+                self.assign(handle, partitions);
+            }
+            6..=9 => drop(self.said("pause", handle.pause(&some(dice)))),
+            10..=12 => drop(self.said("resume", handle.resume(&handle.paused()))),
+            13..=15 => self.seek(handle, &some(dice), dice),
+            16..=18 => {
+                let snapshot = books.commits(*number, None);
+                let patience = dice.once_in(4).then(|| dice.millis(0..=20));
+                if world.call("commit", world.api_timeout(), &self.life, patience, handle.commit()).await.is_ok() {
+                    books.check_committed(CommitHolds, "commit", &snapshot);
+                }
+            }
+            19 => {
+                books.commits(*number, None);
+                self.said("commit_async", handle.commit_async());
+            }
+            20 => {
+                let partitions = if dice.once_in(2) { world.partitions() } else { some(dice) };
+                let offsets: Vec<_> = partitions
+                    .into_iter()
+                    .map(|partition| {
+                        let offset = i64::try_from(dice.within(0..=world.end(&partition).unsigned_abs())).unwrap();
+                        books.commits_own(&partition, offset);
+                        (partition, offset)
+                    })
+                    .collect();
+                let partitions: Vec<_> = offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
+                drop(world.call("commit_offsets", world.api_timeout(), &self.life, None, handle.commit_offsets(offsets)).await);
+                partitions.iter().for_each(|(partition, offset)| books.commits_own(partition, *offset));
+            }
+            21 | 22 => {
+                let begun = world.now();
+                let asked = handle.committed(world.partitions());
+                let patience = dice.once_in(4).then(|| dice.millis(0..=20));
+                if let Ended::With(Ok(told)) = world.call("committed", world.api_timeout(), &self.life, patience, asked).await {
+                    world.check(told.len() == world.partitions().len(), CommitHolds, || format!("{told:?} is told as committed"));
+                    for (partition, offset) in told {
+                        books.check_told(&partition, offset.map(|told| told.offset.0), begun);
+                    }
+                }
+            }
+            23 | 24 => {
+                for partition in some(dice) {
+                    let patience = dice.once_in(4).then(|| dice.millis(0..=20));
+                    let position = handle.position(&partition);
+                    if let Ended::With(Ok(offset)) =
+                        world.call("position", world.api_timeout(), &self.life, patience, position).await
+                    {
+                        books.check_position(*number, &partition, offset.0);
+                    }
+                }
+            }
+            25 => {
+                let ends = handle.end_offsets(world.partitions());
+                drop(world.call("end_offsets", world.api_timeout(), &self.life, None, ends).await);
+            }
+            26 => {
+                let begins = handle.beginning_offsets(world.partitions());
+                if let Ended::With(Ok(told)) =
+                    world.call("beginning_offsets", world.api_timeout(), &self.life, None, begins).await
+                {
+                    world.check(told.values().all(|offset| offset.0 == 0), DeliversItsOwn, || format!("logs begin at {told:?}"));
+                }
+            }
+            27 => {
+                let times = world.partitions().into_iter().map(|partition| (partition, Timestamp(1_700_000_000_000)));
+                let asked = handle.offsets_for_times(times);
+                drop(world.call("offsets_for_times", world.api_timeout(), &self.life, None, asked).await);
+            }
+            28 => {
+                let wait = dice.millis(0..=500);
+                drop(world.call("client_instance_id", wait, &self.life, None, handle.client_instance_id(wait)).await);
+            }
+            _ => sleep(dice.millis(0..=5_000)).await,
+        }
+    }
+
+    fn subscribe<'a>(&self, handle: &ConsumerHandle, topics: impl IntoIterator<Item = &'a str>) {
+        let topics: Vec<_> = topics.into_iter().collect();
+        if self.said(&format!("subscribe {topics:?}"), handle.subscribe(topics.iter().copied())) {
+            match topics.is_empty() {
+                true => self.books.unsubscribed(self.number),
+                false => self.books.subscribed(self.number, topics.into_iter().map(str::to_owned).collect()),
+            }
+        }
+    }
+
+    fn unsubscribe(&self, handle: &ConsumerHandle) {
+        if self.said("unsubscribe", handle.unsubscribe()) {
+            self.books.unsubscribed(self.number);
+        }
+    }
+
+    fn assign(&self, handle: &ConsumerHandle, partitions: BTreeSet<TopicPartition>) {
+        if self.said(&format!("assign {partitions:?}"), handle.assign(partitions.clone())) {
+            self.books.chosen(self.number, &partitions);
+        }
+    }
+
+    fn seek(&self, handle: &ConsumerHandle, partitions: &[TopicPartition], dice: &mut Dice) {
+        for partition in partitions {
+            let end = self.world.end(partition);
+            let (to, sought) = match dice.within(0..=9) {
+                0 => (Some(0), handle.seek_to_beginning([partition])),
+                1 => (None, handle.seek_to_end([partition])),
+                2 => (
+                    None,
+                    handle.seek_to_time(
+                        [partition],
+                        Timestamp(1_700_000_000_000 + i64::try_from(dice.within(0..=30_000)).unwrap()),
+                    ),
+                ),
+                3 => (Some(end + 10), handle.seek(partition, end + 10)),
+                _ => {
+                    let to = i64::try_from(dice.within(0..=end.unsigned_abs())).unwrap();
+                    (Some(to), handle.seek(partition, to))
+                }
+            };
+            if self.said(&format!("seek {partition} to {to:?}"), sought) {
+                self.books.sought(self.number, partition, to);
+            }
+        }
+    }
+
+    fn said(&self, what: &str, outcome: kavka::Result<()>) -> bool {
+        match &outcome {
+            Ok(()) => self.world.log.say(format_args!("{} {what}", self.number)),
+            Err(error) => {
+                self.world.log.say(format_args!("{} {what}: {error}", self.number));
+                let is_meant = matches!(error.kind(), ErrorKind::Config | ErrorKind::Closed);
+                let is_meant = is_meant || what == "commit_async";
+                self.world.check(is_meant, NoNeedlessError, || format!("{} {what}: {error:?}", self.number));
+            }
+        }
+        outcome.is_ok()
+    }
+}
+
+impl RebalanceListener for Notes {
+    fn on_assigned<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        let Seat { books, number, .. } = &self.seat;
+        books.assigned(*number, partitions);
+        Box::pin(async move {
+            let mut dice = self.dice.lock().unwrap().fork();
+            if !*self.seat.calm.borrow() && dice.once_in(5) {
+                self.seat.seek(consumer, partitions, &mut dice);
+            }
+            if dice.once_in(5) {
+                sleep(dice.millis(0..=500)).await;
+            }
+        })
+    }
+
+    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        let Seat { books, number, world, plan, life, .. } = &self.seat;
+        books.going(*number, partitions);
+        Box::pin(async move {
+            let mut dice = self.dice.lock().unwrap().fork();
+            if plan.commits_each.is_none() || dice.once_in(3) {
+                let snapshot = books.commits(*number, Some(partitions));
+                if world.call("commit in on_revoked", world.api_timeout(), life, None, consumer.commit()).await.is_ok() {
+                    books.check_committed(CommitHolds, "commit in on_revoked", &snapshot);
+                }
+            }
+            books.gone(*number, partitions);
+        })
+    }
+
+    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        self.seat.books.gone(self.seat.number, partitions);
+        Box::pin(std::future::ready(()))
+    }
+}
