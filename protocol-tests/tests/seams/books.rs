@@ -46,6 +46,8 @@ struct Part {
     /// The application wants nothing below: it went past it, or committed it by itself.
     waived: i64,
     commits: Vec<(Duration, i64)>,
+    /// What was committed lies beyond the end at times, and the brokers decide then where to start.
+    is_beyond: bool,
     /// How often the application committed offsets of its own, and when last.
     own_commits: (usize, Option<Instant>),
 }
@@ -233,7 +235,7 @@ impl Books {
             }
             Next::Committed(since) => {
                 let starts = part.committed_since(since);
-                let is_free = starts.contains(&None) && self.reset != AutoOffsetReset::Earliest;
+                let is_free = part.is_beyond || starts.contains(&None) && self.reset != AutoOffsetReset::Earliest;
                 let is_start = |start: &Option<i64>| start.unwrap_or(0) == offset;
                 if is_free {
                     part.waived = part.waived.max(offset);
@@ -425,6 +427,7 @@ impl Books {
                 );
                 self.world.wrong(CommitsWhatIsDone, what);
             }
+            part.is_beyond |= commit.offset > self.world.end(&partition);
             part.commits.push((commit.at, commit.offset));
         }
         entries

@@ -1,10 +1,9 @@
 //! Consumers of one or two groups that call everything, while records are written and leaders move.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kavka::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, TopicPartition};
-use kavka_testcontainers::embedded::EmbeddedCluster;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -14,7 +13,7 @@ use crate::dice::Dice;
 use crate::log::Log;
 use crate::seat::{End, Seat, SeatPlan, Start};
 use crate::trouble::{self, CALM};
-use crate::world::{SLACK, World};
+use crate::world::{self, SLACK, World};
 
 /// What a group is made of.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(crate) struct Wildness {
 
 pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     let mut dice = Dice::new(seed);
-    let world = Arc::new(world(&mut dice, log, wild.is_troubled).await);
+    let world = Arc::new(world::start(&mut dice, log, wild.is_troubled).await);
     let until = Instant::now() + dice.millis(10_000..=40_000);
     let (calm, calms) = watch::channel(false);
 
@@ -75,31 +74,6 @@ pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     let _ = writer.await;
     world.check_rests(1_200);
     world.end_all().await
-}
-
-async fn world(dice: &mut Dice, log: Log, is_troubled: bool) -> World {
-    let brokers = i32::try_from(dice.within(1..=3)).unwrap();
-    let topics: Vec<_> =
-        (0..dice.within(1..=3)).map(|index| (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap())).collect();
-    let mut cluster = EmbeddedCluster::builder().brokers(brokers).in_memory().seed(dice.next()).auto_create_topics(false);
-    for (name, partitions) in &topics {
-        cluster = cluster.topic(name, *partitions, i16::try_from(brokers).unwrap());
-    }
-    let embedded = cluster.start().await.unwrap();
-    let request_timeout = dice.millis(1_500..=6_000);
-    let world = World {
-        embedded,
-        log,
-        topics,
-        brokers,
-        request_timeout,
-        is_troubled,
-        started: Instant::now(),
-        written: Mutex::default(),
-    };
-    world.lag();
-    world.log.say(format_args!("{world:?}"));
-    world
 }
 
 /// The consumers of one group.

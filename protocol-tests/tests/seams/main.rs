@@ -16,6 +16,7 @@ mod log;
 
 mod books;
 mod consumers;
+mod producers;
 mod promise;
 mod run;
 mod seat;
@@ -37,6 +38,16 @@ fn consumers_under_trouble_that_call_everything() {
 #[test]
 fn clients_that_are_closed_under_their_consumers() {
     run::many(Profile::Closing);
+}
+
+#[test]
+fn producers_with_any_settings() {
+    run::many(Profile::Producers);
+}
+
+#[test]
+fn producers_under_trouble_with_any_settings() {
+    run::many(Profile::ProducersInTrouble);
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub(crate) enum Promise {
     CallsEnd,
     /// What need not fail does not.
     NoNeedlessError,
+    /// A record has one verdict.
+    OneVerdict,
+    /// What was told of a record is what the logs hold.
+    WrittenIsTrue,
     /// Nobody asks in a loop, and nobody spins.
     Rests,
     /// Memory stays within what the settings allow.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::consumers::{self, Wildness};
 use crate::log::Log;
+use crate::producers;
 use crate::promise::Promise;
 
 /// How many seeds of each profile `cargo test` runs.
@@ -30,6 +31,10 @@ pub(crate) enum Profile {
     ConsumersInTrouble,
     /// Clients are closed under their consumers.
     Closing,
+    /// Producers on a healthy network.
+    Producers,
+    /// The same, with faults around them.
+    ProducersInTrouble,
 }
 
 /// What is left of a run.
@@ -135,6 +140,8 @@ fn live(profile: Profile, seed: u64, log: &OnceLock<Log>) -> Vec<String> {
                 consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await
             }
             Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
+            Profile::Producers => producers::live(seed, log, false).await,
+            Profile::ProducersInTrouble => producers::live(seed, log, true).await,
         }
     })
 }

@@ -8,10 +8,15 @@ use tokio::time::{Instant, sleep};
 use crate::dice::Dice;
 use crate::world::World;
 
-/// The APIs of a consumer, and what a broker in trouble answers to each.
-const CODES: [(ApiKey, &[ErrorCode]); 9] = {
+/// The APIs that clients use, and what a broker in trouble answers to each.
+const CODES: [(ApiKey, &[ErrorCode]); 11] = {
     use ErrorCode::*;
     [
+        (
+            ApiKey::Produce,
+            &[NotLeaderOrFollower, RequestTimedOut, NotEnoughReplicas, NotEnoughReplicasAfterAppend, KafkaStorageError],
+        ),
+        (ApiKey::InitProducerId, &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress]),
         (
             ApiKey::Fetch,
             &[

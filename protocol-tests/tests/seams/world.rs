@@ -190,6 +190,32 @@ impl World {
     }
 }
 
+/// A cluster drawn from the dice.
+pub(crate) async fn start(dice: &mut Dice, log: Log, is_troubled: bool) -> World {
+    let brokers = i32::try_from(dice.within(1..=3)).unwrap();
+    let topics: Vec<_> =
+        (0..dice.within(1..=3)).map(|index| (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap())).collect();
+    let mut cluster = EmbeddedCluster::builder().brokers(brokers).in_memory().seed(dice.next()).auto_create_topics(false);
+    for (name, partitions) in &topics {
+        cluster = cluster.topic(name, *partitions, i16::try_from(brokers).unwrap());
+    }
+    let embedded = cluster.start().await.unwrap();
+    let request_timeout = dice.millis(1_500..=6_000);
+    let world = World {
+        embedded,
+        log,
+        topics,
+        brokers,
+        request_timeout,
+        is_troubled,
+        started: Instant::now(),
+        written: Mutex::default(),
+    };
+    world.lag();
+    world.log.say(format_args!("{world:?}"));
+    world
+}
+
 /// Lengths that tell neighbours apart.
 fn len(offset: i64, largest: usize) -> usize {
     usize::try_from(offset % 97).unwrap() + largest
