@@ -18,6 +18,7 @@ mod books;
 mod consumers;
 mod producers;
 mod promise;
+mod refusals;
 mod run;
 mod seat;
 mod trouble;
@@ -48,6 +49,11 @@ fn producers_with_any_settings() {
 #[test]
 fn producers_under_trouble_with_any_settings() {
     run::many(Profile::ProducersInTrouble);
+}
+
+#[test]
+fn brokers_that_refuse() {
+    run::many(Profile::Refusals);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) enum Promise {
     DeliversItsOwn,
     /// Who waits for records gets those that there are.
     Delivers,
+    /// Who waits for what cannot come is told why.
+    Tells,
     /// A partition has one live owner.
     OneOwner,
     /// Every call ends by its deadline, or as soon as its handle, client or runtime has ended.

@@ -11,6 +11,7 @@ use crate::consumers::{self, Wildness};
 use crate::log::Log;
 use crate::producers;
 use crate::promise::Promise;
+use crate::refusals;
 
 /// How many seeds of each profile `cargo test` runs.
 const DEFAULT_SEEDS: u64 = 5;
@@ -20,7 +21,7 @@ const LAST_EVENTS: usize = 60;
 
 /// A run takes a second or so; paused time that stands still for so long is a loop that never rests. The one limit by the real
 /// clock, generous to a busy machine.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// A part of what a client can be put through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) enum Profile {
     Producers,
     /// The same, with faults around them.
     ProducersInTrouble,
+    /// Brokers that lack, forbid or garble something.
+    Refusals,
 }
 
 /// What is left of a run.
@@ -142,6 +145,7 @@ fn live(profile: Profile, seed: u64, log: &OnceLock<Log>) -> Vec<String> {
             Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
             Profile::Producers => producers::live(seed, log, false).await,
             Profile::ProducersInTrouble => producers::live(seed, log, true).await,
+            Profile::Refusals => refusals::live(seed, log).await,
         }
     })
 }

@@ -26,6 +26,7 @@ pub struct Fault {
     api: Option<ApiKey>,
     broker: Option<i32>,
     client_id: Option<String>,
+    version: i16,
     topic: Option<String>,
     partition: Option<i32>,
     /// Which of the requests that meet the condition, counted from 1.
@@ -88,6 +89,7 @@ impl Fault {
             api: None,
             broker: None,
             client_id: None,
+            version: 0,
             topic: None,
             partition: None,
             turns: 1..=u64::MAX,
@@ -107,6 +109,13 @@ impl Fault {
     #[must_use]
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
+        self
+    }
+
+    /// Only requests of this version of the API, or a later one.
+    #[must_use]
+    pub fn from_version(mut self, version: i16) -> Self {
+        self.version = version;
         self
     }
 
@@ -168,6 +177,9 @@ impl Fault {
         if self.client_id.as_deref().is_some_and(|id| Some(id) != request.client_id) {
             return false;
         }
+        if request.version < self.version {
+            return false;
+        }
         self.topic.is_none() || request.partitions.iter().any(|partition| self.names(&partition.0, partition.1))
     }
 
@@ -181,6 +193,7 @@ impl Fault {
 pub(crate) struct Facts<'a> {
     pub(crate) api: ApiKey,
     pub(crate) broker: i32,
+    pub(crate) version: i16,
     pub(crate) client_id: Option<&'a str>,
     pub(crate) partitions: &'a [TopicPartition],
 }

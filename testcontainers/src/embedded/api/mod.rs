@@ -224,7 +224,9 @@ impl Call {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let state = &mut *state;
-        let facts = Facts { api, broker: self.broker, client_id: self.header.client_id.as_deref(), partitions: &partitions };
+        let client_id = self.header.client_id.as_deref();
+        let facts =
+            Facts { api, broker: self.broker, version: self.header.request_api_version, client_id, partitions: &partitions };
         self.hits = state.faults.judge(&facts, &mut state.random);
         for hit in &self.hits {
             match hit.reaction() {
