@@ -23,6 +23,10 @@ struct GroupPlan {
     strategies: Vec<AssignmentStrategy>,
     session_timeout: Duration,
     seats: u64,
+    /// Members have names that outlive them, and of which two may be the same.
+    is_static: bool,
+    /// Nobody calls anything but to receive and to commit.
+    is_calm: bool,
 }
 
 /// A seat that is taken.
@@ -37,6 +41,8 @@ struct Taken {
 pub(crate) struct Wildness {
     pub(crate) is_troubled: bool,
     pub(crate) closes_clients: bool,
+    /// Members come and go, and only what concerns their group goes wrong.
+    pub(crate) is_about_groups: bool,
 }
 
 pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
@@ -46,7 +52,7 @@ pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     let (calm, calms) = watch::channel(false);
 
     let writer = tokio::spawn(write(Arc::clone(&world), dice.fork(), calms.clone()));
-    let groups: Vec<_> = (0..dice.within(1..=2)).map(|index| GroupPlan::new(&mut dice, index)).collect();
+    let groups: Vec<_> = (0..dice.within(1..=2)).map(|index| GroupPlan::new(&mut dice, index, wild)).collect();
     let mut halls = Vec::new();
     for plan in groups {
         world.log.say(format_args!("{plan:?}"));
@@ -55,7 +61,9 @@ pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     }
     let names: Vec<_> = halls.iter().map(|hall| hall.plan.name.clone()).collect();
     let changes: Vec<_> = halls.into_iter().map(|hall| tokio::spawn(hall.change(until, dice.fork()))).collect();
-    if wild.is_troubled {
+    if wild.is_about_groups {
+        trouble::rage_at_groups(&world, until, dice.fork()).await;
+    } else if wild.is_troubled {
         trouble::rage(&world, &names, until, dice.fork()).await;
     } else {
         trouble::move_leaders(&world, until, dice.fork()).await;
@@ -127,7 +135,8 @@ impl Hall {
         let (died, life) = watch::channel(false);
         let (end, ends) = watch::channel(None);
         let (world, books) = (Arc::clone(&self.world), Arc::clone(&self.books));
-        let seat = Seat { world, books, number, plan, calm: self.calms.clone(), life, handle: Arc::default() };
+        let seat =
+            Seat { world, books, number, plan, calm: self.calms.clone(), life, handle: Arc::default(), is_over: Arc::default() };
         let task = tokio::spawn(seat.clone().live(died, ends, dice.fork()));
         self.seats.push(Taken { seat, end, task });
     }
@@ -193,12 +202,25 @@ impl Hall {
 }
 
 impl GroupPlan {
-    fn new(dice: &mut Dice, index: u64) -> Self {
+    fn new(dice: &mut Dice, index: u64, wild: Wildness) -> Self {
         use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
         let strategies: &[&[AssignmentStrategy]] =
             &[&[Range], &[RoundRobin], &[Sticky], &[CooperativeSticky], &[CooperativeSticky], &[Range, CooperativeSticky]];
         use AutoOffsetReset::{Earliest, Latest, None};
+        if wild.is_about_groups {
+            return Self {
+                name: format!("group-{index}"),
+                reset: Earliest,
+                strategies: vec![CooperativeSticky],
+                session_timeout: dice.millis(6_000..=10_000),
+                seats: dice.within(2..=3),
+                is_static: dice.once_in(3),
+                is_calm: true,
+            };
+        }
         Self {
+            is_static: false,
+            is_calm: false,
             name: format!("group-{index}"),
             reset: dice.pick(&[Earliest, Earliest, Earliest, Earliest, Latest, None]),
             strategies: dice.pick(strategies).to_vec(),
@@ -211,7 +233,7 @@ impl GroupPlan {
         let commits_each = (!dice.once_in(3)).then(|| Duration::from_millis(dice.pick(&[10, 200, 1_000, 5_000])));
         let fetch_min_bytes = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1]);
         let fetch = dice.pick(&[1, 500, 20_000, 1_048_576, 1_048_576]);
-        let config = ConsumerConfig::new()
+        let mut config = ConsumerConfig::new()
             .group_id(&self.name)
             .auto_offset_reset(self.reset)
             .partition_assignment_strategy(self.strategies.clone())
@@ -227,6 +249,20 @@ impl GroupPlan {
             .fetch_max_wait(Duration::from_millis(dice.pick(&[20, 100, 500])))
             .fetch_buffer_bytes(usize::try_from(dice.pick(&[1, 2_000, 30_000, 64 << 20])).unwrap())
             .check_crcs(!dice.once_in(8));
+        if self.is_static {
+            config = config.group_instance_id(format!("member-{}", dice.within(0..=self.seats)));
+        }
+        if self.is_calm {
+            let config = config.max_poll_interval(Duration::from_secs(dice.pick(&[60, 300])));
+            return SeatPlan {
+                config,
+                commits_each,
+                is_eager: fetch_min_bytes == 0,
+                callers: 0,
+                pace: 300,
+                start: Start::Subscribed,
+            };
+        }
         SeatPlan {
             config,
             commits_each,

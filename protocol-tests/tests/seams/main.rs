@@ -21,6 +21,7 @@ mod promise;
 mod refusals;
 mod run;
 mod seat;
+mod services;
 mod trouble;
 mod world;
 
@@ -42,6 +43,11 @@ fn clients_that_are_closed_under_their_consumers() {
 }
 
 #[test]
+fn members_of_which_replies_are_lost() {
+    run::many(Profile::Groups);
+}
+
+#[test]
 fn producers_with_any_settings() {
     run::many(Profile::Producers);
 }
@@ -54,6 +60,11 @@ fn producers_under_trouble_with_any_settings() {
 #[test]
 fn brokers_that_refuse() {
     run::many(Profile::Refusals);
+}
+
+#[test]
+fn services_whose_handlers_come_and_go() {
+    run::many(Profile::Services);
 }
 
 #[test]

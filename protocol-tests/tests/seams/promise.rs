@@ -31,8 +31,6 @@ pub(crate) enum Promise {
     WrittenIsTrue,
     /// Nobody asks in a loop, and nobody spins.
     Rests,
-    /// Memory stays within what the settings allow.
-    Memory,
     /// What has ended leaves no task.
     LeavesNothing,
     /// Nothing panics.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::dice::Dice;
 use crate::log::Log;
-use crate::promise::Promise::{CallsEnd, Delivers, Tells};
+use crate::promise::Promise::{CallsEnd, Delivers, NoNeedlessError, Tells};
 use crate::world::{self, Life, SLACK, World};
 
 /// How long a client has to find its way.
@@ -22,6 +22,8 @@ struct Refusal {
     name: &'static str,
     begin: fn(&World),
     consumer: Must,
+    /// Everything works all the same, and nothing is to be told.
+    is_harmless: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,71 +38,84 @@ enum Must {
 }
 
 const REFUSALS: [Refusal; 17] = [
-    Refusal { name: "nothing is wrong", begin: |_| {}, consumer: Must::Deliver },
+    Refusal { name: "nothing is wrong", begin: |_| {}, consumer: Must::Deliver, is_harmless: true },
     Refusal {
         name: "no OffsetForLeaderEpoch",
         begin: |world| lack(world, ApiKey::OffsetForLeaderEpoch),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "OffsetForLeaderEpoch is forbidden",
         begin: |world| answer(world, ApiKey::OffsetForLeaderEpoch, ErrorCode::TopicAuthorizationFailed),
         consumer: Must::Either,
+        is_harmless: false,
     },
     Refusal {
         name: "metadata without topic ids",
         begin: |world| each(world, |broker| world.embedded.set_versions(broker, ApiKey::Metadata, 0, 9)),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "Fetch is forbidden",
         begin: |world| answer(world, ApiKey::Fetch, ErrorCode::TopicAuthorizationFailed),
         consumer: Must::Tell,
+        is_harmless: false,
     },
     Refusal {
         name: "JoinGroup is forbidden",
         begin: |world| answer(world, ApiKey::JoinGroup, ErrorCode::GroupAuthorizationFailed),
         consumer: Must::Tell,
+        is_harmless: false,
     },
     Refusal {
         name: "OffsetFetch is forbidden",
         begin: |world| answer(world, ApiKey::OffsetFetch, ErrorCode::GroupAuthorizationFailed),
         consumer: Must::Tell,
+        is_harmless: false,
     },
     Refusal {
         name: "OffsetCommit is forbidden",
         begin: |world| answer(world, ApiKey::OffsetCommit, ErrorCode::GroupAuthorizationFailed),
         consumer: Must::Deliver,
+        is_harmless: false,
     },
     Refusal {
         name: "every offset is out of range",
         begin: |world| answer(world, ApiKey::Fetch, ErrorCode::OffsetOutOfRange),
         consumer: Must::Nothing,
+        is_harmless: false,
     },
     Refusal {
         name: "every sequence is out of order",
         begin: |world| answer(world, ApiKey::Produce, ErrorCode::OutOfOrderSequenceNumber),
         consumer: Must::Deliver,
+        is_harmless: false,
     },
     Refusal {
         name: "every producer is unknown",
         begin: |world| answer(world, ApiKey::Produce, ErrorCode::UnknownProducerId),
         consumer: Must::Deliver,
+        is_harmless: false,
     },
     Refusal {
         name: "every producer epoch is invalid",
         begin: |world| answer(world, ApiKey::Produce, ErrorCode::InvalidProducerEpoch),
         consumer: Must::Deliver,
+        is_harmless: false,
     },
     Refusal {
         name: "wrong correlation ids for a while",
         begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(3).then(Reaction::WrongCorrelation))),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "garbage for a while",
         begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(3).then(Reaction::Garbage(40)))),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "metadata names no broker yet",
@@ -113,16 +128,19 @@ const REFUSALS: [Refusal; 17] = [
             });
         },
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "one broker never answers for metadata",
         begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(1).then(Reaction::DropReply))),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
     Refusal {
         name: "ApiVersions v4 resets the connection",
         begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::ApiVersions).from_version(4).then(Reaction::CloseBefore))),
         consumer: Must::Deliver,
+        is_harmless: true,
     },
 ];
 
@@ -147,14 +165,15 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     // Each in its turn, so that few seeds meet them all.
     let refusal = &REFUSALS[usize::try_from(seed % REFUSALS.len() as u64).unwrap()];
     world.log.say(refusal.name);
-    let late = dice.once_in(2);
+    // What is refused once it has worked may never be asked again.
+    let late = dice.once_in(2) && refusal.consumer != Must::Tell;
     if !late {
         (refusal.begin)(&world);
     }
     let (died, life) = watch::channel(false);
     let clients: Vec<_> = ["consumer", "producer", "admin"].iter().map(|name| world.client(name, &mut dice)).collect();
     let consuming = tokio::spawn(consume(Arc::clone(&world), clients[0].clone(), refusal, life.clone()));
-    let producing = tokio::spawn(produce(Arc::clone(&world), clients[1].clone(), life.clone(), dice.fork()));
+    let producing = tokio::spawn(produce(Arc::clone(&world), clients[1].clone(), refusal, life.clone(), dice.fork()));
     let administering = tokio::spawn(administer(Arc::clone(&world), clients[2].clone(), life.clone()));
     if late {
         sleep(dice.millis(10..=3_000)).await;
@@ -199,6 +218,7 @@ async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, l
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 world.log.say(format_args!("cannot receive: {error}"));
+                world.check(!refusal.is_harmless, NoNeedlessError, || format!("{}: {error:?}", refusal.name));
                 is_told = true;
                 waits &= refusal.consumer == Must::Nothing;
                 sleep(Duration::from_millis(100)).await;
@@ -227,7 +247,7 @@ async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, l
     world.check(closed.is_ok(), CallsEnd, || format!("{what}: consumer.close"));
 }
 
-async fn produce(world: Arc<World>, client: Client, life: Life, mut dice: Dice) {
+async fn produce(world: Arc<World>, client: Client, refusal: &'static Refusal, life: Life, mut dice: Dice) {
     let deadline = Duration::from_secs(20);
     let block = Duration::from_secs(10);
     let producer = client.producer(ProducerConfig::new().delivery_timeout(deadline).max_block(block)).unwrap();
@@ -235,9 +255,15 @@ async fn produce(world: Arc<World>, client: Client, life: Life, mut dice: Dice) 
     while begun.elapsed() < Duration::from_secs(30) {
         let (topic, _) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
         let sent = world.call("send", block, &life, None, producer.send(Record::to(topic).partition(0).value("x"))).await;
+        world.check(sent.is_ok() || !refusal.is_harmless, NoNeedlessError, || format!("{}: send failed", refusal.name));
         if let world::Ended::With(Ok(delivery)) = sent {
             let (world, life) = (Arc::clone(&world), life.clone());
-            tokio::spawn(async move { drop(world.call("delivery", deadline, &life, None, delivery).await) });
+            tokio::spawn(async move {
+                let told = world.call("delivery", deadline, &life, None, delivery).await;
+                world.check(told.is_ok() || !refusal.is_harmless, NoNeedlessError, || {
+                    format!("{}: a delivery failed", refusal.name)
+                });
+            });
         }
         sleep(dice.millis(1..=1_000)).await;
     }

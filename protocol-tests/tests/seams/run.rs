@@ -2,16 +2,21 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::consumers::{self, Wildness};
 use crate::log::Log;
 use crate::producers;
 use crate::promise::Promise;
 use crate::refusals;
+use crate::services;
 
 /// How many seeds of each profile `cargo test` runs.
 const DEFAULT_SEEDS: u64 = 5;
@@ -19,8 +24,7 @@ const DEFAULT_SEEDS: u64 = 5;
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 60;
 
-/// A run takes a second or so; paused time that stands still for so long is a loop that never rests. The one limit by the real
-/// clock, generous to a busy machine.
+/// Paused time that stands still for so long is a loop that never rests. The one limit by the real clock, generous to a busy machine.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// A part of what a client can be put through.
@@ -32,12 +36,16 @@ pub(crate) enum Profile {
     ConsumersInTrouble,
     /// Clients are closed under their consumers.
     Closing,
+    /// Members of groups of which replies are lost.
+    Groups,
     /// Producers on a healthy network.
     Producers,
     /// The same, with faults around them.
     ProducersInTrouble,
     /// Brokers that lack, forbid or garble something.
     Refusals,
+    /// Handlers of `kavka::mq`.
+    Services,
 }
 
 /// What is left of a run.
@@ -111,9 +119,10 @@ fn attempt(profile: Profile, seed: u64) -> Report {
     });
     let (done, ended) = mpsc::channel();
     let shared = Arc::new(OnceLock::new());
-    let log = Arc::clone(&shared);
+    let beats = Arc::new(AtomicU64::new(0));
+    let (log, beating) = (Arc::clone(&shared), Arc::clone(&beats));
     let run = move || {
-        let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log)));
+        let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log, &beating)));
         let log = log.get().unwrap();
         if PANICS.get() > 0 || ended.is_err() {
             log.wrong(format_args!("{} {} times", Promise::NoPanic, PANICS.get()));
@@ -124,30 +133,56 @@ fn attempt(profile: Profile, seed: u64) -> Report {
         let _ = done.send(Report { lines, wrongs: log.wrongs() });
     };
     std::thread::Builder::new().name(format!("{profile:?} {seed}")).spawn(run).unwrap();
-    ended.recv_timeout(STANDSTILL).unwrap_or_else(|_| {
-        let log: &Log = shared.get().unwrap();
-        log.wrong(format_args!("{} time stands still", Promise::Rests));
-        Report { lines: log.lines(), wrongs: log.wrongs() }
-    })
+    let mut seen = 0;
+    loop {
+        if let Ok(report) = ended.recv_timeout(STANDSTILL) {
+            return report;
+        }
+        let now = beats.load(Ordering::Relaxed);
+        if now == seen {
+            let log: &Log = shared.get().unwrap();
+            log.wrong(format_args!("{} time stands still", Promise::Rests));
+            return Report { lines: log.lines(), wrongs: log.wrongs() };
+        }
+        seen = now;
+    }
 }
 
 /// One run; gives the requests that brokers received.
-fn live(profile: Profile, seed: u64, log: &OnceLock<Log>) -> Vec<String> {
+fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, beats: &AtomicU64) -> Vec<String> {
     // One thread and paused time: what happens follows from the seed alone.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let log = log.get_or_init(Log::new).clone();
-        match profile {
-            Profile::Consumers => consumers::live(seed, log, Wildness::default()).await,
-            Profile::ConsumersInTrouble => {
-                consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await
-            }
-            Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
-            Profile::Producers => producers::live(seed, log, false).await,
-            Profile::ProducersInTrouble => producers::live(seed, log, true).await,
-            Profile::Refusals => refusals::live(seed, log).await,
+        tokio::select! {
+            biased;
+            lines = play(profile, seed, log) => lines,
+            never = beat(beats) => match never {},
         }
     })
+}
+
+/// Counts as long as time passes.
+async fn beat(beats: &AtomicU64) -> Infallible {
+    loop {
+        sleep(Duration::from_millis(100)).await;
+        beats.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
+    match profile {
+        Profile::Consumers => consumers::live(seed, log, Wildness::default()).await,
+        Profile::ConsumersInTrouble => consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await,
+        Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
+        Profile::Groups => {
+            consumers::live(seed, log, Wildness { is_troubled: true, is_about_groups: true, ..Wildness::default() }).await
+        }
+        Profile::Producers => producers::live(seed, log, false).await,
+        Profile::ProducersInTrouble => producers::live(seed, log, true).await,
+        Profile::Refusals => refusals::live(seed, log).await,
+        Profile::Services => services::live(seed, log).await,
+    }
 }
 
 fn setting(name: &str) -> Option<u64> {

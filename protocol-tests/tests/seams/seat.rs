@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kavka::{
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::books::Books;
 use crate::dice::Dice;
-use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError};
+use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells};
 use crate::world::{EAGER, Ended, Life, World};
 
 /// What the application waits for when it closes.
@@ -61,6 +62,8 @@ pub(crate) struct Seat {
     /// The consumer has ended.
     pub(crate) life: Life,
     pub(crate) handle: Arc<std::sync::OnceLock<ConsumerHandle>>,
+    /// It was told that it can do no more.
+    pub(crate) is_over: Arc<AtomicBool>,
 }
 
 struct Notes {
@@ -130,7 +133,7 @@ impl Seat {
 
     /// Ends all pauses, and has a consumer that wants nothing want everything.
     pub(crate) fn settle(&self) {
-        let Some(handle) = self.handle.get() else { return };
+        let Some(handle) = self.handle.get().filter(|_| !self.is_over.load(Ordering::Relaxed)) else { return };
         if self.books.mode(self.number).is_none() {
             self.unsubscribe(handle);
             self.subscribe(handle, self.world.topics.iter().map(|(name, _)| name.as_str()));
@@ -206,9 +209,17 @@ impl Seat {
         }
     }
 
-    async fn is_refused(&self, consumer: &Consumer, error: &Error) {
+    async fn is_refused(&self, consumer: &mut Consumer, error: &Error) {
         if error.kind() != ErrorKind::Config {
             self.world.log.say(format_args!("{} cannot receive: {error}", self.number));
+        }
+        if error.class() == Class::Fatal && error.kind() != ErrorKind::Closed {
+            self.is_over.store(true, Ordering::Relaxed);
+            self.books.unsubscribed(self.number);
+            let again = timeout(Duration::from_secs(2), consumer.recv()).await;
+            let is_told = matches!(&again, Ok(Err(again)) if again.class() == Class::Fatal);
+            self.world.check(is_told, Tells, || format!("{} was told {error}, then {again:?}", self.number));
+            return sleep(Duration::from_secs(5)).await;
         }
         match (error.kind(), error.place().partition.clone()) {
             (ErrorKind::NoOffset, Some(partition)) => {

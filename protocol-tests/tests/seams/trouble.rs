@@ -86,6 +86,30 @@ pub(crate) async fn rage(world: &World, groups: &[String], until: Instant, mut d
     world.log.say("the trouble is over");
 }
 
+/// Loses replies and refuses requests of groups, until then.
+pub(crate) async fn rage_at_groups(world: &World, until: Instant, mut dice: Dice) {
+    use ErrorCode::{IllegalGeneration, RebalanceInProgress, UnknownMemberId};
+    while Instant::now() < until {
+        let (api, reaction) = dice.pick(&[
+            (ApiKey::JoinGroup, Reaction::DropReply),
+            (ApiKey::JoinGroup, Reaction::DelayReply(Duration::from_secs(3))),
+            (ApiKey::JoinGroup, Reaction::CloseAfter),
+            (ApiKey::SyncGroup, Reaction::DropReply),
+            (ApiKey::SyncGroup, Reaction::CloseAfter),
+            (ApiKey::OffsetCommit, Reaction::Answer(IllegalGeneration)),
+            (ApiKey::OffsetCommit, Reaction::DelayReply(Duration::from_secs(1))),
+            (ApiKey::Heartbeat, Reaction::Answer(RebalanceInProgress)),
+            (ApiKey::Heartbeat, Reaction::Answer(UnknownMemberId)),
+            (ApiKey::LeaveGroup, Reaction::DropReply),
+        ]);
+        world.log.say(format_args!("rule: {api:?} {reaction:?}"));
+        let id = world.embedded.fault(Fault::on(api).times(dice.within(1..=2)).then(reaction));
+        sleep(dice.millis(200..=8_000)).await;
+        world.embedded.remove_fault(id);
+    }
+    world.log.say("the trouble is over");
+}
+
 /// Moves leaders now and then, as a cluster in good health does.
 pub(crate) async fn move_leaders(world: &World, until: Instant, mut dice: Dice) {
     while Instant::now() < until {
