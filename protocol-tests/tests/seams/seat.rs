@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kavka::{
-    BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, RebalanceListener, Timestamp, TopicPartition,
+    BoxFuture, Class, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, RebalanceListener, Timestamp, TopicPartition,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;

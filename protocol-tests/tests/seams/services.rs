@@ -100,7 +100,7 @@ async fn serve(world: Arc<World>, ledger: Ledger, number: u64, until: Instant, m
     let longest = world.api_timeout() + SLACK;
     let all: Vec<_> = world.topics.iter().map(|(name, _)| name.clone()).collect();
     let mut taken: BTreeSet<String> = BTreeSet::new();
-    let mut subscribe = |taken: &mut BTreeSet<String>, dice: &mut Dice, topics: &[String]| {
+    let subscribe = |taken: &mut BTreeSet<String>, dice: &mut Dice, topics: &[String]| {
         for topic in topics {
             if !taken.insert(topic.clone()) {
                 continue;
