@@ -56,7 +56,7 @@ pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     let mut halls = Vec::new();
     for plan in groups {
         world.log.say(format_args!("{plan:?}"));
-        let books = Arc::new(Books::new(plan.name.clone(), plan.reset, Arc::clone(&world)));
+        let books = Arc::new(Books::new(plan.name.clone(), plan.reset, plan.is_static, Arc::clone(&world)));
         halls.push(Hall { world: Arc::clone(&world), books, plan, calms: calms.clone(), wild, seats: Vec::new(), next: 0 });
     }
     let names: Vec<_> = halls.iter().map(|hall| hall.plan.name.clone()).collect();
