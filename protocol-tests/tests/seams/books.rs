@@ -38,6 +38,9 @@ struct Entries {
     in_hand: BTreeMap<usize, Vec<(TopicPartition, i64)>>,
     /// Seeks in partitions that the listener was not told of yet.
     early: BTreeMap<(usize, TopicPartition), Next>,
+    /// What a consumer gave up where only the brokers know how far it was: its last commits may be on their way, until it gets
+    /// partitions anew.
+    left: BTreeSet<(usize, TopicPartition)>,
     known_commits: usize,
 }
 
@@ -121,6 +124,7 @@ impl Books {
         self.say(member, "is given", partitions);
         let mut entries = self.entries();
         let told = self.world.now().saturating_sub(TOLD_LATE);
+        entries.left.retain(|(who, _)| *who != member);
         for partition in partitions {
             let others =
                 entries.hands.keys().filter(|(other, how, tp)| *other != member && *how == How::Group && tp == partition);
@@ -148,7 +152,11 @@ impl Books {
         let mut entries = self.entries();
         for partition in partitions {
             entries.early.remove(&(member, partition.clone()));
-            if entries.hands.remove(&(member, How::Group, partition.clone())).is_none() {
+            let hand = entries.hands.remove(&(member, How::Group, partition.clone()));
+            if hand.as_ref().is_some_and(|hand| hand.is_free(self.reset)) {
+                entries.left.insert((member, partition.clone()));
+            }
+            if hand.is_none() {
                 self.world.wrong(OneOwner, format_args!("{member} loses {partition}, which it does not have"));
             }
         }
@@ -177,7 +185,7 @@ impl Books {
         let now = self.world.now();
         let mut entries = self.entries();
         entries.modes.insert(member, How::Manual);
-        entries.hands.retain(|(who, how, tp), _| *who != member || *how == How::Group || partitions.contains(tp));
+        self.leave(&mut entries, |who, how, tp| who == member && how == How::Manual && !partitions.contains(tp));
         for partition in partitions {
             let key = (member, How::Manual, partition.clone());
             entries.hands.entry(key).or_insert_with(|| Hand::new(Next::Committed(now)));
@@ -188,7 +196,7 @@ impl Books {
         let mut entries = self.entries();
         entries.modes.remove(&member);
         entries.early.retain(|(who, _), _| *who != member);
-        entries.hands.retain(|(who, how, _), _| *who != member || *how == How::Group);
+        self.leave(&mut entries, |who, how, _| who == member && how == How::Manual);
         for ((who, ..), hand) in &mut entries.hands {
             if *who == member {
                 hand.is_unsubscribed = true;
@@ -200,7 +208,7 @@ impl Books {
     pub(crate) fn ended(&self, member: usize) -> usize {
         let mut entries = self.entries();
         let before = entries.hands.len();
-        entries.hands.retain(|(who, ..), _| *who != member);
+        self.leave(&mut entries, |who, ..| who == member);
         entries.modes.remove(&member);
         entries.in_hand.remove(&member);
         before - entries.hands.len()
@@ -394,6 +402,17 @@ impl Books {
         self.world.wrong(Delivers, format_args!("{}: {what}; {hands:?}", self.group));
     }
 
+    fn leave(&self, entries: &mut Entries, is_left: impl Fn(usize, How, &TopicPartition) -> bool) {
+        let Entries { hands, left, .. } = entries;
+        hands.retain(|(who, how, tp), hand| {
+            let leaves = is_left(*who, *how, tp);
+            if leaves && hand.is_free(self.reset) {
+                left.insert((*who, tp.clone()));
+            }
+            !leaves
+        });
+    }
+
     fn finish_in(&self, entries: &mut Entries, member: usize) {
         for (partition, offset) in entries.in_hand.remove(&member).unwrap_or_default() {
             entries.parts.entry(partition.clone()).or_default().done.insert(offset);
@@ -416,7 +435,8 @@ impl Books {
             let at = commit.at.as_millis();
             self.world.log.say(format_args!("{} commits {partition} {} at {at}", commit.client_id, commit.offset));
             let is_free = entries.hands.iter().any(|((.., tp), hand)| *tp == partition && hand.is_free(self.reset))
-                || entries.early.keys().any(|(_, tp)| *tp == partition);
+                || entries.early.keys().any(|(_, tp)| *tp == partition)
+                || entries.left.iter().any(|(_, tp)| *tp == partition);
             let part = entries.parts.entry(partition.clone()).or_default();
             if is_free {
                 part.waived = part.waived.max(commit.offset);
