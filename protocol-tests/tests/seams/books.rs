@@ -208,7 +208,7 @@ impl Books {
     pub(crate) fn ended(&self, member: usize) -> usize {
         let mut entries = self.entries();
         let before = entries.hands.len();
-        self.leave(&mut entries, |who, ..| who == member);
+        self.leave(&mut entries, |who, _, _| who == member);
         entries.modes.remove(&member);
         entries.in_hand.remove(&member);
         before - entries.hands.len()

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kavka::{
-    BoxFuture, Class, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, RebalanceListener, Timestamp, TopicPartition,
+    BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorCode, ErrorKind, RebalanceListener, Timestamp,
+    TopicPartition,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -167,7 +168,13 @@ impl Seat {
     /// A consumer whose client is closed says so, each time it is asked.
     async fn is_told_closed(&self, consumer: &mut Consumer) {
         for _ in 0..2 {
-            let told = timeout(Duration::from_secs(1), consumer.recv()).await;
+            // What is there may still be given.
+            let told = loop {
+                match timeout(Duration::from_secs(1), consumer.recv()).await {
+                    Ok(Ok(_)) => {}
+                    told => break told,
+                }
+            };
             let is_told = matches!(&told, Ok(Err(error)) if error.kind() == ErrorKind::Closed);
             self.world.check(is_told, CallsEnd, || format!("recv of {} after client.close: {told:?}", self.number));
         }
@@ -213,11 +220,11 @@ impl Seat {
         if error.kind() != ErrorKind::Config {
             self.world.log.say(format_args!("{} cannot receive: {error}", self.number));
         }
-        if error.class() == Class::Fatal && error.kind() != ErrorKind::Closed {
+        if is_the_end(error) {
             self.is_over.store(true, Ordering::Relaxed);
             self.books.unsubscribed(self.number);
             let again = timeout(Duration::from_secs(2), consumer.recv()).await;
-            let is_told = matches!(&again, Ok(Err(again)) if again.class() == Class::Fatal);
+            let is_told = matches!(&again, Ok(Err(again)) if is_the_end(again));
             self.world.check(is_told, Tells, || format!("{} was told {error}, then {again:?}", self.number));
             return sleep(Duration::from_secs(5)).await;
         }
@@ -422,6 +429,11 @@ impl Seat {
         }
         outcome.is_ok()
     }
+}
+
+/// Whether a consumer can do no more.
+fn is_the_end(error: &Error) -> bool {
+    error.code() == Some(ErrorCode::FENCED_INSTANCE_ID)
 }
 
 impl RebalanceListener for Notes {
