@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::books::Books;
+use crate::books::{Books, How};
 use crate::dice::Dice;
 use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells};
 use crate::world::{EAGER, Ended, Life, World};
@@ -146,12 +146,14 @@ impl Seat {
         let Self { world, books, number, .. } = self;
         // What was returned last counts as done: who closes is through with it, as in Java.
         let snapshot = books.commits(*number, None);
+        let is_member = books.mode(*number) == Some(How::Group);
         let begun = Instant::now();
         let closed = timeout(CLOSE, consumer.close(CLOSE)).await;
         died.send_replace(true);
         match closed {
             Ok(Ok(())) => {
-                if self.plan.commits_each.is_some() && !world.is_troubled {
+                // Who chose partitions by itself cannot commit while the group has members.
+                if self.plan.commits_each.is_some() && !world.is_troubled && is_member {
                     books.check_committed(CloseCommits, "close", &snapshot);
                 }
             }
