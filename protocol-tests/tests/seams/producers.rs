@@ -16,6 +16,9 @@ use crate::run;
 use crate::trouble;
 use crate::world::{self, Ended, Life, SLACK, World};
 
+/// How far the numbers of two producers are apart.
+const THOUSANDS: u64 = 1_000_000;
+
 #[derive(Clone, Debug)]
 struct Plan {
     config: ProducerConfig,
@@ -24,7 +27,6 @@ struct Plan {
     is_readable: bool,
     delivery_timeout: Duration,
     max_block: Duration,
-    batch_size: usize,
 }
 
 /// What a record's sender was told.
@@ -112,7 +114,6 @@ impl Plan {
             is_readable: compression == Compression::NONE,
             delivery_timeout,
             max_block: Duration::from_millis(max_block),
-            batch_size,
         }
     }
 }
@@ -123,7 +124,7 @@ impl Desk {
         let producer = client.producer(self.plan.config.clone()).unwrap();
         let mut users = JoinSet::new();
         for user in 0..dice.within(1..=3) {
-            users.spawn(self.clone().use_it(producer.clone(), number * 1_000_000 + user * 100_000, dice.fork()));
+            users.spawn(self.clone().use_it(producer.clone(), self.first_number(number, user), dice.fork()));
         }
         let early = dice.once_in(2);
         tokio::time::sleep_until(if early { self.until - dice.millis(0..=1_500) } else { self.until + Duration::from_secs(1) })
@@ -215,6 +216,11 @@ impl Desk {
         }
     }
 
+    /// Records of a user count from here, and tell whether they are numbered for the brokers too.
+    fn first_number(&self, producer: u64, user: u64) -> u64 {
+        (producer * 2 + u64::from(self.plan.is_idempotent)) * THOUSANDS + user * 100_000
+    }
+
     async fn send(&self, producer: &Producer, number: u64, watches: &mut JoinSet<()>, dice: &mut Dice) {
         let world = &self.world;
         let (topic, partitions) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
@@ -292,6 +298,8 @@ fn check_truth(world: &World, fates: &BTreeMap<u64, Fate>) {
             Fate::Acknowledged(partition, Some(offset)) => found.contains(&(partition.clone(), offset.0)),
             Fate::Acknowledged(..) | Fate::Failed(_) | Fate::Unwatched => true,
         };
+        let is_idempotent = (number / THOUSANDS) % 2 == 1;
+        world.check(!is_idempotent || found.len() < 2, WrittenIsTrue, || format!("{number} is written twice: {found:?}"));
         world.check(holds, WrittenIsTrue, || format!("{number} is {fate:?}, and in the logs at {found:?}"));
     }
 }

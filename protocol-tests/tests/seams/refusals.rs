@@ -108,13 +108,13 @@ const REFUSALS: [Refusal; 17] = [
     },
     Refusal {
         name: "wrong correlation ids for a while",
-        begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(3).then(Reaction::WrongCorrelation))),
+        begin: |world| rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::WrongCorrelation)),
         consumer: Must::Deliver,
         is_harmless: true,
     },
     Refusal {
         name: "garbage for a while",
-        begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(3).then(Reaction::Garbage(40)))),
+        begin: |world| rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::Garbage(40))),
         consumer: Must::Deliver,
         is_harmless: true,
     },
@@ -133,13 +133,13 @@ const REFUSALS: [Refusal; 17] = [
     },
     Refusal {
         name: "one broker never answers for metadata",
-        begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::Metadata).times(1).then(Reaction::DropReply))),
+        begin: |world| rule(world, Fault::on(ApiKey::Metadata).times(1).then(Reaction::DropReply)),
         consumer: Must::Deliver,
         is_harmless: true,
     },
     Refusal {
         name: "ApiVersions v4 resets the connection",
-        begin: |world| drop(world.embedded.fault(Fault::on(ApiKey::ApiVersions).from_version(4).then(Reaction::CloseBefore))),
+        begin: |world| rule(world, Fault::on(ApiKey::ApiVersions).from_version(4).then(Reaction::CloseBefore)),
         consumer: Must::Deliver,
         is_harmless: true,
     },
@@ -160,6 +160,10 @@ fn each(world: &World, act: impl Fn(i32)) {
 
 fn lack(world: &World, api: ApiKey) {
     each(world, |broker| world.embedded.remove_api(broker, api));
+}
+
+fn rule(world: &World, fault: Fault) {
+    world.embedded.fault(fault);
 }
 
 fn answer(world: &World, api: ApiKey, code: ErrorCode) {

@@ -119,9 +119,7 @@ impl World {
     }
 
     pub(crate) fn check(&self, holds: bool, promise: Promise, what: impl FnOnce() -> String) {
-        if !holds {
-            self.wrong(promise, what());
-        }
+        self.log.check(holds, || format!("{promise} {}", what()));
     }
 
     /// Awaits a call that must end within its time, and soon after the end of the handle; `patience` is when the caller drops it.
