@@ -128,9 +128,9 @@ impl Books {
         let told = self.world.now().saturating_sub(TOLD_LATE);
         entries.left.retain(|(who, _)| *who != member);
         for partition in partitions {
-            let others =
+            let mut others =
                 entries.hands.keys().filter(|(other, how, tp)| *other != member && *how == How::Group && tp == partition);
-            if let Some((other, ..)) = others.last().filter(|_| !self.is_static) {
+            if let Some((other, ..)) = others.next_back().filter(|_| !self.is_static) {
                 self.world.wrong(OneOwner, format_args!("{partition} was given to {member} while {other} had it"));
             }
             let next = entries.early.remove(&(member, partition.clone())).unwrap_or(Next::Committed(told));

@@ -199,10 +199,11 @@ impl Hall {
             for Taken { seat, .. } in &self.seats {
                 match self.books.mode(seat.number) {
                     Some(How::Group) => is_shared |= self.books.is_subscribed(seat.number, &partition.topic),
-                    Some(How::Manual) if self.books.is_chosen(seat.number, partition) => {
-                        if self.books.lacks(Some(seat.number), partition, *end) {
-                            lacks.push(format!("{partition} from {end} for {}", seat.number));
-                        }
+                    Some(How::Manual)
+                        if self.books.is_chosen(seat.number, partition)
+                            && self.books.lacks(Some(seat.number), partition, *end) =>
+                    {
+                        lacks.push(format!("{partition} from {end} for {}", seat.number));
                     }
                     _ => {}
                 }

@@ -70,6 +70,6 @@ fn services_whose_handlers_come_and_go() {
 
 #[test]
 fn a_seed_run_twice_gives_the_same_log() {
-    run::twice(Profile::Consumers);
-    run::twice(Profile::ConsumersInTrouble);
+    use Profile::{Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services};
+    [Consumers, ConsumersInTrouble, Closing, Groups, ProducersInTrouble, Refusals, Services].into_iter().for_each(run::twice);
 }

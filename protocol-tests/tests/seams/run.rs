@@ -95,7 +95,7 @@ pub(crate) fn many(profile: Profile) {
 
 /// Among the events is every request that a broker received, so that this covers what the clients did.
 pub(crate) fn twice(profile: Profile) {
-    for seed in setting("KAVKA_SEED").map_or(1..=2, |seed| seed..=seed) {
+    for seed in setting("KAVKA_SEED").map_or(1..=1, |seed| seed..=seed) {
         let [first, second] = [(); 2].map(|()| attempt(profile, seed).lines);
         let differs = first.iter().zip(&second).position(|(one, other)| one != other);
         if let Some(at) = differs {

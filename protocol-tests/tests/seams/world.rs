@@ -210,7 +210,7 @@ pub(crate) async fn start(dice: &mut Dice, log: Log, is_troubled: bool) -> World
         written: Mutex::default(),
     };
     world.lag();
-    world.log.say(format_args!("{world:?}"));
+    world.log.say(format_args!("{brokers} brokers, {:?}, request.timeout.ms {request_timeout:?}", world.topics));
     world
 }
 
