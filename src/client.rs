@@ -83,6 +83,12 @@ impl Client {
         Admin::new(self.cluster.clone())
     }
 
+    /// What its handles share.
+    #[cfg(test)]
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// What the client calls itself (`client.id`).
     pub fn client_id(&self) -> &str {
         &self.cluster.config().client_id

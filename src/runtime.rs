@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ const WORK_A_BREATH: usize = 1024;
 pub(crate) struct Runtime {
     handle: Handle,
     tasks: TaskTracker,
+    /// Those of which this is a part: they have ended when its tasks have.
+    outer: Vec<TaskTracker>,
     cancelled: CancellationToken,
     /// Whether the order of things must be the same in every run.
     is_reproducible: bool,
@@ -36,20 +38,23 @@ impl Runtime {
     pub(crate) fn current(is_reproducible: bool) -> Result<Self> {
         let handle = Handle::try_current()
             .map_err(|_| Error::config("a client must be made inside a tokio runtime, such as in #[tokio::main]"))?;
-        Ok(Self { handle, tasks: TaskTracker::new(), cancelled: CancellationToken::new(), is_reproducible })
+        Ok(Self { handle, tasks: TaskTracker::new(), outer: Vec::new(), cancelled: CancellationToken::new(), is_reproducible })
     }
 
     /// Tasks of a part that ends before, or with, this one.
     pub(crate) fn child(&self) -> Self {
         let (handle, cancelled) = (self.handle.clone(), self.cancelled.child_token());
-        Self { handle, tasks: TaskTracker::new(), cancelled, is_reproducible: self.is_reproducible }
+        let outer = self.outer.iter().chain([&self.tasks]).cloned().collect();
+        Self { handle, tasks: TaskTracker::new(), outer, cancelled, is_reproducible: self.is_reproducible }
     }
 
     /// Runs a task until it ends or [`Runtime::cancel`] drops it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cancelled = self.cancelled.clone();
+        let counted: Vec<_> = self.outer.iter().map(TaskTracker::token).collect();
         self.tasks.spawn_on(
             async move {
+                let _until_here = counted;
                 tokio::select! {
                     biased;
                     () = cancelled.cancelled() => {}
@@ -179,6 +184,11 @@ pub(crate) fn let_others_run(context: &mut Context<'_>) {
 /// The monotonic clock; stands still under tokio's paused time.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The instant at which something that a caller allows so much time for must have ended, however much that is.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    now() + crate::config::bounded(timeout)
 }
 
 /// Sleeps until an instant of [`now`]'s clock.

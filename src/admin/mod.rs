@@ -124,7 +124,7 @@ impl Admin {
     }
 
     fn deadline(&self) -> Instant {
-        self.deadline.unwrap_or_else(|| runtime::now() + self.timeout)
+        self.deadline.unwrap_or_else(|| runtime::deadline(self.timeout))
     }
 
     /// The handle for an operation of several questions, which has one deadline for all.

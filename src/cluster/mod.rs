@@ -27,6 +27,8 @@ pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
 pub(crate) use scatter::Item;
+#[cfg(test)]
+pub(crate) use view::Partition;
 pub(crate) use view::{ClusterView, LeaderHint, Topic};
 
 use coordinators::Coordinators;
@@ -296,6 +298,16 @@ impl Cluster {
         let node = Node::Broker(broker);
         let sent = self.transfer::<R, R>(i16::MAX, node, lane, deadline, Answer::None, &request);
         sent.instrument(self.request_span::<R>(node)).await.map(|_| ())
+    }
+
+    /// Closes the connection to a broker on a lane, whatever is on its way there.
+    pub(crate) fn hang_up(&self, broker: BrokerId, lane: Lane) {
+        self.inner.pool.hang_up(Node::Broker(broker), lane);
+    }
+
+    /// Whether there is an open connection to a broker on a lane.
+    pub(crate) fn is_connected(&self, broker: BrokerId, lane: Lane) -> bool {
+        self.inner.pool.load(Node::Broker(broker), lane).is_some()
     }
 
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.

@@ -204,6 +204,13 @@ impl Pool {
             .map(|(.., node)| node)
     }
 
+    /// Closes a connection, whatever is on its way.
+    pub(crate) fn hang_up(&self, node: Node, lane: Lane) {
+        if let Some(slot) = self.lock().slots.remove(&(node, lane)) {
+            slot.connection.hang_up();
+        }
+    }
+
     pub(crate) fn mute(&self, node: Node, lane: Lane, duration: Duration) {
         if let Some(slot) = self.lock().slots.get(&(node, lane)) {
             slot.connection.mute(duration);

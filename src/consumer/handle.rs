@@ -160,7 +160,7 @@ impl ConsumerHandle {
     /// # Cancel safety
     /// Safe.
     pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
-        self.core.metrics.client_instance_id(runtime::now() + timeout).await
+        self.core.metrics.client_instance_id(runtime::deadline(timeout)).await
     }
 
     /// The offset of the next record that will be delivered; waits, up to `default.api.timeout.ms`, until it is known.

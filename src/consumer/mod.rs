@@ -160,7 +160,7 @@ impl Consumer {
     pub async fn close(mut self, timeout: Duration) -> Result<()> {
         self.receiver.finish();
         let core = &self.handle.core;
-        let deadline = runtime::now() + timeout;
+        let deadline = runtime::deadline(timeout);
         core.shared.close();
         let left = match &core.group {
             // As in Java; a coordinator that cannot be reached for so long will not be.

@@ -119,7 +119,7 @@ impl Message {
             key: record.key_bytes(),
             value: record.value_bytes(),
             headers: headers.collect(),
-            timestamp: Some(record.timestamp()),
+            timestamp: Some(record.timestamp()).filter(|time| time.0 >= 0),
         }
     }
 

@@ -193,7 +193,7 @@ impl Mq {
     /// # Cancel safety
     /// If the future is dropped, what has not ended yet goes on until the last clone is dropped.
     pub async fn close_within(&self, timeout: Duration) -> Result<()> {
-        let deadline = crate::runtime::now() + crate::config::bounded(timeout);
+        let deadline = crate::runtime::deadline(timeout);
         let left = || deadline.saturating_duration_since(crate::runtime::now());
         let consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Handlers may send until they have ended.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::task::{self, Setup};
 use crate::config::BrokerAddress;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     next_correlation_id: AtomicI32,
     load: AtomicUsize,
     pub(super) muted_until: Mutex<Option<Instant>>,
+    hung_up: CancellationToken,
 }
 
 /// Opening → Ready → Ended, or Opening → Ended.
@@ -67,10 +69,14 @@ impl Connection {
             next_correlation_id: AtomicI32::new(0),
             load: AtomicUsize::new(0),
             muted_until: Mutex::new(None),
+            hung_up: CancellationToken::new(),
         });
         let (requests, queue) = mpsc::channel(QUEUE);
         let (publish, state) = watch::channel(State::Opening);
-        runtime.spawn(task::run(Arc::clone(&shared), setup, runtime.clone(), queue, publish));
+        let serving = task::run(Arc::clone(&shared), setup, runtime.clone(), queue, publish);
+        let hung_up = shared.hung_up.clone();
+        // Those who wait hear of it by the end of the task.
+        runtime.spawn(async move { hung_up.run_until_cancelled(serving).await.unwrap_or(()) });
         Self { shared, requests, state }
     }
 
@@ -121,6 +127,11 @@ impl Connection {
         let until = runtime::now() + duration;
         let mut muted = self.shared.muted_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *muted = (*muted).max(Some(until));
+    }
+
+    /// Closes it at once; whoever waits for a reply is told that it may have been served.
+    pub(crate) fn hang_up(&self) {
+        self.shared.hung_up.cancel();
     }
 
     pub(crate) fn address(&self) -> &BrokerAddress {

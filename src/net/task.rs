@@ -181,7 +181,7 @@ struct Serving<'a> {
     is_unflushed: bool,
     has_delivered: bool,
     /// Callers of requests that are not answered; they hear when the bytes have left.
-    unanswered: Vec<Waiter>,
+    unanswered: Inflight<Waiter>,
     used: Instant,
     opened: Instant,
     counted: Counted,
@@ -214,7 +214,7 @@ impl<'a> Serving<'a> {
             outgoing_bytes: 0,
             is_unflushed: false,
             has_delivered: false,
-            unanswered: Vec::new(),
+            unanswered: Inflight::default(),
             used: now,
             opened: now,
             counted: setup.warm.enter(),
@@ -282,7 +282,7 @@ impl<'a> Serving<'a> {
         if queued.answered {
             self.inflight.push(queued.correlation_id, queued.deadline, queued.reply);
         } else {
-            self.unanswered.push(queued.reply);
+            self.unanswered.push(queued.correlation_id, queued.deadline, queued.reply);
         }
     }
 
@@ -319,7 +319,7 @@ impl<'a> Serving<'a> {
             self.outgoing.pop_front();
         }
         if self.outgoing.is_empty() {
-            for waiter in self.unanswered.drain(..) {
+            for waiter in self.unanswered.drain() {
                 let _ = waiter.send(Ok(Bytes::new()));
             }
         }
@@ -477,7 +477,7 @@ impl<'a> Serving<'a> {
             }
             ready!(self.timer.as_mut().poll(cx));
             let now = runtime::now();
-            if self.inflight.deadline().is_some_and(|deadline| deadline <= now) {
+            if self.deadline().is_some_and(|deadline| deadline <= now) {
                 return Poll::Ready(Ending::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
             }
             if self.old_at().is_some_and(|old| old <= now) {
@@ -505,8 +505,13 @@ impl<'a> Serving<'a> {
         }
     }
 
+    /// By when the next reply must have come, or what is not answered must have left.
+    fn deadline(&self) -> Option<Instant> {
+        self.inflight.deadline().into_iter().chain(self.unanswered.deadline()).min()
+    }
+
     fn next_due(&self) -> Option<Instant> {
-        let times = [self.inflight.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.renewal.due()];
+        let times = [self.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.renewal.due()];
         times.into_iter().flatten().min()
     }
 
@@ -533,7 +538,7 @@ impl<'a> Serving<'a> {
 
     fn fail_all(&mut self, error: &Error) {
         let error = error.clone().with_written(Written::Maybe);
-        for waiter in self.inflight.drain().chain(self.unanswered.drain(..)) {
+        for waiter in self.inflight.drain().chain(self.unanswered.drain()) {
             let _ = waiter.send(Err(error.clone()));
         }
     }

@@ -116,8 +116,12 @@ impl Queue {
 
     /// Whether the batch was here.
     pub(super) fn remove(&mut self, batch: BatchId) -> bool {
-        let at = self.0.iter().position(|queued| queued.batch == batch);
+        let at = self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).ok();
         at.and_then(|at| self.0.remove(at)).is_some()
+    }
+
+    pub(super) fn has(&self, batch: BatchId) -> bool {
+        self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).is_ok()
     }
 
     pub(super) fn head(&self, patience: Patience) -> Head {

@@ -10,7 +10,7 @@
 //! grows with the number of records waiting; memory, identity and outcome are taken once per batch, and the sender task is told of a batch,
 //! never of a record.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -49,6 +49,8 @@ pub(super) struct Slot {
     pub(super) limit: Arc<BatchLimit>,
     /// Batches that have no verdict yet.
     queued: AtomicU32,
+    /// Its broker takes nothing.
+    is_stuck: AtomicBool,
     open: Mutex<Open>,
 }
 
@@ -111,7 +113,14 @@ impl Feed {
 
 impl Slot {
     pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex, limit: Arc<BatchLimit>) -> Self {
-        Self { topic_partition, index, limit, queued: AtomicU32::new(0), open: Mutex::default() }
+        Self {
+            topic_partition,
+            index,
+            limit,
+            queued: AtomicU32::new(0),
+            is_stuck: AtomicBool::new(false),
+            open: Mutex::default(),
+        }
     }
 
     /// Appends a record; `spare` is memory that was waited for.
@@ -161,6 +170,11 @@ impl Slot {
         Ok((Appended { outcome, index, timestamp }, count))
     }
 
+    /// Takes whatever batch is open, when no more records come.
+    pub(super) fn end(&self) -> Option<ClosedBatch> {
+        self.lock().batch.take().map(OpenBatch::close)
+    }
+
     /// Takes the open batch away if it is this one.
     pub(super) fn take(&self, batch: BatchId) -> Option<ClosedBatch> {
         let mut open = self.lock();
@@ -203,6 +217,14 @@ impl Slot {
     /// How many batches have no verdict yet.
     pub(super) fn queued(&self) -> u32 {
         self.queued.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
     }
 
     /// A batch has its verdict.
@@ -273,13 +295,16 @@ impl Slot {
         fields: &RecordFields<'_>,
         spare: &mut Option<Reservation>,
     ) -> Result<(), Refused> {
-        let needed = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
-        let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(self.limit.get()));
+        let (alone, limit) =
+            (RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN), self.limit.get());
+        let (needed, wanted) = (alone, alone.max(open.last_len.max(FIRST_CHUNK).min(limit)));
+        let least = least_held(feed.memory.size());
+        let (needed, wanted) = (needed.max(least), wanted.max(least));
         let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
         let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());
-        let records = RecordsBuilder::in_buffer(feed.buffers.take(memory.bytes()));
-        let room = memory.bytes();
+        let room = memory.bytes().min(limit.max(alone));
+        let records = RecordsBuilder::in_buffer(feed.buffers.take(room));
         let opened = runtime::now();
         open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_hurried: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
@@ -317,9 +342,9 @@ impl OpenBatch {
     fn grow(&mut self, feed: &Feed, needed: usize, limit: usize, spare: &mut Option<Reservation>) -> Result<(), Refused> {
         let held = self.memory.bytes();
         let missing = needed.saturating_sub(held);
-        let wanted = needed.max(held.saturating_mul(2).min(limit)) - held;
+        let wanted = needed.max(held.saturating_mul(2).min(limit)).saturating_sub(held);
         self.memory.add(obtain(feed, missing, wanted, spare).ok_or(Refused::NoRoom(missing))?);
-        self.room = self.memory.bytes();
+        self.room = self.memory.bytes().min(limit.max(needed));
         Ok(())
     }
 
@@ -335,6 +360,12 @@ fn obtain(feed: &Feed, needed: usize, wanted: usize, spare: &mut Option<Reservat
         return Some(spare);
     }
     feed.memory.try_reserve(wanted).or_else(|| feed.memory.try_reserve(needed))
+}
+
+/// What a batch counts for at least in a `buffer.memory` of some size: as much as what is kept beside its records (measured: about 1 KiB),
+/// or batches of one small record each would take many times the memory that was allowed.
+pub(super) fn least_held(size: usize) -> usize {
+    FIRST_CHUNK.min(size)
 }
 
 /// What the first batch of a partition reserves, as little is known of it (a guess).

@@ -57,7 +57,7 @@ impl Partitioning {
 
     /// Where a record goes.
     pub fn choose(&self, record: &Record<'_>) -> PartitionId {
-        self.topic.choose(&self.config, record).0
+        self.topic.choose(&self.config, record, None).0
     }
 
     /// Where the next records without a key go, when one batch is full.

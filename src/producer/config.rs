@@ -157,6 +157,8 @@ impl ProducerConfig {
     }
 
     /// Sets how many bytes of records, before compression, may wait for their acknowledgement (`buffer.memory`; default 32 MiB).
+    ///
+    /// A batch counts for 1 KiB at least.
     #[must_use]
     pub fn buffer_memory(mut self, bytes: usize) -> Self {
         self.buffer_memory = bytes;
@@ -258,12 +260,11 @@ impl ProducerConfig {
         self
     }
 
-    /// The partition of a record that names none; `None` for a sticky one.
-    pub(crate) fn choose_partition(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId> {
+    /// The partition that Kafka's own way gives a record for its key; `None` for a sticky one.
+    pub(crate) fn partition_of_key(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId> {
         match (&self.partitioner, record.key) {
-            (Some(partitioner), _) => partitioner.partition(record, topic),
             (None, Some(key)) if !self.partitioner_ignore_keys => Some(topic.of_key(key)),
-            (None, _) => None,
+            _ => None,
         }
     }
 

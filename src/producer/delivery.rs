@@ -89,6 +89,8 @@ struct Place {
 pub(super) struct Promise {
     outcome: Arc<Outcome>,
     first: u32,
+    /// Some of the records may have reached a broker.
+    has_left: bool,
     is_kept: bool,
 }
 
@@ -135,7 +137,7 @@ impl Outcome {
     pub(super) fn new(topic_partition: TopicPartition) -> (Arc<Self>, Promise) {
         let pending = Mutex::new(Pending { open: 1, ..Pending::default() });
         let outcome = Arc::new(Self { topic_partition, decision: OnceLock::new(), pending });
-        let promise = Promise { outcome: Arc::clone(&outcome), first: 0, is_kept: false };
+        let promise = Promise { outcome: Arc::clone(&outcome), first: 0, has_left: false, is_kept: false };
         (outcome, promise)
     }
 
@@ -205,17 +207,25 @@ impl Promise {
         self.outcome.settle([Range { first: self.first, verdict: Ok(Place { offset, append_time }) }]);
     }
 
-    /// The records failed; some, by their index among those of this promise, for a reason of their own.
-    pub(super) fn fail(mut self, error: Error, records: Vec<(u32, Error)>) {
+    /// A request with the records is made: unless somebody learns more, they may be written.
+    pub(super) fn leaves(&mut self) {
+        self.has_left = true;
+    }
+
+    /// The records failed, of which there are `count`; some, by their index among those of this promise, for a reason of their own.
+    pub(super) fn fail(mut self, error: Error, records: Vec<(u32, Error)>, count: u32) {
         self.is_kept = true;
         let error = error.at_partition(self.outcome.topic_partition.clone());
         let mut ranges = vec![Range { first: self.first, verdict: Err(error.clone()) }];
-        for (index, own) in records {
+        for (index, own) in records.into_iter().filter(|(index, _)| *index < count) {
             let first = self.first.saturating_add(index);
             ranges.retain(|range| range.first != first);
             let own = own.at_partition(self.outcome.topic_partition.clone());
             ranges.push(Range { first, verdict: Err(own) });
-            ranges.push(Range { first: first.saturating_add(1), verdict: Err(error.clone()) });
+            // What follows the last of them is another promise's.
+            if index + 1 < count && !ranges.iter().any(|range| range.first == first + 1) {
+                ranges.push(Range { first: first + 1, verdict: Err(error.clone()) });
+            }
         }
         self.outcome.settle(ranges);
     }
@@ -224,8 +234,9 @@ impl Promise {
     pub(super) fn divide(mut self, firsts: &[u32]) -> Vec<Self> {
         self.is_kept = true;
         self.outcome.lock().open += firsts.len();
-        let parts =
-            firsts.iter().map(|first| Self { outcome: Arc::clone(&self.outcome), first: *first, is_kept: false }).collect();
+        let has_left = self.has_left;
+        let part = |first: &u32| Self { outcome: Arc::clone(&self.outcome), first: *first, has_left, is_kept: false };
+        let parts = firsts.iter().map(part).collect();
         self.outcome.settle([]);
         parts
     }
@@ -234,7 +245,9 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if !self.is_kept {
-            let closed = Error::new(ErrorKind::Closed, "the producer was dropped").with_written(Written::Maybe);
+            let written = if self.has_left { Written::Maybe } else { Written::No };
+            let closed = Error::new(ErrorKind::Closed, "the producer has ended").with_written(written);
+            let closed = closed.at_partition(self.outcome.topic_partition.clone());
             self.outcome.settle([Range { first: self.first, verdict: Err(closed) }]);
         }
     }
@@ -286,7 +299,7 @@ mod tests {
     fn the_parts_of_a_split_batch_answer_for_their_records_in_any_order() {
         let (outcome, promise) = open();
         let mut parts = promise.divide(&[0, 4, 6]);
-        parts.remove(1).fail(Error::new(ErrorKind::Timeout, ""), vec![]);
+        parts.remove(1).fail(Error::new(ErrorKind::Timeout, ""), vec![], 2);
         parts.remove(1).keep(Some(Offset(50)), None);
         assert!(delivery(&outcome, 0).try_get().is_none());
         parts.remove(0).keep(Some(Offset(10)), None);
@@ -299,18 +312,35 @@ mod tests {
     fn a_record_refused_by_itself_has_its_own_error() {
         let (outcome, promise) = open();
         let own = |index| (index, Error::new(ErrorKind::Corrupt, ""));
-        promise.fail(Error::new(ErrorKind::Broker, ""), vec![own(0), own(2), own(3)]);
+        promise.fail(Error::new(ErrorKind::Broker, ""), vec![own(0), own(2), own(3)], 5);
         let kinds: Vec<_> = (0..5).map(|index| delivery(&outcome, index).try_get().unwrap().unwrap_err().kind()).collect();
         use ErrorKind::{Broker, Corrupt};
         assert_eq!(kinds, [Corrupt, Broker, Corrupt, Corrupt, Broker]);
     }
 
     #[test]
-    fn a_promise_that_is_dropped_fails_its_records_as_maybe_written() {
+    fn a_record_refused_by_itself_says_nothing_of_the_next_part_of_a_split_batch() {
         let (outcome, promise) = open();
-        drop(promise);
-        let error = delivery(&outcome, 0).try_get().unwrap().unwrap_err();
-        assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(Written::Maybe)));
+        let mut parts = promise.divide(&[0, 2]);
+        parts.remove(1).keep(Some(Offset(7)), None);
+        let own = |index| (index, Error::new(ErrorKind::Corrupt, ""));
+        parts.remove(0).fail(Error::new(ErrorKind::Broker, ""), vec![own(1), own(2)], 2);
+        assert_eq!(delivery(&outcome, 0).try_get().unwrap().unwrap_err().kind(), ErrorKind::Broker);
+        assert_eq!(delivery(&outcome, 1).try_get().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!((offset(&outcome, 2), offset(&outcome, 3)), (Some(7), Some(8)));
+    }
+
+    #[test]
+    fn a_promise_that_is_dropped_fails_its_records_as_maybe_written_only_if_they_left() {
+        for (has_left, written) in [(false, Written::No), (true, Written::Maybe)] {
+            let (outcome, mut promise) = open();
+            if has_left {
+                promise.leaves();
+            }
+            drop(promise);
+            let error = delivery(&outcome, 0).try_get().unwrap().unwrap_err();
+            assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(written)));
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use tokio::sync::{Notify, oneshot};
 use super::accumulator::BatchId;
 use super::batch::ClosedBatch;
 use super::ready::PartitionIndex;
-use crate::ids::TopicName;
 
 #[derive(Debug)]
 pub(super) enum Event {
@@ -27,8 +26,8 @@ pub(super) enum Event {
         partition: PartitionIndex,
         batch: BatchId,
     },
-    /// Somebody sends to a topic that is not known, or not any more.
-    Wanted(TopicName),
+    /// Somebody sends to a topic that is not known, or not any more: see [`super::wishes`].
+    Wished,
     /// Somebody waits for memory.
     Pressed,
     Flush(oneshot::Sender<()>),
@@ -36,7 +35,7 @@ pub(super) enum Event {
     Abort(oneshot::Sender<()>),
 }
 
-/// A queue that the memory of the producer bounds: each batch stands in it three times at most.
+/// A queue that the memory of the producer bounds: each batch stands in it three times at most, what says nothing new only once.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     state: Mutex<State>,
@@ -48,6 +47,10 @@ struct State {
     events: Vec<Event>,
     /// The task knows that there are some.
     is_told: bool,
+    has_pressed: bool,
+    has_wished: bool,
+    /// Nobody will take anything any more.
+    is_ended: bool,
 }
 
 impl Inbox {
@@ -58,7 +61,18 @@ impl Inbox {
     /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the event when it next has something to do.
     pub(super) fn push_and_tell(&self, event: Event, is_urgent: impl FnOnce() -> bool) {
         let mut state = self.lock();
-        state.events.push(event);
+        let has_said = match event {
+            Event::Pressed => std::mem::replace(&mut state.has_pressed, true),
+            Event::Wished => std::mem::replace(&mut state.has_wished, true),
+            _ => false,
+        };
+        if state.is_ended {
+            // What it holds may wake somebody when it is dropped.
+            return drop((state, event));
+        }
+        if !has_said {
+            state.events.push(event);
+        }
         if !state.is_told && is_urgent() {
             state.is_told = true;
             drop(state);
@@ -79,8 +93,17 @@ impl Inbox {
     /// Moves everything to `into`, which is empty and whose room is used again.
     pub(super) fn take(&self, into: &mut Vec<Event>) {
         let mut state = self.lock();
-        state.is_told = false;
+        (state.is_told, state.has_pressed, state.has_wished) = (false, false, false);
         std::mem::swap(&mut state.events, into);
+    }
+
+    /// Drops what is here and what comes, and with it the promises and answers that it holds; tells whether there was any.
+    pub(super) fn end(&self) -> bool {
+        let mut state = self.lock();
+        state.is_ended = true;
+        let events = std::mem::take(&mut state.events);
+        drop(state);
+        events.iter().any(|event| matches!(event, Event::Closed { .. }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,7 +128,28 @@ mod tests {
         assert!(inbox.filled.notified().now_or_never().is_some());
         let mut events = Vec::new();
         inbox.take(&mut events);
-        assert_eq!(events.len(), 2);
+        assert_eq!(events.len(), 1);
         assert!(inbox.filled().now_or_never().is_none());
+    }
+
+    #[test]
+    fn what_is_said_again_and_again_stands_in_it_once_and_what_comes_after_its_end_not_at_all() {
+        let inbox = Inbox::default();
+        let mut events = Vec::new();
+        for _ in 0..2 {
+            for _ in 0..1000 {
+                inbox.push(Event::Pressed);
+                inbox.push(Event::Wished);
+            }
+            inbox.take(&mut events);
+            assert_eq!(events.drain(..).count(), 2);
+        }
+        let (done, mut told) = oneshot::channel();
+        inbox.push(Event::Flush(done));
+        inbox.end();
+        assert!(told.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+        inbox.push(Event::Pressed);
+        inbox.take(&mut events);
+        assert!(events.is_empty());
     }
 }

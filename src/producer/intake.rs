@@ -8,7 +8,7 @@ use super::delivery::Delivery;
 use super::memory::Reservation;
 use super::topics::Topic;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
-use crate::ids::PartitionId;
+use crate::ids::{PartitionId, Timestamp};
 use crate::record::Record;
 use crate::wire::batch::HEADER_LEN;
 
@@ -27,30 +27,45 @@ impl Shared {
     /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
     #[inline]
     pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, Refusal> {
-        let appended = self.place(record, |slot, is_unkeyed| slot.append(&self.feed, record, is_unkeyed, spare))?;
+        let chosen = self.ask_partitioner(record)?;
+        let known = self.topics.read();
+        let topic = self.topic(&known, record)?;
+        let (partition, is_unkeyed) = topic.choose(&self.config, record, chosen);
+        let append = |slot: &Slot| slot.append(&self.feed, record, is_unkeyed, spare);
+        let appended = self.settle(topic, partition, is_unkeyed, append)?;
         Ok(Delivery::new(appended.outcome, appended.index, appended.timestamp))
     }
 
     /// Appends the first record, and those after it that go to the same partition and fit the same batch.
     pub(super) fn accept_run(&self, records: &[Record<'_>], spare: &mut Option<Reservation>) -> Result<(Appended, u32), Refusal> {
         let Some(first) = records.first() else { return Err(Refusal::NoRoom(0)) };
+        let chosen = self.ask_partitioner(first)?;
+        // What the user's partitioner says of the others is asked for before anything is locked, too.
+        let has_partitioner = self.config.partitioner.is_some();
+        let follows = |record: &&Record<'_>| self.ask_partitioner(record).is_ok_and(|next| next == chosen);
+        let most = if has_partitioner { 1 + records.iter().skip(1).take_while(follows).count() } else { records.len() };
         let known = self.topics.read();
         let topic = self.topic(&known, first)?;
-        let (partition, is_unkeyed) = topic.choose(&self.config, first);
+        let (partition, is_unkeyed) = topic.choose(&self.config, first, chosen);
         let fits = |record: &&Record<'_>| {
             (std::ptr::eq(record.topic, first.topic) || record.topic == first.topic)
-                && self.check_size(record).is_ok()
-                && topic.choose(&self.config, record) == (partition, is_unkeyed)
+                && self.check(record).is_ok()
+                && topic.choose(&self.config, record, chosen) == (partition, is_unkeyed)
         };
-        let run = || records.iter().take_while(fits);
+        let run = || records.iter().take(most).take_while(fits);
         self.settle(topic, partition, is_unkeyed, |slot| slot.append_run(&self.feed, run(), is_unkeyed, spare))
     }
 
-    fn place<T>(&self, record: &Record<'_>, mut append: impl FnMut(&Slot, bool) -> Result<T, Refused>) -> Result<T, Refusal> {
-        let known = self.topics.read();
-        let topic = self.topic(&known, record)?;
-        let (partition, is_unkeyed) = topic.choose(&self.config, record);
-        self.settle(topic, partition, is_unkeyed, |slot| append(slot, is_unkeyed))
+    /// What the user's partitioner chooses. It runs outside of every lock: it may well send records itself.
+    #[inline]
+    fn ask_partitioner(&self, record: &Record<'_>) -> Result<Option<PartitionId>, Refusal> {
+        match &self.config.partitioner {
+            Some(partitioner) if record.partition.is_none() => {
+                let topic = Arc::clone(self.topic(&self.topics.read(), record)?);
+                Ok(partitioner.partition(record, &topic.partitions))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Appends to a partition, or where records without a key go after it has had enough of them.
@@ -79,9 +94,11 @@ impl Shared {
     #[inline]
     fn topic<'k>(&self, known: &'k super::topics::Known, record: &Record<'_>) -> Result<&'k Arc<Topic>, Refusal> {
         if let Some(ended) = &known.ended {
-            return Err(Refusal::Failed(ended.clone().with_written(Written::No)));
+            let ended = ended.clone().with_written(Written::No);
+            let is_refused = ended.kind() == ErrorKind::Broker;
+            return Err(Refusal::Failed(if is_refused { ended.context(format_args!("topic {}", record.topic)) } else { ended }));
         }
-        self.check_size(record).map_err(Refusal::Failed)?;
+        self.check(record).map_err(Refusal::Failed)?;
         match known.topics.get(record.topic) {
             Some(Ok(topic)) => Ok(topic),
             Some(Err(error)) => Err(Refusal::Failed(error.clone())),
@@ -91,7 +108,10 @@ impl Shared {
 
     /// Refuses what could never be sent.
     #[inline]
-    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+    fn check(&self, record: &Record<'_>) -> Result<(), Error> {
+        if let Some(timestamp) = record.timestamp.filter(|timestamp| timestamp.0 < 0) {
+            return Err(negative(timestamp));
+        }
         let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
         let limit = self.config.max_request_size.min(self.feed.memory.size());
         if payload.saturating_add(OVERHEAD) <= limit && record.headers.is_empty() {
@@ -99,6 +119,12 @@ impl Shared {
         }
         check_exact_size(record, payload, limit)
     }
+}
+
+/// Java's `ProducerRecord` refuses them too; −1 means in a batch that there is none.
+#[cold]
+fn negative(timestamp: Timestamp) -> Error {
+    Error::config(format!("the timestamp is {}: 0 or more is allowed", timestamp.0)).with_written(Written::No)
 }
 
 #[cold]

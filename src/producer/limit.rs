@@ -20,7 +20,9 @@ pub(super) struct BatchLimit {
 }
 
 impl BatchLimit {
+    /// A limit of no bytes is one of a single byte, as in Java: a partition that has had its share must have had something.
     pub(super) fn new(batch_size: usize, most: usize) -> Self {
+        let batch_size = batch_size.max(1);
         Self { batch_size, most, ratio: AtomicU32::new(WHOLE), limit: AtomicUsize::new(batch_size) }
     }
 
@@ -96,6 +98,6 @@ mod tests {
         assert!(limit.get() >= 16_384);
         let none = BatchLimit::new(0, 0);
         none.packed(10, 1);
-        assert_eq!(none.get(), 0, "every record has a batch of its own");
+        assert_eq!(none.get(), 1, "every record has a batch of its own");
     }
 }

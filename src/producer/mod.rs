@@ -7,7 +7,7 @@
 //! A record is copied once, by the caller, into the open batch of its partition. From there on only batches move.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -33,6 +33,8 @@ mod sequence;
 mod stats;
 mod task;
 mod topics;
+mod wanted;
+mod wishes;
 
 pub use adaptive::AdaptiveBatching;
 pub use config::{Acks, ProducerConfig};
@@ -49,6 +51,7 @@ use memory::Memory;
 use stats::Counters;
 use task::Task;
 use topics::Topics;
+use wishes::Wishes;
 
 use crate::clock::WallClock;
 use crate::cluster::{Cluster, Lane, LaneGuard};
@@ -86,6 +89,9 @@ struct Shared {
     config: ProducerConfig,
     feed: Feed,
     topics: Topics,
+    wishes: Wishes,
+    /// The end of the task has left records without acknowledgement.
+    has_lost: AtomicBool,
     /// Told when `topics` changes.
     changed: Notify,
     stats: Counters,
@@ -109,7 +115,8 @@ impl Shared {
             },
         };
         let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
-        Self { config, feed, topics, changed: Notify::new(), stats, meter }
+        let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
+        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), stats, meter }
     }
 }
 
@@ -184,7 +191,9 @@ impl Producer {
         let record = record.into();
         shared.accept(&record, &mut None).map_err(|refusal| match refusal {
             Refusal::NoTopic => {
-                shared.feed.inbox.push(Event::Wanted(record.topic.into()));
+                if shared.wishes.attempt(record.topic, runtime::now()) {
+                    shared.feed.inbox.push(Event::Wished);
+                }
                 Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
                     .with_written(Written::No)
             }
@@ -226,14 +235,15 @@ impl Producer {
     /// Takes no more records, waits until those accepted have their verdict, and ends the producer, all its clones included.
     ///
     /// # Errors
-    /// Timeout if something was not acknowledged in time: it has failed as Closed then.
+    /// Timeout if something was not acknowledged in time; Closed if the client or its runtime ended before that: it has failed as Closed
+    /// then.
     ///
     /// # Cancel safety
     /// If the future is dropped, no more records are taken and those accepted are still sent, until the last clone is dropped.
     pub async fn close(self, timeout: Duration) -> Result<()> {
         self.handle.shared.topics.end(&closed());
         self.handle.shared.changed.notify_waiters();
-        let deadline = runtime::now() + timeout;
+        let deadline = runtime::deadline(timeout);
         let flushed = tokio::time::timeout_at(deadline.into(), self.flush()).await;
         if flushed.is_err() {
             let (done, told) = oneshot::channel();
@@ -248,6 +258,9 @@ impl Producer {
         self.handle.runtime.cancel();
         self.handle.runtime.join().await;
         match flushed {
+            Ok(Err(ended)) if self.handle.shared.has_lost.load(Ordering::Relaxed) => {
+                Err(ended.context("some records were not acknowledged before the end"))
+            }
             Ok(_) => Ok(()),
             Err(_) => Err(Error::new(ErrorKind::Timeout, "some records were not acknowledged before the producer was closed")),
         }
@@ -266,7 +279,7 @@ impl Producer {
     /// # Cancel safety
     /// Safe.
     pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
-        self.handle.metrics.client_instance_id(runtime::now() + timeout).await
+        self.handle.metrics.client_instance_id(runtime::deadline(timeout)).await
     }
 
     async fn send_after_a_breath(&self, record: Record<'_>) -> Result<Delivery> {
@@ -314,7 +327,8 @@ impl Producer {
     async fn wait_for_topic(&self, topic: &str) -> Result<()> {
         let shared = &self.handle.shared;
         let mut failure = self.handle.cluster.watch_failure();
-        shared.feed.inbox.push(Event::Wanted(topic.into()));
+        let _waits = shared.wishes.wait(topic, runtime::now());
+        shared.feed.inbox.push(Event::Wished);
         loop {
             let changed = shared.changed.notified();
             tokio::pin!(changed);
@@ -338,14 +352,15 @@ impl Producer {
     }
 
     fn blocked_too_long(&self, kind: ErrorKind, topic: &str) -> Error {
+        let limit = self.handle.shared.config.max_block.as_millis();
         if kind == ErrorKind::Full {
-            return Error::new(kind, "no room in buffer.memory within max.block.ms");
+            let size = self.handle.shared.feed.memory.size();
+            return Error::new(kind, format!("no room in {size} bytes (buffer.memory) within {limit} ms (max.block.ms)"));
         }
-        let mut message = format!("the cluster did not describe topic {topic} within max.block.ms");
-        if let Some(code) = self.handle.cluster.view().topic(topic).and_then(|topic| topic.error) {
-            message = format!("{message}: it answers {code}");
-        }
+        let message = format!("the cluster did not describe topic {topic} within {limit} ms (max.block.ms)");
+        let code = self.handle.cluster.view().topic(topic).and_then(|topic| topic.error);
         let error = Error::new(ErrorKind::Timeout, message);
+        let error = code.map_or(error.clone(), |code| error.with_code(code));
         match self.handle.cluster.watch_failure().borrow().clone() {
             Some(failure) => error.context(&failure).with_source(Arc::new(failure) as Arc<dyn std::error::Error + Send + Sync>),
             None => error,

@@ -121,6 +121,11 @@ impl Ready {
         self.brokers.get(&broker).is_some_and(|outbox| outbox.in_flight > 0)
     }
 
+    /// Whether as many requests are on their way to a broker as may be.
+    pub(super) fn is_full(&self, broker: BrokerId) -> bool {
+        self.brokers.get(&broker).is_some_and(|outbox| outbox.in_flight >= self.max_in_flight)
+    }
+
     fn judge(&mut self, broker: BrokerId) {
         let Some(outbox) = self.brokers.get(&broker) else { return };
         if outbox.in_flight < self.max_in_flight && !outbox.ready.is_empty() {

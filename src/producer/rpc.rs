@@ -1,5 +1,6 @@
 //! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what the sender does about it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,13 +29,22 @@ pub(super) struct Parcel {
 /// The request for some batches, at most one for each partition.
 pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) -> ProduceRequest<'_> {
     let mut topics: Vec<TopicProduceData<'_>> = Vec::new();
+    // Where each topic is but the last, for requests about many.
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for Parcel { partition, topic_id, bytes } in parcels {
         let data = PartitionProduceData { index: partition.partition.0, records: Some(bytes) };
         let name = partition.topic.as_str();
-        // Partitions of one topic come together, but for the one at which the round began.
-        match topics.iter_mut().rev().find(|topic| topic.name == name) {
+        // Partitions of one topic come together, but for the one at which the round began, and those it has got later.
+        let found = match topics.last() {
+            Some(last) if last.name == name => Some(topics.len() - 1),
+            _ => places.get(name).copied(),
+        };
+        match found.and_then(|place| topics.get_mut(place)) {
             Some(topic) => topic.partition_data.push(data),
             None => {
+                if let Some(last) = topics.last() {
+                    places.insert(last.name, topics.len() - 1);
+                }
                 // Most requests are about one topic.
                 let mut partition_data = Vec::with_capacity(if topics.is_empty() { parcels.len() } else { 1 });
                 partition_data.push(data);
@@ -49,15 +59,28 @@ pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) ->
 pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -> (Vec<Answer>, Vec<LeaderHint>) {
     let mut answers: Vec<Option<Answer>> = parcels.iter().map(|_| None).collect();
     let mut hints = Vec::new();
+    // Brokers answer in the order of the request: each parcel is looked for behind the one before, and else by its name.
+    let mut next = 0;
+    let mut places = None;
     for topic in &response.responses {
         let is_of = |parcel: &Parcel| {
             if topic.name.is_empty() { parcel.topic_id == topic.topic_id } else { *parcel.partition.topic == *topic.name }
         };
         for partition in &topic.partition_responses {
             let id = PartitionId(partition.index);
-            let found = parcels.iter().zip(&mut answers).find(|(parcel, _)| parcel.partition.partition == id && is_of(parcel));
+            let is_it = |parcel: &&Parcel| parcel.partition.partition == id && is_of(parcel);
+            let place = match parcels.get(next).filter(is_it) {
+                Some(_) => Some(next),
+                None => {
+                    let places = places.get_or_insert_with(|| Places::new(parcels));
+                    let by_name = || places.by_name.get(&(topic.name, id)).copied();
+                    if topic.name.is_empty() { places.by_id.get(&(topic.topic_id, id)).copied() } else { by_name() }
+                }
+            };
             // The broker speaks of what it was not asked: nothing follows from that.
-            let Some((parcel, answer)) = found else { continue };
+            let Some((place, parcel)) = place.and_then(|place| Some((place, parcels.get(place)?))) else { continue };
+            let Some(answer) = answers.get_mut(place) else { continue };
+            next = place + 1;
             answer.get_or_insert_with(|| read_partition(partition));
             hints.extend(read_hint(&parcel.partition, partition, &response.node_endpoints));
         }
@@ -68,6 +91,20 @@ pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -
         is_leader_stale: false,
     };
     (answers.into_iter().map(|answer| answer.unwrap_or_else(unmentioned)).collect(), hints)
+}
+
+/// Where each batch of a request is.
+struct Places<'p> {
+    by_name: HashMap<(&'p str, PartitionId), usize>,
+    by_id: HashMap<(TopicId, PartitionId), usize>,
+}
+
+impl<'p> Places<'p> {
+    fn new(parcels: &'p [Parcel]) -> Self {
+        let ids = parcels.iter().map(|parcel| (parcel.topic_id, parcel.partition.partition));
+        let names = parcels.iter().map(|parcel| (parcel.partition.topic.as_str(), parcel.partition.partition));
+        Self { by_name: names.zip(0..).collect(), by_id: ids.zip(0..).collect() }
+    }
 }
 
 /// How long the broker wants to hear nothing more on this lane (KIP-219); the reply says so at its end.

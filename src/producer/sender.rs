@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::accumulator::{BatchId, Head, Patience, Queue};
@@ -21,7 +22,8 @@ use super::adaptive::{Adaptive, AdaptiveBatching};
 use super::ready::{PartitionIndex, Place, Ready};
 use super::sequence::{Effect, Ending, Identity, Sequences, Stamp};
 use crate::clock::Random;
-use crate::error::{Error, ErrorKind, Written};
+use crate::cluster::Backoff;
+use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
 
 /// The settings that the machine obeys; named after Kafka's properties.
@@ -34,8 +36,8 @@ pub(super) struct Settings {
     pub(super) delivery_timeout: Duration,
     pub(super) retries: u32,
     pub(super) answered_retries: u32,
-    pub(super) retry_backoff: Duration,
-    pub(super) retry_backoff_max: Duration,
+    /// The pause before whatever is tried again.
+    pub(super) backoff: Backoff,
     pub(super) max_in_flight: usize,
     pub(super) max_request_size: usize,
 }
@@ -60,8 +62,8 @@ pub(super) struct Leader {
 pub(super) enum Action {
     /// Take the open batch from its partition and seal it; answer with `handle_sealed`.
     Close { partition: PartitionIndex, batch: BatchId },
-    /// Send these batches in one request; answer with `handle_answers`.
-    Send { request: RequestId, broker: BrokerId, batches: Vec<Outgoing> },
+    /// Send these batches in one request, and note when it leaves; answer with `handle_answers`.
+    Send { request: RequestId, broker: BrokerId, batches: Vec<Outgoing>, departure: Departure },
     /// Seal the batch again as smaller ones; answer with `handle_split`.
     Split { partition: PartitionIndex, batch: BatchId },
     /// Tell those who wait for the records of the batch, which may still be open, and free its memory.
@@ -70,8 +72,24 @@ pub(super) enum Action {
     AskProducerId,
     /// What is known of leaders is stale.
     RefreshMetadata,
+    /// End every attempt at a broker by closing the connection: another leads by now, and it does not answer.
+    HangUp(BrokerId),
     /// Every batch that `handle_flush` knew has its verdict.
     Flushed(FlushId),
+}
+
+/// Whether a request has been given to a connection: before, nobody can have got it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Departure(Arc<AtomicBool>);
+
+impl Departure {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A batch within a request.
@@ -132,10 +150,16 @@ pub(super) struct Sender {
     requests: BTreeMap<RequestId, Request>,
     next_request: u64,
     producer: Producer,
+    /// How often an id was asked for since a batch was acknowledged.
+    id_asked: u32,
+    /// Why there was none.
+    id_trouble: Option<Error>,
     due_up_to: Option<u64>,
     flushes: VecDeque<(u64, FlushId)>,
     newest_birth: Option<u64>,
     is_refresh_asked: bool,
+    /// When requests that are not answered are looked at next.
+    next_look: Instant,
     actions: VecDeque<Action>,
 }
 
@@ -145,6 +169,10 @@ struct Partition {
     sequences: Sequences,
     leader: Option<Leader>,
     place: Place,
+    /// What went wrong since a batch was acknowledged last.
+    trouble: Option<Error>,
+    /// How often since then a new leader has ended a pause.
+    moves: u32,
 }
 
 #[derive(Debug)]
@@ -157,7 +185,6 @@ struct Batch {
     failures: u32,
     /// Those that a broker answered with an error of the batch, as its leader.
     answered: u32,
-    last_error: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -165,6 +192,7 @@ struct Request {
     broker: BrokerId,
     batches: Vec<(PartitionIndex, BatchId)>,
     sent: Instant,
+    departure: Departure,
 }
 
 /// What is known of the producer's identity.
@@ -172,7 +200,7 @@ struct Request {
 enum Producer {
     NotNeeded,
     Asked,
-    AskAgain { at: Instant, failures: u32 },
+    AskAgain { at: Instant },
     Known(Identity),
     Refused(Error),
 }
@@ -209,10 +237,13 @@ impl Sender {
             requests: BTreeMap::new(),
             next_request: 0,
             producer,
+            id_asked: 1,
+            id_trouble: None,
             due_up_to: None,
             flushes: VecDeque::new(),
             newest_birth: None,
             is_refresh_asked: false,
+            next_look: now,
             actions,
         }
     }
@@ -222,7 +253,8 @@ impl Sender {
         let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
         let sequences = Sequences::new(self.settings.is_idempotent, window);
-        self.partitions.push(Partition { queue: Queue::default(), sequences, leader, place: Place::Nowhere });
+        let queue = Queue::default();
+        self.partitions.push(Partition { queue, sequences, leader, place: Place::Nowhere, trouble: None, moves: 0 });
         PartitionIndex(index)
     }
 
@@ -231,7 +263,7 @@ impl Sender {
         self.now = now;
         let deadline = since + self.settings.delivery_timeout;
         self.newest_birth = self.newest_birth.max(Some(batch.birth));
-        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0, last_error: None });
+        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.handle_records(0, now);
@@ -282,13 +314,33 @@ impl Sender {
         true
     }
 
+    /// A batch could not be sealed, or split.
+    pub(super) fn handle_unfit(&mut self, batch: BatchId, error: Error, now: Instant) {
+        self.now = now;
+        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
+        self.give_up(batch, error, false);
+        self.look_at(partition);
+    }
+
+    /// A partition has no leader, and why.
+    pub(super) fn handle_leaderless(&mut self, partition: PartitionIndex, code: ErrorCode, now: Instant) {
+        if let Some(state) = self.partition(partition) {
+            state.trouble = Some(Error::broker(code).in_api("Metadata"));
+        }
+        self.handle_leader(partition, None, now);
+    }
+
     /// The leader of a partition is another one, or its epoch is.
     pub(super) fn handle_leader(&mut self, partition: PartitionIndex, leader: Option<Leader>, now: Instant) {
         self.now = now;
         let Some(state) = self.partition(partition) else { return };
         if state.leader != leader {
             state.leader = leader;
-            if leader.is_some() {
+            self.next_look = now;
+            let Some(state) = self.partition(partition) else { return };
+            // Leaders that come and go with every attempt do not make it spin.
+            if leader.is_some() && state.moves < QUICK_MOVES {
+                state.moves += 1;
                 state.sequences.end_backoff();
             }
             self.look_at(partition);
@@ -298,7 +350,7 @@ impl Sender {
     /// A request has ended, with an answer for each of its batches in order; a missing one counts as not known.
     pub(super) fn handle_answers(&mut self, request: RequestId, answers: Vec<Answer>, now: Instant) {
         self.now = now;
-        let Some(Request { broker, batches, sent }) = self.requests.remove(&request) else { return };
+        let Some(Request { broker, batches, sent, .. }) = self.requests.remove(&request) else { return };
         self.ready.ended(broker);
         let mut answers = answers.into_iter();
         for (partition, batch) in batches {
@@ -324,8 +376,7 @@ impl Sender {
         self.deadlines.remove(&(deadline, batch));
         for &(part, count, size) in parts {
             let (failures, answered) = (whole.failures, whole.answered);
-            let last_error = whole.last_error.clone();
-            self.batches.insert(part, Batch { partition, count, size, deadline, failures, answered, last_error });
+            self.batches.insert(part, Batch { partition, count, size, deadline, failures, answered });
             self.deadlines.insert((deadline, part));
         }
         let parts: Vec<_> = parts.iter().map(|&(part, count, _)| (part, count)).collect();
@@ -340,14 +391,13 @@ impl Sender {
     pub(super) fn handle_producer_id(&mut self, result: Result<Identity, Error>, now: Instant) {
         self.now = now;
         match result {
-            Ok(identity) => self.producer = Producer::Known(identity),
-            Err(error) if error.is_retriable() => {
-                let failures = match self.producer {
-                    Producer::AskAgain { failures, .. } => failures + 1,
-                    _ => 1,
-                };
-                let at = now + self.backoff(failures);
-                self.producer = Producer::AskAgain { at, failures };
+            Ok(identity) => {
+                self.id_trouble = None;
+                self.producer = Producer::Known(identity);
+            }
+            Err(error) if !is_last_word(&error) => {
+                self.id_trouble = Some(error);
+                return self.ask_producer_id();
             }
             Err(error) => {
                 self.producer = Producer::Refused(error.clone());
@@ -394,9 +444,12 @@ impl Sender {
     /// Call when [`Sender::poll_timeout`] has come.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
-        while let Some(&(deadline, batch)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
-            self.deadlines.remove(&(deadline, batch));
-            self.expire(batch);
+        if self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= now) {
+            let departed = self.departed();
+            while let Some(&(deadline, batch)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+                self.deadlines.remove(&(deadline, batch));
+                self.expire(batch, departed.contains(&batch));
+            }
         }
         while let Some(partition) = self.ready.next_due(now) {
             if let Some(state) = self.partitions.get_mut(index(partition)) {
@@ -404,21 +457,69 @@ impl Sender {
             }
             self.look_at(partition);
         }
-        if let Producer::AskAgain { at, .. } = self.producer
+        if let Producer::AskAgain { at } = self.producer
             && at <= now
         {
-            self.actions.push_back(Action::AskProducerId);
-            self.producer = Producer::Asked;
+            self.ask_producer_id_now();
         }
+        if self.silence_ends().is_some_and(|at| at <= now) {
+            self.look_at_silence();
+        }
+    }
+
+    /// When the oldest request will have been silent for long, or is to be looked at again.
+    fn silence_ends(&self) -> Option<Instant> {
+        let (_, oldest) = self.requests.first_key_value()?;
+        Some((oldest.sent + SILENCE).max(self.next_look))
+    }
+
+    /// A broker that is silent may have been replaced: metadata tells, and then nobody waits for its answer.
+    fn look_at_silence(&mut self) {
+        self.next_look = self.now + SILENCE;
+        self.refresh_metadata();
+        if !self.settings.is_idempotent {
+            // What goes to the next leader then could be there twice.
+            return;
+        }
+        let silent = self.requests.values().filter(|request| request.sent + SILENCE <= self.now);
+        let left_behind = silent.filter(|request| {
+            let leaders = request.batches.iter().filter_map(|(partition, _)| self.partitions.get(index(*partition))?.leader);
+            leaders.into_iter().any(|leader| leader.broker != request.broker)
+        });
+        let brokers: BTreeSet<_> = left_behind.map(|request| request.broker).collect();
+        self.actions.extend(brokers.into_iter().map(Action::HangUp));
+    }
+
+    /// Brokers that could take nothing more for so long, and when to ask again (KIP-794): there is no connection, or as many requests are
+    /// on their way as may be.
+    pub(super) fn stuck(&self, timeout: Duration, now: Instant) -> (BTreeSet<BrokerId>, Option<Instant>) {
+        let mut last_sent = BTreeMap::new();
+        for request in self.requests.values() {
+            let (since, waits) = last_sent.entry(request.broker).or_insert((request.sent, false));
+            if !request.departure.has_left() && !*waits {
+                (*since, *waits) = (request.sent, true);
+            } else if !*waits {
+                *since = request.sent;
+            }
+        }
+        let blocked = last_sent.into_iter().filter(|(broker, (_, waits))| *waits || self.ready.is_full(*broker));
+        let (late, early): (Vec<_>, Vec<_>) =
+            blocked.map(|(broker, (since, _))| (broker, since + timeout)).partition(|(_, end)| *end <= now);
+        (late.into_iter().map(|(broker, _)| broker).collect(), early.into_iter().map(|(_, end)| end).min())
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ask = match self.producer {
-            Producer::AskAgain { at, .. } => Some(at),
+            Producer::AskAgain { at } => Some(at),
             _ => None,
         };
-        [deadline, ask, self.ready.timeout()].into_iter().flatten().min()
+        [deadline, ask, self.ready.timeout(), self.silence_ends()].into_iter().flatten().min()
+    }
+
+    /// Whether every batch has its verdict.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
     }
 
     /// The next thing to do, until `None`. Carry each out before asking for the next.
@@ -485,11 +586,12 @@ impl Sender {
         let request = RequestId(self.next_request);
         self.next_request += 1;
         let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
-        self.requests.insert(request, Request { broker, batches: carried, sent: self.now });
+        let departure = Departure::default();
+        self.requests.insert(request, Request { broker, batches: carried, sent: self.now, departure: departure.clone() });
         for outgoing in &batches {
             self.look_at(outgoing.partition);
         }
-        self.actions.push_back(Action::Send { request, broker, batches });
+        self.actions.push_back(Action::Send { request, broker, batches, departure });
     }
 
     fn handle_answer(&mut self, broker: BrokerId, partition: PartitionIndex, batch: BatchId, answer: Answer) {
@@ -506,60 +608,109 @@ impl Sender {
         if let Answer::Retry { is_leader_stale: true, .. } = answer {
             self.refresh_metadata();
         }
-        let backoff = self.backoff(failures);
+        let backoff = self.settings.backoff.after(failures, &mut self.random);
         let now = self.now;
         let ending = ending(&answer, attempts_left);
+        if matches!(answer, Answer::Written { .. }) {
+            self.id_asked = 0;
+        }
         let Some(state) = self.partition(partition) else { return };
+        if matches!(answer, Answer::Written { .. }) {
+            state.moves = 0;
+        }
+        state.trouble = answer.error().map(|error| error.clone().at_broker(broker));
         // A leader that became known meanwhile is worth a try at once (KIP-951).
-        let has_moved = state.leader.is_some_and(|leader| leader.broker != broker);
+        let has_moved = state.moves < QUICK_MOVES && state.leader.is_some_and(|leader| leader.broker != broker);
         let retry_at = if has_moved { now } else { now + backoff };
         let effect = state.sequences.end(batch, ending, retry_at);
         match (effect, answer) {
-            (Effect::Forgotten, _) => {}
+            (Effect::Forgotten | Effect::Retry, _) => {}
             (Effect::Acknowledged, Answer::Written { base_offset, append_time }) => {
                 self.resolve(batch, Verdict::Written { base_offset, append_time });
             }
             (Effect::Acknowledged, _) => self.resolve(batch, Verdict::Written { base_offset: None, append_time: None }),
             (Effect::Split, _) => self.actions.push_back(Action::Split { partition, batch }),
-            (Effect::Retry, answer) => {
-                if let Some(known) = self.batches.get_mut(&batch) {
-                    known.last_error = answer.into_error();
-                }
-            }
             (Effect::Failed(written), answer) => {
                 let records = match &answer {
                     Answer::Failed { records, .. } => records.clone(),
                     _ => Vec::new(),
                 };
-                let error = answer.into_error().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "failed without an error"));
+                let error = answer.error().cloned().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "failed without an error"));
                 self.resolve(batch, Verdict::Failed { error: error.with_written(written), records });
             }
         }
         self.look_at(partition);
     }
 
-    fn expire(&mut self, batch: BatchId) {
-        let Some(known) = self.batches.get(&batch) else { return };
-        let (partition, last_error) = (known.partition, known.last_error.clone());
-        let Some(state) = self.partition(partition) else { return };
-        let written = if state.queue.remove(batch) { Written::No } else { state.sequences.expire(batch).unwrap_or(Written::No) };
-        let mut error = Error::new(ErrorKind::Timeout, "not acknowledged within delivery.timeout.ms").with_written(written);
-        if let Some(last) = last_error {
-            error = error.with_source(Arc::new(last) as Arc<dyn std::error::Error + Send + Sync>);
+    fn expire(&mut self, batch: BatchId, has_left: bool) {
+        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
+        let limit = self.settings.delivery_timeout.as_millis();
+        let mut message = format!("not acknowledged within {limit} ms (delivery.timeout.ms)");
+        let cause = self.cause(partition, batch);
+        if let Some(cause) = cause.as_ref().filter(|cause| cause.code().is_none()) {
+            message = format!("{message}: {cause}");
         }
-        self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
+        let mut error = Error::new(ErrorKind::Timeout, message);
+        if let Some(cause) = cause {
+            error = cause.code().map_or(error.clone(), |code| error.with_code(code));
+            error = error.with_source(Arc::new(cause) as Arc<dyn std::error::Error + Send + Sync>);
+        }
+        self.give_up(batch, error, has_left);
         self.look_at(partition);
     }
 
+    /// Why a batch has not been acknowledged, as far as that is known.
+    fn cause(&self, partition: PartitionIndex, batch: BatchId) -> Option<Error> {
+        let state = self.partitions.get(index(partition))?;
+        if let Some(trouble) = &state.trouble {
+            return Some(trouble.clone());
+        }
+        let asks = matches!(self.producer, Producer::Asked | Producer::AskAgain { .. });
+        if let Some(trouble) = self.id_trouble.as_ref().filter(|_| asks) {
+            return Some(trouble.clone().context("there is no producer id"));
+        }
+        let Some(Leader { broker, .. }) = state.leader else { return Some(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE)) };
+        let silent = || Error::new(ErrorKind::Timeout, "the broker has not answered").at_broker(broker);
+        (asks || !state.queue.has(batch)).then(silent)
+    }
+
     fn fail_all(&mut self, error: &Error) {
+        let departed = self.departed();
         let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
         for (batch, partition) in batches {
-            let Some(state) = self.partition(partition) else { continue };
-            let written =
-                if state.queue.remove(batch) { Written::No } else { state.sequences.expire(batch).unwrap_or(Written::No) };
-            self.resolve(batch, Verdict::Failed { error: error.clone().with_written(written), records: Vec::new() });
+            self.give_up(batch, error.clone(), departed.contains(&batch));
             self.look_at(partition);
         }
+    }
+
+    /// Fails a batch wherever it is.
+    fn give_up(&mut self, batch: BatchId, error: Error, has_left: bool) {
+        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
+        let Some(state) = self.partition(partition) else { return };
+        let in_flight = if state.queue.remove(batch) { None } else { state.sequences.expire(batch, has_left) };
+        let error = error.with_written(in_flight.unwrap_or(Written::No));
+        self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
+    }
+
+    /// The batches of all requests that are on a connection.
+    fn departed(&self) -> BTreeSet<BatchId> {
+        let left = self.requests.values().filter(|request| request.departure.has_left());
+        left.flat_map(|request| request.batches.iter().map(|(_, batch)| *batch)).collect()
+    }
+
+    /// Asks for an id once a pause has passed, unless there was progress since it was asked for last.
+    fn ask_producer_id(&mut self) {
+        if self.id_asked == 0 {
+            return self.ask_producer_id_now();
+        }
+        let at = self.now + self.settings.backoff.after(self.id_asked, &mut self.random);
+        self.producer = Producer::AskAgain { at };
+    }
+
+    fn ask_producer_id_now(&mut self) {
+        self.id_asked = self.id_asked.saturating_add(1);
+        self.producer = Producer::Asked;
+        self.actions.push_back(Action::AskProducerId);
     }
 
     fn resolve(&mut self, batch: BatchId, verdict: Verdict) {
@@ -591,15 +742,16 @@ impl Sender {
         if let Producer::Known(identity) = self.producer
             && state.sequences.wants_other_id(identity)
         {
-            self.producer = Producer::Asked;
-            self.actions.push_back(Action::AskProducerId);
+            self.ask_producer_id();
         }
+        let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         let next = step(state, &self.producer, patience, self.now);
         let place = match (next, state.leader) {
             (Step::AwaitTime(time), _) => Place::Until(time),
             (Step::AwaitLeader, _) => match state.place {
                 already @ Place::Until(_) => already,
-                _ => Place::Until(self.now + self.settings.retry_backoff),
+                // Whoever finds one tells; until then it is asked for now and then.
+                _ => Place::Until(self.now + self.settings.backoff.least().max(LEADER_POLL)),
             },
             (Step::Close(_) | Step::Begin(_) | Step::Resend(_), Some(leader)) => Place::At(leader.broker),
             (Step::AwaitEvent | Step::Close(_) | Step::Begin(_) | Step::Resend(_), _) => Place::Nowhere,
@@ -619,12 +771,6 @@ impl Sender {
             self.is_refresh_asked = true;
             self.actions.push_back(Action::RefreshMetadata);
         }
-    }
-
-    /// Doubles from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take a fifth (KIP-580).
-    fn backoff(&mut self, failures: u32) -> Duration {
-        let doubled = self.settings.retry_backoff.saturating_mul(1 << failures.saturating_sub(1).min(20));
-        self.random.jitter(doubled.min(self.settings.retry_backoff_max), 0.2)
     }
 
     fn partition(&mut self, partition: PartitionIndex) -> Option<&mut Partition> {
@@ -662,7 +808,7 @@ impl Producer {
 }
 
 impl Answer {
-    fn into_error(self) -> Option<Error> {
+    fn error(&self) -> Option<&Error> {
         match self {
             Self::Written { .. } => None,
             Self::Retry { error, .. }
@@ -689,6 +835,9 @@ fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Ins
     if !partition.sequences.may_begin(broker, producer.identity()) {
         return Step::AwaitEvent;
     }
+    if let Some(until) = partition.sequences.paused_until(now) {
+        return Step::AwaitTime(until);
+    }
     match head {
         Head::Open { due, .. } if due > now => Step::AwaitTime(due),
         Head::Open { batch, .. } => Step::Close(batch),
@@ -707,10 +856,26 @@ fn ending(answer: &Answer, attempts_left: bool) -> Ending {
             _ => Ending::Abandoned,
         },
         Answer::TooLarge(_) => Ending::TooLarge,
+        Answer::OutOfSequence(_) | Answer::Fenced(_) if !attempts_left => Ending::Refused,
         Answer::OutOfSequence(_) => Ending::OutOfSequence,
         Answer::Fenced(_) => Ending::Fenced,
     }
 }
+
+/// Whether asking another broker for a producer id, or later, would end the same way. What is no Kafka at all is one address of many.
+pub(super) fn is_last_word(error: &Error) -> bool {
+    let is_answer = error.code().is_some() && !error.is_retriable();
+    is_answer || error.is_refusal() || matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unsupported)
+}
+
+/// How long a request goes unanswered before the client asks whether its broker still leads (a guess: rare while brokers are well).
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// How often in a row a new leader is tried at once (a guess: an election seldom takes more).
+const QUICK_MOVES: u32 = 3;
+
+/// How often a leader is asked for that the cluster does not name (Kafka's `retry.backoff.ms`).
+const LEADER_POLL: Duration = Duration::from_millis(100);
 
 fn index(partition: PartitionIndex) -> usize {
     usize::try_from(partition.0).unwrap_or(usize::MAX)

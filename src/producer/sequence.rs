@@ -8,7 +8,7 @@
 //!             begin                     end: may succeed later
 //!  (sealed) ────────▶ Sent ───────────────────────────────────▶ Idle ──▶ resend ──▶ Sent …
 //!                      │                                          │
-//!                      ├─ acknowledged ─▶ gone                    ├─ draining, certainly not written ─▶ back to the queue
+//!                      ├─ acknowledged ─▶ gone                    ├─ draining, all certainly not written ─▶ back to the queue
 //!                      ├─ refused, expired ─▶ gone, draining      └─ expired ─▶ gone, draining
 //!                      └─ too large ─▶ Splitting ─▶ Idle, Idle    draining, nothing left ─▶ next epoch, sequence 0
 //! ```
@@ -53,8 +53,11 @@ pub(super) struct Sequences {
     departures: u64,
     /// Where the last attempt went.
     at: Option<BrokerId>,
-    /// Whether that broker has acknowledged a batch of the present identity.
+    /// Whether that broker has acknowledged a batch of the present identity, and not been lost sight of since: it may have started anew
+    /// without its logs.
     is_confirmed: bool,
+    /// Nothing new begins before: an identity was given up under which nothing was acknowledged.
+    paused_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -90,6 +93,8 @@ struct Flight {
     state: State,
     /// An attempt has ended without saying whether it was written.
     is_doubtful: bool,
+    /// A later batch is in the log: a broker that had forgotten the producer took it. This one can be there before it, or not at all.
+    is_overtaken: bool,
     /// Counts the batches begun: the broker recognises the last five.
     ordinal: u64,
     /// Counts the attempts of the partition: which one was this batch's last.
@@ -143,6 +148,13 @@ impl Identity {
     }
 }
 
+impl Flight {
+    /// Whether it may still go under another identity: it is not in the log, nor is anything after it.
+    fn may_be_renumbered(&self) -> bool {
+        matches!(self.state, State::Idle { .. }) && !self.is_doubtful && !self.is_overtaken
+    }
+}
+
 impl Sequences {
     /// `window` is how many batches may be with the broker at a time.
     pub(super) fn new(is_idempotent: bool, window: u64) -> Self {
@@ -156,6 +168,7 @@ impl Sequences {
             departures: 0,
             at: None,
             is_confirmed: false,
+            paused_until: None,
         }
     }
 
@@ -178,7 +191,16 @@ impl Sequences {
         let ordinal = self.next_ordinal;
         self.next_ordinal += 1;
         let departed = self.depart(broker);
-        self.flights.push_back(Flight { batch, count, stamp, state: State::Sent, is_doubtful: false, ordinal, departed });
+        self.flights.push_back(Flight {
+            batch,
+            count,
+            stamp,
+            state: State::Sent,
+            is_doubtful: false,
+            is_overtaken: false,
+            ordinal,
+            departed,
+        });
         stamp
     }
 
@@ -204,11 +226,12 @@ impl Sequences {
         effect
     }
 
-    /// Gives a batch up because its time is over; `None` if it is not in flight.
-    pub(super) fn expire(&mut self, batch: BatchId) -> Option<Written> {
+    /// Gives a batch up because its time is over; `None` if it is not in flight. `has_left`: its present attempt is on a connection.
+    pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let flight = self.flights.remove(at)?;
-        let written = if flight.is_doubtful || flight.state == State::Sent { Written::Maybe } else { Written::No };
+        let may_be_written = flight.is_doubtful || (flight.state == State::Sent && has_left);
+        let written = if may_be_written { Written::Maybe } else { Written::No };
         self.drain(Then::RaiseEpoch);
         self.settle();
         Some(written)
@@ -231,24 +254,18 @@ impl Sequences {
             base = base.map(|base| base.advance(count));
             let ordinal = whole.ordinal + u64::try_from(index).unwrap_or(u64::MAX);
             let state = State::Idle { not_before: None };
-            let departed = whole.departed;
-            self.flights.insert(at + index, Flight { batch, count, stamp, state, is_doubtful: false, ordinal, departed });
+            let part = Flight { batch, count, stamp, state, is_doubtful: false, ordinal, ..whole };
+            self.flights.insert(at + index, part);
         }
     }
 
-    /// Takes out what must be numbered anew and certainly may: those were not written, and no attempt is under way.
+    /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor anything that comes after it.
     pub(super) fn take_renumbered(&mut self) -> Vec<BatchId> {
-        if !matches!(self.numbering, Numbering::Draining { .. }) {
+        let is_draining = matches!(self.numbering, Numbering::Draining { .. });
+        if !is_draining || self.live > 0 || !self.flights.iter().all(Flight::may_be_renumbered) {
             return Vec::new();
         }
-        let mut taken = Vec::new();
-        self.flights.retain(|flight| {
-            let is_certain = matches!(flight.state, State::Idle { .. }) && !flight.is_doubtful;
-            if is_certain {
-                taken.push(flight.batch);
-            }
-            !is_certain
-        });
+        let taken = self.flights.drain(..).map(|flight| flight.batch).collect();
         self.settle();
         taken
     }
@@ -278,7 +295,9 @@ impl Sequences {
     /// The batch to send again next at this broker, and from when on.
     pub(super) fn next_resend(&self, broker: BrokerId) -> Option<(BatchId, Option<Instant>)> {
         let oldest = self.flights.front()?.ordinal;
-        let flight = self.flights.iter().find(|flight| flight.state != State::Sent)?;
+        let is_draining = matches!(self.numbering, Numbering::Draining { .. });
+        let keeps_its_number = |flight: &&Flight| !(is_draining && flight.may_be_renumbered());
+        let flight = self.flights.iter().filter(keeps_its_number).find(|flight| flight.state != State::Sent)?;
         let State::Idle { not_before } = flight.state else { return None };
         let may = self.may_depart(broker) && flight.ordinal - oldest < self.window;
         may.then_some((flight.batch, not_before))
@@ -287,6 +306,11 @@ impl Sequences {
     /// Whether the producer's identity is of no use here, so that it needs a new id.
     pub(super) fn wants_other_id(&self, producer: Identity) -> bool {
         matches!(self.numbering, Numbering::Unset { spent } if spent == Some(producer.id))
+    }
+
+    /// When something new may begin, if that is not now.
+    pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.paused_until.filter(|until| *until > now)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -314,11 +338,17 @@ impl Sequences {
     fn end_flight(&mut self, at: usize, ending: Ending, retry_at: Instant) -> Effect {
         let departed = self.flights.get(at).map(|flight| flight.departed);
         let has_overtaken = self.flights.iter().take(at).all(|earlier| Some(earlier.departed) < departed);
+        let is_draining = matches!(self.numbering, Numbering::Draining { .. });
+        // What will be numbered anew does not come before it any more.
+        let has_earlier = self.flights.iter().take(at).any(|earlier| !(is_draining && earlier.may_be_renumbered()));
         let Some(flight) = self.flights.get_mut(at) else { return Effect::Forgotten };
         match ending {
             Ending::Written => {
                 let identity = flight.stamp.map(|stamp| stamp.identity);
                 self.flights.remove(at);
+                if identity.is_some() {
+                    self.flights.iter_mut().take(at).for_each(|earlier| earlier.is_overtaken = true);
+                }
                 if matches!(self.numbering, Numbering::Steady { identity: present, .. } if Some(present) == identity) {
                     self.is_confirmed = true;
                 }
@@ -331,6 +361,7 @@ impl Sequences {
             Ending::Unknown => {
                 flight.state = State::Idle { not_before: Some(retry_at) };
                 flight.is_doubtful = true;
+                self.is_confirmed = false;
                 Effect::Retry
             }
             Ending::TooLarge if flight.count > 1 && !flight.is_doubtful => {
@@ -339,23 +370,27 @@ impl Sequences {
             }
             Ending::TooLarge | Ending::Refused => self.fail(at, false, Then::RaiseEpoch),
             Ending::Abandoned => self.fail(at, true, Then::RaiseEpoch),
-            Ending::OutOfSequence if at > 0 => {
+            Ending::OutOfSequence if has_earlier => {
                 // What it misses is on its way again, before it; or has yet to arrive, and then this one would overtake it
                 // again and again without a pause.
                 flight.state = State::Idle { not_before: has_overtaken.then_some(retry_at) };
                 Effect::Retry
             }
-            Ending::OutOfSequence => self.renumber_or_fail(at, Then::RaiseEpoch),
-            Ending::Fenced => self.renumber_or_fail(at, Then::TakeNewId),
+            Ending::OutOfSequence => self.renumber_or_fail(at, Then::RaiseEpoch, retry_at),
+            Ending::Fenced => self.renumber_or_fail(at, Then::TakeNewId, retry_at),
         }
     }
 
-    /// A batch that may have been written is never sent under another epoch or sequence.
-    fn renumber_or_fail(&mut self, at: usize, then: Then) -> Effect {
+    /// A batch that may have been written is never sent under another epoch or sequence, nor one behind which others were written.
+    fn renumber_or_fail(&mut self, at: usize, then: Then, retry_at: Instant) -> Effect {
         let is_renumbered = !matches!(self.numbering, Numbering::Off);
         match self.flights.get_mut(at) {
-            Some(flight) if is_renumbered && !flight.is_doubtful => {
+            Some(flight) if is_renumbered && !flight.is_doubtful && !flight.is_overtaken => {
                 flight.state = State::Idle { not_before: None };
+                if !self.is_confirmed {
+                    // What has never worked under this identity is not tried under one after the other without a pause.
+                    self.paused_until = Some(retry_at);
+                }
                 self.drain(then);
                 Effect::Retry
             }

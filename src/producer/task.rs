@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -23,13 +24,14 @@ use super::memory::Reservation;
 use super::partitioner::TopicPartitions;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
-use super::sender::{Action, Answer, FlushId, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
+use super::sender::{Action, Answer, Departure, FlushId, Leader, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
 use super::sequence::Identity;
 use super::topics::{Topic, Unkeyed};
+use super::wanted::Wanted;
 use crate::clock::Random;
 use crate::cluster::{self, Cluster, ClusterView, Interest, InterestGuard, Lane, LeaderHint, Route};
-use crate::error::{Error, ErrorKind, Result, Written};
-use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
+use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
+use crate::ids::{BrokerId, PartitionId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime;
 use crate::telemetry::{ProducerTelemetry, spans};
@@ -45,20 +47,29 @@ pub(super) struct Task {
     machine: Sender,
     random: Random,
     slots: Vec<Arc<Slot>>,
+    /// Which slots were used since it was looked for idle topics.
+    touched: Vec<bool>,
     topics: BTreeMap<TopicName, Followed>,
-    wanted: BTreeSet<TopicName>,
+    wanted: Wanted,
     interest: InterestGuard,
     batches: BTreeMap<BatchId, Held>,
+    /// Verdicts of batches that are still in the inbox, full.
+    early: BTreeMap<BatchId, Verdict>,
+    /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
+    stuck: (BTreeSet<BrokerId>, Option<Instant>),
+    /// Brokers that were sent something with `acks=0`, over connections that may have ended since.
+    unanswered_by: BTreeSet<BrokerId>,
     flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
     next_flush: u64,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     telemetry: ProducerTelemetry,
 }
 
-/// A topic whose metadata has been seen.
+/// A topic whose metadata has been seen. It is kept for the sequences of its partitions, also while it is not wanted.
 #[derive(Debug)]
 struct Followed {
-    seen: Arc<cluster::Topic>,
+    /// `None` while senders do not see the topic.
+    seen: Option<Arc<cluster::Topic>>,
     slots: Vec<Arc<Slot>>,
     unkeyed: Arc<Unkeyed>,
     limit: Arc<BatchLimit>,
@@ -95,10 +106,14 @@ impl Task {
             machine,
             random,
             slots: Vec::new(),
+            touched: Vec::new(),
             topics: BTreeMap::new(),
-            wanted: BTreeSet::new(),
+            wanted: Wanted::new(cluster.config().metadata_max_idle, runtime::now()),
             interest: cluster.want(Interest::default()),
             batches: BTreeMap::new(),
+            early: BTreeMap::new(),
+            stuck: (BTreeSet::new(), None),
+            unanswered_by: BTreeSet::new(),
             flushes: BTreeMap::new(),
             next_flush: 0,
             work: FuturesUnordered::new(),
@@ -112,6 +127,9 @@ impl Task {
         let mut events = Vec::new();
         loop {
             self.act();
+            if let Some(timeout) = self.shared.config.partitioner_availability_timeout {
+                self.judge_brokers(timeout);
+            }
             if self.shared.config.adaptive_batching.is_some() {
                 self.shared.stats.lingers(self.machine.linger());
                 self.telemetry.lingers(self.machine.linger().0);
@@ -124,9 +142,11 @@ impl Task {
                     if changed.is_err() {
                         return;
                     }
-                    self.follow(&mut view);
+                    self.follow_all(&mut view);
                 }
                 () = runtime::sleep_until_some(self.machine.poll_timeout()) => self.machine.handle_timeout(runtime::now()),
+                () = runtime::sleep_until_some(self.stuck.1) => {}
+                () = runtime::sleep_until_some(self.wanted.poll_timeout()) => self.forget_idle(runtime::now()),
             }
             self.shared.feed.inbox.take(&mut events);
             // Read once: at full speed there are some ten events at a time.
@@ -139,7 +159,10 @@ impl Task {
 
     fn handle(&mut self, event: Event, now: Instant, view: &mut watch::Receiver<Arc<ClusterView>>) {
         match event {
-            Event::Opened { partition, batch, at } => self.machine.handle_opened(partition, batch, at, now),
+            Event::Opened { partition, batch, at: since } => {
+                self.touch(partition, now);
+                self.machine.handle_opened(partition, batch, since, now);
+            }
             Event::Closed { partition, batch } => {
                 // What is not compressed is sealed at once, and the machine hears of that.
                 if self.shared.config.compression.codec() != Codec::None {
@@ -160,16 +183,25 @@ impl Task {
                 self.act();
                 let _nobody_waits = done.send(());
             }
-            Event::Wanted(topic) => {
-                let is_new = self.wanted.insert(topic);
-                if is_new {
-                    self.interest.set(Interest { topics: self.wanted.clone(), all: false, auto_create: true });
-                } else {
-                    self.cluster.request_refresh();
-                }
-                self.follow(view);
-            }
+            Event::Wished => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
         }
+    }
+
+    /// Takes what is in the inbox, without waiting for anything.
+    #[cfg(test)]
+    pub(super) fn hear(&mut self) {
+        let (mut events, mut view) = (Vec::new(), self.cluster.watch());
+        self.shared.feed.inbox.take(&mut events);
+        for event in events {
+            self.handle(event, runtime::now(), &mut view);
+        }
+    }
+
+    /// Lets what is too old expire.
+    #[cfg(test)]
+    pub(super) fn expire(&mut self) {
+        self.machine.handle_timeout(runtime::now());
+        self.act();
     }
 
     fn act(&mut self) {
@@ -181,7 +213,7 @@ impl Task {
                         self.seal(partition, closed, runtime::now());
                     }
                 }
-                Action::Send { request, broker, batches } => self.send(request, broker, &batches),
+                Action::Send { request, broker, batches, departure } => self.send(request, broker, &batches, departure),
                 Action::Split { partition, batch } => self.split(partition, batch),
                 Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
                 Action::AskProducerId => {
@@ -189,6 +221,10 @@ impl Task {
                     self.work.push(Box::pin(async move { Done::ProducerId(ask_producer_id(&cluster).await) }));
                 }
                 Action::RefreshMetadata => self.cluster.request_refresh(),
+                Action::HangUp(broker) => {
+                    debug!(%broker, "it does not answer and does not lead any more");
+                    self.cluster.hang_up(broker, self.lane);
+                }
                 Action::Flushed(flush) => {
                     if let Some(done) = self.flushes.remove(&flush) {
                         let _nobody_waits = done.send(());
@@ -204,15 +240,16 @@ impl Task {
             Done::Answered { request, answers, hints } => {
                 if !hints.is_empty() {
                     self.cluster.hint_leaders(&hints);
-                    let view = self.cluster.view();
-                    self.follow_view(&view);
+                    let topics: BTreeSet<_> = hints.iter().map(|hint| &hint.partition.topic).collect();
+                    self.follow(topics, &self.cluster.view());
                 }
                 self.machine.handle_answers(request, answers, now);
             }
             Done::ProducerId(result) => {
+                let result = result.map_err(explain_refusal);
                 match &result {
                     Ok(identity) => info!(id = %identity.id, epoch = %identity.epoch, "producer id"),
-                    Err(error) if error.is_retriable() => debug!(%error, "no producer id yet"),
+                    Err(error) if !is_last_word(error) => debug!(%error, "no producer id yet"),
                     Err(error) => {
                         warn!(%error, "no producer id");
                         self.shared.topics.end(error);
@@ -229,6 +266,9 @@ impl Task {
     fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch, now: Instant) {
         let ClosedBatch { id, records, memory, promise, opened } = closed;
         self.shared.stats.closed(&records);
+        if let Some(verdict) = self.early.remove(&id) {
+            return self.settle(partition, promise, memory, records.count(), verdict);
+        }
         self.batches.insert(id, Held { promise, memory, count: records.count(), records: None, opened, has_been_sent: false });
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
@@ -261,11 +301,14 @@ impl Task {
                 self.machine.handle_sealed(batch, count, len, now);
             }
             // The codecs that are built in were checked when the producer was made.
-            Err(error) => warn!(%error, "a batch cannot be compressed"),
+            Err(error) => {
+                let error = Error::config(format!("a batch cannot be compressed: {error}"));
+                self.machine.handle_unfit(batch, error, now);
+            }
         }
     }
 
-    fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing]) {
+    fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing], departure: Departure) {
         let (view, now) = (self.cluster.view(), runtime::now());
         let mut parcels = Vec::with_capacity(batches.len());
         parcels.extend(batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)));
@@ -278,13 +321,27 @@ impl Task {
         let meter = Arc::clone(&self.shared.meter);
         let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // Brokers that do not answer say by closing the connection that they could not do it, as where they do not lead any more.
+        let was_closed = acks == 0 && !self.unanswered_by.insert(broker) && !cluster.is_connected(broker, lane);
+        if was_closed {
+            self.unanswered_by.remove(&broker);
+        }
+        let newest = if parcels.iter().any(|parcel| parcel.topic_id == TopicId::ZERO) { LAST_BY_NAME } else { i16::MAX };
         let sending = async move {
-            let make = |_version| rpc::produce_request(&parcels, acks, timeout_ms);
+            // It is made for a connection that is ready to carry it.
+            let make = |_version| {
+                departure.note();
+                rpc::produce_request(&parcels, acks, timeout_ms)
+            };
+            if was_closed {
+                let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
+                return Done::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
+            }
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
                 return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
             }
-            let reply = cluster.call_with(broker, lane, deadline, make).await;
+            let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {
                 meter.record(Measure::Request(broker), runtime::now().saturating_duration_since(now));
                 let response = reply.parse()?;
@@ -306,6 +363,7 @@ impl Task {
         let slot = self.slots.get(at(outgoing.partition))?;
         let held = self.batches.get_mut(&outgoing.batch)?;
         let records = held.records.as_ref()?;
+        held.promise.leaves();
         let topic = &slot.topic_partition.topic;
         if std::mem::replace(&mut held.has_been_sent, true) {
             self.shared.stats.retried();
@@ -342,14 +400,14 @@ impl Task {
     }
 
     fn divide(&mut self, partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError>) {
-        let Some(held) = self.batches.remove(&batch) else { return };
         let parts = match parts {
             Ok(parts) => parts,
             Err(error) => {
-                warn!(%error, "a batch cannot be split");
-                return;
+                let error = Error::new(ErrorKind::RecordTooLarge, format!("a batch is too large and cannot be split: {error}"));
+                return self.machine.handle_unfit(batch, error, runtime::now());
             }
         };
+        let Some(held) = self.batches.remove(&batch) else { return };
         let mut first = batch.first;
         let mut ids = Vec::with_capacity(parts.len());
         for part in &parts {
@@ -388,46 +446,135 @@ impl Task {
             }
             (held.promise, held.memory, held.count)
         });
-        let Some((promise, memory, count)) = open.or(held) else { return };
+        match open.or(held) {
+            Some((promise, memory, count)) => self.settle(partition, promise, memory, count, verdict),
+            // It was full before the machine heard of that, and is in the inbox.
+            None => drop(self.early.insert(batch, verdict)),
+        }
+    }
+
+    fn settle(&mut self, partition: PartitionIndex, promise: Promise, memory: Reservation, count: u32, verdict: Verdict) {
         drop(memory);
         self.telemetry.resolved(|| self.shared.feed.memory.free());
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
                 self.shared.stats.failed();
-                if let Some(slot) = slot {
+                if let Some(slot) = self.slot(partition) {
                     self.telemetry.failed(&slot.topic_partition.topic, count);
                 }
-                promise.fail(error, records);
+                promise.fail(error, records, count);
             }
         }
     }
 
-    fn follow(&mut self, view: &mut watch::Receiver<Arc<ClusterView>>) {
-        let view = Arc::clone(&view.borrow_and_update());
-        self.follow_view(&view);
+    /// Wants the topics that senders have named.
+    fn fulfil_wishes(&mut self, view: &ClusterView, now: Instant) {
+        let names = self.shared.wishes.take_new();
+        // Each is counted: one that is wanted already must still be.
+        let grown = names.iter().filter(|name| self.wanted.want(name, now)).count();
+        self.follow(&names, view);
+        if grown > 0 {
+            self.show_interest();
+        } else if names.iter().any(|name| !self.shared.topics.read().topics.contains_key(name)) {
+            self.cluster.request_refresh();
+        }
+    }
+
+    fn show_interest(&self) {
+        self.interest.set(Interest { topics: self.wanted.names().cloned().collect(), all: false, auto_create: true });
+    }
+
+    /// A partition is used: its topic must be known for as long.
+    fn touch(&mut self, partition: PartitionIndex, now: Instant) {
+        let Some(is_touched) = self.touched.get_mut(at(partition)) else { return };
+        if std::mem::replace(is_touched, true) {
+            return;
+        }
+        let Some(slot) = self.slots.get(at(partition)) else { return };
+        let name = slot.topic_partition.topic.clone();
+        if self.wanted.want(&name, now) {
+            self.show_interest();
+            self.follow([&name], &self.cluster.view());
+        }
+    }
+
+    /// Has records without a key avoid the partitions of brokers that take nothing (KIP-794).
+    fn judge_brokers(&mut self, timeout: Duration) {
+        let before = std::mem::replace(&mut self.stuck, self.machine.stuck(timeout, runtime::now()));
+        if before.0 == self.stuck.0 {
+            return;
+        }
+        let known = self.shared.topics.read();
+        for (name, followed) in &self.topics {
+            followed.mark_stuck(&self.stuck.0);
+            if let Some(Ok(topic)) = known.topics.get(name) {
+                topic.avoid_unavailable();
+            }
+        }
+    }
+
+    /// Lets go of topics that nobody uses; who sends to one again asks for it again.
+    fn forget_idle(&mut self, now: Instant) {
+        let Self { topics, touched, shared, wanted, .. } = self;
+        let idle = wanted.handle_timeout(
+            |name| {
+                let mut is_used = shared.wishes.has(name, now);
+                for slot in topics.get(name).into_iter().flat_map(|followed| &followed.slots) {
+                    let was_touched = touched.get_mut(at(slot.index)).is_some_and(std::mem::take);
+                    is_used |= was_touched || slot.queued() > 0;
+                }
+                is_used
+            },
+            now,
+        );
+        if idle.is_empty() {
+            return;
+        }
+        debug!(topics = idle.len(), "not used for long, or not there: not asked for any more");
+        shared.topics.change(|known| idle.iter().for_each(|name| drop(known.topics.remove(name))));
+        for name in &idle {
+            shared.wishes.forget(name);
+            if let Some(followed) = topics.get_mut(name) {
+                followed.seen = None;
+            }
+        }
+        self.show_interest();
     }
 
     /// Takes over what a view says of the topics sent to.
-    fn follow_view(&mut self, view: &ClusterView) {
+    fn follow_all(&mut self, view: &mut watch::Receiver<Arc<ClusterView>>) {
+        let view = Arc::clone(&view.borrow_and_update());
+        let names: Vec<_> = self.wanted.names().cloned().collect();
+        self.follow(&names, &view);
+    }
+
+    fn follow<'n>(&mut self, names: impl IntoIterator<Item = &'n TopicName>, view: &ClusterView) {
         let mut has_changed = false;
-        for name in self.wanted.clone() {
-            let Some(topic) = view.topic(&name) else { continue };
-            if self.topics.get(&name).is_some_and(|followed| Arc::ptr_eq(&followed.seen, topic)) {
+        for name in names {
+            let Some(topic) = view.topic(name).filter(|_| self.wanted.has(name)) else { continue };
+            let seen = self.topics.get(name).and_then(|followed| followed.seen.as_ref());
+            if seen.is_some_and(|seen| Arc::ptr_eq(seen, topic)) {
+                self.shared.wishes.forget(name);
                 continue;
             }
             has_changed = true;
+            self.wanted.set_known(name, topic.error.is_none_or(|code| !code.is_retriable()) || !topic.partitions.is_empty());
             match topic.error {
                 Some(code) if !code.is_retriable() => {
-                    let error = Error::broker(code).context(&*name).in_api("Metadata").with_written(Written::No);
+                    let error = Error::broker(code).context(&**name).in_api("Metadata").with_written(Written::No);
                     self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Err(error.clone()))));
+                    self.shared.wishes.forget(name);
                 }
                 // Deleted, or not created yet: whoever sends to it waits, what was accepted stays until its time is over.
-                Some(_) if topic.partitions.is_empty() => {
-                    self.shared.topics.change(|known| drop(known.topics.remove(&name)));
-                    self.lose_leaders(&name);
+                Some(code) if topic.partitions.is_empty() => {
+                    self.shared.topics.change(|known| drop(known.topics.remove(name)));
+                    self.lose_leaders(name, code);
                 }
-                _ => self.follow_topic(name, topic),
+                _ => {
+                    self.follow_topic(name.clone(), topic);
+                    self.shared.wishes.forget(name);
+                }
             }
         }
         if has_changed {
@@ -435,26 +582,28 @@ impl Task {
         }
     }
 
-    fn follow_topic(&mut self, name: TopicName, topic: &Arc<cluster::Topic>) {
+    pub(super) fn follow_topic(&mut self, name: TopicName, topic: &Arc<cluster::Topic>) {
         let followed = self.topics.remove(&name);
         let config = &self.shared.config;
         let (mut slots, unkeyed, limit) = match followed {
             Some(followed) => (followed.slots, followed.unkeyed, followed.limit),
             None => (Vec::new(), Arc::new(Unkeyed::new(config, self.random.fork())), Arc::new(config.batch_limit())),
         };
-        let leaders = topic
-            .partitions
-            .iter()
-            .map(|partition| partition.leader.map(|broker| Leader { broker, epoch: partition.leader_epoch }));
         let now = runtime::now();
-        for (number, leader) in leaders.enumerate() {
-            match slots.get(number) {
-                Some(slot) => self.machine.handle_leader(slot.index, leader, now),
-                None => {
+        for (number, described) in topic.partitions.iter().enumerate() {
+            let leader = described.leader.map(|broker| Leader { broker, epoch: described.leader_epoch });
+            match (slots.get(number), leader) {
+                (Some(slot), Some(_)) => self.machine.handle_leader(slot.index, leader, now),
+                (Some(slot), None) => {
+                    let code = described.error.unwrap_or(ErrorCode::LEADER_NOT_AVAILABLE);
+                    self.machine.handle_leaderless(slot.index, code, now);
+                }
+                (None, _) => {
                     let index = self.machine.add_partition(leader);
                     let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
                     let slot = Arc::new(Slot::new(TopicPartition { topic: name.clone(), partition }, index, Arc::clone(&limit)));
                     self.slots.push(Arc::clone(&slot));
+                    self.touched.push(false);
                     slots.push(slot);
                 }
             }
@@ -464,21 +613,52 @@ impl Task {
             slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
             unkeyed: Arc::clone(&unkeyed),
         };
-        shown.avoid_leaderless();
+        let followed = Followed { seen: Some(Arc::clone(topic)), slots, unkeyed, limit };
+        followed.mark_stuck(&self.stuck.0);
+        shown.avoid_unavailable();
         let shown = Arc::new(shown);
         self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
-        self.topics.insert(name, Followed { seen: Arc::clone(topic), slots, unkeyed, limit });
+        self.topics.insert(name, followed);
     }
 
-    fn lose_leaders(&mut self, name: &TopicName) {
-        let slots = self.topics.get(name).map(|followed| followed.slots.clone()).unwrap_or_default();
-        for slot in slots {
-            self.machine.handle_leader(slot.index, None, runtime::now());
+    fn lose_leaders(&mut self, name: &TopicName, code: ErrorCode) {
+        let Some(followed) = self.topics.get_mut(name) else { return };
+        followed.seen = None;
+        for slot in &followed.slots {
+            self.machine.handle_leaderless(slot.index, code, runtime::now());
         }
     }
 
     fn slot(&self, partition: PartitionIndex) -> Option<&Arc<Slot>> {
         self.slots.get(at(partition))
+    }
+}
+
+impl Followed {
+    fn mark_stuck(&self, stuck: &BTreeSet<BrokerId>) {
+        let partitions = self.seen.iter().flat_map(|topic| &topic.partitions);
+        for (slot, partition) in self.slots.iter().zip(partitions) {
+            slot.set_stuck(partition.leader.is_some_and(|leader| stuck.contains(&leader)));
+        }
+    }
+}
+
+/// However the task ends, by its producer, its client or its runtime: nobody is left without a verdict, and nothing is taken any more.
+impl Drop for Task {
+    fn drop(&mut self) {
+        let closed = super::closed();
+        // Whoever was appending has finished then.
+        self.shared.topics.end(&closed);
+        let mut has_lost = !self.machine.is_empty();
+        self.machine.handle_close(&closed, runtime::now());
+        self.act();
+        has_lost |= self.shared.feed.inbox.end();
+        // Of these the machine has not heard.
+        has_lost |= self.slots.iter().filter_map(|slot| slot.end()).count() > 0;
+        if has_lost {
+            self.shared.has_lost.store(true, Ordering::Relaxed);
+        }
+        self.shared.changed.notify_waiters();
     }
 }
 
@@ -495,8 +675,7 @@ fn settings(shared: &Shared, cluster: &Cluster) -> Settings {
         delivery_timeout: config.effective_delivery_timeout(client.request_timeout),
         retries: config.retries,
         answered_retries: config.answered_retries,
-        retry_backoff: client.retry_backoff,
-        retry_backoff_max: client.retry_backoff_max,
+        backoff: cluster.retry_backoff(),
         max_in_flight: config.max_in_flight_requests_per_connection,
         max_request_size: config.max_request_size,
     }
@@ -510,6 +689,20 @@ fn unanswered(parcels: &[Parcel], sent: &Result<()>) -> Vec<Answer> {
     };
     parcels.iter().map(|_| answer()).collect()
 }
+
+/// A broker gives an id to whoever may write to some topic (KIP-679), and speaks of the cluster to others.
+fn explain_refusal(error: Error) -> Error {
+    match error.code() {
+        Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => error.context(
+            "there is no topic that the client may write to (it needs the permission Write for the topic, or IdempotentWrite for the \
+             cluster)",
+        ),
+        _ => error,
+    }
+}
+
+/// The last version of Produce that names topics instead of giving their ids.
+const LAST_BY_NAME: i16 = 12;
 
 async fn ask_producer_id(cluster: &Cluster) -> Result<Identity> {
     let deadline = runtime::now() + cluster.config().request_timeout;

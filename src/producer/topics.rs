@@ -4,6 +4,7 @@
 //!  send ─▶ Topics (read) ─▶ Topic ─▶ Slot           sender task ─▶ Topics (change), when metadata changes
 //! ```
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -89,10 +90,15 @@ fn thread_number() -> usize {
 }
 
 impl Topic {
-    /// The partition for a record, and whether it was chosen for want of a key.
+    /// The partition for a record, for which the user's partitioner has chosen one or not, and whether it was chosen for want of a key.
     #[inline]
-    pub(super) fn choose(&self, config: &ProducerConfig, record: &Record<'_>) -> (PartitionId, bool) {
-        let fixed = record.partition.or_else(|| config.choose_partition(record, &self.partitions));
+    pub(super) fn choose(
+        &self,
+        config: &ProducerConfig,
+        record: &Record<'_>,
+        chosen: Option<PartitionId>,
+    ) -> (PartitionId, bool) {
+        let fixed = record.partition.or(chosen).or_else(|| config.partition_of_key(record, &self.partitions));
         match fixed {
             Some(partition) => (partition, false),
             None => (self.unkeyed_partition(), true),
@@ -114,16 +120,27 @@ impl Topic {
         self.draw(sticky, random);
     }
 
-    /// Leaves the partition for records without a key if it has no leader and others do.
-    pub(super) fn avoid_leaderless(&self) {
+    /// Leaves the partition for records without a key if it has no leader, or one that takes nothing, and others have.
+    pub(super) fn avoid_unavailable(&self) {
         let current = PartitionId(self.unkeyed.current.load(Ordering::Relaxed));
-        let available = self.partitions.available();
-        if current.0 >= 0 && !available.is_empty() && !available.contains(&current) {
+        let has_leader = self.partitions.available().binary_search(&current).is_ok();
+        let is_stuck = self.unkeyed.is_adaptive && self.slot(current).is_some_and(|slot| slot.is_stuck());
+        if current.0 >= 0 && (!has_leader || is_stuck) && !self.usable().is_empty() {
             let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
             let (sticky, random) = &mut *sticky;
             sticky.avoid(current);
             self.draw(sticky, random);
         }
+    }
+
+    /// The partitions that have a leader, and of those the ones whose leader takes something, if there are any.
+    fn usable(&self) -> Cow<'_, [PartitionId]> {
+        let available = self.partitions.available();
+        let is_stuck = |id: &PartitionId| self.unkeyed.is_adaptive && self.slot(*id).is_some_and(|slot| slot.is_stuck());
+        if !available.iter().any(is_stuck) || available.iter().all(is_stuck) {
+            return available.into();
+        }
+        available.iter().copied().filter(|id| !is_stuck(id)).collect()
     }
 
     #[inline]
@@ -141,8 +158,8 @@ impl Topic {
 
     fn draw(&self, sticky: &mut Sticky, random: &mut Random) -> PartitionId {
         if self.unkeyed.is_adaptive {
-            let available = self.partitions.available();
-            let queues: Vec<_> = available.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
+            let usable = self.usable();
+            let queues: Vec<_> = usable.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
             sticky.set_load(Load::new(&queues, self.partitions.count()));
         }
         let next = sticky.current(&self.partitions, random);

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::clock::Random;
+use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::accumulator::BatchId;
@@ -26,8 +27,7 @@ pub(super) fn settings() -> Settings {
         delivery_timeout: DELIVERY,
         retries: u32::MAX,
         answered_retries: u32::MAX,
-        retry_backoff: Duration::from_millis(100),
-        retry_backoff_max: Duration::from_secs(1),
+        backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(1)),
         max_in_flight: 5,
         max_request_size: 1000,
     }
@@ -85,6 +85,8 @@ pub(super) struct World {
     gone: BTreeMap<BatchId, Range<u64>>,
     pub(super) sealing: Vec<BatchId>,
     pub(super) is_sealing_slow: bool,
+    /// Requests wait for a connection.
+    pub(super) is_connecting: bool,
     pub(super) verdicts: BTreeMap<u64, Result<Option<Offset>, Error>>,
     pub(super) accepted: Vec<(u64, u32)>,
     pub(super) flushed: BTreeSet<FlushId>,
@@ -118,6 +120,7 @@ impl World {
             gone: BTreeMap::new(),
             sealing: Vec::new(),
             is_sealing_slow: false,
+            is_connecting: false,
             verdicts: BTreeMap::new(),
             accepted: Vec::new(),
             flushed: BTreeSet::new(),
@@ -215,11 +218,17 @@ impl World {
                     self.batches.insert(batch, records);
                     self.seal(batch);
                 }
-                Action::Send { request, broker, batches } => self.send(Sent { request, broker, batches }),
+                Action::Send { request, broker, batches, departure } => {
+                    if !self.is_connecting {
+                        departure.note();
+                    }
+                    self.send(Sent { request, broker, batches });
+                }
                 Action::Split { batch, .. } => self.split(batch),
                 Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
                 Action::AskProducerId => self.id_requests += 1,
                 Action::RefreshMetadata => self.refreshes += 1,
+                Action::HangUp(broker) => self.cut(broker.0),
                 Action::Flushed(flush) => assert!(self.flushed.insert(flush), "a flush ends once"),
             }
         }
@@ -463,6 +472,11 @@ impl Log {
         }
         self.records.extend(records);
         written(offset)
+    }
+
+    /// The broker has started anew without its logs, or they were too old: it takes any first sequence.
+    pub(super) fn forget_producers(&mut self) {
+        self.producers.clear();
     }
 
     /// What an unclean election loses.

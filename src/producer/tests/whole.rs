@@ -28,7 +28,7 @@ impl Connector for InMemory {
 }
 
 /// Brokers with topic `t` of three partitions.
-async fn brokers(count: i32) -> EmbeddedCluster {
+pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
     let replication = i16::try_from(count).unwrap();
     EmbeddedCluster::builder()
         .brokers(count)
@@ -40,24 +40,24 @@ async fn brokers(count: i32) -> EmbeddedCluster {
         .unwrap()
 }
 
-fn config(embedded: &EmbeddedCluster) -> ClientConfig {
+pub(super) fn config(embedded: &EmbeddedCluster) -> ClientConfig {
     ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1)
 }
 
-fn client(embedded: &EmbeddedCluster) -> Client {
+pub(super) fn client(embedded: &EmbeddedCluster) -> Client {
     Client::new(config(embedded)).unwrap()
 }
 
-fn producer(embedded: &EmbeddedCluster, config: ProducerConfig) -> Producer {
+pub(super) fn producer(embedded: &EmbeddedCluster, config: ProducerConfig) -> Producer {
     client(embedded).producer(config).unwrap()
 }
 
-fn to(partition: i32) -> Record<'static> {
+pub(super) fn to(partition: i32) -> Record<'static> {
     Record::to("t").partition(partition)
 }
 
 /// The values of a partition, in order.
-fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> {
+pub(super) fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> {
     let batches = embedded.log("t", partition);
     let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
     batches
@@ -66,7 +66,7 @@ fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> {
         .collect()
 }
 
-async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Range<u32>) -> Vec<Delivery> {
+pub(super) async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Range<u32>) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     for number in numbers {
         deliveries.push(producer.send(to(partition).value(&number.to_string())).await.unwrap());
@@ -74,7 +74,7 @@ async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Ra
     deliveries
 }
 
-async fn all(deliveries: Vec<Delivery>) {
+pub(super) async fn all(deliveries: Vec<Delivery>) {
     for delivery in deliveries {
         delivery.await.unwrap();
     }
