@@ -18,6 +18,9 @@ const OFFLOAD_BYTES: usize = 64 * 1024;
 /// another worker is woken to take over.
 const WORK_A_BREATH: usize = 1024;
 
+/// More cannot be added to every clock, and nobody waits for longer.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Spawns the tasks of one handle and proves that they have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
@@ -188,7 +191,7 @@ pub(crate) fn now() -> Instant {
 
 /// The instant at which something that a caller allows so much time for must have ended, however much that is.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
-    now() + crate::config::bounded(timeout)
+    now() + timeout.min(LONGEST)
 }
 
 /// Sleeps until an instant of [`now`]'s clock.
