@@ -72,8 +72,8 @@ pub(crate) struct Subscription {
     unsubscribed: u64,
     entries: BTreeMap<TopicPartition, Entry>,
     /// What the application has given up and the group's task has not yet: nothing of it is delivered, but it is committed and told
-    /// of as any partition that goes.
-    leaving: BTreeMap<TopicPartition, Entry>,
+    /// of as any partition that goes. A partition may be there more than once, oldest first: given up, chosen again and given up.
+    leaving: BTreeMap<TopicPartition, Vec<Entry>>,
     /// What was taken away with records that were delivered and not committed, since the application asked for records last.
     forfeited: BTreeSet<TopicPartition>,
     changed: BTreeSet<TopicPartition>,

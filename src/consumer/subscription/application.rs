@@ -79,7 +79,7 @@ impl Subscription {
             if let Some(entry) = self.entries.remove(&partition) {
                 self.end(&entry);
                 if self.has_group {
-                    self.leaving.insert(partition, entry);
+                    self.leaving.entry(partition).or_default().push(entry);
                 }
             }
         }

@@ -38,7 +38,7 @@ impl Subscription {
     /// Offsets that the application names, under the leases of this moment.
     pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<Commit> {
         let is_shared_out = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
-        let commit = |(partition, offset)| match self.entries.get(&partition).or_else(|| self.leaving.get(&partition)) {
+        let commit = |(partition, offset)| match self.entries.get(&partition).or_else(|| self.leaving.get(&partition)?.last()) {
             Some(entry) => Commit {
                 partition,
                 lease: entry.lease.id(),
@@ -64,10 +64,11 @@ impl Subscription {
 
     /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for, it is only what the broker holds.
     pub(crate) fn committed(&mut self, partition: &TopicPartition, lease: LeaseId, offset: Offset) {
-        for entries in [&mut self.entries, &mut self.leaving] {
-            if let Some(entry) = entries.get_mut(partition).filter(|entry| lease >= entry.since) {
-                entry.committed = Some(offset);
-            }
+        let leaving = self.leaving.get_mut(partition).into_iter().flatten();
+        for entry in
+            leaving.chain(self.entries.get_mut(partition)).filter(|entry| (entry.since..=entry.lease.id()).contains(&lease))
+        {
+            entry.committed = Some(offset);
         }
     }
 
@@ -75,6 +76,6 @@ impl Subscription {
     fn owned(&self) -> impl Iterator<Item = &Entry> {
         let is_moved = |tp: &TopicPartition| self.entries.get(tp).is_some_and(|entry| entry.lease.done().is_some());
         let leaving = self.leaving.iter().filter(move |(tp, _)| !is_moved(tp));
-        leaving.map(|(_, entry)| entry).chain(self.entries.values())
+        leaving.flat_map(|(_, entries)| entries).chain(self.entries.values())
     }
 }

@@ -1,7 +1,5 @@
 //! What the group's task does: partitions come, start where they were committed, and go.
 
-use std::collections::BTreeMap;
-
 use super::{Commit, Entry, Interest, Owner, Subscription, reset_phase};
 use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
 use crate::ids::TopicPartition;
@@ -39,8 +37,7 @@ impl Subscription {
             let is_groups = |entry: &Entry| entry.owner == Owner::Group;
             let entry = match self.entries.get(partition) {
                 Some(entry) if is_groups(entry) => self.entries.remove(partition),
-                _ if self.leaving.get(partition).is_some_and(is_groups) => self.leaving.remove(partition),
-                _ => None,
+                _ => self.take_leaving(partition, is_groups),
             };
             let Some(entry) = entry else { continue };
             self.end(&entry);
@@ -54,14 +51,25 @@ impl Subscription {
 
     /// Parts with what the application had chosen by itself and has given up; returned is what is finished of it and not committed.
     pub(crate) fn take_abandoned(&mut self) -> Vec<Commit> {
-        let leaving = std::mem::take(&mut self.leaving);
-        let (abandoned, leaving): (BTreeMap<_, _>, _) =
-            leaving.into_iter().partition(|(_, entry)| entry.owner == Owner::Application);
-        self.leaving = leaving;
-        let mut commits: Vec<_> = abandoned.values().filter_map(|entry| entry.commit(entry.lease.done()?)).collect();
+        let mut abandoned = Vec::new();
+        for partition in self.leaving.keys().cloned().collect::<Vec<_>>() {
+            while let Some(entry) = self.take_leaving(&partition, |entry| entry.owner == Owner::Application) {
+                abandoned.push(entry);
+            }
+        }
+        let mut commits: Vec<_> = abandoned.iter().filter_map(|entry| entry.commit(entry.lease.done()?)).collect();
         // A partition that was chosen again and moved since is committed from where it is now.
         commits.retain(|commit| self.entries.get(&commit.partition).is_none_or(|entry| entry.lease.done().is_none()));
         commits
+    }
+
+    fn take_leaving(&mut self, partition: &TopicPartition, is_meant: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let entries = self.leaving.get_mut(partition)?;
+        let entry = entries.remove(entries.iter().position(is_meant)?);
+        if entries.is_empty() {
+            self.leaving.remove(partition);
+        }
+        Some(entry)
     }
 
     /// What was taken away with delivered records that are not committed: another member works on them again.

@@ -120,6 +120,16 @@ async fn what_was_processed_is_committed_though_it_was_given_up_by_the_applicati
     committed(&embedded, "listener", 5).await;
     assert!(matches!(outcomes.lock().unwrap()[..], [Ok(())]));
 
+    let mut consumer = client.consumer(member_of("chosen twice").enable_auto_commit(false)).unwrap();
+    let outcomes = Arc::default();
+    consumer.rebalance_listener(Committing(Arc::clone(&outcomes)));
+    consumer.subscribe(["t"]).unwrap();
+    values(&mut consumer, 5).await;
+    consumer.unsubscribe().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    consumer.assign([tp(1)]).unwrap();
+    committed(&embedded, "chosen twice", 5).await;
+
     let mut consumer = client.consumer(member_of("by hand")).unwrap();
     consumer.assign([tp(0)]).unwrap();
     values(&mut consumer, 5).await;
