@@ -65,20 +65,22 @@ impl Client {
     /// Starts a producer; it connects, and an idempotent one asks for its id at once.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another.
+    /// Config if a setting is impossible or contradicts another; Closed after [`Client::close`] or the end of the tokio runtime.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
+        self.cluster.check_open()?;
         Producer::start(&self.cluster, config)
     }
 
     /// Starts a consumer; it connects when it has something to consume.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another.
+    /// Config if a setting is impossible or contradicts another; Closed after [`Client::close`] or the end of the tokio runtime.
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
+        self.cluster.check_open()?;
         Consumer::start(&self.cluster, config)
     }
 
-    /// A handle that administers the cluster.
+    /// A handle that administers the cluster. After [`Client::close`] each of its calls answers Closed.
     pub fn admin(&self) -> Admin {
         Admin::new(self.cluster.clone())
     }

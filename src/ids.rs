@@ -220,6 +220,18 @@ name! {
     TransactionalId
 }
 
+/// The longest name that brokers give a topic (Kafka's `Topic.MAX_NAME_LENGTH`).
+const LONGEST_TOPIC_NAME: usize = 249;
+
+impl TopicName {
+    /// Whether a broker would let a topic have the name, by the rules of Kafka's `Topic.validate`. What has another name does not exist, and a
+    /// request that holds a name of any length may be the end of its connection.
+    pub(crate) fn is_legal(&self) -> bool {
+        let is_of = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'_' | b'-');
+        !matches!(self.as_str(), "" | "." | "..") && self.len() <= LONGEST_TOPIC_NAME && self.bytes().all(is_of)
+    }
+}
+
 /// One partition of one topic.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
@@ -258,6 +270,16 @@ mod tests {
         assert_eq!(Sequence(i32::MAX).advance(1), Sequence(0));
         assert_eq!(Sequence(i32::MAX - 1).advance(3), Sequence(1));
         assert_eq!(Sequence(7).advance(0), Sequence(7));
+    }
+
+    #[test]
+    fn a_topic_has_a_name_that_brokers_allow() {
+        for legal in ["a", "a.b_c-D9", "...", &"x".repeat(249)] {
+            assert!(TopicName::from(legal).is_legal(), "{legal}");
+        }
+        for illegal in ["", ".", "..", "a b", "a/b", "ä", "a\n", &"x".repeat(250)] {
+            assert!(!TopicName::from(illegal).is_legal(), "{illegal}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod cluster;
 mod config;
 mod consumer;
 mod error;
+mod hedge;
 mod ids;
 mod metrics_push;
 pub mod mq;

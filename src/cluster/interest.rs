@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::rpc::Wanted;
 use crate::ids::TopicName;
 
 /// What one handle uses.
@@ -16,6 +15,22 @@ pub(crate) struct Interest {
     pub(crate) all: bool,
     /// Whether brokers may create what does not exist (`allow.auto.create.topics`).
     pub(crate) auto_create: bool,
+}
+
+/// What all handles want together, each topic as those want it who use it: what one handle asks for is not done to the topics of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Every topic of the cluster.
+    pub(super) all: bool,
+    /// Topics by name, and whether brokers may create them if they do not exist.
+    pub(super) topics: BTreeMap<TopicName, bool>,
+}
+
+/// What has come to be wanted since it was asked last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Added {
+    pub(super) all: bool,
+    pub(super) topics: BTreeSet<TopicName>,
 }
 
 /// Keeps an interest until it is dropped.
@@ -36,6 +51,7 @@ pub(super) struct Interests {
 struct Registered {
     next: u64,
     interests: BTreeMap<u64, Interest>,
+    added: Added,
 }
 
 impl Interests {
@@ -58,13 +74,22 @@ impl Interests {
     /// What to ask the cluster for.
     pub(super) fn wanted(&self) -> Wanted {
         let registered = self.lock();
-        let interests = registered.interests.values();
-        if interests.clone().any(|interest| interest.all) {
-            return Wanted::All;
+        let mut wanted = Wanted::default();
+        for interest in registered.interests.values() {
+            wanted.all |= interest.all;
+            for topic in &interest.topics {
+                match wanted.topics.get_mut(topic) {
+                    Some(may_create) => *may_create |= interest.auto_create,
+                    None => drop(wanted.topics.insert(topic.clone(), interest.auto_create)),
+                }
+            }
         }
-        let auto_create = interests.clone().any(|interest| interest.auto_create && !interest.topics.is_empty());
-        let names = interests.flat_map(|interest| interest.topics.iter().cloned()).collect();
-        Wanted::Topics { names, auto_create }
+        wanted
+    }
+
+    /// What is new since this was called last.
+    pub(super) fn take_added(&self) -> Added {
+        std::mem::take(&mut self.lock().added)
     }
 
     fn lock(&self) -> MutexGuard<'_, Registered> {
@@ -76,8 +101,16 @@ impl InterestGuard {
     /// Replaces the interest; metadata is asked for if that adds a topic.
     pub(crate) fn set(&self, interest: Interest) {
         let mut registered = self.interests.lock();
-        let Some(current) = registered.interests.get_mut(&self.id) else { return };
-        let grew = !interest.topics.is_subset(&current.topics) || (interest.all && !current.all);
+        let Registered { interests, added, .. } = &mut *registered;
+        let Some(current) = interests.get_mut(&self.id) else { return };
+        let adds_all = interest.all && !current.all;
+        let may_create_more = interest.auto_create && !current.auto_create;
+        let mut grew = adds_all;
+        for topic in interest.topics.iter().filter(|topic| may_create_more || !current.topics.contains(*topic)) {
+            added.topics.insert(topic.clone());
+            grew = true;
+        }
+        added.all |= adds_all;
         *current = interest;
         drop(registered);
         if grew {
@@ -100,11 +133,8 @@ mod tests {
         Interest { topics: topics.iter().map(TopicName::from).collect(), ..Interest::default() }
     }
 
-    fn names(wanted: Wanted) -> Vec<String> {
-        match wanted {
-            Wanted::Topics { names, .. } => names.iter().map(ToString::to_string).collect(),
-            Wanted::All => vec!["*".to_owned()],
-        }
+    fn names(wanted: &Wanted) -> Vec<&str> {
+        wanted.topics.keys().map(TopicName::as_str).collect()
     }
 
     #[test]
@@ -112,20 +142,41 @@ mod tests {
         let interests = Interests::new(Arc::default());
         let first = interests.register(interest(&["a", "b"]));
         let second = interests.register(interest(&["b", "c"]));
-        assert_eq!(names(interests.wanted()), ["a", "b", "c"]);
+        assert_eq!(names(&interests.wanted()), ["a", "b", "c"]);
         first.set(interest(&["b"]));
-        assert_eq!(names(interests.wanted()), ["b", "c"]);
+        assert_eq!(names(&interests.wanted()), ["b", "c"]);
         drop(second);
-        assert_eq!(names(interests.wanted()), ["b"]);
+        assert_eq!(names(&interests.wanted()), ["b"]);
     }
 
     #[test]
-    fn one_pattern_makes_all_topics_wanted() {
+    fn a_pattern_leaves_the_wishes_of_others_as_they_are() {
         let interests = Interests::new(Arc::default());
-        let _names = interests.register(interest(&["a"]));
+        let _names = interests.register(Interest { auto_create: true, ..interest(&["a"]) });
         let pattern = interests.register(Interest { all: true, ..Interest::default() });
-        assert_eq!(interests.wanted(), Wanted::All);
+        let topics = BTreeMap::from([("a".into(), true)]);
+        assert_eq!(interests.wanted(), Wanted { all: true, topics: topics.clone() });
         drop(pattern);
-        assert_eq!(names(interests.wanted()), ["a"]);
+        assert_eq!(interests.wanted(), Wanted { all: false, topics });
+    }
+
+    #[test]
+    fn a_topic_may_be_created_if_one_of_those_who_use_it_allows_that() {
+        let interests = Interests::new(Arc::default());
+        let _consumer = interests.register(interest(&["mine", "shared"]));
+        let _producer = interests.register(Interest { auto_create: true, ..interest(&["shared", "its"]) });
+        let expected = [("its", true), ("mine", false), ("shared", true)];
+        assert_eq!(interests.wanted().topics, expected.map(|(name, may)| (name.into(), may)).into());
+    }
+
+    #[test]
+    fn only_what_is_new_is_added() {
+        let interests = Interests::new(Arc::default());
+        let guard = interests.register(interest(&["a"]));
+        assert_eq!(interests.take_added().topics, ["a".into()].into());
+        guard.set(interest(&["a", "b"]));
+        assert_eq!(interests.take_added().topics, ["b".into()].into());
+        guard.set(interest(&["b"]));
+        assert_eq!(interests.take_added(), Added::default());
     }
 }

@@ -2,12 +2,14 @@
 //! consumed offset.
 
 use std::borrow::Borrow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
+mod complaint;
 mod coordinators;
 mod interest;
 mod pool;
@@ -66,17 +68,27 @@ struct Inner {
     /// Why the last attempt to refresh failed.
     failure: watch::Sender<Option<Error>>,
     refresh_wanted: Arc<Notify>,
+    /// Whether what is known is believed to be stale; else `refresh_wanted` tells of new interests alone.
+    is_stale: AtomicBool,
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
     telemetry: Telemetry,
 }
 
+/// Ends all of a client when it is dropped.
 #[derive(Debug)]
 struct Alive(Runtime);
 
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.cancel();
+    }
+}
+
+impl Inner {
+    /// Whether somebody has said that what is known is stale, since this was asked last.
+    fn take_stale(&self) -> bool {
+        self.is_stale.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -103,6 +115,7 @@ impl Cluster {
             max_lifetime: config.connections_max_lifetime,
             warm: Warm::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
+            greetings: Arc::default(),
             telemetry: telemetry.connections(),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
@@ -119,13 +132,16 @@ impl Cluster {
             failure: watch::Sender::new(None),
             interests: Interests::new(Arc::clone(&refresh_wanted)),
             refresh_wanted,
+            is_stale: AtomicBool::new(false),
             coordinators: Mutex::default(),
             telemetry,
             runtime: runtime.clone(),
         };
         let cluster = Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
         let refresh = task::refresh(&cluster, runtime::now());
-        runtime.spawn(task::run(cluster.for_task(), refresh, task_random));
+        // The end of the tokio runtime ends the task like all others, and those who wait elsewhere must hear of it.
+        let ends = Alive(runtime.clone());
+        runtime.spawn(task::run(cluster.for_task(), refresh, task_random, ends));
         Ok(cluster)
     }
 
@@ -175,11 +191,34 @@ impl Cluster {
         self.inner.failure.subscribe()
     }
 
-    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or no Kafka at the other end.
+    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or brokers too old or too new.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let failure = self.inner.failure.borrow().clone()?;
-        let lasts = failure.is_refusal() || matches!(failure.kind(), ErrorKind::Unsupported | ErrorKind::Protocol);
+        let lasts = failure.is_refusal() || failure.kind() == ErrorKind::Unsupported;
         (lasts && self.inner.view.borrow().version == 0).then_some(failure)
+    }
+
+    /// That the client is closed, if it is.
+    ///
+    /// # Errors
+    /// Closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.inner.runtime.cancelled().is_cancelled() { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Awaits something until the client is closed, or its tokio runtime has ended.
+    ///
+    /// # Errors
+    /// Closed.
+    ///
+    /// # Cancel safety
+    /// As that of what is awaited, which is dropped at the end of the client.
+    pub(crate) async fn while_open<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.inner.runtime.cancelled().cancelled() => Err(closed()),
+            done = work => Ok(done),
+        }
     }
 
     /// Keeps metadata of some topics known until the guard is dropped.
@@ -189,6 +228,7 @@ impl Cluster {
 
     /// Asks for newer metadata soon: a reply has shown that what is known is stale.
     pub(crate) fn request_refresh(&self) {
+        self.inner.is_stale.store(true, Ordering::Relaxed);
         self.inner.refresh_wanted.notify_one();
     }
 
@@ -226,6 +266,7 @@ impl Cluster {
         deadline: Instant,
         mut satisfied: impl FnMut(&ClusterView) -> bool,
     ) -> Result<Arc<ClusterView>> {
+        let begun = runtime::now();
         let mut view = self.watch();
         let mut failure = self.watch_failure();
         loop {
@@ -243,8 +284,11 @@ impl Cluster {
                 changed = failure.changed() => changed.map_err(|_| closed())?,
                 () = self.inner.runtime.cancelled().cancelled() => return Err(closed()),
                 () = runtime::sleep_until(deadline) => {
-                    let timeout = || Error::new(ErrorKind::Timeout, "the metadata that was waited for did not come");
-                    return Err(failed.unwrap_or_else(timeout));
+                    let message = format!("no such metadata within {:.1?}", runtime::now() - begun);
+                    return Err(match failed {
+                        Some(cause) => because(&message, cause),
+                        None => Error::new(ErrorKind::Timeout, message),
+                    });
                 }
             }
         }
@@ -341,6 +385,7 @@ impl Cluster {
         // and gets one more connection; but Produce goes back to its sender, which keeps the order of the batches.
         let tries = if matches!(lane, Lane::Produce(_)) { 1 } else { 2 };
         let mut outcome = Err(closed());
+        self.check_open()?;
         for _ in 0..tries {
             let attempt = self.transfer::<R, B>(newest, node, lane, deadline, Answer::Expected, &request);
             outcome = attempt.instrument(self.request_span::<R>(node)).await;
@@ -444,5 +489,12 @@ impl Cluster {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the client is closed")
+    Error::new(ErrorKind::Closed, "the client is closed, or the tokio runtime that it was made in has ended")
+}
+
+/// A failure of the kind of its cause, which it names.
+pub(crate) fn because(message: &str, cause: Error) -> Error {
+    let error = Error::new(cause.kind(), format!("{message}: {cause}"));
+    let error = cause.code().map_or(error.clone(), |code| error.with_code(code));
+    error.with_source(Arc::new(cause) as Arc<dyn std::error::Error + Send + Sync>)
 }

@@ -34,6 +34,11 @@ impl Backoff {
         self.base
     }
 
+    /// What waits grow to, without jitter.
+    pub(crate) fn longest(self) -> Duration {
+        self.max
+    }
+
     /// How long to wait after so many failures in a row; `failures` counts from 1.
     pub(crate) fn after(self, failures: u32, random: &mut Random) -> Duration {
         let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -1,14 +1,16 @@
 //! Where a request goes, and another try when it came to the wrong place.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::debug;
 
 use super::coordinators::CoordinatorKey;
 use super::pool::Node;
 use super::view::Broker;
-use super::{Cluster, Lane, rpc};
+use super::{Cluster, Lane, rpc, task};
+use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
+use crate::hedge;
 use crate::ids::{BrokerId, TopicPartition};
 use crate::runtime;
 use crate::wire::call::{Reply, Request};
@@ -27,6 +29,9 @@ pub(crate) enum Route {
     /// The leader of a partition, whose topic somebody must be interested in.
     Leader(TopicPartition),
 }
+
+/// How long one node may take to be connected to before the next is tried as well (RFC 8305's delay between addresses).
+const CONNECT_PATIENCE: Duration = Duration::from_millis(250);
 
 impl Cluster {
     /// Sends a request where it belongs and tries again, by `retry.backoff.ms`, while it fails for a reason that may pass.
@@ -51,7 +56,8 @@ impl Cluster {
         let mut random = self.random();
         let mut failures = 0;
         loop {
-            let error = match self.call_once(route, lane, deadline, &request, &code).await {
+            let attempt = self.while_open(self.call_once(route, lane, deadline, &request, &code));
+            let error = match attempt.await.and_then(|outcome| outcome) {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -61,7 +67,7 @@ impl Cluster {
                 return Err(error);
             }
             debug!(%error, failures, api = R::API.name(), "trying again");
-            runtime::sleep_until(again).await;
+            self.while_open(runtime::sleep_until(again)).await?;
         }
     }
 
@@ -87,7 +93,7 @@ impl Cluster {
 
     pub(super) async fn node(&self, route: &Route, lane: Lane, deadline: Instant) -> Result<Node> {
         match route {
-            Route::Any => Ok(self.any_node(lane)),
+            Route::Any => self.any_node(lane, deadline).await,
             Route::Broker(id) => {
                 let view = self.known(deadline).await?;
                 match view.broker(*id) {
@@ -101,7 +107,10 @@ impl Cluster {
             }
             Route::Controller => {
                 let view = self.known(deadline).await?;
-                Ok(view.controller.map_or_else(|| self.any_node(lane), Node::Broker))
+                match view.controller {
+                    Some(controller) => Ok(Node::Broker(controller)),
+                    None => self.any_node(lane, deadline).await,
+                }
             }
             Route::Coordinator(key) => Ok(Node::Broker(self.coordinator(key, deadline).await?)),
             Route::Leader(partition) => self.leader(partition).map(Node::Broker),
@@ -118,23 +127,42 @@ impl Cluster {
         self.wait_for_view(deadline, |view| view.version > 0).await
     }
 
-    /// The broker that can be reached and is the least busy on a lane, or a bootstrap address while none is known.
-    pub(super) fn any_node(&self, lane: Lane) -> Node {
-        let view = self.view();
-        let brokers = view.brokers.keys().copied().map(Node::Broker);
-        let bootstrap = (0..self.inner.bootstrap.len()).map(Node::Bootstrap);
+    /// A node to which a lane is open, the least busy; else the first that can be connected to: one that does not answer costs a moment.
+    ///
+    /// # Errors
+    /// Why none can be connected to.
+    pub(super) async fn any_node(&self, lane: Lane, deadline: Instant) -> Result<Node> {
         let pool = &self.inner.pool;
-        let usable: Vec<Node> = brokers.clone().filter(|node| pool.is_available(*node)).collect();
-        let idlest = usable.iter().filter_map(|node| Some((pool.load(*node, lane)?, *node))).min();
-        if let Some((_, node)) = idlest {
-            return node;
+        let nodes = self.nodes_best_first(lane);
+        if let Some(node) = nodes.first().filter(|node| pool.load(**node, lane).is_some()) {
+            return Ok(*node);
         }
-        let candidates: Vec<Node> = match usable.is_empty() {
-            false => usable,
-            true => bootstrap.chain(brokers).collect(),
+        let attempt = |node| async move {
+            let address = self.address(node)?;
+            pool.acquire(node, lane, &address, deadline).await.map_err(|error| self.explain(node, &address, error))?;
+            Ok(node)
         };
-        let pick = self.random().below(u64::try_from(candidates.len()).unwrap_or(1));
-        candidates.get(usize::try_from(pick).unwrap_or(0)).copied().unwrap_or(Node::Bootstrap(0))
+        let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;
+        hedge::first(nodes, CONNECT_PATIENCE, attempt, is_final).await.map_err(task::most_telling)
+    }
+
+    /// All that may be asked what any broker knows: those to which a lane is open before others, the idlest first, and brokers before
+    /// bootstrap addresses, which come in as all known brokers may have been replaced (KIP-899).
+    pub(super) fn nodes_best_first(&self, lane: Lane) -> Vec<Node> {
+        let pool = &self.inner.pool;
+        let view = self.view();
+        let may_rebootstrap = self.config().metadata_recovery_strategy == MetadataRecoveryStrategy::Rebootstrap;
+        let addresses = if may_rebootstrap || view.brokers.is_empty() { self.inner.bootstrap.len() } else { 0 };
+        let mut random = self.random();
+        let rank = |node: Node| {
+            let load = pool.load(node, lane);
+            let is_bootstrap = matches!(node, Node::Bootstrap(_));
+            (load.is_none(), is_bootstrap, load, !pool.is_available(node), random.next_u64(), node)
+        };
+        let nodes = view.brokers.keys().copied().map(Node::Broker).chain((0..addresses).map(Node::Bootstrap));
+        let mut nodes: Vec<_> = nodes.map(rank).collect();
+        nodes.sort_unstable();
+        nodes.into_iter().map(|(.., node)| node).collect()
     }
 
     /// The broker that coordinates a group, asked for if it is not known.
@@ -153,8 +181,8 @@ impl Cluster {
             if let Some(known) = known {
                 return Ok(known);
             }
-            let found = self.find_coordinators(std::slice::from_ref(key), deadline).await;
-            let error = match found.map(|answers| answers.into_iter().next()) {
+            let found = self.while_open(self.find_coordinators(std::slice::from_ref(key), deadline)).await;
+            let error = match found.and_then(|found| found).map(|answers| answers.into_iter().next()) {
                 Ok(Some((_, Ok(broker)))) => return Ok(broker),
                 Ok(Some((_, Err(error)))) | Err(error) => error,
                 Ok(None) => return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
@@ -165,7 +193,7 @@ impl Cluster {
                 return Err(error);
             }
             debug!(%error, key = key.name(), "no coordinator yet");
-            runtime::sleep_until(again).await;
+            self.while_open(runtime::sleep_until(again)).await?;
         }
     }
 
@@ -177,7 +205,7 @@ impl Cluster {
     ) -> Result<Vec<(CoordinatorKey, Result<BrokerId>)>> {
         self.known(deadline).await?;
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-        let node = self.any_node(Lane::Control);
+        let node = self.any_node(Lane::Control, attempt).await?;
         let answers = rpc::ask_coordinators(self, node, keys, attempt).await?;
         let mut found = Vec::with_capacity(answers.len());
         for (key, answer) in answers {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
+
 use super::coordinators::CoordinatorKey;
 use super::pool::Node;
 use super::view::{Broker, Partition, Snapshot, Topic};
@@ -11,39 +13,85 @@ use super::{Cluster, Lane};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
 use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
+use crate::wire::call::Reply;
 use crate::wire::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
 };
 
-/// What the metadata task asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Topics { names: BTreeSet<TopicName>, auto_create: bool },
-    All,
+/// What one node is asked for: topics that may be created are asked for apart from those that may not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ask {
+    /// Every topic of the cluster. Brokers create none for that, so those below are asked for by name if they are missing.
+    pub(super) all: bool,
+    pub(super) may_create: Vec<TopicName>,
+    pub(super) must_exist: Vec<TopicName>,
 }
 
-impl Wanted {
-    /// Whether a reply tells all that was asked.
-    pub(super) fn is_answered_by(&self, snapshot: &Snapshot) -> bool {
-        let transient = |topic: &Topic| topic.error.is_some_and(|code| code.class() == crate::error::Class::Retriable);
-        match self {
-            Self::All => true,
-            Self::Topics { names, .. } => {
-                let leaderless = |topic: &Topic| topic.partitions.iter().any(|partition| partition.leader.is_none());
-                names.iter().all(|name| {
-                    snapshot.topics.iter().any(|topic| topic.name == *name && !transient(topic) && !leaderless(topic))
-                })
-            }
+impl Ask {
+    /// Asks for topics; those that no broker could have are left out.
+    pub(super) fn new<'a>(all: bool, topics: impl IntoIterator<Item = (&'a TopicName, bool)>) -> Self {
+        let mut ask = Self { all, ..Self::default() };
+        for (topic, may_create) in topics.into_iter().filter(|(topic, _)| topic.is_legal()) {
+            if may_create { &mut ask.may_create } else { &mut ask.must_exist }.push(topic.clone());
         }
+        ask
+    }
+
+    /// What is missing in the answer.
+    fn without(&self, snapshot: &Snapshot) -> Self {
+        let known: BTreeSet<&TopicName> = snapshot.topics.iter().map(|topic| &topic.name).collect();
+        let missing = |names: &[TopicName]| names.iter().filter(|name| !known.contains(name)).cloned().collect();
+        Self { all: false, may_create: missing(&self.may_create), must_exist: missing(&self.must_exist) }
+    }
+
+    /// The requests, by their topics: at least one, which brings the brokers.
+    fn requests(&self) -> Vec<(Option<&[TopicName]>, bool)> {
+        if self.all {
+            return vec![(None, false)];
+        }
+        let mut requests = Vec::with_capacity(2);
+        if !self.may_create.is_empty() {
+            requests.push((Some(self.may_create.as_slice()), true));
+        }
+        if !self.must_exist.is_empty() || requests.is_empty() {
+            requests.push((Some(self.must_exist.as_slice()), false));
+        }
+        requests
     }
 }
 
 /// Asks one node for metadata.
-pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, wanted: &Wanted, deadline: Instant) -> Result<Snapshot> {
-    let request = metadata_request(wanted);
-    let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;
-    snapshot(&reply.parse()?)
+///
+/// # Errors
+/// As [`Cluster::exchange`]; Protocol if the reply cannot be read, or names no broker.
+pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &Ask, deadline: Instant) -> Result<Snapshot> {
+    let mut answer = ask_once(cluster, node, ask, deadline).await?;
+    if ask.all {
+        let missing = ask.without(&answer);
+        if !missing.may_create.is_empty() || !missing.must_exist.is_empty() {
+            answer.topics.extend(ask_once(cluster, node, &missing, deadline).await?.topics);
+        }
+    }
+    Ok(answer)
+}
+
+async fn ask_once(cluster: &Cluster, node: Node, ask: &Ask, deadline: Instant) -> Result<Snapshot> {
+    let asked = ask.requests().into_iter().map(|(topics, may_create)| async move {
+        let request = metadata_request(topics, may_create);
+        let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;
+        // It may be large, and whoever else runs on this thread must not wait for it to be read.
+        let bytes = reply.frame().len();
+        let reply = Reply::<MetadataRequest<'static>>::new(reply.frame().clone(), reply.version(), reply.broker());
+        cluster.runtime().offload(bytes, move || snapshot(&reply.parse()?)).await
+    });
+    let mut answers = try_join_all(asked).await?.into_iter();
+    let mut answer = answers.next().unwrap_or_default();
+    answer.topics.extend(answers.flat_map(|other| other.topics));
+    if answer.brokers.is_empty() {
+        return Err(Error::new(ErrorKind::Protocol, "the metadata names no broker: one that starts does not know any yet"));
+    }
+    Ok(answer)
 }
 
 /// Asks one node who coordinates groups, or transactions: keys of one kind.
@@ -64,16 +112,11 @@ pub(super) async fn ask_coordinators(
     Ok(answers)
 }
 
-/// The request for what is wanted.
-pub(super) fn metadata_request(wanted: &Wanted) -> MetadataRequest<'_> {
-    let (topics, auto_create) = match wanted {
-        Wanted::All => (None, false),
-        Wanted::Topics { names, auto_create } => {
-            let topic = |name| MetadataRequestTopic { name: Some(TopicName::as_str(name)), ..MetadataRequestTopic::default() };
-            (Some(names.iter().map(topic).collect()), *auto_create)
-        }
-    };
-    MetadataRequest { topics, allow_auto_topic_creation: auto_create, ..MetadataRequest::default() }
+/// The request for some topics, or for all.
+pub(super) fn metadata_request(topics: Option<&[TopicName]>, may_create: bool) -> MetadataRequest<'_> {
+    let topic = |name| MetadataRequestTopic { name: Some(TopicName::as_str(name)), ..MetadataRequestTopic::default() };
+    let topics = topics.map(|names| names.iter().map(topic).collect());
+    MetadataRequest { topics, allow_auto_topic_creation: may_create, ..MetadataRequest::default() }
 }
 
 /// What a reply says.
@@ -152,7 +195,8 @@ pub(super) fn coordinators(
         let found = coordinator(error_code, error_message, node_id, host, port);
         return keys.first().map(|key| (key.clone(), found)).into_iter().collect();
     }
-    let answer = |key: &CoordinatorKey| match response.coordinators.iter().find(|found| found.key == key.name()) {
+    let found: BTreeMap<&str, _> = response.coordinators.iter().map(|found| (found.key, found)).collect();
+    let answer = |key: &CoordinatorKey| match found.get(key.name()) {
         Some(found) => coordinator(found.error_code, found.error_message, found.node_id, found.host, found.port),
         None => Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
     };

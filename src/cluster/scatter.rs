@@ -24,14 +24,27 @@ const TRIES_OF_THE_UNKNOWN: u32 = 4;
 pub(crate) trait Item: Ord + Clone + fmt::Display {
     /// What it is, for messages.
     const KIND: &'static str;
+
+    /// Why no broker has such an item, whose name in a request might be the end of a connection that others use.
+    fn impossible(&self) -> Option<ErrorCode> {
+        None
+    }
 }
 
 impl Item for TopicName {
     const KIND: &'static str = "topic";
+
+    fn impossible(&self) -> Option<ErrorCode> {
+        (!self.is_legal()).then_some(ErrorCode::INVALID_TOPIC_EXCEPTION)
+    }
 }
 
 impl Item for TopicPartition {
     const KIND: &'static str = "partition";
+
+    fn impossible(&self) -> Option<ErrorCode> {
+        self.topic.impossible()
+    }
 }
 
 impl Item for BrokerId {
@@ -57,15 +70,26 @@ impl Cluster {
         request: impl Fn(&[(&'k K, &'k V)], i16) -> R,
         read: impl for<'a> Fn(&[(&'k K, &'k V)], &R::Response<'a>) -> Result<Vec<(K, Result<T>)>>,
     ) -> Answers<K, T> {
-        let routes: Vec<Route> = items.keys().map(route).collect();
-        let _interest = self.interest(&routes);
-        let mut pending: Vec<(&Route, (&'k K, &'k V))> = routes.iter().zip(items).collect();
         let mut answers = BTreeMap::new();
+        for (key, code) in items.keys().filter_map(|key| Some((key, key.impossible()?))) {
+            answers.insert(key.clone(), Err(Error::broker(code).in_api(R::API.name())));
+        }
+        let possible: Vec<_> = items.iter().filter(|(key, _)| !answers.contains_key(*key)).collect();
+        let routes: Vec<Route> = possible.iter().map(|(key, _)| route(key)).collect();
+        let _interest = self.interest(&routes);
+        let mut pending: Vec<(&Route, (&'k K, &'k V))> = routes.iter().zip(possible).collect();
         let backoff = self.retry_backoff();
         let mut random = self.random();
         let mut failures = 0;
-        loop {
-            let nodes = self.nodes(&pending.iter().map(|(route, _)| *route).collect(), deadline).await;
+        while !pending.is_empty() {
+            let asked = pending.iter().map(|(route, _)| *route).collect();
+            let nodes = match self.while_open(self.nodes(&asked, deadline)).await {
+                Ok(nodes) => nodes,
+                Err(closed) => {
+                    answers.extend(pending.iter().map(|(_, (key, _))| ((*key).clone(), Err(closed.clone()))));
+                    break;
+                }
+            };
             let mut shares: BTreeMap<Node, Vec<(&'k K, &'k V)>> = BTreeMap::new();
             for (route, item) in &pending {
                 match nodes.get(route) {
@@ -91,7 +115,8 @@ impl Cluster {
                 break;
             }
             debug!(items = pending.len(), failures, api = R::API.name(), "asking again");
-            runtime::sleep_until(again).await;
+            // At the end of the client the next questions tell so.
+            let _ = self.while_open(runtime::sleep_until(again)).await;
         }
         items.keys().map(|key| (key.clone(), named(key, answers.remove(key)))).collect()
     }

@@ -1,114 +1,238 @@
 //! The metadata task: keeps the view of the cluster fresh enough for those who use it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::Cluster;
+use super::complaint::Complaint;
+use super::interest::Wanted;
 use super::pool::{Lane, Node};
-use super::refresh::Refresh;
-use super::rpc::{self, Wanted};
-use super::view::{ClusterView, Snapshot};
+use super::refresh::{Lasting, Question, Refresh};
+use super::rpc::{self, Ask};
+use super::view::{ClusterView, Snapshot, Topic, Trouble};
+use super::{Alive, Cluster};
 use crate::clock::Random;
-use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::hedge;
+use crate::ids::TopicName;
 use crate::runtime;
 
-/// Runs until the client is closed.
-pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Random) {
-    let mut failures = 0_usize;
-    let mut must_rebootstrap = false;
-    let mut last_good = runtime::now();
+/// How long one broker may think before another is asked as well (a guess: most answer within some milliseconds).
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Topics whose names stand in a warning; the others are counted.
+const NAMED: usize = 10;
+
+/// Runs until the client is closed, or its tokio runtime ends: then so does all else of the client, by `_ends`.
+pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Random, _ends: Alive) {
+    let mut outage = Outage::default();
     loop {
-        let due = refresh.poll_timeout();
         tokio::select! {
             biased;
-            () = cluster.inner.refresh_wanted.notified() => refresh.handle_wanted(),
-            () = runtime::sleep_until_some(due) => {}
+            () = cluster.inner.refresh_wanted.notified() => follow(&cluster, &mut refresh),
+            () = runtime::sleep_until_some(refresh.poll_timeout()) => {}
+            () = runtime::sleep_until_some(outage.complaint.due()) => outage.complain(&cluster),
         }
-        if !refresh.poll(runtime::now()) {
-            continue;
-        }
+        let Some(question) = refresh.poll(runtime::now()) else { continue };
         let wanted = cluster.inner.interests.wanted();
-        let config = cluster.config();
-        let rebootstrap = config.metadata_recovery_strategy == MetadataRecoveryStrategy::Rebootstrap
-            && (must_rebootstrap || runtime::now() - last_good >= config.metadata_recovery_rebootstrap_trigger);
-        let outcome = ask(&cluster, &wanted, failures, rebootstrap).await;
+        let (asked, ask) = put(&question, &wanted);
+        let outcome = outage.watch(&cluster, ask_around(&cluster, &ask, outage.must_rebootstrap(&cluster))).await;
         let now = runtime::now();
         match outcome {
             Ok(snapshot) => {
-                last_good = now;
-                failures = 0;
-                must_rebootstrap = false;
-                let complete = wanted.is_answered_by(&snapshot);
-                publish(&cluster, snapshot);
-                refresh.handle_reply(complete, &mut random, now);
+                outage = Outage::default();
+                let snapshot = completed(snapshot, &asked);
+                let wanted = snapshot.topics.iter().filter(|topic| asked.contains(&topic.name));
+                let troubles: Vec<_> = wanted.map(|topic| (topic.name.clone(), topic.trouble())).collect();
+                let brought_news = publish(&cluster, snapshot, question == Question::Whole);
+                tell(&cluster, &refresh.handle_reply(troubles, brought_news, &mut random, now));
             }
             Err(error) => {
-                warn!(%error, "metadata could not be refreshed");
-                failures = failures.wrapping_add(1);
-                must_rebootstrap |= error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
-                let lasts = error.is_refusal();
-                cluster.inner.failure.send_replace(Some(error));
-                if lasts {
+                debug!(%error, "metadata could not be refreshed");
+                if error.is_refusal() {
                     refresh.handle_refusal(&mut random, now);
                 } else {
                     refresh.handle_failure(&mut random, now);
                 }
+                outage.failed(&cluster, error);
             }
         }
     }
 }
 
-/// Asks one node.
-async fn ask(cluster: &Cluster, wanted: &Wanted, failures: usize, rebootstrap: bool) -> Result<Snapshot> {
-    let node = choose(cluster, failures, rebootstrap);
+/// Takes up what has come to be wanted.
+fn follow(cluster: &Cluster, refresh: &mut Refresh) {
+    let now = runtime::now();
+    if cluster.inner.take_stale() {
+        refresh.handle_stale();
+    }
+    let added = cluster.inner.interests.take_added();
+    if added.all {
+        refresh.handle_all_wanted(now);
+    }
+    if !added.topics.is_empty() {
+        let view = cluster.view();
+        for topic in added.topics {
+            if !view.topic(&topic).is_some_and(|topic| topic.is_described()) {
+                refresh.handle_added(topic, now);
+            }
+        }
+    }
+    let wanted = cluster.inner.interests.wanted();
+    refresh.retain(|topic| wanted.topics.contains_key(topic));
+}
+
+/// The topics that a question is about, and how it is put to a node.
+fn put(question: &Question, wanted: &Wanted) -> (BTreeSet<TopicName>, Ask) {
+    let of = |topics: &BTreeMap<TopicName, bool>, all| Ask::new(all, topics.iter().map(|(name, may_create)| (name, *may_create)));
+    match question {
+        Question::Whole => (wanted.topics.keys().cloned().collect(), of(&wanted.topics, wanted.all)),
+        Question::Topics(names) => {
+            let topics = names.iter().filter_map(|name| Some((name.clone(), *wanted.topics.get(name)?))).collect();
+            (names.clone(), of(&topics, false))
+        }
+    }
+}
+
+/// Asks one node after the other until one answers.
+async fn ask_around(cluster: &Cluster, ask: &Ask, from_bootstrap: bool) -> Result<Snapshot> {
     let deadline = runtime::now() + cluster.config().request_timeout;
-    let snapshot = rpc::ask_metadata(cluster, node, wanted, deadline).await?;
-    if snapshot.brokers.is_empty() {
-        return Err(Error::new(ErrorKind::Protocol, "the metadata names no broker"));
+    let mut nodes = cluster.nodes_best_first(Lane::Control);
+    if from_bootstrap {
+        nodes.sort_by_key(|node| !matches!(node, Node::Bootstrap(_)));
     }
-    Ok(snapshot)
+    let attempt = |node| rpc::ask_metadata(cluster, node, ask, deadline);
+    // Credentials are the same everywhere, and accounts are locked for using wrong ones often.
+    let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;
+    hedge::first(nodes, PATIENCE, attempt, is_final).await.map_err(most_telling)
 }
 
-/// Any broker; after failures one after the other, and every time round the bootstrap addresses too, since all known
-/// brokers may have been replaced (KIP-899, KIP-1102).
-fn choose(cluster: &Cluster, failures: usize, rebootstrap: bool) -> Node {
-    if failures == 0 && !rebootstrap {
-        return cluster.any_node(Lane::Control);
-    }
-    let view = cluster.view();
-    let mut nodes: Vec<Node> = Vec::new();
-    if !rebootstrap {
-        nodes.extend(view.brokers.keys().copied().map(Node::Broker));
-    }
-    if nodes.is_empty() || cluster.config().metadata_recovery_strategy == MetadataRecoveryStrategy::Rebootstrap {
-        nodes.extend((0..cluster.inner.bootstrap.len()).map(Node::Bootstrap));
-    }
-    let usable: Vec<Node> = nodes.iter().copied().filter(|node| cluster.inner.pool.is_available(*node)).collect();
-    let nodes = if usable.is_empty() { nodes } else { usable };
-    nodes.get(failures % nodes.len().max(1)).copied().unwrap_or(Node::Bootstrap(0))
+/// Of several failures, one that may pass before one that will not: others than that broker may answer.
+pub(super) fn most_telling(errors: Vec<Error>) -> Error {
+    let none = || Error::new(ErrorKind::Connect, "no broker is known");
+    let refused = errors.iter().find(|error| error.kind() == ErrorKind::Authentication).cloned();
+    let passing = errors.iter().rev().find(|error| error.is_retriable()).cloned();
+    refused.or(passing).or_else(|| errors.into_iter().next_back()).unwrap_or_else(none)
 }
 
-fn publish(cluster: &Cluster, snapshot: Snapshot) {
-    cluster.inner.failure.send_replace(None);
+/// Adds what the answer leaves out.
+fn completed(mut snapshot: Snapshot, asked: &BTreeSet<TopicName>) -> Snapshot {
+    let answered: BTreeSet<&TopicName> = snapshot.topics.iter().map(|topic| &topic.name).collect();
+    let silent: Vec<_> = asked.iter().filter(|name| !answered.contains(name)).cloned().collect();
+    snapshot.topics.extend(silent.into_iter().map(|name| {
+        let code = if name.is_legal() { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } else { ErrorCode::INVALID_TOPIC_EXCEPTION };
+        Topic::unknown(name, code)
+    }));
+    snapshot
+}
+
+/// Publishes what was learned; returns whether it is anything new.
+fn publish(cluster: &Cluster, snapshot: Snapshot, is_whole: bool) -> bool {
+    cluster.inner.failure.send_if_modified(|failure| failure.take().is_some());
+    let mut is_new = true;
     cluster.inner.view.send_modify(|view| {
         if let (Some(old), Some(new)) = (&view.cluster_id, &snapshot.cluster_id)
             && old != new
         {
             warn!(%old, %new, "the bootstrap addresses lead to another cluster than before");
         }
-        let next = ClusterView::updated(view, snapshot);
+        let next = ClusterView::updated(view, snapshot, is_whole);
         if view.version == 0 {
             info!(cluster_id = next.cluster_id.as_deref(), brokers = next.brokers.len(), "found the cluster");
         } else {
             debug!(version = next.version, topics = next.topics().count(), "metadata refreshed");
         }
+        is_new = !next.says_the_same(view);
         *view = Arc::new(next);
     });
     let view = cluster.view();
     cluster.inner.pool.retain_brokers(|id| view.brokers.contains_key(&id));
+    is_new
+}
+
+/// Tells of topics whose trouble lasts: their records do not come, or are not sent, and nobody else says why.
+fn tell(cluster: &Cluster, lasting: &[Lasting]) {
+    let mut by_trouble: BTreeMap<i16, Vec<&Lasting>> = BTreeMap::new();
+    for lasting in lasting {
+        let code = match lasting.trouble {
+            Trouble::Missing(code) => code,
+            Trouble::Leaderless => ErrorCode::LEADER_NOT_AVAILABLE,
+        };
+        by_trouble.entry(code.0).or_default().push(lasting);
+    }
+    for (code, topics) in by_trouble {
+        let names: Vec<&str> = topics.iter().take(NAMED).map(|lasting| lasting.topic.as_str()).collect();
+        let lasted = topics.iter().map(|lasting| lasting.lasted).max().unwrap_or_default();
+        warn!(
+            client_id = cluster.config().client_id,
+            topics = names.join(", "),
+            others = topics.len() - names.len(),
+            reason = %ErrorCode(code),
+            ?lasted,
+            "topics are waited for"
+        );
+    }
+}
+
+/// A time in which no metadata can be had.
+#[derive(Debug, Default)]
+struct Outage {
+    /// When it began to be asked for.
+    since: Option<Instant>,
+    complaint: Complaint,
+    must_rebootstrap: bool,
+}
+
+impl Outage {
+    /// Whether to begin at the bootstrap addresses.
+    fn must_rebootstrap(&self, cluster: &Cluster) -> bool {
+        let trigger = cluster.config().metadata_recovery_rebootstrap_trigger;
+        // A broker has said that it is time to, or nothing was heard for long (KIP-1102).
+        self.must_rebootstrap || self.since.is_some_and(|since| runtime::now() - since >= trigger)
+    }
+
+    /// Awaits an answer, and tells if that takes long.
+    async fn watch<T>(&mut self, cluster: &Cluster, asking: impl Future<Output = Result<T>>) -> Result<T> {
+        let now = runtime::now();
+        self.since.get_or_insert(now);
+        self.complaint.begin(now);
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut asking => return outcome,
+                () = runtime::sleep_until_some(self.complaint.due()) => self.complain(cluster),
+            }
+        }
+    }
+
+    fn failed(&mut self, cluster: &Cluster, error: Error) {
+        self.must_rebootstrap |= error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
+        if error.is_refusal() {
+            // It is not tried again by itself.
+            warn!(client_id = cluster.config().client_id, %error, "the cluster refuses this client");
+            self.complaint.end();
+        }
+        cluster.inner.failure.send_replace(Some(error));
+    }
+
+    fn complain(&mut self, cluster: &Cluster) {
+        let Some(lasted) = self.complaint.poll(runtime::now()) else { return };
+        let silent = || {
+            let addresses: Vec<String> = cluster.inner.bootstrap.iter().map(ToString::to_string).collect();
+            Error::new(ErrorKind::Timeout, format!("no answer from the cluster at {} for {lasted:.1?}", addresses.join(", ")))
+        };
+        // Whoever gives up meanwhile is told so much.
+        cluster.inner.failure.send_if_modified(|failure| {
+            let is_new = failure.is_none();
+            failure.get_or_insert_with(silent);
+            is_new
+        });
+        let error = cluster.inner.failure.borrow().clone().unwrap_or_else(silent);
+        warn!(client_id = cluster.config().client_id, %error, ?lasted, "the cluster does not answer");
+    }
 }
 
 /// The machine that the task drives.

@@ -68,7 +68,34 @@ pub(crate) struct Snapshot {
     pub(crate) topics: Vec<Topic>,
 }
 
+/// Why a topic is to be asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The broker does not describe it, for a reason that may pass.
+    Missing(ErrorCode),
+    /// A partition has no leader.
+    Leaderless,
+}
+
 impl Topic {
+    /// One of which nothing is known but why.
+    pub(crate) fn unknown(name: TopicName, error: ErrorCode) -> Self {
+        Self { name, id: None, is_internal: false, error: Some(error), partitions: Vec::new() }
+    }
+
+    /// What is wrong with it that may pass.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match self.error {
+            Some(code) => code.is_retriable().then_some(Trouble::Missing(code)),
+            None => self.partitions.iter().any(|partition| partition.leader.is_none()).then_some(Trouble::Leaderless),
+        }
+    }
+
+    /// Whether everything is known of it that there is.
+    pub(crate) fn is_described(&self) -> bool {
+        self.error.is_none() && self.trouble().is_none()
+    }
+
     pub(crate) fn partition(&self, id: PartitionId) -> Option<&Partition> {
         self.partitions.get(usize::try_from(id.0).ok()?)
     }
@@ -100,15 +127,19 @@ impl ClusterView {
         self.brokers.get(&id)
     }
 
-    /// The view after a reply that describes every topic that is still wanted.
+    /// The view after a reply that describes every topic that is still wanted, or, if `is_whole` is false, some of them.
     ///
     /// A leader with an older epoch than the one known is a broker's stale memory and is not believed, unless the topic
     /// was created anew (KIP-320).
-    pub(crate) fn updated(&self, snapshot: Snapshot) -> Self {
-        let mut topics = BTreeMap::new();
-        let mut names = BTreeMap::new();
+    pub(crate) fn updated(&self, snapshot: Snapshot, is_whole: bool) -> Self {
+        let (mut topics, mut names) =
+            if is_whole { (BTreeMap::new(), BTreeMap::new()) } else { (self.topics.clone(), self.names.clone()) };
         for mut topic in snapshot.topics {
-            if let Some(known) = self.topics.get(&topic.name).filter(|known| known.id == topic.id) {
+            let known = self.topics.get(&topic.name);
+            if let Some(old) = known.and_then(|known| known.id).filter(|old| topic.id != Some(*old)) {
+                names.remove(&old);
+            }
+            if let Some(known) = known.filter(|known| known.id == topic.id) {
                 for (new, old) in topic.partitions.iter_mut().zip(&known.partitions) {
                     if new.leader_epoch.is_some() && new.leader_epoch < old.leader_epoch {
                         *new = old.clone();
@@ -128,6 +159,11 @@ impl ClusterView {
             names,
             version: self.version + 1,
         }
+    }
+
+    /// Whether it says the same of brokers and topics.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        (&self.brokers, self.controller, &self.topics) == (&other.brokers, other.controller, &other.topics)
     }
 
     /// The view with the hinted leaders, or `None` if they say nothing new.
@@ -186,7 +222,7 @@ pub(crate) mod tests {
             (BrokerId(*id), Broker { id: BrokerId(*id), address, rack: None })
         });
         let snapshot = Snapshot { brokers: brokers.collect(), topics, ..Snapshot::default() };
-        ClusterView::default().updated(snapshot)
+        ClusterView::default().updated(snapshot, true)
     }
 
     fn snapshot(topics: Vec<Topic>) -> Snapshot {
@@ -197,17 +233,27 @@ pub(crate) mod tests {
     fn an_older_leader_epoch_is_not_believed() {
         let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
         let tp = TopicPartition::new("t", 0);
-        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 4)])])).leader(&tp), Some(BrokerId(1)));
-        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 6)])])).leader(&tp), Some(BrokerId(2)));
+        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 4)])]), true).leader(&tp), Some(BrokerId(1)));
+        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 6)])]), true).leader(&tp), Some(BrokerId(2)));
     }
 
     #[test]
     fn a_topic_created_anew_starts_from_its_own_epochs() {
         let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
-        let anew = view.updated(snapshot(vec![topic("t", 2, vec![partition(0, 2, 0)])]));
+        let anew = view.updated(snapshot(vec![topic("t", 2, vec![partition(0, 2, 0)])]), true);
         assert_eq!(anew.leader(&TopicPartition::new("t", 0)), Some(BrokerId(2)));
         assert_eq!(anew.name_of(TopicId([1; 16])), None);
         assert_eq!(anew.name_of(TopicId([2; 16])), Some(&"t".into()));
+    }
+
+    #[test]
+    fn a_reply_about_some_topics_leaves_the_others_as_they_were() {
+        let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)]), topic("u", 2, vec![partition(0, 1, 1)])]);
+        let next = view.updated(snapshot(vec![topic("t", 3, vec![partition(0, 2, 0)])]), false);
+        let names: Vec<&str> = next.topics().map(|topic| topic.name.as_str()).collect();
+        assert_eq!(names, ["t", "u"]);
+        assert_eq!((next.name_of(TopicId([1; 16])), next.name_of(TopicId([2; 16]))), (None, Some(&"u".into())));
+        assert_eq!(next.updated(snapshot(vec![]), true).topics().count(), 0);
     }
 
     #[test]

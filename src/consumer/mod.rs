@@ -66,8 +66,9 @@ impl Consumer {
     ///
     /// # Errors
     /// Config for impossible settings.
-    pub(crate) fn start(cluster: &Cluster, config: ConsumerConfig) -> Result<Self> {
+    pub(crate) fn start(cluster: &Cluster, mut config: ConsumerConfig) -> Result<Self> {
         config.validate(cluster.config())?;
+        config.client_rack = config.client_rack.or_else(|| cluster.config().client_rack.clone());
         let runtime = cluster.runtime().child();
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));

@@ -51,7 +51,7 @@ pub(super) async fn find(
             if again >= deadline {
                 return Err(late(start, last));
             }
-            runtime::sleep_until(again).await;
+            cluster.while_open(runtime::sleep_until(again)).await?;
         }
         failures += 1;
         let (asks, leaderless) = by_leader(cluster, times, &found);

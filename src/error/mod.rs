@@ -226,9 +226,16 @@ impl Error {
             (_, Some(code)) => code.class(),
             (ErrorKind::Config, _) => Class::Config,
             (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,
-            (ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Full | ErrorKind::NoMetadata, _) => {
-                Class::Retriable
-            }
+            // What one peer says that is not Kafka's protocol, another, or the same after its restart, may say right.
+            (
+                ErrorKind::Timeout
+                | ErrorKind::Connect
+                | ErrorKind::Disconnected
+                | ErrorKind::Protocol
+                | ErrorKind::Full
+                | ErrorKind::NoMetadata,
+                _,
+            ) => Class::Retriable,
             (ErrorKind::Closed | ErrorKind::Tls | ErrorKind::Unsupported, _) => Class::Fatal,
             _ => Class::Rejected,
         }

@@ -267,7 +267,8 @@ mod tests {
             (Error::broker(ErrorCode::UNKNOWN_SERVER_ERROR), None),
             (Error::new(ErrorKind::Disconnected, ""), Some(DEFAULT_INTERVAL)),
             (Error::new(ErrorKind::Unsupported, ""), Some(DEFAULT_INTERVAL)),
-            (Error::new(ErrorKind::Protocol, ""), None),
+            (Error::new(ErrorKind::Protocol, ""), Some(DEFAULT_INTERVAL)),
+            (Error::new(ErrorKind::Corrupt, ""), None),
         ] {
             let (mut reporter, now) = pushing();
             let name = error.to_string();

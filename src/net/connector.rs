@@ -13,6 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::config::BrokerAddress;
 use crate::error::shown;
+use crate::hedge;
 use crate::runtime;
 
 /// A byte stream in both directions.
@@ -35,6 +36,9 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 /// How long a connection may be silent before the kernel asks whether the peer lives (a guess; Java leaves the kernel's 2 h).
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// How long one address may take before the next is tried as well (RFC 8305).
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4 (`client.dns.lookup=use_all_dns_ips`, KIP-302).
 #[derive(Debug)]
 pub(crate) struct TcpConnector {
@@ -51,18 +55,23 @@ impl Connector for TcpConnector {
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("{} does not resolve: {error}", shown(address.host()))))?;
             let candidates: Vec<SocketAddr> = resolved.collect();
-            let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", shown(address.host())));
-            for (tried, candidate) in candidates.iter().enumerate() {
-                // An address that swallows packets must not use up the time of those after it.
-                let left = deadline.saturating_duration_since(runtime::now());
-                let share = left / u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX);
-                match tokio::time::timeout(share, self.open(*candidate)).await {
-                    Ok(Ok(stream)) => return Ok(Box::new(stream) as Box<dyn Io>),
-                    Ok(Err(error)) => last = io::Error::new(error.kind(), format!("{candidate}: {error}")),
-                    Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{candidate}: no answer in {share:.1?}")),
+            let attempt = |candidate| async move {
+                self.open(candidate).await.map_err(|error| io::Error::new(error.kind(), format!("{candidate}: {error}")))
+            };
+            let begun = runtime::now();
+            // An address that swallows packets must not use up the time of those after it.
+            let opened = hedge::first(candidates.iter().copied(), PATIENCE, attempt, |_| false);
+            match tokio::time::timeout_at(deadline.into(), opened).await {
+                Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Io>),
+                Ok(Err(mut errors)) => Err(errors.pop().unwrap_or_else(|| {
+                    io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", shown(address.host())))
+                })),
+                Err(_) => {
+                    let addresses: Vec<_> = candidates.iter().map(ToString::to_string).collect();
+                    let waited = runtime::now() - begun;
+                    Err(io::Error::new(io::ErrorKind::TimedOut, format!("{}: no answer in {waited:.1?}", addresses.join(", "))))
                 }
             }
-            Err(last)
         })
     }
 }

@@ -38,6 +38,11 @@ impl Incoming {
         Self { buffer: BytesMut::new(), largest: 0, limit }
     }
 
+    /// Accepts a next frame of up to `limit` bytes.
+    pub(crate) fn expect(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Where to read to, with room, and how many bytes may be read.
     pub(crate) fn room(&mut self) -> (&mut BytesMut, usize) {
         let announced = self.announced().unwrap_or(0);

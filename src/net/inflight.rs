@@ -49,6 +49,11 @@ impl<W> Inflight<W> {
         Ok(entry.waiter)
     }
 
+    /// Who waits for the reply that comes next.
+    pub(crate) fn first(&self) -> Option<&W> {
+        self.queue.front().map(|entry| &entry.waiter)
+    }
+
     /// Takes everyone who waits, in order: the connection has ended.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = W> {
         self.queue.drain(..).map(|entry| entry.waiter)

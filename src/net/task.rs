@@ -3,11 +3,11 @@
 //! One task owns the stream and polls both directions, so that reading never waits on writing. It ends for good; a new
 //! connection is a new task.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -20,18 +20,19 @@ use tracing::{Instrument, debug, trace};
 
 use super::connection::{Queued, Shared, State};
 use super::connector::{Connector, Io};
-use super::handshake::{AuthenticationStep, Greeted, Handshake, Step};
+use super::handshake::{AuthenticationStep, GREETINGS, Greeted, Handshake, Step};
 use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
 use super::renewal::{Renewal, Work};
 use super::security::Security;
 use super::warm::{Counted, Warm};
+use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::telemetry::{Connections, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
-use crate::wire::versions::ApiVersions;
+use crate::wire::versions::{ApiKey, ApiVersions};
 
 /// What a connection needs to open and to live.
 #[derive(Clone, Debug)]
@@ -48,7 +49,26 @@ pub(crate) struct Setup {
     pub(crate) warm: Arc<Warm>,
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
+    pub(crate) greetings: Arc<Greetings>,
     pub(crate) telemetry: Connections,
+}
+
+/// The greeting that each peer has answered, so that one that closes the connection at newer ones is not asked in them each time.
+#[derive(Debug, Default)]
+pub(crate) struct Greetings(Mutex<BTreeMap<BrokerAddress, i16>>);
+
+impl Greetings {
+    fn of(&self, address: &BrokerAddress) -> Option<i16> {
+        self.lock().get(address).copied()
+    }
+
+    fn note(&self, address: &BrokerAddress, version: i16) {
+        self.lock().insert(address.clone(), version);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BrokerAddress, i16>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
@@ -96,16 +116,22 @@ pub(super) async fn run(
 async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, Greeted)> {
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
-        let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
-            let message = format!("cannot connect to {}: {error}", shared.address);
-            Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
-        })?;
-        let secured = async {
-            let mut io = setup.security.encrypt(io, &shared.address).await?;
-            let greeted = shake_hands(&mut io, shared, setup, runtime).await?;
-            Ok((io, greeted))
-        };
-        secured.await.map_err(|error: Error| error.context(&shared.address))
+        let known = setup.greetings.of(&shared.address);
+        let greetings: Vec<i16> = GREETINGS.into_iter().filter(|version| known.is_none_or(|known| *version <= known)).collect();
+        let mut greetings = greetings.into_iter().peekable();
+        loop {
+            let version = greetings.next().unwrap_or(0);
+            match open_with(shared, setup, runtime, version, deadline).await {
+                Ok(opened) => {
+                    setup.greetings.note(&shared.address, version);
+                    return Ok(opened);
+                }
+                Err(Failure { error, is_unanswered: true }) if greetings.peek().is_some() => {
+                    debug!(address = %shared.address, %error, version, "trying an older greeting");
+                }
+                Err(Failure { error, .. }) => return Err(error),
+            }
+        }
     };
     let late = || {
         let message =
@@ -115,13 +141,68 @@ async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<
     tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
 }
 
-async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<Greeted> {
+/// Why a connection could not be opened.
+struct Failure {
+    error: Error,
+    /// The peer has closed it without an answer to the greeting.
+    is_unanswered: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, is_unanswered: false }
+    }
+}
+
+/// Opens a connection with a greeting of this version.
+async fn open_with(
+    shared: &Shared,
+    setup: &Setup,
+    runtime: &Runtime,
+    version: i16,
+    deadline: Instant,
+) -> Result<(Box<dyn Io>, Greeted), Failure> {
+    let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
+        let message = format!("cannot connect to {}: {error}", shared.address);
+        Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+    })?;
+    let secured = async {
+        let mut io = setup.security.encrypt(io, &shared.address).await?;
+        let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
+        Ok((io, greeted))
+    };
+    secured.await.map_err(|failure: Failure| Failure { error: failure.error.context(&shared.address), ..failure })
+}
+
+async fn shake_hands(
+    io: &mut Box<dyn Io>,
+    shared: &Shared,
+    setup: &Setup,
+    runtime: &Runtime,
+    version: i16,
+) -> Result<Greeted, Failure> {
+    let mut is_answered = false;
+    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered).await.map_err(Failure::from);
+    if let Err(failure) = &mut outcome {
+        failure.is_unanswered = !is_answered && failure.error.kind() == ErrorKind::Connect;
+    }
+    outcome
+}
+
+async fn greet(
+    io: &mut Box<dyn Io>,
+    shared: &Shared,
+    setup: &Setup,
+    runtime: &Runtime,
+    version: i16,
+    is_answered: &mut bool,
+) -> Result<Greeted> {
     let lost = |error: io::Error| {
         let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
         setup.security.explain(&error).unwrap_or_else(plain)
     };
     let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
-    let mut handshake = Handshake::new(&setup.client_id, authentication);
+    let mut handshake = Handshake::new(&setup.client_id, version, authentication);
     let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
     let mut step = handshake.start()?;
     loop {
@@ -143,6 +224,7 @@ async fn shake_hands(io: &mut Box<dyn Io>, shared: &Shared, setup: &Setup, runti
                 return Err(Error::new(ErrorKind::Connect, message));
             }
         };
+        *is_answered = true;
         if let Some(work) = handshake.work(&reply) {
             runtime.offload(usize::MAX, work).await;
         }
@@ -164,6 +246,35 @@ impl Ending {
 
 type Waiter = oneshot::Sender<Result<Bytes>>;
 
+/// Who waits for a reply, and how long that may be.
+struct Expecting {
+    waiter: Waiter,
+    longest: usize,
+}
+
+/// Where in a frame the number of its API stands: behind the length.
+const API_KEY: std::ops::Range<usize> = 4..6;
+
+/// The longest reply to most requests: metadata of some 700,000 partitions. What is read of it takes up to 25 times its bytes, so that the
+/// limit of fetched records is none for it (a guess).
+const LONGEST_REPLY: usize = 32 * 1024 * 1024;
+
+/// The longest reply to a request that is about one thing (a guess: they take less than 100 bytes, and a message).
+const LONGEST_SMALL_REPLY: usize = 64 * 1024;
+
+/// Whose replies are small.
+const SMALL_REPLIES: [ApiKey; 3] = [ApiKey::Heartbeat, ApiKey::InitProducerId, ApiKey::PushTelemetry];
+
+/// How long the reply to a request may be; `most` is `receive.message.max.bytes`.
+fn longest_reply(frame: &Frame, most: usize) -> usize {
+    let key = frame.chunk().get(API_KEY).and_then(|key| key.try_into().ok()).map(i16::from_be_bytes);
+    match key {
+        Some(key) if key == ApiKey::Fetch.key() => most,
+        Some(key) if SMALL_REPLIES.map(ApiKey::key).contains(&key) => most.min(LONGEST_SMALL_REPLY),
+        _ => most.min(LONGEST_REPLY),
+    }
+}
+
 /// An open connection.
 struct Serving<'a> {
     io: Box<dyn Io>,
@@ -174,7 +285,7 @@ struct Serving<'a> {
     renewal: Renewal,
     max_idle: Option<Duration>,
     incoming: Incoming,
-    inflight: Inflight<Waiter>,
+    inflight: Inflight<Expecting>,
     outgoing: VecDeque<Frame>,
     outgoing_bytes: usize,
     /// Bytes were handed to the stream, which may hold them back until it is flushed, as TLS does.
@@ -278,9 +389,10 @@ impl<'a> Serving<'a> {
         trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
         self.setup.telemetry.sent(queued.frame.len());
         self.outgoing_bytes += queued.frame.len();
+        let longest = longest_reply(&queued.frame, self.setup.max_reply);
         self.outgoing.push_back(queued.frame);
         if queued.answered {
-            self.inflight.push(queued.correlation_id, queued.deadline, queued.reply);
+            self.inflight.push(queued.correlation_id, queued.deadline, Expecting { waiter: queued.reply, longest });
         } else {
             self.unanswered.push(queued.correlation_id, queued.deadline, queued.reply);
         }
@@ -341,6 +453,8 @@ impl<'a> Serving<'a> {
 
     fn deliver(&mut self) -> Result<(), Ending> {
         loop {
+            let longest = self.inflight.first().map_or(LARGEST_HANDSHAKE, |expecting| expecting.longest);
+            self.incoming.expect(longest);
             let frame = self.incoming.frame().map_err(|length| {
                 Ending(Error::new(ErrorKind::Protocol, length.explain()).with_source(Arc::new(length) as Arc<_>))
             })?;
@@ -352,7 +466,7 @@ impl<'a> Serving<'a> {
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
             self.setup.telemetry.received(frame.len());
-            let waiter = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
+            let Expecting { waiter, .. } = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                 Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
             })?;
@@ -538,7 +652,8 @@ impl<'a> Serving<'a> {
 
     fn fail_all(&mut self, error: &Error) {
         let error = error.clone().with_written(Written::Maybe);
-        for waiter in self.inflight.drain().chain(self.unanswered.drain()) {
+        let expecting = self.inflight.drain().map(|expecting| expecting.waiter);
+        for waiter in expecting.chain(self.unanswered.drain()) {
             let _ = waiter.send(Err(error.clone()));
         }
     }

@@ -46,13 +46,18 @@ struct Peer(DuplexStream);
 
 impl Peer {
     async fn request(&mut self) -> (i16, i32) {
+        let (key, _, id) = self.versioned_request().await;
+        (key, id)
+    }
+
+    async fn versioned_request(&mut self) -> (i16, i16, i32) {
         let length = self.0.read_i32().await.unwrap();
         let mut body = vec![0; usize::try_from(length).unwrap()];
         self.0.read_exact(&mut body).await.unwrap();
         let mut body = &body[..];
         let key = body.get_i16();
-        let _version = body.get_i16();
-        (key, body.get_i32())
+        let version = body.get_i16();
+        (key, version, body.get_i32())
     }
 
     async fn reply(&mut self, correlation_id: i32, body: &[u8]) {
@@ -128,6 +133,7 @@ impl Fixture {
             max_lifetime: lifetime,
             warm: Warm::new(least),
             max_reply: 1 << 20,
+            greetings: std::sync::Arc::default(),
         };
         let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
         Self { runtime, pipes, connection }
@@ -500,5 +506,57 @@ async fn so_many_connections_stay_open_unused() {
         assert!(fixture.connection.is_alive());
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(fixture.connection.is_alive(), is_kept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_at_newer_greetings_is_greeted_in_older_ones() {
+    let fixture = Fixture::new(None);
+    for expected in [4, 3] {
+        let mut peer = fixture.stranger().await;
+        let (key, version, _) = peer.versioned_request().await;
+        assert_eq!((key, version), (18, expected));
+    }
+    let mut peer = fixture.stranger().await;
+    let (_, version, id) = peer.versioned_request().await;
+    assert_eq!(version, 0);
+    // No error, one API: Metadata, versions 0 to 1.
+    peer.reply(id, &[0, 0, 0, 0, 0, 1, 0, 3, 0, 0, 0, 1]).await;
+    fixture.connection.ready(after(10)).await.unwrap();
+    assert_eq!(fixture.pipes.opened.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_at_every_greeting_is_told_of_at_once() {
+    let fixture = Fixture::new(None);
+    for _ in 0..3 {
+        let mut peer = fixture.stranger().await;
+        peer.request().await;
+    }
+    let begun = runtime::now();
+    let error = fixture.connection.ready(after(10)).await.unwrap_err();
+    assert_eq!((error.kind(), runtime::now()), (ErrorKind::Connect, begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_api_has_a_longest_reply_of_its_own() {
+    use crate::wire::messages::heartbeat::HeartbeatRequest;
+    for (is_heartbeat, is_too_long) in [(false, false), (true, true)] {
+        let fixture = Fixture::new(None);
+        let mut peer = fixture.peer().await;
+        let id = fixture.connection.next_correlation_id();
+        let frame = match is_heartbeat {
+            true => encode_request(&HeartbeatRequest::default(), 1, id, "test").unwrap(),
+            false => encode_request(&MetadataRequest::default(), 1, id, "test").unwrap(),
+        };
+        let pending = fixture.connection.submit(frame, id, Answer::Expected, after(5)).await.unwrap();
+        let (_, id) = peer.request().await;
+        let mut reply = BytesMut::new();
+        reply.put_i32(100_004);
+        reply.put_i32(id);
+        reply.put_bytes(0, 100_000);
+        // The client may close before it has read all.
+        let (outcome, _written) = tokio::join!(pending.reply(), peer.0.write_all(&reply));
+        assert_eq!(outcome.err().map(|error| error.kind()), is_too_long.then_some(ErrorKind::Protocol));
     }
 }

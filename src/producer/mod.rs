@@ -339,8 +339,8 @@ impl Producer {
                     return Ok(());
                 }
             }
-            let failed = failure.borrow_and_update().clone();
-            if let Some(error) = failed.filter(|error| self.handle.cluster.view().version == 0 && is_final(error)) {
+            drop(failure.borrow_and_update());
+            if let Some(error) = self.handle.cluster.refusal() {
                 return Err(error);
             }
             tokio::select! {
@@ -374,12 +374,6 @@ const PATIENCE_FOR_MEMORY: Duration = Duration::from_millis(5);
 /// What a record to the topic waits for.
 fn refusal_kind(shared: &Shared, topic: &str) -> ErrorKind {
     if shared.topics.read().topics.contains_key(topic) { ErrorKind::Full } else { ErrorKind::Timeout }
-}
-
-/// Whether trying again would end the same way while nothing of the cluster is known.
-fn is_final(error: &Error) -> bool {
-    use ErrorKind::{Authentication, Config, Protocol, Tls, Unsupported};
-    matches!(error.kind(), Authentication | Config | Protocol | Tls | Unsupported)
 }
 
 fn closed() -> Error {

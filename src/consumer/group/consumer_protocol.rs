@@ -68,7 +68,7 @@ impl Subscription {
     }
 
     /// # Errors
-    /// Protocol if the bytes end before the fields do.
+    /// Corrupt if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         Self::read(&mut Reader::new(bytes, "subscription")).map_err(|error| error.context("the subscription of a group member"))
     }
@@ -101,7 +101,7 @@ impl Assignment {
     /// leader left out.
     ///
     /// # Errors
-    /// Protocol if the bytes end before the fields do.
+    /// Corrupt if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -257,7 +257,8 @@ impl<'a> Reader<'a> {
     }
 
     fn bad(&self, fault: &str) -> Error {
-        Error::new(ErrorKind::Protocol, format!("{} {fault}", self.what))
+        // Another member has written it: asking the broker again brings the same.
+        Error::new(ErrorKind::Corrupt, format!("{} {fault}", self.what))
     }
 }
 

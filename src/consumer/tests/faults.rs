@@ -247,6 +247,48 @@ async fn nearer_replica_is_used_and_left_when_it_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_rack_of_a_client_is_that_of_its_consumers() {
+    let embedded = EmbeddedCluster::builder().brokers(3).in_memory().rack(2, "b").topic("t", 1, 3).start().await.unwrap();
+    embedded.move_leader("t", 0, Some(1));
+    embedded.set_preferred_replica("t", 0, Some(2));
+    append(&embedded, 0, 0..3);
+    let config = ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1);
+    let client = Client::new(config.client_rack("b")).unwrap();
+    let mut consumer = client.consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+    assert!(nothing_comes(&mut consumer).await);
+    assert_eq!(embedded.requests_of(ApiKey::Fetch).last().unwrap().broker, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_of_topics_that_are_not_there_say_so() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let consumer = client.consumer(from_earliest()).unwrap();
+    for (name, code) in
+        [("missing", crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), ("a/b", crate::ErrorCode::INVALID_TOPIC_EXCEPTION)]
+    {
+        let error = consumer.end_offsets([TopicPartition::new(name, 0)]).await.unwrap_err();
+        assert_eq!(error.code(), Some(code), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_client_makes_no_handles() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let admin = client.admin();
+    client.clone().close(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(client.consumer(from_earliest()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(client.producer(crate::ProducerConfig::new()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(admin.list_topics().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_smaller_than_a_record_still_make_progress() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..20);

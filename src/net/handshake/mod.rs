@@ -17,13 +17,18 @@ pub(super) use authentication::{Authentication, AuthenticationStep, as_error};
 
 use crate::config::SaslWork;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::wire::call::{Request, decode_response, encode_request};
+use crate::wire::call::{decode_response, encode_request};
 use crate::wire::frame::Frame;
 use crate::wire::messages::api_versions::ApiVersionsRequest;
 use crate::wire::versions::{ApiKey, ApiVersions};
 
 /// The name under which brokers see this client software.
 const SOFTWARE_NAME: &str = "kavka";
+
+/// The versions of ApiVersions that a peer is greeted in, one after the other while it closes the connection instead of an answer: Azure Event
+/// Hubs does so to version 4, and 3 is the first flexible one. Version 5 asks the broker to check which cluster and node it is (KIP-1242), which we
+/// do not tell.
+pub(super) const GREETINGS: [i16; 3] = [4, 3, 0];
 
 /// The machine: send what it gives, tell it the reply.
 pub(super) struct Handshake {
@@ -51,9 +56,9 @@ pub(super) struct Greeted {
 }
 
 impl Handshake {
-    pub(super) fn new(client_id: &str, authentication: Option<Authentication>) -> Self {
-        // Version 5 asks the broker to check which cluster and node it is (KIP-1242), which we do not tell.
-        let version = (*ApiVersionsRequest::VERSIONS.end()).min(4);
+    /// Begins with ApiVersions in the version `first`, one of [`GREETINGS`].
+    pub(super) fn new(client_id: &str, first: i16, authentication: Option<Authentication>) -> Self {
+        let version = first;
         Self { client_id: client_id.to_owned(), version, correlation_id: 0, authentication, versions: None }
     }
 
@@ -159,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_older_broker_is_asked_again_in_the_version_that_it_names() {
-        let mut handshake = Handshake::new("c", None);
+        let mut handshake = Handshake::new("c", 4, None);
         assert_eq!(sent_version(handshake.start()), 4);
         let again = handshake.handle_reply(&reply_v0(1, 35, &[(18, 0, 2)]));
         assert_eq!(sent_version(again), 2);
@@ -167,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_always_refuses_does_not_keep_us_asking() {
-        let mut handshake = Handshake::new("c", None);
+        let mut handshake = Handshake::new("c", 4, None);
         let mut step = handshake.start();
         for id in 1..10 {
             if step.is_err() {
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_something_else_is_refused() {
-        let mut handshake = Handshake::new("c", None);
+        let mut handshake = Handshake::new("c", 4, None);
         let _ = handshake.start();
         assert_eq!(handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(), ErrorKind::Protocol);
     }
