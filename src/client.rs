@@ -11,7 +11,7 @@ use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Connector, TcpConnector};
 use crate::producer::{Producer, ProducerConfig};
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 
 /// A client of one Kafka cluster: makes producers, consumers and admin handles, which share its connections and what it knows
 /// of the cluster. Cheap to clone.
@@ -45,10 +45,11 @@ impl Client {
     /// Makes a client; nothing is connected yet.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another, or outside a tokio runtime.
+    /// Config if a setting is impossible or contradicts another, or outside a tokio runtime with timers and sockets.
     pub fn new(config: ClientConfig) -> Result<Self> {
         config.validate()?;
         let runtime = Runtime::current(config.seed.is_some())?;
+        runtime::check_drivers(config.connector.is_none())?;
         let random = Random::new(match config.seed {
             Some(seed) => seed,
             None => getrandom::u64()

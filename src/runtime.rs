@@ -207,9 +207,48 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
+/// Checks that the tokio runtime that the caller runs in can wait, and, if `with_sockets`, hear of them: tokio itself tells by a panic in the task
+/// that needs it.
+///
+/// # Errors
+/// Config: says how to build the runtime.
+pub(crate) fn check_drivers(with_sockets: bool) -> Result<()> {
+    let missing = |what: &str, call: &str| {
+        Error::config(format!("the tokio runtime has no {what}: build it with {call} or enable_all, or by #[tokio::main]"))
+    };
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).map_err(|_| missing("timers", "enable_time"))?;
+    #[cfg(unix)]
+    if with_sockets {
+        std::panic::catch_unwind(|| drop(tokio::net::UnixDatagram::unbound())).map_err(|_| missing("sockets", "enable_io"))?;
+    }
+    #[cfg(not(unix))]
+    let _ = with_sockets;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_that_lacks_something_is_refused_with_what_to_do() {
+        let refusal = |mut builder: tokio::runtime::Builder| {
+            let runtime = builder.build().unwrap();
+            let _inside = runtime.enter();
+            check_drivers(true).map_err(|error| error.to_string())
+        };
+        let builder = tokio::runtime::Builder::new_current_thread;
+        let with = |set: fn(&mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder| {
+            let mut builder = builder();
+            set(&mut builder);
+            refusal(builder)
+        };
+        assert!(with(|builder| builder).unwrap_err().contains("enable_time"));
+        assert!(with(|builder| builder.enable_io()).unwrap_err().contains("enable_time"));
+        #[cfg(unix)]
+        assert!(with(|builder| builder.enable_time()).unwrap_err().contains("enable_io"));
+        assert_eq!(with(|builder| builder.enable_all()), Ok(()));
+    }
 
     #[tokio::test]
     async fn others_are_let_run_by_the_work_done() {

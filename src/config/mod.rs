@@ -21,6 +21,8 @@ mod keys;
 mod oauth;
 mod properties;
 mod providers;
+#[cfg(test)]
+mod readers;
 mod sasl;
 mod secret;
 mod security;
