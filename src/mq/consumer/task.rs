@@ -95,7 +95,9 @@ impl Errors {
 /// Finishes what is in hand, commits and leaves the group.
 async fn end(shared: &Shared, lanes: Lanes, consumer: Consumer) -> crate::mq::Result<()> {
     lanes.end().await;
-    let committed = if shared.config.consumer.enable_auto_commit { shared.commit_done(None).await } else { Ok(()) };
+    // Of those that are being given up, the listener commits.
+    let assigned = shared.handle.assignment();
+    let committed = if shared.config.consumer.enable_auto_commit { shared.commit_done(Some(&assigned)).await } else { Ok(()) };
     if let Err(error) = &committed {
         warn!(%error, "what was handled last is not committed, and will come again");
     }
