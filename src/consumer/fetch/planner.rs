@@ -65,6 +65,8 @@ pub(crate) struct Planner {
     /// How long a nearer replica is believed (`metadata.max.age.ms`).
     preference_age: Duration,
     random: Random,
+    /// When it was polled last, if there was no room then.
+    starved: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +211,7 @@ impl Source {
 impl Planner {
     pub(crate) fn new(backoff: Backoff, preference_age: Duration, random: Random) -> Self {
         let (routes, sources, resting) = Default::default();
-        Self { routes, sources, resting, backoff, preference_age, random }
+        Self { routes, sources, resting, backoff, preference_age, random, starved: None }
     }
 
     /// Has a partition fetched, from where it says now.
@@ -355,6 +357,7 @@ impl Planner {
     /// The next fetch to make; call until `None`. Nothing is planned while the buffer has no room.
     pub(crate) fn poll(&mut self, now: Instant, has_room: bool) -> Option<Plan> {
         self.wake(now);
+        self.starved = (!has_room).then_some(now);
         if !has_room {
             return None;
         }
@@ -371,6 +374,8 @@ impl Planner {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let resting = self.resting.first().map(|(due, _)| *due);
         let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(Source::earliest);
+        // What was due at a poll without room waits for room, not for the time.
+        let sources = sources.filter(|due| self.starved.is_none_or(|polled| *due > polled));
         sources.chain(resting).min()
     }
 

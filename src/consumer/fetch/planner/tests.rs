@@ -198,3 +198,16 @@ fn vanished_session_is_opened_anew_at_once_but_only_once() {
     planner.handle_outcome(ONE, Outcome::SessionNotFound, now);
     assert_eq!(asked(&mut planner, now).len(), 0);
 }
+
+#[test]
+fn what_waits_for_room_names_no_time_that_has_passed() {
+    let (mut planner, now) = planner();
+    planner.want(&tp(0), want(0), ONE, now);
+    asked(&mut planner, now);
+    planner.handle_outcome(ONE, Outcome::Lost, now);
+    assert!(planner.poll(now, false).is_none());
+    let due = planner.poll_timeout().expect("it waits for its time");
+    assert!(planner.poll(due, false).is_none());
+    assert_eq!(planner.poll_timeout(), None, "it waits for room, which is told");
+    assert_eq!(asked(&mut planner, due), [(ONE, vec![0])]);
+}
