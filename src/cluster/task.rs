@@ -35,8 +35,10 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
             () = runtime::sleep_until_some(refresh.poll_timeout()) => {}
             () = runtime::sleep_until_some(outage.complaint.due()) => outage.complain(&cluster),
         }
-        let Some(question) = refresh.poll(runtime::now()) else { continue };
         let wanted = cluster.inner.interests.wanted();
+        // What nobody wants any more is not asked for because it was in trouble.
+        refresh.retain(|topic| wanted.topics.contains_key(topic));
+        let Some(question) = refresh.poll(runtime::now()) else { continue };
         let (asked, ask) = put(&question, &wanted);
         let outcome = outage.watch(&cluster, ask_around(&cluster, &ask, outage.must_rebootstrap(&cluster))).await;
         let now = runtime::now();
@@ -80,8 +82,6 @@ fn follow(cluster: &Cluster, refresh: &mut Refresh) {
             }
         }
     }
-    let wanted = cluster.inner.interests.wanted();
-    refresh.retain(|topic| wanted.topics.contains_key(topic));
 }
 
 /// The topics that a question is about, and how it is put to a node.

@@ -87,11 +87,7 @@ async fn a_producer_of_a_closed_client_is_closed() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
     client.clone().close(SECOND).await.unwrap();
-    let begun = runtime::now();
-    let producer = client.producer(ProducerConfig::new()).unwrap();
-    assert_eq!(producer.send(to(0).value("x")).await.unwrap_err().kind(), ErrorKind::Closed);
-    producer.close(SECOND).await.unwrap();
-    assert!(runtime::now() - begun < SECOND);
+    assert_eq!(client.producer(ProducerConfig::new()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[test]
