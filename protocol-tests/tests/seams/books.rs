@@ -41,8 +41,6 @@ struct Entries {
     /// What a consumer gave up where only the brokers know how far it was: its last commits may be on their way, until it gets
     /// partitions anew.
     left: BTreeSet<(usize, TopicPartition)>,
-    /// When a consumer last gave up what it had chosen by itself.
-    unchosen: BTreeMap<usize, Instant>,
     known_commits: usize,
 }
 
@@ -174,16 +172,6 @@ impl Books {
         self.entries().modes.get(&member).copied()
     }
 
-    /// Whether it has something that its group gave it.
-    pub(crate) fn has_shared(&self, member: usize) -> bool {
-        self.entries().hands.keys().any(|(who, how, _)| *who == member && *how == How::Group)
-    }
-
-    /// Whether what it had chosen by itself was given up a moment ago.
-    pub(crate) fn has_just_left(&self, member: usize) -> bool {
-        self.entries().unchosen.get(&member).is_some_and(|at| at.elapsed() < Duration::from_secs(2))
-    }
-
     pub(crate) fn is_subscribed(&self, member: usize, topic: &str) -> bool {
         self.entries().topics.get(&member).is_some_and(|topics| topics.contains(topic))
     }
@@ -206,9 +194,6 @@ impl Books {
 
     pub(crate) fn unsubscribed(&self, member: usize) {
         let mut entries = self.entries();
-        if entries.modes.remove(&member) == Some(How::Manual) {
-            entries.unchosen.insert(member, Instant::now());
-        }
         entries.early.retain(|(who, _), _| *who != member);
         self.leave(&mut entries, |who, how, _| who == member && how == How::Manual);
         for ((who, ..), hand) in &mut entries.hands {

@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep};
 use crate::books::{Books, How};
 use crate::dice::Dice;
 use crate::log::Log;
-use crate::run;
 use crate::seat::{End, Seat, SeatPlan, Start};
 use crate::trouble::{self, CALM};
 use crate::world::{self, SLACK, World};
@@ -131,26 +130,13 @@ impl Hall {
     fn sit(&mut self, dice: &mut Dice) {
         let number = self.next;
         self.next += 1;
-        let mut plan = self.plan.seat(dice);
-        // Open: with a full buffer, and a broker that failed a moment ago, the fetcher spins.
-        if self.wild.is_troubled && !run::includes_open_faults() {
-            plan.config = plan.config.fetch_buffer_bytes(64 << 20);
-        }
+        let plan = self.plan.seat(dice);
         self.world.log.say(format_args!("{} {number}: {plan:?}", self.plan.name));
         let (died, life) = watch::channel(false);
         let (end, ends) = watch::channel(None);
         let (world, books) = (Arc::clone(&self.world), Arc::clone(&self.books));
-        let seat = Seat {
-            world,
-            books,
-            number,
-            plan,
-            calm: self.calms.clone(),
-            life,
-            handle: Arc::default(),
-            is_over: Arc::default(),
-            is_closing: Arc::default(),
-        };
+        let seat =
+            Seat { world, books, number, plan, calm: self.calms.clone(), life, handle: Arc::default(), is_over: Arc::default() };
         let task = tokio::spawn(seat.clone().live(died, ends, dice.fork()));
         self.seats.push(Taken { seat, end, task });
     }

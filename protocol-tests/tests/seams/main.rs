@@ -6,8 +6,7 @@
 //! [`promise::Promise`]; a failure names the promise, the profile and the seed.
 //!
 //! `KAVKA_SEEDS` is how many seeds each profile runs (default: a few), `KAVKA_SEED=n` runs that one alone and prints all that
-//! happened; `KAVKA_FIRST_SEED` is where to begin. `KAVKA_OPEN=1` does also
-//! what is left out because of a fault that is open. `FOUND.md` has the faults that these seeds find, each with its seed.
+//! happened; `KAVKA_FIRST_SEED` is where to begin. `FOUND.md` has the faults that these seeds find, each with its seed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
 
 #[path = "../seeds/dice.rs"]

@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::dice::Dice;
 use crate::log::Log;
 use crate::promise::Promise::{CallsEnd, NoNeedlessError, OneVerdict, WrittenIsTrue};
-use crate::run;
 use crate::trouble;
 use crate::world::{self, Ended, Life, SLACK, World};
 
@@ -87,8 +86,6 @@ impl Plan {
         let is_idempotent = acks == Acks::All && !dice.once_in(3);
         let linger = Duration::from_millis(dice.pick(&[0, 0, 5, 100, 1_000]));
         let batch_size: usize = dice.pick(&[0, 1, 200, 1_000, 16_384, 16_384, 1 << 20]);
-        // Open: with `batch.size` 0 `send` spins.
-        let batch_size = if run::includes_open_faults() { batch_size } else { batch_size.max(1) };
         let delivery_timeout = match dice.once_in(2) {
             true => Duration::from_secs(120),
             false => world.request_timeout + linger + dice.millis(0..=5_000),
@@ -141,8 +138,6 @@ impl Desk {
     async fn end(&self, client: Client, producer: Producer, died: &watch::Sender<bool>, dice: &mut Dice) {
         let world = &self.world;
         let patience = dice.pick(&[Duration::ZERO, Duration::from_secs(1), Duration::from_secs(150), Duration::MAX]);
-        // Open: `close(Duration::MAX)` panics.
-        let patience = if run::includes_open_faults() { patience } else { patience.min(Duration::from_secs(1_000)) };
         let longest = patience.min(self.plan.delivery_timeout + world.request_timeout) + SLACK;
         match dice.within(0..=2) {
             0 => {
@@ -165,10 +160,7 @@ impl Desk {
                 world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
                 sleep(SLACK).await;
                 let sent = producer.try_send(Record::to(&world.topics[0].0).partition(0).value("late"));
-                // Open: it does, and their verdicts never come.
-                world.check(sent.is_err() || !run::includes_open_faults(), CallsEnd, || {
-                    "a producer whose client is closed takes records".to_owned()
-                });
+                world.check(sent.is_err(), CallsEnd, || "a producer whose client is closed takes records".to_owned());
                 let closing = timeout(Duration::from_secs(1), producer.close(Duration::from_secs(1))).await;
                 world.check(closing.is_ok(), CallsEnd, || "producer.close after client.close".to_owned());
             }

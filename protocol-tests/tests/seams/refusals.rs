@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::dice::Dice;
 use crate::log::Log;
 use crate::promise::Promise::{CallsEnd, Delivers, NoNeedlessError, Tells};
-use crate::run;
 use crate::world::{self, Life, SLACK, World};
 
 /// How long a client has to find its way.
@@ -145,15 +144,6 @@ const REFUSALS: [Refusal; 17] = [
     },
 ];
 
-/// What breaks because of a fault that is open, and goes from here with its mending.
-const OPEN: [&str; 5] = [
-    "no OffsetForLeaderEpoch",
-    "metadata without topic ids",
-    "every offset is out of range",
-    "every sequence is out of order",
-    "every producer is unknown",
-];
-
 fn each(world: &World, act: impl Fn(i32)) {
     (1..=world.brokers).for_each(act);
 }
@@ -178,8 +168,6 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     }
     // Each in its turn, so that few seeds meet them all.
     let refusal = &REFUSALS[usize::try_from(seed % REFUSALS.len() as u64).unwrap()];
-    let is_open = OPEN.contains(&refusal.name) && !run::includes_open_faults();
-    let refusal = if is_open { &REFUSALS[0] } else { refusal };
     world.log.say(refusal.name);
     // What is refused once it has worked may never be asked again.
     let late = dice.once_in(2) && refusal.consumer != Must::Tell;

@@ -185,11 +185,6 @@ async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
     }
 }
 
-/// Whether what is known to break is done too: faults that are open, each named where it is left out.
-pub(crate) fn includes_open_faults() -> bool {
-    setting("KAVKA_OPEN").is_some()
-}
-
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }

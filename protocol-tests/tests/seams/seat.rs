@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::books::{Books, How};
 use crate::dice::Dice;
 use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells};
-use crate::run;
 use crate::world::{EAGER, Ended, Life, World};
 
 /// What the application waits for when it closes.
@@ -66,7 +65,6 @@ pub(crate) struct Seat {
     pub(crate) handle: Arc<std::sync::OnceLock<ConsumerHandle>>,
     /// It was told that it can do no more.
     pub(crate) is_over: Arc<AtomicBool>,
-    pub(crate) is_closing: Arc<AtomicBool>,
 }
 
 struct Notes {
@@ -106,7 +104,6 @@ impl Seat {
             }
         };
         world.log.say(format_args!("{number} ends by {how:?}"));
-        self.is_closing.store(true, Ordering::Relaxed);
         match how {
             End::Close => self.close(consumer, &died).await,
             End::Drop => {
@@ -274,10 +271,6 @@ impl Seat {
         let mine = handle.assignment();
         let some = |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
         let action = dice.within(0..=29);
-        // Open: a commit that is asked for while the consumer closes holds the close up until its deadline.
-        if matches!(action, 16..=20) && self.is_closing.load(Ordering::Relaxed) && !run::includes_open_faults() {
-            return;
-        }
         match action {
             0 => {
                 let one_in = dice.within(1..=2);
@@ -303,10 +296,7 @@ impl Seat {
             }
             5 => {
                 let partitions = world.partitions().into_iter().filter(|_| dice.once_in(2)).collect();
-                // Open: what a second `assign` drops before `on_revoked` of the subscription before is not committed by it.
-                if !books.has_shared(*number) || run::includes_open_faults() {
-                    self.assign(handle, partitions);
-                }
+                self.assign(handle, partitions);
             }
             6..=9 => drop(self.said("pause", handle.pause(&some(dice)))),
             10..=12 => drop(self.said("resume", handle.resume(&handle.paused()))),
@@ -385,10 +375,6 @@ impl Seat {
 
     fn subscribe<'a>(&self, handle: &ConsumerHandle, topics: impl IntoIterator<Item = &'a str>) {
         let topics: Vec<_> = topics.into_iter().collect();
-        // Open: the last automatic commit of what was assigned by hand waits for the membership, and overwrites what others did.
-        if self.books.has_just_left(self.number) && !run::includes_open_faults() {
-            return;
-        }
         if self.said(&format!("subscribe {topics:?}"), handle.subscribe(topics.iter().copied())) {
             match topics.is_empty() {
                 true => self.books.unsubscribed(self.number),
