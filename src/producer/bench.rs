@@ -188,6 +188,7 @@ impl Shipment {
         let topic = TopicName::from(topic);
         let parcel = |(index, batch): (i32, Bytes)| Parcel {
             partition: TopicPartition { topic: topic.clone(), partition: PartitionId(index) },
+            place: 0,
             topic_id: TopicId(topic_id),
             bytes: [batch.slice(..HEADER_LEN), batch.slice(HEADER_LEN..)],
         };
@@ -196,12 +197,12 @@ impl Shipment {
 
     /// The frame to be written.
     pub fn frame(&self, version: i16, client_id: &str) -> impl Buf + use<> {
-        encode_request(&rpc::produce_request(&self.0, -1, 30_000), version, 7, client_id).expect("a sound request")
+        encode_request(&rpc::produce_request(self.0.iter(), -1, 30_000), version, 7, client_id).expect("a sound request")
     }
 
     /// How many batches the frame of a reply says were written.
     pub fn written(&self, version: i16, reply: Bytes) -> usize {
-        let reply = reply_to(&rpc::produce_request(&[], -1, 0), version, reply);
+        let reply = reply_to(&rpc::produce_request([].iter(), -1, 0), version, reply);
         let response = reply.parse().expect("a sound reply");
         let (answers, _) = rpc::read_produce(&self.0, &response);
         answers.iter().filter(|answer| matches!(answer, Answer::Written { base_offset: Some(_), .. })).count()

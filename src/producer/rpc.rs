@@ -20,6 +20,8 @@ use crate::wire::messages::produce::{
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) partition: TopicPartition,
+    /// Which one of the request's batches.
+    pub(super) place: usize,
     /// Zero while it is not known: the broker then answers UNKNOWN_TOPIC_ID where it goes by ids.
     pub(super) topic_id: TopicId,
     /// Header and records.
@@ -27,11 +29,12 @@ pub(super) struct Parcel {
 }
 
 /// The request for some batches, at most one for each partition.
-pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) -> ProduceRequest<'_> {
+pub(super) fn produce_request<'p>(parcels: impl Iterator<Item = &'p Parcel>, acks: i16, timeout_ms: i32) -> ProduceRequest<'p> {
+    let count = parcels.size_hint().1.unwrap_or(1);
     let mut topics: Vec<TopicProduceData<'_>> = Vec::new();
     // Where each topic is but the last, for requests about many.
     let mut places: HashMap<&str, usize> = HashMap::new();
-    for Parcel { partition, topic_id, bytes } in parcels {
+    for Parcel { partition, topic_id, bytes, .. } in parcels {
         let data = PartitionProduceData { index: partition.partition.0, records: Some(bytes) };
         let name = partition.topic.as_str();
         // Partitions of one topic come together, but for the one at which the round began, and those it has got later.
@@ -46,7 +49,7 @@ pub(super) fn produce_request(parcels: &[Parcel], acks: i16, timeout_ms: i32) ->
                     places.insert(last.name, topics.len() - 1);
                 }
                 // Most requests are about one topic.
-                let mut partition_data = Vec::with_capacity(if topics.is_empty() { parcels.len() } else { 1 });
+                let mut partition_data = Vec::with_capacity(if topics.is_empty() { count } else { 1 });
                 partition_data.push(data);
                 topics.push(TopicProduceData { name, topic_id: *topic_id, partition_data });
             }
@@ -214,7 +217,7 @@ mod tests {
 
     fn parcel(topic: &str, id: u8, partition: i32) -> Parcel {
         let bytes = [Bytes::from_static(b"header"), Bytes::from_static(b"records")];
-        Parcel { partition: TopicPartition::new(topic, partition), topic_id: TopicId([id; 16]), bytes }
+        Parcel { partition: TopicPartition::new(topic, partition), place: 0, topic_id: TopicId([id; 16]), bytes }
     }
 
     fn partition(index: i32, error_code: i16, base_offset: i64) -> PartitionProduceResponse<'static> {
@@ -232,7 +235,7 @@ mod tests {
     #[test]
     fn a_topic_stands_once_in_a_request() {
         let parcels = [parcel("a", 1, 2), parcel("b", 2, 0), parcel("a", 1, 0)];
-        let request = produce_request(&parcels, -1, 5);
+        let request = produce_request(parcels.iter(), -1, 5);
         let shape: Vec<_> = request
             .topic_data
             .iter()

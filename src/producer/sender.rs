@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use super::accumulator::{BatchId, Head, Patience, Queue};
@@ -78,17 +78,39 @@ pub(super) enum Action {
     Flushed(FlushId),
 }
 
-/// Whether a request has been given to a connection: before, nobody can have got it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Departure(Arc<AtomicBool>);
+/// Which batches of a request have been given to a connection: before, nobody can have got them, and they can be withdrawn.
+///
+/// One atomic of each, since the request is made while the sender decides: it either leaves or is withdrawn.
+#[derive(Clone, Debug)]
+pub(super) struct Departure(Arc<[AtomicU8]>);
+
+const WAITING: u8 = 0;
+const LEFT: u8 = 1;
+const WITHDRAWN: u8 = 2;
 
 impl Departure {
-    pub(super) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    fn of(batches: usize) -> Self {
+        Self((0..batches).map(|_| AtomicU8::new(WAITING)).collect())
     }
 
-    pub(super) fn has_left(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// A batch, by its place, is given to a connection. False if it must not be any more.
+    pub(super) fn leave(&self, place: usize) -> bool {
+        self.settle(place, LEFT)
+    }
+
+    /// A batch is given up. False if it has left.
+    fn withdraw(&self, place: usize) -> bool {
+        self.settle(place, WITHDRAWN)
+    }
+
+    fn settle(&self, place: usize, as_: u8) -> bool {
+        let Some(batch) = self.0.get(place) else { return false };
+        let before = batch.compare_exchange(WAITING, as_, Ordering::Relaxed, Ordering::Relaxed);
+        before.is_ok() || before == Err(as_)
+    }
+
+    fn has_left(&self) -> bool {
+        self.0.iter().any(|batch| batch.load(Ordering::Relaxed) == LEFT)
     }
 }
 
@@ -445,10 +467,10 @@ impl Sender {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         if self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= now) {
-            let departed = self.departed();
+            let departed = self.under_way();
             while let Some(&(deadline, batch)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
                 self.deadlines.remove(&(deadline, batch));
-                self.expire(batch, departed.contains(&batch));
+                self.expire(batch, has_left(&departed, batch));
             }
         }
         while let Some(partition) = self.ready.next_due(now) {
@@ -586,7 +608,7 @@ impl Sender {
         let request = RequestId(self.next_request);
         self.next_request += 1;
         let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
-        let departure = Departure::default();
+        let departure = Departure::of(batches.len());
         self.requests.insert(request, Request { broker, batches: carried, sent: self.now, departure: departure.clone() });
         for outgoing in &batches {
             self.look_at(outgoing.partition);
@@ -675,10 +697,10 @@ impl Sender {
     }
 
     fn fail_all(&mut self, error: &Error) {
-        let departed = self.departed();
+        let departed = self.under_way();
         let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
         for (batch, partition) in batches {
-            self.give_up(batch, error.clone(), departed.contains(&batch));
+            self.give_up(batch, error.clone(), has_left(&departed, batch));
             self.look_at(partition);
         }
     }
@@ -692,10 +714,18 @@ impl Sender {
         self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
     }
 
-    /// The batches of all requests that are on a connection.
-    fn departed(&self) -> BTreeSet<BatchId> {
-        let left = self.requests.values().filter(|request| request.departure.has_left());
-        left.flat_map(|request| request.batches.iter().map(|(_, batch)| *batch)).collect()
+    /// The batches of all requests that are under way, and whether they have left.
+    fn under_way(&self) -> BTreeMap<BatchId, (Departure, usize)> {
+        let placed = |request: &Request| {
+            let departure = request.departure.clone();
+            request
+                .batches
+                .iter()
+                .enumerate()
+                .map(move |(place, (_, batch))| (*batch, (departure.clone(), place)))
+                .collect::<Vec<_>>()
+        };
+        self.requests.values().flat_map(placed).collect()
     }
 
     /// Asks for an id once a pause has passed, unless there was progress since it was asked for last.
@@ -844,6 +874,11 @@ fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Ins
         Head::Sealed(batch) => Step::Begin(batch),
         Head::Nothing | Head::Sealing => Step::AwaitEvent,
     }
+}
+
+/// Withdraws a batch that is given up, if its request is still to be made.
+fn has_left(under_way: &BTreeMap<BatchId, (Departure, usize)>, batch: BatchId) -> bool {
+    under_way.get(&batch).is_some_and(|(departure, place)| !departure.withdraw(*place))
 }
 
 fn ending(answer: &Answer, attempts_left: bool) -> Ending {

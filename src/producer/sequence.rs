@@ -254,7 +254,7 @@ impl Sequences {
             base = base.map(|base| base.advance(count));
             let ordinal = whole.ordinal + u64::try_from(index).unwrap_or(u64::MAX);
             let state = State::Idle { not_before: None };
-            let part = Flight { batch, count, stamp, state, is_doubtful: false, ordinal, ..whole };
+            let part = Flight { batch, count, stamp, state, ordinal, ..whole };
             self.flights.insert(at + index, part);
         }
     }
@@ -364,7 +364,8 @@ impl Sequences {
                 self.is_confirmed = false;
                 Effect::Retry
             }
-            Ending::TooLarge if flight.count > 1 && !flight.is_doubtful => {
+            // In doubt, too: what is too large now was so before. Its parts stay in doubt, so that they are never numbered anew.
+            Ending::TooLarge if flight.count > 1 => {
                 flight.state = State::Splitting;
                 Effect::Split
             }

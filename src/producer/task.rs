@@ -311,7 +311,7 @@ impl Task {
     fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing], departure: Departure) {
         let (view, now) = (self.cluster.view(), runtime::now());
         let mut parcels = Vec::with_capacity(batches.len());
-        parcels.extend(batches.iter().filter_map(|outgoing| self.parcel(*outgoing, &view, now)));
+        parcels.extend(batches.iter().enumerate().filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)));
         self.shared.stats.sent();
         self.telemetry.requested(|| self.shared.feed.memory.free());
         let span = spans::produce(broker, parcels.len());
@@ -329,10 +329,8 @@ impl Task {
         let newest = if parcels.iter().any(|parcel| parcel.topic_id == TopicId::ZERO) { LAST_BY_NAME } else { i16::MAX };
         let sending = async move {
             // It is made for a connection that is ready to carry it.
-            let make = |_version| {
-                departure.note();
-                rpc::produce_request(&parcels, acks, timeout_ms)
-            };
+            let make =
+                |_version| rpc::produce_request(parcels.iter().filter(|parcel| departure.leave(parcel.place)), acks, timeout_ms);
             if was_closed {
                 let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
                 return Done::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
@@ -359,7 +357,7 @@ impl Task {
         self.work.push(Box::pin(sending.instrument(span)));
     }
 
-    fn parcel(&mut self, outgoing: Outgoing, view: &ClusterView, now: Instant) -> Option<Parcel> {
+    fn parcel(&mut self, place: usize, outgoing: Outgoing, view: &ClusterView, now: Instant) -> Option<Parcel> {
         let slot = self.slots.get(at(outgoing.partition))?;
         let held = self.batches.get_mut(&outgoing.batch)?;
         let records = held.records.as_ref()?;
@@ -382,7 +380,7 @@ impl Task {
         let header = BatchHeader { producer }.write(records);
         let partition = slot.topic_partition.clone();
         let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).unwrap_or(crate::ids::TopicId::ZERO);
-        Some(Parcel { partition, topic_id, bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()] })
+        Some(Parcel { partition, place, topic_id, bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()] })
     }
 
     fn split(&mut self, partition: PartitionIndex, batch: BatchId) {

@@ -296,6 +296,8 @@ impl Application {
                 self.commit(&consumer).await;
             }
         }
+        // So does closing.
+        self.finish();
         let closed = self.world.leaves_in_time(CLOSE, consumer.close(CLOSE)).await;
         if closed {
             log.check(!self.ledger.owns_something(self.number), || format!("{} left with partitions", self.number));

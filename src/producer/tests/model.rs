@@ -220,7 +220,7 @@ impl World {
                 }
                 Action::Send { request, broker, batches, departure } => {
                     if !self.is_connecting {
-                        departure.note();
+                        (0..batches.len()).for_each(|place| assert!(departure.leave(place)));
                     }
                     self.send(Sent { request, broker, batches });
                 }
