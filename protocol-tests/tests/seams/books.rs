@@ -194,6 +194,7 @@ impl Books {
 
     pub(crate) fn unsubscribed(&self, member: usize) {
         let mut entries = self.entries();
+        entries.modes.remove(&member);
         entries.early.retain(|(who, _), _| *who != member);
         self.leave(&mut entries, |who, how, _| who == member && how == How::Manual);
         for ((who, ..), hand) in &mut entries.hands {

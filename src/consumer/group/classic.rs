@@ -166,6 +166,8 @@ pub(crate) struct Classic {
     heartbeat_in_flight: bool,
     /// When the coordinator may give up on the member.
     session_ends: Instant,
+    /// When JoinGroup or SyncGroup was sent last.
+    asked: Instant,
     last_poll: Instant,
     actions: VecDeque<Action>,
 }
@@ -190,6 +192,7 @@ impl Classic {
             next_heartbeat: now,
             heartbeat_in_flight: false,
             session_ends: now,
+            asked: now,
             last_poll: now,
             actions: VecDeque::new(),
         }
@@ -277,7 +280,7 @@ impl Classic {
         let assignments: Result<Vec<_>> = assignments.into_iter().map(encode).collect();
         self.described = Some(topics);
         match assignments {
-            Ok(assignments) => self.sync(strategy, assignments),
+            Ok(assignments) => self.sync(strategy, assignments, now),
             Err(error) => self.failed(error, now),
         }
     }
@@ -349,6 +352,11 @@ impl Classic {
         }
         match self.state {
             State::Waiting(until) if now >= until => self.join("the last attempt failed", now),
+            // The reply may be lost, and with it the group would wait for this member. Where it is not, the coordinator takes this for
+            // the same.
+            _ if self.answer_by().is_some_and(|late| now >= late) => {
+                self.join("no answer came for session.timeout.ms", now);
+            }
             _ => {}
         }
         if self.heartbeat_by().is_some_and(|due| now >= due) {
@@ -364,7 +372,7 @@ impl Classic {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let waiting = if let State::Waiting(until) = self.state { Some(until) } else { None };
-        [waiting, self.heartbeat_by(), self.session_by(), self.polled_by()].into_iter().flatten().min()
+        [waiting, self.heartbeat_by(), self.session_by(), self.answer_by(), self.polled_by()].into_iter().flatten().min()
     }
 
     /// Who the member is; commits carry it.

@@ -48,6 +48,7 @@ impl Classic {
         }
         self.joined_with.clone_from(&wanted.topics);
         self.next_attempt();
+        self.asked = now;
         self.state = State::Joining;
         let member = self.identity.member.clone();
         self.actions.push_back(Action::Join { attempt: self.attempt, member, protocols, reason });
@@ -66,7 +67,7 @@ impl Classic {
             return self.refuse(Error::new(ErrorKind::Protocol, message));
         };
         if !is_leader {
-            return self.sync(strategy, Vec::new());
+            return self.sync(strategy, Vec::new(), now);
         }
         let decode = |(id, instance, bytes): (String, Option<String>, Vec<u8>)| {
             Ok(Member { id, instance, subscription: Subscription::decode(&bytes)? })
@@ -80,7 +81,8 @@ impl Classic {
         self.actions.push_back(Action::Describe { attempt: self.attempt, topics });
     }
 
-    pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>) {
+    pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>, now: Instant) {
+        self.asked = now;
         self.state = State::Syncing;
         let (attempt, identity) = (self.attempt, self.identity.clone());
         self.actions.push_back(Action::Sync { attempt, identity, protocol: strategy.name(), assignments });
@@ -276,6 +278,11 @@ impl Classic {
             State::Giving { .. } | State::Describing { .. } | State::Syncing | State::Stable | State::Waiting(_)
         ));
         (counts && self.identity.generation.is_some()).then_some(self.session_ends)
+    }
+
+    /// By when JoinGroup or SyncGroup must have been answered, or is asked anew.
+    pub(super) fn answer_by(&self) -> Option<Instant> {
+        self.awaits_generation().then(|| self.asked + self.settings.session_timeout)
     }
 
     fn owns_or(&self, is_joined: bool) -> bool {

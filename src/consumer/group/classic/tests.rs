@@ -264,6 +264,34 @@ fn a_member_whose_join_is_not_answered_loses_what_it_owns_with_its_session() {
 }
 
 #[test]
+fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
+    let mut script = joining(&[0]);
+    let begun = script.now;
+    let again = loop {
+        script.wait();
+        match script.actions().remove(0) {
+            Action::Heartbeat { .. } => script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS))),
+            other => break other,
+        }
+    };
+    assert!(matches!(again, Action::Join { .. }), "{again:?}");
+    assert_eq!((script.now - begun, script.owned()), (45 * SECOND, vec![0]));
+
+    let mut script = Script::wanting(settings(Assignor::Range));
+    script.join(1);
+    let begun = script.now;
+    let again = loop {
+        script.wait();
+        match script.actions().remove(0) {
+            Action::Heartbeat { .. } => script.beat(Ok(())),
+            other => break other,
+        }
+    };
+    assert!(matches!(again, Action::Join { .. }), "SyncGroup was not answered, but {again:?}");
+    assert_eq!(script.now - begun, 45 * SECOND);
+}
+
+#[test]
 fn a_commit_of_the_generation_before_costs_nothing_while_the_new_one_is_on_its_way() {
     let mut script = joining(&[0, 1]);
     let identity = script.machine.identity.clone();
