@@ -213,11 +213,15 @@ impl Cluster {
     ///
     /// # Cancel safety
     /// As that of what is awaited, which is dropped at the end of the client.
-    pub(crate) async fn while_open<T>(&self, work: impl Future<Output = T>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.inner.runtime.cancelled().cancelled() => Err(closed()),
-            done = work => Ok(done),
+    pub(crate) fn while_open<'a, T>(&'a self, work: impl Future<Output = T> + 'a) -> impl Future<Output = Result<T>> + 'a {
+        // Calls within calls wait so: each layer that holds the one below by value would double its size, on the stack of every caller.
+        let work = Box::pin(work);
+        async move {
+            tokio::select! {
+                biased;
+                () = self.inner.runtime.cancelled().cancelled() => Err(closed()),
+                done = work => Ok(done),
+            }
         }
     }
 
