@@ -57,7 +57,7 @@ pub(super) struct Task {
     early: BTreeMap<BatchId, Verdict>,
     /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
-    /// Brokers that were sent something with `acks=0`, over connections that may have ended since.
+    /// Brokers that have got something with `acks=0`, over connections that may have ended since.
     unanswered_by: BTreeSet<BrokerId>,
     flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
     next_flush: u64,
@@ -89,10 +89,28 @@ struct Held {
 
 /// What has been worked out or awaited.
 enum Done {
-    Answered { request: RequestId, answers: Vec<Answer>, hints: Vec<LeaderHint> },
+    Answered {
+        request: RequestId,
+        answers: Vec<Answer>,
+        hints: Vec<LeaderHint>,
+    },
+    /// With `acks=0`: it has gone out, or could not.
+    Sent {
+        request: RequestId,
+        broker: BrokerId,
+        is_gone: bool,
+        answers: Vec<Answer>,
+    },
     ProducerId(Result<Identity>),
-    Sealed { batch: BatchId, records: Result<SealedRecords, CodecError> },
-    Split { partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError> },
+    Sealed {
+        batch: BatchId,
+        records: Result<SealedRecords, CodecError>,
+    },
+    Split {
+        partition: PartitionIndex,
+        batch: BatchId,
+        parts: Result<Vec<SealedRecords>, CodecError>,
+    },
 }
 
 impl Task {
@@ -245,6 +263,12 @@ impl Task {
                 }
                 self.machine.handle_answers(request, answers, now);
             }
+            Done::Sent { request, broker, is_gone, answers } => {
+                if is_gone {
+                    self.unanswered_by.insert(broker);
+                }
+                self.machine.handle_answers(request, answers, now);
+            }
             Done::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
                 match &result {
@@ -322,7 +346,8 @@ impl Task {
         let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // Brokers that do not answer say by closing the connection that they could not do it, as where they do not lead any more.
-        let was_closed = acks == 0 && !self.unanswered_by.insert(broker) && !cluster.is_connected(broker, lane);
+        // One that is still to be opened, for a request before this one, is none.
+        let was_closed = acks == 0 && self.unanswered_by.contains(&broker) && !cluster.is_connected(broker, lane);
         if was_closed {
             self.unanswered_by.remove(&broker);
         }
@@ -337,7 +362,7 @@ impl Task {
             }
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
-                return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
+                return Done::Sent { request, broker, is_gone: sent.is_ok(), answers: unanswered(&parcels, &sent) };
             }
             let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {

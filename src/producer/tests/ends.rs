@@ -216,6 +216,16 @@ async fn without_acknowledgements_a_leader_that_moves_is_found_by_the_closed_con
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_acknowledgements_what_waits_for_the_first_connection_keeps_its_order() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO).batch_size(0));
+    embedded.fault(Fault::on(ApiKey::ApiVersions).after(1).then(Reaction::DelayReply(SECOND)));
+    all(send_numbers(&producer, 0, 0..10).await).await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(values(&embedded, 0), (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_time_before_1970_is_refused() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new());
