@@ -4,9 +4,11 @@
 //! room grows with what has arrived, or up to what frames of this connection have already needed, so that a connection
 //! with large frames reads them without copying and a lying peer gains nothing.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Room made for reading while nothing larger is expected (a guess: some small replies, or the start of a large one).
 const SMALL: usize = 16 * 1024;
@@ -90,14 +92,24 @@ impl BadLength {
         (length > limit).then_some((length, limit))
     }
 
+    /// A peer that speaks TLS is one that this client is not set up for, whatever else it is.
+    pub(crate) fn error(self) -> Error {
+        let kind = if self.is_tls() { ErrorKind::Tls } else { ErrorKind::Protocol };
+        Error::new(kind, self.explain()).with_source(Arc::new(self) as Arc<_>)
+    }
+
+    /// A TLS record: alert (21) or handshake (22), version 3.x.
+    fn is_tls(self) -> bool {
+        matches!(self.prefix, [21 | 22, 3, 0..=4, _])
+    }
+
     /// Says what the peer seems to be, since most wrong lengths come from something that is not Kafka.
     pub(crate) fn explain(self) -> String {
         let Self { prefix, limit } = self;
         if &prefix == b"HTTP" || prefix[..3] == *b"<ht" {
             return "the peer answers HTTP: this is not the port of a Kafka broker".to_owned();
         }
-        // A TLS record: alert (21) or handshake (22), version 3.x.
-        if matches!(prefix, [21 | 22, 3, 0..=4, _]) {
+        if self.is_tls() {
             return "the peer speaks TLS, but security.protocol is plaintext: set security.protocol=SSL or SASL_SSL".to_owned();
         }
         let length = i32::from_be_bytes(prefix);

@@ -21,7 +21,7 @@ use tracing::{Instrument, debug, trace};
 use super::connection::{Queued, Shared, State};
 use super::connector::{Connector, Io};
 use super::handshake::{AuthenticationStep, GREETINGS, Greeted, Handshake, Step};
-use super::incoming::Incoming;
+use super::incoming::{BadLength, Incoming};
 use super::inflight::{Inflight, OutOfStep};
 use super::renewal::{Renewal, Work};
 use super::security::Security;
@@ -214,7 +214,7 @@ async fn greet(
         io.flush().await.map_err(lost)?;
         drop(frame);
         let reply = loop {
-            let whole = incoming.frame().map_err(|length| Error::new(ErrorKind::Protocol, length.explain()))?;
+            let whole = incoming.frame().map_err(BadLength::error)?;
             if let Some(reply) = whole {
                 break reply;
             }
@@ -455,9 +455,7 @@ impl<'a> Serving<'a> {
         loop {
             let longest = self.inflight.first().map_or(LARGEST_HANDSHAKE, |expecting| expecting.longest);
             self.incoming.expect(longest);
-            let frame = self.incoming.frame().map_err(|length| {
-                Ending(Error::new(ErrorKind::Protocol, length.explain()).with_source(Arc::new(length) as Arc<_>))
-            })?;
+            let frame = self.incoming.frame().map_err(|length| Ending(length.error()))?;
             let Some(frame) = frame else { return Ok(()) };
             if matches!(self.renewal, Renewal::Exchanging { .. }) {
                 self.handle_renewal_reply(&frame)?;

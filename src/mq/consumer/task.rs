@@ -107,6 +107,8 @@ async fn end(shared: &Shared, lanes: Lanes, consumer: Consumer) -> crate::mq::Re
     if let Err(error) = &closed {
         warn!(%error, "the group was not left in time");
     }
+    // Nobody goes on in a topic that was deleted.
+    let committed = committed.or_else(|error| if error.code() == Code::TopicNotFound { Ok(()) } else { Err(error) });
     committed.and(closed.map_err(|error| Error::from_client(error, During::Commit)))
 }
 

@@ -198,7 +198,7 @@ fn bad(cluster: &Cluster) -> Vec<Refusal> {
         refusal(
             "plaintext to a TLS listener",
             with(Properties::new(), &[("bootstrap.servers", &cluster.bootstrap_of(Security::Ssl).unwrap())]),
-            ErrorKind::Protocol,
+            ErrorKind::Tls,
             None,
             &["TLS", "security.protocol"],
         ),
