@@ -83,7 +83,7 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
         return None;
     }
     let name = name.to_lowercase().replace('_', ".");
-    let (edits, key) = KEYS.iter().map(|key| (distance(&name, key.name), key)).min_by_key(|(edits, _)| *edits)?;
+    let (edits, key) = KEYS.iter().map(|key| (edit_distance(&name, key.name), key)).min_by_key(|(edits, _)| *edits)?;
     (edits <= (name.len() / 4).max(2)).then_some(key.name)
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn is_showable(name: &str) -> bool {
 const LONGEST: usize = 80;
 
 /// Levenshtein's distance: insertions, removals and replacements of one character.
-fn distance(from: &str, to: &str) -> usize {
+pub(crate) fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {
@@ -566,7 +566,7 @@ mod tests {
     #[test]
     fn distance_counts_edits() {
         for (from, to, edits) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("abc", "abc", 0), ("ab", "ba", 2)] {
-            assert_eq!((distance(from, to), distance(to, from)), (edits, edits));
+            assert_eq!((edit_distance(from, to), edit_distance(to, from)), (edits, edits));
         }
     }
 }

@@ -47,9 +47,9 @@ pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
 #[cfg(feature = "oidc")]
 pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
-pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
+pub(crate) use keys::{Kind, edit_distance};
 #[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
 pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]

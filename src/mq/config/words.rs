@@ -1,6 +1,7 @@
 //! The words of settings: what a mistaken key was meant to be, and what the client's own messages call a setting.
 
 use super::Config;
+use crate::config::edit_distance;
 use crate::mq::error::{Code, Error};
 use crate::mq::text::normalized;
 
@@ -54,33 +55,14 @@ fn is_of_name(c: char) -> bool {
 
 /// The key that is likest, if one is like it: by what must be changed, separators aside, with the group or without.
 fn nearest(name: &str) -> Option<String> {
-    let bare = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<Vec<_>>();
+    let bare = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     let name = bare(name);
     let away = |key: &String| {
         let field = key.split_once('.').map_or(key.as_str(), |(_, field)| field);
-        distance(&name, &bare(key)).min(distance(&name, &bare(field)))
+        edit_distance(&name, &bare(key)).min(edit_distance(&name, &bare(field)))
     };
     let near = Config::keys().into_iter().min_by_key(away)?;
-    (away(&near) <= (name.len() / 3).max(1)).then_some(near)
-}
-
-/// How many letters must be put in, taken out or changed.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, c) in from.iter().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        for (above, other) in row.iter_mut().skip(1).zip(to) {
-            let changed = diagonal + usize::from(c != other);
-            diagonal = *above;
-            left = changed.min(*above + 1).min(left + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = at + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    (away(&near) <= (name.chars().count() / 3).max(1)).then_some(near)
 }
 
 const PREFIX: &str = "KAVKA_";
