@@ -216,13 +216,7 @@ impl Cluster {
     pub(crate) fn while_open<'a, T>(&'a self, work: impl Future<Output = T> + 'a) -> impl Future<Output = Result<T>> + 'a {
         // Calls within calls wait so: each layer that holds the one below by value would double its size, on the stack of every caller.
         let work = Box::pin(work);
-        async move {
-            tokio::select! {
-                biased;
-                () = self.inner.runtime.cancelled().cancelled() => Err(closed()),
-                done = work => Ok(done),
-            }
-        }
+        async move { self.inner.runtime.cancelled().run_until_cancelled(work).await.ok_or_else(closed) }
     }
 
     /// Keeps metadata of some topics known until the guard is dropped.
@@ -353,9 +347,9 @@ impl Cluster {
         self.inner.pool.hang_up(Node::Broker(broker), lane);
     }
 
-    /// Whether there is an open connection to a broker on a lane.
-    pub(crate) fn is_connected(&self, broker: BrokerId, lane: Lane) -> bool {
-        self.inner.pool.load(Node::Broker(broker), lane).is_some()
+    /// Whether the connection to a broker on a lane has been closed since it was used; told once of each.
+    pub(crate) fn was_disconnected(&self, broker: BrokerId, lane: Lane) -> bool {
+        self.inner.pool.part_with_ended(Node::Broker(broker), lane)
     }
 
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
@@ -498,7 +492,5 @@ fn closed() -> Error {
 
 /// A failure of the kind of its cause, which it names.
 pub(crate) fn because(message: &str, cause: Error) -> Error {
-    let error = Error::new(cause.kind(), format!("{message}: {cause}"));
-    let error = cause.code().map_or(error.clone(), |code| error.with_code(code));
-    error.with_source(Arc::new(cause) as Arc<dyn std::error::Error + Send + Sync>)
+    Error::new(cause.kind(), format!("{message}: {cause}")).caused_by(cause)
 }

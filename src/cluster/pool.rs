@@ -211,6 +211,13 @@ impl Pool {
         }
     }
 
+    /// Parts with a connection that has ended; false if there is none, or it opens or is open.
+    pub(crate) fn part_with_ended(&self, node: Node, lane: Lane) -> bool {
+        let mut lanes = self.lock();
+        let has_ended = lanes.slots.get(&(node, lane)).is_some_and(|slot| !slot.connection.is_alive());
+        has_ended && lanes.slots.remove(&(node, lane)).is_some()
+    }
+
     pub(crate) fn mute(&self, node: Node, lane: Lane, duration: Duration) {
         if let Some(slot) = self.lock().slots.get(&(node, lane)) {
             slot.connection.mute(duration);

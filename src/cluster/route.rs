@@ -57,7 +57,7 @@ impl Cluster {
         let mut failures = 0;
         loop {
             let attempt = self.while_open(self.call_once(route, lane, deadline, &request, &code));
-            let error = match attempt.await.and_then(|outcome| outcome) {
+            let error = match attempt.await.flatten() {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -182,7 +182,7 @@ impl Cluster {
                 return Ok(known);
             }
             let found = self.while_open(self.find_coordinators(std::slice::from_ref(key), deadline)).await;
-            let error = match found.and_then(|found| found).map(|answers| answers.into_iter().next()) {
+            let error = match found.flatten().map(|answers| answers.into_iter().next()) {
                 Ok(Some((_, Ok(broker)))) => return Ok(broker),
                 Ok(Some((_, Err(error)))) | Err(error) => error,
                 Ok(None) => return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),

@@ -1,7 +1,6 @@
 //! Where logs begin and end, and which offset belongs to a time: asked of the leaders, for any partition.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::warn;
@@ -107,15 +106,12 @@ fn late(start: Instant, cause: Option<Error>) -> Error {
         Error::new(ErrorKind::Timeout, format!("the offsets were not found within {} ms: {why}", waited.as_millis()))
     };
     let Some(cause) = cause else { return error(&"no leader answered") };
-    let late = match cause.code() {
-        Some(code) => error(&"the last answer").with_code(code),
-        None => error(&cause),
-    };
+    let late = if cause.code().is_some() { error(&"the last answer") } else { error(&cause) };
     let late = match cause.place().partition.clone() {
         Some(partition) => late.at_partition(partition),
         None => late,
     };
-    late.with_source(Arc::new(cause) as Arc<_>)
+    late.caused_by(cause)
 }
 
 type Asks<'a> = BTreeMap<BrokerId, Vec<(&'a TopicPartition, Option<LeaderEpoch>, i64)>>;

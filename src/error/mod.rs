@@ -131,9 +131,25 @@ impl Error {
     }
 
     #[must_use]
-    pub(crate) fn with_source(mut self, source: impl Into<Arc<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.inner().source = Some(source.into());
+    pub(crate) fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.with_shared_source(Arc::new(source))
+    }
+
+    /// [`Error::with_source`] for what is shared already.
+    #[must_use]
+    pub(crate) fn with_shared_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.inner().source = Some(source);
         self
+    }
+
+    /// What another error led to: it has that one's code, if there is one, and that as its source.
+    #[must_use]
+    pub(crate) fn caused_by(self, cause: Self) -> Self {
+        let error = match cause.code() {
+            Some(code) => self.with_code(code),
+            None => self,
+        };
+        error.with_source(cause)
     }
 
     /// Puts `context` before the message.

@@ -4,8 +4,6 @@
 //! room grows with what has arrived, or up to what frames of this connection have already needed, so that a connection
 //! with large frames reads them without copying and a lying peer gains nothing.
 
-use std::sync::Arc;
-
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Error, ErrorKind};
@@ -95,7 +93,7 @@ impl BadLength {
     /// A peer that speaks TLS is one that this client is not set up for, whatever else it is.
     pub(crate) fn error(self) -> Error {
         let kind = if self.is_tls() { ErrorKind::Tls } else { ErrorKind::Protocol };
-        Error::new(kind, self.explain()).with_source(Arc::new(self) as Arc<_>)
+        Error::new(kind, self.explain()).with_source(self)
     }
 
     /// A TLS record: alert (21) or handshake (22), version 3.x.

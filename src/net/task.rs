@@ -164,7 +164,7 @@ async fn open_with(
 ) -> Result<(Box<dyn Io>, Greeted), Failure> {
     let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
         let message = format!("cannot connect to {}: {error}", shared.address);
-        Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+        Error::new(ErrorKind::Connect, message).with_source(error)
     })?;
     let secured = async {
         let mut io = setup.security.encrypt(io, &shared.address).await?;

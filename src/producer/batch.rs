@@ -295,11 +295,10 @@ impl Slot {
         fields: &RecordFields<'_>,
         spare: &mut Option<Reservation>,
     ) -> Result<(), Refused> {
-        let (alone, limit) =
-            (RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN), self.limit.get());
-        let (needed, wanted) = (alone, alone.max(open.last_len.max(FIRST_CHUNK).min(limit)));
-        let least = least_held(feed.memory.size());
-        let (needed, wanted) = (needed.max(least), wanted.max(least));
+        let alone = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
+        let limit = self.limit.get();
+        let needed = alone.max(least_held(feed.memory.size()));
+        let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(limit));
         let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
         let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = Outcome::new(self.topic_partition.clone());

@@ -362,7 +362,7 @@ impl Producer {
         let error = Error::new(ErrorKind::Timeout, message);
         let error = code.map_or(error.clone(), |code| error.with_code(code));
         match self.handle.cluster.watch_failure().borrow().clone() {
-            Some(failure) => error.context(&failure).with_source(Arc::new(failure) as Arc<dyn std::error::Error + Send + Sync>),
+            Some(failure) => error.context(&failure).with_source(failure),
             None => error,
         }
     }

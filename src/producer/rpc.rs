@@ -166,8 +166,7 @@ fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec
 }
 
 fn too_large(cause: Error) -> Error {
-    Error::new(ErrorKind::RecordTooLarge, "the broker takes no batch of this size (max.message.bytes)")
-        .with_source(std::sync::Arc::new(cause) as std::sync::Arc<dyn std::error::Error + Send + Sync>)
+    Error::new(ErrorKind::RecordTooLarge, "the broker takes no batch of this size (max.message.bytes)").with_source(cause)
 }
 
 fn read_hint(

@@ -355,11 +355,10 @@ impl Sender {
     /// The leader of a partition is another one, or its epoch is.
     pub(super) fn handle_leader(&mut self, partition: PartitionIndex, leader: Option<Leader>, now: Instant) {
         self.now = now;
-        let Some(state) = self.partition(partition) else { return };
+        let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         if state.leader != leader {
             state.leader = leader;
             self.next_look = now;
-            let Some(state) = self.partition(partition) else { return };
             // Leaders that come and go with every attempt do not make it spin.
             if leader.is_some() && state.moves < QUICK_MOVES {
                 state.moves += 1;
@@ -674,8 +673,7 @@ impl Sender {
         }
         let mut error = Error::new(ErrorKind::Timeout, message);
         if let Some(cause) = cause {
-            error = cause.code().map_or(error.clone(), |code| error.with_code(code));
-            error = error.with_source(Arc::new(cause) as Arc<dyn std::error::Error + Send + Sync>);
+            error = error.caused_by(cause);
         }
         self.give_up(batch, error, has_left);
         self.look_at(partition);

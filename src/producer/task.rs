@@ -57,8 +57,6 @@ pub(super) struct Task {
     early: BTreeMap<BatchId, Verdict>,
     /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
-    /// Brokers that have got something with `acks=0`, over connections that may have ended since.
-    unanswered_by: BTreeSet<BrokerId>,
     flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
     next_flush: u64,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
@@ -89,28 +87,10 @@ struct Held {
 
 /// What has been worked out or awaited.
 enum Done {
-    Answered {
-        request: RequestId,
-        answers: Vec<Answer>,
-        hints: Vec<LeaderHint>,
-    },
-    /// With `acks=0`: it has gone out, or could not.
-    Sent {
-        request: RequestId,
-        broker: BrokerId,
-        is_gone: bool,
-        answers: Vec<Answer>,
-    },
+    Answered { request: RequestId, answers: Vec<Answer>, hints: Vec<LeaderHint> },
     ProducerId(Result<Identity>),
-    Sealed {
-        batch: BatchId,
-        records: Result<SealedRecords, CodecError>,
-    },
-    Split {
-        partition: PartitionIndex,
-        batch: BatchId,
-        parts: Result<Vec<SealedRecords>, CodecError>,
-    },
+    Sealed { batch: BatchId, records: Result<SealedRecords, CodecError> },
+    Split { partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError> },
 }
 
 impl Task {
@@ -131,7 +111,6 @@ impl Task {
             batches: BTreeMap::new(),
             early: BTreeMap::new(),
             stuck: (BTreeSet::new(), None),
-            unanswered_by: BTreeSet::new(),
             flushes: BTreeMap::new(),
             next_flush: 0,
             work: FuturesUnordered::new(),
@@ -263,12 +242,6 @@ impl Task {
                 }
                 self.machine.handle_answers(request, answers, now);
             }
-            Done::Sent { request, broker, is_gone, answers } => {
-                if is_gone {
-                    self.unanswered_by.insert(broker);
-                }
-                self.machine.handle_answers(request, answers, now);
-            }
             Done::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
                 match &result {
@@ -346,11 +319,7 @@ impl Task {
         let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // Brokers that do not answer say by closing the connection that they could not do it, as where they do not lead any more.
-        // One that is still to be opened, for a request before this one, is none.
-        let was_closed = acks == 0 && self.unanswered_by.contains(&broker) && !cluster.is_connected(broker, lane);
-        if was_closed {
-            self.unanswered_by.remove(&broker);
-        }
+        let was_closed = acks == 0 && cluster.was_disconnected(broker, lane);
         let newest = if parcels.iter().any(|parcel| parcel.topic_id == TopicId::ZERO) { LAST_BY_NAME } else { i16::MAX };
         let sending = async move {
             // It is made for a connection that is ready to carry it.
@@ -362,7 +331,7 @@ impl Task {
             }
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
-                return Done::Sent { request, broker, is_gone: sent.is_ok(), answers: unanswered(&parcels, &sent) };
+                return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
             }
             let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {

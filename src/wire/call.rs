@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -186,9 +185,7 @@ impl<R: Request> Reply<R> {
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         let api = format!("{} v{}", error.message(), error.version());
-        Self::new(ErrorKind::Protocol, "the reply cannot be read")
-            .in_api(api)
-            .with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+        Self::new(ErrorKind::Protocol, "the reply cannot be read").in_api(api).with_source(error)
     }
 }
 

@@ -176,7 +176,7 @@ pub(in crate::net) fn as_error(mechanism: &str, error: SaslError) -> Error {
         Ok(error) => *error,
         Err(error) => {
             let source: std::sync::Arc<dyn std::error::Error + Send + Sync> = std::sync::Arc::from(error);
-            Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}")).with_source(source)
+            Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}")).with_shared_source(source)
         }
     }
 }

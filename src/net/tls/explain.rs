@@ -1,7 +1,6 @@
 //! Words for what goes wrong with TLS.
 
 use std::io;
-use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
@@ -28,7 +27,7 @@ pub(super) fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> 
         }
         other => format!("TLS failed: {other}"),
     };
-    Some(Error::new(ErrorKind::Tls, message).with_source(Arc::new(error.clone()) as Arc<dyn std::error::Error + Send + Sync>))
+    Some(Error::new(ErrorKind::Tls, message).with_source(error.clone()))
 }
 
 fn explain_certificate(error: &CertificateError) -> String {
@@ -113,6 +112,8 @@ fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rustls::pki_types::ServerName;
 
     use super::*;

@@ -92,7 +92,7 @@ impl Tls {
                     "the peer went away during the TLS handshake ({error}): a plaintext listener does so; set security.protocol \
                      to PLAINTEXT or SASL_PLAINTEXT, or use the port of a TLS listener"
                 );
-                Error::new(ErrorKind::Connect, message).with_source(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+                Error::new(ErrorKind::Connect, message).with_source(error)
             })
         })?;
         Ok(Box::new(stream))

@@ -66,7 +66,7 @@ impl From<BatchError> for crate::error::Error {
             BatchErrorReason::Codec(codec) => codec.kind(),
             _ => crate::error::ErrorKind::Corrupt,
         };
-        Self::new(kind, error.to_string()).with_source(std::sync::Arc::new(error) as std::sync::Arc<_>)
+        Self::new(kind, error.to_string()).with_source(error)
     }
 }
 
