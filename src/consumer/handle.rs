@@ -321,12 +321,7 @@ impl ConsumerHandle {
     /// Waits for an answer as long as the consumer is there to want it.
     async fn while_open<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         self.check_open()?;
-        let answer = Box::pin(answer);
-        tokio::select! {
-            biased;
-            () = self.core.runtime.cancelled().cancelled() => Err(closed()),
-            answer = answer => answer,
-        }
+        self.core.runtime.cancelled().run_until_cancelled(Box::pin(answer)).await.unwrap_or_else(|| Err(closed()))
     }
 
     fn seek_to<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, to: ResetTo) -> Result<()> {

@@ -167,7 +167,7 @@ impl Lease {
         }
     }
 
-    pub(super) fn set_delivery(&self, delivery: Delivery) {
+    pub(crate) fn set_delivery(&self, delivery: Delivery) {
         let value = match delivery {
             Delivery::Open => 0,
             Delivery::Held => 1,

@@ -106,9 +106,7 @@ impl Receiver {
 
     /// The next record; what was returned before counts as finished.
     pub(super) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Result<ConsumerRecord>> {
-        self.shared.activity.touch();
-        ready!(self.turn.poll(context));
-        self.finish_given()?;
+        ready!(self.begin(context))?;
         loop {
             if let Some(hand) = &mut self.hand {
                 hand.finish();
@@ -124,18 +122,13 @@ impl Receiver {
                     Delivery::Ended => drop(self.lay_down()),
                 }
             }
-            if self.poll_hand(context)?.is_pending() {
-                self.turn.end();
-                return Poll::Pending;
-            }
+            ready!(self.poll_hand(context))?;
         }
     }
 
     /// The next records of one partition; what was returned before counts as finished.
     pub(super) fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordBatch>> {
-        self.shared.activity.touch();
-        ready!(self.turn.poll(context));
-        self.finish_given()?;
+        ready!(self.begin(context))?;
         loop {
             if let Some(hand) = &mut self.hand {
                 hand.finish();
@@ -155,10 +148,7 @@ impl Receiver {
                     Delivery::Ended => drop(self.lay_down()),
                 }
             }
-            if self.poll_hand(context)?.is_pending() {
-                self.turn.end();
-                return Poll::Pending;
-            }
+            ready!(self.poll_hand(context))?;
         }
     }
 
@@ -171,15 +161,31 @@ impl Receiver {
         }
     }
 
+    /// The application asks for more.
+    fn begin(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.shared.activity.touch();
+        ready!(self.turn.poll(context));
+        Poll::Ready(self.finish_given())
+    }
+
+    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
+        // A receiver that always finds something must still let others run.
+        let coop = ready!(tokio::task::coop::poll_proceed(context));
+        let taken = ready!(self.shared.poll_piece(context))?;
+        coop.made_progress();
+        Poll::Ready(Ok(taken))
+    }
+
     /// Takes the next batch in hand, if none is.
     fn poll_hand(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
         if self.hand.is_some() {
             return Poll::Ready(Ok(()));
         }
-        // A receiver that always finds something must still let others run.
-        let coop = ready!(tokio::task::coop::poll_proceed(context));
-        let (lease, piece) = ready!(self.shared.poll_piece(context))?;
-        coop.made_progress();
+        let Poll::Ready(taken) = self.poll_piece(context) else {
+            self.turn.end();
+            return Poll::Pending;
+        };
+        let (lease, piece) = taken?;
         let Piece { content, start, next } = piece;
         let (batch, records) = match content {
             Content::Fetched(batch) => match batch.decode(&self.shared.decode) {

@@ -172,8 +172,7 @@ impl Shared {
         if let Some(error) = state.errors.pop_front() {
             return Poll::Ready(Err(error));
         }
-        let is_shared_out = matches!(state.subscription.interest(), Interest::Topics(_) | Interest::Pattern(_));
-        if let Some(failure) = state.failure.as_ref().filter(|_| is_shared_out) {
+        if let Some(failure) = state.failure.as_ref().filter(|_| state.subscription.interest().is_shared()) {
             return Poll::Ready(Err(failure.clone()));
         }
         state.subscription.forget_forfeited();

@@ -105,7 +105,10 @@ impl Entry {
     }
 
     fn commit_at(&self, at: Position) -> Commit {
-        let offset = OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() };
+        self.commit_of(OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() })
+    }
+
+    fn commit_of(&self, offset: OffsetAndMetadata) -> Commit {
         let is_own = self.owner == Owner::Application;
         Commit { partition: self.lease.partition().clone(), lease: self.lease.id(), since: self.since, offset, is_own }
     }
@@ -205,8 +208,7 @@ impl Subscription {
     fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
         let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
-        entry.lease.set_delivery(Delivery::Ended);
-        self.buffer.drop_lease(entry.lease.id());
+        self.buffer.end(&entry.lease);
         if let Phase::Fetching(position) = phase {
             lease.start_at(position);
         }
@@ -230,15 +232,13 @@ impl Subscription {
     /// The consumer has ended: nothing is delivered any more, but what was processed may still be committed.
     pub(crate) fn close(&mut self) {
         for entry in self.entries.values() {
-            entry.lease.set_delivery(Delivery::Ended);
-            self.buffer.drop_lease(entry.lease.id());
+            self.buffer.end(&entry.lease);
         }
     }
 
     /// Ends the lease of what is taken away.
     fn end(&mut self, entry: &Entry) {
-        entry.lease.set_delivery(Delivery::Ended);
-        self.buffer.drop_lease(entry.lease.id());
+        self.buffer.end(&entry.lease);
         self.changed.insert(entry.lease.partition().clone());
     }
 }

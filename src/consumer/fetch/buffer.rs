@@ -92,7 +92,6 @@ pub(crate) struct Buffer {
     /// Above every number that a slot has had.
     fresh: u64,
     next_memory: u64,
-    coming_in: Option<Memory>,
 }
 
 #[derive(Debug)]
@@ -167,7 +166,6 @@ impl Buffer {
             expansion: EXPANSION,
             fresh: 1,
             next_memory: 0,
-            coming_in: None,
         }
     }
 
@@ -177,13 +175,13 @@ impl Buffer {
         Memory { id: self.next_memory, size }
     }
 
-    /// Says of which reply the batches are slices that are pushed next; without one, each is memory of its own.
-    pub(crate) fn come_in(&mut self, reply: Option<Memory>) {
-        self.coming_in = reply;
+    /// Adds what was fetched for a lease, in offset order, in memory of its own.
+    pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece) {
+        self.push_slice(lease, piece, None);
     }
 
-    /// Adds what was fetched for a lease, in offset order.
-    pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece) {
+    /// [`Buffer::push`], as a slice of a reply.
+    pub(crate) fn push_slice(&mut self, lease: &Arc<Lease>, piece: Piece, memory: Option<Memory>) {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);
@@ -200,7 +198,7 @@ impl Buffer {
         let mut slot = Slot { piece, is_working: false, wire_bytes: 0, memory: None, own: 0 };
         if let Content::Fetched(batch) = &slot.piece.content {
             slot.wire_bytes = batch.len();
-            if let Some(memory) = self.coming_in {
+            if let Some(memory) = memory {
                 slot.memory = Some(memory.id);
                 let reply = self.replies.entry(memory.id).or_insert_with(|| {
                     self.held += memory.size;
@@ -362,6 +360,12 @@ impl Buffer {
     fn expect(&mut self, seen: usize) {
         let wanted = (seen + seen / 2 + 1).clamp(EXPANSION, MOST_EXPANSION);
         self.expansion = wanted.max(self.expansion - self.expansion.saturating_sub(wanted).div_ceil(8));
+    }
+
+    /// Ends a lease: nothing of it is delivered any more, and what is buffered for it is dropped.
+    pub(crate) fn end(&mut self, lease: &Lease) {
+        lease.set_delivery(Delivery::Ended);
+        self.drop_lease(lease.id());
     }
 
     /// Drops what is buffered for a lease.

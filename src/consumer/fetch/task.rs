@@ -229,7 +229,7 @@ impl Fetcher {
                 // Of a topic that is not consumed it is not noticed that it is created anew; nor do positions outlive that.
                 let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
                 if self.leases.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
-                    self.topic_ids.remove(&partition.topic);
+                    self.forget_identity(&partition.topic);
                 }
             }
             self.strikes.forgive(partition);
@@ -321,7 +321,6 @@ impl Fetcher {
     fn handle_view(&mut self, view: Arc<ClusterView>) {
         self.view = view;
         self.refresh.due = None;
-        let mut has_new_ids = false;
         // Of a pattern, those that came of it.
         let mut topics = self.wanted_topics.topics.clone();
         topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
@@ -341,14 +340,9 @@ impl Fetcher {
             if self.topic_ids.get(name).is_some_and(|known| known.id == id) {
                 continue;
             }
-            has_new_ids = true;
-            let replaced = self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
-            if replaced.is_some_and(|replaced| replaced.is_consumed) {
+            if self.identify(name, id).is_some_and(|replaced| replaced.is_consumed) {
                 self.handle_recreated(name);
             }
-        }
-        if has_new_ids {
-            self.names = Arc::new(self.topic_ids.iter().map(|(name, identity)| (identity.id, name.clone())).collect());
         }
         self.lookups.hurry();
         let now = runtime::now();
@@ -366,9 +360,26 @@ impl Fetcher {
             return Some(identity.id);
         }
         let id = self.view.topic(name)?.id?;
-        self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
-        self.names = Arc::new(self.topic_ids.iter().map(|(name, identity)| (identity.id, name.clone())).collect());
+        self.identify(name, id);
         Some(id)
+    }
+
+    /// Notes which topic it is that has a name; returns the one that had it.
+    fn identify(&mut self, name: &TopicName, id: TopicId) -> Option<Identity> {
+        let replaced = self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
+        // Fetches that are under way keep theirs.
+        let names = Arc::make_mut(&mut self.names);
+        if let Some(replaced) = replaced {
+            names.remove(&replaced.id);
+        }
+        names.insert(id, name.clone());
+        replaced
+    }
+
+    fn forget_identity(&mut self, name: &TopicName) {
+        if let Some(known) = self.topic_ids.remove(name) {
+            Arc::make_mut(&mut self.names).remove(&known.id);
+        }
     }
 
     fn handle_recreated(&mut self, name: &TopicName) {

@@ -494,9 +494,8 @@ impl Task {
         if self.machine.can_commit() {
             return Sender::Member(self.machine.identity().clone());
         }
-        let shares = |interest: &Interest| matches!(interest, Interest::Topics(_) | Interest::Pattern(_));
-        let is_shared_out = self.machine.is_member() || self.group.shared.read(|subscription| shares(subscription.interest()));
-        if is_shared_out { Sender::Nobody } else { Sender::Alone }
+        let is_shared_out = || self.group.shared.read(|subscription| subscription.interest().is_shared());
+        if self.machine.is_member() || is_shared_out() { Sender::Nobody } else { Sender::Alone }
     }
 
     fn committed(&mut self, sender: &Sender, sent: Instant, outcome: Outcome, now: Instant) {

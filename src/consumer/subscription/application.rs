@@ -46,7 +46,7 @@ impl Subscription {
     /// # Errors
     /// Config after a subscription without [`Subscription::unsubscribe`].
     pub(crate) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
-        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+        if self.interest.is_shared() {
             return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
         }
         if let Some(bad) = partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0) {
@@ -66,7 +66,7 @@ impl Subscription {
 
     /// Ends the interest, and delivery of every partition; the group's task deals with what they leave behind.
     pub(crate) fn unsubscribe(&mut self) {
-        if matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+        if self.interest.is_shared() {
             self.unsubscribed += 1;
         }
         self.set_interest(Interest::Nothing);

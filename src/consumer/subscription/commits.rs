@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Commit, Entry, Interest, Owner, Subscription};
+use super::{Commit, Entry, Owner, Subscription};
 use crate::consumer::position::{LeaseId, OffsetAndMetadata};
 use crate::ids::{Offset, TopicPartition};
 
@@ -37,18 +37,11 @@ impl Subscription {
 
     /// Offsets that the application names, under the leases of this moment.
     pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<Commit> {
-        let is_shared_out = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
         let commit = |(partition, offset)| match self.entries.get(&partition).or_else(|| self.leaving.get(&partition)?.last()) {
-            Some(entry) => Commit {
-                partition,
-                lease: entry.lease.id(),
-                since: entry.since,
-                offset,
-                is_own: entry.owner == Owner::Application,
-            },
+            Some(entry) => entry.commit_of(offset),
             None => {
                 let lease = LeaseId(self.next_lease);
-                Commit { partition, lease, since: lease, offset, is_own: !is_shared_out }
+                Commit { partition, lease, since: lease, offset, is_own: !self.interest.is_shared() }
             }
         };
         offsets.into_iter().map(commit).collect()
@@ -56,7 +49,7 @@ impl Subscription {
 
     /// A partition of a group that may not be committed, as it is not owned.
     pub(crate) fn not_owned<'a>(&self, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> Option<&'a TopicPartition> {
-        if !matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_)) {
+        if !self.interest.is_shared() {
             return None;
         }
         partitions.find(|tp| !self.entries.contains_key(*tp) && !self.leaving.contains_key(*tp))

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{Standing, Subscription, reset_phase};
 use crate::consumer::config::AutoOffsetReset;
-use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::position::{Delivery, LeaseId, Phase, Position, ResetTo};
+use crate::consumer::fetch::buffer::{Content, Memory, Piece};
+use crate::consumer::fetch::intake::Intake;
+use crate::consumer::position::{LeaseId, Phase, Position, ResetTo};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 
@@ -120,14 +121,15 @@ impl Subscription {
         }
     }
 
-    /// Takes what a fetch from `from` brought, and moves what is to be fetched next. False, and nothing is taken, if the position or
+    /// Takes what a fetch from `from` brought, in slices of `memory` if of anything, and moves what is to be fetched next. False, and nothing is taken, if the position or
     /// lease has changed since the request was made.
     pub(crate) fn fetched(
         &mut self,
         partition: &TopicPartition,
         lease: LeaseId,
         from: Offset,
-        (pieces, next, failure): (Vec<Piece>, Position, Option<Error>),
+        Intake { pieces, next, failure }: Intake,
+        memory: Option<Memory>,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease) else { return false };
         match &mut entry.phase {
@@ -139,7 +141,7 @@ impl Subscription {
             self.changed.insert(partition.clone());
         }
         for piece in pieces {
-            self.buffer.push(&entry.lease, piece);
+            self.buffer.push_slice(&entry.lease, piece, memory);
         }
         true
     }
@@ -149,7 +151,7 @@ impl Subscription {
         let Some(entry) = self.leased(partition, lease) else { return };
         let Phase::Fetching(position) = entry.phase else { return };
         let failed = Piece { content: Content::Failed(error.clone()), start: position, next: position.offset };
-        self.fetched(partition, lease, from, (vec![failed], position, Some(error)));
+        self.fetched(partition, lease, from, Intake { pieces: vec![failed], next: position, failure: Some(error) }, None);
     }
 
     /// Makes room by what paused partitions have buffered, and has it fetched again.
@@ -202,8 +204,7 @@ impl Subscription {
         let id = self.new_lease_id();
         let Some(entry) = self.entries.get_mut(partition) else { return };
         let lease = Arc::new(entry.lease.successor(id));
-        entry.lease.set_delivery(Delivery::Ended);
-        self.buffer.drop_lease(entry.lease.id());
+        self.buffer.end(&entry.lease);
         entry.lease = lease;
         entry.phase = Phase::Fetching(at);
         entry.apply_delivery();

@@ -1,6 +1,6 @@
 //! What the group's task does: partitions come, start where they were committed, and go.
 
-use super::{Commit, Entry, Interest, Owner, Subscription, reset_phase};
+use super::{Commit, Entry, Owner, Subscription, reset_phase};
 use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
 use crate::ids::TopicPartition;
 
@@ -9,9 +9,8 @@ impl Subscription {
     ///
     /// What the application does not want any more is only to be given back.
     pub(crate) fn assigned(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
-        let is_wanted = matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_));
         for partition in partitions {
-            if is_wanted {
+            if self.interest.is_shared() {
                 self.add(partition, Owner::Group);
             }
         }

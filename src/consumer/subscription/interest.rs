@@ -18,6 +18,13 @@ pub(crate) enum Interest {
     Manual,
 }
 
+impl Interest {
+    /// Whether a group shares the partitions out.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Topics(_) | Self::Pattern(_))
+    }
+}
+
 /// A regular expression that a whole topic name must match.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {

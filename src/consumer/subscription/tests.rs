@@ -1,5 +1,6 @@
 use super::*;
 use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::fetch::intake::Intake;
 use crate::ids::Timestamp;
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
@@ -25,9 +26,8 @@ fn subscribed() -> Subscription {
 }
 
 /// One record at each offset, as fetched from there.
-fn pieces(offsets: std::ops::Range<i64>) -> (Vec<Piece>, Position, Option<Error>) {
-    let next = Position::at(Offset(offsets.end));
-    let pieces = offsets.map(|offset| {
+fn pieces(offsets: std::ops::Range<i64>) -> Vec<Piece> {
+    let piece = |offset: i64| {
         let mut builder = RecordsBuilder::with_capacity(1024);
         builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 200]), headers: &[] }).unwrap();
         let sealed = builder.seal(Compression::NONE).unwrap();
@@ -35,8 +35,12 @@ fn pieces(offsets: std::ops::Range<i64>) -> (Vec<Piece>, Position, Option<Error>
         bytes[..8].copy_from_slice(&offset.to_be_bytes());
         let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
         Piece { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
-    });
-    (pieces.collect(), next, None)
+    };
+    offsets.map(piece).collect()
+}
+
+fn brought(pieces: Vec<Piece>, next: Position) -> Intake {
+    Intake { pieces, next, failure: None }
 }
 
 fn lease(subscription: &Subscription, partition: i32) -> Arc<Lease> {
@@ -176,9 +180,9 @@ fn fetched_bytes_of_another_position_are_refused() {
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let id = lease(&subscription, 0).id();
 
-    assert!(subscription.fetched(&tp(0), id, Offset(10), (vec![], at(20, 1), None)));
-    assert!(!subscription.fetched(&tp(0), id, Offset(10), (vec![], at(30, 1), None)));
-    assert!(subscription.fetched(&tp(0), id, Offset(20), (vec![], at(30, 1), None)));
+    assert!(subscription.fetched(&tp(0), id, Offset(10), brought(vec![], at(20, 1)), None));
+    assert!(!subscription.fetched(&tp(0), id, Offset(10), brought(vec![], at(30, 1)), None));
+    assert!(subscription.fetched(&tp(0), id, Offset(20), brought(vec![], at(30, 1)), None));
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn truncation_is_told_only_if_the_application_saw_the_records() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
     let first = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), (vec![], at(50, 3), None)));
+    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), brought(vec![], at(50, 3)), None));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(10)));
 
@@ -216,7 +220,7 @@ fn out_of_range_resets_by_policy_and_drops_nothing_buffered() {
     let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let lease = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), (vec![], at(50, 1), None)));
+    assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), brought(vec![], at(50, 1)), None));
     subscription.out_of_range(&tp(0), lease.id(), Offset(50));
     assert!(subscription.offset_found(&tp(0), lease.id(), Position::at(Offset(90))));
     assert_eq!(lease.delivery(), Delivery::Open);
@@ -265,15 +269,21 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
             subscription.cannot_be_read(&tp(0), lease, Offset(9), Error::new(ErrorKind::Corrupt, ""));
         }),
         ("no permission", |subscription, lease| {
-            subscription.fetched(&tp(0), lease, Offset(9), (vec![], at(9, 1), Some(Error::new(ErrorKind::Corrupt, ""))));
+            subscription.fetched(
+                &tp(0),
+                lease,
+                Offset(9),
+                Intake { failure: Some(Error::new(ErrorKind::Corrupt, "")), ..brought(vec![], at(9, 1)) },
+                None,
+            );
         }),
     ];
     for (what, happen) in happenings {
         let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
         subscription.seek(&tp(0), at(0, 1)).expect("assigned");
         let lease = lease(&subscription, 0);
-        let (pieces, _, _) = pieces(0..9);
-        assert!(subscription.fetched(&tp(0), lease.id(), Offset(0), (pieces, at(9, 1), None)));
+        let pieces = pieces(0..9);
+        assert!(subscription.fetched(&tp(0), lease.id(), Offset(0), brought(pieces, at(9, 1)), None));
         let (_, in_hand) = subscription.buffer.pop().expect("fetched");
         lease.deliver_to(in_hand.next);
         happen(&mut subscription, lease.id());
@@ -294,7 +304,7 @@ fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
     let first = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), (vec![], at(50, 3), None)));
+    assert!(subscription.fetched(&tp(0), first.id(), Offset(10), brought(vec![], at(50, 3)), None));
     first.deliver_to(Offset(20));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
     let second = lease(&subscription, 0);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{Content, Piece};
+use crate::consumer::fetch::intake::Intake;
 use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
 use crate::consumer::subscription::{Commit, Interest};
 use crate::ids::{LeaderEpoch, Timestamp};
@@ -261,8 +262,8 @@ impl World {
                 pieces.push(piece);
             }
         }
-        let brought = (pieces, at(next, Some(1)), None);
-        assert!(self.shared.update(|it| it.fetched(&tp(partition), lease, from.offset, brought)));
+        let brought = Intake { pieces, next: at(next, Some(1)), failure: None };
+        assert!(self.shared.update(|it| it.fetched(&tp(partition), lease, from.offset, brought, None)));
     }
 
     /// Everything that was returned before counts as processed.

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{Buffer, Content, Piece};
+use crate::consumer::fetch::intake::Intake;
 use crate::consumer::position::Position;
 use crate::telemetry::Telemetry;
 use crate::wire::batch::Batches;
@@ -40,7 +41,13 @@ async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
         let piece = Piece { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
         shared.update(|subscription| {
             let lease = subscription.lease(&tp(0)).unwrap().id();
-            assert!(subscription.fetched(&tp(0), lease, Offset(start), (vec![piece], Position::at(next), None)));
+            assert!(subscription.fetched(
+                &tp(0),
+                lease,
+                Offset(start),
+                Intake { pieces: vec![piece], next: Position::at(next), failure: None },
+                None
+            ));
         });
         let mut receiver = Receiver::new(shared, 500);
         for offset in start..30 {

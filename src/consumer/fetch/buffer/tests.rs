@@ -168,8 +168,7 @@ fn small_rest_of_a_large_reply_is_copied_out_of_it_when_room_is_short() {
     let mut size = 0;
     for lease in &leases {
         let reply = buffer.reply(REPLY);
-        buffer.come_in(Some(reply));
-        buffer.push(lease, plain(0));
+        buffer.push_slice(lease, plain(0), Some(reply));
         size += batch(0, 1, Compression::NONE).len();
         lease.set_delivery(Delivery::Held);
         assert!(buffer.has_room(), "a batch of a few bytes takes no more room than that");
@@ -185,9 +184,8 @@ fn reply_counts_whole_until_its_last_batch_has_left() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
     let reply = buffer.reply(5000);
-    buffer.come_in(Some(reply));
-    buffer.push(&one, plain(0));
-    buffer.push(&one, plain(1));
+    buffer.push_slice(&one, plain(0), Some(reply));
+    buffer.push_slice(&one, plain(1), Some(reply));
     assert_eq!(buffer.held(), 5000);
     buffer.pop().unwrap();
     assert_eq!(buffer.held(), 5000);

@@ -215,14 +215,9 @@ impl Fetcher {
         if let Some(error) = &mut intake.failure {
             *error = error.clone().at_partition(partition.clone());
         }
-        let brought = (intake.pieces, intake.next, intake.failure);
-        let reply = fetched.is_slice.then_some(reply);
-        let is_taken = self.shared.update(|subscription| {
-            subscription.buffer.come_in(reply);
-            let is_taken = subscription.fetched(partition, want.lease, want.offset, brought);
-            subscription.buffer.come_in(None);
-            is_taken
-        });
+        let memory = fetched.is_slice.then_some(reply);
+        let is_taken =
+            self.shared.update(|subscription| subscription.fetched(partition, want.lease, want.offset, intake, memory));
         if is_taken {
             self.look_at(partition, now);
         }
