@@ -11,6 +11,8 @@
 
 #[path = "../seeds/dice.rs"]
 mod dice;
+#[path = "../seeds/harness.rs"]
+mod harness;
 #[path = "../seeds/log.rs"]
 mod log;
 

@@ -1,17 +1,17 @@
 //! Runs seeds, each on a thread of its own with a watch that looks at the real clock.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::consumers::{self, Wildness};
+use crate::harness::{count_panics, panics, setting};
 use crate::log::Log;
 use crate::producers;
 use crate::promise::Promise;
@@ -108,24 +108,16 @@ pub(crate) fn twice(profile: Profile) {
 
 /// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
 fn attempt(profile: Profile, seed: u64) -> Report {
-    static HOOK: Once = Once::new();
-    thread_local!(static PANICS: Cell<usize> = const { Cell::new(0) });
-    HOOK.call_once(|| {
-        let default = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            PANICS.set(PANICS.get() + 1);
-            default(info);
-        }));
-    });
     let (done, ended) = mpsc::channel();
     let shared = Arc::new(OnceLock::new());
     let beats = Arc::new(AtomicU64::new(0));
     let (log, beating) = (Arc::clone(&shared), Arc::clone(&beats));
     let run = move || {
+        count_panics();
         let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log, &beating)));
         let log = log.get().unwrap();
-        if PANICS.get() > 0 || ended.is_err() {
-            log.wrong(format_args!("{} {} times", Promise::NoPanic, PANICS.get()));
+        if panics() > 0 || ended.is_err() {
+            log.wrong(format_args!("{} {} times", Promise::NoPanic, panics()));
         }
         let mut lines = log.lines();
         lines.extend(ended.unwrap_or_default());
@@ -183,8 +175,4 @@ async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
         Profile::Refusals => refusals::live(seed, log).await,
         Profile::Services => services::live(seed, log).await,
     }
-}
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }

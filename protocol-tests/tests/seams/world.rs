@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kavka::{Client, ClientConfig, Result, Timestamp, TopicPartition};
-use kavka_protocol_tests::InMemory;
+use kavka::{Client, Result, TopicPartition};
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
+use crate::harness;
 use crate::log::Log;
 use crate::promise::Promise;
 
@@ -61,19 +61,11 @@ pub(crate) type Life = watch::Receiver<bool>;
 impl World {
     /// A client as a process of its own would have it.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
-        let started = Instant::now();
-        let config = ClientConfig::new(self.embedded.bootstrap_servers())
-            .client_id(id)
-            .request_timeout(self.request_timeout)
-            .default_api_timeout(self.api_timeout())
-            .connector(InMemory(self.embedded.clone()))
-            .wall_clock(move || Timestamp(1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()))
-            .seed(dice.next());
-        Client::new(config).unwrap()
+        harness::client(&self.embedded, id, self.request_timeout, dice.next())
     }
 
     pub(crate) fn api_timeout(&self) -> Duration {
-        self.request_timeout + Duration::from_secs(4)
+        harness::api_timeout(self.request_timeout)
     }
 
     /// Since the cluster's start.

@@ -15,17 +15,18 @@
 
 mod dice;
 mod faults;
+mod harness;
 mod log;
 mod members;
 mod plan;
 mod run;
 mod writers;
 
-use std::cell::Cell;
 use std::panic;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once};
 
+use harness::{count_panics, panics, setting};
 use run::Report;
 
 const DEFAULT_SEEDS: u64 = 24;
@@ -96,22 +97,9 @@ fn hash(lines: &[String]) -> u64 {
 
 /// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
 fn attempt(seed: u64) -> Report {
-    static HOOK: Once = Once::new();
-    thread_local!(static PANICS: Cell<usize> = const { Cell::new(0) });
-    HOOK.call_once(|| {
-        let default = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            PANICS.set(PANICS.get() + 1);
-            default(info);
-        }));
-    });
-    PANICS.set(0);
+    count_panics();
     let ended = panic::catch_unwind(|| run::run(seed));
     let mut report = ended.unwrap_or_else(|_| Report { lines: vec!["WRONG the run panicked".to_owned()], wrongs: 0 });
-    report.wrongs += PANICS.get();
+    report.wrongs += panics();
     report
-}
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }

@@ -5,14 +5,14 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, ErrorKind, Timestamp, TopicPartition, Written};
-use kavka_protocol_tests::InMemory;
+use kavka::{AutoOffsetReset, Client, ConsumerConfig, ErrorKind, TopicPartition, Written};
 use kavka_testcontainers::embedded::EmbeddedCluster;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::dice::Dice;
 use crate::faults;
+use crate::harness;
 use crate::log::Log;
 use crate::members::{self, Ledger};
 use crate::plan::Plan;
@@ -46,19 +46,11 @@ pub(crate) struct Report {
 impl World {
     /// A client as a process of its own would have it.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
-        let started = Instant::now();
-        let config = ClientConfig::new(self.embedded.bootstrap_servers())
-            .client_id(id)
-            .request_timeout(self.plan.request_timeout)
-            .default_api_timeout(self.api_timeout())
-            .connector(InMemory(self.embedded.clone()))
-            .wall_clock(move || Timestamp(1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()))
-            .seed(dice.next());
-        Client::new(config).unwrap()
+        harness::client(&self.embedded, id, self.plan.request_timeout, dice.next())
     }
 
     pub(crate) fn api_timeout(&self) -> Duration {
-        self.plan.request_timeout + Duration::from_secs(4)
+        harness::api_timeout(self.plan.request_timeout)
     }
 
     pub(crate) fn partitions(&self) -> Vec<TopicPartition> {
