@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::clock::Random;
 use crate::cluster::Backoff;
+use crate::consumer::fetch::resting::Resting;
 use crate::consumer::position::{LeaseId, Position, ResetTo};
 use crate::ids::{BrokerId, LeaderEpoch, TopicPartition};
 
@@ -42,7 +43,7 @@ pub(crate) struct Ask {
 pub(crate) struct Lookups {
     entries: BTreeMap<TopicPartition, Entry>,
     ready: BTreeSet<TopicPartition>,
-    resting: BTreeSet<(Instant, TopicPartition)>,
+    resting: Resting,
     backoff: Backoff,
     random: Random,
 }
@@ -52,7 +53,6 @@ struct Entry {
     lease: LeaseId,
     question: Question,
     failures: u32,
-    due: Option<Instant>,
 }
 
 impl Lookups {
@@ -67,28 +67,22 @@ impl Lookups {
             return;
         }
         self.forget(partition);
-        self.entries.insert(partition.clone(), Entry { lease, question, failures: 0, due: None });
+        self.entries.insert(partition.clone(), Entry { lease, question, failures: 0 });
         self.ready.insert(partition.clone());
     }
 
     /// Asks nothing for a partition.
     pub(crate) fn forget(&mut self, partition: &TopicPartition) {
-        let Some(entry) = self.entries.remove(partition) else { return };
+        self.entries.remove(partition);
         self.ready.remove(partition);
-        if let Some(due) = entry.due {
-            self.resting.remove(&(due, partition.clone()));
-        }
+        self.resting.wake(partition);
     }
 
     /// Lets a question wait after a failure, if its lease has not ended.
     pub(crate) fn failed(&mut self, partition: &TopicPartition, lease: LeaseId, now: Instant) {
         let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease == lease) else { return };
         entry.failures = entry.failures.saturating_add(1);
-        let due = now + self.backoff.after(entry.failures, &mut self.random);
-        if let Some(before) = entry.due.replace(due) {
-            self.resting.remove(&(before, partition.clone()));
-        }
-        self.resting.insert((due, partition.clone()));
+        self.resting.rest(partition, now + self.backoff.after(entry.failures, &mut self.random));
     }
 
     /// Requests to make now; a partition without a leader waits, and the second value says that there was one.
@@ -118,29 +112,16 @@ impl Lookups {
 
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.resting.first().map(|(due, _)| *due)
+        self.resting.next()
     }
 
     /// Asks at once what waits for a leader or a broker: the cluster has changed.
     pub(crate) fn hurry(&mut self) {
-        for (_, partition) in std::mem::take(&mut self.resting) {
-            if let Some(entry) = self.entries.get_mut(&partition) {
-                entry.due = None;
-                self.ready.insert(partition);
-            }
-        }
+        self.ready.extend(self.resting.take_all());
     }
 
     fn wake(&mut self, now: Instant) {
-        while let Some((due, _)) = self.resting.first()
-            && *due <= now
-            && let Some((_, partition)) = self.resting.pop_first()
-        {
-            if let Some(entry) = self.entries.get_mut(&partition) {
-                entry.due = None;
-                self.ready.insert(partition);
-            }
-        }
+        self.ready.extend(std::iter::from_fn(|| self.resting.pop_due(now)));
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod buffer;
 pub(super) mod intake;
 pub(super) mod lookup;
 pub(super) mod planner;
+pub(super) mod resting;
 pub(super) mod rpc;
 pub(super) mod session;
 pub(super) mod strikes;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Random;
 use crate::cluster::Backoff;
+use crate::consumer::fetch::resting::Resting;
 use crate::consumer::fetch::session::{Session, SessionRequest, Want};
 use crate::ids::{BrokerId, TopicPartition};
 
@@ -60,7 +61,7 @@ pub(crate) struct Planner {
     routes: BTreeMap<TopicPartition, Route>,
     sources: BTreeMap<BrokerId, Source>,
     /// Partitions that wait after a failure, by when they are due.
-    resting: BTreeSet<(Instant, TopicPartition)>,
+    resting: Resting,
     backoff: Backoff,
     /// How long a nearer replica is believed (`metadata.max.age.ms`).
     preference_age: Duration,
@@ -79,7 +80,6 @@ struct Route {
     /// The broker that is left alone because of it.
     full_at: Option<BrokerId>,
     failures: u32,
-    due: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -223,21 +223,16 @@ impl Planner {
             source: None,
             full_at: None,
             failures: 0,
-            due: None,
         });
         if route.want.lease != want.lease {
             route.failures = 0;
-            if let Some(due) = route.due.take() {
-                self.resting.remove(&(due, partition.clone()));
-            }
+            self.resting.wake(partition);
         }
         if route.leader != leader {
             route.preferred = None;
             // A new leader is tried at once, unless leaders change as fast as they fail.
-            if route.failures <= QUICK_MOVES
-                && let Some(due) = route.due.take()
-            {
-                self.resting.remove(&(due, partition.clone()));
+            if route.failures <= QUICK_MOVES {
+                self.resting.wake(partition);
             }
         }
         route.want = want;
@@ -252,9 +247,7 @@ impl Planner {
         let Some(route) = self.routes.remove(partition) else { return };
         self.leave(partition, route.source);
         self.drained(partition, route.full_at);
-        if let Some(due) = route.due {
-            self.resting.remove(&(due, partition.clone()));
-        }
+        self.resting.wake(partition);
     }
 
     /// Leaves a partition out of fetches until it is wanted again; with `is_full` nothing may hold it up then.
@@ -297,11 +290,7 @@ impl Planner {
         let Some(route) = self.routes.get_mut(partition) else { return };
         route.failures = route.failures.saturating_add(1);
         route.preferred = None;
-        let due = now + self.backoff.after(route.failures, &mut self.random);
-        if let Some(before) = route.due.replace(due) {
-            self.resting.remove(&(before, partition.clone()));
-        }
-        self.resting.insert((due, partition.clone()));
+        self.resting.rest(partition, now + self.backoff.after(route.failures, &mut self.random));
         let source = route.source.take();
         self.leave(partition, source);
     }
@@ -372,7 +361,7 @@ impl Planner {
 
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let resting = self.resting.first().map(|(due, _)| *due);
+        let resting = self.resting.next();
         let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(Source::earliest);
         // What was due at a poll without room waits for room, not for the time.
         let sources = sources.filter(|due| self.starved.is_none_or(|polled| *due > polled));
@@ -380,13 +369,7 @@ impl Planner {
     }
 
     fn wake(&mut self, now: Instant) {
-        while let Some((due, _)) = self.resting.first()
-            && *due <= now
-        {
-            let Some((_, partition)) = self.resting.pop_first() else { return };
-            if let Some(route) = self.routes.get_mut(&partition) {
-                route.due = None;
-            }
+        while let Some(partition) = self.resting.pop_due(now) {
             self.place(&partition, now);
         }
     }
@@ -397,7 +380,7 @@ impl Planner {
         if route.preferred.is_some_and(|(_, until)| until <= now) {
             route.preferred = None;
         }
-        if route.due.is_some() {
+        if self.resting.has(partition) {
             return;
         }
         let target = route.preferred.map_or(route.leader, |(replica, _)| replica);

@@ -3,11 +3,12 @@
 //! Pure. A refused position is looked up anew, and the answer is fetched from at once; a leader that refuses that as well would be
 //! asked without end. The first time costs no wait. A seek by the application, which is another lease, does not wait either.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::clock::Random;
 use crate::cluster::Backoff;
+use crate::consumer::fetch::resting::Resting;
 use crate::consumer::position::LeaseId;
 use crate::ids::{Offset, TopicPartition};
 
@@ -15,7 +16,7 @@ use crate::ids::{Offset, TopicPartition};
 #[derive(Debug)]
 pub(crate) struct Strikes {
     entries: BTreeMap<TopicPartition, Strike>,
-    resting: BTreeSet<(Instant, TopicPartition)>,
+    resting: Resting,
     backoff: Backoff,
     random: Random,
 }
@@ -29,29 +30,26 @@ pub(crate) struct Strike {
     pub(crate) refused: Offset,
     /// How often in a row.
     pub(crate) count: u32,
-    due: Option<Instant>,
 }
 
 impl Strikes {
     pub(crate) fn new(backoff: Backoff, random: Random) -> Self {
-        Self { entries: BTreeMap::new(), resting: BTreeSet::new(), backoff, random }
+        Self { entries: BTreeMap::new(), resting: Resting::default(), backoff, random }
     }
 
     /// Notes that an offset was refused, and which lease goes on from there.
     pub(crate) fn add(&mut self, partition: &TopicPartition, lease: LeaseId, refused: Offset, now: Instant) {
         let before = self.forgive(partition).map_or(0, |strike| strike.count);
-        let due = (before > 0).then(|| now + self.backoff.after(before, &mut self.random));
-        self.resting.extend(due.map(|due| (due, partition.clone())));
-        self.entries.insert(partition.clone(), Strike { lease, refused, count: before.saturating_add(1), due });
+        if before > 0 {
+            self.resting.rest(partition, now + self.backoff.after(before, &mut self.random));
+        }
+        self.entries.insert(partition.clone(), Strike { lease, refused, count: before.saturating_add(1) });
     }
 
     /// The position was served, or the partition is gone: nothing is held against it.
     pub(crate) fn forgive(&mut self, partition: &TopicPartition) -> Option<Strike> {
-        let strike = self.entries.remove(partition)?;
-        if let Some(due) = strike.due {
-            self.resting.remove(&(due, partition.clone()));
-        }
-        Some(strike)
+        self.resting.wake(partition);
+        self.entries.remove(partition)
     }
 
     /// What is held against a partition under its lease.
@@ -61,26 +59,17 @@ impl Strikes {
 
     /// Whether nothing is to be asked for a partition.
     pub(crate) fn is_resting(&self, partition: &TopicPartition, lease: LeaseId) -> bool {
-        self.of(partition, lease).is_some_and(|strike| strike.due.is_some())
+        self.of(partition, lease).is_some() && self.resting.has(partition)
     }
 
     /// The partitions that have rested.
     pub(crate) fn wake(&mut self, now: Instant) -> Vec<TopicPartition> {
-        let mut woken = Vec::new();
-        while self.resting.first().is_some_and(|(due, _)| *due <= now)
-            && let Some((_, partition)) = self.resting.pop_first()
-        {
-            if let Some(strike) = self.entries.get_mut(&partition) {
-                strike.due = None;
-            }
-            woken.push(partition);
-        }
-        woken
+        std::iter::from_fn(|| self.resting.pop_due(now)).collect()
     }
 
     /// When to wake though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.resting.first().map(|(due, _)| *due)
+        self.resting.next()
     }
 }
 
