@@ -12,151 +12,27 @@
 //! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
 //! ready ([`super::ready`]), not on how many partitions there are.
 
+mod departure;
+mod giving_up;
+mod identity;
+mod silence;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+pub(super) use self::departure::Departure;
+use self::giving_up::has_left;
+use self::identity::Producer;
+use self::words::ending;
+pub(super) use self::words::{Action, Answer, FlushId, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
 use super::accumulator::{BatchId, Head, Patience, Queue};
-use super::adaptive::{Adaptive, AdaptiveBatching};
+use super::adaptive::Adaptive;
 use super::ready::{PartitionIndex, Place, Ready};
-use super::sequence::{Effect, Ending, Identity, Sequences, Stamp};
+use super::sequence::{Effect, Sequences};
 use crate::clock::Random;
-use crate::cluster::Backoff;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
-
-/// The settings that the machine obeys; named after Kafka's properties.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) is_idempotent: bool,
-    pub(super) linger: Duration,
-    /// Decides in place of `linger`.
-    pub(super) adaptive: Option<AdaptiveBatching>,
-    pub(super) delivery_timeout: Duration,
-    pub(super) retries: u32,
-    pub(super) answered_retries: u32,
-    /// The pause before whatever is tried again.
-    pub(super) backoff: Backoff,
-    pub(super) max_in_flight: usize,
-    pub(super) max_request_size: usize,
-}
-
-/// Numbers the requests of one producer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RequestId(pub(super) u64);
-
-/// Names a call of `flush`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FlushId(pub(super) u64);
-
-/// Who leads a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Leader {
-    pub(super) broker: BrokerId,
-    pub(super) epoch: Option<LeaderEpoch>,
-}
-
-/// What the machine wants done.
-#[derive(Debug)]
-pub(super) enum Action {
-    /// Take the open batch from its partition and seal it; answer with `handle_sealed`.
-    Close { partition: PartitionIndex, batch: BatchId },
-    /// Send these batches in one request, and note when it leaves; answer with `handle_answers`.
-    Send { request: RequestId, broker: BrokerId, batches: Vec<Outgoing>, departure: Departure },
-    /// Seal the batch again as smaller ones; answer with `handle_split`.
-    Split { partition: PartitionIndex, batch: BatchId },
-    /// Tell those who wait for the records of the batch, which may still be open, and free its memory.
-    Resolve { partition: PartitionIndex, batch: BatchId, verdict: Verdict },
-    /// Ask any broker for a producer id; answer with `handle_producer_id`.
-    AskProducerId,
-    /// What is known of leaders is stale.
-    RefreshMetadata,
-    /// End every attempt at a broker by closing the connection: another leads by now, and it does not answer.
-    HangUp(BrokerId),
-    /// Every batch that `handle_flush` knew has its verdict.
-    Flushed(FlushId),
-}
-
-/// Which batches of a request have been given to a connection: before, nobody can have got them, and they can be withdrawn.
-///
-/// One atomic of each, since the request is made while the sender decides: it either leaves or is withdrawn.
-#[derive(Clone, Debug)]
-pub(super) struct Departure(Arc<[AtomicU8]>);
-
-const WAITING: u8 = 0;
-const LEFT: u8 = 1;
-const WITHDRAWN: u8 = 2;
-
-impl Departure {
-    fn of(batches: usize) -> Self {
-        Self((0..batches).map(|_| AtomicU8::new(WAITING)).collect())
-    }
-
-    /// A batch, by its place, is given to a connection. False if it must not be any more.
-    pub(super) fn leave(&self, place: usize) -> bool {
-        self.settle(place, LEFT)
-    }
-
-    /// A batch is given up. False if it has left.
-    fn withdraw(&self, place: usize) -> bool {
-        self.settle(place, WITHDRAWN)
-    }
-
-    fn settle(&self, place: usize, as_: u8) -> bool {
-        let Some(batch) = self.0.get(place) else { return false };
-        let before = batch.compare_exchange(WAITING, as_, Ordering::Relaxed, Ordering::Relaxed);
-        before.is_ok() || before == Err(as_)
-    }
-
-    fn has_left(&self) -> bool {
-        self.0.iter().any(|batch| batch.load(Ordering::Relaxed) == LEFT)
-    }
-}
-
-/// A batch within a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outgoing {
-    pub(super) partition: PartitionIndex,
-    pub(super) batch: BatchId,
-    pub(super) stamp: Option<Stamp>,
-}
-
-/// What became of the records of a batch.
-#[derive(Clone, Debug)]
-pub(super) enum Verdict {
-    /// They are in the log; without an offset when the broker did not say which.
-    Written { base_offset: Option<Offset>, append_time: Option<Timestamp> },
-    /// They are not, or may not be: `error` says which. `records` are those with an error of their own (KIP-467).
-    Failed { error: Error, records: Vec<(u32, Error)> },
-}
-
-/// What a broker, or the way to it, answered about one batch.
-#[derive(Clone, Debug)]
-pub(super) enum Answer {
-    /// The batch is in the log, now or since an earlier attempt.
-    Written {
-        base_offset: Option<Offset>,
-        append_time: Option<Timestamp>,
-    },
-    /// Another attempt may succeed.
-    Retry {
-        error: Error,
-        written: Written,
-        is_leader_stale: bool,
-    },
-    /// No other attempt would succeed.
-    Failed {
-        error: Error,
-        written: Written,
-        records: Vec<(u32, Error)>,
-    },
-    TooLarge(Error),
-    /// What should come before is missing, or the producer id is unknown.
-    OutOfSequence(Error),
-    /// A later epoch of the producer id exists.
-    Fenced(Error),
-}
+use crate::ids::BrokerId;
 
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -215,16 +91,6 @@ struct Request {
     batches: Vec<(PartitionIndex, BatchId)>,
     sent: Instant,
     departure: Departure,
-}
-
-/// What is known of the producer's identity.
-#[derive(Debug)]
-enum Producer {
-    NotNeeded,
-    Asked,
-    AskAgain { at: Instant },
-    Known(Identity),
-    Refused(Error),
 }
 
 /// What a partition could do now.
@@ -408,28 +274,6 @@ impl Sender {
         true
     }
 
-    /// What became of [`Action::AskProducerId`].
-    pub(super) fn handle_producer_id(&mut self, result: Result<Identity, Error>, now: Instant) {
-        self.now = now;
-        match result {
-            Ok(identity) => {
-                self.id_trouble = None;
-                self.producer = Producer::Known(identity);
-            }
-            Err(error) if !is_last_word(&error) => {
-                self.id_trouble = Some(error);
-                return self.ask_producer_id();
-            }
-            Err(error) => {
-                self.producer = Producer::Refused(error.clone());
-                return self.fail_all(&error);
-            }
-        }
-        for index in 0..self.partitions.len() {
-            self.look_at(PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX)));
-        }
-    }
-
     /// Everything accepted so far is due; [`Action::Flushed`] tells when all of it has its verdict.
     pub(super) fn handle_flush(&mut self, flush: FlushId, now: Instant) {
         self.handle_pressure(now);
@@ -486,47 +330,6 @@ impl Sender {
         if self.silence_ends().is_some_and(|at| at <= now) {
             self.look_at_silence();
         }
-    }
-
-    /// When the oldest request will have been silent for long, or is to be looked at again.
-    fn silence_ends(&self) -> Option<Instant> {
-        let (_, oldest) = self.requests.first_key_value()?;
-        Some((oldest.sent + SILENCE).max(self.next_look))
-    }
-
-    /// A broker that is silent may have been replaced: metadata tells, and then nobody waits for its answer.
-    fn look_at_silence(&mut self) {
-        self.next_look = self.now + SILENCE;
-        self.refresh_metadata();
-        if !self.settings.is_idempotent {
-            // What goes to the next leader then could be there twice.
-            return;
-        }
-        let silent = self.requests.values().filter(|request| request.sent + SILENCE <= self.now);
-        let left_behind = silent.filter(|request| {
-            let leaders = request.batches.iter().filter_map(|(partition, _)| self.partitions.get(index(*partition))?.leader);
-            leaders.into_iter().any(|leader| leader.broker != request.broker)
-        });
-        let brokers: BTreeSet<_> = left_behind.map(|request| request.broker).collect();
-        self.actions.extend(brokers.into_iter().map(Action::HangUp));
-    }
-
-    /// Brokers that could take nothing more for so long, and when to ask again (KIP-794): there is no connection, or as many requests are
-    /// on their way as may be.
-    pub(super) fn stuck(&self, timeout: Duration, now: Instant) -> (BTreeSet<BrokerId>, Option<Instant>) {
-        let mut last_sent = BTreeMap::new();
-        for request in self.requests.values() {
-            let (since, waits) = last_sent.entry(request.broker).or_insert((request.sent, false));
-            if !request.departure.has_left() && !*waits {
-                (*since, *waits) = (request.sent, true);
-            } else if !*waits {
-                *since = request.sent;
-            }
-        }
-        let blocked = last_sent.into_iter().filter(|(broker, (_, waits))| *waits || self.ready.is_full(*broker));
-        let (late, early): (Vec<_>, Vec<_>) =
-            blocked.map(|(broker, (since, _))| (broker, since + timeout)).partition(|(_, end)| *end <= now);
-        (late.into_iter().map(|(broker, _)| broker).collect(), early.into_iter().map(|(_, end)| end).min())
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -663,84 +466,6 @@ impl Sender {
         self.look_at(partition);
     }
 
-    fn expire(&mut self, batch: BatchId, has_left: bool) {
-        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
-        let limit = self.settings.delivery_timeout.as_millis();
-        let mut message = format!("not acknowledged within {limit} ms (delivery.timeout.ms)");
-        let cause = self.cause(partition, batch);
-        if let Some(cause) = cause.as_ref().filter(|cause| cause.code().is_none()) {
-            message = format!("{message}: {cause}");
-        }
-        let mut error = Error::new(ErrorKind::Timeout, message);
-        if let Some(cause) = cause {
-            error = error.caused_by(cause);
-        }
-        self.give_up(batch, error, has_left);
-        self.look_at(partition);
-    }
-
-    /// Why a batch has not been acknowledged, as far as that is known.
-    fn cause(&self, partition: PartitionIndex, batch: BatchId) -> Option<Error> {
-        let state = self.partitions.get(index(partition))?;
-        if let Some(trouble) = &state.trouble {
-            return Some(trouble.clone());
-        }
-        let asks = matches!(self.producer, Producer::Asked | Producer::AskAgain { .. });
-        if let Some(trouble) = self.id_trouble.as_ref().filter(|_| asks) {
-            return Some(trouble.clone().context("there is no producer id"));
-        }
-        let Some(Leader { broker, .. }) = state.leader else { return Some(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE)) };
-        let silent = || Error::new(ErrorKind::Timeout, "the broker has not answered").at_broker(broker);
-        (asks || !state.queue.has(batch)).then(silent)
-    }
-
-    fn fail_all(&mut self, error: &Error) {
-        let departed = self.under_way();
-        let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
-        for (batch, partition) in batches {
-            self.give_up(batch, error.clone(), has_left(&departed, batch));
-            self.look_at(partition);
-        }
-    }
-
-    /// Fails a batch wherever it is.
-    fn give_up(&mut self, batch: BatchId, error: Error, has_left: bool) {
-        let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
-        let Some(state) = self.partition(partition) else { return };
-        let in_flight = if state.queue.remove(batch) { None } else { state.sequences.expire(batch, has_left) };
-        let error = error.with_written(in_flight.unwrap_or(Written::No));
-        self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
-    }
-
-    /// The batches of all requests that are under way, and whether they have left.
-    fn under_way(&self) -> BTreeMap<BatchId, (Departure, usize)> {
-        let placed = |request: &Request| {
-            let departure = request.departure.clone();
-            request
-                .batches
-                .iter()
-                .enumerate()
-                .map(move |(place, (_, batch))| (*batch, (departure.clone(), place)))
-                .collect::<Vec<_>>()
-        };
-        self.requests.values().flat_map(placed).collect()
-    }
-
-    /// Asks for an id once a pause has passed, unless there was progress since it was asked for last.
-    fn ask_producer_id(&mut self) {
-        if self.id_asked == 0 {
-            return self.ask_producer_id_now();
-        }
-        let at = self.now + self.settings.backoff.after(self.id_asked, &mut self.random);
-        self.producer = Producer::AskAgain { at };
-    }
-
-    fn ask_producer_id_now(&mut self) {
-        self.id_asked = self.id_asked.saturating_add(1);
-        self.producer = Producer::Asked;
-        self.actions.push_back(Action::AskProducerId);
-    }
-
     fn resolve(&mut self, batch: BatchId, verdict: Verdict) {
         let Some(known) = self.batches.remove(&batch) else { return };
         self.deadlines.remove(&(known.deadline, batch));
@@ -826,28 +551,6 @@ impl Sender {
     }
 }
 
-impl Producer {
-    fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Known(identity) => Some(*identity),
-            _ => None,
-        }
-    }
-}
-
-impl Answer {
-    fn error(&self) -> Option<&Error> {
-        match self {
-            Self::Written { .. } => None,
-            Self::Retry { error, .. }
-            | Self::Failed { error, .. }
-            | Self::TooLarge(error)
-            | Self::OutOfSequence(error)
-            | Self::Fenced(error) => Some(error),
-        }
-    }
-}
-
 /// What the first batches of a partition wait for. Retries come before what is new.
 fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Instant) -> Step {
     let head = partition.queue.head(patience);
@@ -873,36 +576,6 @@ fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Ins
         Head::Nothing | Head::Sealing => Step::AwaitEvent,
     }
 }
-
-/// Withdraws a batch that is given up, if its request is still to be made.
-fn has_left(under_way: &BTreeMap<BatchId, (Departure, usize)>, batch: BatchId) -> bool {
-    under_way.get(&batch).is_some_and(|(departure, place)| !departure.withdraw(*place))
-}
-
-fn ending(answer: &Answer, attempts_left: bool) -> Ending {
-    match answer {
-        Answer::Written { .. } => Ending::Written,
-        Answer::Retry { written: Written::No, .. } if attempts_left => Ending::NotWritten,
-        Answer::Retry { .. } if attempts_left => Ending::Unknown,
-        Answer::Retry { written, .. } | Answer::Failed { written, .. } => match written {
-            Written::No => Ending::Refused,
-            _ => Ending::Abandoned,
-        },
-        Answer::TooLarge(_) => Ending::TooLarge,
-        Answer::OutOfSequence(_) | Answer::Fenced(_) if !attempts_left => Ending::Refused,
-        Answer::OutOfSequence(_) => Ending::OutOfSequence,
-        Answer::Fenced(_) => Ending::Fenced,
-    }
-}
-
-/// Whether asking another broker for a producer id, or later, would end the same way. What is no Kafka at all is one address of many.
-pub(super) fn is_last_word(error: &Error) -> bool {
-    let is_answer = error.code().is_some() && !error.is_retriable();
-    is_answer || error.is_refusal() || matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unsupported)
-}
-
-/// How long a request goes unanswered before the client asks whether its broker still leads (a guess: rare while brokers are well).
-const SILENCE: Duration = Duration::from_secs(2);
 
 /// How often in a row a new leader is tried at once (a guess: an election seldom takes more).
 const QUICK_MOVES: u32 = 3;
