@@ -63,7 +63,7 @@ impl Walk {
             let intake = intake::sort(partition.records, start, partition.aborted, &self.shared.decode);
             self.shared.buffer(|buffer| {
                 for piece in intake.pieces {
-                    buffer.push(lease, piece);
+                    buffer.push(lease, piece, None);
                 }
             });
         }

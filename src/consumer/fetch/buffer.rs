@@ -175,13 +175,8 @@ impl Buffer {
         Memory { id: self.next_memory, size }
     }
 
-    /// Adds what was fetched for a lease, in offset order, in memory of its own.
-    pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece) {
-        self.push_slice(lease, piece, None);
-    }
-
-    /// [`Buffer::push`], as a slice of a reply.
-    pub(crate) fn push_slice(&mut self, lease: &Arc<Lease>, piece: Piece, memory: Option<Memory>) {
+    /// Adds what was fetched for a lease, in offset order: a slice of a reply's memory, or in memory of its own.
+    pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece, memory: Option<Memory>) {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);

@@ -141,7 +141,7 @@ impl Subscription {
             self.changed.insert(partition.clone());
         }
         for piece in pieces {
-            self.buffer.push_slice(&entry.lease, piece, memory);
+            self.buffer.push(&entry.lease, piece, memory);
         }
         true
     }

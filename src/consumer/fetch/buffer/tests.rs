@@ -47,9 +47,9 @@ fn partitions_take_turns_and_keep_their_order() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (lease(1), lease(2));
     for offset in 0..3 {
-        buffer.push(&one, plain(offset));
+        buffer.push(&one, plain(offset), None);
     }
-    buffer.push(&two, plain(0));
+    buffer.push(&two, plain(0), None);
     assert_eq!(popped(&mut buffer), [(1, 0), (2, 0), (1, 1), (1, 2)]);
     assert_eq!(buffer.held(), 0);
 }
@@ -58,8 +58,8 @@ fn partitions_take_turns_and_keep_their_order() {
 fn ended_lease_is_dropped_and_no_other() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (lease(1), lease(2));
-    buffer.push(&one, plain(0));
-    buffer.push(&two, plain(0));
+    buffer.push(&one, plain(0), None);
+    buffer.push(&two, plain(0), None);
     one.set_delivery(Delivery::Ended);
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     assert_eq!(buffer.held(), 0);
@@ -69,8 +69,8 @@ fn ended_lease_is_dropped_and_no_other() {
 fn held_lease_keeps_its_place() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (lease(1), lease(2));
-    buffer.push(&one, plain(0));
-    buffer.push(&two, plain(0));
+    buffer.push(&one, plain(0), None);
+    buffer.push(&two, plain(0), None);
     one.set_delivery(Delivery::Held);
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     one.set_delivery(Delivery::Open);
@@ -81,8 +81,8 @@ fn held_lease_keeps_its_place() {
 fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (lease(1), lease(2));
-    buffer.push(&one, piece(0, 5, Compression::GZIP));
-    buffer.push(&two, plain(0));
+    buffer.push(&one, piece(0, 5, Compression::GZIP), None);
+    buffer.push(&two, plain(0), None);
     let job = buffer.next_job().unwrap();
     assert!(buffer.next_job().is_none());
     assert_eq!(popped(&mut buffer), [(2, 0)]);
@@ -97,7 +97,7 @@ fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
 fn job_of_a_dropped_lease_changes_nothing() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
-    buffer.push(&one, piece(0, 5, Compression::GZIP));
+    buffer.push(&one, piece(0, 5, Compression::GZIP), None);
     let job = buffer.next_job().unwrap();
     buffer.drop_lease(one.id());
     buffer.decoded(job.lease, job.number, Ahead::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
@@ -111,8 +111,8 @@ fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
     // Room for the batch and what is set aside for it, but not beside the first.
     let mut buffer = Buffer::new(batch.len() * (1 + EXPANSION), 1 << 20);
     let one = lease(1);
-    buffer.push(&one, plain(0));
-    buffer.push(&one, compressed);
+    buffer.push(&one, plain(0), None);
+    buffer.push(&one, compressed, None);
     assert!(buffer.next_job().is_none());
     assert!(!buffer.has_job());
     buffer.pop().unwrap();
@@ -126,7 +126,7 @@ fn full_partition_is_relieved_when_it_has_half_drained() {
     let mut buffer = Buffer::new(1 << 20, 4 * size);
     let one = lease(1);
     for offset in 0..4 {
-        buffer.push(&one, plain(offset));
+        buffer.push(&one, plain(offset), None);
     }
     assert!(buffer.is_full(one.id()));
     buffer.pop().unwrap();
@@ -142,10 +142,10 @@ fn paused_partitions_do_not_starve_others() {
     let mut buffer = Buffer::new(4 * size, 1 << 20);
     let (one, two, three) = (lease(1), lease(2), lease(3));
     for offset in 0..3 {
-        buffer.push(&one, plain(offset));
+        buffer.push(&one, plain(offset), None);
     }
-    buffer.push(&two, plain(0));
-    buffer.push(&three, plain(0));
+    buffer.push(&two, plain(0), None);
+    buffer.push(&three, plain(0), None);
     one.set_delivery(Delivery::Held);
     two.set_delivery(Delivery::Held);
     assert!(buffer.evict_held().is_empty(), "while there is something to deliver, room will come");
@@ -168,7 +168,7 @@ fn small_rest_of_a_large_reply_is_copied_out_of_it_when_room_is_short() {
     let mut size = 0;
     for lease in &leases {
         let reply = buffer.reply(REPLY);
-        buffer.push_slice(lease, plain(0), Some(reply));
+        buffer.push(lease, plain(0), Some(reply));
         size += batch(0, 1, Compression::NONE).len();
         lease.set_delivery(Delivery::Held);
         assert!(buffer.has_room(), "a batch of a few bytes takes no more room than that");
@@ -184,8 +184,8 @@ fn reply_counts_whole_until_its_last_batch_has_left() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
     let reply = buffer.reply(5000);
-    buffer.push_slice(&one, plain(0), Some(reply));
-    buffer.push_slice(&one, plain(1), Some(reply));
+    buffer.push(&one, plain(0), Some(reply));
+    buffer.push(&one, plain(1), Some(reply));
     assert_eq!(buffer.held(), 5000);
     buffer.pop().unwrap();
     assert_eq!(buffer.held(), 5000);
@@ -205,7 +205,7 @@ fn batches_that_outgrow_their_room_are_left_to_the_application() {
     let mut buffer = Buffer::new(plain + 40 * wire, 1 << 30);
     let leases: Vec<_> = (0..20).map(lease).collect();
     for lease in &leases {
-        buffer.push(lease, compressed());
+        buffer.push(lease, compressed(), None);
     }
     let mut decoded = 0;
     while let Some(job) = buffer.next_job() {
@@ -230,7 +230,7 @@ fn expectation_follows_what_batches_decompress_to() {
     let one = lease(1);
     let mut outgrown = 0;
     for offset in 0..20 {
-        buffer.push(&one, piece(offset * 500, 500, Compression::ZSTD));
+        buffer.push(&one, piece(offset * 500, 500, Compression::ZSTD), None);
         let job = buffer.next_job().unwrap();
         let outcome = job.run(&OPTIONS);
         outgrown += usize::from(matches!(outcome, Ahead::Outgrown));
@@ -244,11 +244,11 @@ fn skipped_batches_join_the_piece_before_them() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = lease(1);
     let skipped = |start, next| Piece { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
-    buffer.push(&one, plain(0));
-    buffer.push(&one, skipped(1, 9));
+    buffer.push(&one, plain(0), None);
+    buffer.push(&one, skipped(1, 9), None);
     let (_, piece) = buffer.pop().unwrap();
     assert_eq!(piece.next, Offset(9));
-    buffer.push(&one, skipped(9, 12));
+    buffer.push(&one, skipped(9, 12), None);
     assert!(matches!(buffer.pop(), Some((_, Piece { content: Content::Skipped, next: Offset(12), .. }))));
 }
 
@@ -300,7 +300,7 @@ proptest! {
                     // As the planner: nothing is fetched without room.
                     if buffer.has_room() && !buffer.is_full(lease.id()) {
                         let compression = if is_compressed { Compression::GZIP } else { Compression::NONE };
-                        buffer.push(lease, piece(*fetched, count, compression));
+                        buffer.push(lease, piece(*fetched, count, compression), None);
                         *fetched += i64::from(count);
                     }
                 }
