@@ -11,6 +11,7 @@ mod codecs;
 mod faults;
 mod groups;
 mod mq;
+mod pauses;
 mod security;
 mod support;
 mod versions;
