@@ -16,7 +16,8 @@ use crate::support::{Dice, PATIENCE, client, config, earliest, in_time, sized};
 
 const TOPIC: &str = "pauses";
 const PARTITIONS: i32 = 48;
-const TICK: Duration = Duration::from_millis(150);
+/// Eight to a batch.
+const RECORD: usize = 32 << 10;
 
 /// How many records each partition got.
 type Written = BTreeMap<i32, i64>;
@@ -53,9 +54,7 @@ async fn what_is_paused_while_leaders_move_is_read_whole() {
     let cluster = Cluster::start(config().nodes(3)).await.unwrap();
     cluster.create_topic(TOPIC, PARTITIONS.unsigned_abs(), 3, &[]).await.unwrap();
     let client = client(&cluster);
-    let (stop, stopped) = oneshot::channel();
-    let writing = tokio::spawn(write(client.clone(), stopped));
-
+    let written = write(&client, sized(200, 800)).await;
     let (by_batch, by_mq) = (Seen::default(), Seen::default());
     let consumer = client.consumer(earliest().group_id("by-batch")).unwrap();
     consumer.subscribe([TOPIC]).unwrap();
@@ -73,17 +72,13 @@ async fn what_is_paused_while_leaders_move_is_read_whole() {
     };
     messages.subscribe([TOPIC], handler).unwrap();
 
-    let admin = client.admin();
-    move_leaders(&admin, sized(Duration::from_secs(25), Duration::from_secs(180))).await;
-    stop.send(()).unwrap();
-    let written = writing.await.unwrap();
-    for (who, seen) in [("by batch", &by_batch), ("by mq", &by_mq)] {
-        let waiting = Instant::now();
-        while !seen.is_complete(&written) && waiting.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(100)).await;
-        }
-        seen.check(who, &written);
+    let (admin, mut dice) = (client.admin(), Dice::new());
+    let started = Instant::now();
+    while !(by_batch.is_complete(&written) && by_mq.is_complete(&written)) && started.elapsed() < 2 * PATIENCE {
+        move_leaders(&admin, &mut dice).await;
     }
+    by_batch.check("by batch", &written);
+    by_mq.check("by mq", &written);
     end.send(()).unwrap();
     reading.await.unwrap();
     messages.close(PATIENCE).await.unwrap();
@@ -98,23 +93,19 @@ async fn what_is_paused_while_leaders_move_is_read_whole() {
     cluster.shutdown().await.unwrap();
 }
 
-/// Writes a record to each partition by the tick until told to stop.
-async fn write(client: Client, mut stopped: oneshot::Receiver<()>) -> Written {
-    let producer = client.producer(ProducerConfig::new()).unwrap();
-    let mut deliveries = Vec::new();
-    while stopped.try_recv().is_err() {
+/// Writes so much to each partition that no buffer holds it all.
+async fn write(client: &Client, records: i64) -> Written {
+    let settings = ProducerConfig::new().batch_size(256 << 10).linger(Duration::from_millis(50));
+    let producer = client.producer(settings).unwrap();
+    let value = vec![b'x'; RECORD];
+    for _ in 0..records {
         for partition in 0..PARTITIONS {
-            let record = Record::to(TOPIC).partition(partition).value([b'x'; 200].as_slice());
-            deliveries.push(producer.send(record).await.unwrap());
+            drop(producer.send(Record::to(TOPIC).partition(partition).value(&value)).await.unwrap());
         }
-        sleep(TICK).await;
     }
-    let mut written = Written::new();
-    for delivery in deliveries {
-        *written.entry(delivery.await.unwrap().topic_partition.partition.0).or_default() += 1;
-    }
+    producer.flush().await.unwrap();
     producer.close(PATIENCE).await.unwrap();
-    written
+    (0..PARTITIONS).map(|partition| (partition, records)).collect()
 }
 
 /// Takes batches; the partition of each is paused until its work is done.
@@ -143,24 +134,21 @@ async fn read(mut consumer: Consumer, seen: Seen, mut ended: oneshot::Receiver<(
     consumer.close(PATIENCE).await.unwrap();
 }
 
-/// Gives a third of the partitions another leader every 1 to 4 s.
-async fn move_leaders(admin: &Admin, time: Duration) {
-    let mut dice = Dice::new();
-    let started = Instant::now();
-    while started.elapsed() < time {
-        sleep(Duration::from_millis(1000 + dice.below(3000))).await;
-        let moved: Vec<TopicPartition> =
-            (0..PARTITIONS).filter(|_| dice.below(3) == 0).map(|partition| TopicPartition::new(TOPIC, partition)).collect();
-        let orders = moved.iter().map(|partition| {
-            let first = dice.below(3);
-            let replicas = (0..3).map(|step| BrokerId(1 + i32::try_from((first + step) % 3).unwrap())).collect();
-            (partition.clone(), Some(replicas))
-        });
-        for (partition, ordered) in admin.alter_reassignments(orders.collect::<Vec<_>>()).await {
-            ordered.unwrap_or_else(|error| panic!("{partition}: {error}"));
+/// Gives a third of the partitions another leader after 1 to 4 s.
+async fn move_leaders(admin: &Admin, dice: &mut Dice) {
+    sleep(Duration::from_millis(1000 + dice.below(3000))).await;
+    let mut orders = Vec::new();
+    for partition in 0..PARTITIONS {
+        let first = dice.below(9);
+        if first < 3 {
+            let replicas = (first..first + 3).map(|place| BrokerId(1 + i32::try_from(place % 3).unwrap())).collect();
+            orders.push((TopicPartition::new(TOPIC, partition), Some(replicas)));
         }
-        let elected = admin.elect_leaders(Election::Preferred, moved.clone()).await;
-        let count = elected.into_iter().filter(|(_, elected)| elected.is_ok()).count();
-        eprintln!("{:?}: {count} leaders moved", started.elapsed());
     }
+    let moved: Vec<_> = orders.iter().map(|(partition, _)| partition.clone()).collect();
+    for (partition, ordered) in admin.alter_reassignments(orders).await {
+        ordered.unwrap_or_else(|error| panic!("{partition}: {error}"));
+    }
+    let elected = admin.elect_leaders(Election::Preferred, moved).await;
+    eprintln!("{} leaders moved", elected.into_values().filter(Result::is_ok).count());
 }
