@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "admin")]
 use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
 use crate::cluster::Cluster;
@@ -82,6 +83,7 @@ impl Client {
     }
 
     /// A handle that administers the cluster. After [`Client::close`] each of its calls answers Closed.
+    #[cfg(feature = "admin")]
     pub fn admin(&self) -> Admin {
         Admin::new(self.cluster.clone())
     }

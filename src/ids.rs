@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{Error, shown};
+use crate::shown::shown;
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
@@ -90,20 +90,54 @@ impl Sequence {
 /// The digits of Kafka's ids: URL-safe base 64.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// A UUID as messages hold it, whatever it names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Uuid(pub(crate) [u8; 16]);
+
+impl Uuid {
+    /// What the protocol sends for "no id".
+    pub(crate) const ZERO: Self = Self([0; 16]);
+
+    /// What it names: nothing if it is all zeros.
+    pub(crate) fn known<T: From<Self>>(self) -> Option<T> {
+        (self != Self::ZERO).then(|| T::from(self))
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&TopicId::from(*self), f)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Uuid {
+    fn from(id: Option<T>) -> Self {
+        id.map_or(Self::ZERO, Into::into)
+    }
+}
+
+/// A text is not an id as Kafka's tools write it: 22 digits of URL-safe base64.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an id: 22 digits of URL-safe base64 are expected")]
+pub struct ParseIdError {
+    text: String,
+}
+
 macro_rules! uuid {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; 16]);
 
-        #[allow(dead_code, reason = "some ids are never sent")]
-        impl $name {
-            /// What the protocol sends for "no id".
-            pub(crate) const ZERO: Self = Self([0; 16]);
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id.0)
+            }
+        }
 
-            /// `None` for the all-zero id, with which the protocol says "no id".
-            pub(crate) fn known(self) -> Option<Self> {
-                (self != Self::ZERO).then_some(self)
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                Self(id.0)
             }
         }
 
@@ -127,10 +161,10 @@ macro_rules! uuid {
         }
 
         impl std::str::FromStr for $name {
-            type Err = Error;
+            type Err = ParseIdError;
 
             /// Reads an id as Kafka's tools write it.
-            fn from_str(text: &str) -> Result<Self, Error> {
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 let digit = |byte: u8| DIGITS.iter().position(|digit| *digit == byte).and_then(|at| u128::try_from(at).ok());
                 let digits: Option<Vec<u128>> = text.bytes().map(digit).collect();
                 match digits.as_deref() {
@@ -139,7 +173,7 @@ macro_rules! uuid {
                         let bits = first.iter().fold(0, |bits: u128, digit| bits << 6 | digit);
                         Ok(Self((bits << 2 | last >> 4).to_be_bytes()))
                     }
-                    _ => Err(Error::config(format!("{text:?} is no id: 22 digits of URL-safe base 64 are"))),
+                    _ => Err(ParseIdError { text: shown(text).to_string() }),
                 }
             }
         }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "admin")]
 pub mod admin;
 #[cfg(feature = "test-util")]
 #[doc(hidden)]
@@ -13,16 +14,19 @@ mod error;
 mod hedge;
 mod ids;
 mod metrics_push;
+#[cfg(feature = "mq")]
 pub mod mq;
 mod net;
 mod producer;
 mod record;
 mod runtime;
+mod shown;
 mod telemetry;
 mod trace_context;
 mod watch;
 mod wire;
 
+#[cfg(feature = "admin")]
 pub use admin::{Admin, NewTopic};
 pub use client::{Client, ClientStats};
 pub use config::{
@@ -38,8 +42,8 @@ pub use consumer::{
 };
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
-    BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId,
-    Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,
+    BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, ParseIdError, PartitionId, ProducerEpoch,
+    ProducerId, Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,
 };
 pub use net::{Connecting, Connector, Io};
 pub use producer::{

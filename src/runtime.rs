@@ -125,12 +125,14 @@ impl Runtime {
     }
 }
 
+#[cfg(feature = "mq")]
 /// A runtime on a thread of its own, which outlives the runtimes of those who use it, and ends when it is dropped.
 pub(crate) struct Background {
     handle: Handle,
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
+#[cfg(feature = "mq")]
 impl Background {
     /// Starts the thread.
     ///

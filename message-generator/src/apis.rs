@@ -5,15 +5,36 @@ use anyhow::{Context, Result};
 use crate::jar::Schemas;
 use crate::schema::Message;
 
-/// The APIs in use; add a name here and run the generator.
-pub(crate) const IN_USE: &[&str] = &[
+/// The APIs that producers, consumers and every connection use; add a name here or in [`ADMIN`] and run the generator.
+pub(crate) const CORE: &[&str] = &[
+    "ApiVersions",
+    "Fetch",
+    "FindCoordinator",
+    "GetTelemetrySubscriptions",
+    "Heartbeat",
+    "InitProducerId",
+    "JoinGroup",
+    "LeaveGroup",
+    "ListOffsets",
+    "Metadata",
+    "OffsetCommit",
+    "OffsetFetch",
+    "OffsetForLeaderEpoch",
+    "Produce",
+    "PushTelemetry",
+    "SaslAuthenticate",
+    "SaslHandshake",
+    "SyncGroup",
+];
+
+/// Those that administration alone uses: compiled with the feature `admin` only.
+pub(crate) const ADMIN: &[&str] = &[
     "AddRaftVoter",
     "AlterClientQuotas",
     "AlterPartitionReassignments",
     "AlterReplicaLogDirs",
     "AlterShareGroupOffsets",
     "AlterUserScramCredentials",
-    "ApiVersions",
     "ConsumerGroupDescribe",
     "CreateAcls",
     "CreateDelegationToken",
@@ -39,39 +60,22 @@ pub(crate) const IN_USE: &[&str] = &[
     "DescribeUserScramCredentials",
     "ElectLeaders",
     "ExpireDelegationToken",
-    "Fetch",
-    "FindCoordinator",
-    "GetTelemetrySubscriptions",
-    "Heartbeat",
     "IncrementalAlterConfigs",
-    "InitProducerId",
-    "JoinGroup",
-    "LeaveGroup",
     "ListConfigResources",
     "ListGroups",
-    "ListOffsets",
     "ListPartitionReassignments",
     "ListTransactions",
-    "Metadata",
-    "OffsetCommit",
     "OffsetDelete",
-    "OffsetFetch",
-    "OffsetForLeaderEpoch",
-    "Produce",
-    "PushTelemetry",
     "RemoveRaftVoter",
     "RenewDelegationToken",
-    "SaslAuthenticate",
-    "SaslHandshake",
     "ShareGroupDescribe",
     "StreamsGroupDescribe",
-    "SyncGroup",
     "UnregisterBroker",
     "UpdateFeatures",
     "WriteTxnMarkers",
 ];
 
-/// Messages that stand within others, as the metadata of group members.
+/// Messages that stand within others, as the metadata of group members, which administration alone reads by these.
 pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];
 
 /// APIs that the crate kafka-protocol lacks, so that no second opinion on them can be had.
@@ -125,6 +129,11 @@ impl Api {
         match self {
             Self::Request { name, .. } | Self::Data { name, .. } => name,
         }
+    }
+
+    /// Whether it is compiled with the feature `admin` only.
+    pub(crate) fn is_of_admin(&self) -> bool {
+        ADMIN.contains(&self.name()) || DATA.contains(&self.name())
     }
 
     pub(crate) fn key(&self) -> Option<i16> {

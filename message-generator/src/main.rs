@@ -63,7 +63,11 @@ fn run(options: &Options) -> Result<()> {
 
 /// The APIs and data in use, or all that a client may send.
 fn wanted(schemas: &mut Schemas, all: bool) -> Result<Vec<Api>> {
-    let names = if all { schemas.names_of_client_apis()? } else { apis::IN_USE.iter().map(|&name| name.into()).collect() };
+    let names = if all {
+        schemas.names_of_client_apis()?
+    } else {
+        apis::CORE.iter().chain(apis::ADMIN).map(|&name| name.into()).collect()
+    };
     let mut wanted = names.iter().map(|name| Api::request(schemas, name)).collect::<Result<Vec<_>>>()?;
     wanted.sort_by_key(Api::key);
     for name in apis::DATA {

@@ -28,9 +28,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, Item, Route};
-use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{PartitionId, TopicPartition};
 use crate::runtime;
+use crate::shown::shown;
 use crate::wire::call::Request;
 
 mod acls;

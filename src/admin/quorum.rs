@@ -3,7 +3,7 @@
 use super::{Admin, check, non_negative};
 use crate::cluster::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp, TopicId};
+use crate::ids::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::messages::add_raft_voter::{AddRaftVoterRequest, AddRaftVoterResponse, Listener};
 use crate::wire::messages::describe_quorum::{
     DescribeQuorumRequest, DescribeQuorumResponse, ReplicaState, RequestPartitionData, RequestTopicData,
@@ -109,7 +109,7 @@ impl Admin {
             cluster_id: None,
             timeout_ms: self.timeout_ms(),
             voter_id: voter.id.0,
-            voter_directory_id: TopicId(voter.directory_id.0),
+            voter_directory_id: voter.directory_id.into(),
             listeners: voter
                 .endpoints
                 .iter()
@@ -127,11 +127,8 @@ impl Admin {
     /// # Errors
     /// VOTER_NOT_FOUND; UNSUPPORTED_VERSION if the cluster's voters are fixed (`kraft.version` 0), or before Kafka 3.9.
     pub async fn remove_voter(&self, voter: Voter) -> Result<()> {
-        let request = |_| RemoveRaftVoterRequest {
-            cluster_id: None,
-            voter_id: voter.id.0,
-            voter_directory_id: TopicId(voter.directory_id.0),
-        };
+        let request =
+            |_| RemoveRaftVoterRequest { cluster_id: None, voter_id: voter.id.0, voter_directory_id: voter.directory_id.into() };
         let read = |response: &RemoveRaftVoterResponse<'_>| check(response.error_code, response.error_message);
         let outcome = self.change(Route::Controller, request, read).await;
         outcome.map_err(|error| error.context(format_args!("voter {}", voter.id)))
@@ -164,7 +161,7 @@ fn quorum(response: &DescribeQuorumResponse<'_>) -> Result<Quorum> {
 fn replica(replica: &ReplicaState) -> QuorumReplica {
     QuorumReplica {
         id: BrokerId(replica.replica_id),
-        directory_id: replica.replica_directory_id.known().map(|id| DirectoryId(id.0)),
+        directory_id: replica.replica_directory_id.known(),
         log_end_offset: non_negative(replica.log_end_offset),
         last_fetch: non_negative(replica.last_fetch_timestamp),
         last_caught_up: non_negative(replica.last_caught_up_timestamp),

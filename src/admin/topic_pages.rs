@@ -227,13 +227,13 @@ impl Admin {
         let ids = super::keys::<TopicId>(ids);
         let read = |_: &[_], response: &MetadataResponse<'_>| {
             check(response.error_code, None)?;
-            Ok(response.topics.iter().map(|topic| (topic.topic_id, description(topic))).collect())
+            Ok(response.topics.iter().map(|topic| (topic.topic_id.into(), description(topic))).collect())
         };
         self.ask_each(
             &ids,
             |_| Route::Any,
             |share, _| MetadataRequest {
-                topics: Some(share.iter().map(|(id, ())| MetadataRequestTopic { topic_id: **id, name: None }).collect()),
+                topics: Some(share.iter().map(|(id, ())| MetadataRequestTopic { topic_id: (**id).into(), name: None }).collect()),
                 include_topic_authorized_operations: true,
                 allow_auto_topic_creation: false,
                 ..MetadataRequest::default()

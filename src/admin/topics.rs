@@ -213,13 +213,13 @@ impl Admin {
         let ids = keys::<TopicId>(ids);
         let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
             let deleted = response.responses.iter();
-            Ok(deleted.map(|topic| (topic.topic_id, check(topic.error_code, topic.error_message))).collect())
+            Ok(deleted.map(|topic| (topic.topic_id.into(), check(topic.error_code, topic.error_message))).collect())
         };
         self.change_each(
             &ids,
             |_| Route::Controller,
             |share, _| DeleteTopicsRequest {
-                topics: share.iter().map(|(id, ())| DeleteTopicState { name: None, topic_id: **id }).collect(),
+                topics: share.iter().map(|(id, ())| DeleteTopicState { name: None, topic_id: (**id).into() }).collect(),
                 topic_names: Vec::new(),
                 timeout_ms: self.timeout_ms(),
             },

@@ -7,6 +7,7 @@ use crate::ids::BrokerId;
 
 /// What a coordinator coordinates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "administration alone asks for those of transactions"))]
 pub(crate) enum CoordinatorKey {
     Group(Arc<str>),
     Transaction(Arc<str>),
@@ -17,6 +18,7 @@ impl CoordinatorKey {
         Self::Group(id.into())
     }
 
+    #[cfg(feature = "admin")]
     pub(crate) fn transaction(id: &str) -> Self {
         Self::Transaction(id.into())
     }

@@ -17,6 +17,7 @@ mod refresh;
 mod retry;
 mod route;
 mod rpc;
+#[cfg(feature = "admin")]
 mod scatter;
 mod task;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use interest::{Interest, InterestGuard};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
+#[cfg(feature = "admin")]
 pub(crate) use scatter::Item;
 #[cfg(test)]
 pub(crate) use view::Partition;

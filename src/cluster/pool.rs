@@ -24,6 +24,7 @@ use crate::wire::versions::ApiVersions;
 pub(crate) enum Lane {
     /// Short requests of the whole client: metadata, coordinators, heartbeats, commits.
     Control,
+    #[cfg(feature = "admin")]
     /// Administration of the whole client, part of which takes a broker long: deleting records waits for all replicas.
     Admin,
     /// Produce requests of one producer.

@@ -17,6 +17,7 @@ use crate::wire::call::{Reply, Request};
 
 /// Who must be asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "administration alone takes most of them"))]
 pub(crate) enum Route {
     /// Any broker.
     Any,
@@ -115,6 +116,24 @@ impl Cluster {
             Route::Coordinator(key) => Ok(Node::Broker(self.coordinator(key, deadline).await?)),
             Route::Leader(partition) => self.leader(partition).map(Node::Broker),
         }
+    }
+
+    /// The leader of a partition, by the newest view.
+    pub(super) fn leader(&self, partition: &TopicPartition) -> Result<BrokerId> {
+        let view = self.view();
+        let Some(topic) = view.topic(&partition.topic) else {
+            return Err(Error::new(ErrorKind::NoMetadata, "the topic is not known yet"));
+        };
+        let code = match (topic.error, topic.partition(partition.partition)) {
+            (Some(code), _) => code,
+            (None, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            (None, Some(found)) => match found.leader {
+                Some(leader) => return Ok(leader),
+                None => found.error.unwrap_or(ErrorCode::LEADER_NOT_AVAILABLE),
+            },
+        };
+        self.request_refresh();
+        Err(Error::broker(code))
     }
 
     /// The view, once there is one.

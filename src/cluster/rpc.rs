@@ -11,8 +11,9 @@ use super::pool::Node;
 use super::view::{Broker, Partition, Snapshot, Topic};
 use super::{Cluster, Lane};
 use crate::config::BrokerAddress;
-use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
-use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicName};
+use crate::shown::shown;
 use crate::wire::call::Reply;
 use crate::wire::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::messages::metadata::{
@@ -149,7 +150,7 @@ fn topic(topic: &MetadataResponseTopic<'_>) -> Option<Topic> {
     partitions.truncate(whole);
     Some(Topic {
         name: TopicName::from(topic.name?),
-        id: TopicId::known(topic.topic_id),
+        id: topic.topic_id.known(),
         is_internal: topic.is_internal,
         error: ErrorCode::check(topic.error_code).err(),
         partitions,

@@ -193,23 +193,6 @@ impl Cluster {
         nodes
     }
 
-    pub(super) fn leader(&self, partition: &TopicPartition) -> Result<BrokerId> {
-        let view = self.view();
-        let Some(topic) = view.topic(&partition.topic) else {
-            return Err(Error::new(ErrorKind::NoMetadata, "the topic is not known yet"));
-        };
-        let code = match (topic.error, topic.partition(partition.partition)) {
-            (Some(code), _) => code,
-            (None, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            (None, Some(found)) => match found.leader {
-                Some(leader) => return Ok(leader),
-                None => found.error.unwrap_or(ErrorCode::LEADER_NOT_AVAILABLE),
-            },
-        };
-        self.request_refresh();
-        Err(Error::broker(code))
-    }
-
     /// The coordinators of groups or of transactions: those that are not known are asked for together (KIP-699).
     async fn coordinators(
         &self,

@@ -213,7 +213,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn topic(name: &str, id: u8, partitions: Vec<Partition>) -> Topic {
-        Topic { name: name.into(), id: TopicId([id; 16]).known(), is_internal: false, error: None, partitions }
+        Topic { name: name.into(), id: crate::ids::Uuid([id; 16]).known(), is_internal: false, error: None, partitions }
     }
 
     pub(crate) fn view(brokers: &[i32], topics: Vec<Topic>) -> ClusterView {

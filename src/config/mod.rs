@@ -8,7 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::shown::shown;
 
 mod address;
 mod assertion;
@@ -47,9 +48,11 @@ pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
 #[cfg(feature = "oidc")]
 pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
+pub(crate) use keys::Kind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
-pub(crate) use keys::{Kind, edit_distance};
+#[cfg(feature = "mq")]
+pub(crate) use keys::edit_distance;
 #[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
 pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]

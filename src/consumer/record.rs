@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::consumer::position::{Delivery, Lease};
+use crate::consumer::position::Lease;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
 use crate::record::TimestampType;
@@ -236,9 +236,10 @@ impl RecordBatch {
         self.progress.next
     }
 
+    #[cfg(feature = "mq")]
     /// Whether the consumer goes on behind this batch: not once its partition was sought, or has gone.
     pub(crate) fn is_current(&self) -> bool {
-        self.progress.lease.delivery() != Delivery::Ended
+        self.progress.lease.delivery() != crate::consumer::position::Delivery::Ended
     }
 
     /// Walks the records.

@@ -5,12 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 mod code;
-mod shown;
 
 pub use code::ErrorCode;
-pub(crate) use shown::shown;
 
-use shown::{MOST_OF_MESSAGE, harmless};
+use crate::shown::{MOST_OF_MESSAGE, harmless};
 
 use crate::ids::{BrokerId, TopicPartition};
 

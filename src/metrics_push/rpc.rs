@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::reporter::{DEFAULT_INTERVAL, LEAST_INTERVAL, Selection, Subscription};
 use crate::cluster::{Cluster, Lane, Node};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{ClientInstanceId, TopicId};
+use crate::ids::{ClientInstanceId, Uuid};
 use crate::wire::compress::{Compression, compress};
 use crate::wire::messages::get_telemetry_subscriptions::{GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse};
 use crate::wire::messages::push_telemetry::PushTelemetryRequest;
@@ -17,7 +17,7 @@ pub(super) async fn ask(
     instance: Option<ClientInstanceId>,
     deadline: Instant,
 ) -> Result<Subscription> {
-    let client_instance_id = TopicId(instance.unwrap_or(ClientInstanceId::ZERO).0);
+    let client_instance_id = Uuid::from(instance);
     let request = |_| GetTelemetrySubscriptionsRequest { client_instance_id };
     let reply = cluster.exchange::<GetTelemetrySubscriptionsRequest, _>(node, Lane::Control, deadline, request).await?;
     subscription(&reply.parse()?)
@@ -37,7 +37,7 @@ pub(super) async fn push(
     let codec = packed.as_ref().map_or(Compression::NONE, |_| subscription.compression).codec();
     let metrics = packed.as_deref().unwrap_or(metrics);
     let request = |_| PushTelemetryRequest {
-        client_instance_id: TopicId(subscription.instance.0),
+        client_instance_id: subscription.instance.into(),
         subscription_id: subscription.id,
         terminating: is_last,
         compression_type: i8::try_from(codec.id()).unwrap_or(0),
@@ -49,7 +49,7 @@ pub(super) async fn push(
 
 fn subscription(response: &GetTelemetrySubscriptionsResponse<'_>) -> Result<Subscription> {
     check(response.error_code)?;
-    let instance = ClientInstanceId(response.client_instance_id.0).known();
+    let instance = response.client_instance_id.known::<ClientInstanceId>();
     let interval = u64::try_from(response.push_interval_ms).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
     Ok(Subscription {
         instance: instance.ok_or_else(|| Error::new(ErrorKind::Protocol, "the broker has given no client instance id"))?,
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_answer_without_an_id_is_refused_and_a_wild_interval_is_tamed() {
         let with = |id: u8, push_interval_ms| GetTelemetrySubscriptionsResponse {
-            client_instance_id: TopicId([id; 16]),
+            client_instance_id: Uuid([id; 16]),
             push_interval_ms,
             ..GetTelemetrySubscriptionsResponse::default()
         };

@@ -17,7 +17,7 @@ use super::sender::Answer;
 use super::topics::{Topic, Unkeyed};
 use super::{Delivery, PATIENCE_FOR_MEMORY, ProducerConfig, Shared, TopicPartitions};
 use crate::clock::{Random, WallClock};
-use crate::ids::{Offset, PartitionId, TopicId, TopicName, TopicPartition};
+use crate::ids::{Offset, PartitionId, TopicName, TopicPartition};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
 use crate::wire::batch::HEADER_LEN;
@@ -189,7 +189,7 @@ impl Shipment {
         let parcel = |(index, batch): (i32, Bytes)| Parcel {
             partition: TopicPartition { topic: topic.clone(), partition: PartitionId(index) },
             place: 0,
-            topic_id: TopicId(topic_id),
+            topic_id: crate::ids::Uuid(topic_id),
             bytes: [batch.slice(..HEADER_LEN), batch.slice(HEADER_LEN..)],
         };
         Self((0..).zip(batches).map(parcel).collect())

@@ -67,6 +67,7 @@ struct Waiting {
 struct Decision {
     /// Sorted by `first`.
     ranges: Vec<Range>,
+    #[cfg_attr(not(feature = "mq"), expect(dead_code, reason = "only `mq` measures its latencies by it"))]
     at: Instant,
 }
 
@@ -104,6 +105,7 @@ impl Delivery {
         self.outcome.verdict(self.index, self.timestamp)
     }
 
+    #[cfg(feature = "mq")]
     /// When the verdict came, if it has: one look at the clock serves all records of a batch.
     pub(crate) fn decided_at(&self) -> Option<Instant> {
         self.outcome.decision.get().map(|decision| decision.at)

@@ -10,7 +10,7 @@ use super::sequence::Identity;
 use crate::cluster::LeaderHint;
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
 use crate::wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::wire::messages::produce::{
     NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -23,7 +23,7 @@ pub(super) struct Parcel {
     /// Which one of the request's batches.
     pub(super) place: usize,
     /// Zero while it is not known: the broker then answers UNKNOWN_TOPIC_ID where it goes by ids.
-    pub(super) topic_id: TopicId,
+    pub(super) topic_id: Uuid,
     /// Header and records.
     pub(super) bytes: [Bytes; 2],
 }
@@ -99,7 +99,7 @@ pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -
 /// Where each batch of a request is.
 struct Places<'p> {
     by_name: HashMap<(&'p str, PartitionId), usize>,
-    by_id: HashMap<(TopicId, PartitionId), usize>,
+    by_id: HashMap<(Uuid, PartitionId), usize>,
 }
 
 impl<'p> Places<'p> {
@@ -216,7 +216,7 @@ mod tests {
 
     fn parcel(topic: &str, id: u8, partition: i32) -> Parcel {
         let bytes = [Bytes::from_static(b"header"), Bytes::from_static(b"records")];
-        Parcel { partition: TopicPartition::new(topic, partition), place: 0, topic_id: TopicId([id; 16]), bytes }
+        Parcel { partition: TopicPartition::new(topic, partition), place: 0, topic_id: Uuid([id; 16]), bytes }
     }
 
     fn partition(index: i32, error_code: i16, base_offset: i64) -> PartitionProduceResponse<'static> {
@@ -252,7 +252,7 @@ mod tests {
             ..Default::default()
         });
         let by_id = [2, 1].map(|id| TopicProduceResponse {
-            topic_id: TopicId([id; 16]),
+            topic_id: Uuid([id; 16]),
             partition_responses: vec![partition(0, 0, i64::from(id)), partition(9, 0, 1)],
             ..Default::default()
         });

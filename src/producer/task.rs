@@ -31,7 +31,7 @@ use super::wanted::Wanted;
 use crate::clock::Random;
 use crate::cluster::{Cluster, ClusterView, Interest, InterestGuard, Lane, LeaderHint, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
-use crate::ids::{BrokerId, TopicId, TopicName};
+use crate::ids::{BrokerId, TopicName, Uuid};
 use crate::metrics_push::Measure;
 use crate::runtime;
 use crate::telemetry::{ProducerTelemetry, spans};
@@ -310,7 +310,7 @@ impl Task {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // Brokers that do not answer say by closing the connection that they could not do it, as where they do not lead any more.
         let was_closed = acks == 0 && cluster.was_disconnected(broker, lane);
-        let newest = if parcels.iter().any(|parcel| parcel.topic_id == TopicId::ZERO) { LAST_BY_NAME } else { i16::MAX };
+        let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) { LAST_BY_NAME } else { i16::MAX };
         let sending = async move {
             // It is made for a connection that is ready to carry it.
             let make =
@@ -363,7 +363,7 @@ impl Task {
         });
         let header = BatchHeader { producer }.write(records);
         let partition = slot.topic_partition.clone();
-        let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).unwrap_or(crate::ids::TopicId::ZERO);
+        let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).into();
         Some(Parcel { partition, place, topic_id, bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()] })
     }
 

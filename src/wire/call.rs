@@ -25,6 +25,7 @@ pub(crate) trait Request: Encode {
     type Response<'a>: Decode<'a>;
 }
 
+#[cfg(feature = "admin")]
 /// A message that stands within another, after its own version: the metadata of a group member.
 pub(crate) trait Data: Encode {
     const NAME: &'static str;
@@ -111,6 +112,7 @@ pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, Enco
     Ok(to.into_bytes())
 }
 
+#[cfg(feature = "admin")]
 /// Reads data with its version in front.
 ///
 /// A version newer than ours is read as our newest, and what follows is passed over: so newer members of a group

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::varint::{self, VarintError};
-use crate::ids::TopicId;
+use crate::ids::Uuid;
 
 /// What can be read out of a message of a given version.
 pub(crate) trait Decode<'a>: Sized {
@@ -43,6 +43,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.error("", DecodeReason::LeftOver(self.rest.len()))) }
     }
 
+    #[cfg(feature = "admin")]
     /// What follows is of this version.
     pub(super) fn set_version(&mut self, version: i16) {
         self.version = version;
@@ -69,6 +70,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
+    #[cfg(feature = "admin")]
     pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
         Ok(u16::from_be_bytes(self.array_of(field)?))
     }
@@ -84,13 +86,14 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
+    #[cfg(feature = "admin")]
     pub(crate) fn f64(&mut self, field: &'static str) -> Result<f64, DecodeError> {
         Ok(f64::from_be_bytes(self.array_of(field)?))
     }
 
     #[inline]
-    pub(crate) fn uuid(&mut self, field: &'static str) -> Result<TopicId, DecodeError> {
-        Ok(TopicId(self.array_of(field)?))
+    pub(crate) fn uuid(&mut self, field: &'static str) -> Result<Uuid, DecodeError> {
+        Ok(Uuid(self.array_of(field)?))
     }
 
     #[inline]
@@ -139,6 +142,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A struct after a byte that says whether it is there (KIP-893).
+    #[cfg(feature = "admin")]
     pub(crate) fn nullable_structure<T: Decode<'a>>(&mut self, field: &'static str) -> Result<Option<T>, DecodeError> {
         if self.i8(field)? < 0 { Ok(None) } else { self.structure(field).map(Some) }
     }
@@ -268,7 +272,7 @@ decode_primitive! {
     i16, 2, i16;
     i32, 4, i32;
     i64, 8, i64;
-    TopicId, 16, uuid;
+    Uuid, 16, uuid;
     &'a str, 1, string;
 }
 

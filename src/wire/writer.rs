@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::Frame;
 use super::varint;
-use crate::ids::TopicId;
+use crate::ids::Uuid;
 
 /// What can be written into a message of a given version.
 pub(crate) trait Encode {
@@ -110,6 +110,7 @@ impl Writer {
     }
 
     #[inline]
+    #[cfg(feature = "admin")]
     pub(crate) fn u16(&mut self, value: u16) {
         self.buffer.put_u16(value);
     }
@@ -125,12 +126,13 @@ impl Writer {
     }
 
     #[inline]
+    #[cfg(feature = "admin")]
     pub(crate) fn f64(&mut self, value: f64) {
         self.buffer.put_f64(value);
     }
 
     #[inline]
-    pub(crate) fn uuid(&mut self, value: TopicId) {
+    pub(crate) fn uuid(&mut self, value: Uuid) {
         self.buffer.put_slice(&value.0);
     }
 
@@ -185,6 +187,7 @@ impl Writer {
     }
 
     /// A struct after a byte that says whether it is there (KIP-893).
+    #[cfg(feature = "admin")]
     pub(crate) fn nullable_structure<T: Encode>(&mut self, value: Option<&T>) -> Result<(), EncodeError> {
         self.i8(if value.is_some() { 1 } else { -1 });
         value.map_or(Ok(()), |value| value.encode(self, self.version))
@@ -294,7 +297,7 @@ encode_primitive! {
     i16, i16;
     i32, i32;
     i64, i64;
-    TopicId, uuid;
+    Uuid, uuid;
 }
 
 impl Encode for &str {

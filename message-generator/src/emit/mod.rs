@@ -81,7 +81,7 @@ fn imports(text: &str) -> String {
         ("ApiKey", "super::ApiKey"),
         ("Sample", "super::Sample"),
         ("Samples", "super::Samples"),
-        ("TopicId", "crate::ids::TopicId"),
+        ("Uuid", "crate::ids::Uuid"),
         ("Data", "crate::wire::call::Data"),
         ("Request", "crate::wire::call::Request"),
     ] {
@@ -101,15 +101,23 @@ fn index(apis: &[Api]) -> String {
          //!\n//! A struct serves all versions; a field that a version lacks keeps its default there.\n\nmod api_key;\n",
     );
     for api in apis {
-        writeln!(text, "pub(crate) mod {};", snake_case(api.name())).ok();
+        writeln!(text, "{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
     }
-    text += "\n#[cfg(test)]\nmod mirror;\n#[cfg(test)]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
+    // The tests go through all messages.
+    text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod mirror;\n#[cfg(all(test, feature = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
     text
 }
 
+/// What stands before all that is made of an API and compiled in some builds only.
+fn gate(api: &Api) -> &'static str {
+    if api.is_of_admin() { "#[cfg(feature = \"admin\")]\n" } else { "" }
+}
+
 fn api_key(apis: &[Api]) -> String {
-    let keyed = || apis.iter().filter_map(|api| Some((api.name(), api.key()?)));
-    let list = |line: fn(&str, i16) -> String| keyed().map(|(name, key)| line(name, key)).collect::<String>();
+    let list = |line: fn(&str, i16) -> String| {
+        let lines = apis.iter().filter_map(|api| Some(gate(api).to_owned() + &line(api.name(), api.key()?)));
+        lines.collect::<String>()
+    };
     let variants = list(|name, key| format!("{name} = {key},\n"));
     let names = list(|name, _| format!("Self::{name} => {name:?},\n"));
     let keys = list(|name, key| format!("Self::{name} => {key},\n"));
@@ -224,7 +232,7 @@ fn bare_type(message: &Message, ty: &Type) -> String {
         Type::I32 => "i32".into(),
         Type::I64 => "i64".into(),
         Type::F64 => "f64".into(),
-        Type::Uuid => "TopicId".into(),
+        Type::Uuid => "Uuid".into(),
         Type::String => "&'a str".into(),
         Type::Bytes => "&'a [u8]".into(),
         Type::Records if message.kind == Kind::Request => "&'a [Bytes]".into(),
@@ -257,7 +265,7 @@ impl Field {
                 (named_limit(&self.ty, number), number == "0")
             }
             Type::F64 => ("0.0".into(), true),
-            Type::Uuid => ("TopicId::ZERO".into(), false),
+            Type::Uuid => ("Uuid::ZERO".into(), false),
             Type::String => (format!("{text:?}"), text.is_empty()),
             Type::Bytes | Type::Records => ("&[]".into(), true),
             Type::Array(_) => ("Vec::new()".into(), true),

@@ -110,7 +110,7 @@ fn has_derived_default(message: &Message, one: &Struct) -> bool {
     one.fields.iter().all(|field| {
         let natural = field.default_value().1;
         match field.ty {
-            // Longer than a derive would be: `TopicId` itself has no default.
+            // Longer than a derive would be: `Uuid` itself has no default.
             Type::Uuid => false,
             Type::Struct(_) => natural && message.structs.iter().all(|known| known.name != one.name || natural),
             _ => natural,

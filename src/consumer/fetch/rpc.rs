@@ -14,7 +14,7 @@ use crate::consumer::fetch::planner::Plan;
 use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition, Uuid};
 use crate::wire::call::{Reply, Request};
 use crate::wire::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint, PartitionData,
@@ -153,7 +153,7 @@ fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a Plan, version: i16) 
             partition_max_bytes: settings.max_partition_bytes,
             ..FetchPartition::default()
         };
-        let topic_id = want.topic_id.unwrap_or(TopicId::ZERO);
+        let topic_id = Uuid::from(want.topic_id);
         match topics.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
             Some(topic) => topic.partitions.push(wanted),
             None => topics.push(FetchTopic { topic: &partition.topic, topic_id, partitions: vec![wanted] }),
@@ -161,7 +161,7 @@ fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a Plan, version: i16) 
     }
     let mut forgotten: Vec<ForgottenTopic<'a>> = Vec::new();
     for (partition, topic_id) in &session.forget {
-        let topic_id = topic_id.unwrap_or(TopicId::ZERO);
+        let topic_id = Uuid::from(*topic_id);
         match forgotten.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
             Some(topic) => topic.partitions.push(partition.partition.0),
             None => {

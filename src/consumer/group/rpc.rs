@@ -8,7 +8,7 @@ use super::commits::{Offsets, Outcome, Sender};
 use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
 use crate::consumer::position::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{Generation, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
+use crate::ids::{Generation, LeaderEpoch, Offset, TopicName, TopicPartition, Uuid};
 use crate::runtime;
 use crate::wire::call::{Reply, Request};
 use crate::wire::messages::heartbeat::HeartbeatRequest;
@@ -162,7 +162,7 @@ impl Rpc {
                 .into_iter()
                 .map(|(topic, partitions)| OffsetCommitRequestTopic {
                     name: if version < BY_TOPIC_ID { topic } else { "" },
-                    topic_id: if version < BY_TOPIC_ID { TopicId::ZERO } else { topic_id(&view, topic) },
+                    topic_id: if version < BY_TOPIC_ID { Uuid::ZERO } else { topic_id(&view, topic) },
                     partitions: partitions
                         .into_iter()
                         .map(|(partition_index, offset)| OffsetCommitRequestPartition {
@@ -205,7 +205,7 @@ impl Rpc {
             } else {
                 let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
                     name: if version < BY_TOPIC_ID { name } else { "" },
-                    topic_id: if version < BY_TOPIC_ID { TopicId::ZERO } else { topic_id(&view, name) },
+                    topic_id: if version < BY_TOPIC_ID { Uuid::ZERO } else { topic_id(&view, name) },
                     partition_indexes: numbers(partitions),
                 });
                 let topics = Some(topics.collect());
@@ -314,12 +314,12 @@ fn newest_for<'a>(view: &ClusterView, mut partitions: impl Iterator<Item = &'a T
 }
 
 /// Known, or else the request goes in a version that does not ask for it.
-fn topic_id(view: &ClusterView, name: &TopicName) -> TopicId {
-    view.topic(name).and_then(|topic| topic.id).unwrap_or(TopicId::ZERO)
+fn topic_id(view: &ClusterView, name: &TopicName) -> Uuid {
+    view.topic(name).and_then(|topic| topic.id).into()
 }
 
-fn topic_name(view: &ClusterView, name: &str, id: TopicId) -> Option<TopicName> {
-    if name.is_empty() { view.name_of(id).cloned() } else { Some(TopicName::from(name)) }
+fn topic_name(view: &ClusterView, name: &str, id: Uuid) -> Option<TopicName> {
+    if name.is_empty() { view.name_of(id.into()).cloned() } else { Some(TopicName::from(name)) }
 }
 
 fn generation(identity: &Identity) -> i32 {

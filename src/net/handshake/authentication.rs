@@ -11,7 +11,8 @@ use zeroize::Zeroize;
 
 use super::expect_id;
 use crate::config::{SaslError, SaslSession, SaslWork};
-use crate::error::{Error, ErrorCode, ErrorKind, Result, shown};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::shown::shown;
 use crate::wire::call::{decode_response, encode_request, encode_secret_request};
 use crate::wire::frame::Frame;
 use crate::wire::messages::sasl_authenticate::SaslAuthenticateRequest;

@@ -22,9 +22,10 @@ use super::connector::{Connector, Io, TcpConnector};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenFuture, TokenSource};
-use crate::error::{Error, ErrorKind, Result, shown};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
+use crate::shown::shown;
 
 /// An answer with a token is far shorter.
 const LONGEST_ANSWER: usize = 256 * 1024;

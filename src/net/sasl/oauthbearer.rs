@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::super::tokens::{Handed, Kept};
 use super::wrong;
 use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Secret};
-use crate::error::shown;
 use crate::ids::Timestamp;
+use crate::shown::shown;
 
 /// The separator of the message's parts.
 const SEPARATOR: char = '\u{1}';

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::wrong;
 use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork, ScramHash};
-use crate::error::shown;
+use crate::shown::shown;
 
 /// Fewer are too easy to try out (RFC 7677 and Kafka's own least).
 const LEAST_ITERATIONS: u32 = 4096;

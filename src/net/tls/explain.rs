@@ -5,7 +5,8 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 use crate::config::{Identity, TlsConfig};
-use crate::error::{Error, ErrorKind, shown};
+use crate::error::{Error, ErrorKind};
+use crate::shown::shown;
 
 /// What went wrong, and what to change; `None` if it is no matter of TLS.
 pub(super) fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> {

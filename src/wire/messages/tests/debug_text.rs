@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write};
 
 use uuid::Uuid;
 
-use crate::ids::TopicId;
+use crate::ids;
 
 /// The fields of a message and their values as text.
 ///
@@ -28,7 +28,7 @@ pub(super) fn canonical(message: &impl Debug) -> String {
             // The name of a struct.
             ('A'..='Z', Some(' ')) if tail.starts_with(" {") => {}
             _ => match Uuid::parse_str(token) {
-                Ok(id) => write!(canonical, "{}", TopicId(id.into_bytes())).expect("text"),
+                Ok(id) => write!(canonical, "{:?}", ids::Uuid(id.into_bytes())).expect("text"),
                 Err(_) => canonical.push_str(token),
             },
         }
@@ -86,12 +86,12 @@ fn values_of_different_types_read_the_same() {
     #[derive(Debug)]
     #[expect(dead_code, reason = "read by Debug")]
     struct Ours {
-        id: TopicId,
+        id: ids::Uuid,
         value: &'static [u8],
     }
 
     let theirs = Theirs { id: Uuid::from_u128(7), value: vec![0, 7, b'"'].into(), unknown_tagged_fields: [].into() };
-    let ours = Ours { id: TopicId(7_u128.to_be_bytes()), value: &[0, 7, b'"'] };
+    let ours = Ours { id: ids::Uuid(7_u128.to_be_bytes()), value: &[0, 7, b'"'] };
     assert_eq!(canonical(&theirs), canonical(&ours));
     assert_ne!(canonical(&theirs), canonical(&Ours { value: &[0, 7], ..ours }));
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::clock::Random;
-use crate::ids::TopicId;
+use crate::ids::Uuid;
 
 /// What can be made up for a given version: fields that it lacks keep their defaults.
 pub(in crate::wire::messages) trait Sample {
@@ -56,9 +56,9 @@ impl Samples {
         self.random.unit() * 1e6 - 5e5
     }
 
-    pub(in crate::wire::messages) fn uuid(&mut self) -> TopicId {
+    pub(in crate::wire::messages) fn uuid(&mut self) -> Uuid {
         let half = |value: u64| u128::from(value);
-        TopicId((half(self.random.next_u64()) << 64 | half(self.random.next_u64())).to_be_bytes())
+        Uuid((half(self.random.next_u64()) << 64 | half(self.random.next_u64())).to_be_bytes())
     }
 
     pub(in crate::wire::messages) fn string(&mut self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Words of others as they may be shown: on one line, within bounds, and without what moves a cursor or hides a word.
 //!
 //! What a broker or a token endpoint says ends up in logs and on terminals, and so does what a hostile one says. Each way to there
-//! passes here: the message of an [`Error`](super::Error), an address, a name; what is quoted within a message is [`shown`] besides, so
+//! passes here: the message of an [`Error`](crate::Error), an address, a name; what is quoted within a message is [`shown`] besides, so
 //! that a long quotation does not push the advice out.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 const MOST: usize = 300;
 
 /// More of a whole message, which may quote several (a guess).
-pub(super) const MOST_OF_MESSAGE: usize = 4096;
+pub(crate) const MOST_OF_MESSAGE: usize = 4096;
 
 /// A quotation of somebody else.
 pub(crate) fn shown(text: &str) -> Shown<'_> {
@@ -26,7 +26,7 @@ pub(crate) struct Shown<'a> {
 }
 
 /// A text that is shown whole if it is harmless, which costs no copy.
-pub(super) fn harmless(text: Cow<'static, str>, most: usize) -> Cow<'static, str> {
+pub(crate) fn harmless(text: Cow<'static, str>, most: usize) -> Cow<'static, str> {
     let Cow::Owned(owned) = text else { return text };
     match owned.len() <= most && owned.chars().all(is_plain) {
         true => Cow::Owned(owned),
