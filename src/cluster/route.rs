@@ -148,6 +148,9 @@ impl Cluster {
 
     /// A node to which a lane is open, the least busy; else the first that can be connected to: one that does not answer costs a moment.
     ///
+    /// Java's `NetworkClient.leastLoadedNode`, but that it waits for the connection of its choice, where this
+    /// tries the next beside it.
+    ///
     /// # Errors
     /// Why none can be connected to.
     pub(super) async fn any_node(&self, lane: Lane, deadline: Instant) -> Result<Node> {
@@ -165,8 +168,10 @@ impl Cluster {
         hedge::first(nodes, CONNECT_PATIENCE, attempt, is_final).await.map_err(task::most_telling)
     }
 
-    /// All that may be asked what any broker knows: those to which a lane is open before others, the idlest first, and brokers before
-    /// bootstrap addresses, which come in as all known brokers may have been replaced (KIP-899).
+    /// All that may be asked what any broker knows: those to which a lane is open before others, the idlest
+    /// first, and brokers before bootstrap addresses, which come in as all known brokers may have been
+    /// replaced (KIP-899). Chance decides between equals, or all clients that start together would go to the
+    /// same broker.
     pub(super) fn nodes_best_first(&self, lane: Lane) -> Vec<Node> {
         let pool = &self.inner.pool;
         let view = self.view();

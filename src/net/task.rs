@@ -604,11 +604,14 @@ impl<'a> Serving<'a> {
                 continue;
             }
             if self.renewal.due().is_some_and(|due| due <= now) {
+                // No spin: at the head of the next round `poll_renewal` leaves the state that was due.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.muted_until().is_none() {
-                // The broker wants to hear from us again: look at the queue.
+                // The broker wants to hear from us again: look at the queue, in the next round. That is one
+                // more for a timer that fired early, and no spin: with nothing due, the timer is set anew
+                // before this returns.
                 cx.waker().wake_by_ref();
                 if self.next_due().is_none_or(|due| due <= now) {
                     return Poll::Pending;

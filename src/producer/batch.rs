@@ -210,6 +210,11 @@ impl Slot {
     }
 
     /// Whether the sender task has to hear of a new or full batch now: not if the batch has to wait for others, whose end will wake the task.
+    ///
+    /// To be asked under the lock of the inbox, with the event in it; a relaxed count will do then. Suppose
+    /// that the last of the others ends meanwhile: the task counts down before it looks, under the same lock,
+    /// whether it may sleep. If it looks after the event came in, it finds that; if before, the count that is
+    /// read here includes what it has counted, and it is woken.
     fn is_next(&self, feed: &Feed) -> bool {
         self.queued() <= feed.backlog
     }

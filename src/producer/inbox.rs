@@ -59,6 +59,10 @@ impl Inbox {
     }
 
     /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the event when it next has something to do.
+    ///
+    /// It is asked under the lock, on which [`Slot::is_next`](super::batch::Slot) counts. Asked before, it
+    /// could say "no" of batches that have ended by the time that the event is in, and the task would sleep
+    /// on.
     pub(super) fn push_and_tell(&self, event: Event, is_urgent: impl FnOnce() -> bool) {
         let mut state = self.lock();
         let has_said = match event {

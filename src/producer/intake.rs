@@ -25,6 +25,9 @@ pub(super) enum Refusal {
 
 impl Shared {
     /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
+    ///
+    /// Locks are taken in the order [`Topics`](super::topics::Topics) (read, over all of it), the partition's
+    /// slot, the inbox; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
     #[inline]
     pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, Refusal> {
         let chosen = self.ask_partitioner(record)?;

@@ -140,6 +140,7 @@ fn read_partition(response: &PartitionProduceResponse<'_>) -> Answer {
             base_offset: (response.base_offset >= 0).then_some(Offset(response.base_offset)),
             append_time: (response.log_append_time_ms >= 0).then_some(Timestamp(response.log_append_time_ms)),
         },
+        // Rule (g): it is there since an attempt whose reply was lost.
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Answer::Written { base_offset: None, append_time: None },
         ErrorCode::MESSAGE_TOO_LARGE => Answer::TooLarge(too_large(error())),
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => Answer::OutOfSequence(error()),

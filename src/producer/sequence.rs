@@ -13,6 +13,11 @@
 //!                      └─ too large ─▶ Splitting ─▶ Idle, Idle    draining, nothing left ─▶ next epoch, sequence 0
 //! ```
 //!
+//! The sequence rules, by the letters that tests name (`docs/dev/sequence-rules.md`): (a) a sequence is kept
+//! on every retry; (b) one in flight until one is acknowledged; (c) nothing to a new leader before all at the
+//! old one have ended; (d) what may be written is never numbered anew; (e) one that expires fails alone and
+//! the epoch rises; (f) a split batch's parts share its sequences; (g) a duplicate is a success.
+//!
 //! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition alone, since only its leader
 //! compares. With `enable.idempotence=false` the same batches fly without stamps and no gap matters.
 //!
@@ -172,7 +177,7 @@ impl Sequences {
         }
     }
 
-    /// Gives a batch its first attempt and its sequence, which it keeps on every retry.
+    /// Gives a batch its first attempt and its sequence, which it keeps on every retry (rule a).
     ///
     /// Call only where [`Sequences::may_begin`].
     pub(super) fn begin(&mut self, batch: BatchId, count: u32, broker: BrokerId, producer: Option<Identity>) -> Option<Stamp> {
@@ -226,7 +231,8 @@ impl Sequences {
         effect
     }
 
-    /// Gives a batch up because its time is over; `None` if it is not in flight. `has_left`: its present attempt is on a connection.
+    /// Gives a batch up because its time is over, alone (rule e); `None` if it is not in flight. `has_left`:
+    /// its present attempt is on a connection.
     pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let flight = self.flights.remove(at)?;
@@ -237,7 +243,7 @@ impl Sequences {
         Some(written)
     }
 
-    /// Puts the parts of a split batch in its place: they share its sequences.
+    /// Puts the parts of a split batch in its place: they share its sequences (rule f).
     pub(super) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
         let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == State::Splitting) else {
             return;
@@ -259,7 +265,8 @@ impl Sequences {
         }
     }
 
-    /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor anything that comes after it.
+    /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor anything that
+    /// comes after it (rules d, e).
     pub(super) fn take_renumbered(&mut self) -> Vec<BatchId> {
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         if !is_draining || self.live > 0 || !self.flights.iter().all(Flight::may_be_renumbered) {
@@ -317,8 +324,9 @@ impl Sequences {
         self.flights.is_empty()
     }
 
-    /// Nothing goes to a new leader before every attempt at the old one has ended, and no second batch to a leader that has
-    /// acknowledged none: it takes any first sequence of a producer that it does not know.
+    /// Nothing goes to a new leader before every attempt at the old one has ended (rule c), and no second
+    /// batch to a leader that has acknowledged none (rule b): it takes any first sequence of a producer that
+    /// it does not know.
     fn may_depart(&self, broker: BrokerId) -> bool {
         let is_known = self.is_confirmed || matches!(self.numbering, Numbering::Off);
         self.live == 0 || (self.at == Some(broker) && is_known)
@@ -382,7 +390,8 @@ impl Sequences {
         }
     }
 
-    /// A batch that may have been written is never sent under another epoch or sequence, nor one behind which others were written.
+    /// A batch that may have been written is never sent under another epoch or sequence (rule d), nor one
+    /// behind which others were written.
     fn renumber_or_fail(&mut self, at: usize, then: Then, retry_at: Instant) -> Effect {
         let is_renumbered = !matches!(self.numbering, Numbering::Off);
         match self.flights.get_mut(at) {
@@ -413,7 +422,7 @@ impl Sequences {
         }
     }
 
-    /// Starts the next epoch once nothing of the old one is under way.
+    /// Starts the next epoch once nothing of the old one is under way (rule e).
     fn settle(&mut self) {
         let Numbering::Draining { identity, then } = self.numbering else { return };
         if self.live > 0 || !self.flights.is_empty() {

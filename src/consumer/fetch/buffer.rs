@@ -98,7 +98,9 @@ pub(crate) struct Buffer {
 struct Queue {
     lease: Arc<Lease>,
     slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers rise by one, and none is given twice under one lease while a job may name it.
+    /// The number of the first slot; numbers rise by one, and none is given twice under one lease while a job
+    /// may name it. A queue that has emptied is gone, so the next one under its lease goes on at
+    /// [`Buffer::fresh`].
     first: u64,
     /// As fetched.
     wire_bytes: usize,
@@ -274,6 +276,9 @@ impl Buffer {
             }
             Content::Skipped | Content::Failed(_) => (0, 0),
         };
+        // The piece takes the number before the first: its own if the queue was there all the time, so that a
+        // job or note that names it means it; else one that no slot has had, as `fresh` was raised before.
+        // `fresh` begins at 1, so there is always one before.
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
         self.held += own;

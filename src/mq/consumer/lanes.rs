@@ -70,7 +70,10 @@ impl Lanes {
         }
         let left = if lane.waiting.is_empty() { lane.take(work) } else { Some(work) };
         if let Some(work) = left {
-            // It is told before the lane is looked at again, so that whoever makes room from here on rings.
+            // It is told before the lane is looked at again, so that whoever makes room from here on rings:
+            // here `is_full` is written and then `messages` read (by `flush`), in the worker `messages` is
+            // written and then `is_full` read. In one order for all (SeqCst), one of the two sees what the
+            // other wrote; else both could miss it, and the lane would stand still, empty.
             shared.is_full.store(true, Ordering::SeqCst);
             if !lane.paused.is_empty() {
                 lane.pause(&work.partition, shared);

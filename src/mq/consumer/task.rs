@@ -234,6 +234,7 @@ pub(super) async fn work(
             if !matches!(fate, Fate::Elsewhere) && part.end(generation, done) {
                 shared.has_settled();
             }
+            // After `leave`, as `Lanes::push` explains.
             if shared.is_full.load(Ordering::SeqCst) && load.is_half_free() {
                 shared.room.notify_one();
             }

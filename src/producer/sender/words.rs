@@ -120,6 +120,9 @@ impl Answer {
     }
 }
 
+/// What an answer says of the attempt. `Unknown` and `Abandoned` put the batch under rule (d), `TooLarge`
+/// under (f); a duplicate came here as `Written` (g); all that ends without a success or another attempt
+/// drains the partition (e).
 pub(super) fn ending(answer: &Answer, attempts_left: bool) -> Ending {
     match answer {
         Answer::Written { .. } => Ending::Written,

@@ -110,7 +110,9 @@ impl Classic {
             }
             return;
         }
-        // What is taken away must be given up before another can get it (KIP-429).
+        // What is taken away must be given up before another can get it (KIP-429). `give` queues Revoke, so
+        // that the listener hears of what goes before it hears of what comes, as Java's does; and it takes
+        // `taken` out of `owned`, which then is set to what is owned with `added`.
         self.give(taken, Then::Join("gave up partitions that move to another member"), now);
         self.owned = mine;
         self.actions.push_back(Action::Assign(added));
