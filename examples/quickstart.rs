@@ -5,13 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kavka::{AutoOffsetReset, Client, ConsumerConfig, ErrorCode, NewTopic, ProducerConfig, Record};
-
-#[path = "common/mod.rs"]
-mod common;
-
-use common::embedded::Cluster;
-use common::signal::Interrupt;
-use common::{Arguments, Connection, Outcome, Stop};
+use kavka_programs::{Arguments, Cluster, Connection, Interrupt, Outcome, Stop};
 
 const HELP: &str = "
 Creates a topic, produces 1,000 records with keys, consumes them in a group, and commits.
@@ -28,15 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::start_logs();
-    common::exit("quickstart", HELP, run().await)
+    kavka_programs::start_logs();
+    kavka_programs::exit("quickstart", HELP, run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
     let mut arguments = Arguments::from_env();
     let mut connection = Connection::default();
     let mut topic = "kavka-quickstart".to_owned();
-    while let Some(option) = arguments.next()? {
+    while let Some(option) = arguments.next_option()? {
         if connection.accept(&option, &mut arguments)? {
             continue;
         }

@@ -9,8 +9,8 @@ from matrix import CELLS, CLIENTS, KAVKA, MQ, cannot, fewer
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 TARGET = os.path.abspath(os.environ.get("PEERS_TARGET", os.path.join(HERE, "target")))
-# Another build of examples/perf than the one made here.
-PERF = os.environ.get("PEERS_KAVKA", os.path.join(TARGET, "kavka", "release", "examples", "perf"))
+# Another build of tools' perf than the one made here.
+PERF = os.environ.get("PEERS_KAVKA", os.path.join(TARGET, "kavka", "release", "perf"))
 HEAP = os.environ.get("PEERS_JAVA_HEAP", "512m")
 TIMEOUT = int(os.environ.get("PEERS_TIMEOUT", "90"))
 RUST = ["rdkafka", "kacrab", "barnabas", "krafka", "rskafka", "confluent"]
@@ -56,7 +56,7 @@ def build(only):
         step(name, ["cargo", "build", "--release", "--locked", *args], where, {"CARGO_TARGET_DIR": os.path.join(TARGET, name)})
 
     if only & {*KAVKA, MQ}:
-        cargo("kavka", PROJECT, "--example", "perf", "--features", "metrics")
+        cargo("kavka", PROJECT, "-p", "kavka-tools", "--bin", "perf")
     for client in RUST:
         if client in only:
             cargo(client, os.path.join(HERE, client))

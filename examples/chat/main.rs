@@ -11,16 +11,11 @@ use std::time::Duration;
 
 use kavka::mq::{Config, Mq};
 use kavka::{Client, ClientConfig};
+use kavka_programs::{Arguments, Cluster, Connection, Interrupt, Outcome, Stop};
 
-#[path = "../common/mod.rs"]
-mod common;
 mod room;
 mod session;
 mod simulate;
-
-use common::embedded::Cluster;
-use common::signal::Interrupt;
-use common::{Arguments, Connection, Outcome, Stop};
 
 const HELP: &str = "
 Chats, or has many users chat.
@@ -54,8 +49,8 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::start_logs();
-    common::exit("chat", HELP, run().await)
+    kavka_programs::start_logs();
+    kavka_programs::exit("chat", HELP, run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
@@ -84,7 +79,7 @@ fn options(connection: &mut Connection) -> Outcome<Options> {
     let mut arguments = Arguments::from_env();
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let mut options = Options { room: "lobby".to_owned(), user, history: 20, users: None, seconds: 10, rooms: 10, rate: 10.0 };
-    while let Some(option) = arguments.next()? {
+    while let Some(option) = arguments.next_option()? {
         if connection.accept(&option, &mut arguments)? {
             continue;
         }
@@ -111,14 +106,4 @@ fn options(connection: &mut Connection) -> Outcome<Options> {
 /// The messaging layer on the client that the options describe.
 fn connect(client: ClientConfig, config: Config) -> Outcome<Mq> {
     Ok(Mq::with_client(Client::new(client)?, config)?)
-}
-
-/// A wrong setting is a wrong argument; all else is a failure.
-impl From<kavka::mq::Error> for Stop {
-    fn from(error: kavka::mq::Error) -> Self {
-        match error.code() {
-            kavka::mq::Code::InvalidConfig | kavka::mq::Code::MissingConfig => Self::usage(error),
-            _ => Self::failure(error),
-        }
-    }
 }

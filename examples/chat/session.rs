@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use kavka::mq::{Config, Consumer, Message, Mq};
 use kavka::{AutoOffsetReset, ClientConfig, Offset, TopicPartition};
+use kavka_programs::{Interrupt, Outcome, say};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::common::signal::Interrupt;
-use crate::common::{Outcome, say};
 use crate::connect;
 use crate::room::{self, Presence};
 
@@ -129,7 +128,7 @@ async fn join(mq: &Mq, user: &str, room: &str, history: i64) -> Outcome<()> {
     };
     let end = tokio::time::timeout(PATIENCE, assigned)
         .await
-        .map_err(|_| crate::Stop::failure(format!("room {room} could not be joined within {PATIENCE:?}")))??;
+        .map_err(|_| kavka_programs::Stop::failure(format!("room {room} could not be joined within {PATIENCE:?}")))??;
     consumer.seek(&partition, Offset((end.0 - history).max(0)))?;
     room::tell_presence(mq, user, Some(room)).await?;
     say!("* {user} is in {room}; /join ROOM, /who, /stats, /quit");

@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use kavka::mq::{Config, HandlerOptions, Message, Mq};
 use kavka::{AutoOffsetReset, ClientConfig, Offset, TopicName};
+use kavka_programs::{Interrupt, Outcome, Stop, say};
 
-use crate::common::signal::Interrupt;
-use crate::common::{Outcome, Stop, say};
 use crate::{connect, room};
 
 /// What is to be simulated.

@@ -1,0 +1,244 @@
+//! The command line, and the question before something is destroyed.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::str::FromStr;
+
+use kavka::{BrokerId, Offset, TopicPartition};
+use kavka_programs::{Arguments, Connection, Outcome, Stop};
+
+use super::table::Table;
+
+/// Options that take a value.
+const VALUED: &[&str] = &[
+    "--partitions",
+    "--replication-factor",
+    "--config",
+    "--assignment",
+    "--time",
+    "--state",
+    "--type",
+    "--set",
+    "--delete",
+    "--append",
+    "--subtract",
+    "--topic",
+    "--group",
+    "--transactional-id",
+    "--principal",
+    "--host",
+    "--operation",
+    "--user",
+    "--client-id",
+    "--ip",
+    "--mechanism",
+    "--password-file",
+    "--iterations",
+];
+
+/// Options that take none.
+const FLAGS: &[&str] = &["--all", "--docs", "--cluster", "--prefixed", "--deny", "--unclean"];
+
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) connection: Connection,
+    pub(crate) resource: String,
+    pub(crate) verb: String,
+    /// What follows the verb.
+    pub(crate) names: Vec<String>,
+    values: BTreeMap<String, Vec<String>>,
+    flags: Vec<String>,
+    pub(crate) is_json: bool,
+    pub(crate) is_dry_run: bool,
+    is_sure: bool,
+    pub(crate) timeout: Option<u64>,
+}
+
+impl Options {
+    pub(crate) fn read(arguments: &mut Arguments) -> Outcome<Self> {
+        let mut options = Self::default();
+        let mut words = Vec::new();
+        while let Some(option) = arguments.next_option()? {
+            match option.as_str() {
+                "--json" => options.is_json = true,
+                "--dry-run" => options.is_dry_run = true,
+                "--yes" => options.is_sure = true,
+                "--timeout" => options.timeout = Some(arguments.parse()?),
+                name if VALUED.contains(&name) => {
+                    let value = arguments.value()?;
+                    options.values.entry(option).or_default().push(value);
+                }
+                name if FLAGS.contains(&name) => options.flags.push(option),
+                name if !name.starts_with('-') => words.push(option),
+                name => {
+                    if !options.connection.accept(name, arguments)? {
+                        return arguments.unknown();
+                    }
+                }
+            }
+        }
+        let mut words = words.into_iter();
+        let (Some(resource), Some(verb)) = (words.next(), words.next()) else {
+            return Err(Stop::usage("a resource and a verb are needed, such as topics list"));
+        };
+        (options.resource, options.verb, options.names) = (resource, verb, words.collect());
+        Ok(options)
+    }
+
+    pub(crate) fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|given| given == flag)
+    }
+
+    /// Every value of an option that may come several times.
+    pub(crate) fn all(&self, option: &str) -> impl Iterator<Item = &str> {
+        self.values.get(option).into_iter().flatten().map(String::as_str)
+    }
+
+    /// The value of an option, the last if it came several times.
+    pub(crate) fn one(&self, option: &str) -> Option<&str> {
+        self.all(option).last()
+    }
+
+    pub(crate) fn parsed<T: FromStr>(&self, option: &str) -> Outcome<Option<T>> {
+        let parse = |text: &str| text.parse().map_err(|_| Stop::usage(format_args!("{option} cannot be {text:?}")));
+        self.one(option).map(parse).transpose()
+    }
+
+    /// Every `K=V` of an option.
+    pub(crate) fn pairs(&self, option: &str) -> Outcome<Vec<(&str, &str)>> {
+        let split = |pair: &'_ str| -> Outcome<usize> {
+            pair.find('=').ok_or_else(|| Stop::usage(format_args!("{option} is {pair:?}: K=V is allowed")))
+        };
+        self.all(option).map(|pair| split(pair).map(|at| (&pair[..at], &pair[at + 1..]))).collect()
+    }
+
+    /// The names, of which there must be some.
+    pub(crate) fn some_names(&self) -> Outcome<&[String]> {
+        match self.names.is_empty() {
+            true => Err(Stop::usage(format_args!("{} {} needs a name", self.resource, self.verb))),
+            false => Ok(&self.names),
+        }
+    }
+
+    /// Refuses names where there are none.
+    pub(crate) fn no_names(&self) -> Outcome<()> {
+        match self.names.first() {
+            None => Ok(()),
+            Some(name) => Err(Stop::usage(format_args!("{} {} takes no {name:?}", self.resource, self.verb))),
+        }
+    }
+
+    pub(crate) fn unknown_verb<T>(&self) -> Outcome<T> {
+        Err(Stop::usage(format_args!("{:?} cannot be done to {}", self.verb, self.resource)))
+    }
+
+    /// Whether to do what cannot be undone: asks on a terminal unless `--yes` is given, and only tells under `--dry-run`.
+    ///
+    /// # Errors
+    /// A failure if the answer is no.
+    pub(crate) fn may_destroy(&self, plan: &[String]) -> Outcome<bool> {
+        if self.is_dry_run {
+            return Ok(false);
+        }
+        if self.is_sure || !io::stdin().is_terminal() {
+            return Ok(true);
+        }
+        for step in plan {
+            eprintln!("{step}");
+        }
+        eprint!("Do this? [y/N] ");
+        io::stderr().flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(true),
+            _ => Err(Stop::failure("nothing was done")),
+        }
+    }
+
+    /// What a dry run prints.
+    pub(crate) fn dry_run(plan: Vec<String>) -> Table {
+        let mut table = Table::new(["WOULD"]);
+        for step in plan {
+            table.row([step.into()]);
+        }
+        table
+    }
+}
+
+/// `TOPIC:PARTITION`; a topic's name holds no colon.
+pub(crate) fn partition(text: &str) -> Outcome<TopicPartition> {
+    let (partition, rest) = parts(text)?;
+    match rest {
+        None => Ok(partition),
+        Some(_) => Err(Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION"))),
+    }
+}
+
+/// `TOPIC:PARTITION:OFFSET`.
+pub(crate) fn partition_and_offset(text: &str) -> Outcome<(TopicPartition, Offset)> {
+    let (partition, rest) = parts(text)?;
+    let offset = rest.and_then(|offset| offset.parse().ok());
+    let offset: i64 = offset.ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:OFFSET")))?;
+    Ok((partition, Offset(offset)))
+}
+
+/// `TOPIC:PARTITION:BROKER,BROKER`.
+pub(crate) fn partition_and_brokers(text: &str) -> Outcome<(TopicPartition, Vec<BrokerId>)> {
+    let (partition, rest) = parts(text)?;
+    let rest = rest.ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:BROKER,BROKER")))?;
+    Ok((partition, brokers(rest)?))
+}
+
+/// `1,2,3`.
+pub(crate) fn brokers(text: &str) -> Outcome<Vec<BrokerId>> {
+    let broker = |id: &str| id.trim().parse().map(BrokerId).map_err(|_| Stop::usage(format_args!("{id:?} is no broker")));
+    text.split(',').map(broker).collect()
+}
+
+fn parts(text: &str) -> Outcome<(TopicPartition, Option<&str>)> {
+    let mut parts = text.splitn(3, ':');
+    let topic = parts.next().filter(|topic| !topic.is_empty());
+    let partition = parts.next().and_then(|number| number.parse::<i32>().ok()).filter(|number| *number >= 0);
+    match (topic, partition) {
+        (Some(topic), Some(partition)) => Ok((TopicPartition::new(topic, partition), parts.next())),
+        _ => Err(Stop::usage(format_args!("{text:?} does not begin with TOPIC:PARTITION"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Outcome<Options> {
+        Options::read(&mut Arguments::new(line.split(' ').map(str::to_owned)))
+    }
+
+    #[test]
+    fn a_command_line_is_a_resource_a_verb_and_names_among_options() {
+        let options = read("topics --dry-run create a --partitions 3 b --config=x=1=2").unwrap();
+        assert_eq!((options.resource.as_str(), options.verb.as_str()), ("topics", "create"));
+        assert_eq!((options.names.as_slice(), options.is_dry_run), (["a".to_owned(), "b".to_owned()].as_slice(), true));
+        assert_eq!(options.parsed::<i32>("--partitions").unwrap(), Some(3));
+        assert_eq!(options.pairs("--config").unwrap(), [("x", "1=2")]);
+        assert!(matches!(read("topics"), Err(Stop::Usage(_))));
+        assert!(matches!(read("topics list --fly"), Err(Stop::Usage(_))));
+    }
+
+    #[test]
+    fn what_is_no_partition_is_refused() {
+        assert_eq!(partition("t:3").unwrap(), TopicPartition::new("t", 3));
+        assert_eq!(partition_and_offset("t:3:-1").unwrap(), (TopicPartition::new("t", 3), Offset(-1)));
+        assert_eq!(partition_and_brokers("t:0:1,2").unwrap().1, [BrokerId(1), BrokerId(2)]);
+        for text in ["", "t", ":1", "t:x", "t:-1", "t:1:2"] {
+            assert!(partition(text).is_err(), "{text:?}");
+        }
+        assert!(partition_and_offset("t:1").is_err());
+    }
+
+    #[test]
+    fn a_dry_run_destroys_nothing() {
+        assert!(!read("topics delete a --dry-run --yes").unwrap().may_destroy(&[]).unwrap());
+        assert!(read("topics delete a --yes").unwrap().may_destroy(&[]).unwrap());
+    }
+}

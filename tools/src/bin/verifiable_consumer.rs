@@ -1,0 +1,493 @@
+//! Stands in for Java's VerifiableConsumer in Apache Kafka's system tests: a member of a group that tells as JSON lines what it is
+//! given, reads and commits.
+//!
+//! One task writes all lines, and between two of its steps nothing is delivered: so records are told before their
+//! commit and before their partition goes.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io::Write;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::task::Poll;
+use std::time::Duration;
+
+use kavka::{
+    BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset, RebalanceListener, RecordBatch,
+    TopicPartition,
+};
+use kavka_programs::{Arguments, Connection, Interrupt, Outcome, Stop, complain, required};
+use kavka_tools::events::{Events, text};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+const HELP: &str = "
+Consumes a topic as a member of a group and prints JSON lines, as Java's VerifiableConsumer does.
+
+verifiable_consumer --topic TOPIC --group-id GROUP --bootstrap-server HOST:PORT[,…] [OPTION…]
+    --group-instance-id ID      makes the member static
+    --group-protocol classic    the only one that this client has yet
+    --session-timeout MS        (default 30000)
+    --assignment-strategy CLASS[,CLASS…]   Java's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor, in
+                                org.apache.kafka.clients.consumer (default: the first)
+    --enable-autocommit         commits from time to time, not after each poll
+    --reset-policy earliest|latest|none    (default earliest)
+    --max-messages N            ends after N records (default -1: at SIGTERM or SIGINT)
+    --close-timeout MS          how long leaving may take (default 20000)
+    --verbose                   prints each record, too
+    --command-config FILE       settings from a Java properties file; also --consumer.config
+    -X NAME=VALUE               one setting, by Java's name
+    --broker-list is the older name of --bootstrap-server
+
+At SIGTERM and SIGINT it commits, leaves the group and ends with status 0; 1 if Kafka failed, 2 for a wrong argument.
+";
+
+/// How long a commit may still take after a signal.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many records count as one poll.
+const POLL: usize = 500;
+
+#[derive(Debug)]
+struct Options {
+    connection: Connection,
+    topic: String,
+    commits_automatically: bool,
+    max_messages: Option<u64>,
+    close_timeout: Duration,
+    is_verbose: bool,
+    /// Settings that have an option of their own: they win over those of files.
+    settings: Vec<(&'static str, String)>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    kavka_programs::start_logs();
+    kavka_programs::exit("verifiable_consumer", HELP, run().await)
+}
+
+async fn run() -> Outcome<ExitCode> {
+    let options = Options::read(Arguments::from_env())?;
+    let bootstrap = options.connection.cluster()?;
+    let interrupt = Interrupt::listen()?;
+    let (_, consumed) = consume(options, &bootstrap, interrupt, Events::to_stdout()).await?;
+    consumed.map(|()| ExitCode::SUCCESS)
+}
+
+impl Options {
+    fn read(mut arguments: Arguments) -> Outcome<Self> {
+        let mut topic = None;
+        let mut group = None;
+        let mut options = Self {
+            connection: Connection::default(),
+            topic: String::new(),
+            commits_automatically: false,
+            max_messages: None,
+            close_timeout: Duration::from_secs(20),
+            is_verbose: false,
+            settings: Vec::new(),
+        };
+        while let Some(option) = arguments.next_option()? {
+            if options.connection.accept(&option, &mut arguments)? {
+                continue;
+            }
+            let mut set = |name, value| options.settings.push((name, value));
+            match option.as_str() {
+                "--topic" => topic = Some(arguments.value()?),
+                "--group-id" => group = Some(arguments.value()?),
+                "--group-instance-id" => set("group.instance.id", arguments.value()?),
+                "--group-protocol" => set("group.protocol", arguments.value()?.to_lowercase()),
+                "--group-remote-assignor" => set("group.remote.assignor", arguments.value()?),
+                "--session-timeout" => set("session.timeout.ms", arguments.value()?),
+                "--assignment-strategy" => set("partition.assignment.strategy", arguments.value()?),
+                "--reset-policy" => set("auto.offset.reset", arguments.value()?),
+                "--enable-autocommit" => options.commits_automatically = true,
+                "--max-messages" => options.max_messages = u64::try_from(arguments.parse::<i64>()?).ok(),
+                "--close-timeout" => options.close_timeout = Duration::from_millis(arguments.parse()?),
+                "--verbose" => options.is_verbose = true,
+                _ => return arguments.unknown(),
+            }
+        }
+        options.topic = required(topic, "--topic")?;
+        let group = required(group, "--group-id")?;
+        options.settings.push(("group.id", group));
+        options.settings.push(("enable.auto.commit", options.commits_automatically.to_string()));
+        Ok(options)
+    }
+
+    fn config(&self) -> Outcome<ConsumerConfig> {
+        let defaults = [
+            ("session.timeout.ms", "30000"),
+            ("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor"),
+            ("auto.offset.reset", "earliest"),
+        ];
+        let mut properties = self.connection.properties(&defaults)?;
+        for (name, value) in &self.settings {
+            properties.set(*name, value);
+        }
+        Ok(ConsumerConfig::from_properties(&properties)?)
+    }
+}
+
+/// Partitions that came or go; the group waits until it has been told.
+struct Change {
+    name: &'static str,
+    partitions: Vec<TopicPartition>,
+    _told: oneshot::Sender<()>,
+}
+
+/// Passes changes on to the task that writes.
+struct Listener(mpsc::Sender<Change>);
+
+impl Listener {
+    async fn pass(&self, name: &'static str, partitions: &[TopicPartition]) {
+        let (_told, told) = oneshot::channel();
+        if self.0.send(Change { name, partitions: partitions.to_vec(), _told }).await.is_ok() {
+            // The sender is dropped when the line is written.
+            let _ = told.await;
+        }
+    }
+}
+
+impl RebalanceListener for Listener {
+    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        Box::pin(self.pass("partitions_assigned", partitions))
+    }
+
+    fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        Box::pin(self.pass("partitions_revoked", partitions))
+    }
+
+    /// Java's program has one word for both.
+    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+        Box::pin(self.pass("partitions_revoked", partitions))
+    }
+}
+
+/// What was read of one partition in one poll.
+#[derive(Debug, PartialEq, Eq)]
+struct Summary {
+    count: u64,
+    min: i64,
+    max: i64,
+}
+
+type Summaries = BTreeMap<TopicPartition, Summary>;
+
+/// The task that consumes and writes.
+struct Member<W: Write> {
+    options: Options,
+    handle: ConsumerHandle,
+    interrupt: Interrupt,
+    events: Events<W>,
+    /// The next offset of each partition that was read since it was assigned.
+    positions: BTreeMap<TopicPartition, Offset>,
+    consumed: u64,
+}
+
+/// Consumes until a signal, the last record wanted, or a failure. The output, and how consuming ended.
+async fn consume<W: Write>(
+    options: Options,
+    bootstrap: &str,
+    interrupt: Interrupt,
+    mut events: Events<W>,
+) -> Outcome<(W, Outcome<()>)> {
+    let config = options.config()?;
+    let client = Client::new(options.connection.client(bootstrap, "verifiable-consumer")?)?;
+    let mut consumer = client.consumer(config)?;
+    events.emit("startup_complete", Value::Null)?;
+    events.flush()?;
+    let (sender, mut changes) = mpsc::channel(1);
+    consumer.rebalance_listener(Listener(sender));
+    consumer.subscribe([&options.topic])?;
+
+    let close_timeout = options.close_timeout;
+    let handle = consumer.handle();
+    let mut member = Member { options, handle, interrupt, events, positions: BTreeMap::new(), consumed: 0 };
+    let mut ended = member.run(&mut consumer, &mut changes).await;
+    let was_asked = member.interrupt.is_received();
+    if was_asked {
+        member.events.emit("shutdown_requested", Value::Null)?;
+        member.events.flush()?;
+    }
+    member.commit_positions(None).await;
+
+    let mut closing = pin!(consumer.close(close_timeout));
+    let closed = loop {
+        tokio::select! {
+            biased;
+            Some(change) = changes.recv() => member.tell(change).await?,
+            closed = &mut closing => break closed,
+        }
+    };
+    match closed {
+        // Who was asked to end has ended, also where no coordinator is left to say goodbye to.
+        Err(error) if was_asked => complain("verifiable_consumer", format_args!("{error}")),
+        closed => ended = ended.and(closed.map_err(Stop::from)),
+    }
+    member.events.emit("shutdown_complete", Value::Null)?;
+    if !was_asked {
+        // Java's says so when its process ends, whatever the reason.
+        member.events.emit("shutdown_requested", Value::Null)?;
+    }
+    member.events.flush()?;
+    Ok((member.events.into_inner(), ended))
+}
+
+impl<W: Write> Member<W> {
+    async fn run(&mut self, consumer: &mut Consumer, changes: &mut mpsc::Receiver<Change>) -> Outcome<()> {
+        let mut interrupt = self.interrupt.clone();
+        while self.wanted() > 0 {
+            tokio::select! {
+                biased;
+                () = interrupt.received() => return Ok(()),
+                Some(change) = changes.recv() => self.tell(change).await?,
+                batch = consumer.next_batch() => match batch {
+                    Ok(batch) => self.take(consumer, batch).await?,
+                    Err(error) if matches!(error.class(), Class::Retriable | Class::Rejoin) => {
+                        complain("verifiable_consumer", format_args!("{error}; going on"));
+                    }
+                    Err(error) => return Err(Stop::failure(error)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&self) -> u64 {
+        self.options.max_messages.map_or(u64::MAX, |most| most.saturating_sub(self.consumed))
+    }
+
+    /// Tells of a batch and, if this program commits by itself, of all that is there without waiting; then commits.
+    async fn take(&mut self, consumer: &mut Consumer, first: RecordBatch) -> Outcome<()> {
+        let mut summaries = Summaries::new();
+        let mut count = self.read(&first, &mut summaries)?;
+        // Asking for a batch allows an automatic commit of the one before, which must have been told.
+        while !self.options.commits_automatically && count < POLL && self.wanted() > 0 {
+            let mut next = pin!(consumer.next_batch());
+            match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+                Poll::Ready(Ok(batch)) => count += self.read(&batch, &mut summaries)?,
+                // An error is told once: what it stops has been read up to there.
+                Poll::Ready(Err(error)) => {
+                    complain("verifiable_consumer", format_args!("{error}"));
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if summaries.is_empty() {
+            return Ok(());
+        }
+        self.events.emit("records_consumed", records_consumed(&summaries))?;
+        self.events.flush()?;
+        let offsets: BTreeMap<_, _> =
+            summaries.into_iter().map(|(partition, summary)| (partition, Offset(summary.max).advance(1))).collect();
+        self.positions.extend(offsets.clone());
+        if !self.options.commits_automatically {
+            let outcome = self.commit(&offsets).await;
+            self.events.emit("offsets_committed", offsets_committed(&offsets, outcome.err()))?;
+            self.events.flush()?;
+        }
+        Ok(())
+    }
+
+    /// How many records were read: those of the batch that are still wanted.
+    fn read(&mut self, batch: &RecordBatch, summaries: &mut Summaries) -> Outcome<usize> {
+        let mut count = 0;
+        for record in batch.iter().take(usize::try_from(self.wanted()).unwrap_or(usize::MAX)) {
+            count += 1;
+            let offset = record.offset().0;
+            let summary = summaries.entry(batch.topic_partition().clone());
+            let summary = summary.or_insert(Summary { count: 0, min: offset, max: offset });
+            summary.count += 1;
+            summary.max = offset;
+            if self.options.is_verbose {
+                let fields = json!({
+                    "topic": record.topic(),
+                    "partition": record.partition().0,
+                    "offset": offset,
+                    "key": text(record.key()),
+                    "value": text(record.value()),
+                });
+                self.events.emit("record_data", fields)?;
+            }
+        }
+        self.consumed += count as u64;
+        Ok(count)
+    }
+
+    async fn tell(&mut self, change: Change) -> Outcome<()> {
+        if change.name == "partitions_revoked" {
+            self.commit_positions(Some(&change.partitions)).await;
+            self.positions.retain(|partition, _| !change.partitions.contains(partition));
+        }
+        let partitions: Vec<_> = change.partitions.iter().map(place).collect();
+        self.events.emit(change.name, json!({"partitions": partitions}))?;
+        self.events.flush()
+    }
+
+    /// With automatic commits: commits what was told, of some partitions or all. Without, that has been done.
+    async fn commit_positions(&self, of: Option<&[TopicPartition]>) {
+        if !self.options.commits_automatically {
+            return;
+        }
+        let mut positions = self.positions.clone();
+        positions.retain(|partition, _| of.is_none_or(|of| of.contains(partition)));
+        if !positions.is_empty()
+            && let Err(error) = self.commit(&positions).await
+        {
+            complain("verifiable_consumer", format_args!("could not commit: {error}"));
+        }
+    }
+
+    /// Commits, and does not wait long once a signal has come.
+    async fn commit(&self, offsets: &BTreeMap<TopicPartition, Offset>) -> Result<(), String> {
+        let mut interrupt = self.interrupt.clone();
+        let offsets = offsets.iter().map(|(partition, offset)| (partition.clone(), *offset));
+        tokio::select! {
+            biased;
+            outcome = self.handle.commit_offsets(offsets) => outcome.map_err(|error: Error| error.to_string()),
+            () = async { interrupt.received().await; tokio::time::sleep(COMMIT_PATIENCE).await } => {
+                Err("interrupted before the coordinator answered".to_owned())
+            }
+        }
+    }
+}
+
+fn place(partition: &TopicPartition) -> Value {
+    json!({"topic": partition.topic.as_str(), "partition": partition.partition.0})
+}
+
+fn records_consumed(summaries: &Summaries) -> Value {
+    let partitions = summaries.iter().map(|(partition, Summary { count, min, max })| {
+        let mut object = place(partition);
+        object["count"] = (*count).into();
+        object["minOffset"] = (*min).into();
+        object["maxOffset"] = (*max).into();
+        object
+    });
+    let count: u64 = summaries.values().map(|summary| summary.count).sum();
+    json!({"count": count, "partitions": partitions.collect::<Vec<_>>()})
+}
+
+fn offsets_committed(offsets: &BTreeMap<TopicPartition, Offset>, error: Option<String>) -> Value {
+    let committed = offsets.iter().map(|(partition, offset)| {
+        let mut object = place(partition);
+        object["offset"] = offset.0.into();
+        object
+    });
+    let mut fields = json!({"offsets": committed.collect::<Vec<_>>(), "success": error.is_none()});
+    if let Some(error) = error {
+        fields["error"] = error.into();
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use kavka::{ProducerConfig, Record};
+    use kavka_testcontainers::embedded::EmbeddedCluster;
+
+    use super::*;
+
+    fn read(line: &str) -> Outcome<Options> {
+        Options::read(Arguments::new(line.split_whitespace().map(str::to_owned)))
+    }
+
+    #[test]
+    fn javas_options_are_understood() {
+        let options = read(
+            "--topic t --group-id g --bootstrap-server h:1 --group-instance-id i --group-protocol classic --session-timeout 6000 \
+             --assignment-strategy org.apache.kafka.clients.consumer.CooperativeStickyAssignor --reset-policy latest \
+             --max-messages 7 --close-timeout 100 --enable-autocommit --verbose --consumer.config /dev/null",
+        );
+        let options = options.expect("good options");
+        options.config().expect("good settings");
+        assert!(options.commits_automatically && options.is_verbose && options.max_messages == Some(7));
+        read("--topic t --group-id g --broker-list h:1").expect("the older name").config().expect("good defaults");
+    }
+
+    #[test]
+    fn what_this_client_does_not_have_is_a_wrong_argument() {
+        for line in ["--group-protocol consumer", "--assignment-strategy org.example.Mine", "--reset-policy never"] {
+            let refused = read(&format!("--topic t --group-id g {line}")).and_then(|options| options.config());
+            assert!(matches!(refused, Err(Stop::Usage(_))), "{line}");
+        }
+        assert!(matches!(read("--topic t --group-id g --nonsense"), Err(Stop::Usage(_))));
+        assert!(matches!(read("--topic t"), Err(Stop::Usage(_))));
+    }
+
+    #[test]
+    fn a_failed_commit_says_why() {
+        let offsets = BTreeMap::from([(TopicPartition::new("t", 1), Offset(5))]);
+        let failed = offsets_committed(&offsets, Some("no".to_owned()));
+        assert_eq!(failed, json!({"offsets": [{"topic": "t", "partition": 1, "offset": 5}], "success": false, "error": "no"}));
+        assert!(offsets_committed(&offsets, None).get("error").is_none());
+    }
+
+    /// The events of a consumer of 20 records, in a group of its own.
+    async fn events_of(options: &str) -> (Vec<Value>, BTreeMap<TopicPartition, i64>) {
+        let cluster = EmbeddedCluster::builder().tcp().start().await.expect("a cluster");
+        let bootstrap = cluster.bootstrap_servers();
+        let client = Client::new(kavka::ClientConfig::new(&bootstrap)).expect("good settings");
+        client.admin().create_topic(kavka::NewTopic::new("t").partitions(2)).await.expect("a topic");
+        let producer = client.producer(ProducerConfig::new()).expect("good settings");
+        for number in 0..30 {
+            let record = Record::to("t").value("v").partition(number % 2);
+            let _ = producer.send(record).await.expect("accepted").await.expect("acknowledged");
+        }
+        let options = read(&format!("--topic t --group-id g --max-messages 20 {options}")).expect("good options");
+        let interrupt = Interrupt::listen().expect("signals");
+        let (out, ended) = consume(options, &bootstrap, interrupt, Events::new(Vec::new())).await.expect("it wrote");
+        ended.expect("no failure");
+        let witness = client.consumer(ConsumerConfig::new().group_id("g")).expect("good settings");
+        let partitions = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        let committed = witness.committed(partitions).await.expect("an answer");
+        cluster.shutdown().await;
+        let lines = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let events = lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+        (events, committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?.offset.0))).collect())
+    }
+
+    fn names(events: &[Value]) -> Vec<&str> {
+        events.iter().map(|event| event["name"].as_str().unwrap_or_default()).collect()
+    }
+
+    /// The end of what was told of each partition; checks that it was told without a gap.
+    fn positions(events: &[Value]) -> BTreeMap<TopicPartition, i64> {
+        let mut positions = BTreeMap::new();
+        for event in events.iter().filter(|event| event["name"] == "records_consumed") {
+            for part in event["partitions"].as_array().expect("a list") {
+                let number = |name: &str| part[name].as_i64().expect("a number");
+                let partition = TopicPartition::new("t", i32::try_from(number("partition")).expect("small"));
+                let position = positions.entry(partition).or_insert(0);
+                assert_eq!((number("minOffset"), number("maxOffset") + 1), (*position, *position + number("count")));
+                *position += number("count");
+            }
+        }
+        positions
+    }
+
+    #[tokio::test]
+    async fn records_are_told_before_their_commit_and_before_their_partition_goes() {
+        let (events, committed) = events_of("--verbose").await;
+        let names = names(&events);
+        assert_eq!(names[..2], ["startup_complete", "partitions_assigned"]);
+        assert_eq!(names[names.len() - 3..], ["partitions_revoked", "shutdown_complete", "shutdown_requested"]);
+        let polls: Vec<_> = names[2..names.len() - 3].iter().filter(|name| **name != "record_data").collect();
+        assert!(polls.chunks(2).all(|pair| pair == [&"records_consumed", &"offsets_committed"]), "{names:?}");
+        let positions = positions(&events);
+        assert_eq!(positions.values().sum::<i64>(), 20);
+        assert_eq!(committed, positions);
+        assert_eq!(names.iter().filter(|name| **name == "record_data").count(), 20);
+    }
+
+    #[tokio::test]
+    async fn automatic_commits_end_where_the_last_record_told_was() {
+        let (events, committed) = events_of("--enable-autocommit").await;
+        assert!(!names(&events).contains(&"offsets_committed"));
+        let positions = positions(&events);
+        assert_eq!(positions.values().sum::<i64>(), 20);
+        assert_eq!(committed, positions);
+    }
+}
