@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long trouble may last before it is told: a broker that restarts is none.
-const FIRST: Duration = Duration::from_secs(1);
+pub(super) const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest silence about trouble that lasts.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -31,10 +31,26 @@ impl Complaint {
 
     /// How long the trouble has lasted, if that is to be told now.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Duration> {
-        let trouble = self.0.as_mut().filter(|trouble| trouble.due <= now)?;
-        let lasted = now - trouble.since;
-        trouble.due = now + lasted.min(LONGEST);
+        let lasted = self.lasting(now)?;
+        self.told(now);
         Some(lasted)
+    }
+
+    /// What [`Complaint::poll`] would tell.
+    pub(super) fn lasting(&self, now: Instant) -> Option<Duration> {
+        self.0.filter(|trouble| trouble.due <= now).map(|trouble| now - trouble.since)
+    }
+
+    /// The trouble is told, perhaps before its time.
+    pub(super) fn told(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.0 {
+            trouble.due = now + (now - trouble.since).clamp(FIRST, LONGEST);
+        }
+    }
+
+    /// Whether there is trouble that was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.is_some_and(|trouble| trouble.due > trouble.since + FIRST)
     }
 
     /// When [`Complaint::poll`] will have something to tell.

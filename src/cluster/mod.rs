@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
 mod complaint;
+mod connect;
 mod coordinators;
 mod interest;
 mod pool;
@@ -23,6 +24,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waits;
 
 pub(crate) use coordinators::CoordinatorKey;
 pub(crate) use interest::{Interest, InterestGuard};
@@ -38,6 +40,7 @@ pub(crate) use view::{ClusterView, LeaderHint, Topic};
 use coordinators::Coordinators;
 use interest::Interests;
 use pool::Pool;
+use waits::Waits;
 
 use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
@@ -74,6 +77,7 @@ struct Inner {
     is_stale: AtomicBool,
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
+    waits: Mutex<Waits>,
     telemetry: Telemetry,
 }
 
@@ -136,6 +140,7 @@ impl Cluster {
             refresh_wanted,
             is_stale: AtomicBool::new(false),
             coordinators: Mutex::default(),
+            waits: Mutex::default(),
             telemetry,
             runtime: runtime.clone(),
         };
@@ -419,8 +424,7 @@ impl Cluster {
         let turn = self.inner.pool.turn(node, lane);
         let submitted = async {
             let _turn = turn.acquire().await.map_err(|_| closed())?;
-            let acquired = self.inner.pool.acquire(node, lane, &address, deadline).await;
-            let (connection, versions) = acquired.map_err(|error| self.explain(node, &address, error))?;
+            let (connection, versions) = self.connect(node, lane, &address, deadline).await?;
             let version = versions.version_up_to::<R>(newest).ok_or_else(|| {
                 let message = format!("{address} speaks no version of {} that this client speaks", R::API.name());
                 Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
@@ -462,25 +466,6 @@ impl Cluster {
 
     fn request_span<R: Request>(&self, node: Node) -> Span {
         spans::request(&self.inner.config.client_id, R::API.name(), node.id())
-    }
-
-    fn address(&self, node: Node) -> Result<BrokerAddress> {
-        let address = match node {
-            Node::Bootstrap(index) => self.inner.bootstrap.get(index).cloned(),
-            Node::Broker(id) => self.view().broker(id).map(|broker| broker.address.clone()),
-        };
-        // Retriable: the next refresh may bring it.
-        address.ok_or_else(|| Error::new(ErrorKind::Connect, "the cluster names no such broker").with_written(Written::No))
-    }
-
-    /// Says what most people meet first: a broker that answers, and names an address that does not.
-    fn explain(&self, node: Node, address: &BrokerAddress, error: Error) -> Error {
-        match node {
-            Node::Broker(id) if error.kind() == ErrorKind::Connect && !self.inner.bootstrap.contains(address) => {
-                error.context(format_args!("bootstrap answered, but broker {id} advertises {address}"))
-            }
-            _ => error,
-        }
     }
 
     fn lock_coordinators(&self) -> MutexGuard<'_, Coordinators> {

@@ -161,7 +161,7 @@ impl Cluster {
         }
         let attempt = |node| async move {
             let address = self.address(node)?;
-            pool.acquire(node, lane, &address, deadline).await.map_err(|error| self.explain(node, &address, error))?;
+            self.connect(node, lane, &address, deadline).await?;
             Ok(node)
         };
         let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;

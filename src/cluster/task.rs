@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::complaint::Complaint;
 use super::interest::Wanted;
 use super::pool::{Lane, Node};
 use super::refresh::{Lasting, Question, Refresh};
@@ -33,7 +32,7 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
             biased;
             () = cluster.inner.refresh_wanted.notified() => follow(&cluster, &mut refresh),
             () = runtime::sleep_until_some(refresh.poll_timeout()) => {}
-            () = runtime::sleep_until_some(outage.complaint.due()) => outage.complain(&cluster),
+            () = runtime::sleep_until_some(cluster.complaint_due()) => cluster.complain(),
         }
         let wanted = cluster.inner.interests.wanted();
         // What nobody wants any more is not asked for because it was in trouble.
@@ -45,6 +44,7 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
         match outcome {
             Ok(snapshot) => {
                 outage = Outage::default();
+                cluster.lock_waits().handle_answer(now);
                 let snapshot = completed(snapshot, &asked);
                 let wanted = snapshot.topics.iter().filter(|topic| asked.contains(&topic.name));
                 let troubles: Vec<_> = wanted.map(|topic| (topic.name.clone(), topic.trouble())).collect();
@@ -149,6 +149,7 @@ fn publish(cluster: &Cluster, snapshot: Snapshot, is_whole: bool) -> bool {
     });
     let view = cluster.view();
     cluster.inner.pool.retain_brokers(|id| view.brokers.contains_key(&id));
+    cluster.lock_waits().retain(|node| node.id().is_none_or(|id| view.brokers.contains_key(&id)));
     is_new
 }
 
@@ -181,7 +182,6 @@ fn tell(cluster: &Cluster, lasting: &[Lasting]) {
 struct Outage {
     /// When it began to be asked for.
     since: Option<Instant>,
-    complaint: Complaint,
     must_rebootstrap: bool,
 }
 
@@ -197,15 +197,8 @@ impl Outage {
     async fn watch<T>(&mut self, cluster: &Cluster, asking: impl Future<Output = Result<T>>) -> Result<T> {
         let now = runtime::now();
         self.since.get_or_insert(now);
-        self.complaint.begin(now);
-        tokio::pin!(asking);
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut asking => return outcome,
-                () = runtime::sleep_until_some(self.complaint.due()) => self.complain(cluster),
-            }
-        }
+        cluster.lock_waits().handle_question(now);
+        cluster.complaining(asking).await
     }
 
     fn failed(&mut self, cluster: &Cluster, error: Error) {
@@ -213,25 +206,9 @@ impl Outage {
         if error.is_refusal() {
             // It is not tried again by itself.
             warn!(client_id = cluster.config().client_id, %error, "the cluster refuses this client");
-            self.complaint.end();
+            cluster.lock_waits().handle_answer(runtime::now());
         }
         cluster.inner.failure.send_replace(Some(error));
-    }
-
-    fn complain(&mut self, cluster: &Cluster) {
-        let Some(lasted) = self.complaint.poll(runtime::now()) else { return };
-        let silent = || {
-            let addresses: Vec<String> = cluster.inner.bootstrap.iter().map(ToString::to_string).collect();
-            Error::new(ErrorKind::Timeout, format!("no answer from the cluster at {} for {lasted:.1?}", addresses.join(", ")))
-        };
-        // Whoever gives up meanwhile is told so much.
-        cluster.inner.failure.send_if_modified(|failure| {
-            let is_new = failure.is_none();
-            failure.get_or_insert_with(silent);
-            is_new
-        });
-        let error = cluster.inner.failure.borrow().clone().unwrap_or_else(silent);
-        warn!(client_id = cluster.config().client_id, %error, ?lasted, "the cluster does not answer");
     }
 }
 

@@ -7,6 +7,7 @@ use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, 
 use super::view::Broker;
 use super::*;
 use crate::net::{Connecting, Io};
+use crate::telemetry::overheard::Overheard;
 use crate::wire::messages::metadata::MetadataRequest;
 
 /// The embedded cluster's network.
@@ -443,4 +444,84 @@ fn the_end_of_the_runtime_is_the_end_of_the_client() {
         let error = cluster.wait_for_view(after(60), |_| false).await.unwrap_err();
         assert_eq!((error.kind(), runtime::now() - begun), (ErrorKind::Closed, Duration::ZERO));
     });
+}
+
+/// Lets a call wait for a minute; how often it was told within two seconds, and in all.
+async fn told_of(call: impl Future<Output = bool>, words: &[&str]) -> (usize, usize) {
+    let told = Overheard::warnings();
+    let early = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        told.count(words)
+    };
+    let (is_done, early) = tokio::join!(call, early);
+    assert!(!is_done, "there is nobody who answers");
+    let all = told.count(&[]);
+    assert_eq!(all, told.count(words), "{}", told.text());
+    (early, all)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_waits_for_a_cluster_says_so_soon_and_then_ever_more_rarely() {
+    let embedded = brokers(1).await;
+    for address in ["swallows:909", "refuses:909"] {
+        for bootstrap in [format!("{address}2"), format!("{address}2,{address}3")] {
+            let start = || cluster_with(&embedded, ClientConfig::new(&bootstrap).client_id("shop"));
+            let (key, group) = (CoordinatorKey::group("g"), start());
+            let (any, controller, view) = (start(), start(), start());
+            let calls: [(&str, std::pin::Pin<Box<dyn Future<Output = bool>>>); 4] = [
+                (
+                    "any",
+                    Box::pin(async { any.call_routed(&Route::Any, Lane::Admin, after(60), any_request, |_| None).await.is_ok() }),
+                ),
+                (
+                    "controller",
+                    Box::pin(async {
+                        controller.call_routed(&Route::Controller, Lane::Admin, after(60), any_request, |_| None).await.is_ok()
+                    }),
+                ),
+                ("coordinator", Box::pin(async { group.coordinator(&key, after(60)).await.is_ok() })),
+                (
+                    "metadata",
+                    Box::pin(async {
+                        let _want = view.want(topics(&["t"]));
+                        view.wait_for_view(after(60), |view| view.version > 0).await.is_ok()
+                    }),
+                ),
+            ];
+            for (name, call) in calls {
+                let (early, all) = told_of(call, &["WARN", "shop", address]).await;
+                assert!((1..=2).contains(&early) && (5..=8).contains(&all), "{name} at {bootstrap}: {early}, {all}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_waited_for_at_the_address_that_it_advertises_is_told() {
+    let embedded = brokers(2).await;
+    embedded.set_advertised_address(2, "swallows", 9092);
+    let cluster = cluster(&embedded);
+    let _want = cluster.want(topics(&["t"]));
+    cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
+    let call = async {
+        let route = Route::Broker(BrokerId(2));
+        cluster.call_routed(&route, Lane::Control, after(60), any_request, |_| None).await.is_ok()
+    };
+    let (early, all) = told_of(call, &["swallows:9092"]).await;
+    assert!((1..=2).contains(&early) && (5..=8).contains(&all), "{early}, {all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_of_what_nobody_waits_for() {
+    let told = Overheard::warnings();
+    let embedded = brokers(2).await;
+    let bootstrap = format!("swallows:9092,{}", embedded.bootstrap_servers());
+    let cluster = cluster_at(&embedded, &bootstrap);
+    embedded.kill_broker(2);
+    for _ in 0..100 {
+        cluster.request_refresh();
+        cluster.call_routed(&Route::Any, Lane::Control, after(60), any_request, |_| None).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(told.text(), "");
 }

@@ -4,6 +4,8 @@
 //! request and never once a record. Without the feature `metrics` the types are empty and what is said costs nothing.
 //! Not here: logs, which are where things happen, and what `mq` knows of handlers (`mq/publish.rs`).
 
+#[cfg(test)]
+pub(crate) mod overheard;
 pub(crate) mod spans;
 #[cfg_attr(not(feature = "metrics"), path = "untold.rs")]
 mod told;

@@ -113,41 +113,6 @@ async fn until(holds: impl Fn() -> bool) {
     panic!("it never came to hold");
 }
 
-/// Hears what is logged at the level of warnings and above, on this thread.
-#[derive(Clone, Default)]
-pub(super) struct Logs(Arc<Mutex<Vec<u8>>>);
-
-impl Logs {
-    pub(super) fn while_listening<T>(&self, work: impl FnOnce() -> T) -> T {
-        tracing::subscriber::with_default(self.subscriber(), work)
-    }
-
-    fn subscriber(&self) -> impl tracing::Subscriber + use<> {
-        let logs = self.clone();
-        let builder = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
-        builder.with_writer(move || logs.clone()).finish()
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    pub(super) fn clear(&self) {
-        self.0.lock().unwrap().clear();
-    }
-}
-
-impl std::io::Write for Logs {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn numbers(range: std::ops::Range<u32>) -> Vec<u32> {
     range.collect()
 }
