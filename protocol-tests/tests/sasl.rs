@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use kavka::{
-    Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode, ErrorKind, ProducerConfig, Record, Sasl, Timestamp, Token,
-    TokenFuture, TokenSource, TopicPartition,
+    AutoOffsetReset, Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode, ErrorKind, ProducerConfig, Record, Sasl,
+    Timestamp, Token, TokenFuture, TokenSource, TopicPartition,
 };
 use kavka_protocol_tests::InMemory;
 use kavka_testcontainers::embedded::{self, EmbeddedCluster, Logins, SaslMechanism};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const TOPIC: &str = "t";
 const SESSION: Duration = Duration::from_secs(10);
@@ -216,6 +216,75 @@ async fn a_token_that_cannot_be_had_is_told_once_the_old_one_has_ended_and_asked
     assert_eq!((refused, expired, out_of_turn), (0, 0, 0));
     client.close(PATIENCE).await.unwrap();
     cluster.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_is_told_by_each_call_that_it_is_not_let_in_until_it_is() {
+    for group in [None, Some("g")] {
+        let cluster = cluster(&[SaslMechanism::OAuthBearer]).await;
+        let tokens = Tokens::default();
+        tokens.is_shut.store(true, Ordering::Relaxed);
+        let client = client(&cluster, Sasl::oauthbearer(tokens.clone()));
+        let config = ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest);
+        let config = if let Some(group) = group { config.group_id(group) } else { config };
+        let mut consumer = client.consumer(config).unwrap();
+        let choose = |consumer: &kavka::Consumer| match group {
+            Some(_) => consumer.subscribe([TOPIC]).unwrap(),
+            None => consumer.assign([TopicPartition::new(TOPIC, 0)]).unwrap(),
+        };
+        let started = Instant::now();
+        for round in 0..20 {
+            if round % 5 == 0 {
+                choose(&consumer);
+            }
+            let received = timeout(Duration::from_secs(3), consumer.recv()).await;
+            let error = received.unwrap_or_else(|_| panic!("silence at {round}")).expect_err("not let in");
+            assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+            assert!(error.to_string().contains("the issuer is on holiday"), "{error}");
+        }
+        assert!(started.elapsed() > Duration::from_secs(4), "{:?}: who asks at once must not spin", started.elapsed());
+        tokens.is_shut.store(false, Ordering::Relaxed);
+        let producer = client.producer(ProducerConfig::new()).unwrap();
+        while producer.send(Record::to(TOPIC).value("v")).await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+        // What was told of before may be told once more.
+        let let_in = async {
+            loop {
+                if consumer.recv().await.is_ok() {
+                    break;
+                }
+            }
+        };
+        timeout(Duration::from_secs(5), let_in).await.unwrap_or_else(|_| panic!("{group:?} is not let in"));
+        client.close(PATIENCE).await.unwrap();
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_nobody_asks_for_records_is_not_refused_again_and_again() {
+    for group in [None, Some("g")] {
+        let cluster = cluster(&[SaslMechanism::Plain]).await;
+        let client = client(&cluster, Sasl::plain("alice", "hunter3"));
+        let config = if let Some(group) = group { ConsumerConfig::new().group_id(group) } else { ConsumerConfig::new() };
+        let mut consumer = client.consumer(config).unwrap();
+        match group {
+            Some(_) => consumer.subscribe([TOPIC]).unwrap(),
+            None => consumer.assign([TopicPartition::new(TOPIC, 0)]).unwrap(),
+        }
+        for _ in 0..3 {
+            consumer.recv().await.expect_err("not let in");
+        }
+        sleep(Duration::from_secs(5)).await;
+        let before = cluster.logins().refused;
+        assert!(before < 12, "{before}");
+        sleep(Duration::from_secs(240)).await;
+        let after = cluster.logins().refused;
+        assert!(after <= before + 1, "{group:?}: {before}, then {after} although nobody asked");
+        client.close(PATIENCE).await.unwrap();
+        cluster.shutdown().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

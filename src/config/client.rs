@@ -417,7 +417,7 @@ impl ClientConfig {
     }
 
     /// Replaces the wall clock that record timestamps come from.
-    #[cfg(feature = "test-util")]
+    #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {
         self.wall_clock = Some(WallClock::from_fn(now));

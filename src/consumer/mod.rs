@@ -93,8 +93,11 @@ impl Consumer {
     /// processed, so an automatic commit may cover it (`enable.auto.commit`).
     ///
     /// # Errors
-    /// Config if nothing is subscribed or assigned; Closed. Corrupt, NoOffset, Truncated and what a broker refuses name
-    /// their partition, and are told once: the others go on with the next call.
+    /// Config if nothing is subscribed or assigned; Closed. Authentication, Tls, Unsupported if the cluster does not let this client
+    /// in: told by each call while that lasts, of which each has the cluster asked again, after `retry.backoff.ms` growing to
+    /// `retry.backoff.max.ms`; what is buffered is not lost. A member that was fenced (FENCED_INSTANCE_ID) is told by each call, for
+    /// good. Corrupt, NoOffset, Truncated and what a broker refuses name their partition, and are told once: the others go on with
+    /// the next call.
     ///
     /// # Cancel safety
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.

@@ -49,6 +49,19 @@ struct State {
     closed: bool,
     /// What ended the membership for good: told each time that somebody asks.
     failure: Option<Error>,
+    refusal: Refusal,
+}
+
+/// That the cluster does not let this client in. Each who asks for records is told, after it was asked anew: what was refused may be
+/// allowed meanwhile, and nobody else tries again.
+#[derive(Debug, Default)]
+enum Refusal {
+    #[default]
+    None,
+    Untold(Error),
+    Told,
+    /// Somebody waits for records since it was told.
+    Doubted,
 }
 
 /// Errors that wait for the application beyond this many push out the oldest (a guess; each partition adds few).
@@ -121,7 +134,15 @@ impl Shared {
         decode: DecodeOptions,
         telemetry: ConsumerTelemetry,
     ) -> Self {
-        let state = State { subscription, errors: VecDeque::new(), waker: None, is_starved: false, closed: false, failure: None };
+        let state = State {
+            subscription,
+            errors: VecDeque::new(),
+            waker: None,
+            is_starved: false,
+            closed: false,
+            failure: None,
+            refusal: Refusal::None,
+        };
         Self {
             state: Mutex::new(state),
             to_fetcher: Notify::new(),
@@ -175,6 +196,11 @@ impl Shared {
         if let Some(failure) = state.failure.as_ref().filter(|_| state.subscription.interest().is_shared()) {
             return Poll::Ready(Err(failure.clone()));
         }
+        if let Refusal::Untold(_) = state.refusal
+            && let Refusal::Untold(error) = std::mem::replace(&mut state.refusal, Refusal::Told)
+        {
+            return Poll::Ready(Err(error));
+        }
         state.subscription.forget_forfeited();
         if let Some(taken) = state.subscription.buffer.pop() {
             let is_starved = state.is_starved;
@@ -193,7 +219,14 @@ impl Shared {
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             state.waker = Some(context.waker().clone());
         }
+        let doubts = matches!(state.refusal, Refusal::Told);
+        if doubts {
+            state.refusal = Refusal::Doubted;
+        }
         drop(state);
+        if doubts {
+            self.to_fetcher.notify_one();
+        }
         self.activity.set_waiting(true);
         Poll::Pending
     }
@@ -218,6 +251,35 @@ impl Shared {
         let waker = state.waker.take();
         drop(state);
         self.woken(waker);
+    }
+
+    /// The cluster does not let this client in: whoever asks for records is told, each time after the cluster was asked anew.
+    pub(crate) fn refuse(&self, error: Error) {
+        let mut state = self.state();
+        state.refusal = Refusal::Untold(error);
+        let waker = state.waker.take();
+        drop(state);
+        self.woken(waker);
+    }
+
+    /// The cluster lets this client in.
+    pub(crate) fn admit(&self) {
+        self.state().refusal = Refusal::None;
+    }
+
+    /// Whether the cluster does not let this client in, and nobody has asked for records since that was found.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.state().refusal, Refusal::Untold(_) | Refusal::Told)
+    }
+
+    /// Whether the cluster is to be asked anew, told once.
+    pub(crate) fn take_doubt(&self) -> bool {
+        let mut state = self.state();
+        let doubts = matches!(state.refusal, Refusal::Doubted);
+        if doubts {
+            state.refusal = Refusal::None;
+        }
+        doubts
     }
 
     /// Ends the membership for good: whoever subscribes is told each time.

@@ -152,8 +152,9 @@ impl Fetcher {
                     let failure = failures.borrow_and_update().clone();
                     match (changed, failure) {
                         (Err(_), _) => return,
-                        (Ok(()), Some(error)) if is_final(&error) => self.shared.raise(error),
-                        _ => {}
+                        (Ok(()), Some(error)) if is_final(&error) => self.shared.refuse(error),
+                        (Ok(()), Some(_)) => {}
+                        (Ok(()), None) => self.shared.admit(),
                     }
                 }
                 () = runtime::sleep_until_some(timeout) => {}
@@ -163,6 +164,9 @@ impl Fetcher {
 
     /// Does all that can be done now.
     fn drive(&mut self, now: Instant) {
+        if self.shared.take_doubt() {
+            self.cluster.request_refresh();
+        }
         self.follow_interest();
         for partition in self.strikes.wake(now) {
             self.look_at(&partition, now);
@@ -170,9 +174,12 @@ impl Fetcher {
         self.look_at_changes(now);
         if self.refresh.due.is_some_and(|due| due <= now) {
             self.refresh.due = None;
-            self.cluster.request_refresh();
-            // Asked again unless the view brings a leader.
-            self.refresh_later(now);
+            // Who is not let in tries again when somebody asks for records: accounts are locked for using wrong credentials often.
+            if !self.shared.is_refused() {
+                self.cluster.request_refresh();
+                // Asked again unless the view brings a leader.
+                self.refresh_later(now);
+            }
         }
         self.start_lookups(now);
         self.start_fetches(now);

@@ -133,6 +133,10 @@ impl Task {
             while let Some(action) = self.machine.poll() {
                 self.act(action, now);
             }
+            if self.machine.is_idle() {
+                // Also where it was refused a moment after the last look.
+                self.next_look = self.next_look.min(now + IDLE_LOOK);
+            }
             lock(&self.group.identity).clone_from(self.machine.identity());
             self.answer_question(now);
             self.commit_automatically(now);

@@ -33,6 +33,9 @@ impl Fetcher {
             Err(error) => {
                 debug!(broker = %ask.broker, %error, "lookup failed");
                 self.cluster.request_refresh();
+                if is_final(&error) {
+                    self.shared.refuse(error);
+                }
                 BTreeMap::new()
             }
         };
@@ -139,7 +142,7 @@ impl Fetcher {
             self.cluster.request_refresh();
             self.planner.handle_outcome(broker, Outcome::Lost, now);
             if is_final(&error) {
-                self.shared.raise(error);
+                self.shared.refuse(error);
             }
             return;
         };
