@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("quickstart", HELP, run().await)
+    kavka_programs::exit("quickstart", run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let mut arguments = Arguments::from_env();
+    let mut arguments = Arguments::from_env(HELP);
     let mut connection = Connection::default();
     let mut topic = "kavka-quickstart".to_owned();
     while let Some(option) = arguments.next_option()? {

@@ -50,7 +50,7 @@ struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("chat", HELP, run().await)
+    kavka_programs::exit("chat", run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
@@ -76,7 +76,7 @@ async fn run() -> Outcome<ExitCode> {
 }
 
 fn options(connection: &mut Connection) -> Outcome<Options> {
-    let mut arguments = Arguments::from_env();
+    let mut arguments = Arguments::from_env(HELP);
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let mut options = Options { room: "lobby".to_owned(), user, history: 20, users: None, seconds: 10, rooms: 10, rate: 10.0 };
     while let Some(option) = arguments.next_option()? {

@@ -11,6 +11,7 @@ use super::{Outcome, Stop};
 #[derive(Debug)]
 pub struct Arguments {
     rest: VecDeque<String>,
+    help: &'static str,
     /// The option taken last, for messages.
     option: String,
     /// What was attached to it: after `=`, or after the letter of a short option.
@@ -18,12 +19,13 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn from_env() -> Self {
-        Self::new(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))
+    /// Those of the process; `help` is what `--help` prints.
+    pub fn from_env(help: &'static str) -> Self {
+        Self::new(help, std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))
     }
 
-    pub fn new(arguments: impl IntoIterator<Item = String>) -> Self {
-        Self { rest: arguments.into_iter().collect(), option: String::new(), attached: None }
+    pub fn new(help: &'static str, arguments: impl IntoIterator<Item = String>) -> Self {
+        Self { help, rest: arguments.into_iter().collect(), option: String::new(), attached: None }
     }
 
     /// The next option, or an argument that is none; `--help` stops the program.
@@ -37,7 +39,7 @@ impl Arguments {
         }
         let Some(argument) = self.rest.pop_front() else { return Ok(None) };
         if argument == "--help" || argument == "-h" {
-            return Err(Stop::Help);
+            return Err(Stop::Asked(format!("{}\n", self.help.trim())));
         }
         self.option = match argument.strip_prefix("--") {
             Some(_) => match argument.split_once('=') {

@@ -23,8 +23,8 @@ pub enum Stop {
     Usage(String),
     /// Kafka, a file or the output failed: one line, exit status 1.
     Failure(String),
-    /// `--help` was asked for.
-    Help,
+    /// Something else was asked for, such as help: it is printed, exit status 0.
+    Asked(String),
 }
 
 /// What a program returns; an `Ok` is its exit status.
@@ -66,10 +66,10 @@ impl From<std::io::Error> for Stop {
 }
 
 /// Reports the outcome of a program as everybody expects it, and ends the process with the status.
-pub fn exit(program: &str, help: &str, outcome: Outcome<ExitCode>) -> ExitCode {
+pub fn exit(program: &str, outcome: Outcome<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
-        Err(Stop::Help) => match write_out(&format!("{}\n", help.trim())) {
+        Err(Stop::Asked(text)) => match write_out(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
@@ -120,10 +120,20 @@ pub fn start_logs() {
 }
 
 /// The options that every program has: which cluster, and with which settings.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct Connection {
+    /// The cluster; without it KAVKA_BROKERS
+    #[cfg_attr(feature = "clap", arg(long = "bootstrap-server", alias = "broker-list", value_name = "HOST:PORT[,…]"))]
     bootstrap: Option<String>,
+    /// Settings from a Java properties file
+    #[cfg_attr(
+        feature = "clap",
+        arg(long = "command-config", aliases = ["producer.config", "consumer.config"], value_name = "FILE")
+    )]
     files: Vec<String>,
+    /// One setting, by Java's name
+    #[cfg_attr(feature = "clap", arg(short = 'X', value_name = "NAME=VALUE"))]
     pairs: Vec<String>,
 }
 
@@ -139,10 +149,6 @@ impl Connection {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-
-    pub fn set_bootstrap(&mut self, servers: String) {
-        self.bootstrap = Some(servers);
     }
 
     /// The cluster that an option, a file or `KAVKA_BROKERS` names.

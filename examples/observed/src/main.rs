@@ -27,7 +27,7 @@ observed [--listen ADDRESS] [--topic TOPIC] [--rate PER_SECOND]
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("observed", HELP, run().await)
+    kavka_programs::exit("observed", run().await)
 }
 
 struct Options {
@@ -38,7 +38,7 @@ struct Options {
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let mut arguments = Arguments::from_env();
+    let mut arguments = Arguments::from_env(HELP);
     let mut options =
         Options { connection: Connection::default(), listen: "127.0.0.1:9464".into(), topic: "observed".into(), rate: 100 };
     while let Some(option) = arguments.next_option()? {

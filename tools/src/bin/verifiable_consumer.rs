@@ -12,35 +12,16 @@ use std::process::ExitCode;
 use std::task::Poll;
 use std::time::Duration;
 
+use clap::Parser;
 use kavka::{
     BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset, RebalanceListener, RecordBatch,
     TopicPartition,
 };
-use kavka_programs::{Arguments, Connection, Interrupt, Outcome, Stop, complain, required};
+use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
+use kavka_tools::cli;
 use kavka_tools::events::{Events, text};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-
-const HELP: &str = "
-Consumes a topic as a member of a group and prints JSON lines, as Java's VerifiableConsumer does.
-
-verifiable_consumer --topic TOPIC --group-id GROUP --bootstrap-server HOST:PORT[,…] [OPTION…]
-    --group-instance-id ID      makes the member static
-    --group-protocol classic    the only one that this client has yet
-    --session-timeout MS        (default 30000)
-    --assignment-strategy CLASS[,CLASS…]   Java's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor, in
-                                org.apache.kafka.clients.consumer (default: the first)
-    --enable-autocommit         commits from time to time, not after each poll
-    --reset-policy earliest|latest|none    (default earliest)
-    --max-messages N            ends after N records (default -1: at SIGTERM or SIGINT)
-    --close-timeout MS          how long leaving may take (default 20000)
-    --verbose                   prints each record, too
-    --command-config FILE       settings from a Java properties file; also --consumer.config
-    -X NAME=VALUE               one setting, by Java's name
-    --broker-list is the older name of --bootstrap-server
-
-At SIGTERM and SIGINT it commits, leaves the group and ends with status 0; 1 if Kafka failed, 2 for a wrong argument.
-";
 
 /// How long a commit may still take after a signal.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -48,26 +29,59 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// How many records count as one poll.
 const POLL: usize = 500;
 
-#[derive(Debug)]
+/// Consumes a topic as a member of a group and prints JSON lines, as Java's VerifiableConsumer does
+///
+/// At SIGTERM and SIGINT it commits, leaves the group and ends with status 0; 1 if Kafka failed, 2 for a wrong argument. Options win over
+/// files and -X; --consumer.config and --broker-list are the older names of --command-config and --bootstrap-server.
+#[derive(Debug, Parser)]
+#[command(name = "verifiable_consumer")]
 struct Options {
+    #[command(flatten)]
     connection: Connection,
+    #[arg(long)]
     topic: String,
-    commits_automatically: bool,
-    max_messages: Option<u64>,
-    close_timeout: Duration,
-    is_verbose: bool,
-    /// Settings that have an option of their own: they win over those of files.
-    settings: Vec<(&'static str, String)>,
+    #[arg(long)]
+    group_id: String,
+    /// Makes the member static
+    #[arg(long, value_name = "ID")]
+    group_instance_id: Option<String>,
+    /// classic is the only one that this client has yet
+    #[arg(long, value_name = "PROTOCOL")]
+    group_protocol: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    group_remote_assignor: Option<String>,
+    /// [default: 30000]
+    #[arg(long, value_name = "MS")]
+    session_timeout: Option<String>,
+    /// Java's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor, in org.apache.kafka.clients.consumer
+    /// [default: the first]
+    #[arg(long, value_name = "CLASS[,CLASS…]")]
+    assignment_strategy: Option<String>,
+    /// Commits from time to time, not after each poll
+    #[arg(long)]
+    enable_autocommit: bool,
+    /// earliest, latest or none [default: earliest]
+    #[arg(long, value_name = "POLICY")]
+    reset_policy: Option<String>,
+    /// Ends after N records; -1: at SIGTERM or SIGINT
+    #[arg(long, value_name = "N", default_value_t = -1)]
+    max_messages: i64,
+    /// How long leaving may take
+    #[arg(long, value_name = "MS", default_value_t = 20_000)]
+    close_timeout: u64,
+    /// Prints each record, too
+    #[arg(long)]
+    verbose: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("verifiable_consumer", HELP, run().await)
+    kavka_programs::exit("verifiable_consumer", run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let options = Options::read(Arguments::from_env())?;
+    let options = cli::parse::<Options>()?;
     let bootstrap = options.connection.cluster()?;
     let interrupt = Interrupt::listen()?;
     let (_, consumed) = consume(options, &bootstrap, interrupt, Events::to_stdout()).await?;
@@ -75,46 +89,6 @@ async fn run() -> Outcome<ExitCode> {
 }
 
 impl Options {
-    fn read(mut arguments: Arguments) -> Outcome<Self> {
-        let mut topic = None;
-        let mut group = None;
-        let mut options = Self {
-            connection: Connection::default(),
-            topic: String::new(),
-            commits_automatically: false,
-            max_messages: None,
-            close_timeout: Duration::from_secs(20),
-            is_verbose: false,
-            settings: Vec::new(),
-        };
-        while let Some(option) = arguments.next_option()? {
-            if options.connection.accept(&option, &mut arguments)? {
-                continue;
-            }
-            let mut set = |name, value| options.settings.push((name, value));
-            match option.as_str() {
-                "--topic" => topic = Some(arguments.value()?),
-                "--group-id" => group = Some(arguments.value()?),
-                "--group-instance-id" => set("group.instance.id", arguments.value()?),
-                "--group-protocol" => set("group.protocol", arguments.value()?.to_lowercase()),
-                "--group-remote-assignor" => set("group.remote.assignor", arguments.value()?),
-                "--session-timeout" => set("session.timeout.ms", arguments.value()?),
-                "--assignment-strategy" => set("partition.assignment.strategy", arguments.value()?),
-                "--reset-policy" => set("auto.offset.reset", arguments.value()?),
-                "--enable-autocommit" => options.commits_automatically = true,
-                "--max-messages" => options.max_messages = u64::try_from(arguments.parse::<i64>()?).ok(),
-                "--close-timeout" => options.close_timeout = Duration::from_millis(arguments.parse()?),
-                "--verbose" => options.is_verbose = true,
-                _ => return arguments.unknown(),
-            }
-        }
-        options.topic = required(topic, "--topic")?;
-        let group = required(group, "--group-id")?;
-        options.settings.push(("group.id", group));
-        options.settings.push(("enable.auto.commit", options.commits_automatically.to_string()));
-        Ok(options)
-    }
-
     fn config(&self) -> Outcome<ConsumerConfig> {
         let defaults = [
             ("session.timeout.ms", "30000"),
@@ -122,8 +96,21 @@ impl Options {
             ("auto.offset.reset", "earliest"),
         ];
         let mut properties = self.connection.properties(&defaults)?;
-        for (name, value) in &self.settings {
-            properties.set(*name, value);
+        // Options win over files.
+        properties.set("group.id", &self.group_id);
+        properties.set("enable.auto.commit", self.enable_autocommit.to_string());
+        let protocol = self.group_protocol.as_deref().map(str::to_lowercase);
+        for (name, value) in [
+            ("group.instance.id", &self.group_instance_id),
+            ("group.protocol", &protocol),
+            ("group.remote.assignor", &self.group_remote_assignor),
+            ("session.timeout.ms", &self.session_timeout),
+            ("partition.assignment.strategy", &self.assignment_strategy),
+            ("auto.offset.reset", &self.reset_policy),
+        ] {
+            if let Some(value) = value {
+                properties.set(name, value);
+            }
         }
         Ok(ConsumerConfig::from_properties(&properties)?)
     }
@@ -201,7 +188,7 @@ async fn consume<W: Write>(
     consumer.rebalance_listener(Listener(sender));
     consumer.subscribe([&options.topic])?;
 
-    let close_timeout = options.close_timeout;
+    let close_timeout = Duration::from_millis(options.close_timeout);
     let handle = consumer.handle();
     let mut member = Member { options, handle, interrupt, events, positions: BTreeMap::new(), consumed: 0 };
     let mut ended = member.run(&mut consumer, &mut changes).await;
@@ -255,7 +242,7 @@ impl<W: Write> Member<W> {
     }
 
     fn wanted(&self) -> u64 {
-        self.options.max_messages.map_or(u64::MAX, |most| most.saturating_sub(self.consumed))
+        u64::try_from(self.options.max_messages).map_or(u64::MAX, |most| most.saturating_sub(self.consumed))
     }
 
     /// Tells of a batch and, if this program commits by itself, of all that is there without waiting; then commits.
@@ -263,7 +250,7 @@ impl<W: Write> Member<W> {
         let mut summaries = Summaries::new();
         let mut count = self.read(&first, &mut summaries)?;
         // Asking for a batch allows an automatic commit of the one before, which must have been told.
-        while !self.options.commits_automatically && count < POLL && self.wanted() > 0 {
+        while !self.options.enable_autocommit && count < POLL && self.wanted() > 0 {
             let mut next = pin!(consumer.next_batch());
             match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
                 Poll::Ready(Ok(batch)) => count += self.read(&batch, &mut summaries)?,
@@ -283,7 +270,7 @@ impl<W: Write> Member<W> {
         let offsets: BTreeMap<_, _> =
             summaries.into_iter().map(|(partition, summary)| (partition, Offset(summary.max).advance(1))).collect();
         self.positions.extend(offsets.clone());
-        if !self.options.commits_automatically {
+        if !self.options.enable_autocommit {
             let outcome = self.commit(&offsets).await;
             self.events.emit("offsets_committed", offsets_committed(&offsets, outcome.err()))?;
             self.events.flush()?;
@@ -301,7 +288,7 @@ impl<W: Write> Member<W> {
             let summary = summary.or_insert(Summary { count: 0, min: offset, max: offset });
             summary.count += 1;
             summary.max = offset;
-            if self.options.is_verbose {
+            if self.options.verbose {
                 let fields = json!({
                     "topic": record.topic(),
                     "partition": record.partition().0,
@@ -328,7 +315,7 @@ impl<W: Write> Member<W> {
 
     /// With automatic commits: commits what was told, of some partitions or all. Without, that has been done.
     async fn commit_positions(&self, of: Option<&[TopicPartition]>) {
-        if !self.options.commits_automatically {
+        if !self.options.enable_autocommit {
             return;
         }
         let mut positions = self.positions.clone();
@@ -391,7 +378,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Outcome<Options> {
-        Options::read(Arguments::new(line.split_whitespace().map(str::to_owned)))
+        cli::parse_from(line.split_whitespace())
     }
 
     #[test]
@@ -403,7 +390,7 @@ mod tests {
         );
         let options = options.expect("good options");
         options.config().expect("good settings");
-        assert!(options.commits_automatically && options.is_verbose && options.max_messages == Some(7));
+        assert!(options.enable_autocommit && options.verbose && options.max_messages == 7);
         read("--topic t --group-id g --broker-list h:1").expect("the older name").config().expect("good defaults");
     }
 

@@ -8,29 +8,13 @@ use std::process::ExitCode;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use kavka::{Client, Delivery, Error, PartitionId, Producer, ProducerConfig, Record, RecordMetadata};
-use kavka_programs::{Arguments, Connection, Interrupt, Outcome, Stop, required};
+use kavka_programs::{Connection, Interrupt, Outcome, Stop};
+use kavka_tools::cli;
 use kavka_tools::events::{Events, java_class};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-
-const HELP: &str = "
-Sends 0, 1, 2, … as text and prints a JSON line for each acknowledgement or failure, as Java's VerifiableProducer does.
-
-verifiable_producer --topic TOPIC --bootstrap-server HOST:PORT[,…] [OPTION…]
-    --max-messages N           sends N records (default -1: until SIGTERM or SIGINT)
-    --throughput N             records a second (default -1: as fast as possible)
-    --acks -1|0|1              (default -1: all in-sync replicas)
-    --value-prefix N           sends N.0, N.1, …
-    --repeating-keys N         gives the records the keys 0 to N-1, in turn (default: none)
-    --message-create-time MS   the timestamp of the first record; the others follow as time goes by (default: now)
-    --command-config FILE      settings from a Java properties file, which win over options; also --producer.config
-    -X NAME=VALUE              one setting, by Java's name
-    --broker-list is the older name of --bootstrap-server
-
-Nothing is sent twice unless a file or -X sets `retries`, which also makes the producer idempotent again. Failed records do not
-change the exit status: 0, or 1 if Kafka could not be used at all, 2 for a wrong argument.
-";
 
 /// How long after a signal what was sent is still waited for.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -38,26 +22,46 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// For how many records the verdict is waited for before more are sent; the producer's memory is usually the tighter bound.
 const MOST_WAITING: usize = 100_000;
 
-#[derive(Debug)]
+/// Sends 0, 1, 2, … as text and prints a JSON line for each acknowledgement or failure, as Java's VerifiableProducer does
+///
+/// Nothing is sent twice unless a file or -X sets `retries`, which also makes the producer idempotent again. Failed records do not change
+/// the exit status: 0, or 1 if Kafka could not be used at all, 2 for a wrong argument. Files and -X win over options; --producer.config
+/// and --broker-list are the older names of --command-config and --bootstrap-server.
+#[derive(Debug, Parser)]
+#[command(name = "verifiable_producer")]
 struct Options {
+    #[command(flatten)]
     connection: Connection,
+    #[arg(long)]
     topic: String,
-    max_messages: Option<u64>,
+    /// Sends N records; -1: until SIGTERM or SIGINT
+    #[arg(long, value_name = "N", default_value_t = -1)]
+    max_messages: i64,
+    /// Records a second; -1: as fast as possible
+    #[arg(long, value_name = "N", default_value_t = -1)]
     throughput: i64,
+    /// -1 is all in-sync replicas
+    #[arg(long, value_parser = ["-1", "0", "1", "all"], default_value = "-1")]
     acks: String,
-    value_prefix: Option<String>,
+    /// Sends N.0, N.1, …
+    #[arg(long, value_name = "N")]
+    value_prefix: Option<i64>,
+    /// Gives the records the keys 0 to N-1, in turn
+    #[arg(long, value_name = "N")]
     repeating_keys: Option<u64>,
-    create_time: Option<i64>,
+    /// The timestamp of the first record; the others follow as time goes by
+    #[arg(long, value_name = "MS", default_value_t = -1)]
+    message_create_time: i64,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("verifiable_producer", HELP, run().await)
+    kavka_programs::exit("verifiable_producer", run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let options = Options::read(Arguments::from_env())?;
+    let options = cli::parse::<Options>()?;
     let bootstrap = options.connection.cluster()?;
     let interrupt = Interrupt::listen()?;
     produce(options, &bootstrap, interrupt, Events::to_stdout()).await?;
@@ -65,46 +69,15 @@ async fn run() -> Outcome<ExitCode> {
 }
 
 impl Options {
-    fn read(mut arguments: Arguments) -> Outcome<Self> {
-        let mut topic = None;
-        let mut options = Self {
-            connection: Connection::default(),
-            topic: String::new(),
-            max_messages: None,
-            throughput: -1,
-            acks: "-1".to_owned(),
-            value_prefix: None,
-            repeating_keys: None,
-            create_time: None,
-        };
-        while let Some(option) = arguments.next_option()? {
-            if options.connection.accept(&option, &mut arguments)? {
-                continue;
-            }
-            match option.as_str() {
-                "--topic" => topic = Some(arguments.value()?),
-                "--max-messages" => options.max_messages = u64::try_from(arguments.parse::<i64>()?).ok(),
-                "--throughput" => options.throughput = arguments.parse()?,
-                "--acks" => options.acks = arguments.choice(&[("-1", "-1"), ("0", "0"), ("1", "1"), ("all", "-1")])?.to_owned(),
-                "--value-prefix" => options.value_prefix = Some(arguments.parse::<i64>()?.to_string()),
-                "--repeating-keys" => options.repeating_keys = Some(arguments.parse()?).filter(|keys| *keys > 0),
-                "--message-create-time" => options.create_time = Some(arguments.parse()?).filter(|time| *time >= 0),
-                _ => return arguments.unknown(),
-            }
-        }
-        options.topic = required(topic, "--topic")?;
-        Ok(options)
-    }
-
     fn value(&self, number: u64) -> String {
-        match &self.value_prefix {
+        match self.value_prefix {
             Some(prefix) => format!("{prefix}.{number}"),
             None => number.to_string(),
         }
     }
 
     fn key(&self, number: u64) -> Option<String> {
-        self.repeating_keys.map(|keys| (number % keys).to_string())
+        self.repeating_keys.filter(|keys| *keys > 0).map(|keys| (number % keys).to_string())
     }
 
     /// How long after the start a record may be sent; `None` is never.
@@ -167,10 +140,11 @@ async fn produce<W: Write + Send + 'static>(
 /// Sends until there is enough or a signal comes; how many records.
 async fn send(options: &Options, producer: &Producer, sender: mpsc::Sender<Sent>, mut interrupt: Interrupt) -> u64 {
     let started = tokio::time::Instant::now();
-    let mut create_time = options.create_time;
+    let mut create_time = Some(options.message_create_time).filter(|time| *time >= 0);
     let mut created = Instant::now();
     let mut number = 0;
-    while options.max_messages.is_none_or(|most| number < most) && !interrupt.is_received() {
+    let most = u64::try_from(options.max_messages).unwrap_or(u64::MAX);
+    while number < most && !interrupt.is_received() {
         let due = async {
             match options.due(number).and_then(|after| started.checked_add(after)) {
                 Some(due) if due <= tokio::time::Instant::now() => {}
@@ -306,17 +280,17 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Outcome<Options> {
-        Options::read(Arguments::new(line.split_whitespace().map(str::to_owned)))
+        cli::parse_from(line.split_whitespace())
     }
 
     #[test]
     fn both_generations_of_options_are_understood() {
         let new = read("--topic t --bootstrap-server h:1 --max-messages 5 --throughput 10 --acks 1 --command-config /dev/null");
         let new = new.expect("options of 4.x");
-        assert_eq!((new.max_messages, new.throughput, new.acks.as_str()), (Some(5), 10, "1"));
+        assert_eq!((new.max_messages, new.throughput, new.acks.as_str()), (5, 10, "1"));
         let old =
             read("--topic t --broker-list h:1 --max-messages -1 --producer.config /dev/null --value-prefix 3").expect("of 2.x");
-        assert_eq!((old.max_messages, old.value(7).as_str()), (None, "3.7"));
+        assert_eq!((old.max_messages, old.value(7).as_str()), (-1, "3.7"));
         assert!(matches!(read("--topic t --bootstrap-server h:1 --nonsense"), Err(Stop::Usage(_))));
         assert!(matches!(read("--bootstrap-server h:1"), Err(Stop::Usage(_))));
     }

@@ -67,11 +67,11 @@ admin transactions  list [--state S] | describe ID... | fence ID...
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    kavka_programs::exit("admin", HELP, run().await)
+    kavka_programs::exit("admin", run().await)
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let options = Options::read(&mut Arguments::from_env())?;
+    let options = Options::read(&mut Arguments::from_env(HELP))?;
     let mut interrupt = Interrupt::listen()?;
     let cluster = options.connection.cluster()?;
     let client = Client::new(options.connection.client(&cluster, "admin")?)?;

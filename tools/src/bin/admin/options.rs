@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Outcome<Options> {
-        Options::read(&mut Arguments::new(line.split(' ').map(str::to_owned)))
+        Options::read(&mut Arguments::new("", line.split(' ').map(str::to_owned)))
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use kavka::{ConsumerRecord, TimestampType};
-use kavka_programs::{Outcome, Stop};
 use kavka_tools::json::{header_value, insert_bytes};
 use serde_json::{Map, Value};
 
@@ -26,7 +25,7 @@ enum Part {
 }
 
 impl Format {
-    pub(crate) fn parse(text: &str) -> Outcome<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = Vec::new();
         let text = unescape(text);
@@ -52,7 +51,7 @@ impl Format {
                 Some('h') => Part::Headers,
                 other => {
                     let letter = other.map_or(String::new(), String::from);
-                    return Err(Stop::usage(format_args!("-f has %{letter}: t p o T k K s S h and % are allowed")));
+                    return Err(format!("%{letter} is none of %t %p %o %T %k %K %s %S %h and %%"));
                 }
             };
             parts.extend([Part::Text(std::mem::take(&mut plain)), part]);

@@ -2,10 +2,14 @@
 //!
 //! A mode a file: `-P` produces, `-C` consumes, `-L` lists, `-Q` asks for offsets by time.
 
+use std::convert::Infallible;
 use std::process::ExitCode;
+use std::str::FromStr;
 
+use clap::{Args, Parser};
 use kavka::{Compression, Offset};
-use kavka_programs::{Arguments, Connection, Interrupt, Outcome, Stop, required};
+use kavka_programs::{Connection, Interrupt, Outcome, Stop};
+use kavka_tools::cli;
 
 mod consume;
 mod format;
@@ -14,46 +18,78 @@ mod produce;
 
 use format::Format;
 
-const HELP: &str = "
-Reads and writes topics of Kafka.
-
-kcat -P -b B -t TOPIC [-p PARTITION] [-z CODEC] [-K SEP] [-J]
-    Writes each line of standard input as a record.
-    -z none|gzip|snappy|lz4|zstd   compresses
-    -K SEP                         splits a line into key and value at the first SEP
-    -J                             takes JSON lines, in which all is optional:
-                                   {\"key\":\"k\",\"value\":null,\"headers\":[[\"name\",\"value\"]],\"partition\":0,\"timestamp\":0}
-                                   Bytes that are no UTF-8: key_b64, value_b64, and [\"name\",{\"b64\":\"…\"}]
-
-kcat -C -b B -t TOPIC [-p PARTITION] [-o OFFSET] [-e] [-c COUNT] [-G GROUP] [-K SEP] [-J] [-f FORMAT]
-    Prints records.
-    -o beginning|end|N|-N   starts there; -N is N records before the end (default beginning)
-    -e                      ends at the end of every partition
-    -c COUNT                ends after COUNT records
-    -G GROUP                shares the partitions with the group, from what it has committed
-    -K SEP                  prints the key and SEP before the value
-    -J                      prints JSON lines
-    -f FORMAT               prints %t topic, %p partition, %o offset, %T timestamp, %k key, %K its length,
-                            %s value, %S its length, %h headers, %% and \\n \\r \\t \\xHH; a null has the length -1
-
-kcat -L -b B [-t TOPIC] [-J]                  Prints brokers, topics and partitions.
-kcat -Q -b B -t TOPIC:PARTITION:TIMESTAMP     Prints the first offset at or after a time, in milliseconds since 1970.
-
-In every mode:
-    -b HOST:PORT[,…]        the cluster, also --bootstrap-server; without it KAVKA_BROKERS
-    --command-config FILE   settings from a Java properties file
-    -X NAME=VALUE           one setting, by Java's name
-Ends with status 0, 1 if Kafka failed, 2 for a wrong argument.
-";
+/// Reads and writes topics of Kafka
+#[derive(Debug, Default, Parser)]
+#[command(name = "kcat", override_usage = USAGE, after_help = AFTER_HELP, mut_arg("bootstrap", |arg| arg.short('b')))]
+struct Options {
+    #[command(flatten)]
+    mode: Mode,
+    #[command(flatten)]
+    connection: Connection,
+    /// The topic
+    #[arg(short = 't', value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// The partition; without it all, or the one that the key says
+    #[arg(short = 'p', value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..=65535))]
+    partition: Option<i32>,
+    /// -P: compresses with none, gzip, snappy, lz4 or zstd
+    #[arg(short = 'z', value_name = "CODEC")]
+    compression: Option<Compression>,
+    /// -P: splits a line into key and value at the first SEP; -C: prints the key and SEP before the value
+    #[arg(short = 'K', value_name = "SEP", value_parser = separator)]
+    separator: Option<String>,
+    /// JSON lines
+    #[arg(short = 'J')]
+    is_json: bool,
+    /// -C: starts at beginning, end, an offset N, or -N: N records before the end [default: beginning]
+    #[arg(short = 'o', value_name = "OFFSET")]
+    start: Option<Start>,
+    /// -C: ends at the end of every partition
+    #[arg(short = 'e')]
+    ends: bool,
+    /// -C: ends after COUNT records
+    #[arg(short = 'c', value_name = "COUNT")]
+    count: Option<u64>,
+    /// -C: shares the partitions with the group, from what it has committed
+    #[arg(short = 'G', value_name = "GROUP")]
+    group: Option<String>,
+    /// -C: prints records so
+    #[arg(short = 'f', value_name = "FORMAT", value_parser = Format::parse)]
+    format: Option<Format>,
+}
 
 /// What kcat is to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Produce,
-    Consume,
-    List,
-    Query,
+#[derive(Debug, Default, Args)]
+#[group(required = true, multiple = false)]
+struct Mode {
+    /// Writes each line of standard input as a record
+    #[arg(short = 'P')]
+    produces: bool,
+    /// Prints records
+    #[arg(short = 'C')]
+    consumes: bool,
+    /// Prints brokers, topics and partitions
+    #[arg(short = 'L')]
+    lists: bool,
+    /// Prints the first offset at or after a time, in milliseconds since 1970
+    #[arg(short = 'Q')]
+    queries: bool,
 }
+
+const USAGE: &str = "kcat -P -b B -t TOPIC [-p PARTITION] [-z CODEC] [-K SEP] [-J]
+       kcat -C -b B -t TOPIC [-p PARTITION] [-o OFFSET] [-e] [-c COUNT] [-G GROUP] [-K SEP] [-J] [-f FORMAT]
+       kcat -L -b B [-t TOPIC] [-J]
+       kcat -Q -b B -t TOPIC:PARTITION:TIMESTAMP";
+
+const AFTER_HELP: &str = "\
+FORMAT prints %t topic, %p partition, %o offset, %T timestamp, %k key, %K its length, %s value,
+%S its length, %h headers, %% and \\n \\r \\t \\xHH; a null has the length -1.
+
+A JSON line, in which all is optional for -P:
+  {\"key\":\"k\",\"value\":null,\"headers\":[[\"name\",\"value\"]],\"partition\":0,\"timestamp\":0}
+Bytes that are no UTF-8: key_b64, value_b64, and [\"name\",{\"b64\":\"…\"}].
+
+Ends with status 0, 1 if Kafka failed, 2 for a wrong argument.";
 
 /// Where to start consuming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,95 +101,103 @@ enum Start {
     BeforeEnd(i64),
 }
 
-/// The options of all modes.
-#[derive(Default)]
-struct Options {
-    connection: Connection,
-    topics: Vec<String>,
-    partition: Option<i32>,
-    compression: Option<Compression>,
-    separator: Option<String>,
-    is_json: bool,
-    start: Option<Start>,
-    ends: bool,
-    count: Option<u64>,
-    group: Option<String>,
-    format: Option<Format>,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
-    let outcome = run(Arguments::from_env()).await;
-    kavka_programs::exit("kcat", HELP, outcome)
+    kavka_programs::exit("kcat", run().await)
 }
 
-async fn run(mut arguments: Arguments) -> Outcome<ExitCode> {
-    let (mode, options) = read(&mut arguments)?;
+async fn run() -> Outcome<ExitCode> {
+    let options = cli::parse().and_then(Options::checked)?;
     let interrupt = Interrupt::listen()?;
-    match mode {
-        Mode::Produce => produce::run(options, interrupt).await,
-        Mode::Consume => consume::run(options, interrupt).await,
-        Mode::List => metadata::list(options, interrupt).await,
-        Mode::Query => metadata::query(options, interrupt).await,
+    match options.mode {
+        Mode { produces: true, .. } => produce::run(options, interrupt).await,
+        Mode { consumes: true, .. } => consume::run(options, interrupt).await,
+        Mode { queries: true, .. } => metadata::query(options, interrupt).await,
+        Mode { .. } => metadata::list(options, interrupt).await,
     }
 }
 
-fn read(arguments: &mut Arguments) -> Outcome<(Mode, Options)> {
-    let mut mode = None;
-    let mut options = Options::default();
-    while let Some(option) = arguments.next_option()? {
-        let chosen = match option.as_str() {
-            "-P" => Some(Mode::Produce),
-            "-C" => Some(Mode::Consume),
-            "-L" => Some(Mode::List),
-            "-Q" => Some(Mode::Query),
-            _ => None,
-        };
-        if let Some(chosen) = chosen {
-            if mode.replace(chosen).is_some_and(|other| other != chosen) {
-                return Err(Stop::usage("only one of -P, -C, -L and -Q is allowed"));
-            }
-            continue;
+impl Options {
+    fn checked(self) -> Outcome<Self> {
+        if !self.mode.lists && self.topics.is_empty() {
+            return Err(Stop::usage("-t is missing"));
         }
-        match option.as_str() {
-            "-b" => options.connection.set_bootstrap(arguments.value()?),
-            "-t" => options.topics.push(arguments.value()?),
-            "-p" => options.partition = Some(arguments.parse::<u16>()?.into()),
-            "-z" => options.compression = Some(arguments.parse()?),
-            "-K" => options.separator = Some(format::unescape(&arguments.value()?)),
-            "-J" => options.is_json = true,
-            "-o" => options.start = Some(start(&arguments.value()?)?),
-            "-e" => options.ends = true,
-            "-c" => options.count = Some(arguments.parse()?),
-            "-G" => options.group = Some(arguments.value()?),
-            "-f" => options.format = Some(Format::parse(&arguments.value()?)?),
-            other => {
-                if !options.connection.accept(other, arguments)? {
-                    return arguments.unknown();
-                }
-            }
+        if (self.mode.produces || self.mode.consumes) && self.topics.len() > 1 {
+            return Err(Stop::usage("only one -t is allowed"));
         }
+        Ok(self)
     }
-    let mode = required(mode, "one of -P, -C, -L and -Q")?;
-    if mode != Mode::List && options.topics.is_empty() {
-        return Err(Stop::usage("-t is missing"));
-    }
-    if matches!(mode, Mode::Produce | Mode::Consume) && options.topics.len() > 1 {
-        return Err(Stop::usage("only one -t is allowed"));
-    }
-    Ok((mode, options))
 }
 
-fn start(text: &str) -> Outcome<Start> {
-    match text {
-        "beginning" | "earliest" => Ok(Start::Beginning),
-        "end" | "latest" => Ok(Start::End),
-        number => match number.parse::<i64>() {
-            Ok(before) if before < 0 => Ok(Start::BeforeEnd(before.saturating_neg())),
-            Ok(_) if number == "-0" => Ok(Start::End),
-            Ok(offset) => Ok(Start::At(Offset(offset))),
-            Err(_) => Err(Stop::usage(format_args!("-o is {text:?}: beginning, end, an offset and -N are allowed"))),
-        },
+fn separator(text: &str) -> Result<String, Infallible> {
+    Ok(format::unescape(text))
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "beginning" | "earliest" => Ok(Self::Beginning),
+            "end" | "latest" => Ok(Self::End),
+            number => match number.parse::<i64>() {
+                Ok(before) if before < 0 => Ok(Self::BeforeEnd(before.saturating_neg())),
+                Ok(_) if number == "-0" => Ok(Self::End),
+                Ok(offset) => Ok(Self::At(Offset(offset))),
+                Err(_) => Err("beginning, end, an offset and -N are allowed".to_owned()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Outcome<Options> {
+        cli::parse_from(line.split(' ')).and_then(Options::checked)
+    }
+
+    #[test]
+    fn the_documented_forms_are_understood() {
+        let options = read("-P -b h:1 -t t -p 3 -z zstd -K: -J -X acks=all").unwrap();
+        assert_eq!((options.partition, options.separator.as_deref(), options.is_json), (Some(3), Some(":"), true));
+        assert_eq!((options.compression, options.mode.produces), (Some(Compression::ZSTD), true));
+        assert_eq!(options.connection.named_cluster().unwrap().as_deref(), Some("h:1"));
+        for (text, start) in [
+            ("-10", Start::BeforeEnd(10)),
+            ("10", Start::At(Offset(10))),
+            ("-0", Start::End),
+            ("beginning", Start::Beginning),
+            ("end", Start::End),
+        ] {
+            for joint in [" ", ""] {
+                assert_eq!(read(&format!("-C -t t -o{joint}{text}")).unwrap().start, Some(start), "{text}");
+            }
+        }
+        let options = read("-Ceb h:1 -t t -c 5 -G g -f %k\\n -K=").unwrap();
+        assert!(options.ends && options.format.is_some() && options.separator.as_deref() == Some("="));
+        assert_eq!((options.count, options.group.as_deref()), (Some(5), Some("g")));
+        assert!(read("-L --bootstrap-server h:1").unwrap().mode.lists);
+        assert!(read("-Q -b h:1 -t t:0:-1 -t t:1:5").unwrap().mode.queries);
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        for line in [
+            "-t t",
+            "-P -C -t t",
+            "-C",
+            "-C -t t -t u",
+            "-C -t t -p 65536",
+            "-C -t t -o x",
+            "-P -t t -z zip",
+            "-C -t t -f %y",
+            "-C -t t u",
+        ] {
+            assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
+        }
     }
 }

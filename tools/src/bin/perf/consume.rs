@@ -7,7 +7,7 @@ use kavka::{Client, Consumer, ConsumerConfig, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop};
 
 use super::PATIENCE;
-use super::options::{Api, Options};
+use super::options::{Options, RecordsApi};
 use super::progress::Progress;
 use super::report::Report;
 
@@ -84,8 +84,8 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
 
 /// Reads the next records, at most as many as are still wanted.
 async fn next(options: &Options, consumer: &mut Consumer, read: &mut Read, started: &mut Option<Instant>) -> Outcome<()> {
-    match options.consume_api {
-        Api::Batch => {
+    match options.records_api {
+        RecordsApi::Batch => {
             let batch = consumer.next_batch().await?;
             started.get_or_insert_with(Instant::now);
             let wanted = usize::try_from(options.records - read.records).unwrap_or(usize::MAX);
@@ -93,7 +93,7 @@ async fn next(options: &Options, consumer: &mut Consumer, read: &mut Read, start
                 read.take(record.key(), record.value(), record.offset().0);
             }
         }
-        Api::Each => {
+        RecordsApi::Recv => {
             // As an application loops: what is about each round would cost more than a record.
             for _ in 0..CHUNK.min(options.records - read.records) {
                 let record = consumer.recv().await?;

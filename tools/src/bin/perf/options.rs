@@ -1,132 +1,136 @@
 //! The command line.
 
+use clap::{Parser, ValueEnum, value_parser};
 use kavka::Properties;
 use kavka::mq::Config;
-use kavka_programs::{Arguments, Connection, Outcome, Stop, required};
+use kavka_programs::{Connection, Outcome, Stop};
 
 use super::handler::STAMP;
 use super::payload::Payload;
 
+/// Measures producing and consuming; the last line of stdout is one JSON object
+///
+/// A latency is the time from the call of `send`, or with --rate from when the record was due, to its acknowledgement. The clock runs from
+/// the first send to the last acknowledgement, or from the first record read to the last. CPU and memory are those of the process. Ends
+/// with status 0, 1 if Kafka or a record failed, 2 for a wrong argument.
+#[derive(Debug, Parser)]
+#[command(name = "perf")]
+pub(crate) struct Options {
+    /// Which half is measured
+    pub(crate) mode: Mode,
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: String,
+    /// How many records
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) records: u64,
+    /// The cluster and its settings; without one a Kafka inside this process
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Through `kavka::mq`, whose defaults then hold (lz4, adaptive batching unless --linger-ms is given); -X reaches only its client
+    #[arg(long)]
+    pub(crate) mq: bool,
+    /// Has a recorder take what the client tells
+    #[arg(long)]
+    pub(crate) metrics: bool,
+
+    /// Bytes of a value; there are no keys
+    #[arg(long, value_name = "BYTES", default_value_t = 128, help_heading = PRODUCE)]
+    pub(crate) size: usize,
+    /// What values are made of
+    #[arg(long, value_enum, default_value_t = Payload::Text, help_heading = PRODUCE)]
+    pub(crate) payload: Payload,
+    /// Records before the clock starts
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = PRODUCE)]
+    pub(crate) warmup: u64,
+    /// Sends what is due each millisecond; without it as fast as possible
+    #[arg(long, value_name = "PER_SECOND", value_parser = value_parser!(u64).range(1..), help_heading = PRODUCE)]
+    pub(crate) rate: Option<u64>,
+    /// Sends from N tasks
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..), help_heading = PRODUCE)]
+    pub(crate) tasks: u64,
+    /// Creates the topic, if it is not there, with N partitions
+    #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(0..=65535))]
+    pub(crate) partitions: Option<i32>,
+    /// all, 1 or 0
+    #[arg(long, help_heading = PRODUCE)]
+    acks: Option<String>,
+    /// true or false
+    #[arg(long, value_name = "BOOL", help_heading = PRODUCE)]
+    idempotence: Option<String>,
+    /// none, gzip, snappy, lz4 or zstd
+    #[arg(long, value_name = "CODEC", help_heading = PRODUCE)]
+    compression: Option<String>,
+    /// How long a batch may wait for more records
+    #[arg(long, value_name = "MS", help_heading = PRODUCE)]
+    linger_ms: Option<String>,
+    /// How large a batch may be
+    #[arg(long, value_name = "BYTES", help_heading = PRODUCE)]
+    batch_bytes: Option<String>,
+    /// Hands records over by `send_all`, 256 in a call, not one by one; the latency of a record is then that of its call and of those
+    /// before it, and all records of a call that failed count as errors
+    #[arg(long, conflicts_with = "mq", help_heading = PRODUCE)]
+    pub(crate) batch_api: bool,
+    /// With --rate, from when a latency counts
+    #[arg(long, value_enum, default_value_t = Moment::Due, help_heading = PRODUCE)]
+    pub(crate) latency_from: Moment,
+    /// With --mq: a handler in this process reads the topic, too, and `handler` in the JSON object has the latencies from the same moment
+    /// to it
+    #[arg(long, help_heading = PRODUCE)]
+    pub(crate) to_handler: bool,
+
+    /// As a member of the group; without it every partition is assigned
+    #[arg(long, help_heading = CONSUME)]
+    pub(crate) group: Option<String>,
+    /// Where to start [default: earliest]
+    #[arg(long, value_parser = ["earliest", "latest"], help_heading = CONSUME)]
+    from: Option<String>,
+    /// Borrowed records, a batch at a time, or owned ones, one by one
+    #[arg(long, value_enum, default_value_t = RecordsApi::Batch, help_heading = CONSUME)]
+    pub(crate) records_api: RecordsApi,
+}
+
+const PRODUCE: &str = "perf produce";
+const CONSUME: &str = "perf consume";
+
 /// Which half is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     Produce,
     Consume,
 }
 
-/// How the program talks to the library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Api {
-    /// `send`, or `recv`.
-    Each,
-    /// `send_all`, or `next_batch`.
-    Batch,
+/// From when a latency counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Moment {
+    /// When a record was due.
+    Due,
+    /// When it was sent.
+    Send,
 }
 
-/// What is to be measured.
-#[derive(Debug)]
-pub(crate) struct Options {
-    pub(crate) connection: Connection,
-    pub(crate) mode: Mode,
-    pub(crate) topic: String,
-    pub(crate) records: u64,
-    pub(crate) size: usize,
-    pub(crate) payload: Payload,
-    pub(crate) warmup: u64,
-    pub(crate) rate: Option<u64>,
-    pub(crate) tasks: u64,
-    pub(crate) partitions: Option<i32>,
-    pub(crate) produce_api: Api,
-    pub(crate) consume_api: Api,
-    pub(crate) group: Option<String>,
-    pub(crate) mq: bool,
-    pub(crate) to_handler: bool,
-    pub(crate) metrics: bool,
-    /// A latency counts from when a record was due, not from when it was sent.
-    pub(crate) from_due: bool,
-    /// Settings of producer or consumer that have an option of their own.
-    settings: Vec<(&'static str, String)>,
+/// How records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordsApi {
+    /// By `next_batch`.
+    Batch,
+    /// By `recv`.
+    Recv,
 }
 
 impl Options {
-    pub(crate) fn read(mut arguments: Arguments) -> Outcome<Self> {
-        let mut mode = None;
-        let mut topic = None;
-        let mut records = None;
-        let mut options = Self {
-            connection: Connection::default(),
-            mode: Mode::Produce,
-            topic: String::new(),
-            records: 0,
-            size: 128,
-            payload: Payload::Text,
-            warmup: 1000,
-            rate: None,
-            tasks: 1,
-            partitions: None,
-            produce_api: Api::Each,
-            consume_api: Api::Batch,
-            group: None,
-            mq: false,
-            to_handler: false,
-            metrics: false,
-            from_due: true,
-            settings: Vec::new(),
-        };
-        while let Some(option) = arguments.next_option()? {
-            if options.connection.accept(&option, &mut arguments)? {
-                continue;
-            }
-            match option.as_str() {
-                "produce" if mode.is_none() => mode = Some(Mode::Produce),
-                "consume" if mode.is_none() => mode = Some(Mode::Consume),
-                "--topic" => topic = Some(arguments.value()?),
-                "--records" => records = Some(positive(arguments.parse()?, "--records")?),
-                "--size" => options.size = arguments.parse()?,
-                "--payload" => {
-                    let kinds = [("zero", Payload::Zero), ("random", Payload::Random), ("text", Payload::Text)];
-                    options.payload = arguments.choice(&kinds)?;
-                }
-                "--warmup" => options.warmup = arguments.parse()?,
-                "--rate" => options.rate = Some(positive(arguments.parse()?, "--rate")?),
-                "--tasks" => options.tasks = positive(arguments.parse()?, "--tasks")?,
-                "--partitions" => options.partitions = Some(arguments.parse::<u16>()?.into()),
-                "--acks" => options.set("acks", arguments.value()?),
-                "--idempotence" => options.set("enable.idempotence", arguments.value()?),
-                "--compression" => options.set("compression.type", arguments.value()?),
-                "--linger-ms" => options.set("linger.ms", arguments.value()?),
-                "--batch-bytes" => options.set("batch.size", arguments.value()?),
-                "--batch-api" => options.produce_api = Api::Batch,
-                "--records-api" => options.consume_api = arguments.choice(&[("batch", Api::Batch), ("recv", Api::Each)])?,
-                "--mq" => options.mq = true,
-                "--to-handler" => options.to_handler = true,
-                "--metrics" => options.metrics = true,
-                "--latency-from" => options.from_due = arguments.choice(&[("due", true), ("send", false)])?,
-                "--group" => options.group = Some(arguments.value()?),
-                "--from" => {
-                    let from = arguments.choice(&[("earliest", "earliest"), ("latest", "latest")])?;
-                    options.set("auto.offset.reset", from.to_owned());
-                }
-                _ => return arguments.unknown(),
-            }
-        }
-        options.mode = mode.ok_or_else(|| Stop::usage("produce or consume is missing"))?;
-        options.topic = required(topic, "--topic")?;
-        options.records = required(records, "--records")?;
-        if options.mq && options.produce_api == Api::Batch {
-            return Err(Stop::usage("--batch-api is not for --mq"));
-        }
-        if options.to_handler && (!options.mq || options.mode != Mode::Produce || options.size < STAMP) {
+    /// Refuses options that do not go together.
+    pub(crate) fn checked(self) -> Outcome<Self> {
+        if self.to_handler && (!self.mq || self.mode != Mode::Produce || self.size < STAMP) {
             return Err(Stop::usage(format_args!("--to-handler needs produce, --mq and a --size of {STAMP} or more")));
         }
-        Ok(options)
+        Ok(self)
     }
 
     /// The settings of producer and consumer: the defaults given, then those of files and `-X`, then those of options.
     pub(crate) fn properties(&self, defaults: &[(&str, &str)]) -> Outcome<Properties> {
         let mut properties = self.connection.properties(defaults)?;
-        for (name, value) in &self.settings {
-            properties.set(*name, value);
+        for (_, name, value) in self.settings() {
+            properties.set(name, value);
         }
         Ok(properties)
     }
@@ -134,38 +138,37 @@ impl Options {
     /// The settings of `mq` that the options name; those of the client are the client's.
     pub(crate) fn mq_config(&self) -> Outcome<Config> {
         let mut config = Config::default();
-        for (name, value) in &self.settings {
-            let key = match *name {
-                "acks" => "producer.required_acks",
-                "enable.idempotence" => "producer.enable_idempotence",
-                "compression.type" => "producer.compression",
-                "linger.ms" => "producer.linger_ms",
-                "batch.size" => "producer.batch_size",
-                _ => "consumer.auto_offset_reset",
-            };
-            config.set(key, value)?;
-        }
-        if self.mode == Mode::Consume && !self.settings.iter().any(|(name, _)| *name == "auto.offset.reset") {
+        if self.mode == Mode::Consume {
             config.set("consumer.auto_offset_reset", "earliest")?;
+        }
+        for (name, _, value) in self.settings() {
+            config.set(name, value)?;
         }
         Ok(config)
     }
 
-    fn set(&mut self, name: &'static str, value: String) {
-        self.settings.push((name, value));
+    /// Settings of producer or consumer that have an option of their own: the name in `mq`, Java's name, and the value.
+    fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        let settings = [
+            ("producer.required_acks", "acks", &self.acks),
+            ("producer.enable_idempotence", "enable.idempotence", &self.idempotence),
+            ("producer.compression", "compression.type", &self.compression),
+            ("producer.linger_ms", "linger.ms", &self.linger_ms),
+            ("producer.batch_size", "batch.size", &self.batch_bytes),
+            ("consumer.auto_offset_reset", "auto.offset.reset", &self.from),
+        ];
+        settings.into_iter().filter_map(|(mq, java, value)| Some((mq, java, value.as_deref()?)))
     }
-}
-
-fn positive(number: u64, option: &str) -> Outcome<u64> {
-    if number == 0 { Err(Stop::usage(format_args!("{option} cannot be 0"))) } else { Ok(number) }
 }
 
 #[cfg(test)]
 mod tests {
+    use kavka_tools::cli;
+
     use super::*;
 
     fn read(line: &str) -> Outcome<Options> {
-        Options::read(Arguments::new(line.split_whitespace().map(str::to_owned)))
+        cli::parse_from(line.split_whitespace()).and_then(Options::checked)
     }
 
     #[test]
@@ -181,7 +184,7 @@ mod tests {
         let given = ["acks", "enable.idempotence", "compression.type", "linger.ms", "batch.size"].map(|key| properties.get(key));
         assert_eq!(given, ["all", "true", "lz4", "5", "16384"].map(Some));
         let options = read("consume --topic t --records 1 --group g --from earliest").expect("the other mode");
-        assert_eq!((options.mode, options.group.as_deref(), options.consume_api), (Mode::Consume, Some("g"), Api::Batch));
+        assert_eq!((options.mode, options.group.as_deref(), options.records_api), (Mode::Consume, Some("g"), RecordsApi::Batch));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// What values are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Payload {
     Zero,
     Random,

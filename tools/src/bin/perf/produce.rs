@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::PATIENCE;
 use super::handler::Handled;
 use super::observe::{Observer, Sent, nanos};
-use super::options::{Api, Options};
+use super::options::{Moment, Options};
 use super::payload::Values;
 use super::pipe::Pipe;
 use super::progress::Progress;
@@ -44,7 +44,7 @@ struct Sender {
     /// Of all tasks together.
     rate: Option<u64>,
     from_due: bool,
-    api: Api,
+    is_batch: bool,
     started: Instant,
     sent: mpsc::Sender<Sent>,
     interrupt: Interrupt,
@@ -79,8 +79,8 @@ pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, int
             step: options.tasks,
             count: (options.records - first).div_ceil(options.tasks),
             rate: options.rate,
-            from_due: options.from_due,
-            api: options.produce_api,
+            from_due: options.latency_from == Moment::Due,
+            is_batch: options.batch_api,
             started,
             sent,
             interrupt: interrupt.clone(),
@@ -168,9 +168,9 @@ impl Sender {
             let due = self.due(done);
             while done < due {
                 let end = due.min(done + CHUNK);
-                let is_good = match self.api {
-                    Api::Each => self.send_each(done, end).await,
-                    Api::Batch => self.send_chunk(done, end).await,
+                let is_good = match self.is_batch {
+                    true => self.send_chunk(done, end).await,
+                    false => self.send_each(done, end).await,
                 };
                 if !is_good {
                     return self.tally;

@@ -131,8 +131,7 @@ impl Report {
             Some(Stop::Usage(error) | Stop::Failure(error)) => {
                 Err(Stop::failure(format_args!("{} records failed, the first: {error}", self.errors)))
             }
-            Some(Stop::Help) => Err(Stop::Help),
-            None => Ok(()),
+            Some(Stop::Asked(_)) | None => Ok(()),
         }
     }
 }

@@ -1,0 +1,148 @@
+//! Command lines, read by clap as programs of Kafka are used to be called.
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command, Parser, value_parser};
+use clap_complete::Shell;
+use kavka_programs::{Outcome, Stop};
+
+const COMPLETIONS: &str = "completions";
+
+/// Reads the command line of the process.
+///
+/// # Errors
+/// What is wrong with it in one line; or the help, or the completions of `--completions SHELL`, if one was asked for.
+pub fn parse<T: Parser>() -> Outcome<T> {
+    parse_from(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))
+}
+
+/// Reads a command line without the name of the program, as [`parse`].
+pub fn parse_from<T: Parser>(arguments: impl IntoIterator<Item = impl Into<String>>) -> Outcome<T> {
+    let mut command = command::<T>();
+    let arguments = detach(&command, arguments.into_iter().map(Into::into));
+    let words = std::iter::once(command.get_name().to_owned()).chain(arguments);
+    let mut matches = command.try_get_matches_from_mut(words).map_err(|error| stop(&error))?;
+    if let Some(shell) = matches.remove_one::<Shell>(COMPLETIONS) {
+        let (mut script, name) = (Vec::new(), command.get_name().to_owned());
+        clap_complete::generate(shell, &mut command, name, &mut script);
+        return Err(Stop::Asked(String::from_utf8_lossy(&script).into_owned()));
+    }
+    T::from_arg_matches_mut(&mut matches).map_err(|error| stop(&error))
+}
+
+/// As Kafka's own tools: the last of two values counts, and a value may begin with a hyphen.
+fn command<T: Parser>() -> Command {
+    let completions = Arg::new(COMPLETIONS).long(COMPLETIONS).value_name("SHELL").value_parser(value_parser!(Shell));
+    lenient(T::command()).arg(completions.hide(true).exclusive(true))
+}
+
+fn lenient(command: Command) -> Command {
+    let command = command.args_override_self(true);
+    let command = command.mut_args(|arg| {
+        let is_valued = arg.get_action().takes_values() && !arg.is_positional();
+        if is_valued { arg.allow_hyphen_values(true) } else { arg }
+    });
+    command.mut_subcommands(lenient)
+}
+
+/// Parts `-K=` into `-K` and `=`, as getopt does: clap would take the sign for a part of the syntax.
+fn detach(command: &Command, arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let takes_value = |letter| {
+        let found = command.get_arguments().find(|arg| arg.get_short() == Some(letter));
+        found.map(|arg| matches!(arg.get_action(), ArgAction::Set | ArgAction::Append))
+    };
+    let mut detached = Vec::new();
+    let mut is_value = false;
+    for argument in arguments {
+        let letters = argument.strip_prefix('-').filter(|letters| !letters.starts_with('-') && !is_value);
+        let valued = letters.and_then(|letters| letters.char_indices().find(|(_, letter)| takes_value(*letter) != Some(false)));
+        is_value = false;
+        match valued.filter(|(_, letter)| takes_value(*letter).is_some()) {
+            Some((at, letter)) => {
+                let (option, value) = argument.split_at(1 + at + letter.len_utf8());
+                is_value = value.is_empty();
+                match value.starts_with('=') {
+                    true => detached.extend([option.to_owned(), value.to_owned()]),
+                    false => detached.push(argument),
+                }
+            }
+            None => detached.push(argument),
+        }
+    }
+    detached
+}
+
+/// The first paragraph of a message says it; the usage is in the help.
+fn stop(error: &clap::Error) -> Stop {
+    let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelp {
+        return Stop::Asked(text);
+    }
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<_>>().join(" ");
+    Stop::usage(line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(name = "program", about = "Does nothing")]
+    struct Options {
+        #[arg(short = 'K')]
+        separator: Option<String>,
+        #[arg(short = 'o', long)]
+        offset: Option<i64>,
+        #[arg(short = 'J')]
+        is_json: bool,
+        #[arg(long, required = true)]
+        topic: String,
+        #[command(flatten)]
+        connection: kavka_programs::Connection,
+    }
+
+    fn read(line: &str) -> Outcome<Options> {
+        parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn values_may_be_attached_begin_with_a_hyphen_and_be_an_equals_sign() {
+        for line in ["-K= --topic t", "-K = --topic t", "-JK= --topic=t", "--topic t -K=", "-K x -K= --topic s --topic t"] {
+            let options = read(line).expect(line);
+            assert_eq!((options.separator.as_deref(), options.topic.as_str()), (Some("="), "t"), "{line}");
+        }
+        for line in
+            ["-o -10 --topic t", "-o-10 --topic t", "--offset -10 --topic t", "--offset=-10 --topic t", "-Jo-10 --topic t"]
+        {
+            assert_eq!(read(line).expect(line).offset, Some(-10), "{line}");
+        }
+        assert_eq!(read("-K -K= --topic t").expect("a value like an option").separator.as_deref(), Some("-K="));
+        let options = read("-X a=b=c -Xd=e --topic t --broker-list h:1").expect("settings");
+        let properties = options.connection.properties(&[]).expect("pairs");
+        assert_eq!((properties.get("a"), properties.get("d")), (Some("b=c"), Some("e")));
+        assert!(!options.is_json);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        for (line, part) in [
+            ("--topic", "--topic"),
+            ("-J", "--topic"),
+            ("--topic t -o x", "'x' for '--offset <OFFSET>'"),
+            ("--topic t word", "'word'"),
+            ("--topic t --nonsense", "--nonsense"),
+            ("--topic t -J=1", "'-='"),
+        ] {
+            let Err(Stop::Usage(message)) = read(line) else { panic!("{line} was understood") };
+            assert!(message.contains(part) && !message.contains('\n') && !message.starts_with("error"), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn help_and_completions_need_nothing_else() {
+        for (line, part) in [("--help", "Does nothing"), ("-h", "--topic"), ("--completions bash", "_program()")] {
+            let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
