@@ -18,8 +18,9 @@ use super::{Change, Inner, lock};
 use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::LeaseId;
+use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Commit, Interest, Subscription};
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
@@ -413,6 +414,7 @@ impl Task {
             None
         };
         let told = Told { sender: self.sender.clone(), change: Some(change.clone()) };
+        let shared = Arc::clone(&self.group.shared);
         self.runtime.spawn(async move {
             if let Some(committed) = committed
                 && let Ok(failures) = committed.await
@@ -422,7 +424,7 @@ impl Task {
                 }
             }
             if let Some(listener) = listener {
-                listener(change).await;
+                listener(as_it_has_become(change, &shared)).await;
             }
             told.send().await;
         });
@@ -507,6 +509,12 @@ impl Task {
         match &outcome {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
             Err(error) => errors.push(error.clone()),
+        }
+        let is_unknown =
+            |error: &Error| matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID));
+        if errors.iter().any(is_unknown) {
+            // It may have been created anew.
+            self.group.rpc.cluster.request_refresh();
         }
         let took = now.saturating_duration_since(sent);
         self.telemetry.committed(took, !errors.is_empty());
@@ -607,6 +615,16 @@ impl Task {
             // Nobody listens any more when the consumer is gone.
             let _ = sender.send(work.await).await;
         });
+    }
+}
+
+/// A member that was lost while its last commits were under way has nothing left to give up, nor to commit.
+fn as_it_has_become(change: Change, shared: &Shared) -> Change {
+    match change {
+        Change::Revoked(partitions) if shared.read(|subscription| !partitions.iter().any(|tp| subscription.is_of_group(tp))) => {
+            Change::Lost(partitions)
+        }
+        change => change,
     }
 }
 

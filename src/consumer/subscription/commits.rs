@@ -24,13 +24,14 @@ impl Subscription {
 
     /// What was handed over and not yet committed: for the application's own commits.
     ///
-    /// That finishes it, or the next automatic commit would go back behind this one.
+    /// That finishes it, or the next automatic commit would go back behind this one. What the application chose by itself is committed
+    /// again, as by Java: nobody keeps others of the group from committing it too.
     pub(crate) fn delivered(&self) -> Vec<Commit> {
         let delivered = |entry: &Entry| {
             let position = entry.lease.delivered()?;
             entry.lease.finish_to(position.offset);
             entry.lease.finish_epoch(position.leader_epoch);
-            entry.commit(position)
+            if entry.owner == Owner::Application { Some(entry.commit_at(position)) } else { entry.commit(position) }
         };
         self.owned().filter_map(delivered).collect()
     }

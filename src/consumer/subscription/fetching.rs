@@ -72,8 +72,13 @@ impl Subscription {
             AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
             _ => Phase::Resetting(ResetTo::Earliest),
         };
+        let is_stopped = matches!(phase, Phase::Stopped(_));
         // It is assigned, as was seen above.
         let _ = self.jump(partition, phase);
+        if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
+            // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
+            entry.lease.start_at(Position { offset: Offset(0), leader_epoch: None });
+        }
     }
 
     /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).

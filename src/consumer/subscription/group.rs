@@ -48,6 +48,12 @@ impl Subscription {
         gone
     }
 
+    /// Whether the group has given a partition and has not taken it away, also if the application has given it up.
+    pub(crate) fn is_of_group(&self, partition: &TopicPartition) -> bool {
+        let leaving = self.leaving.get(partition).into_iter().flatten();
+        self.entries.get(partition).into_iter().chain(leaving).any(|entry| entry.owner == Owner::Group)
+    }
+
     /// Parts with what the application had chosen by itself and has given up; returned is what is finished of it and not committed.
     pub(crate) fn take_abandoned(&mut self) -> Vec<Commit> {
         let mut abandoned = Vec::new();

@@ -312,3 +312,19 @@ fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
     first.finish_to(Offset(20));
     assert_eq!(second.done().expect("begun").offset, Offset(20));
 }
+
+/// Before its leader was asked where it begins; whoever gets the partition next would go on at a place in the topic of before.
+#[test]
+fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
+    let mut subscription = subscribed();
+    subscription.assigned([tp(0)]);
+    let first = lease(&subscription, 0);
+    let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
+    subscription.start_at_committed(&tp(0), first.id(), Some(&committed));
+    subscription.recreated(&tp(0));
+    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
+    assert_eq!(commits, [Offset(0)]);
+    let anew = lease(&subscription, 0);
+    assert!(subscription.offset_found(&tp(0), anew.id(), at(3, 0)), "where its leader says that it begins");
+    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, Phase::Fetching(position) if position == at(3, 0)));
+}

@@ -449,3 +449,57 @@ async fn what_was_done_by_hand_is_not_committed_by_a_member() {
     tokio::time::sleep(20 * SECOND).await;
     assert!(embedded.committed("g", "t", 0) <= Some(2), "{:?}", embedded.committed("g", "t", 0));
 }
+
+/// Another consumer of the group has committed the partition since.
+#[tokio::test(start_paused = true)]
+async fn a_commit_of_what_was_chosen_by_hand_holds_though_another_went_over_it() {
+    let embedded = one_partition().await;
+    let client = client(&embedded);
+    let mut consumer = client.consumer(member_of("g").enable_auto_commit(false)).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    values(&mut consumer, 5).await;
+    consumer.commit().await.unwrap();
+    let other = client.consumer(member_of("g").enable_auto_commit(false)).unwrap();
+    other.commit_offsets([(tp(0), 2)]).await.unwrap();
+    consumer.commit().await.unwrap();
+    assert_eq!(embedded.committed("g", "t", 0), Some(5));
+}
+
+/// What a listener is told: whether partitions are lost, and what came of its commit.
+struct Noting(Arc<Mutex<Vec<(bool, Option<Result<()>>)>>>);
+
+impl RebalanceListener for Noting {
+    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
+        Box::pin(async move {
+            let outcome = consumer.commit().await;
+            self.0.lock().unwrap().push((false, Some(outcome)));
+        })
+    }
+
+    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
+        self.0.lock().unwrap().push((true, None));
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The coordinator cannot be reached from when the partition is given up until after the session.
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_while_its_last_commit_is_under_way_is_told_as_lost() {
+    let embedded = one_partition().await;
+    let client = client(&embedded);
+    let mut consumer = client.consumer(member_of("g").session_timeout(6 * SECOND).heartbeat_interval(SECOND)).unwrap();
+    let told = Arc::default();
+    consumer.rebalance_listener(Noting(Arc::clone(&told)));
+    consumer.subscribe(["t"]).unwrap();
+    values(&mut consumer, 5).await;
+    for api in [ApiKey::Heartbeat, ApiKey::OffsetCommit] {
+        embedded.fault(Fault::on(api).then(Reaction::Answer(kavka_testcontainers::embedded::ErrorCode::CoordinatorNotAvailable)));
+    }
+    consumer.unsubscribe().unwrap();
+    for _ in 0..120 {
+        // It asks on, and by that has taken notice of what was taken away.
+        let _ = consumer.recv().await;
+        tokio::time::sleep(SECOND).await;
+    }
+    assert!(matches!(told.lock().unwrap()[..], [(true, None)]), "{:?}", told.lock().unwrap());
+}
