@@ -274,6 +274,10 @@ impl Books {
         let hand = modes.get(&member).and_then(|how| hands.get_mut(&(member, *how, partition.clone())));
         match hand {
             Some(hand) => {
+                // Where it stood only the brokers know, and a commit of that may be on its way; it is not behind the end.
+                if hand.is_free(self.reset) {
+                    part.waived = part.waived.max(end);
+                }
                 hand.next = next;
                 hand.handed = None;
                 hand.jumped = Instant::now();
@@ -296,6 +300,9 @@ impl Books {
                 Some(giving) => *how == How::Group && giving.contains(partition),
                 None => Some(*how) == mode && !hand.is_going && !hand.is_unsubscribed,
             };
+            // Of what it has chosen since by itself, and gone elsewhere in, that is the newest word.
+            let chosen = entries.hands.get(&(member, How::Manual, partition.clone())).filter(|_| giving.is_some());
+            let counts = counts && chosen.is_none_or(|chosen| matches!(chosen.next, Next::Committed(_)));
             if *who == member
                 && counts
                 && let Some(handed) = hand.handed
@@ -370,8 +377,9 @@ impl Books {
             if part.own_commits.1.is_some_and(|own| own > hand.jumped) {
                 continue;
             }
-            if let (Some(handed), Some(committed)) = (hand.handed, part.committed())
+            if let (Some(handed), Some((at, committed))) = (hand.handed, part.commits.last().copied())
                 && committed > handed
+                && at + long < self.world.now()
             {
                 let what = format_args!("{partition} stays committed at {committed}, {member} went back and is at {handed}");
                 self.world.wrong(CommitHolds, what);

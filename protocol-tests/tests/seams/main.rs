@@ -18,12 +18,15 @@ mod log;
 
 mod books;
 mod consumers;
+mod ends;
+mod operator;
 mod producers;
 mod promise;
 mod refusals;
 mod run;
 mod seat;
 mod services;
+mod topics;
 mod trouble;
 mod world;
 
@@ -70,7 +73,19 @@ fn services_whose_handlers_come_and_go() {
 }
 
 #[test]
+fn topics_that_go_and_come() {
+    run::many(Profile::Topics);
+}
+
+#[test]
+fn runtimes_that_end_under_their_users() {
+    run::many(Profile::Ends);
+}
+
+#[test]
 fn a_seed_run_twice_gives_the_same_log() {
-    use Profile::{Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services};
-    [Consumers, ConsumersInTrouble, Closing, Groups, ProducersInTrouble, Refusals, Services].into_iter().for_each(run::twice);
+    use Profile::{Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services, Topics};
+    [Consumers, ConsumersInTrouble, Closing, Groups, ProducersInTrouble, Refusals, Services, Topics]
+        .into_iter()
+        .for_each(run::twice);
 }

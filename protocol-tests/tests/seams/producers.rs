@@ -1,6 +1,7 @@
 //! Producers whose every method is called, with settings from the whole range, and handles that end under their users.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,8 +34,10 @@ struct Plan {
 enum Fate {
     /// Not accepted, or its `send` was dropped.
     Refused,
-    /// Accepted, and nobody waits for the verdict.
+    /// Accepted, or perhaps, and nobody waits for the verdict.
     Unwatched,
+    /// Written with others.
+    AllWritten,
     Acknowledged(TopicPartition, Option<Offset>),
     Failed(Option<Written>),
 }
@@ -69,13 +72,13 @@ pub(crate) async fn live(seed: u64, log: Log, is_troubled: bool) -> Vec<String> 
     } else {
         trouble::move_leaders(&world, until, dice.fork()).await;
     }
+    let mut is_readable = true;
     while let Some(ended) = desks.join_next().await {
-        let plan = ended.unwrap();
-        if !plan.is_readable {
-            return world.end_all().await;
-        }
+        is_readable &= ended.unwrap().is_readable;
     }
-    check_truth(&world, &fates.lock().unwrap());
+    if is_readable {
+        check_truth(&world, &fates.lock().unwrap());
+    }
     world.check_rests(2_500);
     world.end_all().await
 }
@@ -186,7 +189,12 @@ impl Desk {
                 number += 1;
                 self.send(&producer, number, &mut watches, &mut dice).await;
             }
-            match dice.within(0..=7) {
+            match dice.within(0..=8) {
+                8 => {
+                    let count = dice.pick(&[0, 1, 3, 200]);
+                    self.send_all(&producer, number + 1..number + 1 + count, &mut dice).await;
+                    number += count;
+                }
                 0 => {
                     let patience = dice.once_in(2).then(|| dice.millis(0..=20));
                     let flush = producer.flush();
@@ -247,6 +255,30 @@ impl Desk {
         }
     }
 
+    /// Sends many at once, and waits until they have their verdicts, if it has the patience.
+    async fn send_all(&self, producer: &Producer, numbers: Range<u64>, dice: &mut Dice) {
+        let (world, plan) = (&self.world, &self.plan);
+        let (topic, _) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
+        let values: Vec<_> = numbers.clone().map(|number| format!("{number}-")).collect();
+        self.tell(numbers.clone(), &Fate::Unwatched);
+        let patience = dice.once_in(4).then(|| dice.millis(0..=20));
+        let sending = async { Ok(producer.send_all(values.iter().map(|value| Record::to(topic).value(value))).await) };
+        // Each of them may have to wait.
+        let longest = plan.max_block * u32::try_from(values.len() + 1).unwrap();
+        let Ended::With(Ok(deliveries)) = world.call("send_all", longest, &self.life, patience, sending).await else { return };
+        let accepted = numbers.start + deliveries.accepted();
+        self.tell(accepted..numbers.end, &Fate::Refused);
+        let told = world.call("deliveries", plan.delivery_timeout, &self.life, patience, deliveries).await;
+        if told.is_ok() {
+            world.check(accepted == numbers.end, OneVerdict, || format!("{numbers:?} are written, {accepted} was refused"));
+            self.tell(numbers, if plan.acks == Acks::None { &Fate::Unwatched } else { &Fate::AllWritten });
+        }
+    }
+
+    fn tell(&self, numbers: Range<u64>, fate: &Fate) {
+        self.fates.lock().unwrap().extend(numbers.map(|number| (number, fate.clone())));
+    }
+
     async fn watch(self, mut delivery: Delivery, number: u64) {
         let told = async { Ok::<_, kavka::Error>((&mut delivery).await) };
         let told = self.world.call(&format!("the verdict of {number}"), self.plan.delivery_timeout, &self.life, None, told).await;
@@ -288,6 +320,7 @@ fn check_truth(world: &World, fates: &BTreeMap<u64, Fate>) {
         let holds = match fate {
             Fate::Refused | Fate::Failed(Some(Written::No)) => found.is_empty(),
             Fate::Acknowledged(partition, Some(offset)) => found.contains(&(partition.clone(), offset.0)),
+            Fate::AllWritten => !found.is_empty(),
             Fate::Acknowledged(..) | Fate::Failed(_) | Fate::Unwatched => true,
         };
         let is_idempotent = (number / THOUSANDS) % 2 == 1;

@@ -11,18 +11,24 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::consumers::{self, Wildness};
+use crate::ends;
 use crate::harness::{count_panics, panics, setting};
 use crate::log::Log;
 use crate::producers;
 use crate::promise::Promise;
 use crate::refusals;
 use crate::services;
+use crate::topics;
 
 /// How many seeds of each profile `cargo test` runs.
 const DEFAULT_SEEDS: u64 = 5;
 
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 60;
+
+/// How often in 100 ms something may have to be done: about three times what was seen, with some clients that open a connection for each
+/// request.
+const MOST_PARKS: u64 = 1_000;
 
 /// Paused time that stands still for so long is a loop that never rests. The one limit by the real clock, generous to a busy machine.
 const STANDSTILL: Duration = Duration::from_secs(30);
@@ -46,6 +52,10 @@ pub(crate) enum Profile {
     Refusals,
     /// Handlers of `kavka::mq`.
     Services,
+    /// Topics that go, come and grow.
+    Topics,
+    /// Runtimes that end under their users.
+    Ends,
 }
 
 /// What is left of a run.
@@ -142,23 +152,33 @@ fn attempt(profile: Profile, seed: u64) -> Report {
 
 /// One run; gives the requests that brokers received.
 fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, beats: &AtomicU64) -> Vec<String> {
+    if profile == Profile::Ends {
+        return ends::live(seed, log);
+    }
     // One thread and paused time: what happens follows from the seed alone.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let log = log.get_or_init(Log::new).clone();
         tokio::select! {
             biased;
-            lines = play(profile, seed, log) => lines,
-            never = beat(beats) => match never {},
+            lines = play(profile, seed, log.clone()) => lines,
+            never = beat(beats, &log) => match never {},
         }
     })
 }
 
-/// Counts as long as time passes.
-async fn beat(beats: &AtomicU64) -> Infallible {
+/// Counts as long as time passes, and how often something is done meanwhile.
+async fn beat(beats: &AtomicU64, log: &Log) -> Infallible {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let mut parks = 0;
     loop {
         sleep(Duration::from_millis(100)).await;
         beats.fetch_add(1, Ordering::Relaxed);
+        let now = metrics.worker_park_count(0);
+        log.check(now - parks <= MOST_PARKS, || {
+            format!("{} the thread had something to do {} times in 100 ms", Promise::Rests, now - parks)
+        });
+        parks = now;
     }
 }
 
@@ -174,5 +194,7 @@ async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
         Profile::ProducersInTrouble => producers::live(seed, log, true).await,
         Profile::Refusals => refusals::live(seed, log).await,
         Profile::Services => services::live(seed, log).await,
+        Profile::Topics => topics::live(seed, log).await,
+        Profile::Ends => unreachable!("it has runtimes of its own"),
     }
 }

@@ -1,13 +1,16 @@
 //! An application with one consumer: a task that receives, and tasks that call everything else.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_core::Stream;
 use kavka::{
-    BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorCode, ErrorKind, RebalanceListener, Timestamp,
-    TopicPartition,
+    Admin, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord, Error, ErrorCode, ErrorKind, RebalanceListener,
+    Timestamp, TopicPartition,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -89,7 +92,7 @@ impl Seat {
         }
         let mut callers = JoinSet::new();
         for _ in 0..self.plan.callers {
-            callers.spawn(self.clone().call_everything(handle.clone(), dice.fork()));
+            callers.spawn(self.clone().call_everything(handle.clone(), client.admin(), dice.fork()));
         }
         let mut calm = self.calm.clone();
         let how = loop {
@@ -187,12 +190,12 @@ impl Seat {
         let is_calm = *self.calm.borrow();
         self.books.finish(self.number);
         let patience = if is_calm || !dice.once_in(4) { Duration::from_secs(3_600) } else { dice.millis(0..=300) };
-        let received = match dice.once_in(2) {
-            true => timeout(patience, consumer.recv()).await.map(|received| {
-                received
-                    .map(|record| vec![(record.topic_partition().clone(), record.offset().0, record.value().map(<[u8]>::len))])
-            }),
-            false => timeout(patience, consumer.next_batch()).await.map(|received| {
+        let of_one =
+            |record: ConsumerRecord| vec![(record.topic_partition().clone(), record.offset().0, record.value().map(<[u8]>::len))];
+        let received = match dice.within(0..=4) {
+            0 | 1 => timeout(patience, consumer.recv()).await.map(|received| received.map(of_one)),
+            2 => timeout(patience, next(consumer)).await.map(|received| received.map(of_one)),
+            _ => timeout(patience, consumer.next_batch()).await.map(|received| {
                 received.map(|batch| {
                     let partition = batch.topic_partition();
                     batch.iter().map(|one| (partition.clone(), one.offset().0, one.value().map(<[u8]>::len))).collect()
@@ -246,7 +249,7 @@ impl Seat {
         sleep(Duration::from_millis(20)).await;
     }
 
-    async fn call_everything(self, handle: ConsumerHandle, mut dice: Dice) {
+    async fn call_everything(self, handle: ConsumerHandle, admin: Admin, mut dice: Dice) {
         let mut calm = self.calm.clone();
         let mut life = self.life.clone();
         loop {
@@ -254,7 +257,7 @@ impl Seat {
                 if *calm.borrow() || *life.borrow() {
                     return;
                 }
-                self.call_something(&handle, &mut dice).await;
+                self.call_something(&handle, &admin, &mut dice).await;
             }
             let longest = dice.pick(&[20, 500, 3_000]);
             tokio::select! {
@@ -266,12 +269,11 @@ impl Seat {
         }
     }
 
-    async fn call_something(&self, handle: &ConsumerHandle, dice: &mut Dice) {
+    async fn call_something(&self, handle: &ConsumerHandle, admin: &Admin, dice: &mut Dice) {
         let Self { world, books, number, .. } = self;
         let mine = handle.assignment();
         let some = |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
-        let action = dice.within(0..=29);
-        match action {
+        match dice.within(0..=31) {
             0 => {
                 let one_in = dice.within(1..=2);
                 let topics: Vec<_> =
@@ -369,6 +371,7 @@ impl Seat {
                 let wait = dice.millis(0..=500);
                 drop(world.call("client_instance_id", wait, &self.life, None, handle.client_instance_id(wait)).await);
             }
+            29 | 30 => self.administer(admin, dice).await,
             _ => sleep(dice.millis(0..=5_000)).await,
         }
     }
@@ -431,6 +434,14 @@ impl Seat {
             }
         }
         outcome.is_ok()
+    }
+}
+
+/// The next item of the stream of records, which ends where `recv` says that the consumer is closed.
+async fn next(consumer: &mut Consumer) -> kavka::Result<ConsumerRecord> {
+    match poll_fn(|context| Pin::new(&mut *consumer).poll_next(context)).await {
+        Some(item) => item,
+        None => consumer.recv().await,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kavka::mq::{Config, FailurePolicy, HandlerOptions, Message, Mq};
 use kavka::{AutoOffsetReset, TopicPartition};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 
 use crate::dice::Dice;
 use crate::log::Log;
@@ -26,6 +26,15 @@ struct Handled {
     known_commits: usize,
 }
 
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Running,
+    /// Nothing is written or called any more, and all that there is comes.
+    Calm,
+    Over,
+}
+
 type Ledger = Arc<Mutex<Handled>>;
 
 pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
@@ -33,7 +42,7 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     let world = Arc::new(world::start(&mut dice, log, false).await);
     let ledger = Ledger::default();
     let until = Instant::now() + dice.millis(5_000..=25_000);
-    let (calm, calms) = watch::channel(false);
+    let (calm, calms) = watch::channel(Stage::Running);
     let writer = tokio::spawn(write(Arc::clone(&world), dice.fork(), calms.clone()));
     let services: Vec<_> = (0..dice.within(1..=2))
         .map(|number| tokio::spawn(serve(Arc::clone(&world), Arc::clone(&ledger), number, until, calms.clone(), dice.fork())))
@@ -41,7 +50,7 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     trouble::move_leaders(&world, until, dice.fork()).await;
     sleep(Duration::from_secs(10)).await;
     world.log.say("calm");
-    calm.send_replace(true);
+    calm.send_replace(Stage::Calm);
     let ends: Vec<_> = world.partitions().into_iter().map(|partition| (partition.clone(), world.end(&partition))).collect();
     let begun = Instant::now();
     loop {
@@ -58,7 +67,7 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
         check_commits(&world, &ledger);
         sleep(Duration::from_millis(200)).await;
     }
-    calm.send_replace(false);
+    calm.send_replace(Stage::Over);
     for service in services {
         service.await.unwrap();
     }
@@ -91,10 +100,19 @@ fn check_commits(world: &World, ledger: &Ledger) {
     }
 }
 
-async fn serve(world: Arc<World>, ledger: Ledger, number: u64, until: Instant, mut calm: watch::Receiver<bool>, mut dice: Dice) {
+async fn serve(
+    world: Arc<World>,
+    ledger: Ledger,
+    number: u64,
+    until: Instant,
+    mut stage: watch::Receiver<Stage>,
+    mut dice: Dice,
+) {
     let mut config = Config::new(world.embedded.bootstrap_servers());
     config.consumer.group_id = Some(GROUP.to_owned());
     config.consumer.auto_offset_reset = AutoOffsetReset::Earliest;
+    // What a lane has no room for is paused, and goes first where there is no room either.
+    config.consumer.fetch_buffer_bytes = dice.pick(&[None, Some(1), Some(2_000)]);
     let mq = Mq::with_client(world.client(&format!("service-{number}"), &mut dice), config).unwrap();
     let consumer = mq.consumer().unwrap();
     let longest = world.api_timeout() + SLACK;
@@ -166,9 +184,9 @@ async fn serve(world: Arc<World>, ledger: Ledger, number: u64, until: Instant, m
     }
     drop(consumer.resume(&consumer.assignment()));
     subscribe(&mut taken, &mut dice, &all);
-    let _ = calm.wait_for(|calm| *calm).await;
+    let _ = stage.wait_for(|stage| *stage >= Stage::Calm).await;
     drop(consumer.resume(&consumer.assignment()));
-    let _ = calm.wait_for(|calm| !*calm).await;
+    let _ = stage.wait_for(|stage| *stage == Stage::Over).await;
     let closed = timeout(Duration::from_secs(31), mq.close()).await;
     world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("mq close of {number}: {closed:?}"));
 }
@@ -189,7 +207,12 @@ fn handler(
             let (partition, offset) = (message.topic_partition().unwrap(), message.offset.unwrap().0);
             check_commits(&world, &ledger);
             let pause = dice.pick(&[0, 0, 0, 5, 100, 1_000]);
-            sleep(dice.millis(0..=pause)).await;
+            if dice.once_in(8) {
+                // Time goes by, and nobody else can run: the handler blocks the thread.
+                advance(dice.millis(0..=50)).await;
+            } else {
+                sleep(dice.millis(0..=pause)).await;
+            }
             if dice.once_in(20) {
                 return Err("not today".to_owned());
             }
@@ -206,10 +229,10 @@ fn handler(
     }
 }
 
-async fn write(world: Arc<World>, mut dice: Dice, calm: watch::Receiver<bool>) {
+async fn write(world: Arc<World>, mut dice: Dice, stage: watch::Receiver<Stage>) {
     let partitions = world.partitions();
     loop {
-        if !*calm.borrow() {
+        if *stage.borrow() == Stage::Running {
             let partition = &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
             let count = dice.pick(&[1, 1, 5, 20]);
             world.write(partition, count, 20);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kavka::{Client, Result, TopicPartition};
+use kavka::{Client, ClientConfig, MetadataRecoveryStrategy, Result, TopicPartition};
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -59,9 +59,14 @@ impl<T> Ended<T> {
 pub(crate) type Life = watch::Receiver<bool>;
 
 impl World {
-    /// A client as a process of its own would have it.
+    /// A client as a process of its own would have it, now and then with settings from the ends of what they allow.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
-        harness::client(&self.embedded, id, self.request_timeout, dice.next())
+        let config = self.config(id, dice);
+        Client::new(if dice.once_in(2) { config } else { unusual(config, dice) }).unwrap()
+    }
+
+    pub(crate) fn config(&self, id: &str, dice: &mut Dice) -> ClientConfig {
+        harness::config(&self.embedded, id, self.request_timeout, dice.next())
     }
 
     pub(crate) fn api_timeout(&self) -> Duration {
@@ -99,6 +104,11 @@ impl World {
     /// The offset after the last record of a partition.
     pub(crate) fn end(&self, partition: &TopicPartition) -> i64 {
         self.embedded.offsets(&partition.topic, partition.partition.0).map_or(0, |(_, end)| end)
+    }
+
+    /// The ends of all partitions.
+    pub(crate) fn ends(&self) -> BTreeMap<TopicPartition, i64> {
+        self.partitions().into_iter().map(|partition| (partition.clone(), self.end(&partition))).collect()
     }
 
     /// Puts the network's latency into force, also after all faults were taken away.
@@ -161,7 +171,8 @@ impl World {
         for ((client, api, second), count) in windows.into_iter().filter(|((client, ..), _)| !is_eager(client)) {
             let api = ApiKey::try_from(api).unwrap();
             let most = match api {
-                ApiKey::Fetch | ApiKey::Produce => fetches,
+                // Connections that are not kept are opened for each request.
+                ApiKey::Fetch | ApiKey::Produce | ApiKey::ApiVersions => fetches,
                 _ => 250,
             };
             self.check(count <= most, Promise::Rests, || format!("{count} {api:?} of {client:?} in second {second}"));
@@ -204,6 +215,26 @@ pub(crate) async fn start(dice: &mut Dice, log: Log, is_troubled: bool) -> World
     world.lag();
     world.log.say(format_args!("{brokers} brokers, {:?}, request.timeout.ms {request_timeout:?}", world.topics));
     world
+}
+
+/// Settings with which everything works, if only more slowly or at a greater expense.
+fn unusual(config: ClientConfig, dice: &mut Dice) -> ClientConfig {
+    let millis = |dice: &mut Dice, from: &[u64]| Duration::from_millis(dice.pick(from));
+    let config = config
+        .retry_backoff(millis(dice, &[0, 1, 100]))
+        .retry_backoff_max(millis(dice, &[100, 1_000]))
+        .reconnect_backoff(millis(dice, &[0, 1, 50]))
+        .reconnect_backoff_max(millis(dice, &[50, 1_000, 5_000]))
+        .socket_connection_setup_timeout(millis(dice, &[100, 10_000, u64::MAX]))
+        .metadata_max_age(millis(dice, &[20, 1_000, 300_000, u64::MAX]))
+        .metadata_max_idle(millis(dice, &[5_000, 300_000, u64::MAX]))
+        .metadata_recovery_strategy(dice.pick(&[MetadataRecoveryStrategy::None, MetadataRecoveryStrategy::Rebootstrap]))
+        .metadata_recovery_rebootstrap_trigger(millis(dice, &[0, 1, 300_000, u64::MAX]))
+        .connections_max_idle(dice.pick(&[None, Some(1), Some(100), Some(u64::MAX)]).map(Duration::from_millis))
+        .connections_min_idle(dice.pick(&[0, 1, usize::MAX]))
+        .receive_message_max_bytes(dice.pick(&[51 << 20, 2_147_483_647]))
+        .enable_metrics_push(dice.once_in(2));
+    config.connections_max_lifetime(dice.pick(&[None, Some(1), Some(500), Some(u64::MAX)]).map(Duration::from_millis))
 }
 
 /// Lengths that tell neighbours apart.

@@ -5,7 +5,7 @@ use std::panic;
 use std::sync::Once;
 use std::time::Duration;
 
-use kavka::{Client, ClientConfig, Timestamp};
+use kavka::{ClientConfig, Timestamp};
 use kavka_protocol_tests::InMemory;
 use kavka_testcontainers::embedded::EmbeddedCluster;
 use tokio::time::Instant;
@@ -35,20 +35,19 @@ pub(crate) fn panics() -> usize {
     PANICS.get()
 }
 
-/// How long calls of a [`client`] may take.
+/// How long calls of a a client by [`config`] may take.
 pub(crate) fn api_timeout(request_timeout: Duration) -> Duration {
     request_timeout + Duration::from_secs(4)
 }
 
-/// A client as a process of its own would have it.
-pub(crate) fn client(embedded: &EmbeddedCluster, id: &str, request_timeout: Duration, seed: u64) -> Client {
+/// What a client has as a process of its own.
+pub(crate) fn config(embedded: &EmbeddedCluster, id: &str, request_timeout: Duration, seed: u64) -> ClientConfig {
     let started = Instant::now();
-    let config = ClientConfig::new(embedded.bootstrap_servers())
+    ClientConfig::new(embedded.bootstrap_servers())
         .client_id(id)
         .request_timeout(request_timeout)
         .default_api_timeout(api_timeout(request_timeout))
         .connector(InMemory(embedded.clone()))
         .wall_clock(move || Timestamp(1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()))
-        .seed(seed);
-    Client::new(config).unwrap()
+        .seed(seed)
 }

@@ -46,7 +46,7 @@ pub(crate) struct Report {
 impl World {
     /// A client as a process of its own would have it.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
-        harness::client(&self.embedded, id, self.plan.request_timeout, dice.next())
+        Client::new(harness::config(&self.embedded, id, self.plan.request_timeout, dice.next())).unwrap()
     }
 
     pub(crate) fn api_timeout(&self) -> Duration {

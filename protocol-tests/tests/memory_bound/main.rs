@@ -3,6 +3,11 @@
 //! The allocator of this process counts, on all its threads; the cluster runs in a child process, whose memory is its own.
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+#[path = "../seeds/dice.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod dice;
+mod drawn;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -52,6 +57,7 @@ fn a_client_keeps_to_its_memory() {
             assert!(loaded > BUFFER_MEMORY * 3 / 4 && drained > FETCH_BUFFER * 3 / 4, "there was no load: {loaded}, {drained}");
         }
     }
+    drawn::keep_to_their_memory(&bootstrap);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (topic, most) in [("refused", 160 << 20), ("many", (64 << 20) + (128 << 20))] {
         let before = MEMORY.current_usage();
