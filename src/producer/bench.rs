@@ -148,7 +148,7 @@ impl Accumulator {
                             let taken = self.slot(partition).take(batch);
                             records += taken.map_or(0, |taken| self.keep(partition, taken));
                         }
-                        done.send(()).expect("somebody flushes");
+                        done.send(None).expect("somebody flushes");
                         return records;
                     }
                     _ => {}

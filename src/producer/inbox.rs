@@ -30,7 +30,8 @@ pub(super) enum Event {
     Wished,
     /// Somebody waits for memory.
     Pressed,
-    Flush(oneshot::Sender<()>),
+    /// Told is the birth of the newest batch that is there, if one is.
+    Flush(oneshot::Sender<Option<u64>>),
     /// Give up whatever has no verdict.
     Abort(oneshot::Sender<()>),
 }

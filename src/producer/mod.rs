@@ -60,6 +60,7 @@ use crate::ids::ClientInstanceId;
 use crate::metrics_push::{Kind, Meter, MetricsPush, Readings};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
+use crate::watch;
 use crate::wire::compress::Codec;
 
 /// Sends records; made by [`Client::producer`](crate::Client::producer). Cheap to clone, and used by any number of tasks at once.
@@ -94,6 +95,8 @@ struct Shared {
     has_lost: AtomicBool,
     /// Told when `topics` changes.
     changed: Notify,
+    /// The birth of the oldest batch that has no verdict.
+    oldest: watch::Sender<Option<u64>>,
     stats: Counters,
     meter: Arc<Meter>,
 }
@@ -116,7 +119,7 @@ impl Shared {
         };
         let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
-        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), stats, meter }
+        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Sender::new(None), stats, meter }
     }
 }
 
@@ -225,9 +228,15 @@ impl Producer {
     pub async fn flush(&self) -> Result<()> {
         let (done, told) = oneshot::channel();
         self.handle.shared.feed.inbox.push(Event::Flush(done));
+        let settled = async {
+            let Ok(newest) = told.await else { return Err(closed()) };
+            // The task keeps nothing of whoever waits, and may give up at any time.
+            let mut oldest = self.handle.shared.oldest.subscribe();
+            oldest.wait_for(|oldest| *oldest > newest || oldest.is_none()).await.map(drop).map_err(|_| closed())
+        };
         tokio::select! {
             biased;
-            told = told => told.map_err(|_| closed()),
+            settled = settled => settled,
             () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
         }
     }

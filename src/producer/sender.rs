@@ -25,7 +25,7 @@ pub(super) use self::departure::Departure;
 use self::giving_up::has_left;
 use self::identity::Producer;
 use self::words::ending;
-pub(super) use self::words::{Action, Answer, FlushId, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
+pub(super) use self::words::{Action, Answer, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
 use super::accumulator::{BatchId, Head, Patience, Queue};
 use super::adaptive::Adaptive;
 use super::ready::{PartitionIndex, Place, Ready};
@@ -53,7 +53,6 @@ pub(super) struct Sender {
     /// Why there was none.
     id_trouble: Option<Error>,
     due_up_to: Option<u64>,
-    flushes: VecDeque<(u64, FlushId)>,
     newest_birth: Option<u64>,
     is_refresh_asked: bool,
     /// When requests that are not answered are looked at next.
@@ -128,7 +127,6 @@ impl Sender {
             id_asked: 1,
             id_trouble: None,
             due_up_to: None,
-            flushes: VecDeque::new(),
             newest_birth: None,
             is_refresh_asked: false,
             next_look: now,
@@ -274,14 +272,15 @@ impl Sender {
         true
     }
 
-    /// Everything accepted so far is due; [`Action::Flushed`] tells when all of it has its verdict.
-    pub(super) fn handle_flush(&mut self, flush: FlushId, now: Instant) {
+    /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] was born after what this returns.
+    pub(super) fn handle_flush(&mut self, now: Instant) -> Option<u64> {
         self.handle_pressure(now);
-        match self.newest_birth {
-            Some(newest) => self.flushes.push_back((newest, flush)),
-            None => self.actions.push_back(Action::Flushed(flush)),
-        }
-        self.end_flushes();
+        self.newest_birth
+    }
+
+    /// The birth of the oldest batch that has no verdict.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.batches.first_key_value().map(|(batch, _)| batch.birth)
     }
 
     /// Everything accepted so far is due: somebody waits for memory, or for a flush.
@@ -470,18 +469,6 @@ impl Sender {
         let Some(known) = self.batches.remove(&batch) else { return };
         self.deadlines.remove(&(known.deadline, batch));
         self.actions.push_back(Action::Resolve { partition: known.partition, batch, verdict });
-        self.end_flushes();
-    }
-
-    fn end_flushes(&mut self) {
-        let oldest = self.batches.first_key_value().map(|(batch, _)| batch.birth);
-        while let Some(&(up_to, flush)) = self.flushes.front() {
-            if oldest.is_some_and(|oldest| oldest <= up_to) {
-                break;
-            }
-            self.flushes.pop_front();
-            self.actions.push_back(Action::Flushed(flush));
-        }
     }
 
     /// Finds out what a partition waits for, and notes it.

@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::oneshot;
 use tracing::{Instrument, debug, info, warn};
 
 use self::following::Followed;
@@ -25,7 +24,7 @@ use super::inbox::Event;
 use super::memory::Reservation;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
-use super::sender::{Action, Answer, Departure, FlushId, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
+use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
 use super::sequence::Identity;
 use super::wanted::Wanted;
 use crate::clock::Random;
@@ -57,8 +56,6 @@ pub(super) struct Task {
     early: BTreeMap<BatchId, Verdict>,
     /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
-    flushes: BTreeMap<FlushId, oneshot::Sender<()>>,
-    next_flush: u64,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     telemetry: ProducerTelemetry,
 }
@@ -101,8 +98,6 @@ impl Task {
             batches: BTreeMap::new(),
             early: BTreeMap::new(),
             stuck: (BTreeSet::new(), None),
-            flushes: BTreeMap::new(),
-            next_flush: 0,
             work: FuturesUnordered::new(),
             telemetry,
             cluster: cluster.for_task(),
@@ -160,10 +155,10 @@ impl Task {
             Event::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
             Event::Pressed => self.machine.handle_pressure(now),
             Event::Flush(done) => {
-                let flush = FlushId(self.next_flush);
-                self.next_flush += 1;
-                self.flushes.insert(flush, done);
-                self.machine.handle_flush(flush, now);
+                let newest = self.machine.handle_flush(now);
+                self.act();
+                // Whoever is gone is waited with no more.
+                let _nobody_waits = done.send(newest);
             }
             Event::Abort(done) => {
                 self.machine.handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);
@@ -212,13 +207,10 @@ impl Task {
                     debug!(%broker, "it does not answer and does not lead any more");
                     self.cluster.hang_up(broker, self.lane);
                 }
-                Action::Flushed(flush) => {
-                    if let Some(done) = self.flushes.remove(&flush) {
-                        let _nobody_waits = done.send(());
-                    }
-                }
             }
         }
+        let oldest = self.machine.oldest();
+        self.shared.oldest.send_if_modified(|told| std::mem::replace(told, oldest) != oldest);
     }
 
     fn finish(&mut self, done: Done) {

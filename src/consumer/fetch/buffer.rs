@@ -72,8 +72,9 @@ pub(crate) enum Ahead {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     queues: BTreeMap<LeaseId, Queue>,
-    /// Leases with something in their queue, in turn.
-    turns: VecDeque<LeaseId>,
+    /// Leases with something in their queue, in turn; what a queue that has gone left behind has another number than the present one.
+    turns: VecDeque<(LeaseId, u64)>,
+    next_turn: u64,
     /// Compressed batches not yet given out, oldest first; may name what has left since.
     undecoded: VecDeque<(LeaseId, u64)>,
     replies: BTreeMap<u64, Reply>,
@@ -105,6 +106,8 @@ struct Queue {
     /// As fetched.
     wire_bytes: usize,
     is_full: bool,
+    /// Which of its turns is its own.
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -135,6 +138,9 @@ const EXPANSION: usize = 4;
 /// As far as the expectation rises.
 const MOST_EXPANSION: usize = 256;
 
+/// So many turns of queues that have gone are kept, and as many as there are queues.
+const SPARE_TURNS: usize = 32;
+
 /// A reply is let go by a copy when no more than this part of it is left.
 const SPARSE: usize = 8;
 
@@ -157,6 +163,7 @@ impl Buffer {
         Self {
             queues: BTreeMap::new(),
             turns: VecDeque::new(),
+            next_turn: 0,
             undecoded: VecDeque::new(),
             replies: BTreeMap::new(),
             sparse: BTreeSet::new(),
@@ -181,8 +188,9 @@ impl Buffer {
     pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece, memory: Option<Memory>) {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
-            self.turns.push_back(id);
-            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: self.fresh, wire_bytes: 0, is_full: false }
+            self.next_turn += 1;
+            self.turns.push_back((id, self.next_turn));
+            Queue::new(lease, self.fresh, self.next_turn)
         });
         if let (Content::Skipped, Some(last)) = (&piece.content, queue.slots.back_mut())
             && !matches!(last.piece.content, Content::Failed(_))
@@ -221,8 +229,8 @@ impl Buffer {
     /// Hands over the next piece of the next partition that may deliver; what belongs to ended leases is dropped on the way.
     pub(crate) fn pop(&mut self) -> Option<(Arc<Lease>, Piece)> {
         for _ in 0..self.turns.len() {
-            let id = self.turns.pop_front()?;
-            let Some(queue) = self.queues.get_mut(&id) else { continue };
+            let (id, turn) = self.turns.pop_front()?;
+            let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.turn == turn) else { continue };
             match queue.lease.delivery() {
                 Delivery::Ended => {
                     self.drop_lease(id);
@@ -230,7 +238,7 @@ impl Buffer {
                 }
                 Delivery::Open if queue.slots.front().is_some_and(|slot| !slot.is_working) => {}
                 _ => {
-                    self.turns.push_back(id);
+                    self.turns.push_back((id, turn));
                     continue;
                 }
             }
@@ -245,7 +253,7 @@ impl Buffer {
             if queue.slots.is_empty() {
                 self.queues.remove(&id);
             } else {
-                self.turns.push_back(id);
+                self.turns.push_back((id, turn));
             }
             self.let_go(&slot);
             return Some((lease, slot.piece));
@@ -257,9 +265,10 @@ impl Buffer {
     pub(crate) fn put_back(&mut self, lease: &Arc<Lease>, mut piece: Piece) {
         let id = lease.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
-            self.turns.push_back(id);
+            self.next_turn += 1;
+            self.turns.push_back((id, self.next_turn));
             self.fresh += 1;
-            Queue { lease: Arc::clone(lease), slots: VecDeque::new(), first: self.fresh, wire_bytes: 0, is_full: false }
+            Queue::new(lease, self.fresh, self.next_turn)
         });
         let (wire_bytes, own) = match &mut piece.content {
             Content::Fetched(batch) => {
@@ -374,7 +383,10 @@ impl Buffer {
             for slot in &queue.slots {
                 self.let_go(slot);
             }
-            self.turns.retain(|id| *id != lease);
+            // Each of many that go would else look through all that are left.
+            if self.turns.len() > 2 * self.queues.len() + SPARE_TURNS {
+                self.turns.retain(|(id, turn)| self.queues.get(id).is_some_and(|queue| queue.turn == *turn));
+            }
         }
     }
 
@@ -513,6 +525,12 @@ impl Buffer {
         let queue = self.queues.get_mut(&lease)?;
         let index = usize::try_from(number.checked_sub(queue.first)?).ok()?;
         queue.slots.get_mut(index)
+    }
+}
+
+impl Queue {
+    fn new(lease: &Arc<Lease>, first: u64, turn: u64) -> Self {
+        Self { lease: Arc::clone(lease), slots: VecDeque::new(), first, wire_bytes: 0, is_full: false, turn }
     }
 }
 

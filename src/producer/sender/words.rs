@@ -31,10 +31,6 @@ pub(in crate::producer) struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::producer) struct RequestId(pub(in crate::producer) u64);
 
-/// Names a call of `flush`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::producer) struct FlushId(pub(in crate::producer) u64);
-
 /// Who leads a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::producer) struct Leader {
@@ -59,8 +55,6 @@ pub(in crate::producer) enum Action {
     RefreshMetadata,
     /// End every attempt at a broker by closing the connection: another leads by now, and it does not answer.
     HangUp(BrokerId),
-    /// Every batch that `handle_flush` knew has its verdict.
-    Flushed(FlushId),
 }
 
 /// A batch within a request.

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::accumulator::BatchId;
 use crate::producer::ready::PartitionIndex;
-use crate::producer::sender::{Action, Answer, FlushId, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
+use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
 use crate::producer::sequence::{Identity, Stamp};
 
 pub(super) const LINGER: Duration = Duration::from_millis(5);
@@ -89,7 +89,6 @@ pub(super) struct World {
     pub(super) is_connecting: bool,
     pub(super) verdicts: BTreeMap<u64, Result<Option<Offset>, Error>>,
     pub(super) accepted: Vec<(u64, u32)>,
-    pub(super) flushed: BTreeSet<FlushId>,
     pub(super) refreshes: usize,
     pub(super) id_requests: usize,
     /// A batch of more records is too large.
@@ -123,7 +122,6 @@ impl World {
             is_connecting: false,
             verdicts: BTreeMap::new(),
             accepted: Vec::new(),
-            flushed: BTreeSet::new(),
             refreshes: 0,
             id_requests: 0,
             limit: u64::MAX,
@@ -229,7 +227,6 @@ impl World {
                 Action::AskProducerId => self.id_requests += 1,
                 Action::RefreshMetadata => self.refreshes += 1,
                 Action::HangUp(broker) => self.cut(broker.0),
-                Action::Flushed(flush) => assert!(self.flushed.insert(flush), "a flush ends once"),
             }
         }
     }

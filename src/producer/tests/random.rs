@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::model::{Fault, World, settings};
 use crate::clock::Random;
 use crate::error::Written;
-use crate::producer::sender::{FlushId, Settings};
+use crate::producer::sender::Settings;
 
 const PARTITIONS: u32 = 3;
 const BROKERS: u64 = 3;
@@ -30,7 +30,6 @@ fn script(seed: u64, is_idempotent: bool) -> World {
     let settings = Settings { is_idempotent, max_request_size: 200, ..settings() };
     let mut world = World::new(settings, usize::try_from(PARTITIONS).unwrap(), seed);
     world.run();
-    let mut flushes = 0;
     for _ in 0..400 {
         let broker = i32::try_from(random.below(BROKERS)).unwrap() + 1;
         let partition = u32::try_from(random.below(u64::from(PARTITIONS))).unwrap();
@@ -49,10 +48,7 @@ fn script(seed: u64, is_idempotent: bool) -> World {
             67..=69 => world.haunt(broker),
             70..=73 => world.move_leader(partition, broker),
             74..=78 => world.tell_leaders(),
-            79 => {
-                flushes += 1;
-                world.sender.handle_flush(FlushId(flushes), world.now);
-            }
+            79 => drop(world.sender.handle_flush(world.now)),
             80 => world.sender.handle_pressure(world.now),
             81 => world.limit = 1 + random.below(6),
             82..=84 if world.id_requests > 0 && is_idempotent => {
@@ -72,9 +68,7 @@ fn script(seed: u64, is_idempotent: bool) -> World {
         world.run();
     }
     heal(&mut world, is_idempotent);
-    for flush in 1..=flushes {
-        assert!(world.flushed.contains(&FlushId(flush)), "flush {flush} never ended");
-    }
+    assert_eq!(world.sender.oldest(), None, "a flush never ends");
     world
 }
 

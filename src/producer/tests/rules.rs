@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::model::{DELIVERY, Fault, LINGER, World, settings};
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, Sequence};
-use crate::producer::sender::{Answer, FlushId, Settings};
+use crate::producer::sender::{Answer, Settings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -285,22 +285,20 @@ fn a_flush_ends_when_all_before_it_has_a_verdict_and_waits_for_nothing_later() {
     let mut world = World::ready(settings(), 2);
     world.accept(0);
     world.accept(1);
-    world.sender.handle_flush(FlushId(1), world.now);
+    let newest = world.sender.handle_flush(world.now).expect("there are batches");
     world.run();
     world.accept(0);
     world.run();
     assert_eq!(world.sent.len(), 1, "both are due at once, in one request");
-    assert!(world.flushed.is_empty());
+    assert!(world.sender.oldest().is_some_and(|oldest| oldest <= newest));
     world.serve_well(1);
-    assert!(world.flushed.contains(&FlushId(1)));
+    assert!(world.sender.oldest().is_some_and(|oldest| oldest > newest));
 }
 
 #[test]
 fn a_flush_of_nothing_ends_at_once() {
     let mut world = World::ready(settings(), 1);
-    world.sender.handle_flush(FlushId(1), world.now);
-    world.run();
-    assert!(world.flushed.contains(&FlushId(1)));
+    assert_eq!((world.sender.handle_flush(world.now), world.sender.oldest()), (None, None));
 }
 
 #[test]

@@ -55,6 +55,28 @@ fn partitions_take_turns_and_keep_their_order() {
 }
 
 #[test]
+fn a_lease_that_goes_and_comes_again_has_one_turn_and_many_leave_little_behind() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let leases: Vec<_> = (1..=1000).map(lease).collect();
+    for lease in &leases {
+        buffer.push(lease, plain(0), None);
+    }
+    for lease in leases.iter().rev().take(990) {
+        buffer.drop_lease(lease.id());
+        assert!(buffer.turns.len() <= 2 * buffer.queues.len() + SPARE_TURNS);
+    }
+    for lease in &leases[..2] {
+        buffer.drop_lease(lease.id());
+        buffer.push(lease, plain(0), None);
+        buffer.push(lease, plain(1), None);
+    }
+    let rest = (3..=10).map(|id| (id, 0));
+    let expected: Vec<_> = rest.chain([(1, 0), (2, 0), (1, 1), (2, 1)]).collect();
+    assert_eq!(popped(&mut buffer), expected);
+    assert!(buffer.turns.is_empty() && buffer.pop().is_none());
+}
+
+#[test]
 fn ended_lease_is_dropped_and_no_other() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (lease(1), lease(2));
