@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
-#![cfg_attr(not(test), warn(clippy::too_many_lines))]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::too_many_lines))]
 
 #[cfg(feature = "admin")]
 pub mod admin;
@@ -13,6 +13,9 @@ mod cluster;
 mod config;
 mod consumer;
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hedge;
 mod ids;
 mod metrics_push;

@@ -199,8 +199,6 @@ mod tests {
     /// Whatever arrives, in whatever pieces, comes out as frames, or is refused, and makes no more room than it needs.
     #[test]
     fn hostile_frames() {
-        use crate::wire::hostile;
-        const LIMIT: usize = 2_000;
         let valid = |random: &mut crate::clock::Random| {
             let frame = |len: u64| {
                 let length = u32::try_from(len + 4).unwrap().to_be_bytes();
@@ -209,23 +207,6 @@ mod tests {
             let bytes: Vec<u8> = (0..3).flat_map(|_| frame(random.below(60))).collect();
             (bytes, usize::try_from(1 + random.below(40)).unwrap())
         };
-        let decode = |bytes: &[u8], piece: usize| {
-            let mut incoming = Incoming::new(LIMIT);
-            let mut brought = 0;
-            for piece in bytes.chunks(piece) {
-                let (room, most) = incoming.room();
-                assert!(most >= piece.len());
-                room.extend_from_slice(piece);
-                loop {
-                    match incoming.frame() {
-                        Ok(Some(frame)) => brought += PREFIX + frame.len(),
-                        Ok(None) => break,
-                        Err(bad) => return drop(bad.explain()),
-                    }
-                }
-            }
-            assert!(brought <= bytes.len());
-        };
-        hostile::survive("frames", valid, decode, |len| 4 * len + 3 * SMALL as u64);
+        crate::wire::hostile::survive("frames", valid, crate::fuzz::frames, |len| 4 * len + 3 * SMALL as u64);
     }
 }

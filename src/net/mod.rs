@@ -24,6 +24,8 @@ pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connecting, Connector, Io};
 pub(crate) use incoming::BadLength;
+#[cfg(any(test, feature = "test-util"))]
+pub(crate) use incoming::Incoming;
 pub(crate) use security::Security;
 pub(crate) use task::Setup;
 pub(crate) use warm::Warm;

@@ -4,25 +4,6 @@ use super::*;
 use crate::clock::Random;
 use crate::wire::hostile;
 
-/// Reads as much as there is; the checksum would hide what is being tested.
-fn survive(bytes: Vec<u8>) {
-    const LIMIT: usize = 10_000;
-    let options = DecodeOptions { check_crc: false, max_decompressed: LIMIT };
-    let len = bytes.len();
-    for batch in Batches::new(bytes.into()) {
-        let Ok(batch) = batch else { continue };
-        let _ = batch.control(&options);
-        let Ok(records) = batch.decode(&options) else { continue };
-        assert!(records.len() <= LIMIT.max(len), "{} bytes", records.len());
-        let mut position = None;
-        for record in records.iter().map_while(Result::ok) {
-            assert!(position < Some(record.offset));
-            position = Some(record.offset);
-            record.headers().for_each(|header| drop(header.name()));
-        }
-    }
-}
-
 /// What reading may take beside the multiple of the batch's size: what is decompressed, and a codec's tables.
 fn may_allocate(len: u64) -> u64 {
     16 * len + 400_000
@@ -31,11 +12,11 @@ fn may_allocate(len: u64) -> u64 {
 fn changed_batches_survive(name: &str, hex: &str) {
     let valid = |_: &mut Random| (golden::bytes(hex), ());
     let decode = |bytes: &[u8], ()| {
-        survive(bytes.to_vec());
+        crate::fuzz::batches(bytes.to_vec());
         // The same with the length mended, so that changes behind it are reached.
         let mut mended = bytes.to_vec();
         mend_length(&mut mended);
-        survive(mended);
+        crate::fuzz::batches(mended);
     };
     hostile::survive(name, valid, decode, may_allocate);
 }
@@ -83,7 +64,7 @@ proptest! {
 
     #[test]
     fn random_records_in_a_sound_batch_are_survived(records: Vec<u8>, count in 0..20_i32, attributes in 0..256_i16) {
-        survive(forged(&records, count, 1000, attributes).to_vec());
+        crate::fuzz::batches(forged(&records, count, 1000, attributes).to_vec());
     }
 
     #[test]
@@ -92,6 +73,6 @@ proptest! {
             *place = magic.to_be_bytes()[0];
         }
         mend_length(&mut bytes);
-        survive(bytes);
+        crate::fuzz::batches(bytes);
     }
 }
