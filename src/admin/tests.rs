@@ -162,7 +162,22 @@ async fn an_api_that_the_broker_lacks_is_unsupported_for_each_item() {
     let embedded = brokers(1).await;
     let described = admin(&embedded).describe_share_groups(["a", "b"]).await;
     assert_eq!(described.len(), 2);
-    assert!(described.into_values().all(|group| group.unwrap_err().kind() == ErrorKind::Unsupported));
+    for error in described.into_values().map(|group| group.unwrap_err()) {
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("does not have ShareGroupDescribe, of which this client needs one of v"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_of_other_versions_is_named_with_what_is_needed() {
+    for ((oldest, newest), words) in [((0, 1), ["up to v1", "upgrade the broker"]), ((90, 99), ["from v90", "a newer kavka"])] {
+        let embedded = brokers(1).await;
+        embedded.set_versions(1, ApiKey::CreateTopics, oldest, newest);
+        let error = admin(&embedded).create_topic(NewTopic::new("new")).await.unwrap_err();
+        let said = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{said}");
+        assert!(words.iter().chain(&["CreateTopics", "v2 to v7", "broker-1:9092"]).all(|word| said.contains(word)), "{said}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,7 @@ use crate::telemetry::{Telemetry, spans};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
+use crate::wire::versions::ApiVersions;
 
 /// A cluster as all handles of a client share it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -425,10 +426,7 @@ impl Cluster {
         let submitted = async {
             let _turn = turn.acquire().await.map_err(|_| closed())?;
             let (connection, versions) = self.connect(node, lane, &address, deadline).await?;
-            let version = versions.version_up_to::<R>(newest).ok_or_else(|| {
-                let message = format!("{address} speaks no version of {} that this client speaks", R::API.name());
-                Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
-            })?;
+            let version = versions.version_up_to::<R>(newest).ok_or_else(|| unsupported::<R>(&address, &versions))?;
             let id = connection.next_correlation_id();
             let frame: Frame = encode_request(request(version).borrow(), version, id, &self.inner.config.client_id)
                 .map_err(|error| Error::from(error).with_written(Written::No))?;
@@ -475,6 +473,22 @@ impl Cluster {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the client is closed, or the tokio runtime that it was made in has ended")
+}
+
+/// Says what a broker lacks: most who meet it have an old one, or something that only resembles one.
+fn unsupported<R: Request>(address: &BrokerAddress, versions: &ApiVersions) -> Error {
+    let (api, ours) = (R::API.name(), R::VERSIONS);
+    let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
+    let message = match versions.range(R::API) {
+        None => format!("{address} does not have {api}, of which {needed}: use a broker that has it"),
+        Some(theirs) if theirs.start() > ours.end() => {
+            format!("{address} has {api} from v{}, and {needed}: use a newer kavka", theirs.start())
+        }
+        Some(theirs) => {
+            format!("{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or later)", theirs.end())
+        }
+    };
+    Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
 }
 
 /// A failure of the kind of its cause, which it names.

@@ -16,6 +16,8 @@ use crate::producer::{Acks, AdaptiveBatching};
 use crate::wire::compress::Compression;
 
 mod environment;
+#[cfg(test)]
+mod readers;
 mod under;
 mod words;
 
@@ -179,7 +181,8 @@ group! {
         /// How many open connections stay so although nothing uses them; at most `max_idle_connections` (default 2). They are opened when
         /// they are needed, and none before.
         min_idle_connections: usize = 2,
-        /// At most `max_connections` (default 5).
+        /// Taken and without effect but that it bounds `min_idle_connections`: idle connections are closed by their age,
+        /// `connection_max_idle_time`. At most `max_connections` (default 5).
         max_idle_connections: usize = 5,
         /// A connection that is so old closes once nothing is on its way (default 1 h).
         connection_max_lifetime: Duration = Duration::from_secs(3600),

@@ -1,9 +1,10 @@
 //! Calls of a service's code, which may take for ever or panic: neither is the end of whoever calls it.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use tracing::Instrument;
 
@@ -37,8 +38,13 @@ pub(super) async fn tell(shared: &Shared, registered: &Registered, error: Error,
     }
 }
 
+/// Whether the caller is a handler of this consumer, at work.
+pub(super) fn is_within(shared: &Shared) -> bool {
+    WITHIN.with_borrow(|within| within.iter().any(|id| std::ptr::eq(*id, std::ptr::from_ref(shared).cast())))
+}
+
 async fn in_time<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
-    let mut handling = pin!(guarded(begin));
+    let mut handling = pin!(guarded(shared, begin));
     // Most handlers are done at once: only the others are worth a timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
         return outcome;
@@ -54,10 +60,11 @@ async fn in_time<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>)
 }
 
 /// A panic of a handler is a failure of its message.
-async fn guarded<'a>(begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
-    match caught(begin) {
+async fn guarded<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
+    match caught(shared, begin) {
         Ok(mut handling) => {
-            poll_fn(|context| caught(|| handling.as_mut().poll(context)).unwrap_or_else(|error| Poll::Ready(failed(error)))).await
+            let mut poll = |context: &mut Context<'_>| caught(shared, || handling.as_mut().poll(context));
+            poll_fn(|context| poll(context).unwrap_or_else(|error| Poll::Ready(failed(error)))).await
         }
         Err(error) => failed(error),
     }
@@ -70,9 +77,17 @@ fn failed(error: Error) -> Outcome {
 /// Runs a service's code; CONSUME_FAILED if it panics.
 ///
 /// What it panicked in is not polled or called with the same data again.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+fn caught<T>(shared: &Shared, work: impl FnOnce() -> T) -> Result<T, Error> {
+    WITHIN.with_borrow_mut(|within| within.push(std::ptr::from_ref(shared).cast()));
+    let done = catch_unwind(AssertUnwindSafe(work));
+    WITHIN.with_borrow_mut(Vec::pop);
+    done.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Error::new(Code::ConsumeFailed, format!("the handler panicked: {}", text.unwrap_or("without a text")))
     })
+}
+
+thread_local! {
+    /// The consumers whose handlers this thread is in, by their places: several where one polls another's.
+    static WITHIN: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
 }

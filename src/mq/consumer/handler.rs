@@ -54,6 +54,9 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std:
 pub trait Handler: Send + Sync + 'static {
     /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed, and so does one
     /// that panics.
+    ///
+    /// It runs on a thread of the tokio runtime and must not block it: other tasks, of this consumer too, may wait on the same thread.
+    /// Work that blocks belongs into `tokio::task::spawn_blocking`.
     fn handle(&self, message: Message) -> HandlerFuture<'_>;
 
     /// Hears that a partition, or with `None` the consumer, has met an error. Consuming goes on where that is possible.
@@ -232,7 +235,9 @@ impl FailurePolicy {
     /// Sends the message to another topic when no attempt is left, with headers that tell where it came from and why.
     ///
     /// While that topic cannot be written, the message's partition waits, and nothing else: [`Handler::failed`] is told, and may stop the
-    /// handler; else it is tried again after growing pauses, up to a minute.
+    /// handler; else it is tried again after growing pauses, up to a minute. A message too large for that topic (MESSAGE_TOO_LARGE) is told as
+    /// well, and goes there without its value unless [`Handler::failed`] stops the handler: a header `kavka.dead-letter.omitted` has the
+    /// bytes left out, and others where the message still is.
     #[must_use]
     pub fn then_dead_letter(mut self, topic: impl Into<TopicName>) -> Self {
         self.resort = LastResort::DeadLetter(topic.into());

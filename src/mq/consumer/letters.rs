@@ -7,7 +7,8 @@
 //!                                   ├─▶ written ─▶ done, the partition comes again behind it
 //!                                   └─▶ refused ─▶ told ─▶ tried again after growing pauses, until the partition goes
 //! ```
-//! A topic that is missing, or a broker that is, thus holds up what has a message for it, and nothing else.
+//! A topic that is missing, or a broker that is, thus holds up what has a message for it, and nothing else. A letter too large for the topic would
+//! hold up its partition for ever: once that is told, it goes without its value, which is still where it came from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::{Shared, calls, lock};
 use crate::error::{Class, Error as ClientError};
 use crate::ids::{TopicName, TopicPartition};
 use crate::mq::Message;
-use crate::mq::error::{During, Error};
+use crate::mq::error::{Code, During, Error};
 use crate::producer::Producer;
 use crate::runtime::{self, Runtime};
 
@@ -59,13 +60,14 @@ impl Letter {
         let Self { shared, registered, partition, part, generation, message, to, why } = &self;
         let offset = message.offset;
         let mut pause = SHORTEST_PAUSE;
+        let mut is_whole = true;
         loop {
             let gone = async {
                 tokio::select! { () = shared.closing.cancelled() => {}, () = stale(shared, part, *generation) => {} }
             };
             let sent = tokio::select! {
                 biased;
-                sent = send(shared, message, to, why) => sent,
+                sent = send(shared, message, to, why, is_whole) => sent,
                 // What is on its way is mostly there in a moment, and would be written twice otherwise.
                 () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Fate::Left,
             };
@@ -78,9 +80,18 @@ impl Letter {
                 Err(error) => Error::from_client(error, During::Produce)
                     .context(format_args!("the dead-letter topic {to} cannot be written")),
             };
-            error!(%error, %partition, ?offset, ?pause, "a partition waits for its dead-letter topic");
+            let loses_value = is_whole && error.code() == Code::MessageTooLarge;
+            if loses_value {
+                error!(%error, %partition, ?offset, "a message is too large for its dead-letter topic, and goes there without its value");
+            } else {
+                error!(%error, %partition, ?offset, ?pause, "a partition waits for its dead-letter topic");
+            }
             if !calls::tell(shared, registered, error, Some(partition.clone())).await {
                 return Fate::Stop;
+            }
+            if loses_value {
+                is_whole = false;
+                continue;
             }
             tokio::select! {
                 biased;
@@ -93,10 +104,14 @@ impl Letter {
     }
 }
 
-/// Writes a message to a dead-letter topic, and waits until it is there.
-async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str) -> crate::error::Result<()> {
+/// Writes a message, whole or without its value, to a dead-letter topic, and waits until it is there.
+async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str, is_whole: bool) -> crate::error::Result<()> {
     let producer = producer(shared)?;
     let mut letter = Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
+    if !is_whole {
+        let bytes = letter.value.take().map_or(0, |value| value.len());
+        letter = letter.header(DEAD_LETTER_OMITTED, bytes.to_string());
+    }
     letter = letter
         .header(DEAD_LETTER_TOPIC, message.topic.as_str().to_owned())
         .header(DEAD_LETTER_PARTITION, message.partition.map_or(String::new(), |partition| partition.to_string()))
@@ -137,5 +152,7 @@ const DEAD_LETTER_TOPIC: &str = "kavka.dead-letter.topic";
 const DEAD_LETTER_PARTITION: &str = "kavka.dead-letter.partition";
 /// Its offset there.
 const DEAD_LETTER_OFFSET: &str = "kavka.dead-letter.offset";
+/// The bytes of its value, if that was left out.
+const DEAD_LETTER_OMITTED: &str = "kavka.dead-letter.omitted";
 /// Why its handler failed.
 const DEAD_LETTER_ERROR: &str = "kavka.dead-letter.error";

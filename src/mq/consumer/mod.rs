@@ -366,6 +366,9 @@ impl Consumer {
 
     /// Ends it in order: takes no more, lets each handler finish the message in hand, commits, leaves the group.
     ///
+    /// Called by one of its own handlers, whose message would never finish, it begins all that, returns at once, and ends when the handler
+    /// has returned; [`Consumer::stopped`] tells when.
+    ///
     /// # Errors
     /// TIMEOUT if a handler, or the group, took longer, and what the coordinator says to the commit; it has ended all the same, and what
     /// was not committed comes again.
@@ -377,6 +380,9 @@ impl Consumer {
         let timeout = bounded(timeout);
         let deadline = *shared.close_by.get_or_init(|| runtime::now() + timeout);
         shared.closing.cancel();
+        if calls::is_within(shared) {
+            return Ok(());
+        }
         let ended = tokio::time::timeout_at(deadline.into(), runtime.join()).await;
         runtime.cancel();
         lock(&shared.handlers).list.clear();

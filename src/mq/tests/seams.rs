@@ -270,3 +270,62 @@ async fn no_duration_is_too_long() {
     mq.consumer().unwrap().close(Duration::MAX).await.unwrap();
     mq.close_within(Duration::MAX).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_too_large_for_its_dead_letter_topic_is_told_and_goes_there_without_its_value() {
+    let embedded = brokers(1).await;
+    embedded.set_topic_config("dead", "max.message.bytes", "1000");
+    let large = "7".repeat(2000);
+    for value in ["1", &large, "2"] {
+        embedded.append("t", 0, &[(Some(b"key"), Some(value.as_bytes()))]).unwrap();
+    }
+    for stops in [true, false] {
+        let mq = mq(&embedded);
+        let consumer = mq.consumer().unwrap();
+        let picky = Picky { fails_on: Box::leak(large.clone().into_boxed_str()), stops, ..Picky::default() };
+        consumer.subscribe_with(["t"], to_dead_letters("dead"), picky.clone()).unwrap();
+        if stops {
+            consumer.stopped().await;
+        } else {
+            until(|| picky.seen.of(0).last() == Some(&2)).await;
+        }
+        let told = picky.told.lock().unwrap().clone();
+        let [(Some(partition), error)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((partition, error.code()), (&tp(0), Code::MessageTooLarge), "{error}");
+        mq.close().await.unwrap();
+        let (committed, letters) = if stops { (Some(1), 0) } else { (Some(3), 1) };
+        assert_eq!((embedded.committed("g", "t", 0), log(&embedded, "dead", 0).len()), (committed, letters));
+    }
+    let letters = embedded.log("dead", 0);
+    let letter = &letters[0].records().unwrap()[0];
+    assert_eq!((letter.key, letter.value), (Some(&b"key"[..]), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_close_its_own_consumer() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..3);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let took = Arc::new(Mutex::new(Vec::new()));
+    let handler = {
+        let (consumer, took) = (consumer.clone(), Arc::clone(&took));
+        move |_: Message| {
+            let (consumer, took) = (consumer.clone(), Arc::clone(&took));
+            async move {
+                // Not at its first step either.
+                tokio::task::yield_now().await;
+                let begun = crate::runtime::now();
+                consumer.close(30 * SECOND).await.unwrap();
+                took.lock().unwrap().push(crate::runtime::now() - begun);
+            }
+        }
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    let begun = crate::runtime::now();
+    consumer.stopped().await;
+    assert!(crate::runtime::now() - begun < 10 * SECOND, "{:?}", crate::runtime::now() - begun);
+    assert_eq!(*took.lock().unwrap(), [Duration::ZERO]);
+    assert_eq!(embedded.committed("g", "t", 0), Some(1), "the message in hand is done");
+    consumer.close(SECOND).await.unwrap();
+}
