@@ -9,7 +9,6 @@
 //! `subscription` is what all parts agree on; a change to it rings whom it concerns (`shared`). Nobody else is told anything.
 
 use std::future::poll_fn;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use std::time::Duration;
 pub(crate) mod bench;
 mod config;
 mod fetch;
+mod forward;
 mod group;
 mod handle;
 mod isolation;
@@ -177,14 +177,6 @@ impl Consumer {
             .await
             .map_err(|_| Error::new(ErrorKind::Timeout, "the consumer's tasks did not end in time"))?;
         left
-    }
-}
-
-impl Deref for Consumer {
-    type Target = ConsumerHandle;
-
-    fn deref(&self) -> &ConsumerHandle {
-        &self.handle
     }
 }
 

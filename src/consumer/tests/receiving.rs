@@ -234,7 +234,7 @@ async fn drop_ends_every_task() {
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
     assert!(nothing_comes(&mut consumer).await);
-    let runtime = consumer.core.runtime.clone();
+    let runtime = consumer.handle.core.runtime.clone();
     drop(consumer);
     tokio::time::timeout(Duration::from_secs(1), runtime.join()).await.expect("no task is left");
 }
@@ -288,7 +288,7 @@ async fn stream_ends_when_the_consumer_is_closed_and_not_before() {
         let item = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
         assert_eq!(item.unwrap().unwrap().offset(), Offset(offset));
     }
-    consumer.core.shared.close();
+    consumer.handle.core.shared.close();
     let end = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
     assert!(end.is_none());
 }
@@ -299,7 +299,7 @@ async fn record_is_finished_when_the_next_is_asked_for() {
     append_batch(&embedded, 0, 0..3);
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
-    let done = |consumer: &Consumer| consumer.core.shared.read(|subscription| subscription.finished()[0].offset.offset);
+    let done = |consumer: &Consumer| consumer.handle.core.shared.read(|subscription| subscription.finished()[0].offset.offset);
     values(&mut consumer, 2).await;
     assert_eq!(done(&consumer), Offset(1));
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(2));
