@@ -7,6 +7,7 @@ pub mod admin;
 #[cfg(feature = "test-util")]
 #[doc(hidden)]
 pub mod bench;
+mod boxed;
 mod client;
 mod clock;
 mod cluster;
@@ -24,6 +25,7 @@ pub mod mq;
 mod net;
 mod producer;
 mod record;
+mod renamed;
 mod runtime;
 mod shown;
 mod telemetry;
@@ -33,28 +35,32 @@ mod wire;
 
 #[cfg(feature = "admin")]
 pub use admin::{Admin, NewTopic};
+pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
 pub use config::{
     Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig,
-    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork, Secret, SecurityProtocol,
-    TlsConfig, TlsVersion, Token, TokenFuture, TokenSource,
+    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig,
+    TlsVersion, Token, TokenSource,
 };
 #[cfg(feature = "aws-msk-iam")]
-pub use config::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
+pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
-    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle,
-    ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
+    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
+    IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
 pub use ids::{
     BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, ParseIdError, PartitionId, ProducerEpoch,
     ProducerId, Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,
 };
-pub use net::{Connecting, Connector, Io};
+pub use net::{Connector, Io};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, SendAll, TopicPartitions,
 };
 pub use record::{Header, Record, RecordMetadata, TimestampType};
+#[doc(hidden)]
+#[allow(deprecated, reason = "who uses them is told")]
+pub use renamed::{Connecting, SaslStarting, TokenFuture};
 pub use trace_context::{NoTraceContext, TraceContext};
 pub use wire::batch::{HeaderRef, Headers};
 pub use wire::compress::Compression;

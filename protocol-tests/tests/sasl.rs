@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use kavka::{
-    AutoOffsetReset, Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode, ErrorKind, ProducerConfig, Record, Sasl,
-    Timestamp, Token, TokenFuture, TokenSource, TopicPartition,
+    AutoOffsetReset, BoxFuture, Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode, ErrorKind, ProducerConfig, Record,
+    Sasl, SaslError, Timestamp, Token, TokenSource, TopicPartition,
 };
 use kavka_protocol_tests::InMemory;
 use kavka_testcontainers::embedded::{self, EmbeddedCluster, Logins, SaslMechanism};
@@ -50,7 +50,7 @@ struct Tokens {
 }
 
 impl TokenSource for Tokens {
-    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+    fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
         if self.is_shut.load(Ordering::Relaxed) {
             return Box::pin(std::future::ready(Err("the issuer is on holiday".into())));
         }
@@ -160,7 +160,7 @@ async fn who_is_refused_hears_so_at_the_first_call_and_does_not_go_on() {
     #[derive(Debug)]
     struct Old;
     impl TokenSource for Old {
-        fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+        fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
             Box::pin(std::future::ready(Ok(Token::new(format!("alice@{}", now.0 - 1)))))
         }
     }

@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::client::Client;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Class;
 use crate::ids::Offset;
-use crate::net::{Connecting, Connector, Io};
+use crate::net::{Connector, Io};
 
 /// The embedded cluster's network.
 #[derive(Debug)]
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
     }
 }

@@ -6,7 +6,8 @@ use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, 
 
 use super::view::Broker;
 use super::*;
-use crate::net::{Connecting, Io};
+use crate::boxed::BoxFuture;
+use crate::net::Io;
 use crate::telemetry::overheard::Overheard;
 use crate::wire::messages::metadata::MetadataRequest;
 
@@ -15,7 +16,7 @@ use crate::wire::messages::metadata::MetadataRequest;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             match address.host() {
                 // A firewall that drops what comes.

@@ -1,10 +1,9 @@
 //! AWS's credentials, for the SASL mechanism AWS_MSK_IAM.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::*;
+use crate::boxed::BoxFuture;
 
 /// The settings of AWS_MSK_IAM, by which Amazon MSK knows a client by its credentials of AWS.
 ///
@@ -35,11 +34,8 @@ pub trait AwsCredentialsProvider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
-    fn credentials(&self) -> AwsCredentialsFuture<'_>;
+    fn credentials(&self) -> BoxFuture<'_, Result<AwsCredentials, SaslError>>;
 }
-
-/// What [`AwsCredentialsProvider::credentials`] returns.
-pub type AwsCredentialsFuture<'a> = Pin<Box<dyn Future<Output = Result<AwsCredentials, SaslError>> + Send + 'a>>;
 
 impl AwsMskIam {
     /// Credentials of a provider of the user's own.
@@ -94,7 +90,7 @@ impl AwsCredentials {
 struct Environment;
 
 impl AwsCredentialsProvider for Environment {
-    fn credentials(&self) -> AwsCredentialsFuture<'_> {
+    fn credentials(&self) -> BoxFuture<'_, Result<AwsCredentials, SaslError>> {
         Box::pin(std::future::ready(of_variables(|name| std::env::var(name).ok())))
     }
 }

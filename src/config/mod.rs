@@ -34,11 +34,11 @@ pub(crate) use address::BootstrapServers;
 pub use address::BrokerAddress;
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
-pub use aws::{AwsCredentials, AwsCredentialsFuture, AwsCredentialsProvider, AwsMskIam};
+pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
-pub use oauth::{OidcConfig, Token, TokenFuture, TokenSource};
+pub use oauth::{OidcConfig, Token, TokenSource};
 pub use properties::Properties;
-pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork};
+pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork};
 pub use secret::Secret;
 pub use security::SecurityProtocol;
 pub use tls::{TlsConfig, TlsVersion};

@@ -1,10 +1,9 @@
 //! Tokens for OAUTHBEARER: where they come from, and for how long they are good.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::ids::Timestamp;
 
 /// A token, and what is known of it.
@@ -50,11 +49,8 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
-    fn token(&self, now: Timestamp) -> TokenFuture<'_>;
+    fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>>;
 }
-
-/// What [`TokenSource::token`] returns.
-pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, SaslError>> + Send + 'a>>;
 
 /// Where the tokens of OAUTHBEARER come from.
 #[derive(Clone, Debug)]

@@ -1,10 +1,9 @@
 //! How a client proves who it is: the mechanisms of SASL, and the trait for those of the user's own.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::ids::Timestamp;
 
 /// Why a mechanism or a token could not be had, or the server's answer was not right. It ends up as the source of an
@@ -226,11 +225,8 @@ pub trait SaslMechanism: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a>;
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>;
 }
-
-/// What [`SaslMechanism::start`] returns.
-pub type SaslStarting<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn SaslSession>, SaslError>> + Send + 'a>>;
 
 /// One exchange between client and broker.
 pub trait SaslSession: Send {

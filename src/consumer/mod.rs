@@ -34,7 +34,7 @@ pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationL
 pub use handle::ConsumerHandle;
 pub use offsets::OffsetAndTimestamp;
 pub use position::OffsetAndMetadata;
-pub use rebalance::{BoxFuture, RebalanceListener};
+pub use rebalance::RebalanceListener;
 pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};
 
 use fetch::buffer::Buffer;

@@ -1,13 +1,8 @@
 //! What an application is told when the group moves partitions.
 
-use std::future::Future;
-use std::pin::Pin;
-
+use crate::boxed::BoxFuture;
 use crate::consumer::ConsumerHandle;
 use crate::ids::TopicPartition;
-
-/// The future of a listener's method.
-pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Hears of partitions that come and go; the group waits for each call to end.
 ///

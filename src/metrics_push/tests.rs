@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, MetricsSubscription, PushedMetrics, Reaction};
 
+use crate::boxed::BoxFuture;
 use crate::client::Client;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::consumer::{AutoOffsetReset, ConsumerConfig};
 use crate::error::ErrorKind;
-use crate::net::{Connecting, Connector, Io};
+use crate::net::{Connector, Io};
 use crate::producer::ProducerConfig;
 use crate::record::Record;
 use crate::wire::compress::{Codec, decompress};
@@ -19,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
     }
 }

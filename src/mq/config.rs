@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{Code, Error, Result};
-use super::text::{FromText, Secret, normalized};
-use crate::config::BrokerAddress;
+use super::text::{FromText, normalized};
+use crate::boxed::BoxFuture;
+use crate::config::{BrokerAddress, Secret, SecurityProtocol};
 use crate::consumer::{AutoOffsetReset, IsolationLevel};
-use crate::net::{Connecting, Connector};
+use crate::net::{Connector, Io};
 use crate::producer::{Acks, AdaptiveBatching};
 use crate::wire::compress::Compression;
 
@@ -239,20 +240,6 @@ pub enum LogLevel {
     Trace,
 }
 
-/// How connections are secured (`security_protocol`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SecurityProtocol {
-    /// Not at all.
-    Plaintext,
-    /// By TLS.
-    Ssl,
-    /// With a login.
-    SaslPlaintext,
-    /// By TLS and with a login.
-    SaslSsl,
-}
-
 /// The settings of an [`Mq`](super::Mq): what is not set has its default.
 ///
 /// ```
@@ -299,7 +286,7 @@ pub struct Config {
 struct Plugged(Arc<dyn Connector>);
 
 impl Connector for Plugged {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         self.0.connect(address, deadline)
     }
 }

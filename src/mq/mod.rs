@@ -53,7 +53,7 @@ mod trace_context;
 pub use admin::Admin;
 pub use config::{
     Config, ConnectionConfig, ConsumerConfig, LogLevel, MonitoringConfig, PerformanceConfig, PoolConfig, ProducerConfig,
-    SaslConfig, SecurityProtocol, SslConfig,
+    SaslConfig, SslConfig,
 };
 pub use consumer::{Callback, Consumer, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
 #[cfg(feature = "json")]
@@ -69,9 +69,9 @@ pub use message::{Message, MessageHeader};
 pub use metrics::{ConsumerMetrics, PartitionMetrics, ProducerMetrics};
 pub use pool::{ConnectionPool, PoolStats};
 pub use producer::{BatchResult, Producer, Receipt, Sent};
-pub use text::Secret;
 
 use crate::client::Client;
+pub use crate::config::{Secret, SecurityProtocol};
 pub use crate::trace_context::TraceContext;
 
 /// An instance of the messaging layer: one client, its producer, and, when it is asked for, its consumer. Cheap to clone.

@@ -1,11 +1,9 @@
 //! Settings as text: how a value is written in a file, in the environment or by hand.
 
-use std::fmt;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::config::{LogLevel, SecurityProtocol};
+use super::config::LogLevel;
+use crate::config::{FromProperty, Secret, SecurityProtocol};
 use crate::consumer::{AutoOffsetReset, IsolationLevel};
 use crate::producer::Acks;
 use crate::wire::compress::Compression;
@@ -16,34 +14,6 @@ pub(super) trait FromText: Sized {
     const ALLOWED: &'static str;
 
     fn from_text(text: &str) -> Option<Self>;
-}
-
-/// A text that is never printed, and is overwritten when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// A key in snake_case: `lingerMs`, `LingerMs` and `linger_ms` are the same.
@@ -212,24 +182,11 @@ impl FromText for LogLevel {
     }
 }
 
-impl SecurityProtocol {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Plaintext => "PLAINTEXT",
-            Self::Ssl => "SSL",
-            Self::SaslPlaintext => "SASL_PLAINTEXT",
-            Self::SaslSsl => "SASL_SSL",
-        }
-    }
-}
-
 impl FromText for SecurityProtocol {
-    const ALLOWED: &'static str = "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL";
+    const ALLOWED: &'static str = <Self as FromProperty>::ALLOWED;
 
     fn from_text(text: &str) -> Option<Self> {
-        [Self::Plaintext, Self::Ssl, Self::SaslPlaintext, Self::SaslSsl]
-            .into_iter()
-            .find(|protocol| protocol.as_str().eq_ignore_ascii_case(text))
+        Self::from_property(text)
     }
 }
 
@@ -261,10 +218,5 @@ mod tests {
         for text in ["", "5", "s", "5 s", "-5s", "5d", "1e400s", "99999999999999999999h", "5s5"] {
             assert_eq!(Duration::from_text(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        assert_eq!(format!("{:?}", Secret::from("hunter2")), "***");
     }
 }

@@ -1,16 +1,15 @@
 //! How a byte stream to a broker is opened: TCP, or whatever the user plugs in.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::boxed::BoxFuture;
 use crate::config::BrokerAddress;
 use crate::hedge;
 use crate::runtime;
@@ -21,16 +20,13 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// What [`Connector::connect`] returns.
-pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send + 'a>>;
-
 /// Opens byte streams to brokers: the place for proxies, tunnels, Unix sockets and in-memory networks.
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Opens a stream to a broker, or fails by `deadline`.
     ///
     /// # Cancel safety
     /// The client drops the future when the deadline passes or nobody waits any more; it must release what it holds.
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a>;
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
 }
 
 /// How long a connection may be silent before the kernel asks whether the peer lives (a guess; Java leaves the kernel's 2 h).
@@ -49,7 +45,7 @@ pub(crate) struct TcpConnector {
 }
 
 impl Connector for TcpConnector {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             let resolved = tokio::net::lookup_host((address.host(), address.port()))
                 .await

@@ -22,7 +22,7 @@ mod warm;
 
 pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
-pub use connector::{Connecting, Connector, Io};
+pub use connector::{Connector, Io};
 pub(crate) use incoming::BadLength;
 #[cfg(any(test, feature = "test-util"))]
 pub(crate) use incoming::Incoming;

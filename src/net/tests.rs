@@ -11,10 +11,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::clock::WallClock;
-use crate::config::{
-    BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork,
-};
+use crate::config::{BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork};
 use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
@@ -31,7 +30,7 @@ struct Pipes {
 struct PipeConnector(std::sync::Arc<Pipes>);
 
 impl Connector for PipeConnector {
-    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             self.0.opened.fetch_add(1, Ordering::Relaxed);
             let (ours, theirs) = tokio::io::duplex(64 * 1024);
@@ -399,7 +398,7 @@ impl SaslMechanism for Slow {
         "SLOW"
     }
 
-    fn start<'a>(&'a self, _: SaslContext<'a>) -> SaslStarting<'a> {
+    fn start<'a>(&'a self, _: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(std::future::ready(Ok(
             Box::new(SlowSession { worked: self.clone(), is_prepared: false }) as Box<dyn SaslSession>
         )))

@@ -7,7 +7,8 @@ use tracing::warn;
 
 #[cfg(feature = "oidc")]
 use super::oidc::Oidc;
-use crate::config::{SaslError, Secret, Token, TokenFuture, TokenOrigin, TokenSource, UnsecuredToken};
+use crate::boxed::BoxFuture;
+use crate::config::{SaslError, Secret, Token, TokenOrigin, TokenSource, UnsecuredToken};
 use crate::error::Result;
 use crate::ids::Timestamp;
 
@@ -115,7 +116,7 @@ impl Dated {
 }
 
 impl TokenSource for UnsecuredToken {
-    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+    fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
         let issued = now.0 / 1000;
         let expires = issued.saturating_add(self.lifetime_seconds);
         let subject = self.subject.replace('\\', "\\\\").replace('"', "\\\"");
@@ -151,7 +152,7 @@ mod tests {
     struct Counting(AtomicI64);
 
     impl TokenSource for Counting {
-        fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+        fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
             let count = self.0.fetch_add(1, Ordering::Relaxed);
             let token = Token::new(format!("t{count}")).expires_at(Timestamp(now.0 + 100_000));
             Box::pin(std::future::ready(if count < 2 { Ok(token) } else { Err("closed".into()) }))

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use kavka::{BrokerAddress, Client, Connecting, Connector, Io};
+use kavka::{BoxFuture, BrokerAddress, Client, Connector, Io};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::flow;
@@ -93,7 +93,7 @@ fn no_coordinator() -> FindCoordinatorResponse {
 struct InMemory;
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             if address.host() != "server" {
                 return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no such host"));

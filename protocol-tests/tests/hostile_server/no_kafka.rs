@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kavka::{BrokerAddress, Client, Connecting, Connector, Io, TlsConfig};
+use kavka::{BoxFuture, BrokerAddress, Client, Connector, Io, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -81,7 +81,7 @@ impl Server {
 struct InMemory(Server);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             let (client, server) = tokio::io::duplex(64 * 1024);
             tokio::spawn(self.0.serve(server));

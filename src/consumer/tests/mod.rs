@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::client::Client;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::ids::{Offset, TopicPartition};
-use crate::net::{Connecting, Connector, Io};
+use crate::net::{Connector, Io};
 
 mod faults;
 mod groups;
@@ -24,7 +25,7 @@ mod seams;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
     }
 }

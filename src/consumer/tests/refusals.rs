@@ -168,7 +168,7 @@ struct Counting(InMemory, Arc<AtomicUsize>);
 struct Counted(Box<dyn Io>, Arc<AtomicUsize>);
 
 impl Connector for Counting {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(
             async move { Ok(Box::new(Counted(self.0.connect(address, deadline).await?, Arc::clone(&self.1))) as Box<dyn Io>) },
         )

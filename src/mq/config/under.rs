@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Config, SecurityProtocol, invalid};
-use crate::config::{ClientConfig, Properties};
+use super::{Config, invalid};
+use crate::config::{ClientConfig, Properties, Secret, SecurityProtocol};
 use crate::mq::error::{Code, Error, Result};
-use crate::mq::text::Secret;
 use crate::producer::Acks;
 use crate::{consumer, producer};
 
@@ -51,7 +50,7 @@ impl Config {
             return Err(Error::new(if has_login { Code::MissingConfig } else { Code::InvalidConfig }, message));
         }
         if protocol != SecurityProtocol::Plaintext {
-            properties.set("security.protocol", protocol.as_str());
+            properties.set("security.protocol", protocol.to_string());
         }
         if self.ssl.insecure_skip_verify && matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
             // As much as Java's client can leave out; it is warned of where certificates are read.
@@ -60,7 +59,7 @@ impl Config {
         for (key, value) in [
             ("sasl.mechanism", self.sasl.mechanism.as_deref()),
             ("sasl.username", self.sasl.username.as_deref()),
-            ("sasl.password", self.sasl.password.as_ref().map(Secret::reveal)),
+            ("sasl.password", self.sasl.password.as_ref().map(Secret::expose)),
             ("ssl.ca.location", self.ssl.ca_file.as_deref()),
             ("ssl.certificate.location", self.ssl.cert_file.as_deref()),
             ("ssl.key.location", self.ssl.key_file.as_deref()),

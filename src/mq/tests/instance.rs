@@ -1,5 +1,6 @@
 use super::*;
 use crate::admin::NewTopic;
+use crate::boxed::BoxFuture;
 use crate::mq::Code;
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +161,7 @@ async fn a_broker_that_never_answers_is_told_in_time() {
     #[derive(Debug)]
     struct Silent;
     impl Connector for Silent {
-        fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+        fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
             Box::pin(async {
                 let (ours, theirs) = tokio::io::duplex(64 * 1024);
                 // Kept open for as long as the test.

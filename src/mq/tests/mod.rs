@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
 use super::{Config, Message, Mq};
+use crate::boxed::BoxFuture;
 use crate::config::BrokerAddress;
 use crate::ids::{PartitionId, TopicPartition};
-use crate::net::{Connecting, Connector, Io};
+use crate::net::{Connector, Io};
 
 mod consuming;
 mod instance;
@@ -22,7 +23,7 @@ mod sending;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
     }
 }

@@ -21,7 +21,8 @@ use self::assertion::assertion;
 use super::connector::{Connector, Io, TcpConnector};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenFuture, TokenSource};
+use crate::boxed::BoxFuture;
+use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -301,7 +302,7 @@ impl Oidc {
 }
 
 impl TokenSource for Oidc {
-    fn token(&self, now: Timestamp) -> TokenFuture<'_> {
+    fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
         Box::pin(self.ask(now))
     }
 }

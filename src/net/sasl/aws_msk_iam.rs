@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::wrong;
-use crate::config::{AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
+use crate::boxed::BoxFuture;
+use crate::config::{AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession};
 use crate::ids::Timestamp;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -21,7 +22,7 @@ impl SaslMechanism for AwsMskIam {
         "AWS_MSK_IAM"
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(async move {
             // As Java's URI and the signature's host have it; a name means the same in either case.
             let host = context.host.to_ascii_lowercase();
@@ -179,7 +180,7 @@ mod tests {
         #[derive(Debug)]
         struct Fixed;
         impl crate::config::AwsCredentialsProvider for Fixed {
-            fn credentials(&self) -> crate::config::AwsCredentialsFuture<'_> {
+            fn credentials(&self) -> BoxFuture<'_, Result<AwsCredentials, SaslError>> {
                 let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
                 let credentials = AwsCredentials::new("AKIDEXAMPLE", secret).session_token("a/token+=");
                 Box::pin(std::future::ready(Ok(credentials)))

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::super::tokens::{Handed, Kept};
 use super::wrong;
-use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, Secret};
+use crate::boxed::BoxFuture;
+use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, Secret};
 use crate::ids::Timestamp;
 use crate::shown::shown;
 
@@ -35,7 +36,7 @@ impl SaslMechanism for OAuthBearer {
         "OAUTHBEARER"
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(async move {
             let handed = self.tokens.token(context.now).await?;
             Ok(Box::new(Session::new(Arc::clone(&self.tokens), handed, context.now)?) as Box<dyn SaslSession>)
@@ -133,7 +134,7 @@ impl SaslSession for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Token, TokenFuture, TokenSource};
+    use crate::config::{Token, TokenSource};
 
     fn token(value: &str) -> Token {
         Token::new(value)
@@ -143,7 +144,7 @@ mod tests {
         #[derive(Debug)]
         struct None;
         impl TokenSource for None {
-            fn token(&self, _: Timestamp) -> TokenFuture<'_> {
+            fn token(&self, _: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
                 Box::pin(std::future::ready(Err("none".into())))
             }
         }

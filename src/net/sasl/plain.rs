@@ -3,7 +3,8 @@
 use zeroize::Zeroizing;
 
 use super::wrong;
-use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting};
+use crate::boxed::BoxFuture;
+use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession};
 
 #[derive(Debug)]
 pub(super) struct Plain {
@@ -21,7 +22,7 @@ impl SaslMechanism for Plain {
         "PLAIN"
     }
 
-    fn start<'a>(&'a self, _: SaslContext<'a>) -> SaslStarting<'a> {
+    fn start<'a>(&'a self, _: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         let (username, password) = (self.credentials.username.as_bytes(), self.credentials.password.expose().as_bytes());
         let session = Session { message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())) };
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))

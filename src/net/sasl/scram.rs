@@ -21,7 +21,8 @@ use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::wrong;
-use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslStarting, SaslWork, ScramHash};
+use crate::boxed::BoxFuture;
+use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork, ScramHash};
 use crate::shown::shown;
 
 /// Fewer are too easy to try out (RFC 7677 and Kafka's own least).
@@ -69,7 +70,7 @@ impl SaslMechanism for Scram {
         }
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> SaslStarting<'a> {
+    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         let mut session = Session::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
         session.last = Arc::clone(&self.last);
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))

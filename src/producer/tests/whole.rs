@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
 
+use crate::boxed::BoxFuture;
 use crate::client::Client;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{Offset, PartitionId, Timestamp};
-use crate::net::{Connecting, Connector, Io};
+use crate::net::{Connector, Io};
 use crate::producer::{Acks, AdaptiveBatching, Delivery, Producer, ProducerConfig};
 use crate::record::{Header, Record};
 use crate::runtime;
@@ -22,7 +23,7 @@ use crate::wire::compress::Compression;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> Connecting<'a> {
+    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
     }
 }
