@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use zeroize::Zeroizing;
 
 use super::keys::{self, Role};
@@ -40,7 +40,7 @@ impl<'a> Settings<'a> {
     /// Config if Kafka has no such property, if this build cannot do what one asks for, or if two names of one property disagree.
     pub(crate) fn of(properties: &'a Properties, kind: Kind) -> Result<Self> {
         let mut settings = Self { values: BTreeMap::new() };
-        let mut ignored = Vec::new();
+        let (mut ignored, mut inert) = (Vec::new(), Vec::new());
         let providers = Providers::of(properties)?;
         for (written, text) in properties.iter() {
             if providers::is_own(written) {
@@ -65,9 +65,13 @@ impl<'a> Settings<'a> {
                     ignored.push(written);
                 }
                 Role::Foreign => {}
-                Role::Inert => debug!(property = written, "ignored: what it tunes is done in another way here"),
+                Role::Inert if is_mine && (kind == Kind::Client || !key.kinds.contains(Kind::Client)) => inert.push(written),
+                Role::Inert => {}
                 _ => debug!(property = written, "ignored: it has no meaning for this kind of handle"),
             }
+        }
+        if !inert.is_empty() {
+            info!(properties = inert.join(", "), "ignored: what they tune is done in another way here");
         }
         if !ignored.is_empty() {
             warn!(properties = ignored.join(", "), "ignored: this library has nothing that they could change");

@@ -97,7 +97,7 @@ impl Mq {
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
-        let client = Client::new(config.client()?).map_err(config::invalid)?;
+        let client = config.new_client()?;
         Self::with_client(client, config)
     }
 

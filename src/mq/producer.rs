@@ -102,7 +102,7 @@ impl Producer {
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
-        let client = Client::new(config.client()?).map_err(super::config::invalid)?;
+        let client = config.new_client()?;
         Self::on(&client, &config, Some(client.clone()))
     }
 

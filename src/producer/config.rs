@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::warn;
+
 use crate::config::{
     ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, Words, bounded, check_millis, check_range,
 };
@@ -363,6 +365,9 @@ fn compression(settings: &Settings<'_>) -> Result<Compression> {
         if let Some(Level(level)) = settings.read(key)? {
             let leveled = codec.level(level)?;
             if codec.to_string() == chosen.to_string() {
+                if codec == Compression::LZ4 {
+                    warn!(property = key, level, "without effect: lz4 has only its fast compressor here");
+                }
                 chosen = leveled;
             }
         }

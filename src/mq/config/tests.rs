@@ -299,3 +299,18 @@ mod formats {
         assert!(serde_json::from_str::<Config>("[]").is_err());
     }
 }
+
+#[tokio::test]
+async fn what_changes_nothing_is_said_by_name() {
+    let logs = crate::mq::tests::Logs::default();
+    let heard = |config: &Config| {
+        logs.clear();
+        logs.while_listening(|| config.new_client().map(drop)).expect("allowed");
+        logs.text()
+    };
+    let mut config = Config::new("localhost:9092");
+    assert_eq!(heard(&config), "");
+    config.set("connection.keepAlive", "8s").expect("allowed");
+    let said = heard(&config);
+    assert!(said.contains("connection.keep_alive") && !said.contains("write_timeout"), "{said}");
+}

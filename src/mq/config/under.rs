@@ -2,13 +2,40 @@
 
 use std::time::Duration;
 
-use super::{Config, invalid};
+use tracing::warn;
+
+use super::{Config, ConnectionConfig, invalid};
+use crate::client::Client;
 use crate::config::{ClientConfig, Properties, Secret, SecurityProtocol};
 use crate::mq::error::{Code, Error, Result};
 use crate::producer::Acks;
 use crate::{consumer, producer};
 
 impl Config {
+    /// Says which settings were given that other clients of the same configuration use, and this one does not.
+    fn warn_of_what_changes_nothing(&self) {
+        let (ours, default) = (&self.connection, ConnectionConfig::default());
+        for (setting, is_set, instead) in [
+            (
+                "connection.write_timeout",
+                ours.write_timeout != default.write_timeout,
+                "a request has one deadline: producer.request_timeout",
+            ),
+            ("connection.keep_alive", ours.keep_alive != default.keep_alive, "TCP probes idle sockets by itself"),
+            ("connection.max_retries", ours.max_retries != default.max_retries, "connecting ends at the deadline of the call"),
+        ] {
+            if is_set {
+                warn!(setting, instead, "a setting without effect");
+            }
+        }
+    }
+
+    /// The client under this.
+    pub(in crate::mq) fn new_client(&self) -> Result<Client> {
+        self.warn_of_what_changes_nothing();
+        Client::new(self.client()?).map_err(invalid)
+    }
+
     /// The settings of the client under this.
     pub(in crate::mq) fn client(&self) -> Result<ClientConfig> {
         if self.brokers.iter().all(|broker| broker.trim().is_empty()) {

@@ -103,7 +103,7 @@ impl Consumer {
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
-        let client = Client::new(config.client()?).map_err(invalid)?;
+        let client = config.new_client()?;
         Self::on(&client, &config, Some(client.clone()))
     }
 
