@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Config, ConnectionConfig, invalid};
+use super::{Config, ConnectionConfig, PoolConfig, invalid};
 use crate::client::Client;
 use crate::config::{ClientConfig, Properties, Secret, SecurityProtocol};
 use crate::mq::error::{Code, Error, Result};
@@ -15,6 +15,7 @@ impl Config {
     /// Says which settings were given that other clients of the same configuration use, and this one does not.
     fn warn_of_what_changes_nothing(&self) {
         let (ours, default) = (&self.connection, ConnectionConfig::default());
+        let (pool, of_pool) = (&self.pool, PoolConfig::default());
         for (setting, is_set, instead) in [
             (
                 "connection.write_timeout",
@@ -23,6 +24,16 @@ impl Config {
             ),
             ("connection.keep_alive", ours.keep_alive != default.keep_alive, "TCP probes idle sockets by itself"),
             ("connection.max_retries", ours.max_retries != default.max_retries, "connecting ends at the deadline of the call"),
+            (
+                "pool.max_connections",
+                pool.max_connections != of_pool.max_connections,
+                "an instance has at most four connections to a broker",
+            ),
+            (
+                "pool.max_idle_connections",
+                pool.max_idle_connections != of_pool.max_idle_connections,
+                "what is idle closes by time: pool.connection_max_idle_time",
+            ),
         ] {
             if is_set {
                 warn!(setting, instead, "a setting without effect");
