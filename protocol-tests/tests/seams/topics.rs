@@ -157,7 +157,7 @@ impl Stage {
         truth.incarnations += 1;
         let topic = Topic { incarnation: truth.incarnations, partitions, since: Instant::now() };
         truth.topics.insert(name, topic);
-        self.world.log.say(format_args!("{name} is {topic:?}"));
+        self.world.log.say(format_args!("{name} is {} with {partitions} partitions", truth.incarnations));
     }
 
     async fn delete(&self, admin: &Admin, name: &'static str, dice: &mut Dice) {
