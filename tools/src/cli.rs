@@ -1,11 +1,11 @@
 //! Command lines, read by clap as programs of Kafka are used to be called.
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command, Parser, value_parser};
+use clap::{ArgAction, Command, Parser, ValueEnum};
 use clap_complete::Shell;
 use kavka_programs::{Outcome, Stop};
 
-const COMPLETIONS: &str = "completions";
+const COMPLETIONS: &str = "--completions";
 
 /// Reads the command line of the process.
 ///
@@ -17,24 +17,28 @@ pub fn parse<T: Parser>() -> Outcome<T> {
 
 /// Reads a command line without the name of the program, as [`parse`].
 pub fn parse_from<T: Parser>(arguments: impl IntoIterator<Item = impl Into<String>>) -> Outcome<T> {
-    let mut command = command::<T>();
+    let mut command = lenient(T::command());
     let arguments = detach(&command, arguments.into_iter().map(Into::into));
+    // Before clap would ask for what the work needs.
+    if let [COMPLETIONS, shell] = arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        return Err(completions(command, shell));
+    }
     let words = std::iter::once(command.get_name().to_owned()).chain(arguments);
     let mut matches = command.try_get_matches_from_mut(words).map_err(|error| stop(&error))?;
-    if let Some(shell) = matches.remove_one::<Shell>(COMPLETIONS) {
-        let (mut script, name) = (Vec::new(), command.get_name().to_owned());
-        clap_complete::generate(shell, &mut command, name, &mut script);
-        return Err(Stop::Asked(String::from_utf8_lossy(&script).into_owned()));
-    }
     T::from_arg_matches_mut(&mut matches).map_err(|error| stop(&error))
 }
 
-/// As Kafka's own tools: the last of two values counts, and a value may begin with a hyphen.
-fn command<T: Parser>() -> Command {
-    let completions = Arg::new(COMPLETIONS).long(COMPLETIONS).value_name("SHELL").value_parser(value_parser!(Shell));
-    lenient(T::command()).arg(completions.hide(true).exclusive(true))
+fn completions(mut command: Command, shell: &str) -> Stop {
+    let Ok(shell) = Shell::from_str(shell, true) else {
+        let shells: Vec<_> = Shell::value_variants().iter().map(ToString::to_string).collect();
+        return Stop::usage(format_args!("{COMPLETIONS} is {shell:?}: {} are allowed", shells.join(", ")));
+    };
+    let (mut script, name) = (Vec::new(), command.get_name().to_owned());
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    Stop::Asked(String::from_utf8_lossy(&script).into_owned())
 }
 
+/// As Kafka's own tools: the last of two values counts, and a value may begin with a hyphen.
 fn lenient(command: Command) -> Command {
     let command = command.args_override_self(true);
     let command = command.mut_args(|arg| {
