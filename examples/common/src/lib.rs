@@ -17,7 +17,6 @@ pub use embedded::Cluster;
 pub use signal::Interrupt;
 
 /// Why a program stops before its work is done.
-#[derive(Debug)]
 pub enum Stop {
     /// The arguments are wrong: one line, exit status 2.
     Usage(String),
@@ -29,6 +28,15 @@ pub enum Stop {
 
 /// What a program returns; an `Ok` is its exit status.
 pub type Outcome<T> = Result<T, Stop>;
+
+/// The message alone, which is what `main` prints of an error.
+impl fmt::Debug for Stop {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Failure(message) | Self::Asked(message) => to.write_str(message),
+        }
+    }
+}
 
 impl Stop {
     pub fn usage(message: impl fmt::Display) -> Self {
@@ -117,6 +125,15 @@ pub fn start_logs() {
     let is_terminal = std::io::stderr().is_terminal();
     // A second subscriber is no reason to fail.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).try_init();
+}
+
+/// What a short example begins with: logs, and the cluster that `KAVKA_BROKERS` names, or one inside the process.
+///
+/// # Errors
+/// A failure if that cannot be started.
+pub async fn example_cluster() -> Outcome<Cluster> {
+    start_logs();
+    Cluster::find(&Connection::default()).await
 }
 
 /// The options that every program has: which cluster, and with which settings.
