@@ -49,7 +49,11 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
     match options.group {
         Some(_) => consumer.subscribe([&options.topic])?,
         None => {
-            let topic = client.admin().describe_topic(&options.topic).await?;
+            let admin = client.admin();
+            let topic = tokio::select! {
+                topic = admin.describe_topic(&options.topic) => topic?,
+                () = interrupt.received() => return Err(Stop::failure("interrupted before the topic was described")),
+            };
             consumer.assign(topic.partitions.iter().map(|partition| TopicPartition::new(&options.topic, partition.id)))?;
         }
     }

@@ -55,10 +55,14 @@ struct Sender {
 pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, interrupt: Interrupt) -> Outcome<Report> {
     let pipe = Pipe::open(options, client)?;
     let values = Arc::new(Values::new(options.payload, options.size));
-    if let Err(error) = client.admin().describe_topic(&options.topic).await
-        && !error.is_retriable()
-    {
-        return Err(error.into());
+    let (admin, mut early) = (client.admin(), interrupt.clone());
+    tokio::select! {
+        described = admin.describe_topic(&options.topic) => if let Err(error) = described
+            && !error.is_retriable()
+        {
+            return Err(error.into());
+        },
+        () = early.received() => return Err(Stop::failure("interrupted before the topic was described")),
     }
     // A topic that is not there yet is created by the first record, if the cluster does that.
     warm_up(options, &pipe, &values, &interrupt).await?;
