@@ -8,8 +8,6 @@ use kavka::{ClientConfig, Properties};
 
 mod arguments;
 mod embedded;
-#[cfg(feature = "metrics")]
-pub mod prometheus;
 mod signal;
 
 pub use arguments::{Arguments, required};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kavka::mq::{Config, Message, Mq};
 use kavka::{Client, NewTopic};
-use kavka_programs::prometheus::Registry;
-use kavka_programs::{Arguments, Cluster, Connection, Interrupt, Outcome};
+use kavka_programs::{Arguments, Cluster, Connection, Interrupt, Outcome, Stop};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
 mod http;
@@ -61,10 +61,28 @@ async fn run() -> Outcome<ExitCode> {
     served.map(|()| ExitCode::SUCCESS)
 }
 
+/// Seconds, from half a millisecond on.
+const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SHARES: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// Bytes and records.
+const SIZES: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
+
+/// Has the buckets of what the client tells as histograms: without buckets the exporter makes summaries, which the dashboard's
+/// `histogram_quantile` cannot read.
+fn recorder() -> Outcome<PrometheusHandle> {
+    let suffix = |text: &str| Matcher::Suffix(text.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets(SIZES)
+        .and_then(|builder| builder.set_buckets_for_metric(suffix("_seconds"), SECONDS))
+        .and_then(|builder| builder.set_buckets_for_metric(suffix("_rate"), SHARES))
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(Stop::failure)
+}
+
 /// The service, until `end`.
 async fn serve(options: &Options, bootstrap: &str, listener: TcpListener, end: impl Future<Output = ()>) -> Outcome<()> {
     // Before the client is made: what it tells goes to the recorder that there is then.
-    let registry = Registry::install()?;
+    let recorder = recorder()?;
     let client = Client::new(options.connection.client(bootstrap, "observed")?)?;
     // That it exists is as good.
     let _ = client.admin().create_topic(NewTopic::new(&options.topic).partitions(3)).await;
@@ -87,10 +105,19 @@ async fn serve(options: &Options, bootstrap: &str, listener: TcpListener, end: i
     let scraped = http::serve(listener, || {
         // What `mq` knows is told in snapshots.
         mq.publish_metrics();
-        registry.render()
+        recorder.render()
     });
+    // What nobody scrapes must not pile up.
+    let upkeep = async {
+        let mut ticks = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            recorder.run_upkeep();
+        }
+    };
     tokio::select! {
         () = sending => {}
+        () = upkeep => {}
         () = scraped => {}
         () = end => {}
     }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kavka::{Client, ErrorCode, NewTopic};
-use kavka_programs::prometheus::Registry;
 use kavka_programs::{Cluster, Interrupt, Outcome, Stop};
 use kavka_tools::cli;
 
@@ -19,6 +18,7 @@ mod payload;
 mod pipe;
 mod produce;
 mod progress;
+mod recorder;
 mod report;
 
 use options::{Mode, Options};
@@ -44,8 +44,7 @@ async fn run() -> Outcome<ExitCode> {
 
 async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, mut interrupt: Interrupt) -> Outcome<ExitCode> {
     if options.metrics {
-        // A recorder as services have it.
-        Registry::install()?;
+        recorder::install()?;
     }
     let client = Client::new(options.connection.client(bootstrap, "perf")?)?;
     // A cluster that has just been started has neither topic nor records.
