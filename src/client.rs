@@ -127,6 +127,6 @@ impl Client {
         runtime.cancel();
         tokio::time::timeout(timeout, runtime.join())
             .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "the client's tasks did not end in time"))
+            .map_err(|_| Error::new(ErrorKind::Timeout, format!("a task of the client did not end within {timeout:?}")))
     }
 }

@@ -92,7 +92,7 @@ impl Cluster {
     fn complain_of_outage(&self, lasted: Duration) {
         let silent = || {
             let addresses: Vec<String> = self.inner.bootstrap.iter().map(ToString::to_string).collect();
-            Error::new(ErrorKind::Timeout, format!("no answer from the cluster at {} for {lasted:.1?}", addresses.join(", ")))
+            Error::new(ErrorKind::Timeout, format!("no answer from the cluster at {}", addresses.join(", ")))
         };
         // Whoever gives up meanwhile is told so much.
         self.inner.failure.send_if_modified(|failure| {

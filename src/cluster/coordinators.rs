@@ -29,6 +29,14 @@ impl CoordinatorKey {
         }
     }
 
+    /// What it is, for messages.
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::Group(_) => "group",
+            Self::Transaction(_) => "transactional id",
+        }
+    }
+
     /// The protocol's number for its kind.
     pub(crate) fn kind(&self) -> i8 {
         match self {

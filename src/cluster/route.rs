@@ -214,7 +214,10 @@ impl Cluster {
             failures += 1;
             let again = runtime::now() + backoff.after(failures, &mut random);
             if error.class() != Class::Retriable || again >= deadline {
-                return Err(error);
+                return Err(match error.code() {
+                    Some(_) => error.context(format_args!("{} {:?}", key.what(), key.name())),
+                    None => error,
+                });
             }
             debug!(%error, key = key.name(), "no coordinator yet");
             self.while_open(runtime::sleep_until(again)).await?;

@@ -184,8 +184,12 @@ impl ConsumerHandle {
                 biased;
                 () = moved => {}
                 () = runtime::sleep_until(deadline) => {
-                    let error = Error::new(ErrorKind::Timeout, "the position could not be found out in time");
-                    return Err(error.at_partition(partition.clone()));
+                    let limit = self.core.cluster.config().default_api_timeout.as_millis();
+                    let message = format!(
+                        "neither a committed offset nor one of the log could be had within {limit} ms (default.api.timeout.ms): the \
+                         warnings of this client say what it waits for"
+                    );
+                    return Err(Error::new(ErrorKind::Timeout, message).at_partition(partition.clone()));
                 }
             }
         }

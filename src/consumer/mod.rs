@@ -175,7 +175,7 @@ impl Consumer {
         core.runtime.cancel();
         tokio::time::timeout_at(deadline.into(), core.runtime.join())
             .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "the consumer's tasks did not end in time"))?;
+            .map_err(|_| Error::new(ErrorKind::Timeout, format!("a task of the consumer did not end within {timeout:?}")))?;
         left
     }
 }

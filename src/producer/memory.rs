@@ -68,7 +68,12 @@ impl Memory {
     /// # Cancel safety
     /// Safe: if the future is dropped, nothing is held, and the place in the queue is lost.
     pub(super) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
-        let too_much = || Error::new(ErrorKind::RecordTooLarge, "the record is larger than buffer.memory");
+        let too_much = || {
+            Error::new(
+                ErrorKind::RecordTooLarge,
+                format!("{bytes} bytes are more than buffer.memory, {} bytes: raise it", self.size),
+            )
+        };
         let bytes = u32::try_from(bytes).ok().filter(|_| bytes <= self.size).ok_or_else(too_much)?;
         let closed = |_| Error::new(ErrorKind::Closed, "the producer is closed");
         Arc::clone(&self.free).acquire_many_owned(bytes).await.map(Reservation).map_err(closed)

@@ -200,9 +200,12 @@ impl Producer {
                 Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
                     .with_written(Written::No)
             }
-            Refusal::NoRoom(_) => {
+            Refusal::NoRoom(bytes) => {
                 shared.feed.inbox.push(Event::Pressed);
-                Error::new(ErrorKind::Full, "there is no room in buffer.memory").with_written(Written::No)
+                let size = shared.feed.memory.size();
+                let message =
+                    format!("{bytes} bytes find no room in buffer.memory, {size} bytes: wait for deliveries, or raise it");
+                Error::new(ErrorKind::Full, message).with_written(Written::No)
             }
             Refusal::Failed(error) => self.look_again(error),
         })
@@ -271,7 +274,10 @@ impl Producer {
                 Err(ended.context("some records were not acknowledged before the end"))
             }
             Ok(_) => Ok(()),
-            Err(_) => Err(Error::new(ErrorKind::Timeout, "some records were not acknowledged before the producer was closed")),
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("some records were not acknowledged within {timeout:?}, after which the producer was closed"),
+            )),
         }
     }
 

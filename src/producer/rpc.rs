@@ -167,7 +167,7 @@ fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec
 }
 
 fn too_large(cause: Error) -> Error {
-    Error::new(ErrorKind::RecordTooLarge, "the broker takes no batch of this size (max.message.bytes)").with_source(cause)
+    Error::new(ErrorKind::RecordTooLarge, "the topic takes no batch of this size: raise its max.message.bytes, or send less at once (batch.size, or the record itself)").with_source(cause)
 }
 
 fn read_hint(

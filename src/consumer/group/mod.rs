@@ -123,6 +123,7 @@ impl Group {
     /// # Cancel safety
     /// If the future is dropped, the offsets are committed all the same.
     pub(crate) async fn commit(&self, offsets: Option<Offsets>, deadline: Instant) -> Result<()> {
+        let begun = runtime::now();
         let (waiter, forfeited) = {
             let mut ledger = self.inner.ledger();
             let (commits, forfeited) = self.inner.committable(offsets)?;
@@ -130,7 +131,7 @@ impl Group {
         };
         self.inner.shared.to_group.notify_one();
         // An attempt that began before the deadline may end after it.
-        let late = |_| Error::new(ErrorKind::Timeout, "the offsets were not committed in time");
+        let late = |_| self.late("the coordinator has not taken the offsets", begun, None);
         let failures = tokio::time::timeout_at(deadline.into(), waiter).await.map_err(late)?.map_err(|_| closed())?;
         let failure = failures.into_iter().map(|(_, error)| error).chain(forfeited).next();
         failure.map_or(Ok(()), Err)
@@ -164,11 +165,11 @@ impl Group {
         let rpc = &self.inner.rpc;
         let backoff = rpc.cluster.retry_backoff();
         let mut random = rpc.cluster.random();
-        let mut failures = 0;
+        let (begun, mut failures, mut last) = (runtime::now(), 0, None);
         loop {
             let attempt = tokio::time::timeout_at(deadline.into(), rpc.committed(partitions)).await;
-            let late = || Err(Error::new(ErrorKind::Timeout, "the committed offsets could not be had in time"));
-            let outcome = attempt.unwrap_or_else(|_| late());
+            let late = |last| Err(self.late("the coordinator has not told the committed offsets", begun, last));
+            let outcome = attempt.unwrap_or_else(|_| late(last.take()));
             let outcome = outcome.and_then(|found| found.into_iter().map(|(tp, offset)| Ok((tp, offset?))).collect());
             let error = match outcome {
                 Ok(committed) => return Ok(committed),
@@ -179,6 +180,7 @@ impl Group {
             if !error.is_retriable() || again >= deadline {
                 return Err(error);
             }
+            last = Some(error);
             runtime::sleep_until(again).await;
         }
     }
@@ -194,10 +196,24 @@ impl Group {
         self.inner.closing.send_if_modified(|closing| closing.is_none() && closing.replace(deadline).is_none());
         self.inner.shared.to_group.notify_one();
         let mut ended = self.inner.ended.subscribe();
-        let late = || Error::new(ErrorKind::Timeout, "the group could not be left in time");
+        let begun = runtime::now();
+        let late = || self.late("the last commit, the listener or the coordinator has not ended", begun, None);
         match tokio::time::timeout_at(deadline.into(), ended.wait_for(|ended| *ended)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(late()),
+        }
+    }
+}
+
+impl Group {
+    /// Something of the group has taken too long.
+    fn late(&self, what: &str, since: Instant, cause: Option<Error>) -> Error {
+        let rpc = &self.inner.rpc;
+        let message = format!("group {:?}: {what} within {:.1?}", rpc.group, runtime::now() - since);
+        // Whoever cannot reach the cluster most often cannot reach the coordinator.
+        match cause.or_else(|| rpc.cluster.watch_failure().borrow().clone()) {
+            Some(cause) => Error::new(ErrorKind::Timeout, format!("{message}: {cause}")).caused_by(cause),
+            None => Error::new(ErrorKind::Timeout, message),
         }
     }
 }

@@ -273,7 +273,7 @@ impl Rpc {
         if let Some(broker) = reply.broker().filter(|_| code.needs_coordinator_lookup()) {
             self.cluster.coordinator_moved(&self.key(), broker);
         }
-        let error = Error::broker(code).in_api(R::API.name());
+        let error = Error::broker(code).in_api(R::API.name()).context(format_args!("group {:?}", self.group));
         Err(if let Some(broker) = reply.broker() { error.at_broker(broker) } else { error })
     }
 

@@ -263,3 +263,39 @@ async fn offsets_of_a_missing_topic_end_with_its_code_and_of_a_forbidden_one_at_
     assert_eq!(error.code(), Some(crate::ErrorCode::TOPIC_AUTHORIZATION_FAILED));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_coordinator_refuses_names_the_group_and_what_would_allow_it() {
+    for api in [ApiKey::FindCoordinator, ApiKey::JoinGroup] {
+        let embedded = brokers(1).await;
+        embedded.fault(Fault::on(api).then(Reaction::Answer(ErrorCode::GroupAuthorizationFailed)));
+        let client = client(&embedded);
+        let mut consumer = client.consumer(from_earliest().group_id("shop")).unwrap();
+        consumer.subscribe(["t"]).unwrap();
+        // Told by each call, as the member tries again at each.
+        for _ in 0..3 {
+            let error = next(&mut consumer).await.unwrap_err();
+            assert_eq!(error.code(), Some(crate::ErrorCode::GROUP_AUTHORIZATION_FAILED));
+            let said = error.to_string();
+            assert!(
+                said.contains("\"shop\"") && said.contains("an ACL must allow") && said.matches("shop").count() == 1,
+                "{said}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_says_of_what_how_long_and_why() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let consumer = client.consumer(from_earliest().group_id("shop")).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    embedded.fault(Fault::on(ApiKey::OffsetFetch).then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)));
+    let error = consumer.committed([tp(0)]).await.unwrap_err();
+    let said = error.to_string();
+    assert_eq!(error.code(), Some(crate::ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), "{said}");
+    assert!(said.contains("shop") && said.contains("OffsetFetch"), "{said}");
+    let error = consumer.position(&tp(0)).await.unwrap_err().to_string();
+    assert!(error.contains("60000 ms (default.api.timeout.ms)") && error.contains("t-0"), "{error}");
+}
