@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Header, NewTopic, ProducerConfig, Record, TopicPartition};
+use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record, TopicPartition};
 
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
@@ -11,13 +11,13 @@ async fn main() -> kavka_programs::Outcome<()> {
     let _ = client.admin().create_topic(NewTopic::new("with-headers").partitions(1)).await;
     let producer = client.producer(ProducerConfig::new())?;
     // A name may come twice, and a value may be null.
-    let headers = [
-        Header::new("content-type", "text/plain"),
-        Header::new("seen-by", "gateway"),
-        Header::new("seen-by", "router"),
-        Header { name: "nothing", value: None },
-    ];
-    let written = producer.send(Record::to("with-headers").value("tea").headers(&headers)).await?.await?;
+    let record = Record::to("with-headers")
+        .value("tea")
+        .header("content-type", "text/plain")
+        .header("seen-by", "gateway")
+        .header("seen-by", "router")
+        .header("nothing", None::<&str>);
+    let written = producer.send(record).await?.await?;
 
     let mut consumer = client.consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest))?;
     let partition = TopicPartition::new("with-headers", 0);

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::shown::shown;
+use crate::shown::{padded, shown};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
@@ -151,12 +151,11 @@ macro_rules! uuid {
             /// Writes the id as Kafka's tools do: URL-safe base64 without padding.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let bits = u128::from_be_bytes(self.0);
-                for i in 0..22 {
+                let digits = (0..22).map(|i| {
                     let sextet = if i == 21 { bits << 4 } else { bits >> (122 - 6 * i) } & 63;
-                    let index = usize::try_from(sextet).expect("masked to 6 bits");
-                    fmt::Write::write_char(f, char::from(DIGITS[index]))?;
-                }
-                Ok(())
+                    char::from(DIGITS[usize::try_from(sextet).expect("masked to 6 bits")])
+                });
+                f.pad(&digits.collect::<String>())
             }
         }
 
@@ -291,7 +290,7 @@ impl fmt::Debug for TopicPartition {
 impl fmt::Display for TopicPartition {
     /// Writes `topic-partition`, as Kafka's own logs do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.topic, self.partition)
+        padded(f, format_args!("{}-{}", self.topic, self.partition))
     }
 }
 
@@ -323,6 +322,14 @@ mod tests {
         assert_eq!("ASNFZ4mrze8BI0VniavN7w".parse::<TopicId>().ok(), Some(id));
         let highest = TopicId([255; 16]);
         assert_eq!(highest.to_string().parse::<TopicId>().ok(), Some(highest));
+    }
+
+    #[test]
+    fn what_is_printed_keeps_to_the_width() {
+        let partition = TopicPartition::new("orders", 7);
+        assert_eq!(format!("{partition:>10}|{:<8}|{:>4}", partition.topic, partition.partition), "  orders-7|orders  |   7");
+        assert_eq!(format!("{:24}|", TopicId([0; 16])).len(), 25);
+        assert_eq!(format!("{:>8}", crate::Compression::LZ4), "     lz4");
     }
 
     #[test]

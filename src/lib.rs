@@ -57,10 +57,10 @@ pub use net::{Connector, Io};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, SendAll, TopicPartitions,
 };
-pub use record::{Header, Record, RecordMetadata, TimestampType};
+pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]
 #[allow(deprecated, reason = "who uses them is told")]
-pub use renamed::{Connecting, SaslStarting, TokenFuture};
+pub use renamed::{Connecting, HeaderRef, SaslStarting, TokenFuture};
 pub use trace_context::{NoTraceContext, TraceContext};
-pub use wire::batch::{HeaderRef, Headers};
+pub use wire::batch::Headers;
 pub use wire::compress::Compression;

@@ -1,5 +1,7 @@
 //! A record on its way to Kafka, borrowed from the caller, and what Kafka answers about it.
 
+use std::borrow::Cow;
+
 use crate::ids::{Offset, PartitionId, Timestamp, TopicPartition};
 
 /// A record to send: it borrows what it carries, since `send` copies key, value and headers into a batch at once.
@@ -10,9 +12,14 @@ use crate::ids::{Offset, PartitionId, Timestamp, TopicPartition};
 /// let record = Record::to("orders").key("customer-7").value(r#"{"item":"tea"}"#);
 /// let tombstone = Record::to("orders").key("customer-7");
 /// assert_eq!(tombstone.value, None);
-/// # let _ = record;
+/// let traced = record.header("source", "shop").header("trace", None::<&str>);
+/// assert_eq!(traced.headers.len(), 2);
 /// ```
-#[derive(Clone, Copy, Debug)]
+///
+/// A record that was consumed is made one to send by `Record::from(&consumed)`, with its headers and timestamp; the partition is chosen
+/// anew.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// The topic.
     pub topic: &'a str,
@@ -23,7 +30,7 @@ pub struct Record<'a> {
     /// The value; `None` is Kafka's null, which deletes the key from a compacted topic (a tombstone).
     pub value: Option<&'a [u8]>,
     /// The headers in order; names may repeat.
-    pub headers: &'a [Header<'a>],
+    pub headers: HeaderList<'a>,
     /// When the event happened, or `None` for now.
     pub timestamp: Option<Timestamp>,
 }
@@ -31,27 +38,42 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// A record without key and value for a topic.
     pub fn to(topic: &'a str) -> Self {
-        Self { topic, partition: None, key: None, value: None, headers: &[], timestamp: None }
+        Self { topic, partition: None, key: None, value: None, headers: HeaderList::default(), timestamp: None }
     }
 
-    /// Sets the key.
+    /// Sets the topic.
     #[must_use]
-    pub fn key(mut self, key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        self.key = Some(key.as_ref());
+    pub fn topic(mut self, topic: &'a str) -> Self {
+        self.topic = topic;
         self
     }
 
-    /// Sets the value.
+    /// Sets the key: bytes or text, or an `Option` of them.
     #[must_use]
-    pub fn value(mut self, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        self.value = Some(value.as_ref());
+    pub fn key(mut self, key: impl NullableBytes<'a>) -> Self {
+        self.key = key.nullable_bytes();
         self
     }
 
-    /// Sets the headers.
+    /// Sets the value: bytes or text, or an `Option` of them, of which `None` is a tombstone.
+    #[must_use]
+    pub fn value(mut self, value: impl NullableBytes<'a>) -> Self {
+        self.value = value.nullable_bytes();
+        self
+    }
+
+    /// Adds a header. Those that are there already are copied into a list of the record's own, so [`Record::headers`] is cheaper where
+    /// many records have the same.
+    #[must_use]
+    pub fn header(mut self, name: &'a str, value: impl NullableBytes<'a>) -> Self {
+        self.headers.push(Header::new(name, value));
+        self
+    }
+
+    /// Sets all headers.
     #[must_use]
     pub fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
-        self.headers = headers;
+        self.headers = headers.into();
         self
     }
 
@@ -70,24 +92,116 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A header of a record (KIP-82).
+/// What a key, or the value of a record or header, can be made of: bytes, text, or an `Option` of them, of which `None` is Kafka's null.
+pub trait NullableBytes<'a> {
+    /// The bytes, or null.
+    fn nullable_bytes(self) -> Option<&'a [u8]>;
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> NullableBytes<'a> for &'a T {
+    fn nullable_bytes(self) -> Option<&'a [u8]> {
+        Some(self.as_ref())
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> NullableBytes<'a> for Option<&'a T> {
+    fn nullable_bytes(self) -> Option<&'a [u8]> {
+        self.map(AsRef::as_ref)
+    }
+}
+
+/// A header of a record (KIP-82), to send or received.
+///
+/// Kafka says that names are UTF-8, but no broker checks. A record is delivered, and sent on, whatever its names are:
+/// [`name`](Self::name) replaces what is not UTF-8, as the Java client does, and [`name_bytes`](Self::name_bytes) gives what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// The name.
-    pub name: &'a str,
+    pub(crate) name: &'a [u8],
     /// The value; `None` is Kafka's null, distinct from the empty value.
     pub value: Option<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
-    /// A header with a value.
-    pub fn new(name: &'a str, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { name, value: Some(value.as_ref()) }
+    /// A header with a value, or with null for `None`.
+    pub fn new(name: &'a str, value: impl NullableBytes<'a>) -> Self {
+        Self { name: name.as_bytes(), value: value.nullable_bytes() }
+    }
+
+    /// The name, with U+FFFD for what is not UTF-8.
+    pub fn name(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.name)
+    }
+
+    /// The name as it was sent.
+    pub fn name_bytes(&self) -> &'a [u8] {
+        self.name
+    }
+}
+
+/// The headers of a record to send: a slice of the caller's, or a list of their own.
+#[derive(Clone, Debug)]
+pub struct HeaderList<'a>(Headers<'a>);
+
+// No `Cow`: a record with one could not be used where one of a shorter life is wanted.
+#[derive(Clone, Debug)]
+enum Headers<'a> {
+    Borrowed(&'a [Header<'a>]),
+    Owned(Vec<Header<'a>>),
+}
+
+impl<'a> HeaderList<'a> {
+    /// Adds a header; the caller's slice is copied at the first.
+    pub fn push(&mut self, header: Header<'a>) {
+        match &mut self.0 {
+            Headers::Owned(list) => list.push(header),
+            Headers::Borrowed(slice) => {
+                let mut list = Vec::with_capacity(slice.len() + 1);
+                list.extend_from_slice(slice);
+                list.push(header);
+                self.0 = Headers::Owned(list);
+            }
+        }
+    }
+}
+
+impl Default for HeaderList<'_> {
+    fn default() -> Self {
+        Self(Headers::Borrowed(&[]))
+    }
+}
+
+impl<'a> std::ops::Deref for HeaderList<'a> {
+    type Target = [Header<'a>];
+
+    fn deref(&self) -> &[Header<'a>] {
+        match &self.0 {
+            Headers::Borrowed(slice) => slice,
+            Headers::Owned(list) => list,
+        }
+    }
+}
+
+impl<'a> From<&'a [Header<'a>]> for HeaderList<'a> {
+    fn from(headers: &'a [Header<'a>]) -> Self {
+        Self(Headers::Borrowed(headers))
+    }
+}
+
+impl<'a> From<Vec<Header<'a>>> for HeaderList<'a> {
+    fn from(headers: Vec<Header<'a>>) -> Self {
+        Self(Headers::Owned(headers))
+    }
+}
+
+impl<'a> FromIterator<Header<'a>> for HeaderList<'a> {
+    fn from_iter<I: IntoIterator<Item = Header<'a>>>(headers: I) -> Self {
+        headers.into_iter().collect::<Vec<_>>().into()
     }
 }
 
 /// Where an acknowledged record was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordMetadata {
     /// The partition.
     pub topic_partition: TopicPartition,

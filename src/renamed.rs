@@ -3,6 +3,7 @@
 use crate::boxed::BoxFuture;
 use crate::config::{SaslError, SaslSession, Token};
 use crate::net::Io;
+use crate::record::Header;
 
 /// What [`Connector::connect`](crate::Connector::connect) returns.
 #[doc(hidden)]
@@ -18,3 +19,8 @@ pub type SaslStarting<'a> = BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError
 #[doc(hidden)]
 #[deprecated(note = "write BoxFuture<'a, Result<Token, SaslError>>")]
 pub type TokenFuture<'a> = BoxFuture<'a, Result<Token, SaslError>>;
+
+/// A header that was received.
+#[doc(hidden)]
+#[deprecated(note = "is Header")]
+pub type HeaderRef<'a> = Header<'a>;

@@ -40,7 +40,7 @@ impl Shown<'_> {
         Self { most, ..self }
     }
 
-    fn write(&self, f: &mut fmt::Formatter<'_>, is_escaped: impl Fn(char) -> bool) -> fmt::Result {
+    fn write(&self, f: &mut impl Write, is_escaped: impl Fn(char) -> bool) -> fmt::Result {
         let mut chars = self.text.chars();
         for c in chars.by_ref().take(self.most) {
             match is_escaped(c) {
@@ -55,8 +55,18 @@ impl Shown<'_> {
     }
 }
 
+/// Writes a text, and keeps to the width and alignment that were asked for, if they were.
+pub(crate) fn padded(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+    if f.width().is_some() { f.pad(&text.to_string()) } else { f.write_fmt(text) }
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_some() {
+            let mut text = String::new();
+            self.write(&mut text, |c| !is_plain(c))?;
+            return f.pad(&text);
+        }
         self.write(f, |c| !is_plain(c))
     }
 }

@@ -101,7 +101,7 @@ async fn work<'a>(way: Way, accumulator: &Accumulator, mut values: impl Iterator
             }
         }
         Way::SendAll => {
-            let mut chunk = [Record::to(TOPIC); CHUNK];
+            let mut chunk: [_; CHUNK] = std::array::from_fn(|_| Record::to(TOPIC));
             loop {
                 let mut len = 0;
                 for (place, value) in chunk.iter_mut().zip(&mut values) {

@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 use kavka::Header;
 use kavka::bench::{self, Builder};
 
-use crate::material::{BATCH, HEADERS, SIZES, fill, sealed, text};
+use crate::material::{BATCH, SIZES, fill, headers, sealed, text};
 use kavka::Compression;
 
 #[divan::bench(args = SIZES)]
@@ -17,7 +17,7 @@ fn records(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench(args = SIZES)]
 fn with_two_headers(bencher: Bencher<'_, '_>, size: usize) {
-    append(bencher, size, &HEADERS);
+    append(bencher, size, &headers());
 }
 
 /// Copies the same values one after the other and nothing else.

@@ -14,8 +14,9 @@ pub(crate) const CODECS: [Compression; 4] = [Compression::GZIP, Compression::SNA
 /// How many partitions a request or a reply is about.
 pub(crate) const PARTITIONS: [usize; 3] = [1, 6, 60];
 
-pub(crate) const HEADERS: [Header<'static>; 2] =
-    [Header { name: "trace-id", value: Some(b"0123456789abcdef") }, Header { name: "source", value: Some(b"bench") }];
+pub(crate) fn headers() -> [Header<'static>; 2] {
+    [Header::new("trace-id", "0123456789abcdef"), Header::new("source", "bench")]
+}
 
 /// The topic of requests and replies, by name and id.
 pub(crate) const TOPIC: &str = "orders";

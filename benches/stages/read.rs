@@ -8,7 +8,7 @@ use divan::counter::ItemsCount;
 use kavka::bench;
 use kavka::{Compression, Header};
 
-use crate::material::{CODECS, HEADERS, SIZES, batch};
+use crate::material::{CODECS, SIZES, batch, headers};
 
 #[divan::bench(args = SIZES)]
 fn borrowed(bencher: Bencher<'_, '_>, size: usize) {
@@ -22,7 +22,7 @@ fn borrowed_unchecked(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench(args = SIZES)]
 fn borrowed_with_two_headers(bencher: Bencher<'_, '_>, size: usize) {
-    read(bencher, size, Compression::NONE, &HEADERS, |batch| bench::read_borrowed(batch, true));
+    read(bencher, size, Compression::NONE, &headers(), |batch| bench::read_borrowed(batch, true));
 }
 
 #[divan::bench(args = SIZES)]

@@ -224,7 +224,7 @@ impl FromProperty for AssertionAlgorithm {
 
 impl fmt::Display for AssertionAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
         })

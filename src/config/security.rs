@@ -55,7 +55,7 @@ impl FromProperty for SecurityProtocol {
 
 impl fmt::Display for SecurityProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Plaintext => "PLAINTEXT",
             Self::Ssl => "SSL",
             Self::SaslPlaintext => "SASL_PLAINTEXT",

@@ -22,6 +22,7 @@ use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 
 /// An offset that is or was committed, with what Kafka keeps beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OffsetAndMetadata {
     /// The next record to consume: one past the last one processed.
     pub offset: Offset,
@@ -35,6 +36,20 @@ impl OffsetAndMetadata {
     /// An offset without epoch and text.
     pub fn new(offset: impl Into<Offset>) -> Self {
         Self { offset: offset.into(), leader_epoch: None, metadata: String::new() }
+    }
+
+    /// Sets the leader epoch of the last record processed.
+    #[must_use]
+    pub fn leader_epoch(mut self, epoch: impl Into<LeaderEpoch>) -> Self {
+        self.leader_epoch = Some(epoch.into());
+        self
+    }
+
+    /// Sets the text that is kept with the offset.
+    #[must_use]
+    pub fn metadata(mut self, text: impl Into<String>) -> Self {
+        self.metadata = text.into();
+        self
     }
 }
 

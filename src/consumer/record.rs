@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::consumer::position::Lease;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
-use crate::record::TimestampType;
+use crate::record::{Record, TimestampType};
 use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, Records};
 
 /// What the records of one batch share.
@@ -165,6 +165,34 @@ impl ConsumerRecord {
             ..*self
         }
     }
+}
+
+impl<'a> From<&'a ConsumerRecord> for Record<'a> {
+    /// The record to send on: with topic, key, value, headers and, if it has one, timestamp; the partition is chosen anew.
+    fn from(record: &'a ConsumerRecord) -> Self {
+        to_send(record.topic(), record.key(), record.value(), record.headers(), record.timestamp())
+    }
+}
+
+impl<'a> From<&BatchRecord<'a>> for Record<'a> {
+    /// As of a [`ConsumerRecord`].
+    fn from(record: &BatchRecord<'a>) -> Self {
+        to_send(record.topic(), record.key(), record.value(), record.headers(), record.timestamp())
+    }
+}
+
+fn to_send<'a>(
+    topic: &'a str,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: Headers<'a>,
+    timestamp: Timestamp,
+) -> Record<'a> {
+    let mut record = Record::to(topic).key(key).value(value);
+    record.headers = headers.collect();
+    // Kafka writes -1 for none, and a record to send may not have that.
+    record.timestamp = (timestamp.0 >= 0).then_some(timestamp);
+    record
 }
 
 impl fmt::Debug for ConsumerRecord {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::Class;
+use crate::shown::padded;
 
 /// An error code of the Kafka protocol; one that this version does not know is kept as its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,8 +99,8 @@ impl fmt::Display for ErrorCode {
     /// Writes name and meaning, or the number of a code that is not known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
-            Some(name) => write!(f, "{name}: {}", self.description()),
-            None => write!(f, "unknown code {}", self.0),
+            Some(name) => padded(f, format_args!("{name}: {}", self.description())),
+            None => padded(f, format_args!("unknown code {}", self.0)),
         }
     }
 }
@@ -108,7 +109,7 @@ impl fmt::Debug for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
-            None => write!(f, "unknown code {}", self.0),
+            None => padded(f, format_args!("unknown code {}", self.0)),
         }
     }
 }

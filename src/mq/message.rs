@@ -125,7 +125,7 @@ impl Message {
 
     /// The headers as the client's records have them.
     pub(super) fn borrowed_headers(&self) -> Vec<record::Header<'_>> {
-        self.headers.iter().map(|header| record::Header { name: &header.name, value: header.value.as_deref() }).collect()
+        self.headers.iter().map(|header| record::Header::new(&header.name, header.value.as_deref())).collect()
     }
 
     /// The client's record of this, with [`Message::borrowed_headers`].

@@ -158,7 +158,7 @@ impl Slot {
         let mut now = first.timestamp.is_none().then_some(timestamp);
         for record in records {
             let timestamp = record.timestamp.unwrap_or_else(|| *now.get_or_insert_with(|| feed.wall_clock.now()));
-            let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
+            let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
             if batch.append(&fields, is_unkeyed, unkeyed).is_none() {
                 break;
             }
@@ -257,7 +257,7 @@ impl Slot {
             Some(timestamp) => timestamp,
             None => feed.wall_clock.now(),
         };
-        let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: record.headers };
+        let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
         if let Some(batch) = &mut open.batch
             && let Some(index) = batch.append(&fields, is_unkeyed, &mut open.unkeyed)
         {

@@ -111,7 +111,7 @@ impl Producer {
         SendAll {
             producer: self,
             records: records.into_iter(),
-            chunk: [Record::to(""); CHUNK],
+            chunk: std::array::from_fn(|_| Record::to("")),
             place: 0,
             len: 0,
             spare: None,

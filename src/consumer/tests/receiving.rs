@@ -308,3 +308,23 @@ async fn record_is_finished_when_the_next_is_asked_for() {
     assert!(nothing_comes(&mut consumer).await);
     assert_eq!(done(&consumer), Offset(3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_received_is_sent_on_whole() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let producer = client.producer(crate::ProducerConfig::new()).unwrap();
+    let mut consumer = client.consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    let sent =
+        crate::Record::to("t").partition(0).key(None::<&str>).value("v").header("h", "1").header("n", None::<&str>).timestamp(7);
+    drop(producer.send(sent).await.unwrap());
+    let first = consumer.recv().await.unwrap();
+    drop(producer.send(crate::Record::from(&first).partition(0)).await.unwrap());
+    let second = consumer.recv().await.unwrap();
+    for record in [&first, &second] {
+        assert_eq!((record.key(), record.value(), record.timestamp().0), (None, Some(&b"v"[..]), 7));
+        let headers: Vec<_> = record.headers().map(|header| (header.name().into_owned(), header.value)).collect();
+        assert_eq!(headers, [("h".to_owned(), Some(&b"1"[..])), ("n".to_owned(), None)]);
+    }
+}

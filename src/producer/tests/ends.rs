@@ -126,8 +126,8 @@ async fn a_batch_size_of_nothing_gives_every_record_a_batch() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new().batch_size(0));
     for key in [None, Some("k")] {
-        let record = Record { key: key.map(str::as_bytes), ..Record::to("t").value("x") };
-        let deliveries = [producer.send(record).await.unwrap(), producer.send(record).await.unwrap()];
+        let record = Record::to("t").key(key).value("x");
+        let deliveries = [producer.send(record.clone()).await.unwrap(), producer.send(record).await.unwrap()];
         all(deliveries.into()).await;
     }
     let batches: usize = (0..3).map(|partition| embedded.log("t", partition).len()).sum();

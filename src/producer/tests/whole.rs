@@ -89,7 +89,7 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
 async fn what_is_sent_is_in_the_log_at_the_offset_that_is_told() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new());
-    let headers = [Header::new("h", "1"), Header { name: "n", value: None }];
+    let headers = [Header::new("h", "1"), Header::new("n", None::<&str>)];
     let first = producer.send(to(1).key("k").value("a").headers(&headers).timestamp(77)).await.unwrap();
     let second = producer.send(to(1).value("b")).await.unwrap();
     let first = first.await.unwrap();

@@ -6,8 +6,6 @@
 //! A [`Batch`] can be skipped for the price of its header (aborted transactions, control batches). [`Records`] owns the plain
 //! bytes, and each [`RecordRef`] borrows from them: no allocation and no reference count per record.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
     legacy, zigzag,
 };
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
-use crate::record::TimestampType;
+use crate::record::{Header, TimestampType};
 use crate::trace_context::TraceContext;
 use crate::wire::compress::{self, Codec};
 
@@ -495,12 +493,12 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn read(&mut self) -> Option<HeaderRef<'a>> {
+    fn read(&mut self) -> Option<Header<'a>> {
         let length = usize::try_from(zigzag::take(&mut self.rest)?).ok()?;
         let (name, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         let value = take_nullable(&mut self.rest)?;
-        Some(HeaderRef { name, value })
+        Some(Header { name, value })
     }
 
     /// The context of a trace that the headers carry, if they do; of several, the last.
@@ -521,10 +519,10 @@ impl<'a> Headers<'a> {
 }
 
 impl<'a> Iterator for Headers<'a> {
-    type Item = HeaderRef<'a>;
+    type Item = Header<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<HeaderRef<'a>> {
+    fn next(&mut self) -> Option<Header<'a>> {
         self.count = self.count.checked_sub(1)?;
         self.read()
     }
@@ -535,29 +533,6 @@ impl<'a> Iterator for Headers<'a> {
 }
 
 impl ExactSizeIterator for Headers<'_> {}
-
-/// A header of a record that was read.
-///
-/// Kafka says that names are UTF-8, but no broker checks. A record is delivered whatever its names are: [`name`](Self::name)
-/// replaces what is not UTF-8, as the Java client does, and [`name_bytes`](Self::name_bytes) gives what was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeaderRef<'a> {
-    name: &'a [u8],
-    /// The value; `None` is Kafka's null, distinct from the empty value.
-    pub value: Option<&'a [u8]>,
-}
-
-impl<'a> HeaderRef<'a> {
-    /// The name, with U+FFFD for what is not UTF-8.
-    pub fn name(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.name)
-    }
-
-    /// The name as it was sent.
-    pub fn name_bytes(&self) -> &'a [u8] {
-        self.name
-    }
-}
 
 /// What a control batch says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

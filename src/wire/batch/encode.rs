@@ -257,11 +257,9 @@ impl SealedRecords {
         let mut headers = Vec::new();
         for record in RecordIter::over_sealed(&plain, self) {
             let record = record.map_err(|_| CodecError::Damaged { codec: self.codec, what: "sealed records do not decode" })?;
-            let names: Vec<_> = record.headers().collect();
             headers.clear();
-            headers.extend(names.iter().map(|header| (header.name(), header.value)));
-            let borrowed: Vec<_> = headers.iter().map(|(name, value)| Header { name, value: *value }).collect();
-            let fields = RecordFields { timestamp: record.timestamp, key: record.key, value: record.value, headers: &borrowed };
+            headers.extend(record.headers());
+            let fields = RecordFields { timestamp: record.timestamp, key: record.key, value: record.value, headers: &headers };
             if open.append_within(limit, &fields).is_none() {
                 if !open.is_empty() {
                     parts.push(std::mem::replace(&mut open, RecordsBuilder::with_capacity(limit)).seal(compression)?);
@@ -347,7 +345,7 @@ fn nullable_len(bytes: Option<&[u8]>) -> usize {
 
 fn headers_len(headers: &[Header<'_>]) -> usize {
     headers.iter().fold(zigzag::code_len(length_code(headers.len())), |sum, header| {
-        sum.saturating_add(nullable_len(Some(header.name.as_bytes()))).saturating_add(nullable_len(header.value))
+        sum.saturating_add(nullable_len(Some(header.name))).saturating_add(nullable_len(header.value))
     })
 }
 
@@ -364,7 +362,7 @@ fn put_nullable(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
 fn put_headers(to: &mut Vec<u8>, headers: &[Header<'_>]) {
     zigzag::put_code(to, length_code(headers.len()));
     for header in headers {
-        put_nullable(to, Some(header.name.as_bytes()));
+        put_nullable(to, Some(header.name));
         put_nullable(to, header.value);
     }
 }

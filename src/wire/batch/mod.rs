@@ -20,8 +20,8 @@ mod legacy;
 mod packed;
 mod zigzag;
 
+pub use decode::Headers;
 pub(crate) use decode::{Batch, Batches, ControlMarker, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records};
-pub use decode::{HeaderRef, Headers};
 pub(crate) use encode::{BatchHeader, ProducerStamp, RecordFields, RecordsBuilder, SealedRecords};
 
 /// The length of a version 2 header.

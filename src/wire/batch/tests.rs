@@ -44,7 +44,7 @@ impl Owned {
     fn append_to(&self, builder: &mut RecordsBuilder) {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| std::str::from_utf8(name).unwrap()).collect();
         let headers: Vec<_> =
-            names.iter().zip(&self.headers).map(|(name, (_, value))| Header { name, value: value.as_deref() }).collect();
+            names.iter().zip(&self.headers).map(|(name, (_, value))| Header::new(name, value.as_deref())).collect();
         let fields = RecordFields {
             timestamp: Timestamp(self.timestamp),
             key: self.key.as_deref(),
@@ -320,7 +320,7 @@ fn compression_that_does_not_help_is_left_out() {
 
 #[test]
 fn records_are_appended_and_read_without_an_allocation_each() {
-    let headers = [Header::new("name", "value"), Header { name: "name", value: None }];
+    let headers = [Header::new("name", "value"), Header::new("name", None::<&str>)];
     let fields = RecordFields { timestamp: Timestamp(TIME), key: Some(b"key"), value: Some(&[7; 100]), headers: &headers };
     let mut builder = RecordsBuilder::with_capacity(200_000);
     let appending = allocation_counter::measure(|| {

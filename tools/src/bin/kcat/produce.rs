@@ -176,7 +176,7 @@ async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<D
         Input::from_text(line, options.separator.as_deref())
     };
     let topic = options.topics.first().map_or("", String::as_str);
-    let headers: Vec<Header<'_>> = input.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+    let headers: Vec<Header<'_>> = input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
     let mut record = Record::to(topic).headers(&headers);
     record.key = input.key.as_deref();
     record.value = input.value.as_deref();
