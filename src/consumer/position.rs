@@ -14,11 +14,12 @@
 //! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
 /// An offset that is or was committed, with what Kafka keeps beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,8 @@ struct Consumed {
     end: AtomicI64,
     /// Where delivery began, or [`UNKNOWN`].
     start: AtomicI64,
+    /// Which of the topics that have had its name it was read of. Before that a position is one in whatever topic there is.
+    topic: OnceLock<TopicId>,
 }
 
 /// Stands for "no offset yet" inside the atomics of a [`Lease`].
@@ -155,6 +158,7 @@ impl Lease {
             done_epoch: AtomicI32::new(NO_EPOCH),
             end: AtomicI64::new(UNKNOWN),
             start: AtomicI64::new(UNKNOWN),
+            topic: OnceLock::new(),
         };
         Self { id, partition, delivery: AtomicU8::new(0), consumed: Arc::new(consumed) }
     }
@@ -189,6 +193,16 @@ impl Lease {
             Delivery::Ended => 2,
         };
         self.delivery.store(value, Ordering::Release);
+    }
+
+    /// Notes of which topic records were asked for and answered.
+    pub(crate) fn is_of(&self, topic: TopicId) {
+        self.consumed.topic.get_or_init(|| topic);
+    }
+
+    /// The topic that the position is a place in, if that is known.
+    pub(super) fn topic(&self) -> Option<TopicId> {
+        self.consumed.topic.get().copied()
     }
 
     /// Sets where delivery starts; everything before counts as finished.

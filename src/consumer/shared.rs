@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use crate::cluster::ClusterView;
 use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
 use crate::consumer::position::Lease;
 use crate::consumer::subscription::{Interest, Subscription};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::TopicName;
 use crate::metrics_push::{Kind, Meter};
 use crate::runtime;
 use crate::telemetry::ConsumerTelemetry;
@@ -153,6 +156,14 @@ impl Shared {
             decode,
             meter: Arc::new(Meter::new(Kind::Consumer)),
             telemetry,
+        }
+    }
+
+    /// Tells the subscription of a view of the cluster; called by each task that follows the view, before it acts on it.
+    pub(crate) fn follow(&self, view: &ClusterView) {
+        let id_of = |topic: &TopicName| view.topic(topic)?.id;
+        for topic in self.update(|subscription| subscription.follow(view.version, id_of)) {
+            warn!(%topic, "the topic was created anew; its partitions are read from their beginning");
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Subscription {
     forfeited: BTreeSet<TopicPartition>,
     changed: BTreeSet<TopicPartition>,
     next_lease: u64,
+    /// The newest version of the view that was followed.
+    followed: u64,
     reset: AutoOffsetReset,
     has_group: bool,
     /// What was fetched and not yet handed over. It is here so that no partition can move without it: what leaves it other than
@@ -130,6 +132,7 @@ impl Subscription {
             forfeited: BTreeSet::new(),
             changed: BTreeSet::new(),
             next_lease: 0,
+            followed: 0,
             reset,
             has_group,
             buffer,
@@ -218,6 +221,16 @@ impl Subscription {
         entry.validated = None;
         entry.apply_delivery();
         self.changed.insert(partition.clone());
+        Ok(())
+    }
+
+    /// [`Subscription::jump`] for a reason that lies in the log that was read: the new position is one in the same topic.
+    fn jump_within_topic(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
+        let topic = self.entry(partition)?.lease.topic();
+        self.jump(partition, phase)?;
+        if let Some(topic) = topic {
+            self.entry(partition)?.lease.is_of(topic);
+        }
         Ok(())
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Fetcher {
     strikes: Strikes,
     /// What the planner and the lookups know of each partition.
     leases: BTreeMap<TopicPartition, Arc<Lease>>,
-    topic_ids: BTreeMap<TopicName, Identity>,
+    topic_ids: BTreeMap<TopicName, TopicId>,
     names: Arc<BTreeMap<TopicId, TopicName>>,
     view: Arc<ClusterView>,
     topics: InterestGuard,
@@ -62,14 +62,6 @@ pub(crate) struct Fetcher {
     most_decoders: usize,
     events: mpsc::Receiver<Event>,
     report: mpsc::Sender<Event>,
-}
-
-/// Which of the topics that have had its name a topic is.
-#[derive(Clone, Copy, Debug)]
-struct Identity {
-    id: TopicId,
-    /// Records of it were asked for and answered. Before that a position is one in whatever topic there is.
-    is_consumed: bool,
 }
 
 /// Asks for newer metadata while a partition has no leader, ever more seldom.
@@ -233,7 +225,6 @@ impl Fetcher {
             if let Some(ended) = self.leases.remove(partition) {
                 self.has_other_leases = true;
                 self.end(&ended);
-                // Of a topic that is not consumed it is not noticed that it is created anew; nor do positions outlive that.
                 let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
                 if self.leases.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
                     self.forget_identity(&partition.topic);
@@ -326,6 +317,7 @@ impl Fetcher {
     }
 
     fn handle_view(&mut self, view: Arc<ClusterView>) {
+        self.shared.follow(&view);
         self.view = view;
         self.refresh.due = None;
         // Of a pattern, those that came of it.
@@ -344,12 +336,10 @@ impl Fetcher {
                 self.shared.raise(Error::broker(code).in_api("Metadata").context(format_args!("topic {name}")));
             }
             let Some(id) = topic.id else { continue };
-            if self.topic_ids.get(name).is_some_and(|known| known.id == id) {
+            if self.topic_ids.get(name) == Some(&id) {
                 continue;
             }
-            if self.identify(name, id).is_some_and(|replaced| replaced.is_consumed) {
-                self.handle_recreated(name);
-            }
+            self.identify(name, id);
         }
         self.lookups.hurry();
         let now = runtime::now();
@@ -363,37 +353,28 @@ impl Fetcher {
 
     /// The id under which a topic is consumed. One that the client knew before this consumer wanted it comes with no new view.
     fn topic_id(&mut self, name: &TopicName) -> Option<TopicId> {
-        if let Some(identity) = self.topic_ids.get(name) {
-            return Some(identity.id);
+        if let Some(id) = self.topic_ids.get(name) {
+            return Some(*id);
         }
         let id = self.view.topic(name)?.id?;
         self.identify(name, id);
         Some(id)
     }
 
-    /// Notes which topic it is that has a name; returns the one that had it.
-    fn identify(&mut self, name: &TopicName, id: TopicId) -> Option<Identity> {
-        let replaced = self.topic_ids.insert(name.clone(), Identity { id, is_consumed: false });
+    /// Notes which topic it is that has a name.
+    fn identify(&mut self, name: &TopicName, id: TopicId) {
+        let replaced = self.topic_ids.insert(name.clone(), id);
         // Fetches that are under way keep theirs.
         let names = Arc::make_mut(&mut self.names);
         if let Some(replaced) = replaced {
-            names.remove(&replaced.id);
+            names.remove(&replaced);
         }
         names.insert(id, name.clone());
-        replaced
     }
 
     fn forget_identity(&mut self, name: &TopicName) {
         if let Some(known) = self.topic_ids.remove(name) {
-            Arc::make_mut(&mut self.names).remove(&known.id);
-        }
-    }
-
-    fn handle_recreated(&mut self, name: &TopicName) {
-        warn!(topic = %name, "the topic was created anew; its partitions are read from their beginning");
-        let partitions: Vec<_> = self.leases.keys().filter(|tp| tp.topic == *name).cloned().collect();
-        for partition in partitions {
-            self.shared.update(|subscription| subscription.recreated(&partition));
+            Arc::make_mut(&mut self.names).remove(&known);
         }
     }
 

@@ -199,6 +199,7 @@ impl Task {
             return;
         }
         self.seen = Some((version, view.version));
+        self.group.shared.follow(&view);
         self.part_with_abandoned(now);
         let unsubscribed = self.group.shared.read(Subscription::unsubscribed);
         if unsubscribed != self.seen_unsubscribed {

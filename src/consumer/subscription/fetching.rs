@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Standing, Subscription, reset_phase};
+use super::{Entry, Standing, Subscription, reset_phase};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::{Content, Memory, Piece};
 use crate::consumer::fetch::intake::Intake;
 use crate::consumer::position::{LeaseId, Phase, Position, ResetTo};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use crate::ids::{LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
+
+/// Of a topic of which nothing is known yet.
+const BEGINNING: Position = Position { offset: Offset(0), leader_epoch: None };
 
 impl Subscription {
     /// The partitions that changed since the last call, in order.
@@ -45,7 +48,7 @@ impl Subscription {
         match entry.lease.position() {
             None => entry.lease.start_at(position),
             Some(at) if at <= position.offset => {}
-            Some(_) => return self.jump(partition, Phase::Fetching(position)).is_ok(),
+            Some(_) => return self.jump_within_topic(partition, Phase::Fetching(position)).is_ok(),
         }
         entry.phase = Phase::Fetching(position);
         self.changed.insert(partition.clone());
@@ -61,8 +64,33 @@ impl Subscription {
         }
     }
 
+    /// Takes note of which topics have their names by a view of the cluster; returns those that were deleted and created anew since
+    /// they were read.
+    ///
+    /// Each task that follows the view says so before it acts on it, and the first one counts: were it the fetcher's alone, the
+    /// group's task could commit a place in the old topic under the name of the new one.
+    pub(crate) fn follow(&mut self, version: u64, id_of: impl Fn(&TopicName) -> Option<TopicId>) -> BTreeSet<TopicName> {
+        // A task may be late with a view that another has left behind.
+        if version <= self.followed {
+            return BTreeSet::new();
+        }
+        self.followed = version;
+        let is_gone = |entry: &Entry| {
+            entry.lease.topic().is_some_and(|read| id_of(&entry.lease.partition().topic).is_some_and(|id| id != read))
+        };
+        let gone: Vec<_> = self.entries.iter().filter(|(_, entry)| is_gone(entry)).map(|(tp, _)| tp.clone()).collect();
+        for entry in self.leaving.values_mut().flatten().filter(|entry| is_gone(entry)) {
+            entry.committed = None;
+            entry.lease.start_at(BEGINNING);
+        }
+        for partition in &gone {
+            self.recreated(partition);
+        }
+        gone.into_iter().map(|partition| partition.topic).collect()
+    }
+
     /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
-    pub(crate) fn recreated(&mut self, partition: &TopicPartition) {
+    pub(super) fn recreated(&mut self, partition: &TopicPartition) {
         let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
         if matches!(entry.phase, Phase::AwaitingCommitted) {
@@ -77,7 +105,7 @@ impl Subscription {
         let _ = self.jump(partition, phase);
         if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
             // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
-            entry.lease.start_at(Position { offset: Offset(0), leader_epoch: None });
+            entry.lease.start_at(BEGINNING);
         }
     }
 
@@ -118,7 +146,7 @@ impl Subscription {
                 None
             }
             at => {
-                self.jump(partition, Phase::Fetching(divergence)).ok()?;
+                self.jump_within_topic(partition, Phase::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
                 let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
                 Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
@@ -188,7 +216,7 @@ impl Subscription {
         let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
         if at == Some(from) {
             // Nothing is buffered, so the old position means nothing from here on.
-            let _ = self.jump(partition, phase);
+            let _ = self.jump_within_topic(partition, phase);
         } else {
             entry.phase = phase;
             self.changed.insert(partition.clone());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::consumer::fetch::buffer::{Content, Piece};
 use crate::consumer::fetch::intake::Intake;
-use crate::ids::Timestamp;
+use crate::ids::{Timestamp, TopicId};
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
 
@@ -327,4 +327,57 @@ fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
     let anew = lease(&subscription, 0);
     assert!(subscription.offset_found(&tp(0), anew.id(), at(3, 0)), "where its leader says that it begins");
     assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, Phase::Fetching(position) if position == at(3, 0)));
+}
+
+/// The group's task may see the new topic before the fetcher does, and its last commit must not be a place in the old one.
+#[test]
+fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
+    let (old, new) = (TopicId([1; 16]), TopicId([2; 16]));
+    let mut subscription = subscribed();
+    subscription.assigned([tp(0), tp(1)]);
+    for partition in [0, 1] {
+        let first = lease(&subscription, partition);
+        let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
+        subscription.start_at_committed(&tp(partition), first.id(), Some(&committed));
+    }
+    // Nothing was read of the other: its position may be one in the new topic.
+    lease(&subscription, 0).is_of(old);
+    assert!(subscription.follow(5, |_| Some(old)).is_empty());
+    assert!(subscription.follow(6, |_| None).is_empty(), "a view without the topic");
+    assert_eq!(subscription.follow(7, |_| Some(new)).len(), 1);
+    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| (commit.partition, commit.offset.offset)).collect();
+    assert_eq!(commits, [(tp(0), Offset(0))]);
+    lease(&subscription, 0).is_of(new);
+    assert!(subscription.follow(6, |_| Some(old)).is_empty(), "a task that is late with its view");
+    assert!(subscription.follow(7, |_| Some(new)).is_empty(), "the second task");
+}
+
+#[test]
+fn what_was_given_up_of_a_topic_created_anew_is_committed_at_its_beginning() {
+    let mut subscription = subscribed();
+    subscription.assigned([tp(0)]);
+    let first = lease(&subscription, 0);
+    let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
+    subscription.start_at_committed(&tp(0), first.id(), Some(&committed));
+    first.is_of(TopicId([1; 16]));
+    subscription.unsubscribe();
+    subscription.follow(1, |_| Some(TopicId([2; 16])));
+    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
+    assert_eq!(commits, [Offset(0)]);
+}
+
+/// The leader of the new topic was asked where the logs part before the view told of it.
+#[test]
+fn a_topic_created_anew_is_noticed_though_its_log_was_taken_for_one_that_was_cut() {
+    let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
+    subscription.seek(&tp(0), at(10, 3)).expect("assigned");
+    let first = lease(&subscription, 0);
+    first.is_of(TopicId([1; 16]));
+    first.deliver_to(Offset(20));
+    assert!(subscription.truncated(&tp(0), first.id(), at(5, 3)).is_some());
+    assert_eq!(subscription.follow(1, |_| Some(TopicId([2; 16]))).len(), 1);
+    // Where the application goes by itself is a place in whatever topic there is.
+    lease(&subscription, 0).is_of(TopicId([2; 16]));
+    subscription.seek(&tp(0), at(8, 3)).expect("assigned");
+    assert!(subscription.follow(2, |_| Some(TopicId([3; 16]))).is_empty());
 }

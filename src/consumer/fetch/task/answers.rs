@@ -176,12 +176,14 @@ impl Fetcher {
         }
         self.planner.succeeded(&partition);
         self.strikes.forgive(&partition);
-        if let Some(identity) = self.topic_ids.get_mut(&partition.topic) {
-            identity.is_consumed = true;
-        }
-        if let Some((lease, end)) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease).zip(fetched.end) {
-            lease.ends_at(end);
-            self.shared.telemetry.lags(&partition, lease.lag());
+        if let Some(lease) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease) {
+            if let Some(id) = want.topic_id {
+                lease.is_of(id);
+            }
+            if let Some(end) = fetched.end {
+                lease.ends_at(end);
+                self.shared.telemetry.lags(&partition, lease.lag());
+            }
         }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
             if self.view.broker(replica).is_some() {
