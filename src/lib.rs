@@ -14,7 +14,7 @@ mod cluster;
 mod config;
 mod consumer;
 mod error;
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 #[doc(hidden)]
 pub mod fuzz;
 mod hedge;

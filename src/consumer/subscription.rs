@@ -30,7 +30,7 @@ use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::Buffer;
 use crate::consumer::position::{Delivery, Lease, LeaseId, OffsetAndMetadata, Phase, Position, ResetTo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
 /// What may be committed for one partition, and under which lease it was consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub(crate) struct Subscription {
     next_lease: u64,
     /// The newest version of the view that was followed.
     followed: u64,
+    /// What was deleted and created anew since the group's task looked, with the last lease of the old topic.
+    recreated: BTreeMap<TopicPartition, LeaseId>,
     reset: AutoOffsetReset,
     has_group: bool,
     /// What was fetched and not yet handed over. It is here so that no partition can move without it: what leaves it other than
@@ -133,6 +135,7 @@ impl Subscription {
             changed: BTreeSet::new(),
             next_lease: 0,
             followed: 0,
+            recreated: BTreeMap::new(),
             reset,
             has_group,
             buffer,
@@ -207,13 +210,22 @@ impl Subscription {
         LeaseId(self.next_lease)
     }
 
-    /// Goes elsewhere, and forgets where the application was.
+    /// Goes elsewhere in the topic, and forgets where the application was.
     fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
+        let topic = self.entry(partition)?.lease.topic();
+        self.jump_to_topic(topic, partition, phase)
+    }
+
+    /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it if that is not known.
+    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, phase: Phase) -> Result<()> {
         let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
         self.buffer.end(&entry.lease);
         if let Phase::Fetching(position) = phase {
             lease.start_at(position);
+        }
+        if let Some(topic) = topic {
+            lease.is_of(topic);
         }
         entry.since = lease.id();
         entry.lease = lease;
@@ -221,16 +233,6 @@ impl Subscription {
         entry.validated = None;
         entry.apply_delivery();
         self.changed.insert(partition.clone());
-        Ok(())
-    }
-
-    /// [`Subscription::jump`] for a reason that lies in the log that was read: the new position is one in the same topic.
-    fn jump_within_topic(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
-        let topic = self.entry(partition)?.lease.topic();
-        self.jump(partition, phase)?;
-        if let Some(topic) = topic {
-            self.entry(partition)?.lease.is_of(topic);
-        }
         Ok(())
     }
 

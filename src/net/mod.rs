@@ -24,7 +24,7 @@ pub(crate) use connection::{Answer, Connection};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connector, Io};
 pub(crate) use incoming::BadLength;
-#[cfg(any(test, feature = "test-util"))]
+#[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;
 pub(crate) use security::Security;
 pub(crate) use task::Setup;

@@ -238,8 +238,7 @@ impl Stage {
                     Ok(record) => in_hand = Some(self.received(number, is_member, &record, &mut latest)),
                     Err(error) => {
                         self.world.log.say(format_args!("{number} cannot receive: {error}"));
-                        // A commit that waited for the deleted topic has landed in the new one, by its name: whoever is told reads all that
-                        // is new.
+                        // A member that had not heard yet has committed under the name of the new topic: whoever is told reads all of it.
                         if let (ErrorKind::Truncated, Some(partition)) = (error.kind(), &error.place().partition) {
                             drop(consumer.seek_to_beginning([partition]));
                         }

@@ -46,6 +46,9 @@ pub(crate) enum Action {
     Done { ticket: Option<Ticket>, failures: Vec<(TopicPartition, Error)> },
 }
 
+/// Why an offset that waits is not to be committed any more.
+type Reason = fn(&TopicPartition) -> Error;
+
 #[derive(Debug)]
 struct Job {
     offsets: Offsets,
@@ -75,8 +78,8 @@ pub(crate) struct Commits {
     queue: VecDeque<Job>,
     /// The first job of the queue has been sent.
     in_flight: bool,
-    /// What was taken away while it was in flight, with its last lease: not to be tried again.
-    gone: BTreeMap<TopicPartition, LeaseId>,
+    /// What has gone while it was in flight, with its last lease and the reason: not to be tried again.
+    gone: BTreeMap<TopicPartition, (LeaseId, Reason)>,
     again_at: Option<Instant>,
     tries: u32,
     next_ticket: u64,
@@ -141,18 +144,19 @@ impl Commits {
         self.queue.iter().any(|job| job.offsets.contains_key(partition))
     }
 
-    /// These are not owned any more: what waits of them, up to the lease that is named, fails, and what is in flight is not tried again.
-    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, LeaseId)]) {
+    /// These are not owned any more, or are of a topic that is gone: what waits of them, up to the lease that is named, fails, and what is
+    /// in flight is not tried again.
+    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, LeaseId)], reason: Reason) {
         let waiting = usize::from(self.in_flight);
         for job in self.queue.iter_mut().skip(waiting) {
             for (tp, last) in partitions {
                 if job.leases.get(tp).is_some_and(|lease| lease <= last) && job.offsets.remove(tp).is_some() {
-                    job.failures.push((tp.clone(), not_owned(tp)));
+                    job.failures.push((tp.clone(), reason(tp)));
                 }
             }
         }
         if self.in_flight {
-            self.gone.extend(partitions.iter().cloned());
+            self.gone.extend(partitions.iter().map(|(tp, last)| (tp.clone(), (*last, reason))));
         }
     }
 
@@ -174,13 +178,14 @@ impl Commits {
         for (tp, offset) in std::mem::take(&mut job.offsets) {
             let Some(lease) = job.leases.get(&tp).copied() else { continue };
             let missing = || Err(Error::new(ErrorKind::Protocol, "the coordinator left the partition out of its reply"));
-            match results.get(&tp).cloned().unwrap_or_else(missing) {
-                Ok(()) => committed.push((tp, lease, offset.offset)),
-                Err(_) if gone.get(&tp).is_some_and(|last| lease <= *last) => job.failures.push((tp.clone(), not_owned(&tp))),
-                Err(error) if may_pass(&error, sender) && !is_unknown_for_good(&mut job.unknown, &tp, &error) => {
+            let result = results.get(&tp).cloned().unwrap_or_else(missing);
+            match (result, gone.get(&tp).filter(|(last, _)| lease <= *last)) {
+                (Ok(()), _) => committed.push((tp, lease, offset.offset)),
+                (Err(_), Some((_, reason))) => job.failures.push((tp.clone(), reason(&tp))),
+                (Err(error), None) if may_pass(&error, sender) && !is_unknown_for_good(&mut job.unknown, &tp, &error) => {
                     job.offsets.insert(tp, offset);
                 }
-                Err(error) => job.failures.push((tp.clone(), error.at_partition(tp))),
+                (Err(error), None) => job.failures.push((tp.clone(), error.at_partition(tp))),
             }
         }
         if job.offsets.is_empty() {
@@ -286,6 +291,15 @@ pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
     error.context("the partition is not assigned to this consumer any more").at_partition(partition.clone())
 }
 
+/// What a commit fails with that waited while its topic was deleted and created anew: most versions of the request name no ids, so that it
+/// would be taken for an offset of the new topic.
+pub(crate) fn of_old_topic(partition: &TopicPartition) -> Error {
+    let error = Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    error
+        .context("the topic was deleted and created anew, and the offset is one of the old topic")
+        .at_partition(partition.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -375,7 +389,7 @@ mod tests {
         let ticket = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
         let waiting = commits.submit_awaited(commits_under(1, &[(0, 6), (1, 6)]), now + 60 * SECOND);
         sent(commits.poll(member(), true, now));
-        commits.handle_gone(&[(tp(0), LeaseId(1))]);
+        commits.handle_gone(&[(tp(0), LeaseId(1))], not_owned);
         commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
         let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(ticket), 1));
@@ -470,8 +484,19 @@ mod tests {
     fn what_is_taken_away_fails_no_commit_of_a_later_assignment() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(5, &[(0, 7)]), now + SECOND);
-        commits.handle_gone(&[(tp(0), LeaseId(4))]);
+        commits.handle_gone(&[(tp(0), LeaseId(4))], not_owned);
         assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 7)]));
+    }
+
+    #[test]
+    fn what_waited_for_a_deleted_topic_is_not_committed_into_the_one_created_anew() {
+        let (mut commits, now) = commits();
+        commits.submit_awaited(commits_under(3, &[(0, 7)]), now + 60 * SECOND);
+        sent(commits.poll(member(), true, now));
+        commits.handle_reply(code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), &member(), now);
+        commits.handle_gone(&[(tp(0), LeaseId(3))], of_old_topic);
+        let Some(Action::Done { failures, .. }) = commits.poll(member(), true, now + SECOND) else { panic!("tried again") };
+        assert_eq!(failures[0].1.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     }
 
     #[test]

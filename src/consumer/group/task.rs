@@ -200,6 +200,8 @@ impl Task {
         }
         self.seen = Some((version, view.version));
         self.group.shared.follow(&view);
+        let recreated = self.group.shared.update(Subscription::take_recreated);
+        self.group.ledger().commits.handle_gone(&recreated, commits::of_old_topic);
         self.part_with_abandoned(now);
         let unsubscribed = self.group.shared.read(Subscription::unsubscribed);
         if unsubscribed != self.seen_unsubscribed {
@@ -392,7 +394,7 @@ impl Task {
         }
         let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
         self.telemetry.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
-        self.group.ledger().commits.handle_gone(&gone);
+        self.group.ledger().commits.handle_gone(&gone, commits::not_owned);
     }
 
     /// Tells the application of the next change, if it has dealt with the one before.

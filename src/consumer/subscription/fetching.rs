@@ -48,7 +48,7 @@ impl Subscription {
         match entry.lease.position() {
             None => entry.lease.start_at(position),
             Some(at) if at <= position.offset => {}
-            Some(_) => return self.jump_within_topic(partition, Phase::Fetching(position)).is_ok(),
+            Some(_) => return self.jump(partition, Phase::Fetching(position)).is_ok(),
         }
         entry.phase = Phase::Fetching(position);
         self.changed.insert(partition.clone());
@@ -79,18 +79,32 @@ impl Subscription {
             entry.lease.topic().is_some_and(|read| id_of(&entry.lease.partition().topic).is_some_and(|id| id != read))
         };
         let gone: Vec<_> = self.entries.iter().filter(|(_, entry)| is_gone(entry)).map(|(tp, _)| tp.clone()).collect();
-        for entry in self.leaving.values_mut().flatten().filter(|entry| is_gone(entry)) {
-            entry.committed = None;
-            entry.lease.start_at(BEGINNING);
+        for (partition, entry) in
+            self.leaving.iter_mut().flat_map(|(tp, entries)| entries.iter_mut().map(move |entry| (tp, entry)))
+        {
+            if is_gone(entry) {
+                self.recreated.insert(partition.clone(), entry.lease.id());
+                entry.committed = None;
+                entry.lease.start_at(BEGINNING);
+            }
         }
         for partition in &gone {
-            self.recreated(partition);
+            if let Some(entry) = self.entries.get(partition).filter(|_| self.has_group) {
+                self.recreated.insert(partition.clone(), entry.lease.id());
+            }
+            self.begin_anew(partition);
         }
         gone.into_iter().map(|partition| partition.topic).collect()
     }
 
+    /// The partitions of topics that were created anew since the last call, with the last lease of the old topic: what was consumed under
+    /// that or one before it is not to be committed any more.
+    pub(crate) fn take_recreated(&mut self) -> Vec<(TopicPartition, LeaseId)> {
+        std::mem::take(&mut self.recreated).into_iter().collect()
+    }
+
     /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
-    pub(super) fn recreated(&mut self, partition: &TopicPartition) {
+    pub(super) fn begin_anew(&mut self, partition: &TopicPartition) {
         let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
         if matches!(entry.phase, Phase::AwaitingCommitted) {
@@ -102,7 +116,7 @@ impl Subscription {
         };
         let is_stopped = matches!(phase, Phase::Stopped(_));
         // It is assigned, as was seen above.
-        let _ = self.jump(partition, phase);
+        let _ = self.jump_to_topic(None, partition, phase);
         if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
             // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
             entry.lease.start_at(BEGINNING);
@@ -146,7 +160,7 @@ impl Subscription {
                 None
             }
             at => {
-                self.jump_within_topic(partition, Phase::Fetching(divergence)).ok()?;
+                self.jump(partition, Phase::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
                 let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
                 Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
@@ -216,7 +230,7 @@ impl Subscription {
         let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
         if at == Some(from) {
             // Nothing is buffered, so the old position means nothing from here on.
-            let _ = self.jump_within_topic(partition, phase);
+            let _ = self.jump(partition, phase);
         } else {
             entry.phase = phase;
             self.changed.insert(partition.clone());

@@ -321,7 +321,7 @@ fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
     let first = lease(&subscription, 0);
     let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
     subscription.start_at_committed(&tp(0), first.id(), Some(&committed));
-    subscription.recreated(&tp(0));
+    subscription.begin_anew(&tp(0));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
     assert_eq!(commits, [Offset(0)]);
     let anew = lease(&subscription, 0);
@@ -344,7 +344,9 @@ fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
     lease(&subscription, 0).is_of(old);
     assert!(subscription.follow(5, |_| Some(old)).is_empty());
     assert!(subscription.follow(6, |_| None).is_empty(), "a view without the topic");
+    let last = lease(&subscription, 0).id();
     assert_eq!(subscription.follow(7, |_| Some(new)).len(), 1);
+    assert_eq!((subscription.take_recreated(), subscription.take_recreated()), (vec![(tp(0), last)], vec![]));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| (commit.partition, commit.offset.offset)).collect();
     assert_eq!(commits, [(tp(0), Offset(0))]);
     lease(&subscription, 0).is_of(new);
@@ -376,8 +378,9 @@ fn a_topic_created_anew_is_noticed_though_its_log_was_taken_for_one_that_was_cut
     first.deliver_to(Offset(20));
     assert!(subscription.truncated(&tp(0), first.id(), at(5, 3)).is_some());
     assert_eq!(subscription.follow(1, |_| Some(TopicId([2; 16]))).len(), 1);
-    // Where the application goes by itself is a place in whatever topic there is.
+    // Where the application goes then is a place in the new one, also if nothing is read there.
     lease(&subscription, 0).is_of(TopicId([2; 16]));
     subscription.seek(&tp(0), at(8, 3)).expect("assigned");
-    assert!(subscription.follow(2, |_| Some(TopicId([3; 16]))).is_empty());
+    assert!(subscription.follow(2, |_| Some(TopicId([2; 16]))).is_empty());
+    assert_eq!(subscription.follow(3, |_| Some(TopicId([3; 16]))).len(), 1);
 }
