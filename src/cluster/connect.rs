@@ -1,10 +1,11 @@
 //! Waiting for a connection: whoever has to says so, whatever the request is about.
 
 use std::collections::BTreeSet;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tracing::warn;
 
 use super::pool::{Lane, Node};
@@ -33,11 +34,7 @@ impl Cluster {
         let acquiring = self.inner.pool.acquire(node, lane, address, deadline);
         tokio::pin!(acquiring);
         // Nearly always it is open.
-        let at_once = tokio::select! {
-            biased;
-            acquired = &mut acquiring => Some(acquired),
-            () = ready(()) => None,
-        };
+        let at_once = (&mut acquiring).now_or_never();
         if let Some(Ok(open)) = at_once {
             return Ok(open);
         }

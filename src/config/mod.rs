@@ -23,7 +23,7 @@ mod oauth;
 mod properties;
 mod providers;
 #[cfg(test)]
-mod readers;
+pub(crate) mod readers;
 mod sasl;
 mod secret;
 mod security;

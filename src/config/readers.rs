@@ -73,7 +73,7 @@ impl Table {
 
     /// The settings that nobody reads in the code, as `edit` leaves it.
     fn unread(&self, edit: impl Fn(String) -> String) -> Vec<String> {
-        let own = edit(stripped(&sources().join(self.file)));
+        let own = edit(read(&sources().join(self.file)));
         let code: Vec<_> = self.places.iter().map(|place| (edit(place.code()), place)).collect();
         let is_used = |name: &str| code.iter().any(|(code, place)| place.is_read(name, code));
         let is_read = |setting: &String| is_used(setting) || methods(&own, setting).iter().any(|method| is_used(method));
@@ -84,7 +84,7 @@ impl Table {
 impl Place {
     /// All its code.
     fn code(&self) -> String {
-        self.folders.iter().flat_map(|folder| files(&sources().join(folder))).map(|file| stripped(&file)).collect()
+        self.folders.iter().flat_map(|folder| files(&sources().join(folder))).map(|file| read(&file)).collect()
     }
 
     /// Whether a field, or a method with its bracket, is used of such a struct.
@@ -113,7 +113,7 @@ fn sources() -> PathBuf {
 }
 
 /// The files of a folder but for settings, tests and benchmarks.
-fn files(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if matches!(name, "config" | "config.rs" | "tests" | "tests.rs" | "bench.rs") {
         return Vec::new();
@@ -124,9 +124,12 @@ fn files(path: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// The code of a file that is no test, without comments and white space.
-fn stripped(file: &Path) -> String {
-    let source = fs::read_to_string(file).unwrap_or_default();
+fn read(file: &Path) -> String {
+    stripped(&fs::read_to_string(file).unwrap_or_default())
+}
+
+/// The code of a source that is no test, without comments and white space.
+pub(crate) fn stripped(source: &str) -> String {
     let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.flat_map(str::split_whitespace).collect()

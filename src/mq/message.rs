@@ -123,17 +123,11 @@ impl Message {
         }
     }
 
-    /// The headers as the client's records have them.
-    pub(super) fn borrowed_headers(&self) -> Vec<record::Header<'_>> {
-        self.headers.iter().map(|header| record::Header::new(&header.name, header.value.as_deref())).collect()
-    }
-
-    /// The client's record of this, with [`Message::borrowed_headers`].
-    pub(super) fn record<'a>(&'a self, headers: &'a [record::Header<'a>]) -> record::Record<'a> {
-        let mut made = record::Record::to(&self.topic).headers(headers);
+    /// The client's record of this.
+    pub(super) fn record(&self) -> record::Record<'_> {
+        let mut made = record::Record::to(&self.topic).key(self.key.as_deref()).value(self.value.as_deref());
         made.partition = self.partition;
-        made.key = self.key.as_deref();
-        made.value = self.value.as_deref();
+        made.headers = self.headers.iter().map(|header| record::Header::new(&header.name, header.value.as_deref())).collect();
         made.timestamp = self.timestamp;
         made
     }

@@ -191,8 +191,7 @@ impl Producer {
     /// # Cancel safety
     /// If the future is dropped before it returns, the message is not sent.
     pub async fn send_message(&self, message: &Message) -> Result<Receipt> {
-        let headers = message.borrowed_headers();
-        self.send(message.record(&headers)).await
+        self.send(message.record()).await
     }
 
     /// Sends a message without waiting for its acknowledgement; `callback` is told what became of it.

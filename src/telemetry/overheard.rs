@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Level};
 
-/// Hears what is logged at the level of warnings and above on this thread, until it is dropped.
+/// Hears what is logged on this thread, from a level on, until it is dropped.
 pub(crate) struct Overheard {
     text: Text,
     _installed: DefaultGuard,
@@ -18,12 +18,21 @@ pub(crate) struct Overheard {
 struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Overheard {
+    /// Warnings and errors.
     pub(crate) fn warnings() -> Self {
+        Self::from(Level::WARN)
+    }
+
+    pub(crate) fn everything() -> Self {
+        Self::from(Level::TRACE)
+    }
+
+    fn from(level: Level) -> Self {
         let text = Text::default();
         let sink = text.clone();
         let subscriber = || {
             let sink = sink.clone();
-            let builder = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
+            let builder = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
             builder.with_writer(move || sink.clone()).finish()
         };
         let second = Dispatch::new(subscriber());
@@ -31,7 +40,7 @@ impl Overheard {
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.text.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8_lossy(&self.text.0.lock().unwrap()).into_owned()
     }
 
     /// How many lines have all these words.

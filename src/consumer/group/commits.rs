@@ -271,10 +271,15 @@ fn may_pass(error: &Error, sender: &Sender) -> bool {
     }
 }
 
+/// Whether the coordinator does not know the topic.
+pub(crate) fn is_unknown(error: &Error) -> bool {
+    matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID))
+}
+
 /// A topic that the coordinator does not know is new or deleted: for one that is new to be known it is asked again, but one that is
 /// deleted must not hold up the commits of all others, nor the rebalance that waits for them.
 fn is_unknown_for_good(unknown: &mut BTreeMap<TopicPartition, u32>, partition: &TopicPartition, error: &Error) -> bool {
-    if !matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)) {
+    if !is_unknown(error) {
         return false;
     }
     let times = unknown.entry(partition.clone()).or_default();

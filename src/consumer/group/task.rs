@@ -20,7 +20,7 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::LeaseId;
 use crate::consumer::shared::Shared;
 use crate::consumer::subscription::{Commit, Interest, Subscription};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
@@ -135,7 +135,7 @@ impl Task {
                 self.act(action, now);
             }
             if self.machine.is_idle() {
-                // Also where it was refused a moment after the last look.
+                // One that has left, or was refused a moment after the last look, comes back soon.
                 self.next_look = self.next_look.min(now + IDLE_LOOK);
             }
             lock(&self.group.identity).clone_from(self.machine.identity());
@@ -186,9 +186,8 @@ impl Task {
             // Whoever still waits asks again. One that has stopped to, with the waiting future or stream kept, does not.
             self.group.shared.wake();
         }
-        // Late by at most a twentieth of the interval; one that has left comes back soon.
-        let interval = self.group.settings.max_poll_interval / 20;
-        self.next_look = now + if self.machine.is_idle() { interval.min(IDLE_LOOK) } else { interval };
+        // Late by at most a twentieth of the interval.
+        self.next_look = now + self.group.settings.max_poll_interval / 20;
     }
 
     /// Works out what the application wants, by the newest view.
@@ -513,9 +512,7 @@ impl Task {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
             Err(error) => errors.push(error.clone()),
         }
-        let is_unknown =
-            |error: &Error| matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID));
-        if errors.iter().any(is_unknown) {
+        if errors.iter().any(commits::is_unknown) {
             // It may have been created anew.
             self.group.rpc.cluster.request_refresh();
         }

@@ -1,6 +1,6 @@
 //! What the fetcher does: phases move on, and what was fetched is taken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Entry, Standing, Subscription, reset_phase};
@@ -78,23 +78,21 @@ impl Subscription {
         let is_gone = |entry: &Entry| {
             entry.lease.topic().is_some_and(|read| id_of(&entry.lease.partition().topic).is_some_and(|id| id != read))
         };
-        let gone: Vec<_> = self.entries.iter().filter(|(_, entry)| is_gone(entry)).map(|(tp, _)| tp.clone()).collect();
-        for (partition, entry) in
-            self.leaving.iter_mut().flat_map(|(tp, entries)| entries.iter_mut().map(move |entry| (tp, entry)))
-        {
-            if is_gone(entry) {
-                self.recreated.insert(partition.clone(), entry.lease.id());
-                entry.committed = None;
-                entry.lease.start_at(BEGINNING);
-            }
+        let mut last = BTreeMap::new();
+        for entry in self.leaving.values_mut().flatten().filter(|entry| is_gone(entry)) {
+            last.insert(entry.lease.partition().clone(), entry.lease.id());
+            entry.committed = None;
+            entry.lease.start_at(BEGINNING);
         }
-        for partition in &gone {
-            if let Some(entry) = self.entries.get(partition).filter(|_| self.has_group) {
-                self.recreated.insert(partition.clone(), entry.lease.id());
-            }
-            self.begin_anew(partition);
+        let gone: Vec<_> = self.entries.values().filter(|entry| is_gone(entry)).map(|entry| Arc::clone(&entry.lease)).collect();
+        for lease in &gone {
+            last.insert(lease.partition().clone(), lease.id());
+            self.begin_anew(lease.partition());
         }
-        gone.into_iter().map(|partition| partition.topic).collect()
+        if self.has_group {
+            self.recreated.append(&mut last);
+        }
+        gone.into_iter().map(|lease| lease.partition().topic.clone()).collect()
     }
 
     /// The partitions of topics that were created anew since the last call, with the last lease of the old topic: what was consumed under

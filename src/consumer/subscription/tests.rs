@@ -25,6 +25,17 @@ fn subscribed() -> Subscription {
     subscription
 }
 
+/// A member that goes on at offset 64 of each partition.
+fn begun_at_committed(partitions: &[i32]) -> Subscription {
+    let mut subscription = subscribed();
+    subscription.assigned(partitions.iter().map(|partition| tp(*partition)));
+    for partition in partitions {
+        let first = lease(&subscription, *partition).id();
+        subscription.start_at_committed(&tp(*partition), first, Some(&64.into()));
+    }
+    subscription
+}
+
 /// One record at each offset, as fetched from there.
 fn pieces(offsets: std::ops::Range<i64>) -> Vec<Piece> {
     let piece = |offset: i64| {
@@ -316,11 +327,7 @@ fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
 /// Before its leader was asked where it begins; whoever gets the partition next would go on at a place in the topic of before.
 #[test]
 fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
-    let mut subscription = subscribed();
-    subscription.assigned([tp(0)]);
-    let first = lease(&subscription, 0);
-    let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
-    subscription.start_at_committed(&tp(0), first.id(), Some(&committed));
+    let mut subscription = begun_at_committed(&[0]);
     subscription.begin_anew(&tp(0));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
     assert_eq!(commits, [Offset(0)]);
@@ -333,13 +340,7 @@ fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
 #[test]
 fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
     let (old, new) = (TopicId([1; 16]), TopicId([2; 16]));
-    let mut subscription = subscribed();
-    subscription.assigned([tp(0), tp(1)]);
-    for partition in [0, 1] {
-        let first = lease(&subscription, partition);
-        let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
-        subscription.start_at_committed(&tp(partition), first.id(), Some(&committed));
-    }
+    let mut subscription = begun_at_committed(&[0, 1]);
     // Nothing was read of the other: its position may be one in the new topic.
     lease(&subscription, 0).is_of(old);
     assert!(subscription.follow(5, |_| Some(old)).is_empty());
@@ -356,12 +357,8 @@ fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
 
 #[test]
 fn what_was_given_up_of_a_topic_created_anew_is_committed_at_its_beginning() {
-    let mut subscription = subscribed();
-    subscription.assigned([tp(0)]);
-    let first = lease(&subscription, 0);
-    let committed = OffsetAndMetadata { offset: Offset(64), leader_epoch: None, metadata: String::new() };
-    subscription.start_at_committed(&tp(0), first.id(), Some(&committed));
-    first.is_of(TopicId([1; 16]));
+    let mut subscription = begun_at_committed(&[0]);
+    lease(&subscription, 0).is_of(TopicId([1; 16]));
     subscription.unsubscribe();
     subscription.follow(1, |_| Some(TopicId([2; 16])));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();

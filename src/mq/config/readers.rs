@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use crate::config::readers::{files, stripped};
 
 /// What the documentation says of a setting that is there for files of other libraries.
 const WITHOUT_EFFECT: &str = "Taken and without effect";
@@ -87,23 +88,6 @@ fn code() -> String {
     code
 }
 
-fn stripped(source: &str) -> String {
-    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.flat_map(str::split_whitespace).collect()
-}
-
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mq")
-}
-
-fn files(path: &Path) -> Vec<PathBuf> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if matches!(name, "config" | "config.rs" | "tests" | "tests.rs") {
-        return Vec::new();
-    }
-    match fs::read_dir(path) {
-        Ok(entries) => entries.flatten().flat_map(|entry| files(&entry.path())).collect(),
-        Err(_) => vec![path.to_owned()],
-    }
 }

@@ -117,8 +117,7 @@ async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str, is_
         .header(DEAD_LETTER_PARTITION, message.partition.map_or(String::new(), |partition| partition.to_string()))
         .header(DEAD_LETTER_OFFSET, message.offset.map_or(String::new(), |offset| offset.to_string()))
         .header(DEAD_LETTER_ERROR, why.to_owned());
-    let headers = letter.borrowed_headers();
-    let sent = async { producer.send(letter.record(&headers)).await?.await }.await;
+    let sent = async { producer.send(letter.record()).await?.await }.await;
     if sent.as_ref().is_err_and(|error| error.class() == Class::Fatal) {
         // This one will never send again; another may.
         *lock(&shared.dead_letters) = None;

@@ -1,8 +1,7 @@
 //! No secret is shown, whatever is wrong with it: not in an error, its sources or its `Debug`, not in a config's, not in a log.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +11,7 @@ use crate::config::{BrokerAddress, ClientConfig, Properties, secrets, settings_e
 use crate::error::Error;
 use crate::net::Security;
 use crate::net::tls::vectors;
+use crate::telemetry::overheard::Overheard;
 
 /// Ninety bytes that look like nothing else, the same in each run.
 fn needle() -> Vec<u8> {
@@ -48,37 +48,14 @@ fn assert_hides(shown: &str, what: &str) {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("sound").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// All that is shown of an attempt to connect with these properties.
 async fn shown(text: &str, pairs: &[(&str, &str)]) -> String {
-    let log = Log::default();
-    let sink = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || sink.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let log = Overheard::everything();
     let mut shown = String::new();
     if let Err(error) = attempt(text, pairs, &mut shown).await {
         shown.push_str(&told(&error));
     }
-    drop(guard);
-    let log = log.0.lock().expect("sound");
-    shown + &String::from_utf8_lossy(&log)
+    shown + &log.text()
 }
 
 async fn attempt(text: &str, pairs: &[(&str, &str)], shown: &mut String) -> Result<(), Error> {

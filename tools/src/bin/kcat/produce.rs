@@ -176,10 +176,8 @@ async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<D
         Input::from_text(line, options.separator.as_deref())
     };
     let topic = options.topics.first().map_or("", String::as_str);
-    let headers: Vec<Header<'_>> = input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
-    let mut record = Record::to(topic).headers(&headers);
-    record.key = input.key.as_deref();
-    record.value = input.value.as_deref();
+    let mut record = Record::to(topic).key(input.key.as_deref()).value(input.value.as_deref());
+    record.headers = input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
     record.partition = input.partition.or(options.partition).map(Into::into);
     record.timestamp = input.timestamp.map(Timestamp);
     producer.send(record).await.map_err(|error| match error.kind() {
