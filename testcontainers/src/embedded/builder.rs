@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::fault::Faults;
 use super::metrics::Receiver;
 use super::sasl::{Logins, Sasl};
 use super::state::{Settings, Shared, State};
+use super::transaction::Transactions;
 use super::{EmbeddedCluster, Transport, api};
 
 /// The port of every broker in memory, where only hosts differ.
@@ -127,9 +129,30 @@ impl Builder {
         self
     }
 
-    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 0 for the old protocol.
+    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 1 and 0 for the old protocol.
+    ///
+    /// It can be changed while the cluster runs: [`EmbeddedCluster::set_transaction_version`].
     pub fn transaction_version(mut self, level: i16) -> Self {
         self.settings.transaction_version = level;
+        self
+    }
+
+    /// `transaction.max.timeout.ms`, by default 15 min.
+    pub fn transaction_max_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.max_transaction_timeout = timeout;
+        self
+    }
+
+    /// `transactional.id.expiration.ms`: an id that nobody uses for so long is forgotten; by default after 7 days.
+    pub fn transactional_id_expiration(mut self, expiration: Duration) -> Self {
+        self.settings.transactional_id_expiration = expiration;
+        self
+    }
+
+    /// How long after the end of a transaction its marker comes to each partition, by default 1 ms; see
+    /// [`EmbeddedCluster::set_marker_delay`].
+    pub fn marker_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
+        self.settings.marker_delay = (*delay.start(), *delay.end());
         self
     }
 
@@ -214,7 +237,8 @@ impl Builder {
             topic_names: BTreeMap::new(),
             coordinators: BTreeMap::new(),
             groups: BTreeMap::new(),
-            transactions: BTreeMap::new(),
+            transactions: Transactions::default(),
+            features_epoch: 1,
             next_producer_id: 1000,
             next_connection: 0,
             logins: BTreeMap::new(),

@@ -16,6 +16,16 @@ pub(crate) enum Clock {
     },
 }
 
+/// Now, by each of the ways in which the cluster counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) at: Instant,
+    /// Milliseconds since 1970.
+    pub(crate) ms: i64,
+    /// Since the cluster's start.
+    pub(crate) elapsed: Duration,
+}
+
 impl Clock {
     /// 2023-11-14, a round number of milliseconds since 1970: what tests see first.
     pub(crate) const VIRTUAL_EPOCH_MS: i64 = 1_700_000_000_000;

@@ -6,10 +6,12 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use tokio::time::sleep;
 
+use super::clock::Moment;
 use super::log::batch::{BatchHeader, build};
 use super::log::records::{ScannedRecord, encode, scan};
 use super::log::{Log, StoredBatch, batch};
 use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
+use super::transaction::Marker;
 use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedCommit, TrackedRequest};
 
 /// How a transaction that a test appends ends.
@@ -136,8 +138,8 @@ impl EmbeddedCluster {
     pub fn end_transaction(&self, topic: &str, partition: i32, producer_id: i64, committed: bool) {
         let now = self.shared().now_ms();
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
-            let epoch = partition.leader_epoch;
-            partition.log.append_marker((producer_id, 0), committed, epoch, now);
+            let marker = Marker { producer_id, epoch: 0, committed, coordinator_epoch: 0, version: 0 };
+            partition.log.append_marker(marker, partition.leader_epoch, now);
         }
         self.shared().changed.notify_waiters();
     }
@@ -189,12 +191,13 @@ impl EmbeddedCluster {
                     biased;
                     () = ended.cancelled() => {}
                     () = sleep(delay) => {
+                        let now = cluster.moment();
                         let mut state = cluster.lock();
                         if state.broker(id).is_some_and(|broker| broker.running.is_none()) {
-                            state.unregister(id);
+                            state.unregister(id, now);
                         }
                         drop(state);
-                        cluster.changed.notify_waiters();
+                        cluster.wake();
                     }
                 }
             });
@@ -232,7 +235,7 @@ impl EmbeddedCluster {
     /// Moves the lead of a partition to `to`, or to its next replica that is up.
     pub fn move_leader(&self, topic: &str, partition: i32, to: Option<i32>) {
         self.shared().lock().move_leader(topic, partition, to);
-        self.shared().changed.notify_waiters();
+        self.shared().wake();
     }
 
     /// Sends consumers that name their rack to this replica (KIP-392).
@@ -250,7 +253,8 @@ impl EmbeddedCluster {
 
     /// Moves a group to the coordinator `to`, or to the next broker.
     pub fn move_group_coordinator(&self, group: &str, to: Option<i32>) {
-        self.shared().lock().move_coordinator(GROUP_KEY, group, to);
+        let now = self.shared().moment();
+        self.shared().lock().move_coordinator(GROUP_KEY, group, to, now);
     }
 
     /// The offset that a group has committed for a partition.
@@ -266,7 +270,9 @@ impl EmbeddedCluster {
 
     /// Moves a transactional id to the coordinator `to`, or to the next broker.
     pub fn move_transaction_coordinator(&self, id: &str, to: Option<i32>) {
-        self.shared().lock().move_coordinator(TRANSACTION_KEY, id, to);
+        let now = self.shared().moment();
+        self.shared().lock().move_coordinator(TRANSACTION_KEY, id, to, now);
+        self.shared().wake();
     }
 
     /// Changes the address that metadata gives for a broker, not where it listens.
@@ -327,18 +333,19 @@ impl EmbeddedCluster {
     }
 
     fn down(&self, id: i32, at_once: bool) {
+        let now = self.shared().moment();
         let running = {
             let mut state = self.shared().lock();
             let running = state.brokers.get_mut(&id).and_then(|broker| broker.running.take());
             if at_once {
-                state.unregister(id);
+                state.unregister(id, now);
             }
             running
         };
         if let Some(running) = running {
             running.cancel();
         }
-        self.shared().changed.notify_waiters();
+        self.shared().wake();
     }
 }
 
@@ -394,10 +401,10 @@ impl StoredBatch {
 
 impl State {
     /// The controller takes a broker for dead.
-    fn unregister(&mut self, id: i32) {
+    fn unregister(&mut self, id: i32, now: Moment) {
         if let Some(broker) = self.brokers.get_mut(&id) {
             broker.registered = false;
         }
-        self.elect_leaders();
+        self.elect_leaders(now);
     }
 }

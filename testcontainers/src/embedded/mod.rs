@@ -8,6 +8,7 @@
 //!                                                                                       ├ log/     batches, producers
 //!                                                                                       ├ sessions fetch sessions
 //!                                                                                       ├ group/   classic groups
+//!                                                                                       ├ transaction/ their coordinator
 //!                                                                                       └ sasl/    who is let in
 //! ```
 //!
@@ -50,12 +51,14 @@ pub use control::TransactionEnd;
 pub use fault::{Fault, FaultId, Reaction};
 pub use kafka_protocol::ResponseError as ErrorCode;
 pub use kafka_protocol::messages::ApiKey;
-pub use log::StoredBatch;
 pub use log::batch::BatchHeader;
+pub use log::producers::PartitionProducer;
 pub use log::records::ScannedRecord;
+pub use log::{Fate, StoredBatch};
 pub use metrics::{MetricsSubscription, PushedMetrics};
 pub use sasl::{Logins, Sasl, SaslMechanism};
 pub use track::{TrackedCommit, TrackedRequest};
+pub use transaction::{TransactionDescription, TransactionState, TransactionTransition};
 
 use state::Shared;
 
@@ -158,15 +161,16 @@ impl EmbeddedCluster {
 
     fn run_broker(&self, id: i32, listener: Option<TcpListener>) {
         let running = self.inner.ended.child_token();
+        let now = self.shared().moment();
         {
             let mut state = self.shared().lock();
             let Some(broker) = state.brokers.get_mut(&id) else { return };
             broker.running = Some(running.clone());
             broker.registered = true;
             broker.sessions.clear();
-            state.elect_leaders();
+            state.elect_leaders(now);
         }
-        self.shared().changed.notify_waiters();
+        self.shared().wake();
         if let Some(listener) = listener {
             let accepting = accept(Arc::clone(self.shared()), id, listener, self.inner.tasks.clone(), running);
             let task = self.inner.tasks.spawn(accepting);

@@ -12,14 +12,14 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::broker::Broker;
-use super::clock::{Clock, Random};
+use super::clock::{Clock, Moment, Random};
 use super::fault::Faults;
 use super::group::Group;
 use super::metrics::Receiver;
 use super::sasl::{Login, Logins, Sasl};
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::{TrackedCommit, TrackedRequest};
-use super::transaction::Transaction;
+use super::transaction::Transactions;
 
 /// How the cluster behaves; the defaults are Kafka's except where said.
 #[derive(Clone, Debug)]
@@ -34,6 +34,11 @@ pub(crate) struct Settings {
     pub(crate) min_session_timeout: Duration,
     pub(crate) max_session_timeout: Duration,
     pub(crate) max_transaction_timeout: Duration,
+    pub(crate) transactional_id_expiration: Duration,
+    /// How long after the end of a transaction its markers come, at least and at most.
+    pub(crate) marker_delay: (Duration, Duration),
+    /// How long a new coordinator of a transactional id reads its log.
+    pub(crate) coordinator_load: Duration,
     pub(crate) max_offset_metadata: usize,
     /// How long a killed broker passes for alive; Kafka's session timeout is 9 s.
     pub(crate) failure_detection: Duration,
@@ -55,6 +60,9 @@ impl Default for Settings {
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_secs(30 * 60),
             max_transaction_timeout: Duration::from_secs(15 * 60),
+            transactional_id_expiration: Duration::from_secs(7 * 24 * 3600),
+            marker_delay: (Duration::from_millis(1), Duration::from_millis(1)),
+            coordinator_load: Duration::ZERO,
             max_offset_metadata: 4096,
             failure_detection: Duration::ZERO,
             transaction_version: 2,
@@ -87,7 +95,9 @@ pub(crate) struct State {
     /// Coordinators that a test placed, by (key type, key).
     pub(crate) coordinators: BTreeMap<(i8, String), i32>,
     pub(crate) groups: BTreeMap<String, Group>,
-    pub(crate) transactions: BTreeMap<String, Transaction>,
+    pub(crate) transactions: Transactions,
+    /// Counts the changes of finalized features.
+    pub(crate) features_epoch: i64,
     pub(crate) next_producer_id: i64,
     pub(crate) next_connection: u64,
     /// How far connections are that have begun to prove who they are.
@@ -118,6 +128,17 @@ impl Shared {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        let at = Instant::now();
+        Moment { at, ms: self.clock.now_ms(), elapsed: at.saturating_duration_since(self.started) }
+    }
+
+    /// Somebody leads or coordinates who did not, or there is more to read: all who wait look again.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_waiters();
+        self.timers.notify_one();
     }
 }
 
@@ -227,7 +248,7 @@ impl State {
     }
 
     /// Elects a leader for every partition that has none that is up, or could have one again.
-    pub(crate) fn elect_leaders(&mut self) {
+    pub(crate) fn elect_leaders(&mut self, now: Moment) {
         let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
         for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
             if partition.leader.is_some_and(|leader| up.contains(&leader)) {
@@ -239,17 +260,18 @@ impl State {
         if !up.contains(&self.controller) {
             self.controller = up.first().copied().unwrap_or(self.controller);
         }
-        self.settle_coordinators();
+        self.settle_coordinators(now);
     }
 
-    /// Unloads the groups whose coordinator is not the one that it was.
-    pub(crate) fn settle_coordinators(&mut self) {
+    /// Unloads the groups, and tells the transactions, whose coordinator is not the one that it was.
+    pub(crate) fn settle_coordinators(&mut self, now: Moment) {
+        self.settle_transactions(now);
         let names: Vec<String> = self.groups.keys().cloned().collect();
         for name in names {
             let coordinator = self.coordinator(GROUP_KEY, &name);
             if let Some(group) = self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator) {
                 group.coordinator = coordinator;
-                group.unload(Instant::now());
+                group.unload(now.at);
             }
         }
     }
@@ -288,13 +310,13 @@ impl State {
     }
 
     /// Gives a group or transaction another coordinator that is up: `to`, or the next broker.
-    pub(crate) fn move_coordinator(&mut self, key_type: i8, key: &str, to: Option<i32>) {
+    pub(crate) fn move_coordinator(&mut self, key_type: i8, key: &str, to: Option<i32>, now: Moment) {
         let current = self.coordinator(key_type, key);
         let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
         let next = up.iter().find(|id| Some(**id) > current).or(up.first()).copied();
         if let Some(broker) = to.or(next) {
             self.coordinators.insert((key_type, key.to_owned()), broker);
-            self.settle_coordinators();
+            self.settle_coordinators(now);
         }
     }
 

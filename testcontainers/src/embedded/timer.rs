@@ -13,8 +13,9 @@ const TICK: Duration = Duration::from_millis(1);
 pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
     loop {
         let next = {
+            let moment = shared.moment();
+            let now = moment.at;
             let mut state = shared.lock();
-            let now = Instant::now();
             let mut next = None;
             for group in state.groups.values_mut() {
                 if group.deadline().is_some_and(|deadline| deadline <= now) {
@@ -22,8 +23,10 @@ pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
                 }
                 next = earlier(next, group.deadline());
             }
-            state.expire_transactions(now, shared.now_ms());
-            earlier(next, state.transaction_deadline())
+            if state.tick_transactions(moment) {
+                shared.changed.notify_waiters();
+            }
+            earlier(next, state.transactions_deadline())
         };
         let due = async {
             match next {

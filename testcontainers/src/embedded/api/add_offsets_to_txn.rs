@@ -1,11 +1,13 @@
 //! AddOffsetsToTxn, key 25, versions 0 to 4.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
 use super::{Api, Call, fenced};
 use crate::embedded::state::TRANSACTION_KEY;
-use crate::embedded::transaction::Addition;
+use crate::embedded::transaction::{OFFSETS_TOPIC, offsets_partition};
 
 /// From this version on a fenced producer is told by its own code.
 const TELLS_FENCED: i16 = 2;
@@ -29,8 +31,8 @@ fn add(call: &Call, request: &AddOffsetsToTxnRequest) -> Result<(), ResponseErro
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    let mut state = call.lock();
-    state.check_coordinator(call.broker, TRANSACTION_KEY, &request.transactional_id)?;
+    let offsets = (OFFSETS_TOPIC.to_owned(), offsets_partition(&request.group_id));
     let producer = (request.producer_id.0, request.producer_epoch);
-    state.add_to_transaction(&request.transactional_id, producer, Addition::Group(request.group_id.to_string()))
+    let (id, now) = (&request.transactional_id, call.shared.moment());
+    call.lock().add_to_transaction(call.broker, id, producer, BTreeSet::from([offsets]), now)
 }

@@ -9,6 +9,9 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use super::{Api, Call};
 
 const TRANSACTION_VERSION: StrBytes = StrBytes::from_static_str("transaction.version");
+/// From these versions on features are told, and those with a level 0.
+const TELLS_FEATURES: i16 = 3;
+const TELLS_LEVEL_0: i16 = 4;
 
 impl Api for ApiVersionsRequest {
     const SERVED: (i16, i16) = (0, 4);
@@ -25,17 +28,18 @@ impl Api for ApiVersionsRequest {
         }
         let versions = &state.broker(call.broker)?.versions;
         response = response.with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
-        let level = state.settings.transaction_version;
-        if call.version() >= 3 && level > 0 {
+        if call.version() >= TELLS_FEATURES {
+            // The lowest level is 0, which only version 4 can tell; before it such a feature is left out.
             let supported = SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
+            let level = state.settings.transaction_version;
             let finalized = FinalizedFeatureKey::default()
                 .with_name(TRANSACTION_VERSION)
                 .with_max_version_level(level)
                 .with_min_version_level(level);
             response = response
-                .with_supported_features(vec![supported])
-                .with_finalized_features(vec![finalized])
-                .with_finalized_features_epoch(1);
+                .with_supported_features(if call.version() >= TELLS_LEVEL_0 { vec![supported] } else { Vec::new() })
+                .with_finalized_features(if level > 0 { vec![finalized] } else { Vec::new() })
+                .with_finalized_features_epoch(state.features_epoch);
         }
         Some(response)
     }

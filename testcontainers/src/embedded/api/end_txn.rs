@@ -20,7 +20,7 @@ impl Api for EndTxnRequest {
 
     async fn handle(self, call: &Call) -> Option<EndTxnResponse> {
         let result = end(call, &self).map_err(|error| fenced(error, call.version() >= TELLS_FENCED));
-        call.shared.changed.notify_waiters();
+        call.shared.wake();
         let response = EndTxnResponse::default().with_throttle_time_ms(call.throttle_ms());
         Some(match result {
             Ok((id, epoch)) if call.version() >= BUMPS => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
@@ -33,9 +33,7 @@ fn end(call: &Call, request: &EndTxnRequest) -> Result<(i64, i16), ResponseError
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    let mut state = call.lock();
-    state.check_coordinator(call.broker, TRANSACTION_KEY, &request.transactional_id)?;
     let producer = (request.producer_id.0, request.producer_epoch);
-    let bumps = call.version() >= BUMPS;
-    state.end_transaction_of(&request.transactional_id, producer, request.committed, bumps, call.shared.now_ms())
+    let (bumps, now) = (call.version() >= BUMPS, call.shared.moment());
+    call.lock().end_transaction_of(call.broker, &request.transactional_id, producer, request.committed, bumps, now)
 }

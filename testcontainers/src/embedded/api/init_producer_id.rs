@@ -21,7 +21,7 @@ impl Api for InitProducerIdRequest {
             Some(error) => Err(error),
             None => grant(call, &self, &mut call.lock()),
         };
-        call.shared.changed.notify_waiters();
+        call.shared.wake();
         let response = InitProducerIdResponse::default().with_throttle_time_ms(call.throttle_ms());
         Some(match result.map_err(|error| fenced(error, call.version() >= TELLS_FENCED)) {
             Ok((id, epoch)) => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
@@ -31,11 +31,14 @@ impl Api for InitProducerIdRequest {
 }
 
 fn grant(call: &Call, request: &InitProducerIdRequest, state: &mut State) -> Result<(i64, i16), ResponseError> {
+    let expected = match (request.producer_id.0, request.producer_epoch) {
+        (-1, -1) => None,
+        (-1, _) | (_, -1) => return Err(ResponseError::InvalidRequest),
+        known => Some(known),
+    };
     let Some(id) = &request.transactional_id else {
         // Without a transactional id Kafka gives a fresh id, whatever the producer had (`TransactionCoordinator`).
         return Ok((state.new_producer_id(), 0));
     };
-    state.check_coordinator(call.broker, TRANSACTION_KEY, id)?;
-    let known = (request.producer_id.0 >= 0).then_some((request.producer_id.0, request.producer_epoch));
-    state.init_transactional(id, duration(request.transaction_timeout_ms), known, call.shared.now_ms())
+    state.init_transactional(call.broker, id, duration(request.transaction_timeout_ms), expected, call.shared.moment())
 }

@@ -11,7 +11,9 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod end_txn;
 mod fetch;
 mod fetch_partition;
@@ -24,16 +26,19 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod produce_transactional;
 mod push_telemetry;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
 mod txn_offset_commit;
+mod write_txn_markers;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,11 +50,12 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeTopicPartitionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest,
-    GetTelemetrySubscriptionsRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest,
-    SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
+    DescribeGroupsRequest, DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest, EndTxnRequest,
+    FetchRequest, FindCoordinatorRequest, GetTelemetrySubscriptionsRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest,
+    RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
+    WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 use tokio::time::sleep;
@@ -109,7 +115,9 @@ apis!(
     DescribeClusterRequest,
     DescribeConfigsRequest,
     DescribeGroupsRequest,
+    DescribeProducersRequest,
     DescribeTopicPartitionsRequest,
+    DescribeTransactionsRequest,
     EndTxnRequest,
     FetchRequest,
     FindCoordinatorRequest,
@@ -121,6 +129,7 @@ apis!(
     LeaveGroupRequest,
     ListGroupsRequest,
     ListOffsetsRequest,
+    ListTransactionsRequest,
     MetadataRequest,
     OffsetCommitRequest,
     OffsetFetchRequest,
@@ -131,6 +140,7 @@ apis!(
     SaslHandshakeRequest,
     SyncGroupRequest,
     TxnOffsetCommitRequest,
+    WriteTxnMarkersRequest,
 );
 
 /// A request on its way.
@@ -222,6 +232,7 @@ impl Call {
     /// Notes the request and finds the rules that it meets; moves what they move.
     fn meet(&mut self, api: ApiKey, partitions: Vec<TopicPartition>, coordinated: Option<(i8, String)>) {
         let shared = Arc::clone(&self.shared);
+        let now = shared.moment();
         let mut state = shared.lock();
         let state = &mut *state;
         let client_id = self.header.client_id.as_deref();
@@ -234,11 +245,12 @@ impl Call {
                     for (topic, partition) in partitions.iter().filter(|(topic, index)| hit.is_for(topic, *index)) {
                         state.move_leader(topic, *partition, to);
                     }
-                    shared.changed.notify_waiters();
+                    shared.wake();
                 }
                 Reaction::MoveCoordinator(to) => {
                     if let Some((key_type, key)) = &coordinated {
-                        state.move_coordinator(*key_type, key, to);
+                        state.move_coordinator(*key_type, key, to, now);
+                        shared.wake();
                     }
                 }
                 Reaction::SetVersions { api, min, max } => {
@@ -253,7 +265,7 @@ impl Call {
             state.requests.pop_front();
         }
         state.requests.push_back(TrackedRequest {
-            at: shared.started.elapsed(),
+            at: now.elapsed,
             broker: self.broker,
             connection: self.connection,
             client_id: self.header.client_id.as_deref().map(str::to_owned),

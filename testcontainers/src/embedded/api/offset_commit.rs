@@ -31,7 +31,7 @@ impl Api for OffsetCommitRequest {
             let partitions = topic.partitions.iter().map(|one| {
                 let result = match call.injected(&topic.name, one.partition_index) {
                     Some(error) => Err(error),
-                    None => allowed.and_then(|()| commit(&mut state, &self.group_id, &topic.name, one)),
+                    None => allowed.and_then(|()| commit(call, &mut state, &self.group_id, &topic.name, one)),
                 };
                 if result.is_ok() {
                     let (group, topic) = (self.group_id.to_string(), topic.name.to_string());
@@ -65,7 +65,13 @@ fn check(call: &Call, state: &mut State, request: &OffsetCommitRequest) -> Resul
     state.group_at(call.broker, &request.group_id)?.check_commit(claim, false, Instant::now())
 }
 
-fn commit(state: &mut State, group: &str, topic: &str, wanted: &OffsetCommitRequestPartition) -> Result<(), ResponseError> {
+fn commit(
+    call: &Call,
+    state: &mut State,
+    group: &str,
+    topic: &str,
+    wanted: &OffsetCommitRequestPartition,
+) -> Result<(), ResponseError> {
     let metadata = wanted.committed_metadata.as_deref().unwrap_or_default();
     if metadata.len() > state.settings.max_offset_metadata {
         return Err(ResponseError::OffsetMetadataTooLarge);
@@ -73,8 +79,12 @@ fn commit(state: &mut State, group: &str, topic: &str, wanted: &OffsetCommitRequ
     if state.partition(topic, wanted.partition_index).is_none() {
         return Err(ResponseError::UnknownTopicOrPartition);
     }
-    let committed =
-        Committed { offset: wanted.committed_offset, leader_epoch: wanted.committed_leader_epoch, metadata: metadata.to_owned() };
+    let committed = Committed {
+        offset: wanted.committed_offset,
+        leader_epoch: wanted.committed_leader_epoch,
+        metadata: metadata.to_owned(),
+        client_id: call.client_id().to_owned(),
+    };
     let group = state.groups.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
     group.offsets.commit((topic.to_owned(), wanted.partition_index), committed);
     Ok(())

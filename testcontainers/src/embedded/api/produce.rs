@@ -1,6 +1,8 @@
 //! Produce, key 0, versions 3 to 13.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::MutexGuard;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -11,15 +13,19 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use tokio::time::{Instant, sleep};
+
+use super::produce_transactional::{admit, is_worth_a_retry};
 use super::{Api, Call, text};
 use crate::embedded::log::batch::BatchHeader;
 use crate::embedded::log::{Appended, Refused};
 use crate::embedded::state::{State, TopicPartition};
-use crate::embedded::transaction::Addition;
 
 const ZSTD: i16 = 4;
-/// From this version on a transactional batch puts its partition into the transaction (KIP-890).
-const ADDS_PARTITION: i16 = 12;
+/// `add.partitions.to.txn.retry.backoff.ms` and `add.partitions.to.txn.retry.backoff.max.ms`: how a leader waits for the
+/// markers of the transaction before.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+const RETRY_FOR: Duration = Duration::from_millis(100);
 
 impl Api for ProduceRequest {
     const SERVED: (i16, i16) = (3, 13);
@@ -34,36 +40,59 @@ impl Api for ProduceRequest {
     }
 
     async fn handle(self, call: &Call) -> Option<ProduceResponse> {
-        let mut state = call.lock();
-        let transactional_id = self.transactional_id.as_ref().map(|id| id.to_string());
-        let mut work = Work { call, acks: self.acks, transactional_id, hinted: BTreeSet::new(), failed: false };
-        let responses = self.topic_data.into_iter().map(|topic| work.topic(&mut state, topic)).collect();
-        let endpoints = work.hinted.iter().filter_map(|id| state.endpoint(*id)).map(|endpoint| {
-            NodeEndpoint::default()
-                .with_node_id(endpoint.id)
-                .with_host(endpoint.host)
-                .with_port(endpoint.port)
-                .with_rack(endpoint.rack)
-        });
-        let response = ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints.collect());
-        let failed = work.failed;
-        drop(state);
-        call.shared.changed.notify_waiters();
-        if self.acks == 0 {
-            // Nobody waits for an answer: Kafka says that it failed by closing.
-            if failed {
-                call.close_connection();
+        let asked = Instant::now();
+        loop {
+            {
+                let mut state = call.lock();
+                let barred = admit(call, &mut state, &self);
+                if asked.elapsed() >= RETRY_FOR || !is_worth_a_retry(call.version(), &barred) {
+                    return append(self, call, state, barred);
+                }
             }
-            return None;
+            sleep(RETRY_AFTER).await;
         }
-        Some(response.with_throttle_time_ms(call.throttle_ms()))
     }
+}
+
+/// Appends what the coordinators of transactions do not bar, under the lock under which they were asked.
+fn append(
+    request: ProduceRequest,
+    call: &Call,
+    mut state: MutexGuard<'_, State>,
+    barred: BTreeMap<TopicPartition, ResponseError>,
+) -> Option<ProduceResponse> {
+    let is_transactional = !barred.is_empty() || request.transactional_id.is_some();
+    let mut work = Work { call, acks: request.acks, barred, hinted: BTreeSet::new(), failed: false };
+    let responses = request.topic_data.into_iter().map(|topic| work.topic(&mut state, topic)).collect();
+    let endpoints = work.hinted.iter().filter_map(|id| state.endpoint(*id)).map(|endpoint| {
+        NodeEndpoint::default()
+            .with_node_id(endpoint.id)
+            .with_host(endpoint.host)
+            .with_port(endpoint.port)
+            .with_rack(endpoint.rack)
+    });
+    let response = ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints.collect());
+    let failed = work.failed;
+    drop(state);
+    call.shared.changed.notify_waiters();
+    if is_transactional {
+        call.shared.timers.notify_one();
+    }
+    if request.acks == 0 {
+        // Nobody waits for an answer: Kafka says that it failed by closing.
+        if failed {
+            call.close_connection();
+        }
+        return None;
+    }
+    Some(response.with_throttle_time_ms(call.throttle_ms()))
 }
 
 struct Work<'a> {
     call: &'a Call,
     acks: i16,
-    transactional_id: Option<String>,
+    /// Partitions that the coordinator of the transaction does not let in.
+    barred: BTreeMap<TopicPartition, ResponseError>,
     /// Brokers that the reply names as leaders (KIP-951).
     hinted: BTreeSet<i32>,
     failed: bool,
@@ -120,6 +149,9 @@ impl Work<'_> {
         if let Some(error) = self.call.injected(name, index) {
             return Err(refuse(error, "a fault rule says so"));
         }
+        if let Some(error) = self.barred.get(&(name.to_owned(), index)) {
+            return Err(refuse(*error, "the transaction does not have the partition, or is another's"));
+        }
         if !matches!(self.acks, -1..=1) {
             return Err(refuse(ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
         }
@@ -139,28 +171,8 @@ impl Work<'_> {
         if self.call.version() < 7 && BatchHeader::read(&records).is_some_and(|batch| batch.compression() == ZSTD) {
             return Err(refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7"));
         }
-        self.check_transaction(state, name, index, &records)?;
         let log = state.partition_mut(name, index).map(|partition| &mut partition.log);
         log.ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such partition"))?.append(&records, rules)
-    }
-
-    /// A transactional batch needs its partition in the transaction; since version 12 it puts it there (KIP-890).
-    fn check_transaction(&self, state: &mut State, topic: &str, index: i32, records: &[u8]) -> Result<(), Refused> {
-        let Some(header) = BatchHeader::read(records).filter(BatchHeader::is_transactional) else { return Ok(()) };
-        let refuse = |error| Refused::new(error, "the transaction does not have the partition");
-        let id = self.transactional_id.as_deref().ok_or_else(|| refuse(ResponseError::InvalidTxnState))?;
-        let addition = Addition::Partition((topic.to_owned(), index));
-        if state.has_added(id, &addition) {
-            return Ok(());
-        }
-        if self.call.version() < ADDS_PARTITION {
-            return Err(refuse(ResponseError::InvalidTxnState));
-        }
-        let producer = (header.producer_id, header.producer_epoch);
-        let added = state.add_to_transaction(id, producer, addition);
-        self.call.shared.timers.notify_one();
-        // A producer is told of its epoch by the partition's code, not by the coordinator's.
-        added.map_err(|error| refuse(super::fenced(error, false)))
     }
 }
 

@@ -4,16 +4,16 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use tokio::time::Instant;
 
 use super::{Api, Call};
+use crate::embedded::clock::Moment;
 use crate::embedded::group::offsets::Committed;
 use crate::embedded::group::serve::Claim;
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
-use crate::embedded::transaction::Addition;
+use crate::embedded::transaction::{Admission, OFFSETS_TOPIC, offsets_partition};
 
-/// From this version on the commit itself puts the group into the transaction (KIP-890).
-const ADDS_GROUP: i16 = 5;
+/// From this version on a client knows that a coordinator may still be loading (KAFKA-7296).
+const KNOWS_LOADING: i16 = 2;
 
 impl Api for TxnOffsetCommitRequest {
     const SERVED: (i16, i16) = (0, 5);
@@ -28,14 +28,20 @@ impl Api for TxnOffsetCommitRequest {
     }
 
     async fn handle(self, call: &Call) -> Option<TxnOffsetCommitResponse> {
+        let now = call.shared.moment();
         let mut state = call.lock();
-        let allowed = check(call, &mut state, &self);
+        // Only what is left after faults and unknown partitions is taken to the coordinators.
+        let checked = |state: &State, topic: &str, index: i32| match call.injected(topic, index) {
+            Some(error) => Err(error),
+            None if state.partition(topic, index).is_none() => Err(ResponseError::UnknownTopicOrPartition),
+            None => Ok(()),
+        };
+        let is_any_good = self.touches(&state, call.broker).iter().any(|one| checked(&state, &one.0, one.1).is_ok());
+        let allowed = if is_any_good { check(call, &mut state, &self, now) } else { Ok(()) };
         let topics = self.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|one| {
-                let result = match call.injected(&topic.name, one.partition_index) {
-                    Some(error) => Err(error),
-                    None => allowed.and_then(|()| commit(&mut state, &self, &topic.name, one)),
-                };
+                let result = checked(&state, &topic.name, one.partition_index).and(allowed);
+                let result = result.and_then(|()| commit(call, &mut state, &self, &topic.name, one));
                 TxnOffsetCommitResponsePartition::default()
                     .with_partition_index(one.partition_index)
                     .with_error_code(super::code(&result))
@@ -50,25 +56,37 @@ impl Api for TxnOffsetCommitRequest {
     }
 }
 
-fn check(call: &Call, state: &mut State, request: &TxnOffsetCommitRequest) -> Result<(), ResponseError> {
+/// The transaction first, then the member (KIP-447): as the coordinator of a group asks them.
+fn check(call: &Call, state: &mut State, request: &TxnOffsetCommitRequest, now: Moment) -> Result<(), ResponseError> {
+    let known = state.known_group_at(call.broker, &request.group_id)?;
+    let is_stranger = known.is_none() && request.generation_id >= 0;
+    let offsets = (OFFSETS_TOPIC.to_owned(), offsets_partition(&request.group_id));
+    let producer = (request.producer_id.0, request.producer_epoch);
+    let admission = Admission::of_txn_offset_commit(call.version());
+    let refused = state.admit(&request.transactional_id, producer, &[(offsets, -1)], admission, now);
+    if let Some(error) = refused.into_values().next() {
+        return Err(match error {
+            ResponseError::NetworkException | ResponseError::CoordinatorLoadInProgress => loading(call.version()),
+            error => error,
+        });
+    }
+    if is_stranger {
+        return Err(ResponseError::IllegalGeneration);
+    }
     let claim = Claim {
         member_id: &request.member_id,
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    state.group_at(call.broker, &request.group_id)?.check_commit(claim, true, Instant::now())?;
-    let group = Addition::Group(request.group_id.to_string());
-    if state.has_added(&request.transactional_id, &group) {
-        return Ok(());
-    }
-    if call.version() < ADDS_GROUP {
-        return Err(ResponseError::InvalidTxnState);
-    }
-    let producer = (request.producer_id.0, request.producer_epoch);
-    state.add_to_transaction(&request.transactional_id, producer, group)
+    state.group_at(call.broker, &request.group_id)?.check_commit(claim, true, now.at)
+}
+
+fn loading(version: i16) -> ResponseError {
+    if version < KNOWS_LOADING { ResponseError::CoordinatorNotAvailable } else { ResponseError::CoordinatorLoadInProgress }
 }
 
 fn commit(
+    call: &Call,
     state: &mut State,
     request: &TxnOffsetCommitRequest,
     topic: &str,
@@ -78,16 +96,14 @@ fn commit(
     if metadata.len() > state.settings.max_offset_metadata {
         return Err(ResponseError::OffsetMetadataTooLarge);
     }
-    if state.partition(topic, wanted.partition_index).is_none() {
-        return Err(ResponseError::UnknownTopicOrPartition);
-    }
-    let current = state.transactions.get(request.transactional_id.as_str()).map(|one| (one.producer_id, one.epoch));
-    if current != Some((request.producer_id.0, request.producer_epoch)) {
-        return Err(ResponseError::InvalidProducerEpoch);
-    }
-    let committed =
-        Committed { offset: wanted.committed_offset, leader_epoch: wanted.committed_leader_epoch, metadata: metadata.to_owned() };
+    let committed = Committed {
+        offset: wanted.committed_offset,
+        leader_epoch: wanted.committed_leader_epoch,
+        metadata: metadata.to_owned(),
+        client_id: call.client_id().to_owned(),
+    };
     let group = state.groups.get_mut(request.group_id.as_str()).ok_or(ResponseError::UnknownMemberId)?;
     group.offsets.commit_in(request.producer_id.0, (topic.to_owned(), wanted.partition_index), committed);
+    state.write_offsets(&request.group_id, (request.producer_id.0, request.producer_epoch), call.shared.moment());
     Ok(())
 }

@@ -10,6 +10,9 @@
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, checksum};
 
+use super::records;
+use crate::embedded::transaction::Marker;
+
 /// The bytes of a header.
 pub(crate) const HEADER_LEN: usize = 61;
 
@@ -114,16 +117,30 @@ pub(crate) fn stored(batch: &[u8], base_offset: i64, leader_epoch: i32, append_t
     to.freeze()
 }
 
-/// A control batch of one marker (KIP-98): how a transaction of `producer` ended.
-pub(crate) fn end_marker(producer_id: i64, producer_epoch: i16, committed: bool, now: i64) -> Bytes {
-    let kind = i16::from(committed).to_be_bytes();
+/// A control batch of one marker (KIP-98): how a transaction ended.
+pub(crate) fn end_marker(marker: &Marker, now: i64) -> Bytes {
+    let kind = i16::from(marker.committed).to_be_bytes();
     let mut record = vec![0, 0, 0]; // attributes, timestamp delta, offset delta
     record.extend_from_slice(&[8, 0, 0, kind[0], kind[1]]); // key of 4 bytes: version, type
-    record.extend_from_slice(&[12, 0, 0, 0, 0, 0, 0]); // value of 6 bytes: version, coordinator epoch
+    record.extend_from_slice(&[12, 0, 0]); // value of 6 bytes: version, coordinator epoch
+    record.extend_from_slice(&marker.coordinator_epoch.to_be_bytes());
     record.push(0); // no headers
     let length = u8::try_from(record.len() * 2).expect("a marker is far below 64 bytes");
     record.insert(0, length);
-    build(TRANSACTIONAL | CONTROL, now, producer_id, producer_epoch, -1, 1, &record)
+    build(TRANSACTIONAL | CONTROL, now, marker.producer_id, marker.epoch, -1, 1, &record)
+}
+
+/// What a control batch says, if it ends a transaction.
+pub(crate) fn read_marker(batch: &[u8], header: &BatchHeader) -> Option<Marker> {
+    let records = records::scan(batch.get(HEADER_LEN..)?, header.record_count)?;
+    let record = records.first().filter(|_| header.is_control())?;
+    let committed = match i16::from_be_bytes(*record.key?.get(2..)?.first_chunk()?) {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    let coordinator_epoch = i32::from_be_bytes(*record.value?.get(2..)?.first_chunk()?);
+    Some(Marker { producer_id: header.producer_id, epoch: header.producer_epoch, committed, coordinator_epoch, version: 0 })
 }
 
 /// A batch around records that are already encoded.

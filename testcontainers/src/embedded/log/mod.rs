@@ -10,6 +10,8 @@ use kafka_protocol::ResponseError;
 use batch::{BatchHeader, HEADER_LEN};
 use producers::{Producers, Verdict};
 
+use super::transaction::Marker;
+
 /// A batch as it lies in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
@@ -19,13 +21,36 @@ pub struct StoredBatch {
     pub bytes: Bytes,
 }
 
-/// A transaction that was aborted in this partition.
+/// A transaction that has ended in this partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AbortedTransaction {
+pub(crate) struct EndedTransaction {
     pub(crate) producer_id: i64,
     pub(crate) first_offset: i64,
     /// The offset of its marker.
     pub(crate) last_offset: i64,
+    committed: bool,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in no transaction.
+    Plain,
+    Committed,
+    Aborted,
+    /// Its transaction has no marker yet.
+    Open,
+    /// It is a marker itself.
+    Marker {
+        committed: bool,
+    },
+}
+
+impl Fate {
+    /// Whether a `read_committed` consumer gets its records.
+    pub fn is_readable(self) -> bool {
+        matches!(self, Self::Plain | Self::Committed)
+    }
 }
 
 /// One log; all replicas of a partition share it.
@@ -36,7 +61,8 @@ pub(crate) struct Log {
     end: i64,
     /// (leader epoch, its first offset), rising.
     epochs: Vec<(i32, i64)>,
-    aborted: Vec<AbortedTransaction>,
+    /// In the order of their markers.
+    ended: Vec<EndedTransaction>,
     /// Offsets from here on are hidden from consumers, when a test says so.
     held_from: Option<i64>,
     pub(crate) producers: Producers,
@@ -116,12 +142,12 @@ impl Log {
     }
 
     /// Ends a transaction here by a control batch.
-    pub(crate) fn append_marker(&mut self, producer: (i64, i16), committed: bool, leader_epoch: i32, now: i64) {
-        let marker = batch::end_marker(producer.0, producer.1, committed, now);
-        let last_offset = self.append_unchecked(&marker, leader_epoch, None);
-        let first = self.producers.end_transaction(producer.0, producer.1);
-        if let (Some(first_offset), false) = (first, committed) {
-            self.aborted.push(AbortedTransaction { producer_id: producer.0, first_offset, last_offset });
+    pub(crate) fn append_marker(&mut self, marker: Marker, leader_epoch: i32, now: i64) {
+        let batch = batch::end_marker(&marker, now);
+        let last_offset = self.append_unchecked(&batch, leader_epoch, None);
+        if let Some(first_offset) = self.producers.end_transaction(&marker, now) {
+            let (producer_id, committed) = (marker.producer_id, marker.committed);
+            self.ended.push(EndedTransaction { producer_id, first_offset, last_offset, committed });
         }
     }
 
@@ -137,7 +163,7 @@ impl Log {
         self.start = self.start.max(offset.min(self.end));
         let start = self.start;
         self.batches.retain(|batch| batch.header.last_offset() >= start);
-        self.aborted.retain(|aborted| aborted.last_offset >= start);
+        self.ended.retain(|ended| ended.last_offset >= start);
     }
 
     /// Cuts the log at `offset`, as an unclean election does.
@@ -146,14 +172,14 @@ impl Log {
         self.end = self.batches.last().map_or(self.start, |batch| batch.header.last_offset() + 1);
         let end = self.end;
         self.epochs.retain(|(_, from)| *from < end);
-        self.aborted.retain(|aborted| aborted.last_offset < end);
+        self.ended.retain(|ended| ended.last_offset < end);
         self.producers.forget(None);
         for batch in &self.batches {
             let header = batch.header;
             if header.has_producer_id() && !header.is_control() {
                 self.producers.appended(&header, header.base_offset, header.max_timestamp);
-            } else if header.is_control() {
-                self.producers.end_transaction(header.producer_id, header.producer_epoch);
+            } else if let Some(marker) = batch::read_marker(&batch.bytes, &header) {
+                self.producers.end_transaction(&marker, header.max_timestamp);
             }
         }
     }
@@ -175,10 +201,34 @@ impl Log {
         self.held_from.map_or(self.end, |held| held.clamp(self.start, self.end))
     }
 
-    /// Everything below is decided.
+    /// Everything below is decided, by markers that consumers may see.
     pub(crate) fn last_stable_offset(&self) -> i64 {
         let high = self.high_watermark();
-        self.producers.first_open().map_or(high, |first| first.min(high))
+        let hidden = self.ended.iter().rev().take_while(|ended| ended.last_offset >= high).map(|ended| ended.first_offset);
+        hidden.chain(self.producers.first_open()).fold(high, i64::min)
+    }
+
+    /// The batches, each with what became of its transaction.
+    pub(crate) fn fates(&self) -> Vec<(StoredBatch, Fate)> {
+        self.batches.iter().map(|batch| (batch.clone(), self.fate(batch))).collect()
+    }
+
+    fn fate(&self, batch: &StoredBatch) -> Fate {
+        let header = batch.header;
+        if let Some(marker) = batch::read_marker(&batch.bytes, &header) {
+            return Fate::Marker { committed: marker.committed };
+        }
+        if !header.is_transactional() {
+            return Fate::Plain;
+        }
+        let holds = |ended: &&EndedTransaction| {
+            ended.producer_id == header.producer_id && (ended.first_offset..ended.last_offset).contains(&header.base_offset)
+        };
+        match self.ended.iter().find(holds) {
+            Some(ended) if ended.committed => Fate::Committed,
+            Some(_) => Fate::Aborted,
+            None => Fate::Open,
+        }
     }
 
     pub(crate) fn batches(&self) -> &[StoredBatch] {
@@ -221,8 +271,8 @@ impl Log {
     }
 
     /// Aborted transactions that touch the offsets from `from` to below `to`.
-    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &AbortedTransaction> {
-        self.aborted.iter().filter(move |aborted| aborted.last_offset >= from && aborted.first_offset < to)
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &EndedTransaction> {
+        self.ended.iter().filter(move |ended| !ended.committed && ended.last_offset >= from && ended.first_offset < to)
     }
 
     /// The end of the largest epoch that is at most `epoch` (KIP-320): (that epoch, its end offset).

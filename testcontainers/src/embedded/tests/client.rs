@@ -6,21 +6,28 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::embedded::log::batch::build;
 use crate::embedded::log::records::encode;
 use crate::embedded::{Builder, EmbeddedCluster};
 
 pub(super) struct Client {
-    stream: DuplexStream,
+    stream: Box<dyn Stream>,
     correlation: i32,
 }
 
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 impl Client {
     pub(super) fn to(cluster: &EmbeddedCluster, broker: i32) -> Self {
-        let stream = cluster.connect(&format!("broker-{broker}"), 9092).unwrap();
-        Self { stream, correlation: 0 }
+        Self::over(cluster.connect(&format!("broker-{broker}"), 9092).unwrap())
+    }
+
+    pub(super) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), correlation: 0 }
     }
 
     pub(super) async fn send<R: Request>(&mut self, request: &R, version: i16) {
@@ -56,7 +63,8 @@ impl Client {
 
     pub(super) async fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
         self.send(request, version).await;
-        self.receive::<R>(version).await.expect("the broker closed the connection")
+        let answered = self.receive::<R>(version).await;
+        answered.unwrap_or_else(|| panic!("the broker closed the connection over key {} version {version}", R::KEY))
     }
 
     /// Produces one batch to partition 0 of `t`.

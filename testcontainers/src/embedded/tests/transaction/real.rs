@@ -1,0 +1,48 @@
+//! The scripts on real Kafka, which decides. Needs brokers that are up already: `KAVKA_OLD_BOOTSTRAP` at
+//! `transaction.version` 1 or of a version before, `KAVKA_NEW_BOOTSTRAP` at 2, each a host and a port.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpStream;
+
+use super::super::client::Client;
+use super::scripts;
+use super::world::World;
+
+async fn world(variable: &str, script: &str) -> Option<World> {
+    let address = std::env::var(variable).ok()?;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    Some(World::new(Client::over(stream), &format!("-{script}-{moment}")).await)
+}
+
+macro_rules! plays {
+    ($($rule:ident: $variable:literal, $script:ident($($argument:literal)?), $expected:ident;)*) => {$(
+        #[tokio::test]
+        #[ignore = "needs real brokers"]
+        async fn $rule() {
+            let Some(mut world) = world($variable, stringify!($script)).await else { return };
+            assert_eq!(scripts::$script(&mut world $(, $argument)?).await, scripts::$expected);
+        }
+    )*};
+}
+
+plays! {
+    old_protocol: "KAVKA_OLD_BOOTSTRAP", old_protocol(), OLD_PROTOCOL;
+    old_protocol_at_2: "KAVKA_NEW_BOOTSTRAP", old_protocol(), OLD_PROTOCOL;
+    verification: "KAVKA_OLD_BOOTSTRAP", verification(), VERIFICATION;
+    verification_at_2: "KAVKA_NEW_BOOTSTRAP", verification(), VERIFICATION;
+    new_protocol: "KAVKA_NEW_BOOTSTRAP", new_protocol(), NEW_PROTOCOL;
+    fencing_old: "KAVKA_OLD_BOOTSTRAP", fencing_old(), FENCING_OLD;
+    fencing_new: "KAVKA_NEW_BOOTSTRAP", fencing_new(), FENCING_NEW;
+    recovery_old: "KAVKA_OLD_BOOTSTRAP", recovery(), RECOVERY;
+    recovery_new: "KAVKA_NEW_BOOTSTRAP", recovery(), RECOVERY;
+    time_out_old: "KAVKA_OLD_BOOTSTRAP", time_out(false), TIME_OUT_OLD;
+    time_out_new: "KAVKA_NEW_BOOTSTRAP", time_out(true), TIME_OUT_NEW;
+    offsets_old: "KAVKA_OLD_BOOTSTRAP", offsets_old(), OFFSETS_OLD;
+    offsets_old_at_2: "KAVKA_NEW_BOOTSTRAP", offsets_old(), OFFSETS_OLD;
+    offsets_new: "KAVKA_NEW_BOOTSTRAP", offsets_new(), OFFSETS_NEW;
+    isolation_old: "KAVKA_OLD_BOOTSTRAP", isolation(), ISOLATION;
+    isolation_new: "KAVKA_NEW_BOOTSTRAP", isolation(), ISOLATION;
+    exhaustion: "KAVKA_NEW_BOOTSTRAP", exhaustion(), EXHAUSTION;
+}

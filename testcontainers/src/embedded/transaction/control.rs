@@ -1,0 +1,256 @@
+//! What a test does to transactions, and asks of them.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Phase, Transaction};
+use crate::embedded::EmbeddedCluster;
+use crate::embedded::log::producers::PartitionProducer;
+use crate::embedded::log::{Fate, StoredBatch};
+use crate::embedded::state::{State, TRANSACTION_KEY};
+
+/// How far a transaction is, by Kafka's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionState {
+    /// The id has a producer, which has begun nothing yet.
+    Empty,
+    /// Something is in it.
+    Ongoing,
+    /// It will be committed: the markers are being written.
+    PrepareCommit,
+    /// It will be aborted: the markers are being written.
+    PrepareAbort,
+    CompleteCommit,
+    CompleteAbort,
+}
+
+/// A transactional id as its coordinator knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionDescription {
+    pub transactional_id: String,
+    pub state: TransactionState,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    /// `transaction.timeout.ms` of its producer.
+    pub timeout: Duration,
+    /// When the first partition came into the last transaction, in milliseconds since 1970.
+    pub started_ms: Option<i64>,
+    /// The topics and partitions in it; while it ends, those whose marker is missing. A group's offsets are a partition of
+    /// `__consumer_offsets`.
+    pub partitions: Vec<(String, i32)>,
+}
+
+/// A step of a transactional id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionTransition {
+    /// Since the cluster's start.
+    pub at: Duration,
+    pub transactional_id: String,
+    /// Where it has come to.
+    pub state: TransactionState,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+}
+
+impl TransactionState {
+    /// Kafka's name of it, as DescribeTransactions and ListTransactions give it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Ongoing => "Ongoing",
+            Self::PrepareCommit => "PrepareCommit",
+            Self::PrepareAbort => "PrepareAbort",
+            Self::CompleteCommit => "CompleteCommit",
+            Self::CompleteAbort => "CompleteAbort",
+        }
+    }
+}
+
+impl Transaction {
+    pub(crate) fn describe(&self, id: &str) -> TransactionDescription {
+        TransactionDescription {
+            transactional_id: id.to_owned(),
+            state: self.state(),
+            producer_id: self.producer_id,
+            producer_epoch: self.epoch,
+            timeout: self.timeout,
+            started_ms: self.started.map(|started| started.ms),
+            partitions: self.partitions(),
+        }
+    }
+}
+
+impl State {
+    /// The transactional ids that `broker` coordinates, or all.
+    pub(crate) fn describe_transactions(&self, broker: Option<i32>) -> Vec<TransactionDescription> {
+        let is_asked = |id: &str| broker.is_none() || self.coordinator(TRANSACTION_KEY, id) == broker;
+        let asked = self.transactions.by_id.iter().filter(|(id, _)| is_asked(id));
+        asked.map(|(id, transaction)| transaction.describe(id)).collect()
+    }
+
+    /// Whether `broker` coordinates an id whose log it still reads.
+    pub(crate) fn loads_transactions(&self, broker: i32, now: Instant) -> bool {
+        let mut loading = self.transactions.loading.iter().filter(|(_, until)| **until > now);
+        loading.any(|(id, _)| self.coordinator(TRANSACTION_KEY, id) == Some(broker))
+    }
+
+    /// The transactional id, if there is one and `broker` coordinates it.
+    pub(crate) fn describe_transaction_at(
+        &mut self,
+        broker: i32,
+        id: &str,
+        now: crate::embedded::clock::Moment,
+    ) -> Result<Option<TransactionDescription>, kafka_protocol::ResponseError> {
+        Ok(self.transaction_at(broker, id, now)?.map(|transaction| transaction.describe(id)))
+    }
+}
+
+/// Transactions: their coordinators, their markers, and what is left of them in the logs.
+///
+/// ```
+/// # async fn example() -> std::io::Result<()> {
+/// use std::time::Duration;
+/// use kavka_testcontainers::embedded::{EmbeddedCluster, TransactionState};
+///
+/// let cluster = EmbeddedCluster::builder().in_memory().topic("t", 3, 1).transaction_version(1).start().await?;
+/// // Clients see markers a while after their commit was answered.
+/// cluster.set_marker_delay(Duration::from_millis(1)..=Duration::from_millis(50));
+/// // The next transactions are of the new protocol.
+/// cluster.set_transaction_version(2);
+/// // ... a client commits ...
+/// if let Some(transaction) = cluster.transaction("my-id") {
+///     assert_eq!(transaction.state, TransactionState::CompleteCommit);
+/// }
+/// # Ok(()) }
+/// ```
+impl EmbeddedCluster {
+    /// A transactional id, if it is known.
+    pub fn transaction(&self, id: &str) -> Option<TransactionDescription> {
+        self.shared().lock().transactions.by_id.get(id).map(|transaction| transaction.describe(id))
+    }
+
+    /// Every transactional id that is known, in the order of their names.
+    pub fn transactions(&self) -> Vec<TransactionDescription> {
+        self.shared().lock().describe_transactions(None)
+    }
+
+    /// Every step that transactional ids have taken, oldest first; the newest 100,000.
+    pub fn transaction_history(&self) -> Vec<TransactionTransition> {
+        self.shared().lock().transactions.history.iter().cloned().collect()
+    }
+
+    /// Changes the finalized feature `transaction.version` of a cluster that runs: 2 for KIP-890, 1 and 0 for the old protocol.
+    ///
+    /// Clients learn it from their next ApiVersions, whose epoch of finalized features is a higher one. As in Kafka, brokers
+    /// go on serving both protocols: what a request does follows from its version, and the feature decides only how a
+    /// coordinator aborts on its own.
+    pub fn set_transaction_version(&self, level: i16) {
+        let mut state = self.shared().lock();
+        state.settings.transaction_version = level;
+        state.features_epoch += 1;
+    }
+
+    /// The epoch of the finalized features, which rises with each change.
+    pub fn features_epoch(&self) -> i64 {
+        self.shared().lock().features_epoch
+    }
+
+    /// How long after the end of a transaction its marker comes to each partition: each draws its own time by the seed.
+    ///
+    /// Only transactions that end from now on obey. By default 1 ms.
+    pub fn set_marker_delay(&self, delay: RangeInclusive<Duration>) {
+        self.shared().lock().settings.marker_delay = (*delay.start(), *delay.end());
+    }
+
+    /// Lets no marker through to a partition, or lets them go: its transactions stay open, and their ids stay in
+    /// `PrepareCommit` or `PrepareAbort`. The partitions of a group's offsets are those of `__consumer_offsets`; see
+    /// [`EmbeddedCluster::offsets_partition`].
+    pub fn hold_markers(&self, topic: &str, partition: i32, held: bool) {
+        let partition = (topic.to_owned(), partition);
+        let mut state = self.shared().lock();
+        let changed = if held { state.transactions.held.insert(partition) } else { state.transactions.held.remove(&partition) };
+        drop(state);
+        if changed {
+            self.shared().timers.notify_one();
+        }
+    }
+
+    /// The partition of `__consumer_offsets` that holds a group.
+    pub fn offsets_partition(group: &str) -> i32 {
+        super::offsets_partition(group)
+    }
+
+    /// Aborts the open transaction of an id now, as its coordinator does when the timeout is over; false when none is open.
+    pub fn time_out_transaction(&self, id: &str) -> bool {
+        let now = self.shared().moment();
+        let mut state = self.shared().lock();
+        let is_open = state.transactions.by_id.get(id).is_some_and(|one| matches!(one.phase, Phase::Ongoing { .. }));
+        if is_open {
+            state.abort_and_fence(id, now);
+        }
+        drop(state);
+        self.shared().wake();
+        is_open
+    }
+
+    /// Forgets a transactional id, as `transactional.id.expiration.ms` does; false while a transaction is open or ending.
+    pub fn expire_transactional_id(&self, id: &str) -> bool {
+        let mut state = self.shared().lock();
+        let may = state.transactions.by_id.get(id).is_some_and(|one| one.expiry(Duration::ZERO).is_some());
+        may && state.transactions.by_id.remove(id).is_some()
+    }
+
+    /// Sets the epoch of a transactional id that has no transaction, to come near the last one, 32,766; false when it cannot.
+    ///
+    /// Partitions hear of it with the next transaction. The producer that was at it is fenced: it has to initialise again.
+    pub fn set_producer_epoch(&self, id: &str, epoch: i16) -> bool {
+        let mut state = self.shared().lock();
+        let idle = state.transactions.by_id.get_mut(id).filter(|one| one.expiry(Duration::ZERO).is_some());
+        idle.is_some_and(|transaction| {
+            transaction.epoch = epoch;
+            true
+        })
+    }
+
+    /// The coordinator of a transactional id answers COORDINATOR_LOAD_IN_PROGRESS for so long; partition leaders that have
+    /// to ask it refuse with NOT_ENOUGH_REPLICAS.
+    pub fn load_transaction_coordinator(&self, id: &str, during: Duration) {
+        let until = Instant::now() + during;
+        self.shared().lock().transactions.loading.insert(id.to_owned(), until);
+    }
+
+    /// How long a broker that becomes coordinator of a transactional id reads its log: by default no time.
+    pub fn set_coordinator_load(&self, during: Duration) {
+        self.shared().lock().settings.coordinator_load = during;
+    }
+
+    /// The producers that a partition knows, as DescribeProducers gives them.
+    pub fn partition_producers(&self, topic: &str, partition: i32) -> Vec<PartitionProducer> {
+        let mut state = self.shared().lock();
+        state.producers_of(&(topic.to_owned(), partition)).map(|producers| producers.describe()).unwrap_or_default()
+    }
+
+    /// The last stable offset of a partition: what `read_committed` consumers see lies below.
+    pub fn last_stable_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        Some(self.shared().lock().partition(topic, partition)?.log.last_stable_offset())
+    }
+
+    /// The batches of a partition, oldest first, each with what became of its transaction.
+    pub fn fates(&self, topic: &str, partition: i32) -> Vec<(StoredBatch, Fate)> {
+        self.shared().lock().partition(topic, partition).map(|partition| partition.log.fates()).unwrap_or_default()
+    }
+
+    /// The batches that a `read_committed` consumer gets from a partition, without markers: the committed ones and those
+    /// outside of transactions, below the last stable offset.
+    pub fn committed_log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
+        let state = self.shared().lock();
+        let Some(log) = state.partition(topic, partition).map(|partition| &partition.log) else { return Vec::new() };
+        let stable = log.last_stable_offset();
+        let readable = log.fates().into_iter().filter(|(batch, fate)| fate.is_readable() && batch.header.base_offset < stable);
+        readable.map(|(batch, _)| batch).collect()
+    }
+}
