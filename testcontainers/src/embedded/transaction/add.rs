@@ -18,7 +18,7 @@ const OFFSETS_PARTITIONS: i32 = 50;
 /// The partition of [`OFFSETS_TOPIC`] that a group is in: Java's `hashCode` over the partitions.
 pub(crate) fn offsets_partition(group: &str) -> i32 {
     let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    (hash & i32::MAX) % OFFSETS_PARTITIONS
+    hash.checked_abs().unwrap_or(0) % OFFSETS_PARTITIONS
 }
 
 /// What a leader does about a partition that is new to a transaction: Kafka's `TransactionSupportedOperation`.

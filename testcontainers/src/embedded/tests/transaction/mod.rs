@@ -1,5 +1,9 @@
 //! Transactions, by rule.
 
+mod admin;
+mod coordinator;
+mod groups;
+mod markers;
 #[cfg(feature = "real-kafka")]
 mod real;
 mod scripts;

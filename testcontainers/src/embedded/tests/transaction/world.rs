@@ -53,6 +53,12 @@ impl World {
         Self::new(Client::to(cluster, 1), "").await
     }
 
+    /// The same world, seen from another broker or over another connection.
+    pub(super) fn at(cluster: &EmbeddedCluster, broker: i32, other: &Self) -> Self {
+        let (id, topic, group) = (other.id.clone(), other.topic.clone(), other.group.clone());
+        Self { client: Client::to(cluster, broker), id, topic, group, timeout_ms: other.timeout_ms }
+    }
+
     pub(super) async fn new(client: Client, suffix: &str) -> Self {
         let mut world = Self {
             client,
@@ -198,10 +204,16 @@ impl World {
 
     /// Partition 0 from its start, as either kind of consumer gets it.
     pub(super) async fn fetch(&mut self, committed_only: bool) -> PartitionData {
+        self.fetch_waiting(committed_only, 0).await
+    }
+
+    pub(super) async fn fetch_waiting(&mut self, committed_only: bool, max_wait_ms: i32) -> PartitionData {
         let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
         let topic = FetchTopic::default().with_topic(self.topic()).with_partitions(vec![partition]);
         let request = FetchRequest::default()
             .with_replica_id(BrokerId(-1))
+            .with_max_wait_ms(max_wait_ms)
+            .with_min_bytes(1)
             .with_max_bytes(1 << 20)
             .with_isolation_level(committed_only.into())
             .with_topics(vec![topic]);
