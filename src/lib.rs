@@ -48,7 +48,7 @@ pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
     IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
 };
-pub use error::{Class, Error, ErrorCode, ErrorKind, Place, Result, Written};
+pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use ids::{
     BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, ParseIdError, PartitionId, ProducerEpoch,
     ProducerId, Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,

@@ -140,11 +140,11 @@ impl<'a> Header<'a> {
 
 /// The headers of a record to send: a slice of the caller's, or a list of their own.
 #[derive(Clone, Debug)]
-pub struct HeaderList<'a>(Headers<'a>);
+pub struct HeaderList<'a>(RecordHeaders<'a>);
 
 // No `Cow`: a record with one could not be used where one of a shorter life is wanted.
 #[derive(Clone, Debug)]
-enum Headers<'a> {
+enum RecordHeaders<'a> {
     Borrowed(&'a [Header<'a>]),
     Owned(Vec<Header<'a>>),
 }
@@ -153,12 +153,12 @@ impl<'a> HeaderList<'a> {
     /// Adds a header; the caller's slice is copied at the first.
     pub fn push(&mut self, header: Header<'a>) {
         match &mut self.0 {
-            Headers::Owned(list) => list.push(header),
-            Headers::Borrowed(slice) => {
+            RecordHeaders::Owned(list) => list.push(header),
+            RecordHeaders::Borrowed(slice) => {
                 let mut list = Vec::with_capacity(slice.len() + 1);
                 list.extend_from_slice(slice);
                 list.push(header);
-                self.0 = Headers::Owned(list);
+                self.0 = RecordHeaders::Owned(list);
             }
         }
     }
@@ -166,7 +166,7 @@ impl<'a> HeaderList<'a> {
 
 impl Default for HeaderList<'_> {
     fn default() -> Self {
-        Self(Headers::Borrowed(&[]))
+        Self(RecordHeaders::Borrowed(&[]))
     }
 }
 
@@ -175,21 +175,21 @@ impl<'a> std::ops::Deref for HeaderList<'a> {
 
     fn deref(&self) -> &[Header<'a>] {
         match &self.0 {
-            Headers::Borrowed(slice) => slice,
-            Headers::Owned(list) => list,
+            RecordHeaders::Borrowed(slice) => slice,
+            RecordHeaders::Owned(list) => list,
         }
     }
 }
 
 impl<'a> From<&'a [Header<'a>]> for HeaderList<'a> {
     fn from(headers: &'a [Header<'a>]) -> Self {
-        Self(Headers::Borrowed(headers))
+        Self(RecordHeaders::Borrowed(headers))
     }
 }
 
 impl<'a> From<Vec<Header<'a>>> for HeaderList<'a> {
     fn from(headers: Vec<Header<'a>>) -> Self {
-        Self(Headers::Owned(headers))
+        Self(RecordHeaders::Owned(headers))
     }
 }
 

@@ -8,25 +8,25 @@ use tokio::sync::Notify;
 
 /// Publishes; whoever watches hears of its end.
 #[derive(Debug)]
-pub(crate) struct Sender<T>(Arc<Shared<T>>);
+pub(crate) struct Publisher<T>(Arc<Channel<T>>);
 
 /// Watches.
 #[derive(Debug)]
-pub(crate) struct Receiver<T> {
-    shared: Arc<Shared<T>>,
+pub(crate) struct Watcher<T> {
+    shared: Arc<Channel<T>>,
     seen: u64,
 }
 
 /// Nothing will be published any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended;
+pub(crate) struct PublisherGone;
 
 /// Keeps the value from being changed: not to be held for long.
 #[derive(Debug)]
 pub(crate) struct Ref<'a, T>(RwLockReadGuard<'a, State<T>>);
 
 #[derive(Debug)]
-struct Shared<T> {
+struct Channel<T> {
     state: RwLock<State<T>>,
     changed: Notify,
 }
@@ -39,22 +39,22 @@ struct State<T> {
 }
 
 /// Both ends.
-pub(crate) fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
-    let sender = Sender::new(value);
+pub(crate) fn channel<T>(value: T) -> (Publisher<T>, Watcher<T>) {
+    let sender = Publisher::new(value);
     let receiver = sender.subscribe();
     (sender, receiver)
 }
 
-impl<T> Sender<T> {
+impl<T> Publisher<T> {
     pub(crate) fn new(value: T) -> Self {
         let state = RwLock::new(State { value, version: 0, has_ended: false });
-        Self(Arc::new(Shared { state, changed: Notify::new() }))
+        Self(Arc::new(Channel { state, changed: Notify::new() }))
     }
 
     /// A receiver that has seen the present value.
-    pub(crate) fn subscribe(&self) -> Receiver<T> {
+    pub(crate) fn subscribe(&self) -> Watcher<T> {
         let seen = self.0.read().version;
-        Receiver { shared: Arc::clone(&self.0), seen }
+        Watcher { shared: Arc::clone(&self.0), seen }
     }
 
     pub(crate) fn borrow(&self) -> Ref<'_, T> {
@@ -85,14 +85,14 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T> Drop for Publisher<T> {
     fn drop(&mut self) {
         self.0.write().has_ended = true;
         self.0.changed.notify_waiters();
     }
 }
 
-impl<T> Receiver<T> {
+impl<T> Watcher<T> {
     pub(crate) fn borrow(&self) -> Ref<'_, T> {
         Ref(self.shared.read())
     }
@@ -111,7 +111,7 @@ impl<T> Receiver<T> {
     ///
     /// # Cancel safety
     /// Safe.
-    pub(crate) async fn changed(&mut self) -> Result<(), Ended> {
+    pub(crate) async fn changed(&mut self) -> Result<(), PublisherGone> {
         loop {
             let changed = self.shared.changed.notified();
             tokio::pin!(changed);
@@ -123,7 +123,7 @@ impl<T> Receiver<T> {
                     return Ok(());
                 }
                 if state.has_ended {
-                    return Err(Ended);
+                    return Err(PublisherGone);
                 }
             }
             changed.await;
@@ -137,7 +137,7 @@ impl<T> Receiver<T> {
     ///
     /// # Cancel safety
     /// Safe.
-    pub(crate) async fn wait_for(&mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Ref<'_, T>, Ended> {
+    pub(crate) async fn wait_for(&mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Ref<'_, T>, PublisherGone> {
         loop {
             let is_there = is_wanted(&self.borrow_and_update());
             if is_there {
@@ -148,13 +148,13 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> Clone for Receiver<T> {
+impl<T> Clone for Watcher<T> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), seen: self.seen }
     }
 }
 
-impl<T> Shared<T> {
+impl<T> Channel<T> {
     fn read(&self) -> RwLockReadGuard<'_, State<T>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,7 +207,7 @@ mod tests {
         drop(sender);
         assert_eq!(receiver.changed().await, Ok(()));
         assert_eq!(*receiver.borrow(), 1);
-        assert_eq!(receiver.changed().await, Err(Ended));
+        assert_eq!(receiver.changed().await, Err(PublisherGone));
         assert_eq!(receiver.wait_for(|value| *value == 1).await.map(|value| *value), Ok(1));
         assert!(receiver.wait_for(|value| *value == 2).await.is_err());
     }

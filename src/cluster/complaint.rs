@@ -10,10 +10,10 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// Trouble of one kind, if there is some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint(Option<Trouble>);
+pub(super) struct Complaint(Option<OngoingTrouble>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trouble {
+struct OngoingTrouble {
     since: Instant,
     due: Instant,
 }
@@ -21,7 +21,7 @@ struct Trouble {
 impl Complaint {
     /// There is trouble, perhaps as before.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.0.get_or_insert(Trouble { since: now, due: now + FIRST });
+        self.0.get_or_insert(OngoingTrouble { since: now, due: now + FIRST });
     }
 
     /// There is none.

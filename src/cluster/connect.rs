@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tracing::warn;
 
 use super::pool::{Lane, Node};
-use super::waits::{Ended, Report, Waits};
+use super::waits::{Report, WaitEnd, Waits};
 use super::{Cluster, runtime};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
@@ -38,19 +38,19 @@ impl Cluster {
         if let Some(Ok(open)) = at_once {
             return Ok(open);
         }
-        let mut wait = Wait::begin(self, node);
+        let mut wait = ConnectWait::begin(self, node);
         let acquired = match at_once {
             Some(failed) => failed,
             None => self.complaining(acquiring).await,
         };
         match acquired {
             Ok(open) => {
-                wait.ended = Ended::Connected;
+                wait.ended = WaitEnd::Connected;
                 Ok(open)
             }
             Err(error) => {
                 if error.kind() != ErrorKind::Closed {
-                    wait.ended = Ended::Failed;
+                    wait.ended = WaitEnd::Failed;
                 }
                 drop(wait);
                 self.complain();
@@ -141,20 +141,20 @@ impl Cluster {
 }
 
 /// Somebody who waits for a node; has given up if nothing else is said before it is dropped.
-struct Wait<'a> {
+struct ConnectWait<'a> {
     cluster: &'a Cluster,
     node: Node,
-    ended: Ended,
+    ended: WaitEnd,
 }
 
-impl<'a> Wait<'a> {
+impl<'a> ConnectWait<'a> {
     fn begin(cluster: &'a Cluster, node: Node) -> Self {
         cluster.lock_waits().handle_wait(node, runtime::now());
-        Self { cluster, node, ended: Ended::GivenUp }
+        Self { cluster, node, ended: WaitEnd::GivenUp }
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for ConnectWait<'_> {
     fn drop(&mut self) {
         self.cluster.lock_waits().handle_end(self.node, self.ended, runtime::now());
     }

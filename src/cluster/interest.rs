@@ -9,7 +9,7 @@ use crate::ids::TopicName;
 
 /// What one handle uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Interest {
+pub(crate) struct MetadataInterest {
     pub(crate) topics: BTreeSet<TopicName>,
     /// Every topic of the cluster, to match a pattern against.
     pub(crate) all: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Interest {
 
 /// What all handles want together, each topic as those want it who use it: what one handle asks for is not done to the topics of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct CombinedInterest {
     /// Every topic of the cluster.
     pub(super) all: bool,
     /// Topics by name, and whether brokers may create them if they do not exist.
@@ -43,14 +43,14 @@ pub(crate) struct InterestGuard {
 /// The interests of all handles.
 #[derive(Debug, Default)]
 pub(super) struct Interests {
-    registered: Mutex<Registered>,
+    registered: Mutex<RegisteredInterest>,
     changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Registered {
+struct RegisteredInterest {
     next: u64,
-    interests: BTreeMap<u64, Interest>,
+    interests: BTreeMap<u64, MetadataInterest>,
     added: Added,
 }
 
@@ -60,11 +60,11 @@ impl Interests {
         Arc::new(Self { registered: Mutex::default(), changed })
     }
 
-    pub(super) fn register(self: &Arc<Self>, interest: Interest) -> InterestGuard {
+    pub(super) fn register(self: &Arc<Self>, interest: MetadataInterest) -> InterestGuard {
         let mut registered = self.lock();
         let id = registered.next;
         registered.next += 1;
-        registered.interests.insert(id, Interest::default());
+        registered.interests.insert(id, MetadataInterest::default());
         drop(registered);
         let guard = InterestGuard { id, interests: Arc::clone(self) };
         guard.set(interest);
@@ -72,9 +72,9 @@ impl Interests {
     }
 
     /// What to ask the cluster for.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> CombinedInterest {
         let registered = self.lock();
-        let mut wanted = Wanted::default();
+        let mut wanted = CombinedInterest::default();
         for interest in registered.interests.values() {
             wanted.all |= interest.all;
             for topic in &interest.topics {
@@ -92,16 +92,16 @@ impl Interests {
         std::mem::take(&mut self.lock().added)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registered> {
+    fn lock(&self) -> MutexGuard<'_, RegisteredInterest> {
         self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl InterestGuard {
     /// Replaces the interest; metadata is asked for if that adds a topic.
-    pub(crate) fn set(&self, interest: Interest) {
+    pub(crate) fn set(&self, interest: MetadataInterest) {
         let mut registered = self.interests.lock();
-        let Registered { interests, added, .. } = &mut *registered;
+        let RegisteredInterest { interests, added, .. } = &mut *registered;
         let Some(current) = interests.get_mut(&self.id) else { return };
         let adds_all = interest.all && !current.all;
         let may_create_more = interest.auto_create && !current.auto_create;
@@ -129,11 +129,11 @@ impl Drop for InterestGuard {
 mod tests {
     use super::*;
 
-    fn interest(topics: &[&str]) -> Interest {
-        Interest { topics: topics.iter().map(TopicName::from).collect(), ..Interest::default() }
+    fn interest(topics: &[&str]) -> MetadataInterest {
+        MetadataInterest { topics: topics.iter().map(TopicName::from).collect(), ..MetadataInterest::default() }
     }
 
-    fn names(wanted: &Wanted) -> Vec<&str> {
+    fn names(wanted: &CombinedInterest) -> Vec<&str> {
         wanted.topics.keys().map(TopicName::as_str).collect()
     }
 
@@ -152,19 +152,19 @@ mod tests {
     #[test]
     fn a_pattern_leaves_the_wishes_of_others_as_they_are() {
         let interests = Interests::new(Arc::default());
-        let _names = interests.register(Interest { auto_create: true, ..interest(&["a"]) });
-        let pattern = interests.register(Interest { all: true, ..Interest::default() });
+        let _names = interests.register(MetadataInterest { auto_create: true, ..interest(&["a"]) });
+        let pattern = interests.register(MetadataInterest { all: true, ..MetadataInterest::default() });
         let topics = BTreeMap::from([("a".into(), true)]);
-        assert_eq!(interests.wanted(), Wanted { all: true, topics: topics.clone() });
+        assert_eq!(interests.wanted(), CombinedInterest { all: true, topics: topics.clone() });
         drop(pattern);
-        assert_eq!(interests.wanted(), Wanted { all: false, topics });
+        assert_eq!(interests.wanted(), CombinedInterest { all: false, topics });
     }
 
     #[test]
     fn a_topic_may_be_created_if_one_of_those_who_use_it_allows_that() {
         let interests = Interests::new(Arc::default());
         let _consumer = interests.register(interest(&["mine", "shared"]));
-        let _producer = interests.register(Interest { auto_create: true, ..interest(&["shared", "its"]) });
+        let _producer = interests.register(MetadataInterest { auto_create: true, ..interest(&["shared", "its"]) });
         let expected = [("its", true), ("mine", false), ("shared", true)];
         assert_eq!(interests.wanted().topics, expected.map(|(name, may)| (name.into(), may)).into());
     }

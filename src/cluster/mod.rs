@@ -27,7 +27,7 @@ mod view;
 mod waits;
 
 pub(crate) use coordinators::CoordinatorKey;
-pub(crate) use interest::{Interest, InterestGuard};
+pub(crate) use interest::{InterestGuard, MetadataInterest};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
@@ -46,9 +46,9 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Answer, Connector, Security, Setup, Warm};
+use crate::net::{ConnectionSecurity, Connector, MinIdleConnections, ReplyMode, Setup};
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{Telemetry, spans};
+use crate::telemetry::{ClientRecorder, spans};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
@@ -57,29 +57,29 @@ use crate::wire::versions::ApiVersions;
 /// A cluster as all handles of a client share it; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
-    inner: Arc<Inner>,
+    inner: Arc<ClusterInner>,
     /// Ends the tasks when the last handle of a user is gone; the tasks themselves do not hold it.
     _alive: Option<Arc<Alive>>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ClusterInner {
     config: ClientConfig,
     bootstrap: Vec<BrokerAddress>,
     runtime: Runtime,
     wall_clock: WallClock,
     random: Mutex<Random>,
     pool: Arc<Pool>,
-    view: watch::Sender<Arc<ClusterView>>,
+    view: watch::Publisher<Arc<ClusterView>>,
     /// Why the last attempt to refresh failed.
-    failure: watch::Sender<Option<Error>>,
+    failure: watch::Publisher<Option<Error>>,
     refresh_wanted: Arc<Notify>,
     /// Whether what is known is believed to be stale; else `refresh_wanted` tells of new interests alone.
     is_stale: AtomicBool,
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
     waits: Mutex<Waits>,
-    telemetry: Telemetry,
+    telemetry: ClientRecorder,
 }
 
 /// Ends all of a client when it is dropped.
@@ -92,7 +92,7 @@ impl Drop for Alive {
     }
 }
 
-impl Inner {
+impl ClusterInner {
     /// Whether somebody has said that what is known is stale, since this was asked last.
     fn take_stale(&self) -> bool {
         self.is_stale.swap(false, Ordering::Relaxed)
@@ -112,15 +112,15 @@ impl Cluster {
         mut random: Random,
     ) -> Result<Self> {
         let bootstrap = config.addresses()?;
-        let telemetry = Telemetry::new(&config.client_id);
+        let telemetry = ClientRecorder::new(&config.client_id);
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
-            security: Security::new(&config.security, wall_clock.clone())?,
+            security: ConnectionSecurity::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,
             max_lifetime: config.connections_max_lifetime,
-            warm: Warm::new(config.connections_min_idle),
+            warm: MinIdleConnections::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
             telemetry: telemetry.connections(),
@@ -129,14 +129,14 @@ impl Cluster {
         let pool = Pool::new(runtime.clone(), setup, config.socket_connection_setup_timeout_max, reconnect, random.fork());
         let refresh_wanted = Arc::new(Notify::new());
         let task_random = random.fork();
-        let inner = Inner {
+        let inner = ClusterInner {
             config,
             bootstrap,
             wall_clock,
             random: Mutex::new(random),
             pool,
-            view: watch::Sender::new(Arc::default()),
-            failure: watch::Sender::new(None),
+            view: watch::Publisher::new(Arc::default()),
+            failure: watch::Publisher::new(None),
             interests: Interests::new(Arc::clone(&refresh_wanted)),
             refresh_wanted,
             is_stale: AtomicBool::new(false),
@@ -170,7 +170,7 @@ impl Cluster {
         &self.inner.wall_clock
     }
 
-    pub(crate) fn telemetry(&self) -> &Telemetry {
+    pub(crate) fn telemetry(&self) -> &ClientRecorder {
         &self.inner.telemetry
     }
 
@@ -190,12 +190,12 @@ impl Cluster {
     }
 
     /// Tells of every change of the view.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ClusterView>> {
+    pub(crate) fn watch(&self) -> watch::Watcher<Arc<ClusterView>> {
         self.inner.view.subscribe()
     }
 
     /// Tells why metadata could not be refreshed, while that lasts.
-    pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<Error>> {
+    pub(crate) fn watch_failure(&self) -> watch::Watcher<Option<Error>> {
         self.inner.failure.subscribe()
     }
 
@@ -228,7 +228,7 @@ impl Cluster {
     }
 
     /// Keeps metadata of some topics known until the guard is dropped.
-    pub(crate) fn want(&self, interest: Interest) -> InterestGuard {
+    pub(crate) fn want(&self, interest: MetadataInterest) -> InterestGuard {
         self.inner.interests.register(interest)
     }
 
@@ -346,7 +346,7 @@ impl Cluster {
         request: impl Fn(i16) -> R,
     ) -> Result<()> {
         let node = Node::Broker(broker);
-        let sent = self.transfer::<R, R>(i16::MAX, node, lane, deadline, Answer::None, &request);
+        let sent = self.transfer::<R, R>(i16::MAX, node, lane, deadline, ReplyMode::None, &request);
         sent.instrument(self.request_span::<R>(node)).await.map(|_| ())
     }
 
@@ -393,7 +393,7 @@ impl Cluster {
         let mut outcome = Err(closed());
         self.check_open()?;
         for _ in 0..tries {
-            let attempt = self.transfer::<R, B>(newest, node, lane, deadline, Answer::Expected, &request);
+            let attempt = self.transfer::<R, B>(newest, node, lane, deadline, ReplyMode::Expected, &request);
             outcome = attempt.instrument(self.request_span::<R>(node)).await;
             let Err(error) = &outcome else { break };
             if error.kind() != ErrorKind::Disconnected || error.written() != Some(Written::No) {
@@ -410,7 +410,7 @@ impl Cluster {
         node: Node,
         lane: Lane,
         deadline: Instant,
-        answer: Answer,
+        answer: ReplyMode,
         request: &impl Fn(i16) -> B,
     ) -> Result<Reply<R>> {
         let broker = node.id();
@@ -452,7 +452,7 @@ impl Cluster {
             }
         };
         let reply = Reply::new(frame, version, broker);
-        if answer == Answer::Expected {
+        if answer == ReplyMode::Expected {
             let throttle = reply.throttle();
             if throttle > Duration::ZERO {
                 self.inner.telemetry.throttled(R::API.name(), broker, throttle);

@@ -80,13 +80,13 @@ pub(crate) struct Pool {
     setup: Setup,
     setup_backoff: Backoff,
     reconnect_backoff: Backoff,
-    lanes: Mutex<Lanes>,
+    lanes: Mutex<NodeLanes>,
     next_lane: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Lanes {
-    slots: BTreeMap<(Node, Lane), Slot>,
+struct NodeLanes {
+    slots: BTreeMap<(Node, Lane), LaneConnection>,
     /// One request at a time passes from "which version?" to the connection's queue, so that requests leave in the
     /// order in which they were made, even while the connection is opening.
     turns: BTreeMap<(Node, Lane), Arc<Semaphore>>,
@@ -97,7 +97,7 @@ struct Lanes {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct LaneConnection {
     connection: Connection,
     opened: Instant,
 }
@@ -123,8 +123,14 @@ impl Pool {
         reconnect_backoff: Backoff,
         random: Random,
     ) -> Arc<Self> {
-        let lanes =
-            Lanes { slots: BTreeMap::new(), turns: BTreeMap::new(), reconnects: BTreeMap::new(), random, created: 0, failed: 0 };
+        let lanes = NodeLanes {
+            slots: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            reconnects: BTreeMap::new(),
+            random,
+            created: 0,
+            failed: 0,
+        };
         Arc::new(Self {
             runtime,
             setup_backoff: Backoff::new(setup.setup_timeout, setup_max),
@@ -269,14 +275,14 @@ impl Pool {
         Found::Connection(connection)
     }
 
-    fn open(&self, lanes: &mut Lanes, node: Node, address: &BrokerAddress, now: Instant) -> Slot {
+    fn open(&self, lanes: &mut NodeLanes, node: Node, address: &BrokerAddress, now: Instant) -> LaneConnection {
         let failures = lanes.reconnects.get(&node).map_or(0, |reconnect| reconnect.failures);
         let mut setup = self.setup.clone();
         if failures > 0 {
             setup.setup_timeout = self.setup_backoff.after(failures + 1, &mut lanes.random);
         }
         lanes.created += 1;
-        Slot { connection: Connection::open(&self.runtime, address.clone(), setup), opened: now }
+        LaneConnection { connection: Connection::open(&self.runtime, address.clone(), setup), opened: now }
     }
 
     fn note_success(&self, node: Node) {
@@ -297,7 +303,7 @@ impl Pool {
         lanes.reconnects.insert(node, Reconnect { failures, not_before, last: error.clone() });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes> {
+    fn lock(&self) -> MutexGuard<'_, NodeLanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

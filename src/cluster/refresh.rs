@@ -28,17 +28,17 @@ use std::time::{Duration, Instant};
 
 use super::complaint::Complaint;
 use super::retry::Backoff;
-use super::view::Trouble;
+use super::view::TopicTrouble;
 use crate::clock::Random;
 use crate::ids::TopicName;
 
 /// Decides when the metadata task asks.
 #[derive(Debug)]
-pub(crate) struct Refresh {
+pub(crate) struct MetadataRefresh {
     max_age: Duration,
     backoff: Backoff,
     state: State,
-    asking: Option<Question>,
+    asking: Option<RefreshRequest>,
     /// Something asked for newer metadata than what the last sent request will bring.
     is_stale: bool,
     failures: u32,
@@ -48,12 +48,12 @@ pub(crate) struct Refresh {
     not_before: Instant,
     /// No request at all leaves before this, after one that failed.
     retry_at: Instant,
-    open: BTreeMap<TopicName, Open>,
+    open: BTreeMap<TopicName, IncompleteTopic>,
 }
 
 /// What to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
+pub(crate) enum RefreshRequest {
     /// All that is wanted.
     Whole,
     /// These topics.
@@ -75,7 +75,7 @@ enum State {
 
 /// A topic that is not described as it should be.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct IncompleteTopic {
     /// Since when it has been in trouble; `None` if it was not asked for yet.
     since: Option<Instant>,
     failures: u32,
@@ -85,9 +85,9 @@ struct Open {
 
 /// A topic whose trouble has lasted so long that it is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lasting {
+pub(crate) struct LastingTrouble {
     pub(crate) topic: TopicName,
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: TopicTrouble,
     pub(crate) lasted: Duration,
 }
 
@@ -97,7 +97,7 @@ const PART_OF_TROUBLE: u32 = 8;
 /// The longest pause for a partition without a leader: whoever writes to it waits for the end of it (a guess).
 const LEADERLESS: Duration = Duration::from_secs(5);
 
-impl Refresh {
+impl MetadataRefresh {
     pub(crate) fn new(max_age: Duration, backoff: Backoff, now: Instant) -> Self {
         Self {
             max_age,
@@ -126,7 +126,7 @@ impl Refresh {
 
     /// Somebody needs a topic that is not described.
     pub(crate) fn handle_added(&mut self, topic: TopicName, now: Instant) {
-        let open = self.open.entry(topic).or_insert_with(|| Open::new(now));
+        let open = self.open.entry(topic).or_insert_with(|| IncompleteTopic::new(now));
         open.not_before = open.not_before.min(now + self.backoff.least());
         if matches!(self.state, State::Refused { .. }) {
             self.is_stale = true;
@@ -141,14 +141,14 @@ impl Refresh {
     /// The reply has come: what is wrong with the topics that were asked for, and whether anything is new. Returns what is to be told.
     pub(crate) fn handle_reply(
         &mut self,
-        topics: impl IntoIterator<Item = (TopicName, Option<Trouble>)>,
+        topics: impl IntoIterator<Item = (TopicName, Option<TopicTrouble>)>,
         brought_news: bool,
         random: &mut Random,
         now: Instant,
-    ) -> Vec<Lasting> {
+    ) -> Vec<LastingTrouble> {
         self.failures = 0;
         self.retry_at = now;
-        if self.asking.take() == Some(Question::Whole) || self.state == State::Empty {
+        if self.asking.take() == Some(RefreshRequest::Whole) || self.state == State::Empty {
             self.state = State::Fresh { since: now };
             // A stale reply must not lead to asking in a tight loop.
             let is_in_a_row = self.not_before + 2 * self.backoff.longest() > now;
@@ -166,9 +166,9 @@ impl Refresh {
             match trouble {
                 None => drop(self.open.remove(&topic)),
                 Some(trouble) => {
-                    let open = self.open.entry(topic.clone()).or_insert_with(|| Open::new(now));
+                    let open = self.open.entry(topic.clone()).or_insert_with(|| IncompleteTopic::new(now));
                     let lasted = open.handle_trouble(trouble, self.backoff, self.max_age, random, now);
-                    lasting.extend(lasted.map(|lasted| Lasting { topic, trouble, lasted }));
+                    lasting.extend(lasted.map(|lasted| LastingTrouble { topic, trouble, lasted }));
                 }
             }
         }
@@ -178,7 +178,7 @@ impl Refresh {
     /// The request failed.
     pub(crate) fn handle_failure(&mut self, random: &mut Random, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.is_stale |= self.asking.take() == Some(Question::Whole);
+        self.is_stale |= self.asking.take() == Some(RefreshRequest::Whole);
         self.retry_at = now + self.backoff.after(self.failures, random);
     }
 
@@ -191,22 +191,22 @@ impl Refresh {
     }
 
     /// What to ask now; the caller then asks and tells the outcome.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Question> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<RefreshRequest> {
         if self.poll_timeout().is_none_or(|due| due > now) {
             return None;
         }
         let question = match self.whole_due() {
             Some(due) if due <= now => {
                 self.is_stale = false;
-                Question::Whole
+                RefreshRequest::Whole
             }
-            _ => Question::Topics(self.open_due(now)),
+            _ => RefreshRequest::Topics(self.open_due(now)),
         };
         self.asking = Some(question.clone());
         Some(question)
     }
 
-    /// When [`Refresh::poll`] will want to ask.
+    /// When [`MetadataRefresh::poll`] will want to ask.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         if self.asking.is_some() {
             return None;
@@ -231,14 +231,14 @@ impl Refresh {
     }
 }
 
-impl Open {
+impl IncompleteTopic {
     fn new(now: Instant) -> Self {
         Self { since: None, failures: 0, not_before: now, complaint: Complaint::default() }
     }
 
     fn handle_trouble(
         &mut self,
-        trouble: Trouble,
+        trouble: TopicTrouble,
         backoff: Backoff,
         max_age: Duration,
         random: &mut Random,
@@ -247,8 +247,8 @@ impl Open {
         let since = *self.since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         let longest = match trouble {
-            Trouble::Missing(_) => max_age,
-            Trouble::Leaderless => LEADERLESS.min(max_age),
+            TopicTrouble::Missing(_) => max_age,
+            TopicTrouble::Leaderless => LEADERLESS.min(max_age),
         };
         let pause = backoff.after(self.failures, random);
         self.not_before = now + pause.max(((now - since) / PART_OF_TROUBLE).min(longest));
@@ -265,23 +265,23 @@ mod tests {
     use crate::error::ErrorCode;
 
     const AGE: Duration = Duration::from_secs(300);
-    const MISSING: Option<Trouble> = Some(Trouble::Missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    const MISSING: Option<TopicTrouble> = Some(TopicTrouble::Missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 
-    fn machine(now: Instant) -> (Refresh, Random) {
-        (Refresh::new(AGE, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)), now), Random::new(7))
+    fn machine(now: Instant) -> (MetadataRefresh, Random) {
+        (MetadataRefresh::new(AGE, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)), now), Random::new(7))
     }
 
     /// One that has asked once.
-    fn fresh(now: Instant) -> (Refresh, Random) {
+    fn fresh(now: Instant) -> (MetadataRefresh, Random) {
         let (mut refresh, mut random) = machine(now);
         refresh.handle_stale();
-        assert_eq!(refresh.poll(now), Some(Question::Whole));
+        assert_eq!(refresh.poll(now), Some(RefreshRequest::Whole));
         refresh.handle_reply([], true, &mut random, now);
         (refresh, random)
     }
 
-    fn topics(names: &[&str]) -> Option<Question> {
-        Some(Question::Topics(names.iter().map(TopicName::from).collect()))
+    fn topics(names: &[&str]) -> Option<RefreshRequest> {
+        Some(RefreshRequest::Topics(names.iter().map(TopicName::from).collect()))
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
         let (mut refresh, _) = machine(now);
         assert_eq!(refresh.poll(now + AGE * 10), None);
         refresh.handle_added("t".into(), now);
-        assert_eq!(refresh.poll(now), Some(Question::Whole));
+        assert_eq!(refresh.poll(now), Some(RefreshRequest::Whole));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
         let now = Instant::now();
         let (mut refresh, _) = fresh(now);
         assert_eq!(refresh.poll(now + AGE - Duration::from_millis(1)), None);
-        assert_eq!(refresh.poll(now + AGE), Some(Question::Whole));
+        assert_eq!(refresh.poll(now + AGE), Some(RefreshRequest::Whole));
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(refresh.poll(now), None, "one at a time");
         refresh.handle_reply([], true, &mut random, now);
         assert_eq!(refresh.poll(now), None, "not at once");
-        assert_eq!(refresh.poll(now + Duration::from_millis(120)), Some(Question::Whole));
+        assert_eq!(refresh.poll(now + Duration::from_millis(120)), Some(RefreshRequest::Whole));
     }
 
     #[test]
@@ -358,7 +358,7 @@ mod tests {
         let mut at = now;
         for _ in 0..60 {
             assert!(refresh.poll(at).is_some());
-            refresh.handle_reply([("t".into(), Some(Trouble::Leaderless))], false, &mut random, at);
+            refresh.handle_reply([("t".into(), Some(TopicTrouble::Leaderless))], false, &mut random, at);
             let next = refresh.poll_timeout().unwrap();
             assert!(next - at <= LEADERLESS);
             at = next;

@@ -22,14 +22,14 @@ use crate::wire::messages::metadata::{
 
 /// What one node is asked for: topics that may be created are asked for apart from those that may not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ask {
+pub(super) struct MetadataQuery {
     /// Every topic of the cluster. Brokers create none for that, so those below are asked for by name if they are missing.
     pub(super) all: bool,
     pub(super) may_create: Vec<TopicName>,
     pub(super) must_exist: Vec<TopicName>,
 }
 
-impl Ask {
+impl MetadataQuery {
     /// Asks for topics; those that no broker could have are left out.
     pub(super) fn new<'a>(all: bool, topics: impl IntoIterator<Item = (&'a TopicName, bool)>) -> Self {
         let mut ask = Self { all, ..Self::default() };
@@ -66,7 +66,7 @@ impl Ask {
 ///
 /// # Errors
 /// As [`Cluster::exchange`]; Protocol if the reply cannot be read, or names no broker.
-pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &Ask, deadline: Instant) -> Result<Snapshot> {
+pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &MetadataQuery, deadline: Instant) -> Result<Snapshot> {
     let mut answer = ask_once(cluster, node, ask, deadline).await?;
     if ask.all {
         let missing = ask.without(&answer);
@@ -77,7 +77,7 @@ pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &Ask, deadl
     Ok(answer)
 }
 
-async fn ask_once(cluster: &Cluster, node: Node, ask: &Ask, deadline: Instant) -> Result<Snapshot> {
+async fn ask_once(cluster: &Cluster, node: Node, ask: &MetadataQuery, deadline: Instant) -> Result<Snapshot> {
     let asked = ask.requests().into_iter().map(|(topics, may_create)| async move {
         let request = metadata_request(topics, may_create);
         let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;

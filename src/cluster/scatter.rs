@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::coordinators::CoordinatorKey;
 use super::pool::Node;
-use super::{Cluster, Interest, InterestGuard, Lane, Route};
+use super::{Cluster, InterestGuard, Lane, MetadataInterest, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicName, TopicPartition};
 use crate::runtime;
@@ -163,7 +163,7 @@ impl Cluster {
     /// Has metadata of the topics whose leaders must be asked kept fresh meanwhile.
     fn interest(&self, routes: &[Route]) -> Option<InterestGuard> {
         let topics = topics_of(routes);
-        (!topics.is_empty()).then(|| self.want(Interest { topics, ..Interest::default() }))
+        (!topics.is_empty()).then(|| self.want(MetadataInterest { topics, ..MetadataInterest::default() }))
     }
 
     /// Where some routes lead now, or why that is not known.

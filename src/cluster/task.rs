@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::interest::Wanted;
+use super::interest::CombinedInterest;
 use super::pool::{Lane, Node};
-use super::refresh::{Lasting, Question, Refresh};
-use super::rpc::{self, Ask};
-use super::view::{ClusterView, Snapshot, Topic, Trouble};
+use super::refresh::{LastingTrouble, MetadataRefresh, RefreshRequest};
+use super::rpc::{self, MetadataQuery};
+use super::view::{ClusterView, Snapshot, Topic, TopicTrouble};
 use super::{Alive, Cluster};
 use crate::clock::Random;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const NAMED: usize = 10;
 
 /// Runs until the client is closed, or its tokio runtime ends: then so does all else of the client, by `_ends`.
-pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Random, _ends: Alive) {
+pub(super) async fn run(cluster: Cluster, mut refresh: MetadataRefresh, mut random: Random, _ends: Alive) {
     let mut outage = Outage::default();
     loop {
         tokio::select! {
@@ -48,7 +48,7 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
                 let snapshot = completed(snapshot, &asked);
                 let wanted = snapshot.topics.iter().filter(|topic| asked.contains(&topic.name));
                 let troubles: Vec<_> = wanted.map(|topic| (topic.name.clone(), topic.trouble())).collect();
-                let brought_news = publish(&cluster, snapshot, question == Question::Whole);
+                let brought_news = publish(&cluster, snapshot, question == RefreshRequest::Whole);
                 tell(&cluster, &refresh.handle_reply(troubles, brought_news, &mut random, now));
             }
             Err(error) => {
@@ -65,7 +65,7 @@ pub(super) async fn run(cluster: Cluster, mut refresh: Refresh, mut random: Rand
 }
 
 /// Takes up what has come to be wanted.
-fn follow(cluster: &Cluster, refresh: &mut Refresh) {
+fn follow(cluster: &Cluster, refresh: &mut MetadataRefresh) {
     let now = runtime::now();
     if cluster.inner.take_stale() {
         refresh.handle_stale();
@@ -85,11 +85,13 @@ fn follow(cluster: &Cluster, refresh: &mut Refresh) {
 }
 
 /// The topics that a question is about, and how it is put to a node.
-fn put(question: &Question, wanted: &Wanted) -> (BTreeSet<TopicName>, Ask) {
-    let of = |topics: &BTreeMap<TopicName, bool>, all| Ask::new(all, topics.iter().map(|(name, may_create)| (name, *may_create)));
+fn put(question: &RefreshRequest, wanted: &CombinedInterest) -> (BTreeSet<TopicName>, MetadataQuery) {
+    let of = |topics: &BTreeMap<TopicName, bool>, all| {
+        MetadataQuery::new(all, topics.iter().map(|(name, may_create)| (name, *may_create)))
+    };
     match question {
-        Question::Whole => (wanted.topics.keys().cloned().collect(), of(&wanted.topics, wanted.all)),
-        Question::Topics(names) => {
+        RefreshRequest::Whole => (wanted.topics.keys().cloned().collect(), of(&wanted.topics, wanted.all)),
+        RefreshRequest::Topics(names) => {
             let topics = names.iter().filter_map(|name| Some((name.clone(), *wanted.topics.get(name)?))).collect();
             (names.clone(), of(&topics, false))
         }
@@ -97,7 +99,7 @@ fn put(question: &Question, wanted: &Wanted) -> (BTreeSet<TopicName>, Ask) {
 }
 
 /// Asks one node after the other until one answers.
-async fn ask_around(cluster: &Cluster, ask: &Ask, from_bootstrap: bool) -> Result<Snapshot> {
+async fn ask_around(cluster: &Cluster, ask: &MetadataQuery, from_bootstrap: bool) -> Result<Snapshot> {
     let deadline = runtime::now() + cluster.config().request_timeout;
     let mut nodes = cluster.nodes_best_first(Lane::Control);
     if from_bootstrap {
@@ -154,12 +156,12 @@ fn publish(cluster: &Cluster, snapshot: Snapshot, is_whole: bool) -> bool {
 }
 
 /// Tells of topics whose trouble lasts: their records do not come, or are not sent, and nobody else says why.
-fn tell(cluster: &Cluster, lasting: &[Lasting]) {
-    let mut by_trouble: BTreeMap<i16, Vec<&Lasting>> = BTreeMap::new();
+fn tell(cluster: &Cluster, lasting: &[LastingTrouble]) {
+    let mut by_trouble: BTreeMap<i16, Vec<&LastingTrouble>> = BTreeMap::new();
     for lasting in lasting {
         let code = match lasting.trouble {
-            Trouble::Missing(code) => code,
-            Trouble::Leaderless => ErrorCode::LEADER_NOT_AVAILABLE,
+            TopicTrouble::Missing(code) => code,
+            TopicTrouble::Leaderless => ErrorCode::LEADER_NOT_AVAILABLE,
         };
         by_trouble.entry(code.0).or_default().push(lasting);
     }
@@ -213,6 +215,6 @@ impl Outage {
 }
 
 /// The machine that the task drives.
-pub(super) fn refresh(cluster: &Cluster, now: Instant) -> Refresh {
-    Refresh::new(cluster.config().metadata_max_age, cluster.retry_backoff(), now)
+pub(super) fn refresh(cluster: &Cluster, now: Instant) -> MetadataRefresh {
+    MetadataRefresh::new(cluster.config().metadata_max_age, cluster.retry_backoff(), now)
 }

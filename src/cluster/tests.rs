@@ -59,8 +59,8 @@ fn cluster_with(embedded: &EmbeddedCluster, config: ClientConfig) -> Cluster {
     Cluster::start(config, connector, runtime, WallClock::system(), Random::new(1)).unwrap()
 }
 
-fn topics(names: &[&str]) -> Interest {
-    Interest { topics: names.iter().map(Into::into).collect(), ..Interest::default() }
+fn topics(names: &[&str]) -> MetadataInterest {
+    MetadataInterest { topics: names.iter().map(Into::into).collect(), ..MetadataInterest::default() }
 }
 
 fn after(seconds: u64) -> Instant {
@@ -399,8 +399,8 @@ async fn a_topic_is_created_for_those_who_want_that_and_for_nobody_else() {
     let embedded =
         EmbeddedCluster::builder().brokers(1).in_memory().auto_create_topics(true).topic("t", 1, 1).start().await.unwrap();
     let cluster = cluster(&embedded);
-    let _pattern = cluster.want(Interest { all: true, ..Interest::default() });
-    let _producer = cluster.want(Interest { auto_create: true, ..topics(&["made"]) });
+    let _pattern = cluster.want(MetadataInterest { all: true, ..MetadataInterest::default() });
+    let _producer = cluster.want(MetadataInterest { auto_create: true, ..topics(&["made"]) });
     let _consumer = cluster.want(topics(&["forbidden"]));
     let made = |view: &ClusterView| view.topic("made").is_some_and(|topic| topic.is_described());
     let view = cluster.wait_for_view(after(5), made).await.unwrap();

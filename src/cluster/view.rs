@@ -70,7 +70,7 @@ pub(crate) struct Snapshot {
 
 /// Why a topic is to be asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum TopicTrouble {
     /// The broker does not describe it, for a reason that may pass.
     Missing(ErrorCode),
     /// A partition has no leader.
@@ -84,10 +84,10 @@ impl Topic {
     }
 
     /// What is wrong with it that may pass.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
+    pub(crate) fn trouble(&self) -> Option<TopicTrouble> {
         match self.error {
-            Some(code) => code.is_retriable().then_some(Trouble::Missing(code)),
-            None => self.partitions.iter().any(|partition| partition.leader.is_none()).then_some(Trouble::Leaderless),
+            Some(code) => code.is_retriable().then_some(TopicTrouble::Missing(code)),
+            None => self.partitions.iter().any(|partition| partition.leader.is_none()).then_some(TopicTrouble::Leaderless),
         }
     }
 

@@ -23,12 +23,12 @@ const RECENT: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     outage: Complaint,
-    nodes: BTreeMap<Node, Wait>,
+    nodes: BTreeMap<Node, NodeWait>,
 }
 
 /// A node that somebody waits for, or has waited for in vain.
 #[derive(Debug)]
-struct Wait {
+struct NodeWait {
     complaint: Complaint,
     waiters: usize,
     /// Since when there has been a waiter at all times.
@@ -38,7 +38,7 @@ struct Wait {
 
 /// How a wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum WaitEnd {
     Connected,
     Failed,
     /// By those who waited.
@@ -72,7 +72,7 @@ impl Waits {
 
     /// Somebody begins to wait for a connection to a node.
     pub(super) fn handle_wait(&mut self, node: Node, now: Instant) {
-        let wait = self.nodes.entry(node).or_insert_with(|| Wait::new(now));
+        let wait = self.nodes.entry(node).or_insert_with(|| NodeWait::new(now));
         if wait.waiters == 0 {
             wait.waiting_since = now;
         }
@@ -80,15 +80,15 @@ impl Waits {
     }
 
     /// Somebody waits no more.
-    pub(super) fn handle_end(&mut self, node: Node, ended: Ended, now: Instant) {
+    pub(super) fn handle_end(&mut self, node: Node, ended: WaitEnd, now: Instant) {
         let Some(wait) = self.nodes.get_mut(&node) else { return };
         wait.waiters = wait.waiters.saturating_sub(1);
         let waiters = wait.waiters;
         match ended {
             // Others may wait for another lane.
-            Ended::Connected => *wait = Wait { waiters, ..Wait::new(now) },
-            Ended::Failed => wait.failed = Some(now),
-            Ended::GivenUp => {}
+            WaitEnd::Connected => *wait = NodeWait { waiters, ..NodeWait::new(now) },
+            WaitEnd::Failed => wait.failed = Some(now),
+            WaitEnd::GivenUp => {}
         }
         // A node of several that was tried for a moment is in no trouble.
         if waiters == 0 && wait.failed.is_none() && now - wait.waiting_since < FIRST {
@@ -109,7 +109,7 @@ impl Waits {
         if self.outage.is_told() {
             return None;
         }
-        let may_be_told = |wait: &&Wait| wait.may_be_told(now, now);
+        let may_be_told = |wait: &&NodeWait| wait.may_be_told(now, now);
         let due = self.nodes.values().filter(may_be_told).filter_map(|wait| wait.complaint.lasting(now));
         let lasted = due.max()?;
         // Those that are in the same trouble, and were tried a moment later, are told along.
@@ -133,7 +133,7 @@ impl Waits {
     }
 }
 
-impl Wait {
+impl NodeWait {
     fn new(now: Instant) -> Self {
         let mut complaint = Complaint::default();
         complaint.begin(now);
@@ -182,7 +182,7 @@ mod tests {
         let all = told(&mut waits, start, 40);
         assert_eq!(all, [1, 2, 4, 8, 16, 32].map(|second| (second, nodes(&[A], second))));
         for _ in 0..2 {
-            waits.handle_end(A, Ended::Connected, start + Duration::from_secs(41));
+            waits.handle_end(A, WaitEnd::Connected, start + Duration::from_secs(41));
         }
         assert_eq!((waits.poll_timeout(), waits.nodes.len()), (None, 0));
     }
@@ -196,7 +196,7 @@ mod tests {
             let now = start + millis(100) * tenth;
             waits.handle_wait(A, now);
             assert!(waits.poll_timeout().is_some_and(|due| due > now));
-            waits.handle_end(A, Ended::Failed, now);
+            waits.handle_end(A, WaitEnd::Failed, now);
             told.extend(waits.poll(now).map(|report| (tenth / 10, report)));
             assert_eq!(waits.poll_timeout(), None, "nobody waits");
         }
@@ -234,15 +234,15 @@ mod tests {
         for second in 0..100 {
             let now = start + Duration::from_secs(second);
             waits.handle_wait(A, now);
-            waits.handle_end(A, Ended::GivenUp, now + millis(250));
+            waits.handle_end(A, WaitEnd::GivenUp, now + millis(250));
             assert_eq!((waits.poll(now + millis(250)), waits.nodes.len()), (None, 0));
         }
         waits.handle_wait(A, start);
-        waits.handle_end(A, Ended::Failed, start);
+        waits.handle_end(A, WaitEnd::Failed, start);
         let later = start + Duration::from_secs(3600);
         waits.handle_wait(B, later);
         assert_eq!(told(&mut waits, later, 1), [(1, nodes(&[B], 1))], "A was tried an hour ago");
-        waits.handle_end(B, Ended::GivenUp, later + Duration::from_secs(1));
+        waits.handle_end(B, WaitEnd::GivenUp, later + Duration::from_secs(1));
         waits.retain(|_| false);
         assert_eq!(waits.nodes.len(), 0);
     }
@@ -257,7 +257,7 @@ mod tests {
             let now = start + Duration::from_secs(60 * minute);
             waits.handle_wait(A, now);
             seconds.extend(told(&mut waits, now, 2).into_iter().map(|_| minute));
-            waits.handle_end(A, Ended::GivenUp, now + Duration::from_secs(2));
+            waits.handle_end(A, WaitEnd::GivenUp, now + Duration::from_secs(2));
         }
         assert_eq!(seconds, [0, 0, 1, 2, 5, 10, 15, 20, 25]);
     }

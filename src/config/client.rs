@@ -45,7 +45,7 @@ pub struct ClientConfig {
     pub(crate) receive_buffer_bytes: Option<u32>,
     pub(crate) receive_message_max_bytes: usize,
     pub(crate) enable_metrics_push: bool,
-    pub(crate) security: Security,
+    pub(crate) security: SecurityConfig,
     /// `None`: TCP.
     pub(crate) connector: Option<Arc<dyn Connector>>,
     /// `None`: from the operating system.
@@ -79,7 +79,7 @@ impl ClientConfig {
     /// # Errors
     /// Config if Kafka has no such property, or a value is not allowed; names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
-        let settings = Settings::of(properties, Kind::Client)?;
+        let settings = Settings::of(properties, HandleKind::Client)?;
         let mut config = Self { words: settings.words(), ..Self::default() };
         settings.set("bootstrap.servers", &mut config.bootstrap_servers.0)?;
         settings.set("client.id", &mut config.client_id)?;
@@ -114,7 +114,7 @@ impl ClientConfig {
         }
         settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
         settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
-        config.security = Security::from_settings(&settings).map_err(|error| config.words.reword(error))?;
+        config.security = SecurityConfig::from_settings(&settings).map_err(|error| config.words.reword(error))?;
         config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
     }
@@ -378,7 +378,7 @@ impl Default for ClientConfig {
             receive_buffer_bytes: None,
             receive_message_max_bytes: 100_000_000,
             enable_metrics_push: true,
-            security: Security::default(),
+            security: SecurityConfig::default(),
             connector: None,
             seed: None,
             wall_clock: None,
@@ -532,7 +532,7 @@ mod tests {
 
     #[test]
     fn every_property_is_read() {
-        crate::config::keys::assert_every_setting_is_read(Kind::Client, |properties| {
+        crate::config::keys::assert_every_setting_is_read(HandleKind::Client, |properties| {
             ClientConfig::from_properties(properties).map(drop)
         });
     }

@@ -21,7 +21,7 @@ pub(super) struct Jaas {
 }
 
 /// A piece of the text.
-enum Token {
+enum JaasToken {
     Word(Zeroizing<String>),
     Equals,
     End,
@@ -35,22 +35,22 @@ impl Jaas {
             |why: &str| Error::config(format!("sasl.jaas.config {why}: LoginModule required name=\"value\" ...; is allowed"));
         let tokens = tokens(text).map_err(refuse)?;
         let mut tokens = tokens.into_iter();
-        let Some(Token::Word(module)) = tokens.next() else { return Err(refuse("names no login module")) };
+        let Some(JaasToken::Word(module)) = tokens.next() else { return Err(refuse("names no login module")) };
         match tokens.next() {
-            Some(Token::Word(flag))
+            Some(JaasToken::Word(flag))
                 if ["required", "requisite", "sufficient", "optional"].iter().any(|known| flag.eq_ignore_ascii_case(known)) => {}
             _ => return Err(refuse("has no flag, such as required, after the login module")),
         }
         let mut options = BTreeMap::new();
         loop {
             match tokens.next() {
-                Some(Token::Word(name)) => match (tokens.next(), tokens.next()) {
-                    (Some(Token::Equals), Some(Token::Word(value))) => drop(options.insert(name.to_string(), value)),
+                Some(JaasToken::Word(name)) => match (tokens.next(), tokens.next()) {
+                    (Some(JaasToken::Equals), Some(JaasToken::Word(value))) => drop(options.insert(name.to_string(), value)),
                     _ => return Err(refuse("has an option that is not name=value")),
                 },
-                Some(Token::End) if tokens.next().is_none() => break,
-                Some(Token::End) => return Err(refuse("has more than one login module")),
-                Some(Token::Equals) => return Err(refuse("has an option without a name")),
+                Some(JaasToken::End) if tokens.next().is_none() => break,
+                Some(JaasToken::End) => return Err(refuse("has more than one login module")),
+                Some(JaasToken::Equals) => return Err(refuse("has an option without a name")),
                 None => return Err(refuse("does not end in a semicolon")),
             }
         }
@@ -87,13 +87,13 @@ impl Jaas {
 ///
 /// # Errors
 /// What the text has that cannot be read.
-fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
+fn tokens(text: &str) -> Result<Vec<JaasToken>, &'static str> {
     let mut tokens = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '=' => tokens.push(Token::Equals),
-            ';' => tokens.push(Token::End),
+            '=' => tokens.push(JaasToken::Equals),
+            ';' => tokens.push(JaasToken::End),
             '"' | '\'' => {
                 // As long as it can become, so that no copy is left behind by growing.
                 let mut word = Zeroizing::new(String::with_capacity(text.len()));
@@ -106,7 +106,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
                         Some(other) => word.push(other),
                     }
                 }
-                tokens.push(Token::Word(word));
+                tokens.push(JaasToken::Word(word));
             }
             '/' if chars.peek() == Some(&'*') => {
                 chars.next();
@@ -125,7 +125,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
                 while let Some(next) = chars.next_if(|c| is_word(*c) || c.is_ascii_digit() || *c == '.') {
                     word.push(next);
                 }
-                tokens.push(Token::Word(word));
+                tokens.push(JaasToken::Word(word));
             }
             _ => return Err("has a number or a character without quotation marks around it"),
         }

@@ -2,7 +2,7 @@
 
 /// A kind of handle that has settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum HandleKind {
     Client,
     Producer,
     Consumer,
@@ -11,7 +11,7 @@ pub(crate) enum Kind {
 /// The kinds of handle that a property speaks to. Of Java's share consumer and admin client only what is not also for others is
 /// `OTHER`: nothing here has such settings.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kinds(u8);
+pub(crate) struct HandleKinds(u8);
 
 /// What a property is to this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    pub(crate) kinds: Kinds,
+    pub(crate) kinds: HandleKinds,
     pub(crate) role: Role,
     /// Its value may be a secret, or hold one: no message shows it, and it is read as a [`Secret`](super::Secret) or not at all.
     pub(crate) is_secret: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    const fn new(name: &'static str, kinds: Kinds, role: Role) -> Self {
+    const fn new(name: &'static str, kinds: HandleKinds, role: Role) -> Self {
         Self { name, kinds, role, is_secret: false, is_exact: false }
     }
 
@@ -55,13 +55,13 @@ impl Key {
     }
 }
 
-impl Kinds {
-    pub(crate) fn contains(self, kind: Kind) -> bool {
+impl HandleKinds {
+    pub(crate) fn contains(self, kind: HandleKind) -> bool {
         self.0
             & match kind {
-                Kind::Client => C.0,
-                Kind::Producer => P.0,
-                Kind::Consumer => N.0,
+                HandleKind::Client => C.0,
+                HandleKind::Producer => P.0,
+                HandleKind::Consumer => N.0,
             }
             != 0
     }
@@ -118,38 +118,38 @@ pub(crate) fn edit_distance(from: &str, to: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-const C: Kinds = Kinds(1);
-const P: Kinds = Kinds(2);
-const N: Kinds = Kinds(4);
-const CN: Kinds = Kinds(5);
-const PN: Kinds = Kinds(6);
-const OTHER: Kinds = Kinds(0);
+const C: HandleKinds = HandleKinds(1);
+const P: HandleKinds = HandleKinds(2);
+const N: HandleKinds = HandleKinds(4);
+const CN: HandleKinds = HandleKinds(5);
+const PN: HandleKinds = HandleKinds(6);
+const OTHER: HandleKinds = HandleKinds(0);
 
-const fn setting(name: &'static str, kinds: Kinds) -> Key {
+const fn setting(name: &'static str, kinds: HandleKinds) -> Key {
     Key::new(name, kinds, Role::Setting)
 }
 
-const fn alias(name: &'static str, kinds: Kinds, of: &'static str) -> Key {
+const fn alias(name: &'static str, kinds: HandleKinds, of: &'static str) -> Key {
     scaled(name, kinds, of, 1)
 }
 
-const fn scaled(name: &'static str, kinds: Kinds, of: &'static str, scale: i64) -> Key {
+const fn scaled(name: &'static str, kinds: HandleKinds, of: &'static str, scale: i64) -> Key {
     Key::new(name, kinds, Role::Alias { of, scale })
 }
 
-const fn foreign(name: &'static str, kinds: Kinds) -> Key {
+const fn foreign(name: &'static str, kinds: HandleKinds) -> Key {
     Key::new(name, kinds, Role::Foreign)
 }
 
-const fn inert(name: &'static str, kinds: Kinds) -> Key {
+const fn inert(name: &'static str, kinds: HandleKinds) -> Key {
     Key::new(name, kinds, Role::Inert)
 }
 
-const fn only(name: &'static str, kinds: Kinds, value: &'static str, why: &'static str) -> Key {
+const fn only(name: &'static str, kinds: HandleKinds, value: &'static str, why: &'static str) -> Key {
     Key::new(name, kinds, Role::Only(value, why))
 }
 
-const fn refused(name: &'static str, kinds: Kinds, why: &'static str) -> Key {
+const fn refused(name: &'static str, kinds: HandleKinds, why: &'static str) -> Key {
     Key::new(name, kinds, Role::Refused(why))
 }
 
@@ -434,7 +434,7 @@ pub(crate) fn settings_ending(end: &'static str) -> impl Iterator<Item = &'stati
 
 /// Proves that no setting of a kind is known and then not read: each refuses a value that no type has, unless it is a text.
 #[cfg(test)]
-pub(crate) fn assert_every_setting_is_read(kind: Kind, read: impl Fn(&super::Properties) -> crate::error::Result<()>) {
+pub(crate) fn assert_every_setting_is_read(kind: HandleKind, read: impl Fn(&super::Properties) -> crate::error::Result<()>) {
     const TEXTS: &[&str] = &[
         "client.id",
         "client.rack",

@@ -48,7 +48,7 @@ pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
 #[cfg(feature = "oidc")]
 pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
 pub(crate) use iso8601::parse_duration;
-pub(crate) use keys::Kind;
+pub(crate) use keys::HandleKind;
 #[cfg(test)]
 pub(crate) use keys::assert_every_setting_is_read;
 #[cfg(feature = "mq")]
@@ -61,11 +61,11 @@ pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 #[cfg(feature = "scram")]
 pub(crate) use sasl::ScramHash;
 pub(crate) use sasl::{Credentials, Mechanism};
-pub(crate) use security::Security;
+pub(crate) use security::SecurityConfig;
 pub(crate) use settings::{FromProperty, OrNone, Settings, Words};
 
 #[cfg(feature = "tls")]
-pub(crate) use tls::{CONVERT, Identity, Trust};
+pub(crate) use tls::{CONVERT, ClientCertificate, Trust};
 
 use jaas::Jaas;
 use providers::Providers;

@@ -72,7 +72,7 @@ pub(crate) struct UnsecuredToken {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OidcConfig {
-    pub(crate) token_endpoint_url: Endpoint,
+    pub(crate) token_endpoint_url: EndpointUrl,
     pub(crate) grant: Grant,
     pub(crate) scope: Option<String>,
     pub(crate) url_encodes_header: bool,
@@ -86,9 +86,9 @@ pub struct OidcConfig {
 
 /// The URL of an endpoint, in which some providers want a secret: in the query, or as a user.
 #[derive(Clone)]
-pub(crate) struct Endpoint(pub(crate) Secret);
+pub(crate) struct EndpointUrl(pub(crate) Secret);
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for EndpointUrl {
     /// Writes the host, if there is one, and nothing of the rest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.expose().split_once("://").unwrap_or_default();
@@ -101,7 +101,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-impl FromProperty for Endpoint {
+impl FromProperty for EndpointUrl {
     const ALLOWED: &'static str = "a URL";
     const IS_SECRET: bool = true;
 
@@ -152,7 +152,7 @@ impl OidcConfig {
 
     fn with(token_endpoint_url: impl Into<String>, grant: Grant) -> Self {
         Self {
-            token_endpoint_url: Endpoint(Secret::new(token_endpoint_url)),
+            token_endpoint_url: EndpointUrl(Secret::new(token_endpoint_url)),
             grant,
             scope: None,
             url_encodes_header: false,
@@ -281,7 +281,7 @@ impl TokenOrigin {
             })?;
             return Ok(Self::Unsecured(UnsecuredToken { subject: subject.to_owned(), lifetime_seconds, extensions }));
         }
-        let Endpoint(url) = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
+        let EndpointUrl(url) = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
             Error::config(
                 "sasl.mechanism is OAUTHBEARER, but sasl.oauthbearer.token.endpoint.url is not set: set it, or pass a source of \
                  tokens to Sasl::oauthbearer",

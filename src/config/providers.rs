@@ -21,10 +21,10 @@ pub(super) struct Providers(Vec<Provider>);
 
 struct Provider {
     name: String,
-    kind: Kind,
+    kind: ProviderKind,
 }
 
-enum Kind {
+enum ProviderKind {
     /// A properties file, and a name in it.
     File(Folders),
     /// A folder, and a file in it.
@@ -50,7 +50,7 @@ impl Providers {
     pub(super) fn of(properties: &Properties) -> Result<Self> {
         let names = properties.get(LIST).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
         names
-            .map(|name| Ok(Provider { name: name.to_owned(), kind: Kind::of(properties, name)? }))
+            .map(|name| Ok(Provider { name: name.to_owned(), kind: ProviderKind::of(properties, name)? }))
             .collect::<Result<_>>()
             .map(Self)
     }
@@ -82,7 +82,7 @@ impl Providers {
     }
 }
 
-impl Kind {
+impl ProviderKind {
     fn of(properties: &Properties, name: &str) -> Result<Self> {
         let setting =
             |what: &str| properties.get(&format!("{LIST}.{name}.{what}")).map(str::trim).filter(|text| !text.is_empty());
@@ -115,12 +115,12 @@ impl Provider {
     fn value(&self, path: &str, key: &str) -> Result<Zeroizing<String>> {
         let missing = |what: &str| Error::config(format!("the provider {} finds no {} in {what}", shown(&self.name), shown(key)));
         match &self.kind {
-            Kind::File(allowed) => {
+            ProviderKind::File(allowed) => {
                 let file = allowed.check(Path::new(path))?;
                 let properties = Properties::from_file(file)?;
                 properties.get(key).map(|value| Zeroizing::new(value.to_owned())).ok_or_else(|| missing(&shown(path).to_string()))
             }
-            Kind::Directory(allowed) => {
+            ProviderKind::Directory(allowed) => {
                 if Path::new(key).components().count() != 1 {
                     return Err(missing(&shown(path).to_string()));
                 }
@@ -128,7 +128,7 @@ impl Provider {
                 let read = std::fs::read_to_string(&file).map(Zeroizing::new);
                 read.map_err(|error| Error::config(format!("cannot read {}: {error}", file.display())))
             }
-            Kind::Env(pattern) => {
+            ProviderKind::Env(pattern) => {
                 let is_allowed = path.is_empty() && pattern.as_ref().is_none_or(|pattern| pattern.is_match(key));
                 let value = std::env::var(key).ok().filter(|_| is_allowed);
                 value.map(Zeroizing::new).ok_or_else(|| missing("the environment, or may not read it"))

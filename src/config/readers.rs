@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 struct Table {
     name: &'static str,
     file: &'static str,
-    places: &'static [Place],
+    places: &'static [ReaderFile],
 }
 
 /// Where settings are read, and how they are called there.
-struct Place {
+struct ReaderFile {
     folders: &'static [&'static str],
     receivers: &'static [&'static str],
 }
@@ -23,20 +23,20 @@ const TABLES: [Table; 3] = [
         name: "ClientConfig",
         file: "config/client.rs",
         places: &[
-            Place { folders: &["client.rs", "cluster", "net", "metrics_push", "admin"], receivers: &["config()", "config"] },
+            ReaderFile { folders: &["client.rs", "cluster", "net", "metrics_push", "admin"], receivers: &["config()", "config"] },
             // Here `config` is that of the handle.
-            Place { folders: &["producer", "consumer"], receivers: &["config()", "client"] },
+            ReaderFile { folders: &["producer", "consumer"], receivers: &["config()", "client"] },
         ],
     },
     Table {
         name: "ProducerConfig",
         file: "producer/config.rs",
-        places: &[Place { folders: &["producer"], receivers: &["config"] }],
+        places: &[ReaderFile { folders: &["producer"], receivers: &["config"] }],
     },
     Table {
         name: "ConsumerConfig",
         file: "consumer/config.rs",
-        places: &[Place { folders: &["consumer"], receivers: &["config"] }],
+        places: &[ReaderFile { folders: &["consumer"], receivers: &["config"] }],
     },
 ];
 
@@ -81,7 +81,7 @@ impl Table {
     }
 }
 
-impl Place {
+impl ReaderFile {
     /// All its code.
     fn code(&self) -> String {
         self.folders.iter().flat_map(|folder| files(&sources().join(folder))).map(|file| read(&file)).collect()

@@ -66,13 +66,13 @@ impl fmt::Display for SecurityProtocol {
 
 /// The security settings of a client.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Security {
+pub(crate) struct SecurityConfig {
     pub(crate) protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<Sasl>,
 }
 
-impl Security {
+impl SecurityConfig {
     pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self> {
         let protocol = settings.read("security.protocol")?.unwrap_or_default();
         let tls = TlsConfig::from_settings(settings)?;

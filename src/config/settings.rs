@@ -12,10 +12,10 @@ use super::*;
 ///
 /// Its values may be secrets, so it has no `Debug`.
 pub(crate) struct Settings<'a> {
-    values: BTreeMap<&'static str, Value<'a>>,
+    values: BTreeMap<&'static str, SettingValue<'a>>,
 }
 
-struct Value<'a> {
+struct SettingValue<'a> {
     /// The name as the user wrote it, which may be an alias.
     written: &'a str,
     text: Zeroizing<String>,
@@ -38,7 +38,7 @@ impl<'a> Settings<'a> {
     ///
     /// # Errors
     /// Config if Kafka has no such property, if this build cannot do what one asks for, or if two names of one property disagree.
-    pub(crate) fn of(properties: &'a Properties, kind: Kind) -> Result<Self> {
+    pub(crate) fn of(properties: &'a Properties, kind: HandleKind) -> Result<Self> {
         let mut settings = Self { values: BTreeMap::new() };
         let (mut ignored, mut inert) = (Vec::new(), Vec::new());
         let providers = Providers::of(properties)?;
@@ -61,11 +61,13 @@ impl<'a> Settings<'a> {
                     return Err(Error::config(format!("{written} is not allowed: {why}")));
                 }
                 // The client speaks for the keys that all kinds have, so that one file read three times warns once.
-                Role::Foreign if is_mine && (kind == Kind::Client || !key.kinds.contains(Kind::Client)) => {
+                Role::Foreign if is_mine && (kind == HandleKind::Client || !key.kinds.contains(HandleKind::Client)) => {
                     ignored.push(written);
                 }
                 Role::Foreign => {}
-                Role::Inert if is_mine && (kind == Kind::Client || !key.kinds.contains(Kind::Client)) => inert.push(written),
+                Role::Inert if is_mine && (kind == HandleKind::Client || !key.kinds.contains(HandleKind::Client)) => {
+                    inert.push(written)
+                }
                 Role::Inert => {}
                 _ => debug!(property = written, "ignored: it has no meaning for this kind of handle"),
             }
@@ -92,7 +94,7 @@ impl<'a> Settings<'a> {
         debug_assert!(keys::find(name).is_some_and(|key| key.role == Role::Setting), "{name} is in the table");
         let (is_secret, is_exact) = keys::find(name).map_or((true, false), |key| (key.is_secret, key.is_exact));
         debug_assert_eq!(is_secret, T::IS_SECRET, "{name}: what may be a secret is read as one");
-        let Some(Value { written, text }) = self.values.get(name) else { return Ok(None) };
+        let Some(SettingValue { written, text }) = self.values.get(name) else { return Ok(None) };
         match T::from_property(if is_exact { text } else { text.trim() }) {
             Some(value) => Ok(Some(value)),
             None if is_secret => Err(Error::config(format!("{written} is another text than is allowed: {} is", T::ALLOWED))),
@@ -113,7 +115,7 @@ impl<'a> Settings<'a> {
                 Err(Error::config(format!("{first} and {second} are the same property with different values: give one of them")))
             }
             _ => {
-                self.values.insert(name, Value { written, text });
+                self.values.insert(name, SettingValue { written, text });
                 Ok(())
             }
         }
@@ -226,42 +228,42 @@ impl<T: FromProperty> FromProperty for OrNone<T> {
 mod tests {
     use super::*;
 
-    fn of(pairs: &[(&str, &str)], kind: Kind) -> std::result::Result<usize, String> {
+    fn of(pairs: &[(&str, &str)], kind: HandleKind) -> std::result::Result<usize, String> {
         let properties: Properties = pairs.iter().copied().collect();
         Settings::of(&properties, kind).map(|settings| settings.values.len()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
-        let error = of(&[("linger.sm", "5")], Kind::Producer).expect_err("a typing error");
+        let error = of(&[("linger.sm", "5")], HandleKind::Producer).expect_err("a typing error");
         assert_eq!(error, "linger.sm is no property of Kafka: did you mean linger.ms?");
-        let error = of(&[("bootstrap.server", "x:1")], Kind::Consumer).expect_err("a typing error");
+        let error = of(&[("bootstrap.server", "x:1")], HandleKind::Consumer).expect_err("a typing error");
         assert!(error.ends_with("did you mean bootstrap.servers?"), "{error}");
-        let error = of(&[("my.application.topic", "x")], Kind::Consumer).expect_err("no such property");
+        let error = of(&[("my.application.topic", "x")], HandleKind::Consumer).expect_err("no such property");
         assert_eq!(error, "my.application.topic is no property of Kafka", "a guess would mislead");
     }
 
     #[test]
     fn a_property_of_another_kind_is_ignored() {
-        assert_eq!(of(&[("linger.ms", "x"), ("share.acquire.mode", "?"), ("group.id", "g")], Kind::Consumer), Ok(1));
+        assert_eq!(of(&[("linger.ms", "x"), ("share.acquire.mode", "?"), ("group.id", "g")], HandleKind::Consumer), Ok(1));
     }
 
     #[test]
     fn what_only_a_jvm_understands_is_ignored() {
-        assert_eq!(of(&[("key.serializer", "org.example.Foo"), ("metric.reporters", "")], Kind::Producer), Ok(0));
+        assert_eq!(of(&[("key.serializer", "org.example.Foo"), ("metric.reporters", "")], HandleKind::Producer), Ok(0));
     }
 
     #[test]
     fn two_names_of_one_property_must_agree() {
-        assert_eq!(of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], Kind::Producer), Ok(1));
-        let error = of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], Kind::Producer).expect_err("they differ");
+        assert_eq!(of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], HandleKind::Producer), Ok(1));
+        let error = of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], HandleKind::Producer).expect_err("they differ");
         assert!(error.contains("linger.ms and queue.buffering.max.ms"), "{error}");
     }
 
     #[test]
     fn an_alias_in_another_unit_is_converted() {
         let properties: Properties = [("queue.buffering.max.kbytes", "64")].into_iter().collect();
-        let settings = Settings::of(&properties, Kind::Producer).expect("known");
+        let settings = Settings::of(&properties, HandleKind::Producer).expect("known");
         assert_eq!(settings.read::<usize>("buffer.memory").expect("a number"), Some(65_536));
     }
 
@@ -269,7 +271,7 @@ mod tests {
     fn a_value_of_the_wrong_form_names_the_property_and_what_is_allowed() {
         let properties: Properties =
             [("linger.ms", "soon"), ("enable.idempotence", "yes"), ("retries", "-1")].into_iter().collect();
-        let settings = Settings::of(&properties, Kind::Producer).expect("known");
+        let settings = Settings::of(&properties, HandleKind::Producer).expect("known");
         let message = |error: Error| error.to_string();
         assert_eq!(
             settings.read::<Duration>("linger.ms").map_err(message),

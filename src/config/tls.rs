@@ -13,7 +13,7 @@ use super::*;
 #[non_exhaustive]
 pub struct TlsConfig {
     pub(crate) trust: Trust,
-    pub(crate) identity: Identity,
+    pub(crate) identity: ClientCertificate,
     pub(crate) key_password: Option<Secret>,
     pub(crate) keystore_password: Option<Secret>,
     pub(crate) truststore_password: Option<Secret>,
@@ -26,9 +26,9 @@ pub struct TlsConfig {
     /// The types of stores as the properties name them.
     store_types: Vec<(&'static str, String)>,
     #[cfg(feature = "tls")]
-    pub(crate) crypto_provider: Option<Plugged<rustls::crypto::CryptoProvider>>,
+    pub(crate) crypto_provider: Option<UserSupplied<rustls::crypto::CryptoProvider>>,
     #[cfg(feature = "tls")]
-    pub(crate) client_config: Option<Plugged<rustls::ClientConfig>>,
+    pub(crate) client_config: Option<UserSupplied<rustls::ClientConfig>>,
 }
 
 /// Whose signature makes a broker's certificate good.
@@ -46,7 +46,7 @@ pub(crate) enum Trust {
 
 /// The certificate that the client shows to a broker that asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum ClientCertificate {
     #[default]
     None,
     /// Key and chain in one file.
@@ -74,10 +74,10 @@ pub enum TlsVersion {
 /// What the user has plugged in; its own `Debug` could show a key.
 #[cfg(feature = "tls")]
 #[derive(Clone)]
-pub(crate) struct Plugged<T>(pub(crate) Arc<T>);
+pub(crate) struct UserSupplied<T>(pub(crate) Arc<T>);
 
 #[cfg(feature = "tls")]
-impl<T> fmt::Debug for Plugged<T> {
+impl<T> fmt::Debug for UserSupplied<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the user's")
     }
@@ -121,7 +121,7 @@ impl TlsConfig {
     /// (`ssl.keystore.location`).
     #[must_use]
     pub fn keystore_location(mut self, file: impl Into<PathBuf>) -> Self {
-        self.identity = Identity::File(file.into());
+        self.identity = ClientCertificate::File(file.into());
         self
     }
 
@@ -129,7 +129,7 @@ impl TlsConfig {
     /// librdkafka).
     #[must_use]
     pub fn certificate_location(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.identity = Identity::Files { chain: chain.into(), key: key.into() };
+        self.identity = ClientCertificate::Files { chain: chain.into(), key: key.into() };
         self
     }
 
@@ -137,7 +137,7 @@ impl TlsConfig {
     /// `ssl.keystore.key`).
     #[must_use]
     pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
-        self.identity = Identity::Pem { chain: Secret::new(chain), key: key.into() };
+        self.identity = ClientCertificate::Pem { chain: Secret::new(chain), key: key.into() };
         self
     }
 
@@ -187,7 +187,7 @@ impl TlsConfig {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn crypto_provider(mut self, provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
-        self.crypto_provider = Some(Plugged(provider));
+        self.crypto_provider = Some(UserSupplied(provider));
         self
     }
 
@@ -195,7 +195,7 @@ impl TlsConfig {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
-        self.client_config = Some(Plugged(config));
+        self.client_config = Some(UserSupplied(config));
         self
     }
 
@@ -211,16 +211,16 @@ impl TlsConfig {
         }
         let (chain, key) = (secret("ssl.keystore.certificate.chain")?, secret("ssl.keystore.key")?);
         tls.identity = match (text("ssl.keystore.location")?, chain, key) {
-            (Some(file), None, None) => Identity::File(file.into()),
-            (None, Some(chain), Some(key)) => Identity::Pem { chain, key },
-            (None, None, None) => Identity::None,
+            (Some(file), None, None) => ClientCertificate::File(file.into()),
+            (None, Some(chain), Some(key)) => ClientCertificate::Pem { chain, key },
+            (None, None, None) => ClientCertificate::None,
             (Some(_), _, _) => return Err(one_of("ssl.keystore.location", "ssl.keystore.certificate.chain")),
             (None, _, _) => return Err(both("ssl.keystore.certificate.chain", "ssl.keystore.key")),
         };
         match (text("ssl.certificate.location")?, text("ssl.key.location")?) {
             (None, None) => {}
-            (Some(chain), Some(key)) if tls.identity == Identity::None => {
-                tls.identity = Identity::Files { chain: chain.into(), key: key.into() };
+            (Some(chain), Some(key)) if tls.identity == ClientCertificate::None => {
+                tls.identity = ClientCertificate::Files { chain: chain.into(), key: key.into() };
             }
             (Some(_), Some(_)) => return Err(one_of("ssl.certificate.location", "ssl.keystore.location")),
             _ => return Err(both("ssl.certificate.location", "ssl.key.location")),
@@ -228,7 +228,7 @@ impl TlsConfig {
         tls.key_password = secret("ssl.key.password")?;
         tls.keystore_password = secret("ssl.keystore.password")?;
         tls.truststore_password = secret("ssl.truststore.password")?;
-        if let Some(AnyServerName(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
+        if let Some(EndpointIdentification(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
             tls.any_server_name = any;
         }
         if let Some(list) = text("ssl.enabled.protocols")? {
@@ -288,9 +288,9 @@ fn versions(list: &str) -> Result<Vec<TlsVersion>> {
 
 /// Whether any name of the server is good: the value of `ssl.endpoint.identification.algorithm`.
 #[derive(Clone, Copy, Debug)]
-struct AnyServerName(bool);
+struct EndpointIdentification(bool);
 
-impl FromProperty for AnyServerName {
+impl FromProperty for EndpointIdentification {
     const ALLOWED: &'static str = "https, or nothing";
 
     fn from_property(text: &str) -> Option<Self> {
@@ -309,7 +309,7 @@ mod tests {
 
     fn from(pairs: &[(&str, &str)]) -> Result<TlsConfig> {
         let properties: Properties = pairs.iter().copied().collect();
-        let tls = TlsConfig::from_settings(&Settings::of(&properties, Kind::Client)?)?;
+        let tls = TlsConfig::from_settings(&Settings::of(&properties, HandleKind::Client)?)?;
         tls.validate().map(|()| tls)
     }
 

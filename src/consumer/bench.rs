@@ -11,23 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::config::ConsumerConfig;
 use super::fetch::buffer::Buffer;
 use super::fetch::{intake, rpc};
-use super::position::{Lease, LeaseId, Position};
+use super::position::{AssignmentEpoch, PartitionAssignment, Position};
 use super::receive::Receiver;
-use super::shared::Shared;
+use super::shared::ConsumerShared;
 use super::subscription::Subscription;
 use super::{ConsumerRecord, IsolationLevel, RecordBatch};
 use crate::error::{ErrorKind, Result};
 use crate::ids::{Offset, TopicId, TopicName, TopicPartition};
-use crate::telemetry::Telemetry;
+use crate::telemetry::ClientRecorder;
 use crate::wire::batch::DecodeOptions;
 use crate::wire::call::Reply;
 
 /// The way of a reply through a consumer of one topic: read, sorted and buffered as the fetcher does, and taken out as `recv` and
 /// `next_batch` do. Which partitions are wanted, and what to fetch next, is not asked.
 pub struct Walk {
-    shared: Arc<Shared>,
+    shared: Arc<ConsumerShared>,
     receiver: Receiver,
-    leases: BTreeMap<TopicPartition, Arc<Lease>>,
+    assignments: BTreeMap<TopicPartition, Arc<PartitionAssignment>>,
     names: BTreeMap<TopicId, TopicName>,
 }
 
@@ -39,16 +39,21 @@ impl Walk {
         let partition_limit = usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0);
         let buffer = Buffer::new(config.fetch_buffer_bytes, partition_limit);
         let subscription = Subscription::new(config.auto_offset_reset, false, buffer);
-        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("bench").consumer()));
-        let lease = |partition| {
+        let shared = Arc::new(ConsumerShared::new(
+            subscription,
+            CancellationToken::new(),
+            decode,
+            ClientRecorder::new("bench").consumer(),
+        ));
+        let assignment = |partition| {
             let partition = TopicPartition::new(topic, partition);
-            let id = LeaseId(u64::from(partition.partition.0.cast_unsigned()));
-            (partition.clone(), Arc::new(Lease::new(id, partition)))
+            let id = AssignmentEpoch(u64::from(partition.partition.0.cast_unsigned()));
+            (partition.clone(), Arc::new(PartitionAssignment::new(id, partition)))
         };
         Self {
             receiver: Receiver::new(Arc::clone(&shared), config.max_poll_records),
             shared,
-            leases: (0..partitions).map(lease).collect(),
+            assignments: (0..partitions).map(assignment).collect(),
             names: [(TopicId(topic_id), TopicName::from(topic))].into(),
         }
     }
@@ -58,12 +63,12 @@ impl Walk {
         let reply = Reply::new(frame, version, None);
         let fetched = rpc::read_fetch(&reply, &self.names, IsolationLevel::ReadUncommitted).expect("a sound reply");
         for partition in fetched.partitions {
-            let lease = self.leases.get(&partition.partition).expect("a partition that is fetched");
+            let assignment = self.assignments.get(&partition.partition).expect("a partition that is fetched");
             let start = Position::at(Offset(0));
             let intake = intake::sort(partition.records, start, partition.aborted, &self.shared.decode);
             self.shared.buffer(|buffer| {
                 for piece in intake.pieces {
-                    buffer.push(lease, piece, None);
+                    buffer.push(assignment, piece, None);
                 }
             });
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{
-    ClientConfig, FromProperty, Kind, MILLISECOND, Properties, Settings, Words, bounded, check_millis, check_range, check_text,
-    parse_duration,
+    ClientConfig, FromProperty, HandleKind, MILLISECOND, Properties, Settings, Words, bounded, check_millis, check_range,
+    check_text, parse_duration,
 };
 use crate::error::{Error, Result};
 
@@ -104,7 +104,7 @@ impl ConsumerConfig {
     /// # Errors
     /// Config if Kafka has no such property, or a value is not allowed; names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
-        let settings = Settings::of(properties, Kind::Consumer)?;
+        let settings = Settings::of(properties, HandleKind::Consumer)?;
         let mut config = Self {
             group_id: settings.read("group.id")?,
             group_instance_id: settings.read("group.instance.id")?,
@@ -587,7 +587,7 @@ mod tests {
 
     #[test]
     fn every_property_is_read() {
-        crate::config::assert_every_setting_is_read(Kind::Consumer, |properties| {
+        crate::config::assert_every_setting_is_read(HandleKind::Consumer, |properties| {
             ConsumerConfig::from_properties(properties).map(drop)
         });
     }

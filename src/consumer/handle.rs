@@ -11,17 +11,17 @@ use crate::consumer::group::Group;
 use crate::consumer::offsets::{self, OffsetAndTimestamp};
 use crate::consumer::position::OffsetAndMetadata;
 use crate::consumer::position::{Position, ResetTo};
-use crate::consumer::shared::{Shared, closed};
+use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
-use crate::metrics_push::MetricsPush;
+use crate::metrics_push::ClientTelemetry;
 use crate::runtime::{self, Runtime};
 
 /// What all handles of one consumer share.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ConsumerShared>,
     pub(crate) cluster: Cluster,
     /// The consumer's tasks: they end with it.
     pub(crate) runtime: Runtime,
@@ -29,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) _lanes: LaneGuard,
     /// The part in a group, if there is a `group.id`.
     pub(crate) group: Option<Group>,
-    pub(crate) metrics: MetricsPush,
+    pub(crate) metrics: ClientTelemetry,
 }
 
 /// Steers a [`Consumer`](crate::Consumer) from other tasks: subscriptions, positions, pauses, commits, the end.

@@ -17,7 +17,7 @@ pub(crate) struct Aborted {
 
 /// What a batch is to transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BatchKind {
     /// Records outside transactions.
     Plain,
     /// Records of a transaction.
@@ -51,21 +51,21 @@ impl Isolation {
 
     /// Whether the next batch is delivered; call once for each, in order.
     #[must_use]
-    pub(crate) fn admits(&mut self, kind: Kind, producer: Option<ProducerId>, last_offset: Offset) -> bool {
+    pub(crate) fn admits(&mut self, kind: BatchKind, producer: Option<ProducerId>, last_offset: Offset) -> bool {
         if let Some(producer) = producer {
             while let Some(begun) = self.pending.front().filter(|transaction| transaction.first_offset <= last_offset) {
                 self.aborted.insert(begun.producer);
                 self.pending.pop_front();
             }
             match kind {
-                Kind::AbortMarker => {
+                BatchKind::AbortMarker => {
                     self.aborted.remove(&producer);
                 }
-                Kind::Transactional if self.aborted.contains(&producer) => return false,
+                BatchKind::Transactional if self.aborted.contains(&producer) => return false,
                 _ => {}
             }
         }
-        !matches!(kind, Kind::AbortMarker | Kind::Control)
+        !matches!(kind, BatchKind::AbortMarker | BatchKind::Control)
     }
 }
 
@@ -83,49 +83,49 @@ mod tests {
     #[test]
     fn aborted_batches_are_skipped_up_to_their_marker() {
         let mut isolation = Isolation::new(vec![aborted(1, 0)]);
-        assert!(!isolation.admits(Kind::Transactional, A, Offset(1)));
-        assert!(isolation.admits(Kind::Transactional, B, Offset(2)));
-        assert!(!isolation.admits(Kind::AbortMarker, A, Offset(3)));
-        assert!(isolation.admits(Kind::Transactional, A, Offset(4)));
+        assert!(!isolation.admits(BatchKind::Transactional, A, Offset(1)));
+        assert!(isolation.admits(BatchKind::Transactional, B, Offset(2)));
+        assert!(!isolation.admits(BatchKind::AbortMarker, A, Offset(3)));
+        assert!(isolation.admits(BatchKind::Transactional, A, Offset(4)));
     }
 
     #[test]
     fn list_may_be_unordered_and_begin_before_the_fetch_offset() {
         let mut isolation = Isolation::new(vec![aborted(1, 50), aborted(2, 3)]);
-        assert!(!isolation.admits(Kind::Transactional, B, Offset(20)));
-        assert!(isolation.admits(Kind::Transactional, A, Offset(30)));
-        assert!(!isolation.admits(Kind::AbortMarker, B, Offset(31)));
-        assert!(!isolation.admits(Kind::Transactional, A, Offset(51)));
+        assert!(!isolation.admits(BatchKind::Transactional, B, Offset(20)));
+        assert!(isolation.admits(BatchKind::Transactional, A, Offset(30)));
+        assert!(!isolation.admits(BatchKind::AbortMarker, B, Offset(31)));
+        assert!(!isolation.admits(BatchKind::Transactional, A, Offset(51)));
     }
 
     #[test]
     fn second_abort_marker_changes_nothing() {
         let mut isolation = Isolation::new(vec![aborted(1, 0)]);
-        assert!(!isolation.admits(Kind::AbortMarker, A, Offset(3)));
-        assert!(!isolation.admits(Kind::AbortMarker, A, Offset(4)));
-        assert!(isolation.admits(Kind::Transactional, A, Offset(5)));
+        assert!(!isolation.admits(BatchKind::AbortMarker, A, Offset(3)));
+        assert!(!isolation.admits(BatchKind::AbortMarker, A, Offset(4)));
+        assert!(isolation.admits(BatchKind::Transactional, A, Offset(5)));
     }
 
     #[test]
     fn two_aborted_transactions_of_one_producer_are_both_skipped() {
         let mut isolation = Isolation::new(vec![aborted(1, 0), aborted(1, 10)]);
-        assert!(!isolation.admits(Kind::Transactional, A, Offset(3)));
-        assert!(!isolation.admits(Kind::AbortMarker, A, Offset(4)));
-        assert!(isolation.admits(Kind::Transactional, A, Offset(9)));
-        assert!(!isolation.admits(Kind::Transactional, A, Offset(12)));
+        assert!(!isolation.admits(BatchKind::Transactional, A, Offset(3)));
+        assert!(!isolation.admits(BatchKind::AbortMarker, A, Offset(4)));
+        assert!(isolation.admits(BatchKind::Transactional, A, Offset(9)));
+        assert!(!isolation.admits(BatchKind::Transactional, A, Offset(12)));
     }
 
     #[test]
     fn plain_batches_of_an_idempotent_producer_pass() {
         let mut isolation = Isolation::new(vec![aborted(1, 0)]);
-        assert!(isolation.admits(Kind::Plain, A, Offset(1)));
-        assert!(isolation.admits(Kind::Plain, None, Offset(2)));
+        assert!(isolation.admits(BatchKind::Plain, A, Offset(1)));
+        assert!(isolation.admits(BatchKind::Plain, None, Offset(2)));
     }
 
     #[test]
     fn control_batches_are_never_delivered() {
         let mut isolation = Isolation::default();
-        assert!(!isolation.admits(Kind::Control, A, Offset(1)));
-        assert!(isolation.admits(Kind::Transactional, A, Offset(2)));
+        assert!(!isolation.admits(BatchKind::Control, A, Offset(1)));
+        assert!(isolation.admits(BatchKind::Transactional, A, Offset(2)));
     }
 }

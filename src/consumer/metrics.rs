@@ -6,17 +6,17 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::group::Group;
-use crate::consumer::shared::Shared;
-use crate::metrics_push::{MetricsPush, Readings};
+use crate::consumer::shared::ConsumerShared;
+use crate::metrics_push::{ClientTelemetry, Readings};
 use crate::runtime::Runtime;
 
 pub(crate) fn start(
-    shared: &Arc<Shared>,
+    shared: &Arc<ConsumerShared>,
     group: Option<&Group>,
     cluster: &Cluster,
     runtime: &Runtime,
     config: &ConsumerConfig,
-) -> MetricsPush {
+) -> ClientTelemetry {
     let meter = Arc::clone(&shared.meter);
     let (shared, group) = (Arc::clone(shared), group.cloned());
     let mut labels = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) fn start(
     labels.extend(config.group_instance_id.clone().map(|id| ("group_instance_id", id)));
     labels.extend(config.client_rack.clone().map(|rack| ("client_rack", rack)));
     let before = Mutex::new((Duration::ZERO, Duration::ZERO));
-    MetricsPush::start(cluster, runtime, meter, move || {
+    ClientTelemetry::start(cluster, runtime, meter, move || {
         let mut labels = labels.clone();
         labels.extend(group.as_ref().and_then(Group::member_id).map(|id| ("group_member_id", id)));
         let now = shared.activity.waited();

@@ -42,7 +42,7 @@ use fetch::task::Fetcher;
 use group::{Change, Group};
 use handle::Core;
 use receive::Receiver;
-use shared::Shared;
+use shared::ConsumerShared;
 use subscription::Subscription;
 
 use crate::cluster::{Cluster, Lane};
@@ -73,7 +73,8 @@ impl Consumer {
         let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
         let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
-        let shared = Arc::new(Shared::new(subscription, runtime.cancelled().clone(), decode, cluster.telemetry().consumer()));
+        let shared =
+            Arc::new(ConsumerShared::new(subscription, runtime.cancelled().clone(), decode, cluster.telemetry().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());
@@ -103,7 +104,7 @@ impl Consumer {
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.
     pub async fn recv(&mut self) -> Result<ConsumerRecord> {
         let Self { handle, receiver } = self;
-        let _waiting = Waiting(&handle.core.shared);
+        let _waiting = ReceiveClaim(&handle.core.shared);
         poll_fn(|context| receiver.poll_record(context)).await
     }
 
@@ -119,7 +120,7 @@ impl Consumer {
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.
     pub async fn next_batch(&mut self) -> Result<RecordBatch> {
         let Self { handle, receiver } = self;
-        let _waiting = Waiting(&handle.core.shared);
+        let _waiting = ReceiveClaim(&handle.core.shared);
         poll_fn(|context| receiver.poll_batch(context)).await
     }
 
@@ -194,9 +195,9 @@ impl std::fmt::Debug for Consumer {
 }
 
 /// Ends the claim that the application waits for records, also when its future is dropped.
-struct Waiting<'a>(&'a Shared);
+struct ReceiveClaim<'a>(&'a ConsumerShared);
 
-impl Drop for Waiting<'_> {
+impl Drop for ReceiveClaim<'_> {
     fn drop(&mut self) {
         self.0.stop_waiting();
     }

@@ -6,9 +6,9 @@ use std::time::Instant;
 use tracing::warn;
 
 use crate::clock::Random;
-use crate::cluster::{Cluster, Interest};
+use crate::cluster::{Cluster, MetadataInterest};
 use crate::consumer::config::IsolationLevel;
-use crate::consumer::fetch::rpc::{self, Answer};
+use crate::consumer::fetch::rpc::{self, LookupAnswer};
 use crate::error::{Class, Error, ErrorKind, Result};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
 use crate::runtime;
@@ -36,7 +36,7 @@ pub(super) async fn find(
     deadline: Instant,
 ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
     let topics = times.keys().map(|tp| tp.topic.clone()).collect();
-    let _interest = cluster.want(Interest { topics, ..Interest::default() });
+    let _interest = cluster.want(MetadataInterest { topics, ..MetadataInterest::default() });
     let backoff = cluster.retry_backoff();
     let mut random: Random = cluster.random();
     let start = runtime::now();
@@ -140,17 +140,17 @@ fn take(
     found: &mut BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>,
     times: &BTreeMap<TopicPartition, i64>,
     partition: TopicPartition,
-    answer: &Answer,
+    answer: &LookupAnswer,
 ) -> Result<Option<Error>> {
     if !times.contains_key(&partition) {
         return Ok(None);
     }
     let offset = match answer {
-        Answer::Offset { position, timestamp } => {
+        LookupAnswer::Offset { position, timestamp } => {
             Some(OffsetAndTimestamp { offset: position.offset, timestamp: *timestamp, leader_epoch: position.leader_epoch })
         }
-        Answer::NoOffset | Answer::EpochEnd(_) => None,
-        Answer::Refused(code) => {
+        LookupAnswer::NoOffset | LookupAnswer::EpochEnd(_) => None,
+        LookupAnswer::Refused(code) => {
             let error = rpc::refusal(*code, "ListOffsets", &partition);
             return if code.is_retriable() || code.needs_metadata_refresh() { Ok(Some(error)) } else { Err(error) };
         }

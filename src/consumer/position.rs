@@ -1,7 +1,7 @@
 //! Where one assigned partition stands: what is fetched, what the application has, what it has finished.
 //!
-//! Pure. A [`Lease`] is the right to deliver a partition from one assignment or jump to the next; everything fetched is
-//! tagged with it. A seek, reset after truncation or revocation ends the lease, and whatever still carries it is worth nothing.
+//! Pure. A [`PartitionAssignment`] is the right to deliver a partition: from when it is assigned, or its position jumps, until it goes or jumps again; everything fetched is
+//! tagged with it. A seek, reset after truncation or revocation ends the assignment, and whatever still carries it is worth nothing.
 //!
 //! ```text
 //!   assigned ──▶ AwaitingCommitted ──none──▶ Resetting ──ListOffsets──┐
@@ -73,9 +73,9 @@ impl Position {
     }
 }
 
-/// Names one lease; never reused within a consumer.
+/// Names one assignment; never reused within a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LeaseId(pub(crate) u64);
+pub(crate) struct AssignmentEpoch(pub(crate) u64);
 
 /// Where a partition without a position starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub(crate) enum ResetTo {
 
 /// What a partition waits for before, or while, it is fetched.
 #[derive(Clone, Debug)]
-pub(crate) enum Phase {
+pub(crate) enum FetchState {
     /// The group is asked for the committed offset.
     AwaitingCommitted,
     /// The leader is asked for an offset by time.
@@ -103,9 +103,9 @@ pub(crate) enum Phase {
     Stopped(Error),
 }
 
-/// Whether a lease may deliver. The application reads it before each record, so it is one byte.
+/// Whether an assignment may deliver. The application reads it before each record, so it is one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum DeliveryGate {
     Open,
     /// Paused by the application, or held during a rebalance: what is buffered stays.
     Held,
@@ -113,19 +113,19 @@ pub(crate) enum Delivery {
     Ended,
 }
 
-/// The right to deliver one partition from one assignment or jump to the next.
+/// The right to deliver one partition, from one assignment or jump to the next: see the [module](self).
 ///
 /// The application's side moves `position` and `done` without a lock, and reads `delivery` before each record.
 /// There is one writer of each: the receiving half, except `delivery`, which [`super::subscription`] sets, and `end`, the fetcher.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    id: LeaseId,
+pub(crate) struct PartitionAssignment {
+    id: AssignmentEpoch,
     partition: TopicPartition,
     delivery: AtomicU8,
     consumed: Arc<Consumed>,
 }
 
-/// How far the application has come. A lease that ends only because what was fetched has become worthless leaves it to its
+/// How far the application has come. An assignment that ends only because what was fetched has become worthless leaves it to its
 /// successor: what the application still has in hand stays unfinished, and is finished for both.
 #[derive(Debug)]
 struct Consumed {
@@ -145,12 +145,12 @@ struct Consumed {
     topic: OnceLock<TopicId>,
 }
 
-/// Stands for "no offset yet" inside the atomics of a [`Lease`].
+/// Stands for "no offset yet" inside the atomics of a [`PartitionAssignment`].
 const UNKNOWN: i64 = i64::MIN;
 const NO_EPOCH: i32 = -1;
 
-impl Lease {
-    pub(crate) fn new(id: LeaseId, partition: TopicPartition) -> Self {
+impl PartitionAssignment {
+    pub(crate) fn new(id: AssignmentEpoch, partition: TopicPartition) -> Self {
         let consumed = Consumed {
             position: AtomicI64::new(UNKNOWN),
             position_epoch: AtomicI32::new(NO_EPOCH),
@@ -163,13 +163,13 @@ impl Lease {
         Self { id, partition, delivery: AtomicU8::new(0), consumed: Arc::new(consumed) }
     }
 
-    /// A lease that goes on where the application is in this one.
-    pub(super) fn successor(&self, id: LeaseId) -> Self {
+    /// An assignment that goes on where the application is in this one.
+    pub(super) fn successor(&self, id: AssignmentEpoch) -> Self {
         let consumed = Arc::clone(&self.consumed);
         Self { id, partition: self.partition.clone(), delivery: AtomicU8::new(0), consumed }
     }
 
-    pub(crate) fn id(&self) -> LeaseId {
+    pub(crate) fn id(&self) -> AssignmentEpoch {
         self.id
     }
 
@@ -178,19 +178,19 @@ impl Lease {
     }
 
     #[inline]
-    pub(crate) fn delivery(&self) -> Delivery {
+    pub(crate) fn delivery(&self) -> DeliveryGate {
         match self.delivery.load(Ordering::Acquire) {
-            0 => Delivery::Open,
-            1 => Delivery::Held,
-            _ => Delivery::Ended,
+            0 => DeliveryGate::Open,
+            1 => DeliveryGate::Held,
+            _ => DeliveryGate::Ended,
         }
     }
 
-    pub(crate) fn set_delivery(&self, delivery: Delivery) {
+    pub(crate) fn set_delivery(&self, delivery: DeliveryGate) {
         let value = match delivery {
-            Delivery::Open => 0,
-            Delivery::Held => 1,
-            Delivery::Ended => 2,
+            DeliveryGate::Open => 0,
+            DeliveryGate::Held => 1,
+            DeliveryGate::Ended => 2,
         };
         self.delivery.store(value, Ordering::Release);
     }
@@ -221,7 +221,7 @@ impl Lease {
         self.consumed.position.store(offset.0, Ordering::Release);
     }
 
-    /// Notes the leader epoch of what was handed over last. Called after [`Lease::deliver_to`] and read before it, so that
+    /// Notes the leader epoch of what was handed over last. Called after [`PartitionAssignment::deliver_to`] and read before it, so that
     /// a reader in between sees the older epoch, which is the safe one.
     pub(crate) fn deliver_epoch(&self, epoch: Option<LeaderEpoch>) {
         self.consumed.position_epoch.store(encode_epoch(epoch), Ordering::Release);
@@ -233,7 +233,7 @@ impl Lease {
         self.consumed.done.store(offset.0, Ordering::Release);
     }
 
-    /// Notes the leader epoch of what was finished last; as [`Lease::deliver_epoch`].
+    /// Notes the leader epoch of what was finished last; as [`PartitionAssignment::deliver_epoch`].
     pub(crate) fn finish_epoch(&self, epoch: Option<LeaderEpoch>) {
         self.consumed.done_epoch.store(encode_epoch(epoch), Ordering::Release);
     }

@@ -1,17 +1,17 @@
 //! The receiving half's inner loop: one batch in hand, record by record or whole.
 //!
 //! The batch in hand belongs to the receiver alone, so a record costs its walk, one reference count and two plain stores.
-//! What the group or another handle does meanwhile shows in the lease: held, the rest goes back to the buffer; ended, it is
+//! What the group or another handle does meanwhile shows in the assignment: held, the rest goes back to the buffer; ended, it is
 //! dropped.
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::position::{Delivery, Lease, Position};
-use crate::consumer::record::{ConsumerRecord, Progress, RecordBatch, Shelf};
-use crate::consumer::shared::Shared;
+use crate::consumer::fetch::buffer::{BufferedBatch, Content};
+use crate::consumer::position::{DeliveryGate, PartitionAssignment, Position};
+use crate::consumer::record::{BatchContext, BatchProgress, ConsumerRecord, RecordBatch};
+use crate::consumer::shared::ConsumerShared;
 use crate::error::{Error, Result};
 use crate::ids::Offset;
 use crate::runtime;
@@ -19,10 +19,10 @@ use crate::wire::batch::{Batch, RecordCursor, Records};
 
 /// See the [module](self).
 pub(super) struct Receiver {
-    shared: Arc<Shared>,
-    hand: Option<Hand>,
+    shared: Arc<ConsumerShared>,
+    hand: Option<CurrentBatch>,
     /// The batch that `next_batch` returned last.
-    given: Option<(Arc<Progress>, Arc<Shelf>)>,
+    given: Option<(Arc<BatchProgress>, Arc<BatchContext>)>,
     max_poll_records: usize,
     turn: Turn,
 }
@@ -79,11 +79,11 @@ impl Turn {
 }
 
 /// A batch that is being delivered.
-struct Hand {
-    lease: Arc<Lease>,
+struct CurrentBatch {
+    assignment: Arc<PartitionAssignment>,
     batch: Batch,
     records: Records,
-    shelf: Arc<Shelf>,
+    shelf: Arc<BatchContext>,
     cursor: RecordCursor,
     /// Up to where records were told of as consumed.
     told: RecordCursor,
@@ -95,12 +95,12 @@ struct Hand {
     next: Offset,
     /// A record of the batch was delivered.
     is_begun: bool,
-    /// The epoch of the batch is told to the lease.
+    /// The epoch of the batch is told to the assignment.
     is_noted: bool,
 }
 
 impl Receiver {
-    pub(super) fn new(shared: Arc<Shared>, max_poll_records: usize) -> Self {
+    pub(super) fn new(shared: Arc<ConsumerShared>, max_poll_records: usize) -> Self {
         Self { shared, hand: None, given: None, max_poll_records: max_poll_records.max(1), turn: Turn::default() }
     }
 
@@ -110,16 +110,16 @@ impl Receiver {
         loop {
             if let Some(hand) = &mut self.hand {
                 hand.finish();
-                match hand.lease.delivery() {
-                    Delivery::Open => {
+                match hand.assignment.delivery() {
+                    DeliveryGate::Open => {
                         if let Some(record) = hand.record() {
                             return Poll::Ready(record.map_err(|error| self.fail(error)));
                         }
                         hand.leave();
                         self.lay_down();
                     }
-                    Delivery::Held => self.put_back(),
-                    Delivery::Ended => drop(self.lay_down()),
+                    DeliveryGate::Held => self.put_back(),
+                    DeliveryGate::Ended => drop(self.lay_down()),
                 }
             }
             ready!(self.poll_hand(context))?;
@@ -132,8 +132,8 @@ impl Receiver {
         loop {
             if let Some(hand) = &mut self.hand {
                 hand.finish();
-                match hand.lease.delivery() {
-                    Delivery::Open => {
+                match hand.assignment.delivery() {
+                    DeliveryGate::Open => {
                         let batch = hand.records(self.max_poll_records).map_err(|error| self.fail(error))?;
                         match &mut self.hand {
                             Some(hand) if hand.position != hand.next => hand.tell(&self.shared),
@@ -144,8 +144,8 @@ impl Receiver {
                             return Poll::Ready(Ok(batch));
                         }
                     }
-                    Delivery::Held => self.put_back(),
-                    Delivery::Ended => drop(self.lay_down()),
+                    DeliveryGate::Held => self.put_back(),
+                    DeliveryGate::Ended => drop(self.lay_down()),
                 }
             }
             ready!(self.poll_hand(context))?;
@@ -168,7 +168,7 @@ impl Receiver {
         Poll::Ready(self.finish_given())
     }
 
-    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
+    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
         // A receiver that always finds something must still let others run.
         let coop = ready!(tokio::task::coop::poll_proceed(context));
         let taken = ready!(self.shared.poll_piece(context))?;
@@ -185,31 +185,31 @@ impl Receiver {
             self.turn.end();
             return Poll::Pending;
         };
-        let (lease, piece) = taken?;
-        let Piece { content, start, next } = piece;
+        let (assignment, piece) = taken?;
+        let BufferedBatch { content, start, next } = piece;
         let (batch, records) = match content {
             Content::Fetched(batch) => match batch.decode(&self.shared.decode) {
                 // One that came compressed needs its bytes no more.
                 Ok(records) if batch.is_heavy() => (batch.header(), records),
                 Ok(records) => (batch, records),
-                Err(error) => return Poll::Ready(Err(self.stop(&lease, error.into()))),
+                Err(error) => return Poll::Ready(Err(self.stop(&assignment, error.into()))),
             },
             Content::Decoded { batch, records } => (batch, records),
             Content::Skipped => {
-                lease.deliver_to(next);
-                lease.finish_to(next);
+                assignment.deliver_to(next);
+                assignment.finish_to(next);
                 return Poll::Ready(Ok(()));
             }
-            Content::Failed(error) => return Poll::Ready(Err(self.stop(&lease, error))),
+            Content::Failed(error) => return Poll::Ready(Err(self.stop(&assignment, error))),
         };
-        let shelf = Shelf {
-            partition: lease.partition().clone(),
+        let shelf = BatchContext {
+            partition: assignment.partition().clone(),
             data: records.data().clone(),
             timestamp_type: batch.timestamp_type(),
             leader_epoch: batch.leader_epoch(),
         };
-        let mut hand = Hand {
-            lease,
+        let mut hand = CurrentBatch {
+            assignment,
             batch,
             records,
             shelf: Arc::new(shelf),
@@ -222,7 +222,7 @@ impl Receiver {
             is_noted: false,
         };
         if let Err(error) = hand.skip_to(start.offset) {
-            return Poll::Ready(Err(self.stop(&hand.lease, error)));
+            return Poll::Ready(Err(self.stop(&hand.assignment, error)));
         }
         hand.told = hand.cursor;
         self.hand = Some(hand);
@@ -234,31 +234,31 @@ impl Receiver {
         let Some((progress, shelf)) = self.given.take() else { return Ok(()) };
         if let Some(error) = progress.failure.get() {
             self.lay_down();
-            return Err(self.stop(&progress.lease, error.clone()));
+            return Err(self.stop(&progress.assignment, error.clone()));
         }
-        progress.lease.finish_to(progress.next);
-        progress.lease.finish_epoch(shelf.leader_epoch);
+        progress.assignment.finish_to(progress.next);
+        progress.assignment.finish_epoch(shelf.leader_epoch);
         Ok(())
     }
 
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
         match self.lay_down() {
-            Some(hand) => self.stop(&hand.lease, error),
+            Some(hand) => self.stop(&hand.assignment, error),
             None => error,
         }
     }
 
     /// Stops a partition at what cannot be read, until a seek.
     #[cold]
-    fn stop(&self, lease: &Lease, error: Error) -> Error {
-        let error = error.at_partition(lease.partition().clone());
-        self.shared.update(|subscription| subscription.stop(lease.partition(), lease.id(), error.clone()));
+    fn stop(&self, assignment: &PartitionAssignment, error: Error) -> Error {
+        let error = error.at_partition(assignment.partition().clone());
+        self.shared.update(|subscription| subscription.stop(assignment.partition(), assignment.id(), error.clone()));
         error
     }
 
     /// Parts with the batch in hand, and tells how much of it was delivered.
-    fn lay_down(&mut self) -> Option<Hand> {
+    fn lay_down(&mut self) -> Option<CurrentBatch> {
         let mut hand = self.hand.take()?;
         hand.tell(&self.shared);
         Some(hand)
@@ -268,8 +268,9 @@ impl Receiver {
         if let Some(hand) = self.lay_down() {
             let content = Content::Decoded { batch: hand.batch, records: hand.records };
             let epoch = if hand.is_noted { hand.shelf.leader_epoch } else { hand.start.leader_epoch };
-            let piece = Piece { content, start: Position { offset: hand.position, leader_epoch: epoch }, next: hand.next };
-            self.shared.put_back(&hand.lease, piece);
+            let piece =
+                BufferedBatch { content, start: Position { offset: hand.position, leader_epoch: epoch }, next: hand.next };
+            self.shared.put_back(&hand.assignment, piece);
         }
     }
 }
@@ -280,7 +281,7 @@ impl Drop for Receiver {
     }
 }
 
-impl Hand {
+impl CurrentBatch {
     /// The next record, which the application then has.
     #[inline]
     fn record(&mut self) -> Option<Result<ConsumerRecord>> {
@@ -297,7 +298,7 @@ impl Hand {
     }
 
     /// The rest of the batch or as many records as are allowed, which the application then has; `None` if there are none.
-    fn records(&mut self, most: usize) -> Result<Option<(RecordBatch, Arc<Progress>, Arc<Shelf>)>> {
+    fn records(&mut self, most: usize) -> Result<Option<(RecordBatch, Arc<BatchProgress>, Arc<BatchContext>)>> {
         let from = self.cursor;
         let mut walk = self.records.resume(from);
         let is_whole = self.records.claimed_count() <= most;
@@ -330,7 +331,7 @@ impl Hand {
                 (limit, next) = (count, last.advance(1));
             }
         }
-        let progress = Arc::new(Progress { lease: Arc::clone(&self.lease), next, failure: OnceLock::new() });
+        let progress = Arc::new(BatchProgress { assignment: Arc::clone(&self.assignment), next, failure: OnceLock::new() });
         let batch = RecordBatch::new(Arc::clone(&self.shelf), self.records.clone(), from, limit, Arc::clone(&progress));
         self.deliver_to(next);
         self.is_begun = false;
@@ -340,10 +341,10 @@ impl Hand {
     #[inline]
     fn deliver_to(&mut self, next: Offset) {
         self.position = next;
-        self.lease.deliver_to(next);
+        self.assignment.deliver_to(next);
         if !self.is_noted {
             self.is_noted = true;
-            self.lease.deliver_epoch(self.shelf.leader_epoch);
+            self.assignment.deliver_epoch(self.shelf.leader_epoch);
         }
         self.is_begun = true;
     }
@@ -353,27 +354,27 @@ impl Hand {
     fn finish(&mut self) {
         if self.is_begun {
             self.is_begun = false;
-            self.lease.finish_to(self.position);
-            self.lease.finish_epoch(self.shelf.leader_epoch);
+            self.assignment.finish_to(self.position);
+            self.assignment.finish_epoch(self.shelf.leader_epoch);
         }
     }
 
     /// Tells of what was delivered since this was last told.
-    fn tell(&mut self, shared: &Shared) {
+    fn tell(&mut self, shared: &ConsumerShared) {
         let (records, bytes) = self.cursor.since(self.told);
         self.told = self.cursor;
         if records > 0 {
-            shared.telemetry.delivered(self.lease.partition(), records, bytes);
+            shared.telemetry.delivered(self.assignment.partition(), records, bytes);
         }
-        if self.lease.delivery() != Delivery::Ended {
-            shared.telemetry.lags(self.lease.partition(), self.lease.lag());
+        if self.assignment.delivery() != DeliveryGate::Ended {
+            shared.telemetry.lags(self.assignment.partition(), self.assignment.lag());
         }
     }
 
     /// Moves past the batch.
     fn leave(&self) {
-        self.lease.deliver_to(self.next);
-        self.lease.finish_to(self.next);
+        self.assignment.deliver_to(self.next);
+        self.assignment.finish_to(self.next);
     }
 
     /// Passes over records that were delivered before.

@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::consumer::position::Lease;
+use crate::consumer::position::PartitionAssignment;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
 use crate::record::{Record, TimestampType};
 use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, Records};
 
 /// What the records of one batch share.
-pub(super) struct Shelf {
+pub(super) struct BatchContext {
     pub(super) partition: TopicPartition,
     pub(super) data: Bytes,
     pub(super) timestamp_type: TimestampType,
@@ -25,7 +25,7 @@ pub(super) struct Shelf {
 /// in memory, and if that came uncompressed the whole reply of the broker. [`ConsumerRecord::detach`] makes it independent.
 #[derive(Clone)]
 pub struct ConsumerRecord {
-    shelf: Arc<Shelf>,
+    shelf: Arc<BatchContext>,
     offset: Offset,
     timestamp: Timestamp,
     key: Span,
@@ -68,7 +68,7 @@ impl Span {
 
 impl ConsumerRecord {
     #[inline]
-    pub(super) fn new(shelf: &Arc<Shelf>, record: &RecordRef<'_>) -> Self {
+    pub(super) fn new(shelf: &Arc<BatchContext>, record: &RecordRef<'_>) -> Self {
         let (header_count, headers) = record.headers().as_parts();
         let data = &shelf.data;
         Self {
@@ -161,7 +161,7 @@ impl ConsumerRecord {
             key: place(self.key, parts[0]),
             value: place(self.value, parts[1]),
             headers: place(self.headers, parts[2]),
-            shelf: Arc::new(Shelf { data, partition: self.shelf.partition.clone(), ..*self.shelf }),
+            shelf: Arc::new(BatchContext { data, partition: self.shelf.partition.clone(), ..*self.shelf }),
             ..*self
         }
     }
@@ -212,17 +212,17 @@ impl fmt::Debug for ConsumerRecord {
 ///
 /// Walking it decodes record by record and borrows from the batch: nothing is allocated, copied or counted per record.
 pub struct RecordBatch {
-    shelf: Arc<Shelf>,
+    shelf: Arc<BatchContext>,
     records: Records,
     from: RecordCursor,
     limit: usize,
-    progress: Arc<Progress>,
+    progress: Arc<BatchProgress>,
 }
 
 /// How a batch that was handed over is coming along; shared by the batch and the consumer.
 #[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) lease: Arc<Lease>,
+pub(super) struct BatchProgress {
+    pub(super) assignment: Arc<PartitionAssignment>,
     /// Where the consumer stands after the batch.
     pub(super) next: Offset,
     /// What the walk met: a record that cannot be read.
@@ -230,7 +230,13 @@ pub(super) struct Progress {
 }
 
 impl RecordBatch {
-    pub(super) fn new(shelf: Arc<Shelf>, records: Records, from: RecordCursor, limit: usize, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(
+        shelf: Arc<BatchContext>,
+        records: Records,
+        from: RecordCursor,
+        limit: usize,
+        progress: Arc<BatchProgress>,
+    ) -> Self {
         Self { shelf, records, from, limit, progress }
     }
 
@@ -267,7 +273,7 @@ impl RecordBatch {
     #[cfg(feature = "mq")]
     /// Whether the consumer goes on behind this batch: not once its partition was sought, or has gone.
     pub(crate) fn is_current(&self) -> bool {
-        self.progress.lease.delivery() != crate::consumer::position::Delivery::Ended
+        self.progress.assignment.delivery() != crate::consumer::position::DeliveryGate::Ended
     }
 
     /// Walks the records.
@@ -321,13 +327,13 @@ impl<'a> Iterator for BatchIter<'a> {
     }
 }
 
-impl Progress {
+impl BatchProgress {
     #[cold]
     fn fail(&self, at: Offset, error: Error) {
-        if self.failure.set(error.at_partition(self.lease.partition().clone())).is_ok()
-            && self.lease.position() == Some(self.next)
+        if self.failure.set(error.at_partition(self.assignment.partition().clone())).is_ok()
+            && self.assignment.position() == Some(self.next)
         {
-            self.lease.deliver_to(at);
+            self.assignment.deliver_to(at);
         }
     }
 }

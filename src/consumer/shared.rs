@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::cluster::ClusterView;
-use crate::consumer::fetch::buffer::{Buffer, Job, Piece};
-use crate::consumer::position::Lease;
-use crate::consumer::subscription::{Interest, Subscription};
+use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob};
+use crate::consumer::position::PartitionAssignment;
+use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicName;
-use crate::metrics_push::{Kind, Meter};
+use crate::metrics_push::{ClientKind, Meter};
 use crate::runtime;
-use crate::telemetry::ConsumerTelemetry;
+use crate::telemetry::ConsumerRecorder;
 use crate::wire::batch::DecodeOptions;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ConsumerShared {
     state: Mutex<State>,
     /// Rings when partitions, positions or the room in the buffer have changed.
     pub(crate) to_fetcher: Notify,
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     cancelled: CancellationToken,
     pub(crate) decode: DecodeOptions,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) telemetry: ConsumerTelemetry,
+    pub(crate) telemetry: ConsumerRecorder,
 }
 
 #[derive(Debug)]
@@ -52,13 +52,13 @@ struct State {
     closed: bool,
     /// What ended the membership for good: told each time that somebody asks.
     failure: Option<Error>,
-    refusal: Refusal,
+    refusal: ClusterRefusal,
 }
 
 /// That the cluster does not let this client in. Each who asks for records is told, after it was asked anew: what was refused may be
 /// allowed meanwhile, and nobody else tries again.
 #[derive(Debug, Default)]
-enum Refusal {
+enum ClusterRefusal {
     #[default]
     None,
     Untold(Error),
@@ -130,12 +130,12 @@ impl Activity {
     }
 }
 
-impl Shared {
+impl ConsumerShared {
     pub(crate) fn new(
         subscription: Subscription,
         cancelled: CancellationToken,
         decode: DecodeOptions,
-        telemetry: ConsumerTelemetry,
+        telemetry: ConsumerRecorder,
     ) -> Self {
         let state = State {
             subscription,
@@ -144,7 +144,7 @@ impl Shared {
             is_starved: false,
             closed: false,
             failure: None,
-            refusal: Refusal::None,
+            refusal: ClusterRefusal::None,
         };
         Self {
             state: Mutex::new(state),
@@ -154,7 +154,7 @@ impl Shared {
             activity: Activity::new(runtime::now()),
             cancelled,
             decode,
-            meter: Arc::new(Meter::new(Kind::Consumer)),
+            meter: Arc::new(Meter::new(ClientKind::Consumer)),
             telemetry,
         }
     }
@@ -196,7 +196,7 @@ impl Shared {
     ///
     /// # Errors
     /// What was raised for the application; Closed; Config if nothing is subscribed or assigned.
-    pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<Lease>, Piece)>> {
+    pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
         let mut state = self.state();
         if state.closed || self.cancelled.is_cancelled() {
             return Poll::Ready(Err(closed()));
@@ -207,8 +207,8 @@ impl Shared {
         if let Some(failure) = state.failure.as_ref().filter(|_| state.subscription.interest().is_shared()) {
             return Poll::Ready(Err(failure.clone()));
         }
-        if let Refusal::Untold(_) = state.refusal
-            && let Refusal::Untold(error) = std::mem::replace(&mut state.refusal, Refusal::Told)
+        if let ClusterRefusal::Untold(_) = state.refusal
+            && let ClusterRefusal::Untold(error) = std::mem::replace(&mut state.refusal, ClusterRefusal::Told)
         {
             return Poll::Ready(Err(error));
         }
@@ -224,15 +224,15 @@ impl Shared {
             self.activity.set_waiting(false);
             return Poll::Ready(Ok(taken));
         }
-        if matches!(state.subscription.interest(), Interest::Nothing) {
+        if matches!(state.subscription.interest(), SubscriptionKind::Nothing) {
             return Poll::Ready(Err(Error::config("nothing is subscribed or assigned: there is nothing to wait for")));
         }
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             state.waker = Some(context.waker().clone());
         }
-        let doubts = matches!(state.refusal, Refusal::Told);
+        let doubts = matches!(state.refusal, ClusterRefusal::Told);
         if doubts {
-            state.refusal = Refusal::Doubted;
+            state.refusal = ClusterRefusal::Doubted;
         }
         drop(state);
         if doubts {
@@ -248,8 +248,8 @@ impl Shared {
     }
 
     /// Gives back what was taken from the buffer and cannot be used now.
-    pub(crate) fn put_back(&self, lease: &Arc<Lease>, piece: Piece) {
-        self.state().subscription.buffer.put_back(lease, piece);
+    pub(crate) fn put_back(&self, assignment: &Arc<PartitionAssignment>, piece: BufferedBatch) {
+        self.state().subscription.buffer.put_back(assignment, piece);
     }
 
     /// Has the application told of an error by its next call.
@@ -267,7 +267,7 @@ impl Shared {
     /// The cluster does not let this client in: whoever asks for records is told, each time after the cluster was asked anew.
     pub(crate) fn refuse(&self, error: Error) {
         let mut state = self.state();
-        state.refusal = Refusal::Untold(error);
+        state.refusal = ClusterRefusal::Untold(error);
         let waker = state.waker.take();
         drop(state);
         self.woken(waker);
@@ -275,20 +275,20 @@ impl Shared {
 
     /// The cluster lets this client in.
     pub(crate) fn admit(&self) {
-        self.state().refusal = Refusal::None;
+        self.state().refusal = ClusterRefusal::None;
     }
 
     /// Whether the cluster does not let this client in, and nobody has asked for records since that was found.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.state().refusal, Refusal::Untold(_) | Refusal::Told)
+        matches!(self.state().refusal, ClusterRefusal::Untold(_) | ClusterRefusal::Told)
     }
 
     /// Whether the cluster is to be asked anew, told once.
     pub(crate) fn take_doubt(&self) -> bool {
         let mut state = self.state();
-        let doubts = matches!(state.refusal, Refusal::Doubted);
+        let doubts = matches!(state.refusal, ClusterRefusal::Doubted);
         if doubts {
-            state.refusal = Refusal::None;
+            state.refusal = ClusterRefusal::None;
         }
         doubts
     }
@@ -335,9 +335,9 @@ impl Shared {
     }
 
     /// Decodes one batch ahead.
-    pub(crate) fn run(&self, job: &Job) {
+    pub(crate) fn run(&self, job: &DecodeJob) {
         let outcome = job.run(&self.decode);
-        self.state().subscription.buffer.decoded(job.lease, job.number, outcome);
+        self.state().subscription.buffer.decoded(job.assignment, job.number, outcome);
         self.wake();
     }
 

@@ -5,7 +5,7 @@
 //! - The group says what is owned (`group`), and what was committed (`commits`).
 //! - The fetcher moves phases on, and brings what is buffered (`fetching`).
 //!
-//! Every answer from the network names the lease it was asked under; an answer to an ended lease changes nothing.
+//! Every answer from the network names the assignment it was asked under; an answer to an ended assignment changes nothing.
 //! Not here: how records are fetched (`fetch`), and how ownership is agreed (`group` of the consumer).
 //!
 //! ```text
@@ -25,20 +25,22 @@ mod fetching;
 mod group;
 mod interest;
 
-pub(crate) use self::interest::{Interest, Pattern};
+pub(crate) use self::interest::{Pattern, SubscriptionKind};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::Buffer;
-use crate::consumer::position::{Delivery, Lease, LeaseId, OffsetAndMetadata, Phase, Position, ResetTo};
+use crate::consumer::position::{
+    AssignmentEpoch, DeliveryGate, FetchState, OffsetAndMetadata, PartitionAssignment, Position, ResetTo,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
-/// What may be committed for one partition, and under which lease it was consumed.
+/// What may be committed for one partition, and under which assignment it was consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Commit {
+pub(crate) struct CommitPosition {
     pub(crate) partition: TopicPartition,
-    pub(crate) lease: LeaseId,
-    /// The lease by which the application came where it is: a commit under an older one is of another place.
-    pub(crate) since: LeaseId,
+    pub(crate) assignment: AssignmentEpoch,
+    /// The assignment by which the application came where it is: a commit under an older one is of another place.
+    pub(crate) since: AssignmentEpoch,
     pub(crate) offset: OffsetAndMetadata,
     /// The application had chosen the partition by itself: it is not for a member to commit.
     pub(crate) is_own: bool,
@@ -46,7 +48,7 @@ pub(crate) struct Commit {
 
 /// Who takes a partition away again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+enum AssignmentSource {
     /// The application chose it by itself.
     Application,
     Group,
@@ -54,9 +56,9 @@ enum Owner {
 
 /// What a partition looks like to the fetcher.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
-    pub(crate) lease: Arc<Lease>,
-    pub(crate) phase: Phase,
+pub(crate) struct PartitionSnapshot {
+    pub(crate) assignment: Arc<PartitionAssignment>,
+    pub(crate) phase: FetchState,
     /// Paused or held: nothing is fetched, but offsets are looked up.
     pub(crate) held: bool,
     /// The leader epoch under which the position is known to hold.
@@ -66,59 +68,65 @@ pub(crate) struct Standing {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    interest: Interest,
+    interest: SubscriptionKind,
     interest_version: u64,
     /// How often the application has unsubscribed: each time ends a membership, also if it has subscribed again since.
     unsubscribed: u64,
-    entries: BTreeMap<TopicPartition, Entry>,
+    entries: BTreeMap<TopicPartition, AssignedPartition>,
     /// What the application has given up and the group's task has not yet: nothing of it is delivered, but it is committed and told
     /// of as any partition that goes. A partition may be there more than once, oldest first: given up, chosen again and given up.
-    leaving: BTreeMap<TopicPartition, Vec<Entry>>,
+    leaving: BTreeMap<TopicPartition, Vec<AssignedPartition>>,
     /// What was taken away with records that were delivered and not committed, since the application asked for records last.
     forfeited: BTreeSet<TopicPartition>,
     changed: BTreeSet<TopicPartition>,
-    next_lease: u64,
+    next_assignment: u64,
     /// The newest version of the view that was followed.
     followed: u64,
-    /// What was deleted and created anew since the group's task looked, with the last lease of the old topic.
-    recreated: BTreeMap<TopicPartition, LeaseId>,
+    /// What was deleted and created anew since the group's task looked, with the last assignment of the old topic.
+    recreated: BTreeMap<TopicPartition, AssignmentEpoch>,
     reset: AutoOffsetReset,
     has_group: bool,
     /// What was fetched and not yet handed over. It is here so that no partition can move without it: what leaves it other than
-    /// to the application is fetched again, or belongs to a lease that has ended.
+    /// to the application is fetched again, or belongs to an assignment that has ended.
     pub(crate) buffer: Buffer,
 }
 
 #[derive(Debug)]
-struct Entry {
-    owner: Owner,
-    lease: Arc<Lease>,
-    /// The first lease since the application last went elsewhere.
-    since: LeaseId,
-    phase: Phase,
+struct AssignedPartition {
+    owner: AssignmentSource,
+    assignment: Arc<PartitionAssignment>,
+    /// The first assignment since the application last went elsewhere.
+    since: AssignmentEpoch,
+    phase: FetchState,
     paused: bool,
     held: bool,
     validated: Option<LeaderEpoch>,
     committed: Option<Offset>,
 }
 
-impl Entry {
+impl AssignedPartition {
     /// The commit of a position, unless it is committed.
-    fn commit(&self, at: Position) -> Option<Commit> {
+    fn commit(&self, at: Position) -> Option<CommitPosition> {
         (self.committed != Some(at.offset)).then(|| self.commit_at(at))
     }
 
-    fn commit_at(&self, at: Position) -> Commit {
+    fn commit_at(&self, at: Position) -> CommitPosition {
         self.commit_of(OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() })
     }
 
-    fn commit_of(&self, offset: OffsetAndMetadata) -> Commit {
-        let is_own = self.owner == Owner::Application;
-        Commit { partition: self.lease.partition().clone(), lease: self.lease.id(), since: self.since, offset, is_own }
+    fn commit_of(&self, offset: OffsetAndMetadata) -> CommitPosition {
+        let is_own = self.owner == AssignmentSource::Application;
+        CommitPosition {
+            partition: self.assignment.partition().clone(),
+            assignment: self.assignment.id(),
+            since: self.since,
+            offset,
+            is_own,
+        }
     }
 
     fn apply_delivery(&self) {
-        self.lease.set_delivery(if self.paused || self.held { Delivery::Held } else { Delivery::Open });
+        self.assignment.set_delivery(if self.paused || self.held { DeliveryGate::Held } else { DeliveryGate::Open });
     }
 }
 
@@ -126,14 +134,14 @@ impl Subscription {
     /// `has_group`: there are committed offsets to start from.
     pub(crate) fn new(reset: AutoOffsetReset, has_group: bool, buffer: Buffer) -> Self {
         Self {
-            interest: Interest::Nothing,
+            interest: SubscriptionKind::Nothing,
             interest_version: 0,
             unsubscribed: 0,
             entries: BTreeMap::new(),
             leaving: BTreeMap::new(),
             forfeited: BTreeSet::new(),
             changed: BTreeSet::new(),
-            next_lease: 0,
+            next_assignment: 0,
             followed: 0,
             recreated: BTreeMap::new(),
             reset,
@@ -142,7 +150,7 @@ impl Subscription {
         }
     }
 
-    pub(crate) fn interest(&self) -> &Interest {
+    pub(crate) fn interest(&self) -> &SubscriptionKind {
         &self.interest
     }
 
@@ -164,16 +172,16 @@ impl Subscription {
         self.entries.iter().filter(|(_, entry)| entry.paused).map(|(tp, _)| tp)
     }
 
-    /// The lease by which the application came where it is.
+    /// The assignment by which the application came where it is.
     #[cfg(test)]
-    pub(crate) fn since(&self, partition: &TopicPartition) -> Option<LeaseId> {
+    pub(crate) fn since(&self, partition: &TopicPartition) -> Option<AssignmentEpoch> {
         self.entries.get(partition).map(|entry| entry.since)
     }
 
-    /// The lease of an assigned partition.
+    /// The assignment of an assigned partition.
     #[cfg(test)]
-    pub(crate) fn lease(&self, partition: &TopicPartition) -> Option<&Arc<Lease>> {
-        self.entries.get(partition).map(|entry| &entry.lease)
+    pub(crate) fn assignment_of(&self, partition: &TopicPartition) -> Option<&Arc<PartitionAssignment>> {
+        self.entries.get(partition).map(|entry| &entry.assignment)
     }
 
     /// The next offset to hand over; `None` while it is looked up.
@@ -182,53 +190,53 @@ impl Subscription {
     /// Config if the partition is not assigned; what stopped it, if it has stopped before it had a position.
     pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
         let entry = self.entry(partition)?;
-        match (entry.lease.position(), &entry.phase) {
-            (None, Phase::Stopped(error)) => Err(error.clone()),
+        match (entry.assignment.position(), &entry.phase) {
+            (None, FetchState::Stopped(error)) => Err(error.clone()),
             (position, _) => Ok(position),
         }
     }
 
-    fn add(&mut self, partition: TopicPartition, owner: Owner) {
+    fn add(&mut self, partition: TopicPartition, owner: AssignmentSource) {
         if self.entries.contains_key(&partition) {
             return;
         }
         let phase = if self.has_group {
-            Phase::AwaitingCommitted
+            FetchState::AwaitingCommitted
         } else {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
-        let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
-        let (since, held) = (lease.id(), owner == Owner::Group);
-        let entry = Entry { owner, lease, since, phase, paused: false, held, validated: None, committed: None };
+        let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
+        let (since, held) = (assignment.id(), owner == AssignmentSource::Group);
+        let entry = AssignedPartition { owner, assignment, since, phase, paused: false, held, validated: None, committed: None };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
     }
 
-    fn new_lease_id(&mut self) -> LeaseId {
-        self.next_lease += 1;
-        LeaseId(self.next_lease)
+    fn new_assignment_id(&mut self) -> AssignmentEpoch {
+        self.next_assignment += 1;
+        AssignmentEpoch(self.next_assignment)
     }
 
     /// Goes elsewhere in the topic, and forgets where the application was.
-    fn jump(&mut self, partition: &TopicPartition, phase: Phase) -> Result<()> {
-        let topic = self.entry(partition)?.lease.topic();
+    fn jump(&mut self, partition: &TopicPartition, phase: FetchState) -> Result<()> {
+        let topic = self.entry(partition)?.assignment.topic();
         self.jump_to_topic(topic, partition, phase)
     }
 
     /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it if that is not known.
-    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, phase: Phase) -> Result<()> {
-        let lease = Arc::new(Lease::new(self.new_lease_id(), partition.clone()));
+    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, phase: FetchState) -> Result<()> {
+        let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
-        self.buffer.end(&entry.lease);
-        if let Phase::Fetching(position) = phase {
-            lease.start_at(position);
+        self.buffer.end(&entry.assignment);
+        if let FetchState::Fetching(position) = phase {
+            assignment.start_at(position);
         }
         if let Some(topic) = topic {
-            lease.is_of(topic);
+            assignment.is_of(topic);
         }
-        entry.since = lease.id();
-        entry.lease = lease;
+        entry.since = assignment.id();
+        entry.assignment = assignment;
         entry.phase = phase;
         entry.validated = None;
         entry.apply_delivery();
@@ -236,25 +244,25 @@ impl Subscription {
         Ok(())
     }
 
-    fn leased(&mut self, partition: &TopicPartition, lease: LeaseId) -> Option<&mut Entry> {
-        self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease)
+    fn assigned_under(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch) -> Option<&mut AssignedPartition> {
+        self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment)
     }
 
-    fn entry(&self, partition: &TopicPartition) -> Result<&Entry> {
+    fn entry(&self, partition: &TopicPartition) -> Result<&AssignedPartition> {
         self.entries.get(partition).ok_or_else(|| not_assigned(partition))
     }
 
     /// The consumer has ended: nothing is delivered any more, but what was processed may still be committed.
     pub(crate) fn close(&mut self) {
         for entry in self.entries.values() {
-            self.buffer.end(&entry.lease);
+            self.buffer.end(&entry.assignment);
         }
     }
 
-    /// Ends the lease of what is taken away.
-    fn end(&mut self, entry: &Entry) {
-        self.buffer.end(&entry.lease);
-        self.changed.insert(entry.lease.partition().clone());
+    /// Ends the assignment of what is taken away.
+    fn end(&mut self, entry: &AssignedPartition) {
+        self.buffer.end(&entry.assignment);
+        self.changed.insert(entry.assignment.partition().clone());
     }
 }
 
@@ -262,14 +270,14 @@ fn not_assigned(partition: &TopicPartition) -> Error {
     Error::config("the partition is not assigned to this consumer").at_partition(partition.clone())
 }
 
-fn reset_phase(policy: AutoOffsetReset, partition: &TopicPartition, why: &str) -> Phase {
-    Phase::Resetting(match policy {
+fn reset_phase(policy: AutoOffsetReset, partition: &TopicPartition, why: &str) -> FetchState {
+    FetchState::Resetting(match policy {
         AutoOffsetReset::Earliest => ResetTo::Earliest,
         AutoOffsetReset::Latest => ResetTo::Latest,
         AutoOffsetReset::ByDuration(ago) => ResetTo::Ago(ago),
         AutoOffsetReset::None => {
             let message = format!("{why} and auto.offset.reset is none: seek to go on");
-            return Phase::Stopped(Error::new(ErrorKind::NoOffset, message).at_partition(partition.clone()));
+            return FetchState::Stopped(Error::new(ErrorKind::NoOffset, message).at_partition(partition.clone()));
         }
     })
 }

@@ -17,22 +17,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any failure of the client; cheap to clone.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorInner>);
 
 #[derive(Clone)]
-struct Inner {
+struct ErrorInner {
     kind: ErrorKind,
     code: Option<ErrorCode>,
     written: Option<Written>,
     message: Cow<'static, str>,
-    place: Place,
+    place: ErrorContext,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// Where an error happened, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Place {
+pub struct ErrorContext {
     /// The broker that was asked.
     pub broker: Option<BrokerId>,
     /// The API and its version, such as `Fetch v12`.
@@ -113,7 +113,7 @@ impl Error {
     /// The message may quote a peer: it is kept as it may be shown.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = harmless(message.into(), MOST_OF_MESSAGE);
-        Self(Arc::new(Inner { kind, code: None, written: None, message, place: Place::default(), source: None }))
+        Self(Arc::new(ErrorInner { kind, code: None, written: None, message, place: ErrorContext::default(), source: None }))
     }
 
     /// What a broker's error code says.
@@ -209,7 +209,7 @@ impl Error {
         self
     }
 
-    fn inner(&mut self) -> &mut Inner {
+    fn inner(&mut self) -> &mut ErrorInner {
         Arc::make_mut(&mut self.0)
     }
 
@@ -224,7 +224,7 @@ impl Error {
     }
 
     /// Where it happened.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ErrorContext {
         &self.0.place
     }
 
@@ -268,7 +268,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, code, message, place, .. } = &*self.0;
+        let ErrorInner { kind, code, message, place, .. } = &*self.0;
         match (message.is_empty(), code) {
             (false, Some(code)) => write!(f, "{message}: {code}")?,
             (false, None) => f.write_str(message)?,
@@ -294,7 +294,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, code, written, message, place, source } = &*self.0;
+        let ErrorInner { kind, code, written, message, place, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("code", code)

@@ -12,7 +12,7 @@ use crate::ids::BrokerId;
 
 /// Whose metrics they are: their names begin with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ClientKind {
     Producer,
     Consumer,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Measure {
 /// Takes measurements; shared by the tasks of one client.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    kind: Kind,
+    kind: ClientKind,
     is_on: AtomicBool,
     windows: Mutex<Windows>,
 }
@@ -69,18 +69,18 @@ pub(crate) struct Readings {
 pub(super) struct Point {
     pub(super) name: String,
     pub(super) node: Option<BrokerId>,
-    pub(super) value: Value,
+    pub(super) value: MetricValue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum MetricValue {
     Gauge(f64),
     /// It only grows.
     Total(f64),
 }
 
 impl Meter {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: ClientKind) -> Self {
         Self { kind, is_on: AtomicBool::new(false), windows: Mutex::default() }
     }
 
@@ -106,23 +106,23 @@ impl Meter {
         self.is_on.store(is_on, Ordering::Relaxed);
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ClientKind {
         self.kind
     }
 
     /// The metrics since the last call.
     pub(super) fn collect(&self, connections: f64, connections_before: f64, since: Duration, readings: &Readings) -> Vec<Point> {
         let prefix = match self.kind {
-            Kind::Producer => "org.apache.kafka.producer.",
-            Kind::Consumer => "org.apache.kafka.consumer.",
+            ClientKind::Producer => "org.apache.kafka.producer.",
+            ClientKind::Consumer => "org.apache.kafka.consumer.",
         };
         let point = |name: &str, node, value| Point { name: format!("{prefix}{name}"), node, value };
         let rate = (connections - connections_before) / since.as_secs_f64().max(0.001);
         let mut points = vec![
-            point("connection.creation.rate", None, Value::Gauge(rate)),
-            point("connection.creation.total", None, Value::Total(connections)),
+            point("connection.creation.rate", None, MetricValue::Gauge(rate)),
+            point("connection.creation.total", None, MetricValue::Total(connections)),
         ];
-        points.extend(readings.gauges.iter().map(|(name, value)| point(name, None, Value::Gauge(*value))));
+        points.extend(readings.gauges.iter().map(|(name, value)| point(name, None, MetricValue::Gauge(*value))));
         let (windows, rebalances) = {
             let mut windows = self.windows();
             (std::mem::take(&mut windows.of), windows.rebalances)
@@ -136,11 +136,11 @@ impl Meter {
                 Measure::Rebalance => ("coordinator.rebalance.latency", None),
                 Measure::Fetch => ("fetch.manager.fetch.latency", None),
             };
-            points.push(point(&format!("{name}.avg"), node, Value::Gauge(window.sum / window.count.max(1.0))));
-            points.push(point(&format!("{name}.max"), node, Value::Gauge(window.max)));
+            points.push(point(&format!("{name}.avg"), node, MetricValue::Gauge(window.sum / window.count.max(1.0))));
+            points.push(point(&format!("{name}.max"), node, MetricValue::Gauge(window.max)));
         }
-        if self.kind == Kind::Consumer {
-            points.push(point("coordinator.rebalance.latency.total", None, Value::Total(rebalances)));
+        if self.kind == ClientKind::Consumer {
+            points.push(point("coordinator.rebalance.latency.total", None, MetricValue::Total(rebalances)));
         }
         points
     }
@@ -154,13 +154,13 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn values(points: &[Point]) -> Vec<(&str, Option<i32>, Value)> {
+    fn values(points: &[Point]) -> Vec<(&str, Option<i32>, MetricValue)> {
         points.iter().map(|point| (point.name.as_str(), point.node.map(|node| node.0), point.value)).collect()
     }
 
     #[test]
     fn averages_and_maxima_are_of_the_time_since_the_push_before() {
-        let meter = Meter::new(Kind::Producer);
+        let meter = Meter::new(ClientKind::Producer);
         meter.record(Measure::Queue, Duration::from_secs(9));
         meter.turn(true);
         for millis in [10, 30] {
@@ -170,10 +170,10 @@ mod tests {
         assert_eq!(
             values(&points),
             [
-                ("org.apache.kafka.producer.connection.creation.rate", None, Value::Gauge(0.5)),
-                ("org.apache.kafka.producer.connection.creation.total", None, Value::Total(3.0)),
-                ("org.apache.kafka.producer.node.request.latency.avg", Some(4), Value::Gauge(20.0)),
-                ("org.apache.kafka.producer.node.request.latency.max", Some(4), Value::Gauge(30.0)),
+                ("org.apache.kafka.producer.connection.creation.rate", None, MetricValue::Gauge(0.5)),
+                ("org.apache.kafka.producer.connection.creation.total", None, MetricValue::Total(3.0)),
+                ("org.apache.kafka.producer.node.request.latency.avg", Some(4), MetricValue::Gauge(20.0)),
+                ("org.apache.kafka.producer.node.request.latency.max", Some(4), MetricValue::Gauge(30.0)),
             ]
         );
         let points = meter.collect(3.0, 3.0, Duration::from_secs(4), &Readings::default());
@@ -182,14 +182,14 @@ mod tests {
 
     #[test]
     fn the_total_of_rebalances_counts_those_before_anybody_subscribed() {
-        let meter = Meter::new(Kind::Consumer);
+        let meter = Meter::new(ClientKind::Consumer);
         meter.record(Measure::Rebalance, Duration::from_millis(250));
         let readings = Readings { labels: Vec::new(), gauges: vec![("poll.idle.ratio.avg", 0.25)] };
         for _ in 0..2 {
             let points = meter.collect(0.0, 0.0, Duration::from_secs(1), &readings);
-            let total = ("org.apache.kafka.consumer.coordinator.rebalance.latency.total", None, Value::Total(250.0));
+            let total = ("org.apache.kafka.consumer.coordinator.rebalance.latency.total", None, MetricValue::Total(250.0));
             assert!(values(&points).contains(&total), "{points:?}");
-            assert!(values(&points).contains(&("org.apache.kafka.consumer.poll.idle.ratio.avg", None, Value::Gauge(0.25))));
+            assert!(values(&points).contains(&("org.apache.kafka.consumer.poll.idle.ratio.avg", None, MetricValue::Gauge(0.25))));
         }
     }
 }

@@ -16,7 +16,7 @@ mod reporter;
 mod rpc;
 mod task;
 
-pub(crate) use measures::{Kind, Measure, Meter, Readings};
+pub(crate) use measures::{ClientKind, Measure, Meter, Readings};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,15 +26,15 @@ use crate::watch;
 
 /// The pushing of one producer's or consumer's metrics; its task ends with the runtime it was given.
 #[derive(Debug)]
-pub(crate) struct MetricsPush {
+pub(crate) struct ClientTelemetry {
     is_enabled: bool,
-    instance: watch::Receiver<Option<ClientInstanceId>>,
+    instance: watch::Watcher<Option<ClientInstanceId>>,
     /// When the last push must have ended, once the client is being closed.
-    closing: watch::Sender<Option<Instant>>,
-    ended: watch::Receiver<bool>,
+    closing: watch::Publisher<Option<Instant>>,
+    ended: watch::Watcher<bool>,
 }
 
-impl MetricsPush {
+impl ClientTelemetry {
     /// Starts to push what `meter` measures and `readings` reads, if the client may (`enable.metrics.push`).
     pub(crate) fn start(
         cluster: &Cluster,
@@ -43,12 +43,12 @@ impl MetricsPush {
         readings: impl Fn() -> Readings + Send + 'static,
     ) -> Self {
         let is_enabled = cluster.config().enable_metrics_push;
-        let instance = watch::Sender::new(None);
-        let closing = watch::Sender::new(None);
-        let ended = watch::Sender::new(!is_enabled);
+        let instance = watch::Publisher::new(None);
+        let closing = watch::Publisher::new(None);
+        let ended = watch::Publisher::new(!is_enabled);
         let push = Self { is_enabled, instance: instance.subscribe(), ended: ended.subscribe(), closing };
         if is_enabled {
-            let task = task::Task::new(cluster, meter, Box::new(readings), instance, push.closing.subscribe(), ended);
+            let task = task::PushTask::new(cluster, meter, Box::new(readings), instance, push.closing.subscribe(), ended);
             runtime.spawn(task.run());
         }
         push

@@ -4,18 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use super::measures::{Point, Value};
+use super::measures::{MetricValue, Point};
 use crate::ids::{BrokerId, Timestamp};
 
 /// What was told last of each total, so that only what was added can be told.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct ReportedTotals {
     told: BTreeMap<(String, Option<BrokerId>), f64>,
     is_delta: Option<bool>,
     since: Option<Timestamp>,
 }
 
-impl Ledger {
+impl ReportedTotals {
     /// Metrics that began to be measured at a time.
     pub(super) fn new(began: Timestamp) -> Self {
         Self { told: BTreeMap::new(), is_delta: None, since: Some(began) }
@@ -36,36 +36,36 @@ impl Ledger {
             self.since = Some(began);
         }
         let start = if is_delta { self.since.unwrap_or(began) } else { began };
-        let mut scope = Message::default();
+        let mut scope = ProtobufMessage::default();
         for point in points {
             scope.message(2, &self.metric(point, is_delta, start, now));
         }
         self.since = Some(now);
-        let mut resource = Message::default();
+        let mut resource = ProtobufMessage::default();
         for (key, value) in labels {
             resource.message(1, &attribute(key, value));
         }
-        let mut resource_metrics = Message::default();
+        let mut resource_metrics = ProtobufMessage::default();
         resource_metrics.message(1, &resource);
         resource_metrics.message(2, &scope);
-        let mut data = Message::default();
+        let mut data = ProtobufMessage::default();
         data.message(1, &resource_metrics);
         data.0
     }
 
-    fn metric(&mut self, point: &Point, is_delta: bool, start: Timestamp, now: Timestamp) -> Message {
-        let mut metric = Message::default();
+    fn metric(&mut self, point: &Point, is_delta: bool, start: Timestamp, now: Timestamp) -> ProtobufMessage {
+        let mut metric = ProtobufMessage::default();
         metric.bytes(1, point.name.as_bytes());
         match point.value {
-            Value::Gauge(value) => {
-                let mut gauge = Message::default();
+            MetricValue::Gauge(value) => {
+                let mut gauge = ProtobufMessage::default();
                 gauge.message(1, &data_point(point.node, None, now, value));
                 metric.message(5, &gauge);
             }
-            Value::Total(total) => {
+            MetricValue::Total(total) => {
                 let key = (point.name.clone(), point.node);
                 let value = if is_delta { total - self.told.insert(key, total).unwrap_or(0.0) } else { total };
-                let mut sum = Message::default();
+                let mut sum = ProtobufMessage::default();
                 sum.message(1, &data_point(point.node, Some(start), now, value));
                 sum.varint(2, if is_delta { DELTA } else { CUMULATIVE });
                 sum.varint(3, 1); // is_monotonic
@@ -77,8 +77,8 @@ impl Ledger {
 }
 
 /// `NumberDataPoint`.
-fn data_point(node: Option<BrokerId>, start: Option<Timestamp>, now: Timestamp, value: f64) -> Message {
-    let mut point = Message::default();
+fn data_point(node: Option<BrokerId>, start: Option<Timestamp>, now: Timestamp, value: f64) -> ProtobufMessage {
+    let mut point = ProtobufMessage::default();
     if let Some(start) = start {
         point.fixed64(2, nanos(start));
     }
@@ -91,10 +91,10 @@ fn data_point(node: Option<BrokerId>, start: Option<Timestamp>, now: Timestamp, 
 }
 
 /// `KeyValue` with a text.
-fn attribute(key: &str, text: &str) -> Message {
-    let mut value = Message::default();
+fn attribute(key: &str, text: &str) -> ProtobufMessage {
+    let mut value = ProtobufMessage::default();
     value.bytes(1, text.as_bytes());
-    let mut attribute = Message::default();
+    let mut attribute = ProtobufMessage::default();
     attribute.bytes(1, key.as_bytes());
     attribute.message(2, &value);
     attribute
@@ -110,9 +110,9 @@ const CUMULATIVE: u64 = 2;
 
 /// The fields of a protobuf message.
 #[derive(Debug, Default)]
-struct Message(Vec<u8>);
+struct ProtobufMessage(Vec<u8>);
 
-impl Message {
+impl ProtobufMessage {
     fn varint(&mut self, field: u64, value: u64) {
         self.number(field << 3);
         self.number(value);
@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn a_gauge_and_a_sum_have_these_bytes() {
         let points = [
-            Point { name: "g".into(), node: Some(BrokerId(300)), value: Value::Gauge(1.5) },
-            Point { name: "t".into(), node: None, value: Value::Total(2.0) },
+            Point { name: "g".into(), node: Some(BrokerId(300)), value: MetricValue::Gauge(1.5) },
+            Point { name: "t".into(), node: None, value: MetricValue::Total(2.0) },
         ];
         let (began, now) = (Timestamp(1), Timestamp(2));
-        let bytes = Ledger::new(began).write(&[("group_id", "a".into())], &points, false, began, now);
+        let bytes = ReportedTotals::new(began).write(&[("group_id", "a".into())], &points, false, began, now);
         let (began, now) = (1_000_000_u64.to_le_bytes(), 2_000_000_u64.to_le_bytes());
         let gauge_point: Vec<u8> =
             [&[0x19][..], &now, &[0x21], &1.5_f64.to_le_bytes(), &[0x3a, 16, 0x0a, 7], b"node_id", &[0x12, 5, 0x0a, 3], b"300"]
@@ -169,14 +169,14 @@ mod tests {
 
     #[test]
     fn long_lengths_take_more_bytes() {
-        let mut message = Message::default();
+        let mut message = ProtobufMessage::default();
         message.bytes(1, &[0; 300]);
         assert_eq!(message.0[..3], [0x0a, 0xac, 0x02]);
     }
 
     /// The value of the only sum, and its start.
-    fn sum(ledger: &mut Ledger, total: f64, is_delta: bool, now: i64) -> (f64, u64) {
-        let points = [Point { name: "t".into(), node: None, value: Value::Total(total) }];
+    fn sum(ledger: &mut ReportedTotals, total: f64, is_delta: bool, now: i64) -> (f64, u64) {
+        let points = [Point { name: "t".into(), node: None, value: MetricValue::Total(total) }];
         let bytes = ledger.write(&[], &points, is_delta, Timestamp(10), Timestamp(now));
         let at = bytes.len() - 4 - 8;
         let float = f64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_delta_is_what_was_added_since_it_was_told_last_and_a_new_temporality_begins_anew() {
-        let mut ledger = Ledger::new(Timestamp(10));
+        let mut ledger = ReportedTotals::new(Timestamp(10));
         assert_eq!(sum(&mut ledger, 5.0, true, 20), (5.0, 10));
         assert_eq!(sum(&mut ledger, 7.0, true, 30), (2.0, 20));
         assert_eq!(sum(&mut ledger, 8.0, false, 40), (8.0, 10));

@@ -19,7 +19,7 @@ use crate::wire::compress::Compression;
 
 /// What a broker wants to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subscription {
+pub(super) struct TelemetrySubscription {
     pub(super) instance: ClientInstanceId,
     pub(super) id: i32,
     pub(super) interval: Duration,
@@ -39,7 +39,7 @@ pub(super) enum Selection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum PushAction {
     /// Ask for a subscription, under the id that was given before.
     Ask(Option<ClientInstanceId>),
     /// Push what the subscription wants.
@@ -50,7 +50,7 @@ pub(super) enum Action {
 #[derive(Debug)]
 pub(super) struct Reporter {
     state: State,
-    subscription: Option<Subscription>,
+    subscription: Option<TelemetrySubscription>,
     random: Random,
 }
 
@@ -89,11 +89,13 @@ impl Reporter {
     }
 
     /// What is to be done now; the answer to it must be handled before there is more.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<Action> {
+    pub(super) fn poll(&mut self, now: Instant) -> Option<PushAction> {
         let (next, action) = match self.state {
-            State::Needed { at } if at <= now => (State::Asking, Action::Ask(self.subscription.as_ref().map(|of| of.instance))),
-            State::Subscribed { at } if at <= now => (State::Pushing, Action::Push { is_last: false }),
-            State::LastPushNeeded => (State::Over, Action::Push { is_last: true }),
+            State::Needed { at } if at <= now => {
+                (State::Asking, PushAction::Ask(self.subscription.as_ref().map(|of| of.instance)))
+            }
+            State::Subscribed { at } if at <= now => (State::Pushing, PushAction::Push { is_last: false }),
+            State::LastPushNeeded => (State::Over, PushAction::Push { is_last: true }),
             _ => return None,
         };
         self.state = next;
@@ -107,7 +109,7 @@ impl Reporter {
         }
     }
 
-    pub(super) fn subscription(&self) -> Option<&Subscription> {
+    pub(super) fn subscription(&self) -> Option<&TelemetrySubscription> {
         self.subscription.as_ref()
     }
 
@@ -127,7 +129,7 @@ impl Reporter {
         }
     }
 
-    pub(super) fn handle_subscription(&mut self, outcome: Result<Subscription, Error>, now: Instant) {
+    pub(super) fn handle_subscription(&mut self, outcome: Result<TelemetrySubscription, Error>, now: Instant) {
         if self.state != State::Asking {
             return;
         }
@@ -202,8 +204,8 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(60);
     const INSTANCE: ClientInstanceId = ClientInstanceId([7; 16]);
 
-    fn subscription(names: &[&str]) -> Subscription {
-        Subscription {
+    fn subscription(names: &[&str]) -> TelemetrySubscription {
+        TelemetrySubscription {
             instance: INSTANCE,
             id: 3,
             interval: INTERVAL,
@@ -217,7 +219,7 @@ mod tests {
     fn subscribed(seed: u64) -> (Reporter, Instant) {
         let now = Instant::now();
         let mut reporter = Reporter::new(Random::new(seed), now);
-        assert_eq!(reporter.poll(now), Some(Action::Ask(None)));
+        assert_eq!(reporter.poll(now), Some(PushAction::Ask(None)));
         assert_eq!(reporter.poll(now), None, "one request at a time");
         reporter.handle_subscription(Ok(subscription(&["*"])), now);
         let first = reporter.poll_timeout().expect("a push");
@@ -228,7 +230,7 @@ mod tests {
 
     fn pushing() -> (Reporter, Instant) {
         let (mut reporter, now) = subscribed(1);
-        assert_eq!(reporter.poll(now), Some(Action::Push { is_last: false }));
+        assert_eq!(reporter.poll(now), Some(PushAction::Push { is_last: false }));
         (reporter, now)
     }
 
@@ -240,7 +242,7 @@ mod tests {
         let (mut reporter, now) = pushing();
         reporter.handle_push(Ok(()), now);
         assert_eq!(reporter.poll_timeout(), Some(now + INTERVAL));
-        assert_eq!(reporter.poll(now + INTERVAL), Some(Action::Push { is_last: false }));
+        assert_eq!(reporter.poll(now + INTERVAL), Some(PushAction::Push { is_last: false }));
     }
 
     #[test]
@@ -251,7 +253,7 @@ mod tests {
         reporter.handle_subscription(Ok(subscription(&[])), now);
         assert!(!reporter.is_listened_to());
         assert_eq!(reporter.poll_timeout(), Some(now + INTERVAL));
-        assert_eq!(reporter.poll(now + INTERVAL), Some(Action::Ask(Some(INSTANCE))));
+        assert_eq!(reporter.poll(now + INTERVAL), Some(PushAction::Ask(Some(INSTANCE))));
     }
 
     #[test]
@@ -276,7 +278,7 @@ mod tests {
             assert_eq!(reporter.poll_timeout(), again.map(|after| now + after), "{name}");
             assert_eq!(reporter.is_over(), again.is_none(), "{name}");
             if let Some(after) = again {
-                assert_eq!(reporter.poll(now + after), Some(Action::Ask(Some(INSTANCE))), "{name}");
+                assert_eq!(reporter.poll(now + after), Some(PushAction::Ask(Some(INSTANCE))), "{name}");
             }
         }
     }
@@ -294,7 +296,7 @@ mod tests {
     fn closing_pushes_once_more_only_where_somebody_has_subscribed() {
         let (mut reporter, now) = pushing();
         reporter.handle_close();
-        assert_eq!(reporter.poll(now), Some(Action::Push { is_last: true }));
+        assert_eq!(reporter.poll(now), Some(PushAction::Push { is_last: true }));
         reporter.handle_push(Err(Error::broker(ErrorCode::UNKNOWN_SUBSCRIPTION_ID)), now);
         assert!(reporter.is_over() && reporter.poll(now).is_none());
 

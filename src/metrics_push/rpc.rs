@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::reporter::{DEFAULT_INTERVAL, LEAST_INTERVAL, Selection, Subscription};
+use super::reporter::{DEFAULT_INTERVAL, LEAST_INTERVAL, Selection, TelemetrySubscription};
 use crate::cluster::{Cluster, Lane, Node};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{ClientInstanceId, Uuid};
@@ -16,7 +16,7 @@ pub(super) async fn ask(
     node: Node,
     instance: Option<ClientInstanceId>,
     deadline: Instant,
-) -> Result<Subscription> {
+) -> Result<TelemetrySubscription> {
     let client_instance_id = Uuid::from(instance);
     let request = |_| GetTelemetrySubscriptionsRequest { client_instance_id };
     let reply = cluster.exchange::<GetTelemetrySubscriptionsRequest, _>(node, Lane::Control, deadline, request).await?;
@@ -27,7 +27,7 @@ pub(super) async fn ask(
 pub(super) async fn push(
     cluster: &Cluster,
     node: Node,
-    subscription: &Subscription,
+    subscription: &TelemetrySubscription,
     metrics: &[u8],
     is_last: bool,
     deadline: Instant,
@@ -47,11 +47,11 @@ pub(super) async fn push(
     check(reply.parse()?.error_code)
 }
 
-fn subscription(response: &GetTelemetrySubscriptionsResponse<'_>) -> Result<Subscription> {
+fn subscription(response: &GetTelemetrySubscriptionsResponse<'_>) -> Result<TelemetrySubscription> {
     check(response.error_code)?;
     let instance = response.client_instance_id.known::<ClientInstanceId>();
     let interval = u64::try_from(response.push_interval_ms).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
-    Ok(Subscription {
+    Ok(TelemetrySubscription {
         instance: instance.ok_or_else(|| Error::new(ErrorKind::Protocol, "the broker has given no client instance id"))?,
         id: response.subscription_id,
         interval: interval.unwrap_or(DEFAULT_INTERVAL).max(LEAST_INTERVAL),

@@ -7,8 +7,8 @@ use std::time::Instant;
 use tracing::{debug, info};
 
 use super::measures::{Meter, Readings};
-use super::otlp::Ledger;
-use super::reporter::{Action, Reporter, Subscription};
+use super::otlp::ReportedTotals;
+use super::reporter::{PushAction, Reporter, TelemetrySubscription};
 use super::rpc;
 use crate::cluster::{Cluster, Node};
 use crate::error::Result;
@@ -16,44 +16,44 @@ use crate::ids::{ClientInstanceId, Timestamp};
 use crate::runtime;
 use crate::watch;
 
-pub(super) struct Task {
+pub(super) struct PushTask {
     cluster: Cluster,
     meter: Arc<Meter>,
     readings: Box<dyn Fn() -> Readings + Send>,
     reporter: Reporter,
-    ledger: Ledger,
+    ledger: ReportedTotals,
     began: Timestamp,
     collected: Instant,
     connections: u64,
     /// The broker that was asked last, which is asked again while the connection lasts.
     node: Option<Node>,
-    instance: watch::Sender<Option<ClientInstanceId>>,
-    closing: watch::Receiver<Option<Instant>>,
-    ended: watch::Sender<bool>,
+    instance: watch::Publisher<Option<ClientInstanceId>>,
+    closing: watch::Watcher<Option<Instant>>,
+    ended: watch::Publisher<bool>,
 }
 
-enum Done {
-    Asked(Result<Subscription>),
+enum PushEvent {
+    Asked(Result<TelemetrySubscription>),
     Pushed(Result<()>),
 }
 
-type Call = Pin<Box<dyn Future<Output = Done> + Send>>;
+type Call = Pin<Box<dyn Future<Output = PushEvent> + Send>>;
 
-impl Task {
+impl PushTask {
     pub(super) fn new(
         cluster: &Cluster,
         meter: Arc<Meter>,
         readings: Box<dyn Fn() -> Readings + Send>,
-        instance: watch::Sender<Option<ClientInstanceId>>,
-        closing: watch::Receiver<Option<Instant>>,
-        ended: watch::Sender<bool>,
+        instance: watch::Publisher<Option<ClientInstanceId>>,
+        closing: watch::Watcher<Option<Instant>>,
+        ended: watch::Publisher<bool>,
     ) -> Self {
         let (now, began) = (runtime::now(), cluster.wall_clock().now());
         Self {
             meter,
             readings,
             reporter: Reporter::new(cluster.random(), now),
-            ledger: Ledger::new(began),
+            ledger: ReportedTotals::new(began),
             began,
             collected: now,
             connections: 0,
@@ -117,7 +117,7 @@ impl Task {
         }
     }
 
-    fn begin(&mut self, action: Action, now: Instant) -> Option<Call> {
+    fn begin(&mut self, action: PushAction, now: Instant) -> Option<Call> {
         let Some(node) = self.cluster.connected_node(self.node) else {
             self.reporter.handle_nobody(now);
             return None;
@@ -127,20 +127,20 @@ impl Task {
         let deadline = now + cluster.config().request_timeout;
         let deadline = self.closing.borrow().map_or(deadline, |closing| deadline.min(closing));
         match action {
-            Action::Ask(instance) => {
-                Some(Box::pin(async move { Done::Asked(rpc::ask(&cluster, node, instance, deadline).await) }))
+            PushAction::Ask(instance) => {
+                Some(Box::pin(async move { PushEvent::Asked(rpc::ask(&cluster, node, instance, deadline).await) }))
             }
-            Action::Push { is_last } => {
+            PushAction::Push { is_last } => {
                 let subscription = self.reporter.subscription()?.clone();
                 let metrics = self.collect(&subscription, now);
                 Some(Box::pin(async move {
-                    Done::Pushed(rpc::push(&cluster, node, &subscription, &metrics, is_last, deadline).await)
+                    PushEvent::Pushed(rpc::push(&cluster, node, &subscription, &metrics, is_last, deadline).await)
                 }))
             }
         }
     }
 
-    fn collect(&mut self, subscription: &Subscription, now: Instant) -> Vec<u8> {
+    fn collect(&mut self, subscription: &TelemetrySubscription, now: Instant) -> Vec<u8> {
         let created = self.cluster.pool_counts().created;
         let before = std::mem::replace(&mut self.connections, created);
         let since = now.saturating_duration_since(std::mem::replace(&mut self.collected, now));
@@ -156,16 +156,16 @@ impl Task {
         self.ledger.write(&labels, &points, subscription.is_delta, self.began, wall)
     }
 
-    fn handle(&mut self, done: Done, now: Instant) {
+    fn handle(&mut self, done: PushEvent, now: Instant) {
         match done {
-            Done::Asked(outcome) => {
+            PushEvent::Asked(outcome) => {
                 match &outcome {
                     Ok(subscription) => self.subscribed(subscription),
                     Err(error) => debug!(%error, "no subscription to metrics"),
                 }
                 self.reporter.handle_subscription(outcome, now);
             }
-            Done::Pushed(outcome) => {
+            PushEvent::Pushed(outcome) => {
                 if let Err(error) = &outcome {
                     debug!(%error, "metrics could not be pushed");
                 }
@@ -175,7 +175,7 @@ impl Task {
         self.meter.turn(self.reporter.is_listened_to());
     }
 
-    fn subscribed(&self, subscription: &Subscription) {
+    fn subscribed(&self, subscription: &TelemetrySubscription) {
         let is_new = self.instance.borrow().is_none_or(|known| known != subscription.instance);
         if is_new {
             info!(client_instance_id = %subscription.instance, kind = ?self.meter.kind(), "registered for pushing metrics");
@@ -184,7 +184,7 @@ impl Task {
     }
 }
 
-async fn finish(call: &mut Option<Call>) -> Done {
+async fn finish(call: &mut Option<Call>) -> PushEvent {
     match call {
         Some(call) => call.await,
         None => std::future::pending().await,

@@ -25,7 +25,7 @@ mod words;
 pub(super) use words::in_our_words;
 
 /// A group of settings that can be set by name.
-trait Group {
+trait SettingsGroup {
     const KEYS: &'static [&'static str];
 
     /// `None` if there is no such key; else what is allowed, unless the text is.
@@ -45,7 +45,7 @@ macro_rules! group {
             }
         }
 
-        impl Group for $name {
+        impl SettingsGroup for $name {
             const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
 
             fn set(&mut self, key: &str, text: &str) -> Option<Result<(), &'static str>> {
@@ -278,14 +278,14 @@ pub struct Config {
     /// What can be observed.
     pub monitoring: MonitoringConfig,
     /// How connections are opened, if not by TCP.
-    connector: Option<Plugged>,
+    connector: Option<SharedConnector>,
 }
 
 /// A connector that several clients can share.
 #[derive(Clone, Debug)]
-struct Plugged(Arc<dyn Connector>);
+struct SharedConnector(Arc<dyn Connector>);
 
-impl Connector for Plugged {
+impl Connector for SharedConnector {
     fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         self.0.connect(address, deadline)
     }
@@ -341,7 +341,7 @@ impl Config {
     /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
     #[must_use]
     pub fn connector(mut self, connector: impl Connector) -> Self {
-        self.connector = Some(Plugged(Arc::new(connector)));
+        self.connector = Some(SharedConnector(Arc::new(connector)));
         self
     }
 

@@ -87,10 +87,10 @@ pub(super) enum During {
 /// assert!(error.to_string().starts_with("INVALID_CONFIG: producer.linger_ms is \"soon\""));
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<MqErrorInner>);
 
 #[derive(Clone)]
-struct Inner {
+struct MqErrorInner {
     code: Code,
     class: Class,
     message: String,
@@ -105,7 +105,7 @@ impl Error {
             Code::Timeout | Code::ConnectionTimeout | Code::ConnectionFailed => Class::Retriable,
             _ => Class::Rejected,
         };
-        Self(Arc::new(Inner { code, class, message: message.into(), source: None }))
+        Self(Arc::new(MqErrorInner { code, class, message: message.into(), source: None }))
     }
 
     pub(super) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -124,7 +124,7 @@ impl Error {
             }
             _ => error.to_string(),
         };
-        Self(Arc::new(Inner { code, class, message, source: Some(Arc::new(error)) }))
+        Self(Arc::new(MqErrorInner { code, class, message, source: Some(Arc::new(error)) }))
     }
 
     /// Puts `context` before the message.
@@ -169,7 +169,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, class, message, source } = &*self.0;
+        let MqErrorInner { code, class, message, source } = &*self.0;
         f.debug_struct("Error")
             .field("code", code)
             .field("class", class)

@@ -77,11 +77,11 @@ pub use crate::trace_context::TraceContext;
 /// An instance of the messaging layer: one client, its producer, and, when it is asked for, its consumer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Mq {
-    inner: Arc<Inner>,
+    inner: Arc<MqInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct MqInner {
     client: Client,
     config: Config,
     producer: Producer,
@@ -111,7 +111,7 @@ impl Mq {
         config.validate()?;
         let producer = Producer::on(&client, &config, None)?;
         let health = Health::new(client.clone(), config.clone());
-        let mq = Self { inner: Arc::new(Inner { client, config, producer, consumer: Mutex::new(None), health }) };
+        let mq = Self { inner: Arc::new(MqInner { client, config, producer, consumer: Mutex::new(None), health }) };
         #[cfg(feature = "metrics")]
         if mq.config().monitoring.enable_metrics {
             mq.keep_publishing();

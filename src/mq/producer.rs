@@ -34,11 +34,11 @@ use crate::runtime::{self, Runtime};
 /// future of its fate. The others are those of the messaging layer's description.
 #[derive(Clone, Debug)]
 pub struct Producer {
-    shared: Arc<Shared>,
+    shared: Arc<ProducerInner>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProducerInner {
     producer: producer::Producer,
     meter: Arc<ProducerMeter>,
     completions: mpsc::Sender<Completion>,
@@ -63,13 +63,13 @@ pub struct BatchResult {
 }
 
 /// Called with the fate of a message.
-pub(super) type Callback = Box<dyn FnOnce(Result<Sent>) + Send>;
+pub(super) type SendCallback = Box<dyn FnOnce(Result<Sent>) + Send>;
 
 /// A message whose verdict somebody, or only the meter, waits for.
 struct Completion {
     delivery: Delivery,
     begun: Instant,
-    callback: Option<Callback>,
+    callback: Option<SendCallback>,
 }
 
 /// Tells what became of a message: a future that may be dropped; the message is sent all the same, and counted.
@@ -84,7 +84,7 @@ struct Completion {
 pub struct Receipt {
     delivery: Option<Delivery>,
     begun: Instant,
-    shared: Arc<Shared>,
+    shared: Arc<ProducerInner>,
 }
 
 impl Receipt {
@@ -112,7 +112,7 @@ impl Producer {
         let (completions, received) = mpsc::channel(COMPLETIONS);
         Runtime::current(false).map_err(super::config::invalid)?.spawn(complete(received, Arc::clone(&meter)));
         let is_traced = config.monitoring.enable_tracing;
-        Ok(Self { shared: Arc::new(Shared { producer, meter, completions, is_traced, _client: own }) })
+        Ok(Self { shared: Arc::new(ProducerInner { producer, meter, completions, is_traced, _client: own }) })
     }
 
     /// Hands a record over, and returns a future that tells what became of it.
@@ -328,8 +328,8 @@ impl Producer {
     }
 
     /// [`Producer::send_async`] if there is nothing to wait for; else gives the callback back.
-    pub(super) fn try_send_async(&self, topic: &str, value: &[u8], callback: Callback) -> Option<Callback> {
-        let Shared { producer, meter, completions, .. } = &*self.shared;
+    pub(super) fn try_send_async(&self, topic: &str, value: &[u8], callback: SendCallback) -> Option<SendCallback> {
+        let ProducerInner { producer, meter, completions, .. } = &*self.shared;
         let Ok(room) = completions.try_reserve() else { return Some(callback) };
         let begun = runtime::now();
         let Ok(delivery) = producer.try_send(Record::to(topic).value(value)) else { return Some(callback) };
@@ -342,12 +342,12 @@ impl Producer {
         self.send(record).await?.await
     }
 
-    async fn told(&self, record: Record<'_>, callback: Callback) -> Result<()> {
+    async fn told(&self, record: Record<'_>, callback: SendCallback) -> Result<()> {
         let receipt = self.send(record).await?;
         self.watch(receipt, callback).await
     }
 
-    async fn watch(&self, mut receipt: Receipt, callback: Callback) -> Result<()> {
+    async fn watch(&self, mut receipt: Receipt, callback: SendCallback) -> Result<()> {
         let Some(delivery) = receipt.delivery.take() else { return Ok(()) };
         let completion = Completion { delivery, begun: receipt.begun, callback: Some(callback) };
         self.shared.completions.send(completion).await.map_err(|_| Error::new(Code::ProducerClosed, "its runtime has ended"))

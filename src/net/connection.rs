@@ -22,13 +22,13 @@ const QUEUE: usize = 64;
 /// A connection that opens in the background, carries pipelined requests, and ends for good when anything goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    shared: Arc<Shared>,
-    requests: mpsc::Sender<Queued>,
-    state: watch::Receiver<State>,
+    shared: Arc<ConnectionShared>,
+    requests: mpsc::Sender<QueuedRequest>,
+    state: watch::Watcher<ConnectionState>,
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ConnectionShared {
     pub(super) address: BrokerAddress,
     next_correlation_id: AtomicI32,
     load: AtomicUsize,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
 
 /// Opening → Ready → Ended, or Opening → Ended.
 #[derive(Clone, Debug)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     Opening,
     Ready(Arc<ApiVersions>),
     Ended(Error),
@@ -46,7 +46,7 @@ pub(super) enum State {
 
 /// A request on its way to the connection's task.
 #[derive(Debug)]
-pub(super) struct Queued {
+pub(super) struct QueuedRequest {
     pub(super) frame: Frame,
     pub(super) correlation_id: i32,
     pub(super) deadline: Instant,
@@ -56,7 +56,7 @@ pub(super) struct Queued {
 
 /// Whether a broker answers a request: only Produce with `acks=0` goes unanswered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ReplyMode {
     Expected,
     None,
 }
@@ -64,7 +64,7 @@ pub(crate) enum Answer {
 impl Connection {
     /// Starts to open a connection; [`Connection::ready`] tells how that went.
     pub(crate) fn open(runtime: &Runtime, address: BrokerAddress, setup: Setup) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ConnectionShared {
             address,
             next_correlation_id: AtomicI32::new(0),
             load: AtomicUsize::new(0),
@@ -72,7 +72,7 @@ impl Connection {
             hung_up: CancellationToken::new(),
         });
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (publish, state) = watch::channel(State::Opening);
+        let (publish, state) = watch::channel(ConnectionState::Opening);
         let serving = task::run(Arc::clone(&shared), setup, runtime.clone(), queue, publish);
         let hung_up = shared.hung_up.clone();
         // Those who wait hear of it by the end of the task.
@@ -86,12 +86,13 @@ impl Connection {
     /// Why it could not be opened, or why it has ended; Timeout at the deadline.
     pub(crate) async fn ready(&self, deadline: Instant) -> Result<Arc<ApiVersions>> {
         let mut state = self.state.clone();
-        let opened = tokio::time::timeout_at(deadline.into(), state.wait_for(|state| !matches!(state, State::Opening))).await;
+        let opened =
+            tokio::time::timeout_at(deadline.into(), state.wait_for(|state| !matches!(state, ConnectionState::Opening))).await;
         match opened {
             Ok(Ok(state)) => match &*state {
-                State::Ready(versions) => Ok(Arc::clone(versions)),
-                State::Ended(error) => Err(error.clone()),
-                State::Opening => Err(self.shared.closed()),
+                ConnectionState::Ready(versions) => Ok(Arc::clone(versions)),
+                ConnectionState::Ended(error) => Err(error.clone()),
+                ConnectionState::Opening => Err(self.shared.closed()),
             },
             Ok(Err(_)) => Err(self.shared.closed()),
             Err(_) => Err(self.shared.timeout("no connection").with_written(Written::No)),
@@ -105,11 +106,17 @@ impl Connection {
     ///
     /// # Cancel safety
     /// If the future is dropped, the request is not sent.
-    pub(crate) async fn submit(&self, frame: Frame, correlation_id: i32, answer: Answer, deadline: Instant) -> Result<Pending> {
+    pub(crate) async fn submit(
+        &self,
+        frame: Frame,
+        correlation_id: i32,
+        answer: ReplyMode,
+        deadline: Instant,
+    ) -> Result<PendingReply> {
         let (reply, replied) = oneshot::channel();
-        let queued = Queued { frame, correlation_id, deadline, answered: answer == Answer::Expected, reply };
+        let queued = QueuedRequest { frame, correlation_id, deadline, answered: answer == ReplyMode::Expected, reply };
         self.shared.load.fetch_add(1, Ordering::Relaxed);
-        let pending = Pending { replied, deadline, shared: Arc::clone(&self.shared) };
+        let pending = PendingReply { replied, deadline, shared: Arc::clone(&self.shared) };
         match tokio::time::timeout_at(deadline.into(), self.requests.send(queued)).await {
             Ok(Ok(())) => Ok(pending),
             Ok(Err(_)) => Err(self.why_ended().with_written(Written::No)),
@@ -145,11 +152,11 @@ impl Connection {
 
     /// Whether it opens or is open.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.requests.is_closed() && !matches!(&*self.state.borrow(), State::Ended(_))
+        !self.requests.is_closed() && !matches!(&*self.state.borrow(), ConnectionState::Ended(_))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Ready(_)) && !self.requests.is_closed()
+        matches!(&*self.state.borrow(), ConnectionState::Ready(_)) && !self.requests.is_closed()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -158,8 +165,8 @@ impl Connection {
 
     fn why_ended(&self) -> Error {
         match &*self.state.borrow() {
-            State::Ended(error) => error.clone(),
-            State::Opening | State::Ready(_) => {
+            ConnectionState::Ended(error) => error.clone(),
+            ConnectionState::Opening | ConnectionState::Ready(_) => {
                 Error::new(ErrorKind::Disconnected, format!("the connection to {} was closed", self.shared.address))
             }
         }
@@ -168,13 +175,13 @@ impl Connection {
 
 /// A request that was handed over.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingReply {
     replied: oneshot::Receiver<Result<Bytes>>,
     deadline: Instant,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
 }
 
-impl Pending {
+impl PendingReply {
     /// Waits for the reply: the whole frame, header included; empty for a request that is not answered.
     ///
     /// # Errors
@@ -191,13 +198,13 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         self.shared.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Shared {
+impl ConnectionShared {
     /// The client was closed while something waited.
     fn closed(&self) -> Error {
         Error::new(ErrorKind::Closed, format!("the connection to {} was closed by this client", self.address))

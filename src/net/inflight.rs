@@ -10,11 +10,11 @@ use std::time::Instant;
 /// The queue; `W` is who waits.
 #[derive(Debug)]
 pub(crate) struct Inflight<W> {
-    queue: VecDeque<Entry<W>>,
+    queue: VecDeque<InflightRequest<W>>,
 }
 
 #[derive(Debug)]
-struct Entry<W> {
+struct InflightRequest<W> {
     correlation_id: i32,
     deadline: Instant,
     waiter: W,
@@ -36,7 +36,7 @@ impl<W> Default for Inflight<W> {
 impl<W> Inflight<W> {
     /// Notes a request that is about to be written.
     pub(crate) fn push(&mut self, correlation_id: i32, deadline: Instant, waiter: W) {
-        self.queue.push_back(Entry { correlation_id, deadline, waiter });
+        self.queue.push_back(InflightRequest { correlation_id, deadline, waiter });
     }
 
     /// Takes the one who waits for a reply.

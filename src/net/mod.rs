@@ -20,12 +20,12 @@ mod tls;
 mod tokens;
 mod warm;
 
-pub(crate) use connection::{Answer, Connection};
+pub(crate) use connection::{Connection, ReplyMode};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connector, Io};
 pub(crate) use incoming::BadLength;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;
-pub(crate) use security::Security;
+pub(crate) use security::ConnectionSecurity;
 pub(crate) use task::Setup;
-pub(crate) use warm::Warm;
+pub(crate) use warm::MinIdleConnections;

@@ -28,16 +28,16 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 const LEAST_BETWEEN: Duration = Duration::from_millis(1100);
 
 /// Where a connection is between two proofs.
-pub(super) enum Renewal {
+pub(super) enum Reauthentication {
     /// The broker does not ask for one.
     Never,
     Waiting {
         at: Instant,
-        session: Session,
+        session: GrantedSession,
     },
     Preparing {
-        start: Preparing,
-        session: Session,
+        start: PreparingReauthentication,
+        session: GrantedSession,
     },
     Draining(Authentication),
     Exchanging {
@@ -46,28 +46,28 @@ pub(super) enum Renewal {
         /// When the connection was last of use: a proof is no use of it.
         used: Instant,
         /// What the mechanism does on a thread of its own before it can answer.
-        work: Option<Work>,
+        work: Option<ReauthenticationWork>,
     },
 }
 
 /// What takes long, and the reply that is answered when it is done.
-pub(super) struct Work {
+pub(super) struct ReauthenticationWork {
     pub(super) done: Pin<Box<dyn Future<Output = ()> + Send>>,
     pub(super) reply: Bytes,
 }
 
 /// What the broker has granted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session {
+pub(super) struct GrantedSession {
     /// From here on the broker takes no request any more.
     parks: Instant,
     /// When it is too late for a proof.
     pub(super) ends: Instant,
 }
 
-pub(super) type Preparing = Pin<Box<dyn Future<Output = Result<Authentication>> + Send>>;
+pub(super) type PreparingReauthentication = Pin<Box<dyn Future<Output = Result<Authentication>> + Send>>;
 
-impl Renewal {
+impl Reauthentication {
     /// After a proof that holds for `lifetime`.
     pub(super) fn after(lifetime: Option<Duration>, now: Instant) -> Self {
         let mut random = [0];
@@ -78,12 +78,12 @@ impl Renewal {
         // The broker's session began a little earlier.
         Self::Waiting {
             at,
-            session: Session { parks: now + lifetime.mul_f64(0.97), ends: now + lifetime.max(2 * LEAST_BETWEEN) },
+            session: GrantedSession { parks: now + lifetime.mul_f64(0.97), ends: now + lifetime.max(2 * LEAST_BETWEEN) },
         }
     }
 
     /// After an attempt to prepare has failed; `None` if no time is left for another.
-    pub(super) fn retry(session: Session, now: Instant) -> Option<Self> {
+    pub(super) fn retry(session: GrantedSession, now: Instant) -> Option<Self> {
         let pause = (session.ends.saturating_duration_since(now) / 2).max(LEAST_PAUSE);
         (now + pause < session.ends).then_some(Self::Waiting { at: now + pause, session })
     }
@@ -127,27 +127,29 @@ mod tests {
     #[test]
     fn the_longest_lifetime_that_a_broker_can_say_does_no_harm() {
         let longest = Duration::from_millis(i64::MAX.unsigned_abs());
-        let renewal = Renewal::after(Some(longest), Instant::now());
+        let renewal = Reauthentication::after(Some(longest), Instant::now());
         assert!(renewal.due().is_some() && !renewal.is_parking(Instant::now()));
     }
 
     #[test]
     fn preparing_is_tried_again_while_there_is_time() {
         let now = Instant::now();
-        let session = |seconds| Session { parks: now, ends: now + Duration::from_secs(seconds) };
-        let Some(Renewal::Waiting { at, .. }) = Renewal::retry(session(8), now) else { panic!("there is time") };
+        let session = |seconds| GrantedSession { parks: now, ends: now + Duration::from_secs(seconds) };
+        let Some(Reauthentication::Waiting { at, .. }) = Reauthentication::retry(session(8), now) else {
+            panic!("there is time")
+        };
         assert_eq!(at - now, Duration::from_secs(4));
-        assert!(Renewal::retry(session(1), now).is_none());
+        assert!(Reauthentication::retry(session(1), now).is_none());
     }
 
     #[test]
     fn a_session_that_ends_before_it_may_be_renewed_parks_what_comes_meanwhile() {
         let now = Instant::now();
-        let renewal = Renewal::after(Some(Duration::from_millis(500)), now);
+        let renewal = Reauthentication::after(Some(Duration::from_millis(500)), now);
         assert_eq!(renewal.due(), Some(now + LEAST_BETWEEN));
         assert!(!renewal.is_parking(now + Duration::from_millis(400)));
         assert!(renewal.is_parking(now + Duration::from_millis(500)));
-        let renewal = Renewal::after(Some(Duration::from_secs(10)), now);
+        let renewal = Reauthentication::after(Some(Duration::from_secs(10)), now);
         assert!(renewal.due().is_some_and(|due| !renewal.is_parking(due)), "a longer one is renewed while requests go on");
     }
 }

@@ -10,26 +10,26 @@ use super::handshake::{Authentication, as_error};
 use super::sasl;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use super::tokens::Kept;
+use super::tokens::TokenCache;
 use crate::clock::WallClock;
 use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How the connections of a client are secured; cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Security {
+pub(crate) struct ConnectionSecurity {
     #[cfg(feature = "tls")]
     tls: Option<Arc<Tls>>,
     sasl: Option<Arc<dyn SaslMechanism>>,
     wall_clock: WallClock,
 }
 
-impl Security {
+impl ConnectionSecurity {
     /// Reads certificates and keys.
     ///
     /// # Errors
     /// Config if that is not possible.
-    pub(crate) fn new(config: &config::Security, wall_clock: WallClock) -> Result<Self> {
+    pub(crate) fn new(config: &config::SecurityConfig, wall_clock: WallClock) -> Result<Self> {
         if let Some(sasl) = config.sasl.as_ref().filter(|sasl| sasl.tells_secret())
             && config.protocol == SecurityProtocol::SaslPlaintext
         {
@@ -117,7 +117,7 @@ impl Security {
 
 fn mechanism(sasl: &Sasl) -> Result<Arc<dyn SaslMechanism>> {
     if let Mechanism::OAuthBearer(origin) = &sasl.0 {
-        return Ok(Arc::new(sasl::OAuthBearer::new(Kept::of(origin)?)));
+        return Ok(Arc::new(sasl::OAuthBearer::new(TokenCache::of(origin)?)));
     }
     // Validated before.
     sasl::mechanism(sasl).ok_or_else(|| Error::config("sasl.mechanism is one that this program was built without"))

@@ -18,18 +18,18 @@ use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tracing::{Instrument, debug, trace};
 
-use super::connection::{Queued, Shared, State};
+use super::connection::{ConnectionShared, ConnectionState, QueuedRequest};
 use super::connector::{Connector, Io};
-use super::handshake::{AuthenticationStep, GREETINGS, Greeted, Handshake, Step};
+use super::handshake::{AuthenticationStep, GREETINGS, Handshake, HandshakeOutcome, HandshakeStep};
 use super::incoming::{BadLength, Incoming};
 use super::inflight::{Inflight, OutOfStep};
-use super::renewal::{Renewal, Work};
-use super::security::Security;
-use super::warm::{Counted, Warm};
+use super::renewal::{Reauthentication, ReauthenticationWork};
+use super::security::ConnectionSecurity;
+use super::warm::{CountedConnection, MinIdleConnections};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{Connections, spans};
+use crate::telemetry::{ConnectionRecorder, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::{ApiKey, ApiVersions};
@@ -39,18 +39,18 @@ use crate::wire::versions::{ApiKey, ApiVersions};
 pub(crate) struct Setup {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) client_id: Arc<str>,
-    pub(crate) security: Security,
+    pub(crate) security: ConnectionSecurity,
     /// How long opening may take (`socket.connection.setup.timeout.ms`).
     pub(crate) setup_timeout: Duration,
     /// After how long without use it closes (`connections.max.idle.ms`).
     pub(crate) max_idle: Option<Duration>,
     /// After how long it closes once nothing is on its way, used or not.
     pub(crate) max_lifetime: Option<Duration>,
-    pub(crate) warm: Arc<Warm>,
+    pub(crate) warm: Arc<MinIdleConnections>,
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
     pub(crate) greetings: Arc<Greetings>,
-    pub(crate) telemetry: Connections,
+    pub(crate) telemetry: ConnectionRecorder,
 }
 
 /// The greeting that each peer has answered, so that one that closes the connection at newer ones is not asked in them each time.
@@ -79,30 +79,30 @@ const SLICES: usize = 128;
 
 /// Opens the connection and serves it to its end.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
     setup: Setup,
     runtime: Runtime,
-    mut requests: mpsc::Receiver<Queued>,
-    state: watch::Sender<State>,
+    mut requests: mpsc::Receiver<QueuedRequest>,
+    state: watch::Publisher<ConnectionState>,
 ) {
     let opened = open(&shared, &setup, &runtime).instrument(spans::connect(&setup.client_id, &shared.address)).await;
     let error = match opened {
-        Ok((io, Greeted { versions, lifetime })) => {
+        Ok((io, HandshakeOutcome { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
             let _open = setup.telemetry.opened();
             let versions = Arc::new(versions);
-            state.send_replace(State::Ready(Arc::clone(&versions)));
+            state.send_replace(ConnectionState::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, &runtime, versions, lifetime);
-            let Ending(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
+            let ConnectionEnd(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
             let error = why.context(format_args!("connection to {}", shared.address));
             // Nobody may find the connection alive once the first caller has heard of its end.
-            state.send_replace(State::Ended(error.clone()));
+            state.send_replace(ConnectionState::Ended(error.clone()));
             serving.fail_all(&error);
             error
         }
         Err(error) => {
             setup.telemetry.failed();
-            state.send_replace(State::Ended(error.clone()));
+            state.send_replace(ConnectionState::Ended(error.clone()));
             error
         }
     };
@@ -113,7 +113,7 @@ pub(super) async fn run(
     }
 }
 
-async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, Greeted)> {
+async fn open(shared: &ConnectionShared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, HandshakeOutcome)> {
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
         let known = setup.greetings.of(&shared.address);
@@ -126,10 +126,10 @@ async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<
                     setup.greetings.note(&shared.address, version);
                     return Ok(opened);
                 }
-                Err(Failure { error, is_unanswered: true }) if greetings.peek().is_some() => {
+                Err(ConnectFailure { error, is_unanswered: true }) if greetings.peek().is_some() => {
                     debug!(address = %shared.address, %error, version, "trying an older greeting");
                 }
-                Err(Failure { error, .. }) => return Err(error),
+                Err(ConnectFailure { error, .. }) => return Err(error),
             }
         }
     };
@@ -142,13 +142,13 @@ async fn open(shared: &Shared, setup: &Setup, runtime: &Runtime) -> Result<(Box<
 }
 
 /// Why a connection could not be opened.
-struct Failure {
+struct ConnectFailure {
     error: Error,
     /// The peer has closed it without an answer to the greeting.
     is_unanswered: bool,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ConnectFailure {
     fn from(error: Error) -> Self {
         Self { error, is_unanswered: false }
     }
@@ -156,12 +156,12 @@ impl From<Error> for Failure {
 
 /// Opens a connection with a greeting of this version.
 async fn open_with(
-    shared: &Shared,
+    shared: &ConnectionShared,
     setup: &Setup,
     runtime: &Runtime,
     version: i16,
     deadline: Instant,
-) -> Result<(Box<dyn Io>, Greeted), Failure> {
+) -> Result<(Box<dyn Io>, HandshakeOutcome), ConnectFailure> {
     let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
         let message = format!("cannot connect to {}: {error}", shared.address);
         Error::new(ErrorKind::Connect, message).with_source(error)
@@ -171,18 +171,18 @@ async fn open_with(
         let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
         Ok((io, greeted))
     };
-    secured.await.map_err(|failure: Failure| Failure { error: failure.error.context(&shared.address), ..failure })
+    secured.await.map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.context(&shared.address), ..failure })
 }
 
 async fn shake_hands(
     io: &mut Box<dyn Io>,
-    shared: &Shared,
+    shared: &ConnectionShared,
     setup: &Setup,
     runtime: &Runtime,
     version: i16,
-) -> Result<Greeted, Failure> {
+) -> Result<HandshakeOutcome, ConnectFailure> {
     let mut is_answered = false;
-    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered).await.map_err(Failure::from);
+    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered).await.map_err(ConnectFailure::from);
     if let Err(failure) = &mut outcome {
         failure.is_unanswered = !is_answered && failure.error.kind() == ErrorKind::Connect;
     }
@@ -191,12 +191,12 @@ async fn shake_hands(
 
 async fn greet(
     io: &mut Box<dyn Io>,
-    shared: &Shared,
+    shared: &ConnectionShared,
     setup: &Setup,
     runtime: &Runtime,
     version: i16,
     is_answered: &mut bool,
-) -> Result<Greeted> {
+) -> Result<HandshakeOutcome> {
     let lost = |error: io::Error| {
         let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
         setup.security.explain(&error).unwrap_or_else(plain)
@@ -207,8 +207,8 @@ async fn greet(
     let mut step = handshake.start()?;
     loop {
         let mut frame = match step {
-            Step::Send(frame) => frame,
-            Step::Done(greeted) => return Ok(greeted),
+            HandshakeStep::Send(frame) => frame,
+            HandshakeStep::Done(greeted) => return Ok(greeted),
         };
         io.write_all_buf(&mut frame).await.map_err(lost)?;
         io.flush().await.map_err(lost)?;
@@ -236,9 +236,9 @@ async fn greet(
 const LARGEST_HANDSHAKE: usize = 1024 * 1024;
 
 /// Why a connection ended.
-struct Ending(Error);
+struct ConnectionEnd(Error);
 
-impl Ending {
+impl ConnectionEnd {
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Error::new(kind, message.into()))
     }
@@ -278,11 +278,11 @@ fn longest_reply(frame: &Frame, most: usize) -> usize {
 /// An open connection.
 struct Serving<'a> {
     io: Box<dyn Io>,
-    shared: &'a Shared,
+    shared: &'a ConnectionShared,
     setup: &'a Setup,
     runtime: &'a Runtime,
     versions: Arc<ApiVersions>,
-    renewal: Renewal,
+    renewal: Reauthentication,
     max_idle: Option<Duration>,
     incoming: Incoming,
     inflight: Inflight<Expecting>,
@@ -295,7 +295,7 @@ struct Serving<'a> {
     unanswered: Inflight<Waiter>,
     used: Instant,
     opened: Instant,
-    counted: Counted,
+    counted: CountedConnection,
     owner_gone: bool,
     timer: Pin<Box<Sleep>>,
     timer_at: Instant,
@@ -304,7 +304,7 @@ struct Serving<'a> {
 impl<'a> Serving<'a> {
     fn new(
         io: Box<dyn Io>,
-        shared: &'a Shared,
+        shared: &'a ConnectionShared,
         setup: &'a Setup,
         runtime: &'a Runtime,
         versions: Arc<ApiVersions>,
@@ -317,7 +317,7 @@ impl<'a> Serving<'a> {
             setup,
             runtime,
             versions,
-            renewal: Renewal::after(lifetime, now),
+            renewal: Reauthentication::after(lifetime, now),
             max_idle: setup.max_idle,
             incoming: Incoming::new(setup.max_reply),
             inflight: Inflight::default(),
@@ -336,7 +336,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Moves what can be moved; ready when the connection has ended.
-    fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> Poll<Ending> {
+    fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> Poll<ConnectionEnd> {
         loop {
             let renewed = match self.poll_renewal(cx) {
                 Poll::Ready(Err(ending)) => return Poll::Ready(ending),
@@ -358,14 +358,14 @@ impl<'a> Serving<'a> {
                 continue;
             }
             if self.owner_gone && self.is_quiet() {
-                return Poll::Ready(Ending::new(ErrorKind::Closed, "closed by this client"));
+                return Poll::Ready(ConnectionEnd::new(ErrorKind::Closed, "closed by this client"));
             }
             return self.poll_timer(cx);
         }
     }
 
     /// Takes requests from the queue while there is room and the broker wants to hear from us.
-    fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<Queued>) -> bool {
+    fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> bool {
         let mut any = false;
         let is_parking = self.renewal.is_parking(runtime::now());
         while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && !is_parking && self.muted_until().is_none() {
@@ -381,7 +381,7 @@ impl<'a> Serving<'a> {
         any
     }
 
-    fn enqueue(&mut self, queued: Queued) {
+    fn enqueue(&mut self, queued: QueuedRequest) {
         if queued.reply.is_closed() {
             // The caller has gone before anything was written.
             return;
@@ -399,7 +399,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Ready(Ok) when something was written; pending when there is nothing to write or the socket is full.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
         if self.outgoing.is_empty() {
             if self.is_unflushed {
                 ready!(Pin::new(&mut self.io).poll_flush(cx)).map_err(|error| self.broken(&error))?;
@@ -413,7 +413,7 @@ impl<'a> Serving<'a> {
             count += frame.chunks_vectored(&mut slices[count..]);
         }
         let written = match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count])) {
-            Ok(0) => return Poll::Ready(Err(Ending::new(ErrorKind::Disconnected, "the peer accepts no more bytes"))),
+            Ok(0) => return Poll::Ready(Err(ConnectionEnd::new(ErrorKind::Disconnected, "the peer accepts no more bytes"))),
             Ok(written) => written,
             Err(error) => return Poll::Ready(Err(self.broken(&error))),
         };
@@ -439,7 +439,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Ready(Ok) when something was read.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
         let (buffer, most) = self.incoming.room();
         match ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut buffer.limit(most))) {
             Ok(0) => Poll::Ready(Err(self.end_of_stream())),
@@ -451,13 +451,13 @@ impl<'a> Serving<'a> {
         }
     }
 
-    fn deliver(&mut self) -> Result<(), Ending> {
+    fn deliver(&mut self) -> Result<(), ConnectionEnd> {
         loop {
             let longest = self.inflight.first().map_or(LARGEST_HANDSHAKE, |expecting| expecting.longest);
             self.incoming.expect(longest);
-            let frame = self.incoming.frame().map_err(|length| Ending(length.error()))?;
+            let frame = self.incoming.frame().map_err(|length| ConnectionEnd(length.error()))?;
             let Some(frame) = frame else { return Ok(()) };
-            if matches!(self.renewal, Renewal::Exchanging { .. }) {
+            if matches!(self.renewal, Reauthentication::Exchanging { .. }) {
                 self.handle_renewal_reply(&frame)?;
                 continue;
             }
@@ -466,7 +466,7 @@ impl<'a> Serving<'a> {
             self.setup.telemetry.received(frame.len());
             let Expecting { waiter, .. } = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
-                Ending::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
+                ConnectionEnd::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
             })?;
             self.has_delivered = true;
             // The caller may have lost interest.
@@ -474,7 +474,7 @@ impl<'a> Serving<'a> {
         }
     }
 
-    fn end_of_stream(&self) -> Ending {
+    fn end_of_stream(&self) -> ConnectionEnd {
         let message = match (self.incoming.is_partial(), self.has_delivered || self.setup.security.has_sasl()) {
             (true, _) => "the peer closed it within a reply",
             (false, true) => "the peer closed it",
@@ -483,81 +483,90 @@ impl<'a> Serving<'a> {
                  (security.protocol)"
             }
         };
-        Ending::new(ErrorKind::Disconnected, message)
+        ConnectionEnd::new(ErrorKind::Disconnected, message)
     }
 
-    fn broken(&self, error: &io::Error) -> Ending {
+    fn broken(&self, error: &io::Error) -> ConnectionEnd {
         let plain = || Error::new(ErrorKind::Disconnected, error.to_string());
-        Ending(self.setup.security.explain(error).unwrap_or_else(plain))
+        ConnectionEnd(self.setup.security.explain(error).unwrap_or_else(plain))
     }
 
     /// Proves anew who the client is when that is due; ready when something has changed.
-    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
         let now = runtime::now();
         match &mut self.renewal {
-            Renewal::Waiting { at, session } if *at <= now => {
+            Reauthentication::Waiting { at, session } if *at <= now => {
                 let (setup, address) = (self.setup.clone(), self.shared.address.clone());
                 let start = Box::pin(async move {
                     let none = || Error::new(ErrorKind::Authentication, "the broker wants a proof, but there is no mechanism");
                     setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
                 });
-                self.renewal = Renewal::Preparing { start, session: *session };
+                self.renewal = Reauthentication::Preparing { start, session: *session };
             }
-            Renewal::Preparing { session, .. } if session.ends <= now => {
-                return Poll::Ready(Err(Ending::new(
+            Reauthentication::Preparing { session, .. } if session.ends <= now => {
+                return Poll::Ready(Err(ConnectionEnd::new(
                     ErrorKind::Authentication,
                     "the session has ended before there was a new token",
                 )));
             }
-            Renewal::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
-                (Ok(authentication), _) => self.renewal = Renewal::Draining(authentication),
-                (Err(error), session) => match Renewal::retry(session, now) {
+            Reauthentication::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
+                (Ok(authentication), _) => self.renewal = Reauthentication::Draining(authentication),
+                (Err(error), session) => match Reauthentication::retry(session, now) {
                     Some(renewal) => {
                         debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
                         self.renewal = renewal;
                     }
-                    None => return Poll::Ready(Err(Ending(error))),
+                    None => return Poll::Ready(Err(ConnectionEnd(error))),
                 },
             },
-            Renewal::Draining(_) if self.inflight.is_empty() && self.outgoing.is_empty() => {
-                let Renewal::Draining(mut authentication) = std::mem::replace(&mut self.renewal, Renewal::Never) else {
+            Reauthentication::Draining(_) if self.inflight.is_empty() && self.outgoing.is_empty() => {
+                let Reauthentication::Draining(mut authentication) =
+                    std::mem::replace(&mut self.renewal, Reauthentication::Never)
+                else {
                     return Poll::Pending;
                 };
-                let step = authentication.start(&self.versions).map_err(Ending)?;
-                self.renewal =
-                    Renewal::Exchanging { authentication, deadline: now + self.setup.setup_timeout, used: self.used, work: None };
+                let step = authentication.start(&self.versions).map_err(ConnectionEnd)?;
+                self.renewal = Reauthentication::Exchanging {
+                    authentication,
+                    deadline: now + self.setup.setup_timeout,
+                    used: self.used,
+                    work: None,
+                };
                 self.take_renewal_step(step);
             }
-            Renewal::Exchanging { deadline, .. } if *deadline <= now => {
-                return Poll::Ready(Err(Ending::new(
+            Reauthentication::Exchanging { deadline, .. } if *deadline <= now => {
+                return Poll::Ready(Err(ConnectionEnd::new(
                     ErrorKind::Timeout,
                     "the broker did not finish the new authentication in time",
                 )));
             }
-            Renewal::Exchanging { authentication, work: work @ Some(_), .. } => {
-                let Some(Work { done, reply }) = work else { return Poll::Pending };
+            Reauthentication::Exchanging { authentication, work: work @ Some(_), .. } => {
+                let Some(ReauthenticationWork { done, reply }) = work else { return Poll::Pending };
                 ready!(done.as_mut().poll(cx));
-                let step = authentication.handle_reply(reply).map_err(Ending)?;
+                let step = authentication.handle_reply(reply).map_err(ConnectionEnd)?;
                 *work = None;
                 self.take_renewal_step(step);
             }
-            Renewal::Never | Renewal::Waiting { .. } | Renewal::Draining(_) | Renewal::Exchanging { .. } => return Poll::Pending,
+            Reauthentication::Never
+            | Reauthentication::Waiting { .. }
+            | Reauthentication::Draining(_)
+            | Reauthentication::Exchanging { .. } => return Poll::Pending,
         }
         Poll::Ready(Ok(()))
     }
 
-    fn handle_renewal_reply(&mut self, frame: &Bytes) -> Result<(), Ending> {
-        let Renewal::Exchanging { authentication, work, .. } = &mut self.renewal else { return Ok(()) };
+    fn handle_renewal_reply(&mut self, frame: &Bytes) -> Result<(), ConnectionEnd> {
+        let Reauthentication::Exchanging { authentication, work, .. } = &mut self.renewal else { return Ok(()) };
         if work.is_some() {
-            return Err(Ending::new(ErrorKind::Protocol, "a reply came that nobody asked for"));
+            return Err(ConnectionEnd::new(ErrorKind::Protocol, "a reply came that nobody asked for"));
         }
         if let Some(slow) = authentication.work(frame) {
             let runtime = self.runtime.clone();
             let done = Box::pin(async move { runtime.offload(usize::MAX, slow).await });
-            *work = Some(Work { done, reply: frame.clone() });
+            *work = Some(ReauthenticationWork { done, reply: frame.clone() });
             return Ok(());
         }
-        let step = authentication.handle_reply(frame).map_err(Ending)?;
+        let step = authentication.handle_reply(frame).map_err(ConnectionEnd)?;
         self.take_renewal_step(step);
         Ok(())
     }
@@ -570,16 +579,16 @@ impl<'a> Serving<'a> {
             }
             AuthenticationStep::Done(lifetime) => {
                 debug!(address = %self.shared.address, ?lifetime, "authenticated anew");
-                if let Renewal::Exchanging { used, .. } = self.renewal {
+                if let Reauthentication::Exchanging { used, .. } = self.renewal {
                     self.used = used;
                 }
-                self.renewal = Renewal::after(lifetime, runtime::now());
+                self.renewal = Reauthentication::after(lifetime, runtime::now());
             }
         }
     }
 
     /// Ends the connection when a request is past its deadline or nothing has used it for long.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         loop {
             let Some(due) = self.next_due() else { return Poll::Pending };
             // The timer is left where it is while it fires early enough: most deadlines only move away.
@@ -590,14 +599,14 @@ impl<'a> Serving<'a> {
             ready!(self.timer.as_mut().poll(cx));
             let now = runtime::now();
             if self.deadline().is_some_and(|deadline| deadline <= now) {
-                return Poll::Ready(Ending::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
+                return Poll::Ready(ConnectionEnd::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
             }
             if self.old_at().is_some_and(|old| old <= now) {
-                return Poll::Ready(Ending::new(ErrorKind::Disconnected, "as old as a connection may become"));
+                return Poll::Ready(ConnectionEnd::new(ErrorKind::Disconnected, "as old as a connection may become"));
             }
             if self.idle_at().is_some_and(|idle| idle <= now) {
                 if self.counted.may_close() {
-                    return Poll::Ready(Ending::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                    return Poll::Ready(ConnectionEnd::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
                 }
                 // One of those that are kept: asked again as if it had been used.
                 self.used = now;

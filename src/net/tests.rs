@@ -123,14 +123,14 @@ impl Fixture {
         let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
-            telemetry: crate::telemetry::Telemetry::new("test").connections(),
+            telemetry: crate::telemetry::ClientRecorder::new("test").connections(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
-            security: Security::new(&config, WallClock::system()).unwrap(),
+            security: ConnectionSecurity::new(&config, WallClock::system()).unwrap(),
             setup_timeout: Duration::from_secs(10),
             max_idle,
             max_lifetime: lifetime,
-            warm: Warm::new(least),
+            warm: MinIdleConnections::new(least),
             max_reply: 1 << 20,
             greetings: std::sync::Arc::default(),
         };
@@ -158,7 +158,7 @@ impl Fixture {
     async fn call(&self, deadline: Instant) -> Result<Bytes> {
         let id = self.connection.next_correlation_id();
         let frame = encode_request(&MetadataRequest::default(), 1, id, "test").unwrap();
-        self.connection.submit(frame, id, Answer::Expected, deadline).await?.reply().await
+        self.connection.submit(frame, id, ReplyMode::Expected, deadline).await?.reply().await
     }
 }
 
@@ -491,7 +491,7 @@ async fn an_old_connection_closes_when_its_last_reply_has_come() {
 
 #[tokio::test(start_paused = true)]
 async fn so_many_connections_stay_open_unused() {
-    let warm = Warm::new(1);
+    let warm = MinIdleConnections::new(1);
     let (mut first, mut second) = (warm.enter(), warm.enter());
     assert!(first.may_close() && !second.may_close(), "one of two");
     drop((first, second));
@@ -548,7 +548,7 @@ async fn each_api_has_a_longest_reply_of_its_own() {
             true => encode_request(&HeartbeatRequest::default(), 1, id, "test").unwrap(),
             false => encode_request(&MetadataRequest::default(), 1, id, "test").unwrap(),
         };
-        let pending = fixture.connection.submit(frame, id, Answer::Expected, after(5)).await.unwrap();
+        let pending = fixture.connection.submit(frame, id, ReplyMode::Expected, after(5)).await.unwrap();
         let (_, id) = peer.request().await;
         let mut reply = BytesMut::new();
         reply.put_i32(100_004);

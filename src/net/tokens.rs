@@ -20,11 +20,11 @@ const LEAST_LEFT: Duration = Duration::from_secs(10);
 
 /// Keeps the last token of a source.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct TokenCache {
     source: Arc<dyn TokenSource>,
     /// Held while the source is asked, so that connections that open together ask once.
     asking: tokio::sync::Mutex<()>,
-    last: Mutex<Option<Dated>>,
+    last: Mutex<Option<CachedToken>>,
 }
 
 /// A token for one exchange.
@@ -36,12 +36,12 @@ pub(super) struct Handed {
 }
 
 #[derive(Clone, Debug)]
-struct Dated {
+struct CachedToken {
     token: Token,
     since: Timestamp,
 }
 
-impl Kept {
+impl TokenCache {
     /// # Errors
     /// Config if the endpoint cannot be spoken to.
     pub(super) fn of(origin: &TokenOrigin) -> Result<Self> {
@@ -67,7 +67,7 @@ impl Kept {
     /// Those of the source.
     pub(super) async fn token(&self, now: Timestamp) -> Result<Handed, SaslError> {
         let _turn = self.asking.lock().await;
-        let kept = |is_good: &dyn Fn(&Dated) -> bool| {
+        let kept = |is_good: &dyn Fn(&CachedToken) -> bool| {
             let token = self.last().as_ref().filter(|kept| is_good(kept)).map(|kept| kept.token.clone());
             token.map(|token| Handed { token, is_kept: true })
         };
@@ -76,7 +76,7 @@ impl Kept {
         }
         match self.source.token(now).await {
             Ok(token) => {
-                *self.last() = Some(Dated { token: token.clone(), since: now });
+                *self.last() = Some(CachedToken { token: token.clone(), since: now });
                 Ok(Handed { token, is_kept: false })
             }
             Err(error) => match kept(&|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
@@ -97,12 +97,12 @@ impl Kept {
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Dated>> {
+    fn last(&self) -> MutexGuard<'_, Option<CachedToken>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Dated {
+impl CachedToken {
     /// The time it has left; `None` if that is not known.
     fn left(&self, now: Timestamp) -> Option<Duration> {
         let left = self.token.expires_at?.0.saturating_sub(now.0);
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_used_for_four_fifths_of_its_time_and_longer_if_there_is_no_other() {
-        let kept = Kept::new(Arc::new(Counting::default()));
+        let kept = TokenCache::new(Arc::new(Counting::default()));
         let mut seen = Vec::new();
         for at in [0, 79_000, 81_000, 160_000, 165_000, 170_000] {
             seen.push(kept.token(Timestamp(at)).await.expect("a token").token.value.expose().to_owned());
@@ -172,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_a_broker_has_refused_is_not_used_again_nor_is_another_forgotten() {
-        let kept = Kept::new(Arc::new(Counting::default()));
+        let kept = TokenCache::new(Arc::new(Counting::default()));
         let first = kept.token(Timestamp(0)).await.expect("a token");
         let again = kept.token(Timestamp(1)).await.expect("a token");
         assert!(!first.is_kept && again.is_kept);

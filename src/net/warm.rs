@@ -5,31 +5,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Counts a client's open connections, so that not all of them close when nothing is to do.
 #[derive(Debug)]
-pub(crate) struct Warm {
+pub(crate) struct MinIdleConnections {
     least: usize,
     open: AtomicUsize,
 }
 
 /// An open connection, counted until it is dropped or may close.
 #[derive(Debug)]
-pub(super) struct Counted {
-    warm: Arc<Warm>,
+pub(super) struct CountedConnection {
+    warm: Arc<MinIdleConnections>,
     is_counted: bool,
 }
 
-impl Warm {
+impl MinIdleConnections {
     /// At least so many stay open once they are.
     pub(crate) fn new(least: usize) -> Arc<Self> {
         Arc::new(Self { least, open: AtomicUsize::new(0) })
     }
 
-    pub(super) fn enter(self: &Arc<Self>) -> Counted {
+    pub(super) fn enter(self: &Arc<Self>) -> CountedConnection {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Counted { warm: Arc::clone(self), is_counted: true }
+        CountedConnection { warm: Arc::clone(self), is_counted: true }
     }
 }
 
-impl Counted {
+impl CountedConnection {
     /// Whether this connection may close for want of use; it then counts no more, so that two do not both go.
     pub(super) fn may_close(&mut self) -> bool {
         let least = self.warm.least;
@@ -40,7 +40,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         if self.is_counted {
             self.warm.open.fetch_sub(1, Ordering::Relaxed);

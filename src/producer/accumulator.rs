@@ -23,10 +23,10 @@ pub(super) struct BatchId {
 
 /// The batches of one partition that wait for their first attempt, in order.
 #[derive(Debug, Default)]
-pub(super) struct Queue(VecDeque<Queued>);
+pub(super) struct BatchQueue(VecDeque<QueuedBatch>);
 
 #[derive(Debug)]
-struct Queued {
+struct QueuedBatch {
     batch: BatchId,
     stage: Stage,
 }
@@ -77,14 +77,14 @@ impl BatchId {
     }
 }
 
-impl Queue {
+impl BatchQueue {
     pub(super) fn opened(&mut self, batch: BatchId, now: Instant) {
         self.insert(batch, Stage::Open { since: now, is_urgent: false });
     }
 
     /// The batch is due at once.
     pub(super) fn hurry(&mut self, batch: BatchId) {
-        if let Some(Queued { stage: Stage::Open { is_urgent, .. }, .. }) = self.find(batch) {
+        if let Some(QueuedBatch { stage: Stage::Open { is_urgent, .. }, .. }) = self.find(batch) {
             *is_urgent = true;
         }
     }
@@ -139,11 +139,11 @@ impl Queue {
 
     fn insert(&mut self, batch: BatchId, stage: Stage) {
         let at = self.0.partition_point(|queued| queued.batch < batch);
-        self.0.insert(at, Queued { batch, stage });
+        self.0.insert(at, QueuedBatch { batch, stage });
     }
 
     /// Batches are found from the front for sealing and from the back for closing; queues are short.
-    fn find(&mut self, batch: BatchId) -> Option<&mut Queued> {
+    fn find(&mut self, batch: BatchId) -> Option<&mut QueuedBatch> {
         let at = self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).ok()?;
         self.0.get_mut(at)
     }
@@ -165,7 +165,7 @@ mod tests {
         let longest = Duration::from_millis(9);
         let patience = Patience { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..patience(None) };
         for (since, wait) in [(last, longest), (last - Duration::from_micros(1), LINGER)] {
-            let mut queue = Queue::default();
+            let mut queue = BatchQueue::default();
             let batch = BatchId::born(1);
             queue.opened(batch, since);
             assert_eq!(queue.head(patience), Head::Open { batch, due: since + wait });
@@ -178,7 +178,7 @@ mod tests {
     fn an_open_batch_is_due_after_linger_or_at_once_under_pressure() {
         let now = Instant::now();
         let batch = BatchId::born(3);
-        let mut queue = Queue::default();
+        let mut queue = BatchQueue::default();
         queue.opened(batch, now);
         assert_eq!(queue.head(patience(None)), Head::Open { batch, due: now + LINGER });
         assert_eq!(queue.head(patience(Some(2))), Head::Open { batch, due: now + LINGER });
@@ -189,7 +189,7 @@ mod tests {
     fn a_later_batch_waits_for_the_one_that_is_sealing() {
         let now = Instant::now();
         let (first, second) = (BatchId::born(1), BatchId::born(2));
-        let mut queue = Queue::default();
+        let mut queue = BatchQueue::default();
         queue.opened(first, now);
         queue.closed(first);
         queue.opened(second, now);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_batch_put_back_comes_before_younger_ones_and_parts_keep_their_order() {
         let now = Instant::now();
-        let mut queue = Queue::default();
+        let mut queue = BatchQueue::default();
         queue.opened(BatchId::born(4), now);
         for first in [30, 0] {
             queue.put_back(BatchId { birth: 2, first });

@@ -139,7 +139,7 @@ struct Replies {
 
 /// How long open batches of one broker wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wait {
+pub(super) struct BrokerLinger {
     /// A batch that has seen two replies, and any while nothing is on its way.
     pub(super) linger: Duration,
     /// Others, while something is on its way; `None` where replies are not waited for.
@@ -185,11 +185,11 @@ impl Adaptive {
         self.brokers.entry(broker).or_default().waiting.insert(partition);
     }
 
-    pub(super) fn wait(&self, broker: BrokerId, is_busy: bool) -> Wait {
+    pub(super) fn wait(&self, broker: BrokerId, is_busy: bool) -> BrokerLinger {
         let longest = self.targets.target_latency;
         let is_clocked = is_busy && self.waits_for_replies();
         let reply_before = self.brokers.get(&broker).and_then(|clock| clock.reply_before);
-        Wait { linger: self.linger(), for_reply: is_clocked.then_some(ForReply { reply_before, longest }) }
+        BrokerLinger { linger: self.linger(), for_reply: is_clocked.then_some(ForReply { reply_before, longest }) }
     }
 
     /// Whether company is expected before a reply, and two replies come within the target.
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn nothing_waits_before_anything_is_known() {
         let adaptive = Adaptive::new(five_ms(), Instant::now());
-        assert_eq!(adaptive.wait(BROKER, true), Wait { linger: Duration::ZERO, for_reply: None });
+        assert_eq!(adaptive.wait(BROKER, true), BrokerLinger { linger: Duration::ZERO, for_reply: None });
     }
 
     #[test]

@@ -16,10 +16,10 @@ use std::time::Instant;
 
 use super::accumulator::BatchId;
 use super::buffers::Buffers;
-use super::delivery::{Outcome, Promise};
-use super::inbox::{Event, Inbox};
-use super::limit::BatchLimit;
-use super::memory::{Memory, Reservation};
+use super::delivery::{BatchOutcome, Promise};
+use super::inbox::{SenderEvent, SenderEvents};
+use super::limit::CompressionRatioEstimator;
+use super::memory::{BufferMemory, Reservation};
 use super::ready::PartitionIndex;
 use crate::clock::WallClock;
 use crate::ids::{Timestamp, TopicPartition};
@@ -29,10 +29,10 @@ use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 
 /// What every slot of a producer shares.
 #[derive(Debug)]
-pub(super) struct Feed {
-    pub(super) memory: Memory,
+pub(super) struct AccumulatorShared {
+    pub(super) memory: BufferMemory,
     pub(super) buffers: Buffers,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: SenderEvents,
     pub(super) wall_clock: WallClock,
     /// A record with more bytes of key and value does not wait for company.
     pub(super) small_record: usize,
@@ -43,19 +43,19 @@ pub(super) struct Feed {
 
 /// One partition as senders see it.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct PartitionBatches {
     pub(super) topic_partition: TopicPartition,
     pub(super) index: PartitionIndex,
-    pub(super) limit: Arc<BatchLimit>,
+    pub(super) limit: Arc<CompressionRatioEstimator>,
     /// Batches that have no verdict yet.
     queued: AtomicU32,
     /// Its broker takes nothing.
     is_stuck: AtomicBool,
-    open: Mutex<Open>,
+    open: Mutex<OpenState>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenState {
     batch: Option<OpenBatch>,
     /// Bytes of records without a key since the partition was chosen for them.
     unkeyed: usize,
@@ -70,7 +70,7 @@ struct OpenBatch {
     /// What the records may take without asking again.
     room: usize,
     memory: Reservation,
-    outcome: Arc<Outcome>,
+    outcome: Arc<BatchOutcome>,
     promise: Promise,
     opened: Instant,
     is_hurried: bool,
@@ -89,21 +89,21 @@ pub(super) struct ClosedBatch {
 /// Where a record is.
 #[derive(Debug)]
 pub(super) struct Appended {
-    pub(super) outcome: Arc<Outcome>,
+    pub(super) outcome: Arc<BatchOutcome>,
     pub(super) index: u32,
     pub(super) timestamp: Timestamp,
 }
 
 /// Why a record was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum AppendRefusal {
     /// So many bytes of memory are missing.
     NoRoom(usize),
     /// Records without a key should go to another partition: this one had so many bytes of them.
     MoveOn(usize),
 }
 
-impl Feed {
+impl AccumulatorShared {
     #[inline]
     fn is_large(&self, record: &Record<'_>) -> bool {
         let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
@@ -111,8 +111,8 @@ impl Feed {
     }
 }
 
-impl Slot {
-    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex, limit: Arc<BatchLimit>) -> Self {
+impl PartitionBatches {
+    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex, limit: Arc<CompressionRatioEstimator>) -> Self {
         Self {
             topic_partition,
             index,
@@ -126,14 +126,14 @@ impl Slot {
     /// Appends a record; `spare` is memory that was waited for.
     pub(super) fn append(
         &self,
-        feed: &Feed,
+        feed: &AccumulatorShared,
         record: &Record<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
-    ) -> Result<Appended, Refused> {
+    ) -> Result<Appended, AppendRefusal> {
         let mut open = self.lock();
         let (index, timestamp) = self.push(&mut open, feed, record, is_unkeyed, spare)?;
-        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome)).ok_or(Refused::NoRoom(0))?;
+        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome)).ok_or(AppendRefusal::NoRoom(0))?;
         self.tell_of(&mut open, feed, index == 0, feed.is_large(record));
         Ok(Appended { outcome, index, timestamp })
     }
@@ -141,19 +141,19 @@ impl Slot {
     /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
     pub(super) fn append_run<'r, 'a: 'r>(
         &self,
-        feed: &Feed,
+        feed: &AccumulatorShared,
         records: impl IntoIterator<Item = &'r Record<'a>>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
-    ) -> Result<(Appended, u32), Refused> {
+    ) -> Result<(Appended, u32), AppendRefusal> {
         let mut open = self.lock();
         let mut records = records.into_iter();
-        let first = records.next().ok_or(Refused::NoRoom(0))?;
+        let first = records.next().ok_or(AppendRefusal::NoRoom(0))?;
         let (index, timestamp) = self.push(&mut open, feed, first, is_unkeyed, spare)?;
         let mut count = 1;
         let mut has_large = feed.is_large(first);
-        let Open { batch, unkeyed, .. } = &mut *open;
-        let batch = batch.as_mut().ok_or(Refused::NoRoom(0))?;
+        let OpenState { batch, unkeyed, .. } = &mut *open;
+        let batch = batch.as_mut().ok_or(AppendRefusal::NoRoom(0))?;
         // One look at the clock for records that come in one call.
         let mut now = first.timestamp.is_none().then_some(timestamp);
         for record in records {
@@ -185,26 +185,26 @@ impl Slot {
 
     /// Tells the sender task of an open batch that is new, full, or has a large record and so is to be sent as soon as that is possible.
     #[inline]
-    fn tell_of(&self, open: &mut Open, feed: &Feed, is_new: bool, has_large: bool) {
+    fn tell_of(&self, open: &mut OpenState, feed: &AccumulatorShared, is_new: bool, has_large: bool) {
         let Some(batch) = &mut open.batch else { return };
         let is_full = batch.is_full(self.limit.get());
         if is_new {
-            let event = Event::Opened { partition: self.index, batch: batch.id, at: batch.opened };
+            let event = SenderEvent::Opened { partition: self.index, batch: batch.id, at: batch.opened };
             // What follows at once wakes the task for both.
             feed.inbox.push_and_tell(event, || !is_full && !has_large && self.is_next(feed));
         }
         if is_full {
             self.close(open, feed);
         } else if has_large && !std::mem::replace(&mut batch.is_hurried, true) {
-            feed.inbox.push(Event::Hurried { partition: self.index, batch: batch.id });
+            feed.inbox.push(SenderEvent::Hurried { partition: self.index, batch: batch.id });
         }
     }
 
     /// Takes the open batch, and hands it on.
-    fn close(&self, open: &mut Open, feed: &Feed) {
+    fn close(&self, open: &mut OpenState, feed: &AccumulatorShared) {
         if let Some(full) = open.batch.take() {
             open.last_len = full.records.len();
-            let event = Event::Closed { partition: self.index, batch: Box::new(full.close()) };
+            let event = SenderEvent::Closed { partition: self.index, batch: Box::new(full.close()) };
             feed.inbox.push_and_tell(event, || self.is_next(feed));
         }
     }
@@ -215,7 +215,7 @@ impl Slot {
     /// that the last of the others ends meanwhile: the task counts down before it looks, under the same lock,
     /// whether it may sleep. If it looks after the event came in, it finds that; if before, the count that is
     /// read here includes what it has counted, and it is woken.
-    fn is_next(&self, feed: &Feed) -> bool {
+    fn is_next(&self, feed: &AccumulatorShared) -> bool {
         self.queued() <= feed.backlog
     }
 
@@ -247,12 +247,12 @@ impl Slot {
     #[inline]
     fn push(
         &self,
-        open: &mut Open,
-        feed: &Feed,
+        open: &mut OpenState,
+        feed: &AccumulatorShared,
         record: &Record<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
-    ) -> Result<(u32, Timestamp), Refused> {
+    ) -> Result<(u32, Timestamp), AppendRefusal> {
         let timestamp = match record.timestamp {
             Some(timestamp) => timestamp,
             None => feed.wall_clock.now(),
@@ -264,8 +264,8 @@ impl Slot {
             return Ok((index, timestamp));
         }
         self.make_room(open, feed, &fields, is_unkeyed, spare)?;
-        let batch = open.batch.as_mut().ok_or(Refused::NoRoom(0))?;
-        let index = batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(Refused::NoRoom(0))?;
+        let batch = open.batch.as_mut().ok_or(AppendRefusal::NoRoom(0))?;
+        let index = batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(AppendRefusal::NoRoom(0))?;
         Ok((index, timestamp))
     }
 
@@ -273,12 +273,12 @@ impl Slot {
     #[cold]
     fn make_room(
         &self,
-        open: &mut Open,
-        feed: &Feed,
+        open: &mut OpenState,
+        feed: &AccumulatorShared,
         fields: &RecordFields<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), AppendRefusal> {
         let limit = self.limit.get();
         if let Some(batch) = &mut open.batch {
             let needed = batch.records.len().saturating_add(batch.records.encoded_len_of(fields));
@@ -288,25 +288,25 @@ impl Slot {
             self.close(open, feed);
         }
         if is_unkeyed && open.unkeyed >= limit {
-            return Err(Refused::MoveOn(std::mem::take(&mut open.unkeyed)));
+            return Err(AppendRefusal::MoveOn(std::mem::take(&mut open.unkeyed)));
         }
         self.open_batch(open, feed, fields, spare)
     }
 
     fn open_batch(
         &self,
-        open: &mut Open,
-        feed: &Feed,
+        open: &mut OpenState,
+        feed: &AccumulatorShared,
         fields: &RecordFields<'_>,
         spare: &mut Option<Reservation>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), AppendRefusal> {
         let alone = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
         let limit = self.limit.get();
         let needed = alone.max(least_held(feed.memory.size()));
         let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(limit));
-        let memory = obtain(feed, needed, wanted, spare).ok_or(Refused::NoRoom(needed))?;
+        let memory = obtain(feed, needed, wanted, spare).ok_or(AppendRefusal::NoRoom(needed))?;
         let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
-        let (outcome, promise) = Outcome::new(self.topic_partition.clone());
+        let (outcome, promise) = BatchOutcome::new(self.topic_partition.clone());
         let room = memory.bytes().min(limit.max(alone));
         let records = RecordsBuilder::in_buffer(feed.buffers.take(room));
         let opened = runtime::now();
@@ -315,7 +315,7 @@ impl Slot {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenState> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -343,11 +343,17 @@ impl OpenBatch {
     }
 
     /// Takes memory for at least `needed` bytes, rather twice what there is.
-    fn grow(&mut self, feed: &Feed, needed: usize, limit: usize, spare: &mut Option<Reservation>) -> Result<(), Refused> {
+    fn grow(
+        &mut self,
+        feed: &AccumulatorShared,
+        needed: usize,
+        limit: usize,
+        spare: &mut Option<Reservation>,
+    ) -> Result<(), AppendRefusal> {
         let held = self.memory.bytes();
         let missing = needed.saturating_sub(held);
         let wanted = needed.max(held.saturating_mul(2).min(limit)).saturating_sub(held);
-        self.memory.add(obtain(feed, missing, wanted, spare).ok_or(Refused::NoRoom(missing))?);
+        self.memory.add(obtain(feed, missing, wanted, spare).ok_or(AppendRefusal::NoRoom(missing))?);
         self.room = self.memory.bytes().min(limit.max(needed));
         Ok(())
     }
@@ -359,7 +365,7 @@ impl OpenBatch {
 }
 
 /// Memory for `wanted` bytes, or at least for `needed`; what was waited for comes first.
-fn obtain(feed: &Feed, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
+fn obtain(feed: &AccumulatorShared, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
     if let Some(spare) = spare.take_if(|spare| spare.bytes() >= needed) {
         return Some(spare);
     }

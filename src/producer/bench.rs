@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::sync::{Notify, oneshot};
 
-use super::batch::{ClosedBatch, Slot};
-use super::inbox::Event;
-use super::intake::Refusal;
+use super::batch::{ClosedBatch, PartitionBatches};
+use super::inbox::SenderEvent;
+use super::intake::SendRefusal;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
 use super::sender::Answer;
-use super::topics::{Topic, Unkeyed};
-use super::{Delivery, PATIENCE_FOR_MEMORY, ProducerConfig, Shared, TopicPartitions};
+use super::topics::{ProducerTopic, Unkeyed};
+use super::{Delivery, PATIENCE_FOR_MEMORY, ProducerConfig, ProducerShared, TopicPartitions};
 use crate::clock::{Random, WallClock};
 use crate::ids::{Offset, PartitionId, TopicName, TopicPartition};
 use crate::record::Record;
@@ -24,13 +24,13 @@ use crate::wire::batch::HEADER_LEN;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::compress::Compression;
 
-fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Topic {
+fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> ProducerTopic {
     let limit = Arc::new(config.batch_limit());
     let slot = |index| {
         let partition = TopicPartition { topic: name.clone(), partition: PartitionId(index) };
-        Arc::new(Slot::new(partition, PartitionIndex(index.cast_unsigned()), Arc::clone(&limit)))
+        Arc::new(PartitionBatches::new(partition, PartitionIndex(index.cast_unsigned()), Arc::clone(&limit)))
     };
-    Topic {
+    ProducerTopic {
         partitions: TopicPartitions::new(repeat_n(true, partitions)),
         slots: (0..).take(partitions).map(slot).collect(),
         unkeyed: Arc::new(Unkeyed::new(config, Random::new(7))),
@@ -40,7 +40,7 @@ fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Topic 
 /// The choice of a partition.
 #[derive(Debug)]
 pub struct Partitioning {
-    topic: Topic,
+    topic: ProducerTopic,
     config: ProducerConfig,
 }
 
@@ -70,8 +70,8 @@ impl Partitioning {
 /// A producer's memory, its open batches and its inbox, with one topic and with a stub in place of the sender task.
 #[derive(Debug)]
 pub struct Accumulator {
-    shared: Shared,
-    slots: Vec<Arc<Slot>>,
+    shared: ProducerShared,
+    slots: Vec<Arc<PartitionBatches>>,
     runtime: Runtime,
     /// Ends the pause of the stub.
     hurry: Notify,
@@ -80,7 +80,7 @@ pub struct Accumulator {
 impl Accumulator {
     /// With the default settings and one topic; inside of a runtime.
     pub fn new(name: &str, partitions: usize) -> Self {
-        let shared = Shared::new(ProducerConfig::new(), WallClock::system());
+        let shared = ProducerShared::new(ProducerConfig::new(), WallClock::system());
         let name = TopicName::from(name);
         let topic = topic(&name, partitions, &shared.config);
         let slots = topic.slots.clone();
@@ -116,9 +116,9 @@ impl Accumulator {
         }
     }
 
-    async fn wait(&self, refusal: Refusal) -> super::memory::Reservation {
-        let Refusal::NoRoom(bytes) = refusal else { panic!("{refusal:?}") };
-        self.shared.feed.inbox.push(Event::Pressed);
+    async fn wait(&self, refusal: SendRefusal) -> super::memory::Reservation {
+        let SendRefusal::NoRoom(bytes) = refusal else { panic!("{refusal:?}") };
+        self.shared.feed.inbox.push(SenderEvent::Pressed);
         let patience = runtime::now() + PATIENCE_FOR_MEMORY;
         self.shared.feed.memory.reserve_among_many(bytes, patience).await.expect("less than buffer.memory")
     }
@@ -126,7 +126,7 @@ impl Accumulator {
     /// Has the stub acknowledge what it has not yet.
     pub async fn flush(&self) {
         let (done, told) = oneshot::channel();
-        self.shared.feed.inbox.push(Event::Flush(done));
+        self.shared.feed.inbox.push(SenderEvent::Flush(done));
         self.hurry.notify_one();
         told.await.expect("the stub runs");
     }
@@ -139,11 +139,11 @@ impl Accumulator {
             self.shared.feed.inbox.take(&mut events);
             for event in events.drain(..) {
                 match event {
-                    Event::Opened { partition, batch, .. } => {
+                    SenderEvent::Opened { partition, batch, .. } => {
                         open.insert(partition, batch);
                     }
-                    Event::Closed { partition, batch } => records += self.keep(partition, *batch),
-                    Event::Flush(done) => {
+                    SenderEvent::Closed { partition, batch } => records += self.keep(partition, *batch),
+                    SenderEvent::Flush(done) => {
                         for (partition, batch) in open {
                             let taken = self.slot(partition).take(batch);
                             records += taken.map_or(0, |taken| self.keep(partition, taken));
@@ -173,7 +173,7 @@ impl Accumulator {
         count.into()
     }
 
-    fn slot(&self, partition: PartitionIndex) -> &Slot {
+    fn slot(&self, partition: PartitionIndex) -> &PartitionBatches {
         &self.slots[usize::try_from(partition.0).expect("few")]
     }
 }

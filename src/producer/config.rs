@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::config::{
-    ClientConfig, FromProperty, Kind, MILLISECOND, OrNone, Properties, Settings, Words, bounded, check_millis, check_range,
+    ClientConfig, FromProperty, HandleKind, MILLISECOND, OrNone, Properties, Settings, Words, bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
 use crate::ids::PartitionId;
@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::wire::compress::Compression;
 
 use super::adaptive::AdaptiveBatching;
-use super::limit::BatchLimit;
+use super::limit::CompressionRatioEstimator;
 use super::partitioner::{Partitioner, TopicPartitions};
 
 /// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
@@ -88,7 +88,7 @@ impl ProducerConfig {
     /// # Errors
     /// Config if Kafka has no such property, or a value is not allowed; names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
-        let settings = Settings::of(properties, Kind::Producer)?;
+        let settings = Settings::of(properties, HandleKind::Producer)?;
         let mut config = Self::default();
         settings.set("acks", &mut config.acks)?;
         config.enable_idempotence = settings.read("enable.idempotence")?;
@@ -277,11 +277,11 @@ impl ProducerConfig {
     }
 
     /// How many bytes of records, before compression, fill a batch of a topic.
-    pub(super) fn batch_limit(&self) -> BatchLimit {
+    pub(super) fn batch_limit(&self) -> CompressionRatioEstimator {
         // A batch must leave room in a request, and never wait for more memory than there is.
         let batch_size = self.batch_size.min(self.max_request_size).min(self.buffer_memory);
         let most = batch_size.saturating_mul(4).min(self.max_request_size).min(self.buffer_memory / 8);
-        BatchLimit::new(batch_size, most)
+        CompressionRatioEstimator::new(batch_size, most)
     }
 
     /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set it, as in Java.
@@ -536,7 +536,7 @@ mod tests {
 
     #[test]
     fn every_property_is_read() {
-        crate::config::assert_every_setting_is_read(Kind::Producer, |properties| {
+        crate::config::assert_every_setting_is_read(HandleKind::Producer, |properties| {
             ProducerConfig::from_properties(properties).map(drop)
         });
     }

@@ -32,7 +32,7 @@ use crate::runtime;
 #[must_use = "a record may fail after `send` has returned: await its delivery, or drop it on purpose"]
 #[derive(Debug)]
 pub struct Delivery {
-    outcome: Arc<Outcome>,
+    outcome: Arc<BatchOutcome>,
     index: u32,
     /// The place of our waker in the list, once there is one.
     waker: Option<u32>,
@@ -41,22 +41,22 @@ pub struct Delivery {
 
 /// What became of the records of one batch.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct BatchOutcome {
     topic_partition: TopicPartition,
     decision: OnceLock<Decision>,
-    pending: Mutex<Pending>,
+    pending: Mutex<PendingDelivery>,
 }
 
 #[derive(Debug, Default)]
-struct Pending {
+struct PendingDelivery {
     /// Promises that have not been kept.
     open: usize,
     ranges: Vec<Range>,
-    wakers: Vec<Waiting>,
+    wakers: Vec<DeliveryWaiter>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct DeliveryWaiter {
     waker: Waker,
     /// More than one delivery counts on it.
     is_shared: bool,
@@ -75,12 +75,12 @@ struct Decision {
 #[derive(Debug)]
 struct Range {
     first: u32,
-    verdict: Result<Place>,
+    verdict: Result<RangeStart>,
 }
 
 /// Where the first record of a range is.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct RangeStart {
     offset: Option<Offset>,
     append_time: Option<Timestamp>,
 }
@@ -88,7 +88,7 @@ struct Place {
 /// The duty to tell what became of some consecutive records of a batch; fulfilled at the latest when it is dropped.
 #[derive(Debug)]
 pub(super) struct Promise {
-    outcome: Arc<Outcome>,
+    outcome: Arc<BatchOutcome>,
     first: u32,
     /// Some of the records may have reached a broker.
     has_left: bool,
@@ -96,7 +96,7 @@ pub(super) struct Promise {
 }
 
 impl Delivery {
-    pub(super) fn new(outcome: Arc<Outcome>, index: u32, timestamp: Timestamp) -> Self {
+    pub(super) fn new(outcome: Arc<BatchOutcome>, index: u32, timestamp: Timestamp) -> Self {
         Self { outcome, index, waker: None, timestamp }
     }
 
@@ -134,10 +134,10 @@ impl Future for Delivery {
     }
 }
 
-impl Outcome {
+impl BatchOutcome {
     /// The outcome of a batch that is being opened, and the promise of it.
     pub(super) fn new(topic_partition: TopicPartition) -> (Arc<Self>, Promise) {
-        let pending = Mutex::new(Pending { open: 1, ..Pending::default() });
+        let pending = Mutex::new(PendingDelivery { open: 1, ..PendingDelivery::default() });
         let outcome = Arc::new(Self { topic_partition, decision: OnceLock::new(), pending });
         let promise = Promise { outcome: Arc::clone(&outcome), first: 0, has_left: false, is_kept: false };
         (outcome, promise)
@@ -163,7 +163,7 @@ impl Outcome {
         // One task that polls many deliveries of a batch is woken once.
         match pending.wakers.last_mut().filter(|last| last.waker.will_wake(waker)) {
             Some(last) => last.is_shared = true,
-            None => pending.wakers.push(Waiting { waker: waker.clone(), is_shared: false }),
+            None => pending.wakers.push(DeliveryWaiter { waker: waker.clone(), is_shared: false }),
         }
         *place = u32::try_from(pending.wakers.len() - 1).ok();
     }
@@ -197,7 +197,7 @@ impl Outcome {
         wakers.into_iter().for_each(|waiting| waiting.waker.wake());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pending> {
+    fn lock(&self) -> MutexGuard<'_, PendingDelivery> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,7 +206,7 @@ impl Promise {
     /// The records are in the log from `offset` on.
     pub(super) fn keep(mut self, offset: Option<Offset>, append_time: Option<Timestamp>) {
         self.is_kept = true;
-        self.outcome.settle([Range { first: self.first, verdict: Ok(Place { offset, append_time }) }]);
+        self.outcome.settle([Range { first: self.first, verdict: Ok(RangeStart { offset, append_time }) }]);
     }
 
     /// A request with the records is made: unless somebody learns more, they may be written.
@@ -261,15 +261,15 @@ mod tests {
 
     use super::*;
 
-    fn open() -> (Arc<Outcome>, Promise) {
-        Outcome::new(TopicPartition::new("t", 3))
+    fn open() -> (Arc<BatchOutcome>, Promise) {
+        BatchOutcome::new(TopicPartition::new("t", 3))
     }
 
-    fn delivery(outcome: &Arc<Outcome>, index: u32) -> Delivery {
+    fn delivery(outcome: &Arc<BatchOutcome>, index: u32) -> Delivery {
         Delivery::new(Arc::clone(outcome), index, Timestamp(7))
     }
 
-    fn offset(outcome: &Arc<Outcome>, index: u32) -> Option<i64> {
+    fn offset(outcome: &Arc<BatchOutcome>, index: u32) -> Option<i64> {
         delivery(outcome, index).try_get().unwrap().unwrap().offset.map(|offset| offset.0)
     }
 

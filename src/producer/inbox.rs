@@ -10,7 +10,7 @@ use super::batch::ClosedBatch;
 use super::ready::PartitionIndex;
 
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum SenderEvent {
     Opened {
         partition: PartitionIndex,
         batch: BatchId,
@@ -38,14 +38,14 @@ pub(super) enum Event {
 
 /// A queue that the memory of the producer bounds: each batch stands in it three times at most, what says nothing new only once.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(super) struct SenderEvents {
     state: Mutex<State>,
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    events: Vec<Event>,
+    events: Vec<SenderEvent>,
     /// The task knows that there are some.
     is_told: bool,
     has_pressed: bool,
@@ -54,21 +54,21 @@ struct State {
     is_ended: bool,
 }
 
-impl Inbox {
-    pub(super) fn push(&self, event: Event) {
+impl SenderEvents {
+    pub(super) fn push(&self, event: SenderEvent) {
         self.push_and_tell(event, || true);
     }
 
     /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the event when it next has something to do.
     ///
-    /// It is asked under the lock, on which [`Slot::is_next`](super::batch::Slot) counts. Asked before, it
+    /// It is asked under the lock, on which [`PartitionBatches::is_next`](super::batch::PartitionBatches) counts. Asked before, it
     /// could say "no" of batches that have ended by the time that the event is in, and the task would sleep
     /// on.
-    pub(super) fn push_and_tell(&self, event: Event, is_urgent: impl FnOnce() -> bool) {
+    pub(super) fn push_and_tell(&self, event: SenderEvent, is_urgent: impl FnOnce() -> bool) {
         let mut state = self.lock();
         let has_said = match event {
-            Event::Pressed => std::mem::replace(&mut state.has_pressed, true),
-            Event::Wished => std::mem::replace(&mut state.has_wished, true),
+            SenderEvent::Pressed => std::mem::replace(&mut state.has_pressed, true),
+            SenderEvent::Wished => std::mem::replace(&mut state.has_wished, true),
             _ => false,
         };
         if state.is_ended {
@@ -96,7 +96,7 @@ impl Inbox {
     }
 
     /// Moves everything to `into`, which is empty and whose room is used again.
-    pub(super) fn take(&self, into: &mut Vec<Event>) {
+    pub(super) fn take(&self, into: &mut Vec<SenderEvent>) {
         let mut state = self.lock();
         (state.is_told, state.has_pressed, state.has_wished) = (false, false, false);
         std::mem::swap(&mut state.events, into);
@@ -108,7 +108,7 @@ impl Inbox {
         state.is_ended = true;
         let events = std::mem::take(&mut state.events);
         drop(state);
-        events.iter().any(|event| matches!(event, Event::Closed { .. }))
+        events.iter().any(|event| matches!(event, SenderEvent::Closed { .. }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,12 +124,12 @@ mod tests {
 
     #[test]
     fn what_is_not_urgent_is_found_by_who_looks_and_wakes_nobody() {
-        let inbox = Inbox::default();
+        let inbox = SenderEvents::default();
         assert!(inbox.filled().now_or_never().is_none());
-        inbox.push_and_tell(Event::Pressed, || false);
+        inbox.push_and_tell(SenderEvent::Pressed, || false);
         assert!(inbox.filled().now_or_never().is_some());
         assert!(inbox.filled.notified().now_or_never().is_none());
-        inbox.push(Event::Pressed);
+        inbox.push(SenderEvent::Pressed);
         assert!(inbox.filled.notified().now_or_never().is_some());
         let mut events = Vec::new();
         inbox.take(&mut events);
@@ -139,21 +139,21 @@ mod tests {
 
     #[test]
     fn what_is_said_again_and_again_stands_in_it_once_and_what_comes_after_its_end_not_at_all() {
-        let inbox = Inbox::default();
+        let inbox = SenderEvents::default();
         let mut events = Vec::new();
         for _ in 0..2 {
             for _ in 0..1000 {
-                inbox.push(Event::Pressed);
-                inbox.push(Event::Wished);
+                inbox.push(SenderEvent::Pressed);
+                inbox.push(SenderEvent::Wished);
             }
             inbox.take(&mut events);
             assert_eq!(events.drain(..).count(), 2);
         }
         let (done, mut told) = oneshot::channel();
-        inbox.push(Event::Flush(done));
+        inbox.push(SenderEvent::Flush(done));
         inbox.end();
         assert!(told.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
-        inbox.push(Event::Pressed);
+        inbox.push(SenderEvent::Pressed);
         inbox.take(&mut events);
         assert!(events.is_empty());
     }

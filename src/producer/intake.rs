@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Shared;
-use super::batch::{Appended, Refused, Slot};
+use super::ProducerShared;
+use super::batch::{AppendRefusal, Appended, PartitionBatches};
 use super::delivery::Delivery;
 use super::memory::Reservation;
-use super::topics::Topic;
+use super::topics::ProducerTopic;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{PartitionId, Timestamp};
 use crate::record::Record;
@@ -14,7 +14,7 @@ use crate::wire::batch::HEADER_LEN;
 
 /// Why a record was not accepted.
 #[derive(Clone, Debug)]
-pub(super) enum Refusal {
+pub(super) enum SendRefusal {
     /// The topic is not known (yet).
     NoTopic,
     /// So many bytes of memory are missing.
@@ -23,25 +23,29 @@ pub(super) enum Refusal {
     Failed(Error),
 }
 
-impl Shared {
+impl ProducerShared {
     /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
     ///
-    /// Locks are taken in the order [`Topics`](super::topics::Topics) (read, over all of it), the partition's
+    /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over all of it), the partition's
     /// slot, the inbox; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
     #[inline]
-    pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, Refusal> {
+    pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, SendRefusal> {
         let chosen = self.ask_partitioner(record)?;
         let known = self.topics.read();
         let topic = self.topic(&known, record)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, record, chosen);
-        let append = |slot: &Slot| slot.append(&self.feed, record, is_unkeyed, spare);
+        let append = |slot: &PartitionBatches| slot.append(&self.feed, record, is_unkeyed, spare);
         let appended = self.settle(topic, partition, is_unkeyed, append)?;
         Ok(Delivery::new(appended.outcome, appended.index, appended.timestamp))
     }
 
     /// Appends the first record, and those after it that go to the same partition and fit the same batch.
-    pub(super) fn accept_run(&self, records: &[Record<'_>], spare: &mut Option<Reservation>) -> Result<(Appended, u32), Refusal> {
-        let Some(first) = records.first() else { return Err(Refusal::NoRoom(0)) };
+    pub(super) fn accept_run(
+        &self,
+        records: &[Record<'_>],
+        spare: &mut Option<Reservation>,
+    ) -> Result<(Appended, u32), SendRefusal> {
+        let Some(first) = records.first() else { return Err(SendRefusal::NoRoom(0)) };
         let chosen = self.ask_partitioner(first)?;
         // What the user's partitioner says of the others is asked for before anything is locked, too.
         let has_partitioner = self.config.partitioner.is_some();
@@ -61,7 +65,7 @@ impl Shared {
 
     /// What the user's partitioner chooses. It runs outside of every lock: it may well send records itself.
     #[inline]
-    fn ask_partitioner(&self, record: &Record<'_>) -> Result<Option<PartitionId>, Refusal> {
+    fn ask_partitioner(&self, record: &Record<'_>) -> Result<Option<PartitionId>, SendRefusal> {
         match &self.config.partitioner {
             Some(partitioner) if record.partition.is_none() => {
                 let topic = Arc::clone(self.topic(&self.topics.read(), record)?);
@@ -75,17 +79,17 @@ impl Shared {
     #[inline]
     fn settle<T>(
         &self,
-        topic: &Topic,
+        topic: &ProducerTopic,
         mut partition: PartitionId,
         is_unkeyed: bool,
-        mut append: impl FnMut(&Slot) -> Result<T, Refused>,
-    ) -> Result<T, Refusal> {
+        mut append: impl FnMut(&PartitionBatches) -> Result<T, AppendRefusal>,
+    ) -> Result<T, SendRefusal> {
         loop {
-            let slot = topic.slot(partition).ok_or_else(|| Refusal::Failed(no_partition(partition, topic)))?;
+            let slot = topic.slot(partition).ok_or_else(|| SendRefusal::Failed(no_partition(partition, topic)))?;
             match append(slot) {
                 Ok(appended) => return Ok(appended),
-                Err(Refused::NoRoom(bytes)) => return Err(Refusal::NoRoom(bytes)),
-                Err(Refused::MoveOn(bytes)) => {
+                Err(AppendRefusal::NoRoom(bytes)) => return Err(SendRefusal::NoRoom(bytes)),
+                Err(AppendRefusal::MoveOn(bytes)) => {
                     debug_assert!(is_unkeyed);
                     topic.move_on(partition, bytes);
                     partition = topic.unkeyed_partition();
@@ -95,17 +99,21 @@ impl Shared {
     }
 
     #[inline]
-    fn topic<'k>(&self, known: &'k super::topics::Known, record: &Record<'_>) -> Result<&'k Arc<Topic>, Refusal> {
+    fn topic<'k>(&self, known: &'k super::topics::Known, record: &Record<'_>) -> Result<&'k Arc<ProducerTopic>, SendRefusal> {
         if let Some(ended) = &known.ended {
             let ended = ended.clone().with_written(Written::No);
             let is_refused = ended.kind() == ErrorKind::Broker;
-            return Err(Refusal::Failed(if is_refused { ended.context(format_args!("topic {}", record.topic)) } else { ended }));
+            return Err(SendRefusal::Failed(if is_refused {
+                ended.context(format_args!("topic {}", record.topic))
+            } else {
+                ended
+            }));
         }
-        self.check(record).map_err(Refusal::Failed)?;
+        self.check(record).map_err(SendRefusal::Failed)?;
         match known.topics.get(record.topic) {
             Some(Ok(topic)) => Ok(topic),
-            Some(Err(error)) => Err(Refusal::Failed(error.clone())),
-            None => Err(Refusal::NoTopic),
+            Some(Err(error)) => Err(SendRefusal::Failed(error.clone())),
+            None => Err(SendRefusal::NoTopic),
         }
     }
 
@@ -144,7 +152,7 @@ fn check_exact_size(record: &Record<'_>, payload: usize, limit: usize) -> Result
 }
 
 #[cold]
-fn no_partition(partition: PartitionId, topic: &Topic) -> Error {
+fn no_partition(partition: PartitionId, topic: &ProducerTopic) -> Error {
     let count = topic.partitions.count();
     Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         .context(format_args!("there is no partition {partition}, of {count}"))

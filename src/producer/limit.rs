@@ -10,7 +10,7 @@ use crate::wire::batch::HEADER_LEN;
 
 /// Of one topic.
 #[derive(Debug)]
-pub(super) struct BatchLimit {
+pub(super) struct CompressionRatioEstimator {
     batch_size: usize,
     /// However well records pack.
     most: usize,
@@ -19,7 +19,7 @@ pub(super) struct BatchLimit {
     limit: AtomicUsize,
 }
 
-impl BatchLimit {
+impl CompressionRatioEstimator {
     /// A limit of no bytes is one of a single byte, as in Java: a partition that has had its share must have had something.
     pub(super) fn new(batch_size: usize, most: usize) -> Self {
         let batch_size = batch_size.max(1);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_packs_well_fills_a_batch_with_more_and_not_at_once() {
-        let limit = BatchLimit::new(16_384, 1 << 20);
+        let limit = CompressionRatioEstimator::new(16_384, 1 << 20);
         assert_eq!(limit.get(), 16_384);
         limit.packed(10_000, 5_000);
         assert_eq!(limit.get(), 16_384, "within what is taken for safety");
@@ -89,14 +89,14 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded_however_well_it_packs() {
-        let limit = BatchLimit::new(16_384, 100_000);
+        let limit = CompressionRatioEstimator::new(16_384, 100_000);
         for _ in 0..300 {
             limit.packed(1_000_000, 1);
         }
         assert_eq!(limit.get(), 100_000);
         limit.packed(0, 0);
         assert!(limit.get() >= 16_384);
-        let none = BatchLimit::new(0, 0);
+        let none = CompressionRatioEstimator::new(0, 0);
         none.packed(10, 1);
         assert_eq!(none.get(), 1, "every record has a batch of its own");
     }

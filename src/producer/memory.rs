@@ -12,16 +12,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 #[derive(Clone, Debug)]
-pub(super) struct Memory {
+pub(super) struct BufferMemory {
     free: Arc<Semaphore>,
     size: usize,
 }
 
-/// Some bytes of a [`Memory`], given back when it is dropped.
+/// Some bytes of a [`BufferMemory`], given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Reservation(OwnedSemaphorePermit);
 
-impl Memory {
+impl BufferMemory {
     pub(super) fn new(size: usize) -> Self {
         let size = size.min(Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(size)), size }
@@ -47,7 +47,7 @@ impl Memory {
     /// One who comes back for each batch that is acknowledged is woken as often, and costs a producer at full speed more than its records.
     ///
     /// # Cancel safety
-    /// As [`Memory::reserve`].
+    /// As [`BufferMemory::reserve`].
     pub(super) async fn reserve_among_many(&self, bytes: usize, patience: Instant) -> Result<Reservation> {
         let many = MANY.min(self.size / MANY_SHARE);
         if many > bytes {
@@ -112,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_who_waits_is_woken_when_much_is_free_or_it_took_too_long() {
-        let memory = Memory::new(MANY_SHARE * 100);
+        let memory = BufferMemory::new(MANY_SHARE * 100);
         let mut held = memory.try_reserve(memory.size()).unwrap();
         let start = runtime::now();
         let patience = start + std::time::Duration::from_millis(5);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_reserved_comes_back_once() {
-        let memory = Memory::new(100);
+        let memory = BufferMemory::new(100);
         let mut held = memory.try_reserve(60).unwrap();
         held.add(memory.try_reserve(20).unwrap());
         assert!(memory.try_reserve(21).is_none());
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_wait_are_served_in_order_and_not_overtaken() {
-        let memory = Memory::new(10);
+        let memory = BufferMemory::new(10);
         let held = memory.try_reserve(8).unwrap();
         let large = tokio::spawn({
             let memory = memory.clone();
@@ -158,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_gives_up_waiting_holds_nothing() {
-        let memory = Memory::new(10);
+        let memory = BufferMemory::new(10);
         let held = memory.try_reserve(8).unwrap();
         let waiting = tokio::time::timeout(std::time::Duration::ZERO, memory.reserve(5)).await;
         assert!(waiting.is_err());
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_there_is_cannot_be_waited_for() {
-        let error = Memory::new(10).reserve(11).await.unwrap_err();
+        let error = BufferMemory::new(10).reserve(11).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RecordTooLarge);
     }
 }

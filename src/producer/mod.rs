@@ -43,21 +43,21 @@ pub use partitioner::{Partitioner, TopicPartitions};
 pub use send_all::{Deliveries, SendAll};
 pub use stats::ProducerStats;
 
-use batch::Feed;
+use batch::AccumulatorShared;
 use buffers::Buffers;
-use inbox::{Event, Inbox};
-use intake::Refusal;
-use memory::Memory;
+use inbox::{SenderEvent, SenderEvents};
+use intake::SendRefusal;
+use memory::BufferMemory;
 use stats::Counters;
-use task::Task;
-use topics::Topics;
+use task::SenderTask;
+use topics::ProducerTopics;
 use wishes::Wishes;
 
 use crate::clock::WallClock;
 use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::ClientInstanceId;
-use crate::metrics_push::{Kind, Meter, MetricsPush, Readings};
+use crate::metrics_push::{ClientKind, ClientTelemetry, Meter, Readings};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -77,36 +77,36 @@ pub struct Producer {
 /// What the clones of a producer share; its task does not hold it.
 #[derive(Debug)]
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Arc<ProducerShared>,
     cluster: Cluster,
     runtime: Runtime,
-    metrics: MetricsPush,
+    metrics: ClientTelemetry,
     _lanes: LaneGuard,
 }
 
 /// What a producer and its task share.
 #[derive(Debug)]
-struct Shared {
+struct ProducerShared {
     config: ProducerConfig,
-    feed: Feed,
-    topics: Topics,
+    feed: AccumulatorShared,
+    topics: ProducerTopics,
     wishes: Wishes,
     /// The end of the task has left records without acknowledgement.
     has_lost: AtomicBool,
     /// Told when `topics` changes.
     changed: Notify,
     /// The birth of the oldest batch that has no verdict.
-    oldest: watch::Sender<Option<u64>>,
+    oldest: watch::Publisher<Option<u64>>,
     stats: Counters,
     meter: Arc<Meter>,
 }
 
-impl Shared {
+impl ProducerShared {
     fn new(config: ProducerConfig, wall_clock: WallClock) -> Self {
-        let feed = Feed {
-            memory: Memory::new(config.buffer_memory),
+        let feed = AccumulatorShared {
+            memory: BufferMemory::new(config.buffer_memory),
             buffers: Buffers::new(config.batch_size),
-            inbox: Inbox::default(),
+            inbox: SenderEvents::default(),
             wall_clock,
             small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
             births: AtomicU64::new(0),
@@ -117,9 +117,9 @@ impl Shared {
                 _ => u32::MAX,
             },
         };
-        let (topics, stats, meter) = (Topics::default(), Counters::default(), Arc::new(Meter::new(Kind::Producer)));
+        let (topics, stats, meter) = (ProducerTopics::default(), Counters::default(), Arc::new(Meter::new(ClientKind::Producer)));
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
-        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Sender::new(None), stats, meter }
+        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Publisher::new(None), stats, meter }
     }
 }
 
@@ -138,11 +138,11 @@ impl Producer {
         config.validate(cluster.config())?;
         config.compression.ensure_built().map_err(|error| Error::config(error.to_string()))?;
         let runtime = cluster.runtime().child();
-        let shared = Arc::new(Shared::new(config, cluster.wall_clock().clone()));
+        let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
-        let task = Task::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
+        let task = SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
         runtime.spawn(task.run());
-        let metrics = MetricsPush::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
+        let metrics = ClientTelemetry::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
         Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, metrics, _lanes: lanes }) })
     }
 
@@ -193,21 +193,21 @@ impl Producer {
         let shared = &self.handle.shared;
         let record = record.into();
         shared.accept(&record, &mut None).map_err(|refusal| match refusal {
-            Refusal::NoTopic => {
+            SendRefusal::NoTopic => {
                 if shared.wishes.attempt(record.topic, runtime::now()) {
-                    shared.feed.inbox.push(Event::Wished);
+                    shared.feed.inbox.push(SenderEvent::Wished);
                 }
                 Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
                     .with_written(Written::No)
             }
-            Refusal::NoRoom(bytes) => {
-                shared.feed.inbox.push(Event::Pressed);
+            SendRefusal::NoRoom(bytes) => {
+                shared.feed.inbox.push(SenderEvent::Pressed);
                 let size = shared.feed.memory.size();
                 let message =
                     format!("{bytes} bytes find no room in buffer.memory, {size} bytes: wait for deliveries, or raise it");
                 Error::new(ErrorKind::Full, message).with_written(Written::No)
             }
-            Refusal::Failed(error) => self.look_again(error),
+            SendRefusal::Failed(error) => self.look_again(error),
         })
     }
 
@@ -230,7 +230,7 @@ impl Producer {
     /// Safe: what was accepted is sent all the same.
     pub async fn flush(&self) -> Result<()> {
         let (done, told) = oneshot::channel();
-        self.handle.shared.feed.inbox.push(Event::Flush(done));
+        self.handle.shared.feed.inbox.push(SenderEvent::Flush(done));
         let settled = async {
             let Ok(newest) = told.await else { return Err(closed()) };
             // The task keeps nothing of whoever waits, and may give up at any time.
@@ -259,7 +259,7 @@ impl Producer {
         let flushed = tokio::time::timeout_at(deadline.into(), self.flush()).await;
         if flushed.is_err() {
             let (done, told) = oneshot::channel();
-            self.handle.shared.feed.inbox.push(Event::Abort(done));
+            self.handle.shared.feed.inbox.push(SenderEvent::Abort(done));
             tokio::select! {
                 biased;
                 _told = told => {}
@@ -305,7 +305,7 @@ impl Producer {
         }
     }
 
-    async fn send_patiently(&self, record: Record<'_>, mut refusal: Refusal) -> Result<Delivery> {
+    async fn send_patiently(&self, record: Record<'_>, mut refusal: SendRefusal) -> Result<Delivery> {
         let deadline = runtime::now() + self.handle.shared.config.max_block;
         loop {
             let mut spare = self.overcome(refusal, record.topic, deadline).await?;
@@ -317,17 +317,17 @@ impl Producer {
     }
 
     /// Waits until what a record was refused for has passed; returns memory if that is what was waited for.
-    async fn overcome(&self, refusal: Refusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
+    async fn overcome(&self, refusal: SendRefusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
         let shared = &self.handle.shared;
         let waited = async {
             match refusal {
-                Refusal::NoTopic => self.wait_for_topic(topic).await.map(|()| None),
-                Refusal::NoRoom(bytes) => {
-                    shared.feed.inbox.push(Event::Pressed);
+                SendRefusal::NoTopic => self.wait_for_topic(topic).await.map(|()| None),
+                SendRefusal::NoRoom(bytes) => {
+                    shared.feed.inbox.push(SenderEvent::Pressed);
                     let patience = deadline.min(runtime::now() + PATIENCE_FOR_MEMORY);
                     shared.feed.memory.reserve_among_many(bytes, patience).await.map(Some)
                 }
-                Refusal::Failed(error) => Err(self.look_again(error)),
+                SendRefusal::Failed(error) => Err(self.look_again(error)),
             }
         };
         let waited = tokio::select! {
@@ -343,7 +343,7 @@ impl Producer {
         let shared = &self.handle.shared;
         let mut failure = self.handle.cluster.watch_failure();
         let _waits = shared.wishes.wait(topic, runtime::now());
-        shared.feed.inbox.push(Event::Wished);
+        shared.feed.inbox.push(SenderEvent::Wished);
         loop {
             let changed = shared.changed.notified();
             tokio::pin!(changed);
@@ -387,7 +387,7 @@ impl Producer {
 const PATIENCE_FOR_MEMORY: Duration = Duration::from_millis(5);
 
 /// What a record to the topic waits for.
-fn refusal_kind(shared: &Shared, topic: &str) -> ErrorKind {
+fn refusal_kind(shared: &ProducerShared, topic: &str) -> ErrorKind {
     if shared.topics.read().topics.contains_key(topic) { ErrorKind::Full } else { ErrorKind::Timeout }
 }
 

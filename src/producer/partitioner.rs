@@ -104,31 +104,31 @@ impl PartitionId {
 pub(crate) struct Sticky {
     /// `batch.size`.
     limit: usize,
-    state: State,
-    load: Option<Load>,
+    state: PartitionerState,
+    load: Option<PartitionLoad>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum PartitionerState {
     Unset,
     Stuck { partition: PartitionId, bytes: usize },
 }
 
 impl Sticky {
     pub(crate) fn new(batch_size: usize) -> Self {
-        Self { limit: batch_size.max(1), state: State::Unset, load: None }
+        Self { limit: batch_size.max(1), state: PartitionerState::Unset, load: None }
     }
 
     /// The partition for the next record; the same until [`Sticky::appended`] lets go of it.
     pub(crate) fn current(&mut self, topic: &TopicPartitions, random: &mut Random) -> PartitionId {
-        if let State::Stuck { partition, .. } = self.state {
+        if let PartitionerState::Stuck { partition, .. } = self.state {
             return partition;
         }
         let partition = match &self.load {
             Some(load) => load.draw(random),
             None => topic.any(random),
         };
-        self.state = State::Stuck { partition, bytes: 0 };
+        self.state = PartitionerState::Stuck { partition, bytes: 0 };
         partition
     }
 
@@ -137,38 +137,38 @@ impl Sticky {
     ///
     /// Moving on in the middle of a batch would leave two half-full ones, so that waits for the batch, but not for ever.
     pub(crate) fn appended(&mut self, to: PartitionId, bytes: usize, is_batch_ready: bool) {
-        if let State::Stuck { partition, bytes: sum } = &mut self.state
+        if let PartitionerState::Stuck { partition, bytes: sum } = &mut self.state
             && *partition == to
         {
             *sum = sum.saturating_add(bytes);
             if *sum >= self.limit && (is_batch_ready || *sum >= self.limit.saturating_mul(2)) {
-                self.state = State::Unset;
+                self.state = PartitionerState::Unset;
             }
         }
     }
 
     /// Lets go of a partition that cannot take records.
     pub(crate) fn avoid(&mut self, partition: PartitionId) {
-        if matches!(self.state, State::Stuck { partition: current, .. } if current == partition) {
-            self.state = State::Unset;
+        if matches!(self.state, PartitionerState::Stuck { partition: current, .. } if current == partition) {
+            self.state = PartitionerState::Unset;
         }
     }
 
     /// Sets how long the queues are, by which the next partitions are drawn; `None` draws evenly.
-    pub(crate) fn set_load(&mut self, load: Option<Load>) {
+    pub(crate) fn set_load(&mut self, load: Option<PartitionLoad>) {
         self.load = load;
     }
 }
 
 /// How much each partition can take: a cumulated table of weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
+pub(crate) struct PartitionLoad {
     partitions: Vec<PartitionId>,
     /// The sum of the weights up to and with each partition.
     sums: Vec<u64>,
 }
 
-impl Load {
+impl PartitionLoad {
     /// From the number of batches that wait for each partition that is available, out of `count` partitions of the topic.
     ///
     /// `None` if there is nothing to prefer: all are available and equally loaded, or there is only one.
@@ -302,7 +302,7 @@ mod tests {
     fn a_longer_queue_gets_proportionally_less() {
         // Java's own example: queues of 0, 3 and 1 weigh 4, 1 and 3.
         let mut sticky = Sticky::new(1);
-        sticky.set_load(Load::new(&queues(&[0, 3, 1]), 3));
+        sticky.set_load(PartitionLoad::new(&queues(&[0, 3, 1]), 3));
         let drawn = draws(&mut sticky, &all(3), 80_000);
         for (partition, weight) in [(0, 4), (1, 1), (2, 3)] {
             let count = drawn[&PartitionId(partition)];
@@ -312,11 +312,11 @@ mod tests {
 
     #[test]
     fn equal_queues_are_drawn_evenly_and_unavailable_partitions_not_at_all() {
-        assert_eq!(Load::new(&queues(&[2, 2, 2]), 3), None);
-        assert_eq!(Load::new(&queues(&[5]), 1), None);
-        assert_eq!(Load::new(&[], 3), None);
+        assert_eq!(PartitionLoad::new(&queues(&[2, 2, 2]), 3), None);
+        assert_eq!(PartitionLoad::new(&queues(&[5]), 1), None);
+        assert_eq!(PartitionLoad::new(&[], 3), None);
         let mut sticky = Sticky::new(1);
-        sticky.set_load(Load::new(&queues(&[2, 2]), 3));
+        sticky.set_load(PartitionLoad::new(&queues(&[2, 2]), 3));
         assert_eq!(draws(&mut sticky, &all(3), 1000).len(), 2);
     }
 
@@ -339,7 +339,7 @@ mod tests {
         #[test]
         fn what_is_drawn_is_available(lengths in proptest::collection::vec(0..u32::MAX, 1..40), seed: u64) {
             let queues = queues(&lengths);
-            if let Some(load) = Load::new(&queues, 41) {
+            if let Some(load) = PartitionLoad::new(&queues, 41) {
                 let mut random = Random::new(seed);
                 for _ in 0..20 {
                     let drawn = load.draw(&mut random);

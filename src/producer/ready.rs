@@ -13,7 +13,7 @@ pub(super) struct PartitionIndex(pub(super) u32);
 
 /// Where a partition waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PartitionReadiness {
     /// For some event.
     #[default]
     Nowhere,
@@ -45,30 +45,30 @@ impl Ready {
         Self { brokers: BTreeMap::new(), servable: BTreeSet::new(), timers: BTreeSet::new(), max_in_flight }
     }
 
-    pub(super) fn put(&mut self, partition: PartitionIndex, place: &mut Place, to: Place) {
+    pub(super) fn put(&mut self, partition: PartitionIndex, place: &mut PartitionReadiness, to: PartitionReadiness) {
         if *place == to {
             return;
         }
         match *place {
-            Place::Nowhere => {}
-            Place::At(broker) => {
+            PartitionReadiness::Nowhere => {}
+            PartitionReadiness::At(broker) => {
                 if let Some(outbox) = self.brokers.get_mut(&broker) {
                     outbox.ready.remove(&partition);
                 }
                 self.judge(broker);
             }
-            Place::Until(time) => {
+            PartitionReadiness::Until(time) => {
                 self.timers.remove(&(time, partition));
             }
         }
         *place = to;
         match to {
-            Place::Nowhere => {}
-            Place::At(broker) => {
+            PartitionReadiness::Nowhere => {}
+            PartitionReadiness::At(broker) => {
                 self.brokers.entry(broker).or_default().ready.insert(partition);
                 self.judge(broker);
             }
-            Place::Until(time) => {
+            PartitionReadiness::Until(time) => {
                 self.timers.insert((time, partition));
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::sender::Answer;
-use super::sequence::Identity;
+use super::sequence::ProducerIdAndEpoch;
 use crate::cluster::LeaderHint;
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
@@ -203,11 +203,11 @@ pub(super) fn init_producer_id_code(response: &InitProducerIdResponse) -> Option
 ///
 /// # Errors
 /// Protocol if it is none.
-pub(super) fn read_identity(response: &InitProducerIdResponse) -> Result<Identity, Error> {
+pub(super) fn read_identity(response: &InitProducerIdResponse) -> Result<ProducerIdAndEpoch, Error> {
     if response.producer_id < 0 || response.producer_epoch < 0 {
         return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id").in_api("InitProducerId"));
     }
-    Ok(Identity { id: ProducerId(response.producer_id), epoch: ProducerEpoch(response.producer_epoch) })
+    Ok(ProducerIdAndEpoch { id: ProducerId(response.producer_id), epoch: ProducerEpoch(response.producer_epoch) })
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::Producer;
 use super::batch::Appended;
-use super::delivery::Outcome;
-use super::intake::Refusal;
+use super::delivery::BatchOutcome;
+use super::intake::SendRefusal;
 use super::memory::Reservation;
 use crate::error::{Error, Result};
 use crate::record::Record;
@@ -26,7 +26,7 @@ use crate::runtime;
 #[derive(Debug)]
 pub struct Deliveries {
     /// Those of batches whose outcome has not been seen, the oldest first.
-    outcomes: std::collections::VecDeque<Arc<Outcome>>,
+    outcomes: std::collections::VecDeque<Arc<BatchOutcome>>,
     accepted: u64,
     waker: Option<u32>,
     error: Option<Error>,
@@ -141,12 +141,12 @@ pub struct SendAll<'p, 'a, I> {
     spare: Option<Reservation>,
     /// Of the record at `place`, if it had to wait.
     deadline: Option<Instant>,
-    waiting: Option<Waiting>,
+    waiting: Option<RoomFuture>,
     deliveries: Deliveries,
 }
 
 /// Until what a record was refused for has passed; rare enough to be boxed.
-type Waiting = Pin<Box<dyn Future<Output = Result<Option<Reservation>>> + Send>>;
+type RoomFuture = Pin<Box<dyn Future<Output = Result<Option<Reservation>>> + Send>>;
 
 impl<'a, I, R> SendAll<'_, 'a, I>
 where
@@ -178,7 +178,7 @@ where
                     self.place = usize::try_from(count).map_or(self.len, |count| self.place.saturating_add(count));
                     (self.deadline, self.spare) = (None, None);
                 }
-                Err(Refusal::Failed(error)) => return Poll::Ready(Err(error)),
+                Err(SendRefusal::Failed(error)) => return Poll::Ready(Err(error)),
                 Err(refusal) => {
                     let deadline = *self.deadline.get_or_insert_with(|| runtime::now() + shared.config.max_block);
                     self.spare = None;

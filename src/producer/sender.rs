@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::departure::Departure;
 use self::giving_up::has_left;
-use self::identity::Producer;
+use self::identity::ProducerIdState;
 use self::words::ending;
 pub(super) use self::words::{Action, Answer, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
-use super::accumulator::{BatchId, Head, Patience, Queue};
+use super::accumulator::{BatchId, BatchQueue, Head, Patience};
 use super::adaptive::Adaptive;
-use super::ready::{PartitionIndex, Place, Ready};
+use super::ready::{PartitionIndex, PartitionReadiness, Ready};
 use super::sequence::{Effect, Sequences};
 use crate::clock::Random;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
@@ -39,15 +39,15 @@ pub(super) struct Sender {
     settings: Settings,
     random: Random,
     now: Instant,
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionSender>,
     /// Every batch without a verdict.
-    batches: BTreeMap<BatchId, Batch>,
+    batches: BTreeMap<BatchId, ProducerBatch>,
     deadlines: BTreeSet<(Instant, BatchId)>,
     ready: Ready,
     adaptive: Option<Adaptive>,
-    requests: BTreeMap<RequestId, Request>,
+    requests: BTreeMap<RequestId, InflightProduce>,
     next_request: u64,
-    producer: Producer,
+    producer: ProducerIdState,
     /// How often an id was asked for since a batch was acknowledged.
     id_asked: u32,
     /// Why there was none.
@@ -61,11 +61,11 @@ pub(super) struct Sender {
 }
 
 #[derive(Debug)]
-struct Partition {
-    queue: Queue,
+struct PartitionSender {
+    queue: BatchQueue,
     sequences: Sequences,
     leader: Option<Leader>,
-    place: Place,
+    place: PartitionReadiness,
     /// What went wrong since a batch was acknowledged last.
     trouble: Option<Error>,
     /// How often since then a new leader has ended a pause.
@@ -73,7 +73,7 @@ struct Partition {
 }
 
 #[derive(Debug)]
-struct Batch {
+struct ProducerBatch {
     partition: PartitionIndex,
     count: u32,
     /// Bytes in a request.
@@ -85,7 +85,7 @@ struct Batch {
 }
 
 #[derive(Debug)]
-struct Request {
+struct InflightProduce {
     broker: BrokerId,
     batches: Vec<(PartitionIndex, BatchId)>,
     sent: Instant,
@@ -94,7 +94,7 @@ struct Request {
 
 /// What a partition could do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum NextStep {
     AwaitEvent,
     AwaitTime(Instant),
     AwaitLeader,
@@ -108,9 +108,9 @@ impl Sender {
         let mut actions = VecDeque::new();
         let producer = if settings.is_idempotent {
             actions.push_back(Action::AskProducerId);
-            Producer::Asked
+            ProducerIdState::Asked
         } else {
-            Producer::NotNeeded
+            ProducerIdState::NotNeeded
         };
         Self {
             ready: Ready::new(settings.max_in_flight),
@@ -139,8 +139,15 @@ impl Sender {
         let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
         let sequences = Sequences::new(self.settings.is_idempotent, window);
-        let queue = Queue::default();
-        self.partitions.push(Partition { queue, sequences, leader, place: Place::Nowhere, trouble: None, moves: 0 });
+        let queue = BatchQueue::default();
+        self.partitions.push(PartitionSender {
+            queue,
+            sequences,
+            leader,
+            place: PartitionReadiness::Nowhere,
+            trouble: None,
+            moves: 0,
+        });
         PartitionIndex(index)
     }
 
@@ -149,12 +156,12 @@ impl Sender {
         self.now = now;
         let deadline = since + self.settings.delivery_timeout;
         self.newest_birth = self.newest_birth.max(Some(batch.birth));
-        self.batches.insert(batch, Batch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
+        self.batches.insert(batch, ProducerBatch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.handle_records(0, now);
         }
-        if let Producer::Refused(error) = &self.producer {
+        if let ProducerIdState::Refused(error) = &self.producer {
             let error = error.clone();
             return self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
         }
@@ -235,7 +242,7 @@ impl Sender {
     /// A request has ended, with an answer for each of its batches in order; a missing one counts as not known.
     pub(super) fn handle_answers(&mut self, request: RequestId, answers: Vec<Answer>, now: Instant) {
         self.now = now;
-        let Some(Request { broker, batches, sent, .. }) = self.requests.remove(&request) else { return };
+        let Some(InflightProduce { broker, batches, sent, .. }) = self.requests.remove(&request) else { return };
         self.ready.ended(broker);
         let mut answers = answers.into_iter();
         for (partition, batch) in batches {
@@ -257,11 +264,11 @@ impl Sender {
     pub(super) fn handle_split(&mut self, batch: BatchId, parts: &[(BatchId, u32, usize)], now: Instant) -> bool {
         self.now = now;
         let Some(whole) = self.batches.remove(&batch) else { return false };
-        let Batch { partition, deadline, .. } = whole;
+        let ProducerBatch { partition, deadline, .. } = whole;
         self.deadlines.remove(&(deadline, batch));
         for &(part, count, size) in parts {
             let (failures, answered) = (whole.failures, whole.answered);
-            self.batches.insert(part, Batch { partition, count, size, deadline, failures, answered });
+            self.batches.insert(part, ProducerBatch { partition, count, size, deadline, failures, answered });
             self.deadlines.insert((deadline, part));
         }
         let parts: Vec<_> = parts.iter().map(|&(part, count, _)| (part, count)).collect();
@@ -317,11 +324,11 @@ impl Sender {
         }
         while let Some(partition) = self.ready.next_due(now) {
             if let Some(state) = self.partitions.get_mut(index(partition)) {
-                self.ready.put(partition, &mut state.place, Place::Nowhere);
+                self.ready.put(partition, &mut state.place, PartitionReadiness::Nowhere);
             }
             self.look_at(partition);
         }
-        if let Producer::AskAgain { at } = self.producer
+        if let ProducerIdState::AskAgain { at } = self.producer
             && at <= now
         {
             self.ask_producer_id_now();
@@ -334,7 +341,7 @@ impl Sender {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
         let ask = match self.producer {
-            Producer::AskAgain { at } => Some(at),
+            ProducerIdState::AskAgain { at } => Some(at),
             _ => None,
         };
         [deadline, ask, self.ready.timeout(), self.silence_ends()].into_iter().flatten().min()
@@ -366,7 +373,7 @@ impl Sender {
         let mut closed = Vec::new();
         for &partition in &round {
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            if let Step::Close(batch) = step(state, &self.producer, patience, self.now) {
+            if let NextStep::Close(batch) = step(state, &self.producer, patience, self.now) {
                 state.queue.closed(batch);
                 self.actions.push_back(Action::Close { partition, batch });
                 closed.push(partition);
@@ -387,7 +394,7 @@ impl Sender {
             let patience = self.patience(Some(broker));
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
             let next = step(state, &self.producer, patience, self.now);
-            let (Step::Begin(batch) | Step::Resend(batch)) = next else {
+            let (NextStep::Begin(batch) | NextStep::Resend(batch)) = next else {
                 self.look_at(partition);
                 continue;
             };
@@ -396,7 +403,7 @@ impl Sender {
                 break;
             }
             size += known.size;
-            let stamp = if let Step::Begin(_) = next {
+            let stamp = if let NextStep::Begin(_) = next {
                 state.queue.take(batch);
                 state.sequences.begin(batch, known.count, broker, self.producer.identity())
             } else {
@@ -410,7 +417,7 @@ impl Sender {
         self.next_request += 1;
         let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
         let departure = Departure::of(batches.len());
-        self.requests.insert(request, Request { broker, batches: carried, sent: self.now, departure: departure.clone() });
+        self.requests.insert(request, InflightProduce { broker, batches: carried, sent: self.now, departure: departure.clone() });
         for outgoing in &batches {
             self.look_at(outgoing.partition);
         }
@@ -479,7 +486,7 @@ impl Sender {
         for batch in state.sequences.take_renumbered() {
             state.queue.put_back(batch);
         }
-        if let Producer::Known(identity) = self.producer
+        if let ProducerIdState::Known(identity) = self.producer
             && state.sequences.wants_other_id(identity)
         {
             self.ask_producer_id();
@@ -487,19 +494,23 @@ impl Sender {
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         let next = step(state, &self.producer, patience, self.now);
         let place = match (next, state.leader) {
-            (Step::AwaitTime(time), _) => Place::Until(time),
-            (Step::AwaitLeader, _) => match state.place {
-                already @ Place::Until(_) => already,
+            (NextStep::AwaitTime(time), _) => PartitionReadiness::Until(time),
+            (NextStep::AwaitLeader, _) => match state.place {
+                already @ PartitionReadiness::Until(_) => already,
                 // Whoever finds one tells; until then it is asked for now and then.
-                _ => Place::Until(self.now + self.settings.backoff.least().max(LEADER_POLL)),
+                _ => PartitionReadiness::Until(self.now + self.settings.backoff.least().max(LEADER_POLL)),
             },
-            (Step::Close(_) | Step::Begin(_) | Step::Resend(_), Some(leader)) => Place::At(leader.broker),
-            (Step::AwaitEvent | Step::Close(_) | Step::Begin(_) | Step::Resend(_), _) => Place::Nowhere,
+            (NextStep::Close(_) | NextStep::Begin(_) | NextStep::Resend(_), Some(leader)) => {
+                PartitionReadiness::At(leader.broker)
+            }
+            (NextStep::AwaitEvent | NextStep::Close(_) | NextStep::Begin(_) | NextStep::Resend(_), _) => {
+                PartitionReadiness::Nowhere
+            }
         };
-        if let (Step::AwaitTime(_), Some(leader), Some(adaptive)) = (next, leader, &mut self.adaptive) {
+        if let (NextStep::AwaitTime(_), Some(leader), Some(adaptive)) = (next, leader, &mut self.adaptive) {
             adaptive.handle_waiting(leader.broker, partition);
         }
-        let asks = next == Step::AwaitLeader && state.place != place;
+        let asks = next == NextStep::AwaitLeader && state.place != place;
         self.ready.put(partition, &mut state.place, place);
         if asks {
             self.refresh_metadata();
@@ -513,7 +524,7 @@ impl Sender {
         }
     }
 
-    fn partition(&mut self, partition: PartitionIndex) -> Option<&mut Partition> {
+    fn partition(&mut self, partition: PartitionIndex) -> Option<&mut PartitionSender> {
         self.partitions.get_mut(index(partition))
     }
 
@@ -539,28 +550,28 @@ impl Sender {
 }
 
 /// What the first batches of a partition wait for. Retries come before what is new.
-fn step(partition: &Partition, producer: &Producer, patience: Patience, now: Instant) -> Step {
+fn step(partition: &PartitionSender, producer: &ProducerIdState, patience: Patience, now: Instant) -> NextStep {
     let head = partition.queue.head(patience);
     if head == Head::Nothing && partition.sequences.is_empty() {
-        return Step::AwaitEvent;
+        return NextStep::AwaitEvent;
     }
-    let Some(Leader { broker, .. }) = partition.leader else { return Step::AwaitLeader };
+    let Some(Leader { broker, .. }) = partition.leader else { return NextStep::AwaitLeader };
     match partition.sequences.next_resend(broker) {
-        Some((_, Some(not_before))) if not_before > now => return Step::AwaitTime(not_before),
-        Some((batch, _)) => return Step::Resend(batch),
+        Some((_, Some(not_before))) if not_before > now => return NextStep::AwaitTime(not_before),
+        Some((batch, _)) => return NextStep::Resend(batch),
         None => {}
     }
     if !partition.sequences.may_begin(broker, producer.identity()) {
-        return Step::AwaitEvent;
+        return NextStep::AwaitEvent;
     }
     if let Some(until) = partition.sequences.paused_until(now) {
-        return Step::AwaitTime(until);
+        return NextStep::AwaitTime(until);
     }
     match head {
-        Head::Open { due, .. } if due > now => Step::AwaitTime(due),
-        Head::Open { batch, .. } => Step::Close(batch),
-        Head::Sealed(batch) => Step::Begin(batch),
-        Head::Nothing | Head::Sealing => Step::AwaitEvent,
+        Head::Open { due, .. } if due > now => NextStep::AwaitTime(due),
+        Head::Open { batch, .. } => NextStep::Close(batch),
+        Head::Sealed(batch) => NextStep::Begin(batch),
+        Head::Nothing | Head::Sealing => NextStep::AwaitEvent,
     }
 }
 

@@ -32,15 +32,15 @@ use crate::ids::{BrokerId, ProducerEpoch, ProducerId, Sequence};
 
 /// Who writes: a producer id and one of its epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct ProducerIdAndEpoch {
     pub(super) id: ProducerId,
     pub(super) epoch: ProducerEpoch,
 }
 
 /// What the header of a batch says about who wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) identity: Identity,
+pub(super) struct SequenceStamp {
+    pub(super) identity: ProducerIdAndEpoch,
     pub(super) base: Sequence,
 }
 
@@ -74,18 +74,18 @@ enum Numbering {
         spent: Option<ProducerId>,
     },
     Steady {
-        identity: Identity,
+        identity: ProducerIdAndEpoch,
         next: Sequence,
     },
     /// A sequence was given and will not be written: nothing new begins until all that is in flight has ended.
     Draining {
-        identity: Identity,
-        then: Then,
+        identity: ProducerIdAndEpoch,
+        then: AfterDraining,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterDraining {
     RaiseEpoch,
     TakeNewId,
 }
@@ -94,8 +94,8 @@ enum Then {
 struct Flight {
     batch: BatchId,
     count: u32,
-    stamp: Option<Stamp>,
-    state: State,
+    stamp: Option<SequenceStamp>,
+    state: FlightState,
     /// An attempt has ended without saying whether it was written.
     is_doubtful: bool,
     /// A later batch is in the log: a broker that had forgotten the producer took it. This one can be there before it, or not at all.
@@ -107,7 +107,7 @@ struct Flight {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum FlightState {
     Sent,
     Idle { not_before: Option<Instant> },
     Splitting,
@@ -115,7 +115,7 @@ enum State {
 
 /// How an attempt to write a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum AttemptEnd {
     /// The batch is in the log.
     Written,
     /// This attempt wrote nothing; another one may succeed.
@@ -145,7 +145,7 @@ pub(super) enum Effect {
     Failed(Written),
 }
 
-impl Identity {
+impl ProducerIdAndEpoch {
     /// The next epoch, unless the id is used up: Java, too, leaves the last epoch unused.
     fn raised(self) -> Option<Self> {
         let epoch = self.epoch.0.checked_add(1).filter(|epoch| *epoch < i16::MAX)?;
@@ -156,7 +156,7 @@ impl Identity {
 impl Flight {
     /// Whether it may still go under another identity: it is not in the log, nor is anything after it.
     fn may_be_renumbered(&self) -> bool {
-        matches!(self.state, State::Idle { .. }) && !self.is_doubtful && !self.is_overtaken
+        matches!(self.state, FlightState::Idle { .. }) && !self.is_doubtful && !self.is_overtaken
     }
 }
 
@@ -180,7 +180,13 @@ impl Sequences {
     /// Gives a batch its first attempt and its sequence, which it keeps on every retry (rule a).
     ///
     /// Call only where [`Sequences::may_begin`].
-    pub(super) fn begin(&mut self, batch: BatchId, count: u32, broker: BrokerId, producer: Option<Identity>) -> Option<Stamp> {
+    pub(super) fn begin(
+        &mut self,
+        batch: BatchId,
+        count: u32,
+        broker: BrokerId,
+        producer: Option<ProducerIdAndEpoch>,
+    ) -> Option<SequenceStamp> {
         if let (Numbering::Unset { .. }, Some(identity)) = (&self.numbering, producer) {
             self.numbering = Numbering::Steady { identity, next: Sequence::ZERO };
             self.is_confirmed = false;
@@ -189,7 +195,7 @@ impl Sequences {
             Numbering::Steady { identity, next } => {
                 let base = *next;
                 *next = next.advance(count);
-                Some(Stamp { identity: *identity, base })
+                Some(SequenceStamp { identity: *identity, base })
             }
             _ => None,
         };
@@ -200,7 +206,7 @@ impl Sequences {
             batch,
             count,
             stamp,
-            state: State::Sent,
+            state: FlightState::Sent,
             is_doubtful: false,
             is_overtaken: false,
             ordinal,
@@ -210,19 +216,19 @@ impl Sequences {
     }
 
     /// Sends the batch of [`Sequences::next_resend`] again.
-    pub(super) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<Stamp> {
+    pub(super) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<SequenceStamp> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let departed = self.depart(broker);
         let flight = self.flights.get_mut(at)?;
-        flight.state = State::Sent;
+        flight.state = FlightState::Sent;
         flight.departed = departed;
         flight.stamp
     }
 
     /// Takes note of the end of an attempt; the batch may be sent again from `retry_at`.
-    pub(super) fn end(&mut self, batch: BatchId, ending: Ending, retry_at: Instant) -> Effect {
+    pub(super) fn end(&mut self, batch: BatchId, ending: AttemptEnd, retry_at: Instant) -> Effect {
         self.live = self.live.saturating_sub(1);
-        let found = self.flights.iter().position(|flight| flight.batch == batch && flight.state == State::Sent);
+        let found = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Sent);
         let effect = match found {
             Some(at) => self.end_flight(at, ending, retry_at),
             None => Effect::Forgotten,
@@ -236,16 +242,17 @@ impl Sequences {
     pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let flight = self.flights.remove(at)?;
-        let may_be_written = flight.is_doubtful || (flight.state == State::Sent && has_left);
+        let may_be_written = flight.is_doubtful || (flight.state == FlightState::Sent && has_left);
         let written = if may_be_written { Written::Maybe } else { Written::No };
-        self.drain(Then::RaiseEpoch);
+        self.drain(AfterDraining::RaiseEpoch);
         self.settle();
         Some(written)
     }
 
     /// Puts the parts of a split batch in its place: they share its sequences (rule f).
     pub(super) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
-        let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == State::Splitting) else {
+        let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Splitting)
+        else {
             return;
         };
         let Some(whole) = self.flights.remove(at) else { return };
@@ -256,10 +263,10 @@ impl Sequences {
         }
         self.next_ordinal += more;
         for (index, &(batch, count)) in parts.iter().enumerate() {
-            let stamp = whole.stamp.zip(base).map(|(stamp, base)| Stamp { base, ..stamp });
+            let stamp = whole.stamp.zip(base).map(|(stamp, base)| SequenceStamp { base, ..stamp });
             base = base.map(|base| base.advance(count));
             let ordinal = whole.ordinal + u64::try_from(index).unwrap_or(u64::MAX);
-            let state = State::Idle { not_before: None };
+            let state = FlightState::Idle { not_before: None };
             let part = Flight { batch, count, stamp, state, ordinal, ..whole };
             self.flights.insert(at + index, part);
         }
@@ -280,15 +287,15 @@ impl Sequences {
     /// Lets retries go at once: the leader they were waiting for has changed.
     pub(super) fn end_backoff(&mut self) {
         for flight in &mut self.flights {
-            if let State::Idle { not_before } = &mut flight.state {
+            if let FlightState::Idle { not_before } = &mut flight.state {
                 *not_before = None;
             }
         }
     }
 
     /// Whether a batch may have its first attempt, at this broker.
-    pub(super) fn may_begin(&self, broker: BrokerId, producer: Option<Identity>) -> bool {
-        if !self.may_depart(broker) || self.flights.iter().any(|flight| flight.state != State::Sent) {
+    pub(super) fn may_begin(&self, broker: BrokerId, producer: Option<ProducerIdAndEpoch>) -> bool {
+        if !self.may_depart(broker) || self.flights.iter().any(|flight| flight.state != FlightState::Sent) {
             return false;
         }
         let oldest = self.flights.front().map_or(self.next_ordinal, |flight| flight.ordinal);
@@ -304,14 +311,14 @@ impl Sequences {
         let oldest = self.flights.front()?.ordinal;
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         let keeps_its_number = |flight: &&Flight| !(is_draining && flight.may_be_renumbered());
-        let flight = self.flights.iter().filter(keeps_its_number).find(|flight| flight.state != State::Sent)?;
-        let State::Idle { not_before } = flight.state else { return None };
+        let flight = self.flights.iter().filter(keeps_its_number).find(|flight| flight.state != FlightState::Sent)?;
+        let FlightState::Idle { not_before } = flight.state else { return None };
         let may = self.may_depart(broker) && flight.ordinal - oldest < self.window;
         may.then_some((flight.batch, not_before))
     }
 
     /// Whether the producer's identity is of no use here, so that it needs a new id.
-    pub(super) fn wants_other_id(&self, producer: Identity) -> bool {
+    pub(super) fn wants_other_id(&self, producer: ProducerIdAndEpoch) -> bool {
         matches!(self.numbering, Numbering::Unset { spent } if spent == Some(producer.id))
     }
 
@@ -343,7 +350,7 @@ impl Sequences {
         self.departures
     }
 
-    fn end_flight(&mut self, at: usize, ending: Ending, retry_at: Instant) -> Effect {
+    fn end_flight(&mut self, at: usize, ending: AttemptEnd, retry_at: Instant) -> Effect {
         let departed = self.flights.get(at).map(|flight| flight.departed);
         let has_overtaken = self.flights.iter().take(at).all(|earlier| Some(earlier.departed) < departed);
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
@@ -351,7 +358,7 @@ impl Sequences {
         let has_earlier = self.flights.iter().take(at).any(|earlier| !(is_draining && earlier.may_be_renumbered()));
         let Some(flight) = self.flights.get_mut(at) else { return Effect::Forgotten };
         match ending {
-            Ending::Written => {
+            AttemptEnd::Written => {
                 let identity = flight.stamp.map(|stamp| stamp.identity);
                 self.flights.remove(at);
                 if identity.is_some() {
@@ -362,41 +369,41 @@ impl Sequences {
                 }
                 Effect::Acknowledged
             }
-            Ending::NotWritten => {
-                flight.state = State::Idle { not_before: Some(retry_at) };
+            AttemptEnd::NotWritten => {
+                flight.state = FlightState::Idle { not_before: Some(retry_at) };
                 Effect::Retry
             }
-            Ending::Unknown => {
-                flight.state = State::Idle { not_before: Some(retry_at) };
+            AttemptEnd::Unknown => {
+                flight.state = FlightState::Idle { not_before: Some(retry_at) };
                 flight.is_doubtful = true;
                 self.is_confirmed = false;
                 Effect::Retry
             }
             // In doubt, too: what is too large now was so before. Its parts stay in doubt, so that they are never numbered anew.
-            Ending::TooLarge if flight.count > 1 => {
-                flight.state = State::Splitting;
+            AttemptEnd::TooLarge if flight.count > 1 => {
+                flight.state = FlightState::Splitting;
                 Effect::Split
             }
-            Ending::TooLarge | Ending::Refused => self.fail(at, false, Then::RaiseEpoch),
-            Ending::Abandoned => self.fail(at, true, Then::RaiseEpoch),
-            Ending::OutOfSequence if has_earlier => {
+            AttemptEnd::TooLarge | AttemptEnd::Refused => self.fail(at, false, AfterDraining::RaiseEpoch),
+            AttemptEnd::Abandoned => self.fail(at, true, AfterDraining::RaiseEpoch),
+            AttemptEnd::OutOfSequence if has_earlier => {
                 // What it misses is on its way again, before it; or has yet to arrive, and then this one would overtake it
                 // again and again without a pause.
-                flight.state = State::Idle { not_before: has_overtaken.then_some(retry_at) };
+                flight.state = FlightState::Idle { not_before: has_overtaken.then_some(retry_at) };
                 Effect::Retry
             }
-            Ending::OutOfSequence => self.renumber_or_fail(at, Then::RaiseEpoch, retry_at),
-            Ending::Fenced => self.renumber_or_fail(at, Then::TakeNewId, retry_at),
+            AttemptEnd::OutOfSequence => self.renumber_or_fail(at, AfterDraining::RaiseEpoch, retry_at),
+            AttemptEnd::Fenced => self.renumber_or_fail(at, AfterDraining::TakeNewId, retry_at),
         }
     }
 
     /// A batch that may have been written is never sent under another epoch or sequence (rule d), nor one
     /// behind which others were written.
-    fn renumber_or_fail(&mut self, at: usize, then: Then, retry_at: Instant) -> Effect {
+    fn renumber_or_fail(&mut self, at: usize, then: AfterDraining, retry_at: Instant) -> Effect {
         let is_renumbered = !matches!(self.numbering, Numbering::Off);
         match self.flights.get_mut(at) {
             Some(flight) if is_renumbered && !flight.is_doubtful && !flight.is_overtaken => {
-                flight.state = State::Idle { not_before: None };
+                flight.state = FlightState::Idle { not_before: None };
                 if !self.is_confirmed {
                     // What has never worked under this identity is not tried under one after the other without a pause.
                     self.paused_until = Some(retry_at);
@@ -408,16 +415,16 @@ impl Sequences {
         }
     }
 
-    fn fail(&mut self, at: usize, is_doubtful: bool, then: Then) -> Effect {
+    fn fail(&mut self, at: usize, is_doubtful: bool, then: AfterDraining) -> Effect {
         let Some(flight) = self.flights.remove(at) else { return Effect::Forgotten };
         self.drain(then);
         Effect::Failed(if is_doubtful || flight.is_doubtful { Written::Maybe } else { Written::No })
     }
 
-    fn drain(&mut self, then: Then) {
+    fn drain(&mut self, then: AfterDraining) {
         match &mut self.numbering {
             Numbering::Steady { identity, .. } => self.numbering = Numbering::Draining { identity: *identity, then },
-            Numbering::Draining { then: already, .. } if then == Then::TakeNewId => *already = then,
+            Numbering::Draining { then: already, .. } if then == AfterDraining::TakeNewId => *already = then,
             Numbering::Draining { .. } | Numbering::Off | Numbering::Unset { .. } => {}
         }
     }
@@ -428,7 +435,7 @@ impl Sequences {
         if self.live > 0 || !self.flights.is_empty() {
             return;
         }
-        let raised = identity.raised().filter(|_| then == Then::RaiseEpoch);
+        let raised = identity.raised().filter(|_| then == AfterDraining::RaiseEpoch);
         self.numbering = match raised {
             Some(identity) => Numbering::Steady { identity, next: Sequence::ZERO },
             None => Numbering::Unset { spent: Some(identity.id) },

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::memory::Memory;
+use super::memory::BufferMemory;
 use crate::wire::batch::RecordsBuilder;
 
 /// What a producer has done since it was made.
@@ -66,7 +66,7 @@ impl Counters {
         self.waits_for_replies.store(waits_for_replies, Relaxed);
     }
 
-    pub(super) fn snapshot(&self, memory: &Memory) -> ProducerStats {
+    pub(super) fn snapshot(&self, memory: &BufferMemory) -> ProducerStats {
         ProducerStats {
             records: self.records.load(Relaxed),
             bytes: self.bytes.load(Relaxed),

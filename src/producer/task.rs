@@ -15,54 +15,54 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tracing::{Instrument, debug, info, warn};
 
-use self::following::Followed;
-use super::Shared;
+use self::following::TopicState;
+use super::ProducerShared;
 use super::accumulator::BatchId;
-use super::batch::{ClosedBatch, Slot};
+use super::batch::{ClosedBatch, PartitionBatches};
 use super::delivery::Promise;
-use super::inbox::Event;
+use super::inbox::SenderEvent;
 use super::memory::Reservation;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
 use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
-use super::sequence::Identity;
-use super::wanted::Wanted;
+use super::sequence::ProducerIdAndEpoch;
+use super::wanted::TopicsInUse;
 use crate::clock::Random;
-use crate::cluster::{Cluster, ClusterView, Interest, InterestGuard, Lane, LeaderHint, Route};
+use crate::cluster::{Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, TopicName, Uuid};
 use crate::metrics_push::Measure;
 use crate::runtime;
-use crate::telemetry::{ProducerTelemetry, spans};
+use crate::telemetry::{ProducerRecorder, spans};
 use crate::watch;
 use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
 
 #[derive(Debug)]
-pub(super) struct Task {
-    shared: Arc<Shared>,
+pub(super) struct SenderTask {
+    shared: Arc<ProducerShared>,
     cluster: Cluster,
     lane: Lane,
     machine: Sender,
     random: Random,
-    slots: Vec<Arc<Slot>>,
+    slots: Vec<Arc<PartitionBatches>>,
     /// Which slots were used since it was looked for idle topics.
     touched: Vec<bool>,
-    topics: BTreeMap<TopicName, Followed>,
-    wanted: Wanted,
+    topics: BTreeMap<TopicName, TopicState>,
+    wanted: TopicsInUse,
     interest: InterestGuard,
-    batches: BTreeMap<BatchId, Held>,
+    batches: BTreeMap<BatchId, ClosedBatchState>,
     /// Verdicts of batches that are still in the inbox, full.
     early: BTreeMap<BatchId, Verdict>,
     /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
-    work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    telemetry: ProducerTelemetry,
+    work: FuturesUnordered<Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>>,
+    telemetry: ProducerRecorder,
 }
 
 /// A batch that takes no more records and has no verdict.
 #[derive(Debug)]
-struct Held {
+struct ClosedBatchState {
     promise: Promise,
     memory: Reservation,
     count: u32,
@@ -73,15 +73,15 @@ struct Held {
 }
 
 /// What has been worked out or awaited.
-enum Done {
+enum SenderTaskEvent {
     Answered { request: RequestId, answers: Vec<Answer>, hints: Vec<LeaderHint> },
-    ProducerId(Result<Identity>),
+    ProducerId(Result<ProducerIdAndEpoch>),
     Sealed { batch: BatchId, records: Result<SealedRecords, CodecError> },
     Split { partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError> },
 }
 
-impl Task {
-    pub(super) fn new(shared: Arc<Shared>, cluster: &Cluster, lane: Lane) -> Self {
+impl SenderTask {
+    pub(super) fn new(shared: Arc<ProducerShared>, cluster: &Cluster, lane: Lane) -> Self {
         let mut random = cluster.random();
         let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
         let telemetry = cluster.telemetry().producer(shared.feed.memory.size());
@@ -93,8 +93,8 @@ impl Task {
             slots: Vec::new(),
             touched: Vec::new(),
             topics: BTreeMap::new(),
-            wanted: Wanted::new(cluster.config().metadata_max_idle, runtime::now()),
-            interest: cluster.want(Interest::default()),
+            wanted: TopicsInUse::new(cluster.config().metadata_max_idle, runtime::now()),
+            interest: cluster.want(MetadataInterest::default()),
             batches: BTreeMap::new(),
             early: BTreeMap::new(),
             stuck: (BTreeSet::new(), None),
@@ -139,33 +139,33 @@ impl Task {
         }
     }
 
-    fn handle(&mut self, event: Event, now: Instant, view: &mut watch::Receiver<Arc<ClusterView>>) {
+    fn handle(&mut self, event: SenderEvent, now: Instant, view: &mut watch::Watcher<Arc<ClusterView>>) {
         match event {
-            Event::Opened { partition, batch, at: since } => {
+            SenderEvent::Opened { partition, batch, at: since } => {
                 self.touch(partition, now);
                 self.machine.handle_opened(partition, batch, since, now);
             }
-            Event::Closed { partition, batch } => {
+            SenderEvent::Closed { partition, batch } => {
                 // What is not compressed is sealed at once, and the machine hears of that.
                 if self.shared.config.compression.codec() != Codec::None {
                     self.machine.handle_closed(batch.id, now);
                 }
                 self.seal(partition, *batch, now);
             }
-            Event::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
-            Event::Pressed => self.machine.handle_pressure(now),
-            Event::Flush(done) => {
+            SenderEvent::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
+            SenderEvent::Pressed => self.machine.handle_pressure(now),
+            SenderEvent::Flush(done) => {
                 let newest = self.machine.handle_flush(now);
                 self.act();
                 // Whoever is gone is waited with no more.
                 let _nobody_waits = done.send(newest);
             }
-            Event::Abort(done) => {
+            SenderEvent::Abort(done) => {
                 self.machine.handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);
                 self.act();
                 let _nobody_waits = done.send(());
             }
-            Event::Wished => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
+            SenderEvent::Wished => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
         }
     }
 
@@ -200,7 +200,7 @@ impl Task {
                 Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
                 Action::AskProducerId => {
                     let cluster = self.cluster.clone();
-                    self.work.push(Box::pin(async move { Done::ProducerId(ask_producer_id(&cluster).await) }));
+                    self.work.push(Box::pin(async move { SenderTaskEvent::ProducerId(ask_producer_id(&cluster).await) }));
                 }
                 Action::RefreshMetadata => self.cluster.request_refresh(),
                 Action::HangUp(broker) => {
@@ -213,10 +213,10 @@ impl Task {
         self.shared.oldest.send_if_modified(|told| std::mem::replace(told, oldest) != oldest);
     }
 
-    fn finish(&mut self, done: Done) {
+    fn finish(&mut self, done: SenderTaskEvent) {
         let now = runtime::now();
         match done {
-            Done::Answered { request, answers, hints } => {
+            SenderTaskEvent::Answered { request, answers, hints } => {
                 if !hints.is_empty() {
                     self.cluster.hint_leaders(&hints);
                     let topics: BTreeSet<_> = hints.iter().map(|hint| &hint.partition.topic).collect();
@@ -224,7 +224,7 @@ impl Task {
                 }
                 self.machine.handle_answers(request, answers, now);
             }
-            Done::ProducerId(result) => {
+            SenderTaskEvent::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
                 match &result {
                     Ok(identity) => info!(id = %identity.id, epoch = %identity.epoch, "producer id"),
@@ -237,8 +237,8 @@ impl Task {
                 }
                 self.machine.handle_producer_id(result, now);
             }
-            Done::Sealed { batch, records } => self.sealed(batch, records, now),
-            Done::Split { partition, batch, parts } => self.divide(partition, batch, parts),
+            SenderTaskEvent::Sealed { batch, records } => self.sealed(batch, records, now),
+            SenderTaskEvent::Split { partition, batch, parts } => self.divide(partition, batch, parts),
         }
     }
 
@@ -248,7 +248,10 @@ impl Task {
         if let Some(verdict) = self.early.remove(&id) {
             return self.settle(partition, promise, memory, records.count(), verdict);
         }
-        self.batches.insert(id, Held { promise, memory, count: records.count(), records: None, opened, has_been_sent: false });
+        self.batches.insert(
+            id,
+            ClosedBatchState { promise, memory, count: records.count(), records: None, opened, has_been_sent: false },
+        );
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
             let records = records.seal(compression);
@@ -265,7 +268,7 @@ impl Task {
                 }
                 Ok(sealed)
             };
-            Done::Sealed { batch: id, records: runtime.offload(len, seal).await }
+            SenderTaskEvent::Sealed { batch: id, records: runtime.offload(len, seal).await }
         }));
     }
 
@@ -309,11 +312,11 @@ impl Task {
                 |_version| rpc::produce_request(parcels.iter().filter(|parcel| departure.leave(parcel.place)), acks, timeout_ms);
             if was_closed {
                 let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
-                return Done::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
+                return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
             }
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
-                return Done::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
+                return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
             }
             let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {
@@ -328,7 +331,7 @@ impl Task {
                 debug!(%error, %broker, "produce request failed");
                 (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
             });
-            Done::Answered { request, answers, hints }
+            SenderTaskEvent::Answered { request, answers, hints }
         };
         self.work.push(Box::pin(sending.instrument(span)));
     }
@@ -369,7 +372,7 @@ impl Task {
         let runtime = self.cluster.runtime().clone();
         self.work.push(Box::pin(async move {
             let split = move || records.split(limit, compression);
-            Done::Split { partition, batch, parts: runtime.offload(limit, split).await }
+            SenderTaskEvent::Split { partition, batch, parts: runtime.offload(limit, split).await }
         }));
     }
 
@@ -403,7 +406,8 @@ impl Task {
             let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
             let Some(memory) = own.or_else(|| self.shared.feed.memory.try_reserve(0)) else { continue };
             let (count, opened) = (records.count, held.opened);
-            self.batches.insert(id, Held { promise, memory, count, records: Some(records), opened, has_been_sent: true });
+            self.batches
+                .insert(id, ClosedBatchState { promise, memory, count, records: Some(records), opened, has_been_sent: true });
         }
     }
 
@@ -442,13 +446,13 @@ impl Task {
         }
     }
 
-    fn slot(&self, partition: PartitionIndex) -> Option<&Arc<Slot>> {
+    fn slot(&self, partition: PartitionIndex) -> Option<&Arc<PartitionBatches>> {
         self.slots.get(at(partition))
     }
 }
 
 /// However the task ends, by its producer, its client or its runtime: nobody is left without a verdict, and nothing is taken any more.
-impl Drop for Task {
+impl Drop for SenderTask {
     fn drop(&mut self) {
         let closed = super::closed();
         // Whoever was appending has finished then.
@@ -470,7 +474,7 @@ fn at(partition: PartitionIndex) -> usize {
     usize::try_from(partition.0).unwrap_or(usize::MAX)
 }
 
-fn settings(shared: &Shared, cluster: &Cluster) -> Settings {
+fn settings(shared: &ProducerShared, cluster: &Cluster) -> Settings {
     let (config, client) = (&shared.config, cluster.config());
     Settings {
         is_idempotent: config.is_idempotent(),
@@ -508,7 +512,7 @@ fn explain_refusal(error: Error) -> Error {
 /// The last version of Produce that names topics instead of giving their ids.
 const LAST_BY_NAME: i16 = 12;
 
-async fn ask_producer_id(cluster: &Cluster) -> Result<Identity> {
+async fn ask_producer_id(cluster: &Cluster) -> Result<ProducerIdAndEpoch> {
     let deadline = runtime::now() + cluster.config().request_timeout;
     let request = |_version| rpc::init_producer_id_request();
     let reply = cluster.call_routed(&Route::Any, Lane::Control, deadline, request, rpc::init_producer_id_code).await?;

@@ -10,9 +10,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use super::batch::Slot;
+use super::batch::PartitionBatches;
 use super::config::ProducerConfig;
-use super::partitioner::{Load, Sticky, TopicPartitions};
+use super::partitioner::{PartitionLoad, Sticky, TopicPartitions};
 use crate::clock::Random;
 use crate::error::Error;
 use crate::ids::{PartitionId, TopicName};
@@ -21,7 +21,7 @@ use crate::record::Record;
 /// All topics of a producer, and whether it still takes records: a copy for each of some threads, or those that send at the same
 /// time would pass the memory of one lock to and fro with every record.
 #[derive(Debug, Default)]
-pub(super) struct Topics([PerThread; COPIES]);
+pub(super) struct ProducerTopics([PerThread; COPIES]);
 
 /// On lines of memory of its own.
 #[derive(Debug, Default)]
@@ -33,17 +33,17 @@ const COPIES: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) topics: HashMap<TopicName, Result<Arc<Topic>, Error>, BuildHasherDefault<NameHasher>>,
+    pub(super) topics: HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
     /// Why no more records are taken.
     pub(super) ended: Option<Error>,
 }
 
 /// A topic as metadata described it last.
 #[derive(Debug)]
-pub(super) struct Topic {
+pub(super) struct ProducerTopic {
     pub(super) partitions: TopicPartitions,
     /// In the order of the partitions.
-    pub(super) slots: Vec<Arc<Slot>>,
+    pub(super) slots: Vec<Arc<PartitionBatches>>,
     pub(super) unkeyed: Arc<Unkeyed>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Unkeyed {
     is_adaptive: bool,
 }
 
-impl Topics {
+impl ProducerTopics {
     /// What this thread's copy says; nobody changes it while it is looked at.
     #[inline]
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -89,7 +89,7 @@ fn thread_number() -> usize {
     NUMBER.with(|number| *number)
 }
 
-impl Topic {
+impl ProducerTopic {
     /// The partition for a record, for which the user's partitioner has chosen one or not, and whether it was chosen for want of a key.
     #[inline]
     pub(super) fn choose(
@@ -105,7 +105,7 @@ impl Topic {
         }
     }
 
-    pub(super) fn slot(&self, partition: PartitionId) -> Option<&Arc<Slot>> {
+    pub(super) fn slot(&self, partition: PartitionId) -> Option<&Arc<PartitionBatches>> {
         self.slots.get(usize::try_from(partition.0).ok()?)
     }
 
@@ -160,7 +160,7 @@ impl Topic {
         if self.unkeyed.is_adaptive {
             let usable = self.usable();
             let queues: Vec<_> = usable.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
-            sticky.set_load(Load::new(&queues, self.partitions.count()));
+            sticky.set_load(PartitionLoad::new(&queues, self.partitions.count()));
         }
         let next = sticky.current(&self.partitions, random);
         self.unkeyed.current.store(next.0, Ordering::Relaxed);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_thread_sees_a_change_whichever_copy_it_reads() {
-        let topics = Topics::default();
+        let topics = ProducerTopics::default();
         let ends = || topics.read().ended.is_some();
         let seen =
             || thread::scope(|scope| (0..2 * COPIES).map(|_| scope.spawn(ends)).map(|thread| thread.join().unwrap()).collect());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::ids::TopicName;
 
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct TopicsInUse {
     topics: BTreeMap<TopicName, Use>,
     max_idle: Duration,
     unknown: usize,
@@ -21,7 +21,7 @@ struct Use {
     last: Instant,
 }
 
-impl Wanted {
+impl TopicsInUse {
     pub(super) fn new(max_idle: Duration, now: Instant) -> Self {
         Self { topics: BTreeMap::new(), max_idle, unknown: 0, next_look: now }
     }
@@ -98,7 +98,7 @@ mod tests {
     /// When a topic is let go of that was used until `used`.
     fn forgotten(is_known: bool, used: Duration) -> Duration {
         let start = Instant::now();
-        let (mut wanted, topic) = (Wanted::new(IDLE, start), TopicName::from("t"));
+        let (mut wanted, topic) = (TopicsInUse::new(IDLE, start), TopicName::from("t"));
         assert!(wanted.want(&topic, start) && !wanted.want(&topic, start));
         wanted.set_known(&topic, is_known);
         for _ in 0..1000 {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_topic_that_is_deleted_is_let_go_of_as_one_that_never_was() {
         let now = Instant::now();
-        let (mut wanted, topic) = (Wanted::new(IDLE, now), TopicName::from("t"));
+        let (mut wanted, topic) = (TopicsInUse::new(IDLE, now), TopicName::from("t"));
         wanted.want(&topic, now);
         wanted.set_known(&topic, true);
         wanted.set_known(&topic, false);

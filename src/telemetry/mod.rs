@@ -15,4 +15,4 @@ mod told;
 #[doc = include_str!("../../docs/observing.md")]
 pub struct Page;
 
-pub(crate) use told::{Connections, ConsumerTelemetry, GroupTelemetry, ProducerTelemetry, Telemetry};
+pub(crate) use told::{ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder};

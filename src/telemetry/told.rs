@@ -13,16 +13,16 @@ use crate::ids::{BrokerId, TopicName, TopicPartition};
 
 /// Tells of one client.
 #[derive(Clone, Debug)]
-pub(crate) struct Telemetry {
+pub(crate) struct ClientRecorder {
     labels: Labels,
-    connections: Connections,
+    connections: ConnectionRecorder,
     in_flight: Gauge,
-    requests: Arc<Kept<(&'static str, Option<BrokerId>), Requests>>,
+    requests: Arc<HandleCache<(&'static str, Option<BrokerId>), Requests>>,
 }
 
 /// Tells of the client's connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Connections {
+pub(crate) struct ConnectionRecorder {
     count: Gauge,
     created: Counter,
     closed: Counter,
@@ -33,7 +33,7 @@ pub(crate) struct Connections {
 
 /// An open connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OpenConnection(Connections);
+pub(crate) struct OpenConnection(ConnectionRecorder);
 
 /// Requests of one API to one broker.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct Requests {
 
 /// A request that was handed over, until its reply or its end.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct RequestTimer {
     of: Arc<Requests>,
     in_flight: Gauge,
     began: Instant,
@@ -55,8 +55,8 @@ pub(crate) struct Call {
 
 /// Tells of one producer.
 #[derive(Debug)]
-pub(crate) struct ProducerTelemetry {
-    topics: Kept<TopicName, TopicOfProducer>,
+pub(crate) struct ProducerRecorder {
+    topics: HandleCache<TopicName, TopicOfProducer>,
     labels: Labels,
     batch_size: Histogram,
     compression_rate: Histogram,
@@ -79,11 +79,11 @@ struct TopicOfProducer {
 
 /// Tells of one consumer.
 #[derive(Debug)]
-pub(crate) struct ConsumerTelemetry {
+pub(crate) struct ConsumerRecorder {
     labels: Labels,
     fetch_size: Histogram,
-    topics: Kept<TopicName, TopicOfConsumer>,
-    lags: Kept<TopicPartition, Gauge>,
+    topics: HandleCache<TopicName, TopicOfConsumer>,
+    lags: HandleCache<TopicPartition, Gauge>,
 }
 
 #[derive(Debug)]
@@ -94,7 +94,7 @@ struct TopicOfConsumer {
 
 /// Tells of one member of a group.
 #[derive(Debug)]
-pub(crate) struct GroupTelemetry {
+pub(crate) struct GroupRecorder {
     assigned: Share,
     rebalances: Counter,
     rebalance_latency: Histogram,
@@ -103,10 +103,10 @@ pub(crate) struct GroupTelemetry {
     commit_latency: Histogram,
 }
 
-impl Telemetry {
+impl ClientRecorder {
     pub(crate) fn new(client_id: &str) -> Self {
         let labels = Labels(vec![Label::new("client_id", client_id.to_owned())]);
-        let connections = Connections {
+        let connections = ConnectionRecorder {
             count: labels.gauge("kafka_client_connection_count"),
             created: labels.counter("kafka_client_connection_creation_total"),
             closed: labels.counter("kafka_client_connection_close_total"),
@@ -118,16 +118,16 @@ impl Telemetry {
         Self { labels, connections, in_flight, requests: Arc::default() }
     }
 
-    pub(crate) fn connections(&self) -> Connections {
+    pub(crate) fn connections(&self) -> ConnectionRecorder {
         self.connections.clone()
     }
 
     /// A request is handed over; `None` is a broker that is known by its address alone.
-    pub(crate) fn request(&self, api: &'static str, node: Option<BrokerId>, clock: fn() -> Instant) -> Call {
+    pub(crate) fn request(&self, api: &'static str, node: Option<BrokerId>, clock: fn() -> Instant) -> RequestTimer {
         let of = self.requests_of(api, node);
         of.total.increment(1);
         self.in_flight.increment(1.0);
-        Call { of, in_flight: self.in_flight.clone(), began: clock(), clock }
+        RequestTimer { of, in_flight: self.in_flight.clone(), began: clock(), clock }
     }
 
     /// A reply has asked for silence.
@@ -135,10 +135,10 @@ impl Telemetry {
         self.requests_of(api, node).throttle.record(duration.as_secs_f64());
     }
 
-    pub(crate) fn producer(&self, buffer: usize) -> ProducerTelemetry {
+    pub(crate) fn producer(&self, buffer: usize) -> ProducerRecorder {
         let labels = self.labels.clone();
-        ProducerTelemetry {
-            topics: Kept::default(),
+        ProducerRecorder {
+            topics: HandleCache::default(),
             batch_size: labels.histogram("kafka_producer_batch_size_bytes"),
             compression_rate: labels.histogram("kafka_producer_compression_rate"),
             queue_time: labels.histogram("kafka_producer_record_queue_time_seconds"),
@@ -152,15 +152,15 @@ impl Telemetry {
         }
     }
 
-    pub(crate) fn consumer(&self) -> ConsumerTelemetry {
+    pub(crate) fn consumer(&self) -> ConsumerRecorder {
         let labels = self.labels.clone();
         let fetch_size = labels.histogram("kafka_consumer_fetch_size_bytes");
-        ConsumerTelemetry { labels, fetch_size, topics: Kept::default(), lags: Kept::default() }
+        ConsumerRecorder { labels, fetch_size, topics: HandleCache::default(), lags: HandleCache::default() }
     }
 
-    pub(crate) fn group(&self, group: &str) -> GroupTelemetry {
+    pub(crate) fn group(&self, group: &str) -> GroupRecorder {
         let labels = self.labels.with("group_id", group.to_owned());
-        GroupTelemetry {
+        GroupRecorder {
             assigned: Share::new(labels.gauge("kafka_consumer_assigned_partitions"), 0.0),
             rebalances: labels.counter("kafka_consumer_rebalance_total"),
             rebalance_latency: labels.histogram("kafka_consumer_rebalance_latency_seconds"),
@@ -184,7 +184,7 @@ impl Telemetry {
     }
 }
 
-impl Connections {
+impl ConnectionRecorder {
     pub(crate) fn opened(&self) -> OpenConnection {
         self.created.increment(1);
         self.count.increment(1.0);
@@ -211,7 +211,7 @@ impl Drop for OpenConnection {
     }
 }
 
-impl Call {
+impl RequestTimer {
     /// The reply has come.
     pub(crate) fn answered(self) {
         self.of.latency.record((self.clock)().saturating_duration_since(self.began).as_secs_f64());
@@ -223,13 +223,13 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for RequestTimer {
     fn drop(&mut self) {
         self.in_flight.decrement(1.0);
     }
 }
 
-impl ProducerTelemetry {
+impl ProducerRecorder {
     /// A batch goes out for the first time.
     pub(crate) fn sent(&mut self, topic: &TopicName, records: u32, bytes: usize, uncompressed: usize, queued: Duration) {
         let of = self.topic(topic);
@@ -284,7 +284,7 @@ impl ProducerTelemetry {
     }
 }
 
-impl ConsumerTelemetry {
+impl ConsumerRecorder {
     /// A fetch was answered with so many bytes of records.
     pub(crate) fn fetched(&self, bytes: impl FnOnce() -> usize) {
         self.fetch_size.record(number(bytes()));
@@ -321,7 +321,7 @@ impl ConsumerTelemetry {
     }
 }
 
-impl GroupTelemetry {
+impl GroupRecorder {
     pub(crate) fn rebalanced(&self, took: Duration) {
         self.rebalances.increment(1);
         self.rebalance_latency.record(took.as_secs_f64());
@@ -364,15 +364,15 @@ impl Labels {
 
 /// Handles that are made when something is first met: as many as there are brokers, topics or partitions.
 #[derive(Debug)]
-struct Kept<K, M>(Mutex<BTreeMap<K, Arc<M>>>);
+struct HandleCache<K, M>(Mutex<BTreeMap<K, Arc<M>>>);
 
-impl<K, M> Default for Kept<K, M> {
+impl<K, M> Default for HandleCache<K, M> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Ord + Clone, M> Kept<K, M> {
+impl<K: Ord + Clone, M> HandleCache<K, M> {
     fn get(&self, key: &K, make: impl FnOnce() -> M) -> Arc<M> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = kept.get(key) {

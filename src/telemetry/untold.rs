@@ -5,57 +5,57 @@ use std::time::{Duration, Instant};
 use crate::ids::{BrokerId, TopicName, TopicPartition};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Telemetry;
+pub(crate) struct ClientRecorder;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Connections;
+pub(crate) struct ConnectionRecorder;
 
 #[derive(Debug)]
 pub(crate) struct OpenConnection;
 
 #[derive(Debug)]
-pub(crate) struct Call;
+pub(crate) struct RequestTimer;
 
 #[derive(Debug)]
-pub(crate) struct ProducerTelemetry;
+pub(crate) struct ProducerRecorder;
 
 #[derive(Debug)]
-pub(crate) struct ConsumerTelemetry;
+pub(crate) struct ConsumerRecorder;
 
 #[derive(Debug)]
-pub(crate) struct GroupTelemetry;
+pub(crate) struct GroupRecorder;
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl Telemetry {
+impl ClientRecorder {
     pub(crate) fn new(_client_id: &str) -> Self {
         Self
     }
 
-    pub(crate) fn connections(&self) -> Connections {
-        Connections
+    pub(crate) fn connections(&self) -> ConnectionRecorder {
+        ConnectionRecorder
     }
 
-    pub(crate) fn request(&self, _api: &'static str, _node: Option<BrokerId>, _clock: fn() -> Instant) -> Call {
-        Call
+    pub(crate) fn request(&self, _api: &'static str, _node: Option<BrokerId>, _clock: fn() -> Instant) -> RequestTimer {
+        RequestTimer
     }
 
     pub(crate) fn throttled(&self, _api: &'static str, _node: Option<BrokerId>, _duration: Duration) {}
 
-    pub(crate) fn producer(&self, _buffer: usize) -> ProducerTelemetry {
-        ProducerTelemetry
+    pub(crate) fn producer(&self, _buffer: usize) -> ProducerRecorder {
+        ProducerRecorder
     }
 
-    pub(crate) fn consumer(&self) -> ConsumerTelemetry {
-        ConsumerTelemetry
+    pub(crate) fn consumer(&self) -> ConsumerRecorder {
+        ConsumerRecorder
     }
 
-    pub(crate) fn group(&self, _group: &str) -> GroupTelemetry {
-        GroupTelemetry
+    pub(crate) fn group(&self, _group: &str) -> GroupRecorder {
+        GroupRecorder
     }
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl Connections {
+impl ConnectionRecorder {
     pub(crate) fn opened(&self) -> OpenConnection {
         OpenConnection
     }
@@ -68,14 +68,14 @@ impl Connections {
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl Call {
+impl RequestTimer {
     pub(crate) fn answered(self) {}
 
     pub(crate) fn failed(self) {}
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl ProducerTelemetry {
+impl ProducerRecorder {
     pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _raw: usize, _queued: Duration) {}
 
     pub(crate) fn retried(&mut self, _topic: &TopicName, _records: u32) {}
@@ -92,7 +92,7 @@ impl ProducerTelemetry {
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl ConsumerTelemetry {
+impl ConsumerRecorder {
     pub(crate) fn fetched(&self, _bytes: impl FnOnce() -> usize) {}
 
     pub(crate) fn delivered(&self, _partition: &TopicPartition, _records: usize, _bytes: usize) {}
@@ -103,7 +103,7 @@ impl ConsumerTelemetry {
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
-impl GroupTelemetry {
+impl GroupRecorder {
     pub(crate) fn rebalanced(&self, _took: Duration) {}
 
     pub(crate) fn assigned(&mut self, _partitions: impl FnOnce() -> usize) {}

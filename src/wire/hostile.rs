@@ -26,7 +26,7 @@ pub(crate) fn survive<K: Copy + std::fmt::Debug>(
         let (valid, kind) = valid(&mut random);
         for _ in 0..FRAMES_OF_ONE {
             let frame = spoiled(&mut random, &valid);
-            let place = Place { name, kind, seed };
+            let place = PanicContext { name, kind, seed };
             let measured = allocation_counter::measure(|| decode(&frame, kind));
             let allowed = may_allocate(u64::try_from(frame.len()).expect("a short frame"));
             assert!(measured.bytes_max <= allowed, "{} bytes for a frame of {}", measured.bytes_max, frame.len());
@@ -36,13 +36,13 @@ pub(crate) fn survive<K: Copy + std::fmt::Debug>(
 }
 
 /// Says on a panic where it was.
-struct Place<'a, K: std::fmt::Debug> {
+struct PanicContext<'a, K: std::fmt::Debug> {
     name: &'a str,
     kind: K,
     seed: u64,
 }
 
-impl<K: std::fmt::Debug> Drop for Place<'_, K> {
+impl<K: std::fmt::Debug> Drop for PanicContext<'_, K> {
     fn drop(&mut self) {
         let Self { name, kind, seed } = self;
         eprintln!("failed at {name} {kind:?}: KAVKA_FUZZ_SEED={seed} KAVKA_FUZZ_FRAMES=1 repeats it");

@@ -8,13 +8,13 @@
 //! What counts is the memory that is really held: batches are slices of the reply they came in, so the smallest keeps all of it.
 //! A reply of which little is left is let go by a copy of that little when room is short.
 //!
-//! Each partition has a queue under its lease. Whatever happens to one lease touches no other queue. What leaves otherwise than
-//! by [`Buffer::pop`] is either worth nothing, as its lease has ended, or returned to be fetched again ([`Buffer::evict_held`]).
+//! Each partition has a queue under its assignment. Whatever happens to one assignment touches no other queue. What leaves otherwise than
+//! by [`Buffer::pop`] is either worth nothing, as its assignment has ended, or returned to be fetched again ([`Buffer::evict_held`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::consumer::position::{Delivery, Lease, LeaseId, Position};
+use crate::consumer::position::{AssignmentEpoch, DeliveryGate, PartitionAssignment, Position};
 use crate::error::Error;
 use crate::ids::Offset;
 use crate::wire::batch::{Batch, BatchErrorReason, DecodeOptions, Records};
@@ -22,7 +22,7 @@ use crate::wire::compress::CodecError;
 
 /// The next thing a partition has for the application.
 #[derive(Debug)]
-pub(crate) struct Piece {
+pub(crate) struct BufferedBatch {
     pub(crate) content: Content,
     /// Records before it were delivered already; with the leader epoch of the one before.
     pub(crate) start: Position,
@@ -30,7 +30,7 @@ pub(crate) struct Piece {
     pub(crate) next: Offset,
 }
 
-/// What a [`Piece`] holds.
+/// What a [`BufferedBatch`] holds.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// A batch as it was fetched.
@@ -45,24 +45,24 @@ pub(crate) enum Content {
 
 /// The memory of a reply, which its batches share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct ReplyMemory {
     id: u64,
     size: usize,
 }
 
 /// A batch to decode ahead.
 #[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) lease: LeaseId,
+pub(crate) struct DecodeJob {
+    pub(crate) assignment: AssignmentEpoch,
     pub(crate) number: u64,
     pub(crate) batch: Batch,
     /// The room that is set aside for what comes out.
     limit: usize,
 }
 
-/// What came of a [`Job`].
+/// What came of a [`DecodeJob`].
 #[derive(Debug)]
-pub(crate) enum Ahead {
+pub(crate) enum DecodeOutcome {
     Done(Result<Records, Error>),
     /// It holds more than the room that was set aside.
     Outgrown,
@@ -71,13 +71,13 @@ pub(crate) enum Ahead {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    queues: BTreeMap<LeaseId, Queue>,
+    queues: BTreeMap<AssignmentEpoch, PartitionBuffer>,
     /// Leases with something in their queue, in turn; what a queue that has gone left behind has another number than the present one.
-    turns: VecDeque<(LeaseId, u64)>,
+    turns: VecDeque<(AssignmentEpoch, u64)>,
     next_turn: u64,
     /// Compressed batches not yet given out, oldest first; may name what has left since.
-    undecoded: VecDeque<(LeaseId, u64)>,
-    replies: BTreeMap<u64, Reply>,
+    undecoded: VecDeque<(AssignmentEpoch, u64)>,
+    replies: BTreeMap<u64, BufferedReply>,
     /// The replies of which little may be left.
     sparse: BTreeSet<u64>,
     /// The memory held, with what is set aside for jobs.
@@ -85,7 +85,7 @@ pub(crate) struct Buffer {
     budget: usize,
     /// A partition with as many fetched bytes is not fetched further.
     partition_limit: usize,
-    relieved: Vec<Arc<Lease>>,
+    relieved: Vec<Arc<PartitionAssignment>>,
     /// How much room a job was refused for want of.
     short_of: Option<usize>,
     /// To how many times their size batches are expected to decompress.
@@ -96,11 +96,11 @@ pub(crate) struct Buffer {
 }
 
 #[derive(Debug)]
-struct Queue {
-    lease: Arc<Lease>,
-    slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers rise by one, and none is given twice under one lease while a job
-    /// may name it. A queue that has emptied is gone, so the next one under its lease goes on at
+struct PartitionBuffer {
+    assignment: Arc<PartitionAssignment>,
+    slots: VecDeque<BufferSlot>,
+    /// The number of the first slot; numbers rise by one, and none is given twice under one assignment while a job
+    /// may name it. A queue that has emptied is gone, so the next one under its assignment goes on at
     /// [`Buffer::fresh`].
     first: u64,
     /// As fetched.
@@ -111,8 +111,8 @@ struct Queue {
 }
 
 #[derive(Debug)]
-struct Slot {
-    piece: Piece,
+struct BufferSlot {
+    piece: BufferedBatch,
     is_working: bool,
     wire_bytes: usize,
     /// The reply that it is a slice of.
@@ -123,13 +123,13 @@ struct Slot {
 
 /// A reply of which batches are left.
 #[derive(Debug)]
-struct Reply {
+struct BufferedReply {
     size: usize,
     /// The bytes of the batches that are left, and their number.
     used: usize,
     count: usize,
     /// All that came in it; those that have left may have given their number to others.
-    slots: Vec<(LeaseId, u64)>,
+    slots: Vec<(AssignmentEpoch, u64)>,
 }
 
 /// To how many times its size a batch may decompress at least, or it is not decoded ahead (a guess: text shrinks 3 to 10 times).
@@ -144,12 +144,12 @@ const SPARE_TURNS: usize = 32;
 /// A reply is let go by a copy when no more than this part of it is left.
 const SPARSE: usize = 8;
 
-impl Job {
-    pub(crate) fn run(&self, options: &DecodeOptions) -> Ahead {
+impl DecodeJob {
+    pub(crate) fn run(&self, options: &DecodeOptions) -> DecodeOutcome {
         let limit = options.max_decompressed.min(self.limit);
         match self.batch.decode(&DecodeOptions { max_decompressed: limit, ..*options }) {
-            Err(error) if limit < options.max_decompressed && is_limit(&error.reason) => Ahead::Outgrown,
-            result => Ahead::Done(result.map_err(Error::from)),
+            Err(error) if limit < options.max_decompressed && is_limit(&error.reason) => DecodeOutcome::Outgrown,
+            result => DecodeOutcome::Done(result.map_err(Error::from)),
         }
     }
 }
@@ -179,18 +179,18 @@ impl Buffer {
     }
 
     /// Names the memory of a reply.
-    pub(crate) fn reply(&mut self, size: usize) -> Memory {
+    pub(crate) fn reply(&mut self, size: usize) -> ReplyMemory {
         self.next_memory += 1;
-        Memory { id: self.next_memory, size }
+        ReplyMemory { id: self.next_memory, size }
     }
 
-    /// Adds what was fetched for a lease, in offset order: a slice of a reply's memory, or in memory of its own.
-    pub(crate) fn push(&mut self, lease: &Arc<Lease>, piece: Piece, memory: Option<Memory>) {
-        let id = lease.id();
+    /// Adds what was fetched for an assignment, in offset order: a slice of a reply's memory, or in memory of its own.
+    pub(crate) fn push(&mut self, assignment: &Arc<PartitionAssignment>, piece: BufferedBatch, memory: Option<ReplyMemory>) {
+        let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
             self.turns.push_back((id, self.next_turn));
-            Queue::new(lease, self.fresh, self.next_turn)
+            PartitionBuffer::new(assignment, self.fresh, self.next_turn)
         });
         if let (Content::Skipped, Some(last)) = (&piece.content, queue.slots.back_mut())
             && !matches!(last.piece.content, Content::Failed(_))
@@ -200,7 +200,7 @@ impl Buffer {
         }
         let number = queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
-        let mut slot = Slot { piece, is_working: false, wire_bytes: 0, memory: None, own: 0 };
+        let mut slot = BufferSlot { piece, is_working: false, wire_bytes: 0, memory: None, own: 0 };
         if let Content::Fetched(batch) = &slot.piece.content {
             slot.wire_bytes = batch.len();
             if let Some(memory) = memory {
@@ -208,7 +208,7 @@ impl Buffer {
                 let reply = self.replies.entry(memory.id).or_insert_with(|| {
                     self.held += memory.size;
                     self.sparse.insert(memory.id);
-                    Reply { size: memory.size, used: 0, count: 0, slots: Vec::new() }
+                    BufferedReply { size: memory.size, used: 0, count: 0, slots: Vec::new() }
                 });
                 reply.used += batch.len();
                 reply.count += 1;
@@ -226,17 +226,17 @@ impl Buffer {
         queue.slots.push_back(slot);
     }
 
-    /// Hands over the next piece of the next partition that may deliver; what belongs to ended leases is dropped on the way.
-    pub(crate) fn pop(&mut self) -> Option<(Arc<Lease>, Piece)> {
+    /// Hands over the next piece of the next partition that may deliver; what belongs to ended assignments is dropped on the way.
+    pub(crate) fn pop(&mut self) -> Option<(Arc<PartitionAssignment>, BufferedBatch)> {
         for _ in 0..self.turns.len() {
             let (id, turn) = self.turns.pop_front()?;
             let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.turn == turn) else { continue };
-            match queue.lease.delivery() {
-                Delivery::Ended => {
-                    self.drop_lease(id);
+            match queue.assignment.delivery() {
+                DeliveryGate::Ended => {
+                    self.drop_assignment(id);
                     continue;
                 }
-                Delivery::Open if queue.slots.front().is_some_and(|slot| !slot.is_working) => {}
+                DeliveryGate::Open if queue.slots.front().is_some_and(|slot| !slot.is_working) => {}
                 _ => {
                     self.turns.push_back((id, turn));
                     continue;
@@ -247,28 +247,28 @@ impl Buffer {
             queue.wire_bytes -= slot.wire_bytes;
             if queue.is_full && queue.wire_bytes <= self.partition_limit / 2 {
                 queue.is_full = false;
-                self.relieved.push(Arc::clone(&queue.lease));
+                self.relieved.push(Arc::clone(&queue.assignment));
             }
-            let lease = Arc::clone(&queue.lease);
+            let assignment = Arc::clone(&queue.assignment);
             if queue.slots.is_empty() {
                 self.queues.remove(&id);
             } else {
                 self.turns.push_back((id, turn));
             }
             self.let_go(&slot);
-            return Some((lease, slot.piece));
+            return Some((assignment, slot.piece));
         }
         None
     }
 
     /// Gives back, in front, what was taken and cannot be used now. It is kept in memory of its own from then on.
-    pub(crate) fn put_back(&mut self, lease: &Arc<Lease>, mut piece: Piece) {
-        let id = lease.id();
+    pub(crate) fn put_back(&mut self, assignment: &Arc<PartitionAssignment>, mut piece: BufferedBatch) {
+        let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
             self.turns.push_back((id, self.next_turn));
             self.fresh += 1;
-            Queue::new(lease, self.fresh, self.next_turn)
+            PartitionBuffer::new(assignment, self.fresh, self.next_turn)
         });
         let (wire_bytes, own) = match &mut piece.content {
             Content::Fetched(batch) => {
@@ -291,15 +291,15 @@ impl Buffer {
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
         self.held += own;
-        queue.slots.push_front(Slot { piece, is_working: false, wire_bytes, memory: None, own });
+        queue.slots.push_front(BufferSlot { piece, is_working: false, wire_bytes, memory: None, own });
     }
 
     /// The next batch to decode ahead, while there is room for what comes out, which is set aside.
-    pub(crate) fn next_job(&mut self) -> Option<Job> {
+    pub(crate) fn next_job(&mut self) -> Option<DecodeJob> {
         self.short_of = None;
-        while let Some(&(lease, number)) = self.undecoded.front() {
+        while let Some(&(assignment, number)) = self.undecoded.front() {
             let (budget, room, expansion) = (self.budget, self.budget.saturating_sub(self.held), self.expansion);
-            if let Some(slot) = self.slot(lease, number).filter(|slot| !slot.is_working)
+            if let Some(slot) = self.slot(assignment, number).filter(|slot| !slot.is_working)
                 && let Content::Fetched(batch) = &slot.piece.content
                 && batch.is_heavy()
             {
@@ -316,7 +316,7 @@ impl Buffer {
                     slot.is_working = true;
                     self.held += limit;
                     self.undecoded.pop_front();
-                    return Some(Job { lease, number, batch, limit });
+                    return Some(DecodeJob { assignment, number, batch, limit });
                 }
             }
             self.undecoded.pop_front();
@@ -329,14 +329,14 @@ impl Buffer {
         self.short_of.is_some_and(|least| self.budget.saturating_sub(self.held) >= least)
     }
 
-    /// Takes the result of a job; of a lease that has ended it is dropped.
-    pub(crate) fn decoded(&mut self, lease: LeaseId, number: u64, outcome: Ahead) {
-        let Some(slot) = self.slot(lease, number).filter(|slot| slot.is_working) else { return };
+    /// Takes the result of a job; of an assignment that has ended it is dropped.
+    pub(crate) fn decoded(&mut self, assignment: AssignmentEpoch, number: u64, outcome: DecodeOutcome) {
+        let Some(slot) = self.slot(assignment, number).filter(|slot| slot.is_working) else { return };
         slot.is_working = false;
         let Content::Fetched(batch) = &slot.piece.content else { return };
         let (before, wire_bytes) = (slot.own, slot.wire_bytes);
         let left = match outcome {
-            Ahead::Done(Ok(records)) => {
+            DecodeOutcome::Done(Ok(records)) => {
                 let expansion = records.len() / wire_bytes.max(1);
                 slot.own = records.len();
                 slot.piece.content = Content::Decoded { batch: batch.header(), records };
@@ -345,14 +345,14 @@ impl Buffer {
                 self.expect(expansion);
                 left
             }
-            Ahead::Done(Err(error)) => {
+            DecodeOutcome::Done(Err(error)) => {
                 slot.own = 0;
                 slot.piece.content = Content::Failed(error);
                 let left = slot.memory.take();
                 self.held -= before;
                 left
             }
-            Ahead::Outgrown => {
+            DecodeOutcome::Outgrown => {
                 slot.own = if slot.memory.is_none() { wire_bytes } else { 0 };
                 let own = slot.own;
                 self.held = self.held - before + own;
@@ -371,15 +371,15 @@ impl Buffer {
         self.expansion = wanted.max(self.expansion - self.expansion.saturating_sub(wanted).div_ceil(8));
     }
 
-    /// Ends a lease: nothing of it is delivered any more, and what is buffered for it is dropped.
-    pub(crate) fn end(&mut self, lease: &Lease) {
-        lease.set_delivery(Delivery::Ended);
-        self.drop_lease(lease.id());
+    /// Ends an assignment: nothing of it is delivered any more, and what is buffered for it is dropped.
+    pub(crate) fn end(&mut self, assignment: &PartitionAssignment) {
+        assignment.set_delivery(DeliveryGate::Ended);
+        self.drop_assignment(assignment.id());
     }
 
-    /// Drops what is buffered for a lease.
-    pub(crate) fn drop_lease(&mut self, lease: LeaseId) {
-        if let Some(queue) = self.queues.remove(&lease) {
+    /// Drops what is buffered for an assignment.
+    pub(crate) fn drop_assignment(&mut self, assignment: AssignmentEpoch) {
+        if let Some(queue) = self.queues.remove(&assignment) {
             for slot in &queue.slots {
                 self.let_go(slot);
             }
@@ -403,8 +403,8 @@ impl Buffer {
     }
 
     /// Whether a partition has so much buffered that it is not fetched further.
-    pub(crate) fn is_full(&self, lease: LeaseId) -> bool {
-        self.queues.get(&lease).is_some_and(|queue| queue.is_full)
+    pub(crate) fn is_full(&self, assignment: AssignmentEpoch) -> bool {
+        self.queues.get(&assignment).is_some_and(|queue| queue.is_full)
     }
 
     /// Whether [`Buffer::take_relieved`] has something.
@@ -413,29 +413,29 @@ impl Buffer {
     }
 
     /// Leases that are full no more.
-    pub(crate) fn take_relieved(&mut self) -> Vec<Arc<Lease>> {
+    pub(crate) fn take_relieved(&mut self) -> Vec<Arc<PartitionAssignment>> {
         std::mem::take(&mut self.relieved)
     }
 
     /// If all that is held is of paused partitions, and so much that nothing else can be fetched: as much of it is dropped as must be,
     /// from behind and the largest first. Returned is from where each of them is to be fetched again: what comes before is still
     /// here, or in the application's hands.
-    pub(crate) fn evict_held(&mut self) -> Vec<(Arc<Lease>, Position)> {
+    pub(crate) fn evict_held(&mut self) -> Vec<(Arc<PartitionAssignment>, Position)> {
         if self.has_room() || self.is_deliverable() {
             return Vec::new();
         }
-        let held = |queue: &&Queue| queue.lease.delivery() == Delivery::Held;
+        let held = |queue: &&PartitionBuffer| queue.assignment.delivery() == DeliveryGate::Held;
         let mut queues: Vec<_> =
-            self.queues.values().filter(held).map(|queue| (queue.wire_bytes, Arc::clone(&queue.lease))).collect();
-        queues.sort_by_key(|(bytes, lease)| (std::cmp::Reverse(*bytes), lease.id()));
+            self.queues.values().filter(held).map(|queue| (queue.wire_bytes, Arc::clone(&queue.assignment))).collect();
+        queues.sort_by_key(|(bytes, assignment)| (std::cmp::Reverse(*bytes), assignment.id()));
         let mut evicted = BTreeMap::new();
         // Of each partition its first piece stays as long as that will do.
         for kept in [1, 0] {
-            for (_, lease) in &queues {
+            for (_, assignment) in &queues {
                 while !self.has_room()
-                    && let Some(from) = self.drop_last(lease.id(), kept)
+                    && let Some(from) = self.drop_last(assignment.id(), kept)
                 {
-                    evicted.insert(lease.id(), (Arc::clone(lease), from));
+                    evicted.insert(assignment.id(), (Arc::clone(assignment), from));
                 }
             }
         }
@@ -449,8 +449,8 @@ impl Buffer {
     }
 
     /// Drops the last piece of a queue, and says where it began.
-    fn drop_last(&mut self, lease: LeaseId, kept: usize) -> Option<Position> {
-        let queue = self.queues.get_mut(&lease)?;
+    fn drop_last(&mut self, assignment: AssignmentEpoch, kept: usize) -> Option<Position> {
+        let queue = self.queues.get_mut(&assignment)?;
         // A job names its slot by number, which the next piece would get.
         if queue.slots.len() <= kept || queue.slots.back().is_none_or(|slot| slot.is_working) {
             return None;
@@ -461,14 +461,14 @@ impl Buffer {
         let is_empty = queue.slots.is_empty();
         self.let_go(&slot);
         if is_empty {
-            self.drop_lease(lease);
+            self.drop_assignment(assignment);
         }
         Some(slot.piece.start)
     }
 
     /// Whether any piece is, or will soon be, for the application to take.
     fn is_deliverable(&self) -> bool {
-        self.queues.values().any(|queue| queue.lease.delivery() == Delivery::Open)
+        self.queues.values().any(|queue| queue.assignment.delivery() == DeliveryGate::Open)
     }
 
     /// Lets replies go of which little is left, by a copy of that.
@@ -477,11 +477,11 @@ impl Buffer {
             let Some(reply) = self.replies.get_mut(&id).filter(|reply| reply.is_sparse()) else { continue };
             let slots = std::mem::take(&mut reply.slots);
             let mut left = Vec::new();
-            for (lease, number) in slots {
-                let Some(slot) = self.slot(lease, number).filter(|slot| slot.memory == Some(id)) else { continue };
+            for (assignment, number) in slots {
+                let Some(slot) = self.slot(assignment, number).filter(|slot| slot.memory == Some(id)) else { continue };
                 // What is being decoded leaves its reply by that.
                 if slot.is_working {
-                    left.push((lease, number));
+                    left.push((assignment, number));
                     continue;
                 }
                 if let Content::Fetched(batch) = &mut slot.piece.content {
@@ -501,7 +501,7 @@ impl Buffer {
     }
 
     /// A slot leaves, with the memory it held.
-    fn let_go(&mut self, slot: &Slot) {
+    fn let_go(&mut self, slot: &BufferSlot) {
         self.held -= slot.own;
         if let Some(memory) = slot.memory {
             self.leave_reply(memory, slot.wire_bytes);
@@ -521,20 +521,20 @@ impl Buffer {
         }
     }
 
-    fn slot(&mut self, lease: LeaseId, number: u64) -> Option<&mut Slot> {
-        let queue = self.queues.get_mut(&lease)?;
+    fn slot(&mut self, assignment: AssignmentEpoch, number: u64) -> Option<&mut BufferSlot> {
+        let queue = self.queues.get_mut(&assignment)?;
         let index = usize::try_from(number.checked_sub(queue.first)?).ok()?;
         queue.slots.get_mut(index)
     }
 }
 
-impl Queue {
-    fn new(lease: &Arc<Lease>, first: u64, turn: u64) -> Self {
-        Self { lease: Arc::clone(lease), slots: VecDeque::new(), first, wire_bytes: 0, is_full: false, turn }
+impl PartitionBuffer {
+    fn new(assignment: &Arc<PartitionAssignment>, first: u64, turn: u64) -> Self {
+        Self { assignment: Arc::clone(assignment), slots: VecDeque::new(), first, wire_bytes: 0, is_full: false, turn }
     }
 }
 
-impl Reply {
+impl BufferedReply {
     fn is_sparse(&self) -> bool {
         self.used.saturating_mul(SPARSE) <= self.size
     }

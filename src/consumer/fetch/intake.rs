@@ -4,17 +4,17 @@
 
 use bytes::Bytes;
 
-use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::isolation::{Aborted, Isolation, Kind};
+use crate::consumer::fetch::buffer::{BufferedBatch, Content};
+use crate::consumer::isolation::{Aborted, BatchKind, Isolation};
 use crate::consumer::position::Position;
 use crate::error::{Error, ErrorKind};
 use crate::wire::batch::{Batch, BatchError, Batches, ControlMarker, DecodeOptions};
 
 /// What came of an answer.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct FetchFilter {
     /// In offset order. The last one may be a failure.
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) pieces: Vec<BufferedBatch>,
     /// What to fetch next; where it was if the answer held nothing new.
     pub(crate) next: Position,
     /// What ends the reading of this partition, also told by the last piece.
@@ -24,9 +24,9 @@ pub(crate) struct Intake {
 /// Sorts the batches of an answer to a fetch from `from`.
 ///
 /// The last batch may be cut off, which is how brokers fill a reply, but then others come before it (KIP-74).
-pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, options: &DecodeOptions) -> Intake {
+pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, options: &DecodeOptions) -> FetchFilter {
     let mut isolation = Isolation::new(aborted);
-    let mut intake = Intake { pieces: Vec::new(), next: from, failure: None };
+    let mut intake = FetchFilter { pieces: Vec::new(), next: from, failure: None };
     let is_empty = records.is_empty();
     let mut has_batch = false;
     for batch in Batches::new(records) {
@@ -57,7 +57,7 @@ pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, option
     intake
 }
 
-impl Intake {
+impl FetchFilter {
     fn take(&mut self, batch: Batch, is_admitted: bool) {
         let leader_epoch = batch.leader_epoch();
         let start = self.next;
@@ -67,29 +67,29 @@ impl Intake {
             Some(last) if !is_admitted => last.next = next,
             _ => {
                 let content = if is_admitted { Content::Fetched(batch) } else { Content::Skipped };
-                self.pieces.push(Piece { content, start, next });
+                self.pieces.push(BufferedBatch { content, start, next });
             }
         }
     }
 
     fn fail(&mut self, error: Error) {
         let Position { offset: next, .. } = self.next;
-        self.pieces.push(Piece { content: Content::Failed(error.clone()), start: self.next, next });
+        self.pieces.push(BufferedBatch { content: Content::Failed(error.clone()), start: self.next, next });
         self.failure = Some(error);
     }
 }
 
 const MARKER_BYTES: usize = 64 * 1024;
 
-fn kind(batch: &Batch, isolation: &Isolation, options: &DecodeOptions) -> Result<Kind, BatchError> {
+fn kind(batch: &Batch, isolation: &Isolation, options: &DecodeOptions) -> Result<BatchKind, BatchError> {
     if !batch.is_control() {
-        return Ok(if batch.is_transactional() { Kind::Transactional } else { Kind::Plain });
+        return Ok(if batch.is_transactional() { BatchKind::Transactional } else { BatchKind::Plain });
     }
     if !isolation.needs_markers() {
-        return Ok(Kind::Control);
+        return Ok(BatchKind::Control);
     }
     // A marker takes a few bytes, whatever it claims to decompress to.
     let options = DecodeOptions { max_decompressed: options.max_decompressed.min(MARKER_BYTES), ..*options };
     let marker = batch.control(&options)?.map(|record| record.marker);
-    Ok(if marker == Some(ControlMarker::Abort) { Kind::AbortMarker } else { Kind::Control })
+    Ok(if marker == Some(ControlMarker::Abort) { BatchKind::AbortMarker } else { BatchKind::Control })
 }

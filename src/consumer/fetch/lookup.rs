@@ -1,6 +1,6 @@
 //! Which partitions must ask their leader something before they can be fetched: an offset by time, or where an epoch ended.
 //!
-//! Pure. Questions to one broker go together. A question that fails waits and is asked again; one whose lease has ended is
+//! Pure. Questions to one broker go together. A question that fails waits and is asked again; one whose assignment has ended is
 //! forgotten, with its answer.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +9,12 @@ use std::time::Instant;
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::fetch::resting::Resting;
-use crate::consumer::position::{LeaseId, Position, ResetTo};
+use crate::consumer::position::{AssignmentEpoch, Position, ResetTo};
 use crate::ids::{BrokerId, LeaderEpoch, TopicPartition};
 
 /// What a leader is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Question {
+pub(crate) enum Lookup {
     /// Which offset to start at (ListOffsets).
     Offset(ResetTo),
     /// Whether the log still holds what was read up to here (OffsetForLeaderEpoch, KIP-320).
@@ -23,25 +23,25 @@ pub(crate) enum Question {
 
 /// One question of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct PendingLookup {
     pub(crate) partition: TopicPartition,
-    pub(crate) lease: LeaseId,
-    pub(crate) question: Question,
+    pub(crate) assignment: AssignmentEpoch,
+    pub(crate) question: Lookup,
     /// The epoch of the leader that is asked.
     pub(crate) leader_epoch: Option<LeaderEpoch>,
 }
 
 /// Questions of one kind to one broker.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ask {
+pub(crate) struct LookupRequest {
     pub(crate) broker: BrokerId,
-    pub(crate) questions: Vec<Asked>,
+    pub(crate) questions: Vec<PendingLookup>,
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Lookups {
-    entries: BTreeMap<TopicPartition, Entry>,
+    entries: BTreeMap<TopicPartition, LookupState>,
     ready: BTreeSet<TopicPartition>,
     resting: Resting,
     backoff: Backoff,
@@ -49,9 +49,9 @@ pub(crate) struct Lookups {
 }
 
 #[derive(Debug)]
-struct Entry {
-    lease: LeaseId,
-    question: Question,
+struct LookupState {
+    assignment: AssignmentEpoch,
+    question: Lookup,
     failures: u32,
 }
 
@@ -61,13 +61,13 @@ impl Lookups {
         Self { entries, ready, resting, backoff, random }
     }
 
-    /// Has a question asked; one that is being asked already under the same lease is not asked twice.
-    pub(crate) fn want(&mut self, partition: &TopicPartition, lease: LeaseId, question: Question) {
-        if self.entries.get(partition).is_some_and(|entry| entry.lease == lease && entry.question == question) {
+    /// Has a question asked; one that is being asked already under the same assignment is not asked twice.
+    pub(crate) fn want(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, question: Lookup) {
+        if self.entries.get(partition).is_some_and(|entry| entry.assignment == assignment && entry.question == question) {
             return;
         }
         self.forget(partition);
-        self.entries.insert(partition.clone(), Entry { lease, question, failures: 0 });
+        self.entries.insert(partition.clone(), LookupState { assignment, question, failures: 0 });
         self.ready.insert(partition.clone());
     }
 
@@ -78,9 +78,9 @@ impl Lookups {
         self.resting.wake(partition);
     }
 
-    /// Lets a question wait after a failure, if its lease has not ended.
-    pub(crate) fn failed(&mut self, partition: &TopicPartition, lease: LeaseId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease == lease) else { return };
+    /// Lets a question wait after a failure, if its assignment has not ended.
+    pub(crate) fn failed(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, now: Instant) {
+        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.assignment == assignment) else { return };
         entry.failures = entry.failures.saturating_add(1);
         self.resting.rest(partition, now + self.backoff.after(entry.failures, &mut self.random));
     }
@@ -90,23 +90,23 @@ impl Lookups {
         &mut self,
         leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>,
         now: Instant,
-    ) -> (Vec<Ask>, bool) {
+    ) -> (Vec<LookupRequest>, bool) {
         self.wake(now);
-        let mut asks: BTreeMap<(BrokerId, bool), Vec<Asked>> = BTreeMap::new();
+        let mut asks: BTreeMap<(BrokerId, bool), Vec<PendingLookup>> = BTreeMap::new();
         let mut is_leaderless = false;
         for partition in std::mem::take(&mut self.ready) {
             let Some(entry) = self.entries.get(&partition) else { continue };
             let Some((broker, leader_epoch)) = leader(&partition) else {
                 is_leaderless = true;
-                let lease = entry.lease;
-                self.failed(&partition, lease, now);
+                let assignment = entry.assignment;
+                self.failed(&partition, assignment, now);
                 continue;
             };
-            let asked = Asked { lease: entry.lease, question: entry.question, leader_epoch, partition };
-            let is_epoch = matches!(entry.question, Question::Epoch(_));
+            let asked = PendingLookup { assignment: entry.assignment, question: entry.question, leader_epoch, partition };
+            let is_epoch = matches!(entry.question, Lookup::Epoch(_));
             asks.entry((broker, is_epoch)).or_default().push(asked);
         }
-        let asks = asks.into_iter().map(|((broker, _), questions)| Ask { broker, questions });
+        let asks = asks.into_iter().map(|((broker, _), questions)| LookupRequest { broker, questions });
         (asks.collect(), is_leaderless)
     }
 
@@ -140,7 +140,7 @@ mod tests {
         (Lookups::new(backoff, Random::new(1)), Instant::now())
     }
 
-    const EARLIEST: Question = Question::Offset(ResetTo::Earliest);
+    const EARLIEST: Lookup = Lookup::Offset(ResetTo::Earliest);
 
     fn on_one(_: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
         Some((BrokerId(1), None))
@@ -149,18 +149,18 @@ mod tests {
     #[test]
     fn questions_to_one_broker_go_together_and_once() {
         let (mut lookups, now) = lookups();
-        lookups.want(&tp(0), LeaseId(1), EARLIEST);
-        lookups.want(&tp(1), LeaseId(2), EARLIEST);
+        lookups.want(&tp(0), AssignmentEpoch(1), EARLIEST);
+        lookups.want(&tp(1), AssignmentEpoch(2), EARLIEST);
         let (asks, is_leaderless) = lookups.poll(on_one, now);
         assert_eq!((asks.len(), asks[0].questions.len(), is_leaderless), (1, 2, false));
-        lookups.want(&tp(1), LeaseId(2), EARLIEST);
+        lookups.want(&tp(1), AssignmentEpoch(2), EARLIEST);
         assert_eq!(lookups.poll(on_one, now).0, []);
     }
 
     #[test]
     fn partition_without_leader_waits() {
         let (mut lookups, now) = lookups();
-        lookups.want(&tp(0), LeaseId(1), EARLIEST);
+        lookups.want(&tp(0), AssignmentEpoch(1), EARLIEST);
         let (asks, is_leaderless) = lookups.poll(|_| None, now);
         assert!(asks.is_empty() && is_leaderless);
         let due = lookups.poll_timeout().expect("it waits");
@@ -169,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn failure_of_an_ended_lease_delays_nothing() {
+    fn failure_of_an_ended_assignment_delays_nothing() {
         let (mut lookups, now) = lookups();
-        lookups.want(&tp(0), LeaseId(1), EARLIEST);
+        lookups.want(&tp(0), AssignmentEpoch(1), EARLIEST);
         lookups.poll(on_one, now);
-        lookups.want(&tp(0), LeaseId(2), EARLIEST);
-        lookups.failed(&tp(0), LeaseId(1), now);
-        assert_eq!(lookups.poll(on_one, now).0[0].questions[0].lease, LeaseId(2));
+        lookups.want(&tp(0), AssignmentEpoch(2), EARLIEST);
+        lookups.failed(&tp(0), AssignmentEpoch(1), now);
+        assert_eq!(lookups.poll(on_one, now).0[0].questions[0].assignment, AssignmentEpoch(2));
     }
 }

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::fetch::resting::Resting;
-use crate::consumer::fetch::session::{Session, SessionRequest, Want};
+use crate::consumer::fetch::session::{FetchSession, SessionRequest, Want};
 use crate::ids::{BrokerId, TopicPartition};
 
 /// A fetch to be made now.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct FetchPlan {
     pub(crate) broker: BrokerId,
     pub(crate) request: SessionRequest,
     /// Takes what there is, and does not wait for more.
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 
 /// How a broker answered a fetch as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum FetchOutcome {
     /// With this session id, and with or without records that were taken.
     Answered { session: i32, has_news: bool },
     /// It does not know the session.
@@ -58,7 +58,7 @@ const HASTE: Duration = Duration::from_millis(1);
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Planner {
-    routes: BTreeMap<TopicPartition, Route>,
+    routes: BTreeMap<TopicPartition, FetchRoute>,
     sources: BTreeMap<BrokerId, Source>,
     /// Partitions that wait after a failure, by when they are due.
     resting: Resting,
@@ -71,7 +71,7 @@ pub(crate) struct Planner {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Route {
+struct FetchRoute {
     want: Want,
     leader: BrokerId,
     preferred: Option<(BrokerId, Instant)>,
@@ -84,14 +84,14 @@ struct Route {
 
 #[derive(Debug, Default)]
 struct Source {
-    session: Session,
+    session: FetchSession,
     wanted: BTreeMap<TopicPartition, Want>,
     changed: BTreeSet<TopicPartition>,
     full: BTreeSet<TopicPartition>,
     /// Of `wanted`, those without a topic id.
     nameless: usize,
     is_by_name: bool,
-    asked: Option<Asked>,
+    asked: Option<InflightFetch>,
     /// Those of whom one may be what made a reply too long, each to be fetched alone.
     suspects: VecDeque<TopicPartition>,
     failures: u32,
@@ -104,7 +104,7 @@ struct Source {
 
 /// The fetch that is under way.
 #[derive(Debug)]
-struct Asked {
+struct InflightFetch {
     at: Instant,
     is_glance: bool,
     alone: Option<TopicPartition>,
@@ -138,7 +138,7 @@ impl Source {
         self.changed.insert(partition.clone());
     }
 
-    fn plan(&mut self, broker: BrokerId, now: Instant) -> Plan {
+    fn plan(&mut self, broker: BrokerId, now: Instant) -> FetchPlan {
         let is_by_name = self.nameless > 0;
         if std::mem::replace(&mut self.is_by_name, is_by_name) != is_by_name {
             // A session names topics in one way (KIP-516).
@@ -158,11 +158,11 @@ impl Source {
             }
         };
         let is_glance = alone.is_some() || !self.full.is_empty();
-        self.asked = Some(Asked { at: now, is_glance, alone });
-        Plan { broker, request, is_glance, is_by_name }
+        self.asked = Some(InflightFetch { at: now, is_glance, alone });
+        FetchPlan { broker, request, is_glance, is_by_name }
     }
 
-    fn answered(&mut self, asked: &Asked, session: i32, has_news: bool, now: Instant) {
+    fn answered(&mut self, asked: &InflightFetch, session: i32, has_news: bool, now: Instant) {
         self.session.answered(session);
         self.failures = 0;
         self.due = None;
@@ -192,7 +192,7 @@ impl Source {
     }
 
     /// Finds, or begins to find, what made a reply too long.
-    fn too_long(&mut self, asked: Asked) -> Option<TopicPartition> {
+    fn too_long(&mut self, asked: InflightFetch) -> Option<TopicPartition> {
         if let Some(alone) = asked.alone {
             self.acquit();
             return Some(alone);
@@ -216,7 +216,7 @@ impl Planner {
 
     /// Has a partition fetched, from where it says now.
     pub(crate) fn want(&mut self, partition: &TopicPartition, want: Want, leader: BrokerId, now: Instant) {
-        let route = self.routes.entry(partition.clone()).or_insert(Route {
+        let route = self.routes.entry(partition.clone()).or_insert(FetchRoute {
             want,
             leader,
             preferred: None,
@@ -224,7 +224,7 @@ impl Planner {
             full_at: None,
             failures: 0,
         });
-        if route.want.lease != want.lease {
+        if route.want.assignment != want.assignment {
             route.failures = 0;
             self.resting.wake(partition);
         }
@@ -313,28 +313,28 @@ impl Planner {
     }
 
     /// Ends the fetch that was under way. Returned is the partition that cannot be fetched because its reply is too long.
-    pub(crate) fn handle_outcome(&mut self, broker: BrokerId, outcome: Outcome, now: Instant) -> Option<TopicPartition> {
+    pub(crate) fn handle_outcome(&mut self, broker: BrokerId, outcome: FetchOutcome, now: Instant) -> Option<TopicPartition> {
         let source = self.sources.get_mut(&broker)?;
         let asked = source.asked.take()?;
         let mut culprit = None;
         match outcome {
-            Outcome::Answered { session, has_news } => {
+            FetchOutcome::Answered { session, has_news } => {
                 source.answered(&asked, session, has_news, now);
                 return None;
             }
-            Outcome::SessionNotFound => source.session.not_found(),
-            Outcome::SessionRefused | Outcome::Lost => source.session.failed(),
-            Outcome::TooLong => {
+            FetchOutcome::SessionNotFound => source.session.not_found(),
+            FetchOutcome::SessionRefused | FetchOutcome::Lost => source.session.failed(),
+            FetchOutcome::TooLong => {
                 culprit = source.too_long(asked);
                 source.session.failed();
             }
         }
         source.failures = source.failures.saturating_add(1);
         // A session that is merely gone is opened anew at once, but not twice in a row.
-        if matches!(outcome, Outcome::Lost | Outcome::TooLong) || source.failures > 1 {
+        if matches!(outcome, FetchOutcome::Lost | FetchOutcome::TooLong) || source.failures > 1 {
             source.due = Some(now + self.backoff.after(source.failures, &mut self.random));
         }
-        if outcome == Outcome::Lost {
+        if outcome == FetchOutcome::Lost {
             let partitions: Vec<_> = source.wanted.keys().cloned().collect();
             for partition in partitions.iter().filter(|tp| self.is_follower(broker, tp)).cloned().collect::<Vec<_>>() {
                 self.unprefer(&partition, now);
@@ -344,7 +344,7 @@ impl Planner {
     }
 
     /// The next fetch to make; call until `None`. Nothing is planned while the buffer has no room.
-    pub(crate) fn poll(&mut self, now: Instant, has_room: bool) -> Option<Plan> {
+    pub(crate) fn poll(&mut self, now: Instant, has_room: bool) -> Option<FetchPlan> {
         self.wake(now);
         self.starved = (!has_room).then_some(now);
         if !has_room {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use crate::cluster::{Cluster, Lane, LeaderHint};
 use crate::config::BrokerAddress;
 use crate::consumer::config::{ConsumerConfig, IsolationLevel};
-use crate::consumer::fetch::lookup::{Ask, Asked, Question};
-use crate::consumer::fetch::planner::Plan;
+use crate::consumer::fetch::lookup::{Lookup, LookupRequest, PendingLookup};
+use crate::consumer::fetch::planner::FetchPlan;
 use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -99,7 +99,7 @@ pub(crate) async fn fetch(
     cluster: &Cluster,
     lane: Lane,
     settings: &FetchSettings,
-    plan: &Plan,
+    plan: &FetchPlan,
     names: &BTreeMap<TopicId, TopicName>,
     deadline: Instant,
 ) -> Result<Fetched> {
@@ -142,7 +142,7 @@ pub(crate) fn read_fetch(
     Ok(fetched(&reply.parse()?, reply.frame(), names, isolation))
 }
 
-fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a Plan, version: i16) -> FetchRequest<'a> {
+fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a FetchPlan, version: i16) -> FetchRequest<'a> {
     let session = &plan.request;
     let mut topics: Vec<FetchTopic<'a>> = Vec::new();
     for (partition, want) in &session.fetch {
@@ -262,7 +262,7 @@ fn hint(partition: &TopicPartition, data: &PartitionData<'_>, endpoints: &[NodeE
 
 /// What one partition answered to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum LookupAnswer {
     /// The offset, with its leader epoch, and the timestamp of its record.
     Offset {
         position: Position,
@@ -281,25 +281,25 @@ pub(crate) enum Answer {
 /// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
 pub(crate) async fn ask(
     cluster: &Cluster,
-    ask: &Ask,
+    ask: &LookupRequest,
     isolation: IsolationLevel,
     deadline: Instant,
-) -> Result<Vec<(TopicPartition, Answer)>> {
+) -> Result<Vec<(TopicPartition, LookupAnswer)>> {
     match ask.questions.first().map(|asked| asked.question) {
-        Some(Question::Offset(_)) => {
+        Some(Lookup::Offset(_)) => {
             let now = cluster.wall_clock().now();
-            let time_of = |asked: &Asked| match asked.question {
-                Question::Offset(to) => time_of(to, now),
-                Question::Epoch(_) => LATEST,
+            let time_of = |asked: &PendingLookup| match asked.question {
+                Lookup::Offset(to) => time_of(to, now),
+                Lookup::Epoch(_) => LATEST,
             };
             let asked: Vec<_> =
                 ask.questions.iter().map(|asked| (&asked.partition, asked.leader_epoch, time_of(asked))).collect();
             list_offsets(cluster, ask.broker, &asked, isolation, deadline).await
         }
-        Some(Question::Epoch(_)) => match epoch_ends(cluster, ask, deadline).await {
+        Some(Lookup::Epoch(_)) => match epoch_ends(cluster, ask, deadline).await {
             // A broker that cannot say is believed, as by Java's consumer.
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                Ok(ask.questions.iter().map(|asked| (asked.partition.clone(), Answer::EpochEnd(None))).collect())
+                Ok(ask.questions.iter().map(|asked| (asked.partition.clone(), LookupAnswer::EpochEnd(None))).collect())
             }
             answers => answers,
         },
@@ -330,7 +330,7 @@ pub(crate) async fn list_offsets(
     asked: &[(&TopicPartition, Option<LeaderEpoch>, i64)],
     isolation: IsolationLevel,
     deadline: Instant,
-) -> Result<Vec<(TopicPartition, Answer)>> {
+) -> Result<Vec<(TopicPartition, LookupAnswer)>> {
     let request = |version: i16| {
         let mut topics: Vec<ListOffsetsTopic<'_>> = Vec::new();
         for (partition, epoch, timestamp) in asked {
@@ -357,12 +357,12 @@ pub(crate) async fn list_offsets(
         for found in &topic.partitions {
             let partition = TopicPartition::new(topic.name, found.partition_index);
             let answer = match (ErrorCode::check(found.error_code), known_offset(found.offset)) {
-                (Err(code), _) => Answer::Refused(code),
-                (Ok(()), Some(offset)) => Answer::Offset {
+                (Err(code), _) => LookupAnswer::Refused(code),
+                (Ok(()), Some(offset)) => LookupAnswer::Offset {
                     position: Position { offset, leader_epoch: known_epoch(found.leader_epoch) },
                     timestamp: (found.timestamp >= 0).then_some(Timestamp(found.timestamp)),
                 },
-                (Ok(()), None) => Answer::NoOffset,
+                (Ok(()), None) => LookupAnswer::NoOffset,
             };
             answers.push((partition, answer));
         }
@@ -370,11 +370,11 @@ pub(crate) async fn list_offsets(
     Ok(answers)
 }
 
-async fn epoch_ends(cluster: &Cluster, ask: &Ask, deadline: Instant) -> Result<Vec<(TopicPartition, Answer)>> {
+async fn epoch_ends(cluster: &Cluster, ask: &LookupRequest, deadline: Instant) -> Result<Vec<(TopicPartition, LookupAnswer)>> {
     let request = |_| {
         let mut topics: Vec<OffsetForLeaderTopic<'_>> = Vec::new();
-        for Asked { partition, question, leader_epoch, .. } in &ask.questions {
-            let Question::Epoch(Position { leader_epoch: Some(read_in), .. }) = question else { continue };
+        for PendingLookup { partition, question, leader_epoch, .. } in &ask.questions {
+            let Lookup::Epoch(Position { leader_epoch: Some(read_in), .. }) = question else { continue };
             let wanted = OffsetForLeaderPartition {
                 partition: partition.partition.0,
                 current_leader_epoch: leader_epoch.map_or(-1, |epoch| epoch.0),
@@ -396,11 +396,11 @@ async fn epoch_ends(cluster: &Cluster, ask: &Ask, deadline: Instant) -> Result<V
             let partition = TopicPartition::new(topic.topic, end.partition);
             let answer = match ErrorCode::check(end.error_code) {
                 // Before version 3 this was for brokers only.
-                Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::UNSUPPORTED_VERSION) => Answer::EpochEnd(None),
-                Err(code) => Answer::Refused(code),
+                Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::UNSUPPORTED_VERSION) => LookupAnswer::EpochEnd(None),
+                Err(code) => LookupAnswer::Refused(code),
                 Ok(()) => {
                     let position = known_offset(end.end_offset).zip(known_epoch(end.leader_epoch));
-                    Answer::EpochEnd(position.map(|(offset, epoch)| Position { offset, leader_epoch: Some(epoch) }))
+                    LookupAnswer::EpochEnd(position.map(|(offset, epoch)| Position { offset, leader_epoch: Some(epoch) }))
                 }
             };
             answers.push((partition, answer));

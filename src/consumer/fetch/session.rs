@@ -12,13 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::consumer::position::LeaseId;
+use crate::consumer::position::AssignmentEpoch;
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
 /// What a broker is asked for one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Want {
-    pub(crate) lease: LeaseId,
+    pub(crate) assignment: AssignmentEpoch,
     pub(crate) offset: Offset,
     /// The epoch of the leader as this client knows it: the broker refuses to serve another (KIP-320).
     pub(crate) leader_epoch: Option<LeaderEpoch>,
@@ -37,7 +37,7 @@ pub(crate) struct SessionRequest {
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Session {
+pub(crate) struct FetchSession {
     state: State,
     told: BTreeMap<TopicPartition, Want>,
     /// Where a request that lists all partitions begins, so that brokers, who fill in order, starve none.
@@ -64,7 +64,7 @@ const INITIAL_EPOCH: i32 = 0;
 const NO_SESSION_EPOCH: i32 = -1;
 const NO_SESSION: i32 = 0;
 
-impl Session {
+impl FetchSession {
     /// The next request. `changed` names at least those of `wanted` that differ from the last request, and those that left.
     pub(crate) fn request(
         &mut self,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn want(offset: i64) -> Want {
-        Want { lease: LeaseId(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
+        Want { assignment: AssignmentEpoch(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
     }
 
     fn wanted(of: &[(i32, i64)]) -> BTreeMap<TopicPartition, Want> {
@@ -179,8 +179,8 @@ mod tests {
         wanted.keys().cloned().collect()
     }
 
-    fn opened(of: &[(i32, i64)]) -> Session {
-        let mut session = Session::default();
+    fn opened(of: &[(i32, i64)]) -> FetchSession {
+        let mut session = FetchSession::default();
         let wanted = wanted(of);
         session.request(&wanted, &all(&wanted));
         session.answered(7);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn full_requests_begin_at_another_partition_each_time() {
-        let mut session = Session { state: State::Refused, ..Session::default() };
+        let mut session = FetchSession { state: State::Refused, ..FetchSession::default() };
         let wanted = wanted(&[(0, 0), (1, 0), (2, 0)]);
         let mut first = || session.request(&wanted, &BTreeSet::new()).fetch[0].0.partition.0;
         let mut firsts = [first(), first(), first()];
@@ -283,7 +283,7 @@ mod tests {
     proptest! {
         #[test]
         fn broker_always_holds_what_is_wanted(script in prop::collection::vec((0_i32..5, prop::option::of(0_i64..50), 0_u8..10), 1..200)) {
-            let (mut session, mut broker) = (Session::default(), Broker::default());
+            let (mut session, mut broker) = (FetchSession::default(), Broker::default());
             let (mut wanted, mut changed) = (BTreeMap::new(), BTreeSet::new());
             for (partition, offset, luck) in script {
                 match offset {

@@ -1,7 +1,7 @@
 //! Partitions whose position their leader has refused: each time in a row makes the next attempt wait longer.
 //!
 //! Pure. A refused position is looked up anew, and the answer is fetched from at once; a leader that refuses that as well would be
-//! asked without end. The first time costs no wait. A seek by the application, which is another lease, does not wait either.
+//! asked without end. The first time costs no wait. A seek by the application, which is another assignment, does not wait either.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::fetch::resting::Resting;
-use crate::consumer::position::LeaseId;
+use crate::consumer::position::AssignmentEpoch;
 use crate::ids::{Offset, TopicPartition};
 
 /// See the [module](self).
@@ -24,8 +24,8 @@ pub(crate) struct Strikes {
 /// What is held against a partition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strike {
-    /// The lease that goes on.
-    lease: LeaseId,
+    /// The assignment that goes on.
+    assignment: AssignmentEpoch,
     /// The offset that was refused.
     pub(crate) refused: Offset,
     /// How often in a row.
@@ -37,13 +37,13 @@ impl Strikes {
         Self { entries: BTreeMap::new(), resting: Resting::default(), backoff, random }
     }
 
-    /// Notes that an offset was refused, and which lease goes on from there.
-    pub(crate) fn add(&mut self, partition: &TopicPartition, lease: LeaseId, refused: Offset, now: Instant) {
+    /// Notes that an offset was refused, and which assignment goes on from there.
+    pub(crate) fn add(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, refused: Offset, now: Instant) {
         let before = self.forgive(partition).map_or(0, |strike| strike.count);
         if before > 0 {
             self.resting.rest(partition, now + self.backoff.after(before, &mut self.random));
         }
-        self.entries.insert(partition.clone(), Strike { lease, refused, count: before.saturating_add(1) });
+        self.entries.insert(partition.clone(), Strike { assignment, refused, count: before.saturating_add(1) });
     }
 
     /// The position was served, or the partition is gone: nothing is held against it.
@@ -52,14 +52,14 @@ impl Strikes {
         self.entries.remove(partition)
     }
 
-    /// What is held against a partition under its lease.
-    pub(crate) fn of(&self, partition: &TopicPartition, lease: LeaseId) -> Option<&Strike> {
-        self.entries.get(partition).filter(|strike| strike.lease == lease)
+    /// What is held against a partition under its assignment.
+    pub(crate) fn of(&self, partition: &TopicPartition, assignment: AssignmentEpoch) -> Option<&Strike> {
+        self.entries.get(partition).filter(|strike| strike.assignment == assignment)
     }
 
     /// Whether nothing is to be asked for a partition.
-    pub(crate) fn is_resting(&self, partition: &TopicPartition, lease: LeaseId) -> bool {
-        self.of(partition, lease).is_some() && self.resting.has(partition)
+    pub(crate) fn is_resting(&self, partition: &TopicPartition, assignment: AssignmentEpoch) -> bool {
+        self.of(partition, assignment).is_some() && self.resting.has(partition)
     }
 
     /// The partitions that have rested.
@@ -88,22 +88,22 @@ mod tests {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut strikes = Strikes::new(backoff, Random::new(1));
         let mut now = Instant::now();
-        strikes.add(&tp(), LeaseId(1), Offset(5), now);
-        assert!(!strikes.is_resting(&tp(), LeaseId(1)));
+        strikes.add(&tp(), AssignmentEpoch(1), Offset(5), now);
+        assert!(!strikes.is_resting(&tp(), AssignmentEpoch(1)));
         let mut waits = Vec::new();
-        for lease in 2..5 {
-            strikes.add(&tp(), LeaseId(lease), Offset(5), now);
-            assert!(strikes.is_resting(&tp(), LeaseId(lease)));
-            assert!(!strikes.is_resting(&tp(), LeaseId(9)), "a seek does not wait");
+        for assignment in 2..5 {
+            strikes.add(&tp(), AssignmentEpoch(assignment), Offset(5), now);
+            assert!(strikes.is_resting(&tp(), AssignmentEpoch(assignment)));
+            assert!(!strikes.is_resting(&tp(), AssignmentEpoch(9)), "a seek does not wait");
             let due = strikes.poll_timeout().expect("it rests");
             waits.push(due - now);
             now = due;
             assert_eq!(strikes.wake(now), [tp()]);
-            assert!(!strikes.is_resting(&tp(), LeaseId(lease)));
+            assert!(!strikes.is_resting(&tp(), AssignmentEpoch(assignment)));
         }
         assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
         strikes.forgive(&tp());
-        strikes.add(&tp(), LeaseId(6), Offset(5), now);
-        assert_eq!((strikes.is_resting(&tp(), LeaseId(6)), strikes.poll_timeout()), (false, None));
+        strikes.add(&tp(), AssignmentEpoch(6), Offset(5), now);
+        assert_eq!((strikes.is_resting(&tp(), AssignmentEpoch(6)), strikes.poll_timeout()), (false, None));
     }
 }

@@ -11,17 +11,17 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, warn};
 
 use crate::clock::Random;
-use crate::cluster::{Backoff, Cluster, ClusterView, Interest as Topics, InterestGuard, Lane};
+use crate::cluster::{Backoff, Cluster, ClusterView, InterestGuard, Lane, MetadataInterest as Topics};
 use crate::consumer::config::ConsumerConfig;
-use crate::consumer::fetch::buffer::Job;
-use crate::consumer::fetch::lookup::{Ask, Lookups, Question};
-use crate::consumer::fetch::planner::{Plan, Planner};
-use crate::consumer::fetch::rpc::{self, Answer, FetchSettings, Fetched};
+use crate::consumer::fetch::buffer::DecodeJob;
+use crate::consumer::fetch::lookup::{Lookup, LookupRequest, Lookups};
+use crate::consumer::fetch::planner::{FetchPlan, Planner};
+use crate::consumer::fetch::rpc::{self, FetchSettings, Fetched, LookupAnswer};
 use crate::consumer::fetch::session::Want;
 use crate::consumer::fetch::strikes::Strikes;
-use crate::consumer::position::{Lease, LeaseId, Phase, Position};
-use crate::consumer::shared::Shared;
-use crate::consumer::subscription::{Interest, Standing, Subscription};
+use crate::consumer::position::{AssignmentEpoch, FetchState, PartitionAssignment, Position};
+use crate::consumer::shared::ConsumerShared;
+use crate::consumer::subscription::{PartitionSnapshot, Subscription, SubscriptionKind};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
@@ -32,7 +32,7 @@ mod answers;
 
 /// See the [module](self).
 pub(crate) struct Fetcher {
-    shared: Arc<Shared>,
+    shared: Arc<ConsumerShared>,
     cluster: Cluster,
     runtime: Runtime,
     lane: Lane,
@@ -42,7 +42,7 @@ pub(crate) struct Fetcher {
     lookups: Lookups,
     strikes: Strikes,
     /// What the planner and the lookups know of each partition.
-    leases: BTreeMap<TopicPartition, Arc<Lease>>,
+    assignments: BTreeMap<TopicPartition, Arc<PartitionAssignment>>,
     topic_ids: BTreeMap<TopicName, TopicId>,
     names: Arc<BTreeMap<TopicId, TopicName>>,
     view: Arc<ClusterView>,
@@ -51,31 +51,31 @@ pub(crate) struct Fetcher {
     /// What the application subscribed to when it was looked at last.
     subscribed: Topics,
     /// Partitions have come or gone since `wanted_topics` was made up.
-    has_other_leases: bool,
-    refresh: Refresh,
+    has_other_assignments: bool,
+    refresh: LeaderRefresh,
     /// Errors that the application was told, so that it is told once.
-    told: BTreeSet<(LeaseId, ErrorCode)>,
-    told_stopped: BTreeSet<LeaseId>,
+    told: BTreeSet<(AssignmentEpoch, ErrorCode)>,
+    told_stopped: BTreeSet<AssignmentEpoch>,
     told_topics: BTreeSet<(TopicName, ErrorCode)>,
     decoders: usize,
     /// One core is left to the application, which decodes what nobody else has begun.
     most_decoders: usize,
-    events: mpsc::Receiver<Event>,
-    report: mpsc::Sender<Event>,
+    events: mpsc::Receiver<FetchEvent>,
+    report: mpsc::Sender<FetchEvent>,
 }
 
 /// Asks for newer metadata while a partition has no leader, ever more seldom.
 #[derive(Debug)]
-struct Refresh {
+struct LeaderRefresh {
     backoff: Backoff,
     random: Random,
     failures: u32,
     due: Option<Instant>,
 }
 
-enum Event {
+enum FetchEvent {
     Fetched { broker: BrokerId, result: Result<Fetched> },
-    Answered { ask: Ask, result: Result<Vec<(TopicPartition, Answer)>> },
+    Answered { ask: LookupRequest, result: Result<Vec<(TopicPartition, LookupAnswer)>> },
     Decoded,
 }
 
@@ -86,7 +86,13 @@ const EVENTS: usize = 64;
 const JOB_BYTES: usize = 256 * 1024;
 
 impl Fetcher {
-    pub(crate) fn new(shared: Arc<Shared>, cluster: &Cluster, runtime: &Runtime, lane: Lane, config: &ConsumerConfig) -> Self {
+    pub(crate) fn new(
+        shared: Arc<ConsumerShared>,
+        cluster: &Cluster,
+        runtime: &Runtime,
+        lane: Lane,
+        config: &ConsumerConfig,
+    ) -> Self {
         let backoff = cluster.retry_backoff();
         let client = cluster.config();
         let (report, events) = mpsc::channel(EVENTS);
@@ -99,15 +105,15 @@ impl Fetcher {
             planner: Planner::new(backoff, client.metadata_max_age, cluster.random()),
             lookups: Lookups::new(backoff, cluster.random()),
             strikes: Strikes::new(backoff, cluster.random()),
-            leases: BTreeMap::new(),
+            assignments: BTreeMap::new(),
             topic_ids: BTreeMap::new(),
             names: Arc::default(),
             view: cluster.view(),
             topics: cluster.want(Topics::default()),
             wanted_topics: Topics::default(),
             subscribed: Topics { auto_create: config.allow_auto_create_topics, ..Topics::default() },
-            has_other_leases: false,
-            refresh: Refresh { backoff, random: cluster.random(), failures: 0, due: None },
+            has_other_assignments: false,
+            refresh: LeaderRefresh { backoff, random: cluster.random(), failures: 0, due: None },
             told: BTreeSet::new(),
             told_stopped: BTreeSet::new(),
             told_topics: BTreeSet::new(),
@@ -183,22 +189,22 @@ impl Fetcher {
         let known = &self.subscribed;
         let other = self.shared.read(|subscription| {
             let (topics, all) = match subscription.interest() {
-                Interest::Topics(topics) => (Some(topics), false),
-                Interest::Pattern(_) => (None, true),
-                Interest::Nothing | Interest::Manual => (None, false),
+                SubscriptionKind::Topics(topics) => (Some(topics), false),
+                SubscriptionKind::Pattern(_) => (None, true),
+                SubscriptionKind::Nothing | SubscriptionKind::Manual => (None, false),
             };
             let is_known = all == known.all && topics.map_or(known.topics.is_empty(), |topics| *topics == known.topics);
             (!is_known).then(|| Topics { topics: topics.cloned().unwrap_or_default(), all, auto_create: self.auto_create })
         });
-        let has_other_leases = std::mem::take(&mut self.has_other_leases);
-        if other.is_none() && !has_other_leases {
+        let has_other_assignments = std::mem::take(&mut self.has_other_assignments);
+        if other.is_none() && !has_other_assignments {
             return;
         }
         if let Some(other) = other {
             self.subscribed = other;
         }
         let mut wanted = self.subscribed.clone();
-        wanted.topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
+        wanted.topics.extend(self.assignments.keys().map(|tp| tp.topic.clone()));
         if wanted != self.wanted_topics {
             self.topics.set(wanted.clone());
             self.wanted_topics = wanted;
@@ -208,7 +214,9 @@ impl Fetcher {
     fn look_at_changes(&mut self, now: Instant) {
         loop {
             let mut changed = self.shared.update(|subscription| subscription.take_changed());
-            changed.extend(self.shared.buffer(|buffer| buffer.take_relieved()).iter().map(|lease| lease.partition().clone()));
+            changed.extend(
+                self.shared.buffer(|buffer| buffer.take_relieved()).iter().map(|assignment| assignment.partition().clone()),
+            );
             if changed.is_empty() {
                 return;
             }
@@ -222,11 +230,11 @@ impl Fetcher {
     /// Has a partition looked up, fetched or left alone, as it stands.
     fn look_at(&mut self, partition: &TopicPartition, now: Instant) {
         let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) else {
-            if let Some(ended) = self.leases.remove(partition) {
-                self.has_other_leases = true;
+            if let Some(ended) = self.assignments.remove(partition) {
+                self.has_other_assignments = true;
                 self.end(&ended);
                 let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
-                if self.leases.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
+                if self.assignments.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
                     self.forget_identity(&partition.topic);
                 }
             }
@@ -234,34 +242,34 @@ impl Fetcher {
             self.leave(partition);
             return;
         };
-        let before = self.leases.insert(partition.clone(), Arc::clone(&standing.lease));
-        self.has_other_leases |= before.is_none();
-        if let Some(before) = before.filter(|before| before.id() != standing.lease.id()) {
+        let before = self.assignments.insert(partition.clone(), Arc::clone(&standing.assignment));
+        self.has_other_assignments |= before.is_none();
+        if let Some(before) = before.filter(|before| before.id() != standing.assignment.id()) {
             self.end(&before);
         }
-        let lease = standing.lease.id();
-        if self.strikes.is_resting(partition, lease) {
+        let assignment = standing.assignment.id();
+        if self.strikes.is_resting(partition, assignment) {
             self.leave(partition);
             return;
         }
         match standing.phase {
-            Phase::AwaitingCommitted => self.leave(partition),
-            Phase::Stopped(error) => {
+            FetchState::AwaitingCommitted => self.leave(partition),
+            FetchState::Stopped(error) => {
                 self.leave(partition);
                 // What else stops a partition is told in its place behind the records before it.
-                if error.kind() == ErrorKind::NoOffset && self.told_stopped.insert(lease) {
+                if error.kind() == ErrorKind::NoOffset && self.told_stopped.insert(assignment) {
                     self.shared.raise(error);
                 }
             }
-            Phase::Resetting(to) => {
+            FetchState::Resetting(to) => {
                 self.planner.forget(partition);
-                self.lookups.want(partition, lease, Question::Offset(to));
+                self.lookups.want(partition, assignment, Lookup::Offset(to));
             }
-            Phase::Validating(position) => {
+            FetchState::Validating(position) => {
                 self.planner.forget(partition);
-                self.lookups.want(partition, lease, Question::Epoch(position));
+                self.lookups.want(partition, assignment, Lookup::Epoch(position));
             }
-            Phase::Fetching(position) => {
+            FetchState::Fetching(position) => {
                 self.lookups.forget(partition);
                 self.want(partition, &standing, position, now);
             }
@@ -274,15 +282,15 @@ impl Fetcher {
         self.lookups.forget(partition);
     }
 
-    fn end(&mut self, lease: &Arc<Lease>) {
-        let id = lease.id();
+    fn end(&mut self, assignment: &Arc<PartitionAssignment>) {
+        let id = assignment.id();
         self.told_stopped.remove(&id);
-        self.shared.telemetry.left(lease.partition());
+        self.shared.telemetry.left(assignment.partition());
         self.told.retain(|(told, _)| *told != id);
     }
 
-    fn want(&mut self, partition: &TopicPartition, standing: &Standing, position: Position, now: Instant) {
-        let lease = standing.lease.id();
+    fn want(&mut self, partition: &TopicPartition, standing: &PartitionSnapshot, position: Position, now: Instant) {
+        let assignment = standing.assignment.id();
         let known = self.view.partition(partition);
         let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
             self.planner.suspend(partition, false);
@@ -293,20 +301,20 @@ impl Fetcher {
             && standing.validated < Some(epoch)
         {
             let is_held_up = self.shared.update(|subscription| {
-                subscription.leader_is(partition, lease, epoch);
-                matches!(subscription.standing(partition), Some(Standing { phase: Phase::Validating(_), .. }))
+                subscription.leader_is(partition, assignment, epoch);
+                matches!(subscription.standing(partition), Some(PartitionSnapshot { phase: FetchState::Validating(_), .. }))
             });
             if is_held_up {
                 return;
             }
         }
-        let is_full = self.shared.buffer(|buffer| buffer.is_full(lease));
+        let is_full = self.shared.buffer(|buffer| buffer.is_full(assignment));
         if standing.held || is_full {
             self.planner.suspend(partition, is_full && !standing.held);
             return;
         }
         let topic_id = self.topic_id(&partition.topic);
-        self.planner.want(partition, Want { lease, offset: position.offset, leader_epoch, topic_id }, leader, now);
+        self.planner.want(partition, Want { assignment, offset: position.offset, leader_epoch, topic_id }, leader, now);
     }
 
     fn refresh_later(&mut self, now: Instant) {
@@ -322,7 +330,7 @@ impl Fetcher {
         self.refresh.due = None;
         // Of a pattern, those that came of it.
         let mut topics = self.wanted_topics.topics.clone();
-        topics.extend(self.leases.keys().map(|tp| tp.topic.clone()));
+        topics.extend(self.assignments.keys().map(|tp| tp.topic.clone()));
         for name in &topics {
             let Some(topic) = self.view.topic(name) else { continue };
             if topic.error == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
@@ -343,7 +351,7 @@ impl Fetcher {
         }
         self.lookups.hurry();
         let now = runtime::now();
-        for partition in self.leases.keys().cloned().collect::<Vec<_>>() {
+        for partition in self.assignments.keys().cloned().collect::<Vec<_>>() {
             self.look_at(&partition, now);
         }
         if self.refresh.due.is_none() {
@@ -394,7 +402,7 @@ impl Fetcher {
             self.runtime.spawn(async move {
                 let result = rpc::ask(&cluster, &ask, isolation, deadline).await;
                 // The fetcher is gone only if the consumer is.
-                let _ = report.send(Event::Answered { ask, result }).await;
+                let _ = report.send(FetchEvent::Answered { ask, result }).await;
             });
         }
     }
@@ -410,7 +418,7 @@ impl Fetcher {
         }
     }
 
-    fn start_fetch(&mut self, plan: Plan, now: Instant) {
+    fn start_fetch(&mut self, plan: FetchPlan, now: Instant) {
         let (cluster, report) = (self.cluster.clone(), self.report.clone());
         let (settings, names, lane) = (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
         let meter = Arc::clone(&self.shared.meter);
@@ -423,7 +431,7 @@ impl Fetcher {
                 meter.record(Measure::Fetch, took);
                 meter.record(Measure::Request(plan.broker), took);
             }
-            let _ = report.send(Event::Fetched { broker: plan.broker, result }).await;
+            let _ = report.send(FetchEvent::Fetched { broker: plan.broker, result }).await;
         });
     }
 
@@ -431,7 +439,7 @@ impl Fetcher {
     fn start_decoding(&mut self) {
         while self.decoders < self.most_decoders {
             let jobs = self.shared.buffer(|buffer| {
-                let (mut jobs, mut bytes): (Vec<Job>, usize) = (Vec::new(), 0);
+                let (mut jobs, mut bytes): (Vec<DecodeJob>, usize) = (Vec::new(), 0);
                 while bytes < JOB_BYTES
                     && let Some(job) = buffer.next_job()
                 {
@@ -448,7 +456,7 @@ impl Fetcher {
             self.runtime.spawn(async move {
                 let bytes = jobs.iter().map(|job| job.batch.len()).sum();
                 runtime.offload(bytes, move || jobs.iter().for_each(|job| shared.run(job))).await;
-                let _ = report.send(Event::Decoded).await;
+                let _ = report.send(FetchEvent::Decoded).await;
             });
         }
     }

@@ -1,6 +1,6 @@
 //! The membership of one consumer in a classic group (KIP-62, KIP-345, KIP-394, KIP-429, KIP-559, KIP-800, KIP-814).
 //!
-//! Pure: it says what to do ([`Action`]) and is told what came of it. The task keeps to one order: what concerns the
+//! Pure: it says what to do ([`MemberAction`]) and is told what came of it. The task keeps to one order: what concerns the
 //! application (revoke, assign, lost) happens one after the other, calls go out at once.
 //!
 //! ```text
@@ -16,7 +16,7 @@
 //!    │                                                  │
 //!   Idle ◀──not polled, or refused─────────────────────┘      Failed ◀──fenced── any
 //! ```
-//! `Giving` is left out where there is nothing to give up. A failed call leads to `Waiting`, and after a backoff to
+//! `Revoking` is left out where there is nothing to give up. A failed call leads to `Waiting`, and after a backoff to
 //! `Joining` again. Whoever finds that the coordinator may have given up on it (session over, unknown member, illegal
 //! generation) loses all it owned at once, and joins again.
 //!
@@ -27,8 +27,8 @@ mod membership;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::assignor::{Assignments, Assignor, Held, Member, Topics};
-use super::consumer_protocol::{Assignment, Subscription};
+use super::assignor::{Assignments, Assignor, Member, OwnedPartitions, TopicRacks};
+use super::consumer_protocol::{Assignment, MemberSubscription};
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::subscription::Pattern;
@@ -37,7 +37,7 @@ use crate::ids::{Generation, TopicName, TopicPartition};
 
 /// What does not change while the consumer lives.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct MemberSettings {
     pub(crate) instance: Option<String>,
     pub(crate) rack: Option<String>,
     /// In order of preference.
@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 
 /// The topics that the application wants to share with the group.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedTopics {
     /// For a pattern, those that match it now.
     pub(crate) topics: BTreeSet<TopicName>,
     /// The leader may know a matching topic before this member does.
@@ -59,7 +59,7 @@ pub(crate) struct Wanted {
 
 /// Who the member is to the coordinator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct GroupMemberIdentity {
     /// Given by the coordinator; empty before.
     pub(crate) member: String,
     /// `None` while not a member of any generation.
@@ -72,15 +72,15 @@ pub(crate) struct Attempt(u64);
 
 /// What is to be done.
 #[derive(Clone, Debug)]
-pub(crate) enum Action {
+pub(crate) enum MemberAction {
     /// Send JoinGroup; the strategies come with the subscription for each.
     Join { attempt: Attempt, member: String, protocols: Vec<(&'static str, Vec<u8>)>, reason: &'static str },
     /// Find out the partitions of these topics, which members of the group want.
     Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
     /// Send SyncGroup; the leader's carries what all shall own.
-    Sync { attempt: Attempt, identity: Identity, protocol: &'static str, assignments: Vec<(String, Vec<u8>)> },
+    Sync { attempt: Attempt, identity: GroupMemberIdentity, protocol: &'static str, assignments: Vec<(String, Vec<u8>)> },
     /// Send Heartbeat.
-    Heartbeat { attempt: Attempt, identity: Identity },
+    Heartbeat { attempt: Attempt, identity: GroupMemberIdentity },
     /// Send LeaveGroup and do not wait for more than its reply.
     Leave { member: String, reason: &'static str },
     /// Stop delivering these, commit them if the client commits by itself, tell the application, then say so by
@@ -120,7 +120,7 @@ enum State {
     /// The application is giving up partitions.
     Giving {
         giving: Vec<TopicPartition>,
-        then: Then,
+        then: AfterRevoking,
     },
     /// Something failed; joins again at that time.
     Waiting(Instant),
@@ -138,7 +138,7 @@ enum State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterRevoking {
     Join(&'static str),
     Leave(&'static str),
 }
@@ -146,21 +146,21 @@ enum Then {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Classic {
-    settings: Settings,
+    settings: MemberSettings,
     random: Random,
     is_cooperative: bool,
-    identity: Identity,
+    identity: GroupMemberIdentity,
     attempt: Attempt,
     state: State,
-    wanted: Option<Wanted>,
+    wanted: Option<WantedTopics>,
     /// The topics of the last JoinGroup.
     joined_with: BTreeSet<TopicName>,
     /// Without what is being given up.
     owned: BTreeSet<TopicPartition>,
     /// What the sticky assignors tell of themselves.
-    held: Option<Held>,
+    held: Option<OwnedPartitions>,
     /// Of the leader: what it decided on.
-    described: Option<Topics>,
+    described: Option<TopicRacks>,
     failures: u32,
     next_heartbeat: Instant,
     heartbeat_in_flight: bool,
@@ -169,18 +169,18 @@ pub(crate) struct Classic {
     /// When JoinGroup or SyncGroup was sent last.
     asked: Instant,
     last_poll: Instant,
-    actions: VecDeque<Action>,
+    actions: VecDeque<MemberAction>,
 }
 
 impl Classic {
-    pub(crate) fn new(settings: Settings, random: Random, now: Instant) -> Self {
+    pub(crate) fn new(settings: MemberSettings, random: Random, now: Instant) -> Self {
         // As Kafka's consumer: cooperative only if every strategy that may be agreed on is.
         let is_cooperative = settings.strategies.iter().all(|strategy| strategy.is_cooperative());
         Self {
             settings,
             random,
             is_cooperative,
-            identity: Identity::default(),
+            identity: GroupMemberIdentity::default(),
             attempt: Attempt::default(),
             state: State::Away,
             wanted: None,
@@ -199,7 +199,7 @@ impl Classic {
     }
 
     /// The application wants these topics, or with `None` not to be a member.
-    pub(crate) fn handle_wanted(&mut self, wanted: Option<Wanted>, now: Instant) {
+    pub(crate) fn handle_wanted(&mut self, wanted: Option<WantedTopics>, now: Instant) {
         let before = std::mem::replace(&mut self.wanted, wanted);
         match (&self.wanted, &self.state) {
             (None, _) => self.leave("the consumer unsubscribed", now),
@@ -211,8 +211,8 @@ impl Classic {
                 self.prepare("the consumer subscribed", now);
             }
             (Some(_), State::Giving { .. }) => {
-                if let State::Giving { then: then @ Then::Leave(_), .. } = &mut self.state {
-                    *then = Then::Join("the consumer subscribed again");
+                if let State::Giving { then: then @ AfterRevoking::Leave(_), .. } = &mut self.state {
+                    *then = AfterRevoking::Join("the consumer subscribed again");
                 }
             }
             (Some(wanted), State::Stable) if wanted.topics != self.joined_with => {
@@ -244,8 +244,8 @@ impl Classic {
         if let State::Giving { then, .. } = self.state {
             self.state = State::Away;
             match then {
-                Then::Join(reason) => self.join(reason, now),
-                Then::Leave(reason) => self.depart(reason),
+                AfterRevoking::Join(reason) => self.join(reason, now),
+                AfterRevoking::Leave(reason) => self.depart(reason),
             }
         }
     }
@@ -268,8 +268,8 @@ impl Classic {
         }
     }
 
-    /// What the leader asked for by [`Action::Describe`].
-    pub(crate) fn handle_described(&mut self, attempt: Attempt, topics: Topics, now: Instant) {
+    /// What the leader asked for by [`MemberAction::Describe`].
+    pub(crate) fn handle_described(&mut self, attempt: Attempt, topics: TopicRacks, now: Instant) {
         if attempt != self.attempt {
             return;
         }
@@ -323,7 +323,7 @@ impl Classic {
     }
 
     /// A commit was refused because of the membership under which it was sent.
-    pub(crate) fn handle_commit_refused(&mut self, sent_by: &Identity, error: &Error, now: Instant) {
+    pub(crate) fn handle_commit_refused(&mut self, sent_by: &GroupMemberIdentity, error: &Error, now: Instant) {
         let is_of_now = *sent_by == self.identity && self.identity.generation.is_some();
         let is_expected = self.awaits_generation() && is_about_generation(error);
         if is_of_now && !is_expected && self.is_membership_error(error) {
@@ -332,9 +332,9 @@ impl Classic {
     }
 
     /// What the topics of [`Classic::led_topics`] look like now.
-    pub(crate) fn handle_topics(&mut self, topics: &Topics, now: Instant) {
+    pub(crate) fn handle_topics(&mut self, topics: &TopicRacks, now: Instant) {
         let Some(before) = &self.described else { return };
-        let counts = |topics: &Topics| topics.iter().map(|(name, racks)| (name.clone(), racks.len())).collect::<Vec<_>>();
+        let counts = |topics: &TopicRacks| topics.iter().map(|(name, racks)| (name.clone(), racks.len())).collect::<Vec<_>>();
         let racks_changed = self.settings.rack.is_some() && before != topics;
         if matches!(self.state, State::Stable) && (counts(before) != counts(topics) || racks_changed) {
             self.prepare("the partitions of subscribed topics have changed", now);
@@ -362,11 +362,11 @@ impl Classic {
         if self.heartbeat_by().is_some_and(|due| now >= due) {
             self.heartbeat_in_flight = true;
             self.next_heartbeat = now + self.settings.heartbeat_interval;
-            self.actions.push_back(Action::Heartbeat { attempt: self.attempt, identity: self.identity.clone() });
+            self.actions.push_back(MemberAction::Heartbeat { attempt: self.attempt, identity: self.identity.clone() });
         }
     }
 
-    pub(crate) fn poll(&mut self) -> Option<Action> {
+    pub(crate) fn poll(&mut self) -> Option<MemberAction> {
         self.actions.pop_front()
     }
 
@@ -376,12 +376,12 @@ impl Classic {
     }
 
     /// Who the member is; commits carry it.
-    pub(crate) fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &GroupMemberIdentity {
         &self.identity
     }
 
     /// The topics that this member decides on, if it leads the group.
-    pub(crate) fn led_topics(&self) -> Option<&Topics> {
+    pub(crate) fn led_topics(&self) -> Option<&TopicRacks> {
         self.described.as_ref().filter(|_| matches!(self.state, State::Stable))
     }
 

@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use super::classic::Identity;
+use super::classic::GroupMemberIdentity;
 use crate::clock::Random;
 use crate::cluster::Backoff;
-use crate::consumer::position::{LeaseId, OffsetAndMetadata};
-use crate::consumer::subscription::Commit;
+use crate::consumer::position::{AssignmentEpoch, OffsetAndMetadata};
+use crate::consumer::subscription::CommitPosition;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{Offset, TopicPartition};
 
@@ -20,7 +20,7 @@ use crate::ids::{Offset, TopicPartition};
 pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
 
 /// What became of each partition; `Err` if the request as a whole failed.
-pub(crate) type Outcome = Result<Vec<(TopicPartition, Result<()>)>>;
+pub(crate) type CommitOutcome = Result<Vec<(TopicPartition, Result<()>)>>;
 
 /// Names a commit that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,20 +28,20 @@ pub(crate) struct Ticket(u64);
 
 /// As whom commits are sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sender {
+pub(crate) enum CommitIdentity {
     /// Nobody: the membership is in doubt.
     Nobody,
     /// A member of a group.
-    Member(Identity),
+    Member(GroupMemberIdentity),
     /// A consumer that chose its partitions by itself.
     Alone,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug)]
-pub(crate) enum Action {
+pub(crate) enum CommitAction {
     /// Send OffsetCommit.
-    Send { sender: Sender, offsets: Offsets },
+    Send { sender: CommitIdentity, offsets: Offsets },
     /// A commit that somebody waits for is over, or one that nobody waits for has failed; with the partitions that failed.
     Done { ticket: Option<Ticket>, failures: Vec<(TopicPartition, Error)> },
 }
@@ -50,10 +50,10 @@ pub(crate) enum Action {
 type Reason = fn(&TopicPartition) -> Error;
 
 #[derive(Debug)]
-struct Job {
+struct CommitBatch {
     offsets: Offsets,
-    /// Under which lease each was consumed.
-    leases: BTreeMap<TopicPartition, LeaseId>,
+    /// Under which assignment each was consumed.
+    assignments: BTreeMap<TopicPartition, AssignmentEpoch>,
     /// How often a partition was not known to the coordinator.
     unknown: BTreeMap<TopicPartition, u32>,
     /// Of partitions that the application had chosen by itself: if it joins meanwhile, others may have them.
@@ -63,29 +63,29 @@ struct Job {
     deadline: Instant,
 }
 
-impl Job {
-    fn new(commits: Vec<Commit>, ticket: Option<Ticket>, deadline: Instant) -> Self {
-        let leases = commits.iter().map(|commit| (commit.partition.clone(), commit.lease)).collect();
+impl CommitBatch {
+    fn new(commits: Vec<CommitPosition>, ticket: Option<Ticket>, deadline: Instant) -> Self {
+        let assignments = commits.iter().map(|commit| (commit.partition.clone(), commit.assignment)).collect();
         let is_own = !commits.is_empty() && commits.iter().all(|commit| commit.is_own);
         let offsets = commits.into_iter().map(|commit| (commit.partition, commit.offset)).collect();
-        Self { offsets, leases, unknown: BTreeMap::new(), is_own, ticket, failures: Vec::new(), deadline }
+        Self { offsets, assignments, unknown: BTreeMap::new(), is_own, ticket, failures: Vec::new(), deadline }
     }
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Commits {
-    queue: VecDeque<Job>,
+    queue: VecDeque<CommitBatch>,
     /// The first job of the queue has been sent.
     in_flight: bool,
-    /// What has gone while it was in flight, with its last lease and the reason: not to be tried again.
-    gone: BTreeMap<TopicPartition, (LeaseId, Reason)>,
+    /// What has gone while it was in flight, with its last assignment and the reason: not to be tried again.
+    gone: BTreeMap<TopicPartition, (AssignmentEpoch, Reason)>,
     again_at: Option<Instant>,
     tries: u32,
     next_ticket: u64,
     backoff: Backoff,
     random: Random,
-    done: VecDeque<Action>,
+    done: VecDeque<CommitAction>,
 }
 
 impl Commits {
@@ -104,25 +104,25 @@ impl Commits {
     }
 
     /// Commits offsets after all that were asked for before, and tells when it is over. No offsets at all make a barrier.
-    pub(crate) fn submit_awaited(&mut self, commits: Vec<Commit>, deadline: Instant) -> Ticket {
+    pub(crate) fn submit_awaited(&mut self, commits: Vec<CommitPosition>, deadline: Instant) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.queue.push_back(Job::new(commits, Some(ticket), deadline));
+        self.queue.push_back(CommitBatch::new(commits, Some(ticket), deadline));
         ticket
     }
 
     /// Commits offsets after all that were asked for before.
-    pub(crate) fn submit(&mut self, commits: Vec<Commit>, deadline: Instant) {
+    pub(crate) fn submit(&mut self, commits: Vec<CommitPosition>, deadline: Instant) {
         if commits.is_empty() {
             return;
         }
-        let job = Job::new(commits, None, deadline);
+        let job = CommitBatch::new(commits, None, deadline);
         let is_in_flight = self.in_flight && self.queue.len() == 1;
         match self.queue.back_mut().filter(|last| last.ticket.is_none() && last.is_own == job.is_own && !is_in_flight) {
             // Keeps the queue as short as there are partitions.
             Some(last) => {
                 last.offsets.extend(job.offsets);
-                last.leases.extend(job.leases);
+                last.assignments.extend(job.assignments);
                 last.deadline = deadline;
             }
             None => self.queue.push_back(job),
@@ -131,9 +131,9 @@ impl Commits {
 
     /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back what the application commits. What
     /// is under way from before the application went elsewhere does not count.
-    pub(crate) fn retain_newer(&self, commits: &mut Vec<Commit>) {
-        let under_way = |commit: &Commit| {
-            let of_now = self.queue.iter().filter(|job| job.leases.get(&commit.partition) >= Some(&commit.since));
+    pub(crate) fn retain_newer(&self, commits: &mut Vec<CommitPosition>) {
+        let under_way = |commit: &CommitPosition| {
+            let of_now = self.queue.iter().filter(|job| job.assignments.get(&commit.partition) >= Some(&commit.since));
             of_now.filter_map(|job| job.offsets.get(&commit.partition)).map(|offset| offset.offset).max()
         };
         commits.retain(|commit| under_way(commit).is_none_or(|under_way| under_way < commit.offset.offset));
@@ -144,13 +144,13 @@ impl Commits {
         self.queue.iter().any(|job| job.offsets.contains_key(partition))
     }
 
-    /// These are not owned any more, or are of a topic that is gone: what waits of them, up to the lease that is named, fails, and what is
+    /// These are not owned any more, or are of a topic that is gone: what waits of them, up to the assignment that is named, fails, and what is
     /// in flight is not tried again.
-    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, LeaseId)], reason: Reason) {
+    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, AssignmentEpoch)], reason: Reason) {
         let waiting = usize::from(self.in_flight);
         for job in self.queue.iter_mut().skip(waiting) {
             for (tp, last) in partitions {
-                if job.leases.get(tp).is_some_and(|lease| lease <= last) && job.offsets.remove(tp).is_some() {
+                if job.assignments.get(tp).is_some_and(|assignment| assignment <= last) && job.offsets.remove(tp).is_some() {
                     job.failures.push((tp.clone(), reason(tp)));
                 }
             }
@@ -160,13 +160,13 @@ impl Commits {
         }
     }
 
-    /// What became of the request in flight. Returns the offsets that are committed now, with the leases they were consumed under.
+    /// What became of the request in flight. Returns the offsets that are committed now, with the assignments they were consumed under.
     pub(crate) fn handle_reply(
         &mut self,
-        outcome: Outcome,
-        sender: &Sender,
+        outcome: CommitOutcome,
+        sender: &CommitIdentity,
         now: Instant,
-    ) -> Vec<(TopicPartition, LeaseId, Offset)> {
+    ) -> Vec<(TopicPartition, AssignmentEpoch, Offset)> {
         let mut committed = Vec::new();
         let Some(job) = self.queue.front_mut().filter(|_| self.in_flight) else { return committed };
         self.in_flight = false;
@@ -176,11 +176,11 @@ impl Commits {
             Err(error) => job.offsets.keys().map(|tp| (tp.clone(), Err(error.clone()))).collect(),
         };
         for (tp, offset) in std::mem::take(&mut job.offsets) {
-            let Some(lease) = job.leases.get(&tp).copied() else { continue };
+            let Some(assignment) = job.assignments.get(&tp).copied() else { continue };
             let missing = || Err(Error::new(ErrorKind::Protocol, "the coordinator left the partition out of its reply"));
             let result = results.get(&tp).cloned().unwrap_or_else(missing);
-            match (result, gone.get(&tp).filter(|(last, _)| lease <= *last)) {
-                (Ok(()), _) => committed.push((tp, lease, offset.offset)),
+            match (result, gone.get(&tp).filter(|(last, _)| assignment <= *last)) {
+                (Ok(()), _) => committed.push((tp, assignment, offset.offset)),
                 (Err(_), Some((_, reason))) => job.failures.push((tp.clone(), reason(&tp))),
                 (Err(error), None) if may_pass(&error, sender) && !is_unknown_for_good(&mut job.unknown, &tp, &error) => {
                     job.offsets.insert(tp, offset);
@@ -198,7 +198,7 @@ impl Commits {
     }
 
     /// What to do next, as `sender`; as long as the consumer is no member, what it chose by itself is for nobody else to commit.
-    pub(crate) fn poll(&mut self, sender: Sender, is_member: bool, now: Instant) -> Option<Action> {
+    pub(crate) fn poll(&mut self, sender: CommitIdentity, is_member: bool, now: Instant) -> Option<CommitAction> {
         self.finish(now);
         let mut sender = sender;
         if let Some(job) = self.queue.front_mut().filter(|job| job.is_own && !self.in_flight) {
@@ -207,17 +207,17 @@ impl Commits {
                 job.failures.extend(offsets.map(|tp| (tp.clone(), not_owned(&tp))));
                 self.finish(now);
             } else {
-                sender = Sender::Alone;
+                sender = CommitIdentity::Alone;
             }
         }
         if let Some(done) = self.done.pop_front() {
             return Some(done);
         }
-        let waits = self.in_flight || self.again_at.is_some_and(|at| at > now) || sender == Sender::Nobody;
+        let waits = self.in_flight || self.again_at.is_some_and(|at| at > now) || sender == CommitIdentity::Nobody;
         let first = self.queue.front().filter(|_| !waits)?;
         self.in_flight = true;
         self.again_at = None;
-        Some(Action::Send { sender, offsets: first.offsets.clone() })
+        Some(CommitAction::Send { sender, offsets: first.offsets.clone() })
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -251,10 +251,10 @@ impl Commits {
                 return;
             }
             self.again_at = None;
-            if let Some(Job { ticket, failures, .. }) = self.queue.pop_front()
+            if let Some(CommitBatch { ticket, failures, .. }) = self.queue.pop_front()
                 && (ticket.is_some() || !failures.is_empty())
             {
-                self.done.push_back(Action::Done { ticket, failures });
+                self.done.push_back(CommitAction::Done { ticket, failures });
             }
         }
     }
@@ -262,10 +262,10 @@ impl Commits {
 
 /// Whether to try again. The errors of a membership pass if the rebalance leaves the partition where it is; if it does
 /// not, [`Commits::handle_gone`] comes first.
-fn may_pass(error: &Error, sender: &Sender) -> bool {
+fn may_pass(error: &Error, sender: &CommitIdentity) -> bool {
     match error.code() {
         Some(ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID) => {
-            matches!(sender, Sender::Member(_))
+            matches!(sender, CommitIdentity::Member(_))
         }
         _ => error.is_retriable(),
     }
@@ -321,9 +321,14 @@ mod tests {
         of.iter().map(|&(partition, offset)| (tp(partition), OffsetAndMetadata::new(offset))).collect()
     }
 
-    fn commits_under(lease: u64, of: &[(i32, i64)]) -> Vec<Commit> {
-        let commit =
-            |(partition, offset)| Commit { partition, lease: LeaseId(lease), since: LeaseId(lease), offset, is_own: false };
+    fn commits_under(assignment: u64, of: &[(i32, i64)]) -> Vec<CommitPosition> {
+        let commit = |(partition, offset)| CommitPosition {
+            partition,
+            assignment: AssignmentEpoch(assignment),
+            since: AssignmentEpoch(assignment),
+            offset,
+            is_own: false,
+        };
         offsets(of).into_iter().map(commit).collect()
     }
 
@@ -331,38 +336,38 @@ mod tests {
         (Commits::new(Backoff::new(Duration::from_millis(100), SECOND), Random::new(1)), Instant::now())
     }
 
-    fn sent(action: Option<Action>) -> Offsets {
+    fn sent(action: Option<CommitAction>) -> Offsets {
         match action {
-            Some(Action::Send { offsets, .. }) => offsets,
+            Some(CommitAction::Send { offsets, .. }) => offsets,
             other => panic!("{other:?}"),
         }
     }
 
-    fn code(code: ErrorCode) -> Outcome {
+    fn code(code: ErrorCode) -> CommitOutcome {
         Ok(vec![(tp(0), Err(Error::broker(code)))])
     }
 
-    fn member() -> Sender {
-        Sender::Member(Identity { member: "m".to_owned(), generation: Some(3.into()) })
+    fn member() -> CommitIdentity {
+        CommitIdentity::Member(GroupMemberIdentity { member: "m".to_owned(), generation: Some(3.into()) })
     }
 
     #[test]
     fn a_later_commit_waits_for_an_earlier_one_that_is_tried_again() {
         let (mut commits, now) = commits();
         let first = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
-        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 5)]));
+        assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 5)]));
         commits.submit(commits_under(1, &[(0, 9)]), now + 60 * SECOND);
-        assert!(commits.poll(Sender::Alone, false, now).is_none());
-        commits.handle_reply(Err(Error::new(ErrorKind::Disconnected, "")), &Sender::Alone, now);
-        assert!(commits.poll(Sender::Alone, false, now).is_none(), "backs off");
+        assert!(commits.poll(CommitIdentity::Alone, false, now).is_none());
+        commits.handle_reply(Err(Error::new(ErrorKind::Disconnected, "")), &CommitIdentity::Alone, now);
+        assert!(commits.poll(CommitIdentity::Alone, false, now).is_none(), "backs off");
         let now = now + SECOND;
-        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 5)]));
-        let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert_eq!(committed, [(tp(0), LeaseId(1), Offset(5))]);
+        assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 5)]));
+        let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &CommitIdentity::Alone, now);
+        assert_eq!(committed, [(tp(0), AssignmentEpoch(1), Offset(5))]);
         assert!(
-            matches!(commits.poll(Sender::Alone, false, now), Some(Action::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
+            matches!(commits.poll(CommitIdentity::Alone, false, now), Some(CommitAction::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
         );
-        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 9)]));
+        assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 9)]));
     }
 
     #[test]
@@ -372,7 +377,7 @@ mod tests {
             commits.submit(commits_under(1, &[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]), now + SECOND);
         }
         assert_eq!(commits.queue.len(), 1);
-        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
+        assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
     }
 
     #[test]
@@ -382,9 +387,9 @@ mod tests {
         sent(commits.poll(member(), true, now));
         commits.handle_reply(code(ErrorCode::REBALANCE_IN_PROGRESS), &member(), now);
         let now = now + SECOND;
-        assert!(commits.poll(Sender::Nobody, true, now).is_none());
-        let next = Sender::Member(Identity { member: "m".to_owned(), generation: Some(4.into()) });
-        let Some(Action::Send { sender, .. }) = commits.poll(next.clone(), true, now) else { panic!("not sent") };
+        assert!(commits.poll(CommitIdentity::Nobody, true, now).is_none());
+        let next = CommitIdentity::Member(GroupMemberIdentity { member: "m".to_owned(), generation: Some(4.into()) });
+        let Some(CommitAction::Send { sender, .. }) = commits.poll(next.clone(), true, now) else { panic!("not sent") };
         assert_eq!(sender, next);
     }
 
@@ -394,14 +399,14 @@ mod tests {
         let ticket = commits.submit_awaited(commits_under(1, &[(0, 5)]), now + 60 * SECOND);
         let waiting = commits.submit_awaited(commits_under(1, &[(0, 6), (1, 6)]), now + 60 * SECOND);
         sent(commits.poll(member(), true, now));
-        commits.handle_gone(&[(tp(0), LeaseId(1))], not_owned);
+        commits.handle_gone(&[(tp(0), AssignmentEpoch(1))], not_owned);
         commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
-        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
+        let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(ticket), 1));
         assert_eq!(failures[0].1.class(), crate::error::Class::Rejoin);
         assert_eq!(sent(commits.poll(member(), true, now)), offsets(&[(1, 6)]));
         commits.handle_reply(Ok(vec![(tp(1), Ok(()))]), &member(), now);
-        let Some(Action::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
+        let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
         assert_eq!((done, failures.len()), (Some(waiting), 1));
     }
 
@@ -409,10 +414,12 @@ mod tests {
     fn one_partition_may_fail_for_good_while_another_succeeds() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, false, now));
+        sent(commits.poll(CommitIdentity::Alone, false, now));
         let outcome = vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
-        assert_eq!(commits.handle_reply(Ok(outcome), &Sender::Alone, now), [(tp(1), LeaseId(1), Offset(5))]);
-        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Alone, false, now) else { panic!("not done") };
+        assert_eq!(commits.handle_reply(Ok(outcome), &CommitIdentity::Alone, now), [(tp(1), AssignmentEpoch(1), Offset(5))]);
+        let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Alone, false, now) else {
+            panic!("not done")
+        };
         assert_eq!(failures[0].1.code(), Some(ErrorCode::OFFSET_METADATA_TOO_LARGE));
     }
 
@@ -420,9 +427,11 @@ mod tests {
     fn a_commit_fails_at_its_deadline() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(1, &[(0, 5)]), now + SECOND);
-        assert!(commits.poll(Sender::Nobody, true, now).is_none());
+        assert!(commits.poll(CommitIdentity::Nobody, true, now).is_none());
         assert_eq!(commits.poll_timeout(), Some(now + SECOND));
-        let Some(Action::Done { failures, .. }) = commits.poll(Sender::Nobody, true, now + SECOND) else { panic!("not done") };
+        let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Nobody, true, now + SECOND) else {
+            panic!("not done")
+        };
         assert_eq!(failures[0].1.kind(), ErrorKind::Timeout);
         assert!(commits.is_idle());
     }
@@ -431,7 +440,7 @@ mod tests {
     fn an_automatic_commit_does_not_take_back_what_is_under_way() {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, false, now));
+        sent(commits.poll(CommitIdentity::Alone, false, now));
         let mut automatic = commits_under(1, &[(0, 4), (1, 4)]);
         commits.retain_newer(&mut automatic);
         assert_eq!(automatic, commits_under(1, &[(1, 4)]));
@@ -441,7 +450,7 @@ mod tests {
     fn an_automatic_commit_follows_a_seek_back_though_another_is_under_way() {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 50)]), now + SECOND);
-        sent(commits.poll(Sender::Alone, false, now));
+        sent(commits.poll(CommitIdentity::Alone, false, now));
         let mut automatic = commits_under(2, &[(0, 10)]);
         commits.retain_newer(&mut automatic);
         assert_eq!(automatic, commits_under(2, &[(0, 10)]));
@@ -449,14 +458,18 @@ mod tests {
 
     #[test]
     fn what_was_chosen_by_hand_is_committed_before_the_consumer_is_a_member_or_not_at_all() {
-        let own = || commits_under(1, &[(0, 5)]).into_iter().map(|commit| Commit { is_own: true, ..commit }).collect::<Vec<_>>();
+        let own = || {
+            commits_under(1, &[(0, 5)]).into_iter().map(|commit| CommitPosition { is_own: true, ..commit }).collect::<Vec<_>>()
+        };
         let (mut commits, now) = commits();
         commits.submit(own(), now + SECOND);
-        let Some(Action::Send { sender, .. }) = commits.poll(Sender::Nobody, false, now) else { panic!("not sent") };
-        assert_eq!(sender, Sender::Alone);
+        let Some(CommitAction::Send { sender, .. }) = commits.poll(CommitIdentity::Nobody, false, now) else {
+            panic!("not sent")
+        };
+        assert_eq!(sender, CommitIdentity::Alone);
         commits.submit(own(), now + SECOND);
-        commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert!(matches!(commits.poll(member(), true, now), Some(Action::Done { failures, .. }) if failures.len() == 1));
+        commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &CommitIdentity::Alone, now);
+        assert!(matches!(commits.poll(member(), true, now), Some(CommitAction::Done { failures, .. }) if failures.len() == 1));
     }
 
     #[test]
@@ -465,16 +478,16 @@ mod tests {
         let (deadline, start) = (now + 60 * SECOND, now);
         let ticket = commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), deadline);
         let failures = loop {
-            match commits.poll(Sender::Alone, false, now) {
-                Some(Action::Send { offsets, .. }) => {
+            match commits.poll(CommitIdentity::Alone, false, now) {
+                Some(CommitAction::Send { offsets, .. }) => {
                     let unknown = |tp: &TopicPartition| match tp.partition.0 {
                         0 => Err(Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
                         _ => Ok(()),
                     };
                     let outcome = offsets.keys().map(|tp| (tp.clone(), unknown(tp))).collect();
-                    commits.handle_reply(Ok(outcome), &Sender::Alone, now);
+                    commits.handle_reply(Ok(outcome), &CommitIdentity::Alone, now);
                 }
-                Some(Action::Done { ticket: done, failures }) => {
+                Some(CommitAction::Done { ticket: done, failures }) => {
                     assert_eq!(done, Some(ticket));
                     break failures;
                 }
@@ -489,8 +502,8 @@ mod tests {
     fn what_is_taken_away_fails_no_commit_of_a_later_assignment() {
         let (mut commits, now) = commits();
         commits.submit_awaited(commits_under(5, &[(0, 7)]), now + SECOND);
-        commits.handle_gone(&[(tp(0), LeaseId(4))], not_owned);
-        assert_eq!(sent(commits.poll(Sender::Alone, false, now)), offsets(&[(0, 7)]));
+        commits.handle_gone(&[(tp(0), AssignmentEpoch(4))], not_owned);
+        assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 7)]));
     }
 
     #[test]
@@ -499,8 +512,8 @@ mod tests {
         commits.submit_awaited(commits_under(3, &[(0, 7)]), now + 60 * SECOND);
         sent(commits.poll(member(), true, now));
         commits.handle_reply(code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), &member(), now);
-        commits.handle_gone(&[(tp(0), LeaseId(3))], of_old_topic);
-        let Some(Action::Done { failures, .. }) = commits.poll(member(), true, now + SECOND) else { panic!("tried again") };
+        commits.handle_gone(&[(tp(0), AssignmentEpoch(3))], of_old_topic);
+        let Some(CommitAction::Done { failures, .. }) = commits.poll(member(), true, now + SECOND) else { panic!("tried again") };
         assert_eq!(failures[0].1.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     }
 
@@ -509,9 +522,11 @@ mod tests {
         let (mut commits, now) = commits();
         commits.submit(commits_under(1, &[(0, 5)]), now + SECOND);
         let barrier = commits.submit_awaited(vec![], now + SECOND);
-        sent(commits.poll(Sender::Alone, false, now));
-        assert!(commits.poll(Sender::Alone, false, now).is_none());
-        commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &Sender::Alone, now);
-        assert!(matches!(commits.poll(Sender::Alone, false, now), Some(Action::Done { ticket, .. }) if ticket == Some(barrier)));
+        sent(commits.poll(CommitIdentity::Alone, false, now));
+        assert!(commits.poll(CommitIdentity::Alone, false, now).is_none());
+        commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &CommitIdentity::Alone, now);
+        assert!(
+            matches!(commits.poll(CommitIdentity::Alone, false, now), Some(CommitAction::Done { ticket, .. }) if ticket == Some(barrier))
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::ids::{Generation, TopicName, TopicPartition};
 
 /// What a member wants, has, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Subscription {
+pub(crate) struct MemberSubscription {
     pub(crate) topics: Vec<TopicName>,
     /// What the assignor of this member adds for the assignor of the leader.
     pub(crate) user_data: Option<Vec<u8>>,
@@ -38,7 +38,7 @@ pub(crate) struct Assignment {
     pub(crate) user_data: Option<Vec<u8>>,
 }
 
-impl Subscription {
+impl MemberSubscription {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         self.encode_as(NEWEST)
     }
@@ -46,7 +46,7 @@ impl Subscription {
     /// # Errors
     /// Config if a name does not fit the format.
     pub(crate) fn encode_as(&self, version: i16) -> Result<Vec<u8>> {
-        let mut to = Writer::default();
+        let mut to = MemberDataWriter::default();
         to.i16(version);
         let mut topics: Vec<&TopicName> = self.topics.iter().collect();
         topics.sort_unstable();
@@ -70,10 +70,11 @@ impl Subscription {
     /// # Errors
     /// Corrupt if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        Self::read(&mut Reader::new(bytes, "subscription")).map_err(|error| error.context("the subscription of a group member"))
+        Self::read(&mut MemberDataReader::new(bytes, "subscription"))
+            .map_err(|error| error.context("the subscription of a group member"))
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self> {
+    fn read(from: &mut MemberDataReader<'_>) -> Result<Self> {
         let version = from.version()?;
         let mut topics = Vec::new();
         // A topic takes at least its two bytes of length.
@@ -90,7 +91,7 @@ impl Subscription {
 
 impl Assignment {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let mut to = Writer::default();
+        let mut to = MemberDataWriter::default();
         to.i16(NEWEST);
         to.partitions(&self.partitions)?;
         to.bytes(self.user_data.as_deref())?;
@@ -106,10 +107,11 @@ impl Assignment {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        Self::read(&mut Reader::new(bytes, "assignment")).map_err(|error| error.context("the assignment of the group leader"))
+        Self::read(&mut MemberDataReader::new(bytes, "assignment"))
+            .map_err(|error| error.context("the assignment of the group leader"))
     }
 
-    fn read(from: &mut Reader<'_>) -> Result<Self> {
+    fn read(from: &mut MemberDataReader<'_>) -> Result<Self> {
         from.version()?;
         let partitions = from.partitions()?;
         let user_data = from.bytes()?.map(<[u8]>::to_vec);
@@ -119,9 +121,9 @@ impl Assignment {
 
 /// Writes the primitive types of Kafka's first protocol: big-endian, lengths before contents.
 #[derive(Debug, Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(super) struct MemberDataWriter(pub(super) Vec<u8>);
 
-impl Writer {
+impl MemberDataWriter {
     pub(super) fn i16(&mut self, value: i16) {
         self.0.extend_from_slice(&value.to_be_bytes());
     }
@@ -182,14 +184,14 @@ impl Writer {
     }
 }
 
-/// Reads what [`Writer`] writes, from bytes that any client may have made.
+/// Reads what [`MemberDataWriter`] writes, from bytes that any client may have made.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct MemberDataReader<'a> {
     rest: &'a [u8],
     what: &'static str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MemberDataReader<'a> {
     pub(super) fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { rest: bytes, what }
     }
@@ -275,8 +277,8 @@ mod tests {
         TopicPartition::new(topic, partition)
     }
 
-    fn full() -> Subscription {
-        Subscription {
+    fn full() -> MemberSubscription {
+        MemberSubscription {
             topics: vec!["b".into(), "a".into()],
             user_data: Some(vec![1, 2]),
             owned: vec![tp("b", 1), tp("a", 2), tp("b", 0)],
@@ -303,7 +305,7 @@ mod tests {
 
     #[test]
     fn an_older_version_leaves_out_what_it_does_not_know() {
-        let read = |version| Subscription::decode(&full().encode_as(version).unwrap()).unwrap();
+        let read = |version| MemberSubscription::decode(&full().encode_as(version).unwrap()).unwrap();
         assert_eq!((read(0).owned.len(), read(0).generation, read(0).rack), (0, None, None));
         assert_eq!((read(1).owned.len(), read(1).generation, read(1).rack), (3, None, None));
         assert_eq!((read(2).generation, read(2).rack), (Some(Generation(7)), None));
@@ -315,8 +317,8 @@ mod tests {
         let mut bytes = full().encode().unwrap();
         bytes[1] = 9;
         bytes.extend_from_slice(b"fields of the future");
-        let sorted = Subscription::decode(&full().encode().unwrap()).unwrap();
-        assert_eq!(Subscription::decode(&bytes).unwrap(), sorted);
+        let sorted = MemberSubscription::decode(&full().encode().unwrap()).unwrap();
+        assert_eq!(MemberSubscription::decode(&bytes).unwrap(), sorted);
     }
 
     #[test]
@@ -324,7 +326,7 @@ mod tests {
         let subscription = full().encode().unwrap();
         let assignment = Assignment { partitions: vec![tp("a", 0), tp("b", 3)], user_data: None }.encode().unwrap();
         for end in 0..subscription.len() {
-            assert!(Subscription::decode(&subscription[..end]).is_err(), "cut at {end}");
+            assert!(MemberSubscription::decode(&subscription[..end]).is_err(), "cut at {end}");
         }
         for end in 1..assignment.len() {
             assert!(Assignment::decode(&assignment[..end]).is_err(), "cut at {end}");
@@ -339,7 +341,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_a_peer_sends_nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Subscription::decode(&bytes);
+            let _ = MemberSubscription::decode(&bytes);
             let _ = Assignment::decode(&bytes);
         }
 

@@ -19,15 +19,15 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use self::classic::{Identity, Settings};
+use self::classic::{GroupMemberIdentity, MemberSettings};
 use self::commits::{Commits, Offsets, Ticket, not_owned};
 use self::rpc::Rpc;
-use self::task::Task;
+use self::task::GroupTask;
 use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::OffsetAndMetadata;
-use crate::consumer::shared::{Shared, closed};
-use crate::consumer::subscription::Commit;
+use crate::consumer::shared::{ConsumerShared, closed};
+use crate::consumer::subscription::CommitPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
@@ -42,30 +42,30 @@ pub(crate) enum Change {
 }
 
 /// Tells the application of a change and waits until it has dealt with it.
-pub(crate) type Listener = Arc<dyn Fn(Change) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+pub(crate) type ChangeListener = Arc<dyn Fn(Change) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The handle on a consumer's group; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    inner: Arc<Inner>,
+    inner: Arc<GroupInner>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
+struct GroupInner {
+    shared: Arc<ConsumerShared>,
     rpc: Rpc,
-    settings: Settings,
+    settings: MemberSettings,
     commits_automatically: bool,
-    ledger: Mutex<Ledger>,
-    listener: Mutex<Option<Listener>>,
-    identity: Mutex<Identity>,
+    ledger: Mutex<PendingCommits>,
+    listener: Mutex<Option<ChangeListener>>,
+    identity: Mutex<GroupMemberIdentity>,
     /// When the group must have been left, once the consumer is being closed.
-    closing: watch::Sender<Option<Instant>>,
-    ended: watch::Sender<bool>,
+    closing: watch::Publisher<Option<Instant>>,
+    ended: watch::Publisher<bool>,
 }
 
 /// The commits under way, and who waits for them.
 #[derive(Debug)]
-struct Ledger {
+struct PendingCommits {
     commits: Commits,
     waiters: BTreeMap<Ticket, oneshot::Sender<Vec<(TopicPartition, Error)>>>,
 }
@@ -75,10 +75,15 @@ impl Group {
     ///
     /// # Errors
     /// Config without `group.id`.
-    pub(crate) fn start(shared: &Arc<Shared>, cluster: &Cluster, runtime: &Runtime, config: &ConsumerConfig) -> Result<Self> {
+    pub(crate) fn start(
+        shared: &Arc<ConsumerShared>,
+        cluster: &Cluster,
+        runtime: &Runtime,
+        config: &ConsumerConfig,
+    ) -> Result<Self> {
         let group = config.group_id.clone().ok_or_else(|| Error::config("a group needs a group.id"))?;
         let instance = config.group_instance_id.clone();
-        let settings = Settings {
+        let settings = MemberSettings {
             instance: instance.clone(),
             rack: config.client_rack.clone(),
             strategies: config.partition_assignment_strategy.clone(),
@@ -88,24 +93,24 @@ impl Group {
             backoff: cluster.retry_backoff(),
         };
         let commits = Commits::new(cluster.retry_backoff(), cluster.random());
-        let inner = Inner {
+        let inner = GroupInner {
             shared: Arc::clone(shared),
             rpc: Rpc { cluster: cluster.for_task(), group, instance },
             settings,
             commits_automatically: config.commits_automatically(),
-            ledger: Mutex::new(Ledger { commits, waiters: BTreeMap::new() }),
+            ledger: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
             listener: Mutex::new(None),
             identity: Mutex::default(),
-            closing: watch::Sender::new(None),
-            ended: watch::Sender::new(false),
+            closing: watch::Publisher::new(None),
+            ended: watch::Publisher::new(false),
         };
         let group = Self { inner: Arc::new(inner) };
-        runtime.spawn(Task::new(Arc::clone(&group.inner), runtime.clone(), config).run());
+        runtime.spawn(GroupTask::new(Arc::clone(&group.inner), runtime.clone(), config).run());
         Ok(group)
     }
 
     /// Sets who is told of changes from now on.
-    pub(crate) fn set_listener(&self, listener: Listener) {
+    pub(crate) fn set_listener(&self, listener: ChangeListener) {
         *lock(&self.inner.listener) = Some(listener);
     }
 
@@ -218,13 +223,13 @@ impl Group {
     }
 }
 
-impl Inner {
+impl GroupInner {
     /// What may be committed now of these offsets, or with `None` of all that was handed over; and the error of what was handed over
     /// and is not this consumer's any more. Called under the lock of the ledger, so that nothing is submitted to a task that has ended.
     ///
     /// # Errors
     /// Closed; what ended the membership; Config for a negative offset; Rejoin for offsets of what is not owned.
-    fn committable(&self, offsets: Option<Offsets>) -> Result<(Vec<Commit>, Option<Error>)> {
+    fn committable(&self, offsets: Option<Offsets>) -> Result<(Vec<CommitPosition>, Option<Error>)> {
         if *self.ended.borrow() {
             return Err(closed());
         }
@@ -246,13 +251,17 @@ impl Inner {
         })
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn ledger(&self) -> MutexGuard<'_, PendingCommits> {
         lock(&self.ledger)
     }
 }
 
-impl Ledger {
-    fn submit_awaited(&mut self, commits: Vec<Commit>, deadline: Instant) -> oneshot::Receiver<Vec<(TopicPartition, Error)>> {
+impl PendingCommits {
+    fn submit_awaited(
+        &mut self,
+        commits: Vec<CommitPosition>,
+        deadline: Instant,
+    ) -> oneshot::Receiver<Vec<(TopicPartition, Error)>> {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.commits.submit_awaited(commits, deadline);
         self.waiters.insert(ticket, sender);
@@ -260,7 +269,7 @@ impl Ledger {
     }
 }
 
-impl std::fmt::Debug for Inner {
+impl std::fmt::Debug for GroupInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Group").field("rpc", &self.rpc).finish_non_exhaustive()
     }

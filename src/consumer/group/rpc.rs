@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::classic::{Identity, Joined, Settings};
-use super::commits::{Offsets, Outcome, Sender};
+use super::classic::{GroupMemberIdentity, Joined, MemberSettings};
+use super::commits::{CommitIdentity, CommitOutcome, Offsets};
 use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
 use crate::consumer::position::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -44,7 +44,7 @@ impl Rpc {
     pub(crate) async fn join(
         &self,
         lane: Lane,
-        settings: &Settings,
+        settings: &MemberSettings,
         member: &str,
         protocols: &[(&'static str, Vec<u8>)],
         reason: &str,
@@ -85,8 +85,8 @@ impl Rpc {
     pub(crate) async fn sync(
         &self,
         lane: Lane,
-        settings: &Settings,
-        identity: &Identity,
+        settings: &MemberSettings,
+        identity: &GroupMemberIdentity,
         protocol: &str,
         assignments: &[(String, Vec<u8>)],
     ) -> Result<Vec<u8>> {
@@ -114,7 +114,7 @@ impl Rpc {
         Ok(response.assignment.to_vec())
     }
 
-    pub(crate) async fn heartbeat(&self, settings: &Settings, identity: &Identity) -> Result<()> {
+    pub(crate) async fn heartbeat(&self, settings: &MemberSettings, identity: &GroupMemberIdentity) -> Result<()> {
         // So early that another try fits in the session.
         let deadline = runtime::now() + self.request_timeout().min(settings.session_timeout / 3);
         let request = |version| HeartbeatRequest {
@@ -148,10 +148,10 @@ impl Rpc {
         response.members.iter().try_for_each(|member| self.check(&reply, member.error_code))
     }
 
-    pub(crate) async fn commit(&self, sender: &Sender, offsets: &Offsets) -> Outcome {
+    pub(crate) async fn commit(&self, sender: &CommitIdentity, offsets: &Offsets) -> CommitOutcome {
         let deadline = runtime::now() + self.request_timeout();
-        let nobody = Identity::default();
-        let identity = if let Sender::Member(identity) = sender { identity } else { &nobody };
+        let nobody = GroupMemberIdentity::default();
+        let identity = if let CommitIdentity::Member(identity) = sender { identity } else { &nobody };
         let view = self.cluster.view();
         let request = |version| OffsetCommitRequest {
             group_id: &self.group,
@@ -322,7 +322,7 @@ fn topic_name(view: &ClusterView, name: &str, id: Uuid) -> Option<TopicName> {
     if name.is_empty() { view.name_of(id.into()).cloned() } else { Some(TopicName::from(name)) }
 }
 
-fn generation(identity: &Identity) -> i32 {
+fn generation(identity: &GroupMemberIdentity) -> i32 {
     identity.generation.map_or(-1, |generation| generation.0)
 }
 

@@ -1,6 +1,6 @@
 //! Drives one member: reads the clock, makes the calls of the machines, tells the subscription and the listener.
 //!
-//! The loop never waits for a call or for the application: both run beside it and come back as an [`Event`], so
+//! The loop never waits for a call or for the application: both run beside it and come back as an [`GroupEvent`], so
 //! heartbeats go on. What the listener is told is queued and told one at a time.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -10,48 +10,48 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{Instrument, debug, info, warn};
 
-use super::assignor::{Racks, Topics};
-use super::classic::{Action, Attempt, Classic, Wanted};
-use super::commits::{self, Outcome, Sender};
+use super::assignor::{Racks, TopicRacks};
+use super::classic::{Attempt, Classic, MemberAction, WantedTopics};
+use super::commits::{self, CommitIdentity, CommitOutcome};
 use super::rpc::{Committed, Join};
-use super::{Change, Inner, lock};
+use super::{Change, GroupInner, lock};
 use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
-use crate::consumer::position::LeaseId;
-use crate::consumer::shared::Shared;
-use crate::consumer::subscription::{Commit, Interest, Subscription};
+use crate::consumer::position::AssignmentEpoch;
+use crate::consumer::shared::ConsumerShared;
+use crate::consumer::subscription::{CommitPosition, Subscription, SubscriptionKind};
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{GroupTelemetry, spans};
+use crate::telemetry::{GroupRecorder, spans};
 use crate::watch;
 
 /// What came of something that runs beside the loop.
-enum Event {
+enum GroupEvent {
     Joined(Attempt, Result<Join>),
     Synced(Attempt, Result<Vec<u8>>),
     Beaten { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Left(Result<()>),
-    Committed { sender: Sender, sent: Instant, outcome: Outcome },
-    Fetched(Vec<(TopicPartition, LeaseId)>, Result<Committed>),
+    Committed { sender: CommitIdentity, sent: Instant, outcome: CommitOutcome },
+    Fetched(Vec<(TopicPartition, AssignmentEpoch)>, Result<Committed>),
     Told(Change),
 }
 
 /// See the [module](self).
-pub(super) struct Task {
-    group: Arc<Inner>,
+pub(super) struct GroupTask {
+    group: Arc<GroupInner>,
     runtime: Runtime,
     machine: Classic,
-    events: mpsc::Receiver<Event>,
-    sender: mpsc::Sender<Event>,
-    view: watch::Receiver<Arc<ClusterView>>,
+    events: mpsc::Receiver<GroupEvent>,
+    sender: mpsc::Sender<GroupEvent>,
+    view: watch::Watcher<Arc<ClusterView>>,
     /// For JoinGroup and SyncGroup.
     lanes: LaneGuard,
     /// Of those, how many are not answered.
     joining: usize,
     interest: InterestGuard,
-    interest_now: cluster::Interest,
+    interest_now: cluster::MetadataInterest,
     allows_auto_create: bool,
     excludes_internal: bool,
     /// The interest of the subscription and the view that were looked at last.
@@ -77,11 +77,11 @@ pub(super) struct Task {
     closing: Option<Instant>,
     /// Since when the member wishes to join, for the metrics.
     rejoining: Option<Instant>,
-    telemetry: GroupTelemetry,
+    telemetry: GroupRecorder,
 }
 
-impl Task {
-    pub(super) fn new(group: Arc<Inner>, runtime: Runtime, config: &ConsumerConfig) -> Self {
+impl GroupTask {
+    pub(super) fn new(group: Arc<GroupInner>, runtime: Runtime, config: &ConsumerConfig) -> Self {
         let now = runtime::now();
         let cluster = &group.rpc.cluster;
         // As many as can be under way at once, with room to spare.
@@ -91,8 +91,8 @@ impl Task {
             view: cluster.watch(),
             lanes: cluster.lanes(),
             joining: 0,
-            interest: cluster.want(cluster::Interest::default()),
-            interest_now: cluster::Interest::default(),
+            interest: cluster.want(cluster::MetadataInterest::default()),
+            interest_now: cluster::MetadataInterest::default(),
             allows_auto_create: config.allow_auto_create_topics,
             excludes_internal: config.exclude_internal_topics,
             auto_commit_interval: config.commits_automatically().then_some(config.auto_commit_interval),
@@ -209,13 +209,13 @@ impl Task {
             self.machine.handle_wanted(None, now);
         }
         let wanted = self.group.shared.read(|subscription| match subscription.interest() {
-            Interest::Nothing | Interest::Manual => None,
-            Interest::Topics(topics) => Some(Wanted { topics: topics.clone(), pattern: None }),
-            Interest::Pattern(pattern) => {
+            SubscriptionKind::Nothing | SubscriptionKind::Manual => None,
+            SubscriptionKind::Topics(topics) => Some(WantedTopics { topics: topics.clone(), pattern: None }),
+            SubscriptionKind::Pattern(pattern) => {
                 let visible = view.topics().filter(|topic| !topic.partitions.is_empty());
                 let visible = visible.filter(|topic| !(self.excludes_internal && topic.is_internal));
                 let topics = visible.filter(|topic| pattern.matches(&topic.name)).map(|topic| topic.name.clone());
-                Some(Wanted { topics: topics.collect(), pattern: Some(pattern.clone()) })
+                Some(WantedTopics { topics: topics.collect(), pattern: Some(pattern.clone()) })
             }
         });
         let is_pattern = wanted.as_ref().is_some_and(|wanted| wanted.pattern.is_some());
@@ -249,18 +249,18 @@ impl Task {
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
-        let interest = cluster::Interest { topics, all, auto_create: self.allows_auto_create };
+        let interest = cluster::MetadataInterest { topics, all, auto_create: self.allows_auto_create };
         if interest != self.interest_now {
             self.interest_now = interest.clone();
             self.interest.set(interest);
         }
     }
 
-    fn act(&mut self, action: Action, now: Instant) {
+    fn act(&mut self, action: MemberAction, now: Instant) {
         let group = Arc::clone(&self.group);
         debug!(group = group.rpc.group, ?action, "group");
         match action {
-            Action::Join { attempt, member, protocols, reason } => {
+            MemberAction::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
                 if self.joining > 0 {
                     // What is not answered holds up what comes behind it on its connection, perhaps for ever.
@@ -271,66 +271,66 @@ impl Task {
                 let span = spans::join(&group.rpc.group);
                 self.spawn(async move {
                     let joined = group.rpc.join(lane, &group.settings, &member, &protocols, reason).instrument(span).await;
-                    Event::Joined(attempt, joined)
+                    GroupEvent::Joined(attempt, joined)
                 });
             }
-            Action::Describe { attempt, topics } => {
+            MemberAction::Describe { attempt, topics } => {
                 self.led = topics;
                 self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
                 self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
             }
-            Action::Sync { attempt, identity, protocol, assignments } => {
+            MemberAction::Sync { attempt, identity, protocol, assignments } => {
                 self.joining += 1;
                 let lane = Lane::Group(self.lanes.id());
                 let span = spans::sync(&group.rpc.group);
                 self.spawn(async move {
                     let synced = group.rpc.sync(lane, &group.settings, &identity, protocol, &assignments).instrument(span).await;
-                    Event::Synced(attempt, synced)
+                    GroupEvent::Synced(attempt, synced)
                 });
             }
-            Action::Heartbeat { attempt, identity } => self.spawn(async move {
+            MemberAction::Heartbeat { attempt, identity } => self.spawn(async move {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
-                Event::Beaten { attempt, sent: now, outcome }
+                GroupEvent::Beaten { attempt, sent: now, outcome }
             }),
-            Action::Leave { member, reason } => {
+            MemberAction::Leave { member, reason } => {
                 self.leaving += 1;
                 let deadline = self.commit_deadline(now);
-                self.spawn(async move { Event::Left(group.rpc.leave(&member, reason, deadline).await) });
+                self.spawn(async move { GroupEvent::Left(group.rpc.leave(&member, reason, deadline).await) });
             }
-            Action::Revoke(partitions) => {
+            MemberAction::Revoke(partitions) => {
                 group.shared.update(|subscription| subscription.hold(&partitions));
                 self.giving.extend(partitions.iter().cloned());
                 self.to_tell.push_back(Change::Revoked(partitions));
             }
-            Action::Drop(partitions) => self.take_away(&partitions),
-            Action::Lost(partitions) => {
+            MemberAction::Drop(partitions) => self.take_away(&partitions),
+            MemberAction::Lost(partitions) => {
                 warn!(group = group.rpc.group, ?partitions, "partitions lost");
                 self.take_away(&partitions);
                 self.to_tell.push_back(Change::Lost(partitions));
             }
-            Action::Assign(partitions) => {
+            MemberAction::Assign(partitions) => {
                 group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
                 self.telemetry.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
-            Action::Report(error) => group.shared.raise(error),
-            Action::Fail(error) => group.shared.fail(error),
+            MemberAction::Report(error) => group.shared.raise(error),
+            MemberAction::Fail(error) => group.shared.fail(error),
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: GroupEvent) {
         let now = runtime::now();
-        if matches!(event, Event::Joined(..) | Event::Synced(..)) {
+        if matches!(event, GroupEvent::Joined(..) | GroupEvent::Synced(..)) {
             self.joining -= 1;
         }
         match event {
-            Event::Joined(attempt, Ok(Join::MemberId(member))) => self.machine.handle_member_id(attempt, member, now),
-            Event::Joined(attempt, Ok(Join::Joined(joined))) => self.machine.handle_joined(attempt, Ok(joined), now),
-            Event::Joined(attempt, Err(error)) => {
+            GroupEvent::Joined(attempt, Ok(Join::MemberId(member))) => self.machine.handle_member_id(attempt, member, now),
+            GroupEvent::Joined(attempt, Ok(Join::Joined(joined))) => self.machine.handle_joined(attempt, Ok(joined), now),
+            GroupEvent::Joined(attempt, Err(error)) => {
                 debug!(group = self.group.rpc.group, %error, "could not join");
                 self.machine.handle_joined(attempt, Err(error), now);
             }
-            Event::Synced(attempt, outcome) => {
+            GroupEvent::Synced(attempt, outcome) => {
                 if outcome.is_ok()
                     && let Some(since) = self.rejoining.take()
                 {
@@ -340,16 +340,16 @@ impl Task {
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
-            Event::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
-            Event::Left(outcome) => {
+            GroupEvent::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
+            GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
                     warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
                 }
             }
-            Event::Committed { sender, sent, outcome } => self.committed(&sender, sent, outcome, now),
-            Event::Fetched(leases, outcome) => self.fetched(&leases, outcome, now),
-            Event::Told(change) => self.told(change, now),
+            GroupEvent::Committed { sender, sent, outcome } => self.committed(&sender, sent, outcome, now),
+            GroupEvent::Fetched(assignments, outcome) => self.fetched(&assignments, outcome, now),
+            GroupEvent::Told(change) => self.told(change, now),
         }
     }
 
@@ -367,8 +367,8 @@ impl Task {
         }
     }
 
-    fn describe(&self, view: &ClusterView) -> Topics {
-        let mut topics = Topics::new();
+    fn describe(&self, view: &ClusterView) -> TopicRacks {
+        let mut topics = TopicRacks::new();
         for name in &self.led {
             let Some(topic) = view.topic(name) else { continue };
             let racks = |replicas: &[crate::ids::BrokerId]| -> Racks {
@@ -464,7 +464,7 @@ impl Task {
     }
 
     /// What automatic commits may cover.
-    fn finished(&self) -> Vec<Commit> {
+    fn finished(&self) -> Vec<CommitPosition> {
         let mut finished = self.group.shared.read(Subscription::finished);
         self.group.ledger().commits.retain_newer(&mut finished);
         finished
@@ -476,37 +476,39 @@ impl Task {
             let mut ledger = self.group.ledger();
             let Some(action) = ledger.commits.poll(sender, self.machine.is_member(), now) else { return };
             match action {
-                commits::Action::Done { ticket, failures } => match ticket.and_then(|ticket| ledger.waiters.remove(&ticket)) {
-                    // Whoever waited may have gone.
-                    Some(waiter) => drop(waiter.send(failures)),
-                    None => {
-                        for (partition, error) in failures {
-                            warn!(%partition, %error, "could not commit");
+                commits::CommitAction::Done { ticket, failures } => {
+                    match ticket.and_then(|ticket| ledger.waiters.remove(&ticket)) {
+                        // Whoever waited may have gone.
+                        Some(waiter) => drop(waiter.send(failures)),
+                        None => {
+                            for (partition, error) in failures {
+                                warn!(%partition, %error, "could not commit");
+                            }
                         }
                     }
-                },
-                commits::Action::Send { sender, offsets } => {
+                }
+                commits::CommitAction::Send { sender, offsets } => {
                     drop(ledger);
                     let group = Arc::clone(&self.group);
                     let span = spans::commit(&group.rpc.group, offsets.len());
                     self.spawn(async move {
                         let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
-                        Event::Committed { sender, sent: now, outcome }
+                        GroupEvent::Committed { sender, sent: now, outcome }
                     });
                 }
             }
         }
     }
 
-    fn commits_as(&self) -> Sender {
+    fn commits_as(&self) -> CommitIdentity {
         if self.machine.can_commit() {
-            return Sender::Member(self.machine.identity().clone());
+            return CommitIdentity::Member(self.machine.identity().clone());
         }
         let is_shared_out = || self.group.shared.read(|subscription| subscription.interest().is_shared());
-        if self.machine.is_member() || is_shared_out() { Sender::Nobody } else { Sender::Alone }
+        if self.machine.is_member() || is_shared_out() { CommitIdentity::Nobody } else { CommitIdentity::Alone }
     }
 
-    fn committed(&mut self, sender: &Sender, sent: Instant, outcome: Outcome, now: Instant) {
+    fn committed(&mut self, sender: &CommitIdentity, sent: Instant, outcome: CommitOutcome, now: Instant) {
         let mut errors = Vec::new();
         match &outcome {
             Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
@@ -521,11 +523,11 @@ impl Task {
         self.group.shared.meter.record(Measure::Commit, took);
         let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
-            for (tp, lease, offset) in &committed {
-                subscription.committed(tp, *lease, *offset);
+            for (tp, assignment, offset) in &committed {
+                subscription.committed(tp, *assignment, *offset);
             }
         });
-        if let Sender::Member(identity) = sender {
+        if let CommitIdentity::Member(identity) = sender {
             for error in &errors {
                 self.machine.handle_commit_refused(identity, error, now);
             }
@@ -537,38 +539,38 @@ impl Task {
         if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
             return;
         }
-        let mut leases = self.group.shared.read(Subscription::awaiting_committed);
+        let mut assignments = self.group.shared.read(Subscription::awaiting_committed);
         let ledger = self.group.ledger();
-        leases.retain(|(tp, _)| !ledger.commits.is_under_way(tp));
+        assignments.retain(|(tp, _)| !ledger.commits.is_under_way(tp));
         drop(ledger);
-        if leases.is_empty() {
+        if assignments.is_empty() {
             return;
         }
         self.is_fetching = true;
         let group = Arc::clone(&self.group);
         self.spawn(async move {
-            let partitions: Vec<_> = leases.iter().map(|(tp, _)| tp.clone()).collect();
+            let partitions: Vec<_> = assignments.iter().map(|(tp, _)| tp.clone()).collect();
             let outcome = group.rpc.committed(&partitions).await;
-            Event::Fetched(leases, outcome)
+            GroupEvent::Fetched(assignments, outcome)
         });
     }
 
-    fn fetched(&mut self, leases: &[(TopicPartition, LeaseId)], outcome: Result<Committed>, now: Instant) {
+    fn fetched(&mut self, assignments: &[(TopicPartition, AssignmentEpoch)], outcome: Result<Committed>, now: Instant) {
         self.is_fetching = false;
         let mut again = false;
         let mut refused = Vec::new();
         self.group.shared.update(|subscription| {
-            for (tp, lease) in leases {
+            for (tp, assignment) in assignments {
                 let result = match &outcome {
                     // What it left out is asked for again.
                     Ok(committed) => committed.get(tp).cloned(),
                     Err(error) => Some(Err(error.clone())),
                 };
                 match result {
-                    Some(Ok(committed)) => subscription.start_at_committed(tp, *lease, committed.as_ref()),
+                    Some(Ok(committed)) => subscription.start_at_committed(tp, *assignment, committed.as_ref()),
                     Some(Err(error)) if !error.is_retriable() => {
                         let error = error.at_partition(tp.clone());
-                        if subscription.stop(tp, *lease, error.clone()) {
+                        if subscription.stop(tp, *assignment, error.clone()) {
                             refused.push(error);
                         }
                     }
@@ -593,7 +595,7 @@ impl Task {
         let Some(deadline) = self.closing else { return false };
         let ledger = self.group.ledger();
         // What has come since the group was left cannot be committed any more.
-        let can_commit = self.machine.is_member() || matches!(self.commits_as(), Sender::Alone);
+        let can_commit = self.machine.is_member() || matches!(self.commits_as(), CommitIdentity::Alone);
         let is_committed = ledger.commits.is_idle() || (!can_commit && !ledger.commits.is_in_flight());
         let is_done = self.machine.is_away() && self.to_tell.is_empty() && !self.is_telling && self.leaving == 0 && is_committed;
         is_done || now >= deadline
@@ -609,7 +611,7 @@ impl Task {
         [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, self.closing].into_iter().flatten().min()
     }
 
-    fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
+    fn spawn(&self, work: impl Future<Output = GroupEvent> + Send + 'static) {
         let sender = self.sender.clone();
         self.runtime.spawn(async move {
             // Nobody listens any more when the consumer is gone.
@@ -619,7 +621,7 @@ impl Task {
 }
 
 /// A member that was lost while its last commits were under way has nothing left to give up, nor to commit.
-fn as_it_has_become(change: Change, shared: &Shared) -> Change {
+fn as_it_has_become(change: Change, shared: &ConsumerShared) -> Change {
     match change {
         Change::Revoked(partitions) if shared.read(|subscription| !partitions.iter().any(|tp| subscription.is_of_group(tp))) => {
             Change::Lost(partitions)
@@ -629,7 +631,7 @@ fn as_it_has_become(change: Change, shared: &Shared) -> Change {
 }
 
 /// However the task ends, nobody waits for it any more.
-impl Drop for Task {
+impl Drop for GroupTask {
     fn drop(&mut self) {
         self.group.ended.send_replace(true);
         self.group.ledger().waiters.clear();
@@ -638,14 +640,14 @@ impl Drop for Task {
 
 /// Says that the application has been told, even if it panicked on it.
 struct Told {
-    sender: mpsc::Sender<Event>,
+    sender: mpsc::Sender<GroupEvent>,
     change: Option<Change>,
 }
 
 impl Told {
     async fn send(mut self) {
         if let Some(change) = self.change.take() {
-            let _ = self.sender.clone().send(Event::Told(change)).await;
+            let _ = self.sender.clone().send(GroupEvent::Told(change)).await;
         }
     }
 }
@@ -653,7 +655,7 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if let Some(change) = self.change.take() {
-            let _ = self.sender.try_send(Event::Told(change));
+            let _ = self.sender.try_send(GroupEvent::Told(change));
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::interest::is_topic_name;
-use super::{Interest, Owner, Pattern, Subscription};
-use crate::consumer::position::{Phase, Position, ResetTo};
+use super::{AssignmentSource, Pattern, Subscription, SubscriptionKind};
+use crate::consumer::position::{FetchState, Position, ResetTo};
 use crate::error::{Error, Result};
 use crate::ids::{TopicName, TopicPartition};
 
@@ -24,10 +24,10 @@ impl Subscription {
             self.unsubscribe();
             return Ok(());
         }
-        if matches!(&self.interest, Interest::Topics(now) if *now == topics) {
+        if matches!(&self.interest, SubscriptionKind::Topics(now) if *now == topics) {
             return Ok(());
         }
-        self.set_interest(Interest::Topics(topics));
+        self.set_interest(SubscriptionKind::Topics(topics));
         Ok(())
     }
 
@@ -37,7 +37,7 @@ impl Subscription {
     /// As [`Subscription::subscribe`].
     pub(crate) fn subscribe_pattern(&mut self, pattern: Pattern) -> Result<()> {
         self.check_subscribable()?;
-        self.set_interest(Interest::Pattern(pattern));
+        self.set_interest(SubscriptionKind::Pattern(pattern));
         Ok(())
     }
 
@@ -56,10 +56,10 @@ impl Subscription {
             self.unsubscribe();
             return Ok(());
         }
-        self.set_interest(Interest::Manual);
+        self.set_interest(SubscriptionKind::Manual);
         self.give_up(|tp| !partitions.contains(tp));
         for partition in partitions {
-            self.add(partition, Owner::Application);
+            self.add(partition, AssignmentSource::Application);
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Subscription {
         if self.interest.is_shared() {
             self.unsubscribed += 1;
         }
-        self.set_interest(Interest::Nothing);
+        self.set_interest(SubscriptionKind::Nothing);
         self.give_up(|_| true);
     }
 
@@ -85,7 +85,7 @@ impl Subscription {
         }
     }
 
-    /// Moves a partition to an offset, under a new lease.
+    /// Moves a partition to an offset, under a new assignment.
     ///
     /// # Errors
     /// Config if the partition is not assigned or the offset is negative.
@@ -93,17 +93,17 @@ impl Subscription {
         if position.offset.0 < 0 {
             return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
         }
-        self.jump(partition, Phase::Fetching(position))?;
+        self.jump(partition, FetchState::Fetching(position))?;
         self.forget_committed(partition);
         Ok(())
     }
 
-    /// Moves a partition to an offset that its leader is asked for, under a new lease.
+    /// Moves a partition to an offset that its leader is asked for, under a new assignment.
     ///
     /// # Errors
     /// Config if the partition is not assigned.
     pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
-        self.jump(partition, Phase::Resetting(to))?;
+        self.jump(partition, FetchState::Resetting(to))?;
         self.forget_committed(partition);
         Ok(())
     }
@@ -143,13 +143,13 @@ impl Subscription {
         if !self.has_group {
             return Err(Error::config("subscribe needs group.id; without a group, use assign"));
         }
-        if matches!(self.interest, Interest::Manual) {
+        if matches!(self.interest, SubscriptionKind::Manual) {
             return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
         }
         Ok(())
     }
 
-    fn set_interest(&mut self, interest: Interest) {
+    fn set_interest(&mut self, interest: SubscriptionKind) {
         self.interest = interest;
         self.interest_version += 1;
     }

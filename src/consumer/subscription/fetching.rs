@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Entry, Standing, Subscription, reset_phase};
+use super::{AssignedPartition, PartitionSnapshot, Subscription, reset_phase};
 use crate::consumer::config::AutoOffsetReset;
-use crate::consumer::fetch::buffer::{Content, Memory, Piece};
-use crate::consumer::fetch::intake::Intake;
-use crate::consumer::position::{LeaseId, Phase, Position, ResetTo};
+use crate::consumer::fetch::buffer::{BufferedBatch, Content, ReplyMemory};
+use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::position::{AssignmentEpoch, FetchState, Position, ResetTo};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
 
@@ -26,39 +26,39 @@ impl Subscription {
     }
 
     /// How a partition stands, or `None` if it is not assigned.
-    pub(crate) fn standing(&self, partition: &TopicPartition) -> Option<Standing> {
+    pub(crate) fn standing(&self, partition: &TopicPartition) -> Option<PartitionSnapshot> {
         let entry = self.entries.get(partition)?;
-        Some(Standing {
-            lease: Arc::clone(&entry.lease),
+        Some(PartitionSnapshot {
+            assignment: Arc::clone(&entry.assignment),
             phase: entry.phase.clone(),
             held: entry.paused || entry.held,
             validated: entry.validated,
         })
     }
 
-    /// Ends a reset with the offset that the leader named. True if the lease still waited for it.
+    /// Ends a reset with the offset that the leader named. True if the assignment still waited for it.
     ///
-    /// An offset before the position comes from a log that was cut: the application goes back, under a new lease.
-    pub(crate) fn offset_found(&mut self, partition: &TopicPartition, lease: LeaseId, position: Position) -> bool {
-        let Some(entry) = self.leased(partition, lease) else { return false };
-        if !matches!(entry.phase, Phase::Resetting(_)) {
+    /// An offset before the position comes from a log that was cut: the application goes back, under a new assignment.
+    pub(crate) fn offset_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, position: Position) -> bool {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return false };
+        if !matches!(entry.phase, FetchState::Resetting(_)) {
             return false;
         }
         entry.validated = None;
-        match entry.lease.position() {
-            None => entry.lease.start_at(position),
+        match entry.assignment.position() {
+            None => entry.assignment.start_at(position),
             Some(at) if at <= position.offset => {}
-            Some(_) => return self.jump(partition, Phase::Fetching(position)).is_ok(),
+            Some(_) => return self.jump(partition, FetchState::Fetching(position)).is_ok(),
         }
-        entry.phase = Phase::Fetching(position);
+        entry.phase = FetchState::Fetching(position);
         self.changed.insert(partition.clone());
         true
     }
 
     /// No record is as young as a reset asked for: it is the end, then.
-    pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, lease: LeaseId) {
-        let Some(entry) = self.leased(partition, lease) else { return };
-        if let Phase::Resetting(to) = &mut entry.phase {
+    pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch) {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        if let FetchState::Resetting(to) = &mut entry.phase {
             *to = ResetTo::Latest;
             self.changed.insert(partition.clone());
         }
@@ -75,29 +75,30 @@ impl Subscription {
             return BTreeSet::new();
         }
         self.followed = version;
-        let is_gone = |entry: &Entry| {
-            entry.lease.topic().is_some_and(|read| id_of(&entry.lease.partition().topic).is_some_and(|id| id != read))
+        let is_gone = |entry: &AssignedPartition| {
+            entry.assignment.topic().is_some_and(|read| id_of(&entry.assignment.partition().topic).is_some_and(|id| id != read))
         };
         let mut last = BTreeMap::new();
         for entry in self.leaving.values_mut().flatten().filter(|entry| is_gone(entry)) {
-            last.insert(entry.lease.partition().clone(), entry.lease.id());
+            last.insert(entry.assignment.partition().clone(), entry.assignment.id());
             entry.committed = None;
-            entry.lease.start_at(BEGINNING);
+            entry.assignment.start_at(BEGINNING);
         }
-        let gone: Vec<_> = self.entries.values().filter(|entry| is_gone(entry)).map(|entry| Arc::clone(&entry.lease)).collect();
-        for lease in &gone {
-            last.insert(lease.partition().clone(), lease.id());
-            self.begin_anew(lease.partition());
+        let gone: Vec<_> =
+            self.entries.values().filter(|entry| is_gone(entry)).map(|entry| Arc::clone(&entry.assignment)).collect();
+        for assignment in &gone {
+            last.insert(assignment.partition().clone(), assignment.id());
+            self.begin_anew(assignment.partition());
         }
         if self.has_group {
             self.recreated.append(&mut last);
         }
-        gone.into_iter().map(|lease| lease.partition().topic.clone()).collect()
+        gone.into_iter().map(|assignment| assignment.partition().topic.clone()).collect()
     }
 
-    /// The partitions of topics that were created anew since the last call, with the last lease of the old topic: what was consumed under
+    /// The partitions of topics that were created anew since the last call, with the last assignment of the old topic: what was consumed under
     /// that or one before it is not to be committed any more.
-    pub(crate) fn take_recreated(&mut self) -> Vec<(TopicPartition, LeaseId)> {
+    pub(crate) fn take_recreated(&mut self) -> Vec<(TopicPartition, AssignmentEpoch)> {
         std::mem::take(&mut self.recreated).into_iter().collect()
     }
 
@@ -105,31 +106,31 @@ impl Subscription {
     pub(super) fn begin_anew(&mut self, partition: &TopicPartition) {
         let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
-        if matches!(entry.phase, Phase::AwaitingCommitted) {
+        if matches!(entry.phase, FetchState::AwaitingCommitted) {
             return;
         }
         let phase = match self.reset {
             AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
-            _ => Phase::Resetting(ResetTo::Earliest),
+            _ => FetchState::Resetting(ResetTo::Earliest),
         };
-        let is_stopped = matches!(phase, Phase::Stopped(_));
+        let is_stopped = matches!(phase, FetchState::Stopped(_));
         // It is assigned, as was seen above.
         let _ = self.jump_to_topic(None, partition, phase);
         if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
             // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
-            entry.lease.start_at(BEGINNING);
+            entry.assignment.start_at(BEGINNING);
         }
     }
 
     /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
-    pub(crate) fn leader_is(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: LeaderEpoch) {
-        let Some(entry) = self.leased(partition, lease) else { return };
-        let Phase::Fetching(position) = entry.phase else { return };
+    pub(crate) fn leader_is(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: LeaderEpoch) {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        let FetchState::Fetching(position) = entry.phase else { return };
         if entry.validated.is_some_and(|validated| validated >= epoch) {
             return;
         }
         if position.leader_epoch.is_some() {
-            entry.phase = Phase::Validating(position);
+            entry.phase = FetchState::Validating(position);
             self.changed.insert(partition.clone());
         } else {
             entry.validated = Some(epoch);
@@ -137,28 +138,33 @@ impl Subscription {
     }
 
     /// Ends a validation: the leader of `epoch` holds all that was read.
-    pub(crate) fn position_holds(&mut self, partition: &TopicPartition, lease: LeaseId, epoch: Option<LeaderEpoch>) {
-        let Some(entry) = self.leased(partition, lease) else { return };
-        if let Phase::Validating(position) = entry.phase {
+    pub(crate) fn position_holds(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: Option<LeaderEpoch>) {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        if let FetchState::Validating(position) = entry.phase {
             entry.validated = epoch.max(entry.validated);
-            entry.phase = Phase::Fetching(position);
+            entry.phase = FetchState::Fetching(position);
             self.changed.insert(partition.clone());
         }
     }
 
-    /// The log was cut at `divergence`, before what was fetched: goes back there under a new lease.
+    /// The log was cut at `divergence`, before what was fetched: goes back there under a new assignment.
     ///
     /// Returns the error that the application must see: only if it was given records that are gone, not if they were buffered.
-    pub(crate) fn truncated(&mut self, partition: &TopicPartition, lease: LeaseId, divergence: Position) -> Option<Error> {
-        let entry = self.leased(partition, lease)?;
-        let (Phase::Validating(_) | Phase::Fetching(_)) = entry.phase else { return None };
-        match entry.lease.delivered() {
+    pub(crate) fn truncated(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        divergence: Position,
+    ) -> Option<Error> {
+        let entry = self.assigned_under(partition, assignment)?;
+        let (FetchState::Validating(_) | FetchState::Fetching(_)) = entry.phase else { return None };
+        match entry.assignment.delivered() {
             Some(at) if at.offset <= divergence.offset => {
                 self.restart(partition, at);
                 None
             }
             at => {
-                self.jump(partition, Phase::Fetching(divergence)).ok()?;
+                self.jump(partition, FetchState::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
                 let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
                 Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
@@ -167,36 +173,44 @@ impl Subscription {
     }
 
     /// Takes what a fetch from `from` brought, in slices of `memory` if of anything, and moves what is to be fetched next. False, and nothing is taken, if the position or
-    /// lease has changed since the request was made.
+    /// assignment has changed since the request was made.
     pub(crate) fn fetched(
         &mut self,
         partition: &TopicPartition,
-        lease: LeaseId,
+        assignment: AssignmentEpoch,
         from: Offset,
-        Intake { pieces, next, failure }: Intake,
-        memory: Option<Memory>,
+        FetchFilter { pieces, next, failure }: FetchFilter,
+        memory: Option<ReplyMemory>,
     ) -> bool {
-        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.lease.id() == lease) else { return false };
+        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment) else {
+            return false;
+        };
         match &mut entry.phase {
-            Phase::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
+            FetchState::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
             _ => return false,
         }
         if let Some(error) = failure {
-            entry.phase = Phase::Stopped(error);
+            entry.phase = FetchState::Stopped(error);
             self.changed.insert(partition.clone());
         }
         for piece in pieces {
-            self.buffer.push(&entry.lease, piece, memory);
+            self.buffer.push(&entry.assignment, piece, memory);
         }
         true
     }
 
     /// Stops a partition until a seek behind all that is buffered, where the application is told why.
-    pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset, error: Error) {
-        let Some(entry) = self.leased(partition, lease) else { return };
-        let Phase::Fetching(position) = entry.phase else { return };
-        let failed = Piece { content: Content::Failed(error.clone()), start: position, next: position.offset };
-        self.fetched(partition, lease, from, Intake { pieces: vec![failed], next: position, failure: Some(error) }, None);
+    pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset, error: Error) {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        let FetchState::Fetching(position) = entry.phase else { return };
+        let failed = BufferedBatch { content: Content::Failed(error.clone()), start: position, next: position.offset };
+        self.fetched(
+            partition,
+            assignment,
+            from,
+            FetchFilter { pieces: vec![failed], next: position, failure: Some(error) },
+            None,
+        );
     }
 
     /// Makes room by what paused partitions have buffered, and has it fetched again.
@@ -204,24 +218,26 @@ impl Subscription {
     /// Whatever a partition was doing, it goes back to before the first piece that it lost; what the application was given is
     /// not touched.
     pub(crate) fn evict_held(&mut self) {
-        for (lease, position) in self.buffer.evict_held() {
-            let Some(entry) = self.entries.get_mut(lease.partition()).filter(|entry| entry.lease.id() == lease.id()) else {
+        for (assignment, position) in self.buffer.evict_held() {
+            let Some(entry) =
+                self.entries.get_mut(assignment.partition()).filter(|entry| entry.assignment.id() == assignment.id())
+            else {
                 continue;
             };
             entry.phase = match entry.phase {
-                Phase::Validating(_) if position.leader_epoch.is_some() => Phase::Validating(position),
+                FetchState::Validating(_) if position.leader_epoch.is_some() => FetchState::Validating(position),
                 // Also of one that is being reset, or has stopped, behind what it has lost: the leader says so again.
-                _ => Phase::Fetching(position),
+                _ => FetchState::Fetching(position),
             };
-            self.changed.insert(lease.partition().clone());
+            self.changed.insert(assignment.partition().clone());
         }
     }
 
     /// The leader does not hold the offset that was asked for: resets by policy.
-    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, lease: LeaseId, from: Offset) {
+    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset) {
         let reset = self.reset;
-        let Some(entry) = self.leased(partition, lease) else { return };
-        let (Phase::Fetching(Position { offset, .. }), at) = (&entry.phase, entry.lease.position()) else { return };
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.phase, entry.assignment.position()) else { return };
         if *offset != from {
             return;
         }
@@ -235,23 +251,23 @@ impl Subscription {
         }
     }
 
-    /// Stops a partition until a seek, and drops what is buffered behind. False if the lease has ended.
-    pub(crate) fn stop(&mut self, partition: &TopicPartition, lease: LeaseId, error: Error) -> bool {
-        let Some(entry) = self.leased(partition, lease) else { return false };
-        entry.phase = Phase::Stopped(error);
-        self.buffer.drop_lease(lease);
+    /// Stops a partition until a seek, and drops what is buffered behind. False if the assignment has ended.
+    pub(crate) fn stop(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, error: Error) -> bool {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return false };
+        entry.phase = FetchState::Stopped(error);
+        self.buffer.drop_assignment(assignment);
         self.changed.insert(partition.clone());
         true
     }
 
     /// Fetches anew from where the application is: what is buffered, or in hand and not delivered, is of a log that is gone.
     fn restart(&mut self, partition: &TopicPartition, at: Position) {
-        let id = self.new_lease_id();
+        let id = self.new_assignment_id();
         let Some(entry) = self.entries.get_mut(partition) else { return };
-        let lease = Arc::new(entry.lease.successor(id));
-        self.buffer.end(&entry.lease);
-        entry.lease = lease;
-        entry.phase = Phase::Fetching(at);
+        let assignment = Arc::new(entry.assignment.successor(id));
+        self.buffer.end(&entry.assignment);
+        entry.assignment = assignment;
+        entry.phase = FetchState::Fetching(at);
         entry.apply_delivery();
         self.changed.insert(partition.clone());
     }

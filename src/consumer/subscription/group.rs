@@ -1,7 +1,7 @@
 //! What the group's task does: partitions come, start where they were committed, and go.
 
-use super::{Commit, Entry, Owner, Subscription, reset_phase};
-use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
+use super::{AssignedPartition, AssignmentSource, CommitPosition, Subscription, reset_phase};
+use crate::consumer::position::{AssignmentEpoch, FetchState, OffsetAndMetadata, Position};
 use crate::ids::TopicPartition;
 
 impl Subscription {
@@ -11,7 +11,7 @@ impl Subscription {
     pub(crate) fn assigned(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
         for partition in partitions {
             if self.interest.is_shared() {
-                self.add(partition, Owner::Group);
+                self.add(partition, AssignmentSource::Group);
             }
         }
     }
@@ -26,24 +26,24 @@ impl Subscription {
         self.set_held(partitions, true);
     }
 
-    /// Takes the group's partitions away: their leases end. Returns those that were here, with the last lease of each.
+    /// Takes the group's partitions away: their assignments end. Returns those that were here, with the last assignment of each.
     pub(crate) fn revoke<'a>(
         &mut self,
         partitions: impl IntoIterator<Item = &'a TopicPartition>,
-    ) -> Vec<(TopicPartition, LeaseId)> {
+    ) -> Vec<(TopicPartition, AssignmentEpoch)> {
         let mut gone = Vec::new();
         for partition in partitions {
-            let is_groups = |entry: &Entry| entry.owner == Owner::Group;
+            let is_groups = |entry: &AssignedPartition| entry.owner == AssignmentSource::Group;
             let entry = match self.entries.get(partition) {
                 Some(entry) if is_groups(entry) => self.entries.remove(partition),
                 _ => self.take_leaving(partition, is_groups),
             };
             let Some(entry) = entry else { continue };
             self.end(&entry);
-            if entry.lease.delivered().map(|at| at.offset) > entry.committed.max(entry.lease.started_at()) {
+            if entry.assignment.delivered().map(|at| at.offset) > entry.committed.max(entry.assignment.started_at()) {
                 self.forfeited.insert(partition.clone());
             }
-            gone.push((partition.clone(), entry.lease.id()));
+            gone.push((partition.clone(), entry.assignment.id()));
         }
         gone
     }
@@ -51,24 +51,28 @@ impl Subscription {
     /// Whether the group has given a partition and has not taken it away, also if the application has given it up.
     pub(crate) fn is_of_group(&self, partition: &TopicPartition) -> bool {
         let leaving = self.leaving.get(partition).into_iter().flatten();
-        self.entries.get(partition).into_iter().chain(leaving).any(|entry| entry.owner == Owner::Group)
+        self.entries.get(partition).into_iter().chain(leaving).any(|entry| entry.owner == AssignmentSource::Group)
     }
 
     /// Parts with what the application had chosen by itself and has given up; returned is what is finished of it and not committed.
-    pub(crate) fn take_abandoned(&mut self) -> Vec<Commit> {
+    pub(crate) fn take_abandoned(&mut self) -> Vec<CommitPosition> {
         let mut abandoned = Vec::new();
         for partition in self.leaving.keys().cloned().collect::<Vec<_>>() {
-            while let Some(entry) = self.take_leaving(&partition, |entry| entry.owner == Owner::Application) {
+            while let Some(entry) = self.take_leaving(&partition, |entry| entry.owner == AssignmentSource::Application) {
                 abandoned.push(entry);
             }
         }
-        let mut commits: Vec<_> = abandoned.iter().filter_map(|entry| entry.commit(entry.lease.done()?)).collect();
+        let mut commits: Vec<_> = abandoned.iter().filter_map(|entry| entry.commit(entry.assignment.done()?)).collect();
         // A partition that was chosen again and moved since is committed from where it is now.
-        commits.retain(|commit| self.entries.get(&commit.partition).is_none_or(|entry| entry.lease.done().is_none()));
+        commits.retain(|commit| self.entries.get(&commit.partition).is_none_or(|entry| entry.assignment.done().is_none()));
         commits
     }
 
-    fn take_leaving(&mut self, partition: &TopicPartition, is_meant: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    fn take_leaving(
+        &mut self,
+        partition: &TopicPartition,
+        is_meant: impl Fn(&AssignedPartition) -> bool,
+    ) -> Option<AssignedPartition> {
         let entries = self.leaving.get_mut(partition)?;
         let entry = entries.remove(entries.iter().position(is_meant)?);
         if entries.is_empty() {
@@ -87,32 +91,32 @@ impl Subscription {
         self.forfeited.clear();
     }
 
-    /// The partitions whose committed offset nobody knows yet, with their leases.
-    pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, LeaseId)> {
-        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::AwaitingCommitted);
+    /// The partitions whose committed offset nobody knows yet, with their assignments.
+    pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, AssignmentEpoch)> {
+        let is_waiting = |entry: &AssignedPartition| matches!(entry.phase, FetchState::AwaitingCommitted);
         // What is about to be committed of it comes first.
         let waiting = self.entries.iter().filter(|(tp, entry)| is_waiting(entry) && !self.leaving.contains_key(*tp));
-        waiting.map(|(tp, entry)| (tp.clone(), entry.lease.id())).collect()
+        waiting.map(|(tp, entry)| (tp.clone(), entry.assignment.id())).collect()
     }
 
     /// Starts a partition at its committed offset or, if there is none, where `auto.offset.reset` says.
     pub(crate) fn start_at_committed(
         &mut self,
         partition: &TopicPartition,
-        lease: LeaseId,
+        assignment: AssignmentEpoch,
         committed: Option<&OffsetAndMetadata>,
     ) {
         let reset = self.reset;
-        let Some(entry) = self.leased(partition, lease) else { return };
-        if !matches!(entry.phase, Phase::AwaitingCommitted) {
+        let Some(entry) = self.assigned_under(partition, assignment) else { return };
+        if !matches!(entry.phase, FetchState::AwaitingCommitted) {
             return;
         }
         match committed {
             Some(committed) => {
                 let position = Position { offset: committed.offset, leader_epoch: committed.leader_epoch };
                 entry.committed = Some(committed.offset);
-                entry.lease.start_at(position);
-                entry.phase = Phase::Fetching(position);
+                entry.assignment.start_at(position);
+                entry.phase = FetchState::Fetching(position);
             }
             None => entry.phase = reset_phase(reset, partition, "there is no committed offset"),
         }
@@ -121,7 +125,7 @@ impl Subscription {
 
     fn set_held<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>, held: bool) {
         for partition in partitions {
-            if let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.owner == Owner::Group)
+            if let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.owner == AssignmentSource::Group)
                 && entry.held != held
             {
                 entry.held = held;

@@ -7,7 +7,7 @@ use crate::ids::TopicName;
 
 /// Which topics or partitions the application asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Interest {
+pub(crate) enum SubscriptionKind {
     #[default]
     Nothing,
     /// Topics by name, shared with the group.
@@ -18,7 +18,7 @@ pub(crate) enum Interest {
     Manual,
 }
 
-impl Interest {
+impl SubscriptionKind {
     /// Whether a group shares the partitions out.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Topics(_) | Self::Pattern(_))

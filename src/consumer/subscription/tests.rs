@@ -1,6 +1,6 @@
 use super::*;
-use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::fetch::intake::Intake;
+use crate::consumer::fetch::buffer::{BufferedBatch, Content};
+use crate::consumer::fetch::intake::FetchFilter;
 use crate::ids::{Timestamp, TopicId};
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
@@ -30,14 +30,14 @@ fn begun_at_committed(partitions: &[i32]) -> Subscription {
     let mut subscription = subscribed();
     subscription.assigned(partitions.iter().map(|partition| tp(*partition)));
     for partition in partitions {
-        let first = lease(&subscription, *partition).id();
+        let first = assignment(&subscription, *partition).id();
         subscription.start_at_committed(&tp(*partition), first, Some(&64.into()));
     }
     subscription
 }
 
 /// One record at each offset, as fetched from there.
-fn pieces(offsets: std::ops::Range<i64>) -> Vec<Piece> {
+fn pieces(offsets: std::ops::Range<i64>) -> Vec<BufferedBatch> {
     let piece = |offset: i64| {
         let mut builder = RecordsBuilder::with_capacity(1024);
         builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 200]), headers: &[] }).unwrap();
@@ -45,17 +45,17 @@ fn pieces(offsets: std::ops::Range<i64>) -> Vec<Piece> {
         let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
         bytes[..8].copy_from_slice(&offset.to_be_bytes());
         let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
-        Piece { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
+        BufferedBatch { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
     };
     offsets.map(piece).collect()
 }
 
-fn brought(pieces: Vec<Piece>, next: Position) -> Intake {
-    Intake { pieces, next, failure: None }
+fn brought(pieces: Vec<BufferedBatch>, next: Position) -> FetchFilter {
+    FetchFilter { pieces, next, failure: None }
 }
 
-fn lease(subscription: &Subscription, partition: i32) -> Arc<Lease> {
-    Arc::clone(subscription.lease(&tp(partition)).expect("assigned"))
+fn assignment(subscription: &Subscription, partition: i32) -> Arc<PartitionAssignment> {
+    Arc::clone(subscription.assignment_of(&tp(partition)).expect("assigned"))
 }
 
 fn at(offset: i64, epoch: i32) -> Position {
@@ -66,7 +66,7 @@ fn at(offset: i64, epoch: i32) -> Position {
 fn partition_without_group_starts_where_the_policy_says() {
     let subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     let standing = subscription.standing(&tp(0)).expect("assigned");
-    assert!(matches!(standing.phase, Phase::Resetting(ResetTo::Earliest)));
+    assert!(matches!(standing.phase, FetchState::Resetting(ResetTo::Earliest)));
 }
 
 #[test]
@@ -76,35 +76,35 @@ fn policy_none_stops_a_partition_without_offset() {
 }
 
 #[test]
-fn found_offset_of_an_ended_lease_changes_nothing() {
+fn found_offset_of_an_ended_assignment_changes_nothing() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
-    let old = lease(&subscription, 0);
+    let old = assignment(&subscription, 0);
     subscription.seek(&tp(0), Position::at(Offset(7))).expect("assigned");
 
     assert!(!subscription.offset_found(&tp(0), old.id(), Position::at(Offset(0))));
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(7)));
-    assert_eq!(old.delivery(), Delivery::Ended);
+    assert_eq!(old.delivery(), DeliveryGate::Ended);
 }
 
 #[test]
-fn reassigned_partition_has_another_lease() {
+fn reassigned_partition_has_another_assignment() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
-    let old = lease(&subscription, 0);
+    let old = assignment(&subscription, 0);
     subscription.assign([tp(1)].into()).expect("manual");
     subscription.assign([tp(0), tp(1)].into()).expect("manual");
 
-    assert_ne!(lease(&subscription, 0).id(), old.id());
+    assert_ne!(assignment(&subscription, 0).id(), old.id());
     assert!(!subscription.offset_found(&tp(0), old.id(), Position::at(Offset(0))));
 }
 
 #[test]
 fn kept_partition_keeps_its_position() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
-    let kept = lease(&subscription, 0);
+    let kept = assignment(&subscription, 0);
     subscription.seek(&tp(0), Position::at(Offset(3))).expect("assigned");
     subscription.assign([tp(0), tp(1)].into()).expect("manual");
 
-    assert_ne!(kept.id(), lease(&subscription, 0).id());
+    assert_ne!(kept.id(), assignment(&subscription, 0).id());
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(3)));
 }
 
@@ -112,7 +112,7 @@ fn kept_partition_keeps_its_position() {
 fn pause_of_an_unassigned_partition_changes_none() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     assert!(subscription.set_paused(&[tp(0), tp(9)], true).is_err());
-    assert_eq!(lease(&subscription, 0).delivery(), Delivery::Open);
+    assert_eq!(assignment(&subscription, 0).delivery(), DeliveryGate::Open);
 }
 
 #[test]
@@ -128,14 +128,14 @@ fn held_partition_delivers_only_when_neither_paused_nor_held() {
     let mut subscription = in_a_group();
     subscription.subscribe(["t".into()].into()).expect("has a group");
     subscription.assigned([tp(0)]);
-    let lease = lease(&subscription, 0);
-    assert_eq!(lease.delivery(), Delivery::Held);
+    let assignment = assignment(&subscription, 0);
+    assert_eq!(assignment.delivery(), DeliveryGate::Held);
 
     subscription.set_paused(&[tp(0)], true).expect("assigned");
     subscription.release(&[tp(0)]);
-    assert_eq!(lease.delivery(), Delivery::Held);
+    assert_eq!(assignment.delivery(), DeliveryGate::Held);
     subscription.set_paused(&[tp(0)], false).expect("assigned");
-    assert_eq!(lease.delivery(), Delivery::Open);
+    assert_eq!(assignment.delivery(), DeliveryGate::Open);
 }
 
 #[test]
@@ -155,12 +155,12 @@ fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
     subscription.assigned([tp(0)]);
     let (_, id) = subscription.awaiting_committed()[0].clone();
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
-    let lease = lease(&subscription, 0);
-    lease.deliver_to(Offset(9));
-    lease.finish_to(Offset(8));
+    let assignment = assignment(&subscription, 0);
+    assignment.deliver_to(Offset(9));
+    assignment.finish_to(Offset(8));
 
     assert_eq!(subscription.delivered()[0].offset, OffsetAndMetadata::new(9));
-    subscription.committed(&tp(0), lease.id(), Offset(9));
+    subscription.committed(&tp(0), assignment.id(), Offset(9));
 
     assert_eq!(subscription.finished(), []);
 }
@@ -173,15 +173,15 @@ fn only_what_differs_from_the_committed_offset_is_committed() {
     subscription.start_at_committed(&tp(0), id, Some(&OffsetAndMetadata::new(5)));
     assert_eq!(subscription.finished(), []);
 
-    let lease = lease(&subscription, 0);
-    lease.deliver_to(Offset(9));
+    let assignment = assignment(&subscription, 0);
+    assignment.deliver_to(Offset(9));
     assert_eq!(subscription.finished(), []);
     assert_eq!(subscription.delivered()[0].offset, OffsetAndMetadata::new(9));
-    lease.finish_to(Offset(9));
-    lease.finish_epoch(Some(LeaderEpoch(2)));
+    assignment.finish_to(Offset(9));
+    assignment.finish_epoch(Some(LeaderEpoch(2)));
     assert_eq!(subscription.finished()[0].offset.leader_epoch, Some(LeaderEpoch(2)));
 
-    subscription.committed(&tp(0), lease.id(), Offset(9));
+    subscription.committed(&tp(0), assignment.id(), Offset(9));
     assert_eq!(subscription.finished(), []);
 }
 
@@ -189,7 +189,7 @@ fn only_what_differs_from_the_committed_offset_is_committed() {
 fn fetched_bytes_of_another_position_are_refused() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
-    let id = lease(&subscription, 0).id();
+    let id = assignment(&subscription, 0).id();
 
     assert!(subscription.fetched(&tp(0), id, Offset(10), brought(vec![], at(20, 1)), None));
     assert!(!subscription.fetched(&tp(0), id, Offset(10), brought(vec![], at(30, 1)), None));
@@ -200,25 +200,25 @@ fn fetched_bytes_of_another_position_are_refused() {
 fn newer_leader_must_confirm_a_position_with_an_epoch() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
-    let id = lease(&subscription, 0).id();
+    let id = assignment(&subscription, 0).id();
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, Phase::Validating(_)));
+    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Validating(_)));
 
     subscription.position_holds(&tp(0), id, Some(LeaderEpoch(4)));
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, Phase::Fetching(_)));
+    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Fetching(_)));
 }
 
 #[test]
 fn truncation_is_told_only_if_the_application_saw_the_records() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
-    let first = lease(&subscription, 0);
+    let first = assignment(&subscription, 0);
     assert!(subscription.fetched(&tp(0), first.id(), Offset(10), brought(vec![], at(50, 3)), None));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(10)));
 
-    let second = lease(&subscription, 0);
+    let second = assignment(&subscription, 0);
     second.deliver_to(Offset(40));
     let error = subscription.truncated(&tp(0), second.id(), at(30, 3)).expect("records were seen");
     assert_eq!(error.kind(), ErrorKind::Truncated);
@@ -230,21 +230,21 @@ fn truncation_is_told_only_if_the_application_saw_the_records() {
 fn out_of_range_resets_by_policy_and_drops_nothing_buffered() {
     let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
-    let lease = lease(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), lease.id(), Offset(10), brought(vec![], at(50, 1)), None));
-    subscription.out_of_range(&tp(0), lease.id(), Offset(50));
-    assert!(subscription.offset_found(&tp(0), lease.id(), Position::at(Offset(90))));
-    assert_eq!(lease.delivery(), Delivery::Open);
+    let assignment = assignment(&subscription, 0);
+    assert!(subscription.fetched(&tp(0), assignment.id(), Offset(10), brought(vec![], at(50, 1)), None));
+    subscription.out_of_range(&tp(0), assignment.id(), Offset(50));
+    assert!(subscription.offset_found(&tp(0), assignment.id(), Position::at(Offset(90))));
+    assert_eq!(assignment.delivery(), DeliveryGate::Open);
 }
 
 #[test]
 fn out_of_range_with_nothing_buffered_moves_the_position() {
     let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
-    let id = lease(&subscription, 0).id();
+    let id = assignment(&subscription, 0).id();
     subscription.out_of_range(&tp(0), id, Offset(10));
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), None);
-    let id = lease(&subscription, 0).id();
+    let id = assignment(&subscription, 0).id();
     assert!(subscription.offset_found(&tp(0), id, Position::at(Offset(90))));
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(90)));
 }
@@ -271,20 +271,20 @@ fn pattern_matches_whole_names() {
 /// fetched again from there, and what is in hand stays unfinished.
 #[test]
 fn what_is_evicted_is_fetched_again_in_every_phase() {
-    type Happen = fn(&mut Subscription, LeaseId);
+    type Happen = fn(&mut Subscription, AssignmentEpoch);
     let happenings: [(&str, Happen); 5] = [
         ("nothing", |_, _| {}),
-        ("a newer leader", |subscription, lease| subscription.leader_is(&tp(0), lease, LeaderEpoch(7))),
-        ("out of range", |subscription, lease| subscription.out_of_range(&tp(0), lease, Offset(9))),
-        ("corrupt", |subscription, lease| {
-            subscription.cannot_be_read(&tp(0), lease, Offset(9), Error::new(ErrorKind::Corrupt, ""));
+        ("a newer leader", |subscription, assignment| subscription.leader_is(&tp(0), assignment, LeaderEpoch(7))),
+        ("out of range", |subscription, assignment| subscription.out_of_range(&tp(0), assignment, Offset(9))),
+        ("corrupt", |subscription, assignment| {
+            subscription.cannot_be_read(&tp(0), assignment, Offset(9), Error::new(ErrorKind::Corrupt, ""));
         }),
-        ("no permission", |subscription, lease| {
+        ("no permission", |subscription, assignment| {
             subscription.fetched(
                 &tp(0),
-                lease,
+                assignment,
                 Offset(9),
-                Intake { failure: Some(Error::new(ErrorKind::Corrupt, "")), ..brought(vec![], at(9, 1)) },
+                FetchFilter { failure: Some(Error::new(ErrorKind::Corrupt, "")), ..brought(vec![], at(9, 1)) },
                 None,
             );
         }),
@@ -292,21 +292,23 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
     for (what, happen) in happenings {
         let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
         subscription.seek(&tp(0), at(0, 1)).expect("assigned");
-        let lease = lease(&subscription, 0);
+        let assignment = assignment(&subscription, 0);
         let pieces = pieces(0..9);
-        assert!(subscription.fetched(&tp(0), lease.id(), Offset(0), brought(pieces, at(9, 1)), None));
+        assert!(subscription.fetched(&tp(0), assignment.id(), Offset(0), brought(pieces, at(9, 1)), None));
         let (_, in_hand) = subscription.buffer.pop().expect("fetched");
-        lease.deliver_to(in_hand.next);
-        happen(&mut subscription, lease.id());
+        assignment.deliver_to(in_hand.next);
+        happen(&mut subscription, assignment.id());
         subscription.set_paused(&[tp(0)], true).expect("assigned");
 
         subscription.evict_held();
 
         let standing = subscription.standing(&tp(0)).expect("assigned");
-        let (Phase::Fetching(from) | Phase::Validating(from)) = standing.phase else { panic!("{what}: {:?}", standing.phase) };
+        let (FetchState::Fetching(from) | FetchState::Validating(from)) = standing.phase else {
+            panic!("{what}: {:?}", standing.phase)
+        };
         assert_eq!(from.offset, Offset(1), "{what}");
-        assert_eq!(standing.lease.id(), lease.id(), "{what}: what is in hand is finished under it");
-        assert_eq!(lease.done().map(|done| done.offset), Some(Offset(0)), "{what}");
+        assert_eq!(standing.assignment.id(), assignment.id(), "{what}: what is in hand is finished under it");
+        assert_eq!(assignment.done().map(|done| done.offset), Some(Offset(0)), "{what}");
     }
 }
 
@@ -314,12 +316,12 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
 fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
-    let first = lease(&subscription, 0);
+    let first = assignment(&subscription, 0);
     assert!(subscription.fetched(&tp(0), first.id(), Offset(10), brought(vec![], at(50, 3)), None));
     first.deliver_to(Offset(20));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
-    let second = lease(&subscription, 0);
-    assert_eq!((first.delivery(), second.done().expect("begun").offset), (Delivery::Ended, Offset(10)));
+    let second = assignment(&subscription, 0);
+    assert_eq!((first.delivery(), second.done().expect("begun").offset), (DeliveryGate::Ended, Offset(10)));
     first.finish_to(Offset(20));
     assert_eq!(second.done().expect("begun").offset, Offset(20));
 }
@@ -331,9 +333,11 @@ fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
     subscription.begin_anew(&tp(0));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
     assert_eq!(commits, [Offset(0)]);
-    let anew = lease(&subscription, 0);
+    let anew = assignment(&subscription, 0);
     assert!(subscription.offset_found(&tp(0), anew.id(), at(3, 0)), "where its leader says that it begins");
-    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, Phase::Fetching(position) if position == at(3, 0)));
+    assert!(
+        matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Fetching(position) if position == at(3, 0))
+    );
 }
 
 /// The group's task may see the new topic before the fetcher does, and its last commit must not be a place in the old one.
@@ -342,15 +346,15 @@ fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
     let (old, new) = (TopicId([1; 16]), TopicId([2; 16]));
     let mut subscription = begun_at_committed(&[0, 1]);
     // Nothing was read of the other: its position may be one in the new topic.
-    lease(&subscription, 0).is_of(old);
+    assignment(&subscription, 0).is_of(old);
     assert!(subscription.follow(5, |_| Some(old)).is_empty());
     assert!(subscription.follow(6, |_| None).is_empty(), "a view without the topic");
-    let last = lease(&subscription, 0).id();
+    let last = assignment(&subscription, 0).id();
     assert_eq!(subscription.follow(7, |_| Some(new)).len(), 1);
     assert_eq!((subscription.take_recreated(), subscription.take_recreated()), (vec![(tp(0), last)], vec![]));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| (commit.partition, commit.offset.offset)).collect();
     assert_eq!(commits, [(tp(0), Offset(0))]);
-    lease(&subscription, 0).is_of(new);
+    assignment(&subscription, 0).is_of(new);
     assert!(subscription.follow(6, |_| Some(old)).is_empty(), "a task that is late with its view");
     assert!(subscription.follow(7, |_| Some(new)).is_empty(), "the second task");
 }
@@ -358,7 +362,7 @@ fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
 #[test]
 fn what_was_given_up_of_a_topic_created_anew_is_committed_at_its_beginning() {
     let mut subscription = begun_at_committed(&[0]);
-    lease(&subscription, 0).is_of(TopicId([1; 16]));
+    assignment(&subscription, 0).is_of(TopicId([1; 16]));
     subscription.unsubscribe();
     subscription.follow(1, |_| Some(TopicId([2; 16])));
     let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
@@ -370,13 +374,13 @@ fn what_was_given_up_of_a_topic_created_anew_is_committed_at_its_beginning() {
 fn a_topic_created_anew_is_noticed_though_its_log_was_taken_for_one_that_was_cut() {
     let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
-    let first = lease(&subscription, 0);
+    let first = assignment(&subscription, 0);
     first.is_of(TopicId([1; 16]));
     first.deliver_to(Offset(20));
     assert!(subscription.truncated(&tp(0), first.id(), at(5, 3)).is_some());
     assert_eq!(subscription.follow(1, |_| Some(TopicId([2; 16]))).len(), 1);
     // Where the application goes then is a place in the new one, also if nothing is read there.
-    lease(&subscription, 0).is_of(TopicId([2; 16]));
+    assignment(&subscription, 0).is_of(TopicId([2; 16]));
     subscription.seek(&tp(0), at(8, 3)).expect("assigned");
     assert!(subscription.follow(2, |_| Some(TopicId([2; 16]))).is_empty());
     assert_eq!(subscription.follow(3, |_| Some(TopicId([3; 16]))).len(), 1);

@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::consumer::fetch::buffer::{Content, Piece};
-use crate::consumer::fetch::intake::Intake;
-use crate::consumer::position::{LeaseId, OffsetAndMetadata, Phase, Position};
-use crate::consumer::subscription::{Commit, Interest};
+use crate::consumer::fetch::buffer::{BufferedBatch, Content};
+use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::position::{AssignmentEpoch, FetchState, OffsetAndMetadata, Position};
+use crate::consumer::subscription::{CommitPosition, SubscriptionKind};
 use crate::ids::{LeaderEpoch, Timestamp};
-use crate::telemetry::Telemetry;
+use crate::telemetry::ClientRecorder;
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
 
@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// From one assignment, or one jump of the application, to the next.
 #[derive(Debug)]
 struct Stay {
-    since: LeaseId,
+    since: AssignmentEpoch,
     partition: i32,
     /// The next record to come, once it is known where it begins.
     next: Option<i64>,
@@ -81,7 +81,7 @@ struct Stay {
 }
 
 struct World {
-    shared: Arc<Shared>,
+    shared: Arc<ConsumerShared>,
     receiver: Receiver,
     /// Newest last.
     stays: Vec<Stay>,
@@ -98,7 +98,7 @@ fn index(partition: i32) -> usize {
     usize::try_from(partition).unwrap()
 }
 
-fn batch(offset: i64) -> Piece {
+fn batch(offset: i64) -> BufferedBatch {
     let mut builder = RecordsBuilder::with_capacity(1024);
     for _ in 0..2 {
         builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 100]), headers: &[] }).unwrap();
@@ -108,7 +108,7 @@ fn batch(offset: i64) -> Piece {
     let base = offset - offset % 2;
     bytes[..8].copy_from_slice(&base.to_be_bytes());
     let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
-    Piece { content: Content::Fetched(batch), start: at(offset, Some(1)), next: Offset(base + 2) }
+    BufferedBatch { content: Content::Fetched(batch), start: at(offset, Some(1)), next: Offset(base + 2) }
 }
 
 fn at(offset: i64, epoch: Option<i32>) -> Position {
@@ -120,7 +120,12 @@ impl World {
         // So small that a batch is too much for a paused partition.
         let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(300, 1 << 20));
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("model").consumer()));
+        let shared = Arc::new(ConsumerShared::new(
+            subscription,
+            CancellationToken::new(),
+            decode,
+            ClientRecorder::new("model").consumer(),
+        ));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);
         Self { shared, receiver, stays: vec![], paused, owned, unsubscribed: 0, committed: [None; 2], epoch: 1 }
@@ -148,7 +153,7 @@ impl World {
             Step::Poll { times } => (0..times).for_each(|_| self.poll()),
             Step::PollBatch => self.poll_batch(),
             Step::Give { partition } => {
-                let is_wanted = self.shared.read(|it| matches!(it.interest(), Interest::Topics(_)));
+                let is_wanted = self.shared.read(|it| matches!(it.interest(), SubscriptionKind::Topics(_)));
                 // As the group's task, which hears of unsubscribings before it joins.
                 if is_wanted && self.shared.read(Subscription::unsubscribed) == self.unsubscribed {
                     self.shared.update(|it| it.assigned([tp(partition)]));
@@ -173,27 +178,27 @@ impl World {
             Step::Fetch { partition, batches } => self.fetch(partition, batches),
             Step::NewLeader { partition } => {
                 self.epoch += 1;
-                let (epoch, lease) = (LeaderEpoch(self.epoch), self.lease(partition));
-                if let Some(lease) = lease {
-                    self.shared.update(|it| it.leader_is(&tp(partition), lease, epoch));
+                let (epoch, assignment) = (LeaderEpoch(self.epoch), self.assignment(partition));
+                if let Some(assignment) = assignment {
+                    self.shared.update(|it| it.leader_is(&tp(partition), assignment, epoch));
                 }
             }
             Step::Cut { partition } => {
                 // Behind what the application has, so that it need not be told.
-                if let Some(lease) = self.lease(partition)
+                if let Some(assignment) = self.assignment(partition)
                     && let Some(next) =
                         self.stays.iter().rfind(|stay| Some(stay.since) == self.since(partition)).and_then(|stay| stay.next)
                 {
-                    let told = self.shared.update(|it| it.truncated(&tp(partition), lease, at(next, Some(1))));
+                    let told = self.shared.update(|it| it.truncated(&tp(partition), assignment, at(next, Some(1))));
                     assert!(told.is_none(), "it was told of what it has not seen: {told:?}");
                 }
             }
             Step::OutOfRange { partition } => {
-                if let Some((lease, Phase::Fetching(position))) = self.standing(partition) {
-                    self.shared.update(|it| it.out_of_range(&tp(partition), lease, position.offset));
+                if let Some((assignment, FetchState::Fetching(position))) = self.standing(partition) {
+                    self.shared.update(|it| it.out_of_range(&tp(partition), assignment, position.offset));
                     // The leader says that the log begins just there.
-                    if let Some((lease, Phase::Resetting(_))) = self.standing(partition) {
-                        self.shared.update(|it| it.offset_found(&tp(partition), lease, at(position.offset.0, Some(1))));
+                    if let Some((assignment, FetchState::Resetting(_))) = self.standing(partition) {
+                        self.shared.update(|it| it.offset_found(&tp(partition), assignment, at(position.offset.0, Some(1))));
                     }
                     self.begin(partition, position.offset.0);
                 }
@@ -206,16 +211,16 @@ impl World {
         }
     }
 
-    fn since(&self, partition: i32) -> Option<LeaseId> {
+    fn since(&self, partition: i32) -> Option<AssignmentEpoch> {
         self.shared.read(|it| it.since(&tp(partition)))
     }
 
-    fn lease(&self, partition: i32) -> Option<LeaseId> {
+    fn assignment(&self, partition: i32) -> Option<AssignmentEpoch> {
         Some(self.standing(partition)?.0)
     }
 
-    fn standing(&self, partition: i32) -> Option<(LeaseId, Phase)> {
-        self.shared.read(|it| it.standing(&tp(partition))).map(|standing| (standing.lease.id(), standing.phase))
+    fn standing(&self, partition: i32) -> Option<(AssignmentEpoch, FetchState)> {
+        self.shared.read(|it| it.standing(&tp(partition))).map(|standing| (standing.assignment.id(), standing.phase))
     }
 
     /// The partition begins there, unless it has begun.
@@ -228,32 +233,32 @@ impl World {
 
     fn answer(&mut self, partition: i32) {
         match self.standing(partition) {
-            Some((lease, Phase::AwaitingCommitted)) => {
+            Some((assignment, FetchState::AwaitingCommitted)) => {
                 let is_asked =
                     self.shared.read(Subscription::awaiting_committed).iter().any(|(waiting, _)| *waiting == tp(partition));
                 if !is_asked {
                     return;
                 }
                 let committed = self.committed[index(partition)].map(OffsetAndMetadata::new);
-                self.shared.update(|it| it.start_at_committed(&tp(partition), lease, committed.as_ref()));
+                self.shared.update(|it| it.start_at_committed(&tp(partition), assignment, committed.as_ref()));
                 if let Some(committed) = committed {
                     self.begin(partition, committed.offset.0);
                 }
             }
-            Some((lease, Phase::Resetting(_))) => {
-                self.shared.update(|it| it.offset_found(&tp(partition), lease, at(0, None)));
+            Some((assignment, FetchState::Resetting(_))) => {
+                self.shared.update(|it| it.offset_found(&tp(partition), assignment, at(0, None)));
                 self.begin(partition, 0);
             }
-            Some((lease, Phase::Validating(_))) => {
+            Some((assignment, FetchState::Validating(_))) => {
                 let epoch = Some(LeaderEpoch(self.epoch));
-                self.shared.update(|it| it.position_holds(&tp(partition), lease, epoch));
+                self.shared.update(|it| it.position_holds(&tp(partition), assignment, epoch));
             }
             _ => {}
         }
     }
 
     fn fetch(&mut self, partition: i32, batches: i64) {
-        let Some((lease, Phase::Fetching(from))) = self.standing(partition) else { return };
+        let Some((assignment, FetchState::Fetching(from))) = self.standing(partition) else { return };
         let (mut next, mut pieces) = (from.offset.0, Vec::new());
         for _ in 0..batches {
             if next < LENGTH {
@@ -262,8 +267,8 @@ impl World {
                 pieces.push(piece);
             }
         }
-        let brought = Intake { pieces, next: at(next, Some(1)), failure: None };
-        assert!(self.shared.update(|it| it.fetched(&tp(partition), lease, from.offset, brought, None)));
+        let brought = FetchFilter { pieces, next: at(next, Some(1)), failure: None };
+        assert!(self.shared.update(|it| it.fetched(&tp(partition), assignment, from.offset, brought, None)));
     }
 
     /// Everything that was returned before counts as processed.
@@ -316,13 +321,13 @@ impl World {
         }
     }
 
-    fn commit(&mut self, commits: Vec<Commit>) {
+    fn commit(&mut self, commits: Vec<CommitPosition>) {
         for commit in commits {
             let offset = commit.offset.offset.0;
             let stay = self.stays.iter().find(|stay| stay.since == commit.since).expect("of a stay that has begun");
             assert!(Some(offset) <= stay.done, "committed {offset} of {stay:?}");
             self.committed[index(stay.partition)] = Some(offset);
-            self.shared.update(|it| it.committed(&commit.partition, commit.lease, commit.offset.offset));
+            self.shared.update(|it| it.committed(&commit.partition, commit.assignment, commit.offset.offset));
         }
     }
 

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::consumer::fetch::buffer::{Buffer, Content, Piece};
-use crate::consumer::fetch::intake::Intake;
+use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, Content};
+use crate::consumer::fetch::intake::FetchFilter;
 use crate::consumer::position::Position;
-use crate::telemetry::Telemetry;
+use crate::telemetry::ClientRecorder;
 use crate::wire::batch::Batches;
 use crate::wire::compress::{Compression, compress};
 
@@ -35,17 +35,18 @@ async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
         subscription.assign([tp(0)].into()).unwrap();
         subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared = Arc::new(Shared::new(subscription, CancellationToken::new(), decode, Telemetry::new("test").consumer()));
+        let shared =
+            Arc::new(ConsumerShared::new(subscription, CancellationToken::new(), decode, ClientRecorder::new("test").consumer()));
         let batch = Batches::new(compressed()).next().unwrap().unwrap();
         let next = batch.next_offset();
-        let piece = Piece { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
+        let piece = BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
         shared.update(|subscription| {
-            let lease = subscription.lease(&tp(0)).unwrap().id();
+            let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
             assert!(subscription.fetched(
                 &tp(0),
-                lease,
+                assignment,
                 Offset(start),
-                Intake { pieces: vec![piece], next: Position::at(next), failure: None },
+                FetchFilter { pieces: vec![piece], next: Position::at(next), failure: None },
                 None
             ));
         });

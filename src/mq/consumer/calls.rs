@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 
 use tracing::Instrument;
 
-use super::Shared;
-use super::handler::{HandlerFuture, Outcome, Registered};
+use super::ConsumerInner;
+use super::handler::{HandlerFuture, Outcome, RegisteredHandler};
 use crate::ids::TopicPartition;
 use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 
 /// One call of a handler.
-pub(super) async fn call(shared: &Shared, registered: &Registered, message: Message) -> Outcome {
+pub(super) async fn call(shared: &ConsumerInner, registered: &RegisteredHandler, message: Message) -> Outcome {
     if !shared.config.monitoring.enable_tracing {
         return in_time(shared, || registered.handler.handle(message)).await;
     }
@@ -30,7 +30,12 @@ pub(super) async fn call(shared: &Shared, registered: &Registered, message: Mess
 }
 
 /// Tells a handler of an error; whether it goes on.
-pub(super) async fn tell(shared: &Shared, registered: &Registered, error: Error, partition: Option<TopicPartition>) -> bool {
+pub(super) async fn tell(
+    shared: &ConsumerInner,
+    registered: &RegisteredHandler,
+    error: Error,
+    partition: Option<TopicPartition>,
+) -> bool {
     tokio::select! {
         outcome = in_time(shared, || registered.handler.failed(error, partition)) => !matches!(outcome, Outcome::Stop),
         // Whoever closes waits for no opinion.
@@ -39,11 +44,11 @@ pub(super) async fn tell(shared: &Shared, registered: &Registered, error: Error,
 }
 
 /// Whether the caller is a handler of this consumer, at work.
-pub(super) fn is_within(shared: &Shared) -> bool {
+pub(super) fn is_within(shared: &ConsumerInner) -> bool {
     WITHIN.with_borrow(|within| within.iter().any(|id| std::ptr::eq(*id, std::ptr::from_ref(shared).cast())))
 }
 
-async fn in_time<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
+async fn in_time<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
     let mut handling = pin!(guarded(shared, begin));
     // Most handlers are done at once: only the others are worth a timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
@@ -60,7 +65,7 @@ async fn in_time<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>)
 }
 
 /// A panic of a handler is a failure of its message.
-async fn guarded<'a>(shared: &Shared, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
+async fn guarded<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
     match caught(shared, begin) {
         Ok(mut handling) => {
             let mut poll = |context: &mut Context<'_>| caught(shared, || handling.as_mut().poll(context));
@@ -77,7 +82,7 @@ fn failed(error: Error) -> Outcome {
 /// Runs a service's code; CONSUME_FAILED if it panics.
 ///
 /// What it panicked in is not polled or called with the same data again.
-fn caught<T>(shared: &Shared, work: impl FnOnce() -> T) -> Result<T, Error> {
+fn caught<T>(shared: &ConsumerInner, work: impl FnOnce() -> T) -> Result<T, Error> {
     WITHIN.with_borrow_mut(|within| within.push(std::ptr::from_ref(shared).cast()));
     let done = catch_unwind(AssertUnwindSafe(work));
     WITHIN.with_borrow_mut(Vec::pop);

@@ -180,12 +180,12 @@ pub struct FailurePolicy {
     pub(super) retries: u32,
     pub(super) backoff: Duration,
     pub(super) longest_backoff: Duration,
-    pub(super) resort: LastResort,
+    pub(super) resort: ExhaustedAction,
 }
 
 /// What becomes of a message in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LastResort {
+pub(super) enum ExhaustedAction {
     Stop,
     Skip,
     DeadLetter(TopicName),
@@ -198,7 +198,7 @@ impl FailurePolicy {
             retries: times,
             backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(10),
-            resort: LastResort::Stop,
+            resort: ExhaustedAction::Stop,
         }
     }
 
@@ -228,7 +228,7 @@ impl FailurePolicy {
     /// Passes the message over when no attempt is left.
     #[must_use]
     pub fn then_skip(mut self) -> Self {
-        self.resort = LastResort::Skip;
+        self.resort = ExhaustedAction::Skip;
         self
     }
 
@@ -240,7 +240,7 @@ impl FailurePolicy {
     /// bytes left out, and others where the message still is.
     #[must_use]
     pub fn then_dead_letter(mut self, topic: impl Into<TopicName>) -> Self {
-        self.resort = LastResort::DeadLetter(topic.into());
+        self.resort = ExhaustedAction::DeadLetter(topic.into());
         self
     }
 
@@ -290,20 +290,20 @@ impl HandlerOptions {
 
 /// Which topics a handler takes.
 #[derive(Clone, Debug)]
-pub(super) enum Topics {
+pub(super) enum HandlerTopics {
     Named(Vec<TopicName>),
     Pattern { text: String, regex: regex_lite::Regex },
 }
 
 /// A handler and its topics.
-pub(super) struct Registered {
+pub(super) struct RegisteredHandler {
     pub(super) id: u64,
-    pub(super) topics: Topics,
+    pub(super) topics: HandlerTopics,
     pub(super) handler: Arc<dyn Handler>,
     pub(super) options: HandlerOptions,
 }
 
-impl Topics {
+impl HandlerTopics {
     pub(super) fn take(&self, topic: &str) -> bool {
         match self {
             Self::Named(names) => names.iter().any(|name| name.as_str() == topic),

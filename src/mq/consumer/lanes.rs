@@ -13,57 +13,57 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::handler::Registered;
+use super::handler::RegisteredHandler;
 use super::progress::Part;
-use super::{Shared, task};
+use super::{ConsumerInner, task};
 use crate::consumer::ConsumerRecord;
 use crate::ids::TopicPartition;
 use crate::runtime::Runtime;
 
 /// Messages of one partition on their way to their handler; never none.
-pub(super) struct Work {
+pub(super) struct HandlerWork {
     pub(super) partition: TopicPartition,
     pub(super) part: Arc<Part>,
     pub(super) generation: u64,
     pub(super) records: Vec<ConsumerRecord>,
 }
 
-pub(super) struct Lanes {
-    shared: Arc<Shared>,
+pub(super) struct HandlerQueues {
+    shared: Arc<ConsumerInner>,
     workers: Runtime,
-    lanes: BTreeMap<(u64, usize), Lane>,
+    lanes: BTreeMap<(u64, usize), HandlerQueue>,
 }
 
-struct Lane {
-    to_worker: mpsc::Sender<Work>,
-    load: Arc<Load>,
+struct HandlerQueue {
+    to_worker: mpsc::Sender<HandlerWork>,
+    load: Arc<QueueLoad>,
     /// Those whose messages it has taken.
     partitions: BTreeSet<TopicPartition>,
-    waiting: VecDeque<Work>,
+    waiting: VecDeque<HandlerWork>,
     paused: BTreeSet<TopicPartition>,
 }
 
 /// How many messages are on a lane, and how many may be.
-pub(super) struct Load {
+pub(super) struct QueueLoad {
     messages: AtomicUsize,
     most: usize,
 }
 
-impl Lanes {
-    pub(super) fn new(shared: Arc<Shared>, workers: Runtime) -> Self {
+impl HandlerQueues {
+    pub(super) fn new(shared: Arc<ConsumerInner>, workers: Runtime) -> Self {
         Self { shared, workers, lanes: BTreeMap::new() }
     }
 
-    pub(super) fn push(&mut self, registered: &Arc<Registered>, work: Work) {
+    pub(super) fn push(&mut self, registered: &Arc<RegisteredHandler>, work: HandlerWork) {
         let parallel = registered.options.parallel.max(1);
         let number = lane_of(&work.partition, parallel);
         let Self { shared, workers, lanes } = self;
         let lane = lanes.entry((registered.id, number)).or_insert_with(|| {
-            let load = Arc::new(Load::new((shared.config.consumer.max_poll_records / parallel).max(1)));
+            let load = Arc::new(QueueLoad::new((shared.config.consumer.max_poll_records / parallel).max(1)));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most);
             workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), workers.clone(), from_task, Arc::clone(&load)));
-            Lane { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
+            HandlerQueue { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
         });
         if !lane.partitions.contains(&work.partition) {
             lane.partitions.insert(work.partition.clone());
@@ -172,14 +172,14 @@ impl Lanes {
     }
 }
 
-impl Lane {
-    fn pause(&mut self, partition: &TopicPartition, shared: &Shared) {
+impl HandlerQueue {
+    fn pause(&mut self, partition: &TopicPartition, shared: &ConsumerInner) {
         shared.hold_back(partition);
         self.paused.insert(partition.clone());
     }
 
     /// Hands messages to the worker as far as there is room; returns the others.
-    fn take(&self, mut work: Work) -> Option<Work> {
+    fn take(&self, mut work: HandlerWork) -> Option<HandlerWork> {
         if self.to_worker.is_closed() {
             // The handler has gone, and with it whoever wanted the messages.
             return None;
@@ -189,7 +189,7 @@ impl Lane {
             return Some(work);
         }
         let left = work.records.split_off(room);
-        let left = (!left.is_empty()).then(|| Work {
+        let left = (!left.is_empty()).then(|| HandlerWork {
             partition: work.partition.clone(),
             part: Arc::clone(&work.part),
             records: left,
@@ -200,7 +200,7 @@ impl Lane {
     }
 }
 
-impl Load {
+impl QueueLoad {
     fn new(most: usize) -> Self {
         Self { messages: AtomicUsize::new(0), most }
     }

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::handler::Registered;
+use super::handler::RegisteredHandler;
 use super::progress::Part;
-use super::task::{Fate, conclude, stale};
-use super::{Shared, calls, lock};
+use super::task::{Disposition, conclude, stale};
+use super::{ConsumerInner, calls, lock};
 use crate::error::{Class, Error as ClientError};
 use crate::ids::{TopicName, TopicPartition};
 use crate::mq::Message;
@@ -28,8 +28,8 @@ use crate::runtime::{self, Runtime};
 
 /// A message that its handler has given up.
 pub(super) struct Letter {
-    pub(super) shared: Arc<Shared>,
-    pub(super) registered: Arc<Registered>,
+    pub(super) shared: Arc<ConsumerInner>,
+    pub(super) registered: Arc<RegisteredHandler>,
     pub(super) partition: TopicPartition,
     pub(super) part: Arc<Part>,
     pub(super) generation: u64,
@@ -39,7 +39,7 @@ pub(super) struct Letter {
 }
 
 /// Sends a letter: here if that is quick, else in a task of its own, while its partition is set aside.
-pub(super) async fn post(letter: Letter, workers: &Runtime) -> Fate {
+pub(super) async fn post(letter: Letter, workers: &Runtime) -> Disposition {
     let (shared, partition, part) = (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
     let (registered, generation, next) = (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
     let mut delivering = Box::pin(letter.deliver());
@@ -52,11 +52,11 @@ pub(super) async fn post(letter: Letter, workers: &Runtime) -> Fate {
         let fate = delivering.await;
         conclude(&shared, &registered, &partition, &part, generation, &fate, next);
     });
-    Fate::Elsewhere
+    Disposition::Elsewhere
 }
 
 impl Letter {
-    async fn deliver(self) -> Fate {
+    async fn deliver(self) -> Disposition {
         let Self { shared, registered, partition, part, generation, message, to, why } = &self;
         let offset = message.offset;
         let mut pause = SHORTEST_PAUSE;
@@ -69,13 +69,13 @@ impl Letter {
                 biased;
                 sent = send(shared, message, to, why, is_whole) => sent,
                 // What is on its way is mostly there in a moment, and would be written twice otherwise.
-                () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Fate::Left,
+                () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Disposition::Left,
             };
             let error = match sent {
                 Ok(()) => {
                     warn!(failure = %why, %partition, ?offset, %to, "a message went to the dead-letter topic");
                     shared.meter.dead_letter();
-                    return Fate::Done;
+                    return Disposition::Done;
                 }
                 Err(error) => Error::from_client(error, During::Produce)
                     .context(format_args!("the dead-letter topic {to} cannot be written")),
@@ -87,7 +87,7 @@ impl Letter {
                 error!(%error, %partition, ?offset, ?pause, "a partition waits for its dead-letter topic");
             }
             if !calls::tell(shared, registered, error, Some(partition.clone())).await {
-                return Fate::Stop;
+                return Disposition::Stop;
             }
             if loses_value {
                 is_whole = false;
@@ -95,8 +95,8 @@ impl Letter {
             }
             tokio::select! {
                 biased;
-                () = shared.closing.cancelled() => return Fate::Left,
-                () = stale(shared, part, *generation) => return Fate::Left,
+                () = shared.closing.cancelled() => return Disposition::Left,
+                () = stale(shared, part, *generation) => return Disposition::Left,
                 () = runtime::sleep_until(runtime::now() + pause) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -105,7 +105,7 @@ impl Letter {
 }
 
 /// Writes a message, whole or without its value, to a dead-letter topic, and waits until it is there.
-async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str, is_whole: bool) -> crate::error::Result<()> {
+async fn send(shared: &ConsumerInner, message: &Message, to: &TopicName, why: &str, is_whole: bool) -> crate::error::Result<()> {
     let producer = producer(shared)?;
     let mut letter = Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
     if !is_whole {
@@ -125,7 +125,7 @@ async fn send(shared: &Shared, message: &Message, to: &TopicName, why: &str, is_
     sent.map(drop)
 }
 
-fn producer(shared: &Shared) -> crate::error::Result<Producer> {
+fn producer(shared: &ConsumerInner) -> crate::error::Result<Producer> {
     let mut producer = lock(&shared.dead_letters);
     if let Some(producer) = &*producer {
         return Ok(producer.clone());

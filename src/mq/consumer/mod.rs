@@ -35,7 +35,7 @@ use crate::consumer::ConsumerHandle;
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::producer;
 use crate::runtime::{self, Runtime};
-use handler::{Registered, Topics};
+use handler::{HandlerTopics, RegisteredHandler};
 use progress::Progress;
 
 /// Receives messages as one member of a group; cheap to clone.
@@ -44,24 +44,24 @@ use progress::Progress;
 /// committing: see [`Consumer::close`].
 #[derive(Clone)]
 pub struct Consumer {
-    owner: Arc<Owner>,
+    owner: Arc<TasksOwner>,
 }
 
 /// Ends the tasks with the last handle; the tasks do not hold it.
-struct Owner {
-    shared: Arc<Shared>,
+struct TasksOwner {
+    shared: Arc<ConsumerInner>,
     runtime: Runtime,
     _client: Option<Client>,
 }
 
-impl Drop for Owner {
+impl Drop for TasksOwner {
     fn drop(&mut self) {
         self.runtime.cancel();
     }
 }
 
 /// What the handle, the tasks and the group's listener share.
-struct Shared {
+struct ConsumerInner {
     handle: ConsumerHandle,
     client: Client,
     config: Config,
@@ -91,7 +91,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Handlers {
-    list: Vec<Arc<Registered>>,
+    list: Vec<Arc<RegisteredHandler>>,
     next_id: u64,
 }
 
@@ -110,7 +110,7 @@ impl Consumer {
     pub(super) fn on(client: &Client, config: &Config, own: Option<Client>) -> Result<Self> {
         let consumer = client.consumer(config.core_consumer()?).map_err(invalid)?;
         let runtime = Runtime::current(false).map_err(invalid)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ConsumerInner {
             handle: consumer.handle(),
             client: client.clone(),
             config: config.clone(),
@@ -130,10 +130,10 @@ impl Consumer {
             close_by: OnceLock::new(),
             ended: Mutex::default(),
         });
-        consumer.rebalance_listener(task::Listener(Arc::downgrade(&shared)));
+        consumer.rebalance_listener(task::MqRebalanceListener(Arc::downgrade(&shared)));
         runtime.spawn(task::run(Arc::clone(&shared), consumer, runtime.child()));
         runtime.spawn(task::keep_house(Arc::clone(&shared)));
-        Ok(Self { owner: Arc::new(Owner { shared, runtime, _client: own }) })
+        Ok(Self { owner: Arc::new(TasksOwner { shared, runtime, _client: own }) })
     }
 
     /// Has a handler take the messages of topics, one at a time, with [`FailurePolicy::default`].
@@ -168,7 +168,7 @@ impl Consumer {
         if topics.is_empty() {
             return Err(Error::new(Code::InvalidConfig, "no topic is named: one or more are needed"));
         }
-        self.shared().register(Topics::Named(topics), options, Arc::new(handler))
+        self.shared().register(HandlerTopics::Named(topics), options, Arc::new(handler))
     }
 
     /// Has a handler take the messages of all topics, now or later, whose whole name matches a regular expression.
@@ -179,7 +179,7 @@ impl Consumer {
         let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
             Error::new(Code::InvalidConfig, format!("the pattern {pattern:?} is no regular expression: {error}"))
         })?;
-        self.shared().register(Topics::Pattern { text: pattern.to_owned(), regex }, options, Arc::new(handler))
+        self.shared().register(HandlerTopics::Pattern { text: pattern.to_owned(), regex }, options, Arc::new(handler))
     }
 
     /// Takes topics from their handlers; a handler without a topic ends when its message in hand is done.
@@ -190,18 +190,18 @@ impl Consumer {
         let topics: BTreeSet<TopicName> = topics.into_iter().map(Into::into).collect();
         self.shared().change(|handlers| {
             for registered in &mut handlers.list {
-                let Topics::Named(names) = &registered.topics else { continue };
+                let HandlerTopics::Named(names) = &registered.topics else { continue };
                 if names.iter().any(|name| topics.contains(name)) {
                     let left = names.iter().filter(|name| !topics.contains(*name)).cloned().collect();
-                    *registered = Arc::new(Registered {
-                        topics: Topics::Named(left),
+                    *registered = Arc::new(RegisteredHandler {
+                        topics: HandlerTopics::Named(left),
                         handler: Arc::clone(&registered.handler),
                         options: registered.options.clone(),
                         id: registered.id,
                     });
                 }
             }
-            handlers.list.retain(|registered| !matches!(&registered.topics, Topics::Named(names) if names.is_empty()));
+            handlers.list.retain(|registered| !matches!(&registered.topics, HandlerTopics::Named(names) if names.is_empty()));
             Ok(())
         })
     }
@@ -376,7 +376,7 @@ impl Consumer {
     /// # Cancel safety
     /// If the future is dropped, everything still ends, until the last clone is dropped.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
-        let Owner { shared, runtime, .. } = &*self.owner;
+        let TasksOwner { shared, runtime, .. } = &*self.owner;
         let timeout = bounded(timeout);
         let deadline = *shared.close_by.get_or_init(|| runtime::now() + timeout);
         shared.closing.cancel();
@@ -411,7 +411,7 @@ impl Consumer {
         sought.map_err(unassigned)
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ConsumerInner> {
         &self.owner.shared
     }
 }
@@ -422,24 +422,24 @@ impl std::fmt::Debug for Consumer {
     }
 }
 
-impl Shared {
-    fn register(&self, topics: Topics, options: HandlerOptions, handler: Arc<dyn Handler>) -> Result<()> {
+impl ConsumerInner {
+    fn register(&self, topics: HandlerTopics, options: HandlerOptions, handler: Arc<dyn Handler>) -> Result<()> {
         if self.closing.is_cancelled() {
             return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
         }
         let mut id = None;
         let registered = self.change(|handlers| {
             let others = handlers.list.iter().filter_map(|other| match &other.topics {
-                Topics::Named(names) => Some(names),
-                Topics::Pattern { .. } => None,
+                HandlerTopics::Named(names) => Some(names),
+                HandlerTopics::Pattern { .. } => None,
             });
-            if let Topics::Named(names) = &topics
+            if let HandlerTopics::Named(names) = &topics
                 && let Some(name) = others.flatten().find(|name| names.contains(name))
             {
                 return Err(Error::new(Code::InvalidConfig, format!("topic {name} has a handler: unsubscribe that first")));
             }
             id = Some(handlers.next_id);
-            handlers.list.push(Arc::new(Registered { id: handlers.next_id, topics, handler, options }));
+            handlers.list.push(Arc::new(RegisteredHandler { id: handlers.next_id, topics, handler, options }));
             handlers.next_id += 1;
             Ok(())
         });
@@ -457,8 +457,8 @@ impl Shared {
         let mut patterns = Vec::new();
         for registered in &handlers.list {
             match &registered.topics {
-                Topics::Named(some) => names.extend(some.iter().cloned()),
-                Topics::Pattern { text, .. } => patterns.push(format!("(?:{text})")),
+                HandlerTopics::Named(some) => names.extend(some.iter().cloned()),
+                HandlerTopics::Pattern { text, .. } => patterns.push(format!("(?:{text})")),
             }
         }
         let subscribed = if !patterns.is_empty() {
@@ -476,7 +476,7 @@ impl Shared {
     }
 
     /// The handler of a topic.
-    fn handler_of(&self, topic: &str) -> Option<Arc<Registered>> {
+    fn handler_of(&self, topic: &str) -> Option<Arc<RegisteredHandler>> {
         self.handlers().list.iter().find(|registered| registered.topics.take(topic)).map(Arc::clone)
     }
 
@@ -516,7 +516,7 @@ impl Shared {
         let _ = self.handle.pause([partition]);
     }
 
-    /// Ends [`Shared::hold_back`], unless the user has paused the partition, or nobody can take it.
+    /// Ends [`ConsumerInner::hold_back`], unless the user has paused the partition, or nobody can take it.
     fn let_come(&self, partition: &TopicPartition) {
         let paused = lock(&self.paused);
         if !paused.contains(partition) && !self.progress().is_aside(partition) {

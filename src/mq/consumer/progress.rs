@@ -41,7 +41,7 @@ struct State {
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct PartitionProgress {
     pub(super) done: Option<Offset>,
     pub(super) committed: Option<Offset>,
 }
@@ -136,10 +136,10 @@ impl Progress {
         state.done.or(state.first)
     }
 
-    pub(super) fn standings(&self) -> impl Iterator<Item = (&TopicPartition, Standing)> {
+    pub(super) fn standings(&self) -> impl Iterator<Item = (&TopicPartition, PartitionProgress)> {
         self.parts.iter().map(|(partition, part)| {
             let State { done, committed, .. } = *part.state();
-            (partition, Standing { done, committed })
+            (partition, PartitionProgress { done, committed })
         })
     }
 }

@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
-use super::handler::{LastResort, Outcome, Registered};
-use super::lanes::{Lanes, Load, Work};
+use super::handler::{ExhaustedAction, Outcome, RegisteredHandler};
+use super::lanes::{HandlerQueues, HandlerWork, QueueLoad};
 use super::letters::{Letter, post};
 use super::progress::Part;
-use super::{Shared, calls, lock};
+use super::{ConsumerInner, calls, lock};
 use crate::boxed::BoxFuture;
 use crate::config::bounded;
 use crate::consumer::{Consumer, ConsumerHandle, ConsumerRecord, RebalanceListener, RecordBatch};
@@ -23,8 +23,8 @@ use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
 
 /// Receives until the consumer is closed, by its user or with its client, then ends it in order.
-pub(super) async fn run(shared: Arc<Shared>, mut consumer: Consumer, workers: Runtime) {
-    let mut lanes = Lanes::new(Arc::clone(&shared), workers);
+pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, workers: Runtime) {
+    let mut lanes = HandlerQueues::new(Arc::clone(&shared), workers);
     let mut errors = Errors::default();
     loop {
         let has_handlers = !shared.handlers().list.is_empty();
@@ -94,7 +94,7 @@ impl Errors {
 }
 
 /// Finishes what is in hand, commits and leaves the group.
-async fn end(shared: &Shared, lanes: Lanes, consumer: Consumer) -> crate::mq::Result<()> {
+async fn end(shared: &ConsumerInner, lanes: HandlerQueues, consumer: Consumer) -> crate::mq::Result<()> {
     lanes.end().await;
     // Of those that are being given up, the listener commits.
     let assigned = shared.handle.assignment();
@@ -118,7 +118,7 @@ async fn end(shared: &Shared, lanes: Lanes, consumer: Consumer) -> crate::mq::Re
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Commits and looks at lag, now and then.
-pub(super) async fn keep_house(shared: Arc<Shared>) {
+pub(super) async fn keep_house(shared: Arc<ConsumerInner>) {
     let commits = shared.config.consumer.enable_auto_commit;
     let (every, look_every) = (shared.config.consumer.auto_commit_interval, shared.config.monitoring.metrics_interval);
     let (every, look_every) = (bounded(every), bounded(look_every));
@@ -148,8 +148,8 @@ pub(super) async fn keep_house(shared: Arc<Shared>) {
 
 /// Gives a batch to its lane, and others that are there already: waiting for all that may happen costs more than a batch.
 fn take(
-    shared: &Arc<Shared>,
-    lanes: &mut Lanes,
+    shared: &Arc<ConsumerInner>,
+    lanes: &mut HandlerQueues,
     consumer: &mut Consumer,
     first: crate::error::Result<RecordBatch>,
 ) -> crate::error::Result<()> {
@@ -169,7 +169,7 @@ const TAKEN_AT_ONCE: usize = 512;
 /// Gives the records of a batch to the lane of their handler; returns how many.
 ///
 /// They are all walked here, so that the consumer, asked for more, tells of one that cannot be read.
-fn dispatch(shared: &Arc<Shared>, lanes: &mut Lanes, batch: &RecordBatch) -> usize {
+fn dispatch(shared: &Arc<ConsumerInner>, lanes: &mut HandlerQueues, batch: &RecordBatch) -> usize {
     let partition = batch.topic_partition();
     let registered = shared.handler_of(&partition.topic);
     let progress = shared.progress();
@@ -188,13 +188,13 @@ fn dispatch(shared: &Arc<Shared>, lanes: &mut Lanes, batch: &RecordBatch) -> usi
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
     if count > 0 {
-        lanes.push(&registered, Work { partition: partition.clone(), part, generation, records });
+        lanes.push(&registered, HandlerWork { partition: partition.clone(), part, generation, records });
     }
     count
 }
 
 /// Tells the handler of a partition, or all of them, of an error.
-async fn tell(shared: &Arc<Shared>, error: crate::error::Error) {
+async fn tell(shared: &Arc<ConsumerInner>, error: crate::error::Error) {
     let partition = error.place().partition.clone();
     let error = Error::from_client(error, During::Consume);
     let told: Vec<_> = match &partition {
@@ -210,13 +210,13 @@ async fn tell(shared: &Arc<Shared>, error: crate::error::Error) {
 
 /// Calls a handler for what comes on a lane.
 pub(super) async fn work(
-    shared: Arc<Shared>,
-    registered: Arc<Registered>,
+    shared: Arc<ConsumerInner>,
+    registered: Arc<RegisteredHandler>,
     workers: Runtime,
-    mut from_task: mpsc::Receiver<Work>,
-    load: Arc<Load>,
+    mut from_task: mpsc::Receiver<HandlerWork>,
+    load: Arc<QueueLoad>,
 ) {
-    while let Some(Work { partition, part, generation, records }) = from_task.recv().await {
+    while let Some(HandlerWork { partition, part, generation, records }) = from_task.recv().await {
         for record in records {
             load.leave();
             if shared.closing.is_cancelled() {
@@ -226,16 +226,16 @@ pub(super) async fn work(
                 continue;
             }
             let mut fate = attend(&shared, &registered, &part, generation, &record).await;
-            if let Fate::Letter { to, why } = fate {
+            if let Disposition::Letter { to, why } = fate {
                 let (shared, registered, part) = (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
                 let (partition, message) = (partition.clone(), Message::received(&record));
                 fate = post(Letter { shared, registered, partition, part, generation, message, to, why }, &workers).await;
             }
             let done = fate.is_done().then(|| record.offset().advance(1));
-            if !matches!(fate, Fate::Elsewhere) && part.end(generation, done) {
+            if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
                 shared.has_settled();
             }
-            // After `leave`, as `Lanes::push` explains.
+            // After `leave`, as `HandlerQueues::push` explains.
             if shared.is_full.load(Ordering::SeqCst) && load.is_half_free() {
                 shared.room.notify_one();
             }
@@ -248,7 +248,7 @@ pub(super) async fn work(
 }
 
 /// What became of a message.
-pub(super) enum Fate {
+pub(super) enum Disposition {
     Done,
     DoneAndStop,
     /// It is not done, and the handler stops.
@@ -264,7 +264,7 @@ pub(super) enum Fate {
     Elsewhere,
 }
 
-impl Fate {
+impl Disposition {
     fn is_done(&self) -> bool {
         matches!(self, Self::Done | Self::DoneAndStop)
     }
@@ -276,12 +276,12 @@ impl Fate {
 
 /// Ends a message that was in hand elsewhere than in its lane; its partition may come again.
 pub(super) fn conclude(
-    shared: &Shared,
-    registered: &Registered,
+    shared: &ConsumerInner,
+    registered: &RegisteredHandler,
     partition: &TopicPartition,
     part: &Part,
     generation: u64,
-    fate: &Fate,
+    fate: &Disposition,
     offset: Option<Offset>,
 ) {
     let mut progress = shared.progress();
@@ -298,12 +298,12 @@ pub(super) fn conclude(
 }
 
 async fn attend(
-    shared: &Arc<Shared>,
-    registered: &Arc<Registered>,
+    shared: &Arc<ConsumerInner>,
+    registered: &Arc<RegisteredHandler>,
     part: &Part,
     generation: u64,
     record: &ConsumerRecord,
-) -> Fate {
+) -> Disposition {
     let begun = runtime::now();
     let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
     let mut failures = 0;
@@ -311,11 +311,11 @@ async fn attend(
         let failure = match calls::call(shared, registered, Message::received(record)).await {
             Outcome::Continue => {
                 shared.meter.handled(bytes, runtime::now() - begun);
-                return Fate::Done;
+                return Disposition::Done;
             }
             Outcome::Stop => {
                 shared.meter.handled(bytes, runtime::now() - begun);
-                return Fate::DoneAndStop;
+                return Disposition::DoneAndStop;
             }
             Outcome::Failed(failure) => failure,
         };
@@ -329,8 +329,8 @@ async fn attend(
         debug!(%failure, partition = %record.topic_partition(), offset = %record.offset(), failures, ?pause, "a handler failed and is called again");
         tokio::select! {
             biased;
-            () = shared.closing.cancelled() => return Fate::Left,
-            () = stale(shared, part, generation) => return Fate::Left,
+            () = shared.closing.cancelled() => return Disposition::Left,
+            () = stale(shared, part, generation) => return Disposition::Left,
             () = runtime::sleep_until(runtime::now() + pause) => {}
         }
     }
@@ -338,26 +338,26 @@ async fn attend(
 
 /// What is left to do with a message that no attempt is left for.
 fn give_up(
-    registered: &Registered,
+    registered: &RegisteredHandler,
     record: &ConsumerRecord,
     failure: &(dyn std::error::Error + Send + Sync),
     failures: u32,
-) -> Fate {
+) -> Disposition {
     let (partition, offset) = (record.topic_partition(), record.offset());
     match &registered.options.policy.resort {
-        LastResort::Skip => {
+        ExhaustedAction::Skip => {
             warn!(%failure, %partition, %offset, failures, "a message is passed over");
-            Fate::Done
+            Disposition::Done
         }
-        LastResort::Stop => {
+        ExhaustedAction::Stop => {
             error!(%failure, %partition, %offset, failures, "a handler stops at a message it fails on");
-            Fate::Stop
+            Disposition::Stop
         }
-        LastResort::DeadLetter(to) => Fate::Letter { to: to.clone(), why: failure.to_string() },
+        ExhaustedAction::DeadLetter(to) => Disposition::Letter { to: to.clone(), why: failure.to_string() },
     }
 }
 
-fn stop(shared: &Shared, registered: &Registered) {
+fn stop(shared: &ConsumerInner, registered: &RegisteredHandler) {
     let changed = shared.change(|handlers| {
         handlers.list.retain(|other| other.id != registered.id);
         Ok(())
@@ -368,9 +368,9 @@ fn stop(shared: &Shared, registered: &Registered) {
 }
 
 /// Hears of partitions that come and go.
-pub(super) struct Listener(pub(super) Weak<Shared>);
+pub(super) struct MqRebalanceListener(pub(super) Weak<ConsumerInner>);
 
-impl RebalanceListener for Listener {
+impl RebalanceListener for MqRebalanceListener {
     fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
         if let Some(shared) = self.0.upgrade() {
             let mut progress = shared.progress();
@@ -405,7 +405,7 @@ impl RebalanceListener for Listener {
     }
 }
 
-fn forget(shared: &Shared, partitions: &[TopicPartition]) {
+fn forget(shared: &ConsumerInner, partitions: &[TopicPartition]) {
     let mut progress = shared.progress();
     partitions.iter().for_each(|partition| progress.gone(partition));
     drop(progress);
@@ -416,17 +416,17 @@ fn forget(shared: &Shared, partitions: &[TopicPartition]) {
 }
 
 /// Waits until no message of the partitions is in hand.
-async fn settled(shared: &Shared, partitions: &[TopicPartition]) {
+async fn settled(shared: &ConsumerInner, partitions: &[TopicPartition]) {
     when(shared, || !partitions.iter().any(|partition| shared.progress().is_in_hand(partition))).await;
 }
 
 /// Waits until what is in hand of a partition should not be begun again, as that goes or was sought.
-pub(super) async fn stale(shared: &Shared, part: &Part, generation: u64) {
+pub(super) async fn stale(shared: &ConsumerInner, part: &Part, generation: u64) {
     when(shared, || !part.is_current(generation)).await;
 }
 
 /// Waits until something holds of the progress.
-async fn when(shared: &Shared, holds: impl Fn() -> bool) {
+async fn when(shared: &ConsumerInner, holds: impl Fn() -> bool) {
     loop {
         let freed = shared.freed.notified();
         tokio::pin!(freed);

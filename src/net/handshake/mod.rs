@@ -43,14 +43,14 @@ pub(super) struct Handshake {
 
 /// What comes next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum HandshakeStep {
     Send(Frame),
-    Done(Greeted),
+    Done(HandshakeOutcome),
 }
 
 /// What the broker has said of itself, and for how long it knows who the client is (KIP-368); `None` if for ever.
 #[derive(Debug)]
-pub(super) struct Greeted {
+pub(super) struct HandshakeOutcome {
     pub(super) versions: ApiVersions,
     pub(super) lifetime: Option<Duration>,
 }
@@ -63,14 +63,14 @@ impl Handshake {
     }
 
     /// The request to send first.
-    pub(super) fn start(&mut self) -> Result<Step> {
+    pub(super) fn start(&mut self) -> Result<HandshakeStep> {
         self.correlation_id += 1;
         let request = ApiVersionsRequest {
             client_software_name: SOFTWARE_NAME,
             client_software_version: env!("CARGO_PKG_VERSION"),
             ..ApiVersionsRequest::default()
         };
-        Ok(Step::Send(encode_request(&request, self.version, self.correlation_id, &self.client_id)?))
+        Ok(HandshakeStep::Send(encode_request(&request, self.version, self.correlation_id, &self.client_id)?))
     }
 
     /// What is to be done elsewhere before [`Handshake::handle_reply`] is told this reply, as it takes long.
@@ -84,7 +84,7 @@ impl Handshake {
     /// # Errors
     /// Protocol if it is not one; Unsupported if there is no version that both speak; Authentication if the broker does not
     /// believe who the client is.
-    pub(super) fn handle_reply(&mut self, frame: &Bytes) -> Result<Step> {
+    pub(super) fn handle_reply(&mut self, frame: &Bytes) -> Result<HandshakeStep> {
         match (self.versions.take(), &mut self.authentication) {
             (Some(versions), Some(authentication)) => {
                 let step = authentication.handle_reply(frame)?;
@@ -94,7 +94,7 @@ impl Handshake {
         }
     }
 
-    fn handle_versions(&mut self, frame: &Bytes) -> Result<Step> {
+    fn handle_versions(&mut self, frame: &Bytes) -> Result<HandshakeStep> {
         expect_id(frame, self.correlation_id)?;
         let response = decode_response::<ApiVersionsRequest<'_>>(frame, self.version)?;
         let versions = ApiVersions::from(&response);
@@ -104,7 +104,7 @@ impl Handshake {
                     let step = authentication.start(&versions)?;
                     self.authenticated(versions, step)
                 }
-                None => Ok(Step::Done(Greeted { versions, lifetime: None })),
+                None => Ok(HandshakeStep::Done(HandshakeOutcome { versions, lifetime: None })),
             },
             Err(ErrorCode::UNSUPPORTED_VERSION) if self.version > 0 => {
                 // A reply that does not say which versions there are comes from a broker that knows version 0 only.
@@ -116,13 +116,13 @@ impl Handshake {
         }
     }
 
-    fn authenticated(&mut self, versions: ApiVersions, step: AuthenticationStep) -> Result<Step> {
+    fn authenticated(&mut self, versions: ApiVersions, step: AuthenticationStep) -> Result<HandshakeStep> {
         match step {
             AuthenticationStep::Send(frame) => {
                 self.versions = Some(versions);
-                Ok(Step::Send(frame))
+                Ok(HandshakeStep::Send(frame))
             }
-            AuthenticationStep::Done(lifetime) => Ok(Step::Done(Greeted { versions, lifetime })),
+            AuthenticationStep::Done(lifetime) => Ok(HandshakeStep::Done(HandshakeOutcome { versions, lifetime })),
         }
     }
 }
@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    fn sent_version(step: Result<Step>) -> i16 {
-        let Ok(Step::Send(mut frame)) = step else { panic!("{step:?}") };
+    fn sent_version(step: Result<HandshakeStep>) -> i16 {
+        let Ok(HandshakeStep::Send(mut frame)) = step else { panic!("{step:?}") };
         let _length = frame.get_i32();
         assert_eq!(frame.get_i16(), 18);
         frame.get_i16()

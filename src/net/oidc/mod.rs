@@ -63,7 +63,7 @@ impl Drop for Wiped {
 }
 
 /// Whether another attempt may succeed.
-enum Failure {
+enum TokenFailure {
     Passing(Error),
     Lasting(Error),
 }
@@ -117,22 +117,22 @@ impl Oidc {
             let passed = i64::try_from((runtime::now() - begin).as_millis()).unwrap_or(i64::MAX);
             match self.ask_once(now, Timestamp(now.0.saturating_add(passed))).await {
                 Ok(token) => return Ok(token),
-                Err(Failure::Passing(error)) if runtime::now() + pause < end => {
+                Err(TokenFailure::Passing(error)) if runtime::now() + pause < end => {
                     debug!(%error, "no token yet");
                     runtime::sleep_until(runtime::now() + pause).await;
                     pause *= 2;
                 }
-                Err(Failure::Passing(error) | Failure::Lasting(error)) => return Err(Box::new(error)),
+                Err(TokenFailure::Passing(error) | TokenFailure::Lasting(error)) => return Err(Box::new(error)),
             }
         }
     }
 
     /// Counts the token's time from the first attempt on, and the assertion's from this.
-    async fn ask_once(&self, first: Timestamp, now: Timestamp) -> Result<Token, Failure> {
+    async fn ask_once(&self, first: Timestamp, now: Timestamp) -> Result<Token, TokenFailure> {
         let endpoint = self.endpoint();
         let late = |what: &str, property: &str, limit: Duration| {
             let message = format!("the token endpoint {endpoint} did not {what} in {limit:?} ({property})");
-            Failure::Passing(Error::new(ErrorKind::Connect, message))
+            TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         };
         let limit = self.config.connect_timeout;
         let io = tokio::time::timeout(limit, self.connect(limit)).await;
@@ -146,31 +146,31 @@ impl Oidc {
         }
         self.token(&mut body.0, first).ok_or_else(|| {
             let message = format!("the token endpoint {endpoint} answered without an access_token: is it one?");
-            Failure::Lasting(Error::new(ErrorKind::Authentication, message))
+            TokenFailure::Lasting(Error::new(ErrorKind::Authentication, message))
         })
     }
 
-    async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, Failure> {
+    async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, TokenFailure> {
         let tcp = TcpConnector { send_buffer: None, receive_buffer: None };
         let io = tcp.connect(&self.address, runtime::now() + limit).await.map_err(|error| {
             let message = format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
-            Failure::Passing(Error::new(ErrorKind::Connect, message))
+            TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         })?;
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             return tls.handshake(io, self.address.host()).await.map_err(|error| {
                 let error =
                     error.context(format_args!("the token endpoint {} (https.ca.location is its trust)", self.endpoint()));
-                if error.is_retriable() { Failure::Passing(error) } else { Failure::Lasting(error) }
+                if error.is_retriable() { TokenFailure::Passing(error) } else { TokenFailure::Lasting(error) }
             });
         }
         Ok(io)
     }
 
-    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
+    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Zeroizing<Vec<u8>>), TokenFailure> {
         let lost = |error: &dyn fmt::Display| {
             let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
-            Failure::Passing(Error::new(ErrorKind::Connect, message))
+            TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         };
         let mut http = hyper::client::conn::http1::Builder::new();
         let (mut sender, connection) =
@@ -190,9 +190,9 @@ impl Oidc {
         }
     }
 
-    fn request(&self, now: Timestamp) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, now: Timestamp) -> Result<Request<Full<Bytes>>, TokenFailure> {
         let impossible =
-            || Failure::Lasting(Error::config("the token endpoint cannot be asked: its URL or the client id is odd"));
+            || TokenFailure::Lasting(Error::config("the token endpoint cannot be asked: its URL or the client id is odd"));
         let mut request = Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
             .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -203,7 +203,7 @@ impl Oidc {
             request = request.header(AUTHORIZATION, basic);
         }
         // Overwritten when hyper drops it.
-        let form = Bytes::from_owner(self.form(now).map_err(Failure::Lasting)?);
+        let form = Bytes::from_owner(self.form(now).map_err(TokenFailure::Lasting)?);
         request.body(Full::new(form)).map_err(|_| impossible())
     }
 
@@ -251,11 +251,11 @@ impl Oidc {
         Some(token)
     }
 
-    fn refusal(&self, status: StatusCode, body: &Value) -> Failure {
+    fn refusal(&self, status: StatusCode, body: &Value) -> TokenFailure {
         let said = self.said(body);
         let (endpoint, code) = (self.endpoint(), status.as_u16());
         if status.is_server_error() || matches!(code, 408 | 425 | 429) {
-            return Failure::Passing(Error::new(
+            return TokenFailure::Passing(Error::new(
                 ErrorKind::Connect,
                 format!("the token endpoint {endpoint} answers {code} {said}"),
             ));
@@ -277,7 +277,7 @@ impl Oidc {
             _ => "check sasl.oauthbearer.token.endpoint.url",
         };
         let message = format!("the token endpoint {endpoint} answers {code} {said}: {advice}");
-        Failure::Lasting(Error::new(ErrorKind::Authentication, message))
+        TokenFailure::Lasting(Error::new(ErrorKind::Authentication, message))
     }
 
     /// The endpoint's own words (RFC 6749, section 5.2), as far as they can be shown.
@@ -307,9 +307,9 @@ impl TokenSource for Oidc {
     }
 }
 
-impl From<Failure> for SaslError {
-    fn from(failure: Failure) -> Self {
-        let (Failure::Passing(error) | Failure::Lasting(error)) = failure;
+impl From<TokenFailure> for SaslError {
+    fn from(failure: TokenFailure) -> Self {
+        let (TokenFailure::Passing(error) | TokenFailure::Lasting(error)) = failure;
         Box::new(error)
     }
 }

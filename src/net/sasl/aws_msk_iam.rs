@@ -32,17 +32,17 @@ impl SaslMechanism for AwsMskIam {
                 .ok_or_else(|| wrong(format!("{} names no region of AWS: set AwsMskIam::region, or AWS_REGION", context.host)))?;
             let credentials = self.provider.credentials().await?;
             let message = payload(&host, &region, &credentials, context.now);
-            Ok(Box::new(Session { message: Some(message) }) as Box<dyn SaslSession>)
+            Ok(Box::new(AwsMskIamSession { message: Some(message) }) as Box<dyn SaslSession>)
         })
     }
 }
 
 /// `None` once it was said.
-struct Session {
+struct AwsMskIamSession {
     message: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl SaslSession for Session {
+impl SaslSession for AwsMskIamSession {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         match self.message.take() {
             Some(mut message) => Ok(Some(std::mem::take(&mut *message))),

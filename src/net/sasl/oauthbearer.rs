@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::tokens::{Handed, Kept};
+use super::super::tokens::{Handed, TokenCache};
 use super::wrong;
 use crate::boxed::BoxFuture;
 use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, Secret};
@@ -16,7 +16,7 @@ use crate::shown::shown;
 const SEPARATOR: char = '\u{1}';
 
 pub(in crate::net) struct OAuthBearer {
-    tokens: Arc<Kept>,
+    tokens: Arc<TokenCache>,
 }
 
 impl fmt::Debug for OAuthBearer {
@@ -26,7 +26,7 @@ impl fmt::Debug for OAuthBearer {
 }
 
 impl OAuthBearer {
-    pub(in crate::net) fn new(tokens: Kept) -> Self {
+    pub(in crate::net) fn new(tokens: TokenCache) -> Self {
         Self { tokens: Arc::new(tokens) }
     }
 }
@@ -39,14 +39,14 @@ impl SaslMechanism for OAuthBearer {
     fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(async move {
             let handed = self.tokens.token(context.now).await?;
-            Ok(Box::new(Session::new(Arc::clone(&self.tokens), handed, context.now)?) as Box<dyn SaslSession>)
+            Ok(Box::new(OAuthBearerSession::new(Arc::clone(&self.tokens), handed, context.now)?) as Box<dyn SaslSession>)
         })
     }
 }
 
-struct Session {
+struct OAuthBearerSession {
     state: State,
-    tokens: Arc<Kept>,
+    tokens: Arc<TokenCache>,
     token: Secret,
     is_kept: bool,
     expires_at: Option<Timestamp>,
@@ -61,10 +61,10 @@ enum State {
     Refused(String),
 }
 
-impl Session {
+impl OAuthBearerSession {
     /// # Errors
     /// The token or an extension has characters that would end it early.
-    fn new(tokens: Arc<Kept>, Handed { token, is_kept }: Handed, now: Timestamp) -> Result<Self, SaslError> {
+    fn new(tokens: Arc<TokenCache>, Handed { token, is_kept }: Handed, now: Timestamp) -> Result<Self, SaslError> {
         let value = token.value.expose();
         if value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic()) {
             return Err(wrong("the token is empty or has characters that none may have"));
@@ -93,7 +93,7 @@ impl Session {
     }
 }
 
-impl SaslSession for Session {
+impl SaslSession for OAuthBearerSession {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         match std::mem::replace(&mut self.state, State::Waiting) {
             State::First(mut message) => Ok(Some(std::mem::take(&mut *message).into_bytes())),
@@ -140,7 +140,7 @@ mod tests {
         Token::new(value)
     }
 
-    fn session(token: &Token, now: Timestamp) -> Result<Session, SaslError> {
+    fn session(token: &Token, now: Timestamp) -> Result<OAuthBearerSession, SaslError> {
         #[derive(Debug)]
         struct None;
         impl TokenSource for None {
@@ -148,7 +148,7 @@ mod tests {
                 Box::pin(std::future::ready(Err("none".into())))
             }
         }
-        Session::new(Arc::new(Kept::new(Arc::new(None))), Handed { token: token.clone(), is_kept: false }, now)
+        OAuthBearerSession::new(Arc::new(TokenCache::new(Arc::new(None))), Handed { token: token.clone(), is_kept: false }, now)
     }
 
     #[test]

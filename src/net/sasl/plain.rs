@@ -24,17 +24,17 @@ impl SaslMechanism for Plain {
 
     fn start<'a>(&'a self, _: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         let (username, password) = (self.credentials.username.as_bytes(), self.credentials.password.expose().as_bytes());
-        let session = Session { message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())) };
+        let session = PlainSession { message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())) };
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
 }
 
 /// `None` once it was said.
-struct Session {
+struct PlainSession {
     message: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl SaslSession for Session {
+impl SaslSession for PlainSession {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         match self.message.take() {
             Some(mut message) => Ok(Some(std::mem::take(&mut *message))),

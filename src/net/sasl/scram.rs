@@ -71,13 +71,13 @@ impl SaslMechanism for Scram {
     }
 
     fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
-        let mut session = Session::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
+        let mut session = ScramSession::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
         session.last = Arc::clone(&self.last);
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
 }
 
-struct Session {
+struct ScramSession {
     hash: ScramHash,
     password: Zeroizing<String>,
     nonce: String,
@@ -97,7 +97,7 @@ enum State {
     Done,
 }
 
-impl Session {
+impl ScramSession {
     fn new(hash: ScramHash, credentials: &Credentials, is_token: bool, nonce: String) -> Self {
         // The two characters that have a meaning (RFC 5802, section 5.1).
         let username = credentials.username.replace('=', "=3D").replace(',', "=2C");
@@ -157,7 +157,7 @@ struct ServerFirst<'m> {
     iterations: u32,
 }
 
-impl SaslSession for Session {
+impl SaslSession for ScramSession {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         let text = std::str::from_utf8(challenge).map_err(|_| wrong("the broker's message is no UTF-8"))?;
         match std::mem::replace(&mut self.state, State::Done) {
@@ -268,12 +268,12 @@ where
 mod tests {
     use super::*;
 
-    fn session(hash: ScramHash, nonce: &str, is_token: bool) -> Session {
+    fn session(hash: ScramHash, nonce: &str, is_token: bool) -> ScramSession {
         let credentials = Credentials { username: "user".into(), password: "pencil".into() };
-        Session::new(hash, &credentials, is_token, nonce.to_owned())
+        ScramSession::new(hash, &credentials, is_token, nonce.to_owned())
     }
 
-    fn say(session: &mut Session, challenge: &str) -> String {
+    fn say(session: &mut ScramSession, challenge: &str) -> String {
         if let Some(work) = session.prepare(challenge.as_bytes()) {
             work();
         }
@@ -281,7 +281,7 @@ mod tests {
         String::from_utf8(answer).expect("text")
     }
 
-    fn refusal(session: &mut Session, challenge: &str) -> String {
+    fn refusal(session: &mut ScramSession, challenge: &str) -> String {
         session.respond(challenge.as_bytes()).expect_err("wrong").to_string()
     }
 
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn user_names_are_escaped_and_tokens_are_marked() {
         let credentials = Credentials { username: "a=b,c".into(), password: "p".into() };
-        let mut session = Session::new(ScramHash::Sha512, &credentials, true, "N".into());
+        let mut session = ScramSession::new(ScramHash::Sha512, &credentials, true, "N".into());
         assert_eq!(say(&mut session, ""), "n,,n=a=3Db=2Cc,r=N,tokenauth=true");
     }
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::clock::WallClock;
 use crate::config::{BrokerAddress, ClientConfig, Properties, secrets, settings_ending};
 use crate::error::Error;
-use crate::net::Security;
+use crate::net::ConnectionSecurity;
 use crate::net::tls::vectors;
 use crate::telemetry::overheard::Overheard;
 
@@ -66,7 +66,7 @@ async fn attempt(text: &str, pairs: &[(&str, &str)], shown: &mut String) -> Resu
     let config = ClientConfig::from_properties(&properties)?;
     shown.push_str(&format!("{config:?}"));
     config.validate()?;
-    let security = Security::new(&config.security, WallClock::system())?;
+    let security = ConnectionSecurity::new(&config.security, WallClock::system())?;
     shown.push_str(&format!("{security:?}"));
     security.authentication(&BrokerAddress::new("localhost", 1), "test").await.map(drop)
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
-use crate::config::{Identity, TlsConfig};
+use crate::config::{ClientCertificate, TlsConfig};
 use crate::error::{Error, ErrorKind};
 use crate::shown::shown;
 
@@ -13,7 +13,7 @@ pub(super) fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> 
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let message = match error {
         rustls::Error::InvalidCertificate(error) => explain_certificate(error),
-        rustls::Error::AlertReceived(alert) => explain_alert(*alert, !matches!(settings.identity, Identity::None)),
+        rustls::Error::AlertReceived(alert) => explain_alert(*alert, !matches!(settings.identity, ClientCertificate::None)),
         rustls::Error::InvalidMessage(_) => {
             "the peer speaks no TLS: set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or use \
                                              the port of a TLS listener"

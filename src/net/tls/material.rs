@@ -15,7 +15,7 @@ use super::encrypted::{self, decrypted};
 use super::pem::{Section, sections};
 #[cfg(feature = "pkcs12")]
 use super::pkcs12;
-use crate::config::{CONVERT, Identity, Secret, TlsConfig, Trust};
+use crate::config::{CONVERT, ClientCertificate, Secret, TlsConfig, Trust};
 use crate::error::{Error, Result};
 
 /// Whom to trust.
@@ -82,13 +82,13 @@ pub(super) type Chain = (Vec<CertificateDer<'static>>, PrivateKey);
 
 /// A private key that is overwritten when it is dropped. What rustls makes of it is not: rustls takes keys over, and keeps them.
 pub(super) struct PrivateKey {
-    form: Form,
+    form: KeyForm,
     der: Zeroizing<Vec<u8>>,
 }
 
 /// The form of a key's DER.
 #[derive(Clone, Copy)]
-enum Form {
+enum KeyForm {
     Pkcs1,
     Pkcs8,
     Sec1,
@@ -116,8 +116,8 @@ pub(super) fn identity(settings: &TlsConfig, provider: &CryptoProvider) -> Resul
 fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
     let password = settings.key_password.as_ref();
     let chain = match &settings.identity {
-        Identity::None => return Ok(None),
-        Identity::File(file) => {
+        ClientCertificate::None => return Ok(None),
+        ClientCertificate::File(file) => {
             let name = "ssl.keystore.location";
             let bytes = read(name, file)?;
             let chain = match is_store(&bytes) {
@@ -126,13 +126,13 @@ fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
             };
             (name, chain)
         }
-        Identity::Files { chain, key } => {
+        ClientCertificate::Files { chain, key } => {
             let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
             let pem = read(key_name, key)?;
             let chain = certificates(chain_name, &chain.display(), &read(chain_name, chain)?)?;
             (key_name, (chain, private_key(key_name, &pem, KEY_PASSWORD, password)?))
         }
-        Identity::Pem { chain, key } => {
+        ClientCertificate::Pem { chain, key } => {
             let name = "ssl.keystore.key";
             let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.expose().as_bytes())?;
             (name, (chain, private_key(name, key.expose().as_bytes(), KEY_PASSWORD, password)?))
@@ -193,9 +193,9 @@ pub(super) fn private_key(property: &str, pem: &[u8], password_property: &str, p
     let form = match section.label {
         encrypted::LABEL => return Ok(PrivateKey::pkcs8(decrypted(property, section, password_property, password)?)),
         _ if section.has_headers() => return Err(encrypted::refused(property)),
-        "PRIVATE KEY" => Form::Pkcs8,
-        "RSA PRIVATE KEY" => Form::Pkcs1,
-        "EC PRIVATE KEY" => Form::Sec1,
+        "PRIVATE KEY" => KeyForm::Pkcs8,
+        "RSA PRIVATE KEY" => KeyForm::Pkcs1,
+        "EC PRIVATE KEY" => KeyForm::Sec1,
         _ => return Err(no_key(property)),
     };
     Ok(PrivateKey { form, der: section.der().map_err(damaged)? })
@@ -207,7 +207,7 @@ fn no_key(property: &str) -> Error {
 
 impl PrivateKey {
     pub(super) fn pkcs8(der: Zeroizing<Vec<u8>>) -> Self {
-        Self { form: Form::Pkcs8, der }
+        Self { form: KeyForm::Pkcs8, der }
     }
 
     /// What signs with it.
@@ -227,9 +227,9 @@ impl PrivateKey {
     pub(super) fn to_rustls(&self) -> PrivateKeyDer<'static> {
         let der = self.der.to_vec();
         match self.form {
-            Form::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
-            Form::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
-            Form::Sec1 => PrivateSec1KeyDer::from(der).into(),
+            KeyForm::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
+            KeyForm::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
+            KeyForm::Sec1 => PrivateSec1KeyDer::from(der).into(),
         }
     }
 }

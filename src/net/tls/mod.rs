@@ -32,7 +32,7 @@ use self::explain::explain;
 pub(super) use self::jwt::jwt_signature;
 use self::material::{identity, roots};
 use super::connector::Io;
-use crate::config::{Identity, TlsConfig, TlsVersion, Trust};
+use crate::config::{ClientCertificate, TlsConfig, TlsVersion, Trust};
 use crate::error::{Error, ErrorKind, Result};
 
 /// TLS as one client speaks it; its sessions are resumed from one connection to the next.
@@ -44,12 +44,12 @@ pub(crate) struct Tls {
 /// What was made of the settings, and of which state of the files.
 struct Loaded {
     connector: TlsConnector,
-    stamps: Vec<Stamp>,
+    stamps: Vec<FileStamp>,
 }
 
 /// Tells one state of a file from the next; a file that cannot be looked at has neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     file: PathBuf,
     state: Option<(SystemTime, u64)>,
 }
@@ -124,19 +124,19 @@ impl Tls {
     }
 }
 
-fn stamps(settings: &TlsConfig) -> Vec<Stamp> {
+fn stamps(settings: &TlsConfig) -> Vec<FileStamp> {
     let mut files: Vec<&Path> = Vec::new();
     if let Trust::File(file) = &settings.trust {
         files.push(file);
     }
     match &settings.identity {
-        Identity::File(file) => files.push(file),
-        Identity::Files { chain, key } => files.extend([chain.as_path(), key]),
-        Identity::None | Identity::Pem { .. } => {}
+        ClientCertificate::File(file) => files.push(file),
+        ClientCertificate::Files { chain, key } => files.extend([chain.as_path(), key]),
+        ClientCertificate::None | ClientCertificate::Pem { .. } => {}
     }
     let stamp = |file: &Path| {
         let state = std::fs::metadata(file).and_then(|metadata| Ok((metadata.modified()?, metadata.len())));
-        Stamp { file: file.to_owned(), state: state.ok() }
+        FileStamp { file: file.to_owned(), state: state.ok() }
     };
     files.into_iter().map(stamp).collect()
 }
@@ -159,7 +159,7 @@ fn client_config(settings: &TlsConfig) -> Result<rustls::ClientConfig> {
     let identity = identity(settings, &provider)?;
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(impossible)?;
     let builder = if settings.any_server_name {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServerName(verifier)))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(ChainVerifier(verifier)))
     } else {
         builder.with_webpki_verifier(verifier)
     };
@@ -230,9 +230,9 @@ fn versions(enabled: &[TlsVersion]) -> Vec<&'static SupportedProtocolVersion> {
 
 /// Checks everything but the name.
 #[derive(Debug)]
-struct AnyServerName(Arc<WebPkiServerVerifier>);
+struct ChainVerifier(Arc<WebPkiServerVerifier>);
 
-impl ServerCertVerifier for AnyServerName {
+impl ServerCertVerifier for ChainVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Departure, Leader, Producer, Request, Sender, Verdict, index};
+use super::{Departure, InflightProduce, Leader, ProducerIdState, Sender, Verdict, index};
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::producer::accumulator::BatchId;
 use crate::producer::ready::PartitionIndex;
@@ -30,7 +30,7 @@ impl Sender {
         if let Some(trouble) = &state.trouble {
             return Some(trouble.clone());
         }
-        let asks = matches!(self.producer, Producer::Asked | Producer::AskAgain { .. });
+        let asks = matches!(self.producer, ProducerIdState::Asked | ProducerIdState::AskAgain { .. });
         if let Some(trouble) = self.id_trouble.as_ref().filter(|_| asks) {
             return Some(trouble.clone().context("there is no producer id"));
         }
@@ -59,7 +59,7 @@ impl Sender {
 
     /// The batches of all requests that are under way, and whether they have left.
     pub(super) fn under_way(&self) -> BTreeMap<BatchId, (Departure, usize)> {
-        let placed = |request: &Request| {
+        let placed = |request: &InflightProduce| {
             let departure = request.departure.clone();
             request
                 .batches

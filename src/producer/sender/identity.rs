@@ -5,20 +5,20 @@ use std::time::Instant;
 use super::{Action, Sender, is_last_word};
 use crate::error::Error;
 use crate::producer::ready::PartitionIndex;
-use crate::producer::sequence::Identity;
+use crate::producer::sequence::ProducerIdAndEpoch;
 
 /// What is known of the producer's identity.
 #[derive(Debug)]
-pub(super) enum Producer {
+pub(super) enum ProducerIdState {
     NotNeeded,
     Asked,
     AskAgain { at: Instant },
-    Known(Identity),
+    Known(ProducerIdAndEpoch),
     Refused(Error),
 }
 
-impl Producer {
-    pub(super) fn identity(&self) -> Option<Identity> {
+impl ProducerIdState {
+    pub(super) fn identity(&self) -> Option<ProducerIdAndEpoch> {
         match self {
             Self::Known(identity) => Some(*identity),
             _ => None,
@@ -28,19 +28,19 @@ impl Producer {
 
 impl Sender {
     /// What became of [`Action::AskProducerId`].
-    pub(in crate::producer) fn handle_producer_id(&mut self, result: Result<Identity, Error>, now: Instant) {
+    pub(in crate::producer) fn handle_producer_id(&mut self, result: Result<ProducerIdAndEpoch, Error>, now: Instant) {
         self.now = now;
         match result {
             Ok(identity) => {
                 self.id_trouble = None;
-                self.producer = Producer::Known(identity);
+                self.producer = ProducerIdState::Known(identity);
             }
             Err(error) if !is_last_word(&error) => {
                 self.id_trouble = Some(error);
                 return self.ask_producer_id();
             }
             Err(error) => {
-                self.producer = Producer::Refused(error.clone());
+                self.producer = ProducerIdState::Refused(error.clone());
                 return self.fail_all(&error);
             }
         }
@@ -55,12 +55,12 @@ impl Sender {
             return self.ask_producer_id_now();
         }
         let at = self.now + self.settings.backoff.after(self.id_asked, &mut self.random);
-        self.producer = Producer::AskAgain { at };
+        self.producer = ProducerIdState::AskAgain { at };
     }
 
     pub(super) fn ask_producer_id_now(&mut self) {
         self.id_asked = self.id_asked.saturating_add(1);
-        self.producer = Producer::Asked;
+        self.producer = ProducerIdState::Asked;
         self.actions.push_back(Action::AskProducerId);
     }
 }

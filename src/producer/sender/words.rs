@@ -9,7 +9,7 @@ use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
 use crate::producer::accumulator::BatchId;
 use crate::producer::adaptive::AdaptiveBatching;
 use crate::producer::ready::PartitionIndex;
-use crate::producer::sequence::{Ending, Stamp};
+use crate::producer::sequence::{AttemptEnd, SequenceStamp};
 
 /// The settings that the machine obeys; named after Kafka's properties.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub(in crate::producer) enum Action {
 pub(in crate::producer) struct Outgoing {
     pub(in crate::producer) partition: PartitionIndex,
     pub(in crate::producer) batch: BatchId,
-    pub(in crate::producer) stamp: Option<Stamp>,
+    pub(in crate::producer) stamp: Option<SequenceStamp>,
 }
 
 /// What became of the records of a batch.
@@ -117,19 +117,19 @@ impl Answer {
 /// What an answer says of the attempt. `Unknown` and `Abandoned` put the batch under rule (d), `TooLarge`
 /// under (f); a duplicate came here as `Written` (g); all that ends without a success or another attempt
 /// drains the partition (e).
-pub(super) fn ending(answer: &Answer, attempts_left: bool) -> Ending {
+pub(super) fn ending(answer: &Answer, attempts_left: bool) -> AttemptEnd {
     match answer {
-        Answer::Written { .. } => Ending::Written,
-        Answer::Retry { written: Written::No, .. } if attempts_left => Ending::NotWritten,
-        Answer::Retry { .. } if attempts_left => Ending::Unknown,
+        Answer::Written { .. } => AttemptEnd::Written,
+        Answer::Retry { written: Written::No, .. } if attempts_left => AttemptEnd::NotWritten,
+        Answer::Retry { .. } if attempts_left => AttemptEnd::Unknown,
         Answer::Retry { written, .. } | Answer::Failed { written, .. } => match written {
-            Written::No => Ending::Refused,
-            _ => Ending::Abandoned,
+            Written::No => AttemptEnd::Refused,
+            _ => AttemptEnd::Abandoned,
         },
-        Answer::TooLarge(_) => Ending::TooLarge,
-        Answer::OutOfSequence(_) | Answer::Fenced(_) if !attempts_left => Ending::Refused,
-        Answer::OutOfSequence(_) => Ending::OutOfSequence,
-        Answer::Fenced(_) => Ending::Fenced,
+        Answer::TooLarge(_) => AttemptEnd::TooLarge,
+        Answer::OutOfSequence(_) | Answer::Fenced(_) if !attempts_left => AttemptEnd::Refused,
+        Answer::OutOfSequence(_) => AttemptEnd::OutOfSequence,
+        Answer::Fenced(_) => AttemptEnd::Fenced,
     }
 }
 

@@ -6,30 +6,30 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use super::{Task, at};
-use crate::cluster::{self, ClusterView, Interest};
+use super::{SenderTask, at};
+use crate::cluster::{self, ClusterView, MetadataInterest};
 use crate::error::{Error, ErrorCode, Written};
 use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
-use crate::producer::batch::Slot;
-use crate::producer::limit::BatchLimit;
+use crate::producer::batch::PartitionBatches;
+use crate::producer::limit::CompressionRatioEstimator;
 use crate::producer::partitioner::TopicPartitions;
 use crate::producer::ready::PartitionIndex;
 use crate::producer::sender::Leader;
-use crate::producer::topics::{Topic, Unkeyed};
+use crate::producer::topics::{ProducerTopic, Unkeyed};
 use crate::runtime;
 use crate::watch;
 
 /// A topic whose metadata has been seen. It is kept for the sequences of its partitions, also while it is not wanted.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub(super) struct TopicState {
     /// `None` while senders do not see the topic.
     seen: Option<Arc<cluster::Topic>>,
-    slots: Vec<Arc<Slot>>,
+    slots: Vec<Arc<PartitionBatches>>,
     unkeyed: Arc<Unkeyed>,
-    limit: Arc<BatchLimit>,
+    limit: Arc<CompressionRatioEstimator>,
 }
 
-impl Followed {
+impl TopicState {
     fn mark_stuck(&self, stuck: &BTreeSet<BrokerId>) {
         let partitions = self.seen.iter().flat_map(|topic| &topic.partitions);
         for (slot, partition) in self.slots.iter().zip(partitions) {
@@ -38,7 +38,7 @@ impl Followed {
     }
 }
 
-impl Task {
+impl SenderTask {
     /// Wants the topics that senders have named.
     pub(super) fn fulfil_wishes(&mut self, view: &ClusterView, now: Instant) {
         let names = self.shared.wishes.take_new();
@@ -53,7 +53,7 @@ impl Task {
     }
 
     fn show_interest(&self) {
-        self.interest.set(Interest { topics: self.wanted.names().cloned().collect(), all: false, auto_create: true });
+        self.interest.set(MetadataInterest { topics: self.wanted.names().cloned().collect(), all: false, auto_create: true });
     }
 
     /// A partition is used: its topic must be known for as long.
@@ -114,7 +114,7 @@ impl Task {
     }
 
     /// Takes over what a view says of the topics sent to.
-    pub(super) fn follow_all(&mut self, view: &mut watch::Receiver<Arc<ClusterView>>) {
+    pub(super) fn follow_all(&mut self, view: &mut watch::Watcher<Arc<ClusterView>>) {
         let view = Arc::clone(&view.borrow_and_update());
         let names: Vec<_> = self.wanted.names().cloned().collect();
         self.follow(&names, &view);
@@ -172,19 +172,23 @@ impl Task {
                 (None, _) => {
                     let index = self.machine.add_partition(leader);
                     let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
-                    let slot = Arc::new(Slot::new(TopicPartition { topic: name.clone(), partition }, index, Arc::clone(&limit)));
+                    let slot = Arc::new(PartitionBatches::new(
+                        TopicPartition { topic: name.clone(), partition },
+                        index,
+                        Arc::clone(&limit),
+                    ));
                     self.slots.push(Arc::clone(&slot));
                     self.touched.push(false);
                     slots.push(slot);
                 }
             }
         }
-        let shown = Topic {
+        let shown = ProducerTopic {
             partitions: TopicPartitions::new(topic.partitions.iter().map(|partition| partition.leader.is_some())),
             slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
             unkeyed: Arc::clone(&unkeyed),
         };
-        let followed = Followed { seen: Some(Arc::clone(topic)), slots, unkeyed, limit };
+        let followed = TopicState { seen: Some(Arc::clone(topic)), slots, unkeyed, limit };
         followed.mark_stuck(&self.stuck.0);
         shown.avoid_unavailable();
         let shown = Arc::new(shown);

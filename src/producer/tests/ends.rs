@@ -11,8 +11,8 @@ use crate::cluster::{self, Cluster, Lane};
 use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, PartitionId, Timestamp};
 use crate::producer::delivery::Delivery;
-use crate::producer::task::Task;
-use crate::producer::{Acks, Partitioner, Producer, ProducerConfig, Shared, TopicPartitions};
+use crate::producer::task::SenderTask;
+use crate::producer::{Acks, Partitioner, Producer, ProducerConfig, ProducerShared, TopicPartitions};
 use crate::record::Record;
 use crate::runtime;
 
@@ -24,9 +24,9 @@ fn verdict(delivery: &Delivery) -> (ErrorKind, Option<Written>) {
 }
 
 /// A task that knows topic `t` of one partition and is not run.
-fn task(cluster: &Cluster, config: ProducerConfig) -> (Task, Arc<Shared>) {
-    let shared = Arc::new(Shared::new(config, cluster.wall_clock().clone()));
-    let mut task = Task::new(Arc::clone(&shared), cluster, Lane::Produce(cluster.lanes().id()));
+fn task(cluster: &Cluster, config: ProducerConfig) -> (SenderTask, Arc<ProducerShared>) {
+    let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
+    let mut task = SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(cluster.lanes().id()));
     let partition = cluster::Partition {
         id: PartitionId(0),
         leader: Some(BrokerId(1)),

@@ -14,7 +14,7 @@ use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::accumulator::BatchId;
 use crate::producer::ready::PartitionIndex;
 use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
-use crate::producer::sequence::{Identity, Stamp};
+use crate::producer::sequence::{ProducerIdAndEpoch, SequenceStamp};
 
 pub(super) const LINGER: Duration = Duration::from_millis(5);
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);
@@ -96,8 +96,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     next_birth: u64,
     given: Given,
-    doubtful: BTreeMap<u64, Option<Stamp>>,
-    acknowledged_by: BTreeMap<(u32, BrokerId), Identity>,
+    doubtful: BTreeMap<u64, Option<SequenceStamp>>,
+    acknowledged_by: BTreeMap<(u32, BrokerId), ProducerIdAndEpoch>,
 }
 
 impl World {
@@ -142,7 +142,7 @@ impl World {
     }
 
     pub(super) fn give_id(&mut self, id: i64, epoch: i16) {
-        let identity = Identity { id: ProducerId(id), epoch: ProducerEpoch(epoch) };
+        let identity = ProducerIdAndEpoch { id: ProducerId(id), epoch: ProducerEpoch(epoch) };
         self.sender.handle_producer_id(Ok(identity), self.now);
         self.run();
     }
@@ -266,7 +266,7 @@ impl World {
         for record in records {
             if let Some(before) = self.doubtful.get(&record) {
                 let first = self.batches[&outgoing.batch].start;
-                let now = outgoing.stamp.map(|stamp| Stamp { base: at(stamp.base, record - first), ..stamp });
+                let now = outgoing.stamp.map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
                 assert_eq!(*before, now, "(d) what may have been written went under another epoch or sequence");
             }
         }
@@ -399,7 +399,7 @@ impl World {
         let Some(records) = self.batches.get(&outgoing.batch) else { return };
         let first = records.start;
         for record in records.clone() {
-            let stamp = outgoing.stamp.map(|stamp| Stamp { base: at(stamp.base, record - first), ..stamp });
+            let stamp = outgoing.stamp.map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
             self.doubtful.insert(record, stamp);
         }
     }
@@ -435,11 +435,11 @@ impl World {
 }
 
 impl Log {
-    fn append(&mut self, stamp: Option<Stamp>, records: Range<u64>) -> Answer {
+    fn append(&mut self, stamp: Option<SequenceStamp>, records: Range<u64>) -> Answer {
         let offset = self.records.len();
         let written =
             |offset: usize| Answer::Written { base_offset: Some(Offset(i64::try_from(offset).unwrap())), append_time: None };
-        if let Some(Stamp { identity, base: Sequence(first) }) = stamp {
+        if let Some(SequenceStamp { identity, base: Sequence(first) }) = stamp {
             let count = u32::try_from(records.end - records.start).unwrap();
             let last = Sequence(first).advance(count - 1).0;
             if let Some((epoch, batches)) = self.producers.get(&identity.id.0) {

@@ -50,7 +50,7 @@ impl RecordsBuilder {
     /// compression; returns the record's index, or `None` and leaves the batch as it was.
     #[inline]
     pub(crate) fn append_within(&mut self, limit: usize, record: &RecordFields<'_>) -> Option<u32> {
-        let form = self.short_form(record).map_or_else(|| Form::Long(self.measure(record)), Form::Short);
+        let form = self.short_form(record).map_or_else(|| RecordForm::Long(self.measure(record)), RecordForm::Short);
         let len = self.len().checked_add(form.total())?;
         if len > limit || len > MAX_BATCH_LEN {
             return None;
@@ -63,8 +63,8 @@ impl RecordsBuilder {
             self.max_timestamp = record.timestamp;
         }
         match form {
-            Form::Short(short) => short.put(&mut self.records, record),
-            Form::Long(measured) => measured.put(&mut self.records, record),
+            RecordForm::Short(short) => short.put(&mut self.records, record),
+            RecordForm::Long(measured) => measured.put(&mut self.records, record),
         }
         self.count = index + 1;
         Some(index)
@@ -159,12 +159,12 @@ impl RecordsBuilder {
 }
 
 /// How a record is encoded.
-enum Form {
+enum RecordForm {
     Short(ShortForm),
     Long(Measured),
 }
 
-impl Form {
+impl RecordForm {
     #[inline]
     fn total(&self) -> usize {
         match self {

@@ -33,7 +33,7 @@ pub(super) struct Run {
 
 /// Measures the run of messages that `bytes` begin with; `None` if the first is too short for its version.
 pub(super) fn scan(bytes: &[u8]) -> Option<Run> {
-    let (first, mut rest) = Message::split(bytes)?;
+    let (first, mut rest) = LegacyMessage::split(bytes)?;
     let mut run = Run {
         len: first.len,
         base_offset: first.offset,
@@ -42,7 +42,7 @@ pub(super) fn scan(bytes: &[u8]) -> Option<Run> {
         codec_id: first.codec_id(),
     };
     while run.codec_id == 0
-        && let Some((next, behind)) = Message::split(rest)
+        && let Some((next, behind)) = LegacyMessage::split(rest)
         && next.magic == first.magic
         && next.attributes == first.attributes
         && next.offset > run.last_offset
@@ -62,7 +62,7 @@ pub(super) fn decode(bytes: &[u8], run: &Run, options: &DecodeOptions) -> Result
         records.put_all(bytes, options, |message| Some((message.offset, message.timestamp)))?;
         return Ok(records.finish());
     }
-    let (wrapper, _) = Message::split(bytes).ok_or(CUT)?;
+    let (wrapper, _) = LegacyMessage::split(bytes).ok_or(CUT)?;
     wrapper.verify(options)?;
     let codec = Codec::from_id(run.codec_id)?;
     if codec == Codec::Zstd {
@@ -86,7 +86,7 @@ pub(super) fn decode(bytes: &[u8], run: &Run, options: &DecodeOptions) -> Result
 }
 
 /// What to add to the offsets inside a compressed message.
-fn base_of_inner(wrapper: &Message<'_>, last_inner: Offset) -> Result<i64, BatchErrorReason> {
+fn base_of_inner(wrapper: &LegacyMessage<'_>, last_inner: Offset) -> Result<i64, BatchErrorReason> {
     // Old librdkafka left the outer offset at 0 and counted from there.
     if wrapper.magic == 0 || wrapper.offset.0 == 0 {
         return Ok(0);
@@ -100,7 +100,7 @@ fn offsets_of(plain: &[u8], magic: i8) -> Result<(Offset, Offset), BatchErrorRea
     let mut rest = plain;
     let mut offsets = None;
     while !rest.is_empty() {
-        let (message, behind) = Message::split(rest).ok_or(CUT)?;
+        let (message, behind) = LegacyMessage::split(rest).ok_or(CUT)?;
         if message.magic != magic || message.codec_id() != 0 {
             return Err(BatchErrorReason::Malformed("message of another version or codec inside a compressed one"));
         }
@@ -137,11 +137,11 @@ impl Rewriter {
         &mut self,
         bytes: &[u8],
         options: &DecodeOptions,
-        place: impl Fn(&Message<'_>) -> Option<(Offset, i64)>,
+        place: impl Fn(&LegacyMessage<'_>) -> Option<(Offset, i64)>,
     ) -> Result<(), BatchErrorReason> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (message, behind) = Message::split(rest).ok_or(CUT)?;
+            let (message, behind) = LegacyMessage::split(rest).ok_or(CUT)?;
             message.verify(options)?;
             let Fields { key, value } = message.fields()?;
             let (offset, timestamp) = place(&message).ok_or(OUT_OF_ORDER)?;
@@ -170,7 +170,7 @@ impl Rewriter {
 
 /// One message, of which the fixed fields have been read.
 #[derive(Clone, Copy, Debug)]
-struct Message<'a> {
+struct LegacyMessage<'a> {
     offset: Offset,
     /// With offset and size.
     len: usize,
@@ -189,7 +189,7 @@ struct Fields<'a> {
     value: Option<&'a [u8]>,
 }
 
-impl<'a> Message<'a> {
+impl<'a> LegacyMessage<'a> {
     /// Takes the message that `bytes` begin with; `None` if it is cut off, of another version, or too short for its own.
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let Prefix { offset, length, magic } = Prefix::read(bytes)?;

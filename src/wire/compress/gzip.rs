@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use flate2::{Compress, Compression as Level, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::Failure;
+use super::CodecFailure;
 use super::scratch::copy_out;
 
 thread_local! {
@@ -51,14 +51,14 @@ fn size_of(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
     INFLATE.with_borrow_mut(|kept| {
         let inflate = kept.get_or_insert_with(|| Decompress::new(false));
         // Batches compress to a third or better; guess that, and grow with what comes.
         out.reserve(input.len().saturating_mul(4).min(limit));
         let mut rest = input;
         loop {
-            rest = skip_header(rest).ok_or(Failure::Damaged("bad header"))?;
+            rest = skip_header(rest).ok_or(CodecFailure::Damaged("bad header"))?;
             let start = out.len();
             rest = inflate_member(inflate, rest, out, limit)?;
             let member = out.get(start..).unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
             expected[..4].copy_from_slice(&crc_fast::crc32_iso_hdlc(member).to_le_bytes());
             expected[4..].copy_from_slice(&size_of(member).to_le_bytes());
             if trailer != expected {
-                return Err(Failure::Damaged("wrong checksum or size"));
+                return Err(CodecFailure::Damaged("wrong checksum or size"));
             }
             // What follows is the next member, if it looks like one; the JDK ignores anything else.
             if !rest.starts_with(&MAGIC) {
@@ -84,23 +84,23 @@ fn inflate_member<'a>(
     mut rest: &'a [u8],
     out: &mut Vec<u8>,
     limit: usize,
-) -> Result<&'a [u8], Failure> {
+) -> Result<&'a [u8], CodecFailure> {
     inflate.reset(false);
     loop {
         if out.len() == out.capacity() {
             if out.len() > limit {
-                return Err(Failure::Limit);
+                return Err(CodecFailure::Limit);
             }
             // One byte beyond the limit tells "just reached" from "too long".
             out.reserve_exact(out.len().clamp(MIN_GROWTH, limit.saturating_sub(out.len()).saturating_add(1).max(MIN_GROWTH)));
         }
         let before = (inflate.total_in(), inflate.total_out());
         let status =
-            inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| Failure::Damaged("bad deflate stream"))?;
+            inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| CodecFailure::Damaged("bad deflate stream"))?;
         let taken = usize::try_from(inflate.total_in() - before.0).unwrap_or(usize::MAX);
         rest = rest.get(taken..).unwrap_or_default();
         if out.len() > limit {
-            return Err(Failure::Limit);
+            return Err(CodecFailure::Limit);
         }
         match status {
             Status::StreamEnd => return Ok(rest),
@@ -134,7 +134,7 @@ fn skip_header(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-const CUT: Failure = Failure::Damaged("cut off");
+const CUT: CodecFailure = CodecFailure::Damaged("cut off");
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 

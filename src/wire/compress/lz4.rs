@@ -15,7 +15,7 @@ use lz4_flex::block::{
 };
 use twox_hash::XxHash32;
 
-use super::Failure;
+use super::CodecFailure;
 use super::scratch::copy_out;
 
 thread_local! {
@@ -55,10 +55,10 @@ fn stored(plain: &[u8]) -> Option<u32> {
     Some(u32::try_from(plain.len()).ok()? | STORED)
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_header: bool) -> Result<(), Failure> {
-    let (frame, mut rest) = Frame::read(input, check_header)?;
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_header: bool) -> Result<(), CodecFailure> {
+    let (frame, mut rest) = FrameHeader::read(input, check_header)?;
     if frame.content_size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit)) {
-        return Err(Failure::Limit);
+        return Err(CodecFailure::Limit);
     }
     PLAIN.with_borrow_mut(|plain| {
         out.reserve(input.len().saturating_mul(4).min(limit));
@@ -69,20 +69,20 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_he
                 break;
             }
             let len = usize::try_from(size & !STORED).ok().filter(|&len| len <= frame.block_len);
-            let len = len.ok_or(Failure::Damaged("block longer than the frame allows"))?;
+            let len = len.ok_or(CodecFailure::Damaged("block longer than the frame allows"))?;
             let block;
             (block, rest) = behind.split_at_checked(len).ok_or(CUT)?;
             if frame.has_block_checksums {
                 let (checksum, behind) = rest.split_first_chunk().ok_or(CUT)?;
                 if XxHash32::oneshot(0, block) != u32::from_le_bytes(*checksum) {
-                    return Err(Failure::Damaged("wrong block checksum"));
+                    return Err(CodecFailure::Damaged("wrong block checksum"));
                 }
                 rest = behind;
             }
             let room = limit - out.len();
             if size & STORED != 0 {
                 if block.len() > room {
-                    return Err(Failure::Limit);
+                    return Err(CodecFailure::Limit);
                 }
                 out.extend_from_slice(block);
             } else {
@@ -93,14 +93,20 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_he
             *plain = Vec::new();
         }
         match frame.content_size {
-            Some(size) if u64::try_from(out.len()) != Ok(size) => Err(Failure::Damaged("wrong content size")),
+            Some(size) if u64::try_from(out.len()) != Ok(size) => Err(CodecFailure::Damaged("wrong content size")),
             _ => Ok(()),
         }
     })
 }
 
 /// Decompresses a block in `plain`, which is scratch, and appends it.
-fn append_block(out: &mut Vec<u8>, block: &[u8], frame: &Frame, room: usize, plain: &mut Vec<u8>) -> Result<(), Failure> {
+fn append_block(
+    out: &mut Vec<u8>,
+    block: &[u8],
+    frame: &FrameHeader,
+    room: usize,
+    plain: &mut Vec<u8>,
+) -> Result<(), CodecFailure> {
     let most = frame.block_len.min(block.len().saturating_mul(MAX_RATIO));
     if plain.len() < most.min(room) {
         plain.resize(most.min(room), 0);
@@ -116,8 +122,8 @@ fn append_block(out: &mut Vec<u8>, block: &[u8], frame: &Frame, room: usize, pla
             out.extend_from_slice(plain.get(..len).unwrap_or_default());
             Ok(())
         }
-        Err(DecompressError::OutputTooSmall { .. }) if room < most => Err(Failure::Limit),
-        Err(_) => Err(Failure::Damaged("bad block")),
+        Err(DecompressError::OutputTooSmall { .. }) if room < most => Err(CodecFailure::Limit),
+        Err(_) => Err(CodecFailure::Damaged("bad block")),
     }
 }
 
@@ -128,15 +134,15 @@ fn decompress_independent(block: &[u8], to: &mut [u8]) -> Result<usize, Decompre
 }
 
 /// What a frame's header says.
-struct Frame {
+struct FrameHeader {
     is_linked: bool,
     has_block_checksums: bool,
     block_len: usize,
     content_size: Option<u64>,
 }
 
-impl Frame {
-    fn read(input: &[u8], check_header: bool) -> Result<(Self, &[u8]), Failure> {
+impl FrameHeader {
+    fn read(input: &[u8], check_header: bool) -> Result<(Self, &[u8]), CodecFailure> {
         const VERSION: u8 = 0b1100_0000;
         const VERSION_1: u8 = 0b0100_0000;
         const INDEPENDENT: u8 = 0b0010_0000;
@@ -144,17 +150,17 @@ impl Frame {
         const CONTENT_SIZE: u8 = 0b0000_1000;
         const RESERVED: u8 = 0b0000_0010;
         const DICTIONARY: u8 = 0b0000_0001;
-        let after_magic = input.strip_prefix(&MAGIC[..]).ok_or(Failure::Damaged("not a frame"))?;
+        let after_magic = input.strip_prefix(&MAGIC[..]).ok_or(CodecFailure::Damaged("not a frame"))?;
         let (&[flags, block_descriptor], mut rest) = after_magic.split_first_chunk().ok_or(CUT)?;
         if flags & VERSION != VERSION_1 || flags & (RESERVED | DICTIONARY) != 0 || block_descriptor & 0b1000_1111 != 0 {
-            return Err(Failure::Damaged("unknown kind of frame"));
+            return Err(CodecFailure::Damaged("unknown kind of frame"));
         }
         let block_len = match block_descriptor >> 4 {
             4 => 64 << 10,
             5 => 256 << 10,
             6 => 1 << 20,
             7 => 4 << 20,
-            _ => return Err(Failure::Damaged("unknown block size")),
+            _ => return Err(CodecFailure::Damaged("unknown block size")),
         };
         let mut content_size = None;
         if flags & CONTENT_SIZE != 0 {
@@ -165,7 +171,7 @@ impl Frame {
         let descriptor = after_magic.get(..after_magic.len() - rest.len()).unwrap_or_default();
         let (&checksum, rest) = rest.split_first().ok_or(CUT)?;
         if check_header && checksum != header_checksum(descriptor) {
-            return Err(Failure::Damaged("wrong header checksum"));
+            return Err(CodecFailure::Damaged("wrong header checksum"));
         }
         let is_linked = flags & INDEPENDENT == 0;
         Ok((Self { is_linked, has_block_checksums: flags & BLOCK_CHECKSUMS != 0, block_len, content_size }, rest))
@@ -194,4 +200,4 @@ const STORED: u32 = 1 << 31;
 /// Each byte of a length adds at most 255.
 const MAX_RATIO: usize = 255;
 
-const CUT: Failure = Failure::Damaged("cut off");
+const CUT: CodecFailure = CodecFailure::Damaged("cut off");

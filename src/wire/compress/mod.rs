@@ -201,7 +201,7 @@ impl From<CodecError> for Error {
     not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
     allow(dead_code, reason = "no codec is built in that could fail")
 )]
-enum Failure {
+enum CodecFailure {
     Damaged(&'static str),
     Limit,
 }
@@ -255,8 +255,8 @@ fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Re
     loop {
         match decompress_into(codec, input, &mut out, stage, checks)? {
             Ok(()) => return Ok(Bytes::from(out)),
-            Err(Failure::Damaged(what)) => return Err(CodecError::Damaged { codec, what }),
-            Err(Failure::Limit) => {
+            Err(CodecFailure::Damaged(what)) => return Err(CodecError::Damaged { codec, what }),
+            Err(CodecFailure::Limit) => {
                 out = Vec::new();
                 let next = stage.saturating_mul(2).min(limit);
                 if next == stage || out.try_reserve_exact(next.saturating_add(SLACK)).is_err() {
@@ -275,7 +275,7 @@ fn decompress_into(
     out: &mut Vec<u8>,
     limit: usize,
     checks: Checks,
-) -> Result<Result<(), Failure>, CodecError> {
+) -> Result<Result<(), CodecFailure>, CodecError> {
     let _ = (checks, limit);
     Ok(match codec {
         Codec::None => {

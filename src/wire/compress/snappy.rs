@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
-use super::Failure;
+use super::CodecFailure;
 use super::scratch::copy_out;
 
 thread_local! {
@@ -30,7 +30,7 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
     })
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
     let Some(framed) = input.strip_prefix(&MAGIC[..]) else {
         return append_block(out, input, limit);
     };
@@ -38,7 +38,7 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
     let mut rest = framed.get(HEADER.len() - MAGIC.len()..).ok_or(CUT)?;
     while !rest.is_empty() {
         let (length, behind) = rest.split_first_chunk().ok_or(CUT)?;
-        let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| Failure::Damaged("negative block length"))?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| CodecFailure::Damaged("negative block length"))?;
         let block;
         (block, rest) = behind.split_at_checked(length).ok_or(CUT)?;
         append_block(out, block, limit)?;
@@ -46,10 +46,10 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
     Ok(())
 }
 
-fn append_block(out: &mut Vec<u8>, block: &[u8], limit: usize) -> Result<(), Failure> {
+fn append_block(out: &mut Vec<u8>, block: &[u8], limit: usize) -> Result<(), CodecFailure> {
     let len = decompress_len(block).map_err(|_| BAD_BLOCK)?;
     if len > limit.saturating_sub(out.len()) {
-        return Err(Failure::Limit);
+        return Err(CodecFailure::Limit);
     }
     // The length is only a claim until it is checked against what a block of this size can hold at all.
     if len > block.len().saturating_mul(MAX_RATIO) {
@@ -72,5 +72,5 @@ const BLOCK_LEN: usize = 32 * 1024;
 /// A copy element of 3 bytes gives at most 64.
 const MAX_RATIO: usize = 22;
 
-const CUT: Failure = Failure::Damaged("cut off");
-const BAD_BLOCK: Failure = Failure::Damaged("bad block");
+const CUT: CodecFailure = CodecFailure::Damaged("cut off");
+const BAD_BLOCK: CodecFailure = CodecFailure::Damaged("bad block");

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use mzstd::{Compressor, DecodeError, DecodeLimits, DecoderConfig, Decompressor, EncoderConfig, Level, RetentionPolicy};
 
-use super::Failure;
+use super::CodecFailure;
 use super::scratch::copy_out;
 
 thread_local! {
@@ -33,7 +33,7 @@ fn compressor_of(level: i32) -> Option<Compressor> {
     Compressor::builder(config).with_retention(RetentionPolicy::Bounded { max_bytes: KEPT_CONTEXT }).build().ok()
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let output = u64::try_from(limit).unwrap_or(u64::MAX);
         let config = DecoderConfig::default().with_limits(DecodeLimits::default().with_max_output_bytes(Some(output)));
@@ -45,9 +45,9 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
         }
         match decompressor.decompress_into(input, out) {
             Ok(_) => Ok(()),
-            Err(DecodeError::OutputLimitExceeded { .. } | DecodeError::WindowLimitExceeded { .. }) => Err(Failure::Limit),
-            Err(DecodeError::UnexpectedEndOfInput) => Err(Failure::Damaged("cut off")),
-            Err(_) => Err(Failure::Damaged("bad frame")),
+            Err(DecodeError::OutputLimitExceeded { .. } | DecodeError::WindowLimitExceeded { .. }) => Err(CodecFailure::Limit),
+            Err(DecodeError::UnexpectedEndOfInput) => Err(CodecFailure::Damaged("cut off")),
+            Err(_) => Err(CodecFailure::Damaged("bad frame")),
         }
     })
 }

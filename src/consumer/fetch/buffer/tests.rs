@@ -10,10 +10,10 @@ use crate::wire::compress::Compression;
 
 const OPTIONS: DecodeOptions = DecodeOptions { check_crc: true, max_decompressed: 1 << 20 };
 
-fn lease(id: u64) -> Arc<Lease> {
-    let lease = Lease::new(LeaseId(id), TopicPartition::new("t", i32::try_from(id).unwrap()));
-    lease.start_at(Position::at(Offset(0)));
-    Arc::new(lease)
+fn assignment(id: u64) -> Arc<PartitionAssignment> {
+    let assignment = PartitionAssignment::new(AssignmentEpoch(id), TopicPartition::new("t", i32::try_from(id).unwrap()));
+    assignment.start_at(Position::at(Offset(0)));
+    Arc::new(assignment)
 }
 
 /// A batch of `count` records of about 100 bytes at `offset`.
@@ -28,24 +28,24 @@ fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
     Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
 }
 
-fn piece(offset: i64, count: u32, compression: Compression) -> Piece {
+fn piece(offset: i64, count: u32, compression: Compression) -> BufferedBatch {
     let batch = batch(offset, count, compression);
     let next = batch.next_offset();
-    Piece { content: Content::Fetched(batch), start: Position::at(Offset(offset)), next }
+    BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(offset)), next }
 }
 
-fn plain(offset: i64) -> Piece {
+fn plain(offset: i64) -> BufferedBatch {
     piece(offset, 1, Compression::NONE)
 }
 
 fn popped(buffer: &mut Buffer) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| buffer.pop()).map(|(lease, piece)| (lease.id().0, piece.start.offset.0)).collect()
+    std::iter::from_fn(|| buffer.pop()).map(|(assignment, piece)| (assignment.id().0, piece.start.offset.0)).collect()
 }
 
 #[test]
 fn partitions_take_turns_and_keep_their_order() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let (one, two) = (lease(1), lease(2));
+    let (one, two) = (assignment(1), assignment(2));
     for offset in 0..3 {
         buffer.push(&one, plain(offset), None);
     }
@@ -55,20 +55,20 @@ fn partitions_take_turns_and_keep_their_order() {
 }
 
 #[test]
-fn a_lease_that_goes_and_comes_again_has_one_turn_and_many_leave_little_behind() {
+fn an_assignment_that_goes_and_comes_again_has_one_turn_and_many_leave_little_behind() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let leases: Vec<_> = (1..=1000).map(lease).collect();
-    for lease in &leases {
-        buffer.push(lease, plain(0), None);
+    let assignments: Vec<_> = (1..=1000).map(assignment).collect();
+    for assignment in &assignments {
+        buffer.push(assignment, plain(0), None);
     }
-    for lease in leases.iter().rev().take(990) {
-        buffer.drop_lease(lease.id());
+    for assignment in assignments.iter().rev().take(990) {
+        buffer.drop_assignment(assignment.id());
         assert!(buffer.turns.len() <= 2 * buffer.queues.len() + SPARE_TURNS);
     }
-    for lease in &leases[..2] {
-        buffer.drop_lease(lease.id());
-        buffer.push(lease, plain(0), None);
-        buffer.push(lease, plain(1), None);
+    for assignment in &assignments[..2] {
+        buffer.drop_assignment(assignment.id());
+        buffer.push(assignment, plain(0), None);
+        buffer.push(assignment, plain(1), None);
     }
     let rest = (3..=10).map(|id| (id, 0));
     let expected: Vec<_> = rest.chain([(1, 0), (2, 0), (1, 1), (2, 1)]).collect();
@@ -77,52 +77,52 @@ fn a_lease_that_goes_and_comes_again_has_one_turn_and_many_leave_little_behind()
 }
 
 #[test]
-fn ended_lease_is_dropped_and_no_other() {
+fn ended_assignment_is_dropped_and_no_other() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let (one, two) = (lease(1), lease(2));
+    let (one, two) = (assignment(1), assignment(2));
     buffer.push(&one, plain(0), None);
     buffer.push(&two, plain(0), None);
-    one.set_delivery(Delivery::Ended);
+    one.set_delivery(DeliveryGate::Ended);
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     assert_eq!(buffer.held(), 0);
 }
 
 #[test]
-fn held_lease_keeps_its_place() {
+fn held_assignment_keeps_its_place() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let (one, two) = (lease(1), lease(2));
+    let (one, two) = (assignment(1), assignment(2));
     buffer.push(&one, plain(0), None);
     buffer.push(&two, plain(0), None);
-    one.set_delivery(Delivery::Held);
+    one.set_delivery(DeliveryGate::Held);
     assert_eq!(popped(&mut buffer), [(2, 0)]);
-    one.set_delivery(Delivery::Open);
+    one.set_delivery(DeliveryGate::Open);
     assert_eq!(popped(&mut buffer), [(1, 0)]);
 }
 
 #[test]
 fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let (one, two) = (lease(1), lease(2));
+    let (one, two) = (assignment(1), assignment(2));
     buffer.push(&one, piece(0, 5, Compression::GZIP), None);
     buffer.push(&two, plain(0), None);
     let job = buffer.next_job().unwrap();
     assert!(buffer.next_job().is_none());
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     let records = job.batch.decode(&OPTIONS).unwrap();
-    buffer.decoded(job.lease, job.number, Ahead::Done(Ok(records)));
+    buffer.decoded(job.assignment, job.number, DecodeOutcome::Done(Ok(records)));
     let (_, piece) = buffer.pop().unwrap();
     assert!(matches!(piece.content, Content::Decoded { .. }));
     assert_eq!(buffer.held(), 0);
 }
 
 #[test]
-fn job_of_a_dropped_lease_changes_nothing() {
+fn job_of_a_dropped_assignment_changes_nothing() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let one = lease(1);
+    let one = assignment(1);
     buffer.push(&one, piece(0, 5, Compression::GZIP), None);
     let job = buffer.next_job().unwrap();
-    buffer.drop_lease(one.id());
-    buffer.decoded(job.lease, job.number, Ahead::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
+    buffer.drop_assignment(one.id());
+    buffer.decoded(job.assignment, job.number, DecodeOutcome::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
     assert_eq!((buffer.held(), popped(&mut buffer)), (0, vec![]));
 }
 
@@ -132,7 +132,7 @@ fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
     let Content::Fetched(batch) = &compressed.content else { panic!("as it was fetched") };
     // Room for the batch and what is set aside for it, but not beside the first.
     let mut buffer = Buffer::new(batch.len() * (1 + EXPANSION), 1 << 20);
-    let one = lease(1);
+    let one = assignment(1);
     buffer.push(&one, plain(0), None);
     buffer.push(&one, compressed, None);
     assert!(buffer.next_job().is_none());
@@ -146,7 +146,7 @@ fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
 fn full_partition_is_relieved_when_it_has_half_drained() {
     let size = batch(0, 1, Compression::NONE).len();
     let mut buffer = Buffer::new(1 << 20, 4 * size);
-    let one = lease(1);
+    let one = assignment(1);
     for offset in 0..4 {
         buffer.push(&one, plain(offset), None);
     }
@@ -162,23 +162,23 @@ fn full_partition_is_relieved_when_it_has_half_drained() {
 fn paused_partitions_do_not_starve_others() {
     let size = batch(0, 1, Compression::NONE).len();
     let mut buffer = Buffer::new(4 * size, 1 << 20);
-    let (one, two, three) = (lease(1), lease(2), lease(3));
+    let (one, two, three) = (assignment(1), assignment(2), assignment(3));
     for offset in 0..3 {
         buffer.push(&one, plain(offset), None);
     }
     buffer.push(&two, plain(0), None);
     buffer.push(&three, plain(0), None);
-    one.set_delivery(Delivery::Held);
-    two.set_delivery(Delivery::Held);
+    one.set_delivery(DeliveryGate::Held);
+    two.set_delivery(DeliveryGate::Held);
     assert!(buffer.evict_held().is_empty(), "while there is something to deliver, room will come");
     assert_eq!(popped(&mut buffer), [(3, 0)]);
     let evicted = |buffer: &mut Buffer| -> Vec<_> {
-        buffer.evict_held().iter().map(|(lease, from)| (lease.id().0, from.offset.0)).collect()
+        buffer.evict_held().iter().map(|(assignment, from)| (assignment.id().0, from.offset.0)).collect()
     };
     assert_eq!(evicted(&mut buffer), [(1, 2)], "from behind, and no more than must be");
     assert_eq!(evicted(&mut buffer), []);
-    one.set_delivery(Delivery::Open);
-    two.set_delivery(Delivery::Open);
+    one.set_delivery(DeliveryGate::Open);
+    two.set_delivery(DeliveryGate::Open);
     assert_eq!(popped(&mut buffer), [(1, 0), (2, 0), (1, 1)], "the rest is still here");
 }
 
@@ -186,17 +186,17 @@ fn paused_partitions_do_not_starve_others() {
 fn small_rest_of_a_large_reply_is_copied_out_of_it_when_room_is_short() {
     const REPLY: usize = 1 << 20;
     let mut buffer = Buffer::new(REPLY, 1 << 30);
-    let leases: Vec<_> = (0..100).map(lease).collect();
+    let assignments: Vec<_> = (0..100).map(assignment).collect();
     let mut size = 0;
-    for lease in &leases {
+    for assignment in &assignments {
         let reply = buffer.reply(REPLY);
-        buffer.push(lease, plain(0), Some(reply));
+        buffer.push(assignment, plain(0), Some(reply));
         size += batch(0, 1, Compression::NONE).len();
-        lease.set_delivery(Delivery::Held);
+        assignment.set_delivery(DeliveryGate::Held);
         assert!(buffer.has_room(), "a batch of a few bytes takes no more room than that");
     }
     assert_eq!(buffer.held(), size);
-    leases.iter().for_each(|lease| lease.set_delivery(Delivery::Open));
+    assignments.iter().for_each(|assignment| assignment.set_delivery(DeliveryGate::Open));
     assert_eq!(popped(&mut buffer).len(), 100);
     assert_eq!(buffer.held(), 0);
 }
@@ -204,7 +204,7 @@ fn small_rest_of_a_large_reply_is_copied_out_of_it_when_room_is_short() {
 #[test]
 fn reply_counts_whole_until_its_last_batch_has_left() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let one = lease(1);
+    let one = assignment(1);
     let reply = buffer.reply(5000);
     buffer.push(&one, plain(0), Some(reply));
     buffer.push(&one, plain(1), Some(reply));
@@ -225,16 +225,16 @@ fn batches_that_outgrow_their_room_are_left_to_the_application() {
     };
     assert!(plain > 40 * wire, "{wire} to {plain}");
     let mut buffer = Buffer::new(plain + 40 * wire, 1 << 30);
-    let leases: Vec<_> = (0..20).map(lease).collect();
-    for lease in &leases {
-        buffer.push(lease, compressed(), None);
+    let assignments: Vec<_> = (0..20).map(assignment).collect();
+    for assignment in &assignments {
+        buffer.push(assignment, compressed(), None);
     }
     let mut decoded = 0;
     while let Some(job) = buffer.next_job() {
         assert!(buffer.held() <= plain + 40 * wire);
         let outcome = job.run(&OPTIONS);
-        decoded += usize::from(matches!(outcome, Ahead::Done(Ok(_))));
-        buffer.decoded(job.lease, job.number, outcome);
+        decoded += usize::from(matches!(outcome, DecodeOutcome::Done(Ok(_))));
+        buffer.decoded(job.assignment, job.number, outcome);
         assert!(buffer.held() <= plain + 40 * wire, "{} bytes are held", buffer.held());
     }
     assert!(decoded <= 1, "{decoded} were decoded ahead");
@@ -249,14 +249,14 @@ fn batches_that_outgrow_their_room_are_left_to_the_application() {
 #[test]
 fn expectation_follows_what_batches_decompress_to() {
     let mut buffer = Buffer::new(1 << 30, 1 << 30);
-    let one = lease(1);
+    let one = assignment(1);
     let mut outgrown = 0;
     for offset in 0..20 {
         buffer.push(&one, piece(offset * 500, 500, Compression::ZSTD), None);
         let job = buffer.next_job().unwrap();
         let outcome = job.run(&OPTIONS);
-        outgrown += usize::from(matches!(outcome, Ahead::Outgrown));
-        buffer.decoded(job.lease, job.number, outcome);
+        outgrown += usize::from(matches!(outcome, DecodeOutcome::Outgrown));
+        buffer.decoded(job.assignment, job.number, outcome);
     }
     assert!((1..8).contains(&outgrown), "{outgrown} of 20 were begun in vain");
 }
@@ -264,75 +264,76 @@ fn expectation_follows_what_batches_decompress_to() {
 #[test]
 fn skipped_batches_join_the_piece_before_them() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
-    let one = lease(1);
-    let skipped = |start, next| Piece { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
+    let one = assignment(1);
+    let skipped =
+        |start, next| BufferedBatch { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
     buffer.push(&one, plain(0), None);
     buffer.push(&one, skipped(1, 9), None);
     let (_, piece) = buffer.pop().unwrap();
     assert_eq!(piece.next, Offset(9));
     buffer.push(&one, skipped(9, 12), None);
-    assert!(matches!(buffer.pop(), Some((_, Piece { content: Content::Skipped, next: Offset(12), .. }))));
+    assert!(matches!(buffer.pop(), Some((_, BufferedBatch { content: Content::Skipped, next: Offset(12), .. }))));
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Push { lease: u64, count: u32, is_compressed: bool },
+    Push { assignment: u64, count: u32, is_compressed: bool },
     Pop { gives_back: bool },
     Job,
     Finish,
-    End { lease: u64 },
-    Hold { lease: u64, is_held: bool },
+    End { assignment: u64 },
+    Hold { assignment: u64, is_held: bool },
     Evict,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0_u64..4, 1_u32..20, any::<bool>()).prop_map(|(lease, count, is_compressed)| Step::Push { lease, count, is_compressed }),
+        6 => (0_u64..4, 1_u32..20, any::<bool>()).prop_map(|(assignment, count, is_compressed)| Step::Push { assignment, count, is_compressed }),
         6 => (0_u8..6).prop_map(|luck| Step::Pop { gives_back: luck == 0 }),
         3 => Just(Step::Job),
         3 => Just(Step::Finish),
-        1 => (0_u64..4).prop_map(|lease| Step::End { lease }),
-        2 => (0_u64..4, any::<bool>()).prop_map(|(lease, is_held)| Step::Hold { lease, is_held }),
+        1 => (0_u64..4).prop_map(|assignment| Step::End { assignment }),
+        2 => (0_u64..4, any::<bool>()).prop_map(|(assignment, is_held)| Step::Hold { assignment, is_held }),
         1 => Just(Step::Evict),
     ]
 }
 
 proptest! {
     #[test]
-    fn offsets_rise_nothing_of_an_ended_lease_comes_and_bytes_stay_within_the_budget(
+    fn offsets_rise_nothing_of_an_ended_assignment_comes_and_bytes_stay_within_the_budget(
         script in prop::collection::vec(step(), 1..200)
     ) {
         const BUDGET: usize = 4096;
         // What one batch may grow to when it is decompressed.
         const LARGEST: usize = 20 * 120;
         let mut buffer = Buffer::new(BUDGET, 2048);
-        // Four partitions, each under its newest lease: where it is fetched and where the application stands.
-        let mut partitions: Vec<_> = (0..4).map(|id| (lease(id), 0_i64, 0_i64)).collect();
-        let mut next_lease = 4;
-        let mut jobs: Vec<Job> = Vec::new();
-        let mut renew = |entry: &mut (Arc<Lease>, i64, i64)| {
-            entry.0.set_delivery(Delivery::Ended);
-            *entry = (lease(next_lease), entry.2, entry.2);
-            next_lease += 1;
+        // Four partitions, each under its newest assignment: where it is fetched and where the application stands.
+        let mut partitions: Vec<_> = (0..4).map(|id| (assignment(id), 0_i64, 0_i64)).collect();
+        let mut next_assignment = 4;
+        let mut jobs: Vec<DecodeJob> = Vec::new();
+        let mut renew = |entry: &mut (Arc<PartitionAssignment>, i64, i64)| {
+            entry.0.set_delivery(DeliveryGate::Ended);
+            *entry = (assignment(next_assignment), entry.2, entry.2);
+            next_assignment += 1;
         };
         for step in script {
             match step {
-                Step::Push { lease, count, is_compressed } => {
-                    let (lease, fetched, _) = &mut partitions[usize::try_from(lease).unwrap()];
+                Step::Push { assignment, count, is_compressed } => {
+                    let (assignment, fetched, _) = &mut partitions[usize::try_from(assignment).unwrap()];
                     // As the planner: nothing is fetched without room.
-                    if buffer.has_room() && !buffer.is_full(lease.id()) {
+                    if buffer.has_room() && !buffer.is_full(assignment.id()) {
                         let compression = if is_compressed { Compression::GZIP } else { Compression::NONE };
-                        buffer.push(lease, piece(*fetched, count, compression), None);
+                        buffer.push(assignment, piece(*fetched, count, compression), None);
                         *fetched += i64::from(count);
                     }
                 }
                 Step::Pop { gives_back } => {
-                    let Some((lease, piece)) = buffer.pop() else { continue };
-                    prop_assert_eq!(lease.delivery(), Delivery::Open);
-                    let (_, _, at) = partitions.iter_mut().find(|(newest, ..)| newest.id() == lease.id()).unwrap();
+                    let Some((assignment, piece)) = buffer.pop() else { continue };
+                    prop_assert_eq!(assignment.delivery(), DeliveryGate::Open);
+                    let (_, _, at) = partitions.iter_mut().find(|(newest, ..)| newest.id() == assignment.id()).unwrap();
                     prop_assert_eq!(piece.start.offset.0, *at, "the very next offset");
                     if gives_back {
-                        buffer.put_back(&lease, piece);
+                        buffer.put_back(&assignment, piece);
                     } else {
                         *at = piece.next.0;
                     }
@@ -341,13 +342,13 @@ proptest! {
                 Step::Job => {}
                 Step::Finish => {
                     if let Some(job) = jobs.pop() {
-                        buffer.decoded(job.lease, job.number, job.run(&OPTIONS));
+                        buffer.decoded(job.assignment, job.number, job.run(&OPTIONS));
                     }
                 }
-                Step::End { lease } => renew(&mut partitions[usize::try_from(lease).unwrap()]),
-                Step::Hold { lease, is_held } => {
-                    let delivery = if is_held { Delivery::Held } else { Delivery::Open };
-                    partitions[usize::try_from(lease).unwrap()].0.set_delivery(delivery);
+                Step::End { assignment } => renew(&mut partitions[usize::try_from(assignment).unwrap()]),
+                Step::Hold { assignment, is_held } => {
+                    let delivery = if is_held { DeliveryGate::Held } else { DeliveryGate::Open };
+                    partitions[usize::try_from(assignment).unwrap()].0.set_delivery(delivery);
                 }
                 Step::Evict => {
                     for (evicted, from) in buffer.evict_held() {

@@ -1,17 +1,17 @@
 use super::*;
-use crate::consumer::position::LeaseId;
+use crate::consumer::position::AssignmentEpoch;
 use crate::ids::Offset;
 
 const ONE: BrokerId = BrokerId(1);
 const TWO: BrokerId = BrokerId(2);
-const ANSWERED: Outcome = Outcome::Answered { session: 5, has_news: true };
+const ANSWERED: FetchOutcome = FetchOutcome::Answered { session: 5, has_news: true };
 
 fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
 fn want(offset: i64) -> Want {
-    Want { lease: LeaseId(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
+    Want { assignment: AssignmentEpoch(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
 }
 
 fn planner() -> (Planner, Instant) {
@@ -69,7 +69,7 @@ fn lost_fetch_is_made_again_after_a_growing_wait() {
     let mut waits = Vec::new();
     for _ in 0..3 {
         assert_eq!(asked(&mut planner, now).len(), 1);
-        planner.handle_outcome(ONE, Outcome::Lost, now);
+        planner.handle_outcome(ONE, FetchOutcome::Lost, now);
         assert_eq!(asked(&mut planner, now), []);
         let due = planner.poll_timeout().expect("it waits");
         waits.push(due - now);
@@ -103,7 +103,7 @@ fn beside_a_full_partition_the_others_are_fetched_at_a_glance() {
         now = planner.poll_timeout().expect("a glance");
         let plan = planner.poll(now, true).expect("due");
         assert!(plan.is_glance, "it is not parked");
-        planner.handle_outcome(ONE, Outcome::Answered { session: 5, has_news: false }, now);
+        planner.handle_outcome(ONE, FetchOutcome::Answered { session: 5, has_news: false }, now);
     }
     planner.want(&tp(0), want(5), ONE, now);
     let plan = planner.poll(now, true).expect("at once when it has drained");
@@ -123,14 +123,14 @@ fn broker_that_answers_at_once_with_nothing_is_asked_ever_more_seldom() {
     while now < start + Duration::from_secs(10) {
         while planner.poll(now, true).is_some() {
             fetches += 1;
-            planner.handle_outcome(ONE, Outcome::Answered { session: 5, has_news: false }, now);
+            planner.handle_outcome(ONE, FetchOutcome::Answered { session: 5, has_news: false }, now);
         }
         now = planner.poll_timeout().expect("it waits");
     }
     assert!((100..300).contains(&fetches), "{fetches} fetches in ten seconds");
     asked(&mut planner, now);
     now += Duration::from_millis(500);
-    planner.handle_outcome(ONE, Outcome::Answered { session: 5, has_news: false }, now);
+    planner.handle_outcome(ONE, FetchOutcome::Answered { session: 5, has_news: false }, now);
     assert_eq!(asked(&mut planner, now).len(), 1, "one that waits as it is asked to is not waited for");
 }
 
@@ -147,7 +147,7 @@ fn partition_whose_reply_is_too_long_is_found_and_the_others_go_on() {
         let asked: Vec<_> = (0..4).map(tp).filter(|tp| planner.asked(ONE, tp).is_some()).collect();
         assert!(asked.len() == 1 || plan.request.fetch.len() <= asked.len());
         let is_too_long = asked.contains(&tp(2));
-        let outcome = if is_too_long { Outcome::TooLong } else { Outcome::Answered { session: 5, has_news: true } };
+        let outcome = if is_too_long { FetchOutcome::TooLong } else { FetchOutcome::Answered { session: 5, has_news: true } };
         if let Some(culprit) = planner.handle_outcome(ONE, outcome, now) {
             planner.forget(&culprit);
             culprits.push(culprit);
@@ -178,7 +178,7 @@ fn nearer_replica_is_used_until_it_expires_or_fails() {
     assert_eq!(asked(&mut planner, now), [(TWO, vec![0])]);
     assert!(planner.is_follower(TWO, &tp(0)));
 
-    planner.handle_outcome(TWO, Outcome::Lost, now);
+    planner.handle_outcome(TWO, FetchOutcome::Lost, now);
     assert_eq!(asked(&mut planner, now), [(ONE, vec![0])]);
 
     planner.prefer(&tp(0), TWO, now);
@@ -193,9 +193,9 @@ fn vanished_session_is_opened_anew_at_once_but_only_once() {
     let (mut planner, now) = planner();
     planner.want(&tp(0), want(0), ONE, now);
     asked(&mut planner, now);
-    planner.handle_outcome(ONE, Outcome::SessionNotFound, now);
+    planner.handle_outcome(ONE, FetchOutcome::SessionNotFound, now);
     assert_eq!(asked(&mut planner, now).len(), 1);
-    planner.handle_outcome(ONE, Outcome::SessionNotFound, now);
+    planner.handle_outcome(ONE, FetchOutcome::SessionNotFound, now);
     assert_eq!(asked(&mut planner, now).len(), 0);
 }
 
@@ -204,7 +204,7 @@ fn what_waits_for_room_names_no_time_that_has_passed() {
     let (mut planner, now) = planner();
     planner.want(&tp(0), want(0), ONE, now);
     asked(&mut planner, now);
-    planner.handle_outcome(ONE, Outcome::Lost, now);
+    planner.handle_outcome(ONE, FetchOutcome::Lost, now);
     assert!(planner.poll(now, false).is_none());
     let due = planner.poll_timeout().expect("it waits for its time");
     assert!(planner.poll(due, false).is_none());

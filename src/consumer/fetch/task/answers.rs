@@ -5,29 +5,29 @@ use std::time::Instant;
 
 use tracing::{debug, warn};
 
-use super::{Event, Fetcher, is_final};
-use crate::consumer::fetch::buffer::Memory;
+use super::{FetchEvent, Fetcher, is_final};
+use crate::consumer::fetch::buffer::ReplyMemory;
 use crate::consumer::fetch::intake;
-use crate::consumer::fetch::lookup::{Ask, Asked, Question};
-use crate::consumer::fetch::planner::Outcome;
-use crate::consumer::fetch::rpc::{self, Answer, Fetched, FetchedPartition};
+use crate::consumer::fetch::lookup::{Lookup, LookupRequest, PendingLookup};
+use crate::consumer::fetch::planner::FetchOutcome;
+use crate::consumer::fetch::rpc::{self, Fetched, FetchedPartition, LookupAnswer};
 use crate::consumer::fetch::session::Want;
-use crate::consumer::position::{LeaseId, Phase};
-use crate::consumer::subscription::Standing;
+use crate::consumer::position::{AssignmentEpoch, FetchState};
+use crate::consumer::subscription::PartitionSnapshot;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, Offset, TopicPartition};
 use crate::net::BadLength;
 
 impl Fetcher {
-    pub(super) fn handle(&mut self, event: Event, now: Instant) {
+    pub(super) fn handle(&mut self, event: FetchEvent, now: Instant) {
         match event {
-            Event::Fetched { broker, result } => self.handle_fetched(broker, result, now),
-            Event::Answered { ask, result } => self.handle_answers(&ask, result, now),
-            Event::Decoded => self.decoders -= 1,
+            FetchEvent::Fetched { broker, result } => self.handle_fetched(broker, result, now),
+            FetchEvent::Answered { ask, result } => self.handle_answers(&ask, result, now),
+            FetchEvent::Decoded => self.decoders -= 1,
         }
     }
 
-    fn handle_answers(&mut self, ask: &Ask, result: Result<Vec<(TopicPartition, Answer)>>, now: Instant) {
+    fn handle_answers(&mut self, ask: &LookupRequest, result: Result<Vec<(TopicPartition, LookupAnswer)>>, now: Instant) {
         let answers: BTreeMap<_, _> = match result {
             Ok(answers) => answers.into_iter().collect(),
             Err(error) => {
@@ -43,27 +43,27 @@ impl Fetcher {
             match answers.get(&asked.partition) {
                 Some(answer) => self.handle_answer(asked, answer, now),
                 // A partition that the reply leaves out is asked for again.
-                None => self.lookups.failed(&asked.partition, asked.lease, now),
+                None => self.lookups.failed(&asked.partition, asked.assignment, now),
             }
         }
     }
 
-    fn handle_answer(&mut self, asked: &Asked, answer: &Answer, now: Instant) {
-        let Asked { partition, lease, question, leader_epoch } = asked;
+    fn handle_answer(&mut self, asked: &PendingLookup, answer: &LookupAnswer, now: Instant) {
+        let PendingLookup { partition, assignment, question, leader_epoch } = asked;
         let error = self.shared.update(|subscription| match (answer, question) {
-            (Answer::Offset { position, .. }, Question::Offset(_)) => {
-                subscription.offset_found(partition, *lease, *position);
+            (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) => {
+                subscription.offset_found(partition, *assignment, *position);
                 None
             }
-            (Answer::NoOffset, Question::Offset(_)) => {
-                subscription.offset_not_found(partition, *lease);
+            (LookupAnswer::NoOffset, Lookup::Offset(_)) => {
+                subscription.offset_not_found(partition, *assignment);
                 None
             }
-            (Answer::EpochEnd(Some(end)), Question::Epoch(position)) if end.offset < position.offset => {
-                subscription.truncated(partition, *lease, *end)
+            (LookupAnswer::EpochEnd(Some(end)), Lookup::Epoch(position)) if end.offset < position.offset => {
+                subscription.truncated(partition, *assignment, *end)
             }
-            (Answer::EpochEnd(_), Question::Epoch(_)) => {
-                subscription.position_holds(partition, *lease, *leader_epoch);
+            (LookupAnswer::EpochEnd(_), Lookup::Epoch(_)) => {
+                subscription.position_holds(partition, *assignment, *leader_epoch);
                 None
             }
             _ => None,
@@ -71,31 +71,31 @@ impl Fetcher {
         if let Some(error) = error {
             self.shared.raise(error);
         }
-        if let (Answer::Offset { position, .. }, Question::Offset(_)) = (answer, question)
-            && let Some(strike) = self.strikes.of(partition, *lease).filter(|strike| strike.count.is_power_of_two())
+        if let (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) = (answer, question)
+            && let Some(strike) = self.strikes.of(partition, *assignment).filter(|strike| strike.count.is_power_of_two())
         {
             let (refused, times) = (strike.refused, strike.count);
             warn!(%partition, %refused, to = %position.offset, times, "an offset is not in the log: read on from another");
         }
-        if let Answer::Refused(code) = answer {
+        if let LookupAnswer::Refused(code) = answer {
             if code.needs_metadata_refresh() || code.is_retriable() {
                 self.cluster.request_refresh();
             } else {
-                let api = if matches!(question, Question::Epoch(_)) { "OffsetForLeaderEpoch" } else { "ListOffsets" };
-                self.tell_once(*lease, *code, rpc::refusal(*code, api, partition));
+                let api = if matches!(question, Lookup::Epoch(_)) { "OffsetForLeaderEpoch" } else { "ListOffsets" };
+                self.tell_once(*assignment, *code, rpc::refusal(*code, api, partition));
             }
         }
         if self.still_asks(asked) {
-            self.lookups.failed(partition, *lease, now);
+            self.lookups.failed(partition, *assignment, now);
         }
     }
 
     /// Whether an answer has left a partition with the same question.
-    fn still_asks(&self, asked: &Asked) -> bool {
+    fn still_asks(&self, asked: &PendingLookup) -> bool {
         let standing = self.shared.read(|subscription| subscription.standing(&asked.partition));
         standing.is_some_and(|standing| match (standing.phase, asked.question) {
-            (Phase::Resetting(to), Question::Offset(asked)) => to == asked,
-            (Phase::Validating(position), Question::Epoch(asked)) => position == asked,
+            (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
+            (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
             _ => false,
         })
     }
@@ -127,7 +127,7 @@ impl Fetcher {
             seen.is_stale |= of_partition.is_stale;
             seen.has_news |= of_partition.has_news;
         }
-        let outcome = Outcome::Answered { session: fetched.session, has_news: seen.has_news };
+        let outcome = FetchOutcome::Answered { session: fetched.session, has_news: seen.has_news };
         self.planner.handle_outcome(broker, outcome, now);
         if !fetched.hints.is_empty() {
             self.cluster.hint_leaders(&fetched.hints);
@@ -140,13 +140,13 @@ impl Fetcher {
     fn handle_lost(&mut self, broker: BrokerId, error: Error, now: Instant) {
         let Some((length, limit)) = BadLength::of(&error) else {
             self.cluster.request_refresh();
-            self.planner.handle_outcome(broker, Outcome::Lost, now);
+            self.planner.handle_outcome(broker, FetchOutcome::Lost, now);
             if is_final(&error) {
                 self.shared.refuse(error);
             }
             return;
         };
-        let Some(partition) = self.planner.handle_outcome(broker, Outcome::TooLong, now) else { return };
+        let Some(partition) = self.planner.handle_outcome(broker, FetchOutcome::TooLong, now) else { return };
         let Some(want) = self.planner.asked(broker, &partition) else { return };
         let message = format!(
             "the reply with the batch at offset {} takes {length} bytes, and receive.message.max.bytes is {limit}: raise it, or seek \
@@ -155,20 +155,29 @@ impl Fetcher {
         );
         let error =
             Error::new(ErrorKind::RecordTooLarge, message).in_api("Fetch").at_broker(broker).at_partition(partition.clone());
-        self.shared.update(|subscription| subscription.cannot_be_read(&partition, want.lease, want.offset, error));
+        self.shared.update(|subscription| subscription.cannot_be_read(&partition, want.assignment, want.offset, error));
         self.shared.wake();
         self.look_at(&partition, now);
     }
 
     /// Takes what one partition answered.
-    fn handle_partition(&mut self, broker: BrokerId, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) -> Seen {
+    fn handle_partition(
+        &mut self,
+        broker: BrokerId,
+        want: Want,
+        fetched: FetchedPartition,
+        reply: ReplyMemory,
+        now: Instant,
+    ) -> Seen {
         let partition = fetched.partition.clone();
         if let Some(code) = fetched.error {
             let is_stale = self.handle_refusal(broker, want, &partition, code, now);
             return Seen { is_stale, has_news: false };
         }
         if let Some(divergence) = fetched.diverging {
-            if let Some(error) = self.shared.update(|subscription| subscription.truncated(&partition, want.lease, divergence)) {
+            if let Some(error) =
+                self.shared.update(|subscription| subscription.truncated(&partition, want.assignment, divergence))
+            {
                 self.shared.raise(error);
             }
             self.strike(&partition, want.offset, now);
@@ -176,13 +185,13 @@ impl Fetcher {
         }
         self.planner.succeeded(&partition);
         self.strikes.forgive(&partition);
-        if let Some(lease) = self.leases.get(&partition).filter(|lease| lease.id() == want.lease) {
+        if let Some(assignment) = self.assignments.get(&partition).filter(|assignment| assignment.id() == want.assignment) {
             if let Some(id) = want.topic_id {
-                lease.is_of(id);
+                assignment.is_of(id);
             }
             if let Some(end) = fetched.end {
-                lease.ends_at(end);
-                self.shared.telemetry.lags(&partition, lease.lag());
+                assignment.ends_at(end);
+                self.shared.telemetry.lags(&partition, assignment.lag());
             }
         }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
@@ -199,16 +208,16 @@ impl Fetcher {
     /// Holds against a partition that its leader has refused an offset.
     fn strike(&mut self, partition: &TopicPartition, refused: Offset, now: Instant) {
         if let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) {
-            self.strikes.add(partition, standing.lease.id(), refused, now);
+            self.strikes.add(partition, standing.assignment.id(), refused, now);
         }
     }
 
     /// True if there was something new.
-    fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: Memory, now: Instant) -> bool {
+    fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: ReplyMemory, now: Instant) -> bool {
         let partition = &fetched.partition;
         let standing = self.shared.read(|subscription| subscription.standing(partition));
-        let Some(Standing { lease, phase: Phase::Fetching(position), .. }) = standing else { return false };
-        if lease.id() != want.lease || position.offset != want.offset {
+        let Some(PartitionSnapshot { assignment, phase: FetchState::Fetching(position), .. }) = standing else { return false };
+        if assignment.id() != want.assignment || position.offset != want.offset {
             return false;
         }
         let mut intake = intake::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
@@ -222,7 +231,7 @@ impl Fetcher {
         }
         let memory = fetched.is_slice.then_some(reply);
         let is_taken =
-            self.shared.update(|subscription| subscription.fetched(partition, want.lease, want.offset, intake, memory));
+            self.shared.update(|subscription| subscription.fetched(partition, want.assignment, want.offset, intake, memory));
         if is_taken {
             self.look_at(partition, now);
         }
@@ -244,28 +253,28 @@ impl Fetcher {
                 if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
                     return false;
                 }
-                self.shared.update(|subscription| subscription.out_of_range(partition, want.lease, want.offset));
+                self.shared.update(|subscription| subscription.out_of_range(partition, want.assignment, want.offset));
                 self.strike(partition, want.offset, now);
                 false
             }
             ErrorCode::CORRUPT_MESSAGE => {
                 // Told in its place, behind what is buffered.
                 let error = rpc::refusal(code, "Fetch", partition);
-                self.shared.update(|subscription| subscription.cannot_be_read(partition, want.lease, want.offset, error));
+                self.shared.update(|subscription| subscription.cannot_be_read(partition, want.assignment, want.offset, error));
                 false
             }
             _ => {
                 self.planner.rest(partition, now);
                 if !code.is_retriable() && !code.needs_metadata_refresh() {
-                    self.tell_once(want.lease, code, rpc::refusal(code, "Fetch", partition));
+                    self.tell_once(want.assignment, code, rpc::refusal(code, "Fetch", partition));
                 }
                 code.needs_metadata_refresh() || code.is_retriable()
             }
         }
     }
 
-    fn tell_once(&mut self, lease: LeaseId, code: ErrorCode, error: Error) {
-        if self.told.insert((lease, code)) {
+    fn tell_once(&mut self, assignment: AssignmentEpoch, code: ErrorCode, error: Error) {
+        if self.told.insert((assignment, code)) {
             self.shared.raise(error);
         }
     }
@@ -280,13 +289,13 @@ struct Seen {
     has_news: bool,
 }
 
-fn outcome(code: ErrorCode) -> Outcome {
+fn outcome(code: ErrorCode) -> FetchOutcome {
     match code {
-        ErrorCode::FETCH_SESSION_ID_NOT_FOUND => Outcome::SessionNotFound,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND => FetchOutcome::SessionNotFound,
         ErrorCode::INVALID_FETCH_SESSION_EPOCH
         | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
         | ErrorCode::INCONSISTENT_TOPIC_ID
-        | ErrorCode::UNKNOWN_TOPIC_ID => Outcome::SessionRefused,
-        _ => Outcome::Lost,
+        | ErrorCode::UNKNOWN_TOPIC_ID => FetchOutcome::SessionRefused,
+        _ => FetchOutcome::Lost,
     }
 }

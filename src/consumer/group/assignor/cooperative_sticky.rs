@@ -5,18 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::consumer_protocol::{Reader, Writer};
-use super::{Assignments, Held, Member, Topics, sticky};
+use super::super::consumer_protocol::{MemberDataReader, MemberDataWriter};
+use super::{Assignments, Member, OwnedPartitions, TopicRacks, sticky};
 use crate::ids::{Generation, TopicPartition};
 
 /// The generation, for leaders that do not know version 2 of the subscription (before KIP-792).
-pub(super) fn user_data(held: Option<&Held>) -> Vec<u8> {
-    let mut to = Writer::default();
+pub(super) fn user_data(held: Option<&OwnedPartitions>) -> Vec<u8> {
+    let mut to = MemberDataWriter::default();
     to.i32(held.and_then(|held| held.generation).map_or(-1, |generation| generation.0));
     to.0
 }
 
-pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
+pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
     let mut result = sticky::assign(topics, members, held_of);
     let mut claims: BTreeMap<&TopicPartition, BTreeSet<&str>> = BTreeMap::new();
     for member in members {
@@ -34,9 +34,11 @@ pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
     result
 }
 
-pub(super) fn held_of(member: &Member) -> Held {
+pub(super) fn held_of(member: &Member) -> OwnedPartitions {
     let Member { subscription, .. } = member;
-    let told = || Reader::new(subscription.user_data.as_deref()?, "user data").i32().ok().filter(|&generation| generation >= 0);
+    let told = || {
+        MemberDataReader::new(subscription.user_data.as_deref()?, "user data").i32().ok().filter(|&generation| generation >= 0)
+    };
     let generation = subscription.generation.or_else(|| told().map(Generation));
-    Held { partitions: subscription.owned.clone(), generation }
+    OwnedPartitions { partitions: subscription.owned.clone(), generation }
 }

@@ -1,7 +1,7 @@
 //! Who gets which partition: the rules by which the leader of a classic group decides for everyone.
 //!
 //! The four of Kafka's own consumer, with its results, because in a group of several clients any of them may lead. The
-//! state that the sticky ones carry from one generation to the next is an argument ([`Held`]), so an assignor is a plain
+//! state that the sticky ones carry from one generation to the next is an argument ([`OwnedPartitions`]), so an assignor is a plain
 //! value. Racks are heeded as Kafka does since KIP-881: only if members and replicas have racks and not every partition
 //! is on every rack.
 
@@ -13,7 +13,7 @@ mod sticky;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::consumer_protocol::Subscription;
+use super::consumer_protocol::MemberSubscription;
 pub(crate) use crate::consumer::config::AssignmentStrategy as Assignor;
 use crate::error::Result;
 use crate::ids::{Generation, TopicName, TopicPartition};
@@ -24,11 +24,11 @@ pub(crate) struct Member {
     pub(crate) id: String,
     /// `group.instance.id` (KIP-345).
     pub(crate) instance: Option<String>,
-    pub(crate) subscription: Subscription,
+    pub(crate) subscription: MemberSubscription,
 }
 
 /// The topics that exist, with the racks of the replicas of each partition.
-pub(crate) type Topics = BTreeMap<TopicName, Vec<Racks>>;
+pub(crate) type TopicRacks = BTreeMap<TopicName, Vec<Racks>>;
 
 /// The racks of a partition's replicas, empty if unknown.
 pub(crate) type Racks = Vec<Arc<str>>;
@@ -38,7 +38,7 @@ pub(crate) type Assignments = BTreeMap<String, Vec<TopicPartition>>;
 
 /// What a member held last, and since which generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct OwnedPartitions {
     pub(crate) partitions: Vec<TopicPartition>,
     pub(crate) generation: Option<Generation>,
 }
@@ -50,7 +50,7 @@ impl Assignor {
     }
 
     /// What a member adds to its subscription for this assignor; `held` is `None` before its first assignment.
-    pub(crate) fn user_data(self, held: Option<&Held>) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn user_data(self, held: Option<&OwnedPartitions>) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Range | Self::RoundRobin => Ok(None),
             Self::Sticky => held.map(sticky::user_data).transpose(),
@@ -59,7 +59,7 @@ impl Assignor {
     }
 
     /// Decides for all members. Topics nobody wants and topics that do not exist are left out.
-    pub(crate) fn assign(self, topics: &Topics, members: &[Member]) -> Assignments {
+    pub(crate) fn assign(self, topics: &TopicRacks, members: &[Member]) -> Assignments {
         let mut wanted = BTreeMap::new();
         for topic in members.iter().flat_map(|member| &member.subscription.topics) {
             if wanted.contains_key(topic) {

@@ -6,15 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Assignments, Member, Racks, Topics, nothing_for, racks_matter};
+use super::{Assignments, Member, Racks, TopicRacks, nothing_for, racks_matter};
 use crate::ids::{TopicName, TopicPartition};
 
-pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
+pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
     let mut ordered: Vec<&Member> = members.iter().collect();
     ordered.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut wanted_by = wanted_by(topics, &ordered);
-    let mut states: Vec<Topic<'_>> =
-        topics.iter().map(|(topic, racks)| Topic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default())).collect();
+    let mut states: Vec<RangeTopic<'_>> =
+        topics.iter().map(|(topic, racks)| RangeTopic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default())).collect();
     let mut result = nothing_for(members);
     if states.iter().any(|topic| topic.racks_matter) {
         match_racks(&mut states, &mut result);
@@ -30,7 +30,7 @@ pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignments {
 
 /// Who wants each topic, in order. Made in one walk over what members want: to look for each topic in each member's list is
 /// quadratic in topics.
-fn wanted_by<'a>(topics: &Topics, ordered: &[&'a Member]) -> BTreeMap<TopicName, Vec<&'a Member>> {
+fn wanted_by<'a>(topics: &TopicRacks, ordered: &[&'a Member]) -> BTreeMap<TopicName, Vec<&'a Member>> {
     let mut wanted_by: BTreeMap<TopicName, Vec<&Member>> = topics.keys().map(|topic| (topic.clone(), Vec::new())).collect();
     for &member in ordered {
         for topic in &member.subscription.topics {
@@ -46,7 +46,7 @@ fn wanted_by<'a>(topics: &Topics, ordered: &[&'a Member]) -> BTreeMap<TopicName,
 }
 
 /// One topic, half assigned.
-struct Topic<'a> {
+struct RangeTopic<'a> {
     name: &'a TopicName,
     racks: &'a [Racks],
     racks_matter: bool,
@@ -60,7 +60,7 @@ struct Topic<'a> {
     open: BTreeSet<usize>,
 }
 
-impl<'a> Topic<'a> {
+impl<'a> RangeTopic<'a> {
     fn new(name: &'a TopicName, racks: &'a [Racks], members: Vec<&'a Member>) -> Self {
         let count = members.len().max(1);
         let all: Vec<&Racks> = racks.iter().collect();
@@ -113,7 +113,7 @@ impl<'a> Topic<'a> {
 }
 
 /// Assigns what can be assigned within racks; topics that are co-partitioned go together or not at all.
-fn match_racks<'a>(topics: &mut [Topic<'a>], result: &mut Assignments) {
+fn match_racks<'a>(topics: &mut [RangeTopic<'a>], result: &mut Assignments) {
     let mut groups: BTreeMap<(Vec<&'a str>, usize), Vec<usize>> = BTreeMap::new();
     for (at, topic) in topics.iter().enumerate() {
         let ids = topic.members.iter().map(|member| member.id.as_str()).collect();
@@ -124,7 +124,7 @@ fn match_racks<'a>(topics: &mut [Topic<'a>], result: &mut Assignments) {
             [alone] => {
                 let topic = &mut topics[alone];
                 if topic.racks_matter {
-                    topic.cut(result, Topic::is_near);
+                    topic.cut(result, RangeTopic::is_near);
                 }
             }
             // Without a rack among the members there is nothing to match.
@@ -136,7 +136,13 @@ fn match_racks<'a>(topics: &mut [Topic<'a>], result: &mut Assignments) {
     }
 }
 
-fn match_racks_together(topics: &mut [Topic<'_>], group: &[usize], members: usize, partitions: usize, result: &mut Assignments) {
+fn match_racks_together(
+    topics: &mut [RangeTopic<'_>],
+    group: &[usize],
+    members: usize,
+    partitions: usize,
+    result: &mut Assignments,
+) {
     let mut remaining: Vec<usize> = (0..members).collect();
     for partition in 0..partitions {
         let near = |&member: &usize| group.iter().all(|&at| topics[at].is_near(member, partition) && topics[at].room(member) > 0);

@@ -9,9 +9,9 @@ const VECTORS: &str = include_str!("vectors.jsonl");
 
 struct Case {
     line: usize,
-    topics: Topics,
+    topics: TopicRacks,
     members: Vec<Member>,
-    held: BTreeMap<String, Held>,
+    held: BTreeMap<String, OwnedPartitions>,
     java: Value,
 }
 
@@ -31,7 +31,7 @@ impl Case {
     }
 }
 
-fn join_with(member: &mut Member, assignor: Assignor, held: Option<&Held>) {
+fn join_with(member: &mut Member, assignor: Assignor, held: Option<&OwnedPartitions>) {
     member.subscription.user_data = assignor.user_data(held).unwrap();
     if assignor.is_cooperative() {
         member.subscription.owned = held.map(|held| held.partitions.clone()).unwrap_or_default();
@@ -56,9 +56,9 @@ fn case(text: &str, line: usize) -> Case {
         let id = text("id").unwrap();
         if let Some(generation) = member["generation"].as_i64() {
             let generation = Some(Generation(i32::try_from(generation).unwrap()));
-            held.insert(id.clone(), Held { partitions: partitions_of(&member["owned"]), generation });
+            held.insert(id.clone(), OwnedPartitions { partitions: partitions_of(&member["owned"]), generation });
         }
-        let subscription = Subscription { topics, rack: text("rack"), ..Subscription::default() };
+        let subscription = MemberSubscription { topics, rack: text("rack"), ..MemberSubscription::default() };
         members.push(Member { id, instance: text("instance"), subscription });
     }
     Case { line, topics, members, held, java }
@@ -75,14 +75,14 @@ fn unevenness(assignments: &Assignments) -> usize {
     assignments.values().map(|partitions| partitions.len().pow(2)).sum()
 }
 
-fn kept(assignments: &Assignments, held: &BTreeMap<String, Held>) -> usize {
-    let kept = |(id, held): (&String, &Held)| {
+fn kept(assignments: &Assignments, held: &BTreeMap<String, OwnedPartitions>) -> usize {
+    let kept = |(id, held): (&String, &OwnedPartitions)| {
         assignments.get(id).map_or(0, |now| held.partitions.iter().filter(|tp| now.contains(tp)).count())
     };
     held.iter().map(kept).sum()
 }
 
-fn assert_is_complete(topics: &Topics, members: &[Member], result: &Assignments) {
+fn assert_is_complete(topics: &TopicRacks, members: &[Member], result: &Assignments) {
     assert_eq!(result.len(), members.len());
     let mut seen = BTreeSet::new();
     for (id, partitions) in result {
@@ -152,7 +152,7 @@ fn cooperative_sticky_withholds_what_javas_withholds() {
 #[test]
 fn sticky_user_data_is_javas() {
     let tp = TopicPartition::new;
-    let held = Held { partitions: vec![tp("b", 1), tp("a", 2), tp("b", 0)], generation: Some(Generation(5)) };
+    let held = OwnedPartitions { partitions: vec![tp("b", 1), tp("a", 2), tp("b", 0)], generation: Some(Generation(5)) };
     let hex = |bytes: Option<Vec<u8>>| bytes.unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(
         hex(Assignor::Sticky.user_data(Some(&held)).unwrap()),
@@ -165,20 +165,20 @@ fn sticky_user_data_is_javas() {
 
 #[test]
 fn user_data_without_a_generation_still_counts() {
-    let mut writer = super::super::consumer_protocol::Writer::default();
+    let mut writer = super::super::consumer_protocol::MemberDataWriter::default();
     writer.partitions(&[TopicPartition::new("t", 3)]).unwrap();
-    let mut member = Member { id: "m".to_owned(), instance: None, subscription: Subscription::default() };
+    let mut member = Member { id: "m".to_owned(), instance: None, subscription: MemberSubscription::default() };
     member.subscription.user_data = Some(writer.0);
-    assert_eq!(sticky::held_of(&member), Held { partitions: vec![TopicPartition::new("t", 3)], generation: None });
+    assert_eq!(sticky::held_of(&member), OwnedPartitions { partitions: vec![TopicPartition::new("t", 3)], generation: None });
     member.subscription.user_data = Some(vec![0, 0, 9]);
-    assert_eq!(sticky::held_of(&member), Held::default());
+    assert_eq!(sticky::held_of(&member), OwnedPartitions::default());
 }
 
 #[test]
 fn the_later_generation_keeps_what_two_members_claim() {
-    let topics = Topics::from([("t".into(), vec![Racks::new(); 2])]);
+    let topics = TopicRacks::from([("t".into(), vec![Racks::new(); 2])]);
     let claim = |id: &str, generation| {
-        let mut member = Member { id: id.to_owned(), instance: None, subscription: Subscription::default() };
+        let mut member = Member { id: id.to_owned(), instance: None, subscription: MemberSubscription::default() };
         member.subscription.topics = vec!["t".into()];
         member.subscription.owned = vec![TopicPartition::new("t", 0)];
         member.subscription.generation = Some(Generation(generation));
@@ -198,7 +198,7 @@ fn the_later_generation_keeps_what_two_members_claim() {
 fn time_of(assignor: Assignor, topics: usize) -> std::time::Duration {
     let names: Vec<TopicName> = (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
     let member = |at| {
-        let subscription = Subscription { topics: names.clone(), ..Subscription::default() };
+        let subscription = MemberSubscription { topics: names.clone(), ..MemberSubscription::default() };
         Member { id: format!("m{at}"), instance: None, subscription }
     };
     let members: Vec<_> = (0..100).map(member).collect();
@@ -220,14 +220,15 @@ fn decisions_take_no_more_than_in_proportion_to_topics() {
     }
 }
 
-fn group() -> impl Strategy<Value = (Topics, Vec<Member>)> {
+fn group() -> impl Strategy<Value = (TopicRacks, Vec<Member>)> {
     let topics = proptest::collection::vec(0_usize..12, 1..6);
     let members = proptest::collection::vec(proptest::collection::btree_set(0_usize..6, 1..6), 1..9);
     (topics, members).prop_map(|(topics, members)| {
         let name = |topic: usize| TopicName::from(format!("t{topic}"));
         let topics = topics.into_iter().zip(0..).map(|(count, at)| (name(at), vec![Racks::new(); count])).collect();
         let member = |(wants, at): (BTreeSet<usize>, usize)| {
-            let subscription = Subscription { topics: wants.into_iter().map(name).collect(), ..Subscription::default() };
+            let subscription =
+                MemberSubscription { topics: wants.into_iter().map(name).collect(), ..MemberSubscription::default() };
             Member { id: format!("m{at}"), instance: None, subscription }
         };
         (topics, members.into_iter().zip(0..).map(member).collect())
@@ -257,7 +258,7 @@ proptest! {
     fn sticky_moves_nothing_when_nothing_changed((topics, mut members) in group()) {
         let first = Assignor::Sticky.assign(&topics, &members);
         for member in &mut members {
-            let held = Held { partitions: first[&member.id].clone(), generation: Some(Generation(1)) };
+            let held = OwnedPartitions { partitions: first[&member.id].clone(), generation: Some(Generation(1)) };
             join_with(member, Assignor::Sticky, Some(&held));
         }
         prop_assert_eq!(Assignor::Sticky.assign(&topics, &members), first);
@@ -267,7 +268,7 @@ proptest! {
     fn cooperative_rebalances_settle_and_never_give_an_owned_partition((topics, members) in group(), leaving in any::<prop::sample::Index>()) {
         let assignor = Assignor::CooperativeSticky;
         let gone = leaving.index(members.len());
-        let mut held: BTreeMap<String, Held> = BTreeMap::new();
+        let mut held: BTreeMap<String, OwnedPartitions> = BTreeMap::new();
         let mut rounds = 0;
         let mut generation = 0;
         let mut now = members.clone();
@@ -292,7 +293,7 @@ proptest! {
                 }
                 let mut revoked = false;
                 for (id, partitions) in result {
-                    let before = held.insert(id, Held { partitions: partitions.clone(), generation: Some(Generation(generation)) });
+                    let before = held.insert(id, OwnedPartitions { partitions: partitions.clone(), generation: Some(Generation(generation)) });
                     revoked |= before.is_some_and(|before| before.partitions.iter().any(|tp| !partitions.contains(tp)));
                 }
                 if !revoked {

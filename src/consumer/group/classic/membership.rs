@@ -8,27 +8,27 @@ impl Classic {
         let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
         let keeps = |tp: &TopicPartition| self.is_cooperative && wanted.has(&tp.topic);
         let giving: Vec<_> = self.owned.iter().filter(|tp| !keeps(tp)).cloned().collect();
-        self.give(giving, Then::Join(reason), now);
+        self.give(giving, AfterRevoking::Join(reason), now);
     }
 
-    pub(super) fn give(&mut self, giving: Vec<TopicPartition>, then: Then, now: Instant) {
+    pub(super) fn give(&mut self, giving: Vec<TopicPartition>, then: AfterRevoking, now: Instant) {
         for tp in &giving {
             self.owned.remove(tp);
         }
         if !giving.is_empty() {
-            self.actions.push_back(Action::Revoke(giving.clone()));
+            self.actions.push_back(MemberAction::Revoke(giving.clone()));
             self.state = State::Giving { giving, then };
             return;
         }
         match then {
-            Then::Join(reason) => self.join(reason, now),
-            Then::Leave(reason) => self.depart(reason),
+            AfterRevoking::Join(reason) => self.join(reason, now),
+            AfterRevoking::Leave(reason) => self.depart(reason),
         }
     }
 
     pub(super) fn join(&mut self, reason: &'static str, now: Instant) {
         let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
-        let mut subscription = Subscription {
+        let mut subscription = MemberSubscription {
             topics: wanted.topics.iter().cloned().collect(),
             user_data: None,
             owned: self.owned.iter().cloned().collect(),
@@ -51,12 +51,12 @@ impl Classic {
         self.asked = now;
         self.state = State::Joining;
         let member = self.identity.member.clone();
-        self.actions.push_back(Action::Join { attempt: self.attempt, member, protocols, reason });
+        self.actions.push_back(MemberAction::Join { attempt: self.attempt, member, protocols, reason });
     }
 
     pub(super) fn joined(&mut self, joined: Joined, now: Instant) {
         let is_leader = joined.leader == joined.member;
-        self.identity = Identity { member: joined.member, generation: Some(joined.generation) };
+        self.identity = GroupMemberIdentity { member: joined.member, generation: Some(joined.generation) };
         self.failures = 0;
         self.described = None;
         // The session began when the coordinator answered, which is as good as now.
@@ -70,7 +70,7 @@ impl Classic {
             return self.sync(strategy, Vec::new(), now);
         }
         let decode = |(id, instance, bytes): (String, Option<String>, Vec<u8>)| {
-            Ok(Member { id, instance, subscription: Subscription::decode(&bytes)? })
+            Ok(Member { id, instance, subscription: MemberSubscription::decode(&bytes)? })
         };
         let members: Vec<Member> = match joined.members.into_iter().map(decode).collect() {
             Ok(members) => members,
@@ -78,19 +78,19 @@ impl Classic {
         };
         let topics = members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
         self.state = State::Describing { strategy, members, skips_assignment: joined.skips_assignment };
-        self.actions.push_back(Action::Describe { attempt: self.attempt, topics });
+        self.actions.push_back(MemberAction::Describe { attempt: self.attempt, topics });
     }
 
     pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>, now: Instant) {
         self.asked = now;
         self.state = State::Syncing;
         let (attempt, identity) = (self.attempt, self.identity.clone());
-        self.actions.push_back(Action::Sync { attempt, identity, protocol: strategy.name(), assignments });
+        self.actions.push_back(MemberAction::Sync { attempt, identity, protocol: strategy.name(), assignments });
     }
 
     pub(super) fn synced(&mut self, assignment: Assignment, now: Instant) {
         self.failures = 0;
-        self.held = Some(Held { partitions: assignment.partitions.clone(), generation: self.identity.generation });
+        self.held = Some(OwnedPartitions { partitions: assignment.partitions.clone(), generation: self.identity.generation });
         let all = assignment.partitions.len();
         let mut mine: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
         if let Some(wanted) = &self.wanted {
@@ -104,7 +104,7 @@ impl Classic {
         let must_rejoin = is_stale || !taken.is_empty();
         if taken.is_empty() {
             self.owned = mine;
-            self.actions.push_back(Action::Assign(added));
+            self.actions.push_back(MemberAction::Assign(added));
             if must_rejoin {
                 self.prepare("the topics that are subscribed have changed", now);
             }
@@ -113,9 +113,9 @@ impl Classic {
         // What is taken away must be given up before another can get it (KIP-429). `give` queues Revoke, so
         // that the listener hears of what goes before it hears of what comes, as Java's does; and it takes
         // `taken` out of `owned`, which then is set to what is owned with `added`.
-        self.give(taken, Then::Join("gave up partitions that move to another member"), now);
+        self.give(taken, AfterRevoking::Join("gave up partitions that move to another member"), now);
         self.owned = mine;
-        self.actions.push_back(Action::Assign(added));
+        self.actions.push_back(MemberAction::Assign(added));
     }
 
     /// A call of the rebalance failed.
@@ -162,7 +162,7 @@ impl Classic {
                 self.state = State::Failed;
                 let instance = self.settings.instance.as_deref().unwrap_or_default();
                 let message = format!("another consumer has joined with group.instance.id {instance:?}");
-                self.actions.push_back(Action::Fail(error.clone().context(message)));
+                self.actions.push_back(MemberAction::Fail(error.clone().context(message)));
             }
             _ => self.refuse(error.clone()),
         }
@@ -194,7 +194,7 @@ impl Classic {
         }
         self.failures += 1;
         self.state = State::Idle;
-        self.actions.push_back(Action::Report(error));
+        self.actions.push_back(MemberAction::Report(error));
     }
 
     /// Owns nothing from now on, without a chance to commit.
@@ -204,10 +204,10 @@ impl Classic {
         self.described = None;
         let owned = std::mem::take(&mut self.owned);
         if let State::Giving { giving, .. } = &mut self.state {
-            self.actions.push_back(Action::Drop(std::mem::take(giving)));
+            self.actions.push_back(MemberAction::Drop(std::mem::take(giving)));
         }
         if !owned.is_empty() {
-            self.actions.push_back(Action::Lost(owned.into_iter().collect()));
+            self.actions.push_back(MemberAction::Lost(owned.into_iter().collect()));
         }
     }
 
@@ -220,7 +220,7 @@ impl Classic {
              time or raise it",
             limit.as_millis()
         );
-        self.actions.push_back(Action::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
+        self.actions.push_back(MemberAction::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
         self.state = State::Idle;
     }
 
@@ -228,17 +228,17 @@ impl Classic {
         match &mut self.state {
             State::Away | State::Failed => {}
             State::Giving { giving, then } => {
-                *then = Then::Leave(reason);
+                *then = AfterRevoking::Leave(reason);
                 let rest: Vec<_> = std::mem::take(&mut self.owned).into_iter().collect();
                 if !rest.is_empty() {
                     giving.extend(rest.iter().cloned());
-                    self.actions.push_back(Action::Revoke(rest));
+                    self.actions.push_back(MemberAction::Revoke(rest));
                 }
             }
             _ => {
                 self.next_attempt();
                 let owned = self.owned.iter().cloned().collect();
-                self.give(owned, Then::Leave(reason), now);
+                self.give(owned, AfterRevoking::Leave(reason), now);
             }
         }
     }
@@ -257,7 +257,7 @@ impl Classic {
         }
         let member = std::mem::take(&mut self.identity.member);
         if !member.is_empty() {
-            self.actions.push_back(Action::Leave { member, reason });
+            self.actions.push_back(MemberAction::Leave { member, reason });
         }
     }
 
@@ -302,7 +302,7 @@ impl Classic {
     }
 }
 
-impl Wanted {
+impl WantedTopics {
     fn has(&self, topic: &TopicName) -> bool {
         self.topics.contains(topic) || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
     }

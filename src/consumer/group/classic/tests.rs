@@ -9,8 +9,8 @@ fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
-fn settings(strategy: Assignor) -> Settings {
-    Settings {
+fn settings(strategy: Assignor) -> MemberSettings {
+    MemberSettings {
         instance: None,
         rack: None,
         strategies: vec![strategy],
@@ -28,19 +28,19 @@ struct Script {
 }
 
 impl Script {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: MemberSettings) -> Self {
         let now = Instant::now();
         Self { machine: Classic::new(settings, Random::new(1), now), now }
     }
 
-    fn wanting(settings: Settings) -> Self {
+    fn wanting(settings: MemberSettings) -> Self {
         let mut script = Self::new(settings);
         script.want(&["t"]);
         script
     }
 
     /// A follower that owns partitions.
-    fn stable(settings: Settings, partitions: &[i32]) -> Self {
+    fn stable(settings: MemberSettings, partitions: &[i32]) -> Self {
         let mut script = Self::wanting(settings);
         script.join(1);
         script.sync(partitions);
@@ -49,15 +49,15 @@ impl Script {
     }
 
     fn want(&mut self, topics: &[&str]) {
-        let wanted = Wanted { topics: topics.iter().map(TopicName::from).collect(), pattern: None };
+        let wanted = WantedTopics { topics: topics.iter().map(TopicName::from).collect(), pattern: None };
         self.machine.handle_wanted(Some(wanted), self.now);
     }
 
-    fn actions(&mut self) -> Vec<Action> {
+    fn actions(&mut self) -> Vec<MemberAction> {
         std::iter::from_fn(|| self.machine.poll()).collect()
     }
 
-    fn only(&mut self) -> Action {
+    fn only(&mut self) -> MemberAction {
         let mut actions = self.actions();
         assert_eq!(actions.len(), 1, "{actions:?}");
         actions.remove(0)
@@ -66,7 +66,7 @@ impl Script {
     /// Answers a JoinGroup that is on its way: follower in this generation.
     fn join(&mut self, generation: i32) {
         let actions = self.actions();
-        assert!(matches!(actions.last(), Some(Action::Join { .. })), "{actions:?}");
+        assert!(matches!(actions.last(), Some(MemberAction::Join { .. })), "{actions:?}");
         let strategy = self.machine.settings.strategies[0].name();
         let joined = Joined {
             member: "me".to_owned(),
@@ -77,7 +77,7 @@ impl Script {
             members: vec![],
         };
         self.machine.handle_joined(self.machine.attempt, Ok(joined), self.now);
-        assert!(matches!(self.only(), Action::Sync { .. }));
+        assert!(matches!(self.only(), MemberAction::Sync { .. }));
     }
 
     fn sync(&mut self, partitions: &[i32]) {
@@ -109,9 +109,9 @@ fn unreachable() -> Error {
     Error::new(ErrorKind::Disconnected, "")
 }
 
-fn subscription(action: &Action) -> Subscription {
+fn subscription(action: &MemberAction) -> MemberSubscription {
     match action {
-        Action::Join { protocols, .. } => Subscription::decode(&protocols[0].1).unwrap(),
+        MemberAction::Join { protocols, .. } => MemberSubscription::decode(&protocols[0].1).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -119,17 +119,17 @@ fn subscription(action: &Action) -> Subscription {
 #[test]
 fn joins_again_with_the_member_id_it_is_given() {
     let mut script = Script::wanting(settings(Assignor::Range));
-    let Action::Join { attempt, member, .. } = script.only() else { panic!("no join") };
+    let MemberAction::Join { attempt, member, .. } = script.only() else { panic!("no join") };
     assert_eq!(member, "");
     script.machine.handle_member_id(attempt, "me".to_owned(), script.now);
-    assert!(matches!(script.only(), Action::Join { member, .. } if member == "me"));
+    assert!(matches!(script.only(), MemberAction::Join { member, .. } if member == "me"));
 }
 
 #[test]
 fn a_leader_decides_for_all_with_the_topics_of_all() {
     let mut script = Script::wanting(settings(Assignor::Range));
-    let Action::Join { attempt, protocols, .. } = script.only() else { panic!("no join") };
-    let other = Subscription { topics: vec!["u".into()], ..Subscription::default() }.encode().unwrap();
+    let MemberAction::Join { attempt, protocols, .. } = script.only() else { panic!("no join") };
+    let other = MemberSubscription { topics: vec!["u".into()], ..MemberSubscription::default() }.encode().unwrap();
     let joined = Joined {
         member: "me".to_owned(),
         generation: Generation(1),
@@ -139,11 +139,11 @@ fn a_leader_decides_for_all_with_the_topics_of_all() {
         members: vec![("me".to_owned(), None, protocols[0].1.clone()), ("you".to_owned(), None, other)],
     };
     script.machine.handle_joined(attempt, Ok(joined), script.now);
-    let Action::Describe { attempt, topics } = script.only() else { panic!("no question") };
+    let MemberAction::Describe { attempt, topics } = script.only() else { panic!("no question") };
     assert_eq!(topics, ["t".into(), "u".into()].into());
-    let described: Topics = [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
+    let described: TopicRacks = [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
     script.machine.handle_described(attempt, described.clone(), script.now);
-    let Action::Sync { assignments, .. } = script.only() else { panic!("no sync") };
+    let MemberAction::Sync { assignments, .. } = script.only() else { panic!("no sync") };
     let partitions: Vec<_> =
         assignments.iter().map(|(member, bytes)| (member.as_str(), Assignment::decode(bytes).unwrap().partitions)).collect();
     assert_eq!(partitions, [("me", vec![tp(0), tp(1)]), ("you", vec![TopicPartition::new("u", 0)])]);
@@ -152,20 +152,20 @@ fn a_leader_decides_for_all_with_the_topics_of_all() {
     script.actions();
     script.machine.handle_topics(&described, script.now);
     assert!(script.actions().is_empty());
-    let grown: Topics = [("t".into(), vec![Racks::new(); 3]), ("u".into(), vec![Racks::new()])].into();
+    let grown: TopicRacks = [("t".into(), vec![Racks::new(); 3]), ("u".into(), vec![Racks::new()])].into();
     script.machine.handle_topics(&grown, script.now);
-    assert!(matches!(script.only(), Action::Revoke(_)), "more partitions: a new round");
+    assert!(matches!(script.only(), MemberAction::Revoke(_)), "more partitions: a new round");
 }
 
 #[test]
 fn an_eager_member_gives_up_all_before_it_joins_and_beats_meanwhile() {
     let mut script = Script::stable(settings(Assignor::Range), &[0, 1]);
-    assert!(matches!(script.only(), Action::Assign(partitions) if partitions == [tp(0), tp(1)]));
+    assert!(matches!(script.only(), MemberAction::Assign(partitions) if partitions == [tp(0), tp(1)]));
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    assert!(matches!(script.only(), Action::Revoke(partitions) if partitions == [tp(0), tp(1)]));
+    assert!(matches!(script.only(), MemberAction::Revoke(partitions) if partitions == [tp(0), tp(1)]));
     assert!(script.machine.can_commit(), "what was processed must be committed before it goes");
     script.wait();
-    assert!(matches!(script.only(), Action::Heartbeat { .. }));
+    assert!(matches!(script.only(), MemberAction::Heartbeat { .. }));
     script.machine.handle_revoked(script.now);
     let join = script.only();
     assert!(subscription(&join).owned.is_empty());
@@ -179,7 +179,7 @@ fn a_listener_may_take_longer_than_the_session_while_heartbeats_are_answered() {
     script.actions();
     for _ in 0..40 {
         script.wait();
-        assert!(matches!(script.only(), Action::Heartbeat { .. }));
+        assert!(matches!(script.only(), MemberAction::Heartbeat { .. }));
         script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     }
     assert!(script.machine.can_commit());
@@ -198,7 +198,7 @@ fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_somethi
     script.sync(&[0, 3]);
     let actions = script.actions();
     assert!(
-        matches!(&actions[..], [Action::Revoke(taken), Action::Assign(added)] if *taken == [tp(1), tp(2)] && *added == [tp(3)])
+        matches!(&actions[..], [MemberAction::Revoke(taken), MemberAction::Assign(added)] if *taken == [tp(1), tp(2)] && *added == [tp(3)])
     );
     script.machine.handle_revoked(script.now);
     assert_eq!(subscription(&script.only()).owned, [tp(0), tp(3)]);
@@ -210,7 +210,9 @@ fn a_member_the_coordinator_does_not_know_loses_all_and_joins_as_a_new_one() {
     script.actions();
     script.beat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     let actions = script.actions();
-    assert!(matches!(&actions[..], [Action::Lost(lost), Action::Join { member, .. }] if *lost == [tp(0)] && member.is_empty()));
+    assert!(
+        matches!(&actions[..], [MemberAction::Lost(lost), MemberAction::Join { member, .. }] if *lost == [tp(0)] && member.is_empty())
+    );
     assert_eq!(subscription(&actions[1]).generation, None);
 }
 
@@ -221,7 +223,7 @@ fn an_illegal_generation_costs_the_partitions_but_not_the_member_id() {
     let identity = script.machine.identity().clone();
     script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
     let actions = script.actions();
-    assert!(matches!(&actions[..], [Action::Lost(_), Action::Join { member, .. }] if member == "me"));
+    assert!(matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Join { member, .. }] if member == "me"));
     script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
     assert!(script.actions().is_empty(), "a late answer to the old generation means nothing");
 }
@@ -231,7 +233,7 @@ fn joining(partitions: &[i32]) -> Script {
     let mut script = Script::stable(settings(Assignor::CooperativeSticky), partitions);
     script.actions();
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    assert!(matches!(script.only(), Action::Join { .. }));
+    assert!(matches!(script.only(), MemberAction::Join { .. }));
     script
 }
 
@@ -239,7 +241,7 @@ fn joining(partitions: &[i32]) -> Script {
 fn a_member_that_owns_something_beats_while_it_joins() {
     let mut script = joining(&[0]);
     script.wait();
-    assert!(matches!(script.only(), Action::Heartbeat { .. }));
+    assert!(matches!(script.only(), MemberAction::Heartbeat { .. }));
     let ends = script.machine.session_ends;
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     assert!(script.machine.session_ends > ends, "the coordinator has heard of it");
@@ -253,13 +255,13 @@ fn a_member_whose_join_is_not_answered_loses_what_it_owns_with_its_session() {
     let lost = loop {
         script.wait();
         let actions = script.actions();
-        if !matches!(actions[..], [Action::Heartbeat { .. }]) {
+        if !matches!(actions[..], [MemberAction::Heartbeat { .. }]) {
             break actions;
         }
         // The generation that the lost reply told of.
         script.beat(Err(code(ErrorCode::ILLEGAL_GENERATION)));
     };
-    assert!(matches!(&lost[..], [Action::Lost(_), Action::Join { .. }]), "{lost:?}");
+    assert!(matches!(&lost[..], [MemberAction::Lost(_), MemberAction::Join { .. }]), "{lost:?}");
     assert!(script.now - joined <= 45 * SECOND);
 }
 
@@ -270,11 +272,11 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
     let again = loop {
         script.wait();
         match script.actions().remove(0) {
-            Action::Heartbeat { .. } => script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS))),
+            MemberAction::Heartbeat { .. } => script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS))),
             other => break other,
         }
     };
-    assert!(matches!(again, Action::Join { .. }), "{again:?}");
+    assert!(matches!(again, MemberAction::Join { .. }), "{again:?}");
     assert_eq!((script.now - begun, script.owned()), (45 * SECOND, vec![0]));
 
     let mut script = Script::wanting(settings(Assignor::Range));
@@ -283,11 +285,11 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
     let again = loop {
         script.wait();
         match script.actions().remove(0) {
-            Action::Heartbeat { .. } => script.beat(Ok(())),
+            MemberAction::Heartbeat { .. } => script.beat(Ok(())),
             other => break other,
         }
     };
-    assert!(matches!(again, Action::Join { .. }), "SyncGroup was not answered, but {again:?}");
+    assert!(matches!(again, MemberAction::Join { .. }), "SyncGroup was not answered, but {again:?}");
     assert_eq!(script.now - begun, 45 * SECOND);
 }
 
@@ -300,7 +302,7 @@ fn a_commit_of_the_generation_before_costs_nothing_while_the_new_one_is_on_its_w
     assert!(script.actions().is_empty());
     assert_eq!(script.owned(), [0, 1]);
     script.machine.handle_commit_refused(&identity, &code(ErrorCode::UNKNOWN_MEMBER_ID), script.now);
-    assert!(matches!(&script.actions()[..], [Action::Lost(_), Action::Join { .. }]));
+    assert!(matches!(&script.actions()[..], [MemberAction::Lost(_), MemberAction::Join { .. }]));
 }
 
 #[test]
@@ -310,23 +312,23 @@ fn unsubscribing_while_something_is_given_up_gives_up_the_rest() {
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     script.join(2);
     script.sync(&[0]);
-    assert!(matches!(&script.actions()[..], [Action::Revoke(given), Action::Assign(_)] if *given == [tp(1)]));
+    assert!(matches!(&script.actions()[..], [MemberAction::Revoke(given), MemberAction::Assign(_)] if *given == [tp(1)]));
     script.machine.handle_wanted(None, script.now);
-    assert!(matches!(script.only(), Action::Revoke(rest) if rest == [tp(0)]));
+    assert!(matches!(script.only(), MemberAction::Revoke(rest) if rest == [tp(0)]));
     script.want(&["t"]);
     script.machine.handle_revoked(script.now);
-    assert!(matches!(script.only(), Action::Join { .. }));
+    assert!(matches!(script.only(), MemberAction::Join { .. }));
     assert_eq!(script.owned(), [0_i32; 0]);
 }
 
 #[test]
 fn a_fenced_instance_ends_for_good() {
-    let mut script = Script::stable(Settings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[0]);
+    let mut script = Script::stable(MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[0]);
     script.actions();
     script.beat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
     let actions = script.actions();
     assert!(
-        matches!(&actions[..], [Action::Lost(_), Action::Fail(error)] if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID))
+        matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Fail(error)] if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID))
     );
     script.machine.handle_polled(script.now);
     assert!(script.actions().is_empty() && script.machine.poll_timeout().is_none());
@@ -341,8 +343,8 @@ fn a_session_without_an_answer_ends_before_the_coordinator_can_end_it() {
         script.wait();
         assert!(script.now <= begun + 45 * SECOND);
         match script.actions().remove(0) {
-            Action::Heartbeat { .. } => script.beat(Err(unreachable())),
-            Action::Lost(lost) => break assert_eq!(lost, [tp(0)]),
+            MemberAction::Heartbeat { .. } => script.beat(Err(unreachable())),
+            MemberAction::Lost(lost) => break assert_eq!(lost, [tp(0)]),
             other => panic!("{other:?}"),
         }
     }
@@ -362,26 +364,26 @@ fn a_session_lasts_from_when_the_answered_heartbeat_was_sent() {
 
 #[test]
 fn an_application_that_does_not_poll_leaves_once_and_comes_back_when_it_does() {
-    let mut script = Script::stable(Settings { max_poll_interval: 10 * SECOND, ..settings(Assignor::Range) }, &[0]);
+    let mut script = Script::stable(MemberSettings { max_poll_interval: 10 * SECOND, ..settings(Assignor::Range) }, &[0]);
     script.actions();
     let begun = script.now;
     let actions = loop {
         script.wait();
         let actions = script.actions();
         match &actions[..] {
-            [Action::Heartbeat { .. }] => script.beat(Ok(())),
+            [MemberAction::Heartbeat { .. }] => script.beat(Ok(())),
             _ => break actions,
         }
     };
     assert_eq!(script.now, begun + 10 * SECOND);
     assert!(
-        matches!(&actions[..], [Action::Lost(_), Action::Leave { member, .. }, Action::Report(error)]
+        matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Leave { member, .. }, MemberAction::Report(error)]
             if member == "me" && error.kind() == ErrorKind::MaxPollExceeded),
         "{actions:?}"
     );
     assert!(script.machine.poll_timeout().is_none());
     script.machine.handle_polled(script.now);
-    assert!(matches!(script.only(), Action::Join { member, .. } if member.is_empty()));
+    assert!(matches!(script.only(), MemberAction::Join { member, .. } if member.is_empty()));
 }
 
 #[test]
@@ -392,10 +394,10 @@ fn a_listener_that_outlives_the_session_costs_the_partitions_at_once() {
     script.actions();
     script.now += 46 * SECOND;
     script.machine.handle_timeout(script.now);
-    assert!(matches!(script.only(), Action::Drop(partitions) if partitions == [tp(0)]));
+    assert!(matches!(script.only(), MemberAction::Drop(partitions) if partitions == [tp(0)]));
     assert!(!script.machine.can_commit());
     script.machine.handle_revoked(script.now);
-    assert!(matches!(script.only(), Action::Join { .. }));
+    assert!(matches!(script.only(), MemberAction::Join { .. }));
 }
 
 #[test]
@@ -403,12 +405,12 @@ fn leaving_gives_up_then_leaves_and_a_static_member_stays() {
     let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0]);
     script.actions();
     script.machine.handle_close(script.now);
-    assert!(matches!(script.only(), Action::Revoke(partitions) if partitions == [tp(0)]));
+    assert!(matches!(script.only(), MemberAction::Revoke(partitions) if partitions == [tp(0)]));
     script.machine.handle_revoked(script.now);
-    assert!(matches!(script.only(), Action::Leave { member, .. } if member == "me"));
+    assert!(matches!(script.only(), MemberAction::Leave { member, .. } if member == "me"));
     assert!(script.machine.is_away() && script.machine.poll_timeout().is_none());
 
-    let mut script = Script::stable(Settings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[]);
+    let mut script = Script::stable(MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[]);
     script.actions();
     script.machine.handle_close(script.now);
     assert!(script.actions().is_empty() && script.machine.is_away());
@@ -425,11 +427,11 @@ fn a_refusal_is_told_once_and_tried_again_by_the_next_poll_after_a_while() {
         let mut script = Script::wanting(settings(Assignor::Range));
         script.only();
         script.machine.handle_joined(script.machine.attempt, Err(code(refusal)), script.now);
-        assert!(matches!(script.only(), Action::Report(error) if error.code() == Some(refusal)));
+        assert!(matches!(script.only(), MemberAction::Report(error) if error.code() == Some(refusal)));
         script.machine.handle_polled(script.now);
         assert!(script.actions().is_empty());
         script.wait();
-        assert!(matches!(script.only(), Action::Join { .. }));
+        assert!(matches!(script.only(), MemberAction::Join { .. }));
     }
 }
 
@@ -441,7 +443,7 @@ fn a_coordinator_that_moves_is_asked_again_after_a_backoff() {
         script.machine.handle_joined(script.machine.attempt, Err(again), script.now);
         assert!(script.actions().is_empty());
         script.wait();
-        assert!(matches!(script.only(), Action::Join { .. }));
+        assert!(matches!(script.only(), MemberAction::Join { .. }));
     }
 }
 
@@ -452,7 +454,7 @@ fn an_interest_that_changed_on_the_way_is_not_given_old_partitions() {
     script.want(&["u"]);
     script.sync(&[0, 1]);
     let actions = script.actions();
-    assert!(matches!(&actions[..], [Action::Assign(none), Action::Join { .. }] if none.is_empty()), "{actions:?}");
+    assert!(matches!(&actions[..], [MemberAction::Assign(none), MemberAction::Join { .. }] if none.is_empty()), "{actions:?}");
 }
 
 #[test]
@@ -462,7 +464,7 @@ fn an_assignment_that_is_cut_short_is_refused_and_not_taken_for_less() {
     let bytes = Assignment { partitions: vec![tp(0), tp(1)], user_data: None }.encode().unwrap();
     script.machine.handle_synced(script.machine.attempt, Ok(bytes[..bytes.len() - 6].to_vec()), script.now);
     let actions = script.actions();
-    assert!(matches!(&actions[..], [Action::Leave { .. }, Action::Report(_)]), "{actions:?}");
+    assert!(matches!(&actions[..], [MemberAction::Leave { .. }, MemberAction::Report(_)]), "{actions:?}");
 }
 
 /// What may happen to a member.
@@ -563,28 +565,28 @@ proptest! {
             }
             for action in script.actions() {
                 match action {
-                    Action::Assign(added) => for tp in added {
+                    MemberAction::Assign(added) => for tp in added {
                         prop_assert!(!giving.contains(&tp) || is_cooperative);
                         prop_assert!(owned.insert(tp), "given twice");
                     },
-                    Action::Revoke(taken) => for tp in taken {
+                    MemberAction::Revoke(taken) => for tp in taken {
                         prop_assert!(owned.remove(&tp), "takes what is not there");
                         giving.insert(tp);
                     },
-                    Action::Lost(lost) => for tp in lost {
+                    MemberAction::Lost(lost) => for tp in lost {
                         prop_assert!(owned.remove(&tp), "loses what is not there");
                     },
-                    Action::Drop(dropped) => for tp in dropped {
+                    MemberAction::Drop(dropped) => for tp in dropped {
                         giving.remove(&tp);
                     },
-                    Action::Join { protocols, .. } => {
-                        let told = Subscription::decode(&protocols[0].1).unwrap();
+                    MemberAction::Join { protocols, .. } => {
+                        let told = MemberSubscription::decode(&protocols[0].1).unwrap();
                         prop_assert_eq!(told.owned.into_iter().collect::<BTreeSet<_>>(), owned.clone());
                         prop_assert!(is_cooperative || owned.is_empty(), "an eager member joins with nothing");
                     }
-                    Action::Heartbeat { .. } => sent = Some(script.now),
-                    Action::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
-                    Action::Sync { .. } | Action::Describe { .. } | Action::Report(_) | Action::Fail(_) => {}
+                    MemberAction::Heartbeat { .. } => sent = Some(script.now),
+                    MemberAction::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
+                    MemberAction::Sync { .. } | MemberAction::Describe { .. } | MemberAction::Report(_) | MemberAction::Fail(_) => {}
                 }
             }
             prop_assert_eq!(&script.machine.owned, &owned);

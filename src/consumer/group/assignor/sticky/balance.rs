@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Plan;
+use super::AssignmentPlan;
 
-pub(super) fn search(plan: &mut Plan<'_>) {
+pub(super) fn search(plan: &mut AssignmentPlan<'_>) {
     let mut search = Search::new(plan);
     let mut open: Vec<usize> = (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
     // Those that few members want first: they have the least choice.
@@ -34,7 +34,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(plan: &Plan<'_>) -> Self {
+    fn new(plan: &AssignmentPlan<'_>) -> Self {
         let topics = plan.partitions.last().map_or(0, |last| last.topic + 1);
         let wanted_by =
             (0..topics).map(|topic| (0..plan.members.len()).filter(|&m| plan.wants[m].contains(&topic)).collect()).collect();
@@ -50,7 +50,12 @@ impl Search {
         Self { wanted_by, has, load, by_load }
     }
 
-    fn give_to_least_loaded(&mut self, plan: &mut Plan<'_>, p: usize, may: impl Fn(&Plan<'_>, usize) -> bool) -> bool {
+    fn give_to_least_loaded(
+        &mut self,
+        plan: &mut AssignmentPlan<'_>,
+        p: usize,
+        may: impl Fn(&AssignmentPlan<'_>, usize) -> bool,
+    ) -> bool {
         let topic = plan.partitions[p].topic;
         let chosen = self
             .by_load
@@ -63,7 +68,7 @@ impl Search {
         chosen.is_some()
     }
 
-    fn put(&mut self, plan: &mut Plan<'_>, p: usize, to: usize) {
+    fn put(&mut self, plan: &mut AssignmentPlan<'_>, p: usize, to: usize) {
         let topic = plan.partitions[p].topic;
         if let Some(from) = plan.owner[p].replace(to) {
             let of_topic = self.has[from].entry(topic).or_default();
@@ -83,7 +88,7 @@ impl Search {
         self.by_load.insert((load, member));
     }
 
-    fn level(&mut self, plan: &mut Plan<'_>) {
+    fn level(&mut self, plan: &mut AssignmentPlan<'_>) {
         loop {
             let heaviest_first: Vec<usize> = self.by_load.iter().rev().map(|&(_, member)| member).collect();
             let mut improved = false;
@@ -141,7 +146,7 @@ impl Search {
         None
     }
 
-    fn best_to_move(&self, plan: &Plan<'_>, from: usize, topic: usize, to: usize) -> Option<usize> {
+    fn best_to_move(&self, plan: &AssignmentPlan<'_>, from: usize, topic: usize, to: usize) -> Option<usize> {
         let rank = |&p: &usize| {
             let partition = &plan.partitions[p];
             let home = partition.before == Some(to);

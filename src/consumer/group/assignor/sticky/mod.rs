@@ -10,14 +10,14 @@ mod quota;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::consumer_protocol::{Reader, Writer};
-use super::{Assignments, Held, Member, Racks, Topics, nothing_for, racks_matter};
+use super::super::consumer_protocol::{MemberDataReader, MemberDataWriter};
+use super::{Assignments, Member, OwnedPartitions, Racks, TopicRacks, nothing_for, racks_matter};
 use crate::error::Result;
 use crate::ids::{Generation, TopicPartition};
 
 /// `[topic [partition]] generation:i32`, version 1 of Kafka's `StickyAssignor`.
-pub(super) fn user_data(held: &Held) -> Result<Vec<u8>> {
-    let mut to = Writer::default();
+pub(super) fn user_data(held: &OwnedPartitions) -> Result<Vec<u8>> {
+    let mut to = MemberDataWriter::default();
     to.partitions(&held.partitions)?;
     to.i32(held.generation.map_or(-1, |generation| generation.0));
     Ok(to.0)
@@ -25,17 +25,17 @@ pub(super) fn user_data(held: &Held) -> Result<Vec<u8>> {
 
 /// What a member of an eager group held, from its user data: version 0 lacks the generation, and what cannot be read
 /// counts as nothing held.
-pub(super) fn held_of(member: &Member) -> Held {
-    let Some(bytes) = member.subscription.user_data.as_deref() else { return Held::default() };
-    let mut from = Reader::new(bytes, "user data");
-    let Ok(partitions) = from.partitions() else { return Held::default() };
+pub(super) fn held_of(member: &Member) -> OwnedPartitions {
+    let Some(bytes) = member.subscription.user_data.as_deref() else { return OwnedPartitions::default() };
+    let mut from = MemberDataReader::new(bytes, "user data");
+    let Ok(partitions) = from.partitions() else { return OwnedPartitions::default() };
     let generation = from.i32().ok().filter(|&generation| generation >= 0);
-    Held { partitions, generation: generation.map(Generation) }
+    OwnedPartitions { partitions, generation: generation.map(Generation) }
 }
 
-pub(super) fn assign(topics: &Topics, members: &[Member], held_of: fn(&Member) -> Held) -> Assignments {
+pub(super) fn assign(topics: &TopicRacks, members: &[Member], held_of: fn(&Member) -> OwnedPartitions) -> Assignments {
     let mut result = nothing_for(members);
-    let mut plan = Plan::new(topics, members, held_of);
+    let mut plan = AssignmentPlan::new(topics, members, held_of);
     if members.is_empty() {
         return result;
     }
@@ -53,25 +53,25 @@ pub(super) fn assign(topics: &Topics, members: &[Member], held_of: fn(&Member) -
 }
 
 /// The partitions that several members of the latest generation claim.
-pub(super) fn contested(members: &[Member], held_of: fn(&Member) -> Held) -> BTreeSet<TopicPartition> {
+pub(super) fn contested(members: &[Member], held_of: fn(&Member) -> OwnedPartitions) -> BTreeSet<TopicPartition> {
     let contested = claims(members.iter(), held_of).into_iter().filter(|(_, claim)| claim.is_contested);
     contested.map(|(tp, _)| tp).collect()
 }
 
 /// The assignment in the making: members and partitions are numbers.
-struct Plan<'a> {
+struct AssignmentPlan<'a> {
     /// By id.
     members: Vec<&'a Member>,
     /// The topics each member wants; as `members`.
     wants: Vec<BTreeSet<usize>>,
     /// By topic and number.
-    partitions: Vec<Partition<'a>>,
+    partitions: Vec<StickyPartition<'a>>,
     /// Who has it; as `partitions`. At first, who had it and may keep it.
     owner: Vec<Option<usize>>,
     racks_matter: bool,
 }
 
-struct Partition<'a> {
+struct StickyPartition<'a> {
     tp: TopicPartition,
     topic: usize,
     racks: &'a Racks,
@@ -79,8 +79,8 @@ struct Partition<'a> {
     before: Option<usize>,
 }
 
-impl<'a> Plan<'a> {
-    fn new(topics: &'a Topics, members: &'a [Member], held_of: fn(&Member) -> Held) -> Self {
+impl<'a> AssignmentPlan<'a> {
+    fn new(topics: &'a TopicRacks, members: &'a [Member], held_of: fn(&Member) -> OwnedPartitions) -> Self {
         let mut members: Vec<&Member> = members.iter().collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
         let number: BTreeMap<_, usize> = topics.keys().zip(0..).collect();
@@ -94,7 +94,7 @@ impl<'a> Plan<'a> {
             for (racks, partition) in racks.iter().zip(0_i32..) {
                 let tp = TopicPartition { topic: topic.clone(), partition: partition.into() };
                 let before = claims.get(&tp).filter(|claim| !claim.is_contested).map(|claim| claim.member);
-                partitions.push(Partition { tp, topic: at, racks, before });
+                partitions.push(StickyPartition { tp, topic: at, racks, before });
             }
         }
         let all: Vec<&Racks> = partitions.iter().map(|partition| partition.racks).collect();
@@ -111,12 +111,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether the member is not on a foreign rack.
-    fn suits(&self, member: usize, partition: &Partition<'_>) -> bool {
+    fn suits(&self, member: usize, partition: &StickyPartition<'_>) -> bool {
         !self.racks_matter || self.members[member].rack().is_none() || self.is_near(member, partition)
     }
 
     /// Whether member and a replica are known to share a rack, and that counts.
-    fn is_near(&self, member: usize, partition: &Partition<'_>) -> bool {
+    fn is_near(&self, member: usize, partition: &StickyPartition<'_>) -> bool {
         let rack = self.members[member].rack();
         self.racks_matter && rack.is_some_and(|rack| partition.racks.iter().any(|there| &**there == rack))
     }
@@ -130,10 +130,13 @@ struct Claim {
     is_contested: bool,
 }
 
-fn claims<'a>(members: impl Iterator<Item = &'a Member>, held_of: fn(&Member) -> Held) -> BTreeMap<TopicPartition, Claim> {
+fn claims<'a>(
+    members: impl Iterator<Item = &'a Member>,
+    held_of: fn(&Member) -> OwnedPartitions,
+) -> BTreeMap<TopicPartition, Claim> {
     let mut claims: BTreeMap<TopicPartition, Claim> = BTreeMap::new();
     for (member, at) in members.zip(0..) {
-        let Held { partitions, generation } = held_of(member);
+        let OwnedPartitions { partitions, generation } = held_of(member);
         for tp in partitions {
             let claim = Claim { member: at, generation, is_contested: false };
             match claims.get_mut(&tp) {

@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::Plan;
+use super::AssignmentPlan;
 
-pub(super) fn fill(plan: &mut Plan<'_>) {
-    let mut quota = Quota::new(plan);
+pub(super) fn fill(plan: &mut AssignmentPlan<'_>) {
+    let mut quota = EvenShares::new(plan);
     quota.keep_owned(plan);
     let mut open: Vec<usize> = (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
     if plan.racks_matter {
@@ -19,7 +19,7 @@ pub(super) fn fill(plan: &mut Plan<'_>) {
     quota.go_round(plan, &open);
 }
 
-struct Quota {
+struct EvenShares {
     /// What each member gets at least.
     share: usize,
     /// How many members may still get one more.
@@ -31,8 +31,8 @@ struct Quota {
     at_share: VecDeque<usize>,
 }
 
-impl Quota {
-    fn new(plan: &Plan<'_>) -> Self {
+impl EvenShares {
+    fn new(plan: &AssignmentPlan<'_>) -> Self {
         let (partitions, members) = (plan.partitions.len(), plan.members.len());
         Self {
             share: partitions / members,
@@ -43,7 +43,7 @@ impl Quota {
         }
     }
 
-    fn keep_owned(&mut self, plan: &mut Plan<'_>) {
+    fn keep_owned(&mut self, plan: &mut AssignmentPlan<'_>) {
         let mut owned = vec![Vec::new(); plan.members.len()];
         for (p, owner) in plan.owner.iter().enumerate() {
             if let Some(owner) = owner {
@@ -71,7 +71,7 @@ impl Quota {
         }
     }
 
-    fn go_round_within_racks(&mut self, plan: &mut Plan<'_>, open: &mut Vec<usize>) {
+    fn go_round_within_racks(&mut self, plan: &mut AssignmentPlan<'_>, open: &mut Vec<usize>) {
         let mut next = 0;
         open.retain(|&p| {
             let near = |member: usize| plan.is_near(member, &plan.partitions[p]);
@@ -98,7 +98,7 @@ impl Quota {
         });
     }
 
-    fn go_round(&mut self, plan: &mut Plan<'_>, open: &[usize]) {
+    fn go_round(&mut self, plan: &mut AssignmentPlan<'_>, open: &[usize]) {
         let mut next = 0;
         for &p in open {
             let member = if self.below.is_empty() {
