@@ -18,7 +18,7 @@ async fn main() -> kavka_programs::Outcome<()> {
     for _ in 0..10_000 {
         match producer.try_send(Record::to("measurements").value(&value)) {
             Ok(delivery) => taken.push(delivery),
-            Err(error) if error.kind() == ErrorKind::Full => dropped += 1,
+            Err(error) if error.kind() == ErrorKind::BufferFull => dropped += 1,
             Err(error) => return Err(error.into()),
         }
     }

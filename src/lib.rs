@@ -60,7 +60,7 @@ pub use producer::{
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]
 #[allow(deprecated, reason = "who uses them is told")]
-pub use renamed::{Connecting, HeaderRef, SaslStarting, TokenFuture};
+pub use renamed::{Connecting, HeaderRef, Place, SaslStarting, TokenFuture};
 pub use trace_context::{NoTraceContext, TraceContext};
 pub use wire::batch::Headers;
 pub use wire::compress::Compression;

@@ -16,7 +16,7 @@ const OFFLOAD_BYTES: usize = 64 * 1024;
 
 /// So many records of up to a KiB, or KiB, a thread takes without letting others run: for some 0.1 ms. Each time costs about 5 µs, since
 /// another worker is woken to take over.
-const WORK_A_BREATH: usize = 1024;
+const WORK_PER_YIELD: usize = 1024;
 
 /// More cannot be added to every clock, and nobody waits for longer.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -87,18 +87,18 @@ impl Runtime {
     ///
     /// It is asked for every record, and tells without an await, over which the caller would have to keep its record.
     #[inline]
-    pub(crate) fn is_breath_due(&self, bytes: usize) -> bool {
+    pub(crate) fn should_yield(&self, bytes: usize) -> bool {
         thread_local! {
             static WORK: Cell<usize> = const { Cell::new(0) };
         }
         let work = WORK.get() + 1 + bytes / 1024;
-        let is_due = work >= WORK_A_BREATH;
+        let is_due = work >= WORK_PER_YIELD;
         WORK.set(if is_due { 0 } else { work });
         is_due || self.is_reproducible
     }
 
     /// Lets others run.
-    pub(crate) async fn breathe(&self) {
+    pub(crate) async fn yield_now(&self) {
         if self.is_reproducible { breathe().await } else { tokio::task::yield_now().await }
     }
 
@@ -256,13 +256,13 @@ mod tests {
     #[tokio::test]
     async fn others_are_let_run_by_the_work_done() {
         let runtime = Runtime::current(false).unwrap();
-        let breaths = |calls, bytes| (0..calls).filter(|_| runtime.is_breath_due(bytes)).count();
+        let breaths = |calls, bytes| (0..calls).filter(|_| runtime.should_yield(bytes)).count();
         // Whatever the thread did before.
-        while !runtime.is_breath_due(0) {}
-        assert_eq!(breaths(2 * WORK_A_BREATH, 128), 2);
-        assert_eq!(breaths(WORK_A_BREATH, 10 << 10), 10, "eleven times the work");
+        while !runtime.should_yield(0) {}
+        assert_eq!(breaths(2 * WORK_PER_YIELD, 128), 2);
+        assert_eq!(breaths(WORK_PER_YIELD, 10 << 10), 10, "eleven times the work");
         assert_eq!(breaths(3, 1 << 20), 3);
         let reproducible = Runtime::current(true).unwrap();
-        assert!(reproducible.is_breath_due(0), "not by what others have done on the thread");
+        assert!(reproducible.should_yield(0), "not by what others have done on the thread");
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn no_way_into_an_error_lets_a_hostile_text_pass() {
         let long = HOSTILE.repeat(10_000);
-        let error = Error::new(ErrorKind::Broker, long.clone()).context(&long).context("here");
+        let error = Error::new(ErrorKind::Broker, long.clone()).with_context(&long).with_context("here");
         for text in [error.to_string(), format!("{error:?}")] {
             assert!(text.len() < 10_000 && !text.contains(|c| !is_plain(c)), "{} bytes", text.len());
             assert!(text.contains("here: no\\r\\n") || text.contains("here: no\\\\r\\\\n"), "{text}");

@@ -69,7 +69,7 @@ impl Admin {
         let id = id.into();
         let request = |_| UnregisterBrokerRequest { broker_id: id.0 };
         let read = |response: &UnregisterBrokerResponse<'_>| check(response.error_code, response.error_message);
-        self.change(Route::Any, request, read).await.map_err(|error| error.context(format_args!("broker {id}")))
+        self.change(Route::Any, request, read).await.map_err(|error| error.with_context(format_args!("broker {id}")))
     }
 
     async fn nodes(&self, also_fenced: bool) -> Result<ClusterDescription> {

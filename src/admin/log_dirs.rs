@@ -143,11 +143,11 @@ impl Admin {
             Some(Ok(dirs)) => {
                 let found = dirs.iter().filter_map(|dir| Some((dir.path.clone(), *dir.replicas.get(&replica.partition)?)));
                 let found: BTreeMap<_, _> = found.collect();
-                let absent = || Error::broker(crate::error::ErrorCode::REPLICA_NOT_AVAILABLE).context(replica);
+                let absent = || Error::broker(crate::error::ErrorCode::REPLICA_NOT_AVAILABLE).with_context(replica);
                 if found.is_empty() { Err(absent()) } else { Ok(found) }
             }
-            Some(Err(error)) => Err(error.clone().context(replica)),
-            None => Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it").context(replica)),
+            Some(Err(error)) => Err(error.clone().with_context(replica)),
+            None => Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it").with_context(replica)),
         };
         replicas.iter().map(|replica| (replica.clone(), of(replica))).collect()
     }

@@ -234,7 +234,7 @@ fn only<K, T>(outcomes: Outcomes<K, T>) -> Result<T> {
 /// A code and what the broker says about it.
 fn check(code: i16, message: Option<&str>) -> Result<()> {
     ErrorCode::check(code).map_err(|code| match message {
-        Some(message) if !message.is_empty() => Error::broker(code).context(shown(message.trim_end_matches('.'))),
+        Some(message) if !message.is_empty() => Error::broker(code).with_context(shown(message.trim_end_matches('.'))),
         _ => Error::broker(code),
     })
 }

@@ -119,7 +119,7 @@ impl Admin {
         };
         let read = |response: &AddRaftVoterResponse<'_>| check(response.error_code, response.error_message);
         let outcome = self.change(Route::Controller, request, read).await;
-        outcome.map_err(|error| error.context(format_args!("voter {}", voter.id)))
+        outcome.map_err(|error| error.with_context(format_args!("voter {}", voter.id)))
     }
 
     /// Makes a controller vote no more.
@@ -131,7 +131,7 @@ impl Admin {
             |_| RemoveRaftVoterRequest { cluster_id: None, voter_id: voter.id.0, voter_directory_id: voter.directory_id.into() };
         let read = |response: &RemoveRaftVoterResponse<'_>| check(response.error_code, response.error_message);
         let outcome = self.change(Route::Controller, request, read).await;
-        outcome.map_err(|error| error.context(format_args!("voter {}", voter.id)))
+        outcome.map_err(|error| error.with_context(format_args!("voter {}", voter.id)))
     }
 }
 

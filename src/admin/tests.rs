@@ -186,7 +186,7 @@ async fn a_handle_that_only_validates_refuses_what_kafka_cannot_validate() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded).validate_only();
     admin.create_topic(NewTopic::new("new")).await.unwrap();
-    assert_eq!(admin.delete_topic("t").await.unwrap_err().class(), Class::Config);
+    assert_eq!(admin.delete_topic("t").await.unwrap_err().class(), Class::InvalidConfiguration);
     assert!(embedded.requests_of(ApiKey::DeleteTopics).is_empty());
     let topics: Vec<_> = admin.list_topics().await.unwrap().into_iter().map(|topic| topic.name).collect();
     assert_eq!(topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["t"]);

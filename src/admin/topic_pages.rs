@@ -194,7 +194,7 @@ impl Admin {
                 match (described.get_mut(&name), topic) {
                     (Some(Ok(known)), Ok(more)) => known.partitions.extend(more.partitions),
                     (_, topic) => {
-                        let topic = topic.map_err(|error| error.context(format_args!("topic {name}")));
+                        let topic = topic.map_err(|error| error.with_context(format_args!("topic {name}")));
                         described.insert(name, topic);
                     }
                 }
@@ -205,7 +205,7 @@ impl Admin {
             described.remove(name);
         }
         for name in names {
-            let missing = || Err(failure.clone().context(format_args!("topic {name}")));
+            let missing = || Err(failure.clone().with_context(format_args!("topic {name}")));
             described.entry(name.clone()).or_insert_with(missing);
         }
         described

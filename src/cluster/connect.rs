@@ -129,7 +129,7 @@ impl Cluster {
     fn explain(&self, node: Node, address: &BrokerAddress, error: Error) -> Error {
         match node {
             Node::Broker(id) if error.kind() == ErrorKind::Connect && !self.inner.bootstrap.contains(address) => {
-                error.context(format_args!("bootstrap answered, but broker {id} advertises {address}"))
+                error.with_context(format_args!("bootstrap answered, but broker {id} advertises {address}"))
             }
             _ => error,
         }

@@ -48,7 +48,7 @@ use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
 use crate::net::{ConnectionSecurity, Connector, MinIdleConnections, ReplyMode, Setup};
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{ClientRecorder, spans};
+use crate::observability::{ClientRecorder, spans};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
@@ -79,7 +79,7 @@ struct ClusterInner {
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
     waits: Mutex<Waits>,
-    telemetry: ClientRecorder,
+    recorder: ClientRecorder,
 }
 
 /// Ends all of a client when it is dropped.
@@ -112,7 +112,7 @@ impl Cluster {
         mut random: Random,
     ) -> Result<Self> {
         let bootstrap = config.addresses()?;
-        let telemetry = ClientRecorder::new(&config.client_id);
+        let recorder = ClientRecorder::new(&config.client_id);
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
@@ -123,7 +123,7 @@ impl Cluster {
             warm: MinIdleConnections::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
-            telemetry: telemetry.connections(),
+            recorder: recorder.connections(),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(runtime.clone(), setup, config.socket_connection_setup_timeout_max, reconnect, random.fork());
@@ -142,7 +142,7 @@ impl Cluster {
             is_stale: AtomicBool::new(false),
             coordinators: Mutex::default(),
             waits: Mutex::default(),
-            telemetry,
+            recorder,
             runtime: runtime.clone(),
         };
         let cluster = Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
@@ -170,8 +170,8 @@ impl Cluster {
         &self.inner.wall_clock
     }
 
-    pub(crate) fn telemetry(&self) -> &ClientRecorder {
-        &self.inner.telemetry
+    pub(crate) fn recorder(&self) -> &ClientRecorder {
+        &self.inner.recorder
     }
 
     /// A generator of randomness for a part of this client.
@@ -363,7 +363,7 @@ impl Cluster {
     /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
         if duration > Duration::ZERO {
-            self.inner.telemetry.throttled("Produce", Some(broker), duration);
+            self.inner.recorder.throttled("Produce", Some(broker), duration);
             self.inner.pool.mute(Node::Broker(broker), lane, duration);
         }
     }
@@ -440,7 +440,7 @@ impl Cluster {
         };
         let submitted = tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
         let (pending, version, connection) = submitted.map_err(place)?;
-        let call = self.inner.telemetry.request(R::API.name(), broker, runtime::now);
+        let call = self.inner.recorder.request(R::API.name(), broker, runtime::now);
         let frame = match pending.reply().await {
             Ok(frame) => {
                 call.answered();
@@ -455,7 +455,7 @@ impl Cluster {
         if answer == ReplyMode::Expected {
             let throttle = reply.throttle();
             if throttle > Duration::ZERO {
-                self.inner.telemetry.throttled(R::API.name(), broker, throttle);
+                self.inner.recorder.throttled(R::API.name(), broker, throttle);
                 connection.mute(throttle);
             }
         }

@@ -32,7 +32,7 @@ pub(crate) enum Route {
 }
 
 /// How long one node may take to be connected to before the next is tried as well (RFC 8305's delay between addresses).
-const CONNECT_PATIENCE: Duration = Duration::from_millis(250);
+const CONNECT_HEDGE_DELAY: Duration = Duration::from_millis(250);
 
 impl Cluster {
     /// Sends a request where it belongs and tries again, by `retry.backoff.ms`, while it fails for a reason that may pass.
@@ -102,7 +102,7 @@ impl Cluster {
                     None => {
                         self.request_refresh();
                         Err(Error::broker(ErrorCode::BROKER_NOT_AVAILABLE)
-                            .context(format_args!("the cluster names no broker {id}")))
+                            .with_context(format_args!("the cluster names no broker {id}")))
                     }
                 }
             }
@@ -165,7 +165,7 @@ impl Cluster {
             Ok(node)
         };
         let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;
-        hedge::first(nodes, CONNECT_PATIENCE, attempt, is_final).await.map_err(task::most_telling)
+        hedge::first(nodes, CONNECT_HEDGE_DELAY, attempt, is_final).await.map_err(task::most_telling)
     }
 
     /// All that may be asked what any broker knows: those to which a lane is open before others, the idlest
@@ -215,7 +215,7 @@ impl Cluster {
             let again = runtime::now() + backoff.after(failures, &mut random);
             if error.class() != Class::Retriable || again >= deadline {
                 return Err(match error.code() {
-                    Some(_) => error.context(format_args!("{} {:?}", key.what(), key.name())),
+                    Some(_) => error.with_context(format_args!("{} {:?}", key.what(), key.name())),
                     None => error,
                 });
             }

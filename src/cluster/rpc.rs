@@ -206,7 +206,7 @@ pub(super) fn coordinators(
 
 fn coordinator(code: i16, message: Option<&str>, id: i32, host: &str, port: i32) -> Result<Broker> {
     ErrorCode::check(code).map_err(|code| match message {
-        Some(message) => Error::broker(code).context(shown(message)),
+        Some(message) => Error::broker(code).with_context(shown(message)),
         None => Error::broker(code),
     })?;
     let port =

@@ -229,7 +229,7 @@ fn named<K: Item, T>(key: &K, answer: Option<Result<T>>) -> Result<T> {
     let silent = || Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it"));
     answer.unwrap_or_else(silent).map_err(|error| match K::KIND {
         "" => error,
-        kind => error.context(format_args!("{kind} {key}")),
+        kind => error.with_context(format_args!("{kind} {key}")),
     })
 }
 

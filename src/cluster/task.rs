@@ -19,7 +19,7 @@ use crate::ids::TopicName;
 use crate::runtime;
 
 /// How long one broker may think before another is asked as well (a guess: most answer within some milliseconds).
-const PATIENCE: Duration = Duration::from_millis(500);
+const HEDGE_DELAY: Duration = Duration::from_millis(500);
 
 /// Topics whose names stand in a warning; the others are counted.
 const NAMED: usize = 10;
@@ -108,7 +108,7 @@ async fn ask_around(cluster: &Cluster, ask: &MetadataQuery, from_bootstrap: bool
     let attempt = |node| rpc::ask_metadata(cluster, node, ask, deadline);
     // Credentials are the same everywhere, and accounts are locked for using wrong ones often.
     let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;
-    hedge::first(nodes, PATIENCE, attempt, is_final).await.map_err(most_telling)
+    hedge::first(nodes, HEDGE_DELAY, attempt, is_final).await.map_err(most_telling)
 }
 
 /// Of several failures, one that may pass before one that will not: others than that broker may answer.

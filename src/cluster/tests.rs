@@ -8,7 +8,7 @@ use super::view::Broker;
 use super::*;
 use crate::boxed::BoxFuture;
 use crate::net::Io;
-use crate::telemetry::overheard::Overheard;
+use crate::observability::overheard::Overheard;
 use crate::wire::messages::metadata::MetadataRequest;
 
 /// The embedded cluster's network.

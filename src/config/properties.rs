@@ -65,7 +65,7 @@ impl Properties {
                 Self::parse(&text)
             }
         };
-        parsed.map_err(|error| error.context(path.display()))
+        parsed.map_err(|error| error.with_context(path.display()))
     }
 
     /// Sets one property, in place of what it was.

@@ -74,7 +74,7 @@ impl Providers {
                 ))
             })?;
             append(&mut resolved, before);
-            append(&mut resolved, &provider.value(path, key).map_err(|error| error.context(property))?);
+            append(&mut resolved, &provider.value(path, key).map_err(|error| error.with_context(property))?);
             rest = after;
         }
         append(&mut resolved, rest);

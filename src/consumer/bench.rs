@@ -18,7 +18,7 @@ use super::subscription::Subscription;
 use super::{ConsumerRecord, IsolationLevel, RecordBatch};
 use crate::error::{ErrorKind, Result};
 use crate::ids::{Offset, TopicId, TopicName, TopicPartition};
-use crate::telemetry::ClientRecorder;
+use crate::observability::ClientRecorder;
 use crate::wire::batch::DecodeOptions;
 use crate::wire::call::Reply;
 
@@ -67,8 +67,8 @@ impl Walk {
             let start = Position::at(Offset(0));
             let intake = intake::sort(partition.records, start, partition.aborted, &self.shared.decode);
             self.shared.buffer(|buffer| {
-                for piece in intake.pieces {
-                    buffer.push(assignment, piece, None);
+                for buffered in intake.buffered_batches {
+                    buffer.push(assignment, buffered, None);
                 }
             });
         }

@@ -74,7 +74,7 @@ impl Consumer {
         let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
         let shared =
-            Arc::new(ConsumerShared::new(subscription, runtime.cancelled().clone(), decode, cluster.telemetry().consumer()));
+            Arc::new(ConsumerShared::new(subscription, runtime.cancelled().clone(), decode, cluster.recorder().consumer()));
         let lanes = cluster.lanes();
         let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());

@@ -107,7 +107,7 @@ fn late(start: Instant, cause: Option<Error>) -> Error {
     };
     let Some(cause) = cause else { return error(&"no leader answered") };
     let late = if cause.code().is_some() { error(&"the last answer") } else { error(&cause) };
-    let late = match cause.place().partition.clone() {
+    let late = match cause.context().partition.clone() {
         Some(partition) => late.at_partition(partition),
         None => late,
     };

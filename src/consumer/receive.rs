@@ -20,7 +20,7 @@ use crate::wire::batch::{Batch, RecordCursor, Records};
 /// See the [module](self).
 pub(super) struct Receiver {
     shared: Arc<ConsumerShared>,
-    hand: Option<CurrentBatch>,
+    current: Option<CurrentBatch>,
     /// The batch that `next_batch` returned last.
     given: Option<(Arc<BatchProgress>, Arc<BatchContext>)>,
     max_poll_records: usize,
@@ -83,7 +83,7 @@ struct CurrentBatch {
     assignment: Arc<PartitionAssignment>,
     batch: Batch,
     records: Records,
-    shelf: Arc<BatchContext>,
+    batch_context: Arc<BatchContext>,
     cursor: RecordCursor,
     /// Up to where records were told of as consumed.
     told: RecordCursor,
@@ -101,21 +101,21 @@ struct CurrentBatch {
 
 impl Receiver {
     pub(super) fn new(shared: Arc<ConsumerShared>, max_poll_records: usize) -> Self {
-        Self { shared, hand: None, given: None, max_poll_records: max_poll_records.max(1), turn: Turn::default() }
+        Self { shared, current: None, given: None, max_poll_records: max_poll_records.max(1), turn: Turn::default() }
     }
 
     /// The next record; what was returned before counts as finished.
     pub(super) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Result<ConsumerRecord>> {
         ready!(self.begin(context))?;
         loop {
-            if let Some(hand) = &mut self.hand {
-                hand.finish();
-                match hand.assignment.delivery() {
+            if let Some(current) = &mut self.current {
+                current.finish();
+                match current.assignment.delivery() {
                     DeliveryGate::Open => {
-                        if let Some(record) = hand.record() {
+                        if let Some(record) = current.record() {
                             return Poll::Ready(record.map_err(|error| self.fail(error)));
                         }
-                        hand.leave();
+                        current.finish_batch();
                         self.lay_down();
                     }
                     DeliveryGate::Held => self.put_back(),
@@ -130,17 +130,17 @@ impl Receiver {
     pub(super) fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordBatch>> {
         ready!(self.begin(context))?;
         loop {
-            if let Some(hand) = &mut self.hand {
-                hand.finish();
-                match hand.assignment.delivery() {
+            if let Some(current) = &mut self.current {
+                current.finish();
+                match current.assignment.delivery() {
                     DeliveryGate::Open => {
-                        let batch = hand.records(self.max_poll_records).map_err(|error| self.fail(error))?;
-                        match &mut self.hand {
-                            Some(hand) if hand.position != hand.next => hand.tell(&self.shared),
+                        let batch = current.records(self.max_poll_records).map_err(|error| self.fail(error))?;
+                        match &mut self.current {
+                            Some(current) if current.position != current.next => current.tell(&self.shared),
                             _ => drop(self.lay_down()),
                         }
-                        if let Some((batch, progress, shelf)) = batch {
-                            self.given = Some((progress, shelf));
+                        if let Some((batch, progress, batch_context)) = batch {
+                            self.given = Some((progress, batch_context));
                             return Poll::Ready(Ok(batch));
                         }
                     }
@@ -156,8 +156,8 @@ impl Receiver {
     pub(super) fn finish(&mut self) {
         // What could not be read is for the next call, which never comes.
         let _ = self.finish_given();
-        if let Some(hand) = &mut self.hand {
-            hand.finish();
+        if let Some(current) = &mut self.current {
+            current.finish();
         }
     }
 
@@ -178,15 +178,15 @@ impl Receiver {
 
     /// Takes the next batch in hand, if none is.
     fn poll_hand(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.hand.is_some() {
+        if self.current.is_some() {
             return Poll::Ready(Ok(()));
         }
         let Poll::Ready(taken) = self.poll_piece(context) else {
             self.turn.end();
             return Poll::Pending;
         };
-        let (assignment, piece) = taken?;
-        let BufferedBatch { content, start, next } = piece;
+        let (assignment, buffered) = taken?;
+        let BufferedBatch { content, start, next } = buffered;
         let (batch, records) = match content {
             Content::Fetched(batch) => match batch.decode(&self.shared.decode) {
                 // One that came compressed needs its bytes no more.
@@ -202,17 +202,17 @@ impl Receiver {
             }
             Content::Failed(error) => return Poll::Ready(Err(self.stop(&assignment, error))),
         };
-        let shelf = BatchContext {
+        let batch_context = BatchContext {
             partition: assignment.partition().clone(),
             data: records.data().clone(),
             timestamp_type: batch.timestamp_type(),
             leader_epoch: batch.leader_epoch(),
         };
-        let mut hand = CurrentBatch {
+        let mut current = CurrentBatch {
             assignment,
             batch,
             records,
-            shelf: Arc::new(shelf),
+            batch_context: Arc::new(batch_context),
             cursor: RecordCursor::default(),
             told: RecordCursor::default(),
             start,
@@ -221,30 +221,30 @@ impl Receiver {
             is_begun: false,
             is_noted: false,
         };
-        if let Err(error) = hand.skip_to(start.offset) {
-            return Poll::Ready(Err(self.stop(&hand.assignment, error)));
+        if let Err(error) = current.skip_to(start.offset) {
+            return Poll::Ready(Err(self.stop(&current.assignment, error)));
         }
-        hand.told = hand.cursor;
-        self.hand = Some(hand);
+        current.told = current.cursor;
+        self.current = Some(current);
         Poll::Ready(Ok(()))
     }
 
     /// Counts the last batch as finished, or finds that its walk met a record that cannot be read.
     fn finish_given(&mut self) -> Result<()> {
-        let Some((progress, shelf)) = self.given.take() else { return Ok(()) };
+        let Some((progress, batch_context)) = self.given.take() else { return Ok(()) };
         if let Some(error) = progress.failure.get() {
             self.lay_down();
             return Err(self.stop(&progress.assignment, error.clone()));
         }
         progress.assignment.finish_to(progress.next);
-        progress.assignment.finish_epoch(shelf.leader_epoch);
+        progress.assignment.finish_epoch(batch_context.leader_epoch);
         Ok(())
     }
 
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
         match self.lay_down() {
-            Some(hand) => self.stop(&hand.assignment, error),
+            Some(current) => self.stop(&current.assignment, error),
             None => error,
         }
     }
@@ -259,18 +259,18 @@ impl Receiver {
 
     /// Parts with the batch in hand, and tells how much of it was delivered.
     fn lay_down(&mut self) -> Option<CurrentBatch> {
-        let mut hand = self.hand.take()?;
-        hand.tell(&self.shared);
-        Some(hand)
+        let mut current = self.current.take()?;
+        current.tell(&self.shared);
+        Some(current)
     }
 
     fn put_back(&mut self) {
-        if let Some(hand) = self.lay_down() {
-            let content = Content::Decoded { batch: hand.batch, records: hand.records };
-            let epoch = if hand.is_noted { hand.shelf.leader_epoch } else { hand.start.leader_epoch };
-            let piece =
-                BufferedBatch { content, start: Position { offset: hand.position, leader_epoch: epoch }, next: hand.next };
-            self.shared.put_back(&hand.assignment, piece);
+        if let Some(current) = self.lay_down() {
+            let content = Content::Decoded { batch: current.batch, records: current.records };
+            let epoch = if current.is_noted { current.batch_context.leader_epoch } else { current.start.leader_epoch };
+            let buffered =
+                BufferedBatch { content, start: Position { offset: current.position, leader_epoch: epoch }, next: current.next };
+            self.shared.put_back(&current.assignment, buffered);
         }
     }
 }
@@ -292,7 +292,7 @@ impl CurrentBatch {
         };
         self.cursor = self.records.cursor(&records);
         let offset = record.offset;
-        let record = ConsumerRecord::new(&self.shelf, &record);
+        let record = ConsumerRecord::new(&self.batch_context, &record);
         self.deliver_to(offset.advance(1));
         Some(Ok(record))
     }
@@ -308,7 +308,7 @@ impl CurrentBatch {
             self.cursor = self.records.end();
             // Found empty without a walk: a batch whose records compaction has removed.
             if walk.clone().next().is_none() {
-                self.leave();
+                self.finish_batch();
                 self.position = self.next;
                 return Ok(None);
             }
@@ -322,7 +322,7 @@ impl CurrentBatch {
                 count += 1;
             }
             let Some(last) = last else {
-                self.leave();
+                self.finish_batch();
                 self.position = self.next;
                 return Ok(None);
             };
@@ -332,10 +332,10 @@ impl CurrentBatch {
             }
         }
         let progress = Arc::new(BatchProgress { assignment: Arc::clone(&self.assignment), next, failure: OnceLock::new() });
-        let batch = RecordBatch::new(Arc::clone(&self.shelf), self.records.clone(), from, limit, Arc::clone(&progress));
+        let batch = RecordBatch::new(Arc::clone(&self.batch_context), self.records.clone(), from, limit, Arc::clone(&progress));
         self.deliver_to(next);
         self.is_begun = false;
-        Ok(Some((batch, progress, Arc::clone(&self.shelf))))
+        Ok(Some((batch, progress, Arc::clone(&self.batch_context))))
     }
 
     #[inline]
@@ -344,7 +344,7 @@ impl CurrentBatch {
         self.assignment.deliver_to(next);
         if !self.is_noted {
             self.is_noted = true;
-            self.assignment.deliver_epoch(self.shelf.leader_epoch);
+            self.assignment.deliver_epoch(self.batch_context.leader_epoch);
         }
         self.is_begun = true;
     }
@@ -355,7 +355,7 @@ impl CurrentBatch {
         if self.is_begun {
             self.is_begun = false;
             self.assignment.finish_to(self.position);
-            self.assignment.finish_epoch(self.shelf.leader_epoch);
+            self.assignment.finish_epoch(self.batch_context.leader_epoch);
         }
     }
 
@@ -364,15 +364,15 @@ impl CurrentBatch {
         let (records, bytes) = self.cursor.since(self.told);
         self.told = self.cursor;
         if records > 0 {
-            shared.telemetry.delivered(self.assignment.partition(), records, bytes);
+            shared.recorder.delivered(self.assignment.partition(), records, bytes);
         }
         if self.assignment.delivery() != DeliveryGate::Ended {
-            shared.telemetry.lags(self.assignment.partition(), self.assignment.lag());
+            shared.recorder.lags(self.assignment.partition(), self.assignment.lag());
         }
     }
 
     /// Moves past the batch.
-    fn leave(&self) {
+    fn finish_batch(&self) {
         self.assignment.deliver_to(self.next);
         self.assignment.finish_to(self.next);
     }

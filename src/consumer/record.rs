@@ -25,7 +25,7 @@ pub(super) struct BatchContext {
 /// in memory, and if that came uncompressed the whole reply of the broker. [`ConsumerRecord::detach`] makes it independent.
 #[derive(Clone)]
 pub struct ConsumerRecord {
-    shelf: Arc<BatchContext>,
+    batch_context: Arc<BatchContext>,
     offset: Offset,
     timestamp: Timestamp,
     key: Span,
@@ -68,9 +68,9 @@ impl Span {
 
 impl ConsumerRecord {
     #[inline]
-    pub(super) fn new(shelf: &Arc<BatchContext>, record: &RecordRef<'_>) -> Self {
+    pub(super) fn new(batch_context: &Arc<BatchContext>, record: &RecordRef<'_>) -> Self {
         let (header_count, headers) = record.headers().as_parts();
-        let data = &shelf.data;
+        let data = &batch_context.data;
         Self {
             offset: record.offset,
             timestamp: record.timestamp,
@@ -78,23 +78,23 @@ impl ConsumerRecord {
             value: Span::of(record.value, data),
             headers: if header_count == 0 { Span { start: 0, len: 0 } } else { Span::of(Some(headers), data) },
             header_count: u32::try_from(header_count).unwrap_or(u32::MAX),
-            shelf: Arc::clone(shelf),
+            batch_context: Arc::clone(batch_context),
         }
     }
 
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.shelf.partition.topic
+        &self.batch_context.partition.topic
     }
 
     /// The partition within the topic.
     pub fn partition(&self) -> PartitionId {
-        self.shelf.partition.partition
+        self.batch_context.partition.partition
     }
 
     /// Topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        &self.shelf.partition
+        &self.batch_context.partition
     }
 
     /// The place within the partition.
@@ -109,46 +109,46 @@ impl ConsumerRecord {
 
     /// Whose clock the timestamp is.
     pub fn timestamp_type(&self) -> TimestampType {
-        self.shelf.timestamp_type
+        self.batch_context.timestamp_type
     }
 
     /// The key; `None` is Kafka's null, distinct from the empty key.
     #[inline]
     pub fn key(&self) -> Option<&[u8]> {
-        self.key.slice(&self.shelf.data)
+        self.key.slice(&self.batch_context.data)
     }
 
     /// The value; `None` is Kafka's null: a tombstone.
     #[inline]
     pub fn value(&self) -> Option<&[u8]> {
-        self.value.slice(&self.shelf.data)
+        self.value.slice(&self.batch_context.data)
     }
 
     /// The key as bytes that can be kept; shares the batch's memory.
     pub fn key_bytes(&self) -> Option<Bytes> {
-        self.key().map(|key| self.shelf.data.slice_ref(key))
+        self.key().map(|key| self.batch_context.data.slice_ref(key))
     }
 
     /// The value as bytes that can be kept; shares the batch's memory.
     pub fn value_bytes(&self) -> Option<Bytes> {
-        self.value().map(|value| self.shelf.data.slice_ref(value))
+        self.value().map(|value| self.batch_context.data.slice_ref(value))
     }
 
     /// The headers in order, duplicates included; decoded while they are walked.
     pub fn headers(&self) -> Headers<'_> {
-        let bytes = self.headers.slice(&self.shelf.data).unwrap_or_default();
+        let bytes = self.headers.slice(&self.batch_context.data).unwrap_or_default();
         Headers::from_parts(usize::try_from(self.header_count).unwrap_or(0), bytes)
     }
 
     /// The epoch of the leader that appended the record (KIP-101); old formats do not say.
     pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
-        self.shelf.leader_epoch
+        self.batch_context.leader_epoch
     }
 
     /// A copy that keeps nothing but itself in memory.
     #[must_use]
     pub fn detach(&self) -> Self {
-        let headers = self.headers.slice(&self.shelf.data).unwrap_or_default();
+        let headers = self.headers.slice(&self.batch_context.data).unwrap_or_default();
         let parts = [self.key().unwrap_or_default(), self.value().unwrap_or_default(), headers];
         let data: Bytes = parts.concat().into();
         let mut at = 0;
@@ -161,7 +161,7 @@ impl ConsumerRecord {
             key: place(self.key, parts[0]),
             value: place(self.value, parts[1]),
             headers: place(self.headers, parts[2]),
-            shelf: Arc::new(BatchContext { data, partition: self.shelf.partition.clone(), ..*self.shelf }),
+            batch_context: Arc::new(BatchContext { data, partition: self.batch_context.partition.clone(), ..*self.batch_context }),
             ..*self
         }
     }
@@ -199,7 +199,7 @@ impl fmt::Debug for ConsumerRecord {
     /// Writes where the record stands, not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsumerRecord")
-            .field("topic_partition", &self.shelf.partition)
+            .field("topic_partition", &self.batch_context.partition)
             .field("offset", &self.offset)
             .field("timestamp", &self.timestamp)
             .field("key_len", &self.key().map(<[u8]>::len))
@@ -212,7 +212,7 @@ impl fmt::Debug for ConsumerRecord {
 ///
 /// Walking it decodes record by record and borrows from the batch: nothing is allocated, copied or counted per record.
 pub struct RecordBatch {
-    shelf: Arc<BatchContext>,
+    batch_context: Arc<BatchContext>,
     records: Records,
     from: RecordCursor,
     limit: usize,
@@ -231,38 +231,38 @@ pub(super) struct BatchProgress {
 
 impl RecordBatch {
     pub(super) fn new(
-        shelf: Arc<BatchContext>,
+        batch_context: Arc<BatchContext>,
         records: Records,
         from: RecordCursor,
         limit: usize,
         progress: Arc<BatchProgress>,
     ) -> Self {
-        Self { shelf, records, from, limit, progress }
+        Self { batch_context, records, from, limit, progress }
     }
 
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.shelf.partition.topic
+        &self.batch_context.partition.topic
     }
 
     /// The partition within the topic.
     pub fn partition(&self) -> PartitionId {
-        self.shelf.partition.partition
+        self.batch_context.partition.partition
     }
 
     /// Topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        &self.shelf.partition
+        &self.batch_context.partition
     }
 
     /// Whose clock the timestamps are.
     pub fn timestamp_type(&self) -> TimestampType {
-        self.shelf.timestamp_type
+        self.batch_context.timestamp_type
     }
 
     /// The epoch of the leader that appended the records (KIP-101); old formats do not say.
     pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
-        self.shelf.leader_epoch
+        self.batch_context.leader_epoch
     }
 
     /// The position after the batch: the offset from which the partition goes on.
@@ -288,7 +288,7 @@ impl RecordBatch {
 impl fmt::Debug for RecordBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordBatch")
-            .field("topic_partition", &self.shelf.partition)
+            .field("topic_partition", &self.batch_context.partition)
             .field("next_offset", &self.progress.next)
             .finish_non_exhaustive()
     }
@@ -387,7 +387,7 @@ impl<'a> BatchRecord<'a> {
 
     /// A record that shares the batch's memory and can be kept.
     pub fn to_record(&self) -> ConsumerRecord {
-        ConsumerRecord::new(&self.batch.shelf, &self.record)
+        ConsumerRecord::new(&self.batch.batch_context, &self.record)
     }
 }
 

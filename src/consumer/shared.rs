@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicName;
 use crate::metrics_push::{ClientKind, Meter};
 use crate::runtime;
-use crate::telemetry::ConsumerRecorder;
+use crate::observability::ConsumerRecorder;
 use crate::wire::batch::DecodeOptions;
 
 /// See the [module](self).
@@ -39,7 +39,7 @@ pub(crate) struct ConsumerShared {
     cancelled: CancellationToken,
     pub(crate) decode: DecodeOptions,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) telemetry: ConsumerRecorder,
+    pub(crate) recorder: ConsumerRecorder,
 }
 
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl ConsumerShared {
         subscription: Subscription,
         cancelled: CancellationToken,
         decode: DecodeOptions,
-        telemetry: ConsumerRecorder,
+        recorder: ConsumerRecorder,
     ) -> Self {
         let state = State {
             subscription,
@@ -155,7 +155,7 @@ impl ConsumerShared {
             cancelled,
             decode,
             meter: Arc::new(Meter::new(ClientKind::Consumer)),
-            telemetry,
+            recorder,
         }
     }
 
@@ -248,8 +248,8 @@ impl ConsumerShared {
     }
 
     /// Gives back what was taken from the buffer and cannot be used now.
-    pub(crate) fn put_back(&self, assignment: &Arc<PartitionAssignment>, piece: BufferedBatch) {
-        self.state().subscription.buffer.put_back(assignment, piece);
+    pub(crate) fn put_back(&self, assignment: &Arc<PartitionAssignment>, buffered: BufferedBatch) {
+        self.state().subscription.buffer.put_back(assignment, buffered);
     }
 
     /// Has the application told of an error by its next call.

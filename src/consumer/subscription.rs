@@ -58,7 +58,7 @@ enum AssignmentSource {
 #[derive(Clone, Debug)]
 pub(crate) struct PartitionSnapshot {
     pub(crate) assignment: Arc<PartitionAssignment>,
-    pub(crate) phase: FetchState,
+    pub(crate) fetch_state: FetchState,
     /// Paused or held: nothing is fetched, but offsets are looked up.
     pub(crate) held: bool,
     /// The leader epoch under which the position is known to hold.
@@ -97,7 +97,7 @@ struct AssignedPartition {
     assignment: Arc<PartitionAssignment>,
     /// The first assignment since the application last went elsewhere.
     since: AssignmentEpoch,
-    phase: FetchState,
+    fetch_state: FetchState,
     paused: bool,
     held: bool,
     validated: Option<LeaderEpoch>,
@@ -190,7 +190,7 @@ impl Subscription {
     /// Config if the partition is not assigned; what stopped it, if it has stopped before it had a position.
     pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
         let entry = self.entry(partition)?;
-        match (entry.assignment.position(), &entry.phase) {
+        match (entry.assignment.position(), &entry.fetch_state) {
             (None, FetchState::Stopped(error)) => Err(error.clone()),
             (position, _) => Ok(position),
         }
@@ -200,14 +200,14 @@ impl Subscription {
         if self.entries.contains_key(&partition) {
             return;
         }
-        let phase = if self.has_group {
+        let fetch_state = if self.has_group {
             FetchState::AwaitingCommitted
         } else {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
         let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let (since, held) = (assignment.id(), owner == AssignmentSource::Group);
-        let entry = AssignedPartition { owner, assignment, since, phase, paused: false, held, validated: None, committed: None };
+        let entry = AssignedPartition { owner, assignment, since, fetch_state, paused: false, held, validated: None, committed: None };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
@@ -219,17 +219,17 @@ impl Subscription {
     }
 
     /// Goes elsewhere in the topic, and forgets where the application was.
-    fn jump(&mut self, partition: &TopicPartition, phase: FetchState) -> Result<()> {
+    fn jump(&mut self, partition: &TopicPartition, fetch_state: FetchState) -> Result<()> {
         let topic = self.entry(partition)?.assignment.topic();
-        self.jump_to_topic(topic, partition, phase)
+        self.jump_to_topic(topic, partition, fetch_state)
     }
 
     /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it if that is not known.
-    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, phase: FetchState) -> Result<()> {
+    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, fetch_state: FetchState) -> Result<()> {
         let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
         self.buffer.end(&entry.assignment);
-        if let FetchState::Fetching(position) = phase {
+        if let FetchState::Fetching(position) = fetch_state {
             assignment.start_at(position);
         }
         if let Some(topic) = topic {
@@ -237,7 +237,7 @@ impl Subscription {
         }
         entry.since = assignment.id();
         entry.assignment = assignment;
-        entry.phase = phase;
+        entry.fetch_state = fetch_state;
         entry.validated = None;
         entry.apply_delivery();
         self.changed.insert(partition.clone());

@@ -25,7 +25,7 @@ struct ErrorInner {
     code: Option<ErrorCode>,
     written: Option<Written>,
     message: Cow<'static, str>,
-    place: ErrorContext,
+    context: ErrorContext,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     /// The record is larger than `max.request.size` or the broker's limit.
     RecordTooLarge,
     /// There is no room in `buffer.memory`.
-    Full,
+    BufferFull,
     /// The partitions of the topic are not known yet.
     NoMetadata,
     /// Stored data is damaged: a bad checksum, or a batch that does not decode.
@@ -76,7 +76,7 @@ pub enum ErrorKind {
     /// A fetch position does not exist and `auto.offset.reset` is `none`.
     NoOffset,
     /// The log was cut before what had been consumed (unclean leader election, KIP-320): records that were read are gone.
-    Truncated,
+    LogTruncated,
     /// The application did not ask for records for `max.poll.interval.ms`, so the consumer has left its group.
     MaxPollExceeded,
 }
@@ -96,7 +96,7 @@ pub enum Class {
     /// The handle can do no more.
     Fatal,
     /// The configuration, or what the cluster permits the client, must be changed.
-    Config,
+    InvalidConfiguration,
 }
 
 /// Whether a record that failed may be in the log all the same.
@@ -113,7 +113,7 @@ impl Error {
     /// The message may quote a peer: it is kept as it may be shown.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = harmless(message.into(), MOST_OF_MESSAGE);
-        Self(Arc::new(ErrorInner { kind, code: None, written: None, message, place: ErrorContext::default(), source: None }))
+        Self(Arc::new(ErrorInner { kind, code: None, written: None, message, context: ErrorContext::default(), source: None }))
     }
 
     /// What a broker's error code says.
@@ -152,7 +152,7 @@ impl Error {
 
     /// Puts `context` before the message.
     #[must_use]
-    pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
+    pub(crate) fn with_context(mut self, context: impl fmt::Display) -> Self {
         let inner = self.inner();
         let message = if inner.message.is_empty() { context.to_string() } else { format!("{context}: {}", inner.message) };
         inner.message = harmless(message.into(), MOST_OF_MESSAGE);
@@ -193,19 +193,19 @@ impl Error {
 
     #[must_use]
     pub(crate) fn at_broker(mut self, broker: BrokerId) -> Self {
-        self.inner().place.broker = Some(broker);
+        self.inner().context.broker = Some(broker);
         self
     }
 
     #[must_use]
     pub(crate) fn in_api(mut self, api: impl Into<Cow<'static, str>>) -> Self {
-        self.inner().place.api = Some(api.into());
+        self.inner().context.api = Some(api.into());
         self
     }
 
     #[must_use]
     pub(crate) fn at_partition(mut self, partition: TopicPartition) -> Self {
-        self.inner().place.partition = Some(partition);
+        self.inner().context.partition = Some(partition);
         self
     }
 
@@ -224,8 +224,8 @@ impl Error {
     }
 
     /// Where it happened.
-    pub fn place(&self) -> &ErrorContext {
-        &self.0.place
+    pub fn context(&self) -> &ErrorContext {
+        &self.0.context
     }
 
     /// For a record that was not acknowledged: whether it may be in the log all the same.
@@ -238,7 +238,7 @@ impl Error {
         match (self.0.kind, self.0.code) {
             (ErrorKind::Authentication, _) => Class::Fatal,
             (_, Some(code)) => code.class(),
-            (ErrorKind::Config, _) => Class::Config,
+            (ErrorKind::Config, _) => Class::InvalidConfiguration,
             (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,
             // What one peer says that is not Kafka's protocol, another, or the same after its restart, may say right.
             (
@@ -246,7 +246,7 @@ impl Error {
                 | ErrorKind::Connect
                 | ErrorKind::Disconnected
                 | ErrorKind::Protocol
-                | ErrorKind::Full
+                | ErrorKind::BufferFull
                 | ErrorKind::NoMetadata,
                 _,
             ) => Class::Retriable,
@@ -268,7 +268,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorInner { kind, code, message, place, .. } = &*self.0;
+        let ErrorInner { kind, code, message, context: place, .. } = &*self.0;
         match (message.is_empty(), code) {
             (false, Some(code)) => write!(f, "{message}: {code}")?,
             (false, None) => f.write_str(message)?,
@@ -294,7 +294,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorInner { kind, code, written, message, place, source } = &*self.0;
+        let ErrorInner { kind, code, written, message, context: place, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("code", code)

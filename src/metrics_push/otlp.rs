@@ -175,9 +175,9 @@ mod tests {
     }
 
     /// The value of the only sum, and its start.
-    fn sum(ledger: &mut ReportedTotals, total: f64, is_delta: bool, now: i64) -> (f64, u64) {
+    fn sum(totals: &mut ReportedTotals, total: f64, is_delta: bool, now: i64) -> (f64, u64) {
         let points = [Point { name: "t".into(), node: None, value: MetricValue::Total(total) }];
-        let bytes = ledger.write(&[], &points, is_delta, Timestamp(10), Timestamp(now));
+        let bytes = totals.write(&[], &points, is_delta, Timestamp(10), Timestamp(now));
         let at = bytes.len() - 4 - 8;
         let float = f64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
         let at = bytes.len() - 4 - 27 + 1;
@@ -186,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_delta_is_what_was_added_since_it_was_told_last_and_a_new_temporality_begins_anew() {
-        let mut ledger = ReportedTotals::new(Timestamp(10));
-        assert_eq!(sum(&mut ledger, 5.0, true, 20), (5.0, 10));
-        assert_eq!(sum(&mut ledger, 7.0, true, 30), (2.0, 20));
-        assert_eq!(sum(&mut ledger, 8.0, false, 40), (8.0, 10));
-        assert_eq!(sum(&mut ledger, 9.0, false, 50), (9.0, 10));
-        assert_eq!(sum(&mut ledger, 9.0, true, 60), (9.0, 10), "what was told in the other way does not count");
+        let mut totals = ReportedTotals::new(Timestamp(10));
+        assert_eq!(sum(&mut totals, 5.0, true, 20), (5.0, 10));
+        assert_eq!(sum(&mut totals, 7.0, true, 30), (2.0, 20));
+        assert_eq!(sum(&mut totals, 8.0, false, 40), (8.0, 10));
+        assert_eq!(sum(&mut totals, 9.0, false, 50), (9.0, 10));
+        assert_eq!(sum(&mut totals, 9.0, true, 60), (9.0, 10), "what was told in the other way does not count");
     }
 }

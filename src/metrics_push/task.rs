@@ -21,7 +21,7 @@ pub(super) struct PushTask {
     meter: Arc<Meter>,
     readings: Box<dyn Fn() -> Readings + Send>,
     reporter: Reporter,
-    ledger: ReportedTotals,
+    totals: ReportedTotals,
     began: Timestamp,
     collected: Instant,
     connections: u64,
@@ -53,7 +53,7 @@ impl PushTask {
             meter,
             readings,
             reporter: Reporter::new(cluster.random(), now),
-            ledger: ReportedTotals::new(began),
+            totals: ReportedTotals::new(began),
             began,
             collected: now,
             connections: 0,
@@ -153,7 +153,7 @@ impl PushTask {
         if let Some(rack) = self.cluster.config().client_rack.as_ref().filter(|_| !has_rack) {
             labels.push(("client_rack", rack.clone()));
         }
-        self.ledger.write(&labels, &points, subscription.is_delta, self.began, wall)
+        self.totals.write(&labels, &points, subscription.is_delta, self.began, wall)
     }
 
     fn handle(&mut self, done: PushEvent, now: Instant) {

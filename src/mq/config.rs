@@ -176,7 +176,7 @@ group! {
 group! {
     /// The connections as a pool (`pool`).
     PoolConfig {
-        /// Told by the pool's statistics, and no limit: a client opens one connection a lane; at least the 4 that one broker needs
+        /// Told by the pool's statistics, and no limit: a client opens one connection a queue; at least the 4 that one broker needs
         /// (default 10).
         max_connections: usize = 10,
         /// How many open connections stay so although nothing uses them; at most `max_idle_connections` (default 2). They are opened when

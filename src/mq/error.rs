@@ -100,7 +100,7 @@ struct MqErrorInner {
 impl Error {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         let class = match code {
-            Code::InvalidConfig | Code::MissingConfig => Class::Config,
+            Code::InvalidConfig | Code::MissingConfig => Class::InvalidConfiguration,
             Code::ProducerClosed | Code::ConsumerClosed | Code::ConnectionClosed => Class::Fatal,
             Code::Timeout | Code::ConnectionTimeout | Code::ConnectionFailed => Class::Retriable,
             _ => Class::Rejected,
@@ -119,7 +119,7 @@ impl Error {
         // A message whose attempts or time are used up is not tried again by trying the same call: the caller decides.
         let class = if code == Code::RetryExhausted { Class::Rejected } else { error.class() };
         let message = match error.kind() {
-            ErrorKind::Config | ErrorKind::RecordTooLarge | ErrorKind::Full | ErrorKind::Timeout => {
+            ErrorKind::Config | ErrorKind::RecordTooLarge | ErrorKind::BufferFull | ErrorKind::Timeout => {
                 in_our_words(&error.to_string())
             }
             _ => error.to_string(),
@@ -152,7 +152,7 @@ impl Error {
 
     /// Whether the handle, or its configuration, is of no more use.
     pub fn is_fatal(&self) -> bool {
-        matches!(self.0.class, Class::Fatal | Class::Config)
+        matches!(self.0.class, Class::Fatal | Class::InvalidConfiguration)
     }
 
     /// The client's own error, which has Kafka's error code, the place, and for a message whether it may have been written.
@@ -204,11 +204,11 @@ fn code_of(error: &ClientError, during: During) -> Code {
         (ErrorKind::Closed | ErrorKind::Disconnected, _) => Code::ConnectionClosed,
         (ErrorKind::Connect | ErrorKind::Tls, _) => Code::ConnectionFailed,
         (ErrorKind::Timeout, During::Connect | During::Administer) => Code::ConnectionTimeout,
-        (ErrorKind::Timeout | ErrorKind::Full | ErrorKind::NoMetadata, _) => Code::Timeout,
+        (ErrorKind::Timeout | ErrorKind::BufferFull | ErrorKind::NoMetadata, _) => Code::Timeout,
         (ErrorKind::Authentication, _) => Code::AuthenticationFailed,
         (ErrorKind::RecordTooLarge, _) => Code::MessageTooLarge,
         (ErrorKind::Corrupt, _) => Code::DecompressionFailed,
-        (ErrorKind::NoOffset | ErrorKind::Truncated, _) => Code::InvalidOffset,
+        (ErrorKind::NoOffset | ErrorKind::LogTruncated, _) => Code::InvalidOffset,
         (ErrorKind::MaxPollExceeded, _) => Code::UnknownMemberId,
         _ => of_operation(during),
     }
@@ -223,7 +223,7 @@ fn code_of_kafka(error: &ClientError, kafka: KafkaCode, during: During) -> Code 
         K::INVALID_TOPIC_EXCEPTION | K::TOPIC_ALREADY_EXISTS => Code::InvalidTopic,
         K::OFFSET_OUT_OF_RANGE => Code::InvalidOffset,
         // Only the producer's own look at the metadata says so without an API: the topic is there, the partition is not.
-        K::UNKNOWN_TOPIC_OR_PARTITION if during == During::Produce && error.place().api.is_none() => Code::PartitionNotFound,
+        K::UNKNOWN_TOPIC_OR_PARTITION if during == During::Produce && error.context().api.is_none() => Code::PartitionNotFound,
         K::UNKNOWN_TOPIC_OR_PARTITION | K::UNKNOWN_TOPIC_ID => Code::TopicNotFound,
         K::SASL_AUTHENTICATION_FAILED | K::UNSUPPORTED_SASL_MECHANISM | K::ILLEGAL_SASL_STATE => Code::AuthenticationFailed,
         K::TOPIC_AUTHORIZATION_FAILED
@@ -299,7 +299,7 @@ mod tests {
             (ErrorKind::Disconnected, Produce, "CONNECTION_CLOSED"),
             (ErrorKind::Timeout, Connect, "CONNECTION_TIMEOUT"),
             (ErrorKind::Timeout, Produce, "TIMEOUT"),
-            (ErrorKind::Full, Produce, "TIMEOUT"),
+            (ErrorKind::BufferFull, Produce, "TIMEOUT"),
             (ErrorKind::RecordTooLarge, Produce, "MESSAGE_TOO_LARGE"),
             (ErrorKind::Corrupt, Consume, "DECOMPRESSION_FAILED"),
             (ErrorKind::NoOffset, Consume, "INVALID_OFFSET"),

@@ -403,7 +403,7 @@ fn settle(verdict: crate::error::Result<Sent>, begun: Instant, delivery: &Delive
 
 /// Awaits verdicts and calls callbacks, of each partition in order, until all senders are gone.
 async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerMeter>) {
-    let mut lanes: HashMap<TopicPartition, VecDeque<Completion>> = HashMap::new();
+    let mut queues: HashMap<TopicPartition, VecDeque<Completion>> = HashMap::new();
     let mut heads = FuturesUnordered::new();
     let mut waiting = 0;
     let mut is_open = true;
@@ -415,25 +415,25 @@ async fn complete(mut received: mpsc::Receiver<Completion>, meter: Arc<ProducerM
                 let partition = head.delivery.topic_partition().clone();
                 finish(verdict, head, &meter);
                 waiting -= 1;
-                let Some(lane) = lanes.get_mut(&partition) else { continue };
+                let Some(queue) = queues.get_mut(&partition) else { continue };
                 // What comes behind the first of a batch has mostly been decided with it.
-                while let Some(verdict) = lane.front().and_then(|next| next.delivery.try_get()) {
-                    let Some(next) = lane.pop_front() else { break };
+                while let Some(verdict) = queue.front().and_then(|next| next.delivery.try_get()) {
+                    let Some(next) = queue.pop_front() else { break };
                     finish(verdict, next, &meter);
                     waiting -= 1;
                 }
-                match lane.pop_front() {
+                match queue.pop_front() {
                     Some(next) => heads.push(first(next)),
-                    None => { lanes.remove(&partition); }
+                    None => { queues.remove(&partition); }
                 }
             }
             next = received.recv(), if is_open && waiting < COMPLETIONS => match next {
                 Some(completion) => {
                     waiting += 1;
-                    match lanes.get_mut(completion.delivery.topic_partition()) {
-                        Some(lane) => lane.push_back(completion),
+                    match queues.get_mut(completion.delivery.topic_partition()) {
+                        Some(queue) => queue.push_back(completion),
                         None => {
-                            lanes.insert(completion.delivery.topic_partition().clone(), VecDeque::new());
+                            queues.insert(completion.delivery.topic_partition().clone(), VecDeque::new());
                             heads.push(first(completion));
                         }
                     }

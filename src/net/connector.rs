@@ -33,7 +33,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How long one address may take before the next is tried as well (RFC 8305).
-const PATIENCE: Duration = Duration::from_millis(250);
+const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 
 /// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4 (`client.dns.lookup=use_all_dns_ips`, KIP-302).
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Connector for TcpConnector {
             };
             let begun = runtime::now();
             // An address that swallows packets must not use up the time of those after it.
-            let opened = hedge::first(candidates.iter().copied(), PATIENCE, attempt, |_| false);
+            let opened = hedge::first(candidates.iter().copied(), HAPPY_EYEBALLS_DELAY, attempt, |_| false);
             match tokio::time::timeout_at(deadline.into(), opened).await {
                 Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Io>),
                 Ok(Err(mut errors)) => Err(errors.pop().unwrap_or_else(|| {

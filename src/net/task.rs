@@ -29,7 +29,7 @@ use super::warm::{CountedConnection, MinIdleConnections};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{ConnectionRecorder, spans};
+use crate::observability::{ConnectionRecorder, spans};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::{ApiKey, ApiVersions};
@@ -50,7 +50,7 @@ pub(crate) struct Setup {
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
     pub(crate) greetings: Arc<Greetings>,
-    pub(crate) telemetry: ConnectionRecorder,
+    pub(crate) recorder: ConnectionRecorder,
 }
 
 /// The greeting that each peer has answered, so that one that closes the connection at newer ones is not asked in them each time.
@@ -89,19 +89,19 @@ pub(super) async fn run(
     let error = match opened {
         Ok((io, HandshakeOutcome { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
-            let _open = setup.telemetry.opened();
+            let _open = setup.recorder.opened();
             let versions = Arc::new(versions);
             state.send_replace(ConnectionState::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, &runtime, versions, lifetime);
             let ConnectionEnd(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
-            let error = why.context(format_args!("connection to {}", shared.address));
+            let error = why.with_context(format_args!("connection to {}", shared.address));
             // Nobody may find the connection alive once the first caller has heard of its end.
             state.send_replace(ConnectionState::Ended(error.clone()));
             serving.fail_all(&error);
             error
         }
         Err(error) => {
-            setup.telemetry.failed();
+            setup.recorder.failed();
             state.send_replace(ConnectionState::Ended(error.clone()));
             error
         }
@@ -171,7 +171,7 @@ async fn open_with(
         let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
         Ok((io, greeted))
     };
-    secured.await.map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.context(&shared.address), ..failure })
+    secured.await.map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.with_context(&shared.address), ..failure })
 }
 
 async fn shake_hands(
@@ -387,7 +387,7 @@ impl<'a> Serving<'a> {
             return;
         }
         trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
-        self.setup.telemetry.sent(queued.frame.len());
+        self.setup.recorder.sent(queued.frame.len());
         self.outgoing_bytes += queued.frame.len();
         let longest = longest_reply(&queued.frame, self.setup.max_reply);
         self.outgoing.push_back(queued.frame);
@@ -463,7 +463,7 @@ impl<'a> Serving<'a> {
             }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
-            self.setup.telemetry.received(frame.len());
+            self.setup.recorder.received(frame.len());
             let Expecting { waiter, .. } = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                 let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                 ConnectionEnd::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))

@@ -123,7 +123,7 @@ impl Fixture {
         let runtime = Runtime::current(true).unwrap();
         let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
-            telemetry: crate::telemetry::ClientRecorder::new("test").connections(),
+            recorder: crate::observability::ClientRecorder::new("test").connections(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
             security: ConnectionSecurity::new(&config, WallClock::system()).unwrap(),

@@ -17,7 +17,7 @@ use super::adaptive::ForReply;
 /// The parts of a split batch keep its birth; `first` is the index of their first record in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BatchId {
-    pub(super) birth: u64,
+    pub(super) seq: u64,
     pub(super) first: u32,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Head {
 
 /// When an open batch has waited long enough.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct DueRule {
     pub(super) linger: Duration,
     /// Overrules `linger` for batches that are younger than a broker's last reply but one.
     pub(super) for_reply: Option<ForReply>,
@@ -62,7 +62,7 @@ pub(super) struct Patience {
     pub(super) due_up_to: Option<u64>,
 }
 
-impl Patience {
+impl DueRule {
     fn of_batch(&self, since: Instant) -> Duration {
         match self.for_reply {
             Some(reply) if reply.reply_before.is_none_or(|reply| since >= reply) => reply.longest,
@@ -72,8 +72,8 @@ impl Patience {
 }
 
 impl BatchId {
-    pub(super) fn born(birth: u64) -> Self {
-        Self { birth, first: 0 }
+    pub(super) fn unsplit(birth: u64) -> Self {
+        Self { seq: birth, first: 0 }
     }
 }
 
@@ -83,7 +83,7 @@ impl BatchQueue {
     }
 
     /// The batch is due at once.
-    pub(super) fn hurry(&mut self, batch: BatchId) {
+    pub(super) fn expedite(&mut self, batch: BatchId) {
         if let Some(QueuedBatch { stage: Stage::Open { is_urgent, .. }, .. }) = self.find(batch) {
             *is_urgent = true;
         }
@@ -124,11 +124,11 @@ impl BatchQueue {
         self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).is_ok()
     }
 
-    pub(super) fn head(&self, patience: Patience) -> Head {
+    pub(super) fn head(&self, patience: DueRule) -> Head {
         let Some(first) = self.0.front() else { return Head::Nothing };
         match first.stage {
             Stage::Open { since, is_urgent } => {
-                let is_pressed = is_urgent || patience.due_up_to.is_some_and(|up_to| first.batch.birth <= up_to);
+                let is_pressed = is_urgent || patience.due_up_to.is_some_and(|up_to| first.batch.seq <= up_to);
                 let due = if is_pressed { since } else { since + patience.of_batch(since) };
                 Head::Open { batch: first.batch, due }
             }
@@ -155,21 +155,21 @@ mod tests {
 
     const LINGER: Duration = Duration::from_millis(5);
 
-    fn patience(due_up_to: Option<u64>) -> Patience {
-        Patience { linger: LINGER, for_reply: None, due_up_to }
+    fn patience(due_up_to: Option<u64>) -> DueRule {
+        DueRule { linger: LINGER, for_reply: None, due_up_to }
     }
 
     #[test]
     fn a_batch_younger_than_two_replies_waits_for_the_next() {
         let last = Instant::now();
         let longest = Duration::from_millis(9);
-        let patience = Patience { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..patience(None) };
+        let patience = DueRule { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..patience(None) };
         for (since, wait) in [(last, longest), (last - Duration::from_micros(1), LINGER)] {
             let mut queue = BatchQueue::default();
-            let batch = BatchId::born(1);
+            let batch = BatchId::unsplit(1);
             queue.opened(batch, since);
             assert_eq!(queue.head(patience), Head::Open { batch, due: since + wait });
-            queue.hurry(batch);
+            queue.expedite(batch);
             assert_eq!(queue.head(patience), Head::Open { batch, due: since });
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn an_open_batch_is_due_after_linger_or_at_once_under_pressure() {
         let now = Instant::now();
-        let batch = BatchId::born(3);
+        let batch = BatchId::unsplit(3);
         let mut queue = BatchQueue::default();
         queue.opened(batch, now);
         assert_eq!(queue.head(patience(None)), Head::Open { batch, due: now + LINGER });
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_later_batch_waits_for_the_one_that_is_sealing() {
         let now = Instant::now();
-        let (first, second) = (BatchId::born(1), BatchId::born(2));
+        let (first, second) = (BatchId::unsplit(1), BatchId::unsplit(2));
         let mut queue = BatchQueue::default();
         queue.opened(first, now);
         queue.closed(first);
@@ -204,9 +204,9 @@ mod tests {
     fn a_batch_put_back_comes_before_younger_ones_and_parts_keep_their_order() {
         let now = Instant::now();
         let mut queue = BatchQueue::default();
-        queue.opened(BatchId::born(4), now);
+        queue.opened(BatchId::unsplit(4), now);
         for first in [30, 0] {
-            queue.put_back(BatchId { birth: 2, first });
+            queue.put_back(BatchId { seq: 2, first });
         }
         let mut order = Vec::new();
         while let Head::Sealed(batch) = queue.head(patience(None)) {

@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::accumulator::BatchId;
 use super::buffers::Buffers;
 use super::delivery::{BatchOutcome, Promise};
-use super::inbox::{SenderEvent, SenderEvents};
+use super::events::{SenderEvent, SenderEvents};
 use super::limit::CompressionRatioEstimator;
 use super::memory::{BufferMemory, Reservation};
 use super::ready::PartitionIndex;
@@ -32,11 +32,11 @@ use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 pub(super) struct AccumulatorShared {
     pub(super) memory: BufferMemory,
     pub(super) buffers: Buffers,
-    pub(super) inbox: SenderEvents,
+    pub(super) events: SenderEvents,
     pub(super) wall_clock: WallClock,
     /// A record with more bytes of key and value does not wait for company.
     pub(super) small_record: usize,
-    pub(super) births: AtomicU64,
+    pub(super) next_batch_seq: AtomicU64,
     /// With more batches of a partition without a verdict, one is sure to wait for others to end before a new one can be sent.
     pub(super) backlog: u32,
 }
@@ -73,7 +73,7 @@ struct OpenBatch {
     outcome: Arc<BatchOutcome>,
     promise: Promise,
     opened: Instant,
-    is_hurried: bool,
+    is_expedited: bool,
 }
 
 /// A batch that takes no more records.
@@ -126,22 +126,22 @@ impl PartitionBatches {
     /// Appends a record; `spare` is memory that was waited for.
     pub(super) fn append(
         &self,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         record: &Record<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
     ) -> Result<Appended, AppendRefusal> {
         let mut open = self.lock();
-        let (index, timestamp) = self.push(&mut open, feed, record, is_unkeyed, spare)?;
+        let (index, timestamp) = self.push(&mut open, accumulator, record, is_unkeyed, spare)?;
         let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome)).ok_or(AppendRefusal::NoRoom(0))?;
-        self.tell_of(&mut open, feed, index == 0, feed.is_large(record));
+        self.notify_sender(&mut open, accumulator, index == 0, accumulator.is_large(record));
         Ok(Appended { outcome, index, timestamp })
     }
 
     /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
     pub(super) fn append_run<'r, 'a: 'r>(
         &self,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         records: impl IntoIterator<Item = &'r Record<'a>>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
@@ -149,24 +149,24 @@ impl PartitionBatches {
         let mut open = self.lock();
         let mut records = records.into_iter();
         let first = records.next().ok_or(AppendRefusal::NoRoom(0))?;
-        let (index, timestamp) = self.push(&mut open, feed, first, is_unkeyed, spare)?;
+        let (index, timestamp) = self.push(&mut open, accumulator, first, is_unkeyed, spare)?;
         let mut count = 1;
-        let mut has_large = feed.is_large(first);
+        let mut has_large = accumulator.is_large(first);
         let OpenState { batch, unkeyed, .. } = &mut *open;
         let batch = batch.as_mut().ok_or(AppendRefusal::NoRoom(0))?;
         // One look at the clock for records that come in one call.
         let mut now = first.timestamp.is_none().then_some(timestamp);
         for record in records {
-            let timestamp = record.timestamp.unwrap_or_else(|| *now.get_or_insert_with(|| feed.wall_clock.now()));
+            let timestamp = record.timestamp.unwrap_or_else(|| *now.get_or_insert_with(|| accumulator.wall_clock.now()));
             let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
             if batch.append(&fields, is_unkeyed, unkeyed).is_none() {
                 break;
             }
             count += 1;
-            has_large |= feed.is_large(record);
+            has_large |= accumulator.is_large(record);
         }
         let outcome = Arc::clone(&batch.outcome);
-        self.tell_of(&mut open, feed, index == 0, has_large);
+        self.notify_sender(&mut open, accumulator, index == 0, has_large);
         Ok((Appended { outcome, index, timestamp }, count))
     }
 
@@ -185,38 +185,38 @@ impl PartitionBatches {
 
     /// Tells the sender task of an open batch that is new, full, or has a large record and so is to be sent as soon as that is possible.
     #[inline]
-    fn tell_of(&self, open: &mut OpenState, feed: &AccumulatorShared, is_new: bool, has_large: bool) {
+    fn notify_sender(&self, open: &mut OpenState, accumulator: &AccumulatorShared, is_new: bool, has_large: bool) {
         let Some(batch) = &mut open.batch else { return };
         let is_full = batch.is_full(self.limit.get());
         if is_new {
             let event = SenderEvent::Opened { partition: self.index, batch: batch.id, at: batch.opened };
             // What follows at once wakes the task for both.
-            feed.inbox.push_and_tell(event, || !is_full && !has_large && self.is_next(feed));
+            accumulator.events.push_and_tell(event, || !is_full && !has_large && self.is_next(accumulator));
         }
         if is_full {
-            self.close(open, feed);
-        } else if has_large && !std::mem::replace(&mut batch.is_hurried, true) {
-            feed.inbox.push(SenderEvent::Hurried { partition: self.index, batch: batch.id });
+            self.close(open, accumulator);
+        } else if has_large && !std::mem::replace(&mut batch.is_expedited, true) {
+            accumulator.events.push(SenderEvent::Expedite { partition: self.index, batch: batch.id });
         }
     }
 
     /// Takes the open batch, and hands it on.
-    fn close(&self, open: &mut OpenState, feed: &AccumulatorShared) {
+    fn close(&self, open: &mut OpenState, accumulator: &AccumulatorShared) {
         if let Some(full) = open.batch.take() {
             open.last_len = full.records.len();
             let event = SenderEvent::Closed { partition: self.index, batch: Box::new(full.close()) };
-            feed.inbox.push_and_tell(event, || self.is_next(feed));
+            accumulator.events.push_and_tell(event, || self.is_next(accumulator));
         }
     }
 
     /// Whether the sender task has to hear of a new or full batch now: not if the batch has to wait for others, whose end will wake the task.
     ///
-    /// To be asked under the lock of the inbox, with the event in it; a relaxed count will do then. Suppose
+    /// To be asked under the lock of the events, with the event in it; a relaxed count will do then. Suppose
     /// that the last of the others ends meanwhile: the task counts down before it looks, under the same lock,
     /// whether it may sleep. If it looks after the event came in, it finds that; if before, the count that is
     /// read here includes what it has counted, and it is woken.
-    fn is_next(&self, feed: &AccumulatorShared) -> bool {
-        self.queued() <= feed.backlog
+    fn is_next(&self, accumulator: &AccumulatorShared) -> bool {
+        self.queued() <= accumulator.backlog
     }
 
     /// How many batches have no verdict yet.
@@ -248,14 +248,14 @@ impl PartitionBatches {
     fn push(
         &self,
         open: &mut OpenState,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         record: &Record<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
     ) -> Result<(u32, Timestamp), AppendRefusal> {
         let timestamp = match record.timestamp {
             Some(timestamp) => timestamp,
-            None => feed.wall_clock.now(),
+            None => accumulator.wall_clock.now(),
         };
         let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
         if let Some(batch) = &mut open.batch
@@ -263,7 +263,7 @@ impl PartitionBatches {
         {
             return Ok((index, timestamp));
         }
-        self.make_room(open, feed, &fields, is_unkeyed, spare)?;
+        self.make_room(open, accumulator, &fields, is_unkeyed, spare)?;
         let batch = open.batch.as_mut().ok_or(AppendRefusal::NoRoom(0))?;
         let index = batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(AppendRefusal::NoRoom(0))?;
         Ok((index, timestamp))
@@ -274,7 +274,7 @@ impl PartitionBatches {
     fn make_room(
         &self,
         open: &mut OpenState,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         fields: &RecordFields<'_>,
         is_unkeyed: bool,
         spare: &mut Option<Reservation>,
@@ -283,34 +283,34 @@ impl PartitionBatches {
         if let Some(batch) = &mut open.batch {
             let needed = batch.records.len().saturating_add(batch.records.encoded_len_of(fields));
             if needed <= limit {
-                return batch.grow(feed, needed, limit, spare);
+                return batch.grow(accumulator, needed, limit, spare);
             }
-            self.close(open, feed);
+            self.close(open, accumulator);
         }
         if is_unkeyed && open.unkeyed >= limit {
             return Err(AppendRefusal::MoveOn(std::mem::take(&mut open.unkeyed)));
         }
-        self.open_batch(open, feed, fields, spare)
+        self.open_batch(open, accumulator, fields, spare)
     }
 
     fn open_batch(
         &self,
         open: &mut OpenState,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         fields: &RecordFields<'_>,
         spare: &mut Option<Reservation>,
     ) -> Result<(), AppendRefusal> {
         let alone = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
         let limit = self.limit.get();
-        let needed = alone.max(least_held(feed.memory.size()));
+        let needed = alone.max(least_held(accumulator.memory.size()));
         let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(limit));
-        let memory = obtain(feed, needed, wanted, spare).ok_or(AppendRefusal::NoRoom(needed))?;
-        let id = BatchId::born(feed.births.fetch_add(1, Ordering::Relaxed));
+        let memory = obtain(accumulator, needed, wanted, spare).ok_or(AppendRefusal::NoRoom(needed))?;
+        let id = BatchId::unsplit(accumulator.next_batch_seq.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = BatchOutcome::new(self.topic_partition.clone());
         let room = memory.bytes().min(limit.max(alone));
-        let records = RecordsBuilder::in_buffer(feed.buffers.take(room));
+        let records = RecordsBuilder::in_buffer(accumulator.buffers.take(room));
         let opened = runtime::now();
-        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_hurried: false });
+        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_expedited: false });
         self.queued.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -345,7 +345,7 @@ impl OpenBatch {
     /// Takes memory for at least `needed` bytes, rather twice what there is.
     fn grow(
         &mut self,
-        feed: &AccumulatorShared,
+        accumulator: &AccumulatorShared,
         needed: usize,
         limit: usize,
         spare: &mut Option<Reservation>,
@@ -353,7 +353,7 @@ impl OpenBatch {
         let held = self.memory.bytes();
         let missing = needed.saturating_sub(held);
         let wanted = needed.max(held.saturating_mul(2).min(limit)).saturating_sub(held);
-        self.memory.add(obtain(feed, missing, wanted, spare).ok_or(AppendRefusal::NoRoom(missing))?);
+        self.memory.add(obtain(accumulator, missing, wanted, spare).ok_or(AppendRefusal::NoRoom(missing))?);
         self.room = self.memory.bytes().min(limit.max(needed));
         Ok(())
     }
@@ -365,11 +365,11 @@ impl OpenBatch {
 }
 
 /// Memory for `wanted` bytes, or at least for `needed`; what was waited for comes first.
-fn obtain(feed: &AccumulatorShared, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
+fn obtain(accumulator: &AccumulatorShared, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
     if let Some(spare) = spare.take_if(|spare| spare.bytes() >= needed) {
         return Some(spare);
     }
-    feed.memory.try_reserve(wanted).or_else(|| feed.memory.try_reserve(needed))
+    accumulator.memory.try_reserve(wanted).or_else(|| accumulator.memory.try_reserve(needed))
 }
 
 /// What a batch counts for at least in a `buffer.memory` of some size: as much as what is kept beside its records (measured: about 1 KiB),

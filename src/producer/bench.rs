@@ -9,13 +9,13 @@ use bytes::{Buf, Bytes};
 use tokio::sync::{Notify, oneshot};
 
 use super::batch::{ClosedBatch, PartitionBatches};
-use super::inbox::SenderEvent;
+use super::events::SenderEvent;
 use super::intake::SendRefusal;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
 use super::sender::Answer;
 use super::topics::{ProducerTopic, Unkeyed};
-use super::{Delivery, PATIENCE_FOR_MEMORY, ProducerConfig, ProducerShared, TopicPartitions};
+use super::{Delivery, MEMORY_WAIT, ProducerConfig, ProducerShared, TopicPartitions};
 use crate::clock::{Random, WallClock};
 use crate::ids::{Offset, PartitionId, TopicName, TopicPartition};
 use crate::record::Record;
@@ -67,7 +67,7 @@ impl Partitioning {
     }
 }
 
-/// A producer's memory, its open batches and its inbox, with one topic and with a stub in place of the sender task.
+/// A producer's memory, its open batches and its events, with one topic and with a stub in place of the sender task.
 #[derive(Debug)]
 pub struct Accumulator {
     shared: ProducerShared,
@@ -92,8 +92,8 @@ impl Accumulator {
 
     /// As [`Producer::send`](super::Producer::send).
     pub async fn send(&self, record: &Record<'_>) -> Delivery {
-        if self.runtime.is_breath_due(record.value.map_or(0, <[u8]>::len)) {
-            self.runtime.breathe().await;
+        if self.runtime.should_yield(record.value.map_or(0, <[u8]>::len)) {
+            self.runtime.yield_now().await;
         }
         let mut spare = None;
         loop {
@@ -118,15 +118,15 @@ impl Accumulator {
 
     async fn wait(&self, refusal: SendRefusal) -> super::memory::Reservation {
         let SendRefusal::NoRoom(bytes) = refusal else { panic!("{refusal:?}") };
-        self.shared.feed.inbox.push(SenderEvent::Pressed);
-        let patience = runtime::now() + PATIENCE_FOR_MEMORY;
-        self.shared.feed.memory.reserve_among_many(bytes, patience).await.expect("less than buffer.memory")
+        self.shared.accumulator.events.push(SenderEvent::MemoryExhausted);
+        let patience = runtime::now() + MEMORY_WAIT;
+        self.shared.accumulator.memory.reserve_among_many(bytes, patience).await.expect("less than buffer.memory")
     }
 
     /// Has the stub acknowledge what it has not yet.
     pub async fn flush(&self) {
         let (done, told) = oneshot::channel();
-        self.shared.feed.inbox.push(SenderEvent::Flush(done));
+        self.shared.accumulator.events.push(SenderEvent::Flush(done));
         self.hurry.notify_one();
         told.await.expect("the stub runs");
     }
@@ -135,8 +135,8 @@ impl Accumulator {
     pub async fn acknowledge(&self) -> u64 {
         let (mut events, mut open, mut records) = (Vec::new(), BTreeMap::new(), 0);
         loop {
-            self.shared.feed.inbox.filled().await;
-            self.shared.feed.inbox.take(&mut events);
+            self.shared.accumulator.events.filled().await;
+            self.shared.accumulator.events.take(&mut events);
             for event in events.drain(..) {
                 match event {
                     SenderEvent::Opened { partition, batch, .. } => {
@@ -167,7 +167,7 @@ impl Accumulator {
         let count = records.count();
         let sealed = records.seal(Compression::NONE).expect("nothing to compress");
         self.slot(partition).resolved();
-        self.shared.feed.buffers.give(sealed.records);
+        self.shared.accumulator.buffers.give(sealed.records);
         drop(memory);
         promise.keep(Some(Offset(0)), None);
         count.into()

@@ -42,7 +42,7 @@ pub struct ProducerConfig {
     pub(crate) max_request_size: usize,
     pub(crate) max_in_flight_requests_per_connection: usize,
     pub(crate) retries: u32,
-    pub(crate) answered_retries: u32,
+    pub(crate) broker_error_retries: u32,
     pub(crate) compression: Compression,
     /// `None`: Kafka's own way.
     pub(crate) partitioner: Option<Arc<dyn Partitioner>>,
@@ -216,8 +216,8 @@ impl ProducerConfig {
     /// Failures without an answer, and those of a broker that does not lead the partition, do not count: a restart of the cluster
     /// uses none of these.
     #[must_use]
-    pub fn answered_retries(mut self, retries: u32) -> Self {
-        self.answered_retries = retries;
+    pub fn broker_error_retries(mut self, retries: u32) -> Self {
+        self.broker_error_retries = retries;
         self
     }
 
@@ -421,7 +421,7 @@ impl Default for ProducerConfig {
             max_request_size: 1024 * 1024,
             max_in_flight_requests_per_connection: MOST_IN_FLIGHT,
             retries: 2_147_483_647,
-            answered_retries: u32::MAX,
+            broker_error_retries: u32::MAX,
             compression: Compression::NONE,
             partitioner: None,
             partitioner_ignore_keys: false,

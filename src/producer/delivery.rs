@@ -182,7 +182,7 @@ impl BatchOutcome {
         })
     }
 
-    fn settle(&self, ranges: impl IntoIterator<Item = Range>) {
+    fn resolve_ranges(&self, ranges: impl IntoIterator<Item = Range>) {
         let mut pending = self.lock();
         pending.ranges.extend(ranges);
         pending.open = pending.open.saturating_sub(1);
@@ -206,7 +206,7 @@ impl Promise {
     /// The records are in the log from `offset` on.
     pub(super) fn keep(mut self, offset: Option<Offset>, append_time: Option<Timestamp>) {
         self.is_kept = true;
-        self.outcome.settle([Range { first: self.first, verdict: Ok(RangeStart { offset, append_time }) }]);
+        self.outcome.resolve_ranges([Range { first: self.first, verdict: Ok(RangeStart { offset, append_time }) }]);
     }
 
     /// A request with the records is made: unless somebody learns more, they may be written.
@@ -229,7 +229,7 @@ impl Promise {
                 ranges.push(Range { first: first + 1, verdict: Err(error.clone()) });
             }
         }
-        self.outcome.settle(ranges);
+        self.outcome.resolve_ranges(ranges);
     }
 
     /// A promise for each part of a batch, whose first records are given; the first part begins where this one does.
@@ -239,7 +239,7 @@ impl Promise {
         let has_left = self.has_left;
         let part = |first: &u32| Self { outcome: Arc::clone(&self.outcome), first: *first, has_left, is_kept: false };
         let parts = firsts.iter().map(part).collect();
-        self.outcome.settle([]);
+        self.outcome.resolve_ranges([]);
         parts
     }
 }
@@ -250,7 +250,7 @@ impl Drop for Promise {
             let written = if self.has_left { Written::Maybe } else { Written::No };
             let closed = Error::new(ErrorKind::Closed, "the producer has ended").with_written(written);
             let closed = closed.at_partition(self.outcome.topic_partition.clone());
-            self.outcome.settle([Range { first: self.first, verdict: Err(closed) }]);
+            self.outcome.resolve_ranges([Range { first: self.first, verdict: Err(closed) }]);
         }
     }
 }

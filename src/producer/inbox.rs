@@ -22,14 +22,14 @@ pub(super) enum SenderEvent {
         batch: Box<ClosedBatch>,
     },
     /// A batch holds a record that does not wait for company.
-    Hurried {
+    Expedite {
         partition: PartitionIndex,
         batch: BatchId,
     },
     /// Somebody sends to a topic that is not known, or not any more: see [`super::wishes`].
-    Wished,
+    UnknownTopic,
     /// Somebody waits for memory.
-    Pressed,
+    MemoryExhausted,
     /// Told is the birth of the newest batch that is there, if one is.
     Flush(oneshot::Sender<Option<u64>>),
     /// Give up whatever has no verdict.
@@ -48,8 +48,8 @@ struct State {
     events: Vec<SenderEvent>,
     /// The task knows that there are some.
     is_told: bool,
-    has_pressed: bool,
-    has_wished: bool,
+    has_memory_exhausted: bool,
+    has_unknown_topic: bool,
     /// Nobody will take anything any more.
     is_ended: bool,
 }
@@ -67,8 +67,8 @@ impl SenderEvents {
     pub(super) fn push_and_tell(&self, event: SenderEvent, is_urgent: impl FnOnce() -> bool) {
         let mut state = self.lock();
         let has_said = match event {
-            SenderEvent::Pressed => std::mem::replace(&mut state.has_pressed, true),
-            SenderEvent::Wished => std::mem::replace(&mut state.has_wished, true),
+            SenderEvent::MemoryExhausted => std::mem::replace(&mut state.has_memory_exhausted, true),
+            SenderEvent::UnknownTopic => std::mem::replace(&mut state.has_unknown_topic, true),
             _ => false,
         };
         if state.is_ended {
@@ -98,7 +98,7 @@ impl SenderEvents {
     /// Moves everything to `into`, which is empty and whose room is used again.
     pub(super) fn take(&self, into: &mut Vec<SenderEvent>) {
         let mut state = self.lock();
-        (state.is_told, state.has_pressed, state.has_wished) = (false, false, false);
+        (state.is_told, state.has_memory_exhausted, state.has_unknown_topic) = (false, false, false);
         std::mem::swap(&mut state.events, into);
     }
 
@@ -124,37 +124,37 @@ mod tests {
 
     #[test]
     fn what_is_not_urgent_is_found_by_who_looks_and_wakes_nobody() {
-        let inbox = SenderEvents::default();
-        assert!(inbox.filled().now_or_never().is_none());
-        inbox.push_and_tell(SenderEvent::Pressed, || false);
-        assert!(inbox.filled().now_or_never().is_some());
-        assert!(inbox.filled.notified().now_or_never().is_none());
-        inbox.push(SenderEvent::Pressed);
-        assert!(inbox.filled.notified().now_or_never().is_some());
+        let events = SenderEvents::default();
+        assert!(events.filled().now_or_never().is_none());
+        events.push_and_tell(SenderEvent::MemoryExhausted, || false);
+        assert!(events.filled().now_or_never().is_some());
+        assert!(events.filled.notified().now_or_never().is_none());
+        events.push(SenderEvent::MemoryExhausted);
+        assert!(events.filled.notified().now_or_never().is_some());
         let mut events = Vec::new();
-        inbox.take(&mut events);
+        events.take(&mut events);
         assert_eq!(events.len(), 1);
-        assert!(inbox.filled().now_or_never().is_none());
+        assert!(events.filled().now_or_never().is_none());
     }
 
     #[test]
     fn what_is_said_again_and_again_stands_in_it_once_and_what_comes_after_its_end_not_at_all() {
-        let inbox = SenderEvents::default();
+        let events = SenderEvents::default();
         let mut events = Vec::new();
         for _ in 0..2 {
             for _ in 0..1000 {
-                inbox.push(SenderEvent::Pressed);
-                inbox.push(SenderEvent::Wished);
+                events.push(SenderEvent::MemoryExhausted);
+                events.push(SenderEvent::UnknownTopic);
             }
-            inbox.take(&mut events);
+            events.take(&mut events);
             assert_eq!(events.drain(..).count(), 2);
         }
         let (done, mut told) = oneshot::channel();
-        inbox.push(SenderEvent::Flush(done));
-        inbox.end();
+        events.push(SenderEvent::Flush(done));
+        events.end();
         assert!(told.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
-        inbox.push(SenderEvent::Pressed);
-        inbox.take(&mut events);
+        events.push(SenderEvent::MemoryExhausted);
+        events.take(&mut events);
         assert!(events.is_empty());
     }
 }

@@ -27,15 +27,15 @@ impl ProducerShared {
     /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
     ///
     /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over all of it), the partition's
-    /// slot, the inbox; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
+    /// slot, the events; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
     #[inline]
     pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, SendRefusal> {
         let chosen = self.ask_partitioner(record)?;
         let known = self.topics.read();
         let topic = self.topic(&known, record)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, record, chosen);
-        let append = |slot: &PartitionBatches| slot.append(&self.feed, record, is_unkeyed, spare);
-        let appended = self.settle(topic, partition, is_unkeyed, append)?;
+        let append = |slot: &PartitionBatches| slot.append(&self.accumulator, record, is_unkeyed, spare);
+        let appended = self.append_or_move_on(topic, partition, is_unkeyed, append)?;
         Ok(Delivery::new(appended.outcome, appended.index, appended.timestamp))
     }
 
@@ -60,7 +60,7 @@ impl ProducerShared {
                 && topic.choose(&self.config, record, chosen) == (partition, is_unkeyed)
         };
         let run = || records.iter().take(most).take_while(fits);
-        self.settle(topic, partition, is_unkeyed, |slot| slot.append_run(&self.feed, run(), is_unkeyed, spare))
+        self.append_or_move_on(topic, partition, is_unkeyed, |slot| slot.append_run(&self.accumulator, run(), is_unkeyed, spare))
     }
 
     /// What the user's partitioner chooses. It runs outside of every lock: it may well send records itself.
@@ -77,7 +77,7 @@ impl ProducerShared {
 
     /// Appends to a partition, or where records without a key go after it has had enough of them.
     #[inline]
-    fn settle<T>(
+    fn append_or_move_on<T>(
         &self,
         topic: &ProducerTopic,
         mut partition: PartitionId,
@@ -104,7 +104,7 @@ impl ProducerShared {
             let ended = ended.clone().with_written(Written::No);
             let is_refused = ended.kind() == ErrorKind::Broker;
             return Err(SendRefusal::Failed(if is_refused {
-                ended.context(format_args!("topic {}", record.topic))
+                ended.with_context(format_args!("topic {}", record.topic))
             } else {
                 ended
             }));
@@ -124,7 +124,7 @@ impl ProducerShared {
             return Err(negative(timestamp));
         }
         let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
-        let limit = self.config.max_request_size.min(self.feed.memory.size());
+        let limit = self.config.max_request_size.min(self.accumulator.memory.size());
         if payload.saturating_add(OVERHEAD) <= limit && record.headers.is_empty() {
             return Ok(());
         }
@@ -155,7 +155,7 @@ fn check_exact_size(record: &Record<'_>, payload: usize, limit: usize) -> Result
 fn no_partition(partition: PartitionId, topic: &ProducerTopic) -> Error {
     let count = topic.partitions.count();
     Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-        .context(format_args!("there is no partition {partition}, of {count}"))
+        .with_context(format_args!("there is no partition {partition}, of {count}"))
         .with_written(Written::No)
 }
 

@@ -1,7 +1,7 @@
 //! Producing: from records to brokers.
 //!
 //! ```text
-//!  Producer::send ─▶ topics (which partition?) ─▶ batch (append) ─▶ inbox ─▶ task ⇄ sender (the rules)
+//!  Producer::send ─▶ topics (which partition?) ─▶ batch (append) ─▶ events ─▶ task ⇄ sender (the rules)
 //!  Delivery ◀─ delivery (one outcome per batch) ◀──────────────────────────── task ⇄ rpc ⇄ cluster
 //! ```
 //! A record is copied once, by the caller, into the open batch of its partition. From there on only batches move.
@@ -20,7 +20,7 @@ pub(crate) mod bench;
 mod buffers;
 mod config;
 mod delivery;
-mod inbox;
+mod events;
 mod intake;
 mod limit;
 mod memory;
@@ -45,7 +45,7 @@ pub use stats::ProducerStats;
 
 use batch::AccumulatorShared;
 use buffers::Buffers;
-use inbox::{SenderEvent, SenderEvents};
+use events::{SenderEvent, SenderEvents};
 use intake::SendRefusal;
 use memory::BufferMemory;
 use stats::Counters;
@@ -88,7 +88,7 @@ struct Handle {
 #[derive(Debug)]
 struct ProducerShared {
     config: ProducerConfig,
-    feed: AccumulatorShared,
+    accumulator: AccumulatorShared,
     topics: ProducerTopics,
     wishes: Wishes,
     /// The end of the task has left records without acknowledgement.
@@ -103,13 +103,13 @@ struct ProducerShared {
 
 impl ProducerShared {
     fn new(config: ProducerConfig, wall_clock: WallClock) -> Self {
-        let feed = AccumulatorShared {
+        let accumulator = AccumulatorShared {
             memory: BufferMemory::new(config.buffer_memory),
             buffers: Buffers::new(config.batch_size),
-            inbox: SenderEvents::default(),
+            events: SenderEvents::default(),
             wall_clock,
             small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
-            births: AtomicU64::new(0),
+            next_batch_seq: AtomicU64::new(0),
             backlog: match config.compression.codec() {
                 // The window, and the batch itself.
                 Codec::None => u32::try_from(config.max_in_flight_requests_per_connection).map_or(u32::MAX, |window| window + 1),
@@ -119,7 +119,7 @@ impl ProducerShared {
         };
         let (topics, stats, meter) = (ProducerTopics::default(), Counters::default(), Arc::new(Meter::new(ClientKind::Producer)));
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
-        Self { config, feed, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Publisher::new(None), stats, meter }
+        Self { config, accumulator, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Publisher::new(None), stats, meter }
     }
 }
 
@@ -175,8 +175,8 @@ impl Producer {
     /// If the future is dropped before it returns, the record is not sent.
     pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
         let record = record.into();
-        if self.handle.runtime.is_breath_due(record.value.map_or(0, <[u8]>::len)) {
-            return Box::pin(self.send_after_a_breath(record)).await;
+        if self.handle.runtime.should_yield(record.value.map_or(0, <[u8]>::len)) {
+            return Box::pin(self.send_after_yield(record)).await;
         }
         match self.handle.shared.accept(&record, &mut None) {
             Ok(delivery) => Ok(delivery),
@@ -195,17 +195,17 @@ impl Producer {
         shared.accept(&record, &mut None).map_err(|refusal| match refusal {
             SendRefusal::NoTopic => {
                 if shared.wishes.attempt(record.topic, runtime::now()) {
-                    shared.feed.inbox.push(SenderEvent::Wished);
+                    shared.accumulator.events.push(SenderEvent::UnknownTopic);
                 }
                 Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
                     .with_written(Written::No)
             }
             SendRefusal::NoRoom(bytes) => {
-                shared.feed.inbox.push(SenderEvent::Pressed);
-                let size = shared.feed.memory.size();
+                shared.accumulator.events.push(SenderEvent::MemoryExhausted);
+                let size = shared.accumulator.memory.size();
                 let message =
                     format!("{bytes} bytes find no room in buffer.memory, {size} bytes: wait for deliveries, or raise it");
-                Error::new(ErrorKind::Full, message).with_written(Written::No)
+                Error::new(ErrorKind::BufferFull, message).with_written(Written::No)
             }
             SendRefusal::Failed(error) => self.look_again(error),
         })
@@ -230,7 +230,7 @@ impl Producer {
     /// Safe: what was accepted is sent all the same.
     pub async fn flush(&self) -> Result<()> {
         let (done, told) = oneshot::channel();
-        self.handle.shared.feed.inbox.push(SenderEvent::Flush(done));
+        self.handle.shared.accumulator.events.push(SenderEvent::Flush(done));
         let settled = async {
             let Ok(newest) = told.await else { return Err(closed()) };
             // The task keeps nothing of whoever waits, and may give up at any time.
@@ -259,7 +259,7 @@ impl Producer {
         let flushed = tokio::time::timeout_at(deadline.into(), self.flush()).await;
         if flushed.is_err() {
             let (done, told) = oneshot::channel();
-            self.handle.shared.feed.inbox.push(SenderEvent::Abort(done));
+            self.handle.shared.accumulator.events.push(SenderEvent::Abort(done));
             tokio::select! {
                 biased;
                 _told = told => {}
@@ -271,7 +271,7 @@ impl Producer {
         self.handle.runtime.join().await;
         match flushed {
             Ok(Err(ended)) if self.handle.shared.has_lost.load(Ordering::Relaxed) => {
-                Err(ended.context("some records were not acknowledged before the end"))
+                Err(ended.with_context("some records were not acknowledged before the end"))
             }
             Ok(_) => Ok(()),
             Err(_) => Err(Error::new(
@@ -283,7 +283,7 @@ impl Producer {
 
     /// What the producer has done so far.
     pub fn stats(&self) -> ProducerStats {
-        self.handle.shared.stats.snapshot(&self.handle.shared.feed.memory)
+        self.handle.shared.stats.snapshot(&self.handle.shared.accumulator.memory)
     }
 
     /// The id under which brokers tell this producer's metrics on (KIP-714); waits until a broker has given one.
@@ -297,8 +297,8 @@ impl Producer {
         self.handle.metrics.client_instance_id(runtime::deadline(timeout)).await
     }
 
-    async fn send_after_a_breath(&self, record: Record<'_>) -> Result<Delivery> {
-        self.handle.runtime.breathe().await;
+    async fn send_after_yield(&self, record: Record<'_>) -> Result<Delivery> {
+        self.handle.runtime.yield_now().await;
         match self.handle.shared.accept(&record, &mut None) {
             Ok(delivery) => Ok(delivery),
             Err(refusal) => self.send_patiently(record, refusal).await,
@@ -308,7 +308,7 @@ impl Producer {
     async fn send_patiently(&self, record: Record<'_>, mut refusal: SendRefusal) -> Result<Delivery> {
         let deadline = runtime::now() + self.handle.shared.config.max_block;
         loop {
-            let mut spare = self.overcome(refusal, record.topic, deadline).await?;
+            let mut spare = self.wait_out_refusal(refusal, record.topic, deadline).await?;
             match self.handle.shared.accept(&record, &mut spare) {
                 Ok(delivery) => return Ok(delivery),
                 Err(next) => refusal = next,
@@ -317,15 +317,15 @@ impl Producer {
     }
 
     /// Waits until what a record was refused for has passed; returns memory if that is what was waited for.
-    async fn overcome(&self, refusal: SendRefusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
+    async fn wait_out_refusal(&self, refusal: SendRefusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
         let shared = &self.handle.shared;
         let waited = async {
             match refusal {
                 SendRefusal::NoTopic => self.wait_for_topic(topic).await.map(|()| None),
                 SendRefusal::NoRoom(bytes) => {
-                    shared.feed.inbox.push(SenderEvent::Pressed);
-                    let patience = deadline.min(runtime::now() + PATIENCE_FOR_MEMORY);
-                    shared.feed.memory.reserve_among_many(bytes, patience).await.map(Some)
+                    shared.accumulator.events.push(SenderEvent::MemoryExhausted);
+                    let patience = deadline.min(runtime::now() + MEMORY_WAIT);
+                    shared.accumulator.memory.reserve_among_many(bytes, patience).await.map(Some)
                 }
                 SendRefusal::Failed(error) => Err(self.look_again(error)),
             }
@@ -343,7 +343,7 @@ impl Producer {
         let shared = &self.handle.shared;
         let mut failure = self.handle.cluster.watch_failure();
         let _waits = shared.wishes.wait(topic, runtime::now());
-        shared.feed.inbox.push(SenderEvent::Wished);
+        shared.accumulator.events.push(SenderEvent::UnknownTopic);
         loop {
             let changed = shared.changed.notified();
             tokio::pin!(changed);
@@ -368,8 +368,8 @@ impl Producer {
 
     fn blocked_too_long(&self, kind: ErrorKind, topic: &str) -> Error {
         let limit = self.handle.shared.config.max_block.as_millis();
-        if kind == ErrorKind::Full {
-            let size = self.handle.shared.feed.memory.size();
+        if kind == ErrorKind::BufferFull {
+            let size = self.handle.shared.accumulator.memory.size();
             return Error::new(kind, format!("no room in {size} bytes (buffer.memory) within {limit} ms (max.block.ms)"));
         }
         let message = format!("the cluster did not describe topic {topic} within {limit} ms (max.block.ms)");
@@ -377,18 +377,18 @@ impl Producer {
         let error = Error::new(ErrorKind::Timeout, message);
         let error = code.map_or(error.clone(), |code| error.with_code(code));
         match self.handle.cluster.watch_failure().borrow().clone() {
-            Some(failure) => error.context(&failure).with_source(failure),
+            Some(failure) => error.with_context(&failure).with_source(failure),
             None => error,
         }
     }
 }
 
 /// How long a sender waits for more memory than it needs (a guess; at full speed, brokers set as much free in 2 ms).
-const PATIENCE_FOR_MEMORY: Duration = Duration::from_millis(5);
+const MEMORY_WAIT: Duration = Duration::from_millis(5);
 
 /// What a record to the topic waits for.
 fn refusal_kind(shared: &ProducerShared, topic: &str) -> ErrorKind {
-    if shared.topics.read().topics.contains_key(topic) { ErrorKind::Full } else { ErrorKind::Timeout }
+    if shared.topics.read().topics.contains_key(topic) { ErrorKind::BufferFull } else { ErrorKind::Timeout }
 }
 
 fn closed() -> Error {

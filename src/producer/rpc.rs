@@ -130,7 +130,7 @@ fn read_partition(response: &PartitionProduceResponse<'_>) -> Answer {
     let error = || {
         let error = Error::broker(code).in_api("Produce");
         match response.error_message {
-            Some(message) => error.context(message),
+            Some(message) => error.with_context(message),
             None => error,
         }
     };
@@ -161,7 +161,7 @@ fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec
     let own = response.record_errors.iter().filter_map(|record| {
         let index = u32::try_from(record.batch_index).ok()?;
         let error = Error::broker(code).in_api("Produce").with_written(Written::No);
-        Some((index, record.batch_index_error_message.map_or(error.clone(), |message| error.context(message))))
+        Some((index, record.batch_index_error_message.map_or(error.clone(), |message| error.with_context(message))))
     });
     own.collect()
 }

@@ -183,7 +183,7 @@ where
                     let deadline = *self.deadline.get_or_insert_with(|| runtime::now() + shared.config.max_block);
                     self.spare = None;
                     let (producer, topic) = (self.producer.clone(), first.topic.to_owned());
-                    self.waiting = Some(Box::pin(async move { producer.overcome(refusal, &topic, deadline).await }));
+                    self.waiting = Some(Box::pin(async move { producer.wait_out_refusal(refusal, &topic, deadline).await }));
                 }
             }
         }

@@ -26,7 +26,7 @@ use self::giving_up::has_left;
 use self::identity::ProducerIdState;
 use self::words::ending;
 pub(super) use self::words::{Action, Answer, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
-use super::accumulator::{BatchId, BatchQueue, Head, Patience};
+use super::accumulator::{BatchId, BatchQueue, Head, DueRule};
 use super::adaptive::Adaptive;
 use super::ready::{PartitionIndex, PartitionReadiness, Ready};
 use super::sequence::{Effect, Sequences};
@@ -155,7 +155,7 @@ impl Sender {
     pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, since: Instant, now: Instant) {
         self.now = now;
         let deadline = since + self.settings.delivery_timeout;
-        self.newest_birth = self.newest_birth.max(Some(batch.birth));
+        self.newest_birth = self.newest_birth.max(Some(batch.seq));
         self.batches.insert(batch, ProducerBatch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
@@ -168,16 +168,16 @@ impl Sender {
         if let Some(state) = self.partition(partition) {
             state.queue.opened(batch, since);
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     /// A batch holds a record that does not wait for company.
-    pub(super) fn handle_hurry(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
+    pub(super) fn handle_expedite(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
         self.now = now;
         if let Some(state) = self.partition(partition) {
-            state.queue.hurry(batch);
+            state.queue.expedite(batch);
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     /// A batch takes no more records; it is being sealed.
@@ -187,7 +187,7 @@ impl Sender {
         if let Some(state) = self.partition(partition) {
             state.queue.closed(batch);
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     /// A batch is ready for the wire. `false` if it is not wanted any more.
@@ -203,7 +203,7 @@ impl Sender {
         if let Some(state) = self.partition(partition) {
             state.queue.sealed(batch);
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
         true
     }
 
@@ -212,7 +212,7 @@ impl Sender {
         self.now = now;
         let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
         self.give_up(batch, error, false);
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     /// A partition has no leader, and why.
@@ -235,7 +235,7 @@ impl Sender {
                 state.moves += 1;
                 state.sequences.end_backoff();
             }
-            self.look_at(partition);
+            self.refresh_readiness(partition);
         }
     }
 
@@ -255,7 +255,7 @@ impl Sender {
         }
         if let Some(adaptive) = &mut self.adaptive {
             for partition in adaptive.handle_reply(broker, sent, now) {
-                self.look_at(partition);
+                self.refresh_readiness(partition);
             }
         }
     }
@@ -275,23 +275,23 @@ impl Sender {
         if let Some(state) = self.partition(partition) {
             state.sequences.replace(batch, &parts);
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
         true
     }
 
     /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] was born after what this returns.
     pub(super) fn handle_flush(&mut self, now: Instant) -> Option<u64> {
-        self.handle_pressure(now);
+        self.handle_memory_exhausted(now);
         self.newest_birth
     }
 
     /// The birth of the oldest batch that has no verdict.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.batches.first_key_value().map(|(batch, _)| batch.birth)
+        self.batches.first_key_value().map(|(batch, _)| batch.seq)
     }
 
     /// Everything accepted so far is due: somebody waits for memory, or for a flush.
-    pub(super) fn handle_pressure(&mut self, now: Instant) {
+    pub(super) fn handle_memory_exhausted(&mut self, now: Instant) {
         self.now = now;
         if self.due_up_to == self.newest_birth {
             return;
@@ -299,10 +299,10 @@ impl Sender {
         // Those born up to then are due already.
         let first = self.due_up_to.map_or(0, |up_to| up_to.saturating_add(1));
         self.due_up_to = self.newest_birth;
-        let younger = self.batches.range(BatchId::born(first)..).map(|(_, batch)| batch);
+        let younger = self.batches.range(BatchId::unsplit(first)..).map(|(_, batch)| batch);
         let waiting: BTreeSet<_> = younger.filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
         for partition in waiting {
-            self.look_at(partition);
+            self.refresh_readiness(partition);
         }
     }
 
@@ -326,7 +326,7 @@ impl Sender {
             if let Some(state) = self.partitions.get_mut(index(partition)) {
                 self.ready.put(partition, &mut state.place, PartitionReadiness::Nowhere);
             }
-            self.look_at(partition);
+            self.refresh_readiness(partition);
         }
         if let ProducerIdState::AskAgain { at } = self.producer
             && at <= now
@@ -334,7 +334,7 @@ impl Sender {
             self.ask_producer_id_now();
         }
         if self.silence_ends().is_some_and(|at| at <= now) {
-            self.look_at_silence();
+            self.check_silence();
         }
     }
 
@@ -368,7 +368,7 @@ impl Sender {
 
     /// Closes what is due at a broker; once that is sealed, makes a request of what is ready there.
     fn serve(&mut self, broker: BrokerId) {
-        let patience = self.patience(Some(broker));
+        let patience = self.due_rule(Some(broker));
         let round = self.ready.round(broker);
         let mut closed = Vec::new();
         for &partition in &round {
@@ -383,7 +383,7 @@ impl Sender {
             return self.send(broker, round);
         }
         for partition in closed {
-            self.look_at(partition);
+            self.refresh_readiness(partition);
         }
     }
 
@@ -391,11 +391,11 @@ impl Sender {
         let mut size = 0;
         let mut batches = Vec::with_capacity(round.len());
         for partition in round {
-            let patience = self.patience(Some(broker));
+            let patience = self.due_rule(Some(broker));
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
             let next = step(state, &self.producer, patience, self.now);
             let (NextStep::Begin(batch) | NextStep::Resend(batch)) = next else {
-                self.look_at(partition);
+                self.refresh_readiness(partition);
                 continue;
             };
             let Some(known) = self.batches.get(&batch) else { continue };
@@ -419,7 +419,7 @@ impl Sender {
         let departure = Departure::of(batches.len());
         self.requests.insert(request, InflightProduce { broker, batches: carried, sent: self.now, departure: departure.clone() });
         for outgoing in &batches {
-            self.look_at(outgoing.partition);
+            self.refresh_readiness(outgoing.partition);
         }
         self.actions.push_back(Action::Send { request, broker, batches, departure });
     }
@@ -430,7 +430,7 @@ impl Sender {
                 known.failures += u32::from(!matches!(answer, Answer::Written { .. }));
                 known.answered +=
                     u32::from(matches!(&answer, Answer::Retry { error, is_leader_stale: false, .. } if error.code().is_some()));
-                let has_attempts = known.failures <= self.settings.retries && known.answered <= self.settings.answered_retries;
+                let has_attempts = known.failures <= self.settings.retries && known.answered <= self.settings.broker_error_retries;
                 (known.failures, has_attempts)
             }
             None => (1, false),
@@ -469,7 +469,7 @@ impl Sender {
                 self.resolve(batch, Verdict::Failed { error: error.with_written(written), records });
             }
         }
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     fn resolve(&mut self, batch: BatchId, verdict: Verdict) {
@@ -479,9 +479,9 @@ impl Sender {
     }
 
     /// Finds out what a partition waits for, and notes it.
-    fn look_at(&mut self, partition: PartitionIndex) {
+    fn refresh_readiness(&mut self, partition: PartitionIndex) {
         let leader = self.partitions.get(index(partition)).and_then(|state| state.leader);
-        let patience = self.patience(leader.map(|leader| leader.broker));
+        let patience = self.due_rule(leader.map(|leader| leader.broker));
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         for batch in state.sequences.take_renumbered() {
             state.queue.put_back(batch);
@@ -529,14 +529,14 @@ impl Sender {
     }
 
     /// How long open batches wait whose partition that broker leads.
-    fn patience(&self, leader: Option<BrokerId>) -> Patience {
+    fn due_rule(&self, leader: Option<BrokerId>) -> DueRule {
         let due_up_to = self.due_up_to;
         match (&self.adaptive, leader) {
             (Some(adaptive), Some(broker)) => {
                 let wait = adaptive.wait(broker, self.ready.is_busy(broker));
-                Patience { linger: wait.linger, for_reply: wait.for_reply, due_up_to }
+                DueRule { linger: wait.linger, for_reply: wait.for_reply, due_up_to }
             }
-            _ => Patience { linger: self.settings.linger, for_reply: None, due_up_to },
+            _ => DueRule { linger: self.settings.linger, for_reply: None, due_up_to },
         }
     }
 
@@ -550,7 +550,7 @@ impl Sender {
 }
 
 /// What the first batches of a partition wait for. Retries come before what is new.
-fn step(partition: &PartitionSender, producer: &ProducerIdState, patience: Patience, now: Instant) -> NextStep {
+fn step(partition: &PartitionSender, producer: &ProducerIdState, patience: DueRule, now: Instant) -> NextStep {
     let head = partition.queue.head(patience);
     if head == Head::Nothing && partition.sequences.is_empty() {
         return NextStep::AwaitEvent;

@@ -233,7 +233,7 @@ impl Sequences {
             Some(at) => self.end_flight(at, ending, retry_at),
             None => Effect::Forgotten,
         };
-        self.settle();
+        self.finish_draining();
         effect
     }
 
@@ -245,7 +245,7 @@ impl Sequences {
         let may_be_written = flight.is_doubtful || (flight.state == FlightState::Sent && has_left);
         let written = if may_be_written { Written::Maybe } else { Written::No };
         self.drain(AfterDraining::RaiseEpoch);
-        self.settle();
+        self.finish_draining();
         Some(written)
     }
 
@@ -280,7 +280,7 @@ impl Sequences {
             return Vec::new();
         }
         let taken = self.flights.drain(..).map(|flight| flight.batch).collect();
-        self.settle();
+        self.finish_draining();
         taken
     }
 
@@ -430,7 +430,7 @@ impl Sequences {
     }
 
     /// Starts the next epoch once nothing of the old one is under way (rule e).
-    fn settle(&mut self) {
+    fn finish_draining(&mut self) {
         let Numbering::Draining { identity, then } = self.numbering else { return };
         if self.live > 0 || !self.flights.is_empty() {
             return;

@@ -20,7 +20,7 @@ use super::ProducerShared;
 use super::accumulator::BatchId;
 use super::batch::{ClosedBatch, PartitionBatches};
 use super::delivery::Promise;
-use super::inbox::SenderEvent;
+use super::events::SenderEvent;
 use super::memory::Reservation;
 use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, TopicName, Uuid};
 use crate::metrics_push::Measure;
 use crate::runtime;
-use crate::telemetry::{ProducerRecorder, spans};
+use crate::observability::{ProducerRecorder, spans};
 use crate::watch;
 use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
@@ -52,12 +52,12 @@ pub(super) struct SenderTask {
     wanted: TopicsInUse,
     interest: InterestGuard,
     batches: BTreeMap<BatchId, ClosedBatchState>,
-    /// Verdicts of batches that are still in the inbox, full.
+    /// Verdicts of batches that are still in the events, full.
     early: BTreeMap<BatchId, Verdict>,
     /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
     work: FuturesUnordered<Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>>,
-    telemetry: ProducerRecorder,
+    recorder: ProducerRecorder,
 }
 
 /// A batch that takes no more records and has no verdict.
@@ -84,7 +84,7 @@ impl SenderTask {
     pub(super) fn new(shared: Arc<ProducerShared>, cluster: &Cluster, lane: Lane) -> Self {
         let mut random = cluster.random();
         let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
-        let telemetry = cluster.telemetry().producer(shared.feed.memory.size());
+        let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
         Self {
             shared,
             lane,
@@ -99,7 +99,7 @@ impl SenderTask {
             early: BTreeMap::new(),
             stuck: (BTreeSet::new(), None),
             work: FuturesUnordered::new(),
-            telemetry,
+            recorder,
             cluster: cluster.for_task(),
         }
     }
@@ -114,12 +114,12 @@ impl SenderTask {
             }
             if self.shared.config.adaptive_batching.is_some() {
                 self.shared.stats.lingers(self.machine.linger());
-                self.telemetry.lingers(self.machine.linger().0);
+                self.recorder.lingers(self.machine.linger().0);
             }
             tokio::select! {
                 biased;
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.finish(done),
-                () = self.shared.feed.inbox.filled() => {}
+                () = self.shared.accumulator.events.filled() => {}
                 changed = view.changed() => {
                     if changed.is_err() {
                         return;
@@ -130,7 +130,7 @@ impl SenderTask {
                 () = runtime::sleep_until_some(self.stuck.1) => {}
                 () = runtime::sleep_until_some(self.wanted.poll_timeout()) => self.forget_idle(runtime::now()),
             }
-            self.shared.feed.inbox.take(&mut events);
+            self.shared.accumulator.events.take(&mut events);
             // Read once: at full speed there are some ten events at a time.
             let now = runtime::now();
             for event in events.drain(..) {
@@ -152,8 +152,8 @@ impl SenderTask {
                 }
                 self.seal(partition, *batch, now);
             }
-            SenderEvent::Hurried { partition, batch } => self.machine.handle_hurry(partition, batch, now),
-            SenderEvent::Pressed => self.machine.handle_pressure(now),
+            SenderEvent::Expedite { partition, batch } => self.machine.handle_expedite(partition, batch, now),
+            SenderEvent::MemoryExhausted => self.machine.handle_memory_exhausted(now),
             SenderEvent::Flush(done) => {
                 let newest = self.machine.handle_flush(now);
                 self.act();
@@ -165,15 +165,15 @@ impl SenderTask {
                 self.act();
                 let _nobody_waits = done.send(());
             }
-            SenderEvent::Wished => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
+            SenderEvent::UnknownTopic => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
         }
     }
 
-    /// Takes what is in the inbox, without waiting for anything.
+    /// Takes what is in the events, without waiting for anything.
     #[cfg(test)]
     pub(super) fn hear(&mut self) {
         let (mut events, mut view) = (Vec::new(), self.cluster.watch());
-        self.shared.feed.inbox.take(&mut events);
+        self.shared.accumulator.events.take(&mut events);
         for event in events {
             self.handle(event, runtime::now(), &mut view);
         }
@@ -246,7 +246,7 @@ impl SenderTask {
         let ClosedBatch { id, records, memory, promise, opened } = closed;
         self.shared.stats.closed(&records);
         if let Some(verdict) = self.early.remove(&id) {
-            return self.settle(partition, promise, memory, records.count(), verdict);
+            return self.resolve_batch(partition, promise, memory, records.count(), verdict);
         }
         self.batches.insert(
             id,
@@ -295,7 +295,7 @@ impl SenderTask {
         let mut parcels = Vec::with_capacity(batches.len());
         parcels.extend(batches.iter().enumerate().filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)));
         self.shared.stats.sent();
-        self.telemetry.requested(|| self.shared.feed.memory.free());
+        self.recorder.requested(|| self.shared.accumulator.memory.free());
         let span = spans::produce(broker, parcels.len());
         let acks = self.shared.config.acks.wire();
         let timeout = self.cluster.config().request_timeout;
@@ -309,7 +309,7 @@ impl SenderTask {
         let sending = async move {
             // It is made for a connection that is ready to carry it.
             let make =
-                |_version| rpc::produce_request(parcels.iter().filter(|parcel| departure.leave(parcel.place)), acks, timeout_ms);
+                |_version| rpc::produce_request(parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)), acks, timeout_ms);
             if was_closed {
                 let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
                 return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
@@ -344,11 +344,11 @@ impl SenderTask {
         let topic = &slot.topic_partition.topic;
         if std::mem::replace(&mut held.has_been_sent, true) {
             self.shared.stats.retried();
-            self.telemetry.retried(topic, records.count);
+            self.recorder.retried(topic, records.count);
         } else {
             let waited = now.saturating_duration_since(held.opened);
             self.shared.meter.record(Measure::Queue, waited);
-            self.telemetry.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
+            self.recorder.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -388,7 +388,7 @@ impl SenderTask {
         let mut first = batch.first;
         let mut ids = Vec::with_capacity(parts.len());
         for part in &parts {
-            ids.push((BatchId { birth: batch.birth, first }, part.count, part.len()));
+            ids.push((BatchId { seq: batch.seq, first }, part.count, part.len()));
             first = first.saturating_add(part.count);
         }
         if !self.machine.handle_split(batch, &ids, runtime::now()) {
@@ -397,14 +397,14 @@ impl SenderTask {
         if let Some(slot) = self.slot(partition) {
             slot.divided(ids.len());
             debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
-            self.telemetry.split();
+            self.recorder.split();
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
         let mut memory = Some(held.memory);
         for (((id, _, len), promise), records) in ids.into_iter().zip(held.promise.divide(&firsts)).zip(parts) {
             // What the whole held is shared out, and the last part keeps the rest: together they free it once.
             let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
-            let Some(memory) = own.or_else(|| self.shared.feed.memory.try_reserve(0)) else { continue };
+            let Some(memory) = own.or_else(|| self.shared.accumulator.memory.try_reserve(0)) else { continue };
             let (count, opened) = (records.count, held.opened);
             self.batches
                 .insert(id, ClosedBatchState { promise, memory, count, records: Some(records), opened, has_been_sent: true });
@@ -420,26 +420,26 @@ impl SenderTask {
         let open = open.map(|closed| (closed.promise, closed.memory, closed.records.count()));
         let held = self.batches.remove(&batch).map(|held| {
             if let Some(sealed) = held.records {
-                self.shared.feed.buffers.give(sealed.records);
+                self.shared.accumulator.buffers.give(sealed.records);
             }
             (held.promise, held.memory, held.count)
         });
         match open.or(held) {
-            Some((promise, memory, count)) => self.settle(partition, promise, memory, count, verdict),
-            // It was full before the machine heard of that, and is in the inbox.
+            Some((promise, memory, count)) => self.resolve_batch(partition, promise, memory, count, verdict),
+            // It was full before the machine heard of that, and is in the events.
             None => drop(self.early.insert(batch, verdict)),
         }
     }
 
-    fn settle(&mut self, partition: PartitionIndex, promise: Promise, memory: Reservation, count: u32, verdict: Verdict) {
+    fn resolve_batch(&mut self, partition: PartitionIndex, promise: Promise, memory: Reservation, count: u32, verdict: Verdict) {
         drop(memory);
-        self.telemetry.resolved(|| self.shared.feed.memory.free());
+        self.recorder.resolved(|| self.shared.accumulator.memory.free());
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
                 self.shared.stats.failed();
                 if let Some(slot) = self.slot(partition) {
-                    self.telemetry.failed(&slot.topic_partition.topic, count);
+                    self.recorder.failed(&slot.topic_partition.topic, count);
                 }
                 promise.fail(error, records, count);
             }
@@ -460,7 +460,7 @@ impl Drop for SenderTask {
         let mut has_lost = !self.machine.is_empty();
         self.machine.handle_close(&closed, runtime::now());
         self.act();
-        has_lost |= self.shared.feed.inbox.end();
+        has_lost |= self.shared.accumulator.events.end();
         // Of these the machine has not heard.
         has_lost |= self.slots.iter().filter_map(|slot| slot.end()).count() > 0;
         if has_lost {
@@ -482,7 +482,7 @@ fn settings(shared: &ProducerShared, cluster: &Cluster) -> Settings {
         adaptive: config.adaptive_batching,
         delivery_timeout: config.effective_delivery_timeout(client.request_timeout),
         retries: config.retries,
-        answered_retries: config.answered_retries,
+        broker_error_retries: config.broker_error_retries,
         backoff: cluster.retry_backoff(),
         max_in_flight: config.max_in_flight_requests_per_connection,
         max_request_size: config.max_request_size,
@@ -501,7 +501,7 @@ fn unanswered(parcels: &[Parcel], sent: &Result<()>) -> Vec<Answer> {
 /// A broker gives an id to whoever may write to some topic (KIP-679), and speaks of the cluster to others.
 fn explain_refusal(error: Error) -> Error {
     match error.code() {
-        Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => error.context(
+        Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => error.with_context(
             "there is no topic that the client may write to (it needs the permission Write for the topic, or IdempotentWrite for the \
              cluster)",
         ),

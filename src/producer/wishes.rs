@@ -50,7 +50,7 @@ impl Wishes {
             return is_due;
         }
         if wishes.len() >= MOST {
-            wishes.retain(|_, wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < PATIENCE);
+            wishes.retain(|_, wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME);
         }
         if wishes.len() >= MOST {
             return false;
@@ -67,7 +67,7 @@ impl Wishes {
 
     /// Whether somebody waits for a topic, or has tried it a moment ago.
     pub(super) fn has(&self, topic: &TopicName, now: Instant) -> bool {
-        self.lock().get(topic).is_some_and(|wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < PATIENCE)
+        self.lock().get(topic).is_some_and(|wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME)
     }
 
     /// The topic is known, or given up.
@@ -89,7 +89,7 @@ impl Drop for Waiter<'_> {
 }
 
 /// How long a topic is asked for that was tried once (a guess: a few refreshes of metadata).
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const WISH_LIFETIME: Duration = Duration::from_secs(5);
 
 /// One who tries again and again is as good as one who waits: metadata is asked for at this pace (Kafka's `retry.backoff.ms`).
 const AGAIN: Duration = Duration::from_millis(100);
@@ -108,9 +108,9 @@ mod tests {
         let waiter = wishes.wait("a", now);
         assert_eq!(wishes.take_new(), std::slice::from_ref(&name));
         assert!(wishes.take_new().is_empty());
-        assert!(wishes.has(&name, now + 100 * PATIENCE));
+        assert!(wishes.has(&name, now + 100 * WISH_LIFETIME));
         drop(waiter);
-        assert!(wishes.has(&name, now) && !wishes.has(&name, now + PATIENCE));
+        assert!(wishes.has(&name, now) && !wishes.has(&name, now + WISH_LIFETIME));
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             wishes.attempt(&number.to_string(), now);
         }
         assert_eq!(wishes.lock().len(), MOST);
-        wishes.attempt("later", now + 2 * PATIENCE);
+        wishes.attempt("later", now + 2 * WISH_LIFETIME);
         assert_eq!(wishes.lock().len(), 1, "what nobody wishes for any more makes room");
     }
 }

@@ -253,7 +253,7 @@ mod tests {
         let reply = Reply::<HeartbeatRequest>::new(Bytes::from_static(&[0, 0, 0, 7, 0, 0, 9]), 0, Some(BrokerId(2)));
         let error = reply.parse().expect_err("a byte too many");
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert_eq!((error.place().broker, error.place().api.as_deref()), (Some(BrokerId(2)), Some("Heartbeat v0")));
+        assert_eq!((error.context().broker, error.context().api.as_deref()), (Some(BrokerId(2)), Some("Heartbeat v0")));
         let source = std::error::Error::source(&error).expect("the reason").to_string();
         assert_eq!(source, "Heartbeat v0, byte 6: 1 bytes too many");
     }

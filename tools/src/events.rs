@@ -51,7 +51,7 @@ pub fn text(bytes: Option<&[u8]>) -> Value {
 pub fn java_class(error: &Error) -> String {
     let name = match (error.code().and_then(ErrorCode::name), error.kind()) {
         (Some(code), _) => java_name(code),
-        (None, ErrorKind::Timeout | ErrorKind::Full | ErrorKind::NoMetadata) => "TimeoutException".to_owned(),
+        (None, ErrorKind::Timeout | ErrorKind::BufferFull | ErrorKind::NoMetadata) => "TimeoutException".to_owned(),
         (None, ErrorKind::Connect | ErrorKind::Disconnected) => "NetworkException".to_owned(),
         (None, ErrorKind::RecordTooLarge) => "RecordTooLargeException".to_owned(),
         (None, ErrorKind::Corrupt) => "CorruptRecordException".to_owned(),

@@ -233,7 +233,7 @@ impl Seat {
             self.world.check(is_told, Tells, || format!("{} was told {error}, then {again:?}", self.number));
             return sleep(Duration::from_secs(5)).await;
         }
-        match (error.kind(), error.place().partition.clone()) {
+        match (error.kind(), error.context().partition.clone()) {
             (ErrorKind::NoOffset, Some(partition)) => {
                 if consumer.seek(&partition, 0).is_ok() {
                     self.books.sought(self.number, &partition, Some(0));

@@ -239,7 +239,7 @@ impl Stage {
                     Err(error) => {
                         self.world.log.say(format_args!("{number} cannot receive: {error}"));
                         // A member that had not heard yet has committed under the name of the new topic: whoever is told reads all of it.
-                        if let (ErrorKind::Truncated, Some(partition)) = (error.kind(), &error.place().partition) {
+                        if let (ErrorKind::LogTruncated, Some(partition)) = (error.kind(), &error.context().partition) {
                             drop(consumer.seek_to_beginning([partition]));
                         }
                         sleep(Duration::from_millis(50)).await;

@@ -145,7 +145,7 @@ fn partitions(assignment: &Assignment<'_>) -> BTreeSet<TopicPartition> {
 fn from_classic(group: ClassicGroup) -> Result<ConsumerGroup> {
     if group.protocol_type.as_deref().is_some_and(|kind| kind != CONSUMER) {
         let message = format!("group {} is no group of consumers", group.id);
-        return Err(Error::broker(ErrorCode::GROUP_ID_NOT_FOUND).context(message));
+        return Err(Error::broker(ErrorCode::GROUP_ID_NOT_FOUND).with_context(message));
     }
     let members = group.members.into_iter().map(|member| ConsumerGroupMember {
         id: member.id,

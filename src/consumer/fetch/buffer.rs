@@ -112,7 +112,7 @@ struct PartitionBuffer {
 
 #[derive(Debug)]
 struct BufferSlot {
-    piece: BufferedBatch,
+    buffered: BufferedBatch,
     is_working: bool,
     wire_bytes: usize,
     /// The reply that it is a slice of.
@@ -185,23 +185,23 @@ impl Buffer {
     }
 
     /// Adds what was fetched for an assignment, in offset order: a slice of a reply's memory, or in memory of its own.
-    pub(crate) fn push(&mut self, assignment: &Arc<PartitionAssignment>, piece: BufferedBatch, memory: Option<ReplyMemory>) {
+    pub(crate) fn push(&mut self, assignment: &Arc<PartitionAssignment>, buffered: BufferedBatch, memory: Option<ReplyMemory>) {
         let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
             self.turns.push_back((id, self.next_turn));
             PartitionBuffer::new(assignment, self.fresh, self.next_turn)
         });
-        if let (Content::Skipped, Some(last)) = (&piece.content, queue.slots.back_mut())
-            && !matches!(last.piece.content, Content::Failed(_))
+        if let (Content::Skipped, Some(last)) = (&buffered.content, queue.slots.back_mut())
+            && !matches!(last.buffered.content, Content::Failed(_))
         {
-            last.piece.next = piece.next;
+            last.buffered.next = buffered.next;
             return;
         }
         let number = queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
-        let mut slot = BufferSlot { piece, is_working: false, wire_bytes: 0, memory: None, own: 0 };
-        if let Content::Fetched(batch) = &slot.piece.content {
+        let mut slot = BufferSlot { buffered, is_working: false, wire_bytes: 0, memory: None, own: 0 };
+        if let Content::Fetched(batch) = &slot.buffered.content {
             slot.wire_bytes = batch.len();
             if let Some(memory) = memory {
                 slot.memory = Some(memory.id);
@@ -256,13 +256,13 @@ impl Buffer {
                 self.turns.push_back((id, turn));
             }
             self.let_go(&slot);
-            return Some((assignment, slot.piece));
+            return Some((assignment, slot.buffered));
         }
         None
     }
 
     /// Gives back, in front, what was taken and cannot be used now. It is kept in memory of its own from then on.
-    pub(crate) fn put_back(&mut self, assignment: &Arc<PartitionAssignment>, mut piece: BufferedBatch) {
+    pub(crate) fn put_back(&mut self, assignment: &Arc<PartitionAssignment>, mut buffered: BufferedBatch) {
         let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
@@ -270,7 +270,7 @@ impl Buffer {
             self.fresh += 1;
             PartitionBuffer::new(assignment, self.fresh, self.next_turn)
         });
-        let (wire_bytes, own) = match &mut piece.content {
+        let (wire_bytes, own) = match &mut buffered.content {
             Content::Fetched(batch) => {
                 batch.detach();
                 (batch.len(), batch.len())
@@ -291,7 +291,7 @@ impl Buffer {
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
         self.held += own;
-        queue.slots.push_front(BufferSlot { piece, is_working: false, wire_bytes, memory: None, own });
+        queue.slots.push_front(BufferSlot { buffered, is_working: false, wire_bytes, memory: None, own });
     }
 
     /// The next batch to decode ahead, while there is room for what comes out, which is set aside.
@@ -300,7 +300,7 @@ impl Buffer {
         while let Some(&(assignment, number)) = self.undecoded.front() {
             let (budget, room, expansion) = (self.budget, self.budget.saturating_sub(self.held), self.expansion);
             if let Some(slot) = self.slot(assignment, number).filter(|slot| !slot.is_working)
-                && let Content::Fetched(batch) = &slot.piece.content
+                && let Content::Fetched(batch) = &slot.buffered.content
                 && batch.is_heavy()
             {
                 let least = slot.wire_bytes.saturating_mul(EXPANSION);
@@ -333,13 +333,13 @@ impl Buffer {
     pub(crate) fn decoded(&mut self, assignment: AssignmentEpoch, number: u64, outcome: DecodeOutcome) {
         let Some(slot) = self.slot(assignment, number).filter(|slot| slot.is_working) else { return };
         slot.is_working = false;
-        let Content::Fetched(batch) = &slot.piece.content else { return };
+        let Content::Fetched(batch) = &slot.buffered.content else { return };
         let (before, wire_bytes) = (slot.own, slot.wire_bytes);
         let left = match outcome {
             DecodeOutcome::Done(Ok(records)) => {
                 let expansion = records.len() / wire_bytes.max(1);
                 slot.own = records.len();
-                slot.piece.content = Content::Decoded { batch: batch.header(), records };
+                slot.buffered.content = Content::Decoded { batch: batch.header(), records };
                 let (left, own) = (slot.memory.take(), slot.own);
                 self.held = self.held - before + own;
                 self.expect(expansion);
@@ -347,7 +347,7 @@ impl Buffer {
             }
             DecodeOutcome::Done(Err(error)) => {
                 slot.own = 0;
-                slot.piece.content = Content::Failed(error);
+                slot.buffered.content = Content::Failed(error);
                 let left = slot.memory.take();
                 self.held -= before;
                 left
@@ -463,7 +463,7 @@ impl Buffer {
         if is_empty {
             self.drop_assignment(assignment);
         }
-        Some(slot.piece.start)
+        Some(slot.buffered.start)
     }
 
     /// Whether any piece is, or will soon be, for the application to take.
@@ -484,7 +484,7 @@ impl Buffer {
                     left.push((assignment, number));
                     continue;
                 }
-                if let Content::Fetched(batch) = &mut slot.piece.content {
+                if let Content::Fetched(batch) = &mut slot.buffered.content {
                     batch.detach();
                 }
                 slot.memory = None;

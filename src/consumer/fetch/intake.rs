@@ -14,7 +14,7 @@ use crate::wire::batch::{Batch, BatchError, Batches, ControlMarker, DecodeOption
 #[derive(Debug)]
 pub(crate) struct FetchFilter {
     /// In offset order. The last one may be a failure.
-    pub(crate) pieces: Vec<BufferedBatch>,
+    pub(crate) buffered_batches: Vec<BufferedBatch>,
     /// What to fetch next; where it was if the answer held nothing new.
     pub(crate) next: Position,
     /// What ends the reading of this partition, also told by the last piece.
@@ -26,7 +26,7 @@ pub(crate) struct FetchFilter {
 /// The last batch may be cut off, which is how brokers fill a reply, but then others come before it (KIP-74).
 pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, options: &DecodeOptions) -> FetchFilter {
     let mut isolation = Isolation::new(aborted);
-    let mut intake = FetchFilter { pieces: Vec::new(), next: from, failure: None };
+    let mut intake = FetchFilter { buffered_batches: Vec::new(), next: from, failure: None };
     let is_empty = records.is_empty();
     let mut has_batch = false;
     for batch in Batches::new(records) {
@@ -63,18 +63,18 @@ impl FetchFilter {
         let start = self.next;
         let next = batch.next_offset();
         self.next = Position { offset: next, leader_epoch: leader_epoch.or(self.next.leader_epoch) };
-        match self.pieces.last_mut() {
+        match self.buffered_batches.last_mut() {
             Some(last) if !is_admitted => last.next = next,
             _ => {
                 let content = if is_admitted { Content::Fetched(batch) } else { Content::Skipped };
-                self.pieces.push(BufferedBatch { content, start, next });
+                self.buffered_batches.push(BufferedBatch { content, start, next });
             }
         }
     }
 
     fn fail(&mut self, error: Error) {
         let Position { offset: next, .. } = self.next;
-        self.pieces.push(BufferedBatch { content: Content::Failed(error.clone()), start: self.next, next });
+        self.buffered_batches.push(BufferedBatch { content: Content::Failed(error.clone()), start: self.next, next });
         self.failure = Some(error);
     }
 }

@@ -116,7 +116,7 @@ impl Lookups {
     }
 
     /// Asks at once what waits for a leader or a broker: the cluster has changed.
-    pub(crate) fn hurry(&mut self) {
+    pub(crate) fn retry_now(&mut self) {
         self.ready.extend(self.resting.take_all());
     }
 

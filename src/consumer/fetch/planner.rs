@@ -239,13 +239,13 @@ impl Planner {
         route.leader = leader;
         let full_at = route.full_at.take();
         self.drained(partition, full_at);
-        self.place(partition, now);
+        self.choose_source(partition, now);
     }
 
     /// Has a partition fetched no more.
     pub(crate) fn forget(&mut self, partition: &TopicPartition) {
         let Some(route) = self.routes.remove(partition) else { return };
-        self.leave(partition, route.source);
+        self.leave_source(partition, route.source);
         self.drained(partition, route.full_at);
         self.resting.wake(partition);
     }
@@ -256,7 +256,7 @@ impl Planner {
         let source = route.source.take();
         let broker = source.unwrap_or_else(|| route.preferred.map_or(route.leader, |(replica, _)| replica));
         let before = std::mem::replace(&mut route.full_at, is_full.then_some(broker));
-        self.leave(partition, source);
+        self.leave_source(partition, source);
         self.drained(partition, before);
         if is_full {
             self.sources.entry(broker).or_default().full.insert(partition.clone());
@@ -273,7 +273,7 @@ impl Planner {
     pub(crate) fn prefer(&mut self, partition: &TopicPartition, replica: BrokerId, now: Instant) {
         if let Some(route) = self.routes.get_mut(partition) {
             route.preferred = Some((replica, now + self.preference_age));
-            self.place(partition, now);
+            self.choose_source(partition, now);
         }
     }
 
@@ -281,7 +281,7 @@ impl Planner {
     pub(crate) fn unprefer(&mut self, partition: &TopicPartition, now: Instant) -> bool {
         let Some(route) = self.routes.get_mut(partition) else { return false };
         let was_preferred = route.preferred.take().is_some();
-        self.place(partition, now);
+        self.choose_source(partition, now);
         was_preferred
     }
 
@@ -292,7 +292,7 @@ impl Planner {
         route.preferred = None;
         self.resting.rest(partition, now + self.backoff.after(route.failures, &mut self.random));
         let source = route.source.take();
-        self.leave(partition, source);
+        self.leave_source(partition, source);
     }
 
     /// Notes that a partition was answered well.
@@ -370,12 +370,12 @@ impl Planner {
 
     fn wake(&mut self, now: Instant) {
         while let Some(partition) = self.resting.pop_due(now) {
-            self.place(&partition, now);
+            self.choose_source(&partition, now);
         }
     }
 
     /// Puts a partition where it is to be fetched.
-    fn place(&mut self, partition: &TopicPartition, now: Instant) {
+    fn choose_source(&mut self, partition: &TopicPartition, now: Instant) {
         let Some(route) = self.routes.get_mut(partition) else { return };
         if route.preferred.is_some_and(|(_, until)| until <= now) {
             route.preferred = None;
@@ -386,11 +386,11 @@ impl Planner {
         let target = route.preferred.map_or(route.leader, |(replica, _)| replica);
         let before = route.source.replace(target).filter(|before| *before != target);
         let want = route.want;
-        self.leave(partition, before);
+        self.leave_source(partition, before);
         self.sources.entry(target).or_default().put(partition, want);
     }
 
-    fn leave(&mut self, partition: &TopicPartition, source: Option<BrokerId>) {
+    fn leave_source(&mut self, partition: &TopicPartition, source: Option<BrokerId>) {
         if let Some(source) = source.and_then(|broker| self.sources.get_mut(&broker)) {
             source.take(partition);
         }

@@ -26,7 +26,7 @@ use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
-use crate::telemetry::spans;
+use crate::observability::spans;
 
 mod answers;
 
@@ -229,33 +229,33 @@ impl Fetcher {
 
     /// Has a partition looked up, fetched or left alone, as it stands.
     fn look_at(&mut self, partition: &TopicPartition, now: Instant) {
-        let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) else {
+        let Some(snapshot) = self.shared.read(|subscription| subscription.snapshot(partition)) else {
             if let Some(ended) = self.assignments.remove(partition) {
                 self.has_other_assignments = true;
-                self.end(&ended);
+                self.forget_assignment(&ended);
                 let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
                 if self.assignments.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
                     self.forget_identity(&partition.topic);
                 }
             }
             self.strikes.forgive(partition);
-            self.leave(partition);
+            self.forget_partition(partition);
             return;
         };
-        let before = self.assignments.insert(partition.clone(), Arc::clone(&standing.assignment));
+        let before = self.assignments.insert(partition.clone(), Arc::clone(&snapshot.assignment));
         self.has_other_assignments |= before.is_none();
-        if let Some(before) = before.filter(|before| before.id() != standing.assignment.id()) {
-            self.end(&before);
+        if let Some(before) = before.filter(|before| before.id() != snapshot.assignment.id()) {
+            self.forget_assignment(&before);
         }
-        let assignment = standing.assignment.id();
+        let assignment = snapshot.assignment.id();
         if self.strikes.is_resting(partition, assignment) {
-            self.leave(partition);
+            self.forget_partition(partition);
             return;
         }
-        match standing.phase {
-            FetchState::AwaitingCommitted => self.leave(partition),
+        match snapshot.fetch_state {
+            FetchState::AwaitingCommitted => self.forget_partition(partition),
             FetchState::Stopped(error) => {
-                self.leave(partition);
+                self.forget_partition(partition);
                 // What else stops a partition is told in its place behind the records before it.
                 if error.kind() == ErrorKind::NoOffset && self.told_stopped.insert(assignment) {
                     self.shared.raise(error);
@@ -271,26 +271,26 @@ impl Fetcher {
             }
             FetchState::Fetching(position) => {
                 self.lookups.forget(partition);
-                self.want(partition, &standing, position, now);
+                self.plan_fetch(partition, &snapshot, position, now);
             }
         }
     }
 
     /// Neither fetches a partition nor asks for it.
-    fn leave(&mut self, partition: &TopicPartition) {
+    fn forget_partition(&mut self, partition: &TopicPartition) {
         self.planner.forget(partition);
         self.lookups.forget(partition);
     }
 
-    fn end(&mut self, assignment: &Arc<PartitionAssignment>) {
+    fn forget_assignment(&mut self, assignment: &Arc<PartitionAssignment>) {
         let id = assignment.id();
         self.told_stopped.remove(&id);
-        self.shared.telemetry.left(assignment.partition());
+        self.shared.recorder.left(assignment.partition());
         self.told.retain(|(told, _)| *told != id);
     }
 
-    fn want(&mut self, partition: &TopicPartition, standing: &PartitionSnapshot, position: Position, now: Instant) {
-        let assignment = standing.assignment.id();
+    fn plan_fetch(&mut self, partition: &TopicPartition, snapshot: &PartitionSnapshot, position: Position, now: Instant) {
+        let assignment = snapshot.assignment.id();
         let known = self.view.partition(partition);
         let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
             self.planner.suspend(partition, false);
@@ -298,19 +298,19 @@ impl Fetcher {
             return;
         };
         if let Some(epoch) = leader_epoch
-            && standing.validated < Some(epoch)
+            && snapshot.validated < Some(epoch)
         {
             let is_held_up = self.shared.update(|subscription| {
                 subscription.leader_is(partition, assignment, epoch);
-                matches!(subscription.standing(partition), Some(PartitionSnapshot { phase: FetchState::Validating(_), .. }))
+                matches!(subscription.snapshot(partition), Some(PartitionSnapshot { fetch_state: FetchState::Validating(_), .. }))
             });
             if is_held_up {
                 return;
             }
         }
         let is_full = self.shared.buffer(|buffer| buffer.is_full(assignment));
-        if standing.held || is_full {
-            self.planner.suspend(partition, is_full && !standing.held);
+        if snapshot.held || is_full {
+            self.planner.suspend(partition, is_full && !snapshot.held);
             return;
         }
         let topic_id = self.topic_id(&partition.topic);
@@ -341,7 +341,7 @@ impl Fetcher {
             if let Some(code) = topic.error.filter(|code| code.class() != Class::Retriable)
                 && self.told_topics.insert((name.clone(), code))
             {
-                self.shared.raise(Error::broker(code).in_api("Metadata").context(format_args!("topic {name}")));
+                self.shared.raise(Error::broker(code).in_api("Metadata").with_context(format_args!("topic {name}")));
             }
             let Some(id) = topic.id else { continue };
             if self.topic_ids.get(name) == Some(&id) {
@@ -349,7 +349,7 @@ impl Fetcher {
             }
             self.identify(name, id);
         }
-        self.lookups.hurry();
+        self.lookups.retry_now();
         let now = runtime::now();
         for partition in self.assignments.keys().cloned().collect::<Vec<_>>() {
             self.look_at(&partition, now);
@@ -471,5 +471,5 @@ impl Drop for Fetcher {
 
 /// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
 fn is_final(error: &Error) -> bool {
-    matches!(error.class(), Class::Fatal | Class::Config)
+    matches!(error.class(), Class::Fatal | Class::InvalidConfiguration)
 }

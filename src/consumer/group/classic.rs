@@ -114,11 +114,11 @@ pub(crate) struct Joined {
 #[derive(Debug)]
 enum State {
     /// Not a member, and nothing makes it one but a wish.
-    Away,
+    Unjoined,
     /// Not a member until the application asks for records again.
-    Idle,
+    Stale,
     /// The application is giving up partitions.
-    Giving {
+    Revoking {
         giving: Vec<TopicPartition>,
         then: AfterRevoking,
     },
@@ -126,7 +126,7 @@ enum State {
     Waiting(Instant),
     Joining,
     /// The leader waits for the partitions of the topics.
-    Describing {
+    Assigning {
         strategy: Assignor,
         members: Vec<Member>,
         skips_assignment: bool,
@@ -182,7 +182,7 @@ impl Classic {
             is_cooperative,
             identity: GroupMemberIdentity::default(),
             attempt: Attempt::default(),
-            state: State::Away,
+            state: State::Unjoined,
             wanted: None,
             joined_with: BTreeSet::new(),
             owned: BTreeSet::new(),
@@ -203,15 +203,15 @@ impl Classic {
         let before = std::mem::replace(&mut self.wanted, wanted);
         match (&self.wanted, &self.state) {
             (None, _) => self.leave("the consumer unsubscribed", now),
-            (Some(_), State::Away) => {
+            (Some(_), State::Unjoined) => {
                 self.last_poll = now;
                 self.prepare("the consumer subscribed", now);
             }
-            (Some(wanted), State::Idle) if before.is_none_or(|before| before.topics != wanted.topics) => {
+            (Some(wanted), State::Stale) if before.is_none_or(|before| before.topics != wanted.topics) => {
                 self.prepare("the consumer subscribed", now);
             }
-            (Some(_), State::Giving { .. }) => {
-                if let State::Giving { then: then @ AfterRevoking::Leave(_), .. } = &mut self.state {
+            (Some(_), State::Revoking { .. }) => {
+                if let State::Revoking { then: then @ AfterRevoking::Leave(_), .. } = &mut self.state {
                     *then = AfterRevoking::Join("the consumer subscribed again");
                 }
             }
@@ -231,7 +231,7 @@ impl Classic {
     /// The application asked for records, or is waiting for some.
     pub(crate) fn handle_polled(&mut self, now: Instant) {
         self.last_poll = now;
-        if matches!(self.state, State::Idle) && self.wanted.is_some() {
+        if matches!(self.state, State::Stale) && self.wanted.is_some() {
             match self.failures {
                 0 => self.prepare("the consumer polls again", now),
                 failures => self.state = State::Waiting(now + self.settings.backoff.after(failures, &mut self.random)),
@@ -241,8 +241,8 @@ impl Classic {
 
     /// The application has given up what it was asked to.
     pub(crate) fn handle_revoked(&mut self, now: Instant) {
-        if let State::Giving { then, .. } = self.state {
-            self.state = State::Away;
+        if let State::Revoking { then, .. } = self.state {
+            self.state = State::Unjoined;
             match then {
                 AfterRevoking::Join(reason) => self.join(reason, now),
                 AfterRevoking::Leave(reason) => self.depart(reason),
@@ -273,7 +273,7 @@ impl Classic {
         if attempt != self.attempt {
             return;
         }
-        let State::Describing { strategy, members, skips_assignment } = &self.state else { return };
+        let State::Assigning { strategy, members, skips_assignment } = &self.state else { return };
         let strategy = *strategy;
         let assignments = if *skips_assignment { Assignments::new() } else { strategy.assign(&topics, members) };
         let encode = |(member, partitions)| Ok((member, Assignment { partitions, user_data: None }.encode()?));
@@ -387,22 +387,22 @@ impl Classic {
 
     /// Whether nothing is left to be done for a consumer that is being closed.
     pub(crate) fn is_away(&self) -> bool {
-        matches!(self.state, State::Away | State::Idle | State::Failed) && self.actions.is_empty()
+        matches!(self.state, State::Unjoined | State::Stale | State::Failed) && self.actions.is_empty()
     }
 
     /// Whether it waits for the application to ask for records again.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+        matches!(self.state, State::Stale)
     }
 
     /// Whether it is, or is about to be, a member.
     pub(crate) fn is_member(&self) -> bool {
-        !matches!(self.state, State::Away | State::Idle | State::Failed)
+        !matches!(self.state, State::Unjoined | State::Stale | State::Failed)
     }
 
     /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's it would not.
     pub(crate) fn can_commit(&self) -> bool {
-        self.identity.generation.is_some() && !matches!(self.state, State::Describing { .. } | State::Syncing)
+        self.identity.generation.is_some() && !matches!(self.state, State::Assigning { .. } | State::Syncing)
     }
 }
 

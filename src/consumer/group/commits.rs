@@ -293,7 +293,7 @@ const UNKNOWN_AT_MOST: u32 = 5;
 /// What a commit of a partition that was taken away fails with: the application's work on it may be done again by another.
 pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
     let error = Error::broker(ErrorCode::ILLEGAL_GENERATION);
-    error.context("the partition is not assigned to this consumer any more").at_partition(partition.clone())
+    error.with_context("the partition is not assigned to this consumer any more").at_partition(partition.clone())
 }
 
 /// What a commit fails with that waited while its topic was deleted and created anew: most versions of the request name no ids, so that it
@@ -301,7 +301,7 @@ pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
 pub(crate) fn of_old_topic(partition: &TopicPartition) -> Error {
     let error = Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     error
-        .context("the topic was deleted and created anew, and the offset is one of the old topic")
+        .with_context("the topic was deleted and created anew, and the offset is one of the old topic")
         .at_partition(partition.clone())
 }
 

@@ -71,7 +71,7 @@ impl MemberSubscription {
     /// Corrupt if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         Self::read(&mut MemberDataReader::new(bytes, "subscription"))
-            .map_err(|error| error.context("the subscription of a group member"))
+            .map_err(|error| error.with_context("the subscription of a group member"))
     }
 
     fn read(from: &mut MemberDataReader<'_>) -> Result<Self> {
@@ -108,7 +108,7 @@ impl Assignment {
             return Ok(Self::default());
         }
         Self::read(&mut MemberDataReader::new(bytes, "assignment"))
-            .map_err(|error| error.context("the assignment of the group leader"))
+            .map_err(|error| error.with_context("the assignment of the group leader"))
     }
 
     fn read(from: &mut MemberDataReader<'_>) -> Result<Self> {

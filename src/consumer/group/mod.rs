@@ -55,7 +55,7 @@ struct GroupInner {
     rpc: Rpc,
     settings: MemberSettings,
     commits_automatically: bool,
-    ledger: Mutex<PendingCommits>,
+    pending_commits: Mutex<PendingCommits>,
     listener: Mutex<Option<ChangeListener>>,
     identity: Mutex<GroupMemberIdentity>,
     /// When the group must have been left, once the consumer is being closed.
@@ -98,7 +98,7 @@ impl Group {
             rpc: Rpc { cluster: cluster.for_task(), group, instance },
             settings,
             commits_automatically: config.commits_automatically(),
-            ledger: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
+            pending_commits: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
             listener: Mutex::new(None),
             identity: Mutex::default(),
             closing: watch::Publisher::new(None),
@@ -130,9 +130,9 @@ impl Group {
     pub(crate) async fn commit(&self, offsets: Option<Offsets>, deadline: Instant) -> Result<()> {
         let begun = runtime::now();
         let (waiter, forfeited) = {
-            let mut ledger = self.inner.ledger();
+            let mut pending_commits = self.inner.pending_commits();
             let (commits, forfeited) = self.inner.committable(offsets)?;
-            (ledger.submit_awaited(commits, deadline), forfeited)
+            (pending_commits.submit_awaited(commits, deadline), forfeited)
         };
         self.inner.shared.to_group.notify_one();
         // An attempt that began before the deadline may end after it.
@@ -147,10 +147,10 @@ impl Group {
     /// # Errors
     /// Rejoin if some of it is not this consumer's any more; what ended the membership; Closed.
     pub(crate) fn commit_later(&self, deadline: Instant) -> Result<()> {
-        let mut ledger = self.inner.ledger();
+        let mut pending_commits = self.inner.pending_commits();
         let (commits, forfeited) = self.inner.committable(None)?;
-        ledger.commits.submit(commits, deadline);
-        drop(ledger);
+        pending_commits.commits.submit(commits, deadline);
+        drop(pending_commits);
         self.inner.shared.to_group.notify_one();
         forfeited.map_or(Ok(()), Err)
     }
@@ -225,7 +225,7 @@ impl Group {
 
 impl GroupInner {
     /// What may be committed now of these offsets, or with `None` of all that was handed over; and the error of what was handed over
-    /// and is not this consumer's any more. Called under the lock of the ledger, so that nothing is submitted to a task that has ended.
+    /// and is not this consumer's any more. Called under the lock of the pending_commits, so that nothing is submitted to a task that has ended.
     ///
     /// # Errors
     /// Closed; what ended the membership; Config for a negative offset; Rejoin for offsets of what is not owned.
@@ -251,8 +251,8 @@ impl GroupInner {
         })
     }
 
-    fn ledger(&self) -> MutexGuard<'_, PendingCommits> {
-        lock(&self.ledger)
+    fn pending_commits(&self) -> MutexGuard<'_, PendingCommits> {
+        lock(&self.pending_commits)
     }
 }
 

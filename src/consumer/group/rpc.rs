@@ -273,7 +273,7 @@ impl Rpc {
         if let Some(broker) = reply.broker().filter(|_| code.needs_coordinator_lookup()) {
             self.cluster.coordinator_moved(&self.key(), broker);
         }
-        let error = Error::broker(code).in_api(R::API.name()).context(format_args!("group {:?}", self.group));
+        let error = Error::broker(code).in_api(R::API.name()).with_context(format_args!("group {:?}", self.group));
         Err(if let Some(broker) = reply.broker() { error.at_broker(broker) } else { error })
     }
 
@@ -282,7 +282,7 @@ impl Rpc {
         match theirs.filter(|theirs| *theirs != PROTOCOL_TYPE) {
             None => Ok(()),
             Some(theirs) => Err(Error::broker(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
-                .context(format!("group {:?} is one of {theirs:?}, not of consumers", self.group))),
+                .with_context(format!("group {:?} is one of {theirs:?}, not of consumers", self.group))),
         }
     }
 

@@ -24,14 +24,14 @@ use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::metrics_push::Measure;
 use crate::runtime::{self, Runtime};
-use crate::telemetry::{GroupRecorder, spans};
+use crate::observability::{GroupRecorder, spans};
 use crate::watch;
 
 /// What came of something that runs beside the loop.
 enum GroupEvent {
     Joined(Attempt, Result<Join>),
     Synced(Attempt, Result<Vec<u8>>),
-    Beaten { attempt: Attempt, sent: Instant, outcome: Result<()> },
+    HeartbeatDone { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Left(Result<()>),
     Committed { sender: CommitIdentity, sent: Instant, outcome: CommitOutcome },
     Fetched(Vec<(TopicPartition, AssignmentEpoch)>, Result<Committed>),
@@ -77,7 +77,7 @@ pub(super) struct GroupTask {
     closing: Option<Instant>,
     /// Since when the member wishes to join, for the metrics.
     rejoining: Option<Instant>,
-    telemetry: GroupRecorder,
+    recorder: GroupRecorder,
 }
 
 impl GroupTask {
@@ -115,7 +115,7 @@ impl GroupTask {
             leaving: 0,
             closing: None,
             rejoining: None,
-            telemetry: cluster.telemetry().group(&group.rpc.group),
+            recorder: cluster.recorder().group(&group.rpc.group),
             group,
         }
     }
@@ -165,7 +165,7 @@ impl GroupTask {
             if self.auto_commit_interval.take().is_some() {
                 let finished = self.finished();
                 let deadline = self.commit_deadline(now);
-                self.group.ledger().commits.submit(finished, deadline);
+                self.group.pending_commits().commits.submit(finished, deadline);
             }
             self.machine.handle_close(now);
         }
@@ -200,7 +200,7 @@ impl GroupTask {
         self.seen = Some((version, view.version));
         self.group.shared.follow(&view);
         let recreated = self.group.shared.update(Subscription::take_recreated);
-        self.group.ledger().commits.handle_gone(&recreated, commits::of_old_topic);
+        self.group.pending_commits().commits.handle_gone(&recreated, commits::of_old_topic);
         self.part_with_abandoned(now);
         let unsubscribed = self.group.shared.read(Subscription::unsubscribed);
         if unsubscribed != self.seen_unsubscribed {
@@ -238,12 +238,12 @@ impl GroupTask {
     fn part_with_abandoned(&mut self, now: Instant) {
         let mut commits = self.group.shared.update(Subscription::take_abandoned);
         let deadline = self.commit_deadline(now);
-        let mut ledger = self.group.ledger();
-        ledger.commits.retain_newer(&mut commits);
+        let mut pending_commits = self.group.pending_commits();
+        pending_commits.commits.retain_newer(&mut commits);
         if self.auto_commit_interval.is_some() {
-            ledger.commits.submit(commits, deadline);
+            pending_commits.commits.submit(commits, deadline);
         }
-        drop(ledger);
+        drop(pending_commits);
         // Before it may become a member.
         self.send_commits(now);
     }
@@ -290,7 +290,7 @@ impl GroupTask {
             }
             MemberAction::Heartbeat { attempt, identity } => self.spawn(async move {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
-                GroupEvent::Beaten { attempt, sent: now, outcome }
+                GroupEvent::HeartbeatDone { attempt, sent: now, outcome }
             }),
             MemberAction::Leave { member, reason } => {
                 self.leaving += 1;
@@ -310,7 +310,7 @@ impl GroupTask {
             }
             MemberAction::Assign(partitions) => {
                 group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
-                self.telemetry.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
+                self.recorder.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             MemberAction::Report(error) => group.shared.raise(error),
@@ -335,12 +335,12 @@ impl GroupTask {
                     && let Some(since) = self.rejoining.take()
                 {
                     let took = now.saturating_duration_since(since);
-                    self.telemetry.rebalanced(took);
+                    self.recorder.rebalanced(took);
                     self.group.shared.meter.record(Measure::Rebalance, took);
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
-            GroupEvent::Beaten { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
+            GroupEvent::HeartbeatDone { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
             GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
@@ -392,8 +392,8 @@ impl GroupTask {
             self.giving.remove(tp);
         }
         let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
-        self.telemetry.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
-        self.group.ledger().commits.handle_gone(&gone, commits::not_owned);
+        self.recorder.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
+        self.group.pending_commits().commits.handle_gone(&gone, commits::not_owned);
     }
 
     /// Tells the application of the next change, if it has dealt with the one before.
@@ -409,7 +409,7 @@ impl GroupTask {
             let mut last = self.finished();
             last.retain(|commit| self.group.commits_automatically && partitions.contains(&commit.partition));
             // Without offsets it waits for the commits that were asked for before.
-            let waiter = self.group.ledger().submit_awaited(last, self.commit_deadline(now));
+            let waiter = self.group.pending_commits().submit_awaited(last, self.commit_deadline(now));
             self.send_commits(now);
             Some(waiter)
         } else {
@@ -459,25 +459,25 @@ impl GroupTask {
             let mut finished = self.finished();
             finished.retain(|commit| !self.giving.contains(&commit.partition));
             let deadline = self.commit_deadline(now);
-            self.group.ledger().commits.submit(finished, deadline);
+            self.group.pending_commits().commits.submit(finished, deadline);
         }
     }
 
     /// What automatic commits may cover.
     fn finished(&self) -> Vec<CommitPosition> {
         let mut finished = self.group.shared.read(Subscription::finished);
-        self.group.ledger().commits.retain_newer(&mut finished);
+        self.group.pending_commits().commits.retain_newer(&mut finished);
         finished
     }
 
     fn send_commits(&mut self, now: Instant) {
         loop {
             let sender = self.commits_as();
-            let mut ledger = self.group.ledger();
-            let Some(action) = ledger.commits.poll(sender, self.machine.is_member(), now) else { return };
+            let mut pending_commits = self.group.pending_commits();
+            let Some(action) = pending_commits.commits.poll(sender, self.machine.is_member(), now) else { return };
             match action {
                 commits::CommitAction::Done { ticket, failures } => {
-                    match ticket.and_then(|ticket| ledger.waiters.remove(&ticket)) {
+                    match ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket)) {
                         // Whoever waited may have gone.
                         Some(waiter) => drop(waiter.send(failures)),
                         None => {
@@ -488,7 +488,7 @@ impl GroupTask {
                     }
                 }
                 commits::CommitAction::Send { sender, offsets } => {
-                    drop(ledger);
+                    drop(pending_commits);
                     let group = Arc::clone(&self.group);
                     let span = spans::commit(&group.rpc.group, offsets.len());
                     self.spawn(async move {
@@ -519,9 +519,9 @@ impl GroupTask {
             self.group.rpc.cluster.request_refresh();
         }
         let took = now.saturating_duration_since(sent);
-        self.telemetry.committed(took, !errors.is_empty());
+        self.recorder.committed(took, !errors.is_empty());
         self.group.shared.meter.record(Measure::Commit, took);
-        let committed = self.group.ledger().commits.handle_reply(outcome, sender, now);
+        let committed = self.group.pending_commits().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, assignment, offset) in &committed {
                 subscription.committed(tp, *assignment, *offset);
@@ -540,9 +540,9 @@ impl GroupTask {
             return;
         }
         let mut assignments = self.group.shared.read(Subscription::awaiting_committed);
-        let ledger = self.group.ledger();
-        assignments.retain(|(tp, _)| !ledger.commits.is_under_way(tp));
-        drop(ledger);
+        let pending_commits = self.group.pending_commits();
+        assignments.retain(|(tp, _)| !pending_commits.commits.is_under_way(tp));
+        drop(pending_commits);
         if assignments.is_empty() {
             return;
         }
@@ -593,17 +593,17 @@ impl GroupTask {
 
     fn is_over(&self, now: Instant) -> bool {
         let Some(deadline) = self.closing else { return false };
-        let ledger = self.group.ledger();
+        let pending_commits = self.group.pending_commits();
         // What has come since the group was left cannot be committed any more.
         let can_commit = self.machine.is_member() || matches!(self.commits_as(), CommitIdentity::Alone);
-        let is_committed = ledger.commits.is_idle() || (!can_commit && !ledger.commits.is_in_flight());
+        let is_committed = pending_commits.commits.is_idle() || (!can_commit && !pending_commits.commits.is_in_flight());
         let is_done = self.machine.is_away() && self.to_tell.is_empty() && !self.is_telling && self.leaving == 0 && is_committed;
         is_done || now >= deadline
     }
 
     fn timeout(&self, now: Instant) -> Option<Instant> {
         // What is due and still there waits for the membership, not for the time.
-        let commits = self.group.ledger().commits.poll_timeout().filter(|at| *at > now);
+        let commits = self.group.pending_commits().commits.poll_timeout().filter(|at| *at > now);
         let auto_commit = self.auto_commit_interval.map(|_| self.next_auto_commit);
         let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
         let question = self.describing.map(|(_, deadline)| deadline);
@@ -634,7 +634,7 @@ fn as_it_has_become(change: Change, shared: &ConsumerShared) -> Change {
 impl Drop for GroupTask {
     fn drop(&mut self) {
         self.group.ended.send_replace(true);
-        self.group.ledger().waiters.clear();
+        self.group.pending_commits().waiters.clear();
     }
 }
 

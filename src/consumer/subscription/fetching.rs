@@ -26,11 +26,11 @@ impl Subscription {
     }
 
     /// How a partition stands, or `None` if it is not assigned.
-    pub(crate) fn standing(&self, partition: &TopicPartition) -> Option<PartitionSnapshot> {
+    pub(crate) fn snapshot(&self, partition: &TopicPartition) -> Option<PartitionSnapshot> {
         let entry = self.entries.get(partition)?;
         Some(PartitionSnapshot {
             assignment: Arc::clone(&entry.assignment),
-            phase: entry.phase.clone(),
+            fetch_state: entry.fetch_state.clone(),
             held: entry.paused || entry.held,
             validated: entry.validated,
         })
@@ -41,7 +41,7 @@ impl Subscription {
     /// An offset before the position comes from a log that was cut: the application goes back, under a new assignment.
     pub(crate) fn offset_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, position: Position) -> bool {
         let Some(entry) = self.assigned_under(partition, assignment) else { return false };
-        if !matches!(entry.phase, FetchState::Resetting(_)) {
+        if !matches!(entry.fetch_state, FetchState::Resetting(_)) {
             return false;
         }
         entry.validated = None;
@@ -50,7 +50,7 @@ impl Subscription {
             Some(at) if at <= position.offset => {}
             Some(_) => return self.jump(partition, FetchState::Fetching(position)).is_ok(),
         }
-        entry.phase = FetchState::Fetching(position);
+        entry.fetch_state = FetchState::Fetching(position);
         self.changed.insert(partition.clone());
         true
     }
@@ -58,7 +58,7 @@ impl Subscription {
     /// No record is as young as a reset asked for: it is the end, then.
     pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        if let FetchState::Resetting(to) = &mut entry.phase {
+        if let FetchState::Resetting(to) = &mut entry.fetch_state {
             *to = ResetTo::Latest;
             self.changed.insert(partition.clone());
         }
@@ -106,16 +106,16 @@ impl Subscription {
     pub(super) fn begin_anew(&mut self, partition: &TopicPartition) {
         let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
-        if matches!(entry.phase, FetchState::AwaitingCommitted) {
+        if matches!(entry.fetch_state, FetchState::AwaitingCommitted) {
             return;
         }
-        let phase = match self.reset {
+        let fetch_state = match self.reset {
             AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
             _ => FetchState::Resetting(ResetTo::Earliest),
         };
-        let is_stopped = matches!(phase, FetchState::Stopped(_));
+        let is_stopped = matches!(fetch_state, FetchState::Stopped(_));
         // It is assigned, as was seen above.
-        let _ = self.jump_to_topic(None, partition, phase);
+        let _ = self.jump_to_topic(None, partition, fetch_state);
         if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
             // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
             entry.assignment.start_at(BEGINNING);
@@ -125,12 +125,12 @@ impl Subscription {
     /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
     pub(crate) fn leader_is(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: LeaderEpoch) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        let FetchState::Fetching(position) = entry.phase else { return };
+        let FetchState::Fetching(position) = entry.fetch_state else { return };
         if entry.validated.is_some_and(|validated| validated >= epoch) {
             return;
         }
         if position.leader_epoch.is_some() {
-            entry.phase = FetchState::Validating(position);
+            entry.fetch_state = FetchState::Validating(position);
             self.changed.insert(partition.clone());
         } else {
             entry.validated = Some(epoch);
@@ -140,9 +140,9 @@ impl Subscription {
     /// Ends a validation: the leader of `epoch` holds all that was read.
     pub(crate) fn position_holds(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: Option<LeaderEpoch>) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        if let FetchState::Validating(position) = entry.phase {
+        if let FetchState::Validating(position) = entry.fetch_state {
             entry.validated = epoch.max(entry.validated);
-            entry.phase = FetchState::Fetching(position);
+            entry.fetch_state = FetchState::Fetching(position);
             self.changed.insert(partition.clone());
         }
     }
@@ -157,7 +157,7 @@ impl Subscription {
         divergence: Position,
     ) -> Option<Error> {
         let entry = self.assigned_under(partition, assignment)?;
-        let (FetchState::Validating(_) | FetchState::Fetching(_)) = entry.phase else { return None };
+        let (FetchState::Validating(_) | FetchState::Fetching(_)) = entry.fetch_state else { return None };
         match entry.assignment.delivered() {
             Some(at) if at.offset <= divergence.offset => {
                 self.restart(partition, at);
@@ -167,7 +167,7 @@ impl Subscription {
                 self.jump(partition, FetchState::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
                 let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
-                Some(Error::new(ErrorKind::Truncated, message).at_partition(partition.clone()))
+                Some(Error::new(ErrorKind::LogTruncated, message).at_partition(partition.clone()))
             }
         }
     }
@@ -179,22 +179,22 @@ impl Subscription {
         partition: &TopicPartition,
         assignment: AssignmentEpoch,
         from: Offset,
-        FetchFilter { pieces, next, failure }: FetchFilter,
+        FetchFilter { buffered_batches, next, failure }: FetchFilter,
         memory: Option<ReplyMemory>,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment) else {
             return false;
         };
-        match &mut entry.phase {
+        match &mut entry.fetch_state {
             FetchState::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
             _ => return false,
         }
         if let Some(error) = failure {
-            entry.phase = FetchState::Stopped(error);
+            entry.fetch_state = FetchState::Stopped(error);
             self.changed.insert(partition.clone());
         }
-        for piece in pieces {
-            self.buffer.push(&entry.assignment, piece, memory);
+        for buffered in buffered_batches {
+            self.buffer.push(&entry.assignment, buffered, memory);
         }
         true
     }
@@ -202,13 +202,13 @@ impl Subscription {
     /// Stops a partition until a seek behind all that is buffered, where the application is told why.
     pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset, error: Error) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        let FetchState::Fetching(position) = entry.phase else { return };
+        let FetchState::Fetching(position) = entry.fetch_state else { return };
         let failed = BufferedBatch { content: Content::Failed(error.clone()), start: position, next: position.offset };
         self.fetched(
             partition,
             assignment,
             from,
-            FetchFilter { pieces: vec![failed], next: position, failure: Some(error) },
+            FetchFilter { buffered_batches: vec![failed], next: position, failure: Some(error) },
             None,
         );
     }
@@ -224,7 +224,7 @@ impl Subscription {
             else {
                 continue;
             };
-            entry.phase = match entry.phase {
+            entry.fetch_state = match entry.fetch_state {
                 FetchState::Validating(_) if position.leader_epoch.is_some() => FetchState::Validating(position),
                 // Also of one that is being reset, or has stopped, behind what it has lost: the leader says so again.
                 _ => FetchState::Fetching(position),
@@ -237,16 +237,16 @@ impl Subscription {
     pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset) {
         let reset = self.reset;
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.phase, entry.assignment.position()) else { return };
+        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.fetch_state, entry.assignment.position()) else { return };
         if *offset != from {
             return;
         }
-        let phase = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
+        let fetch_state = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
         if at == Some(from) {
             // Nothing is buffered, so the old position means nothing from here on.
-            let _ = self.jump(partition, phase);
+            let _ = self.jump(partition, fetch_state);
         } else {
-            entry.phase = phase;
+            entry.fetch_state = fetch_state;
             self.changed.insert(partition.clone());
         }
     }
@@ -254,7 +254,7 @@ impl Subscription {
     /// Stops a partition until a seek, and drops what is buffered behind. False if the assignment has ended.
     pub(crate) fn stop(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, error: Error) -> bool {
         let Some(entry) = self.assigned_under(partition, assignment) else { return false };
-        entry.phase = FetchState::Stopped(error);
+        entry.fetch_state = FetchState::Stopped(error);
         self.buffer.drop_assignment(assignment);
         self.changed.insert(partition.clone());
         true
@@ -267,7 +267,7 @@ impl Subscription {
         let assignment = Arc::new(entry.assignment.successor(id));
         self.buffer.end(&entry.assignment);
         entry.assignment = assignment;
-        entry.phase = FetchState::Fetching(at);
+        entry.fetch_state = FetchState::Fetching(at);
         entry.apply_delivery();
         self.changed.insert(partition.clone());
     }

@@ -93,7 +93,7 @@ impl Subscription {
 
     /// The partitions whose committed offset nobody knows yet, with their assignments.
     pub(crate) fn awaiting_committed(&self) -> Vec<(TopicPartition, AssignmentEpoch)> {
-        let is_waiting = |entry: &AssignedPartition| matches!(entry.phase, FetchState::AwaitingCommitted);
+        let is_waiting = |entry: &AssignedPartition| matches!(entry.fetch_state, FetchState::AwaitingCommitted);
         // What is about to be committed of it comes first.
         let waiting = self.entries.iter().filter(|(tp, entry)| is_waiting(entry) && !self.leaving.contains_key(*tp));
         waiting.map(|(tp, entry)| (tp.clone(), entry.assignment.id())).collect()
@@ -108,7 +108,7 @@ impl Subscription {
     ) {
         let reset = self.reset;
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        if !matches!(entry.phase, FetchState::AwaitingCommitted) {
+        if !matches!(entry.fetch_state, FetchState::AwaitingCommitted) {
             return;
         }
         match committed {
@@ -116,9 +116,9 @@ impl Subscription {
                 let position = Position { offset: committed.offset, leader_epoch: committed.leader_epoch };
                 entry.committed = Some(committed.offset);
                 entry.assignment.start_at(position);
-                entry.phase = FetchState::Fetching(position);
+                entry.fetch_state = FetchState::Fetching(position);
             }
-            None => entry.phase = reset_phase(reset, partition, "there is no committed offset"),
+            None => entry.fetch_state = reset_phase(reset, partition, "there is no committed offset"),
         }
         self.changed.insert(partition.clone());
     }

@@ -37,8 +37,8 @@ fn begun_at_committed(partitions: &[i32]) -> Subscription {
 }
 
 /// One record at each offset, as fetched from there.
-fn pieces(offsets: std::ops::Range<i64>) -> Vec<BufferedBatch> {
-    let piece = |offset: i64| {
+fn buffered_batches(offsets: std::ops::Range<i64>) -> Vec<BufferedBatch> {
+    let buffered = |offset: i64| {
         let mut builder = RecordsBuilder::with_capacity(1024);
         builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 200]), headers: &[] }).unwrap();
         let sealed = builder.seal(Compression::NONE).unwrap();
@@ -47,11 +47,11 @@ fn pieces(offsets: std::ops::Range<i64>) -> Vec<BufferedBatch> {
         let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
         BufferedBatch { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
     };
-    offsets.map(piece).collect()
+    offsets.map(buffered).collect()
 }
 
-fn brought(pieces: Vec<BufferedBatch>, next: Position) -> FetchFilter {
-    FetchFilter { pieces, next, failure: None }
+fn brought(buffered_batches: Vec<BufferedBatch>, next: Position) -> FetchFilter {
+    FetchFilter { buffered_batches, next, failure: None }
 }
 
 fn assignment(subscription: &Subscription, partition: i32) -> Arc<PartitionAssignment> {
@@ -65,8 +65,8 @@ fn at(offset: i64, epoch: i32) -> Position {
 #[test]
 fn partition_without_group_starts_where_the_policy_says() {
     let subscription = assigned(AutoOffsetReset::Earliest, &[0]);
-    let standing = subscription.standing(&tp(0)).expect("assigned");
-    assert!(matches!(standing.phase, FetchState::Resetting(ResetTo::Earliest)));
+    let snapshot = subscription.snapshot(&tp(0)).expect("assigned");
+    assert!(matches!(snapshot.fetch_state, FetchState::Resetting(ResetTo::Earliest)));
 }
 
 #[test]
@@ -202,11 +202,11 @@ fn newer_leader_must_confirm_a_position_with_an_epoch() {
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
     let id = assignment(&subscription, 0).id();
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Validating(_)));
+    assert!(matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Validating(_)));
 
     subscription.position_holds(&tp(0), id, Some(LeaderEpoch(4)));
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Fetching(_)));
+    assert!(matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Fetching(_)));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn truncation_is_told_only_if_the_application_saw_the_records() {
     let second = assignment(&subscription, 0);
     second.deliver_to(Offset(40));
     let error = subscription.truncated(&tp(0), second.id(), at(30, 3)).expect("records were seen");
-    assert_eq!(error.kind(), ErrorKind::Truncated);
+    assert_eq!(error.kind(), ErrorKind::LogTruncated);
     assert_eq!(subscription.position(&tp(0)).expect("assigned"), Some(Offset(30)));
     assert!(subscription.truncated(&tp(0), second.id(), at(30, 3)).is_none());
 }
@@ -293,8 +293,8 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
         let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
         subscription.seek(&tp(0), at(0, 1)).expect("assigned");
         let assignment = assignment(&subscription, 0);
-        let pieces = pieces(0..9);
-        assert!(subscription.fetched(&tp(0), assignment.id(), Offset(0), brought(pieces, at(9, 1)), None));
+        let buffered_batches = buffered_batches(0..9);
+        assert!(subscription.fetched(&tp(0), assignment.id(), Offset(0), brought(buffered_batches, at(9, 1)), None));
         let (_, in_hand) = subscription.buffer.pop().expect("fetched");
         assignment.deliver_to(in_hand.next);
         happen(&mut subscription, assignment.id());
@@ -302,12 +302,12 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
 
         subscription.evict_held();
 
-        let standing = subscription.standing(&tp(0)).expect("assigned");
-        let (FetchState::Fetching(from) | FetchState::Validating(from)) = standing.phase else {
-            panic!("{what}: {:?}", standing.phase)
+        let snapshot = subscription.snapshot(&tp(0)).expect("assigned");
+        let (FetchState::Fetching(from) | FetchState::Validating(from)) = snapshot.fetch_state else {
+            panic!("{what}: {:?}", snapshot.fetch_state)
         };
         assert_eq!(from.offset, Offset(1), "{what}");
-        assert_eq!(standing.assignment.id(), assignment.id(), "{what}: what is in hand is finished under it");
+        assert_eq!(snapshot.assignment.id(), assignment.id(), "{what}: what is in hand is finished under it");
         assert_eq!(assignment.done().map(|done| done.offset), Some(Offset(0)), "{what}");
     }
 }
@@ -336,7 +336,7 @@ fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
     let anew = assignment(&subscription, 0);
     assert!(subscription.offset_found(&tp(0), anew.id(), at(3, 0)), "where its leader says that it begins");
     assert!(
-        matches!(subscription.standing(&tp(0)).expect("assigned").phase, FetchState::Fetching(position) if position == at(3, 0))
+        matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Fetching(position) if position == at(3, 0))
     );
 }
 

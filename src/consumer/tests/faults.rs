@@ -106,7 +106,7 @@ async fn policy_none_tells_once_and_goes_on_after_a_seek() {
     append(&embedded, 0, 0..3);
     let mut consumer = consuming(&embedded, ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::None)).await;
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.place().partition.clone()), (ErrorKind::NoOffset, Some(tp(0))));
+    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::NoOffset, Some(tp(0))));
     assert!(nothing_comes(&mut consumer).await);
     consumer.seek(&tp(0), 1).unwrap();
     assert_eq!(values(&mut consumer, 2).await, [1, 2]);
@@ -131,7 +131,7 @@ async fn damaged_batch_stops_its_partition_until_a_seek() {
 
     assert_eq!(values(&mut consumer, 2).await, [0, 1]);
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.place().partition.clone()), (ErrorKind::Corrupt, Some(tp(0))));
+    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::Corrupt, Some(tp(0))));
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(2));
     assert!(nothing_comes(&mut consumer).await);
     consumer.assign([tp(0), tp(1)]).unwrap();
@@ -212,7 +212,7 @@ async fn truncated_log_is_told_once_and_read_on_from_where_it_was_cut() {
     embedded.move_leader("t", 0, Some(leader % 3 + 1));
     append(&embedded, 0, 20..22);
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.place().partition.clone()), (ErrorKind::Truncated, Some(tp(0))));
+    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::LogTruncated, Some(tp(0))));
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 6, 20));
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 7, 21));
     assert!(nothing_comes(&mut consumer).await);

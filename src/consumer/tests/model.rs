@@ -15,7 +15,7 @@ use crate::consumer::fetch::intake::FetchFilter;
 use crate::consumer::position::{AssignmentEpoch, FetchState, OffsetAndMetadata, Position};
 use crate::consumer::subscription::{CommitPosition, SubscriptionKind};
 use crate::ids::{LeaderEpoch, Timestamp};
-use crate::telemetry::ClientRecorder;
+use crate::observability::ClientRecorder;
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
 
@@ -194,10 +194,10 @@ impl World {
                 }
             }
             Step::OutOfRange { partition } => {
-                if let Some((assignment, FetchState::Fetching(position))) = self.standing(partition) {
+                if let Some((assignment, FetchState::Fetching(position))) = self.snapshot(partition) {
                     self.shared.update(|it| it.out_of_range(&tp(partition), assignment, position.offset));
                     // The leader says that the log begins just there.
-                    if let Some((assignment, FetchState::Resetting(_))) = self.standing(partition) {
+                    if let Some((assignment, FetchState::Resetting(_))) = self.snapshot(partition) {
                         self.shared.update(|it| it.offset_found(&tp(partition), assignment, at(position.offset.0, Some(1))));
                     }
                     self.begin(partition, position.offset.0);
@@ -216,11 +216,11 @@ impl World {
     }
 
     fn assignment(&self, partition: i32) -> Option<AssignmentEpoch> {
-        Some(self.standing(partition)?.0)
+        Some(self.snapshot(partition)?.0)
     }
 
-    fn standing(&self, partition: i32) -> Option<(AssignmentEpoch, FetchState)> {
-        self.shared.read(|it| it.standing(&tp(partition))).map(|standing| (standing.assignment.id(), standing.phase))
+    fn snapshot(&self, partition: i32) -> Option<(AssignmentEpoch, FetchState)> {
+        self.shared.read(|it| it.snapshot(&tp(partition))).map(|snapshot| (snapshot.assignment.id(), snapshot.fetch_state))
     }
 
     /// The partition begins there, unless it has begun.
@@ -232,7 +232,7 @@ impl World {
     }
 
     fn answer(&mut self, partition: i32) {
-        match self.standing(partition) {
+        match self.snapshot(partition) {
             Some((assignment, FetchState::AwaitingCommitted)) => {
                 let is_asked =
                     self.shared.read(Subscription::awaiting_committed).iter().any(|(waiting, _)| *waiting == tp(partition));
@@ -258,16 +258,16 @@ impl World {
     }
 
     fn fetch(&mut self, partition: i32, batches: i64) {
-        let Some((assignment, FetchState::Fetching(from))) = self.standing(partition) else { return };
-        let (mut next, mut pieces) = (from.offset.0, Vec::new());
+        let Some((assignment, FetchState::Fetching(from))) = self.snapshot(partition) else { return };
+        let (mut next, mut buffered_batches) = (from.offset.0, Vec::new());
         for _ in 0..batches {
             if next < LENGTH {
-                let piece = batch(next);
-                next = piece.next.0;
-                pieces.push(piece);
+                let buffered = batch(next);
+                next = buffered.next.0;
+                buffered_batches.push(buffered);
             }
         }
-        let brought = FetchFilter { pieces, next: at(next, Some(1)), failure: None };
+        let brought = FetchFilter { buffered_batches, next: at(next, Some(1)), failure: None };
         assert!(self.shared.update(|it| it.fetched(&tp(partition), assignment, from.offset, brought, None)));
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, Content};
 use crate::consumer::fetch::intake::FetchFilter;
 use crate::consumer::position::Position;
-use crate::telemetry::ClientRecorder;
+use crate::observability::ClientRecorder;
 use crate::wire::batch::Batches;
 use crate::wire::compress::{Compression, compress};
 
@@ -39,14 +39,14 @@ async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
             Arc::new(ConsumerShared::new(subscription, CancellationToken::new(), decode, ClientRecorder::new("test").consumer()));
         let batch = Batches::new(compressed()).next().unwrap().unwrap();
         let next = batch.next_offset();
-        let piece = BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
+        let buffered = BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
         shared.update(|subscription| {
             let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
             assert!(subscription.fetched(
                 &tp(0),
                 assignment,
                 Offset(start),
-                FetchFilter { pieces: vec![piece], next: Position::at(next), failure: None },
+                FetchFilter { buffered_batches: vec![buffered], next: Position::at(next), failure: None },
                 None
             ));
         });

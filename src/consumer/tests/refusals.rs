@@ -94,7 +94,7 @@ async fn missing_right_to_ask_where_an_epoch_ended_is_told() {
     append(&embedded, 0, 1..2);
     let error = next(&mut consumer).await.unwrap_err();
     assert_eq!(error.code(), Some(crate::ErrorCode::TOPIC_AUTHORIZATION_FAILED));
-    assert_eq!(error.place().api.as_deref(), Some("OffsetForLeaderEpoch"));
+    assert_eq!(error.context().api.as_deref(), Some("OffsetForLeaderEpoch"));
     embedded.remove_fault(fault);
     assert_eq!(values(&mut consumer, 1).await, [1]);
 }
@@ -122,7 +122,7 @@ async fn batch_longer_than_a_reply_may_be_stops_its_partition_and_no_other() {
     seen.sort_unstable();
     assert_eq!(seen, [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]);
     let [error] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((error.kind(), error.place().partition.clone()), (ErrorKind::RecordTooLarge, Some(tp(0))));
+    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::RecordTooLarge, Some(tp(0))));
     assert!(error.to_string().contains("receive.message.max.bytes is 50000"), "{error}");
     assert!(error.to_string().contains("offset 1 "), "{error}");
 

@@ -134,7 +134,7 @@ impl Config {
             .acks(ours.required_acks)
             .enable_idempotence(ours.enable_idempotence)
             .max_in_flight_requests_per_connection(ours.max_in_flight_requests)
-            .answered_retries(ours.max_retries)
+            .broker_error_retries(ours.max_retries)
             .delivery_timeout(ours.delivery_timeout)
             .max_block(ours.delivery_timeout.min(MAX_BLOCK));
         Ok(match ours.linger_ms {

@@ -1,7 +1,7 @@
 //! The ways from the receiving task to the handlers: for each handler as many as it handles partitions at once, each with a worker.
 //!
-//! A partition always takes the same lane, which keeps its order. What does not fit into a lane waits in `waiting`, until half of the
-//! lane is free. A quick handler is waited for; where that takes long, the partitions that want more of its lane are paused, so that
+//! A partition always takes the same queue, which keeps its order. What does not fit into a queue waits in `waiting`, until half of the
+//! queue is free. A quick handler is waited for; where that takes long, the partitions that want more of its queue are paused, so that
 //! others go on: then nothing of them is fetched, which would keep a quick handler waiting in turn.
 //!
 //! A partition that loses its handler, and is not taken away, is set aside: it is paused until another handler wants it, and the message in hand
@@ -31,7 +31,7 @@ pub(super) struct HandlerWork {
 pub(super) struct HandlerQueues {
     shared: Arc<ConsumerInner>,
     workers: Runtime,
-    lanes: BTreeMap<(u64, usize), HandlerQueue>,
+    queues: BTreeMap<(u64, usize), HandlerQueue>,
 }
 
 struct HandlerQueue {
@@ -43,7 +43,7 @@ struct HandlerQueue {
     paused: BTreeSet<TopicPartition>,
 }
 
-/// How many messages are on a lane, and how many may be.
+/// How many messages are on a queue, and how many may be.
 pub(super) struct QueueLoad {
     messages: AtomicUsize,
     most: usize,
@@ -51,67 +51,67 @@ pub(super) struct QueueLoad {
 
 impl HandlerQueues {
     pub(super) fn new(shared: Arc<ConsumerInner>, workers: Runtime) -> Self {
-        Self { shared, workers, lanes: BTreeMap::new() }
+        Self { shared, workers, queues: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, registered: &Arc<RegisteredHandler>, work: HandlerWork) {
         let parallel = registered.options.parallel.max(1);
         let number = lane_of(&work.partition, parallel);
-        let Self { shared, workers, lanes } = self;
-        let lane = lanes.entry((registered.id, number)).or_insert_with(|| {
+        let Self { shared, workers, queues } = self;
+        let queue = queues.entry((registered.id, number)).or_insert_with(|| {
             let load = Arc::new(QueueLoad::new((shared.config.consumer.max_poll_records / parallel).max(1)));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most);
             workers.spawn(task::work(Arc::clone(shared), Arc::clone(registered), workers.clone(), from_task, Arc::clone(&load)));
             HandlerQueue { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
         });
-        if !lane.partitions.contains(&work.partition) {
-            lane.partitions.insert(work.partition.clone());
+        if !queue.partitions.contains(&work.partition) {
+            queue.partitions.insert(work.partition.clone());
         }
-        let left = if lane.waiting.is_empty() { lane.take(work) } else { Some(work) };
+        let left = if queue.waiting.is_empty() { queue.take(work) } else { Some(work) };
         if let Some(work) = left {
-            // It is told before the lane is looked at again, so that whoever makes room from here on rings:
+            // It is told before the queue is looked at again, so that whoever makes room from here on rings:
             // here `is_full` is written and then `messages` read (by `flush`), in the worker `messages` is
             // written and then `is_full` read. In one order for all (SeqCst), one of the two sees what the
-            // other wrote; else both could miss it, and the lane would stand still, empty.
+            // other wrote; else both could miss it, and the queue would stand still, empty.
             shared.is_full.store(true, Ordering::SeqCst);
-            if !lane.paused.is_empty() {
-                lane.pause(&work.partition, shared);
+            if !queue.paused.is_empty() {
+                queue.pause(&work.partition, shared);
             }
-            lane.waiting.push_back(work);
+            queue.waiting.push_back(work);
         }
     }
 
-    /// Whether a lane is full whose partitions are not paused.
-    pub(super) fn is_patient(&self) -> bool {
-        self.is_full() && self.lanes.values().any(|lane| !lane.waiting.is_empty() && lane.paused.is_empty())
+    /// Whether a queue is full whose partitions are not paused.
+    pub(super) fn is_waiting_for_room(&self) -> bool {
+        self.is_full() && self.queues.values().any(|queue| !queue.waiting.is_empty() && queue.paused.is_empty())
     }
 
     /// Pauses the partitions whose messages wait.
     pub(super) fn pause(&mut self) {
-        for lane in self.lanes.values_mut() {
-            let partitions: BTreeSet<_> = lane.waiting.iter().map(|work| work.partition.clone()).collect();
-            partitions.iter().for_each(|partition| lane.pause(partition, &self.shared));
+        for queue in self.queues.values_mut() {
+            let partitions: BTreeSet<_> = queue.waiting.iter().map(|work| work.partition.clone()).collect();
+            partitions.iter().for_each(|partition| queue.pause(partition, &self.shared));
         }
     }
 
     /// Moves on what waits, where there is room, and has its partitions come again.
     pub(super) fn flush(&mut self) {
         let mut is_full = false;
-        for lane in self.lanes.values_mut() {
-            if !lane.load.is_half_free() && !lane.to_worker.is_closed() {
-                is_full |= !lane.waiting.is_empty();
+        for queue in self.queues.values_mut() {
+            if !queue.load.is_half_free() && !queue.to_worker.is_closed() {
+                is_full |= !queue.waiting.is_empty();
                 continue;
             }
-            while let Some(work) = lane.waiting.pop_front() {
-                if let Some(left) = lane.take(work) {
-                    lane.waiting.push_front(left);
+            while let Some(work) = queue.waiting.pop_front() {
+                if let Some(left) = queue.take(work) {
+                    queue.waiting.push_front(left);
                     break;
                 }
             }
-            is_full |= !lane.waiting.is_empty();
-            if lane.waiting.is_empty() {
-                std::mem::take(&mut lane.paused).iter().for_each(|partition| self.shared.let_come(partition));
+            is_full |= !queue.waiting.is_empty();
+            if queue.waiting.is_empty() {
+                std::mem::take(&mut queue.paused).iter().for_each(|partition| self.shared.resume_if_allowed(partition));
             }
         }
         self.shared.is_full.store(is_full, Ordering::SeqCst);
@@ -121,20 +121,20 @@ impl HandlerQueues {
         self.shared.is_full.load(Ordering::SeqCst)
     }
 
-    /// Ends the lanes of handlers that are gone, and sets partitions aside that their handler does not take any more.
+    /// Ends the queues of handlers that are gone, and sets partitions aside that their handler does not take any more.
     pub(super) fn retain(&mut self) {
         let handlers = self.shared.handlers().list.clone();
         let taker = |partition: &TopicPartition| handlers.iter().find(|handler| handler.topics.take(&partition.topic));
-        let mut homeless = BTreeSet::new();
-        for ((handler, _), lane) in &mut self.lanes {
+        let mut orphaned = BTreeSet::new();
+        for ((handler, _), queue) in &mut self.queues {
             let stays = |partition: &TopicPartition| taker(partition).is_some_and(|taker| taker.id == *handler);
-            homeless.extend(lane.partitions.iter().filter(|partition| !stays(partition)).cloned());
-            lane.partitions.retain(stays);
-            lane.paused.retain(stays);
-            lane.waiting.retain(|work| stays(&work.partition));
+            orphaned.extend(queue.partitions.iter().filter(|partition| !stays(partition)).cloned());
+            queue.partitions.retain(stays);
+            queue.paused.retain(stays);
+            queue.waiting.retain(|work| stays(&work.partition));
         }
-        self.lanes.retain(|(handler, _), _| handlers.iter().any(|left| left.id == *handler));
-        for partition in &homeless {
+        self.queues.retain(|(handler, _), _| handlers.iter().any(|left| left.id == *handler));
+        for partition in &orphaned {
             self.shared.progress().going(partition);
             self.set_aside(partition);
         }
@@ -161,13 +161,13 @@ impl HandlerQueues {
                 let _ = self.shared.handle.seek(&partition, next);
             }
             drop(progress);
-            self.shared.let_come(&partition);
+            self.shared.resume_if_allowed(&partition);
         }
     }
 
-    /// Ends all lanes; each worker finishes the message in hand. Waits for that.
+    /// Ends all queues; each worker finishes the message in hand. Waits for that.
     pub(super) async fn end(self) {
-        drop(self.lanes);
+        drop(self.queues);
         self.workers.join().await;
     }
 }
@@ -209,8 +209,8 @@ impl QueueLoad {
         self.most.saturating_sub(self.messages.load(Ordering::SeqCst))
     }
 
-    /// A message leaves the lane.
-    pub(super) fn leave(&self) {
+    /// A message leaves the queue.
+    pub(super) fn release(&self) {
         self.messages.fetch_sub(1, Ordering::SeqCst);
     }
 

@@ -1,9 +1,9 @@
 //! Dead letters: messages that their handler has given up, on their way to another topic.
 //!
 //! ```text
-//!  given up ─▶ written ─▶ done                       in the lane, for as long as that takes a moment
+//!  given up ─▶ written ─▶ done                       in the queue, for as long as that takes a moment
 //!                 │
-//!                 └─ not yet ─▶ the partition is set aside, the lane goes on without it
+//!                 └─ not yet ─▶ the partition is set aside, the queue goes on without it
 //!                                   ├─▶ written ─▶ done, the partition comes again behind it
 //!                                   └─▶ refused ─▶ told ─▶ tried again after growing pauses, until the partition goes
 //! ```
@@ -137,7 +137,7 @@ fn producer(shared: &ConsumerInner) -> crate::error::Result<Producer> {
     Ok(made)
 }
 
-/// How long a lane waits for a letter, and a letter for its verdict when its partition goes (a guess: many times what a broker needs).
+/// How long a queue waits for a letter, and a letter for its verdict when its partition goes (a guess: many times what a broker needs).
 const MOMENT: Duration = Duration::from_secs(1);
 /// How long a letter waits for its topic before somebody is told.
 const LONGEST_BLOCK: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Receiving messages: handlers for topics, on one consumer of a group.
 //!
 //! ```text
-//!  crate::Consumer ─▶ task ─▶ lane (handler, partitions) ─▶ worker ─▶ Handler ─▶ done ─▶ committed
+//!  crate::Consumer ─▶ task ─▶ queue (handler, partitions) ─▶ worker ─▶ Handler ─▶ done ─▶ committed
 //!                      ▲         bounded; a full one pauses its partitions             (progress)
 //!  group ─ rebalance ──┴─▶ finish what is in hand, commit, let go
 //! ```
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 mod calls;
 mod handler;
-mod lanes;
+mod queues;
 mod letters;
 mod progress;
 mod task;
@@ -75,10 +75,10 @@ struct ConsumerInner {
     freed: Notify,
     /// Rings likewise for the task that receives, which does not wait all the time.
     settled: Notify,
-    /// Rings when a lane that was full has room.
+    /// Rings when a queue that was full has room.
     room: Notify,
     is_full: std::sync::atomic::AtomicBool,
-    /// By the user; others are paused while their lane is full.
+    /// By the user; others are paused while their queue is full.
     paused: Mutex<BTreeSet<TopicPartition>>,
     lag: Mutex<BTreeMap<TopicPartition, u64>>,
     meter: ConsumerMeter,
@@ -132,7 +132,7 @@ impl Consumer {
         });
         consumer.rebalance_listener(task::MqRebalanceListener(Arc::downgrade(&shared)));
         runtime.spawn(task::run(Arc::clone(&shared), consumer, runtime.child()));
-        runtime.spawn(task::keep_house(Arc::clone(&shared)));
+        runtime.spawn(task::housekeeping(Arc::clone(&shared)));
         Ok(Self { owner: Arc::new(TasksOwner { shared, runtime, _client: own }) })
     }
 
@@ -318,7 +318,7 @@ impl Consumer {
         if offset.0 < 0 {
             return Err(Error::new(Code::InvalidOffset, format!("the offset is {offset}: 0 or more is allowed")));
         }
-        self.sought(std::slice::from_ref(partition), |handle| handle.seek(partition, offset))
+        self.seek_with(std::slice::from_ref(partition), |handle| handle.seek(partition, offset))
     }
 
     /// Goes on at the first message there is; as [`Consumer::seek`].
@@ -326,7 +326,7 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn seek_to_beginning(&self, partitions: &[TopicPartition]) -> Result<()> {
-        self.sought(partitions, |handle| handle.seek_to_beginning(partitions))
+        self.seek_with(partitions, |handle| handle.seek_to_beginning(partitions))
     }
 
     /// Goes on with messages that come later; as [`Consumer::seek`].
@@ -334,7 +334,7 @@ impl Consumer {
     /// # Errors
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn seek_to_end(&self, partitions: &[TopicPartition]) -> Result<()> {
-        self.sought(partitions, |handle| handle.seek_to_end(partitions))
+        self.seek_with(partitions, |handle| handle.seek_to_end(partitions))
     }
 
     /// The partitions that this consumer has now.
@@ -361,7 +361,7 @@ impl Consumer {
     /// # Errors
     /// TIMEOUT, or what the brokers refuse.
     pub async fn lag(&self) -> Result<u64> {
-        self.shared().look_at_lag().await.map_err(|error| Error::from_client(error, During::Consume))
+        self.shared().measure_lag().await.map_err(|error| Error::from_client(error, During::Consume))
     }
 
     /// Ends it in order: takes no more, lets each handler finish the message in hand, commits, leaves the group.
@@ -397,7 +397,7 @@ impl Consumer {
         lock(&shared.ended).clone().unwrap_or(Ok(()))
     }
 
-    fn sought(
+    fn seek_with(
         &self,
         partitions: &[TopicPartition],
         seek: impl FnOnce(&ConsumerHandle) -> crate::error::Result<()>,
@@ -493,7 +493,7 @@ impl ConsumerInner {
         Ok(())
     }
 
-    async fn look_at_lag(&self) -> crate::error::Result<u64> {
+    async fn measure_lag(&self) -> crate::error::Result<u64> {
         let partitions = self.handle.assignment();
         let ends = self.handle.end_offsets(partitions).await?;
         let mut lag = BTreeMap::new();
@@ -517,7 +517,7 @@ impl ConsumerInner {
     }
 
     /// Ends [`ConsumerInner::hold_back`], unless the user has paused the partition, or nobody can take it.
-    fn let_come(&self, partition: &TopicPartition) {
+    fn resume_if_allowed(&self, partition: &TopicPartition) {
         let paused = lock(&self.paused);
         if !paused.contains(partition) && !self.progress().is_aside(partition) {
             // It may go away in this moment.

@@ -233,7 +233,7 @@ mod tests {
         part.received(Offset(2));
         assert!(part.begin(generation));
         progress.set_aside(&tp());
-        assert!(!part.begin(generation), "what waits behind it in the lane");
+        assert!(!part.begin(generation), "what waits behind it in the queue");
         progress.going(&tp());
         part.end(generation, Some(Offset(3)));
         assert!(!part.begin(generation), "nor when it has ended");

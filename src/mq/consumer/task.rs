@@ -1,4 +1,4 @@
-//! The tasks of a consumer: one receives, one commits and looks at lag, and each lane has one that calls its handler.
+//! The tasks of a consumer: one receives, one commits and looks at lag, and each queue has one that calls its handler.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::handler::{ExhaustedAction, Outcome, RegisteredHandler};
-use super::lanes::{HandlerQueues, HandlerWork, QueueLoad};
+use super::queues::{HandlerQueues, HandlerWork, QueueLoad};
 use super::letters::{Letter, post};
 use super::progress::Part;
 use super::{ConsumerInner, calls, lock};
@@ -24,36 +24,36 @@ use crate::runtime::{self, Runtime};
 
 /// Receives until the consumer is closed, by its user or with its client, then ends it in order.
 pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, workers: Runtime) {
-    let mut lanes = HandlerQueues::new(Arc::clone(&shared), workers);
+    let mut queues = HandlerQueues::new(Arc::clone(&shared), workers);
     let mut errors = Errors::default();
     loop {
         let has_handlers = !shared.handlers().list.is_empty();
-        if lanes.is_full() {
-            lanes.flush();
+        if queues.is_full() {
+            queues.flush();
         }
-        lanes.resettle();
-        let is_patient = lanes.is_patient();
+        queues.resettle();
+        let is_patient = queues.is_waiting_for_room();
         tokio::select! {
             biased;
             () = shared.closing.cancelled() => break,
-            () = shared.changed.notified() => lanes.retain(),
+            () = shared.changed.notified() => queues.retain(),
             () = shared.settled.notified() => {}
-            () = shared.room.notified(), if lanes.is_full() => {}
-            () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => lanes.pause(),
+            () = shared.room.notified(), if queues.is_full() => {}
+            () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => queues.pause(),
             () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => errors.quiet_until = None,
             received = consumer.next_batch(), if has_handlers && !is_patient && errors.quiet_until.is_none() => {
-                match take(&shared, &mut lanes, &mut consumer, received) {
+                match take(&shared, &mut queues, &mut consumer, received) {
                     Ok(()) => errors = Errors::default(),
                     // The handlers have changed between the look and the call, or the user must change something.
-                    Err(error) if error.kind() == ErrorKind::Config && error.place().partition.is_none() => {
+                    Err(error) if error.kind() == ErrorKind::Config && error.context().partition.is_none() => {
                         tokio::select! {
-                            () = shared.changed.notified() => lanes.retain(),
+                            () = shared.changed.notified() => queues.retain(),
                             () = shared.closing.cancelled() => break,
                         }
                     }
                     Err(error) => {
                         let is_last = is_last(&error);
-                        tell(&shared, error).await;
+                        report_error(&shared, error).await;
                         if is_last {
                             break;
                         }
@@ -65,7 +65,7 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
     }
     // Whoever asks from here on hears that it is closed.
     shared.closing.cancel();
-    let ended = end(&shared, lanes, consumer).await;
+    let ended = end(&shared, queues, consumer).await;
     lock(&shared.ended).get_or_insert(ended);
     lock(&shared.handlers).list.clear();
     shared.stopped.notify_waiters();
@@ -94,8 +94,8 @@ impl Errors {
 }
 
 /// Finishes what is in hand, commits and leaves the group.
-async fn end(shared: &ConsumerInner, lanes: HandlerQueues, consumer: Consumer) -> crate::mq::Result<()> {
-    lanes.end().await;
+async fn end(shared: &ConsumerInner, queues: HandlerQueues, consumer: Consumer) -> crate::mq::Result<()> {
+    queues.end().await;
     // Of those that are being given up, the listener commits.
     let assigned = shared.handle.assignment();
     let committed = if shared.config.consumer.enable_auto_commit { shared.commit_done(Some(&assigned)).await } else { Ok(()) };
@@ -113,12 +113,12 @@ async fn end(shared: &ConsumerInner, lanes: HandlerQueues, consumer: Consumer) -
     committed.and(closed.map_err(|error| Error::from_client(error, During::Commit)))
 }
 
-/// How long a full lane keeps all others waiting before its partitions are paused (a guess: a handler that needs less than 4 µs a message
+/// How long a full queue keeps all others waiting before its partitions are paused (a guess: a handler that needs less than 4 µs a message
 /// has made room by then).
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Commits and looks at lag, now and then.
-pub(super) async fn keep_house(shared: Arc<ConsumerInner>) {
+pub(super) async fn housekeeping(shared: Arc<ConsumerInner>) {
     let commits = shared.config.consumer.enable_auto_commit;
     let (every, look_every) = (shared.config.consumer.auto_commit_interval, shared.config.monitoring.metrics_interval);
     let (every, look_every) = (bounded(every), bounded(look_every));
@@ -136,7 +136,7 @@ pub(super) async fn keep_house(shared: Arc<ConsumerInner>) {
             }
             () = runtime::sleep_until(look_at) => {
                 if shared.meter.is_on && !shared.handle.assignment().is_empty()
-                    && let Err(error) = shared.look_at_lag().await
+                    && let Err(error) = shared.measure_lag().await
                 {
                     debug!(%error, "lag is not known");
                 }
@@ -146,17 +146,17 @@ pub(super) async fn keep_house(shared: Arc<ConsumerInner>) {
     }
 }
 
-/// Gives a batch to its lane, and others that are there already: waiting for all that may happen costs more than a batch.
+/// Gives a batch to its queue, and others that are there already: waiting for all that may happen costs more than a batch.
 fn take(
     shared: &Arc<ConsumerInner>,
-    lanes: &mut HandlerQueues,
+    queues: &mut HandlerQueues,
     consumer: &mut Consumer,
     first: crate::error::Result<RecordBatch>,
 ) -> crate::error::Result<()> {
-    let mut taken = dispatch(shared, lanes, &first?);
-    while taken < TAKEN_AT_ONCE && !lanes.is_full() {
+    let mut taken = dispatch(shared, queues, &first?);
+    while taken < TAKEN_AT_ONCE && !queues.is_full() {
         match consumer.next_batch().now_or_never() {
-            Some(received) => taken += dispatch(shared, lanes, &received?),
+            Some(received) => taken += dispatch(shared, queues, &received?),
             None => break,
         }
     }
@@ -166,10 +166,10 @@ fn take(
 /// So many records are taken before anything else is looked at (a guess: some 50 µs of work).
 const TAKEN_AT_ONCE: usize = 512;
 
-/// Gives the records of a batch to the lane of their handler; returns how many.
+/// Gives the records of a batch to the queue of their handler; returns how many.
 ///
 /// They are all walked here, so that the consumer, asked for more, tells of one that cannot be read.
-fn dispatch(shared: &Arc<ConsumerInner>, lanes: &mut HandlerQueues, batch: &RecordBatch) -> usize {
+fn dispatch(shared: &Arc<ConsumerInner>, queues: &mut HandlerQueues, batch: &RecordBatch) -> usize {
     let partition = batch.topic_partition();
     let registered = shared.handler_of(&partition.topic);
     let progress = shared.progress();
@@ -182,20 +182,20 @@ fn dispatch(shared: &Arc<ConsumerInner>, lanes: &mut HandlerQueues, batch: &Reco
         part.received(first.offset());
     }
     let Some(registered) = registered.filter(|_| !is_aside) else {
-        lanes.set_aside(partition);
+        queues.set_aside(partition);
         return 1;
     };
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
     if count > 0 {
-        lanes.push(&registered, HandlerWork { partition: partition.clone(), part, generation, records });
+        queues.push(&registered, HandlerWork { partition: partition.clone(), part, generation, records });
     }
     count
 }
 
 /// Tells the handler of a partition, or all of them, of an error.
-async fn tell(shared: &Arc<ConsumerInner>, error: crate::error::Error) {
-    let partition = error.place().partition.clone();
+async fn report_error(shared: &Arc<ConsumerInner>, error: crate::error::Error) {
+    let partition = error.context().partition.clone();
     let error = Error::from_client(error, During::Consume);
     let told: Vec<_> = match &partition {
         Some(partition) => shared.handler_of(&partition.topic).into_iter().collect(),
@@ -208,7 +208,7 @@ async fn tell(shared: &Arc<ConsumerInner>, error: crate::error::Error) {
     }
 }
 
-/// Calls a handler for what comes on a lane.
+/// Calls a handler for what comes on a queue.
 pub(super) async fn work(
     shared: Arc<ConsumerInner>,
     registered: Arc<RegisteredHandler>,
@@ -218,14 +218,14 @@ pub(super) async fn work(
 ) {
     while let Some(HandlerWork { partition, part, generation, records }) = from_task.recv().await {
         for record in records {
-            load.leave();
+            load.release();
             if shared.closing.is_cancelled() {
                 return;
             }
             if !part.begin(generation) {
                 continue;
             }
-            let mut fate = attend(&shared, &registered, &part, generation, &record).await;
+            let mut fate = process(&shared, &registered, &part, generation, &record).await;
             if let Disposition::Letter { to, why } = fate {
                 let (shared, registered, part) = (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
                 let (partition, message) = (partition.clone(), Message::received(&record));
@@ -274,7 +274,7 @@ impl Disposition {
     }
 }
 
-/// Ends a message that was in hand elsewhere than in its lane; its partition may come again.
+/// Ends a message that was in hand elsewhere than in its queue; its partition may come again.
 pub(super) fn conclude(
     shared: &ConsumerInner,
     registered: &RegisteredHandler,
@@ -297,7 +297,7 @@ pub(super) fn conclude(
     }
 }
 
-async fn attend(
+async fn process(
     shared: &Arc<ConsumerInner>,
     registered: &Arc<RegisteredHandler>,
     part: &Part,

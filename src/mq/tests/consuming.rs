@@ -99,7 +99,7 @@ async fn several_handlers_work_at_once_and_a_topic_has_one() {
     config.consumer.max_poll_records = 2;
     let mq = Mq::new(config).unwrap();
     let consumer = mq.consumer().unwrap();
-    // The handler of t never comes to an end, with more to come than fits in its lane.
+    // The handler of t never comes to an end, with more to come than fits in its queue.
     consumer.subscribe(["t"], |_: Message| std::future::pending::<()>()).unwrap();
     let seen = Seen::default();
     consumer.subscribe(["u"], noting(&seen)).unwrap();

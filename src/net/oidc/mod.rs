@@ -160,7 +160,7 @@ impl Oidc {
         if let Some(tls) = &self.tls {
             return tls.handshake(io, self.address.host()).await.map_err(|error| {
                 let error =
-                    error.context(format_args!("the token endpoint {} (https.ca.location is its trust)", self.endpoint()));
+                    error.with_context(format_args!("the token endpoint {} (https.ca.location is its trust)", self.endpoint()));
                 if error.is_retriable() { TokenFailure::Passing(error) } else { TokenFailure::Lasting(error) }
             });
         }

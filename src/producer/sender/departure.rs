@@ -19,16 +19,16 @@ impl Departure {
     }
 
     /// A batch, by its place, is given to a connection. False if it must not be any more.
-    pub(in crate::producer) fn leave(&self, place: usize) -> bool {
-        self.settle(place, LEFT)
+    pub(in crate::producer) fn mark_sent(&self, place: usize) -> bool {
+        self.decide(place, LEFT)
     }
 
     /// A batch is given up. False if it has left.
     pub(super) fn withdraw(&self, place: usize) -> bool {
-        self.settle(place, WITHDRAWN)
+        self.decide(place, WITHDRAWN)
     }
 
-    fn settle(&self, place: usize, as_: u8) -> bool {
+    fn decide(&self, place: usize, as_: u8) -> bool {
         let Some(batch) = self.0.get(place) else { return false };
         let before = batch.compare_exchange(WAITING, as_, Ordering::Relaxed, Ordering::Relaxed);
         before.is_ok() || before == Err(as_)

@@ -21,7 +21,7 @@ impl Sender {
             error = error.caused_by(cause);
         }
         self.give_up(batch, error, has_left);
-        self.look_at(partition);
+        self.refresh_readiness(partition);
     }
 
     /// Why a batch has not been acknowledged, as far as that is known.
@@ -32,7 +32,7 @@ impl Sender {
         }
         let asks = matches!(self.producer, ProducerIdState::Asked | ProducerIdState::AskAgain { .. });
         if let Some(trouble) = self.id_trouble.as_ref().filter(|_| asks) {
-            return Some(trouble.clone().context("there is no producer id"));
+            return Some(trouble.clone().with_context("there is no producer id"));
         }
         let Some(Leader { broker, .. }) = state.leader else { return Some(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE)) };
         let silent = || Error::new(ErrorKind::Timeout, "the broker has not answered").at_broker(broker);
@@ -44,7 +44,7 @@ impl Sender {
         let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
         for (batch, partition) in batches {
             self.give_up(batch, error.clone(), has_left(&departed, batch));
-            self.look_at(partition);
+            self.refresh_readiness(partition);
         }
     }
 

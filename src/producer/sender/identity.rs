@@ -45,7 +45,7 @@ impl Sender {
             }
         }
         for index in 0..self.partitions.len() {
-            self.look_at(PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX)));
+            self.refresh_readiness(PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX)));
         }
     }
 

@@ -14,7 +14,7 @@ impl Sender {
     }
 
     /// A broker that is silent may have been replaced: metadata tells, and then nobody waits for its answer.
-    pub(super) fn look_at_silence(&mut self) {
+    pub(super) fn check_silence(&mut self) {
         self.next_look = self.now + SILENCE;
         self.refresh_metadata();
         if !self.settings.is_idempotent {

@@ -20,7 +20,7 @@ pub(in crate::producer) struct Settings {
     pub(in crate::producer) adaptive: Option<AdaptiveBatching>,
     pub(in crate::producer) delivery_timeout: Duration,
     pub(in crate::producer) retries: u32,
-    pub(in crate::producer) answered_retries: u32,
+    pub(in crate::producer) broker_error_retries: u32,
     /// The pause before whatever is tried again.
     pub(in crate::producer) backoff: Backoff,
     pub(in crate::producer) max_in_flight: usize,

@@ -133,7 +133,7 @@ impl SenderTask {
             self.wanted.set_known(name, topic.error.is_none_or(|code| !code.is_retriable()) || !topic.partitions.is_empty());
             match topic.error {
                 Some(code) if !code.is_retriable() => {
-                    let error = Error::broker(code).context(&**name).in_api("Metadata").with_written(Written::No);
+                    let error = Error::broker(code).with_context(&**name).in_api("Metadata").with_written(Written::No);
                     self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Err(error.clone()))));
                     self.shared.wishes.forget(name);
                 }

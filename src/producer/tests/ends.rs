@@ -58,7 +58,7 @@ async fn a_batch_that_expires_on_its_way_to_the_task_has_its_verdict() {
     for delivery in &deliveries {
         assert!(delivery.try_get().is_some_and(|verdict| verdict.is_err()));
     }
-    assert_eq!(shared.feed.memory.free(), shared.feed.memory.size());
+    assert_eq!(shared.accumulator.memory.free(), shared.accumulator.memory.size());
 }
 
 #[tokio::test(start_paused = true)]

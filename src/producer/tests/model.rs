@@ -26,7 +26,7 @@ pub(super) fn settings() -> Settings {
         adaptive: None,
         delivery_timeout: DELIVERY,
         retries: u32::MAX,
-        answered_retries: u32::MAX,
+        broker_error_retries: u32::MAX,
         backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(1)),
         max_in_flight: 5,
         max_request_size: 1000,
@@ -157,7 +157,7 @@ impl World {
             Some((_, records)) if records.end == record => records.end += 1,
             _ => {
                 self.close(partition);
-                let batch = BatchId::born(self.next_birth);
+                let batch = BatchId::unsplit(self.next_birth);
                 self.next_birth += 1;
                 self.open.insert(partition, (batch, record..record + 1));
                 self.sender.handle_opened(at, batch, self.now, self.now);
@@ -218,7 +218,7 @@ impl World {
                 }
                 Action::Send { request, broker, batches, departure } => {
                     if !self.is_connecting {
-                        (0..batches.len()).for_each(|place| assert!(departure.leave(place)));
+                        (0..batches.len()).for_each(|place| assert!(departure.mark_sent(place)));
                     }
                     self.send(Sent { request, broker, batches });
                 }
@@ -279,7 +279,7 @@ impl World {
             .into_iter()
             .map(|part| {
                 let first = batch.first + u32::try_from(part.start - records.start).unwrap();
-                (BatchId { birth: batch.birth, first }, part)
+                (BatchId { seq: batch.seq, first }, part)
             })
             .collect();
         let sizes: Vec<_> = parts

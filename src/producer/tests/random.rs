@@ -49,7 +49,7 @@ fn script(seed: u64, is_idempotent: bool) -> World {
             70..=73 => world.move_leader(partition, broker),
             74..=78 => world.tell_leaders(),
             79 => drop(world.sender.handle_flush(world.now)),
-            80 => world.sender.handle_pressure(world.now),
+            80 => world.sender.handle_memory_exhausted(world.now),
             81 => world.limit = 1 + random.below(6),
             82..=84 if world.id_requests > 0 && is_idempotent => {
                 world.give_id(40 + i64::try_from(world.id_requests).unwrap(), 0);

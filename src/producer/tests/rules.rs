@@ -308,7 +308,7 @@ fn pressure_makes_every_open_batch_due() {
     world.accept(1);
     world.run();
     assert_eq!(world.sent.len(), 0);
-    world.sender.handle_pressure(world.now);
+    world.sender.handle_memory_exhausted(world.now);
     world.run();
     assert_eq!(world.sent.len(), 1);
 }
@@ -353,8 +353,8 @@ fn retries_that_are_used_up_fail_the_batch() {
 }
 
 #[test]
-fn only_what_a_leader_answered_uses_up_answered_retries() {
-    let mut world = World::ready(Settings { answered_retries: 1, ..settings() }, 1);
+fn only_what_a_leader_answered_uses_up_broker_error_retries() {
+    let mut world = World::ready(Settings { broker_error_retries: 1, ..settings() }, 1);
     world.accept_batch(0, 1);
     let answer = |world: &mut World, code: ErrorCode| {
         let sent = world.wires.get_mut(&BrokerId(1)).and_then(|wire| wire.pop_front()).expect("one more attempt");

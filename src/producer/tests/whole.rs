@@ -323,7 +323,7 @@ async fn without_room_send_waits_and_try_send_does_not() {
             Err(error) => break error,
         }
     };
-    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(error.kind(), ErrorKind::BufferFull);
     assert!((30..40).contains(&deliveries.len()), "{}", deliveries.len());
     // Closing what was open may free what it did not use.
     let error = loop {
@@ -332,7 +332,7 @@ async fn without_room_send_waits_and_try_send_does_not() {
             Err(error) => break error,
         }
     };
-    assert_eq!((error.kind(), error.written()), (ErrorKind::Full, Some(Written::No)));
+    assert_eq!((error.kind(), error.written()), (ErrorKind::BufferFull, Some(Written::No)));
     assert!(deliveries.len() < 40, "{}", deliveries.len());
     embedded.remove_fault(fault);
     for _ in 0..200 {
@@ -546,7 +546,7 @@ async fn a_refused_topic_is_said_at_once() {
     let error = producer.send(to(0).value("x")).await.unwrap().await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
     assert_eq!(error.written(), Some(Written::No));
-    assert_eq!(error.place().partition.as_ref().map(ToString::to_string), Some("t-0".to_owned()));
+    assert_eq!(error.context().partition.as_ref().map(ToString::to_string), Some("t-0".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,7 +66,7 @@ pub(super) async fn topics(bench: &Bench) {
 
     // Deleted by name and by id.
     let only_checked = admin.clone().validate_only().delete_topic("orders").await.unwrap_err();
-    assert_eq!(only_checked.class(), Class::Config, "{only_checked}");
+    assert_eq!(only_checked.class(), Class::InvalidConfiguration, "{only_checked}");
     let deleted = admin.delete_topics(["orders", "none"]).await;
     deleted[&TopicName::from("orders")].as_ref().unwrap();
     assert_eq!(deleted[&TopicName::from("none")].as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));

@@ -55,7 +55,7 @@ pub(super) async fn transactions(bench: &Bench) {
     admin.abort_transaction(hanging).await.unwrap();
     let ended = one(admin.describe_producers([ledger.clone()]).await).unwrap();
     assert!(ended.iter().all(|producer| producer.transaction_start.is_none()), "{ended:?}");
-    assert_eq!(HangingTransaction::of(ledger.clone(), &ended[0]).unwrap_err().class(), Class::Config);
+    assert_eq!(HangingTransaction::of(ledger.clone(), &ended[0]).unwrap_err().class(), Class::InvalidConfiguration);
     let printed = bench.java(TRANSACTIONS, &["describe-producers", "--topic", "ledger", "--partition", "0"]).await;
     let row = printed.lines().find(|line| line.starts_with(&open.id.to_string())).unwrap_or_else(|| panic!("{printed}"));
     assert!(row.trim_end().ends_with("None"), "{printed}");

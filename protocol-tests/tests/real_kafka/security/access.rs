@@ -31,7 +31,7 @@ async fn a_topic_that_is_forbidden_does_not_hurt_another() {
         let denied = in_time("a forbidden record", write("theirs")).await.unwrap_err();
         assert_eq!((denied.kind(), denied.code()), (ErrorKind::Broker, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED)), "{denied}");
         assert_eq!(denied.class(), ErrorCode::TOPIC_AUTHORIZATION_FAILED.class());
-        assert!(matches!(denied.class(), Class::Rejected | Class::Config), "{denied}");
+        assert!(matches!(denied.class(), Class::Rejected | Class::InvalidConfiguration), "{denied}");
         in_time("a permitted record after it", write("hers")).await.unwrap();
         in_time("reading", a_reader_of_both_reads_hers(&client)).await;
 

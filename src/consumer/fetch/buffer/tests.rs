@@ -28,18 +28,18 @@ fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
     Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
 }
 
-fn piece(offset: i64, count: u32, compression: Compression) -> BufferedBatch {
+fn buffered(offset: i64, count: u32, compression: Compression) -> BufferedBatch {
     let batch = batch(offset, count, compression);
     let next = batch.next_offset();
     BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(offset)), next }
 }
 
 fn plain(offset: i64) -> BufferedBatch {
-    piece(offset, 1, Compression::NONE)
+    buffered(offset, 1, Compression::NONE)
 }
 
 fn popped(buffer: &mut Buffer) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| buffer.pop()).map(|(assignment, piece)| (assignment.id().0, piece.start.offset.0)).collect()
+    std::iter::from_fn(|| buffer.pop()).map(|(assignment, buffered)| (assignment.id().0, buffered.start.offset.0)).collect()
 }
 
 #[test]
@@ -103,15 +103,15 @@ fn held_assignment_keeps_its_place() {
 fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let (one, two) = (assignment(1), assignment(2));
-    buffer.push(&one, piece(0, 5, Compression::GZIP), None);
+    buffer.push(&one, buffered(0, 5, Compression::GZIP), None);
     buffer.push(&two, plain(0), None);
     let job = buffer.next_job().unwrap();
     assert!(buffer.next_job().is_none());
     assert_eq!(popped(&mut buffer), [(2, 0)]);
     let records = job.batch.decode(&OPTIONS).unwrap();
     buffer.decoded(job.assignment, job.number, DecodeOutcome::Done(Ok(records)));
-    let (_, piece) = buffer.pop().unwrap();
-    assert!(matches!(piece.content, Content::Decoded { .. }));
+    let (_, buffered) = buffer.pop().unwrap();
+    assert!(matches!(buffered.content, Content::Decoded { .. }));
     assert_eq!(buffer.held(), 0);
 }
 
@@ -119,7 +119,7 @@ fn batch_that_is_being_decoded_is_waited_for_while_others_go_on() {
 fn job_of_a_dropped_assignment_changes_nothing() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = assignment(1);
-    buffer.push(&one, piece(0, 5, Compression::GZIP), None);
+    buffer.push(&one, buffered(0, 5, Compression::GZIP), None);
     let job = buffer.next_job().unwrap();
     buffer.drop_assignment(one.id());
     buffer.decoded(job.assignment, job.number, DecodeOutcome::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
@@ -128,7 +128,7 @@ fn job_of_a_dropped_assignment_changes_nothing() {
 
 #[test]
 fn no_job_is_given_out_beyond_the_budget_and_the_next_pop_tells_of_room() {
-    let compressed = piece(1, 9, Compression::GZIP);
+    let compressed = buffered(1, 9, Compression::GZIP);
     let Content::Fetched(batch) = &compressed.content else { panic!("as it was fetched") };
     // Room for the batch and what is set aside for it, but not beside the first.
     let mut buffer = Buffer::new(batch.len() * (1 + EXPANSION), 1 << 20);
@@ -218,7 +218,7 @@ fn reply_counts_whole_until_its_last_batch_has_left() {
 /// Batches that decompress to much more than jobs set aside: together no more than the budget is ever taken.
 #[test]
 fn batches_that_outgrow_their_room_are_left_to_the_application() {
-    let compressed = || piece(0, 2000, Compression::ZSTD);
+    let compressed = || buffered(0, 2000, Compression::ZSTD);
     let (wire, plain) = match compressed().content {
         Content::Fetched(batch) => (batch.len(), batch.decode(&OPTIONS).unwrap().len()),
         _ => panic!("as it was fetched"),
@@ -239,8 +239,8 @@ fn batches_that_outgrow_their_room_are_left_to_the_application() {
     }
     assert!(decoded <= 1, "{decoded} were decoded ahead");
     let mut left = 0;
-    while let Some((_, piece)) = buffer.pop() {
-        left += usize::from(matches!(piece.content, Content::Fetched(_)));
+    while let Some((_, buffered)) = buffer.pop() {
+        left += usize::from(matches!(buffered.content, Content::Fetched(_)));
     }
     assert_eq!(left + decoded, 20, "what was not decoded leaves as it came");
     assert_eq!(buffer.held(), 0);
@@ -252,7 +252,7 @@ fn expectation_follows_what_batches_decompress_to() {
     let one = assignment(1);
     let mut outgrown = 0;
     for offset in 0..20 {
-        buffer.push(&one, piece(offset * 500, 500, Compression::ZSTD), None);
+        buffer.push(&one, buffered(offset * 500, 500, Compression::ZSTD), None);
         let job = buffer.next_job().unwrap();
         let outcome = job.run(&OPTIONS);
         outgrown += usize::from(matches!(outcome, DecodeOutcome::Outgrown));
@@ -269,8 +269,8 @@ fn skipped_batches_join_the_piece_before_them() {
         |start, next| BufferedBatch { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
     buffer.push(&one, plain(0), None);
     buffer.push(&one, skipped(1, 9), None);
-    let (_, piece) = buffer.pop().unwrap();
-    assert_eq!(piece.next, Offset(9));
+    let (_, buffered) = buffer.pop().unwrap();
+    assert_eq!(buffered.next, Offset(9));
     buffer.push(&one, skipped(9, 12), None);
     assert!(matches!(buffer.pop(), Some((_, BufferedBatch { content: Content::Skipped, next: Offset(12), .. }))));
 }
@@ -323,19 +323,19 @@ proptest! {
                     // As the planner: nothing is fetched without room.
                     if buffer.has_room() && !buffer.is_full(assignment.id()) {
                         let compression = if is_compressed { Compression::GZIP } else { Compression::NONE };
-                        buffer.push(assignment, piece(*fetched, count, compression), None);
+                        buffer.push(assignment, buffered(*fetched, count, compression), None);
                         *fetched += i64::from(count);
                     }
                 }
                 Step::Pop { gives_back } => {
-                    let Some((assignment, piece)) = buffer.pop() else { continue };
+                    let Some((assignment, buffered)) = buffer.pop() else { continue };
                     prop_assert_eq!(assignment.delivery(), DeliveryGate::Open);
                     let (_, _, at) = partitions.iter_mut().find(|(newest, ..)| newest.id() == assignment.id()).unwrap();
-                    prop_assert_eq!(piece.start.offset.0, *at, "the very next offset");
+                    prop_assert_eq!(buffered.start.offset.0, *at, "the very next offset");
                     if gives_back {
-                        buffer.put_back(&assignment, piece);
+                        buffer.put_back(&assignment, buffered);
                     } else {
-                        *at = piece.next.0;
+                        *at = buffered.next.0;
                     }
                 }
                 Step::Job if jobs.is_empty() => jobs.extend(buffer.next_job()),

@@ -92,8 +92,8 @@ impl Fetcher {
 
     /// Whether an answer has left a partition with the same question.
     fn still_asks(&self, asked: &PendingLookup) -> bool {
-        let standing = self.shared.read(|subscription| subscription.standing(&asked.partition));
-        standing.is_some_and(|standing| match (standing.phase, asked.question) {
+        let snapshot = self.shared.read(|subscription| subscription.snapshot(&asked.partition));
+        snapshot.is_some_and(|snapshot| match (snapshot.fetch_state, asked.question) {
             (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
             (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
             _ => false,
@@ -117,7 +117,7 @@ impl Fetcher {
             self.planner.handle_outcome(broker, outcome(code), now);
             return;
         }
-        self.shared.telemetry.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
+        self.shared.recorder.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
         let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
         let mut seen = Seen::default();
         for partition in fetched.partitions {
@@ -191,7 +191,7 @@ impl Fetcher {
             }
             if let Some(end) = fetched.end {
                 assignment.ends_at(end);
-                self.shared.telemetry.lags(&partition, assignment.lag());
+                self.shared.recorder.lags(&partition, assignment.lag());
             }
         }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
@@ -207,21 +207,21 @@ impl Fetcher {
 
     /// Holds against a partition that its leader has refused an offset.
     fn strike(&mut self, partition: &TopicPartition, refused: Offset, now: Instant) {
-        if let Some(standing) = self.shared.read(|subscription| subscription.standing(partition)) {
-            self.strikes.add(partition, standing.assignment.id(), refused, now);
+        if let Some(snapshot) = self.shared.read(|subscription| subscription.snapshot(partition)) {
+            self.strikes.add(partition, snapshot.assignment.id(), refused, now);
         }
     }
 
     /// True if there was something new.
     fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: ReplyMemory, now: Instant) -> bool {
         let partition = &fetched.partition;
-        let standing = self.shared.read(|subscription| subscription.standing(partition));
-        let Some(PartitionSnapshot { assignment, phase: FetchState::Fetching(position), .. }) = standing else { return false };
+        let snapshot = self.shared.read(|subscription| subscription.snapshot(partition));
+        let Some(PartitionSnapshot { assignment, fetch_state: FetchState::Fetching(position), .. }) = snapshot else { return false };
         if assignment.id() != want.assignment || position.offset != want.offset {
             return false;
         }
         let mut intake = intake::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
-        if intake.pieces.is_empty() {
+        if intake.buffered_batches.is_empty() {
             // Bytes without news: asking again at once would get them again.
             self.planner.rest(partition, now);
             return false;

@@ -272,10 +272,10 @@ proptest! {
         let mut rounds = 0;
         let mut generation = 0;
         let mut now = members.clone();
-        for phase in 0..3 {
+        for fetch_state in 0..3 {
             // First all, then without one, then all again.
             now.clone_from(&members);
-            if phase == 1 && members.len() > 1 {
+            if fetch_state == 1 && members.len() > 1 {
                 held.remove(&now.remove(gone).id);
             }
             loop {

@@ -17,7 +17,7 @@ impl Classic {
         }
         if !giving.is_empty() {
             self.actions.push_back(MemberAction::Revoke(giving.clone()));
-            self.state = State::Giving { giving, then };
+            self.state = State::Revoking { giving, then };
             return;
         }
         match then {
@@ -77,7 +77,7 @@ impl Classic {
             Err(error) => return self.refuse(error),
         };
         let topics = members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
-        self.state = State::Describing { strategy, members, skips_assignment: joined.skips_assignment };
+        self.state = State::Assigning { strategy, members, skips_assignment: joined.skips_assignment };
         self.actions.push_back(MemberAction::Describe { attempt: self.attempt, topics });
     }
 
@@ -162,7 +162,7 @@ impl Classic {
                 self.state = State::Failed;
                 let instance = self.settings.instance.as_deref().unwrap_or_default();
                 let message = format!("another consumer has joined with group.instance.id {instance:?}");
-                self.actions.push_back(MemberAction::Fail(error.clone().context(message)));
+                self.actions.push_back(MemberAction::Fail(error.clone().with_context(message)));
             }
             _ => self.refuse(error.clone()),
         }
@@ -171,7 +171,7 @@ impl Classic {
     pub(super) fn rejoin(&mut self, reason: &'static str, now: Instant) {
         match &mut self.state {
             // It joins anyway.
-            State::Giving { .. } | State::Away | State::Idle | State::Failed => {}
+            State::Revoking { .. } | State::Unjoined | State::Stale | State::Failed => {}
             State::Joining if self.failures > 0 => {
                 self.failures += 1;
                 self.wait(now);
@@ -180,7 +180,7 @@ impl Classic {
                 self.failures += 1;
                 self.prepare(reason, now);
             }
-            State::Stable | State::Describing { .. } | State::Syncing | State::Waiting(_) => self.prepare(reason, now),
+            State::Stable | State::Assigning { .. } | State::Syncing | State::Waiting(_) => self.prepare(reason, now),
         }
     }
 
@@ -193,7 +193,7 @@ impl Classic {
             self.send_leave("the consumer cannot take part");
         }
         self.failures += 1;
-        self.state = State::Idle;
+        self.state = State::Stale;
         self.actions.push_back(MemberAction::Report(error));
     }
 
@@ -203,7 +203,7 @@ impl Classic {
         self.identity.generation = None;
         self.described = None;
         let owned = std::mem::take(&mut self.owned);
-        if let State::Giving { giving, .. } = &mut self.state {
+        if let State::Revoking { giving, .. } = &mut self.state {
             self.actions.push_back(MemberAction::Drop(std::mem::take(giving)));
         }
         if !owned.is_empty() {
@@ -221,13 +221,13 @@ impl Classic {
             limit.as_millis()
         );
         self.actions.push_back(MemberAction::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
-        self.state = State::Idle;
+        self.state = State::Stale;
     }
 
     pub(super) fn leave(&mut self, reason: &'static str, now: Instant) {
         match &mut self.state {
-            State::Away | State::Failed => {}
-            State::Giving { giving, then } => {
+            State::Unjoined | State::Failed => {}
+            State::Revoking { giving, then } => {
                 *then = AfterRevoking::Leave(reason);
                 let rest: Vec<_> = std::mem::take(&mut self.owned).into_iter().collect();
                 if !rest.is_empty() {
@@ -247,7 +247,7 @@ impl Classic {
     pub(super) fn depart(&mut self, reason: &'static str) {
         self.lose();
         self.send_leave(reason);
-        self.state = State::Away;
+        self.state = State::Unjoined;
     }
 
     /// A static member keeps its place until its session is over: it is expected back (KIP-345).
@@ -270,14 +270,14 @@ impl Classic {
     /// would not learn that the coordinator has given its partitions to another.
     pub(super) fn heartbeat_by(&self) -> Option<Instant> {
         let beats =
-            self.owns_or(matches!(self.state, State::Giving { .. } | State::Describing { .. } | State::Syncing | State::Stable));
+            self.owns_or(matches!(self.state, State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable));
         (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight).then_some(self.next_heartbeat)
     }
 
     pub(super) fn session_by(&self) -> Option<Instant> {
         let counts = self.owns_or(matches!(
             self.state,
-            State::Giving { .. } | State::Describing { .. } | State::Syncing | State::Stable | State::Waiting(_)
+            State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable | State::Waiting(_)
         ));
         (counts && self.identity.generation.is_some()).then_some(self.session_ends)
     }
@@ -297,7 +297,7 @@ impl Classic {
     }
 
     pub(super) fn polled_by(&self) -> Option<Instant> {
-        let counts = !matches!(self.state, State::Away | State::Idle | State::Failed);
+        let counts = !matches!(self.state, State::Unjoined | State::Stale | State::Failed);
         (counts && self.wanted.is_some()).then(|| self.last_poll + self.settings.max_poll_interval)
     }
 }

@@ -591,7 +591,7 @@ proptest! {
             }
             prop_assert_eq!(&script.machine.owned, &owned);
             let machine = &script.machine;
-            if matches!(machine.state, State::Stable | State::Giving { .. }) && machine.identity.generation.is_some() {
+            if matches!(machine.state, State::Stable | State::Revoking { .. }) && machine.identity.generation.is_some() {
                 prop_assert!(script.now < machine.session_ends || machine.poll_timeout().is_some_and(|at| at <= script.now));
                 prop_assert!(
                     machine.heartbeat_in_flight || machine.poll_timeout().is_some_and(|at| at <= script.now + machine.settings.heartbeat_interval),
