@@ -83,7 +83,7 @@ impl Runtime {
         }
     }
 
-    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should let others run first: [`Runtime::breathe`].
+    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should yield first: [`yield_now`].
     ///
     /// It is asked for every record, and tells without an await, over which the caller would have to keep its record.
     #[inline]

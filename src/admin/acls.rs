@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::words::numbered;
+use super::wire_enum::numbered;
 use super::{Admin, Outcomes, check, keys};
 use crate::cluster::{Item, Route};
 use crate::error::{Error, ErrorKind, Result};

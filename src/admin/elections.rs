@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::numbered;
+use super::wire_enum::numbered;
 use super::{Admin, Outcomes, by_topic, check, indexes, keys};
 use crate::cluster::Route;
 use crate::error::{Error, ErrorCode, Result};

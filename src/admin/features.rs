@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::words::numbered;
+use super::wire_enum::numbered;
 use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
 use crate::error::Result;

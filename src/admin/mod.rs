@@ -1,6 +1,6 @@
 //! Administration: what a cluster has, and changing it. A file per resource; each request says for each item what came of it.
 //!
-//! Every operation goes through `Cluster::scatter`, which knows who must be asked, splits, joins and asks again. A file here only
+//! Every operation goes through `Cluster::fan_out`, which knows who must be asked, splits, joins and asks again. A file here only
 //! translates between Kafka's messages and our words.
 //!
 //! ```no_run
@@ -53,7 +53,7 @@ mod tokens;
 mod topic_pages;
 mod topics;
 mod transactions;
-mod words;
+mod wire_enum;
 
 pub use acls::{
     AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern, ResourcePatternFilter, ResourceType,
@@ -149,7 +149,7 @@ impl Admin {
         let whole = BTreeMap::from([(Whole, ())]);
         let request = |_: &[(&Whole, &())], version: i16| request(version);
         let read = |_: &[(&Whole, &())], response: &R::Response<'_>| Ok(vec![(Whole, read(response))]);
-        let answers = self.cluster.scatter(&whole, |_| route.clone(), self.deadline(), request, read).await;
+        let answers = self.cluster.fan_out(&whole, |_| route.clone(), self.deadline(), request, read).await;
         only(answers)
     }
 
@@ -161,7 +161,7 @@ impl Admin {
         request: impl Fn(&[(&'k K, &'k V)], i16) -> R,
         read: impl for<'a> Fn(&[(&'k K, &'k V)], &R::Response<'a>) -> Result<Vec<(K, Result<T>)>>,
     ) -> Outcomes<K, T> {
-        self.cluster.scatter(items, route, self.deadline(), request, read).await
+        self.cluster.fan_out(items, route, self.deadline(), request, read).await
     }
 
     /// [`Admin::ask_each`] for a change that Kafka cannot validate without making it.

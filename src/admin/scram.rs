@@ -6,7 +6,7 @@ use std::fmt;
 #[cfg(feature = "scram")]
 use zeroize::Zeroizing;
 
-use super::words::numbered;
+use super::wire_enum::numbered;
 use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
 use crate::error::Result;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::groups::Listing;
-use super::words::worded;
+use super::wire_enum::worded;
 use super::{Admin, Outcomes, by_topic, check, indexes, keys, non_negative, only};
 use crate::cluster::{CoordinatorKey, Item, Route};
 use crate::error::{Error, ErrorKind, Result};

@@ -12,14 +12,14 @@ use tracing::{Instrument, Span};
 mod complaint;
 mod connect;
 mod coordinators;
+#[cfg(feature = "admin")]
+mod fan_out;
 mod interest;
 mod pool;
 mod refresh;
 mod retry;
 mod route;
 mod rpc;
-#[cfg(feature = "admin")]
-mod scatter;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -27,12 +27,12 @@ mod view;
 mod waits;
 
 pub(crate) use coordinators::CoordinatorKey;
+#[cfg(feature = "admin")]
+pub(crate) use fan_out::Item;
 pub(crate) use interest::{InterestGuard, MetadataInterest};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
-#[cfg(feature = "admin")]
-pub(crate) use scatter::Item;
 #[cfg(test)]
 pub(crate) use view::Partition;
 pub(crate) use view::{ClusterView, LeaderHint, Topic};
@@ -47,8 +47,8 @@ use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
 use crate::net::{ConnectionSecurity, Connector, MinIdleConnections, ReplyMode, Setup};
-use crate::runtime::{self, Runtime};
 use crate::observability::{ClientRecorder, spans};
+use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;

@@ -8,7 +8,7 @@ use super::view::Broker;
 use super::*;
 use crate::boxed::BoxFuture;
 use crate::net::Io;
-use crate::observability::overheard::Overheard;
+use crate::observability::captured_logs::CapturedLogs;
 use crate::wire::messages::metadata::MetadataRequest;
 
 /// The embedded cluster's network.
@@ -449,7 +449,7 @@ fn the_end_of_the_runtime_is_the_end_of_the_client() {
 
 /// Lets a call wait for a minute; how often it was told within two seconds, and in all.
 async fn told_of(call: impl Future<Output = bool>, words: &[&str]) -> (usize, usize) {
-    let told = Overheard::warnings();
+    let told = CapturedLogs::warnings();
     let early = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         told.count(words)
@@ -514,7 +514,7 @@ async fn a_broker_that_is_waited_for_at_the_address_that_it_advertises_is_told()
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_told_of_what_nobody_waits_for() {
-    let told = Overheard::warnings();
+    let told = CapturedLogs::warnings();
     let embedded = brokers(2).await;
     let bootstrap = format!("swallows:9092,{}", embedded.bootstrap_servers());
     let cluster = cluster_at(&embedded, &bootstrap);

@@ -28,7 +28,7 @@ pub struct AwsCredentials {
     pub(crate) session_token: Option<Secret>,
 }
 
-/// Where credentials come from: a role, a profile, the machine; asked for each connection and each new proof.
+/// Where credentials come from: a role, a profile, the machine; asked for each connection and each re-authentication.
 pub trait AwsCredentialsProvider: fmt::Debug + Send + Sync + 'static {
     /// Credentials that are good now.
     ///

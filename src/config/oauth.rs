@@ -43,7 +43,7 @@ impl Token {
 ///
 /// A token is kept and used for further connections until four fifths of its time have passed
 /// (Java's default of
-/// `sasl.login.refresh.window.factor`); then the next connection, or the next proof that a broker wants, asks for another.
+/// `sasl.login.refresh.window.factor`); then the next connection, or the next re-authentication, asks for another.
 pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// A token that is good from `now` on.
     ///

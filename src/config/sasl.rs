@@ -216,7 +216,7 @@ impl Credentials {
 
 /// A mechanism of SASL that lives in another crate.
 ///
-/// Called once for every connection, and again when a broker wants the client to prove anew who it is (KIP-368).
+/// Called once for every connection, and again for each re-authentication (KIP-368).
 pub trait SaslMechanism: fmt::Debug + Send + Sync + 'static {
     /// The name that brokers know it by, such as `GSSAPI`.
     fn name(&self) -> &str;

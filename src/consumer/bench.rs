@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::ConsumerConfig;
 use super::fetch::buffer::Buffer;
-use super::fetch::{intake, rpc};
+use super::fetch::{filter, rpc};
 use super::position::{AssignmentEpoch, PartitionAssignment, Position};
 use super::receive::Receiver;
 use super::shared::ConsumerShared;
@@ -65,9 +65,9 @@ impl Walk {
         for partition in fetched.partitions {
             let assignment = self.assignments.get(&partition.partition).expect("a partition that is fetched");
             let start = Position::at(Offset(0));
-            let intake = intake::sort(partition.records, start, partition.aborted, &self.shared.decode);
+            let filter = filter::sort(partition.records, start, partition.aborted, &self.shared.decode);
             self.shared.buffer(|buffer| {
-                for buffered in intake.buffered_batches {
+                for buffered in filter.buffered_batches {
                     buffer.push(assignment, buffered, None);
                 }
             });

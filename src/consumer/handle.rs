@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::client_telemetry::ClientTelemetry;
 use crate::cluster::{Cluster, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
@@ -15,7 +16,6 @@ use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
-use crate::metrics_push::ClientTelemetry;
 use crate::runtime::{self, Runtime};
 
 /// What all handles of one consumer share.

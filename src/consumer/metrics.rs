@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::client_telemetry::{ClientTelemetry, Readings};
 use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::group::Group;
 use crate::consumer::shared::ConsumerShared;
-use crate::metrics_push::{ClientTelemetry, Readings};
 use crate::runtime::Runtime;
 
 pub(crate) fn start(

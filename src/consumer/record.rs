@@ -34,7 +34,7 @@ pub struct ConsumerRecord {
     header_count: u32,
 }
 
-/// A part of the shelf's data, or null.
+/// A part of the batch's data, or null.
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,
@@ -161,7 +161,11 @@ impl ConsumerRecord {
             key: place(self.key, parts[0]),
             value: place(self.value, parts[1]),
             headers: place(self.headers, parts[2]),
-            batch_context: Arc::new(BatchContext { data, partition: self.batch_context.partition.clone(), ..*self.batch_context }),
+            batch_context: Arc::new(BatchContext {
+                data,
+                partition: self.batch_context.partition.clone(),
+                ..*self.batch_context
+            }),
             ..*self
         }
     }

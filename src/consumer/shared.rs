@@ -13,15 +13,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::client_telemetry::{ClientKind, Meter};
 use crate::cluster::ClusterView;
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob};
 use crate::consumer::position::PartitionAssignment;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TopicName;
-use crate::metrics_push::{ClientKind, Meter};
-use crate::runtime;
 use crate::observability::ConsumerRecorder;
+use crate::runtime;
 use crate::wire::batch::DecodeOptions;
 
 /// See the [module](self).

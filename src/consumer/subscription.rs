@@ -207,7 +207,8 @@ impl Subscription {
         };
         let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let (since, held) = (assignment.id(), owner == AssignmentSource::Group);
-        let entry = AssignedPartition { owner, assignment, since, fetch_state, paused: false, held, validated: None, committed: None };
+        let entry =
+            AssignedPartition { owner, assignment, since, fetch_state, paused: false, held, validated: None, committed: None };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);

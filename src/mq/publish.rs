@@ -1,5 +1,5 @@
 //! Tells the facade `metrics` what an instance knows beyond its client (feature `metrics`): latencies of messages and handlers, and how
-//! far handlers have come. The names are in `docs/observing.md`, with those of the client, which tells of itself (`telemetry`).
+//! far handlers have come. The names are in `docs/observability.md`, with those of the client, which tells of itself (`observability`).
 //!
 //! It is told in snapshots, so that a message costs nothing here: every `monitoring.metrics_interval`, and by [`Mq::publish_metrics`].
 

@@ -7,9 +7,10 @@ mod files;
 mod handshake;
 mod incoming;
 mod inflight;
+mod min_idle;
 #[cfg(feature = "oidc")]
 mod oidc;
-mod renewal;
+mod reauthentication;
 mod sasl;
 mod security;
 mod task;
@@ -17,8 +18,7 @@ mod task;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
-mod tokens;
-mod warm;
+mod token_cache;
 
 pub(crate) use connection::{Connection, ReplyMode};
 pub(crate) use connector::TcpConnector;
@@ -26,6 +26,6 @@ pub use connector::{Connector, Io};
 pub(crate) use incoming::BadLength;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;
+pub(crate) use min_idle::MinIdleConnections;
 pub(crate) use security::ConnectionSecurity;
 pub(crate) use task::Setup;
-pub(crate) use warm::MinIdleConnections;

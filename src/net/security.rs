@@ -10,7 +10,7 @@ use super::handshake::{Authentication, as_error};
 use super::sasl;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use super::tokens::TokenCache;
+use super::token_cache::TokenCache;
 use crate::clock::WallClock;
 use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol};
 use crate::error::{Error, ErrorKind, Result};

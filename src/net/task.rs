@@ -23,13 +23,13 @@ use super::connector::{Connector, Io};
 use super::handshake::{AuthenticationStep, GREETINGS, Handshake, HandshakeOutcome, HandshakeStep};
 use super::incoming::{BadLength, Incoming};
 use super::inflight::{Inflight, OutOfStep};
-use super::renewal::{Reauthentication, ReauthenticationWork};
+use super::min_idle::{CountedConnection, MinIdleConnections};
+use super::reauthentication::{Reauthentication, ReauthenticationWork};
 use super::security::ConnectionSecurity;
-use super::warm::{CountedConnection, MinIdleConnections};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
-use crate::runtime::{self, Runtime};
 use crate::observability::{ConnectionRecorder, spans};
+use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::{ApiKey, ApiVersions};
@@ -171,7 +171,9 @@ async fn open_with(
         let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
         Ok((io, greeted))
     };
-    secured.await.map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.with_context(&shared.address), ..failure })
+    secured
+        .await
+        .map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.with_context(&shared.address), ..failure })
 }
 
 async fn shake_hands(
@@ -498,7 +500,7 @@ impl<'a> Serving<'a> {
             Reauthentication::Waiting { at, session } if *at <= now => {
                 let (setup, address) = (self.setup.clone(), self.shared.address.clone());
                 let start = Box::pin(async move {
-                    let none = || Error::new(ErrorKind::Authentication, "the broker wants a proof, but there is no mechanism");
+                    let none = || Error::new(ErrorKind::Authentication, "the broker wants re-authentication, but there is no mechanism");
                     setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
                 });
                 self.renewal = Reauthentication::Preparing { start, session: *session };

@@ -327,7 +327,7 @@ async fn a_session_is_renewed_between_the_requests_before_and_those_after() {
     };
     let serve = async {
         let (_, first) = peer.request().await;
-        // The renewal, due after 9.5 s at the latest, waits for this answer; the second request waits for the renewal.
+        // The re-authentication, due after 9.5 s at the latest, waits for this answer; the second request waits for the re-authentication.
         runtime::sleep_until(started + Duration::from_millis(9_700)).await;
         peer.reply(first, b"one").await;
         peer.authenticate(0, 10_000).await;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::sync::{Notify, oneshot};
 
-use super::batch::{ClosedBatch, PartitionBatches};
-use super::events::SenderEvent;
-use super::intake::SendRefusal;
-use super::ready::PartitionIndex;
+use super::accumulator::append::SendRefusal;
+use super::accumulator::events::SenderEvent;
+use super::accumulator::partition::{ClosedBatch, PartitionBatches};
+use super::accumulator::topics::{ProducerTopic, Unkeyed};
 use super::rpc::{self, Parcel};
 use super::sender::Answer;
-use super::topics::{ProducerTopic, Unkeyed};
+use super::sender::ready::PartitionIndex;
 use super::{Delivery, MEMORY_WAIT, ProducerConfig, ProducerShared, TopicPartitions};
 use crate::clock::{Random, WallClock};
 use crate::ids::{Offset, PartitionId, TopicName, TopicPartition};
@@ -116,7 +116,7 @@ impl Accumulator {
         }
     }
 
-    async fn wait(&self, refusal: SendRefusal) -> super::memory::Reservation {
+    async fn wait(&self, refusal: SendRefusal) -> super::accumulator::memory::Reservation {
         let SendRefusal::NoRoom(bytes) = refusal else { panic!("{refusal:?}") };
         self.shared.accumulator.events.push(SenderEvent::MemoryExhausted);
         let patience = runtime::now() + MEMORY_WAIT;

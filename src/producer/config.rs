@@ -13,9 +13,9 @@ use crate::ids::PartitionId;
 use crate::record::Record;
 use crate::wire::compress::Compression;
 
-use super::adaptive::AdaptiveBatching;
-use super::limit::CompressionRatioEstimator;
+use super::accumulator::compression_ratio::CompressionRatioEstimator;
 use super::partitioner::{Partitioner, TopicPartitions};
+use super::sender::adaptive_linger::AdaptiveBatching;
 
 /// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
 ///

@@ -13,51 +13,41 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 mod accumulator;
-mod adaptive;
-mod batch;
 #[cfg(feature = "test-util")]
 pub(crate) mod bench;
-mod buffers;
 mod config;
 mod delivery;
-mod events;
-mod intake;
-mod limit;
-mod memory;
 mod partitioner;
-mod ready;
 mod rpc;
 mod send_all;
 mod sender;
-mod sequence;
 mod stats;
 mod task;
-mod topics;
-mod wanted;
-mod wishes;
+mod topics_in_use;
+mod unknown_topics;
 
-pub use adaptive::AdaptiveBatching;
 pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
 pub use partitioner::{Partitioner, TopicPartitions};
 pub use send_all::{Deliveries, SendAll};
+pub use sender::adaptive_linger::AdaptiveBatching;
 pub use stats::ProducerStats;
 
-use batch::AccumulatorShared;
-use buffers::Buffers;
-use events::{SenderEvent, SenderEvents};
-use intake::SendRefusal;
-use memory::BufferMemory;
+use accumulator::append::SendRefusal;
+use accumulator::buffer_pool::Buffers;
+use accumulator::events::{SenderEvent, SenderEvents};
+use accumulator::memory::BufferMemory;
+use accumulator::partition::AccumulatorShared;
+use accumulator::topics::ProducerTopics;
 use stats::Counters;
 use task::SenderTask;
-use topics::ProducerTopics;
-use wishes::Wishes;
+use unknown_topics::Wishes;
 
+use crate::client_telemetry::{ClientKind, ClientTelemetry, Meter, Readings};
 use crate::clock::WallClock;
 use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::ClientInstanceId;
-use crate::metrics_push::{ClientKind, ClientTelemetry, Meter, Readings};
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -95,7 +85,7 @@ struct ProducerShared {
     has_lost: AtomicBool,
     /// Told when `topics` changes.
     changed: Notify,
-    /// The birth of the oldest batch that has no verdict.
+    /// The `seq` of the oldest batch that has no verdict.
     oldest: watch::Publisher<Option<u64>>,
     stats: Counters,
     meter: Arc<Meter>,
@@ -119,7 +109,17 @@ impl ProducerShared {
         };
         let (topics, stats, meter) = (ProducerTopics::default(), Counters::default(), Arc::new(Meter::new(ClientKind::Producer)));
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
-        Self { config, accumulator, topics, wishes, has_lost, changed: Notify::new(), oldest: watch::Publisher::new(None), stats, meter }
+        Self {
+            config,
+            accumulator,
+            topics,
+            wishes,
+            has_lost,
+            changed: Notify::new(),
+            oldest: watch::Publisher::new(None),
+            stats,
+            meter,
+        }
     }
 }
 
@@ -317,7 +317,12 @@ impl Producer {
     }
 
     /// Waits until what a record was refused for has passed; returns memory if that is what was waited for.
-    async fn wait_out_refusal(&self, refusal: SendRefusal, topic: &str, deadline: Instant) -> Result<Option<memory::Reservation>> {
+    async fn wait_out_refusal(
+        &self,
+        refusal: SendRefusal,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<Option<accumulator::memory::Reservation>> {
         let shared = &self.handle.shared;
         let waited = async {
             match refusal {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::sender::Answer;
-use super::sequence::ProducerIdAndEpoch;
+use super::sender::sequence::ProducerIdAndEpoch;
 use crate::cluster::LeaderHint;
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};

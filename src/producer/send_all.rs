@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::Producer;
-use super::batch::Appended;
+use super::accumulator::append::SendRefusal;
+use super::accumulator::memory::Reservation;
+use super::accumulator::partition::Appended;
 use super::delivery::BatchOutcome;
-use super::intake::SendRefusal;
-use super::memory::Reservation;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::runtime;

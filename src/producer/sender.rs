@@ -4,17 +4,21 @@
 //! ended, and the time; it never sees a record. What it wants done it says by [`Action`]s:
 //!
 //! ```text
-//!  opened ─▶ queue (super::accumulator) ─Close─▶ sealed ─Send─▶ flights (super::sequence) ─Resolve─▶ gone
+//!  opened ─▶ queue (super::sender::batch_queue) ─Close─▶ sealed ─Send─▶ flights (super::sender::sequence) ─Resolve─▶ gone
 //!                     ▲                                              │   ▲
 //!                     └────────── to be numbered anew ◀──────────────┘   └── Split, then sent as parts
 //! ```
 //!
 //! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
-//! ready ([`super::ready`]), not on how many partitions there are.
+//! ready ([`super::sender::ready`]), not on how many partitions there are.
 
+pub(super) mod adaptive_linger;
+pub(super) mod batch_queue;
 mod departure;
 mod giving_up;
 mod identity;
+pub(super) mod ready;
+pub(super) mod sequence;
 mod silence;
 mod words;
 
@@ -26,10 +30,10 @@ use self::giving_up::has_left;
 use self::identity::ProducerIdState;
 use self::words::ending;
 pub(super) use self::words::{Action, Answer, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
-use super::accumulator::{BatchId, BatchQueue, Head, DueRule};
-use super::adaptive::Adaptive;
-use super::ready::{PartitionIndex, PartitionReadiness, Ready};
-use super::sequence::{Effect, Sequences};
+use super::sender::adaptive_linger::Adaptive;
+use super::sender::batch_queue::{BatchId, BatchQueue, DueRule, Head};
+use super::sender::ready::{PartitionIndex, PartitionReadiness, Ready};
+use super::sender::sequence::{Effect, Sequences};
 use crate::clock::Random;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::BrokerId;
@@ -53,7 +57,7 @@ pub(super) struct Sender {
     /// Why there was none.
     id_trouble: Option<Error>,
     due_up_to: Option<u64>,
-    newest_birth: Option<u64>,
+    newest_seq: Option<u64>,
     is_refresh_asked: bool,
     /// When requests that are not answered are looked at next.
     next_look: Instant,
@@ -127,7 +131,7 @@ impl Sender {
             id_asked: 1,
             id_trouble: None,
             due_up_to: None,
-            newest_birth: None,
+            newest_seq: None,
             is_refresh_asked: false,
             next_look: now,
             actions,
@@ -155,7 +159,7 @@ impl Sender {
     pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, since: Instant, now: Instant) {
         self.now = now;
         let deadline = since + self.settings.delivery_timeout;
-        self.newest_birth = self.newest_birth.max(Some(batch.seq));
+        self.newest_seq = self.newest_seq.max(Some(batch.seq));
         self.batches.insert(batch, ProducerBatch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
@@ -279,13 +283,13 @@ impl Sender {
         true
     }
 
-    /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] was born after what this returns.
+    /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] is greater than what this returns.
     pub(super) fn handle_flush(&mut self, now: Instant) -> Option<u64> {
         self.handle_memory_exhausted(now);
-        self.newest_birth
+        self.newest_seq
     }
 
-    /// The birth of the oldest batch that has no verdict.
+    /// The sequence number, in the order of acceptance, of the oldest batch that has no verdict.
     pub(super) fn oldest(&self) -> Option<u64> {
         self.batches.first_key_value().map(|(batch, _)| batch.seq)
     }
@@ -293,12 +297,12 @@ impl Sender {
     /// Everything accepted so far is due: somebody waits for memory, or for a flush.
     pub(super) fn handle_memory_exhausted(&mut self, now: Instant) {
         self.now = now;
-        if self.due_up_to == self.newest_birth {
+        if self.due_up_to == self.newest_seq {
             return;
         }
-        // Those born up to then are due already.
+        // Those opened up to then are due already.
         let first = self.due_up_to.map_or(0, |up_to| up_to.saturating_add(1));
-        self.due_up_to = self.newest_birth;
+        self.due_up_to = self.newest_seq;
         let younger = self.batches.range(BatchId::unsplit(first)..).map(|(_, batch)| batch);
         let waiting: BTreeSet<_> = younger.filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
         for partition in waiting {
@@ -430,7 +434,8 @@ impl Sender {
                 known.failures += u32::from(!matches!(answer, Answer::Written { .. }));
                 known.answered +=
                     u32::from(matches!(&answer, Answer::Retry { error, is_leader_stale: false, .. } if error.code().is_some()));
-                let has_attempts = known.failures <= self.settings.retries && known.answered <= self.settings.broker_error_retries;
+                let has_attempts =
+                    known.failures <= self.settings.retries && known.answered <= self.settings.broker_error_retries;
                 (known.failures, has_attempts)
             }
             None => (1, false),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::memory::BufferMemory;
+use super::accumulator::memory::BufferMemory;
 use crate::wire::batch::RecordsBuilder;
 
 /// What a producer has done since it was made.

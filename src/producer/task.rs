@@ -1,6 +1,6 @@
 //! The sender task: carries out what [`super::sender`] decides, one per producer.
 //!
-//! It awaits calls, seals batches (elsewhere, when that is heavy) and keeps [`super::topics`] current. Dropping it, as closing does, fails
+//! It awaits calls, seals batches (elsewhere, when that is heavy) and keeps [`super::accumulator::topics`] current. Dropping it, as closing does, fails
 //! whatever has no verdict: each batch here holds its promise.
 
 mod following;
@@ -17,23 +17,23 @@ use tracing::{Instrument, debug, info, warn};
 
 use self::following::TopicState;
 use super::ProducerShared;
-use super::accumulator::BatchId;
-use super::batch::{ClosedBatch, PartitionBatches};
+use super::accumulator::events::SenderEvent;
+use super::accumulator::memory::Reservation;
+use super::accumulator::partition::{ClosedBatch, PartitionBatches};
 use super::delivery::Promise;
-use super::events::SenderEvent;
-use super::memory::Reservation;
-use super::ready::PartitionIndex;
 use super::rpc::{self, Parcel};
+use super::sender::batch_queue::BatchId;
+use super::sender::ready::PartitionIndex;
+use super::sender::sequence::ProducerIdAndEpoch;
 use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
-use super::sequence::ProducerIdAndEpoch;
-use super::wanted::TopicsInUse;
+use super::topics_in_use::TopicsInUse;
+use crate::client_telemetry::Measure;
 use crate::clock::Random;
 use crate::cluster::{Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, TopicName, Uuid};
-use crate::metrics_push::Measure;
-use crate::runtime;
 use crate::observability::{ProducerRecorder, spans};
+use crate::runtime;
 use crate::watch;
 use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, SealedRecords};
 use crate::wire::compress::{Codec, CodecError};
@@ -308,8 +308,9 @@ impl SenderTask {
         let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) { LAST_BY_NAME } else { i16::MAX };
         let sending = async move {
             // It is made for a connection that is ready to carry it.
-            let make =
-                |_version| rpc::produce_request(parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)), acks, timeout_ms);
+            let make = |_version| {
+                rpc::produce_request(parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)), acks, timeout_ms)
+            };
             if was_closed {
                 let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
                 return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };

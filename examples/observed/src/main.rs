@@ -1,6 +1,6 @@
 //! A service that can be watched: it sends and handles messages, and serves its metrics to Prometheus.
 //!
-//! `dashboard.json` in its folder shows them in Grafana; `docs/observing.md` says what each means.
+//! `dashboard.json` in its folder shows them in Grafana; `docs/observability.md` says what each means.
 
 use std::process::ExitCode;
 use std::time::Duration;

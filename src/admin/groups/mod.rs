@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::words::worded;
+use super::wire_enum::worded;
 use super::{Admin, Outcomes, check, keys, non_empty};
 use crate::cluster::{CoordinatorKey, Item, Route};
 use crate::error::{Error, Result};

@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::{Instrument, warn};
 
+use crate::client_telemetry::Measure;
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, InterestGuard, Lane, MetadataInterest as Topics};
 use crate::consumer::config::ConsumerConfig;
@@ -24,9 +25,8 @@ use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::{PartitionSnapshot, Subscription, SubscriptionKind};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
-use crate::metrics_push::Measure;
-use crate::runtime::{self, Runtime};
 use crate::observability::spans;
+use crate::runtime::{self, Runtime};
 
 mod answers;
 

@@ -15,6 +15,7 @@ use super::classic::{Attempt, Classic, MemberAction, WantedTopics};
 use super::commits::{self, CommitIdentity, CommitOutcome};
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
+use crate::client_telemetry::Measure;
 use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::AssignmentEpoch;
@@ -22,9 +23,8 @@ use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::{CommitPosition, Subscription, SubscriptionKind};
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
-use crate::metrics_push::Measure;
-use crate::runtime::{self, Runtime};
 use crate::observability::{GroupRecorder, spans};
+use crate::runtime::{self, Runtime};
 use crate::watch;
 
 /// What came of something that runs beside the loop.

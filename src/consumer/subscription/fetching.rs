@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{AssignedPartition, PartitionSnapshot, Subscription, reset_phase};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content, ReplyMemory};
-use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::fetch::filter::FetchFilter;
 use crate::consumer::position::{AssignmentEpoch, FetchState, Position, ResetTo};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
@@ -237,7 +237,9 @@ impl Subscription {
     pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset) {
         let reset = self.reset;
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.fetch_state, entry.assignment.position()) else { return };
+        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.fetch_state, entry.assignment.position()) else {
+            return;
+        };
         if *offset != from {
             return;
         }

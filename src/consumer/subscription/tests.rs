@@ -1,6 +1,6 @@
 use super::*;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content};
-use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::fetch::filter::FetchFilter;
 use crate::ids::{Timestamp, TopicId};
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;

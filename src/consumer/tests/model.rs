@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content};
-use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::fetch::filter::FetchFilter;
 use crate::consumer::position::{AssignmentEpoch, FetchState, OffsetAndMetadata, Position};
 use crate::consumer::subscription::{CommitPosition, SubscriptionKind};
 use crate::ids::{LeaderEpoch, Timestamp};

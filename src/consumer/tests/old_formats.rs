@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, Content};
-use crate::consumer::fetch::intake::FetchFilter;
+use crate::consumer::fetch::filter::FetchFilter;
 use crate::consumer::position::Position;
 use crate::observability::ClientRecorder;
 use crate::wire::batch::Batches;

@@ -129,7 +129,7 @@ fn a_mistake_in_the_environment_is_told_in_its_words_and_once() {
         error.starts_with("INVALID_CONFIG: KAVKA_CONSUMER_SESSION_TIMEOUT is") && error.matches("INVALID").count() == 1,
         "{error}"
     );
-    let logs = crate::observability::overheard::Overheard::warnings();
+    let logs = crate::observability::captured_logs::CapturedLogs::warnings();
     let config = set("KAVKA_PRODUCER_LINGERMS", "5").unwrap();
     assert_eq!(config.producer.linger_ms, None);
     let told = logs.text();
@@ -303,7 +303,7 @@ mod formats {
 #[tokio::test]
 async fn what_changes_nothing_is_said_by_name() {
     let heard = |config: &Config| {
-        let warnings = crate::observability::overheard::Overheard::warnings();
+        let warnings = crate::observability::captured_logs::CapturedLogs::warnings();
         config.new_client().map(drop).expect("allowed");
         warnings.text()
     };

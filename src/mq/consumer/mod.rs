@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 mod calls;
 mod handler;
-mod queues;
+mod handler_queue;
 mod letters;
 mod progress;
 mod task;

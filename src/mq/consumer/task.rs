@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::handler::{ExhaustedAction, Outcome, RegisteredHandler};
-use super::queues::{HandlerQueues, HandlerWork, QueueLoad};
+use super::handler_queue::{HandlerQueues, HandlerWork, QueueLoad};
 use super::letters::{Letter, post};
 use super::progress::Part;
 use super::{ConsumerInner, calls, lock};

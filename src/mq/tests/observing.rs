@@ -1,4 +1,4 @@
-//! What the tables of `docs/observing.md` name is what is told, and the other way round.
+//! What the tables of `docs/observability.md` name is what is told, and the other way round.
 
 #[cfg(feature = "metrics")]
 mod told {
@@ -20,7 +20,7 @@ mod told {
     use crate::record::Record;
     use crate::wire::compress::Compression;
 
-    const DOC: &str = include_str!("../../../docs/observing.md");
+    const DOC: &str = include_str!("../../../docs/observability.md");
 
     /// The value of each metric by name and labels: a histogram's is how many values it has.
     #[derive(Clone, Debug, Default)]
@@ -256,7 +256,7 @@ mod spans {
     use super::super::{Seen, brokers, config};
     use crate::mq::{Message, Mq};
 
-    const DOC: &str = include_str!("../../../docs/observing.md");
+    const DOC: &str = include_str!("../../../docs/observability.md");
 
     /// A span as it was made: its name, level, fields, values and the name of the span around it.
     #[derive(Clone, Debug)]

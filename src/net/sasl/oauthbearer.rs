@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::tokens::{Handed, TokenCache};
+use super::super::token_cache::{Handed, TokenCache};
 use super::wrong;
 use crate::boxed::BoxFuture;
 use crate::config::{SaslContext, SaslError, SaslMechanism, SaslSession, Secret};

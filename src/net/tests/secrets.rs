@@ -11,7 +11,7 @@ use crate::config::{BrokerAddress, ClientConfig, Properties, secrets, settings_e
 use crate::error::Error;
 use crate::net::ConnectionSecurity;
 use crate::net::tls::vectors;
-use crate::telemetry::overheard::Overheard;
+use crate::observability::captured_logs::CapturedLogs;
 
 /// Ninety bytes that look like nothing else, the same in each run.
 fn needle() -> Vec<u8> {
@@ -50,7 +50,7 @@ fn assert_hides(shown: &str, what: &str) {
 
 /// All that is shown of an attempt to connect with these properties.
 async fn shown(text: &str, pairs: &[(&str, &str)]) -> String {
-    let log = Overheard::everything();
+    let log = CapturedLogs::everything();
     let mut shown = String::new();
     if let Err(error) = attempt(text, pairs, &mut shown).await {
         shown.push_str(&told(&error));

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::{Action, Sender, is_last_word};
 use crate::error::Error;
-use crate::producer::ready::PartitionIndex;
-use crate::producer::sequence::ProducerIdAndEpoch;
+use crate::producer::sender::ready::PartitionIndex;
+use crate::producer::sender::sequence::ProducerIdAndEpoch;
 
 /// What is known of the producer's identity.
 #[derive(Debug)]

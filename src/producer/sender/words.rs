@@ -6,10 +6,10 @@ use super::departure::Departure;
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
-use crate::producer::accumulator::BatchId;
-use crate::producer::adaptive::AdaptiveBatching;
-use crate::producer::ready::PartitionIndex;
-use crate::producer::sequence::{AttemptEnd, SequenceStamp};
+use crate::producer::sender::adaptive_linger::AdaptiveBatching;
+use crate::producer::sender::batch_queue::BatchId;
+use crate::producer::sender::ready::PartitionIndex;
+use crate::producer::sender::sequence::{AttemptEnd, SequenceStamp};
 
 /// The settings that the machine obeys; named after Kafka's properties.
 #[derive(Clone, Debug)]

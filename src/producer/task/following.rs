@@ -10,12 +10,12 @@ use super::{SenderTask, at};
 use crate::cluster::{self, ClusterView, MetadataInterest};
 use crate::error::{Error, ErrorCode, Written};
 use crate::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
-use crate::producer::batch::PartitionBatches;
-use crate::producer::limit::CompressionRatioEstimator;
+use crate::producer::accumulator::compression_ratio::CompressionRatioEstimator;
+use crate::producer::accumulator::partition::PartitionBatches;
+use crate::producer::accumulator::topics::{ProducerTopic, Unkeyed};
 use crate::producer::partitioner::TopicPartitions;
-use crate::producer::ready::PartitionIndex;
 use crate::producer::sender::Leader;
-use crate::producer::topics::{ProducerTopic, Unkeyed};
+use crate::producer::sender::ready::PartitionIndex;
 use crate::runtime;
 use crate::watch;
 

@@ -11,10 +11,10 @@ use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
-use crate::producer::accumulator::BatchId;
-use crate::producer::ready::PartitionIndex;
+use crate::producer::sender::batch_queue::BatchId;
+use crate::producer::sender::ready::PartitionIndex;
+use crate::producer::sender::sequence::{ProducerIdAndEpoch, SequenceStamp};
 use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
-use crate::producer::sequence::{ProducerIdAndEpoch, SequenceStamp};
 
 pub(super) const LINGER: Duration = Duration::from_millis(5);
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);

@@ -177,7 +177,7 @@ fn e_a_batch_that_expires_unsent_leaves_no_gap() {
     world.wait(DELIVERY / 2);
     world.accept_batch(0, 1);
     world.serve(1, |_| Some(Fault::NotEnoughReplicas));
-    world.sender.handle_leader(crate::producer::ready::PartitionIndex(0), None, world.now);
+    world.sender.handle_leader(crate::producer::sender::ready::PartitionIndex(0), None, world.now);
     world.wait(DELIVERY);
     assert_eq!(world.verdicts.len(), 2);
     world.tell_leaders();
@@ -412,7 +412,7 @@ fn a_producer_id_that_could_not_be_got_is_asked_for_again() {
 #[test]
 fn a_partition_without_a_leader_asks_for_metadata_again_and_again() {
     let mut world = World::ready(settings(), 1);
-    world.sender.handle_leader(crate::producer::ready::PartitionIndex(0), None, world.now);
+    world.sender.handle_leader(crate::producer::sender::ready::PartitionIndex(0), None, world.now);
     world.accept_batch(0, 1);
     assert_eq!(world.refreshes, 1);
     world.wait(SECOND);
@@ -469,7 +469,7 @@ fn what_is_refused_for_ever_is_tried_again_with_pauses() {
 fn no_backoff_at_all_is_a_short_one() {
     let backoff = crate::cluster::Backoff::new(Duration::ZERO, Duration::ZERO);
     let mut world = World::ready(Settings { backoff, ..settings() }, 1);
-    world.sender.handle_leader(crate::producer::ready::PartitionIndex(0), None, world.now);
+    world.sender.handle_leader(crate::producer::sender::ready::PartitionIndex(0), None, world.now);
     world.accept_batch(0, 1);
     assert!(world.sender.poll_timeout().expect("it asks again") > world.now);
 }
@@ -556,7 +556,11 @@ fn a_batch_that_expires_tells_why() {
     assert!(text.starts_with("not acknowledged within 10000 ms (delivery.timeout.ms): NOT_ENOUGH_REPLICAS"), "{text}");
 
     let mut world = World::ready(settings(), 1);
-    world.sender.handle_leaderless(crate::producer::ready::PartitionIndex(0), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, world.now);
+    world.sender.handle_leaderless(
+        crate::producer::sender::ready::PartitionIndex(0),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        world.now,
+    );
     world.accept_batch(0, 1);
     world.wait(DELIVERY);
     assert_eq!(told(&world).code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use super::{FetchEvent, Fetcher, is_final};
 use crate::consumer::fetch::buffer::ReplyMemory;
-use crate::consumer::fetch::intake;
+use crate::consumer::fetch::filter;
 use crate::consumer::fetch::lookup::{Lookup, LookupRequest, PendingLookup};
 use crate::consumer::fetch::planner::FetchOutcome;
 use crate::consumer::fetch::rpc::{self, Fetched, FetchedPartition, LookupAnswer};
@@ -216,22 +216,24 @@ impl Fetcher {
     fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: ReplyMemory, now: Instant) -> bool {
         let partition = &fetched.partition;
         let snapshot = self.shared.read(|subscription| subscription.snapshot(partition));
-        let Some(PartitionSnapshot { assignment, fetch_state: FetchState::Fetching(position), .. }) = snapshot else { return false };
+        let Some(PartitionSnapshot { assignment, fetch_state: FetchState::Fetching(position), .. }) = snapshot else {
+            return false;
+        };
         if assignment.id() != want.assignment || position.offset != want.offset {
             return false;
         }
-        let mut intake = intake::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
-        if intake.buffered_batches.is_empty() {
+        let mut filter = filter::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
+        if filter.buffered_batches.is_empty() {
             // Bytes without news: asking again at once would get them again.
             self.planner.rest(partition, now);
             return false;
         }
-        if let Some(error) = &mut intake.failure {
+        if let Some(error) = &mut filter.failure {
             *error = error.clone().at_partition(partition.clone());
         }
         let memory = fetched.is_slice.then_some(reply);
         let is_taken =
-            self.shared.update(|subscription| subscription.fetched(partition, want.assignment, want.offset, intake, memory));
+            self.shared.update(|subscription| subscription.fetched(partition, want.assignment, want.offset, filter, memory));
         if is_taken {
             self.look_at(partition, now);
         }

@@ -10,7 +10,7 @@ use crate::wire::batch::HEADER_LEN;
 
 /// Of one topic.
 #[derive(Debug)]
-pub(super) struct CompressionRatioEstimator {
+pub(in crate::producer) struct CompressionRatioEstimator {
     batch_size: usize,
     /// However well records pack.
     most: usize,
@@ -21,19 +21,19 @@ pub(super) struct CompressionRatioEstimator {
 
 impl CompressionRatioEstimator {
     /// A limit of no bytes is one of a single byte, as in Java: a partition that has had its share must have had something.
-    pub(super) fn new(batch_size: usize, most: usize) -> Self {
+    pub(in crate::producer) fn new(batch_size: usize, most: usize) -> Self {
         let batch_size = batch_size.max(1);
         Self { batch_size, most, ratio: AtomicU32::new(WHOLE), limit: AtomicUsize::new(batch_size) }
     }
 
     /// How many bytes a batch takes, its header included.
     #[inline]
-    pub(super) fn get(&self) -> usize {
+    pub(in crate::producer) fn get(&self) -> usize {
         self.limit.load(Ordering::Relaxed)
     }
 
     /// So many bytes of records have been packed into so many.
-    pub(super) fn packed(&self, from: usize, to: usize) {
+    pub(in crate::producer) fn packed(&self, from: usize, to: usize) {
         let observed = to.saturating_mul(1000).checked_div(from).and_then(|ratio| u32::try_from(ratio).ok());
         let observed = observed.unwrap_or(WHOLE).min(WHOLE);
         let expected = self.ratio.load(Ordering::Relaxed);
@@ -44,7 +44,7 @@ impl CompressionRatioEstimator {
     }
 
     /// A batch was too large for the broker.
-    pub(super) fn reset(&self) {
+    pub(in crate::producer) fn reset(&self) {
         self.expect(WHOLE);
     }
 

@@ -62,7 +62,7 @@ impl Cluster {
     ///
     /// # Cancel safety
     /// If the future is dropped, requests may still be sent; their replies are thrown away.
-    pub(crate) async fn scatter<'k, K: Item, V, T, R: Request>(
+    pub(crate) async fn fan_out<'k, K: Item, V, T, R: Request>(
         &self,
         items: &'k BTreeMap<K, V>,
         route: impl Fn(&K) -> Route,

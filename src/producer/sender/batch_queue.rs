@@ -4,26 +4,26 @@
 //!  opened ─▶ Open ──full, or due and taken──▶ Sealing ──▶ Sealed ──▶ (in flight: super::sequence)
 //! ```
 //!
-//! Records are not here: they are in the open batch of the partition ([`super::batch`]), to which senders append without
+//! Records are not here: they are in the open batch of the partition ([`crate::producer::accumulator::partition`]), to which senders append without
 //! asking this machine. An open batch stays open, and grows, for as long as others are before it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::adaptive::ForReply;
+use super::adaptive_linger::ForReply;
 
 /// Names a batch: orders the batches of a partition as their records were accepted.
 ///
-/// The parts of a split batch keep its birth; `first` is the index of their first record in it.
+/// The parts of a split batch keep its `seq`; `first` is the index of their first record in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BatchId {
-    pub(super) seq: u64,
-    pub(super) first: u32,
+pub(in crate::producer) struct BatchId {
+    pub(in crate::producer) seq: u64,
+    pub(in crate::producer) first: u32,
 }
 
 /// The batches of one partition that wait for their first attempt, in order.
 #[derive(Debug, Default)]
-pub(super) struct BatchQueue(VecDeque<QueuedBatch>);
+pub(in crate::producer) struct BatchQueue(VecDeque<QueuedBatch>);
 
 #[derive(Debug)]
 struct QueuedBatch {
@@ -40,7 +40,7 @@ enum Stage {
 
 /// What stands first in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Head {
+pub(in crate::producer) enum Head {
     Nothing,
     /// Takes more records until then at the latest.
     Open {
@@ -54,12 +54,12 @@ pub(super) enum Head {
 
 /// When an open batch has waited long enough.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DueRule {
-    pub(super) linger: Duration,
+pub(in crate::producer) struct DueRule {
+    pub(in crate::producer) linger: Duration,
     /// Overrules `linger` for batches that are younger than a broker's last reply but one.
-    pub(super) for_reply: Option<ForReply>,
-    /// Batches born up to here are due at once: a flush, or memory is exhausted.
-    pub(super) due_up_to: Option<u64>,
+    pub(in crate::producer) for_reply: Option<ForReply>,
+    /// Batches up to this `seq` are due at once: a flush, or memory is exhausted.
+    pub(in crate::producer) due_up_to: Option<u64>,
 }
 
 impl DueRule {
@@ -72,25 +72,25 @@ impl DueRule {
 }
 
 impl BatchId {
-    pub(super) fn unsplit(birth: u64) -> Self {
+    pub(in crate::producer) fn unsplit(birth: u64) -> Self {
         Self { seq: birth, first: 0 }
     }
 }
 
 impl BatchQueue {
-    pub(super) fn opened(&mut self, batch: BatchId, now: Instant) {
+    pub(in crate::producer) fn opened(&mut self, batch: BatchId, now: Instant) {
         self.insert(batch, Stage::Open { since: now, is_urgent: false });
     }
 
     /// The batch is due at once.
-    pub(super) fn expedite(&mut self, batch: BatchId) {
+    pub(in crate::producer) fn expedite(&mut self, batch: BatchId) {
         if let Some(QueuedBatch { stage: Stage::Open { is_urgent, .. }, .. }) = self.find(batch) {
             *is_urgent = true;
         }
     }
 
     /// The batch takes no more records.
-    pub(super) fn closed(&mut self, batch: BatchId) {
+    pub(in crate::producer) fn closed(&mut self, batch: BatchId) {
         if let Some(queued) = self.find(batch)
             && matches!(queued.stage, Stage::Open { .. })
         {
@@ -98,33 +98,33 @@ impl BatchQueue {
         }
     }
 
-    pub(super) fn sealed(&mut self, batch: BatchId) {
+    pub(in crate::producer) fn sealed(&mut self, batch: BatchId) {
         if let Some(queued) = self.find(batch) {
             queued.stage = Stage::Sealed;
         }
     }
 
     /// Puts a sealed batch back in its place: it must be numbered anew.
-    pub(super) fn put_back(&mut self, batch: BatchId) {
+    pub(in crate::producer) fn put_back(&mut self, batch: BatchId) {
         self.insert(batch, Stage::Sealed);
     }
 
     /// Takes the first batch, which is sealed.
-    pub(super) fn take(&mut self, batch: BatchId) {
+    pub(in crate::producer) fn take(&mut self, batch: BatchId) {
         self.remove(batch);
     }
 
     /// Whether the batch was here.
-    pub(super) fn remove(&mut self, batch: BatchId) -> bool {
+    pub(in crate::producer) fn remove(&mut self, batch: BatchId) -> bool {
         let at = self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).ok();
         at.and_then(|at| self.0.remove(at)).is_some()
     }
 
-    pub(super) fn has(&self, batch: BatchId) -> bool {
+    pub(in crate::producer) fn has(&self, batch: BatchId) -> bool {
         self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).is_ok()
     }
 
-    pub(super) fn head(&self, patience: DueRule) -> Head {
+    pub(in crate::producer) fn head(&self, patience: DueRule) -> Head {
         let Some(first) = self.0.front() else { return Head::Nothing };
         match first.stage {
             Stage::Open { since, is_urgent } => {

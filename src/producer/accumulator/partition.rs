@@ -14,39 +14,39 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::accumulator::BatchId;
-use super::buffers::Buffers;
-use super::delivery::{BatchOutcome, Promise};
+use super::buffer_pool::Buffers;
+use super::compression_ratio::CompressionRatioEstimator;
 use super::events::{SenderEvent, SenderEvents};
-use super::limit::CompressionRatioEstimator;
 use super::memory::{BufferMemory, Reservation};
-use super::ready::PartitionIndex;
 use crate::clock::WallClock;
 use crate::ids::{Timestamp, TopicPartition};
+use crate::producer::delivery::{BatchOutcome, Promise};
+use crate::producer::sender::batch_queue::BatchId;
+use crate::producer::sender::ready::PartitionIndex;
 use crate::record::Record;
 use crate::runtime;
 use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 
 /// What every slot of a producer shares.
 #[derive(Debug)]
-pub(super) struct AccumulatorShared {
-    pub(super) memory: BufferMemory,
-    pub(super) buffers: Buffers,
-    pub(super) events: SenderEvents,
-    pub(super) wall_clock: WallClock,
+pub(in crate::producer) struct AccumulatorShared {
+    pub(in crate::producer) memory: BufferMemory,
+    pub(in crate::producer) buffers: Buffers,
+    pub(in crate::producer) events: SenderEvents,
+    pub(in crate::producer) wall_clock: WallClock,
     /// A record with more bytes of key and value does not wait for company.
-    pub(super) small_record: usize,
-    pub(super) next_batch_seq: AtomicU64,
+    pub(in crate::producer) small_record: usize,
+    pub(in crate::producer) next_batch_seq: AtomicU64,
     /// With more batches of a partition without a verdict, one is sure to wait for others to end before a new one can be sent.
-    pub(super) backlog: u32,
+    pub(in crate::producer) backlog: u32,
 }
 
 /// One partition as senders see it.
 #[derive(Debug)]
-pub(super) struct PartitionBatches {
-    pub(super) topic_partition: TopicPartition,
-    pub(super) index: PartitionIndex,
-    pub(super) limit: Arc<CompressionRatioEstimator>,
+pub(in crate::producer) struct PartitionBatches {
+    pub(in crate::producer) topic_partition: TopicPartition,
+    pub(in crate::producer) index: PartitionIndex,
+    pub(in crate::producer) limit: Arc<CompressionRatioEstimator>,
     /// Batches that have no verdict yet.
     queued: AtomicU32,
     /// Its broker takes nothing.
@@ -78,25 +78,25 @@ struct OpenBatch {
 
 /// A batch that takes no more records.
 #[derive(Debug)]
-pub(super) struct ClosedBatch {
-    pub(super) id: BatchId,
-    pub(super) records: RecordsBuilder,
-    pub(super) memory: Reservation,
-    pub(super) promise: Promise,
-    pub(super) opened: Instant,
+pub(in crate::producer) struct ClosedBatch {
+    pub(in crate::producer) id: BatchId,
+    pub(in crate::producer) records: RecordsBuilder,
+    pub(in crate::producer) memory: Reservation,
+    pub(in crate::producer) promise: Promise,
+    pub(in crate::producer) opened: Instant,
 }
 
 /// Where a record is.
 #[derive(Debug)]
-pub(super) struct Appended {
-    pub(super) outcome: Arc<BatchOutcome>,
-    pub(super) index: u32,
-    pub(super) timestamp: Timestamp,
+pub(in crate::producer) struct Appended {
+    pub(in crate::producer) outcome: Arc<BatchOutcome>,
+    pub(in crate::producer) index: u32,
+    pub(in crate::producer) timestamp: Timestamp,
 }
 
 /// Why a record was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AppendRefusal {
+pub(in crate::producer) enum AppendRefusal {
     /// So many bytes of memory are missing.
     NoRoom(usize),
     /// Records without a key should go to another partition: this one had so many bytes of them.
@@ -112,7 +112,11 @@ impl AccumulatorShared {
 }
 
 impl PartitionBatches {
-    pub(super) fn new(topic_partition: TopicPartition, index: PartitionIndex, limit: Arc<CompressionRatioEstimator>) -> Self {
+    pub(in crate::producer) fn new(
+        topic_partition: TopicPartition,
+        index: PartitionIndex,
+        limit: Arc<CompressionRatioEstimator>,
+    ) -> Self {
         Self {
             topic_partition,
             index,
@@ -124,7 +128,7 @@ impl PartitionBatches {
     }
 
     /// Appends a record; `spare` is memory that was waited for.
-    pub(super) fn append(
+    pub(in crate::producer) fn append(
         &self,
         accumulator: &AccumulatorShared,
         record: &Record<'_>,
@@ -139,7 +143,7 @@ impl PartitionBatches {
     }
 
     /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
-    pub(super) fn append_run<'r, 'a: 'r>(
+    pub(in crate::producer) fn append_run<'r, 'a: 'r>(
         &self,
         accumulator: &AccumulatorShared,
         records: impl IntoIterator<Item = &'r Record<'a>>,
@@ -171,12 +175,12 @@ impl PartitionBatches {
     }
 
     /// Takes whatever batch is open, when no more records come.
-    pub(super) fn end(&self) -> Option<ClosedBatch> {
+    pub(in crate::producer) fn end(&self) -> Option<ClosedBatch> {
         self.lock().batch.take().map(OpenBatch::close)
     }
 
     /// Takes the open batch away if it is this one.
-    pub(super) fn take(&self, batch: BatchId) -> Option<ClosedBatch> {
+    pub(in crate::producer) fn take(&self, batch: BatchId) -> Option<ClosedBatch> {
         let mut open = self.lock();
         let taken = open.batch.take_if(|current| current.id == batch)?;
         open.last_len = taken.records.len();
@@ -220,26 +224,26 @@ impl PartitionBatches {
     }
 
     /// How many batches have no verdict yet.
-    pub(super) fn queued(&self) -> u32 {
+    pub(in crate::producer) fn queued(&self) -> u32 {
         self.queued.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_stuck(&self, is_stuck: bool) {
+    pub(in crate::producer) fn set_stuck(&self, is_stuck: bool) {
         self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
-    pub(super) fn is_stuck(&self) -> bool {
+    pub(in crate::producer) fn is_stuck(&self) -> bool {
         self.is_stuck.load(Ordering::Relaxed)
     }
 
     /// A batch has its verdict.
-    pub(super) fn resolved(&self) {
+    pub(in crate::producer) fn resolved(&self) {
         let before = self.queued.fetch_sub(1, Ordering::Relaxed);
         debug_assert!(before > 0, "a batch was resolved twice");
     }
 
     /// A batch has become several, each of which will have its verdict.
-    pub(super) fn divided(&self, parts: usize) {
+    pub(in crate::producer) fn divided(&self, parts: usize) {
         let more = u32::try_from(parts.saturating_sub(1)).unwrap_or(u32::MAX);
         self.queued.fetch_add(more, Ordering::Relaxed);
     }
@@ -374,7 +378,7 @@ fn obtain(accumulator: &AccumulatorShared, needed: usize, wanted: usize, spare: 
 
 /// What a batch counts for at least in a `buffer.memory` of some size: as much as what is kept beside its records (measured: about 1 KiB),
 /// or batches of one small record each would take many times the memory that was allowed.
-pub(super) fn least_held(size: usize) -> usize {
+pub(in crate::producer) fn least_held(size: usize) -> usize {
     FIRST_CHUNK.min(size)
 }
 

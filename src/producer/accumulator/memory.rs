@@ -12,32 +12,32 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 #[derive(Clone, Debug)]
-pub(super) struct BufferMemory {
+pub(in crate::producer) struct BufferMemory {
     free: Arc<Semaphore>,
     size: usize,
 }
 
 /// Some bytes of a [`BufferMemory`], given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Reservation(OwnedSemaphorePermit);
+pub(in crate::producer) struct Reservation(OwnedSemaphorePermit);
 
 impl BufferMemory {
-    pub(super) fn new(size: usize) -> Self {
+    pub(in crate::producer) fn new(size: usize) -> Self {
         let size = size.min(Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(size)), size }
     }
 
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::producer) fn size(&self) -> usize {
         self.size
     }
 
     /// Bytes that nobody holds.
-    pub(super) fn free(&self) -> usize {
+    pub(in crate::producer) fn free(&self) -> usize {
         self.free.available_permits()
     }
 
     /// Takes some bytes unless others wait for them.
-    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+    pub(in crate::producer) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         let bytes = u32::try_from(bytes).ok()?;
         Arc::clone(&self.free).try_acquire_many_owned(bytes).ok().map(Reservation)
     }
@@ -48,7 +48,7 @@ impl BufferMemory {
     ///
     /// # Cancel safety
     /// As [`BufferMemory::reserve`].
-    pub(super) async fn reserve_among_many(&self, bytes: usize, patience: Instant) -> Result<Reservation> {
+    pub(in crate::producer) async fn reserve_among_many(&self, bytes: usize, patience: Instant) -> Result<Reservation> {
         let many = MANY.min(self.size / MANY_SHARE);
         if many > bytes {
             tokio::select! {
@@ -67,7 +67,7 @@ impl BufferMemory {
     ///
     /// # Cancel safety
     /// Safe: if the future is dropped, nothing is held, and the place in the queue is lost.
-    pub(super) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
+    pub(in crate::producer) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
         let too_much = || {
             Error::new(
                 ErrorKind::RecordTooLarge,
@@ -81,21 +81,21 @@ impl BufferMemory {
 }
 
 impl Reservation {
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::producer) fn bytes(&self) -> usize {
         self.0.num_permits()
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(in crate::producer) fn add(&mut self, other: Self) {
         self.0.merge(other.0);
     }
 
     /// Divides off some bytes, unless there are fewer.
-    pub(super) fn split_off(&mut self, bytes: usize) -> Option<Self> {
+    pub(in crate::producer) fn split_off(&mut self, bytes: usize) -> Option<Self> {
         self.0.split(bytes).map(Self)
     }
 
     /// Gives back all but some bytes.
-    pub(super) fn shrink_to(&mut self, bytes: usize) {
+    pub(in crate::producer) fn shrink_to(&mut self, bytes: usize) {
         drop(self.0.split(self.bytes().saturating_sub(bytes)));
     }
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::accumulator::BatchId;
-use super::batch::ClosedBatch;
-use super::ready::PartitionIndex;
+use super::partition::ClosedBatch;
+use crate::producer::sender::batch_queue::BatchId;
+use crate::producer::sender::ready::PartitionIndex;
 
 #[derive(Debug)]
-pub(super) enum SenderEvent {
+pub(in crate::producer) enum SenderEvent {
     Opened {
         partition: PartitionIndex,
         batch: BatchId,
@@ -26,11 +26,11 @@ pub(super) enum SenderEvent {
         partition: PartitionIndex,
         batch: BatchId,
     },
-    /// Somebody sends to a topic that is not known, or not any more: see [`super::wishes`].
+    /// Somebody sends to a topic that is not known, or not any more: see [`crate::producer::unknown_topics`].
     UnknownTopic,
     /// Somebody waits for memory.
     MemoryExhausted,
-    /// Told is the birth of the newest batch that is there, if one is.
+    /// Answered with the `seq` of the newest batch that is there, if one is.
     Flush(oneshot::Sender<Option<u64>>),
     /// Give up whatever has no verdict.
     Abort(oneshot::Sender<()>),
@@ -38,7 +38,7 @@ pub(super) enum SenderEvent {
 
 /// A queue that the memory of the producer bounds: each batch stands in it three times at most, what says nothing new only once.
 #[derive(Debug, Default)]
-pub(super) struct SenderEvents {
+pub(in crate::producer) struct SenderEvents {
     state: Mutex<State>,
     filled: Notify,
 }
@@ -55,16 +55,16 @@ struct State {
 }
 
 impl SenderEvents {
-    pub(super) fn push(&self, event: SenderEvent) {
+    pub(in crate::producer) fn push(&self, event: SenderEvent) {
         self.push_and_tell(event, || true);
     }
 
     /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the event when it next has something to do.
     ///
-    /// It is asked under the lock, on which [`PartitionBatches::is_next`](super::batch::PartitionBatches) counts. Asked before, it
+    /// It is asked under the lock, on which [`PartitionBatches::is_next`](super::partition::PartitionBatches) counts. Asked before, it
     /// could say "no" of batches that have ended by the time that the event is in, and the task would sleep
     /// on.
-    pub(super) fn push_and_tell(&self, event: SenderEvent, is_urgent: impl FnOnce() -> bool) {
+    pub(in crate::producer) fn push_and_tell(&self, event: SenderEvent, is_urgent: impl FnOnce() -> bool) {
         let mut state = self.lock();
         let has_said = match event {
             SenderEvent::MemoryExhausted => std::mem::replace(&mut state.has_memory_exhausted, true),
@@ -89,21 +89,21 @@ impl SenderEvents {
     ///
     /// # Cancel safety
     /// Safe: nothing is taken.
-    pub(super) async fn filled(&self) {
+    pub(in crate::producer) async fn filled(&self) {
         if self.lock().events.is_empty() {
             self.filled.notified().await;
         }
     }
 
     /// Moves everything to `into`, which is empty and whose room is used again.
-    pub(super) fn take(&self, into: &mut Vec<SenderEvent>) {
+    pub(in crate::producer) fn take(&self, into: &mut Vec<SenderEvent>) {
         let mut state = self.lock();
         (state.is_told, state.has_memory_exhausted, state.has_unknown_topic) = (false, false, false);
         std::mem::swap(&mut state.events, into);
     }
 
     /// Drops what is here and what comes, and with it the promises and answers that it holds; tells whether there was any.
-    pub(super) fn end(&self) -> bool {
+    pub(in crate::producer) fn end(&self) -> bool {
         let mut state = self.lock();
         state.is_ended = true;
         let events = std::mem::take(&mut state.events);
@@ -131,30 +131,30 @@ mod tests {
         assert!(events.filled.notified().now_or_never().is_none());
         events.push(SenderEvent::MemoryExhausted);
         assert!(events.filled.notified().now_or_never().is_some());
-        let mut events = Vec::new();
-        events.take(&mut events);
-        assert_eq!(events.len(), 1);
+        let mut taken = Vec::new();
+        events.take(&mut taken);
+        assert_eq!(taken.len(), 1);
         assert!(events.filled().now_or_never().is_none());
     }
 
     #[test]
     fn what_is_said_again_and_again_stands_in_it_once_and_what_comes_after_its_end_not_at_all() {
         let events = SenderEvents::default();
-        let mut events = Vec::new();
+        let mut taken = Vec::new();
         for _ in 0..2 {
             for _ in 0..1000 {
                 events.push(SenderEvent::MemoryExhausted);
                 events.push(SenderEvent::UnknownTopic);
             }
-            events.take(&mut events);
-            assert_eq!(events.drain(..).count(), 2);
+            events.take(&mut taken);
+            assert_eq!(taken.drain(..).count(), 2);
         }
         let (done, mut told) = oneshot::channel();
         events.push(SenderEvent::Flush(done));
         events.end();
         assert!(told.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
         events.push(SenderEvent::MemoryExhausted);
-        events.take(&mut events);
-        assert!(events.is_empty());
+        events.take(&mut taken);
+        assert!(taken.is_empty());
     }
 }

@@ -10,18 +10,18 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use super::batch::PartitionBatches;
-use super::config::ProducerConfig;
-use super::partitioner::{PartitionLoad, Sticky, TopicPartitions};
+use super::partition::PartitionBatches;
 use crate::clock::Random;
 use crate::error::Error;
 use crate::ids::{PartitionId, TopicName};
+use crate::producer::config::ProducerConfig;
+use crate::producer::partitioner::{PartitionLoad, Sticky, TopicPartitions};
 use crate::record::Record;
 
 /// All topics of a producer, and whether it still takes records: a copy for each of some threads, or those that send at the same
 /// time would pass the memory of one lock to and fro with every record.
 #[derive(Debug, Default)]
-pub(super) struct ProducerTopics([PerThread; COPIES]);
+pub(in crate::producer) struct ProducerTopics([PerThread; COPIES]);
 
 /// On lines of memory of its own.
 #[derive(Debug, Default)]
@@ -32,24 +32,24 @@ struct PerThread(RwLock<Known>);
 const COPIES: usize = 8;
 
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) topics: HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
+pub(in crate::producer) struct Known {
+    pub(in crate::producer) topics: HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
     /// Why no more records are taken.
-    pub(super) ended: Option<Error>,
+    pub(in crate::producer) ended: Option<Error>,
 }
 
 /// A topic as metadata described it last.
 #[derive(Debug)]
-pub(super) struct ProducerTopic {
-    pub(super) partitions: TopicPartitions,
+pub(in crate::producer) struct ProducerTopic {
+    pub(in crate::producer) partitions: TopicPartitions,
     /// In the order of the partitions.
-    pub(super) slots: Vec<Arc<PartitionBatches>>,
-    pub(super) unkeyed: Arc<Unkeyed>,
+    pub(in crate::producer) slots: Vec<Arc<PartitionBatches>>,
+    pub(in crate::producer) unkeyed: Arc<Unkeyed>,
 }
 
 /// Where the records of a topic go that have no key.
 #[derive(Debug)]
-pub(super) struct Unkeyed {
+pub(in crate::producer) struct Unkeyed {
     /// What `sticky` says, to be read without its lock; negative while it has not been asked.
     current: AtomicI32,
     sticky: Mutex<(Sticky, Random)>,
@@ -59,20 +59,20 @@ pub(super) struct Unkeyed {
 impl ProducerTopics {
     /// What this thread's copy says; nobody changes it while it is looked at.
     #[inline]
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Known> {
+    pub(in crate::producer) fn read(&self) -> RwLockReadGuard<'_, Known> {
         let PerThread(known) = &self.0[thread_number() % COPIES];
         known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes all copies, one after the other. Whoever has looked at one as it was before has finished when this returns.
-    pub(super) fn change(&self, change: impl Fn(&mut Known)) {
+    pub(in crate::producer) fn change(&self, change: impl Fn(&mut Known)) {
         for PerThread(known) in &self.0 {
             change(&mut known.write().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
     /// Takes no more records. Whoever has begun to append one has finished when this returns.
-    pub(super) fn end(&self, error: &Error) {
+    pub(in crate::producer) fn end(&self, error: &Error) {
         self.change(|known| {
             known.ended.get_or_insert_with(|| error.clone());
         });
@@ -92,7 +92,7 @@ fn thread_number() -> usize {
 impl ProducerTopic {
     /// The partition for a record, for which the user's partitioner has chosen one or not, and whether it was chosen for want of a key.
     #[inline]
-    pub(super) fn choose(
+    pub(in crate::producer) fn choose(
         &self,
         config: &ProducerConfig,
         record: &Record<'_>,
@@ -105,12 +105,12 @@ impl ProducerTopic {
         }
     }
 
-    pub(super) fn slot(&self, partition: PartitionId) -> Option<&Arc<PartitionBatches>> {
+    pub(in crate::producer) fn slot(&self, partition: PartitionId) -> Option<&Arc<PartitionBatches>> {
         self.slots.get(usize::try_from(partition.0).ok()?)
     }
 
     /// Sends records without a key elsewhere than to `from`, which has had so many bytes of them.
-    pub(super) fn move_on(&self, from: PartitionId, bytes: usize) {
+    pub(in crate::producer) fn move_on(&self, from: PartitionId, bytes: usize) {
         let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
         let (sticky, random) = &mut *sticky;
         if self.unkeyed.current.load(Ordering::Relaxed) != from.0 {
@@ -121,7 +121,7 @@ impl ProducerTopic {
     }
 
     /// Leaves the partition for records without a key if it has no leader, or one that takes nothing, and others have.
-    pub(super) fn avoid_unavailable(&self) {
+    pub(in crate::producer) fn avoid_unavailable(&self) {
         let current = PartitionId(self.unkeyed.current.load(Ordering::Relaxed));
         let has_leader = self.partitions.available().binary_search(&current).is_ok();
         let is_stuck = self.unkeyed.is_adaptive && self.slot(current).is_some_and(|slot| slot.is_stuck());
@@ -144,7 +144,7 @@ impl ProducerTopic {
     }
 
     #[inline]
-    pub(super) fn unkeyed_partition(&self) -> PartitionId {
+    pub(in crate::producer) fn unkeyed_partition(&self) -> PartitionId {
         let current = self.unkeyed.current.load(Ordering::Relaxed);
         if current >= 0 { PartitionId(current) } else { self.first_unkeyed_partition() }
     }
@@ -169,7 +169,7 @@ impl ProducerTopic {
 }
 
 impl Unkeyed {
-    pub(super) fn new(config: &ProducerConfig, random: Random) -> Self {
+    pub(in crate::producer) fn new(config: &ProducerConfig, random: Random) -> Self {
         let sticky = Mutex::new((Sticky::new(config.batch_size), random));
         Self { current: AtomicI32::new(-1), sticky, is_adaptive: config.partitioner_adaptive_partitioning_enable }
     }
@@ -177,7 +177,7 @@ impl Unkeyed {
 
 /// A hash for topic names (FNV-1a, a word at a time): they are the application's own, few, and looked up for every record.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NameHasher(u64);
+pub(in crate::producer) struct NameHasher(u64);
 
 impl Hasher for NameHasher {
     #[inline]

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::ProducerShared;
-use super::batch::{AppendRefusal, Appended, PartitionBatches};
-use super::delivery::Delivery;
 use super::memory::Reservation;
+use super::partition::{AppendRefusal, Appended, PartitionBatches};
 use super::topics::ProducerTopic;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{PartitionId, Timestamp};
+use crate::producer::ProducerShared;
+use crate::producer::delivery::Delivery;
 use crate::record::Record;
 use crate::wire::batch::HEADER_LEN;
 
 /// Why a record was not accepted.
 #[derive(Clone, Debug)]
-pub(super) enum SendRefusal {
+pub(in crate::producer) enum SendRefusal {
     /// The topic is not known (yet).
     NoTopic,
     /// So many bytes of memory are missing.
@@ -29,7 +29,11 @@ impl ProducerShared {
     /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over all of it), the partition's
     /// slot, the events; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
     #[inline]
-    pub(super) fn accept(&self, record: &Record<'_>, spare: &mut Option<Reservation>) -> Result<Delivery, SendRefusal> {
+    pub(in crate::producer) fn accept(
+        &self,
+        record: &Record<'_>,
+        spare: &mut Option<Reservation>,
+    ) -> Result<Delivery, SendRefusal> {
         let chosen = self.ask_partitioner(record)?;
         let known = self.topics.read();
         let topic = self.topic(&known, record)?;
@@ -40,7 +44,7 @@ impl ProducerShared {
     }
 
     /// Appends the first record, and those after it that go to the same partition and fit the same batch.
-    pub(super) fn accept_run(
+    pub(in crate::producer) fn accept_run(
         &self,
         records: &[Record<'_>],
         spare: &mut Option<Reservation>,

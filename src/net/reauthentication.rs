@@ -1,4 +1,4 @@
-//! Proving anew who the client is on an open connection, before the broker would end it (KIP-368).
+//! Re-authentication on an open connection, before the broker would end it (KIP-368).
 //!
 //! ```text
 //!              85 to 95 % of the lifetime          all replies are in
@@ -9,8 +9,8 @@
 //!
 //! Requests go on while a token is fetched; then they are parked in their queue, in order, until the broker has agreed.
 //!
-//! Brokers refuse a proof within a second of the one before (Java's `KafkaChannel`). A session shorter than that, as a token gives
-//! that is about to expire, is over before it can be renewed; then requests are parked until it can.
+//! Brokers refuse a re-authentication within a second of the one before (Java's `KafkaChannel`). A session shorter than that, as a token gives
+//! that is about to expire, is over before the client can re-authenticate; then requests are parked until it can.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,10 +24,10 @@ use crate::error::Result;
 /// A token may be asked for again after this, while the session lasts (a guess: far below any lifetime in use).
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Brokers refuse a proof that begins within a second of the one before; with something for the way.
+/// Brokers refuse a re-authentication that begins within a second of the one before; with something for the way.
 const LEAST_BETWEEN: Duration = Duration::from_millis(1100);
 
-/// Where a connection is between two proofs.
+/// Where a connection is between two authentications.
 pub(super) enum Reauthentication {
     /// The broker does not ask for one.
     Never,
@@ -43,7 +43,7 @@ pub(super) enum Reauthentication {
     Exchanging {
         authentication: Authentication,
         deadline: Instant,
-        /// When the connection was last of use: a proof is no use of it.
+        /// When the connection was last of use: re-authentication is no use of it.
         used: Instant,
         /// What the mechanism does on a thread of its own before it can answer.
         work: Option<ReauthenticationWork>,
@@ -61,17 +61,17 @@ pub(super) struct ReauthenticationWork {
 pub(super) struct GrantedSession {
     /// From here on the broker takes no request any more.
     parks: Instant,
-    /// When it is too late for a proof.
+    /// When it is too late to re-authenticate.
     pub(super) ends: Instant,
 }
 
 pub(super) type PreparingReauthentication = Pin<Box<dyn Future<Output = Result<Authentication>> + Send>>;
 
 impl Reauthentication {
-    /// After a proof that holds for `lifetime`.
+    /// After an authentication that holds for `lifetime`.
     pub(super) fn after(lifetime: Option<Duration>, now: Instant) -> Self {
         let mut random = [0];
-        // Spreads the proofs of many connections; without randomness they come together.
+        // Spreads the re-authentications of many connections; without randomness they come together.
         let _ = getrandom::fill(&mut random);
         let Some(lifetime) = lifetime else { return Self::Never };
         let at = now + renewal(lifetime, random[0]).max(LEAST_BETWEEN);
@@ -108,7 +108,7 @@ impl Reauthentication {
     }
 }
 
-/// How far into a session it is renewed: 85 to 95 %, as in Java's `SaslClientAuthenticator`.
+/// How far into a session the client re-authenticates: 85 to 95 %, as in Java's `SaslClientAuthenticator`.
 fn renewal(lifetime: Duration, random: u8) -> Duration {
     lifetime.mul_f64(0.85 + 0.1 * f64::from(random) / 255.0)
 }

@@ -1,6 +1,6 @@
 //! Which partitions could be served now, broker by broker, and when the others want to be looked at again.
 //!
-//! It makes a poll of [`super::sender`] cost what is ready, not what exists.
+//! It makes a poll of [`crate::producer::sender`] cost what is ready, not what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -9,11 +9,11 @@ use crate::ids::BrokerId;
 
 /// Numbers the partitions that a producer has written to, in the order in which it met them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PartitionIndex(pub(super) u32);
+pub(in crate::producer) struct PartitionIndex(pub(in crate::producer) u32);
 
 /// Where a partition waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum PartitionReadiness {
+pub(in crate::producer) enum PartitionReadiness {
     /// For some event.
     #[default]
     Nowhere,
@@ -24,7 +24,7 @@ pub(super) enum PartitionReadiness {
 }
 
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(in crate::producer) struct Ready {
     brokers: BTreeMap<BrokerId, Outbox>,
     /// The brokers that have a free slot and something to send.
     servable: BTreeSet<BrokerId>,
@@ -41,11 +41,11 @@ struct Outbox {
 }
 
 impl Ready {
-    pub(super) fn new(max_in_flight: usize) -> Self {
+    pub(in crate::producer) fn new(max_in_flight: usize) -> Self {
         Self { brokers: BTreeMap::new(), servable: BTreeSet::new(), timers: BTreeSet::new(), max_in_flight }
     }
 
-    pub(super) fn put(&mut self, partition: PartitionIndex, place: &mut PartitionReadiness, to: PartitionReadiness) {
+    pub(in crate::producer) fn put(&mut self, partition: PartitionIndex, place: &mut PartitionReadiness, to: PartitionReadiness) {
         if *place == to {
             return;
         }
@@ -75,12 +75,12 @@ impl Ready {
     }
 
     /// A broker that can be sent a request now.
-    pub(super) fn next_broker(&self) -> Option<BrokerId> {
+    pub(in crate::producer) fn next_broker(&self) -> Option<BrokerId> {
         self.servable.first().copied()
     }
 
     /// The partitions ready at a broker, each once, beginning behind the one served last.
-    pub(super) fn round(&self, broker: BrokerId) -> Vec<PartitionIndex> {
+    pub(in crate::producer) fn round(&self, broker: BrokerId) -> Vec<PartitionIndex> {
         let Some(outbox) = self.brokers.get(&broker) else { return Vec::new() };
         match outbox.last {
             None => outbox.ready.iter().copied().collect(),
@@ -92,7 +92,7 @@ impl Ready {
     }
 
     /// A request has left, whose last partition is `last`.
-    pub(super) fn sent(&mut self, broker: BrokerId, last: PartitionIndex) {
+    pub(in crate::producer) fn sent(&mut self, broker: BrokerId, last: PartitionIndex) {
         let outbox = self.brokers.entry(broker).or_default();
         outbox.in_flight += 1;
         outbox.last = Some(last);
@@ -100,7 +100,7 @@ impl Ready {
     }
 
     /// A request has ended.
-    pub(super) fn ended(&mut self, broker: BrokerId) {
+    pub(in crate::producer) fn ended(&mut self, broker: BrokerId) {
         if let Some(outbox) = self.brokers.get_mut(&broker) {
             outbox.in_flight = outbox.in_flight.saturating_sub(1);
         }
@@ -108,21 +108,21 @@ impl Ready {
     }
 
     /// A partition whose time has come.
-    pub(super) fn next_due(&self, now: Instant) -> Option<PartitionIndex> {
+    pub(in crate::producer) fn next_due(&self, now: Instant) -> Option<PartitionIndex> {
         self.timers.first().filter(|(time, _)| *time <= now).map(|(_, partition)| *partition)
     }
 
-    pub(super) fn timeout(&self) -> Option<Instant> {
+    pub(in crate::producer) fn timeout(&self) -> Option<Instant> {
         self.timers.first().map(|(time, _)| *time)
     }
 
     /// Whether requests are on their way to a broker.
-    pub(super) fn is_busy(&self, broker: BrokerId) -> bool {
+    pub(in crate::producer) fn is_busy(&self, broker: BrokerId) -> bool {
         self.brokers.get(&broker).is_some_and(|outbox| outbox.in_flight > 0)
     }
 
     /// Whether as many requests are on their way to a broker as may be.
-    pub(super) fn is_full(&self, broker: BrokerId) -> bool {
+    pub(in crate::producer) fn is_full(&self, broker: BrokerId) -> bool {
         self.brokers.get(&broker).is_some_and(|outbox| outbox.in_flight >= self.max_in_flight)
     }
 

@@ -56,9 +56,9 @@ use crate::ids::BrokerId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdaptiveBatching {
-    pub(super) target_latency: Duration,
-    pub(super) target_throughput: u64,
-    pub(super) small_record: usize,
+    pub(in crate::producer) target_latency: Duration,
+    pub(in crate::producer) target_throughput: u64,
+    pub(in crate::producer) small_record: usize,
 }
 
 impl AdaptiveBatching {
@@ -88,7 +88,7 @@ impl AdaptiveBatching {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::producer) fn check(&self) -> Result<()> {
         if self.target_latency.is_zero() {
             return Err(Error::config("the target latency of adaptive batching is 0: more is allowed, or linger.ms=0 instead"));
         }
@@ -107,7 +107,7 @@ impl Default for AdaptiveBatching {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Adaptive {
+pub(in crate::producer) struct Adaptive {
     targets: AdaptiveBatching,
     arrivals: Arrivals,
     replies: Option<Replies>,
@@ -139,34 +139,39 @@ struct Replies {
 
 /// How long open batches of one broker wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BrokerLinger {
+pub(in crate::producer) struct BrokerLinger {
     /// A batch that has seen two replies, and any while nothing is on its way.
-    pub(super) linger: Duration,
+    pub(in crate::producer) linger: Duration,
     /// Others, while something is on its way; `None` where replies are not waited for.
-    pub(super) for_reply: Option<ForReply>,
+    pub(in crate::producer) for_reply: Option<ForReply>,
 }
 
 /// The wait for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ForReply {
+pub(in crate::producer) struct ForReply {
     /// The last reply but one.
-    pub(super) reply_before: Option<Instant>,
-    pub(super) longest: Duration,
+    pub(in crate::producer) reply_before: Option<Instant>,
+    pub(in crate::producer) longest: Duration,
 }
 
 impl Adaptive {
-    pub(super) fn new(targets: AdaptiveBatching, now: Instant) -> Self {
+    pub(in crate::producer) fn new(targets: AdaptiveBatching, now: Instant) -> Self {
         let arrivals = Arrivals { per_second: 0.0, counted: 0, since: now };
         Self { targets, arrivals, replies: None, brokers: BTreeMap::new() }
     }
 
     /// So many records are in a batch that takes no more; with 0, time has passed.
-    pub(super) fn handle_records(&mut self, count: u32, now: Instant) {
+    pub(in crate::producer) fn handle_records(&mut self, count: u32, now: Instant) {
         self.arrivals.note(count, now);
     }
 
     /// A broker has answered; returns the partitions that waited for that.
-    pub(super) fn handle_reply(&mut self, broker: BrokerId, sent: Instant, now: Instant) -> BTreeSet<PartitionIndex> {
+    pub(in crate::producer) fn handle_reply(
+        &mut self,
+        broker: BrokerId,
+        sent: Instant,
+        now: Instant,
+    ) -> BTreeSet<PartitionIndex> {
         let clock = self.brokers.entry(broker).or_default();
         let begun = clock.last_reply.map_or(sent, |last| last.max(sent));
         let took = now.saturating_duration_since(begun).as_secs_f64();
@@ -181,11 +186,11 @@ impl Adaptive {
     }
 
     /// The open batch of a partition waits.
-    pub(super) fn handle_waiting(&mut self, broker: BrokerId, partition: PartitionIndex) {
+    pub(in crate::producer) fn handle_waiting(&mut self, broker: BrokerId, partition: PartitionIndex) {
         self.brokers.entry(broker).or_default().waiting.insert(partition);
     }
 
-    pub(super) fn wait(&self, broker: BrokerId, is_busy: bool) -> BrokerLinger {
+    pub(in crate::producer) fn wait(&self, broker: BrokerId, is_busy: bool) -> BrokerLinger {
         let longest = self.targets.target_latency;
         let is_clocked = is_busy && self.waits_for_replies();
         let reply_before = self.brokers.get(&broker).and_then(|clock| clock.reply_before);
@@ -193,7 +198,7 @@ impl Adaptive {
     }
 
     /// Whether company is expected before a reply, and two replies come within the target.
-    pub(super) fn waits_for_replies(&self) -> bool {
+    pub(in crate::producer) fn waits_for_replies(&self) -> bool {
         self.replies.is_some_and(|replies| {
             let late = replies.mean + 4.0 * replies.deviation;
             self.arrivals.per_second * replies.mean >= 1.0 && 2.0 * late <= self.targets.target_latency.as_secs_f64()
@@ -201,7 +206,7 @@ impl Adaptive {
     }
 
     /// `h` of the law.
-    pub(super) fn linger(&self) -> Duration {
+    pub(in crate::producer) fn linger(&self) -> Duration {
         let budget = self.targets.target_latency.saturating_sub(TICK);
         #[allow(clippy::cast_precision_loss, reason = "a rate of above 2^53 records per second may be rounded")]
         let load = (self.arrivals.per_second / self.targets.target_throughput as f64).min(1.0);

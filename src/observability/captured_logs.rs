@@ -7,7 +7,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level};
 
 /// Hears what is logged on this thread, from a level on, until it is dropped.
-pub(crate) struct Overheard {
+pub(crate) struct CapturedLogs {
     text: Text,
     _installed: DefaultGuard,
     /// With a single subscriber, a place that another test's thread comes by first would be taken for one that nobody listens to.
@@ -17,7 +17,7 @@ pub(crate) struct Overheard {
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
-impl Overheard {
+impl CapturedLogs {
     /// Warnings and errors.
     pub(crate) fn warnings() -> Self {
         Self::from(Level::WARN)

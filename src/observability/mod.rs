@@ -1,18 +1,18 @@
 //! What an operator sees of a client: metrics for the facade `metrics` (feature `metrics`), and spans of `tracing`.
 //!
-//! All names are here, and in the tables of `docs/observing.md`, which tests hold to. The layers say what happened, once a batch or a
+//! All names are here, and in the tables of `docs/observability.md`, which tests hold to. The layers say what happened, once a batch or a
 //! request and never once a record. Without the feature `metrics` the types are empty and what is said costs nothing.
 //! Not here: logs, which are where things happen, and what `mq` knows of handlers (`mq/publish.rs`).
 
 #[cfg(test)]
-pub(crate) mod overheard;
+pub(crate) mod captured_logs;
+#[cfg_attr(not(feature = "metrics"), path = "noop.rs")]
+mod recorder;
 pub(crate) mod spans;
-#[cfg_attr(not(feature = "metrics"), path = "untold.rs")]
-mod told;
 
 /// The page, whose example is a test.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/observing.md")]
+#[doc = include_str!("../../docs/observability.md")]
 pub struct Page;
 
-pub(crate) use told::{ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder};
+pub(crate) use recorder::{ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder};

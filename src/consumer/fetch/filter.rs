@@ -26,35 +26,35 @@ pub(crate) struct FetchFilter {
 /// The last batch may be cut off, which is how brokers fill a reply, but then others come before it (KIP-74).
 pub(crate) fn sort(records: Bytes, from: Position, aborted: Vec<Aborted>, options: &DecodeOptions) -> FetchFilter {
     let mut isolation = Isolation::new(aborted);
-    let mut intake = FetchFilter { buffered_batches: Vec::new(), next: from, failure: None };
+    let mut filter = FetchFilter { buffered_batches: Vec::new(), next: from, failure: None };
     let is_empty = records.is_empty();
     let mut has_batch = false;
     for batch in Batches::new(records) {
         let batch = match batch {
             Ok(batch) => batch,
             Err(error) => {
-                intake.fail(error.into());
-                return intake;
+                filter.fail(error.into());
+                return filter;
             }
         };
         has_batch = true;
-        if batch.last_offset() < intake.next.offset {
+        if batch.last_offset() < filter.next.offset {
             continue;
         }
         let admitted = kind(&batch, &isolation, options)
             .map(|kind| isolation.admits(kind, batch.producer().map(|(id, _)| id), batch.last_offset()));
         match admitted {
-            Ok(is_admitted) => intake.take(batch, is_admitted),
+            Ok(is_admitted) => filter.take(batch, is_admitted),
             Err(error) => {
-                intake.fail(error.into());
-                return intake;
+                filter.fail(error.into());
+                return filter;
             }
         }
     }
     if !has_batch && !is_empty {
-        intake.fail(Error::new(ErrorKind::Corrupt, "the broker's answer does not hold one whole batch"));
+        filter.fail(Error::new(ErrorKind::Corrupt, "the broker's answer does not hold one whole batch"));
     }
-    intake
+    filter
 }
 
 impl FetchFilter {

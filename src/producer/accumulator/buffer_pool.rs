@@ -6,19 +6,19 @@ use bytes::Bytes;
 
 /// Some free buffers, beside `buffer.memory`: at most as many as make up [`MOST_BYTES`], if they are of `batch.size`.
 #[derive(Debug)]
-pub(super) struct Buffers {
+pub(in crate::producer) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     /// Larger ones are not kept.
     largest: usize,
 }
 
 impl Buffers {
-    pub(super) fn new(batch_size: usize) -> Self {
+    pub(in crate::producer) fn new(batch_size: usize) -> Self {
         Self { free: Mutex::default(), largest: batch_size }
     }
 
     /// An empty buffer with room for `capacity` bytes, and for not more than twice as many.
-    pub(super) fn take(&self, capacity: usize) -> Vec<u8> {
+    pub(in crate::producer) fn take(&self, capacity: usize) -> Vec<u8> {
         let fits = |buffer: &Vec<u8>| (capacity..=capacity.saturating_mul(2)).contains(&buffer.capacity());
         let kept = self.lock().pop();
         // Batches of one producer are alike: what does not fit now is of no more use.
@@ -26,7 +26,7 @@ impl Buffers {
     }
 
     /// Keeps the buffer under these bytes, if nobody else holds them.
-    pub(super) fn give(&self, bytes: Bytes) {
+    pub(in crate::producer) fn give(&self, bytes: Bytes) {
         if !bytes.is_unique() {
             return;
         }

@@ -21,32 +21,32 @@
 //! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition alone, since only its leader
 //! compares. With `enable.idempotence=false` the same batches fly without stamps and no gap matters.
 //!
-//! It does not know time limits, sizes or brokers' load: [`super::sender`] does.
+//! It does not know time limits, sizes or brokers' load: [`crate::producer::sender`] does.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::accumulator::BatchId;
+use super::batch_queue::BatchId;
 use crate::error::Written;
 use crate::ids::{BrokerId, ProducerEpoch, ProducerId, Sequence};
 
 /// Who writes: a producer id and one of its epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProducerIdAndEpoch {
-    pub(super) id: ProducerId,
-    pub(super) epoch: ProducerEpoch,
+pub(in crate::producer) struct ProducerIdAndEpoch {
+    pub(in crate::producer) id: ProducerId,
+    pub(in crate::producer) epoch: ProducerEpoch,
 }
 
 /// What the header of a batch says about who wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SequenceStamp {
-    pub(super) identity: ProducerIdAndEpoch,
-    pub(super) base: Sequence,
+pub(in crate::producer) struct SequenceStamp {
+    pub(in crate::producer) identity: ProducerIdAndEpoch,
+    pub(in crate::producer) base: Sequence,
 }
 
 /// The batches of one partition that have been sent at least once and have no verdict yet, in order.
 #[derive(Debug)]
-pub(super) struct Sequences {
+pub(in crate::producer) struct Sequences {
     numbering: Numbering,
     flights: VecDeque<Flight>,
     /// How many more batches than the oldest one in flight may have been begun.
@@ -115,7 +115,7 @@ enum FlightState {
 
 /// How an attempt to write a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AttemptEnd {
+pub(in crate::producer) enum AttemptEnd {
     /// The batch is in the log.
     Written,
     /// This attempt wrote nothing; another one may succeed.
@@ -136,7 +136,7 @@ pub(super) enum AttemptEnd {
 
 /// What becomes of a batch after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(in crate::producer) enum Effect {
     /// It had its verdict before.
     Forgotten,
     Acknowledged,
@@ -162,7 +162,7 @@ impl Flight {
 
 impl Sequences {
     /// `window` is how many batches may be with the broker at a time.
-    pub(super) fn new(is_idempotent: bool, window: u64) -> Self {
+    pub(in crate::producer) fn new(is_idempotent: bool, window: u64) -> Self {
         let numbering = if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
         Self {
             numbering,
@@ -180,7 +180,7 @@ impl Sequences {
     /// Gives a batch its first attempt and its sequence, which it keeps on every retry (rule a).
     ///
     /// Call only where [`Sequences::may_begin`].
-    pub(super) fn begin(
+    pub(in crate::producer) fn begin(
         &mut self,
         batch: BatchId,
         count: u32,
@@ -216,7 +216,7 @@ impl Sequences {
     }
 
     /// Sends the batch of [`Sequences::next_resend`] again.
-    pub(super) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<SequenceStamp> {
+    pub(in crate::producer) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<SequenceStamp> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let departed = self.depart(broker);
         let flight = self.flights.get_mut(at)?;
@@ -226,7 +226,7 @@ impl Sequences {
     }
 
     /// Takes note of the end of an attempt; the batch may be sent again from `retry_at`.
-    pub(super) fn end(&mut self, batch: BatchId, ending: AttemptEnd, retry_at: Instant) -> Effect {
+    pub(in crate::producer) fn end(&mut self, batch: BatchId, ending: AttemptEnd, retry_at: Instant) -> Effect {
         self.live = self.live.saturating_sub(1);
         let found = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Sent);
         let effect = match found {
@@ -239,7 +239,7 @@ impl Sequences {
 
     /// Gives a batch up because its time is over, alone (rule e); `None` if it is not in flight. `has_left`:
     /// its present attempt is on a connection.
-    pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
+    pub(in crate::producer) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let flight = self.flights.remove(at)?;
         let may_be_written = flight.is_doubtful || (flight.state == FlightState::Sent && has_left);
@@ -250,7 +250,7 @@ impl Sequences {
     }
 
     /// Puts the parts of a split batch in its place: they share its sequences (rule f).
-    pub(super) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
+    pub(in crate::producer) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
         let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Splitting)
         else {
             return;
@@ -274,7 +274,7 @@ impl Sequences {
 
     /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor anything that
     /// comes after it (rules d, e).
-    pub(super) fn take_renumbered(&mut self) -> Vec<BatchId> {
+    pub(in crate::producer) fn take_renumbered(&mut self) -> Vec<BatchId> {
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         if !is_draining || self.live > 0 || !self.flights.iter().all(Flight::may_be_renumbered) {
             return Vec::new();
@@ -285,7 +285,7 @@ impl Sequences {
     }
 
     /// Lets retries go at once: the leader they were waiting for has changed.
-    pub(super) fn end_backoff(&mut self) {
+    pub(in crate::producer) fn end_backoff(&mut self) {
         for flight in &mut self.flights {
             if let FlightState::Idle { not_before } = &mut flight.state {
                 *not_before = None;
@@ -294,7 +294,7 @@ impl Sequences {
     }
 
     /// Whether a batch may have its first attempt, at this broker.
-    pub(super) fn may_begin(&self, broker: BrokerId, producer: Option<ProducerIdAndEpoch>) -> bool {
+    pub(in crate::producer) fn may_begin(&self, broker: BrokerId, producer: Option<ProducerIdAndEpoch>) -> bool {
         if !self.may_depart(broker) || self.flights.iter().any(|flight| flight.state != FlightState::Sent) {
             return false;
         }
@@ -307,7 +307,7 @@ impl Sequences {
     }
 
     /// The batch to send again next at this broker, and from when on.
-    pub(super) fn next_resend(&self, broker: BrokerId) -> Option<(BatchId, Option<Instant>)> {
+    pub(in crate::producer) fn next_resend(&self, broker: BrokerId) -> Option<(BatchId, Option<Instant>)> {
         let oldest = self.flights.front()?.ordinal;
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         let keeps_its_number = |flight: &&Flight| !(is_draining && flight.may_be_renumbered());
@@ -318,16 +318,16 @@ impl Sequences {
     }
 
     /// Whether the producer's identity is of no use here, so that it needs a new id.
-    pub(super) fn wants_other_id(&self, producer: ProducerIdAndEpoch) -> bool {
+    pub(in crate::producer) fn wants_other_id(&self, producer: ProducerIdAndEpoch) -> bool {
         matches!(self.numbering, Numbering::Unset { spent } if spent == Some(producer.id))
     }
 
     /// When something new may begin, if that is not now.
-    pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
+    pub(in crate::producer) fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.paused_until.filter(|until| *until > now)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::producer) fn is_empty(&self) -> bool {
         self.flights.is_empty()
     }
 
