@@ -23,7 +23,10 @@ const TABLES: [Table; 3] = [
         name: "ClientConfig",
         file: "config/client.rs",
         places: &[
-            ReaderFile { folders: &["client.rs", "cluster", "net", "client_telemetry", "admin"], receivers: &["config()", "config"] },
+            ReaderFile {
+                folders: &["client.rs", "cluster", "net", "client_telemetry", "admin"],
+                receivers: &["config()", "config"],
+            },
             // Here `config` is that of the handle.
             ReaderFile { folders: &["producer", "consumer"], receivers: &["config()", "client"] },
         ],

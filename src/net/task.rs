@@ -500,7 +500,8 @@ impl<'a> Serving<'a> {
             Reauthentication::Waiting { at, session } if *at <= now => {
                 let (setup, address) = (self.setup.clone(), self.shared.address.clone());
                 let start = Box::pin(async move {
-                    let none = || Error::new(ErrorKind::Authentication, "the broker wants re-authentication, but there is no mechanism");
+                    let none =
+                        || Error::new(ErrorKind::Authentication, "the broker wants re-authentication, but there is no mechanism");
                     setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
                 });
                 self.renewal = Reauthentication::Preparing { start, session: *session };
