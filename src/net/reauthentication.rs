@@ -74,7 +74,7 @@ impl Reauthentication {
         // Spreads the re-authentications of many connections; without randomness they come together.
         let _ = getrandom::fill(&mut random);
         let Some(lifetime) = lifetime else { return Self::Never };
-        let at = now + renewal(lifetime, random[0]).max(LEAST_BETWEEN);
+        let at = now + due_after(lifetime, random[0]).max(LEAST_BETWEEN);
         // The broker's session began a little earlier.
         Self::Waiting {
             at,
@@ -109,7 +109,7 @@ impl Reauthentication {
 }
 
 /// How far into a session the client re-authenticates: 85 to 95 %, as in Java's `SaslClientAuthenticator`.
-fn renewal(lifetime: Duration, random: u8) -> Duration {
+fn due_after(lifetime: Duration, random: u8) -> Duration {
     lifetime.mul_f64(0.85 + 0.1 * f64::from(random) / 255.0)
 }
 
@@ -120,15 +120,15 @@ mod tests {
     #[test]
     fn a_session_is_renewed_well_before_its_end() {
         let lifetime = Duration::from_secs(100);
-        assert_eq!(renewal(lifetime, 0), Duration::from_secs(85));
-        assert_eq!(renewal(lifetime, 255).as_millis(), 95_000);
+        assert_eq!(due_after(lifetime, 0), Duration::from_secs(85));
+        assert_eq!(due_after(lifetime, 255).as_millis(), 95_000);
     }
 
     #[test]
     fn the_longest_lifetime_that_a_broker_can_say_does_no_harm() {
         let longest = Duration::from_millis(i64::MAX.unsigned_abs());
-        let renewal = Reauthentication::after(Some(longest), Instant::now());
-        assert!(renewal.due().is_some() && !renewal.is_parking(Instant::now()));
+        let reauthentication = Reauthentication::after(Some(longest), Instant::now());
+        assert!(reauthentication.due().is_some() && !reauthentication.is_parking(Instant::now()));
     }
 
     #[test]
@@ -145,11 +145,14 @@ mod tests {
     #[test]
     fn a_session_that_ends_before_it_may_be_renewed_parks_what_comes_meanwhile() {
         let now = Instant::now();
-        let renewal = Reauthentication::after(Some(Duration::from_millis(500)), now);
-        assert_eq!(renewal.due(), Some(now + LEAST_BETWEEN));
-        assert!(!renewal.is_parking(now + Duration::from_millis(400)));
-        assert!(renewal.is_parking(now + Duration::from_millis(500)));
-        let renewal = Reauthentication::after(Some(Duration::from_secs(10)), now);
-        assert!(renewal.due().is_some_and(|due| !renewal.is_parking(due)), "a longer one is renewed while requests go on");
+        let reauthentication = Reauthentication::after(Some(Duration::from_millis(500)), now);
+        assert_eq!(reauthentication.due(), Some(now + LEAST_BETWEEN));
+        assert!(!reauthentication.is_parking(now + Duration::from_millis(400)));
+        assert!(reauthentication.is_parking(now + Duration::from_millis(500)));
+        let reauthentication = Reauthentication::after(Some(Duration::from_secs(10)), now);
+        assert!(
+            reauthentication.due().is_some_and(|due| !reauthentication.is_parking(due)),
+            "a longer one is renewed while requests go on"
+        );
     }
 }

@@ -3,16 +3,16 @@
 //! One task owns the stream and polls both directions, so that reading never waits on writing. It ends for good; a new
 //! connection is a new task.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
@@ -20,19 +20,23 @@ use tracing::{Instrument, debug, trace};
 
 use super::connection::{ConnectionShared, ConnectionState, QueuedRequest};
 use super::connector::{Connector, Io};
-use super::handshake::{AuthenticationStep, GREETINGS, Handshake, HandshakeOutcome, HandshakeStep};
-use super::incoming::{BadLength, Incoming};
+use super::handshake::HandshakeOutcome;
+use super::incoming::Incoming;
 use super::inflight::{Inflight, OutOfStep};
 use super::min_idle::{CountedConnection, MinIdleConnections};
-use super::reauthentication::{Reauthentication, ReauthenticationWork};
+use super::reauthentication::Reauthentication;
 use super::security::ConnectionSecurity;
-use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::observability::{ConnectionRecorder, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::{ApiKey, ApiVersions};
+
+mod opening;
+mod reauthenticating;
+
+pub(crate) use opening::Greetings;
 
 /// What a connection needs to open and to live.
 #[derive(Clone, Debug)]
@@ -53,24 +57,6 @@ pub(crate) struct Setup {
     pub(crate) recorder: ConnectionRecorder,
 }
 
-/// The greeting that each peer has answered, so that one that closes the connection at newer ones is not asked in them each time.
-#[derive(Debug, Default)]
-pub(crate) struct Greetings(Mutex<BTreeMap<BrokerAddress, i16>>);
-
-impl Greetings {
-    fn of(&self, address: &BrokerAddress) -> Option<i16> {
-        self.lock().get(address).copied()
-    }
-
-    fn note(&self, address: &BrokerAddress, version: i16) {
-        self.lock().insert(address.clone(), version);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<BrokerAddress, i16>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
 const OUTGOING_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -85,7 +71,7 @@ pub(super) async fn run(
     mut requests: mpsc::Receiver<QueuedRequest>,
     state: watch::Publisher<ConnectionState>,
 ) {
-    let opened = open(&shared, &setup, &runtime).instrument(spans::connect(&setup.client_id, &shared.address)).await;
+    let opened = opening::open(&shared, &setup, &runtime).instrument(spans::connect(&setup.client_id, &shared.address)).await;
     let error = match opened {
         Ok((io, HandshakeOutcome { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
@@ -112,130 +98,6 @@ pub(super) async fn run(
         let _ = queued.reply.send(Err(error.clone().with_written(Written::No)));
     }
 }
-
-async fn open(shared: &ConnectionShared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, HandshakeOutcome)> {
-    let deadline = runtime::now() + setup.setup_timeout;
-    let opening = async {
-        let known = setup.greetings.of(&shared.address);
-        let greetings: Vec<i16> = GREETINGS.into_iter().filter(|version| known.is_none_or(|known| *version <= known)).collect();
-        let mut greetings = greetings.into_iter().peekable();
-        loop {
-            let version = greetings.next().unwrap_or(0);
-            match open_with(shared, setup, runtime, version, deadline).await {
-                Ok(opened) => {
-                    setup.greetings.note(&shared.address, version);
-                    return Ok(opened);
-                }
-                Err(ConnectFailure { error, is_unanswered: true }) if greetings.peek().is_some() => {
-                    debug!(address = %shared.address, %error, version, "trying an older greeting");
-                }
-                Err(ConnectFailure { error, .. }) => return Err(error),
-            }
-        }
-    };
-    let late = || {
-        let message =
-            format!("{} did not answer in {:?} (socket.connection.setup.timeout.ms)", shared.address, setup.setup_timeout);
-        Err(Error::new(ErrorKind::Connect, message))
-    };
-    tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
-}
-
-/// Why a connection could not be opened.
-struct ConnectFailure {
-    error: Error,
-    /// The peer has closed it without an answer to the greeting.
-    is_unanswered: bool,
-}
-
-impl From<Error> for ConnectFailure {
-    fn from(error: Error) -> Self {
-        Self { error, is_unanswered: false }
-    }
-}
-
-/// Opens a connection with a greeting of this version.
-async fn open_with(
-    shared: &ConnectionShared,
-    setup: &Setup,
-    runtime: &Runtime,
-    version: i16,
-    deadline: Instant,
-) -> Result<(Box<dyn Io>, HandshakeOutcome), ConnectFailure> {
-    let io = setup.connector.connect(&shared.address, deadline).await.map_err(|error| {
-        let message = format!("cannot connect to {}: {error}", shared.address);
-        Error::new(ErrorKind::Connect, message).with_source(error)
-    })?;
-    let secured = async {
-        let mut io = setup.security.encrypt(io, &shared.address).await?;
-        let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
-        Ok((io, greeted))
-    };
-    secured
-        .await
-        .map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.with_context(&shared.address), ..failure })
-}
-
-async fn shake_hands(
-    io: &mut Box<dyn Io>,
-    shared: &ConnectionShared,
-    setup: &Setup,
-    runtime: &Runtime,
-    version: i16,
-) -> Result<HandshakeOutcome, ConnectFailure> {
-    let mut is_answered = false;
-    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered).await.map_err(ConnectFailure::from);
-    if let Err(failure) = &mut outcome {
-        failure.is_unanswered = !is_answered && failure.error.kind() == ErrorKind::Connect;
-    }
-    outcome
-}
-
-async fn greet(
-    io: &mut Box<dyn Io>,
-    shared: &ConnectionShared,
-    setup: &Setup,
-    runtime: &Runtime,
-    version: i16,
-    is_answered: &mut bool,
-) -> Result<HandshakeOutcome> {
-    let lost = |error: io::Error| {
-        let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
-        setup.security.explain(&error).unwrap_or_else(plain)
-    };
-    let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
-    let mut handshake = Handshake::new(&setup.client_id, version, authentication);
-    let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
-    let mut step = handshake.start()?;
-    loop {
-        let mut frame = match step {
-            HandshakeStep::Send(frame) => frame,
-            HandshakeStep::Done(greeted) => return Ok(greeted),
-        };
-        io.write_all_buf(&mut frame).await.map_err(lost)?;
-        io.flush().await.map_err(lost)?;
-        drop(frame);
-        let reply = loop {
-            let whole = incoming.frame().map_err(BadLength::error)?;
-            if let Some(reply) = whole {
-                break reply;
-            }
-            let (buffer, most) = incoming.room();
-            if io.read_buf(&mut buffer.limit(most)).await.map_err(lost)? == 0 {
-                let message = format!("the peer closed the connection during set-up: {}", setup.security.why_closed());
-                return Err(Error::new(ErrorKind::Connect, message));
-            }
-        };
-        *is_answered = true;
-        if let Some(work) = handshake.work(&reply) {
-            runtime.offload(usize::MAX, work).await;
-        }
-        step = handshake.handle_reply(&reply)?;
-    }
-}
-
-/// No reply of the handshake is longer (a guess: ApiVersions of Kafka 4.4 takes 700 bytes).
-const LARGEST_HANDSHAKE: usize = 1024 * 1024;
 
 /// Why a connection ended.
 struct ConnectionEnd(Error);
@@ -284,7 +146,7 @@ struct Serving<'a> {
     setup: &'a Setup,
     runtime: &'a Runtime,
     versions: Arc<ApiVersions>,
-    renewal: Reauthentication,
+    reauthentication: Reauthentication,
     max_idle: Option<Duration>,
     incoming: Incoming,
     inflight: Inflight<Expecting>,
@@ -319,7 +181,7 @@ impl<'a> Serving<'a> {
             setup,
             runtime,
             versions,
-            renewal: Reauthentication::after(lifetime, now),
+            reauthentication: Reauthentication::after(lifetime, now),
             max_idle: setup.max_idle,
             incoming: Incoming::new(setup.max_reply),
             inflight: Inflight::default(),
@@ -340,7 +202,7 @@ impl<'a> Serving<'a> {
     /// Moves what can be moved; ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> Poll<ConnectionEnd> {
         loop {
-            let renewed = match self.poll_renewal(cx) {
+            let renewed = match self.poll_reauthentication(cx) {
                 Poll::Ready(Err(ending)) => return Poll::Ready(ending),
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
@@ -369,7 +231,7 @@ impl<'a> Serving<'a> {
     /// Takes requests from the queue while there is room and the broker wants to hear from us.
     fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> bool {
         let mut any = false;
-        let is_parking = self.renewal.is_parking(runtime::now());
+        let is_parking = self.reauthentication.is_parking(runtime::now());
         while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && !is_parking && self.muted_until().is_none() {
             match requests.poll_recv(cx) {
                 Poll::Ready(Some(queued)) => {
@@ -455,12 +317,12 @@ impl<'a> Serving<'a> {
 
     fn deliver(&mut self) -> Result<(), ConnectionEnd> {
         loop {
-            let longest = self.inflight.first().map_or(LARGEST_HANDSHAKE, |expecting| expecting.longest);
+            let longest = self.inflight.first().map_or(opening::LARGEST_HANDSHAKE, |expecting| expecting.longest);
             self.incoming.expect(longest);
             let frame = self.incoming.frame().map_err(|length| ConnectionEnd(length.error()))?;
             let Some(frame) = frame else { return Ok(()) };
-            if matches!(self.renewal, Reauthentication::Exchanging { .. }) {
-                self.handle_renewal_reply(&frame)?;
+            if matches!(self.reauthentication, Reauthentication::Exchanging { .. }) {
+                self.handle_reauthentication_reply(&frame)?;
                 continue;
             }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
@@ -493,103 +355,6 @@ impl<'a> Serving<'a> {
         ConnectionEnd(self.setup.security.explain(error).unwrap_or_else(plain))
     }
 
-    /// Proves anew who the client is when that is due; ready when something has changed.
-    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
-        let now = runtime::now();
-        match &mut self.renewal {
-            Reauthentication::Waiting { at, session } if *at <= now => {
-                let (setup, address) = (self.setup.clone(), self.shared.address.clone());
-                let start = Box::pin(async move {
-                    let none =
-                        || Error::new(ErrorKind::Authentication, "the broker wants re-authentication, but there is no mechanism");
-                    setup.security.authentication(&address, &setup.client_id).await?.ok_or_else(none)
-                });
-                self.renewal = Reauthentication::Preparing { start, session: *session };
-            }
-            Reauthentication::Preparing { session, .. } if session.ends <= now => {
-                return Poll::Ready(Err(ConnectionEnd::new(
-                    ErrorKind::Authentication,
-                    "the session has ended before there was a new token",
-                )));
-            }
-            Reauthentication::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
-                (Ok(authentication), _) => self.renewal = Reauthentication::Draining(authentication),
-                (Err(error), session) => match Reauthentication::retry(session, now) {
-                    Some(renewal) => {
-                        debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
-                        self.renewal = renewal;
-                    }
-                    None => return Poll::Ready(Err(ConnectionEnd(error))),
-                },
-            },
-            Reauthentication::Draining(_) if self.inflight.is_empty() && self.outgoing.is_empty() => {
-                let Reauthentication::Draining(mut authentication) =
-                    std::mem::replace(&mut self.renewal, Reauthentication::Never)
-                else {
-                    return Poll::Pending;
-                };
-                let step = authentication.start(&self.versions).map_err(ConnectionEnd)?;
-                self.renewal = Reauthentication::Exchanging {
-                    authentication,
-                    deadline: now + self.setup.setup_timeout,
-                    used: self.used,
-                    work: None,
-                };
-                self.take_renewal_step(step);
-            }
-            Reauthentication::Exchanging { deadline, .. } if *deadline <= now => {
-                return Poll::Ready(Err(ConnectionEnd::new(
-                    ErrorKind::Timeout,
-                    "the broker did not finish the new authentication in time",
-                )));
-            }
-            Reauthentication::Exchanging { authentication, work: work @ Some(_), .. } => {
-                let Some(ReauthenticationWork { done, reply }) = work else { return Poll::Pending };
-                ready!(done.as_mut().poll(cx));
-                let step = authentication.handle_reply(reply).map_err(ConnectionEnd)?;
-                *work = None;
-                self.take_renewal_step(step);
-            }
-            Reauthentication::Never
-            | Reauthentication::Waiting { .. }
-            | Reauthentication::Draining(_)
-            | Reauthentication::Exchanging { .. } => return Poll::Pending,
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn handle_renewal_reply(&mut self, frame: &Bytes) -> Result<(), ConnectionEnd> {
-        let Reauthentication::Exchanging { authentication, work, .. } = &mut self.renewal else { return Ok(()) };
-        if work.is_some() {
-            return Err(ConnectionEnd::new(ErrorKind::Protocol, "a reply came that nobody asked for"));
-        }
-        if let Some(slow) = authentication.work(frame) {
-            let runtime = self.runtime.clone();
-            let done = Box::pin(async move { runtime.offload(usize::MAX, slow).await });
-            *work = Some(ReauthenticationWork { done, reply: frame.clone() });
-            return Ok(());
-        }
-        let step = authentication.handle_reply(frame).map_err(ConnectionEnd)?;
-        self.take_renewal_step(step);
-        Ok(())
-    }
-
-    fn take_renewal_step(&mut self, step: AuthenticationStep) {
-        match step {
-            AuthenticationStep::Send(frame) => {
-                self.outgoing_bytes += frame.len();
-                self.outgoing.push_back(frame);
-            }
-            AuthenticationStep::Done(lifetime) => {
-                debug!(address = %self.shared.address, ?lifetime, "authenticated anew");
-                if let Reauthentication::Exchanging { used, .. } = self.renewal {
-                    self.used = used;
-                }
-                self.renewal = Reauthentication::after(lifetime, runtime::now());
-            }
-        }
-    }
-
     /// Ends the connection when a request is past its deadline or nothing has used it for long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         loop {
@@ -615,8 +380,8 @@ impl<'a> Serving<'a> {
                 self.used = now;
                 continue;
             }
-            if self.renewal.due().is_some_and(|due| due <= now) {
-                // No spin: at the head of the next round `poll_renewal` leaves the state that was due.
+            if self.reauthentication.due().is_some_and(|due| due <= now) {
+                // No spin: at the head of the next round `poll_reauthentication` leaves the state that was due.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -638,7 +403,7 @@ impl<'a> Serving<'a> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let times = [self.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.renewal.due()];
+        let times = [self.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.reauthentication.due()];
         times.into_iter().flatten().min()
     }
 

@@ -345,7 +345,7 @@ async fn a_session_is_renewed_between_the_requests_before_and_those_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_is_refused_ends_the_connection_and_what_was_parked_was_not_sent() {
+async fn a_reauthentication_that_is_refused_ends_the_connection_and_what_was_parked_was_not_sent() {
     let fixture = with_password();
     let mut peer = authenticated(&fixture).await;
     let started = runtime::now();
@@ -426,7 +426,7 @@ impl SaslSession for SlowSession {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_mechanism_has_to_work_for_is_done_before_it_answers_also_in_a_renewal() {
+async fn what_a_mechanism_has_to_work_for_is_done_before_it_answers_also_in_a_reauthentication() {
     let slow = Slow::default();
     let fixture = Fixture::secured(None, ClientConfig::new("b:9092").sasl(Sasl::custom(slow.clone())));
     let mut peer = authenticated(&fixture).await;
