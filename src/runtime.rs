@@ -83,7 +83,7 @@ impl Runtime {
         }
     }
 
-    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should yield first: [`yield_now`].
+    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should yield first: [`Runtime::yield_now`].
     ///
     /// It is asked for every record, and tells without an await, over which the caller would have to keep its record.
     #[inline]
@@ -99,7 +99,7 @@ impl Runtime {
 
     /// Lets others run.
     pub(crate) async fn yield_now(&self) {
-        if self.is_reproducible { breathe().await } else { tokio::task::yield_now().await }
+        if self.is_reproducible { yield_now().await } else { tokio::task::yield_now().await }
     }
 
     /// Ends every task at its next await.
@@ -176,7 +176,7 @@ impl Background {
 /// Lets other tasks run now and then, so that a caller in a loop that never has to wait does not keep its worker, on which the very
 /// task may wait that it keeps busy.
 #[inline]
-pub(crate) async fn breathe() {
+pub(crate) async fn yield_now() {
     tokio::task::coop::consume_budget().await;
 }
 
@@ -256,12 +256,12 @@ mod tests {
     #[tokio::test]
     async fn others_are_let_run_by_the_work_done() {
         let runtime = Runtime::current(false).unwrap();
-        let breaths = |calls, bytes| (0..calls).filter(|_| runtime.should_yield(bytes)).count();
+        let yields = |calls, bytes| (0..calls).filter(|_| runtime.should_yield(bytes)).count();
         // Whatever the thread did before.
         while !runtime.should_yield(0) {}
-        assert_eq!(breaths(2 * WORK_PER_YIELD, 128), 2);
-        assert_eq!(breaths(WORK_PER_YIELD, 10 << 10), 10, "eleven times the work");
-        assert_eq!(breaths(3, 1 << 20), 3);
+        assert_eq!(yields(2 * WORK_PER_YIELD, 128), 2);
+        assert_eq!(yields(WORK_PER_YIELD, 10 << 10), 10, "eleven times the work");
+        assert_eq!(yields(3, 1 << 20), 3);
         let reproducible = Runtime::current(true).unwrap();
         assert!(reproducible.should_yield(0), "not by what others have done on the thread");
     }

@@ -108,11 +108,11 @@ impl ConnectionEnd {
     }
 }
 
-type Waiter = oneshot::Sender<Result<Bytes>>;
+type ReplySender = oneshot::Sender<Result<Bytes>>;
 
 /// Who waits for a reply, and how long that may be.
 struct Expecting {
-    waiter: Waiter,
+    waiter: ReplySender,
     longest: usize,
 }
 
@@ -156,7 +156,7 @@ struct Serving<'a> {
     is_unflushed: bool,
     has_delivered: bool,
     /// Callers of requests that are not answered; they hear when the bytes have left.
-    unanswered: Inflight<Waiter>,
+    unanswered: Inflight<ReplySender>,
     used: Instant,
     opened: Instant,
     counted: CountedConnection,

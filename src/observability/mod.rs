@@ -13,6 +13,6 @@ pub(crate) mod spans;
 /// The page, whose example is a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/observability.md")]
-pub struct Page;
+pub struct ObservabilityPage;
 
 pub(crate) use recorder::{ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder};

@@ -106,7 +106,7 @@ impl Accumulator {
 
     /// As [`Producer::send_all`](super::Producer::send_all) with one chunk.
     pub async fn send_chunk(&self, mut chunk: &[Record<'_>]) {
-        runtime::breathe().await;
+        runtime::yield_now().await;
         let mut spare = None;
         while !chunk.is_empty() {
             match self.shared.accept_run(chunk, &mut spare) {

@@ -201,7 +201,7 @@ where
         let this = &mut *self;
         loop {
             if this.waiting.is_none() {
-                ready!(pin!(runtime::breathe()).poll(context));
+                ready!(pin!(runtime::yield_now()).poll(context));
             }
             if this.place >= this.len {
                 this.fill();

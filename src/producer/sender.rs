@@ -12,6 +12,7 @@
 //! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
 //! ready ([`super::sender::ready`]), not on how many partitions there are.
 
+mod action;
 pub(super) mod adaptive_linger;
 pub(super) mod batch_queue;
 mod departure;
@@ -20,16 +21,15 @@ mod identity;
 pub(super) mod ready;
 pub(super) mod sequence;
 mod silence;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use self::action::ending;
+pub(super) use self::action::{Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word};
 pub(super) use self::departure::Departure;
 use self::giving_up::has_left;
 use self::identity::ProducerIdState;
-use self::words::ending;
-pub(super) use self::words::{Action, Answer, Leader, Outgoing, RequestId, Settings, Verdict, is_last_word};
 use super::sender::adaptive_linger::Adaptive;
 use super::sender::batch_queue::{BatchId, BatchQueue, DueRule, Head};
 use super::sender::ready::{PartitionIndex, PartitionReadiness, Ready};
@@ -40,7 +40,7 @@ use crate::ids::BrokerId;
 
 #[derive(Debug)]
 pub(super) struct Sender {
-    settings: Settings,
+    settings: SenderSettings,
     random: Random,
     now: Instant,
     partitions: Vec<PartitionSender>,
@@ -108,7 +108,7 @@ enum NextStep {
 }
 
 impl Sender {
-    pub(super) fn new(settings: Settings, random: Random, now: Instant) -> Self {
+    pub(super) fn new(settings: SenderSettings, random: Random, now: Instant) -> Self {
         let mut actions = VecDeque::new();
         let producer = if settings.is_idempotent {
             actions.push_back(Action::AskProducerId);

@@ -25,7 +25,7 @@ use super::rpc::{self, Parcel};
 use super::sender::batch_queue::BatchId;
 use super::sender::ready::PartitionIndex;
 use super::sender::sequence::ProducerIdAndEpoch;
-use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, Settings, Verdict, is_last_word};
+use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, SenderSettings, Verdict, is_last_word};
 use super::topics_in_use::TopicsInUse;
 use crate::client_telemetry::Measure;
 use crate::clock::Random;
@@ -475,9 +475,9 @@ fn at(partition: PartitionIndex) -> usize {
     usize::try_from(partition.0).unwrap_or(usize::MAX)
 }
 
-fn settings(shared: &ProducerShared, cluster: &Cluster) -> Settings {
+fn settings(shared: &ProducerShared, cluster: &Cluster) -> SenderSettings {
     let (config, client) = (&shared.config, cluster.config());
-    Settings {
+    SenderSettings {
         is_idempotent: config.is_idempotent(),
         linger: config.linger,
         adaptive: config.adaptive_batching,

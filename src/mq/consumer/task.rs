@@ -242,7 +242,7 @@ pub(super) async fn work(
             if fate.is_stop() {
                 return stop(&shared, &registered);
             }
-            runtime::breathe().await;
+            runtime::yield_now().await;
         }
     }
 }

@@ -8,7 +8,7 @@ use super::model::{World, settings};
 use crate::clock::Random;
 use crate::ids::BrokerId;
 use crate::producer::AdaptiveBatching;
-use crate::producer::sender::Settings;
+use crate::producer::sender::SenderSettings;
 
 const STEP: Duration = Duration::from_micros(5);
 /// What fills a batch: 16,384 bytes of 200-byte records.
@@ -37,12 +37,12 @@ fn p99(waits: &[Duration]) -> Duration {
     sorted[sorted.len() * 99 / 100]
 }
 
-fn adaptive(targets: AdaptiveBatching) -> Settings {
-    Settings { adaptive: Some(targets), max_request_size: 1 << 20, ..settings() }
+fn adaptive(targets: AdaptiveBatching) -> SenderSettings {
+    SenderSettings { adaptive: Some(targets), max_request_size: 1 << 20, ..settings() }
 }
 
 /// Records come as `per_second` says of the time that has passed; the broker works on each request for `service`, give or take a fifth.
-fn run(settings: Settings, lasts: Duration, service: Duration, mut per_second: impl FnMut(Duration) -> f64) -> Seen {
+fn run(settings: SenderSettings, lasts: Duration, service: Duration, mut per_second: impl FnMut(Duration) -> f64) -> Seen {
     let mut world = World::ready(settings, 1);
     let mut random = Random::new(3);
     let begun = world.now;
@@ -126,8 +126,12 @@ fn a_burst_is_packed_and_waits_less_than_the_target() {
     assert!(seen.mean_batch() >= 20.0, "{}", seen.mean_batch());
     assert!(p99(&seen.waits) < Duration::from_millis(1), "{:?}", p99(&seen.waits));
     // Without the option the pipeline packs as well, but five requests queue at the broker, and each record behind four of them.
-    let unpaced =
-        run(Settings { linger: Duration::ZERO, adaptive: None, ..adaptive(AdaptiveBatching::new()) }, SECOND, SERVICE, burst);
+    let unpaced = run(
+        SenderSettings { linger: Duration::ZERO, adaptive: None, ..adaptive(AdaptiveBatching::new()) },
+        SECOND,
+        SERVICE,
+        burst,
+    );
     let (paced, unpaced) = (p99(&seen.acknowledged), p99(&unpaced.acknowledged));
     assert!(paced < Duration::from_millis(1) && paced * 3 < unpaced * 2, "{paced:?} {unpaced:?}");
 }

@@ -14,13 +14,13 @@ use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::producer::sender::sequence::{ProducerIdAndEpoch, SequenceStamp};
-use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, Settings, Verdict};
+use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, SenderSettings, Verdict};
 
 pub(super) const LINGER: Duration = Duration::from_millis(5);
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);
 
-pub(super) fn settings() -> Settings {
-    Settings {
+pub(super) fn settings() -> SenderSettings {
+    SenderSettings {
         is_idempotent: true,
         linger: LINGER,
         adaptive: None,
@@ -101,7 +101,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings, partitions: usize, seed: u64) -> Self {
+    pub(super) fn new(settings: SenderSettings, partitions: usize, seed: u64) -> Self {
         let now = Instant::now();
         let mut sender = Sender::new(settings, Random::new(seed), now);
         for _ in 0..partitions {
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// One with a producer id.
-    pub(super) fn ready(settings: Settings, partitions: usize) -> Self {
+    pub(super) fn ready(settings: SenderSettings, partitions: usize) -> Self {
         let mut world = Self::new(settings, partitions, 7);
         world.run();
         world.give_id(40, 0);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::model::{DELIVERY, Fault, LINGER, World, settings};
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, Sequence};
-use crate::producer::sender::{Answer, Settings};
+use crate::producer::sender::{Answer, SenderSettings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -315,7 +315,7 @@ fn pressure_makes_every_open_batch_due() {
 
 #[test]
 fn a_request_carries_every_ready_partition_and_the_next_begins_behind_the_last() {
-    let settings = Settings { max_request_size: 3 * 71, max_in_flight: 1, ..settings() };
+    let settings = SenderSettings { max_request_size: 3 * 71, max_in_flight: 1, ..settings() };
     let mut world = World::ready(settings, 5);
     let blocker = world.accept_batch(4, 1);
     assert_eq!(blocker, 0..1);
@@ -344,7 +344,7 @@ fn a_retry_backs_off_until_the_leader_changes() {
 
 #[test]
 fn retries_that_are_used_up_fail_the_batch() {
-    let mut world = World::ready(Settings { retries: 1, ..settings() }, 1);
+    let mut world = World::ready(SenderSettings { retries: 1, ..settings() }, 1);
     world.accept_batch(0, 1);
     world.serve(1, |_| Some(Fault::NotEnoughReplicas));
     world.wait(SECOND);
@@ -354,7 +354,7 @@ fn retries_that_are_used_up_fail_the_batch() {
 
 #[test]
 fn only_what_a_leader_answered_uses_up_broker_error_retries() {
-    let mut world = World::ready(Settings { broker_error_retries: 1, ..settings() }, 1);
+    let mut world = World::ready(SenderSettings { broker_error_retries: 1, ..settings() }, 1);
     world.accept_batch(0, 1);
     let answer = |world: &mut World, code: ErrorCode| {
         let sent = world.wires.get_mut(&BrokerId(1)).and_then(|wire| wire.pop_front()).expect("one more attempt");
@@ -378,7 +378,7 @@ fn only_what_a_leader_answered_uses_up_broker_error_retries() {
 
 #[test]
 fn without_idempotence_nothing_is_stamped_and_five_fly_at_once() {
-    let mut world = World::new(Settings { is_idempotent: false, ..settings() }, 1, 1);
+    let mut world = World::new(SenderSettings { is_idempotent: false, ..settings() }, 1, 1);
     for _ in 0..6 {
         world.accept_batch(0, 1);
     }
@@ -456,7 +456,7 @@ fn refused_for_a_minute(world: &mut World, answer: fn(Error) -> Answer) -> usize
 #[test]
 fn what_is_refused_for_ever_is_tried_again_with_pauses() {
     for answer in [Answer::OutOfSequence, Answer::Fenced] {
-        let mut world = World::ready(Settings { delivery_timeout: 100 * SECOND, ..settings() }, 1);
+        let mut world = World::ready(SenderSettings { delivery_timeout: 100 * SECOND, ..settings() }, 1);
         world.accept_batch(0, 1);
         let tries = refused_for_a_minute(&mut world, answer);
         assert!((10..150).contains(&tries), "{tries}");
@@ -468,7 +468,7 @@ fn what_is_refused_for_ever_is_tried_again_with_pauses() {
 #[test]
 fn no_backoff_at_all_is_a_short_one() {
     let backoff = crate::cluster::Backoff::new(Duration::ZERO, Duration::ZERO);
-    let mut world = World::ready(Settings { backoff, ..settings() }, 1);
+    let mut world = World::ready(SenderSettings { backoff, ..settings() }, 1);
     world.sender.handle_leader(crate::producer::sender::ready::PartitionIndex(0), None, world.now);
     world.accept_batch(0, 1);
     assert!(world.sender.poll_timeout().expect("it asks again") > world.now);
@@ -648,7 +648,7 @@ fn a_broker_is_stuck_that_takes_nothing_for_long() {
     world.wait(2 * SECOND);
     assert_eq!(stuck(&world), (BTreeSet::new(), None), "it could take one more");
 
-    let mut world = World::ready(Settings { max_in_flight: 1, ..settings() }, 2);
+    let mut world = World::ready(SenderSettings { max_in_flight: 1, ..settings() }, 2);
     world.accept_batch(0, 1);
     world.accept_batch(1, 1);
     let (none, again) = stuck(&world);

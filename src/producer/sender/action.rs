@@ -13,7 +13,7 @@ use crate::producer::sender::sequence::{AttemptEnd, SequenceStamp};
 
 /// The settings that the machine obeys; named after Kafka's properties.
 #[derive(Clone, Debug)]
-pub(in crate::producer) struct Settings {
+pub(in crate::producer) struct SenderSettings {
     pub(in crate::producer) is_idempotent: bool,
     pub(in crate::producer) linger: Duration,
     /// Decides in place of `linger`.
