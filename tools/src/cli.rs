@@ -1,31 +1,44 @@
 //! Command lines, read by clap as programs of Kafka are used to be called.
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Command, Parser, ValueEnum};
+use clap::{ArgAction, ArgMatches, Command, Parser, ValueEnum};
 use clap_complete::Shell;
 use kavka_programs::{Outcome, Stop};
 
 const COMPLETIONS: &str = "--completions";
+
+/// The command line of the process, without the name of the program.
+pub fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
+}
 
 /// Reads the command line of the process.
 ///
 /// # Errors
 /// What is wrong with it in one line; or the help, or the completions of `--completions SHELL`, if one was asked for.
 pub fn parse<T: Parser>() -> Outcome<T> {
-    parse_from(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))
+    parse_from(arguments())
 }
 
 /// Reads a command line without the name of the program, as [`parse`].
 pub fn parse_from<T: Parser>(arguments: impl IntoIterator<Item = impl Into<String>>) -> Outcome<T> {
-    let mut command = lenient(T::command());
+    parse_with(arguments, |command| command).map(|(options, _)| options)
+}
+
+/// [`parse_from`] of a command that has more than `T` says; that is in the matches.
+pub fn parse_with<T: Parser>(
+    arguments: impl IntoIterator<Item = impl Into<String>>,
+    more: impl FnOnce(Command) -> Command,
+) -> Outcome<(T, ArgMatches)> {
+    let mut command = lenient(more(T::command()));
     let arguments = detach(&command, arguments.into_iter().map(Into::into));
     // Before clap would ask for what the work needs.
     if let [COMPLETIONS, shell] = arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         return Err(completions(command, shell));
     }
     let words = std::iter::once(command.get_name().to_owned()).chain(arguments);
-    let mut matches = command.try_get_matches_from_mut(words).map_err(|error| stop(&error))?;
-    T::from_arg_matches_mut(&mut matches).map_err(|error| stop(&error))
+    let matches = command.try_get_matches_from_mut(words).map_err(|error| stop(&error))?;
+    Ok((T::from_arg_matches(&matches).map_err(|error| stop(&error))?, matches))
 }
 
 fn completions(mut command: Command, shell: &str) -> Stop {

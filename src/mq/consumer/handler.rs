@@ -47,10 +47,25 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std:
     }
 }
 
-/// Handles the messages of some topics.
+/// Handles the messages of some topics. Messages of one partition come one at a time and in order.
 ///
-/// An async closure that takes a [`Message`] is one; it returns `()`, a `bool` or a `Result` of either. Messages of one partition come
-/// one at a time and in order.
+/// A closure that takes a [`Message`] and returns a future is a handler; the future's output is `()`, a `bool` or a `Result` of either. The
+/// future may outlive the call, so it owns what it uses:
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use kavka::mq::{self, Message};
+///
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let handler = move |message: Message| {
+///     let seen = Arc::clone(&seen);
+///     async move { seen.lock().unwrap().push(message.offset) }
+/// };
+/// # let _: &dyn mq::Handler = &handler;
+/// ```
+///
+/// An async closure (`async |message: Message| …`) is a handler if it captures nothing: what it captures its future would borrow.
 pub trait Handler: Send + Sync + 'static {
     /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed, and so does one
     /// that panics.

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kavka::{Admin, Client};
-use kavka_programs::{Arguments, Interrupt, Outcome, Stop};
+use kavka_programs::{Interrupt, Outcome, Stop};
+use kavka_tools::cli;
 
 mod access;
 mod cluster;
+mod commands;
 mod configs;
 mod groups;
 mod options;
@@ -21,49 +23,6 @@ mod transactions;
 use options::Options;
 use table::Table;
 
-const HELP: &str = "
-Administers a cluster of Kafka.
-
-admin cluster       describe | brokers | features | quorum
-admin topics        list | describe [TOPIC...] | delete TOPIC...
-                    create TOPIC... [--partitions N] [--replication-factor N] [--config K=V]
-                           [--assignment 1,2/2,3]         brokers of each partition
-                    alter TOPIC... --partitions N
-                    offsets TOPIC... [--time earliest|latest|MILLISECONDS]
-                    delete-records TOPIC:PARTITION:OFFSET...   -1 is the end
-admin groups        list [--state S] [--type T] | describe GROUP... | offsets GROUP...
-                    delete GROUP... | remove-members GROUP
-                    set-offsets GROUP TOPIC:PARTITION:OFFSET...
-                    delete-offsets GROUP TOPIC:PARTITION...
-admin configs       list | describe RESOURCE... [--all] [--docs]
-                    alter RESOURCE... [--set K=V] [--delete K] [--append K=V]
-                          [--subtract K=V]
-                    RESOURCE is topic:NAME, broker:ID, broker: for all, logger:ID,
-                    group:ID or client-metrics:NAME
-admin acls          list [RULE] | create RULE | delete [RULE]
-                    RULE is --topic, --group, --transactional-id NAME or --cluster,
-                    --prefixed, --principal User:NAME, --host H, --operation O, --deny
-admin quotas        list | alter [--user U] [--client-id C] [--ip A]   empty: default
-                          [--set K=V] [--delete K]
-admin users         list | delete NAME... [--mechanism M]
-                    create NAME --password-file FILE [--mechanism SCRAM-SHA-256]
-                           [--iterations N]               - is standard input
-admin reassignments list | cancel TOPIC:PARTITION... | start TOPIC:PARTITION:1,2,3...
-admin leaders       elect [TOPIC:PARTITION...] [--unclean]
-admin log-dirs      describe [BROKER...]
-admin transactions  list [--state S] | describe ID... | fence ID...
-                    producers TOPIC:PARTITION...
-                    abort TOPIC:PARTITION:PRODUCER_ID
-
---json              prints a list of objects instead of a table
---dry-run           says what would be done, and has Kafka check it where Kafka can
---yes               does not ask before it destroys something; without a terminal
-                    nobody is asked
---timeout SECONDS   how long to try (default 60)
---bootstrap-server HOST:PORT[,...]   the cluster, or KAVKA_BROKERS
---command-config FILE, -X KEY=VALUE  settings of the client
-";
-
 #[tokio::main]
 async fn main() -> ExitCode {
     kavka_programs::start_logs();
@@ -71,7 +30,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome<ExitCode> {
-    let options = Options::read(&mut Arguments::from_env(HELP))?;
+    let options = Options::read(cli::arguments())?;
     let mut interrupt = Interrupt::listen()?;
     let cluster = options.connection.cluster()?;
     let client = Client::new(options.connection.client(&cluster, "admin")?)?;

@@ -4,40 +4,33 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
 
+use clap::Parser;
 use kavka::{BrokerId, Offset, TopicPartition};
-use kavka_programs::{Arguments, Connection, Outcome, Stop};
+use kavka_programs::{Connection, Outcome, Stop};
+use kavka_tools::cli;
 
+use super::commands;
 use super::table::Table;
 
-/// Options that take a value.
-const VALUED: &[&str] = &[
-    "--partitions",
-    "--replication-factor",
-    "--config",
-    "--assignment",
-    "--time",
-    "--state",
-    "--type",
-    "--set",
-    "--delete",
-    "--append",
-    "--subtract",
-    "--topic",
-    "--group",
-    "--transactional-id",
-    "--principal",
-    "--host",
-    "--operation",
-    "--user",
-    "--client-id",
-    "--ip",
-    "--mechanism",
-    "--password-file",
-    "--iterations",
-];
-
-/// Options that take none.
-const FLAGS: &[&str] = &["--all", "--docs", "--cluster", "--prefixed", "--deny", "--unclean"];
+/// Administers a cluster of Kafka: `admin RESOURCE VERB`
+#[derive(Debug, Default, Parser)]
+#[command(name = "admin", mut_args(|arg| arg.global(true)))]
+struct Everywhere {
+    #[command(flatten)]
+    connection: Connection,
+    /// Prints a list of objects instead of a table
+    #[arg(long = "json")]
+    is_json: bool,
+    /// Says what would be done, and has Kafka check it where Kafka can
+    #[arg(long = "dry-run")]
+    is_dry_run: bool,
+    /// Does not ask before it destroys something; without a terminal nobody is asked
+    #[arg(long = "yes")]
+    is_sure: bool,
+    /// How long to try [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -46,8 +39,8 @@ pub(crate) struct Options {
     pub(crate) verb: String,
     /// What follows the verb.
     pub(crate) names: Vec<String>,
-    values: BTreeMap<String, Vec<String>>,
-    flags: Vec<String>,
+    values: BTreeMap<&'static str, Vec<String>>,
+    flags: Vec<&'static str>,
     pub(crate) is_json: bool,
     pub(crate) is_dry_run: bool,
     is_sure: bool,
@@ -55,43 +48,35 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn read(arguments: &mut Arguments) -> Outcome<Self> {
-        let mut options = Self::default();
-        let mut words = Vec::new();
-        while let Some(option) = arguments.next_option()? {
-            match option.as_str() {
-                "--json" => options.is_json = true,
-                "--dry-run" => options.is_dry_run = true,
-                "--yes" => options.is_sure = true,
-                "--timeout" => options.timeout = Some(arguments.parse()?),
-                name if VALUED.contains(&name) => {
-                    let value = arguments.value()?;
-                    options.values.entry(option).or_default().push(value);
-                }
-                name if FLAGS.contains(&name) => options.flags.push(option),
-                name if !name.starts_with('-') => words.push(option),
-                name => {
-                    if !options.connection.accept(name, arguments)? {
-                        return arguments.unknown();
-                    }
+    pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Outcome<Self> {
+        let (everywhere, matches) = cli::parse_with::<Everywhere>(arguments, commands::with_resources)?;
+        let Everywhere { connection, is_json, is_dry_run, is_sure, timeout } = everywhere;
+        let mut options = Self { connection, is_json, is_dry_run, is_sure, timeout, ..Self::default() };
+        // clap lets nothing pass without both.
+        if let Some((resource, matches)) = matches.subcommand()
+            && let Some((verb, matches)) = matches.subcommand()
+        {
+            let given = |name: &str| matches.try_get_many::<String>(name).ok().flatten().into_iter().flatten().cloned().collect();
+            options.names = given("names");
+            (options.resource, options.verb) = (resource.to_owned(), verb.to_owned());
+            for (name, is_flag) in commands::options() {
+                match is_flag {
+                    true if matches.try_get_one::<bool>(name).ok().flatten() == Some(&true) => options.flags.push(name),
+                    true => {}
+                    false => drop(options.values.insert(name, given(name))),
                 }
             }
         }
-        let mut words = words.into_iter();
-        let (Some(resource), Some(verb)) = (words.next(), words.next()) else {
-            return Err(Stop::usage("a resource and a verb are needed, such as topics list"));
-        };
-        (options.resource, options.verb, options.names) = (resource, verb, words.collect());
         Ok(options)
     }
 
     pub(crate) fn has(&self, flag: &str) -> bool {
-        self.flags.iter().any(|given| given == flag)
+        self.flags.iter().any(|given| Some(*given) == flag.strip_prefix("--"))
     }
 
     /// Every value of an option that may come several times.
     pub(crate) fn all(&self, option: &str) -> impl Iterator<Item = &str> {
-        self.values.get(option).into_iter().flatten().map(String::as_str)
+        self.values.get(option.trim_start_matches("--")).into_iter().flatten().map(String::as_str)
     }
 
     /// The value of an option, the last if it came several times.
@@ -211,7 +196,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Outcome<Options> {
-        Options::read(&mut Arguments::new("", line.split(' ').map(str::to_owned)))
+        Options::read(line.split(' ').map(str::to_owned))
     }
 
     #[test]
@@ -223,6 +208,33 @@ mod tests {
         assert_eq!(options.pairs("--config").unwrap(), [("x", "1=2")]);
         assert!(matches!(read("topics"), Err(Stop::Usage(_))));
         assert!(matches!(read("topics list --fly"), Err(Stop::Usage(_))));
+    }
+
+    #[test]
+    fn what_a_verb_does_not_know_is_refused() {
+        for line in [
+            "topics list --partitions 3",
+            "topics alter t --unclean",
+            "groups describe g --state x",
+            "cluster brokers b",
+            "topics fly",
+        ] {
+            assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
+        }
+        let options = read("configs alter topic:t --set a=1 --set b= --delete c --json -X client.id=x").unwrap();
+        assert_eq!((options.pairs("--set").unwrap().len(), options.all("--delete").count(), options.is_json), (2, 1, true));
+        assert!(read("leaders elect --unclean").unwrap().has("--unclean"));
+        assert_eq!(read("topics delete-records t:0:-1").unwrap().names, ["t:0:-1"]);
+    }
+
+    #[test]
+    fn help_is_there_for_all_a_resource_and_a_verb() {
+        for (line, part) in
+            [("--help", "reassignments"), ("topics --help", "delete-records"), ("topics create -h", "--assignment")]
+        {
+            let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
+            assert!(text.contains(part), "{text}");
+        }
     }
 
     #[test]
