@@ -2,5 +2,5 @@
 
 use std::pin::Pin;
 
-/// A future on the heap, which may go from thread to thread.
+/// A boxed future that can be sent between threads.
 pub type BoxFuture<'a, T = ()> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -14,39 +14,40 @@ use crate::net::{Connector, TcpConnector};
 use crate::producer::{Producer, ProducerConfig};
 use crate::runtime::{self, Runtime};
 
-/// A client of one Kafka cluster: makes producers, consumers and admin handles, which share its connections and what it knows
-/// of the cluster. Cheap to clone.
+/// A client of one Kafka cluster: creates producers, consumers and admin handles that share its
+/// connections and cluster metadata. Cheap to clone.
 ///
-/// Nothing is connected before a handle needs it. The client lives until it and all handles made from it are dropped, or
-/// until [`Client::close`].
+/// No connection is opened until a handle needs one. The client lives until it and every handle
+/// created from it are dropped, or until [`Client::close`].
 #[derive(Clone, Debug)]
 pub struct Client {
     cluster: Cluster,
 }
 
-/// A snapshot of what a client is doing.
+/// A snapshot of a client's connections and cluster metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientStats {
-    /// Connections that are open now.
+    /// The number of open connections.
     pub connections: usize,
-    /// Open connections with a request waiting or in flight.
+    /// The number of open connections with a request queued or in flight.
     pub active_connections: usize,
-    /// Connections that were ever begun.
+    /// The number of connection attempts since the client was created.
     pub connections_created: u64,
-    /// Connections that could not be opened.
+    /// The number of connection attempts that failed.
     pub connections_failed: u64,
-    /// Brokers that the cluster is known to have.
+    /// The number of brokers in the cluster metadata.
     pub brokers: usize,
-    /// Topics that are known.
+    /// The number of topics in the cluster metadata.
     pub topics: usize,
 }
 
 impl Client {
-    /// Makes a client; nothing is connected yet.
+    /// Creates a client. No connection is opened yet.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another, or outside a tokio runtime with timers and sockets.
+    /// [`ErrorKind::Config`] if a setting is invalid or contradicts another, or if called outside a
+    /// tokio runtime with time and I/O enabled.
     pub fn new(config: ClientConfig) -> Result<Self> {
         config.validate()?;
         let runtime = Runtime::current(config.seed.is_some())?;
@@ -64,25 +65,29 @@ impl Client {
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
     }
 
-    /// Starts a producer; it connects, and an idempotent one asks for its id at once.
+    /// Creates a producer. It connects at once, and an idempotent producer requests its producer
+    /// id.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another; Closed after [`Client::close`] or the end of the tokio runtime.
+    /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.cluster.check_open()?;
         Producer::start(&self.cluster, config)
     }
 
-    /// Starts a consumer; it connects when it has something to consume.
+    /// Creates a consumer. It connects once it has something to consume.
     ///
     /// # Errors
-    /// Config if a setting is impossible or contradicts another; Closed after [`Client::close`] or the end of the tokio runtime.
+    /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
         self.cluster.check_open()?;
         Consumer::start(&self.cluster, config)
     }
 
-    /// A handle that administers the cluster. After [`Client::close`] each of its calls answers Closed.
+    /// Returns a handle that administers the cluster. After [`Client::close`], each of its calls
+    /// fails with [`ErrorKind::Closed`].
     #[cfg(feature = "admin")]
     pub fn admin(&self) -> Admin {
         Admin::new(self.cluster.clone())
@@ -94,12 +99,12 @@ impl Client {
         &self.cluster
     }
 
-    /// What the client calls itself (`client.id`).
+    /// Returns the client id that requests carry (`client.id`).
     pub fn client_id(&self) -> &str {
         &self.cluster.config().client_id
     }
 
-    /// What the client is doing now.
+    /// Returns a snapshot of connection and metadata counters.
     pub fn stats(&self) -> ClientStats {
         let counts = self.cluster.pool_counts();
         let view = self.cluster.view();
@@ -113,15 +118,17 @@ impl Client {
         }
     }
 
-    /// Ends every task and connection of this client and of all handles made from it, and waits until they have ended.
+    /// Stops every task and closes every connection of this client and of all handles created from
+    /// it, and waits until they have ended.
     ///
-    /// Handles are not flushed: close them first.
+    /// Does not flush the handles: close them first.
     ///
     /// # Errors
-    /// Timeout if something has not ended in time; it ends all the same.
+    /// [`ErrorKind::Timeout`] if something has not ended within `timeout`; it is stopped all the
+    /// same.
     ///
     /// # Cancel safety
-    /// If the future is dropped, everything still ends.
+    /// If the future is dropped, everything is still stopped.
     pub async fn close(self, timeout: Duration) -> Result<()> {
         let runtime = self.cluster.runtime();
         runtime.cancel();

@@ -33,44 +33,46 @@ macro_rules! number {
 }
 
 number! {
-    /// The number of a broker within its cluster (`node.id`).
+    /// The id of a broker, unique within its cluster (`node.id`).
     BrokerId(i32)
 }
 number! {
-    /// The number of a partition within its topic, from 0.
+    /// The number of a partition within its topic, starting at 0.
     PartitionId(i32)
 }
 number! {
-    /// The place of a record within its partition.
+    /// The position of a record within its partition.
     Offset(i64)
 }
 number! {
-    /// Counts the leaders that a partition has had (KIP-320).
+    /// The epoch of a partition's leader, incremented at each leader election (KIP-320).
     LeaderEpoch(i32)
 }
 number! {
-    /// A point in time as records carry it: milliseconds since the Unix epoch.
+    /// The timestamp of a record, in milliseconds since the Unix epoch.
     Timestamp(i64)
 }
 number! {
-    /// The id that a broker gives an idempotent producer (KIP-98).
+    /// The id that the cluster assigns to an idempotent producer (KIP-98).
     ProducerId(i64)
 }
 number! {
-    /// Counts the incarnations of one producer id (KIP-98, KIP-360).
+    /// The epoch of a producer id, incremented with each incarnation of the producer (KIP-98,
+    /// KIP-360).
     ProducerEpoch(i16)
 }
 number! {
-    /// The place of a record in what one producer id and epoch has sent to one partition (KIP-98).
+    /// The sequence number of a record among those sent to one partition under one producer id and
+    /// epoch (KIP-98).
     Sequence(i32)
 }
 number! {
-    /// Counts the rebalances of a classic group.
+    /// The generation of a classic group, incremented at each rebalance.
     Generation(i32)
 }
 
 impl Offset {
-    /// The offset `count` records further, or the largest there is.
+    /// Returns the offset `count` records further, saturating at the largest offset.
     pub fn advance(self, count: i64) -> Self {
         Self(self.0.saturating_add(count))
     }
@@ -116,7 +118,8 @@ impl<T: Into<Self>> From<Option<T>> for Uuid {
     }
 }
 
-/// A text is not an id as Kafka's tools write it: 22 digits of URL-safe base64.
+/// The error of parsing an id: the text is not Kafka's form of a UUID, 22 digits of URL-safe
+/// base64.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not an id: 22 digits of URL-safe base64 are expected")]
 pub struct ParseIdError {
@@ -180,15 +183,17 @@ macro_rules! uuid {
 }
 
 uuid! {
-    /// The id of a topic, which a topic of the same name created later does not share (KIP-516).
+    /// The id of a topic (KIP-516). A topic deleted and created again under the same name gets
+    /// another id.
     TopicId
 }
 uuid! {
-    /// The id of a folder in which a node keeps its log (KIP-858).
+    /// The id of a log directory of a broker (KIP-858).
     DirectoryId
 }
 uuid! {
-    /// The id that a broker gave a client that pushes its metrics, and under which it tells them on (KIP-714).
+    /// The id that a broker assigns to a client for its pushed metrics (KIP-714). The cluster's
+    /// operators see the client's metrics under this id.
     ClientInstanceId
 }
 
@@ -199,7 +204,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name as text.
+            /// Returns the name as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -241,15 +246,15 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a topic; cheap to clone.
+    /// The name of a topic. Cheap to clone.
     TopicName
 }
 name! {
-    /// The id of a group (`group.id`); cheap to clone.
+    /// The id of a group (`group.id`). Cheap to clone.
     GroupId
 }
 name! {
-    /// The id of a transactional producer (`transactional.id`); cheap to clone.
+    /// The id of a transactional producer (`transactional.id`). Cheap to clone.
     TransactionalId
 }
 
@@ -265,17 +270,17 @@ impl TopicName {
     }
 }
 
-/// One partition of one topic.
+/// A partition of a topic.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     /// The topic.
     pub topic: TopicName,
-    /// The partition within the topic.
+    /// The number of the partition within the topic.
     pub partition: PartitionId,
 }
 
 impl TopicPartition {
-    /// Names a partition of a topic.
+    /// Creates the identifier of a partition from its topic and number.
     pub fn new(topic: impl Into<TopicName>, partition: impl Into<PartitionId>) -> Self {
         Self { topic: topic.into(), partition: partition.into() }
     }

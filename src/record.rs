@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::ids::{Offset, PartitionId, Timestamp, TopicPartition};
 
-/// A record to send: it borrows what it carries, since `send` copies key, value and headers into a batch at once.
+/// A record to send. It borrows its contents, since `send` copies key, value and headers into a
+/// batch immediately.
 ///
 /// ```
 /// use kavka::Record;
@@ -16,27 +17,28 @@ use crate::ids::{Offset, PartitionId, Timestamp, TopicPartition};
 /// assert_eq!(traced.headers.len(), 2);
 /// ```
 ///
-/// A record that was consumed is made one to send by `Record::from(&consumed)`, with its headers and timestamp; the partition is chosen
-/// anew.
+/// `Record::from(&consumed)` turns a consumed record into one to send, keeping its topic, key,
+/// value, headers and, if it has one, timestamp; the partition is chosen anew.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record<'a> {
     /// The topic.
     pub topic: &'a str,
-    /// The partition, or `None` for the partitioner to choose.
+    /// The partition, or `None` to let the partitioner choose.
     pub partition: Option<PartitionId>,
     /// The key. Records with equal keys go to the same partition.
     pub key: Option<&'a [u8]>,
-    /// The value; `None` is Kafka's null, which deletes the key from a compacted topic (a tombstone).
+    /// The value. `None` is Kafka's null, which deletes the key from a compacted topic (a
+    /// tombstone).
     pub value: Option<&'a [u8]>,
-    /// The headers in order; names may repeat.
+    /// The headers, in order. Names may repeat.
     pub headers: HeaderList<'a>,
-    /// When the event happened, or `None` for now.
+    /// The event time, or `None` for the time of the send.
     pub timestamp: Option<Timestamp>,
 }
 
 impl<'a> Record<'a> {
-    /// A record without key and value for a topic.
+    /// Creates a record for a topic, without key or value.
     pub fn to(topic: &'a str) -> Self {
         Self { topic, partition: None, key: None, value: None, headers: HeaderList::default(), timestamp: None }
     }
@@ -48,36 +50,36 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Sets the key: bytes or text, or an `Option` of them.
+    /// Sets the key: bytes, text, or an `Option` of either.
     #[must_use]
     pub fn key(mut self, key: impl NullableBytes<'a>) -> Self {
         self.key = key.nullable_bytes();
         self
     }
 
-    /// Sets the value: bytes or text, or an `Option` of them, of which `None` is a tombstone.
+    /// Sets the value: bytes, text, or an `Option` of either. `None` makes the record a tombstone.
     #[must_use]
     pub fn value(mut self, value: impl NullableBytes<'a>) -> Self {
         self.value = value.nullable_bytes();
         self
     }
 
-    /// Adds a header. Those that are there already are copied into a list of the record's own, so [`Record::headers`] is cheaper where
-    /// many records have the same.
+    /// Appends a header. The existing headers are first copied into a list owned by the record, so
+    /// [`Record::headers`] is cheaper when many records share the same headers.
     #[must_use]
     pub fn header(mut self, name: &'a str, value: impl NullableBytes<'a>) -> Self {
         self.headers.push(Header::new(name, value));
         self
     }
 
-    /// Sets all headers.
+    /// Replaces all headers.
     #[must_use]
     pub fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
         self.headers = headers.into();
         self
     }
 
-    /// Sets the partition; the partitioner is not asked.
+    /// Sets the partition, bypassing the partitioner.
     #[must_use]
     pub fn partition(mut self, partition: impl Into<PartitionId>) -> Self {
         self.partition = Some(partition.into());
@@ -92,9 +94,10 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What a key, or the value of a record or header, can be made of: bytes, text, or an `Option` of them, of which `None` is Kafka's null.
+/// Types accepted as a key or as the value of a record or header: bytes, text, or an `Option` of
+/// either, where `None` is Kafka's null.
 pub trait NullableBytes<'a> {
-    /// The bytes, or null.
+    /// Returns the bytes, or `None` for null.
     fn nullable_bytes(self) -> Option<&'a [u8]>;
 }
 
@@ -110,35 +113,37 @@ impl<'a, T: AsRef<[u8]> + ?Sized> NullableBytes<'a> for Option<&'a T> {
     }
 }
 
-/// A header of a record (KIP-82), to send or received.
+/// A record header (KIP-82), either to send or received.
 ///
-/// Kafka says that names are UTF-8, but no broker checks. A record is delivered, and sent on, whatever its names are:
-/// [`name`](Self::name) replaces what is not UTF-8, as the Java client does, and [`name_bytes`](Self::name_bytes) gives what was sent.
+/// Header names should be UTF-8, but brokers do not check it. Records are received and forwarded
+/// whatever their header names are: [`name`](Self::name) replaces invalid UTF-8, as the Java client
+/// does, and [`name_bytes`](Self::name_bytes) returns the bytes as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     pub(crate) name: &'a [u8],
-    /// The value; `None` is Kafka's null, distinct from the empty value.
+    /// The value. `None` is Kafka's null, which is distinct from an empty value.
     pub value: Option<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
-    /// A header with a value, or with null for `None`.
+    /// Creates a header; a value of `None` is null.
     pub fn new(name: &'a str, value: impl NullableBytes<'a>) -> Self {
         Self { name: name.as_bytes(), value: value.nullable_bytes() }
     }
 
-    /// The name, with U+FFFD for what is not UTF-8.
+    /// Returns the name, with U+FFFD in place of invalid UTF-8.
     pub fn name(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.name)
     }
 
-    /// The name as it was sent.
+    /// Returns the bytes of the name as sent.
     pub fn name_bytes(&self) -> &'a [u8] {
         self.name
     }
 }
 
-/// The headers of a record to send: a slice of the caller's, or a list of their own.
+/// The headers of a record to send: a slice borrowed from the caller, or a list owned by the
+/// record.
 #[derive(Clone, Debug)]
 pub struct HeaderList<'a>(RecordHeaders<'a>);
 
@@ -150,7 +155,7 @@ enum RecordHeaders<'a> {
 }
 
 impl<'a> HeaderList<'a> {
-    /// Adds a header; the caller's slice is copied at the first.
+    /// Appends a header. The first call copies a borrowed slice.
     pub fn push(&mut self, header: Header<'a>) {
         match &mut self.0 {
             RecordHeaders::Owned(list) => list.push(header),
@@ -203,20 +208,22 @@ impl<'a> FromIterator<Header<'a>> for HeaderList<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordMetadata {
-    /// The partition.
+    /// The partition the record was written to.
     pub topic_partition: TopicPartition,
-    /// The offset; `None` with `acks=0`, and for a record that the broker had already (DUPLICATE_SEQUENCE).
+    /// The offset. `None` with `acks=0`, and for a record that the broker had already written
+    /// (DUPLICATE_SEQUENCE).
     pub offset: Option<Offset>,
-    /// The timestamp that was stored: the record's own, or the broker's for topics with `LogAppendTime`.
+    /// The timestamp stored in the log: the record's own, or the broker's for topics with
+    /// `LogAppendTime`.
     pub timestamp: Timestamp,
 }
 
-/// Which clock a record's timestamp comes from (`message.timestamp.type`).
+/// The clock that a record's timestamp comes from (`message.timestamp.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimestampType {
-    /// The producer's.
+    /// The producer's clock, when the record was created.
     CreateTime,
-    /// The broker's, when it appended the record.
+    /// The broker's clock, when it appended the record.
     LogAppendTime,
 }

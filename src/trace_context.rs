@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Which trace and span a record belongs to (W3C Trace Context, `traceparent`).
+/// The trace and span that a record belongs to (W3C Trace Context, `traceparent`).
 ///
 /// ```
 /// use kavka::{Header, Record, TraceContext};
@@ -15,19 +15,19 @@ use std::str::FromStr;
 /// # let _ = record;
 /// ```
 ///
-/// [`Headers::trace_context`](crate::Headers::trace_context) reads it from a consumed record, and `mq::Message` carries it by
-/// `inject` and `extract`.
+/// [`Headers::trace_context`](crate::Headers::trace_context) reads it from a consumed record;
+/// `mq::Message` carries it with its methods `inject` and `extract`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceContext {
-    /// The trace; not zero.
+    /// The trace id; never zero.
     pub trace_id: u128,
-    /// The span that sent the message; not zero.
+    /// The id of the span that sent the message; never zero.
     pub span_id: u64,
-    /// Whether the trace is recorded.
+    /// Whether the trace is sampled, that is, recorded.
     pub is_sampled: bool,
 }
 
-/// A text that is no `traceparent`.
+/// The error of parsing a [`TraceContext`]: the text is not a valid `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoTraceContext;
 
@@ -40,7 +40,7 @@ impl fmt::Display for NoTraceContext {
 impl std::error::Error for NoTraceContext {}
 
 impl TraceContext {
-    /// The header that carries it.
+    /// The name of the header that carries the context.
     pub const HEADER: &'static str = "traceparent";
 
     /// The context that the value of a header says, if it does.

@@ -8,7 +8,8 @@ use crate::config::{
 };
 use crate::error::{Error, Result};
 
-/// The settings of a [`Consumer`](crate::Consumer); [`ClientConfig`] has those that all handles share.
+/// The settings of a [`Consumer`](crate::Consumer). Settings shared by all handles are in
+/// [`ClientConfig`].
 ///
 /// ```
 /// use kavka::{AutoOffsetReset, ConsumerConfig};
@@ -43,43 +44,45 @@ pub struct ConsumerConfig {
     words: Words,
 }
 
-/// How the partitions of a group are shared among its members (`partition.assignment.strategy`).
+/// How a group assigns partitions to its members (`partition.assignment.strategy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssignmentStrategy {
-    /// Of each topic a run of neighbouring partitions; equal partitions of several topics go to the same member.
+    /// Assigns a range of consecutive partitions of each topic. Partitions of the same number in
+    /// several topics go to the same member.
     Range,
-    /// All partitions in turn.
+    /// Assigns all partitions in turn.
     RoundRobin,
-    /// Balanced, and moving as little as possible; all stop while partitions move.
+    /// Balances the assignment while moving as few partitions as possible. All members stop while
+    /// partitions move.
     Sticky,
-    /// As `Sticky`, but only partitions that move are given up (KIP-429).
+    /// As `Sticky`, but members only stop consuming the partitions that move (KIP-429).
     CooperativeSticky,
 }
 
-/// Where a consumer starts in a partition without a usable position (`auto.offset.reset`).
+/// Where to start in a partition without a valid position (`auto.offset.reset`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AutoOffsetReset {
-    /// At the first record there is.
+    /// At the first record in the log.
     Earliest,
-    /// At the end: only records that come later.
+    /// At the end of the log: only later records are consumed.
     #[default]
     Latest,
     /// Nowhere: the consumer fails with [`ErrorKind::NoOffset`](crate::ErrorKind::NoOffset).
     None,
-    /// At the first record that is younger than this, counted back from now (KIP-1106).
+    /// At the first record that is at most this old (KIP-1106).
     ByDuration(Duration),
 }
 
-/// Which records of transactions a consumer sees (`isolation.level`).
+/// Which transactional records a consumer sees (`isolation.level`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IsolationLevel {
-    /// All, also those of open and aborted transactions.
+    /// All records, including those of open and aborted transactions.
     #[default]
     ReadUncommitted,
-    /// Those of committed transactions and those outside one.
+    /// Records of committed transactions, and records outside transactions.
     ReadCommitted,
 }
 
@@ -94,15 +97,17 @@ impl IsolationLevel {
 }
 
 impl ConsumerConfig {
-    /// Kafka's defaults.
+    /// Creates a configuration with Kafka's defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads the settings that speak to a consumer; those of the client and of producers are ignored.
+    /// Reads a configuration from Java's properties. Properties of the client and of producers are
+    /// ignored.
     ///
     /// # Errors
-    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if Kafka has no such property or a value is
+    /// not allowed; the message names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
         let settings = Settings::of(properties, HandleKind::Consumer)?;
         let mut config = Self {
@@ -136,87 +141,96 @@ impl ConsumerConfig {
         Ok(config)
     }
 
-    /// Sets the group that the consumer shares its topics with (`group.id`; default none).
+    /// Sets the group that the consumer joins (`group.id`; default none).
     ///
-    /// Needed to subscribe and to commit; without one, partitions are assigned by hand.
+    /// Required to subscribe and to commit. Without a group, partitions are assigned manually.
     #[must_use]
     pub fn group_id(mut self, id: impl Into<String>) -> Self {
         self.group_id = Some(id.into());
         self
     }
 
-    /// Sets a name that makes the member static: a restart within the session timeout causes no rebalance (`group.instance.id`,
-    /// KIP-345; default none).
+    /// Sets the id that makes the consumer a static member: a restart within the session timeout
+    /// causes no rebalance (`group.instance.id`, KIP-345; default none).
     ///
-    /// No two living members of a group may have the same.
+    /// It must be unique among the live members of the group.
     #[must_use]
     pub fn group_instance_id(mut self, id: impl Into<String>) -> Self {
         self.group_instance_id = Some(id.into());
         self
     }
 
-    /// Sets how the group shares its partitions, best first (`partition.assignment.strategy`; default range, cooperative-sticky).
+    /// Sets the assignment strategies, in order of preference (`partition.assignment.strategy`;
+    /// default range, cooperative-sticky).
     ///
-    /// All members must have one in common; the group takes the best liked of those.
+    /// All members of a group must have one in common; the group chooses the one that most members
+    /// prefer.
     #[must_use]
     pub fn partition_assignment_strategy(mut self, strategies: impl IntoIterator<Item = AssignmentStrategy>) -> Self {
         self.partition_assignment_strategy = strategies.into_iter().collect();
         self
     }
 
-    /// Sets after how long without a heartbeat the group takes the member for dead (`session.timeout.ms`; default 45 s).
+    /// Sets the time without a heartbeat after which the group removes the member
+    /// (`session.timeout.ms`; default 45 s).
     ///
-    /// The broker bounds it by `group.min.session.timeout.ms` and `group.max.session.timeout.ms`: 6 s and 30 min.
+    /// Must lie within the broker's `group.min.session.timeout.ms` and
+    /// `group.max.session.timeout.ms` (default 6 s and 30 min).
     #[must_use]
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.session_timeout = bounded(timeout);
         self
     }
 
-    /// Sets how often the member tells the group that it lives (`heartbeat.interval.ms`; default 3 s).
+    /// Sets the interval between heartbeats (`heartbeat.interval.ms`; default 3 s).
     ///
-    /// Less than `session.timeout.ms`, best a third of it or less. The application need not poll for it.
+    /// Must be less than `session.timeout.ms`, and should be at most a third of it. Heartbeats do
+    /// not depend on the application receiving records.
     #[must_use]
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.heartbeat_interval = bounded(interval);
         self
     }
 
-    /// Sets how long the application may take between two receives before the member leaves the group (`max.poll.interval.ms`;
-    /// default 5 min).
+    /// Sets the longest time between two receives before the member leaves the group
+    /// (`max.poll.interval.ms`; default 5 min).
     #[must_use]
     pub fn max_poll_interval(mut self, interval: Duration) -> Self {
         self.max_poll_interval = bounded(interval);
         self
     }
 
-    /// Sets how many records one batch hands to the application at most (`max.poll.records`; default 500).
+    /// Sets the maximum number of records in a batch returned to the application
+    /// (`max.poll.records`; default 500).
     #[must_use]
     pub fn max_poll_records(mut self, records: usize) -> Self {
         self.max_poll_records = records;
         self
     }
 
-    /// Sets how many bytes a broker waits for before it answers a fetch (`fetch.min.bytes`; default 1).
+    /// Sets how many bytes a broker collects before it answers a fetch (`fetch.min.bytes`; default
+    /// 1).
     #[must_use]
     pub fn fetch_min_bytes(mut self, bytes: i32) -> Self {
         self.fetch_min_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes one fetch brings at most (`fetch.max.bytes`; default 50 MiB).
+    /// Sets the maximum size of a fetch, in bytes (`fetch.max.bytes`; default 50 MiB).
     ///
-    /// A first batch that is larger comes all the same (KIP-74). Replies of more than 4 MiB are not asked for, since they cost more
-    /// for each record, unless `max.partition.fetch.bytes` or `fetch.min.bytes` is larger.
+    /// A larger first batch is returned nevertheless (KIP-74). Replies of more than 4 MiB are not
+    /// requested, because they cost more per record, unless `max.partition.fetch.bytes` or
+    /// `fetch.min.bytes` is larger.
     #[must_use]
     pub fn fetch_max_bytes(mut self, bytes: i32) -> Self {
         self.fetch_max_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes one fetch brings of one partition at most (`max.partition.fetch.bytes`; default 1 MiB).
+    /// Sets the maximum size of one partition's part of a fetch, in bytes
+    /// (`max.partition.fetch.bytes`; default 1 MiB).
     ///
-    /// A first batch that is larger comes all the same (KIP-74).
+    /// A larger first batch is returned nevertheless (KIP-74).
     #[must_use]
     pub fn max_partition_fetch_bytes(mut self, bytes: i32) -> Self {
         self.max_partition_fetch_bytes = bytes;
@@ -230,78 +244,88 @@ impl ConsumerConfig {
         self
     }
 
-    /// Sets where to start in a partition without a usable position (`auto.offset.reset`; default latest).
+    /// Sets where to start in a partition without a valid position (`auto.offset.reset`; default
+    /// latest).
     #[must_use]
     pub fn auto_offset_reset(mut self, reset: AutoOffsetReset) -> Self {
         self.auto_offset_reset = reset;
         self
     }
 
-    /// Sets whether the client commits positions by itself (`enable.auto.commit`; default true in a group).
+    /// Sets whether positions are committed automatically (`enable.auto.commit`; default true in a
+    /// group).
     ///
-    /// At least once: only what the application has asked past is committed.
+    /// Delivery is at least once: a record is only committed after the application has asked for
+    /// the next one.
     #[must_use]
     pub fn enable_auto_commit(mut self, enable: bool) -> Self {
         self.enable_auto_commit = Some(enable);
         self
     }
 
-    /// Sets how often it does so (`auto.commit.interval.ms`; default 5 s).
+    /// Sets the interval of automatic commits (`auto.commit.interval.ms`; default 5 s).
     #[must_use]
     pub fn auto_commit_interval(mut self, interval: Duration) -> Self {
         self.auto_commit_interval = bounded(interval);
         self
     }
 
-    /// Sets which records of transactions are seen (`isolation.level`; default read_uncommitted).
+    /// Sets which transactional records the consumer sees (`isolation.level`; default
+    /// read_uncommitted).
     #[must_use]
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
         self.isolation_level = level;
         self
     }
 
-    /// Sets whether the checksums of batches are checked (`check.crcs`; default true).
+    /// Sets whether the checksums of batches are verified (`check.crcs`; default true).
     #[must_use]
     pub fn check_crcs(mut self, check: bool) -> Self {
         self.check_crcs = check;
         self
     }
 
-    /// Sets whether asking for a topic may create it, where brokers allow that (`allow.auto.create.topics`, KIP-361; default true).
+    /// Sets whether a metadata request for a topic may create it, if brokers allow that
+    /// (`allow.auto.create.topics`, KIP-361; default true).
     #[must_use]
     pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
         self.allow_auto_create_topics = allow;
         self
     }
 
-    /// Sets whether a pattern leaves out Kafka's own topics (`exclude.internal.topics`; default true).
+    /// Sets whether a pattern excludes Kafka's internal topics (`exclude.internal.topics`; default
+    /// true).
     #[must_use]
     pub fn exclude_internal_topics(mut self, exclude: bool) -> Self {
         self.exclude_internal_topics = exclude;
         self
     }
 
-    /// Sets where the consumer is, so that it may fetch from the replica next to it (`client.rack`, KIP-392; default the client's).
+    /// Sets the rack of the consumer, which lets it fetch from the closest replica (`client.rack`,
+    /// KIP-392; default: the client's rack).
     #[must_use]
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.client_rack = Some(rack.into()).filter(|rack: &String| !rack.is_empty());
         self
     }
 
-    /// Sets how many bytes one batch may decompress to (`max.decompressed.batch.bytes`, ours; default 128 MiB).
+    /// Sets the maximum size of a decompressed batch, in bytes (`max.decompressed.batch.bytes`, not
+    /// a Kafka property; default 128 MiB).
     ///
-    /// A batch that holds more is refused as damaged: the bound keeps a few hostile bytes from taking all memory.
+    /// A larger batch is rejected as corrupt. The limit keeps a small hostile batch from exhausting
+    /// memory.
     #[must_use]
     pub fn max_decompressed_batch_bytes(mut self, bytes: usize) -> Self {
         self.max_decompressed_batch_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes may be fetched, and decompressed, and not yet handed over (`fetch.buffer.bytes`, ours;
-    /// `queued.max.messages.kbytes` of librdkafka; default 64 MiB).
+    /// Sets how many bytes may be fetched and decompressed ahead of the application
+    /// (`fetch.buffer.bytes`, not a Kafka property; librdkafka's `queued.max.messages.kbytes`;
+    /// default 64 MiB).
     ///
-    /// While so many are held, nothing more is asked for; one fetch of each broker, of at most `fetch.max.bytes`, may be on its way
-    /// beyond it.
+    /// Once that much is buffered, nothing more is requested. One fetch per broker, of at most
+    /// `fetch.max.bytes`, may be in flight beyond it.
     #[must_use]
     pub fn fetch_buffer_bytes(mut self, bytes: usize) -> Self {
         self.fetch_buffer_bytes = bytes;
@@ -466,7 +490,7 @@ impl FromProperty for Strategies {
 }
 
 impl AssignmentStrategy {
-    /// The name that members of a group tell each other.
+    /// Returns the name of the strategy in the group protocol.
     pub fn name(self) -> &'static str {
         match self {
             Self::Range => "range",
@@ -490,105 +514,4 @@ impl AssignmentStrategy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn from(pairs: &[(&str, &str)]) -> std::result::Result<ConsumerConfig, String> {
-        ConsumerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_defaults_are_allowed() {
-        ConsumerConfig::new().validate(&ClientConfig::new("a:1")).expect("the defaults");
-    }
-
-    #[test]
-    fn strategies_are_known_by_kafkas_names_and_javas_classes() {
-        let config = from(&[(
-            "partition.assignment.strategy",
-            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, roundrobin,sticky,range",
-        )]);
-        use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
-        assert_eq!(config.expect("allowed").partition_assignment_strategy, [CooperativeSticky, RoundRobin, Sticky, Range]);
-        for wrong in ["", "range,range", "uniform", "org.example.RangeAssignor", "RangeAssignor"] {
-            let error = from(&[("partition.assignment.strategy", wrong)]).expect_err(wrong);
-            assert!(error.contains("partition.assignment.strategy"), "{error}");
-        }
-    }
-
-    #[test]
-    fn resets_are_known_by_javas_and_librdkafkas_words() {
-        for (word, reset) in [
-            ("earliest", AutoOffsetReset::Earliest),
-            ("smallest", AutoOffsetReset::Earliest),
-            ("Latest", AutoOffsetReset::Latest),
-            ("none", AutoOffsetReset::None),
-            ("by_duration:P1DT1H", AutoOffsetReset::ByDuration(Duration::from_secs(90_000))),
-        ] {
-            assert_eq!(from(&[("auto.offset.reset", word)]).expect(word).auto_offset_reset, reset);
-        }
-        for wrong in ["", "first", "by_duration:", "by_duration:-PT1S", "by_duration:1h"] {
-            assert!(from(&[("auto.offset.reset", wrong)]).expect_err(wrong).contains("auto.offset.reset"));
-        }
-    }
-
-    #[test]
-    fn automatic_commits_need_a_group_only_when_they_are_asked_for() {
-        assert!(!from(&[]).expect("allowed").commits_automatically());
-        assert!(from(&[("group.id", "g")]).expect("allowed").commits_automatically());
-        assert!(from(&[("enable.auto.commit", "true")]).expect_err("no group").contains("group.id"));
-    }
-
-    #[test]
-    fn a_heartbeat_must_fit_into_a_session() {
-        let error = from(&[("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "6000")]).expect_err("too slow");
-        assert_eq!(error, "heartbeat.interval.ms is 6000: less than session.timeout.ms, which is 6000, is allowed");
-    }
-
-    #[test]
-    fn a_fetch_must_fit_into_a_response_and_its_wait_into_a_request() {
-        let client = ClientConfig::new("a:1").receive_message_max_bytes(1_000_000).request_timeout(Duration::from_secs(1));
-        let fits = ConsumerConfig::new().fetch_max_bytes(999_488);
-        fits.validate(&client).expect("just fits");
-        for (config, key) in [
-            (fits.clone().fetch_max_bytes(999_489), "receive.message.max.bytes"),
-            (fits.fetch_max_wait(Duration::from_secs(1)), "request.timeout.ms"),
-        ] {
-            let error = config.validate(&client).expect_err("too large").to_string();
-            assert!(error.contains(key), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_value_out_of_range_is_refused_by_name() {
-        for (name, value) in [
-            ("group.id", ""),
-            ("group.instance.id", ""),
-            ("group.instance.id", "a b"),
-            ("group.instance.id", ".."),
-            ("session.timeout.ms", "2147483648"),
-            ("heartbeat.interval.ms", "0"),
-            ("max.poll.interval.ms", "0"),
-            ("max.poll.records", "0"),
-            ("fetch.min.bytes", "-1"),
-            ("fetch.min.bytes", "52428801"),
-            ("fetch.max.bytes", "2147483648"),
-            ("auto.commit.interval.ms", "0"),
-            ("isolation.level", "READ"),
-            ("check.crcs", "1"),
-            ("group.protocol", "consumer"),
-            ("group.remote.assignor", "uniform"),
-            ("enable.partition.eof", "true"),
-        ] {
-            let error = from(&[(name, value)]).expect_err(name);
-            assert!(error.contains(name) && error.contains("allowed"), "{error}");
-        }
-    }
-
-    #[test]
-    fn every_property_is_read() {
-        crate::config::assert_every_setting_is_read(HandleKind::Consumer, |properties| {
-            ConsumerConfig::from_properties(properties).map(drop)
-        });
-    }
-}
+mod tests;

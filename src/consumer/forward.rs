@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
 
 impl Consumer {
-    /// Subscribes to topics: the group shares their partitions out. Replaces an earlier subscription; no topics at all end it, as
+    /// Subscribes to topics, whose partitions the group assigns to its members. Replaces an earlier
+    /// subscription. An empty list ends it, as
     /// [`ConsumerHandle::unsubscribe`](crate::ConsumerHandle::unsubscribe) does.
     ///
     /// # Errors
@@ -17,7 +18,8 @@ impl Consumer {
         self.handle.subscribe(topics)
     }
 
-    /// Subscribes to all topics, now or later, whose whole name matches a regular expression. Replaces an earlier subscription.
+    /// Subscribes to all present and future topics whose whole name matches a regular expression.
+    /// Replaces an earlier subscription.
     ///
     /// # Errors
     /// As [`ConsumerHandle::subscribe_pattern`](crate::ConsumerHandle::subscribe_pattern).
@@ -25,8 +27,9 @@ impl Consumer {
         self.handle.subscribe_pattern(pattern)
     }
 
-    /// Consumes these partitions, whatever others do; no group shares them out. Replaces an earlier assignment, of which the
-    /// partitions that stay keep their position. No partitions at all end it, as [`ConsumerHandle::unsubscribe`](crate::ConsumerHandle::unsubscribe) does.
+    /// Assigns partitions manually, without group management. Replaces an earlier assignment;
+    /// partitions in both keep their position. An empty list ends it, as
+    /// [`ConsumerHandle::unsubscribe`](crate::ConsumerHandle::unsubscribe) does.
     ///
     /// # Errors
     /// As [`ConsumerHandle::assign`](crate::ConsumerHandle::assign).
@@ -34,7 +37,7 @@ impl Consumer {
         self.handle.assign(partitions)
     }
 
-    /// Gives up every partition, and leaves the group.
+    /// Gives up all partitions and leaves the group.
     ///
     /// # Errors
     /// As [`ConsumerHandle::unsubscribe`](crate::ConsumerHandle::unsubscribe).
@@ -42,13 +45,13 @@ impl Consumer {
         self.handle.unsubscribe()
     }
 
-    /// The partitions that this consumer has now.
+    /// Returns the partitions currently assigned to this consumer.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.handle.assignment()
     }
 
-    /// Goes on at an offset: the next record of the partition is the first at or after it. What is buffered for other
-    /// partitions stays.
+    /// Seeks to an offset: the next record of the partition is the first at or after it. Buffered
+    /// records of other partitions are kept.
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek`](crate::ConsumerHandle::seek).
@@ -56,7 +59,7 @@ impl Consumer {
         self.handle.seek(partition, offset)
     }
 
-    /// Goes on at the first record there is.
+    /// Seeks to the earliest offset of partitions.
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_beginning`](crate::ConsumerHandle::seek_to_beginning).
@@ -64,7 +67,7 @@ impl Consumer {
         self.handle.seek_to_beginning(partitions)
     }
 
-    /// Goes on at the end: with records that come later.
+    /// Seeks to the end of partitions: only later records are consumed.
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_end`](crate::ConsumerHandle::seek_to_end).
@@ -72,7 +75,8 @@ impl Consumer {
         self.handle.seek_to_end(partitions)
     }
 
-    /// Goes on at the first record that is not older than a time, or at the end if there is none.
+    /// Seeks to the first record whose timestamp is at or after a time, or to the end if there is
+    /// none.
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_time`](crate::ConsumerHandle::seek_to_time).
@@ -80,7 +84,8 @@ impl Consumer {
         self.handle.seek_to_time(partitions, time)
     }
 
-    /// Stops fetching and delivering partitions until [`ConsumerHandle::resume`](crate::ConsumerHandle::resume); what is buffered for them is kept.
+    /// Pauses partitions: they are neither fetched nor delivered until
+    /// [`ConsumerHandle::resume`](crate::ConsumerHandle::resume). Their buffered records are kept.
     ///
     /// # Errors
     /// As [`ConsumerHandle::pause`](crate::ConsumerHandle::pause).
@@ -88,7 +93,7 @@ impl Consumer {
         self.handle.pause(partitions)
     }
 
-    /// Ends a pause; needless calls change nothing.
+    /// Resumes paused partitions. Has no effect on partitions that are not paused.
     ///
     /// # Errors
     /// As [`ConsumerHandle::resume`](crate::ConsumerHandle::resume).
@@ -96,31 +101,36 @@ impl Consumer {
         self.handle.resume(partitions)
     }
 
-    /// The partitions that are paused.
+    /// Returns the paused partitions.
     pub fn paused(&self) -> Vec<TopicPartition> {
         self.handle.paused()
     }
 
-    /// The id under which brokers tell this consumer's metrics on (KIP-714); waits until a broker has given one.
+    /// Returns the client instance id under which brokers expose this consumer's metrics (KIP-714),
+    /// once a broker has assigned one.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::client_instance_id`](crate::ConsumerHandle::client_instance_id), whose cancel safety it has.
+    /// As [`ConsumerHandle::client_instance_id`](crate::ConsumerHandle::client_instance_id),
+    /// including its cancel safety.
     pub async fn client_instance_id(&self, timeout: Duration) -> Result<ClientInstanceId> {
         self.handle.client_instance_id(timeout).await
     }
 
-    /// The offset of the next record that will be delivered; waits, up to `default.api.timeout.ms`, until it is known.
+    /// Returns the offset of the next record to be delivered, waiting up to
+    /// `default.api.timeout.ms` until it is known.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::position`](crate::ConsumerHandle::position), whose cancel safety it has.
+    /// As [`ConsumerHandle::position`](crate::ConsumerHandle::position), including its cancel
+    /// safety.
     pub async fn position(&self, partition: &TopicPartition) -> Result<Offset> {
         self.handle.position(partition).await
     }
 
-    /// The first offset of each partition, assigned or not.
+    /// Returns the first offset of each partition, which need not be assigned.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::beginning_offsets`](crate::ConsumerHandle::beginning_offsets), whose cancel safety it has.
+    /// As [`ConsumerHandle::beginning_offsets`](crate::ConsumerHandle::beginning_offsets),
+    /// including its cancel safety.
     pub async fn beginning_offsets(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
@@ -128,10 +138,12 @@ impl Consumer {
         self.handle.beginning_offsets(partitions).await
     }
 
-    /// The offset after the last record of each partition, assigned or not; under `read_committed` the last stable offset.
+    /// Returns the offset after the last record of each partition, which need not be assigned; with
+    /// `read_committed`, the last stable offset.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::end_offsets`](crate::ConsumerHandle::end_offsets), whose cancel safety it has.
+    /// As [`ConsumerHandle::end_offsets`](crate::ConsumerHandle::end_offsets), including its cancel
+    /// safety.
     pub async fn end_offsets(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
@@ -139,10 +151,12 @@ impl Consumer {
         self.handle.end_offsets(partitions).await
     }
 
-    /// The first record of each partition that is not older than a time; `None` where there is none.
+    /// Returns, for each partition, the first record whose timestamp is at or after a time, or
+    /// `None` if there is none.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::offsets_for_times`](crate::ConsumerHandle::offsets_for_times), whose cancel safety it has.
+    /// As [`ConsumerHandle::offsets_for_times`](crate::ConsumerHandle::offsets_for_times),
+    /// including its cancel safety.
     pub async fn offsets_for_times(
         &self,
         times: impl IntoIterator<Item = (TopicPartition, Timestamp)>,
@@ -150,15 +164,17 @@ impl Consumer {
         self.handle.offsets_for_times(times).await
     }
 
-    /// Commits everything that was handed over to the application, and waits until it is committed.
+    /// Commits the positions of all records returned to the application, and waits until they are
+    /// committed.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::commit`](crate::ConsumerHandle::commit), whose cancel safety it has.
+    /// As [`ConsumerHandle::commit`](crate::ConsumerHandle::commit), including its cancel safety.
     pub async fn commit(&self) -> Result<()> {
         self.handle.commit().await
     }
 
-    /// Commits everything that was handed over to the application, in the background; a failure is logged.
+    /// Commits the positions of all records returned to the application in the background; a
+    /// failure is logged.
     ///
     /// # Errors
     /// As [`ConsumerHandle::commit_async`](crate::ConsumerHandle::commit_async).
@@ -166,10 +182,12 @@ impl Consumer {
         self.handle.commit_async()
     }
 
-    /// Commits these offsets, each the next to consume, and waits until they are committed.
+    /// Commits the given offsets, each that of the next record to consume, and waits until they are
+    /// committed.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::commit_offsets`](crate::ConsumerHandle::commit_offsets), whose cancel safety it has.
+    /// As [`ConsumerHandle::commit_offsets`](crate::ConsumerHandle::commit_offsets), including its
+    /// cancel safety.
     pub async fn commit_offsets<O: Into<OffsetAndMetadata>>(
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
@@ -177,10 +195,12 @@ impl Consumer {
         self.handle.commit_offsets(offsets).await
     }
 
-    /// What the group has committed for each partition, assigned or not; `None` where there is nothing.
+    /// Returns the committed offset of each partition, which need not be assigned, or `None` if the
+    /// group has committed none.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::committed`](crate::ConsumerHandle::committed), whose cancel safety it has.
+    /// As [`ConsumerHandle::committed`](crate::ConsumerHandle::committed), including its cancel
+    /// safety.
     pub async fn committed(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
@@ -188,7 +208,7 @@ impl Consumer {
         self.handle.committed(partitions).await
     }
 
-    /// The settings.
+    /// Returns the consumer's configuration.
     pub fn config(&self) -> &ConsumerConfig {
         self.handle.config()
     }

@@ -32,54 +32,65 @@ pub(crate) struct Core {
     pub(crate) metrics: ClientTelemetry,
 }
 
-/// Steers a [`Consumer`](crate::Consumer) from other tasks: subscriptions, positions, pauses, commits, the end.
+/// Controls a [`Consumer`](crate::Consumer) from other tasks: subscription, positions, pauses and
+/// commits.
 ///
-/// Cheap to clone. It does not keep the consumer alive: once that is dropped or closed, every call fails with
-/// [`ErrorKind::Closed`].
+/// Cheap to clone. It does not keep the consumer alive: once the consumer is dropped or closed,
+/// calls fail with [`ErrorKind::Closed`].
 #[derive(Clone, Debug)]
 pub struct ConsumerHandle {
     pub(crate) core: Arc<Core>,
 }
 
 impl ConsumerHandle {
-    /// Subscribes to topics: the group shares their partitions out. Replaces an earlier subscription; no topics at all end it, as
-    /// [`ConsumerHandle::unsubscribe`] does.
+    /// Subscribes to topics, whose partitions the group assigns to its members. Replaces an earlier
+    /// subscription. An empty list ends it, as [`ConsumerHandle::unsubscribe`] does.
     ///
     /// # Errors
-    /// Config without `group.id`, after [`ConsumerHandle::assign`], and for an impossible name.
+    /// - [`ErrorKind::Config`] without `group.id`, after [`ConsumerHandle::assign`], or for an
+    ///   invalid topic name.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
         let topics: BTreeSet<_> = topics.into_iter().map(Into::into).collect();
         self.update(|subscription| subscription.subscribe(topics))
     }
 
-    /// Subscribes to all topics, now or later, whose whole name matches a regular expression. Replaces an earlier subscription.
+    /// Subscribes to all present and future topics whose whole name matches a regular expression.
+    /// Replaces an earlier subscription.
     ///
     /// # Errors
-    /// Config without `group.id`, after [`ConsumerHandle::assign`], and if the pattern cannot be read.
+    /// - [`ErrorKind::Config`] without `group.id`, after [`ConsumerHandle::assign`], or for an
+    ///   invalid pattern.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn subscribe_pattern(&self, pattern: &str) -> Result<()> {
         let pattern = Pattern::new(pattern)?;
         self.update(|subscription| subscription.subscribe_pattern(pattern))
     }
 
-    /// Consumes these partitions, whatever others do; no group shares them out. Replaces an earlier assignment, of which the
-    /// partitions that stay keep their position. No partitions at all end it, as [`ConsumerHandle::unsubscribe`] does.
+    /// Assigns partitions manually, without group management. Replaces an earlier assignment;
+    /// partitions in both keep their position. An empty list ends it, as
+    /// [`ConsumerHandle::unsubscribe`] does.
     ///
-    /// With a `group.id` they start where the group has committed, else where `auto.offset.reset` says.
+    /// With a `group.id`, partitions start at the offset that the group has committed, otherwise as
+    /// `auto.offset.reset` says.
     ///
     /// # Errors
-    /// Config after a subscription without [`ConsumerHandle::unsubscribe`], and for an impossible name.
+    /// - [`ErrorKind::Config`] during a subscription, which [`ConsumerHandle::unsubscribe`] ends,
+    ///   or for an invalid topic name.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn assign(&self, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
         let partitions = partitions.into_iter().collect();
         self.update(|subscription| subscription.assign(partitions))
     }
 
-    /// Gives up every partition, and leaves the group.
+    /// Gives up all partitions and leaves the group.
     ///
-    /// Nothing of them is delivered from here on. In the background what is processed is committed (`enable.auto.commit`), the listener
-    /// hears that they are revoked and may still commit, and the group is left; whatever is subscribed or assigned meanwhile waits for that.
+    /// No further records of these partitions are delivered. In the background, processed records
+    /// are committed (`enable.auto.commit`), the rebalance listener is called and may still commit,
+    /// and the group is left. A new subscription or assignment takes effect after that.
     ///
     /// # Errors
-    /// Closed.
+    /// [`ErrorKind::Closed`] if the consumer was closed.
     pub fn unsubscribe(&self) -> Result<()> {
         self.update(|subscription| {
             subscription.unsubscribe();
@@ -87,41 +98,49 @@ impl ConsumerHandle {
         })
     }
 
-    /// The partitions that this consumer has now.
+    /// Returns the partitions currently assigned to this consumer.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.core.shared.read(|subscription| subscription.assignment().cloned().collect())
     }
 
-    /// Goes on at an offset: the next record of the partition is the first at or after it. What is buffered for other
-    /// partitions stays.
+    /// Seeks to an offset: the next record of the partition is the first at or after it. Buffered
+    /// records of other partitions are kept.
     ///
     /// # Errors
-    /// Config if the partition is not assigned or the offset is negative.
+    /// - [`ErrorKind::Config`] if the partition is not assigned or the offset is negative.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
         let offset = offset.into();
         self.update(|subscription| subscription.seek(partition, Position::at(offset)))
     }
 
-    /// Goes on at the first record there is.
+    /// Seeks to the earliest offset of partitions.
     ///
     /// # Errors
-    /// Config if a partition is not assigned; those before it have moved.
+    /// - [`ErrorKind::Config`] if a partition is not assigned; the partitions before it have been
+    ///   moved.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn seek_to_beginning<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
         self.seek_to(partitions, ResetTo::Earliest)
     }
 
-    /// Goes on at the end: with records that come later.
+    /// Seeks to the end of partitions: only later records are consumed.
     ///
     /// # Errors
-    /// Config if a partition is not assigned; those before it have moved.
+    /// - [`ErrorKind::Config`] if a partition is not assigned; the partitions before it have been
+    ///   moved.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn seek_to_end<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
         self.seek_to(partitions, ResetTo::Latest)
     }
 
-    /// Goes on at the first record that is not older than a time, or at the end if there is none.
+    /// Seeks to the first record whose timestamp is at or after a time, or to the end if there is
+    /// none.
     ///
     /// # Errors
-    /// Config for a time before 1970, and if a partition is not assigned; those before it have moved.
+    /// - [`ErrorKind::Config`] for a time before 1970, or if a partition is not assigned; the
+    ///   partitions before it have been moved.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn seek_to_time<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, time: Timestamp) -> Result<()> {
         if time.0 < 0 {
             return Err(Error::config(format!("a time to seek must not be negative, but is {}", time.0)));
@@ -129,33 +148,41 @@ impl ConsumerHandle {
         self.seek_to(partitions, ResetTo::Time(time))
     }
 
-    /// Stops fetching and delivering partitions until [`ConsumerHandle::resume`]; what is buffered for them is kept.
+    /// Pauses partitions: they are neither fetched nor delivered until [`ConsumerHandle::resume`].
+    /// Their buffered records are kept.
     ///
-    /// They stay assigned and the member stays alive. A partition that the group takes away and gives back is not paused.
+    /// The partitions stay assigned, and the member stays in the group. A partition that is revoked
+    /// and assigned again is no longer paused.
     ///
     /// # Errors
-    /// Config if a partition is not assigned; then none is paused.
+    /// - [`ErrorKind::Config`] if a partition is not assigned; none is paused then.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn pause<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
         self.update(|subscription| subscription.set_paused(partitions, true))
     }
 
-    /// Ends a pause; needless calls change nothing.
+    /// Resumes paused partitions. Has no effect on partitions that are not paused.
     ///
     /// # Errors
-    /// Config if a partition is not assigned; then none is resumed.
+    /// - [`ErrorKind::Config`] if a partition is not assigned; none is resumed then.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn resume<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
         self.update(|subscription| subscription.set_paused(partitions, false))
     }
 
-    /// The partitions that are paused.
+    /// Returns the paused partitions.
     pub fn paused(&self) -> Vec<TopicPartition> {
         self.core.shared.read(|subscription| subscription.paused().cloned().collect())
     }
 
-    /// The id under which brokers tell this consumer's metrics on (KIP-714); waits until a broker has given one.
+    /// Returns the client instance id under which brokers expose this consumer's metrics (KIP-714),
+    /// once a broker has assigned one.
     ///
     /// # Errors
-    /// Config with `enable.metrics.push=false`; Timeout, as where no broker has a receiver of metrics; Closed.
+    /// - [`ErrorKind::Config`] with `enable.metrics.push=false`.
+    /// - [`ErrorKind::Timeout`] if no broker has assigned one within `timeout`, as in a cluster
+    ///   without a metrics receiver.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     ///
     /// # Cancel safety
     /// Safe.
@@ -163,10 +190,16 @@ impl ConsumerHandle {
         self.core.metrics.client_instance_id(runtime::deadline(timeout)).await
     }
 
-    /// The offset of the next record that will be delivered; waits, up to `default.api.timeout.ms`, until it is known.
+    /// Returns the offset of the next record to be delivered, waiting up to
+    /// `default.api.timeout.ms` until it is known.
     ///
     /// # Errors
-    /// Config if the partition is not assigned; [`ErrorKind::NoOffset`]; Timeout; Closed.
+    /// - [`ErrorKind::Config`] if the partition is not assigned.
+    /// - [`ErrorKind::NoOffset`] if it has no valid offset and `auto.offset.reset` is `none`, or
+    ///   another failure that stopped the partition before it had a position.
+    /// - [`ErrorKind::Timeout`] after `default.api.timeout.ms`.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
+    ///
     /// # Cancel safety
     /// Safe.
     pub async fn position(&self, partition: &TopicPartition) -> Result<Offset> {
@@ -195,10 +228,14 @@ impl ConsumerHandle {
         }
     }
 
-    /// The first offset of each partition, assigned or not.
+    /// Returns the first offset of each partition, which need not be assigned.
     ///
     /// # Errors
-    /// Timeout, or the leaders' last failure, after `default.api.timeout.ms`; what the brokers refuse.
+    /// - [`ErrorKind::Timeout`], or the last failure of a partition leader, after
+    ///   `default.api.timeout.ms`.
+    /// - [`ErrorKind::Broker`] if a broker refuses the request.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
+    ///
     /// # Cancel safety
     /// Safe.
     pub async fn beginning_offsets(
@@ -208,10 +245,12 @@ impl ConsumerHandle {
         self.ends(partitions, EARLIEST).await
     }
 
-    /// The offset after the last record of each partition, assigned or not; under `read_committed` the last stable offset.
+    /// Returns the offset after the last record of each partition, which need not be assigned; with
+    /// `read_committed`, the last stable offset.
     ///
     /// # Errors
     /// As [`ConsumerHandle::beginning_offsets`].
+    ///
     /// # Cancel safety
     /// Safe.
     pub async fn end_offsets(
@@ -221,10 +260,12 @@ impl ConsumerHandle {
         self.ends(partitions, LATEST).await
     }
 
-    /// The first record of each partition that is not older than a time; `None` where there is none.
+    /// Returns, for each partition, the first record whose timestamp is at or after a time, or
+    /// `None` if there is none.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::beginning_offsets`]; Config for a time before 1970.
+    /// As [`ConsumerHandle::beginning_offsets`], and [`ErrorKind::Config`] for a time before 1970.
+    ///
     /// # Cancel safety
     /// Safe.
     pub async fn offsets_for_times(
@@ -238,26 +279,36 @@ impl ConsumerHandle {
         self.find(times).await
     }
 
-    /// Commits everything that was handed over to the application, and waits until it is committed.
+    /// Commits the positions of all records returned to the application, and waits until they are
+    /// committed.
     ///
     /// # Errors
-    /// Rejoin if a partition was taken away since records were asked for last, with some that are not committed, or meanwhile: another
-    /// member may work on it again. Timeout after `default.api.timeout.ms`; Config without `group.id`; what the coordinator refuses; what
-    /// ended the membership for good, as a consumer with the same `group.instance.id`; Closed.
+    /// - The class [`Class::Rejoin`](crate::Class::Rejoin) if a partition with uncommitted records
+    ///   was taken away since records were last requested, or during the call: another member may
+    ///   process these records again.
+    /// - [`ErrorKind::Timeout`] after `default.api.timeout.ms`.
+    /// - [`ErrorKind::Config`] without `group.id`.
+    /// - [`ErrorKind::Broker`] if the coordinator refuses the commit, or if the membership has
+    ///   ended for good, for example because of another consumer with the same `group.instance.id`.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     ///
     /// # Ordering
-    /// Commits of one consumer are applied in the order in which they were asked for.
+    /// Commits of one consumer are applied in the order in which they were requested.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the offsets are committed all the same.
+    /// If the future is dropped, the offsets are committed nevertheless.
     pub async fn commit(&self) -> Result<()> {
         self.group()?.commit(None, self.api_deadline()).await
     }
 
-    /// Commits everything that was handed over to the application, in the background; a failure is logged.
+    /// Commits the positions of all records returned to the application in the background; a
+    /// failure is logged.
     ///
     /// # Errors
-    /// Config without `group.id`; Rejoin if some of it was taken away, as of [`ConsumerHandle::commit`]; Closed.
+    /// - [`ErrorKind::Config`] without `group.id`.
+    /// - The class [`Class::Rejoin`](crate::Class::Rejoin) if a partition was taken away, as in
+    ///   [`ConsumerHandle::commit`].
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     ///
     /// # Ordering
     /// As [`ConsumerHandle::commit`].
@@ -265,16 +316,17 @@ impl ConsumerHandle {
         self.group()?.commit_later(self.api_deadline())
     }
 
-    /// Commits these offsets, each the next to consume, and waits until they are committed.
+    /// Commits the given offsets, each that of the next record to consume, and waits until they are
+    /// committed.
     ///
     /// # Errors
-    /// As [`ConsumerHandle::commit`]; Config for a negative offset.
+    /// As [`ConsumerHandle::commit`], and [`ErrorKind::Config`] for a negative offset.
     ///
     /// # Ordering
     /// As [`ConsumerHandle::commit`].
     ///
     /// # Cancel safety
-    /// If the future is dropped, the offsets are committed all the same.
+    /// If the future is dropped, the offsets are committed nevertheless.
     pub async fn commit_offsets<O: Into<OffsetAndMetadata>>(
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
@@ -283,10 +335,14 @@ impl ConsumerHandle {
         self.group()?.commit(Some(offsets), self.api_deadline()).await
     }
 
-    /// What the group has committed for each partition, assigned or not; `None` where there is nothing.
+    /// Returns the committed offset of each partition, which need not be assigned, or `None` if the
+    /// group has committed none.
     ///
     /// # Errors
-    /// Config without `group.id`; Timeout after `default.api.timeout.ms`; what the coordinator refuses.
+    /// - [`ErrorKind::Config`] without `group.id`.
+    /// - [`ErrorKind::Timeout`], or the last retriable failure, after `default.api.timeout.ms`.
+    /// - [`ErrorKind::Broker`] if the coordinator refuses the request.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
     ///
     /// # Cancel safety
     /// Safe.
@@ -299,7 +355,7 @@ impl ConsumerHandle {
         self.while_open(group.committed(&partitions, self.api_deadline())).await
     }
 
-    /// The settings.
+    /// Returns the consumer's configuration.
     pub fn config(&self) -> &ConsumerConfig {
         &self.core.config
     }

@@ -52,10 +52,12 @@ use crate::wire::batch::DecodeOptions;
 
 /// Receives records.
 ///
-/// One consumer is one member of its group, if it has one, and is used by one task at a time; everything that others may do with it is
-/// on its [`ConsumerHandle`], whose methods it has too. Records of one partition come in offset order; partitions take turns.
+/// A consumer is one member of its group, if it has one. It receives in one task at a time; other
+/// tasks can control it through its [`ConsumerHandle`], whose methods it offers as well. Records of
+/// one partition are received in offset order; partitions take turns.
 ///
-/// Dropping it ends its tasks at once, without committing and without leaving the group: see [`Consumer::close`].
+/// Dropping a consumer ends its tasks at once, without committing and without leaving the group;
+/// see [`Consumer::close`].
 pub struct Consumer {
     handle: ConsumerHandle,
     receiver: Receiver,
@@ -90,15 +92,24 @@ impl Consumer {
 
     /// Waits for the next record of any assigned partition.
     ///
-    /// Records of one partition come in offset order. Moves the position by one record and marks the one returned before as
-    /// processed, so an automatic commit may cover it (`enable.auto.commit`).
+    /// Records of one partition are received in offset order. The call moves the position by one
+    /// record and marks the record returned before as processed, so that an automatic commit may
+    /// cover it (`enable.auto.commit`).
     ///
     /// # Errors
-    /// Config if nothing is subscribed or assigned; Closed. Authentication, Tls, Unsupported if the cluster does not let this client
-    /// in: told by each call while that lasts, of which each has the cluster asked again, after `retry.backoff.ms` growing to
-    /// `retry.backoff.max.ms`; what is buffered is not lost. A member that was fenced (FENCED_INSTANCE_ID) is told by each call, for
-    /// good. Corrupt, NoOffset, Truncated and what a broker refuses name their partition, and are told once: the others go on with
-    /// the next call.
+    /// - [`ErrorKind::Config`] if nothing is subscribed or assigned.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
+    /// - [`ErrorKind::Authentication`], [`ErrorKind::Tls`] or [`ErrorKind::Unsupported`] while the
+    ///   cluster does not accept this client: returned by every call. Each call makes the client
+    ///   try again, after a backoff that grows from `retry.backoff.ms` to `retry.backoff.max.ms`.
+    ///   Buffered records are not lost.
+    /// - [`ErrorKind::Broker`] with FENCED_INSTANCE_ID, returned by every call, once another
+    ///   consumer with the same `group.instance.id` has fenced this one.
+    /// - [`ErrorKind::MaxPollExceeded`], returned once, if the application has not asked for
+    ///   records within `max.poll.interval.ms`. The consumer joins its group again.
+    /// - [`ErrorKind::Corrupt`], [`ErrorKind::NoOffset`], [`ErrorKind::LogTruncated`] or
+    ///   [`ErrorKind::Broker`] for one partition, which the error names. It is returned once; the
+    ///   next call continues with the other partitions.
     ///
     /// # Cancel safety
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.
@@ -108,10 +119,11 @@ impl Consumer {
         poll_fn(|context| receiver.poll_record(context)).await
     }
 
-    /// Waits for the next records of any one partition: the cheapest way to consume.
+    /// Waits for the next records of any one partition. The cheapest way to consume.
     ///
-    /// The batch is one as the broker stores it, at most `max.poll.records` of it. Moves the position behind the batch and
-    /// marks what was returned before as processed.
+    /// The records are those of one batch as stored by the broker, at most `max.poll.records` of
+    /// them. The call moves the position past them and marks the records returned before as
+    /// processed.
     ///
     /// # Errors
     /// As [`Consumer::recv`].
@@ -124,14 +136,15 @@ impl Consumer {
         poll_fn(|context| receiver.poll_batch(context)).await
     }
 
-    /// A handle for other tasks.
+    /// Returns a handle for other tasks.
     pub fn handle(&self) -> ConsumerHandle {
         self.handle.clone()
     }
 
-    /// Sets who hears of partitions that come and go, from now on; before `subscribe`, to hear of all.
+    /// Registers a listener for changes of the assignment, replacing an earlier one. Register it
+    /// before `subscribe` to receive every change.
     ///
-    /// Nobody is told without a `group.id`.
+    /// Without a `group.id`, the listener is never called.
     pub fn rebalance_listener(&self, listener: impl RebalanceListener) {
         let Some(group) = &self.handle.core.group else { return };
         let listener = Arc::new(listener);
@@ -151,17 +164,19 @@ impl Consumer {
         }));
     }
 
-    /// Commits if the client commits by itself, leaves the group so that others take over at once, ends the consumer and waits
-    /// until its tasks have ended.
+    /// Commits (with `enable.auto.commit`), leaves the group so that other members take over at
+    /// once, and waits until the consumer's tasks have ended.
     ///
-    /// All that was returned counts as processed, as after another call of [`Consumer::recv`]; drop the consumer instead if it is not.
-    /// The coordinator is tried for `request.timeout.ms` at most.
+    /// All records returned to the application count as processed, as after another call of
+    /// [`Consumer::recv`]. To leave them uncommitted, drop the consumer instead. The call waits for
+    /// the coordinator for at most `request.timeout.ms`.
     ///
     /// # Errors
-    /// Timeout if something has not ended in time; it ends all the same.
+    /// [`ErrorKind::Timeout`] if something has not ended within `timeout`; it is stopped all the
+    /// same.
     ///
     /// # Cancel safety
-    /// If the future is dropped, everything still ends, but the group may not be left.
+    /// If the future is dropped, the tasks are still stopped, but the group may not be left.
     pub async fn close(mut self, timeout: Duration) -> Result<()> {
         self.receiver.finish();
         let core = &self.handle.core;

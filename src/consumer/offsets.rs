@@ -13,15 +13,15 @@ use crate::error::{Class, Error, ErrorKind, Result};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
 use crate::runtime;
 
-/// The first record that is not older than a time.
+/// The first record whose timestamp is at or after a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OffsetAndTimestamp {
-    /// Its offset.
+    /// The offset of the record.
     pub offset: Offset,
-    /// Its timestamp.
+    /// The timestamp of the record.
     pub timestamp: Option<Timestamp>,
-    /// The epoch of the leader that appended it.
+    /// The epoch of the leader that appended the record.
     pub leader_epoch: Option<LeaderEpoch>,
 }
 

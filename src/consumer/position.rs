@@ -21,32 +21,33 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
-/// An offset that is or was committed, with what Kafka keeps beside it.
+/// A committed offset, or an offset to commit, with the metadata that Kafka stores beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OffsetAndMetadata {
-    /// The next record to consume: one past the last one processed.
+    /// The offset of the next record to consume, one past the last processed record.
     pub offset: Offset,
-    /// The leader epoch of the last record processed, by which a later consumer notices that the log was cut (KIP-320).
+    /// The leader epoch of the last processed record. It lets a later consumer detect a truncated
+    /// log (KIP-320).
     pub leader_epoch: Option<LeaderEpoch>,
-    /// Any text, at most 4096 bytes by the broker's default.
+    /// Any text, by default at most 4,096 bytes (the broker's `offset.metadata.max.bytes`).
     pub metadata: String,
 }
 
 impl OffsetAndMetadata {
-    /// An offset without epoch and text.
+    /// Creates an offset without leader epoch and metadata.
     pub fn new(offset: impl Into<Offset>) -> Self {
         Self { offset: offset.into(), leader_epoch: None, metadata: String::new() }
     }
 
-    /// Sets the leader epoch of the last record processed.
+    /// Sets the leader epoch of the last processed record.
     #[must_use]
     pub fn leader_epoch(mut self, epoch: impl Into<LeaderEpoch>) -> Self {
         self.leader_epoch = Some(epoch.into());
         self
     }
 
-    /// Sets the text that is kept with the offset.
+    /// Sets the text that is stored with the offset.
     #[must_use]
     pub fn metadata(mut self, text: impl Into<String>) -> Self {
         self.metadata = text.into();

@@ -4,11 +4,12 @@ use crate::boxed::BoxFuture;
 use crate::consumer::ConsumerHandle;
 use crate::ids::TopicPartition;
 
-/// Hears of partitions that come and go; the group waits for each call to end.
+/// Receives changes of a consumer's assignment. The rebalance waits for each call to complete.
 ///
-/// The calls of one consumer never overlap, and none is made while another waits. While partitions come, nothing of them is
-/// delivered before `on_assigned` has returned; while they go, nothing of them is delivered from before `on_revoked` begins.
-/// A call that takes longer than `max.poll.interval.ms` costs the membership.
+/// Calls for one consumer never overlap. No record of a newly assigned partition is delivered
+/// before `on_assigned` has returned, and no record of a revoked partition is delivered once
+/// `on_revoked` has begun. If a call takes longer than `max.poll.interval.ms`, the member loses its
+/// membership.
 ///
 /// ```
 /// use kavka::{BoxFuture, ConsumerHandle, RebalanceListener, TopicPartition};
@@ -22,19 +23,22 @@ use crate::ids::TopicPartition;
 /// }
 /// ```
 pub trait RebalanceListener: Send + Sync + 'static {
-    /// The consumer was given these partitions, in addition to those it had: the place to seek.
+    /// Called when partitions are assigned in addition to those the consumer already has. The place
+    /// to seek.
     fn on_assigned<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))
     }
 
-    /// The consumer is about to give these partitions up: the last moment to commit what was processed.
+    /// Called when partitions are about to be revoked. The last chance to commit what was
+    /// processed.
     fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))
     }
 
-    /// These partitions belong to others by now, without notice: nothing of them can be committed.
+    /// Called when partitions were lost without notice and may already belong to other members.
+    /// Nothing of them can be committed.
     fn on_lost<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))

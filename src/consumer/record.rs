@@ -19,10 +19,11 @@ pub(super) struct BatchContext {
     pub(super) leader_epoch: Option<LeaderEpoch>,
 }
 
-/// A record from Kafka.
+/// A record consumed from Kafka.
 ///
-/// It shares the memory of the batch it came in, so that receiving costs no copy; a record that is kept keeps its whole batch
-/// in memory, and if that came uncompressed the whole reply of the broker. [`ConsumerRecord::detach`] makes it independent.
+/// It shares the memory of its batch, so receiving it copies nothing. Keeping a record therefore
+/// keeps its whole batch in memory, and for an uncompressed batch the broker's whole reply.
+/// [`ConsumerRecord::detach`] makes an independent copy.
 #[derive(Clone)]
 pub struct ConsumerRecord {
     batch_context: Arc<BatchContext>,
@@ -82,70 +83,73 @@ impl ConsumerRecord {
         }
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
         &self.batch_context.partition.topic
     }
 
-    /// The partition within the topic.
+    /// Returns the number of the partition within the topic.
     pub fn partition(&self) -> PartitionId {
         self.batch_context.partition.partition
     }
 
-    /// Topic and partition.
+    /// Returns the topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.batch_context.partition
     }
 
-    /// The place within the partition.
+    /// Returns the offset of the record within its partition.
     pub fn offset(&self) -> Offset {
         self.offset
     }
 
-    /// When it happened, by the clock that [`ConsumerRecord::timestamp_type`] names.
+    /// Returns the timestamp, which was set by the clock that [`ConsumerRecord::timestamp_type`]
+    /// names.
     pub fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
 
-    /// Whose clock the timestamp is.
+    /// Returns which clock set the timestamp.
     pub fn timestamp_type(&self) -> TimestampType {
         self.batch_context.timestamp_type
     }
 
-    /// The key; `None` is Kafka's null, distinct from the empty key.
+    /// Returns the key. `None` is Kafka's null, which is distinct from an empty key.
     #[inline]
     pub fn key(&self) -> Option<&[u8]> {
         self.key.slice(&self.batch_context.data)
     }
 
-    /// The value; `None` is Kafka's null: a tombstone.
+    /// Returns the value. `None` is Kafka's null: the record is a tombstone.
     #[inline]
     pub fn value(&self) -> Option<&[u8]> {
         self.value.slice(&self.batch_context.data)
     }
 
-    /// The key as bytes that can be kept; shares the batch's memory.
+    /// Returns the key as [`Bytes`] that share the memory of the batch.
     pub fn key_bytes(&self) -> Option<Bytes> {
         self.key().map(|key| self.batch_context.data.slice_ref(key))
     }
 
-    /// The value as bytes that can be kept; shares the batch's memory.
+    /// Returns the value as [`Bytes`] that share the memory of the batch.
     pub fn value_bytes(&self) -> Option<Bytes> {
         self.value().map(|value| self.batch_context.data.slice_ref(value))
     }
 
-    /// The headers in order, duplicates included; decoded while they are walked.
+    /// Returns an iterator over the headers, in order and including duplicates. They are decoded on
+    /// the fly.
     pub fn headers(&self) -> Headers<'_> {
         let bytes = self.headers.slice(&self.batch_context.data).unwrap_or_default();
         Headers::from_parts(usize::try_from(self.header_count).unwrap_or(0), bytes)
     }
 
-    /// The epoch of the leader that appended the record (KIP-101); old formats do not say.
+    /// Returns the epoch of the leader that appended the record (KIP-101), or `None` for old record
+    /// formats.
     pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
         self.batch_context.leader_epoch
     }
 
-    /// A copy that keeps nothing but itself in memory.
+    /// Returns a copy that does not share the memory of the batch.
     #[must_use]
     pub fn detach(&self) -> Self {
         let headers = self.headers.slice(&self.batch_context.data).unwrap_or_default();
@@ -212,9 +216,11 @@ impl fmt::Debug for ConsumerRecord {
     }
 }
 
-/// Records of one partition in offset order, as [`Consumer::next_batch`](crate::Consumer::next_batch) returns them.
+/// Records of one partition in offset order, as returned by
+/// [`Consumer::next_batch`](crate::Consumer::next_batch).
 ///
-/// Walking it decodes record by record and borrows from the batch: nothing is allocated, copied or counted per record.
+/// Iterating decodes one record at a time and borrows from the batch; nothing is allocated or
+/// copied per record.
 pub struct RecordBatch {
     batch_context: Arc<BatchContext>,
     records: Records,
@@ -244,32 +250,33 @@ impl RecordBatch {
         Self { batch_context, records, from, limit, progress }
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
         &self.batch_context.partition.topic
     }
 
-    /// The partition within the topic.
+    /// Returns the number of the partition within the topic.
     pub fn partition(&self) -> PartitionId {
         self.batch_context.partition.partition
     }
 
-    /// Topic and partition.
+    /// Returns the topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.batch_context.partition
     }
 
-    /// Whose clock the timestamps are.
+    /// Returns which clock set the timestamps.
     pub fn timestamp_type(&self) -> TimestampType {
         self.batch_context.timestamp_type
     }
 
-    /// The epoch of the leader that appended the records (KIP-101); old formats do not say.
+    /// Returns the epoch of the leader that appended the records (KIP-101), or `None` for old
+    /// record formats.
     pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
         self.batch_context.leader_epoch
     }
 
-    /// The position after the batch: the offset from which the partition goes on.
+    /// Returns the position after the batch, that is, the next offset to consume.
     pub fn next_offset(&self) -> Offset {
         self.progress.next
     }
@@ -280,10 +287,10 @@ impl RecordBatch {
         self.progress.assignment.delivery() != crate::consumer::position::DeliveryGate::Ended
     }
 
-    /// Walks the records.
+    /// Returns an iterator over the records.
     ///
-    /// A record that cannot be read ends the walk: the position falls back to it, and the consumer's next call returns the
-    /// error and stops the partition there.
+    /// A record that cannot be decoded ends the iteration: the position falls back to that record,
+    /// and the consumer's next call returns the error and stops the partition there.
     pub fn iter(&self) -> BatchIter<'_> {
         BatchIter { batch: self, records: self.records.resume(self.from), left: self.limit }
     }
@@ -307,7 +314,7 @@ impl<'a> IntoIterator for &'a RecordBatch {
     }
 }
 
-/// Walks a [`RecordBatch`].
+/// An iterator over the records of a [`RecordBatch`].
 #[derive(Clone, Debug)]
 pub struct BatchIter<'a> {
     batch: &'a RecordBatch,
@@ -350,46 +357,48 @@ pub struct BatchRecord<'a> {
 }
 
 impl<'a> BatchRecord<'a> {
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &'a str {
         self.batch.topic()
     }
 
-    /// The partition within the topic.
+    /// Returns the number of the partition within the topic.
     pub fn partition(&self) -> PartitionId {
         self.batch.partition()
     }
 
-    /// The place within the partition.
+    /// Returns the offset of the record within its partition.
     #[inline]
     pub fn offset(&self) -> Offset {
         self.record.offset
     }
 
-    /// When it happened, by the clock that [`RecordBatch::timestamp_type`] names.
+    /// Returns the timestamp, which was set by the clock that [`RecordBatch::timestamp_type`]
+    /// names.
     #[inline]
     pub fn timestamp(&self) -> Timestamp {
         self.record.timestamp
     }
 
-    /// The key; `None` is Kafka's null, distinct from the empty key.
+    /// Returns the key. `None` is Kafka's null, which is distinct from an empty key.
     #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
         self.record.key
     }
 
-    /// The value; `None` is Kafka's null: a tombstone.
+    /// Returns the value. `None` is Kafka's null: the record is a tombstone.
     #[inline]
     pub fn value(&self) -> Option<&'a [u8]> {
         self.record.value
     }
 
-    /// The headers in order, duplicates included; decoded while they are walked.
+    /// Returns an iterator over the headers, in order and including duplicates. They are decoded on
+    /// the fly.
     pub fn headers(&self) -> Headers<'a> {
         self.record.headers()
     }
 
-    /// A record that shares the batch's memory and can be kept.
+    /// Returns a record that shares the memory of the batch and can outlive this borrow.
     pub fn to_record(&self) -> ConsumerRecord {
         ConsumerRecord::new(&self.batch.batch_context, &self.record)
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use super::Class;
 use crate::shown::padded;
 
-/// An error code of the Kafka protocol; one that this version does not know is kept as its number.
+/// An error code of the Kafka protocol. A code unknown to this version is kept as its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(pub i16);
 
@@ -20,7 +20,8 @@ macro_rules! codes {
                 pub const $name: Self = Self($code);
             )+
 
-            /// Kafka's name of it, such as `NOT_LEADER_OR_FOLLOWER`; `None` if this version does not know it.
+            /// Returns Kafka's name of the code, such as `NOT_LEADER_OR_FOLLOWER`, or `None` if
+            /// this version does not know the code.
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($code => Some(stringify!($name)),)+
@@ -28,7 +29,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What it means, in a few words.
+            /// Returns the meaning of the code in a few words.
             pub fn description(self) -> &'static str {
                 match self.0 {
                     $($code => $description,)+
@@ -36,7 +37,8 @@ macro_rules! codes {
                 }
             }
 
-            /// To whom it matters; a code of a newer Kafka is taken for [`Class::Rejected`].
+            /// Returns how the application should react. A code unknown to this version counts as
+            /// [`Class::Rejected`].
             pub fn class(self) -> Class {
                 match self.0 {
                     $($code => Class::$class,)+
@@ -56,7 +58,8 @@ impl ErrorCode {
         if code == 0 { Ok(()) } else { Err(Self(code)) }
     }
 
-    /// Whether what the client knows of topics, leaders or the controller is stale, so that a refresh comes before a retry.
+    /// Returns whether the client's metadata about topics, leaders or the controller is stale and
+    /// must be refreshed before a retry.
     pub fn needs_metadata_refresh(self) -> bool {
         matches!(
             self,
@@ -78,12 +81,13 @@ impl ErrorCode {
         )
     }
 
-    /// Whether the coordinator of the group or transaction must be looked up again before a retry.
+    /// Returns whether the coordinator of the group or transaction must be looked up again before a
+    /// retry.
     pub fn needs_coordinator_lookup(self) -> bool {
         matches!(self, Self::COORDINATOR_NOT_AVAILABLE | Self::NOT_COORDINATOR)
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub fn is_retriable(self) -> bool {
         self.class() == Class::Retriable
     }

@@ -15,7 +15,11 @@ use crate::ids::{BrokerId, TopicPartition};
 /// The result of a fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any failure of the client; cheap to clone.
+/// Any failure of the client. Cheap to clone.
+///
+/// [`kind`](Self::kind) tells what went wrong, [`class`](Self::class) how to react, and
+/// [`code`](Self::code) which error code the broker returned, if any. The message says where it
+/// happened and what to do next; the cause is in [`source`](std::error::Error::source).
 #[derive(Clone)]
 pub struct Error(Arc<ErrorInner>);
 
@@ -33,79 +37,81 @@ struct ErrorInner {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorContext {
-    /// The broker that was asked.
+    /// The broker the request was sent to.
     pub broker: Option<BrokerId>,
-    /// The API and its version, such as `Fetch v12`.
+    /// The API and version of the request, such as `Fetch v12`.
     pub api: Option<Cow<'static, str>>,
-    /// The partition.
+    /// The partition the failure concerns.
     pub partition: Option<TopicPartition>,
 }
 
-/// What kind of failure it is.
+/// The kind of a failure: what went wrong. [`Class`] tells how to react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The configuration or an argument is impossible.
+    /// A setting or an argument is invalid.
     Config,
-    /// The handle was closed.
+    /// The handle or its client is closed.
     Closed,
-    /// The deadline passed.
+    /// The operation did not finish by its deadline.
     Timeout,
-    /// No connection could be made.
+    /// A connection could not be opened.
     Connect,
-    /// A connection was lost while a request was on its way.
+    /// A connection was lost while a request was in flight.
     Disconnected,
-    /// The peer sent what the Kafka protocol does not allow.
+    /// The peer violated the Kafka protocol.
     Protocol,
-    /// The broker does not speak a needed version of an API.
+    /// The broker does not support a version of the API that the operation needs.
     Unsupported,
-    /// TLS failed.
+    /// The TLS handshake or the TLS session failed.
     Tls,
-    /// The credentials were refused.
+    /// The broker rejected the credentials, or could not prove its own.
     Authentication,
-    /// A broker answered with an error code; see [`Error::code`].
+    /// The broker returned an error code; see [`Error::code`].
     Broker,
-    /// The record is larger than `max.request.size` or the broker's limit.
+    /// The record is larger than `max.request.size`, `buffer.memory` or the broker's limit.
     RecordTooLarge,
-    /// There is no room in `buffer.memory`.
+    /// The producer's buffer (`buffer.memory`) has no room for the record.
     BufferFull,
     /// The partitions of the topic are not known yet.
     NoMetadata,
-    /// Stored data is damaged: a bad checksum, or a batch that does not decode.
+    /// Stored data is damaged: a checksum does not match, or a batch cannot be decoded.
     Corrupt,
-    /// A fetch position does not exist and `auto.offset.reset` is `none`.
+    /// The position to fetch from does not exist, and `auto.offset.reset` is `none`.
     NoOffset,
-    /// The log was cut before what had been consumed (unclean leader election, KIP-320): records that were read are gone.
+    /// The log was truncated below the consumer's position by an unclean leader election (KIP-320):
+    /// records that were already consumed are gone.
     LogTruncated,
-    /// The application did not ask for records for `max.poll.interval.ms`, so the consumer has left its group.
+    /// The application did not ask for records within `max.poll.interval.ms`, so the consumer left
+    /// its group.
     MaxPollExceeded,
 }
 
-/// To whom a failure matters (KIP-1050).
+/// How the application should react to a failure (KIP-1050).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// The same operation may succeed later.
+    /// Try again: the same operation may succeed later.
     Retriable,
-    /// This operation failed for good; the client is healthy.
+    /// Give this operation up: it failed for good, but the client is healthy.
     Rejected,
-    /// The transaction must be aborted.
+    /// Abort the transaction.
     Abortable,
-    /// The application recovers by starting over, such as joining the group again.
+    /// Start over, for example by joining the group again.
     Rejoin,
-    /// The handle can do no more.
+    /// Close the handle: it cannot be used any longer.
     Fatal,
-    /// The configuration, or what the cluster permits the client, must be changed.
+    /// Change the client's configuration, or its permissions in the cluster.
     InvalidConfiguration,
 }
 
-/// Whether a record that failed may be in the log all the same.
+/// Whether a record that could not be acknowledged may be in the log nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Written {
-    /// It is certainly not in the log.
+    /// The record is certainly not in the log.
     No,
-    /// It may be in the log: its fate was not learned.
+    /// The record may be in the log: the outcome is unknown.
     Maybe,
 }
 
@@ -213,27 +219,27 @@ impl Error {
         Arc::make_mut(&mut self.0)
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The error code of the broker that answered, if one did.
+    /// Returns the error code that the broker returned, if any.
     pub fn code(&self) -> Option<ErrorCode> {
         self.0.code
     }
 
-    /// Where it happened.
+    /// Returns where the failure happened.
     pub fn context(&self) -> &ErrorContext {
         &self.0.context
     }
 
-    /// For a record that was not acknowledged: whether it may be in the log all the same.
+    /// Returns, for a record that was not acknowledged, whether it may be in the log nevertheless.
     pub fn written(&self) -> Option<Written> {
         self.0.written
     }
 
-    /// To whom it matters.
+    /// Returns how the application should react.
     pub fn class(&self) -> Class {
         match (self.0.kind, self.0.code) {
             (ErrorKind::Authentication, _) => Class::Fatal,
@@ -260,7 +266,8 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Config)
     }
 
-    /// Whether the same operation may succeed later.
+    /// Returns whether the same operation may succeed later, that is, whether the class is
+    /// [`Class::Retriable`].
     pub fn is_retriable(&self) -> bool {
         self.class() == Class::Retriable
     }

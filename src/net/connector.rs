@@ -15,17 +15,19 @@ use crate::hedge;
 use crate::runtime;
 use crate::shown::shown;
 
-/// A byte stream in both directions.
+/// A bidirectional byte stream.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// Opens byte streams to brokers: the place for proxies, tunnels, Unix sockets and in-memory networks.
+/// Opens byte streams to brokers. Implement it to connect through a proxy, a tunnel, a Unix socket
+/// or an in-memory network.
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
-    /// Opens a stream to a broker, or fails by `deadline`.
+    /// Opens a stream to a broker, failing by `deadline` at the latest.
     ///
     /// # Cancel safety
-    /// The client drops the future when the deadline passes or nobody waits any more; it must release what it holds.
+    /// The client drops the future at the deadline, or when no request needs the connection any
+    /// longer; the future must then release its resources.
     fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
 }
 

@@ -17,7 +17,8 @@ use super::accumulator::compression_ratio::CompressionRatioEstimator;
 use super::partitioner::{Partitioner, TopicPartitions};
 use super::sender::adaptive_linger::AdaptiveBatching;
 
-/// The settings of a [`Producer`](crate::Producer); [`ClientConfig`] has those that all handles share.
+/// The settings of a [`Producer`](crate::Producer). Settings shared by all handles are in
+/// [`ClientConfig`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,15 +54,15 @@ pub struct ProducerConfig {
     words: Words,
 }
 
-/// Whose word a producer waits for (`acks`).
+/// Which replicas must acknowledge a record (`acks`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Acks {
-    /// Nobody's: a record counts as sent when it is written to the socket (`0`).
+    /// None: a record counts as sent once it is written to the socket (`0`).
     None,
-    /// The leader's (`1`).
+    /// The partition's leader (`1`).
     Leader,
-    /// That of all in-sync replicas (`all`, `-1`).
+    /// All in-sync replicas (`all`, `-1`).
     #[default]
     All,
 }
@@ -78,15 +79,17 @@ impl Acks {
 }
 
 impl ProducerConfig {
-    /// Kafka's defaults.
+    /// Creates a configuration with Kafka's defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads the settings that speak to a producer; those of the client and of consumers are ignored.
+    /// Reads a configuration from Java's properties. Properties of the client and of consumers are
+    /// ignored.
     ///
     /// # Errors
-    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if Kafka has no such property or a value is
+    /// not allowed; the message names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
         let settings = Settings::of(properties, HandleKind::Producer)?;
         let mut config = Self::default();
@@ -111,18 +114,18 @@ impl ProducerConfig {
         Ok(config)
     }
 
-    /// Sets whose word the producer waits for (`acks`; default all).
+    /// Sets which replicas must acknowledge a record (`acks`; default [`Acks::All`]).
     #[must_use]
     pub fn acks(mut self, acks: Acks) -> Self {
         self.acks = acks;
         self
     }
 
-    /// Sets whether brokers recognise repeated batches, so that retries neither duplicate nor reorder (`enable.idempotence`,
-    /// KIP-98).
+    /// Sets whether brokers detect repeated batches, so that retries neither duplicate nor reorder
+    /// records (`enable.idempotence`, KIP-98).
     ///
-    /// Default true, or false where `acks` is not `all` or `retries` is 0. Needs `acks=all`, retries, and at most 5 requests in
-    /// flight.
+    /// Default true, or false if `acks` is not `all` or `retries` is 0. Requires `acks=all`,
+    /// retries, and at most 5 requests in flight.
     #[must_use]
     pub fn enable_idempotence(mut self, enable: bool) -> Self {
         self.enable_idempotence = Some(enable);
@@ -131,113 +134,124 @@ impl ProducerConfig {
 
     /// Sets how long a batch waits for more records before it is sent (`linger.ms`; default 5 ms).
     ///
-    /// A full batch does not wait: one that has no room for another record of its mean size. Java's producer waits until one comes that
-    /// does not fit.
+    /// A batch without room for another record of its mean size is full and does not wait. (Java's
+    /// producer waits until a record arrives that does not fit.)
     #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = bounded(linger);
         self
     }
 
-    /// Lets the producer decide how long a batch waits, in place of `linger.ms` (ours; default `None`).
+    /// Lets the producer decide how long a batch waits, instead of `linger.ms` (no Kafka property;
+    /// default `None`).
     ///
-    /// For services whose rate varies: a lone record leaves at once, and records that come fast are packed.
+    /// Meant for services whose rate varies: a lone record is sent at once, and records in quick
+    /// succession are batched.
     #[must_use]
     pub fn adaptive_batching(mut self, adaptive: impl Into<Option<AdaptiveBatching>>) -> Self {
         self.adaptive_batching = adaptive.into();
         self
     }
 
-    /// Sets how many bytes of records fill a batch (`batch.size`; default 16,384).
+    /// Sets the size of a batch of records, in bytes (`batch.size`; default 16,384).
     ///
-    /// Where records are compressed, it takes as many as are expected to shrink to that, by how the topic's batches before did, as in Java; at
-    /// most four times as many. A larger record gets a batch of its own; with 0 every record does.
+    /// With compression, a batch takes as many bytes as are expected to compress to that size,
+    /// judging by the topic's previous batches, as in Java, but at most four times the size. A
+    /// record larger than a batch gets a batch of its own; with 0, every record does.
     #[must_use]
     pub fn batch_size(mut self, bytes: usize) -> Self {
         self.batch_size = bytes;
         self
     }
 
-    /// Sets how many bytes of records, before compression, may wait for their acknowledgement (`buffer.memory`; default 32 MiB).
+    /// Sets how many bytes of records, before compression, may await acknowledgement
+    /// (`buffer.memory`; default 32 MiB).
     ///
-    /// A batch counts for 1 KiB at least.
+    /// A batch counts for at least 1 KiB.
     #[must_use]
     pub fn buffer_memory(mut self, bytes: usize) -> Self {
         self.buffer_memory = bytes;
         self
     }
 
-    /// Sets how long a send may wait for room or for metadata (`max.block.ms`; default 60 s).
+    /// Sets how long a send may wait for buffer memory or metadata (`max.block.ms`; default 60 s).
     #[must_use]
     pub fn max_block(mut self, longest: Duration) -> Self {
         self.max_block = bounded(longest);
         self
     }
 
-    /// Sets how long after its send a record is delivered or fails (`delivery.timeout.ms`; default 120 s).
+    /// Sets the time after its send within which a record is either acknowledged or failed
+    /// (`delivery.timeout.ms`; default 120 s).
     ///
-    /// At least `linger.ms` plus `request.timeout.ms`; the default grows with them.
+    /// Must be at least `linger.ms` plus `request.timeout.ms`; the default grows with them.
     #[must_use]
     pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
         self.delivery_timeout = Some(bounded(timeout));
         self
     }
 
-    /// Sets the largest request, and the largest record before compression, in bytes (`max.request.size`; default 1 MiB).
+    /// Sets the maximum size of a request, and of a record before compression, in bytes
+    /// (`max.request.size`; default 1 MiB).
     ///
-    /// The broker has its own limit, `message.max.bytes`.
+    /// The broker has a limit of its own, `message.max.bytes`.
     #[must_use]
     pub fn max_request_size(mut self, bytes: usize) -> Self {
         self.max_request_size = bytes;
         self
     }
 
-    /// Sets how many requests may be on their way to one broker (`max.in.flight.requests.per.connection`; default 5).
+    /// Sets the maximum number of requests in flight to one broker
+    /// (`max.in.flight.requests.per.connection`; default 5).
     ///
-    /// With more than one and without idempotence a retry may reorder records.
+    /// With more than one, and without idempotence, a retry may reorder records.
     #[must_use]
     pub fn max_in_flight_requests_per_connection(mut self, requests: usize) -> Self {
         self.max_in_flight_requests_per_connection = requests;
         self
     }
 
-    /// Sets how often a batch is sent again after a failure that may pass (`retries`; default 2,147,483,647).
+    /// Sets how often a batch is sent again after a retriable failure (`retries`; default
+    /// 2,147,483,647).
     ///
-    /// `delivery.timeout.ms` is the better bound.
+    /// Prefer `delivery.timeout.ms` to bound retries.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Sets how often a batch is sent again after its leader answered with an error that may pass, such as too few in-sync replicas
-    /// (ours; default as `retries`).
+    /// Sets how often a batch is sent again after its leader answered with a retriable error, such
+    /// as too few in-sync replicas (no Kafka property; default: the value of `retries`).
     ///
-    /// Failures without an answer, and those of a broker that does not lead the partition, do not count: a restart of the cluster
-    /// uses none of these.
+    /// Failures without an answer, and errors of a broker that does not lead the partition, do not
+    /// count, so that a restart of the cluster does not use these retries up.
     #[must_use]
     pub fn broker_error_retries(mut self, retries: u32) -> Self {
         self.broker_error_retries = retries;
         self
     }
 
-    /// Sets how batches are compressed (`compression.type` and `compression.<codec>.level`; default none).
+    /// Sets the compression of batches (`compression.type` and `compression.<codec>.level`; default
+    /// none).
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Sets what chooses partitions (`partitioner.class`; default Kafka's own way).
+    /// Sets the partitioner (`partitioner.class`; default: Kafka's built-in partitioning).
     ///
-    /// The settings of that, which follow, still tell where the records go for which the other does not choose.
+    /// The partitioning settings below still apply to records for which the partitioner returns
+    /// `None`.
     #[must_use]
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.partitioner = Some(Arc::new(partitioner));
         self
     }
 
-    /// Sets whether records with a key are spread like those without (`partitioner.ignore.keys`; default false).
+    /// Sets whether records with a key are distributed like records without one
+    /// (`partitioner.ignore.keys`; default false).
     #[must_use]
     pub fn partitioner_ignore_keys(mut self, ignore: bool) -> Self {
         self.partitioner_ignore_keys = ignore;
@@ -252,10 +266,10 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets after how long without being able to send to a broker records without a key avoid its partitions
-    /// (`partitioner.availability.timeout.ms`, KIP-794).
+    /// Sets for how long a broker may be unable to accept batches before records without a key
+    /// avoid its partitions (`partitioner.availability.timeout.ms`, KIP-794).
     ///
-    /// Default `None`, which in a file is 0: never.
+    /// Default `None`, which is 0 in a properties file: they never avoid them.
     #[must_use]
     pub fn partitioner_availability_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.partitioner_availability_timeout = timeout.into().filter(|timeout| !timeout.is_zero()).map(bounded);

@@ -19,13 +19,16 @@ use crate::ids::{Offset, Timestamp, TopicPartition};
 use crate::record::RecordMetadata;
 use crate::runtime;
 
-/// Tells what became of a record, once that is known: a future that needs no runtime, borrows nothing, and may be dropped.
+/// A future that resolves to the outcome of one record. It needs no runtime, borrows nothing, and
+/// may be dropped.
 ///
-/// A record is sent whether or not its `Delivery` is awaited.
+/// The record is sent whether or not its `Delivery` is awaited.
 ///
 /// # Errors
-/// Why the record was not acknowledged; [`Error::written`] tells whether it may be in the log all the same. Timeout after
-/// `delivery.timeout.ms`, Closed if the producer was closed or dropped before.
+/// The reason why the record was not acknowledged; [`Error::written`] tells whether it may be in
+/// the log nevertheless. Among others:
+/// - [`ErrorKind::Timeout`] after `delivery.timeout.ms`.
+/// - [`ErrorKind::Closed`] if the producer was closed or dropped first.
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time.
@@ -100,7 +103,7 @@ impl Delivery {
         Self { outcome, index, waker: None, timestamp }
     }
 
-    /// The verdict, if it is known already.
+    /// Returns the outcome if it is already known.
     pub fn try_get(&self) -> Option<Result<RecordMetadata>> {
         self.outcome.verdict(self.index, self.timestamp)
     }
@@ -111,7 +114,7 @@ impl Delivery {
         self.outcome.decision.get().map(|decision| decision.at)
     }
 
-    /// The partition that the record was given to.
+    /// Returns the partition that the record was assigned to.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.outcome.topic_partition
     }

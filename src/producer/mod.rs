@@ -53,12 +53,15 @@ use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::compress::Codec;
 
-/// Sends records; made by [`Client::producer`](crate::Client::producer). Cheap to clone, and used by any number of tasks at once.
+/// Sends records. Created by [`Client::producer`](crate::Client::producer). Cheap to clone; any
+/// number of tasks can use it at once.
 ///
-/// Records of one partition are written in the order in which `send` accepted them, once each, through every retry, unless the
-/// configuration gives that up (`enable.idempotence=false`).
+/// The records of one partition are written exactly once and in the order in which `send` accepted
+/// them, also when batches are retried, unless idempotence is turned off
+/// (`enable.idempotence=false`).
 ///
-/// Dropping the last clone ends the producer at once: what was not acknowledged fails as Closed. See [`Producer::close`].
+/// Dropping the last clone ends the producer at once: records not yet acknowledged fail with
+/// [`ErrorKind::Closed`]. See [`Producer::close`].
 #[derive(Clone, Debug)]
 pub struct Producer {
     handle: Arc<Handle>,
@@ -146,11 +149,12 @@ impl Producer {
         Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, metrics, _lanes: lanes }) })
     }
 
-    /// Hands a record over, and returns a future that tells what became of it.
+    /// Adds a record to a batch, and returns a future that resolves to the record's outcome.
     ///
-    /// Key, value and headers are copied; nothing else of the record is kept. It waits, up to `max.block.ms`, while the topic is not
-    /// known yet or `buffer.memory` is full, and for no broker otherwise: the record is sent with others, after `linger.ms` at
-    /// the latest or when `batch.size` is reached.
+    /// Key, value and headers are copied. The call waits, for at most `max.block.ms`, while the
+    /// topic's partitions are unknown or `buffer.memory` is exhausted; it never waits for a
+    /// broker's acknowledgement. The batch is sent when `batch.size` is reached, or after
+    /// `linger.ms` at the latest.
     ///
     /// ```no_run
     /// # async fn run(producer: kavka::Producer) -> kavka::Result<()> {
@@ -164,15 +168,20 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// Full or Timeout after `max.block.ms`; RecordTooLarge if it exceeds `max.request.size` or `buffer.memory`; Closed; what the
-    /// cluster says of the topic. The record was then not sent.
+    /// The record was not sent:
+    /// - [`ErrorKind::BufferFull`] if `buffer.memory` had no room, or [`ErrorKind::Timeout`] if the
+    ///   topic's partitions were not known, within `max.block.ms`.
+    /// - [`ErrorKind::RecordTooLarge`] if the record exceeds `max.request.size` or `buffer.memory`.
+    /// - [`ErrorKind::Closed`] if the producer or its client was closed.
+    /// - [`ErrorKind::Broker`] and others with the reason for which the cluster refuses the topic
+    ///   or this client.
     ///
     /// # Ordering
-    /// Records that one task sends to one partition are written in that order. A task that was made to wait may be
-    /// overtaken by others.
+    /// Records sent by one task to one partition are written in that order. A task that has to wait
+    /// may be overtaken by other tasks.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, the record is not sent.
+    /// If the future is dropped before it completes, the record is not sent.
     pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
         let record = record.into();
         if self.handle.runtime.should_yield(record.value.map_or(0, <[u8]>::len)) {
@@ -184,11 +193,13 @@ impl Producer {
         }
     }
 
-    /// Hands a record over if that is possible at once.
+    /// Adds a record to a batch without waiting, or fails.
     ///
     /// # Errors
-    /// Full if there is no room in `buffer.memory`; NoMetadata if the topic is not known yet: it is then asked for. Else as
-    /// [`Producer::send`].
+    /// - [`ErrorKind::BufferFull`] if `buffer.memory` has no room.
+    /// - [`ErrorKind::NoMetadata`] if the topic's partitions are not known; the call requests them,
+    ///   so that a later attempt may succeed.
+    /// - Otherwise as [`Producer::send`].
     pub fn try_send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
         let shared = &self.handle.shared;
         let record = record.into();
@@ -219,15 +230,17 @@ impl Producer {
         error
     }
 
-    /// Sends what was accepted without lingering, and waits until all of it has its verdict, good or bad.
+    /// Sends all accepted records without lingering, and waits until each is acknowledged or has
+    /// failed.
     ///
-    /// Records that are accepted meanwhile are not waited for.
+    /// Records accepted in the meantime are not waited for. Failures are reported by each record's
+    /// [`Delivery`].
     ///
     /// # Errors
-    /// Closed if the producer or its client ended before.
+    /// [`ErrorKind::Closed`] if the producer or its client is closed before that.
     ///
     /// # Cancel safety
-    /// Safe: what was accepted is sent all the same.
+    /// Safe: the accepted records are sent nevertheless.
     pub async fn flush(&self) -> Result<()> {
         let (done, told) = oneshot::channel();
         self.handle.shared.accumulator.events.push(SenderEvent::Flush(done));
@@ -244,14 +257,17 @@ impl Producer {
         }
     }
 
-    /// Takes no more records, waits until those accepted have their verdict, and ends the producer, all its clones included.
+    /// Stops accepting records, waits until every accepted record is acknowledged or has failed,
+    /// and ends the producer with all its clones.
     ///
     /// # Errors
-    /// Timeout if something was not acknowledged in time; Closed if the client or its runtime ended before that: it has failed as Closed
-    /// then.
+    /// Records without an acknowledgement have failed with [`ErrorKind::Closed`]:
+    /// - [`ErrorKind::Timeout`] if some were not acknowledged within `timeout`.
+    /// - [`ErrorKind::Closed`] if the client or its runtime ended first.
     ///
     /// # Cancel safety
-    /// If the future is dropped, no more records are taken and those accepted are still sent, until the last clone is dropped.
+    /// If the future is dropped, no further records are accepted; those already accepted are still
+    /// sent, until the last clone is dropped.
     pub async fn close(self, timeout: Duration) -> Result<()> {
         self.handle.shared.topics.end(&closed());
         self.handle.shared.changed.notify_waiters();
@@ -281,15 +297,19 @@ impl Producer {
         }
     }
 
-    /// What the producer has done so far.
+    /// Returns the producer's counters.
     pub fn stats(&self) -> ProducerStats {
         self.handle.shared.stats.snapshot(&self.handle.shared.accumulator.memory)
     }
 
-    /// The id under which brokers tell this producer's metrics on (KIP-714); waits until a broker has given one.
+    /// Returns the client instance id under which brokers expose this producer's metrics (KIP-714),
+    /// once a broker has assigned one.
     ///
     /// # Errors
-    /// Config with `enable.metrics.push=false`; Timeout, as where no broker has a receiver of metrics; Closed.
+    /// - [`ErrorKind::Config`] with `enable.metrics.push=false`.
+    /// - [`ErrorKind::Timeout`] if no broker has assigned one within `timeout`, as in a cluster
+    ///   without a metrics receiver.
+    /// - [`ErrorKind::Closed`] if the producer or its client was closed.
     ///
     /// # Cancel safety
     /// Safe.

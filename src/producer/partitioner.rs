@@ -16,12 +16,13 @@ use crate::clock::Random;
 use crate::ids::PartitionId;
 use crate::record::Record;
 
-/// Chooses partitions in place of Kafka's own way; set by [`ProducerConfig::partitioner`](super::ProducerConfig::partitioner).
+/// Chooses the partition of a record, instead of Kafka's built-in partitioning. Set by
+/// [`ProducerConfig::partitioner`](super::ProducerConfig::partitioner).
 ///
 /// ```
 /// use kavka::{PartitionId, Partitioner, ProducerConfig, Record, TopicPartitions};
 ///
-/// /// Sends what is urgent to a partition of its own.
+/// /// Sends urgent records to a partition of their own.
 /// #[derive(Debug)]
 /// struct Urgent;
 ///
@@ -38,14 +39,15 @@ use crate::record::Record;
 /// let config = ProducerConfig::new().partitioner(Urgent);
 /// ```
 pub trait Partitioner: fmt::Debug + Send + Sync {
-    /// The partition for a record that names none, or `None` for the producer to choose as for a record without a key.
+    /// Returns the partition for a record that names none, or `None` to let the producer choose as
+    /// for a record without a key.
     ///
-    /// Called by the task that sends, for every record: it must neither block nor take long. A partition that the topic does not
-    /// have fails the record.
+    /// Called for each record by the task that sends it, so it must not block or take long. The
+    /// record fails if the topic has no such partition.
     fn partition(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId>;
 }
 
-/// The partitions of a topic, as a partitioner needs them.
+/// The partitions of a topic, as seen by a partitioner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicPartitions {
     count: u32,
@@ -65,17 +67,18 @@ impl TopicPartitions {
         partitions
     }
 
-    /// How many partitions the topic has; at least 1 when a partitioner is asked.
+    /// Returns the number of partitions of the topic; at least 1.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// Those that have a leader now, in order.
+    /// Returns the partitions that have a leader at the moment, in order.
     pub fn available(&self) -> &[PartitionId] {
         &self.available
     }
 
-    /// Where Java's producer puts a key: the same key goes to the same partition for as long as their number stays.
+    /// Returns the partition that Java's producer chooses for a key. A key maps to the same
+    /// partition as long as the number of partitions does not change.
     pub fn of_key(&self, key: &[u8]) -> PartitionId {
         let positive = murmur2(key) & 0x7fff_ffff;
         PartitionId::from_index(positive.checked_rem(self.count).unwrap_or(0))

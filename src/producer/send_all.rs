@@ -15,13 +15,15 @@ use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::runtime;
 
-/// Tells what became of the records of [`Producer::send_all`]: a future that ends when all have their verdict.
+/// A future that resolves once every record of a [`Producer::send_all`] is acknowledged or has
+/// failed.
 ///
 /// # Errors
-/// The first error of a record, or why one was not accepted; the others may have been acknowledged all the same.
+/// The error of the first record that failed, or the reason why one was not accepted. The other
+/// records may have been acknowledged nevertheless.
 ///
 /// # Cancel safety
-/// Safe: it can be polled again, or dropped, at any time. The records are sent all the same.
+/// Safe: it can be polled again, or dropped, at any time. The records are sent nevertheless.
 #[must_use = "records may fail after `send_all` has returned: await their deliveries, or drop them on purpose"]
 #[derive(Debug)]
 pub struct Deliveries {
@@ -33,7 +35,8 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// How many records were accepted: all, unless one was refused, after which none was taken.
+    /// Returns the number of accepted records: all of them, or those before the first that was
+    /// refused.
     pub fn accepted(&self) -> u64 {
         self.accepted
     }
@@ -79,10 +82,12 @@ impl Future for Deliveries {
 }
 
 impl Producer {
-    /// Hands many records over, and returns a future that tells when all of them have their verdict.
+    /// Adds many records to batches, and returns a future that resolves once all of them are
+    /// acknowledged or have failed.
     ///
-    /// It costs less than [`Producer::send`] for each, the less the more consecutive records go to one partition, as those without a
-    /// key do. It waits as `send` does. At the first record that is refused it stops: see [`Deliveries::accepted`].
+    /// Costs less than a [`Producer::send`] per record, in particular if consecutive records go to
+    /// the same partition, as records without a key do. It waits as `send` does, and stops at the
+    /// first record that is refused: see [`Deliveries::accepted`].
     ///
     /// ```no_run
     /// # async fn run(producer: kavka::Producer) -> kavka::Result<()> {
@@ -99,10 +104,11 @@ impl Producer {
     /// ```
     ///
     /// # Ordering
-    /// As if each had been sent by itself, in order.
+    /// As if the records had been sent one by one, in order.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, some of the records, the first ones, have been accepted and are sent.
+    /// If the future is dropped before it completes, some of the first records may have been
+    /// accepted; these are sent.
     pub fn send_all<'p, 'a, I, R>(&'p self, records: I) -> SendAll<'p, 'a, I::IntoIter>
     where
         I: IntoIterator<Item = R>,
@@ -122,13 +128,14 @@ impl Producer {
     }
 }
 
-/// Hands many records over: the future that [`Producer::send_all`] returns.
+/// The future returned by [`Producer::send_all`], which adds the records to batches.
 ///
-/// A type with a name, since the future of an `async fn` that holds a caller's closure is not [`Send`] for every lifetime, which
-/// `tokio::spawn` asks for.
+/// It is a named type because the future of an `async fn` that holds a caller's closure is not
+/// [`Send`] for every lifetime, as `tokio::spawn` requires.
 ///
 /// # Cancel safety
-/// If it is dropped before it has ended, some of the records, the first ones, have been accepted and are sent.
+/// If it is dropped before it completes, some of the first records may have been accepted; these
+/// are sent.
 #[must_use = "nothing is sent before it is awaited"]
 pub struct SendAll<'p, 'a, I> {
     producer: &'p Producer,

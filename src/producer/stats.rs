@@ -6,27 +6,28 @@ use std::time::Duration;
 use super::accumulator::memory::BufferMemory;
 use crate::wire::batch::RecordsBuilder;
 
-/// What a producer has done since it was made.
+/// Counters of a producer since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProducerStats {
-    /// Records in batches that were completed.
+    /// The number of records in closed batches.
     pub records: u64,
-    /// Their bytes before compression, with what batches add.
+    /// The size of these records in bytes, before compression, with the overhead of their batches.
     pub bytes: u64,
-    /// Batches that were completed.
+    /// The number of batches closed, that is, full or due to be sent.
     pub batches: u64,
-    /// Batches that failed.
+    /// The number of batches that failed.
     pub failed_batches: u64,
-    /// Produce requests.
+    /// The number of Produce requests sent.
     pub requests: u64,
-    /// Batches that were sent once more.
+    /// The number of times a batch was sent again.
     pub retries: u64,
-    /// Bytes of `buffer.memory` in use.
+    /// The bytes of `buffer.memory` in use.
     pub memory_used: usize,
-    /// How long an open batch lingers, as adaptive batching has decided for now; zero without it.
+    /// How long an open batch lingers at present with adaptive batching; zero without it.
     pub adaptive_linger: Duration,
-    /// Whether, likewise, batches that are opened while a request is on its way wait for its reply.
+    /// Whether, with adaptive batching, a batch opened while a request is in flight waits for the
+    /// reply.
     pub waits_for_replies: bool,
 }
 

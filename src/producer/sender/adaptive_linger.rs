@@ -38,13 +38,14 @@ use super::ready::PartitionIndex;
 use crate::error::{Error, Result};
 use crate::ids::BrokerId;
 
-/// Lets a producer decide by itself how long batches wait, in place of `linger.ms`; see
+/// Lets the producer decide how long batches wait, instead of `linger.ms`; see
 /// [`ProducerConfig::adaptive_batching`](crate::ProducerConfig::adaptive_batching).
 ///
-/// A record that finds nothing on its way to its broker leaves at once. As records come faster they are packed: those that come while a
-/// request is on its way leave together when it is answered, and where the target latency allows more than that, batches wait in
-/// proportion to how near the rate is to the target throughput. Waiting stays below the target latency, except that a timer may fire
-/// up to a millisecond late where a broker breaks its habit.
+/// A record for a broker without a request in flight is sent at once. Records in quicker succession
+/// are batched: those that arrive while a request is in flight are sent together once it is
+/// answered. If the target latency allows more, batches wait in proportion to the ratio of the
+/// current rate to the target throughput. Waiting stays below the target latency, except that a
+/// timer may fire up to a millisecond late when a broker's response time changes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,7 +63,8 @@ pub struct AdaptiveBatching {
 }
 
 impl AdaptiveBatching {
-    /// Up to 1 ms of waiting, 100,000 records per second, and records up to 1 KiB count as small.
+    /// Creates the default settings: up to 1 ms of waiting, a target of 100,000 records per second,
+    /// and records of up to 1 KiB counting as small.
     pub fn new() -> Self {
         Self { target_latency: Duration::from_millis(1), target_throughput: 100_000, small_record: 1024 }
     }
@@ -74,14 +76,16 @@ impl AdaptiveBatching {
         self
     }
 
-    /// Sets the records per second at which the target latency is used in full (default 100,000).
+    /// Sets the rate, in records per second, at which batches wait for the whole target latency
+    /// (default 100,000).
     #[must_use]
     pub fn target_throughput(mut self, records_per_second: u64) -> Self {
         self.target_throughput = records_per_second;
         self
     }
 
-    /// Sets up to how many bytes of key and value a record waits for company; a larger one takes along what is there (default 1,024).
+    /// Sets the size of key and value, in bytes, up to which a record waits for others (default
+    /// 1,024). A larger record is sent at once, together with the batch so far.
     #[must_use]
     pub fn small_record(mut self, bytes: usize) -> Self {
         self.small_record = bytes;

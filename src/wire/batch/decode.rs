@@ -470,7 +470,7 @@ impl<'a> RecordRef<'a> {
     }
 }
 
-/// Walks the headers of a record, decoding as it goes.
+/// An iterator over the headers of a consumed record, which decodes them on the fly.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a> {
     count: usize,
@@ -501,7 +501,8 @@ impl<'a> Headers<'a> {
         Some(Header { name, value })
     }
 
-    /// The context of a trace that the headers carry, if they do; of several, the last.
+    /// Returns the trace context of the last `traceparent` header, or `None` if there is no such
+    /// header or it is not valid.
     pub fn trace_context(self) -> Option<TraceContext> {
         let carriers = self.filter(|header| header.name == TraceContext::HEADER.as_bytes());
         TraceContext::of_value(carriers.last()?.value?)

@@ -21,7 +21,7 @@ mod snappy;
 #[cfg(feature = "zstd")]
 mod zstd;
 
-/// How a producer compresses its batches (`compression.type` and the level of the codec).
+/// The compression of a producer's batches: a codec and its level (`compression.type`).
 ///
 /// ```
 /// use kavka::Compression;
@@ -38,20 +38,23 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// No compression: Kafka's default.
+    /// No compression; the default, as in Kafka.
     pub const NONE: Self = Self { codec: Codec::None, level: 0 };
-    /// gzip, at level -1 (the library's choice) or 1 to 9 (`compression.gzip.level`, default -1).
+    /// gzip. Its level is -1 (the library's default) or 1 to 9 (`compression.gzip.level`, default
+    /// -1).
     pub const GZIP: Self = Self { codec: Codec::Gzip, level: -1 };
     /// snappy, which has no levels.
     pub const SNAPPY: Self = Self { codec: Codec::Snappy, level: 0 };
-    /// lz4. A level of 1 to 17 is accepted (`compression.lz4.level`, default 9) and has no effect: there is only the fast compressor.
+    /// lz4. A level of 1 to 17 is accepted (`compression.lz4.level`, default 9) but ignored: only
+    /// the fast compressor exists.
     pub const LZ4: Self = Self { codec: Codec::Lz4, level: 9 };
-    /// zstd, at level -131072 to 22 (`compression.zstd.level`, default 3).
+    /// zstd. Its level is -131072 to 22 (`compression.zstd.level`, default 3).
     pub const ZSTD: Self = Self { codec: Codec::Zstd, level: 3 };
 
-    /// Sets the level of the codec.
+    /// Sets the compression level.
+    ///
     /// # Errors
-    /// Config, if the codec has no such level.
+    /// [`ErrorKind::Config`] if the codec does not have the level.
     pub fn level(self, level: i32) -> Result<Self, Error> {
         let (is_allowed, allowed) = match self.codec {
             Codec::None | Codec::Snappy => (false, "no level"),
