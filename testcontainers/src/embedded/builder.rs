@@ -23,6 +23,9 @@ use super::{EmbeddedCluster, Transport, api};
 /// The port of every broker in memory, where only hosts differ.
 const PORT: u16 = 9092;
 
+/// What Kafka 3.9 serves of the APIs that the new protocol has changed.
+const LAST_OF_OLD_TRANSACTIONS: [(ApiKey, i16); 3] = [(ApiKey::Produce, 11), (ApiKey::EndTxn, 4), (ApiKey::TxnOffsetCommit, 4)];
+
 /// Settings of an [`EmbeddedCluster`]; by default one broker over TCP that creates topics when asked for them.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -137,6 +140,21 @@ impl Builder {
         self
     }
 
+    /// Brokers of before Kafka 4.0, which know the old protocol alone: no feature `transaction.version`, Produce up to version
+    /// 11, EndTxn and TxnOffsetCommit up to 4.
+    pub fn only_old_transactions(mut self) -> Self {
+        self.settings.transaction_version = 0;
+        self.settings.has_transaction_version = false;
+        self
+    }
+
+    /// `transaction.partition.verification.enable`, by default true; brokers of before Kafka 3.6 have none of it, and append
+    /// in a transaction what was never added to it.
+    pub fn transaction_verification(mut self, yes: bool) -> Self {
+        self.settings.verifies_transactions = yes;
+        self
+    }
+
     /// `transaction.max.timeout.ms`, by default 15 min.
     pub fn transaction_max_timeout(mut self, timeout: Duration) -> Self {
         self.settings.max_transaction_timeout = timeout;
@@ -216,6 +234,11 @@ impl Builder {
         if !self.receives_metrics {
             for api in [ApiKey::GetTelemetrySubscriptions, ApiKey::PushTelemetry] {
                 versions.remove(&(api as i16));
+            }
+        }
+        if !self.settings.has_transaction_version {
+            for (api, last) in LAST_OF_OLD_TRANSACTIONS {
+                versions.entry(api as i16).and_modify(|range| range.1 = last);
             }
         }
         if self.settings.sasl.is_none() {

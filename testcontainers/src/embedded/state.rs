@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) max_session_timeout: Duration,
     pub(crate) max_transaction_timeout: Duration,
     pub(crate) transactional_id_expiration: Duration,
+    /// A leader asks whether a partition was added before it appends in a transaction (KIP-890 part 1).
+    pub(crate) verifies_transactions: bool,
     /// How long after the end of a transaction its markers come, at least and at most.
     pub(crate) marker_delay: (Duration, Duration),
     /// How long a new coordinator of a transactional id reads its log.
@@ -44,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) failure_detection: Duration,
     /// The finalized `transaction.version`: 2 is KIP-890 part 2.
     pub(crate) transaction_version: i16,
+    /// Brokers know that feature at all.
+    pub(crate) has_transaction_version: bool,
     /// What clients must go through first.
     pub(crate) sasl: Option<Arc<Sasl>>,
 }
@@ -61,11 +65,13 @@ impl Default for Settings {
             max_session_timeout: Duration::from_secs(30 * 60),
             max_transaction_timeout: Duration::from_secs(15 * 60),
             transactional_id_expiration: Duration::from_secs(7 * 24 * 3600),
+            verifies_transactions: true,
             marker_delay: (Duration::from_millis(1), Duration::from_millis(1)),
             coordinator_load: Duration::ZERO,
             max_offset_metadata: 4096,
             failure_detection: Duration::ZERO,
             transaction_version: 2,
+            has_transaction_version: true,
             sasl: None,
         }
     }

@@ -28,7 +28,7 @@ impl Api for ApiVersionsRequest {
         }
         let versions = &state.broker(call.broker)?.versions;
         response = response.with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
-        if call.version() >= TELLS_FEATURES {
+        if call.version() >= TELLS_FEATURES && state.settings.has_transaction_version {
             // The lowest level is 0, which only version 4 can tell; before it such a feature is left out.
             let supported = SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
             let level = state.settings.transaction_version;

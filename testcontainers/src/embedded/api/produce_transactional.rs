@@ -23,6 +23,9 @@ pub(super) fn admit(call: &Call, state: &mut State, request: &ProduceRequest) ->
     }
     let Some(producer) = producers.first() else { return BTreeMap::new() };
     let admission = Admission::of_produce(call.version());
+    if admission != Admission::Add && !state.settings.verifies_transactions {
+        return BTreeMap::new();
+    }
     let led: Vec<(TopicPartition, i32)> = batches
         .iter()
         .filter(|((topic, index), _)| state.partition(topic, *index).is_some_and(|one| one.leader == Some(call.broker)))
@@ -54,12 +57,12 @@ fn told(error: ResponseError, admission: Admission) -> ResponseError {
 fn transactional(call: &Call, state: &State, request: &ProduceRequest) -> Vec<(TopicPartition, BatchHeader)> {
     let mut found = Vec::new();
     for topic in &request.topic_data {
-        let Some(name) = state.topic_name(&topic.name, topic.topic_id) else { continue };
         for data in &topic.partition_data {
             let batch = data.records.as_ref().and_then(|records| BatchHeader::read(records));
-            let batch = batch.filter(|batch| batch.is_transactional() && batch.has_producer_id());
-            if let (Some(batch), None) = (batch, call.injected(&name, data.index)) {
-                found.push(((name.clone(), data.index), batch));
+            let Some(batch) = batch.filter(|batch| batch.is_transactional() && batch.has_producer_id()) else { continue };
+            let Some(name) = state.topic_name(&topic.name, topic.topic_id) else { continue };
+            if call.injected(&name, data.index).is_none() {
+                found.push(((name, data.index), batch));
             }
         }
     }

@@ -63,8 +63,9 @@ fn check(call: &Call, state: &mut State, request: &TxnOffsetCommitRequest, now: 
     let offsets = (OFFSETS_TOPIC.to_owned(), offsets_partition(&request.group_id));
     let producer = (request.producer_id.0, request.producer_epoch);
     let admission = Admission::of_txn_offset_commit(call.version());
-    let refused = state.admit(&request.transactional_id, producer, &[(offsets, -1)], admission, now);
-    if let Some(error) = refused.into_values().next() {
+    let asks = admission == Admission::Add || state.settings.verifies_transactions;
+    let asked = asks.then(|| state.admit(&request.transactional_id, producer, &[(offsets, -1)], admission, now));
+    if let Some(error) = asked.unwrap_or_default().into_values().next() {
         return Err(match error {
             ResponseError::NetworkException | ResponseError::CoordinatorLoadInProgress => loading(call.version()),
             error => error,

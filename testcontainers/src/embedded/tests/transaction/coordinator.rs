@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::StrBytes;
 
 use super::super::client::one_broker;
 use super::cluster;
@@ -149,23 +147,17 @@ async fn a_timeout_is_that_of_the_newest_init_and_begins_with_the_first_partitio
     assert_eq!(cluster.transaction(&world.id).unwrap().producer_epoch, next.1 + 1);
 }
 
-async fn features(world: &mut World, version: i16) -> ApiVersionsResponse {
-    let text = StrBytes::from_static_str;
-    let request = ApiVersionsRequest::default().with_client_software_name(text("n")).with_client_software_version(text("1"));
-    world.client.call(&request, version).await
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_feature_changes_live_and_both_protocols_go_on() {
     let cluster = cluster(1).await;
     let mut world = World::embedded(&cluster).await;
-    let before = features(&mut world, 4).await;
+    let before = world.api_versions(4).await;
     assert_eq!(before.finalized_features[0].max_version_level, 1);
     let me = world.begin().await;
     world.add_one(me).await.unwrap();
     world.produce(11, me, 0).await.unwrap();
     cluster.set_transaction_version(2);
-    let after = features(&mut world, 4).await;
+    let after = world.api_versions(4).await;
     assert_eq!(after.finalized_features[0].max_version_level, 2);
     assert!(after.finalized_features_epoch > before.finalized_features_epoch);
     world.end(3, me, true).await.unwrap();
@@ -175,7 +167,7 @@ async fn the_feature_changes_live_and_both_protocols_go_on() {
     world.settle().await;
     assert_eq!(next, (me.0, me.1 + 1));
     cluster.set_transaction_version(0);
-    assert!(features(&mut world, 4).await.finalized_features.is_empty());
+    assert!(world.api_versions(4).await.finalized_features.is_empty());
     world.add_one(next).await.unwrap();
     world.produce(11, next, 0).await.unwrap();
     world.end(4, next, false).await.unwrap();
@@ -184,12 +176,24 @@ async fn the_feature_changes_live_and_both_protocols_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn features_are_told_from_version_3_and_level_0_from_version_4() {
-    let cluster = cluster(2).await;
+async fn brokers_of_before_4_0_know_the_old_protocol_alone() {
+    let cluster = one_broker().only_old_transactions().start().await.unwrap();
     let mut world = World::embedded(&cluster).await;
-    assert!(features(&mut world, 2).await.finalized_features.is_empty());
-    let three = features(&mut world, 3).await;
-    assert_eq!((three.supported_features.len(), three.finalized_features.len()), (0, 1));
-    let four = features(&mut world, 4).await;
-    assert_eq!((four.supported_features[0].min_version, four.supported_features[0].max_version), (0, 2));
+    let told = world.api_versions(4).await;
+    assert!(told.supported_features.is_empty() && told.finalized_features.is_empty());
+    assert_eq!(told.finalized_features_epoch, -1);
+    let last = |api: ApiKey| told.api_keys.iter().find(|one| one.api_key == api as i16).unwrap().max_version;
+    assert_eq!([last(ApiKey::Produce), last(ApiKey::EndTxn), last(ApiKey::TxnOffsetCommit)], [11, 4, 4]);
+    assert_eq!(super::scripts::old_protocol(&mut world).await, super::scripts::OLD_PROTOCOL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_verification_a_leader_appends_what_was_not_added() {
+    let cluster = one_broker().transaction_verification(false).start().await.unwrap();
+    let mut world = World::embedded(&cluster).await;
+    let me = world.begin().await;
+    assert_eq!(world.produce(11, me, 0).await, Ok(0), "and no marker will ever come");
+    assert_eq!(world.commit_offset(4, me, 1, super::world::NOBODY).await, Ok(()));
+    assert_eq!(world.end(4, me, true).await, Err(ResponseError::InvalidTxnState));
+    assert_eq!(cluster.last_stable_offset(&world.topic, 0), Some(0));
 }

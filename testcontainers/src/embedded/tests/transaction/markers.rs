@@ -60,6 +60,20 @@ async fn while_markers_are_out_a_leader_waits_a_little_for_the_new_protocol() {
     );
 }
 
+/// Why a client that changes to the new protocol asks for an epoch first: Kafka's own comment in `UnifiedLog` relies on it.
+#[tokio::test(start_paused = true)]
+async fn under_the_epoch_of_the_old_protocol_a_record_of_the_new_one_joins_what_is_ending() {
+    let (cluster, mut world) = slow(2).await;
+    let me = world.begin().await;
+    world.add_one(me).await.unwrap();
+    world.produce(11, me, 0).await.unwrap();
+    world.end(4, me, true).await.unwrap();
+    assert_eq!(world.produce(12, me, 1).await, Ok(1));
+    world.settle().await;
+    assert_eq!(cluster.committed_log(&world.topic, 0).len(), 2, "it was committed before its transaction began");
+    assert_eq!(cluster.transaction(&world.id).unwrap().state, TransactionState::CompleteCommit);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_partition_whose_markers_are_held_keeps_the_transaction_open() {
     let cluster = cluster(2).await;

@@ -4,6 +4,7 @@ mod admin;
 mod coordinator;
 mod groups;
 mod markers;
+mod random;
 #[cfg(feature = "real-kafka")]
 mod real;
 mod scripts;
@@ -42,6 +43,10 @@ plays! {
     offsets_are_pending_until_the_marker: 1, offsets_old(), OFFSETS_OLD;
     offsets_join_the_transaction_by_themselves_in_the_new_protocol: 2, offsets_new(), OFFSETS_NEW;
     consumers_see_transactions_by_their_isolation: 1, isolation(), ISOLATION;
+    one_protocol_may_follow_the_other: 2, mixed(), MIXED;
+    nothing_is_written_beside_an_open_transaction: 1, outside(), OUTSIDE;
+    features_are_told_from_version_3_and_level_0_from_version_4: 2, features(), FEATURES_AT_2;
+    an_admin_ends_what_hangs_and_may_leave_an_id_stuck: 1, hanging(), HANGING;
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,5 +44,11 @@ plays! {
     offsets_new: "KAVKA_NEW_BOOTSTRAP", offsets_new(), OFFSETS_NEW;
     isolation_old: "KAVKA_OLD_BOOTSTRAP", isolation(), ISOLATION;
     isolation_new: "KAVKA_NEW_BOOTSTRAP", isolation(), ISOLATION;
+    mixed: "KAVKA_NEW_BOOTSTRAP", mixed(), MIXED;
+    outside_old: "KAVKA_OLD_BOOTSTRAP", outside(), OUTSIDE;
+    outside_new: "KAVKA_NEW_BOOTSTRAP", outside(), OUTSIDE;
+    hanging_old: "KAVKA_OLD_BOOTSTRAP", hanging(), HANGING;
+    hanging_new: "KAVKA_NEW_BOOTSTRAP", hanging(), HANGING;
+    features_at_2: "KAVKA_NEW_BOOTSTRAP", features(), FEATURES_AT_2;
     exhaustion: "KAVKA_NEW_BOOTSTRAP", exhaustion(), EXHAUSTION;
 }

@@ -449,6 +449,140 @@ pub(super) const ISOLATION: &[&str] = &[
     "committed, committed only true: (4, 4, [0, 1, 2, 3], [0], 4)",
 ];
 
+/// Requests of one protocol after those of the other, as where the feature changes or a client goes back.
+pub(super) async fn mixed(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    let me = world.begin().await;
+    said.say("add", &world.add_one(me).await);
+    said.say("produce v11", &world.produce(11, me, 0).await);
+    said.say("produce v12 to a partition that was not added", &world.produce_to(12, me, 0, 1).await);
+    said.say_producer("end by v5", me, &world.end(5, me, true).await);
+    world.settle().await;
+    let me = (me.0, me.1 + 1);
+    said.say("end again by v4", &world.end(4, me, true).await.map(drop));
+    said.say("abort by v4", &world.end(4, me, false).await.map(drop));
+    said.say("produce v12", &world.produce(12, me, 0).await);
+    said.say("end by v4", &world.end(4, me, false).await.map(drop));
+    world.settle().await;
+    said.say("state", &world.state().await);
+    // Under the same epoch it is taken for the batch of before, and nothing is written.
+    said.say("produce v12, sequences anew", &world.produce(12, me, 0).await);
+    said.say("produce v12, sequences go on", &world.produce(12, me, 1).await);
+    said.say_producer("end by v5", me, &world.end(5, me, true).await);
+    world.settle().await;
+    said.say_producer("the owner asks for an epoch", me, &world.init(5, (me.0, me.1 + 1)).await);
+    said.say_producer("the owner of before", me, &world.init(5, me).await);
+    said.0
+}
+
+pub(super) const MIXED: &[&str] = &[
+    "add: ()",
+    "produce v11: 0",
+    "produce v12 to a partition that was not added: 0",
+    "end by v5: 1",
+    "end again by v4: ()",
+    "abort by v4: InvalidTxnState",
+    "produce v12: 2",
+    "end by v4: ()",
+    "state: (\"CompleteAbort\", 1)",
+    "produce v12, sequences anew: 2",
+    "produce v12, sequences go on: OutOfOrderSequenceNumber",
+    "end by v5: 2",
+    "the owner asks for an epoch: 3",
+    "the owner of before: ProducerFenced",
+];
+
+/// Batches in and out of transactions by one producer.
+pub(super) async fn outside(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    let me = world.begin().await;
+    world.add_one(me).await.unwrap();
+    said.say("in it", &world.produce(11, me, 0).await);
+    said.say("outside while it is open", &world.produce_outside(me, 1).await);
+    said.say("in it again", &world.produce(11, me, 1).await);
+    world.end(4, me, true).await.unwrap();
+    world.settle().await;
+    said.say("outside when it has ended", &world.produce_outside(me, 2).await);
+    said.say("outside under an older epoch", &world.produce_outside((me.0, me.1 - 1), 3).await);
+    said.0
+}
+
+pub(super) const OUTSIDE: &[&str] = &[
+    "in it: 0",
+    "outside while it is open: InvalidTxnState",
+    "in it again: 1",
+    "outside when it has ended: 3",
+    "outside under an older epoch: InvalidProducerEpoch",
+];
+
+/// What an admin sees of a producer, and how it ends a transaction that hangs (KIP-664).
+pub(super) async fn hanging(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.begin().await;
+    let me = world.begin().await;
+    world.produce(11, me, 0).await.unwrap_err();
+    world.add_one(me).await.unwrap();
+    said.say("producers before the first batch", &Ok(world.producers().await.len()));
+    world.produce(11, me, 0).await.unwrap();
+    let look = async |said: &mut Said, world: &mut World, when: &str| {
+        let one = world.producers().await.remove(0);
+        let sees = (one.producer_epoch, one.last_sequence, one.coordinator_epoch, one.current_txn_start_offset);
+        said.say(when, &Ok(sees));
+    };
+    look(&mut said, world, "open").await;
+    said.say("a marker of an older epoch", &world.write_marker((me.0, me.1 - 1), 0).await);
+    said.say("a marker", &world.write_marker(me, 7).await);
+    look(&mut said, world, "ended by an admin").await;
+    said.say("a marker of a coordinator of before", &world.write_marker(me, 6).await);
+    said.say("the same marker again", &world.write_marker(me, 7).await);
+    said.say("a marker of a higher epoch", &world.write_marker((me.0, me.1 + 5), 7).await);
+    look(&mut said, world, "under a higher epoch").await;
+    said.say("commit, whose own marker is refused", &world.end(3, me, true).await.map(drop));
+    rest(300).await;
+    said.say("state", &world.state().await);
+    said.0
+}
+
+pub(super) const HANGING: &[&str] = &[
+    "producers before the first batch: 0",
+    "open: (1, 0, -1, 0)",
+    "a marker of an older epoch: InvalidProducerEpoch",
+    "a marker: ()",
+    "ended by an admin: (1, 0, 7, -1)",
+    "a marker of a coordinator of before: TransactionCoordinatorFenced",
+    "the same marker again: ()",
+    "a marker of a higher epoch: ()",
+    "under a higher epoch: (6, -1, 7, -1)",
+    "commit, whose own marker is refused: ()",
+    "state: (\"PrepareCommit\", 1)",
+];
+
+/// What ApiVersions tells of `transaction.version`, and whether there is an epoch of features.
+pub(super) async fn features(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    for version in 2..=4 {
+        let told = world.api_versions(version).await;
+        let supported = told.supported_features.iter().find(|one| &*one.name == "transaction.version");
+        let finalized = told.finalized_features.iter().find(|one| &*one.name == "transaction.version");
+        said.say(&format!("v{version}, supported"), &Ok(supported.map(|one| (one.min_version, one.max_version))));
+        said.say(&format!("v{version}, finalized"), &Ok(finalized.map(|one| (one.min_version_level, one.max_version_level))));
+        said.say(&format!("v{version}, epoch"), &Ok(told.finalized_features_epoch >= 0));
+    }
+    said.0
+}
+
+pub(super) const FEATURES_AT_2: &[&str] = &[
+    "v2, supported: None",
+    "v2, finalized: None",
+    "v2, epoch: false",
+    "v3, supported: None",
+    "v3, finalized: Some((2, 2))",
+    "v3, epoch: true",
+    "v4, supported: Some((0, 2))",
+    "v4, finalized: Some((2, 2))",
+    "v4, epoch: true",
+];
+
 /// The largest epoch is never given: after 32,766 there is another producer id. Takes minutes where epochs begin at 0.
 pub(super) async fn exhaustion(world: &mut World) -> Vec<String> {
     let mut said = Said::default();

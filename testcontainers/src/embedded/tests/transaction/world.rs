@@ -6,16 +6,20 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::describe_producers_response::ProducerState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
+use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, BrokerId, CreateTopicsRequest, DescribeTransactionsRequest, EndTxnRequest,
-    FetchRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest,
-    ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, GroupId,
+    InitProducerIdRequest, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TopicName, TransactionalId,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::sleep;
@@ -143,10 +147,43 @@ impl World {
     }
 
     pub(super) async fn produce_to(&mut self, version: i16, producer: Producer, sequence: i32, partition: i32) -> Answer<i64> {
+        self.produce_batch(version, batch(producer, sequence), partition).await
+    }
+
+    pub(super) async fn produce_batch(&mut self, version: i16, batch: Bytes, partition: i32) -> Answer<i64> {
         let id = Some(self.id());
-        let request = self.produce_request(batch(producer, sequence), partition).with_transactional_id(id);
+        let request = self.produce_request(batch, partition).with_transactional_id(id);
         let response = self.client.call(&request, version).await.responses[0].partition_responses[0].clone();
         answer(response.error_code, response.base_offset)
+    }
+
+    /// Produces a record outside of the transaction.
+    pub(super) async fn produce_outside(&mut self, producer: Producer, sequence: i32) -> Answer<i64> {
+        let records = encode(&[(None, Some(b"v"))]);
+        let batch = build(0, now_ms(), producer.0, producer.1, sequence, 1, &records);
+        let id = Some(self.id());
+        let request = self.produce_request(batch, 0).with_transactional_id(id);
+        let response = self.client.call(&request, 11).await.responses[0].partition_responses[0].clone();
+        answer(response.error_code, response.base_offset)
+    }
+
+    /// The producers that partition 0 knows.
+    pub(super) async fn producers(&mut self) -> Vec<ProducerState> {
+        let topic = TopicRequest::default().with_name(self.topic()).with_partition_indexes(vec![0]);
+        let request = DescribeProducersRequest::default().with_topics(vec![topic]);
+        self.client.call(&request, 0).await.topics[0].partitions[0].active_producers.clone()
+    }
+
+    /// Aborts in partition 0, as an admin does.
+    pub(super) async fn write_marker(&mut self, producer: Producer, coordinator_epoch: i32) -> Answer<()> {
+        let topic = WritableTxnMarkerTopic::default().with_name(self.topic()).with_partition_indexes(vec![0]);
+        let marker = WritableTxnMarker::default()
+            .with_producer_id(ProducerId(producer.0))
+            .with_producer_epoch(producer.1)
+            .with_coordinator_epoch(coordinator_epoch)
+            .with_topics(vec![topic]);
+        let response = self.client.call(&WriteTxnMarkersRequest::default().with_markers(vec![marker]), 1).await;
+        answer(response.markers[0].topics[0].partitions[0].error_code, ())
     }
 
     pub(super) fn produce_request(&self, batch: Bytes, partition: i32) -> ProduceRequest {
@@ -230,6 +267,12 @@ impl World {
         self.client.call(&request, 5).await.topics[0].partitions[0].offset
     }
 
+    pub(super) async fn api_versions(&mut self, version: i16) -> ApiVersionsResponse {
+        let text = StrBytes::from_static_str;
+        let request = ApiVersionsRequest::default().with_client_software_name(text("n")).with_client_software_version(text("1"));
+        self.client.call(&request, version).await
+    }
+
     /// The state of the transactional id, with its epoch and whether anything is in it.
     pub(super) async fn state(&mut self) -> Answer<(String, i16)> {
         let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![self.id()]);
@@ -247,8 +290,15 @@ impl World {
 
 /// A batch of one record in a transaction, of now: real brokers begin another segment when times are far apart.
 pub(super) fn batch(producer: Producer, sequence: i32) -> Bytes {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    build(TRANSACTIONAL, i64::try_from(now).unwrap(), producer.0, producer.1, sequence, 1, &encode(&[(None, Some(b"v"))]))
+    batch_of(producer, sequence, "v")
+}
+
+pub(super) fn batch_of(producer: Producer, sequence: i32, value: &str) -> Bytes {
+    build(TRANSACTIONAL, now_ms(), producer.0, producer.1, sequence, 1, &encode(&[(None, Some(value.as_bytes()))]))
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// The headers of the batches in a reply to Fetch.
