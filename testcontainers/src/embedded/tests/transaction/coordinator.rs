@@ -110,6 +110,28 @@ async fn a_fault_rule_moves_the_coordinator_and_the_end_has_happened_all_the_sam
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_done_under_a_lost_reply_is_answered_again() {
+    let cluster = cluster(2).await;
+    let mut world = World::embedded(&cluster).await;
+    let lose = |api: ApiKey| {
+        cluster.fault(Fault::on(api).times(1).then(Reaction::CloseAfter));
+    };
+    let me = world.begin().await;
+    lose(ApiKey::InitProducerId);
+    assert_eq!(world.try_init(me).await, None);
+    let mut world = World::at(&cluster, 1, &world);
+    let next = world.init(4, me).await.unwrap();
+    assert_eq!(next, (me.0, me.1 + 1), "not one epoch further");
+    world.produce(12, next, 0).await.unwrap();
+    lose(ApiKey::EndTxn);
+    assert_eq!(world.try_end(next).await, None);
+    let mut world = World::at(&cluster, 1, &world);
+    world.settle().await;
+    assert_eq!(world.end(5, next, true).await, Ok((next.0, next.1 + 1)));
+    assert_eq!(cluster.log(&world.topic, 0).iter().filter(|batch| batch.header.is_control()).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_id_is_forgotten() {
     let cluster = one_broker().transactional_id_expiration(Duration::from_secs(3600)).start().await.unwrap();
     let mut world = World::embedded(&cluster).await;

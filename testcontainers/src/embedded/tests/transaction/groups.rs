@@ -12,7 +12,7 @@ use super::world::{NOBODY, World};
 use crate::embedded::EmbeddedCluster;
 
 /// Joins the world's group; gives the member and its generation.
-async fn join(world: &mut World) -> (&'static str, i32) {
+async fn join(world: &mut World, instance: Option<&'static str>) -> (&'static str, i32) {
     let text = StrBytes::from_static_str;
     let protocol = JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(b"m"));
     let request = JoinGroupRequest::default()
@@ -20,10 +20,14 @@ async fn join(world: &mut World) -> (&'static str, i32) {
         .with_session_timeout_ms(10_000)
         .with_rebalance_timeout_ms(60_000)
         .with_protocol_type(text("consumer"))
+        .with_group_instance_id(instance.map(text))
         .with_protocols(vec![protocol]);
-    let member = world.client.call(&request, 9).await.member_id;
-    let joined = world.client.call(&request.with_member_id(member.clone()), 9).await;
-    (member.to_string().leak(), joined.generation_id)
+    let told = world.client.call(&request, 9).await;
+    if instance.is_some() {
+        return (told.member_id.to_string().leak(), told.generation_id);
+    }
+    let joined = world.client.call(&request.with_member_id(told.member_id.clone()), 9).await;
+    (told.member_id.to_string().leak(), joined.generation_id)
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,12 +35,25 @@ async fn only_members_of_the_generation_commit_in_a_transaction() {
     let cluster = cluster(2).await;
     let mut world = World::embedded(&cluster).await;
     let me = world.begin().await;
-    let (member, generation) = join(&mut world).await;
+    let (member, generation) = join(&mut world, None).await;
     let code = async |world: &mut World, member| world.commit_offset(5, me, 1, member).await;
     assert_eq!(code(&mut world, (member, generation - 1)).await, Err(ResponseError::IllegalGeneration));
     assert_eq!(code(&mut world, ("nobody", generation)).await, Err(ResponseError::UnknownMemberId));
     assert_eq!(code(&mut world, NOBODY).await, Ok(()), "clients from before KIP-447 say nothing");
     assert_eq!(code(&mut world, (member, generation)).await, Ok(()), "also before the assignment is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_that_was_replaced_commits_nothing() {
+    let cluster = cluster(2).await;
+    let mut world = World::embedded(&cluster).await;
+    let me = world.begin().await;
+    let old = join(&mut world, Some("i")).await;
+    let new = join(&mut world, Some("i")).await;
+    assert_ne!(old.0, new.0);
+    assert_eq!(world.commit_offset_as(5, me, 1, old, Some("i")).await, Err(ResponseError::FencedInstanceId));
+    assert_eq!(world.commit_offset_as(5, me, 1, new, Some("other")).await, Err(ResponseError::UnknownMemberId));
+    assert_eq!(world.commit_offset_as(5, me, 1, new, Some("i")).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,6 +202,28 @@ impl World {
         answer(response.error_code, (response.producer_id.0, response.producer_epoch))
     }
 
+    /// Asks for the owner's next epoch; `None` when the connection ends without a reply.
+    pub(super) async fn try_init(&mut self, me: Producer) -> Option<i16> {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(self.id()))
+            .with_transaction_timeout_ms(self.timeout_ms)
+            .with_producer_id(ProducerId(me.0))
+            .with_producer_epoch(me.1);
+        self.client.send(&request, 4).await;
+        Some(self.client.receive::<InitProducerIdRequest>(4).await?.error_code)
+    }
+
+    /// Commits; `None` when the connection ends without a reply.
+    pub(super) async fn try_end(&mut self, me: Producer) -> Option<i16> {
+        let request = EndTxnRequest::default()
+            .with_transactional_id(self.id())
+            .with_producer_id(ProducerId(me.0))
+            .with_producer_epoch(me.1)
+            .with_committed(true);
+        self.client.send(&request, 5).await;
+        Some(self.client.receive::<EndTxnRequest>(5).await?.error_code)
+    }
+
     pub(super) async fn add_offsets(&mut self, producer: Producer) -> Answer<()> {
         let request = AddOffsetsToTxnRequest::default()
             .with_transactional_id(self.id())
@@ -213,6 +235,18 @@ impl World {
     }
 
     pub(super) async fn commit_offset(&mut self, version: i16, producer: Producer, offset: i64, member: Member) -> Answer<()> {
+        self.commit_offset_as(version, producer, offset, member, None).await
+    }
+
+    /// Commits as a member that may be static.
+    pub(super) async fn commit_offset_as(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        offset: i64,
+        member: Member,
+        instance: Option<&'static str>,
+    ) -> Answer<()> {
         let partition = TxnOffsetCommitRequestPartition::default()
             .with_committed_offset(offset)
             .with_committed_leader_epoch(-1)
@@ -225,6 +259,7 @@ impl World {
             .with_producer_epoch(producer.1)
             .with_member_id(StrBytes::from_static_str(member.0))
             .with_generation_id(member.1)
+            .with_group_instance_id(instance.map(StrBytes::from_static_str))
             .with_topics(vec![topic]);
         let response = self.client.call(&request, version).await;
         answer(response.topics[0].partitions[0].error_code, ())
