@@ -7,22 +7,22 @@ use crate::net::Io;
 use crate::producer::ProducerConfig;
 use crate::record::Header;
 
-/// What [`Connector::connect`](crate::Connector::connect) returns.
+/// The future returned by [`Connector::connect`](crate::Connector::connect).
 #[doc(hidden)]
 #[deprecated(note = "write BoxFuture<'a, io::Result<Box<dyn Io>>>")]
 pub type Connecting<'a> = BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
 
-/// What [`SaslMechanism::start`](crate::SaslMechanism::start) returns.
+/// The future returned by [`SaslMechanism::start`](crate::SaslMechanism::start).
 #[doc(hidden)]
 #[deprecated(note = "write BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>")]
 pub type SaslStarting<'a> = BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>;
 
-/// What [`TokenSource::token`](crate::TokenSource::token) returns.
+/// The future returned by [`TokenSource::token`](crate::TokenSource::token).
 #[doc(hidden)]
 #[deprecated(note = "write BoxFuture<'a, Result<Token, SaslError>>")]
 pub type TokenFuture<'a> = BoxFuture<'a, Result<Token, SaslError>>;
 
-/// A header that was received.
+/// A received header.
 #[doc(hidden)]
 #[deprecated(note = "is Header")]
 pub type HeaderRef<'a> = Header<'a>;

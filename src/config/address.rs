@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Where a broker listens: a host name or IP address, and a port.
+/// The address of a broker: a host name or IP address, and a port.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BrokerAddress {
     host: String,
@@ -10,17 +10,17 @@ pub struct BrokerAddress {
 }
 
 impl BrokerAddress {
-    /// Names an address; `host` is a name, an IPv4 or an IPv6 address without brackets.
+    /// Creates an address. `host` is a name, an IPv4 address, or an IPv6 address without brackets.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
 
-    /// The name or IP address, without brackets.
+    /// Returns the host name or IP address, without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -4,18 +4,20 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A JWT by which a client proves to an endpoint of tokens who it is.
+/// A JWT that authenticates a client to a token endpoint.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Assertion {
-    /// Made by somebody else, who writes it into a file (`sasl.oauthbearer.assertion.file`), which is read for every token.
+    /// A JWT that another program writes into a file (`sasl.oauthbearer.assertion.file`). The file
+    /// is read for every token.
     File(PathBuf),
-    /// Made by this client.
+    /// A JWT created and signed by this client.
     Signed(Box<AssertionSigner>),
 }
 
 impl Assertion {
-    /// The assertion in a file, which is read for every token (`sasl.oauthbearer.assertion.file`).
+    /// Uses the assertion in a file, which is read for every token
+    /// (`sasl.oauthbearer.assertion.file`).
     pub fn file(file: impl Into<PathBuf>) -> Self {
         Self::File(file.into())
     }
@@ -27,7 +29,7 @@ impl From<AssertionSigner> for Assertion {
     }
 }
 
-/// How an assertion is signed (`sasl.oauthbearer.assertion.algorithm`).
+/// The signature algorithm of an assertion (`sasl.oauthbearer.assertion.algorithm`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAlgorithm {
@@ -46,10 +48,10 @@ pub(crate) enum AssertionKey {
     Pem(Secret),
 }
 
-/// What makes and signs assertions. Needs the feature `tls`, whose cryptography signs.
+/// Creates and signs assertions. Requires the feature `tls`, whose cryptography signs them.
 ///
-/// The claims of these setters give way to those of the template, and those to `alg`, `typ`, `iat`, `exp`, `nbf` and `jti`, which each
-/// assertion gets anew, as in Java.
+/// Claims set here are overridden by those of the template, and both by `alg`, `typ`, `iat`, `exp`,
+/// `nbf` and `jti`, which are new for each assertion, as in Java.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AssertionSigner {
@@ -66,13 +68,15 @@ pub struct AssertionSigner {
 }
 
 impl AssertionSigner {
-    /// Signs with the key in a PEM file (`sasl.oauthbearer.assertion.private.key.file`): PKCS#8, PKCS#1 or SEC1. It is read for
-    /// every token, so that a new key needs no restart.
+    /// Signs with the key in a PEM file in PKCS#8, PKCS#1 or SEC1 format
+    /// (`sasl.oauthbearer.assertion.private.key.file`). The file is read for every token, so that a
+    /// new key needs no restart.
     pub fn key_file(algorithm: AssertionAlgorithm, file: impl Into<PathBuf>) -> Self {
         Self::new(algorithm, AssertionKey::File(file.into()))
     }
 
-    /// Signs with a key that is PEM itself (`sasl.oauthbearer.assertion.private.key.pem`, a name of librdkafka).
+    /// Signs with a key given as PEM text (`sasl.oauthbearer.assertion.private.key.pem`, a
+    /// librdkafka property).
     pub fn key_pem(algorithm: AssertionAlgorithm, pem: impl Into<Secret>) -> Self {
         Self::new(algorithm, AssertionKey::Pem(pem.into()))
     }
@@ -92,59 +96,63 @@ impl AssertionSigner {
         }
     }
 
-    /// Decrypts the key (`sasl.oauthbearer.assertion.private.key.passphrase`). Needs the feature `encrypted-keys`.
+    /// Sets the password that decrypts the key
+    /// (`sasl.oauthbearer.assertion.private.key.passphrase`). Requires the feature
+    /// `encrypted-keys`.
     #[must_use]
     pub fn passphrase(mut self, passphrase: impl Into<Secret>) -> Self {
         self.passphrase = Some(passphrase.into());
         self
     }
 
-    /// Takes header fields, such as `kid`, and claims from a JSON file with the objects `header` and `payload`, each of which may be
-    /// missing (`sasl.oauthbearer.assertion.template.file`). It is read for every token.
+    /// Sets a JSON file with header fields, such as `kid`, and claims, in the objects `header` and
+    /// `payload`, each of them optional (`sasl.oauthbearer.assertion.template.file`). It is read
+    /// for every token.
     #[must_use]
     pub fn template_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.template = Some(file.into());
         self
     }
 
-    /// Sets the claim `aud`, mostly the endpoint (`sasl.oauthbearer.assertion.claim.aud`).
+    /// Sets the claim `aud`, usually the endpoint (`sasl.oauthbearer.assertion.claim.aud`).
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// Sets the claim `iss`, mostly the client's id (`sasl.oauthbearer.assertion.claim.iss`).
+    /// Sets the claim `iss`, usually the client id (`sasl.oauthbearer.assertion.claim.iss`).
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// Sets the claim `sub`, mostly the client's id (`sasl.oauthbearer.assertion.claim.sub`).
+    /// Sets the claim `sub`, usually the client id (`sasl.oauthbearer.assertion.claim.sub`).
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// Sets for how long an assertion is good, in whole seconds (`sasl.oauthbearer.assertion.claim.exp.seconds`; default 300 s).
+    /// Sets how long an assertion is valid, in whole seconds
+    /// (`sasl.oauthbearer.assertion.claim.exp.seconds`; default 300 s).
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = bounded(lifetime);
         self
     }
 
-    /// Sets since when an assertion is good, in whole seconds before it is made, as clocks differ
-    /// (`sasl.oauthbearer.assertion.claim.nbf.seconds`; default 60 s).
+    /// Sets how long before its creation an assertion becomes valid, in whole seconds, to allow for
+    /// clock skew (`sasl.oauthbearer.assertion.claim.nbf.seconds`; default 60 s).
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = bounded(leeway);
         self
     }
 
-    /// Sets whether each assertion has an id of its own, the claim `jti` (`sasl.oauthbearer.assertion.claim.jti.include`; default
-    /// false).
+    /// Sets whether each assertion has a unique id, the claim `jti`
+    /// (`sasl.oauthbearer.assertion.claim.jti.include`; default false).
     #[must_use]
     pub fn include_id(mut self, includes: bool) -> Self {
         self.has_id = includes;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::boxed::BoxFuture;
 
-/// The settings of AWS_MSK_IAM, by which Amazon MSK knows a client by its credentials of AWS.
+/// The settings of AWS_MSK_IAM, the mechanism by which Amazon MSK authenticates a client with AWS
+/// credentials.
 ///
 /// ```
 /// use kavka::{AwsMskIam, ClientConfig, Sasl, TlsConfig};
@@ -20,7 +21,7 @@ pub struct AwsMskIam {
     pub(crate) region: Option<String>,
 }
 
-/// Who a client of AWS is.
+/// The credentials of an AWS client.
 #[derive(Clone, Debug)]
 pub struct AwsCredentials {
     pub(crate) access_key_id: String,
@@ -28,9 +29,10 @@ pub struct AwsCredentials {
     pub(crate) session_token: Option<Secret>,
 }
 
-/// Where credentials come from: a role, a profile, the machine; asked for each connection and each re-authentication.
+/// Provides AWS credentials, for example from a role, a profile or the instance. Called for each
+/// connection and each re-authentication.
 pub trait AwsCredentialsProvider: fmt::Debug + Send + Sync + 'static {
-    /// Credentials that are good now.
+    /// Returns credentials that are currently valid.
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
@@ -38,17 +40,19 @@ pub trait AwsCredentialsProvider: fmt::Debug + Send + Sync + 'static {
 }
 
 impl AwsMskIam {
-    /// Credentials of a provider of the user's own.
+    /// Uses the credentials of a custom provider.
     pub fn new(provider: impl AwsCredentialsProvider) -> Self {
         Self { provider: Arc::new(provider), region: None }
     }
 
-    /// Credentials of the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` if it is set.
+    /// Uses the credentials in the environment variables `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY` and, if set, `AWS_SESSION_TOKEN`.
     pub fn from_environment() -> Self {
         Self::new(Environment)
     }
 
-    /// Sets the region; default the one in the broker's name, else `AWS_REGION` or `AWS_DEFAULT_REGION`.
+    /// Sets the region. Default: the region in the broker's host name, otherwise `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
@@ -73,12 +77,12 @@ impl AwsMskIam {
 }
 
 impl AwsCredentials {
-    /// The id of an access key, and its secret.
+    /// Creates credentials from an access key id and its secret.
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<Secret>) -> Self {
         Self { access_key_id: access_key_id.into(), secret_access_key: secret_access_key.into(), session_token: None }
     }
 
-    /// Adds the token that goes with credentials for a time.
+    /// Sets the session token of temporary credentials.
     #[must_use]
     pub fn session_token(mut self, token: impl Into<Secret>) -> Self {
         self.session_token = Some(token.into());

@@ -6,7 +6,8 @@ use super::*;
 use crate::clock::WallClock;
 use crate::net::Connector;
 
-/// The settings of a [`Client`](crate::Client): what its producers, consumers and admin handles have in common.
+/// The settings of a [`Client`](crate::Client), shared by its producers, consumers and admin
+/// handles.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,29 +56,32 @@ pub struct ClientConfig {
     pub(crate) words: Words,
 }
 
-/// What a client does when it can reach none of the brokers it knows (KIP-899, KIP-1102).
+/// What a client does when it cannot reach any of the brokers it knows (KIP-899, KIP-1102).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetadataRecoveryStrategy {
-    /// Keeps trying the brokers it knows.
+    /// Keeps trying the known brokers.
     None,
-    /// Starts again from `bootstrap.servers`.
+    /// Starts over from `bootstrap.servers`.
     #[default]
     Rebootstrap,
 }
 
 impl ClientConfig {
-    /// Settings for the cluster that answers at `bootstrap_servers`, a comma-separated list of `host:port`.
+    /// Creates a configuration for the cluster at `bootstrap_servers`, a comma-separated list of
+    /// `host:port`.
     ///
-    /// The list is checked when the client is made.
+    /// The list is validated when the client is created.
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
         Self::default().bootstrap_servers(bootstrap_servers)
     }
 
-    /// Reads the settings that speak to the client; those of producers and consumers are ignored.
+    /// Reads a configuration from Java's properties. Properties of producers and consumers are
+    /// ignored.
     ///
     /// # Errors
-    /// Config if Kafka has no such property, or a value is not allowed; names both.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if Kafka has no such property or a value is
+    /// not allowed; the message names both.
     pub fn from_properties(properties: &Properties) -> Result<Self> {
         let settings = Settings::of(properties, HandleKind::Client)?;
         let mut config = Self { words: settings.words(), ..Self::default() };
@@ -119,23 +123,26 @@ impl ClientConfig {
         Ok(config)
     }
 
-    /// Sets the comma-separated list of `host:port` that the cluster is found by (`bootstrap.servers`; no default).
+    /// Sets the comma-separated list of `host:port` used to discover the cluster
+    /// (`bootstrap.servers`; no default).
     ///
-    /// A host is a name, an IPv4 address, or an IPv6 address in brackets. Two or three suffice: the client learns the others.
+    /// A host is a name, an IPv4 address, or an IPv6 address in brackets. Two or three brokers
+    /// suffice: the client discovers the others.
     #[must_use]
     pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
         self.bootstrap_servers = BootstrapServers(servers.into());
         self
     }
 
-    /// Sets the name under which brokers log this client and count its quota (`client.id`; default `kavka`).
+    /// Sets the name of this client in broker logs and for quotas (`client.id`; default `kavka`).
     #[must_use]
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = id.into();
         self
     }
 
-    /// Sets where the client is, so that it may fetch from the replica next to it (`client.rack`, KIP-392; default none).
+    /// Sets the rack of the client, which lets consumers fetch from the closest replica
+    /// (`client.rack`, KIP-392; default none).
     #[must_use]
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.client_rack = Some(rack.into()).filter(|rack: &String| !rack.is_empty());
@@ -144,24 +151,25 @@ impl ClientConfig {
 
     /// Sets how long a broker may take to answer a request (`request.timeout.ms`; default 30 s).
     ///
-    /// A connection on which a request has timed out is closed.
+    /// A connection on which a request times out is closed.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = bounded(timeout);
         self
     }
 
-    /// Sets how long an operation may take with all its retries, where it is given no time of its own (`default.api.timeout.ms`;
-    /// default 60 s).
+    /// Sets how long an operation without a timeout of its own may take, including all retries
+    /// (`default.api.timeout.ms`; default 60 s).
     #[must_use]
     pub fn default_api_timeout(mut self, timeout: Duration) -> Self {
         self.default_api_timeout = bounded(timeout);
         self
     }
 
-    /// Sets the pause before the first retry of a request (`retry.backoff.ms`; default 100 ms).
+    /// Sets the backoff before the first retry of a request (`retry.backoff.ms`; default 100 ms).
     ///
-    /// It doubles with every retry, up to `retry.backoff.max.ms`, give or take 20 %. Raises that when it is lower.
+    /// It doubles with every retry, up to `retry.backoff.max.ms`, with a jitter of 20 %. Raises the
+    /// maximum if it is lower.
     #[must_use]
     pub fn retry_backoff(mut self, first: Duration) -> Self {
         self.retry_backoff = bounded(first);
@@ -169,16 +177,17 @@ impl ClientConfig {
         self
     }
 
-    /// Sets the longest pause before a retry of a request (`retry.backoff.max.ms`; default 1 s).
+    /// Sets the maximum backoff before a retry of a request (`retry.backoff.max.ms`; default 1 s).
     #[must_use]
     pub fn retry_backoff_max(mut self, longest: Duration) -> Self {
         self.retry_backoff_max = bounded(longest);
         self
     }
 
-    /// Sets the pause before connecting again to a broker that was lost (`reconnect.backoff.ms`; default 50 ms).
+    /// Sets the backoff before reconnecting to a broker (`reconnect.backoff.ms`; default 50 ms).
     ///
-    /// It doubles with every failure, up to `reconnect.backoff.max.ms`, give or take 20 %. Raises that when it is lower.
+    /// It doubles with every failure, up to `reconnect.backoff.max.ms`, with a jitter of 20 %.
+    /// Raises the maximum if it is lower.
     #[must_use]
     pub fn reconnect_backoff(mut self, first: Duration) -> Self {
         self.reconnect_backoff = bounded(first);
@@ -186,16 +195,18 @@ impl ClientConfig {
         self
     }
 
-    /// Sets the longest pause before connecting again (`reconnect.backoff.max.ms`; default 1 s).
+    /// Sets the maximum backoff before reconnecting (`reconnect.backoff.max.ms`; default 1 s).
     #[must_use]
     pub fn reconnect_backoff_max(mut self, longest: Duration) -> Self {
         self.reconnect_backoff_max = bounded(longest);
         self
     }
 
-    /// Sets how long the first attempt to connect to a broker may take (`socket.connection.setup.timeout.ms`; default 10 s).
+    /// Sets how long the first attempt to connect to a broker may take
+    /// (`socket.connection.setup.timeout.ms`; default 10 s).
     ///
-    /// It doubles with every failure, up to `socket.connection.setup.timeout.max.ms`. Raises that when it is lower.
+    /// It doubles with every failure, up to `socket.connection.setup.timeout.max.ms`. Raises the
+    /// maximum if it is lower.
     #[must_use]
     pub fn socket_connection_setup_timeout(mut self, first: Duration) -> Self {
         self.socket_connection_setup_timeout = bounded(first);
@@ -204,60 +215,68 @@ impl ClientConfig {
         self
     }
 
-    /// Sets how long any attempt to connect may take (`socket.connection.setup.timeout.max.ms`; default 30 s).
+    /// Sets how long any attempt to connect may take (`socket.connection.setup.timeout.max.ms`;
+    /// default 30 s).
     #[must_use]
     pub fn socket_connection_setup_timeout_max(mut self, longest: Duration) -> Self {
         self.socket_connection_setup_timeout_max = bounded(longest);
         self
     }
 
-    /// Sets after how long without a request a connection is closed (`connections.max.idle.ms`; default 9 min).
+    /// Sets the idle time after which a connection is closed (`connections.max.idle.ms`; default 9
+    /// min).
     ///
-    /// `None` or zero, as -1 and 0 in a file: never. Brokers close theirs after 10 min.
+    /// `None` or zero (-1 or 0 in a properties file) means never. By default, brokers close idle
+    /// connections after 10 min.
     #[must_use]
     pub fn connections_max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.connections_max_idle = idle.into().filter(|idle| !idle.is_zero()).map(bounded);
         self
     }
 
-    /// Sets how old a connection may become: it then closes as soon as no request is on its way, and the next request opens
-    /// another, perhaps to a new address behind the same name. Kafka has no such property; default `None`.
+    /// Sets the maximum age of a connection. An older connection is closed as soon as it has no
+    /// request in flight; the next request opens another, possibly to a new address behind the same
+    /// name. Not a Kafka property; default `None`.
     #[must_use]
     pub fn connections_max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.connections_max_lifetime = lifetime.into().filter(|lifetime| !lifetime.is_zero()).map(bounded);
         self
     }
 
-    /// Sets how many of the open connections stay open although nothing has used them for `connections.max.idle.ms`, so that what
-    /// comes after a quiet time need not wait for one. Kafka has no such property; default 0.
+    /// Sets how many connections are kept open beyond `connections.max.idle.ms`, so that the first
+    /// requests after a quiet period need not wait for a connection. Not a Kafka property; default
+    /// 0.
     #[must_use]
     pub fn connections_min_idle(mut self, connections: usize) -> Self {
         self.connections_min_idle = connections;
         self
     }
 
-    /// Sets after how long metadata is asked for again though nothing showed that it is stale (`metadata.max.age.ms`; default 5 min).
+    /// Sets the age at which metadata is refreshed even without a sign that it is stale
+    /// (`metadata.max.age.ms`; default 5 min).
     #[must_use]
     pub fn metadata_max_age(mut self, age: Duration) -> Self {
         self.metadata_max_age = bounded(age);
         self
     }
 
-    /// Sets after how long without a record a producer forgets a topic (`metadata.max.idle.ms`, KIP-526; default 5 min, at least 5 s).
+    /// Sets the time without records after which a producer forgets a topic
+    /// (`metadata.max.idle.ms`, KIP-526; default 5 min, at least 5 s).
     #[must_use]
     pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
         self.metadata_max_idle = bounded(idle);
         self
     }
 
-    /// Sets what happens when none of the known brokers can be reached (`metadata.recovery.strategy`, KIP-899; default rebootstrap).
+    /// Sets what the client does when it cannot reach any of the known brokers
+    /// (`metadata.recovery.strategy`, KIP-899; default rebootstrap).
     #[must_use]
     pub fn metadata_recovery_strategy(mut self, strategy: MetadataRecoveryStrategy) -> Self {
         self.metadata_recovery_strategy = strategy;
         self
     }
 
-    /// Sets after how long without metadata the client starts again from `bootstrap.servers`
+    /// Sets the time without metadata after which the client starts over from `bootstrap.servers`
     /// (`metadata.recovery.rebootstrap.trigger.ms`, KIP-1102; default 5 min).
     #[must_use]
     pub fn metadata_recovery_rebootstrap_trigger(mut self, trigger: Duration) -> Self {
@@ -265,33 +284,36 @@ impl ClientConfig {
         self
     }
 
-    /// Sets the size of the socket's send buffer in bytes (`send.buffer.bytes`).
+    /// Sets the size of the socket's send buffer, in bytes (`send.buffer.bytes`).
     ///
-    /// Default `None`, which in a file is -1 or 0: the system's, which adapts itself. Java's default is 128 KiB.
+    /// Default `None` (-1 or 0 in a properties file): the operating system's, which adapts itself.
+    /// Java's default is 128 KiB.
     #[must_use]
     pub fn send_buffer_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.send_buffer_bytes = bytes.into().filter(|bytes| *bytes > 0);
         self
     }
 
-    /// Sets the size of the socket's receive buffer in bytes (`receive.buffer.bytes`).
+    /// Sets the size of the socket's receive buffer, in bytes (`receive.buffer.bytes`).
     ///
-    /// Default `None`, which in a file is -1 or 0: the system's, which adapts itself. Java's default is 32 or 64 KiB.
+    /// Default `None` (-1 or 0 in a properties file): the operating system's, which adapts itself.
+    /// Java's default is 32 or 64 KiB.
     #[must_use]
     pub fn receive_buffer_bytes(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.receive_buffer_bytes = bytes.into().filter(|bytes| *bytes > 0);
         self
     }
 
-    /// Sets the largest response that is taken from a broker, in bytes (`receive.message.max.bytes` of librdkafka; default
-    /// 100,000,000).
+    /// Sets the maximum size of a broker's response, in bytes (librdkafka's
+    /// `receive.message.max.bytes`; default 100,000,000).
     #[must_use]
     pub fn receive_message_max_bytes(mut self, bytes: usize) -> Self {
         self.receive_message_max_bytes = bytes;
         self
     }
 
-    /// Sets whether the client pushes its metrics to brokers that ask for them (`enable.metrics.push`, KIP-714; default true).
+    /// Sets whether the client pushes its metrics to brokers that subscribe to them
+    /// (`enable.metrics.push`, KIP-714; default true).
     #[must_use]
     pub fn enable_metrics_push(mut self, enable: bool) -> Self {
         self.enable_metrics_push = enable;
@@ -401,14 +423,16 @@ impl FromProperty for MetadataRecoveryStrategy {
 
 /// What a client stands on; these have no property.
 impl ClientConfig {
-    /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
+    /// Sets how connections are opened, instead of TCP: through a proxy, a tunnel or an in-memory
+    /// network.
     #[must_use]
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
         self
     }
 
-    /// Fixes the seed of all randomness, and keeps all work on the runtime's own threads, so that a test can be repeated.
+    /// Sets the seed of all randomness and keeps all work on the runtime's own threads, so that a
+    /// test is repeatable.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -416,7 +440,7 @@ impl ClientConfig {
         self
     }
 
-    /// Replaces the wall clock that record timestamps come from.
+    /// Replaces the wall clock that provides record timestamps.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {

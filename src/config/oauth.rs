@@ -6,25 +6,26 @@ use super::*;
 use crate::boxed::BoxFuture;
 use crate::ids::Timestamp;
 
-/// A token, and what is known of it.
+/// An OAuth token and its properties.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Token {
-    /// What the broker gets.
+    /// The token as sent to the broker.
     pub value: Secret,
-    /// Until when it is good; `None` if that is not known, and then it is asked for again for each connection.
+    /// When the token expires. If `None`, it is unknown, and a new token is requested for each
+    /// connection.
     pub expires_at: Option<Timestamp>,
-    /// SASL extensions (KIP-342): names of letters, and values.
+    /// SASL extensions (KIP-342), as pairs of name and value. Names consist of letters.
     pub extensions: Vec<(String, String)>,
 }
 
 impl Token {
-    /// A token of which nothing is known.
+    /// Creates a token without expiry and extensions.
     pub fn new(value: impl Into<Secret>) -> Self {
         Self { value: value.into(), expires_at: None, extensions: Vec::new() }
     }
 
-    /// Says until when it is good.
+    /// Sets when the token expires.
     #[must_use]
     pub fn expires_at(mut self, time: Timestamp) -> Self {
         self.expires_at = Some(time);
@@ -39,13 +40,13 @@ impl Token {
     }
 }
 
-/// Where tokens come from.
+/// Provides OAuth tokens.
 ///
-/// A token is kept and used for further connections until four fifths of its time have passed
-/// (Java's default of
-/// `sasl.login.refresh.window.factor`); then the next connection, or the next re-authentication, asks for another.
+/// A token is cached and used for further connections until four fifths of its lifetime have passed
+/// (Java's default of `sasl.login.refresh.window.factor`). The next connection or re-authentication
+/// then requests another.
 pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
-    /// A token that is good from `now` on.
+    /// Returns a token that is valid from `now` on.
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
@@ -68,7 +69,8 @@ pub(crate) struct UnsecuredToken {
     pub(crate) extensions: Vec<(String, String)>,
 }
 
-/// Tokens from an HTTP endpoint: for an id and a secret (KIP-768), or for a signed assertion (KIP-1139).
+/// Requests tokens from an HTTP endpoint, with a client id and secret (KIP-768) or with a signed
+/// assertion (KIP-1139).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OidcConfig {
@@ -123,25 +125,27 @@ pub(crate) enum Grant {
 }
 
 impl OidcConfig {
-    /// Asks for tokens at `token_endpoint_url` (`sasl.oauthbearer.token.endpoint.url`) as the client of that id and secret
-    /// (`sasl.oauthbearer.client.credentials.client.id` and `.secret`).
+    /// Requests tokens from `token_endpoint_url` (`sasl.oauthbearer.token.endpoint.url`) with the
+    /// client's id and secret (`sasl.oauthbearer.client.credentials.client.id` and `.secret`).
     pub fn new(token_endpoint_url: impl Into<String>, client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
         Self::with(token_endpoint_url, Grant::ClientSecret { id: client_id.into(), secret: client_secret.into() })
     }
 
-    /// Asks for tokens with an assertion as the grant: `urn:ietf:params:oauth:grant-type:jwt-bearer` (KIP-1139).
+    /// Requests tokens with an assertion as the grant:
+    /// `urn:ietf:params:oauth:grant-type:jwt-bearer` (KIP-1139).
     ///
-    /// In properties, `sasl.oauthbearer.jwt.retriever.class` is
-    /// `org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever`, or `sasl.oauthbearer.grant.type`, a name of librdkafka,
-    /// that URN.
+    /// The properties that select it are `sasl.oauthbearer.jwt.retriever.class` with the value
+    /// `org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever`, or librdkafka's
+    /// `sasl.oauthbearer.grant.type` with that URN.
     pub fn jwt_bearer(token_endpoint_url: impl Into<String>, assertion: impl Into<Assertion>) -> Self {
         Self::with(token_endpoint_url, Grant::JwtBearer(assertion.into()))
     }
 
-    /// Asks for tokens by client credentials, with an assertion in place of a secret. The client's id is sent if there is one,
-    /// though most endpoints take it from the assertion.
+    /// Requests tokens with client credentials, using an assertion instead of a secret. The client
+    /// id is sent if given, though most endpoints take it from the assertion.
     ///
-    /// In properties, as in Java, `sasl.oauthbearer.assertion.file` or `sasl.oauthbearer.assertion.claim.iss` chooses it.
+    /// The properties that select it, as in Java, are `sasl.oauthbearer.assertion.file` and
+    /// `sasl.oauthbearer.assertion.claim.iss`.
     pub fn client_assertion(
         token_endpoint_url: impl Into<String>,
         client_id: Option<String>,
@@ -165,15 +169,15 @@ impl OidcConfig {
         }
     }
 
-    /// Asks for a scope (`sasl.oauthbearer.scope`; default the endpoint's).
+    /// Requests a scope (`sasl.oauthbearer.scope`; default: the endpoint's).
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into()).filter(|scope: &String| !scope.is_empty());
         self
     }
 
-    /// Sets whether id and secret are URL-encoded in the header, as RFC 6749 has it (`sasl.oauthbearer.header.urlencode`; default
-    /// false, which is what most endpoints want).
+    /// Sets whether id and secret are URL-encoded in the header, as RFC 6749 requires
+    /// (`sasl.oauthbearer.header.urlencode`; default false, as most endpoints expect).
     #[must_use]
     pub fn header_urlencode(mut self, encodes: bool) -> Self {
         self.url_encodes_header = encodes;
@@ -187,7 +191,8 @@ impl OidcConfig {
         self
     }
 
-    /// Sets how long connecting to the endpoint may take (`sasl.login.connect.timeout.ms`; default 10 s).
+    /// Sets how long connecting to the endpoint may take (`sasl.login.connect.timeout.ms`; default
+    /// 10 s).
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
@@ -201,8 +206,8 @@ impl OidcConfig {
         self
     }
 
-    /// Sets the first and the longest pause between attempts (`sasl.login.retry.backoff.ms`, `sasl.login.retry.backoff.max.ms`;
-    /// default 100 ms and 10 s).
+    /// Sets the first and the maximum backoff between attempts (`sasl.login.retry.backoff.ms`,
+    /// `sasl.login.retry.backoff.max.ms`; default 100 ms and 10 s).
     #[must_use]
     pub fn retry_backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.retry_backoff = bounded(first);
@@ -210,7 +215,8 @@ impl OidcConfig {
         self
     }
 
-    /// Sets whom to trust when the endpoint is HTTPS; default the operating system's authorities. Its cryptography signs assertions.
+    /// Sets the TLS settings for an HTTPS endpoint; by default, the operating system's certificate
+    /// authorities are trusted. Its cryptography also signs assertions.
     #[must_use]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = tls;

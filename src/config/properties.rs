@@ -8,10 +8,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::*;
 
-/// Kafka's properties by name, in the order they were given; a name given twice keeps the last value, as in Java.
+/// Kafka properties by name, in the order in which they were set. Setting a name again replaces its
+/// value, as in Java.
 ///
-/// A value may be elsewhere: `${provider:path:key}` is resolved when settings are read, by Java's `FileConfigProvider`,
-/// `DirectoryConfigProvider` or `EnvVarConfigProvider`, as `config.providers` and `config.providers.<name>.class` say (KIP-297).
+/// A value may refer to another place: `${provider:path:key}` is resolved when settings are read,
+/// with Java's `FileConfigProvider`, `DirectoryConfigProvider` or `EnvVarConfigProvider`, as
+/// configured by `config.providers` and `config.providers.<name>.class` (KIP-297).
 ///
 /// ```
 /// use kavka::{ClientConfig, ProducerConfig, Properties};
@@ -28,15 +30,17 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// No properties.
+    /// Creates an empty list of properties.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads a Java `.properties` text: comments, continued lines, `=`, `:` or blanks after the name, and all escapes.
+    /// Parses the text of a Java `.properties` file: comments, continuation lines, `=`, `:` or
+    /// blanks after the name, and all escapes.
     ///
     /// # Errors
-    /// Config if a `\u` escape is malformed; names the line.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a `\u` escape is malformed; the message
+    /// names the line.
     pub fn parse(text: &str) -> Result<Self> {
         let mut properties = Self::new();
         for (number, line) in logical_lines(text) {
@@ -48,10 +52,11 @@ impl Properties {
         Ok(properties)
     }
 
-    /// Reads a Java `.properties` file, which may be UTF-8 or, as Java writes them, ISO 8859-1.
+    /// Reads a Java `.properties` file in UTF-8 or, as Java writes them, in ISO 8859-1.
     ///
     /// # Errors
-    /// Config if the file cannot be read or has a malformed escape; names the file.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read or has a
+    /// malformed escape; the message names the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| Error::config(format!("cannot read {}: {error}", path.display())))?;
@@ -68,7 +73,7 @@ impl Properties {
         parsed.map_err(|error| error.with_context(path.display()))
     }
 
-    /// Sets one property, in place of what it was.
+    /// Sets a property, replacing its previous value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
         match self.entries.iter_mut().find(|(known, _)| *known == name) {
@@ -77,10 +82,11 @@ impl Properties {
         }
     }
 
-    /// Reads one `name=value`, as command lines take it; blanks at the ends of the value belong to it.
+    /// Sets a property from `name=value`, as given on a command line. Blanks around the value are
+    /// part of it.
     ///
     /// # Errors
-    /// Config if there is no `=`.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no `=`.
     pub fn set_pair(&mut self, pair: &str) -> Result<()> {
         match pair.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
@@ -92,14 +98,15 @@ impl Properties {
         }
     }
 
-    /// The value of a property, if it was given by this name or another that means the same, as `metadata.broker.list` does.
+    /// Returns the value of a property, set under this name or under an alias such as
+    /// `metadata.broker.list`.
     pub fn get(&self, name: &str) -> Option<&str> {
         let given = self.entries.iter().find(|(known, _)| known == name);
         let given = given.or_else(|| self.entries.iter().find(|(known, _)| keys::is_alias(known, name)));
         given.map(|(_, value)| value.as_str())
     }
 
-    /// Names and values in the order they were given.
+    /// Returns an iterator over names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -6,11 +6,12 @@ use super::*;
 use crate::boxed::BoxFuture;
 use crate::ids::Timestamp;
 
-/// Why a mechanism or a token could not be had, or the server's answer was not right. It ends up as the source of an
-/// [`Error`] of kind Authentication, or is that error if it is an [`Error`] already.
+/// The error of a mechanism or token source. It becomes the source of an [`Error`] of kind
+/// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication), or is returned unchanged if it
+/// is an [`Error`] itself.
 pub type SaslError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A mechanism of SASL with its credentials (`sasl.mechanism`).
+/// A SASL mechanism with its credentials (`sasl.mechanism`).
 ///
 /// ```
 /// use kavka::{ClientConfig, Sasl, TlsConfig};
@@ -52,24 +53,26 @@ pub(crate) enum ScramHash {
 }
 
 impl Sasl {
-    /// PLAIN: sends the password as it is, so use it over TLS.
+    /// PLAIN: sends the password in clear text, so use it over TLS.
     pub fn plain(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self(Mechanism::Plain(Credentials { username: username.into(), password: password.into() }))
     }
 
-    /// SCRAM-SHA-256: proves that client and broker know the password without sending it. Needs the feature `scram`.
+    /// SCRAM-SHA-256: proves that client and broker know the password without sending it. Requires
+    /// the feature `scram`.
     pub fn scram_sha_256(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self::scram(ScramHash::Sha256, username, password)
     }
 
-    /// SCRAM-SHA-512: as SCRAM-SHA-256, with the longer hash. Needs the feature `scram`.
+    /// SCRAM-SHA-512: as SCRAM-SHA-256, with the longer hash. Requires the feature `scram`.
     pub fn scram_sha_512(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self::scram(ScramHash::Sha512, username, password)
     }
 
-    /// Makes SCRAM's user the id of a delegation token and the password its HMAC (KIP-48, `tokenauth="true"` in Java).
+    /// Makes the SCRAM user name the id of a delegation token, and the password its HMAC (KIP-48,
+    /// `tokenauth="true"` in Java).
     ///
-    /// Changes nothing for other mechanisms.
+    /// Has no effect on other mechanisms.
     #[must_use]
     pub fn delegation_token(mut self) -> Self {
         if let Mechanism::Scram { is_token, .. } = &mut self.0 {
@@ -78,23 +81,25 @@ impl Sasl {
         self
     }
 
-    /// OAUTHBEARER: tokens from a source of the user's own. A token is sent as it is, so use it over TLS.
+    /// OAUTHBEARER with tokens from a custom source. Tokens are sent in clear text, so use it over
+    /// TLS.
     pub fn oauthbearer(source: impl TokenSource) -> Self {
         Self(Mechanism::OAuthBearer(TokenOrigin::Source(Arc::new(source))))
     }
 
-    /// OAUTHBEARER: tokens from an HTTP endpoint for an id and a secret or an assertion. Needs the feature `oidc`.
+    /// OAUTHBEARER with tokens from an HTTP endpoint, requested with a client id and secret or with
+    /// an assertion. Requires the feature `oidc`.
     pub fn oauthbearer_oidc(oidc: OidcConfig) -> Self {
         Self(Mechanism::OAuthBearer(TokenOrigin::Oidc(Box::new(oidc))))
     }
 
-    /// AWS_MSK_IAM: signs with credentials of AWS, for Amazon MSK.
+    /// AWS_MSK_IAM: signs requests with AWS credentials, for Amazon MSK.
     #[cfg(feature = "aws-msk-iam")]
     pub fn aws_msk_iam(settings: AwsMskIam) -> Self {
         Self(Mechanism::AwsMskIam(settings))
     }
 
-    /// A mechanism that this library does not have.
+    /// A mechanism that this library does not provide.
     pub fn custom(mechanism: impl SaslMechanism) -> Self {
         Self(Mechanism::Custom(Arc::new(mechanism)))
     }
@@ -214,61 +219,65 @@ impl Credentials {
     }
 }
 
-/// A mechanism of SASL that lives in another crate.
+/// A custom SASL mechanism.
 ///
-/// Called once for every connection, and again for each re-authentication (KIP-368).
+/// It is used once for every connection, and again for each re-authentication (KIP-368).
 pub trait SaslMechanism: fmt::Debug + Send + Sync + 'static {
-    /// The name that brokers know it by, such as `GSSAPI`.
+    /// Returns the mechanism's name as known to brokers, such as `GSSAPI`.
     fn name(&self) -> &str;
 
-    /// Prepares one exchange: fetches a token, reads a ticket.
+    /// Prepares one exchange, for example by fetching a token or reading a ticket.
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
     fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>;
 }
 
-/// One exchange between client and broker.
+/// One SASL exchange between client and broker.
 pub trait SaslSession: Send {
-    /// Answers what the broker said, which is nothing at first; `None` when all is said and the broker is known to be the right one.
+    /// Returns the response to a challenge of the broker; the first challenge is empty. `None` ends
+    /// the exchange, once the broker is authenticated.
     ///
     /// # Errors
-    /// The broker's words are not right; the connection is closed.
+    /// If the challenge is not valid; the connection is then closed.
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError>;
 
-    /// What takes so long before [`SaslSession::respond`] can answer this challenge, such as a slow hash, that it is to be done on a
-    /// thread of its own; then `respond` is called. The default is nothing.
+    /// Returns work that must be done before [`SaslSession::respond`] can answer this challenge and
+    /// that is slow, such as a key derivation. The client runs it on a blocking thread and calls
+    /// `respond` afterwards. By default, there is none.
     fn prepare(&mut self, challenge: &[u8]) -> Option<SaslWork> {
         let _ = challenge;
         None
     }
 
-    /// Hears that the broker has refused the exchange. Returns whether another one may succeed, so that the client connects again:
-    /// when a token was sent that had been kept, and the next will be another. The default is false.
+    /// Called when the broker has rejected the exchange. Returns whether the client should connect
+    /// again because another exchange may succeed: for example, if a cached token was sent and the
+    /// next one will be new. The default is false.
     fn handle_refusal(&mut self) -> bool {
         false
     }
 
-    /// What to tell the user when the broker has refused the exchange; the default says nothing.
+    /// Returns what the user should do after the broker has rejected the exchange. By default,
+    /// nothing.
     fn advice(&self) -> Option<String> {
         None
     }
 }
 
-/// What [`SaslSession::prepare`] returns.
+/// Slow work of a SASL exchange, as returned by [`SaslSession::prepare`].
 pub type SaslWork = Box<dyn FnOnce() + Send>;
 
-/// What a mechanism may need to know for one exchange.
+/// The inputs of a mechanism for one exchange.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SaslContext<'a> {
-    /// The broker's host, as it was connected to.
+    /// The broker's host, as connected to.
     pub host: &'a str,
     /// The broker's port.
     pub port: u16,
-    /// The wall clock.
+    /// The time of the wall clock.
     pub now: Timestamp,
-    /// Random bytes that were never used before.
+    /// Random bytes, never used before.
     pub nonce: [u8; 24],
 }
 

@@ -4,17 +4,18 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A password, private key or token: no log, error or `Debug` shows it, and it is overwritten when it is dropped.
+/// A password, private key or token. It is never shown in logs, errors or `Debug` output, and is
+/// overwritten when dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret over.
+    /// Creates a secret from text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The secret itself.
+    /// Returns the secret's text.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -3,28 +3,29 @@
 use super::sasl::MECHANISMS;
 use super::*;
 
-/// What stands between client and broker (`security.protocol`).
+/// How a connection is secured (`security.protocol`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecurityProtocol {
-    /// Nothing: everybody on the way can read and change what is sent.
+    /// Not at all: anybody on the network path can read and change the data.
     #[default]
     Plaintext,
     /// TLS.
     Ssl,
-    /// SASL without TLS: the client is known, but everybody on the way can read.
+    /// SASL without TLS: the client is authenticated, but anybody on the network path can read the
+    /// data.
     SaslPlaintext,
-    /// SASL within TLS.
+    /// SASL over TLS.
     SaslSsl,
 }
 
 impl SecurityProtocol {
-    /// Whether TLS is spoken.
+    /// Returns whether the protocol uses TLS.
     pub fn has_tls(self) -> bool {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 
-    /// Whether the client authenticates by SASL.
+    /// Returns whether the protocol authenticates the client with SASL.
     pub fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
@@ -103,16 +104,17 @@ impl SecurityConfig {
 }
 
 impl ClientConfig {
-    /// Sets what stands between client and broker (`security.protocol`; default PLAINTEXT).
+    /// Sets how connections are secured (`security.protocol`; default PLAINTEXT).
     ///
-    /// [`ClientConfig::tls`] and [`ClientConfig::sasl`] add theirs to it; call this after them to take one away.
+    /// [`ClientConfig::tls`] and [`ClientConfig::sasl`] each add their part to it. To remove one
+    /// again, call this method after them.
     #[must_use]
     pub fn security_protocol(mut self, protocol: SecurityProtocol) -> Self {
         self.security.protocol = protocol;
         self
     }
 
-    /// Speaks TLS with these settings. Needs the feature `tls`, which is on by default.
+    /// Enables TLS with the given settings. Requires the feature `tls`, which is on by default.
     #[must_use]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.security.tls = tls;
@@ -120,7 +122,7 @@ impl ClientConfig {
         self
     }
 
-    /// Authenticates by SASL.
+    /// Enables SASL authentication with the given mechanism.
     #[must_use]
     pub fn sasl(mut self, sasl: Sasl) -> Self {
         self.security.sasl = Some(sasl);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::*;
 
-/// The settings of TLS: whom to trust, and which certificate to show.
+/// The settings of TLS: which authorities to trust, and which certificate to present.
 ///
-/// Certificates and keys are in PEM, or in stores of PKCS#12 with the feature `pkcs12`. Files are read again when they have changed, for the connections that are then opened.
+/// Certificates and keys are in PEM, or in PKCS#12 stores with the feature `pkcs12`. Files that
+/// change are read again for new connections.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsConfig {
@@ -61,7 +62,7 @@ pub(crate) enum ClientCertificate {
     },
 }
 
-/// A version of TLS.
+/// A TLS version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -84,64 +85,66 @@ impl<T> fmt::Debug for UserSupplied<T> {
 }
 
 impl TlsConfig {
-    /// Trusts the operating system's authorities and shows no certificate.
+    /// Creates settings that trust the operating system's certificate authorities and present no
+    /// certificate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts the certificates in a PEM file or a store of PKCS#12, and no others (`ssl.truststore.location`).
+    /// Trusts only the certificates in a PEM file or PKCS#12 store (`ssl.truststore.location`).
     #[must_use]
     pub fn truststore_location(mut self, file: impl Into<PathBuf>) -> Self {
         self.trust = Trust::File(file.into());
         self
     }
 
-    /// Sets the password of a trust store of PKCS#12 (`ssl.truststore.password`).
+    /// Sets the password of a PKCS#12 trust store (`ssl.truststore.password`).
     #[must_use]
     pub fn truststore_password(mut self, password: impl Into<Secret>) -> Self {
         self.truststore_password = Some(password.into());
         self
     }
 
-    /// Trusts the certificates in a PEM text, and no others (`ssl.truststore.certificates`).
+    /// Trusts only the certificates in a PEM text (`ssl.truststore.certificates`).
     #[must_use]
     pub fn truststore_certificates(mut self, pem: impl Into<String>) -> Self {
         self.trust = Trust::Pem(Secret::new(pem));
         self
     }
 
-    /// Trusts the authorities that Mozilla trusts, which are compiled in: for a machine that has none of its own.
+    /// Trusts Mozilla's certificate authorities, which are compiled in. For machines without
+    /// authorities of their own.
     #[must_use]
     pub fn webpki_roots(mut self) -> Self {
         self.trust = Trust::Webpki;
         self
     }
 
-    /// Shows the certificate in a PEM file or a store of PKCS#12 that also holds its private key and the chain
-    /// (`ssl.keystore.location`).
+    /// Presents the certificate in a PEM file or PKCS#12 store, which also holds its private key
+    /// and chain (`ssl.keystore.location`).
     #[must_use]
     pub fn keystore_location(mut self, file: impl Into<PathBuf>) -> Self {
         self.identity = ClientCertificate::File(file.into());
         self
     }
 
-    /// Shows the certificate in one PEM file, whose private key is in another (`ssl.certificate.location`, `ssl.key.location` of
-    /// librdkafka).
+    /// Presents the certificate in one PEM file, with the private key in another (librdkafka's
+    /// `ssl.certificate.location` and `ssl.key.location`).
     #[must_use]
     pub fn certificate_location(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = ClientCertificate::Files { chain: chain.into(), key: key.into() };
         self
     }
 
-    /// Shows the certificate in a PEM text, and proves it by a private key in another (`ssl.keystore.certificate.chain`,
-    /// `ssl.keystore.key`).
+    /// Presents the certificate in a PEM text, with the private key in another
+    /// (`ssl.keystore.certificate.chain`, `ssl.keystore.key`).
     #[must_use]
     pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
         self.identity = ClientCertificate::Pem { chain: Secret::new(chain), key: key.into() };
         self
     }
 
-    /// Sets the password of a key store of PKCS#12 (`ssl.keystore.password`).
+    /// Sets the password of a PKCS#12 key store (`ssl.keystore.password`).
     ///
     /// The crate that reads such stores does not overwrite its own copy of the private key.
     #[must_use]
@@ -150,40 +153,45 @@ impl TlsConfig {
         self
     }
 
-    /// Sets the password that encrypts a private key in PEM (`ssl.key.password`). Needs the feature `encrypted-keys`.
+    /// Sets the password of an encrypted private key in PEM (`ssl.key.password`). Requires the
+    /// feature `encrypted-keys`.
     #[must_use]
     pub fn key_password(mut self, password: impl Into<Secret>) -> Self {
         self.key_password = Some(password.into());
         self
     }
 
-    /// Sets whether the broker's certificate must be for the host that was connected to (`ssl.endpoint.identification.algorithm`,
-    /// which is `https` or empty; default true).
+    /// Sets whether the broker's certificate must match the host connected to
+    /// (`ssl.endpoint.identification.algorithm`, which is `https` or empty; default true).
     ///
-    /// Without it, everybody whom the same authority has given a certificate can pass for the broker.
+    /// Without this check, the holder of any certificate issued by a trusted authority can
+    /// impersonate the broker.
     #[must_use]
     pub fn endpoint_identification(mut self, is_checked: bool) -> Self {
         self.any_server_name = !is_checked;
         self
     }
 
-    /// Sets the versions of TLS that are spoken (`ssl.enabled.protocols`; default 1.2 and 1.3).
+    /// Sets the enabled TLS versions (`ssl.enabled.protocols`; default 1.2 and 1.3).
     #[must_use]
     pub fn enabled_protocols(mut self, versions: impl IntoIterator<Item = TlsVersion>) -> Self {
         self.enabled_protocols = versions.into_iter().collect();
         self
     }
 
-    /// Restricts the cipher suites, by their names at IANA (`ssl.cipher.suites`; default all that the cryptography has).
+    /// Restricts the cipher suites, given by their IANA names (`ssl.cipher.suites`; default: all
+    /// that the cryptography provider has).
     #[must_use]
     pub fn cipher_suites<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.cipher_suites = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the cryptography; default: the one that the process has installed as rustls' default, else graviola.
+    /// Sets the cryptography provider. Default: the one installed as rustls' process default,
+    /// otherwise graviola.
     ///
-    /// Needed on processors that graviola is not written for, and where a certified module is demanded.
+    /// Required on processors that graviola does not support, and where a certified module is
+    /// mandatory.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn crypto_provider(mut self, provider: Arc<rustls::crypto::CryptoProvider>) -> Self {
@@ -191,7 +199,7 @@ impl TlsConfig {
         self
     }
 
-    /// Sets the whole configuration of rustls; all other settings of TLS then have no say.
+    /// Sets the complete rustls configuration. All other TLS settings are then ignored.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
