@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use tracing::Instrument;
 
-use super::ConsumerInner;
 use super::handler::{HandlerFuture, Outcome, RegisteredHandler};
+use super::shared::ConsumerInner;
 use crate::ids::TopicPartition;
 use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;

@@ -8,19 +8,24 @@
 //! Offsets of messages that handlers have finished are committed here, every `auto_commit_interval`, before partitions go, and at the
 //! end: at least once, and a message that was handed over but not finished comes again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 mod calls;
+mod dispatch;
+mod failure;
 mod handler;
 mod handler_queue;
-mod letters;
+mod housekeeping;
 mod progress;
-mod task;
+mod rebalance;
+mod receive;
+mod shared;
+mod worker;
 
 pub use handler::{Callback, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
 #[cfg(feature = "json")]
@@ -33,10 +38,9 @@ use crate::client::Client;
 use crate::config::bounded;
 use crate::consumer::ConsumerHandle;
 use crate::ids::{Offset, TopicName, TopicPartition};
-use crate::producer;
 use crate::runtime::{self, Runtime};
 use handler::{HandlerTopics, RegisteredHandler};
-use progress::Progress;
+use shared::{ConsumerInner, lock};
 
 /// Receives messages as one member of a group; cheap to clone.
 ///
@@ -58,41 +62,6 @@ impl Drop for TasksOwner {
     fn drop(&mut self) {
         self.runtime.cancel();
     }
-}
-
-/// What the handle, the tasks and the group's listener share.
-struct ConsumerInner {
-    handle: ConsumerHandle,
-    client: Client,
-    config: Config,
-    handlers: Mutex<Handlers>,
-    /// Rings when `handlers` has changed.
-    changed: Notify,
-    /// Rings for all when a handler has gone.
-    stopped: Notify,
-    progress: Mutex<Progress>,
-    /// Rings for all when a message has ended that somebody may wait for, or its partition goes.
-    freed: Notify,
-    /// Rings likewise for the task that receives, which does not wait all the time.
-    settled: Notify,
-    /// Rings when a queue that was full has room.
-    room: Notify,
-    is_full: std::sync::atomic::AtomicBool,
-    /// By the user; others are paused while their queue is full.
-    paused: Mutex<BTreeSet<TopicPartition>>,
-    lag: Mutex<BTreeMap<TopicPartition, u64>>,
-    meter: ConsumerMeter,
-    dead_letters: Mutex<Option<producer::Producer>>,
-    closing: CancellationToken,
-    close_by: OnceLock<Instant>,
-    /// How it has ended.
-    ended: Mutex<Option<Result<()>>>,
-}
-
-#[derive(Default)]
-struct Handlers {
-    list: Vec<Arc<RegisteredHandler>>,
-    next_id: u64,
 }
 
 impl Consumer {
@@ -130,9 +99,9 @@ impl Consumer {
             close_by: OnceLock::new(),
             ended: Mutex::default(),
         });
-        consumer.rebalance_listener(task::MqRebalanceListener(Arc::downgrade(&shared)));
-        runtime.spawn(task::run(Arc::clone(&shared), consumer, runtime.child()));
-        runtime.spawn(task::housekeeping(Arc::clone(&shared)));
+        consumer.rebalance_listener(rebalance::MqRebalanceListener(Arc::downgrade(&shared)));
+        runtime.spawn(receive::run(Arc::clone(&shared), consumer, runtime.child()));
+        runtime.spawn(housekeeping::housekeeping(Arc::clone(&shared)));
         Ok(Self { owner: Arc::new(TasksOwner { shared, runtime, _client: own }) })
     }
 
@@ -420,128 +389,6 @@ impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer").field("handle", &self.owner.shared.handle).finish_non_exhaustive()
     }
-}
-
-impl ConsumerInner {
-    fn register(&self, topics: HandlerTopics, options: HandlerOptions, handler: Arc<dyn Handler>) -> Result<()> {
-        if self.closing.is_cancelled() {
-            return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
-        }
-        let mut id = None;
-        let registered = self.change(|handlers| {
-            let others = handlers.list.iter().filter_map(|other| match &other.topics {
-                HandlerTopics::Named(names) => Some(names),
-                HandlerTopics::Pattern { .. } => None,
-            });
-            if let HandlerTopics::Named(names) = &topics
-                && let Some(name) = others.flatten().find(|name| names.contains(name))
-            {
-                return Err(Error::new(Code::InvalidConfig, format!("topic {name} has a handler: unsubscribe that first")));
-            }
-            id = Some(handlers.next_id);
-            handlers.list.push(Arc::new(RegisteredHandler { id: handlers.next_id, topics, handler, options }));
-            handlers.next_id += 1;
-            Ok(())
-        });
-        if registered.is_err() {
-            lock(&self.handlers).list.retain(|registered| Some(registered.id) != id);
-        }
-        registered
-    }
-
-    /// Changes the handlers, and subscribes to what they take together.
-    fn change(&self, change: impl FnOnce(&mut Handlers) -> Result<()>) -> Result<()> {
-        let mut handlers = self.handlers();
-        change(&mut handlers)?;
-        let mut names = Vec::new();
-        let mut patterns = Vec::new();
-        for registered in &handlers.list {
-            match &registered.topics {
-                HandlerTopics::Named(some) => names.extend(some.iter().cloned()),
-                HandlerTopics::Pattern { text, .. } => patterns.push(format!("(?:{text})")),
-            }
-        }
-        let subscribed = if !patterns.is_empty() {
-            patterns.extend(names.iter().map(|name| regex_lite::escape(name)));
-            self.handle.subscribe_pattern(&patterns.join("|"))
-        } else if names.is_empty() {
-            self.handle.unsubscribe()
-        } else {
-            self.handle.subscribe(names)
-        };
-        drop(handlers);
-        self.changed.notify_one();
-        self.stopped.notify_waiters();
-        subscribed.map_err(|error| Error::from_client(error, During::Consume))
-    }
-
-    /// The handler of a topic.
-    fn handler_of(&self, topic: &str) -> Option<Arc<RegisteredHandler>> {
-        self.handlers().list.iter().find(|registered| registered.topics.take(topic)).map(Arc::clone)
-    }
-
-    /// Commits what is done, of these partitions or of all.
-    async fn commit_done(&self, only: Option<&[TopicPartition]>) -> Result<()> {
-        let offsets = self.progress().to_commit(only);
-        if offsets.is_empty() { Ok(()) } else { self.commit_offsets(offsets).await }
-    }
-
-    async fn commit_offsets(&self, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
-        let committed = self.handle.commit_offsets(offsets.clone()).await;
-        committed.map_err(|error| Error::from_client(error, During::Commit))?;
-        self.progress().committed(&offsets);
-        Ok(())
-    }
-
-    async fn measure_lag(&self) -> crate::error::Result<u64> {
-        let partitions = self.handle.assignment();
-        let ends = self.handle.end_offsets(partitions).await?;
-        let mut lag = BTreeMap::new();
-        for (partition, end) in ends {
-            let next = self.progress().unhandled(&partition);
-            let at = match next {
-                Some(next) => next,
-                None => self.handle.position(&partition).await?,
-            };
-            lag.insert(partition, u64::try_from(end.0.saturating_sub(at.0)).unwrap_or(0));
-        }
-        let total = lag.values().fold(0, |total: u64, lag| total.saturating_add(*lag));
-        *lock(&self.lag) = lag;
-        Ok(total)
-    }
-
-    /// Keeps a partition from coming, for as long as nobody can take its messages.
-    fn hold_back(&self, partition: &TopicPartition) {
-        // If it goes away in this moment, there is nothing to pause.
-        let _ = self.handle.pause([partition]);
-    }
-
-    /// Ends [`ConsumerInner::hold_back`], unless the user has paused the partition, or nobody can take it.
-    fn resume_if_allowed(&self, partition: &TopicPartition) {
-        let paused = lock(&self.paused);
-        if !paused.contains(partition) && !self.progress().is_aside(partition) {
-            // It may go away in this moment.
-            let _ = self.handle.resume([partition]);
-        }
-    }
-
-    /// A message has ended that somebody may wait for, or its partition goes.
-    fn has_settled(&self) {
-        self.freed.notify_waiters();
-        self.settled.notify_one();
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        lock(&self.progress)
-    }
-
-    fn handlers(&self) -> MutexGuard<'_, Handlers> {
-        lock(&self.handlers)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A partition that the client calls impossible is one that is not assigned.

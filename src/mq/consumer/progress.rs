@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::lock;
+use super::shared::lock;
 use crate::ids::{Offset, TopicPartition};
 
 #[derive(Debug, Default)]

@@ -15,31 +15,32 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::handler::RegisteredHandler;
-use super::progress::Part;
-use super::task::{Disposition, conclude, stale};
-use super::{ConsumerInner, calls, lock};
+use super::{Disposition, conclude};
 use crate::error::{Class, Error as ClientError};
 use crate::ids::{TopicName, TopicPartition};
 use crate::mq::Message;
+use crate::mq::consumer::calls;
+use crate::mq::consumer::handler::RegisteredHandler;
+use crate::mq::consumer::progress::Part;
+use crate::mq::consumer::shared::{ConsumerInner, lock, stale};
 use crate::mq::error::{Code, During, Error};
 use crate::producer::Producer;
 use crate::runtime::{self, Runtime};
 
 /// A message that its handler has given up.
-pub(super) struct Letter {
-    pub(super) shared: Arc<ConsumerInner>,
-    pub(super) registered: Arc<RegisteredHandler>,
-    pub(super) partition: TopicPartition,
-    pub(super) part: Arc<Part>,
-    pub(super) generation: u64,
-    pub(super) message: Message,
-    pub(super) to: TopicName,
-    pub(super) why: String,
+pub(in crate::mq::consumer) struct Letter {
+    pub(in crate::mq::consumer) shared: Arc<ConsumerInner>,
+    pub(in crate::mq::consumer) registered: Arc<RegisteredHandler>,
+    pub(in crate::mq::consumer) partition: TopicPartition,
+    pub(in crate::mq::consumer) part: Arc<Part>,
+    pub(in crate::mq::consumer) generation: u64,
+    pub(in crate::mq::consumer) message: Message,
+    pub(in crate::mq::consumer) to: TopicName,
+    pub(in crate::mq::consumer) why: String,
 }
 
 /// Sends a letter: here if that is quick, else in a task of its own, while its partition is set aside.
-pub(super) async fn post(letter: Letter, workers: &Runtime) -> Disposition {
+pub(in crate::mq::consumer) async fn post(letter: Letter, workers: &Runtime) -> Disposition {
     let (shared, partition, part) = (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
     let (registered, generation, next) = (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
     let mut delivering = Box::pin(letter.deliver());

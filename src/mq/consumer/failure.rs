@@ -1,0 +1,94 @@
+//! What becomes of a message: that it is done, or, of one that its handler has failed on, what its policy has left for it.
+
+use tracing::{debug, error, warn};
+
+use super::handler::{ExhaustedAction, RegisteredHandler};
+use super::progress::Part;
+use super::shared::ConsumerInner;
+use crate::consumer::ConsumerRecord;
+use crate::ids::{Offset, TopicName, TopicPartition};
+
+mod dead_letter;
+
+pub(super) use dead_letter::{Letter, post};
+
+/// What became of a message.
+pub(super) enum Disposition {
+    Done,
+    DoneAndStop,
+    /// It is not done, and the handler stops.
+    Stop,
+    /// It is not done, and somebody else gets it, later: the partition goes, or the consumer is closed, and nothing after it is begun.
+    Left,
+    /// It is to go to another topic.
+    Letter {
+        to: TopicName,
+        why: String,
+    },
+    /// It is still in hand, elsewhere, and its partition is set aside.
+    Elsewhere,
+}
+
+impl Disposition {
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::DoneAndStop)
+    }
+
+    pub(super) fn is_stop(&self) -> bool {
+        matches!(self, Self::Stop | Self::DoneAndStop)
+    }
+}
+
+/// Ends a message that was in hand elsewhere than in its queue; its partition may come again.
+pub(super) fn conclude(
+    shared: &ConsumerInner,
+    registered: &RegisteredHandler,
+    partition: &TopicPartition,
+    part: &Part,
+    generation: u64,
+    fate: &Disposition,
+    offset: Option<Offset>,
+) {
+    let mut progress = shared.progress();
+    if part.is_current(generation) {
+        // What came meanwhile was not begun, and is fetched again.
+        progress.going(partition);
+    }
+    part.end(generation, offset.filter(|_| fate.is_done()).map(|offset| offset.advance(1)));
+    drop(progress);
+    shared.has_settled();
+    if fate.is_stop() {
+        stop(shared, registered);
+    }
+}
+
+/// What is left to do with a message that no attempt is left for.
+pub(super) fn give_up(
+    registered: &RegisteredHandler,
+    record: &ConsumerRecord,
+    failure: &(dyn std::error::Error + Send + Sync),
+    failures: u32,
+) -> Disposition {
+    let (partition, offset) = (record.topic_partition(), record.offset());
+    match &registered.options.policy.resort {
+        ExhaustedAction::Skip => {
+            warn!(%failure, %partition, %offset, failures, "a message is passed over");
+            Disposition::Done
+        }
+        ExhaustedAction::Stop => {
+            error!(%failure, %partition, %offset, failures, "a handler stops at a message it fails on");
+            Disposition::Stop
+        }
+        ExhaustedAction::DeadLetter(to) => Disposition::Letter { to: to.clone(), why: failure.to_string() },
+    }
+}
+
+pub(super) fn stop(shared: &ConsumerInner, registered: &RegisteredHandler) {
+    let changed = shared.change(|handlers| {
+        handlers.list.retain(|other| other.id != registered.id);
+        Ok(())
+    });
+    if let Err(error) = changed {
+        debug!(%error, "a handler stops while the consumer ends");
+    }
+}
