@@ -23,6 +23,8 @@ pub(crate) struct Broker {
     pub(crate) registered: bool,
     /// Serves, but is not in metadata.
     pub(crate) hidden: bool,
+    /// The finalized features that it tells, level of `transaction.version` and epoch, when it has not heard of newer ones.
+    pub(crate) stale_features: Option<(i16, i64)>,
     /// The versions it admits to, by API key.
     pub(crate) versions: BTreeMap<i16, (i16, i16)>,
     pub(crate) throttle: Duration,
@@ -38,6 +40,7 @@ impl Broker {
             running: None,
             registered: false,
             hidden: false,
+            stale_features: None,
             versions,
             throttle: Duration::ZERO,
             sessions: FetchSessions::new(session_slots),

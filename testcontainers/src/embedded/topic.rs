@@ -72,6 +72,7 @@ impl Partition {
         }
         self.leader = leader;
         self.leader_epoch += 1;
+        self.log.producers.forget_verifications();
         if leader.is_some() {
             let end = self.log.end();
             self.log.note_epoch(self.leader_epoch, end);

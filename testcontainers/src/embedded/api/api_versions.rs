@@ -26,12 +26,14 @@ impl Api for ApiVersionsRequest {
         if let Some(error) = error {
             return Some(response.with_error_code(error.code()));
         }
-        let versions = &state.broker(call.broker)?.versions;
+        let broker = state.broker(call.broker)?;
+        let versions = &broker.versions;
         response = response.with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
         if call.version() >= TELLS_FEATURES && state.settings.has_transaction_version {
             // The lowest level is 0, which only version 4 can tell; before it such a feature is left out.
             let supported = SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
-            let level = state.settings.transaction_version;
+            let newest = (state.settings.transaction_version, state.features_epoch);
+            let (level, epoch) = broker.stale_features.unwrap_or(newest);
             let finalized = FinalizedFeatureKey::default()
                 .with_name(TRANSACTION_VERSION)
                 .with_max_version_level(level)
@@ -39,7 +41,7 @@ impl Api for ApiVersionsRequest {
             response = response
                 .with_supported_features(if call.version() >= TELLS_LEVEL_0 { vec![supported] } else { Vec::new() })
                 .with_finalized_features(if level > 0 { vec![finalized] } else { Vec::new() })
-                .with_finalized_features_epoch(state.features_epoch);
+                .with_finalized_features_epoch(epoch);
         }
         Some(response)
     }

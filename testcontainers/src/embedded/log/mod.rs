@@ -205,7 +205,7 @@ impl Log {
     pub(crate) fn last_stable_offset(&self) -> i64 {
         let high = self.high_watermark();
         let hidden = self.ended.iter().rev().take_while(|ended| ended.last_offset >= high).map(|ended| ended.first_offset);
-        hidden.chain(self.producers.first_open()).fold(high, i64::min)
+        hidden.chain(self.producers.first_open()).fold(high, i64::min).max(self.start)
     }
 
     /// The batches, each with what became of its transaction.

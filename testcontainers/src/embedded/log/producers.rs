@@ -189,6 +189,11 @@ impl Producers {
         self.known.values().filter_map(|producer| producer.open_since).min()
     }
 
+    /// Another replica leads: what the old leader was asking its coordinators was in its memory alone.
+    pub(crate) fn forget_verifications(&mut self) {
+        self.verifying.clear();
+    }
+
     /// Forgets producers, as expiry does.
     pub(crate) fn forget(&mut self, producer_id: Option<i64>) {
         match producer_id {

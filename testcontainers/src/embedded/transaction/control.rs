@@ -154,6 +154,16 @@ impl EmbeddedCluster {
         state.features_epoch += 1;
     }
 
+    /// A broker hears of no change of the features from now on, and tells clients the old ones under their old epoch, or it
+    /// catches up: brokers learn of a change one after the other.
+    pub fn hold_features(&self, broker: i32, held: bool) {
+        let mut state = self.shared().lock();
+        let now = (state.settings.transaction_version, state.features_epoch);
+        if let Some(broker) = state.brokers.get_mut(&broker) {
+            broker.stale_features = held.then_some(now);
+        }
+    }
+
     /// The epoch of the finalized features, which rises with each change.
     pub fn features_epoch(&self) -> i64 {
         self.shared().lock().features_epoch

@@ -198,6 +198,34 @@ async fn the_feature_changes_live_and_both_protocols_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn brokers_learn_of_a_feature_one_after_the_other() {
+    let cluster = one_broker().brokers(2).transaction_version(1).start().await.unwrap();
+    let mut one = World::embedded(&cluster).await;
+    let mut two = World::at(&cluster, 2, &one);
+    cluster.hold_features(2, true);
+    cluster.set_transaction_version(2);
+    let (new, old) = (one.api_versions(4).await, two.api_versions(4).await);
+    assert_eq!((new.finalized_features[0].max_version_level, old.finalized_features[0].max_version_level), (2, 1));
+    assert!(new.finalized_features_epoch > old.finalized_features_epoch);
+    cluster.hold_features(2, false);
+    assert_eq!(two.api_versions(4).await.finalized_features, new.finalized_features);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_does_not_know_what_the_old_one_had_refused() {
+    let (cluster, mut world) = two_brokers().await;
+    let me = world.begin().await;
+    world.add_one(me).await.unwrap();
+    cluster.load_transaction_coordinator(&world.id, Duration::from_secs(1));
+    assert_eq!(world.produce(11, me, 0).await, Err(ResponseError::NotEnoughReplicas));
+    rest(1_000).await;
+    assert_eq!(world.produce(11, me, 1).await, Err(ResponseError::OutOfOrderSequenceNumber));
+    cluster.move_leader(&world.topic, 0, Some(2));
+    let mut there = World::at(&cluster, 2, &world);
+    assert_eq!(there.produce(11, me, 1).await, Ok(0), "any first sequence of a producer that it does not know");
+}
+
+#[tokio::test(start_paused = true)]
 async fn brokers_of_before_4_0_know_the_old_protocol_alone() {
     let cluster = one_broker().only_old_transactions().start().await.unwrap();
     let mut world = World::embedded(&cluster).await;

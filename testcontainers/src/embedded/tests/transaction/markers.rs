@@ -60,6 +60,17 @@ async fn while_markers_are_out_a_leader_waits_a_little_for_the_new_protocol() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_stable_end_is_never_below_the_first_offset() {
+    let cluster = cluster(2).await;
+    let mut world = World::embedded(&cluster).await;
+    let me = world.begin().await;
+    world.produce(12, me, 0).await.unwrap();
+    world.produce(12, me, 1).await.unwrap();
+    cluster.delete_records(&world.topic, 0, 1);
+    assert_eq!(cluster.last_stable_offset(&world.topic, 0), Some(1));
+}
+
 /// Why a client that changes to the new protocol asks for an epoch first: Kafka's own comment in `UnifiedLog` relies on it.
 #[tokio::test(start_paused = true)]
 async fn under_the_epoch_of_the_old_protocol_a_record_of_the_new_one_joins_what_is_ending() {
