@@ -62,6 +62,15 @@ pub(crate) enum Profile {
 pub(crate) struct Report {
     pub(crate) lines: Vec<String>,
     wrongs: usize,
+    /// How often something was done within 100 ms, at most.
+    most_parks: u64,
+}
+
+/// What is seen of a run from outside.
+#[derive(Debug, Default)]
+struct Pulse {
+    beats: AtomicU64,
+    most_parks: AtomicU64,
 }
 
 impl Report {
@@ -82,8 +91,10 @@ pub(crate) fn many(profile: Profile) {
     let first = setting("KAVKA_FIRST_SEED").unwrap_or(1);
     let seeds = first..first + setting("KAVKA_SEEDS").unwrap_or(DEFAULT_SEEDS);
     let mut failed = Vec::new();
+    let mut most_parks = 0;
     for seed in seeds {
         let report = attempt(profile, seed);
+        most_parks = most_parks.max(report.most_parks);
         if report.wrongs > 0 {
             println!("{profile:?}, seed {seed}: {:?} are broken; run it alone with KAVKA_SEED={seed}", report.broken());
             report
@@ -95,6 +106,7 @@ pub(crate) fn many(profile: Profile) {
             failed.push((seed, report));
         }
     }
+    println!("{profile:?}: at most {most_parks} parks in 100 ms");
     if let Some((seed, report)) = failed.first() {
         println!("the last events of seed {seed}:");
         report.lines.iter().skip(report.lines.len().saturating_sub(LAST_EVENTS)).for_each(|line| println!("{line}"));
@@ -120,8 +132,8 @@ pub(crate) fn twice(profile: Profile) {
 fn attempt(profile: Profile, seed: u64) -> Report {
     let (done, ended) = mpsc::channel();
     let shared = Arc::new(OnceLock::new());
-    let beats = Arc::new(AtomicU64::new(0));
-    let (log, beating) = (Arc::clone(&shared), Arc::clone(&beats));
+    let pulse = Arc::new(Pulse::default());
+    let (log, beating) = (Arc::clone(&shared), Arc::clone(&pulse));
     let run = move || {
         count_panics();
         let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log, &beating)));
@@ -132,7 +144,8 @@ fn attempt(profile: Profile, seed: u64) -> Report {
         let mut lines = log.lines();
         lines.extend(ended.unwrap_or_default());
         // Nobody listens any more to a run that took too long.
-        let _ = done.send(Report { lines, wrongs: log.wrongs() });
+        let most_parks = beating.most_parks.load(Ordering::Relaxed);
+        let _ = done.send(Report { lines, wrongs: log.wrongs(), most_parks });
     };
     std::thread::Builder::new().name(format!("{profile:?} {seed}")).spawn(run).unwrap();
     let mut seen = 0;
@@ -140,18 +153,18 @@ fn attempt(profile: Profile, seed: u64) -> Report {
         if let Ok(report) = ended.recv_timeout(STANDSTILL) {
             return report;
         }
-        let now = beats.load(Ordering::Relaxed);
+        let now = pulse.beats.load(Ordering::Relaxed);
         if now == seen {
             let log: &Log = shared.get().unwrap();
             log.wrong(format_args!("{} time stands still", Promise::Rests));
-            return Report { lines: log.lines(), wrongs: log.wrongs() };
+            return Report { lines: log.lines(), wrongs: log.wrongs(), most_parks: 0 };
         }
         seen = now;
     }
 }
 
 /// One run; gives the requests that brokers received.
-fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, beats: &AtomicU64) -> Vec<String> {
+fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, pulse: &Pulse) -> Vec<String> {
     if profile == Profile::Ends {
         return ends::live(seed, log);
     }
@@ -162,19 +175,20 @@ fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, beats: &AtomicU64) -> 
         tokio::select! {
             biased;
             lines = play(profile, seed, log.clone()) => lines,
-            never = beat(beats, &log) => match never {},
+            never = beat(pulse, &log) => match never {},
         }
     })
 }
 
 /// Counts as long as time passes, and how often something is done meanwhile.
-async fn beat(beats: &AtomicU64, log: &Log) -> Infallible {
+async fn beat(pulse: &Pulse, log: &Log) -> Infallible {
     let metrics = tokio::runtime::Handle::current().metrics();
     let mut parks = 0;
     loop {
         sleep(Duration::from_millis(100)).await;
-        beats.fetch_add(1, Ordering::Relaxed);
+        pulse.beats.fetch_add(1, Ordering::Relaxed);
         let now = metrics.worker_park_count(0);
+        pulse.most_parks.fetch_max(now - parks, Ordering::Relaxed);
         log.check(now - parks <= MOST_PARKS, || {
             format!("{} the thread had something to do {} times in 100 ms", Promise::Rests, now - parks)
         });

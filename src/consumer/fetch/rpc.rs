@@ -438,4 +438,17 @@ mod tests {
         assert_eq!(reply_limit(&config.clone().max_partition_fetch_bytes(REPLY + 1)), REPLY + 1, "a partition is brought whole");
         assert_eq!(reply_limit(&config.fetch_min_bytes(REPLY + 2)), REPLY + 2, "what a broker waits for can come");
     }
+
+    #[test]
+    fn few_records_of_a_large_reply_do_not_keep_it() {
+        let frame = Bytes::from(vec![0; 64 * 1024]);
+        let of = |bytes: usize| {
+            let data = PartitionData { records: frame.get(..bytes), ..PartitionData::default() };
+            fetched_partition(TopicPartition::new("t", 0), &data, &frame, IsolationLevel::ReadUncommitted)
+        };
+        let (few, many) = (of(70), of(32 * 1024));
+        assert!(!few.is_slice && many.is_slice);
+        assert_ne!(few.records.as_ptr(), frame.as_ptr(), "it is in memory of its own");
+        assert_eq!(many.records.as_ptr(), frame.as_ptr(), "it is not copied");
+    }
 }

@@ -335,3 +335,15 @@ const PROTOCOL_TYPE: &str = "consumer";
 
 /// For the answer to arrive, as Kafka's consumer allows.
 const GRACE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_whose_ids_are_not_known_are_asked_for_by_name() {
+        let (view, unknown) = (ClusterView::default(), TopicPartition::new("t", 0));
+        assert_eq!(newest_for(&view, [&unknown].into_iter()), BY_TOPIC_ID - 1);
+        assert_eq!(newest_for(&view, std::iter::empty()), i16::MAX);
+    }
+}

@@ -3,6 +3,7 @@
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction, TransactionEnd};
 
 use super::*;
+use crate::telemetry::overheard::Overheard;
 
 async fn consuming(embedded: &EmbeddedCluster, config: ConsumerConfig) -> Consumer {
     let consumer = client(embedded).consumer(config).unwrap();
@@ -90,7 +91,9 @@ async fn offset_out_of_range_resets_by_policy() {
         embedded.delete_records("t", 0, 3);
         let mut consumer = consuming(&embedded, ConsumerConfig::new().auto_offset_reset(policy)).await;
         consumer.seek(&tp(0), 1).unwrap();
+        let told = Overheard::warnings();
         let waiting = tokio::time::timeout(Duration::from_secs(5), consumer.recv()).await;
+        assert_eq!(told.count(&["refused=1", &format!("to={expected}")]), 1, "with both offsets: {}", told.text());
         if expected == 3 {
             assert_eq!(waiting.unwrap().unwrap().offset(), Offset(3));
         } else {
