@@ -229,6 +229,18 @@ pub(crate) fn check_drivers(with_sockets: bool) -> Result<()> {
     Ok(())
 }
 
+/// How long some work takes, at the best of three times. Tests compare with it two amounts of work that are as large as one another, so
+/// that a machine with other things to do delays both alike.
+#[cfg(test)]
+pub(crate) fn time_of(work: impl Fn()) -> Duration {
+    let timed = |_| {
+        let begun = now();
+        work();
+        now() - begun
+    };
+    (0..3).map(timed).min().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use crate::config::{BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, S
 use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
-use crate::wire::messages::metadata::MetadataRequest;
+use crate::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 
 /// Hands out one end of an in-memory pipe and keeps the other for the test.
 #[derive(Debug)]
@@ -207,6 +207,22 @@ async fn a_request_past_its_deadline_ends_the_connection_and_the_others_on_it() 
     assert!(long.is_retriable(), "{long}");
     assert!(runtime::now() - started < Duration::from_secs(2));
     assert!(!fixture.connection.is_alive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_answer_and_cannot_leave_ends_its_connection_at_its_deadline() {
+    let fixture = Fixture::new(None);
+    // It reads nothing more, and the request is longer than what is on the way may be.
+    let _peer = fixture.peer().await;
+    let name = "t".repeat(1000);
+    let topic = MetadataRequestTopic { name: Some(&name), ..MetadataRequestTopic::default() };
+    let request = MetadataRequest { topics: Some(vec![topic; 100]), ..MetadataRequest::default() };
+    let id = fixture.connection.next_correlation_id();
+    let frame = encode_request(&request, 1, id, "test").unwrap();
+    let pending = fixture.connection.submit(frame, id, Answer::None, after(1)).await.unwrap();
+    assert_eq!(pending.reply().await.unwrap_err().kind(), ErrorKind::Timeout);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!fixture.connection.is_alive(), "it holds the request for ever");
 }
 
 #[tokio::test(start_paused = true)]

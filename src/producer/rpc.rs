@@ -220,6 +220,31 @@ mod tests {
         Parcel { partition: TopicPartition::new(topic, partition), place: 0, topic_id: Uuid([id; 16]), bytes }
     }
 
+    #[test]
+    fn requests_and_replies_about_many_topics_take_time_in_proportion() {
+        let time_of = |topics: usize, times: usize| {
+            let names: Vec<String> = (0..topics).map(|topic| format!("topic-{topic:05}")).collect();
+            // Two partitions of each, and never one behind the other.
+            let parcels: Vec<_> = (0..2).flat_map(|number| names.iter().map(move |name| parcel(name, 0, number))).collect();
+            let of_topic = |name| {
+                let partition_responses = vec![partition(1, 0, 7), partition(0, 0, 7)];
+                TopicProduceResponse { name, partition_responses, ..TopicProduceResponse::default() }
+            };
+            let responses = names.iter().rev().map(|name| of_topic(name.as_str())).collect();
+            let response = ProduceResponse { responses, ..ProduceResponse::default() };
+            crate::runtime::time_of(|| {
+                for _ in 0..times {
+                    assert_eq!(produce_request(parcels.iter(), -1, 0).topic_data.len(), topics);
+                    let (answers, _) = read_produce(&parcels, &response);
+                    assert!(answers.iter().all(|answer| matches!(answer, Answer::Written { .. })));
+                }
+            })
+        };
+        let (few, many) = (time_of(100, 40), time_of(4000, 1));
+        // It would be forty times as long if each were looked for among all.
+        assert!(many < few * 8, "{few:?} for 40 times 100 topics, {many:?} for 4000");
+    }
+
     fn partition(index: i32, error_code: i16, base_offset: i64) -> PartitionProduceResponse<'static> {
         PartitionProduceResponse { index, error_code, base_offset, ..Default::default() }
     }

@@ -186,6 +186,19 @@ impl SenderTask {
         self.act();
     }
 
+    /// Of all that it holds nothing can be packed, or split.
+    #[cfg(test)]
+    pub(super) fn fail_to_pack(&mut self, splits: bool) {
+        for batch in self.batches.keys().copied().collect::<Vec<_>>() {
+            let error = CodecError::NotBuilt(Codec::None);
+            match splits {
+                true => self.divide(PartitionIndex(0), batch, Err(error)),
+                false => self.sealed(batch, Err(error), runtime::now()),
+            }
+        }
+        self.act();
+    }
+
     fn act(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {

@@ -62,6 +62,20 @@ async fn a_batch_that_expires_on_its_way_to_the_task_has_its_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_cannot_be_packed_or_split_has_its_verdict() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    for (splits, kind) in [(false, ErrorKind::Config), (true, ErrorKind::RecordTooLarge)] {
+        let (mut task, shared) = task(client.cluster(), ProducerConfig::new().batch_size(1));
+        let delivery = shared.accept(&to(0).value("x"), &mut None).unwrap();
+        task.hear();
+        task.fail_to_pack(splits);
+        assert_eq!(verdict(&delivery), (kind, Some(Written::No)));
+        assert_eq!(shared.feed.memory.free(), shared.feed.memory.size());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_the_client_ends_its_producers() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
