@@ -279,6 +279,20 @@ async fn look_ups_of_topics_that_are_not_there_say_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_that_is_not_there_is_warned_of_once_and_read_when_it_comes() {
+    let embedded = brokers(1).await;
+    let mut consumer = client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
+    consumer.assign([TopicPartition::new("missing", 0)]).unwrap();
+    let told = Overheard::warnings();
+    assert!(tokio::time::timeout(Duration::from_secs(2), consumer.recv()).await.is_err());
+    assert_eq!(told.count(&["missing", "there is no such topic"]), 1, "{}", told.text());
+    embedded.create_topic("missing", 1, 1).unwrap();
+    embedded.append("missing", 0, &[(None, Some(b"1"))]).unwrap();
+    assert_eq!(consumer.recv().await.unwrap().value(), Some(&b"1"[..]));
+    assert_eq!(told.count(&["missing", "there is no such topic"]), 1, "{}", told.text());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_client_makes_no_handles() {
     let embedded = brokers(1).await;
     let client = client(&embedded);

@@ -259,7 +259,19 @@ async fn a_producer_that_may_write_nowhere_is_told_of_the_topic() {
         }
     };
     assert_eq!(error.code(), Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED));
-    assert!(error.to_string().starts_with("topic t: "), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("topic t: ") && text.contains("permission Write for the topic"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_waits_for_a_cluster_in_vain_says_why() {
+    let embedded = brokers(1).await;
+    embedded.stop_broker(1);
+    let producer = producer(&embedded, ProducerConfig::new().max_block(5 * SECOND));
+    let error = producer.send(to(0).value("x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)));
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert!(cause.contains("cannot connect") && error.to_string().contains(&cause), "{error}: {cause}");
 }
 
 #[tokio::test(start_paused = true)]
