@@ -219,7 +219,7 @@ async fn what_needs_no_answer_and_cannot_leave_ends_its_connection_at_its_deadli
     let request = MetadataRequest { topics: Some(vec![topic; 100]), ..MetadataRequest::default() };
     let id = fixture.connection.next_correlation_id();
     let frame = encode_request(&request, 1, id, "test").unwrap();
-    let pending = fixture.connection.submit(frame, id, Answer::None, after(1)).await.unwrap();
+    let pending = fixture.connection.submit(frame, id, ReplyMode::None, after(1)).await.unwrap();
     assert_eq!(pending.reply().await.unwrap_err().kind(), ErrorKind::Timeout);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!fixture.connection.is_alive(), "it holds the request for ever");

@@ -26,9 +26,9 @@ const DEFAULT_SEEDS: u64 = 5;
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 60;
 
-/// How often in 100 ms something may have to be done: about three times what was seen, with some clients that open a connection for each
-/// request.
-const MOST_PARKS: u64 = 1_000;
+/// How often in 100 ms something may have to be done: twice what was seen at most in 200 seeds of each profile (200, two for each
+/// millisecond of the timer).
+const MOST_PARKS: u64 = 400;
 
 /// Paused time that stands still for so long is a loop that never rests. The one limit by the real clock, generous to a busy machine.
 const STANDSTILL: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction, TransactionEnd};
 
 use super::*;
-use crate::telemetry::overheard::Overheard;
+use crate::observability::captured_logs::CapturedLogs;
 
 async fn consuming(embedded: &EmbeddedCluster, config: ConsumerConfig) -> Consumer {
     let consumer = client(embedded).consumer(config).unwrap();
@@ -91,7 +91,7 @@ async fn offset_out_of_range_resets_by_policy() {
         embedded.delete_records("t", 0, 3);
         let mut consumer = consuming(&embedded, ConsumerConfig::new().auto_offset_reset(policy)).await;
         consumer.seek(&tp(0), 1).unwrap();
-        let told = Overheard::warnings();
+        let told = CapturedLogs::warnings();
         let waiting = tokio::time::timeout(Duration::from_secs(5), consumer.recv()).await;
         assert_eq!(told.count(&["refused=1", &format!("to={expected}")]), 1, "with both offsets: {}", told.text());
         if expected == 3 {
@@ -283,7 +283,7 @@ async fn a_topic_that_is_not_there_is_warned_of_once_and_read_when_it_comes() {
     let embedded = brokers(1).await;
     let mut consumer = client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
     consumer.assign([TopicPartition::new("missing", 0)]).unwrap();
-    let told = Overheard::warnings();
+    let told = CapturedLogs::warnings();
     assert!(tokio::time::timeout(Duration::from_secs(2), consumer.recv()).await.is_err());
     assert_eq!(told.count(&["missing", "there is no such topic"]), 1, "{}", told.text());
     embedded.create_topic("missing", 1, 1).unwrap();

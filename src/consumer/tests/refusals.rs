@@ -9,7 +9,7 @@ use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
-use crate::telemetry::overheard::Overheard;
+use crate::observability::captured_logs::CapturedLogs;
 
 async fn consuming(embedded: &EmbeddedCluster, config: ConsumerConfig) -> Consumer {
     let consumer = client(embedded).consumer(config).unwrap();
@@ -252,7 +252,7 @@ async fn partitions_paused_while_they_are_worked_on_are_not_read_again_and_again
 async fn offsets_of_a_missing_topic_end_with_its_code_and_of_a_forbidden_one_at_once() {
     let embedded = brokers(1).await;
     let consumer = client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
-    let told = Overheard::warnings();
+    let told = CapturedLogs::warnings();
     let error = consumer.end_offsets([TopicPartition::new("missing", 0)]).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Timeout, Some(crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)));
     assert_eq!(told.count(&["missing", "UNKNOWN_TOPIC_OR_PARTITION", "offsets of this topic"]), 1, "{}", told.text());

@@ -2,7 +2,7 @@ use super::*;
 use crate::admin::NewTopic;
 use crate::boxed::BoxFuture;
 use crate::mq::Code;
-use crate::telemetry::overheard::Overheard;
+use crate::observability::captured_logs::CapturedLogs;
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_tells_whether_a_broker_answers() {
@@ -173,7 +173,7 @@ async fn a_broker_that_never_answers_is_told_in_time() {
     }
     let mq = Mq::new(Config::new("a:1,b:2").connector(Silent)).unwrap();
     let begun = crate::runtime::now();
-    let told = Overheard::warnings();
+    let told = CapturedLogs::warnings();
     assert_eq!(mq.ping().await.unwrap_err().code(), Code::ConnectionTimeout);
     let names = told.count(&["kavka-mq", "a:1", "b:2"]);
     assert!((1..=2).contains(&names), "it waits without a word, or says too much: {}", told.text());

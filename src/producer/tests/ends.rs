@@ -71,7 +71,7 @@ async fn a_batch_that_cannot_be_packed_or_split_has_its_verdict() {
         task.hear();
         task.fail_to_pack(splits);
         assert_eq!(verdict(&delivery), (kind, Some(Written::No)));
-        assert_eq!(shared.feed.memory.free(), shared.feed.memory.size());
+        assert_eq!(shared.accumulator.memory.free(), shared.accumulator.memory.size());
     }
 }
 
