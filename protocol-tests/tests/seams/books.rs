@@ -32,6 +32,8 @@ struct Entries {
     parts: BTreeMap<TopicPartition, Part>,
     hands: BTreeMap<(usize, How, TopicPartition), Hand>,
     modes: BTreeMap<usize, How>,
+    /// There has been a member: what others chose by hand they may not commit then, and after a drop not before its session has ended.
+    has_had_members: bool,
     /// The topics that a consumer subscribed to.
     topics: BTreeMap<usize, BTreeSet<String>>,
     /// What was returned last to each consumer, which is not done before it asks for more.
@@ -165,6 +167,7 @@ impl Books {
     pub(crate) fn subscribed(&self, member: usize, topics: BTreeSet<String>) {
         let mut entries = self.entries();
         entries.modes.insert(member, How::Group);
+        entries.has_had_members = true;
         entries.topics.insert(member, topics);
     }
 
@@ -370,8 +373,10 @@ impl Books {
         for ((who, how, partition), hand) in &entries.hands {
             let holders = entries.hands.keys().filter(|(_, _, tp)| tp == partition).count();
             let is_settled = |hand: &Hand| hand.finished.is_some_and(|at| at.elapsed() > long) && hand.since.elapsed() > long;
+            let may_commit = *how == How::Group || !entries.has_had_members;
             let is_here = *who == member && entries.modes.get(who) == Some(how) && !hand.is_going && !hand.is_unsubscribed;
-            let Some(part) = entries.parts.get(partition).filter(|_| is_here && holders == 1 && is_settled(hand)) else {
+            let Some(part) = entries.parts.get(partition).filter(|_| may_commit && is_here && holders == 1 && is_settled(hand))
+            else {
                 continue;
             };
             if part.own_commits.1.is_some_and(|own| own > hand.jumped) {
