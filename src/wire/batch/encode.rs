@@ -9,7 +9,8 @@
 use bytes::Bytes;
 
 use super::packed::{Few, Packed};
-use super::{Attributes, HEADER_LEN, HeaderFields, RecordIter, zigzag};
+use super::records::{RecordIter, Shape};
+use super::{Attributes, HEADER_LEN, HeaderFields, zigzag};
 use crate::ids::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::record::Header;
 use crate::wire::compress::{self, Codec, CodecError, Compression};
@@ -255,7 +256,7 @@ impl SealedRecords {
         let mut parts = Vec::new();
         let mut open = RecordsBuilder::with_capacity(limit.min(self.uncompressed_len));
         let mut headers = Vec::new();
-        for record in RecordIter::over_sealed(&plain, self) {
+        for record in RecordIter::new(&plain, self.shape()) {
             let record = record.map_err(|_| CodecError::Damaged { codec: self.codec, what: "sealed records do not decode" })?;
             headers.clear();
             headers.extend(record.headers());
@@ -272,6 +273,12 @@ impl SealedRecords {
             parts.push(open.seal(compression)?);
         }
         Ok(parts)
+    }
+
+    fn shape(&self) -> Shape {
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
+        let base_timestamp = self.base_timestamp.0;
+        Shape { base_offset: 0, last_offset_delta: count - 1, base_timestamp, append_time: None, count }
     }
 }
 

@@ -11,8 +11,9 @@
 
 use bytes::Bytes;
 
-use super::decode::{Prefix, Shape, array};
-use super::{BatchErrorReason, DecodeOptions, PREFIX_LEN, Records, encode};
+use super::prefix::{Prefix, array};
+use super::records::{Records, Shape};
+use super::{BatchErrorReason, DecodeOptions, PREFIX_LEN, encode};
 use crate::ids::Offset;
 use crate::wire::compress::{self, Codec};
 

@@ -18,11 +18,14 @@ mod decode;
 mod encode;
 mod legacy;
 mod packed;
+mod prefix;
+mod records;
 mod zigzag;
 
-pub use decode::Headers;
-pub(crate) use decode::{Batch, Batches, ControlMarker, DecodeOptions, RecordCursor, RecordIter, RecordRef, Records};
+pub(crate) use decode::{Batch, Batches, ControlMarker};
 pub(crate) use encode::{BatchHeader, ProducerStamp, RecordFields, RecordsBuilder, SealedRecords};
+pub use records::Headers;
+pub(crate) use records::{RecordCursor, RecordIter, RecordRef, Records};
 
 /// The length of a version 2 header.
 pub(crate) const HEADER_LEN: usize = 61;
@@ -68,6 +71,15 @@ impl From<BatchError> for crate::error::Error {
         };
         Self::new(kind, error.to_string()).with_source(error)
     }
+}
+
+/// How carefully, and how far, batches are decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecodeOptions {
+    /// Whether checksums are verified (`check.crcs`).
+    pub(crate) check_crc: bool,
+    /// The most bytes that one batch may decompress to.
+    pub(crate) max_decompressed: usize,
 }
 
 /// The attribute bits of a batch.
