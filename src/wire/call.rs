@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::frame::Frame;
+use super::messages::ApiKey;
 use super::reader::{Decode, DecodeError, Reader};
-use super::versions::ApiKey;
 use super::writer::{Encode, EncodeError, Writer};
 use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::ids::BrokerId;

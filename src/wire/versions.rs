@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 
 use super::call::Request;
 pub(crate) use super::messages::ApiKey;
-use super::messages::api_versions::ApiVersionsResponse;
 
 /// What one broker said that it can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +23,10 @@ pub(crate) struct Features {
 }
 
 impl ApiVersions {
+    pub(crate) fn new(ranges: BTreeMap<i16, (i16, i16)>, features: Features) -> Self {
+        Self { ranges, features }
+    }
+
     /// The newest version of an API that both sides speak.
     ///
     /// Brokers advertise Produce from version 0 for the sake of an old client and refuse versions below 3 all the same
@@ -57,6 +60,10 @@ impl ApiVersions {
 
 #[allow(dead_code, reason = "transactions will choose their protocol by it (KIP-890)")]
 impl Features {
+    pub(crate) fn new(epoch: Option<i64>, levels: BTreeMap<String, i16>) -> Self {
+        Self { epoch, levels }
+    }
+
     pub(crate) fn epoch(&self) -> Option<i64> {
         self.epoch
     }
@@ -67,31 +74,13 @@ impl Features {
     }
 }
 
-impl From<&ApiVersionsResponse<'_>> for ApiVersions {
-    fn from(response: &ApiVersionsResponse<'_>) -> Self {
-        let ranges = response.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
-        let features = &response.finalized_features;
-        Self {
-            ranges,
-            features: Features {
-                epoch: (response.finalized_features_epoch >= 0).then_some(response.finalized_features_epoch),
-                levels: features.iter().map(|feature| (feature.name.to_owned(), feature.max_version_level)).collect(),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::messages::api_versions::{ApiVersion, FinalizedFeatureKey};
     use super::*;
 
     fn broker(ranges: &[(ApiKey, i16, i16)]) -> ApiVersions {
-        let api_keys = ranges
-            .iter()
-            .map(|&(api, min_version, max_version)| ApiVersion { api_key: api.key(), min_version, max_version })
-            .collect();
-        ApiVersions::from(&ApiVersionsResponse { api_keys, ..ApiVersionsResponse::default() })
+        let ranges = ranges.iter().map(|&(api, oldest, newest)| (api.key(), (oldest, newest))).collect();
+        ApiVersions::new(ranges, Features::default())
     }
 
     #[test]
@@ -113,19 +102,5 @@ mod tests {
     #[test]
     fn an_advertised_range_that_is_empty_is_never_chosen() {
         assert_eq!(broker(&[(ApiKey::Fetch, 9, 5)]).negotiate(ApiKey::Fetch, 4..=18), None);
-    }
-
-    #[test]
-    fn finalized_features_keep_their_levels_and_epoch() {
-        let feature = FinalizedFeatureKey { name: "transaction.version", max_version_level: 2, min_version_level: 1 };
-        let response = ApiVersionsResponse {
-            finalized_features: vec![feature],
-            finalized_features_epoch: 7,
-            ..ApiVersionsResponse::default()
-        };
-        let features = ApiVersions::from(&response).features;
-        assert_eq!((features.level("transaction.version"), features.level("group.version")), (Some(2), None));
-        assert_eq!(features.epoch(), Some(7));
-        assert_eq!(ApiVersions::from(&ApiVersionsResponse::default()).features().epoch(), None);
     }
 }

@@ -19,8 +19,8 @@ use crate::config::SaslWork;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::wire::call::{decode_response, encode_request};
 use crate::wire::frame::Frame;
-use crate::wire::messages::api_versions::ApiVersionsRequest;
-use crate::wire::versions::{ApiKey, ApiVersions};
+use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::wire::versions::{ApiKey, ApiVersions, Features};
 
 /// The name under which brokers see this client software.
 const SOFTWARE_NAME: &str = "kavka";
@@ -97,7 +97,7 @@ impl Handshake {
     fn handle_versions(&mut self, frame: &Bytes) -> Result<HandshakeStep> {
         expect_id(frame, self.correlation_id)?;
         let response = decode_response::<ApiVersionsRequest<'_>>(frame, self.version)?;
-        let versions = ApiVersions::from(&response);
+        let versions = versions_of(&response);
         match ErrorCode::check(response.error_code) {
             Ok(()) => match &mut self.authentication {
                 Some(authentication) => {
@@ -127,6 +127,15 @@ impl Handshake {
     }
 }
 
+/// What a broker says that it can do.
+fn versions_of(response: &ApiVersionsResponse<'_>) -> ApiVersions {
+    let ranges = response.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+    let epoch = Some(response.finalized_features_epoch).filter(|epoch| *epoch >= 0);
+    let features = &response.finalized_features;
+    let levels = features.iter().map(|feature| (feature.name.to_owned(), feature.max_version_level)).collect();
+    ApiVersions::new(ranges, Features::new(epoch, levels))
+}
+
 /// Refuses a reply to another request.
 fn expect_id(frame: &Bytes, expected: i32) -> Result<()> {
     let id = frame.first_chunk().copied().map(i32::from_be_bytes);
@@ -141,6 +150,7 @@ mod tests {
     use bytes::{Buf, BufMut, BytesMut};
 
     use super::*;
+    use crate::wire::messages::api_versions::FinalizedFeatureKey;
 
     fn sent_version(step: Result<HandshakeStep>) -> i16 {
         let Ok(HandshakeStep::Send(mut frame)) = step else { panic!("{step:?}") };
@@ -188,5 +198,20 @@ mod tests {
         let mut handshake = Handshake::new("c", 4, None);
         let _ = handshake.start();
         assert_eq!(handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn finalized_features_keep_their_levels_and_epoch() {
+        let feature = FinalizedFeatureKey { name: "transaction.version", max_version_level: 2, min_version_level: 1 };
+        let response = ApiVersionsResponse {
+            finalized_features: vec![feature],
+            finalized_features_epoch: 7,
+            ..ApiVersionsResponse::default()
+        };
+        let versions = versions_of(&response);
+        let features = versions.features();
+        assert_eq!((features.level("transaction.version"), features.level("group.version")), (Some(2), None));
+        assert_eq!(features.epoch(), Some(7));
+        assert_eq!(versions_of(&ApiVersionsResponse::default()).features().epoch(), None);
     }
 }
