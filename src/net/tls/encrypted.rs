@@ -64,7 +64,7 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::super::material::private_key;
+    use super::super::private_key::private_key;
     use super::super::vectors;
     use super::*;
 

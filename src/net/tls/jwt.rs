@@ -2,7 +2,7 @@
 
 use rustls::SignatureScheme;
 
-use super::material::private_key;
+use super::private_key::private_key;
 use super::provider;
 use crate::config::{ASSERTION_PASSPHRASE, AssertionAlgorithm, AssertionSigner, TlsConfig};
 use crate::error::{Error, Result};

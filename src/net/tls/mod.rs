@@ -8,6 +8,7 @@ mod material;
 mod pem;
 #[cfg(feature = "pkcs12")]
 mod pkcs12;
+mod private_key;
 #[cfg(all(test, any(feature = "encrypted-keys", feature = "pkcs12")))]
 #[allow(dead_code, reason = "each of the features wants its own")]
 pub(super) mod vectors;

@@ -5,7 +5,7 @@ use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12Im
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::material::{Chain, PrivateKey};
+use super::private_key::{Chain, PrivateKey};
 use crate::config::{CONVERT, Secret};
 use crate::error::{Error, Result};
 
