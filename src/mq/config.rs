@@ -17,12 +17,13 @@ use crate::producer::{Acks, AdaptiveBatching};
 use crate::wire::compress::Compression;
 
 mod environment;
+mod property_names;
 #[cfg(test)]
 mod readers;
 mod under;
 mod words;
 
-pub(super) use words::in_our_words;
+pub(super) use property_names::in_our_words;
 
 /// A group of settings that can be set by name.
 trait SettingsGroup {
@@ -238,6 +239,21 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+impl FromText for LogLevel {
+    const ALLOWED: &'static str = "error, warn, info, debug or trace";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "error" => Some(Self::Error),
+            "warn" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
 }
 
 /// The settings of an [`Mq`](super::Mq): what is not set has its default.

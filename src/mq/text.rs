@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::config::LogLevel;
 use crate::config::{FromProperty, Secret, SecurityProtocol};
 use crate::consumer::{AutoOffsetReset, IsolationLevel};
 use crate::producer::Acks;
@@ -162,21 +161,6 @@ impl FromText for IsolationLevel {
         match text {
             "read_uncommitted" => Some(Self::ReadUncommitted),
             "read_committed" => Some(Self::ReadCommitted),
-            _ => None,
-        }
-    }
-}
-
-impl FromText for LogLevel {
-    const ALLOWED: &'static str = "error, warn, info, debug or trace";
-
-    fn from_text(text: &str) -> Option<Self> {
-        match text {
-            "error" => Some(Self::Error),
-            "warn" => Some(Self::Warn),
-            "info" => Some(Self::Info),
-            "debug" => Some(Self::Debug),
-            "trace" => Some(Self::Trace),
             _ => None,
         }
     }
