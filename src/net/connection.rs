@@ -8,13 +8,16 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::task::{self, Setup};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
 use crate::wire::versions::ApiVersions;
+
+mod task;
+
+pub(crate) use task::Setup;
 
 /// Requests that may wait for the connection's task. More than any lane has in flight; senders beyond it wait.
 const QUEUE: usize = 64;

@@ -13,14 +13,13 @@ mod oidc;
 mod reauthentication;
 mod sasl;
 mod security;
-mod task;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod token_cache;
 
-pub(crate) use connection::{Connection, ReplyMode};
+pub(crate) use connection::{Connection, ReplyMode, Setup};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connector, Io};
 pub(crate) use incoming::BadLength;
@@ -28,4 +27,3 @@ pub(crate) use incoming::BadLength;
 pub(crate) use incoming::Incoming;
 pub(crate) use min_idle::MinIdleConnections;
 pub(crate) use security::ConnectionSecurity;
-pub(crate) use task::Setup;
