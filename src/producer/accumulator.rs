@@ -8,6 +8,7 @@
 
 pub(super) mod append;
 pub(super) mod buffer_pool;
+pub(super) mod closed_batch;
 pub(super) mod compression_ratio;
 pub(super) mod events;
 pub(super) mod memory;

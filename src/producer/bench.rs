@@ -9,8 +9,9 @@ use bytes::{Buf, Bytes};
 use tokio::sync::{Notify, oneshot};
 
 use super::accumulator::append::SendRefusal;
+use super::accumulator::closed_batch::ClosedBatch;
 use super::accumulator::events::SenderEvent;
-use super::accumulator::partition::{ClosedBatch, PartitionBatches};
+use super::accumulator::partition::PartitionBatches;
 use super::accumulator::topics::{ProducerTopic, Unkeyed};
 use super::rpc::{self, Parcel};
 use super::sender::Answer;

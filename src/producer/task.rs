@@ -17,9 +17,10 @@ use tracing::{Instrument, debug, info, warn};
 
 use self::following::TopicState;
 use super::ProducerShared;
+use super::accumulator::closed_batch::ClosedBatch;
 use super::accumulator::events::SenderEvent;
 use super::accumulator::memory::Reservation;
-use super::accumulator::partition::{ClosedBatch, PartitionBatches};
+use super::accumulator::partition::PartitionBatches;
 use super::delivery::Promise;
 use super::rpc::{self, Parcel};
 use super::sender::batch_queue::BatchId;

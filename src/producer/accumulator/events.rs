@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::partition::ClosedBatch;
+use super::closed_batch::ClosedBatch;
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 

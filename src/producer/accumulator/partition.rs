@@ -1,9 +1,9 @@
 //! The open batch of a partition, to which senders append, and what it is handed on as when it takes no more.
 //!
 //! ```text
-//!  Slot (one per partition, one lock)          Inbox ─▶ sender task
-//!    open batch ── full ──▶ ClosedBatch ─────────▲
-//!              └── due: Slot::take ──▶ ClosedBatch ─▶ sender task
+//!  PartitionBatches (one lock)           SenderEvents ─▶ sender task
+//!    open batch ── full ──▶ ClosedBatch ─────▲
+//!              └── due: take ──▶ ClosedBatch ─▶ sender task
 //! ```
 //!
 //! Key, value and headers are copied once, here, into their final wire form. A record costs one lock, and nothing that
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::buffer_pool::Buffers;
+use super::closed_batch::ClosedBatch;
 use super::compression_ratio::CompressionRatioEstimator;
 use super::events::{SenderEvent, SenderEvents};
 use super::memory::{BufferMemory, Reservation};
@@ -74,16 +75,6 @@ struct OpenBatch {
     promise: Promise,
     opened: Instant,
     is_expedited: bool,
-}
-
-/// A batch that takes no more records.
-#[derive(Debug)]
-pub(in crate::producer) struct ClosedBatch {
-    pub(in crate::producer) id: BatchId,
-    pub(in crate::producer) records: RecordsBuilder,
-    pub(in crate::producer) memory: Reservation,
-    pub(in crate::producer) promise: Promise,
-    pub(in crate::producer) opened: Instant,
 }
 
 /// Where a record is.
