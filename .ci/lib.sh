@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# No build may need a C compiler, so none has one.
+# No build may need a C compiler, so none has one; but that of the feature `zstd-c`, in a step of its own.
 export CC=/bin/false CXX=/bin/false AR=/bin/false
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 TARGET=${CARGO_TARGET_DIR:-target}
@@ -42,6 +42,15 @@ need() {
         echo "$command is missing and could not be installed (packages: $*)" >&2
         return 1
     }
+}
+
+# features_without_c [PACKAGE]: all features of the workspace, or of one package, for `--features`; all but `zstd-c`, which alone compiles C.
+features_without_c() {
+    cargo metadata -q --no-deps --format-version 1 | python3 -c '
+import json, sys
+only = sys.argv[1:]
+print(*(package["name"] + "/" + feature for package in json.load(sys.stdin)["packages"] if package["name"] in only or not only
+        for feature in package["features"] if feature not in ("default", "zstd-c")), sep=",")' "$@"
 }
 
 # Java, Maven and kcat for everything that runs on real Kafka.

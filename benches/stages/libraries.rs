@@ -6,7 +6,7 @@
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use kavka::Compression;
 use lz4_flex::block::{self, CompressTable};
-use mzstd::{Compressor, DecoderConfig, Decompressor, EncoderConfig, Level};
+use zrip::{CompressContext, DecompressContext};
 
 /// All four, and room for what comes out.
 pub(crate) struct Libraries {
@@ -14,21 +14,22 @@ pub(crate) struct Libraries {
     inflate: Decompress,
     snappy: (snap::raw::Encoder, snap::raw::Decoder),
     lz4: CompressTable,
-    zstd: (Compressor, Decompressor),
+    zstd: (CompressContext, DecompressContext),
     room: Vec<u8>,
     grown: Vec<u8>,
 }
 
 impl Libraries {
     pub(crate) fn new() -> Self {
-        let level = Level::try_from(3).expect("a level of zstd");
-        let compressor = Compressor::builder(EncoderConfig::default().with_level(level)).build().expect("a usual context");
+        // What the default level is here.
+        let mut compressor = CompressContext::new(2).expect("a level of zrip");
+        compressor.set_content_checksum(false);
         Self {
             deflate: Compress::new(flate2::Compression::default(), false),
             inflate: Decompress::new(false),
             snappy: (snap::raw::Encoder::new(), snap::raw::Decoder::new()),
             lz4: CompressTable::small(),
-            zstd: (compressor, Decompressor::builder(DecoderConfig::default()).build()),
+            zstd: (compressor, DecompressContext::new()),
             room: vec![0; ROOM],
             grown: Vec::with_capacity(ROOM),
         }
@@ -53,9 +54,8 @@ impl Libraries {
                 &self.room[..len]
             }
             Compression::ZSTD => {
-                self.grown.clear();
-                let range = self.zstd.0.compress_into(input, &mut self.grown).expect("room");
-                &self.grown[range]
+                let len = self.zstd.0.compress_into(input, &mut self.room).expect("room");
+                &self.room[..len]
             }
             other => unreachable!("{other} is no codec"),
         }

@@ -1,5 +1,6 @@
-//! A Kafka to test against, one type for all kinds.
+#![doc = include_str!("../README.md")]
 
+#[cfg(feature = "apache")]
 pub mod apache;
 pub mod embedded;
 pub mod proxy;

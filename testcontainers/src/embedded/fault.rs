@@ -60,7 +60,14 @@ pub enum Reaction {
     /// The group's or transaction's coordinator moves to another broker, or this one, before it is served.
     MoveCoordinator(Option<i32>),
     /// The broker claims other versions of an API from now on.
-    SetVersions { api: ApiKey, min: i16, max: i16 },
+    SetVersions {
+        /// Whose versions.
+        api: ApiKey,
+        /// The lowest it claims.
+        min: i16,
+        /// The highest it claims.
+        max: i16,
+    },
     /// It is served, but the reply's body is noise of this length.
     Garbage(usize),
     /// It is served, but only the first bytes of the reply go out before the connection closes.
