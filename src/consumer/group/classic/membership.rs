@@ -57,7 +57,6 @@ impl Classic {
     pub(super) fn joined(&mut self, joined: Joined, now: Instant) {
         let is_leader = joined.leader == joined.member;
         self.identity = GroupMemberIdentity { member: joined.member, generation: Some(joined.generation) };
-        self.failures = 0;
         self.described = None;
         // The session began when the coordinator answered, which is as good as now.
         self.session_ends = now + self.settings.session_timeout;
@@ -172,15 +171,15 @@ impl Classic {
         match &mut self.state {
             // It joins anyway.
             State::Revoking { .. } | State::Unjoined | State::Stale | State::Failed => {}
-            State::Joining if self.failures > 0 => {
+            // The first time it joins again at once. A group that is joined and rebalances without end is not asked without a pause.
+            State::Joining | State::Assigning { .. } | State::Syncing => {
                 self.failures += 1;
-                self.wait(now);
+                match self.failures {
+                    1 => self.prepare(reason, now),
+                    _ => self.wait(now),
+                }
             }
-            State::Joining => {
-                self.failures += 1;
-                self.prepare(reason, now);
-            }
-            State::Stable | State::Assigning { .. } | State::Syncing | State::Waiting(_) => self.prepare(reason, now),
+            State::Stable | State::Waiting(_) => self.prepare(reason, now),
         }
     }
 

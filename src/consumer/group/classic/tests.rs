@@ -448,6 +448,29 @@ fn a_coordinator_that_moves_is_asked_again_after_a_backoff() {
 }
 
 #[test]
+fn a_group_that_rebalances_whenever_it_is_joined_is_joined_ever_more_rarely() {
+    let mut script = Script::wanting(settings(Assignor::Range));
+    let begun = script.now;
+    for generation in 1..=20 {
+        script.join(generation);
+        let rebalancing = Err(code(ErrorCode::REBALANCE_IN_PROGRESS));
+        script.machine.handle_synced(script.machine.attempt, rebalancing, script.now);
+        if generation > 1 {
+            assert!(script.actions().is_empty());
+            script.wait();
+        }
+    }
+    let lasted = script.now - begun;
+    assert!(lasted > 10 * SECOND && lasted < 30 * SECOND, "{lasted:?}");
+    // What works ends the row.
+    script.join(21);
+    script.sync(&[0]);
+    script.actions();
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    assert!(matches!(script.actions().last(), Some(MemberAction::Join { .. } | MemberAction::Revoke(_))));
+}
+
+#[test]
 fn an_interest_that_changed_on_the_way_is_not_given_old_partitions() {
     let mut script = Script::wanting(settings(Assignor::Range));
     script.join(1);
