@@ -53,7 +53,12 @@ struct LookupState {
     assignment: AssignmentEpoch,
     question: Lookup,
     failures: u32,
+    /// Who was asked last, as a leader of which epoch.
+    asked: Option<(BrokerId, Option<LeaderEpoch>)>,
 }
+
+/// How often in a row a question follows its leader without a wait (a guess: a move takes one or two).
+const QUICK_MOVES: u32 = 2;
 
 impl Lookups {
     pub(crate) fn new(backoff: Backoff, random: Random) -> Self {
@@ -67,7 +72,7 @@ impl Lookups {
             return;
         }
         self.forget(partition);
-        self.entries.insert(partition.clone(), LookupState { assignment, question, failures: 0 });
+        self.entries.insert(partition.clone(), LookupState { assignment, question, failures: 0, asked: None });
         self.ready.insert(partition.clone());
     }
 
@@ -95,8 +100,9 @@ impl Lookups {
         let mut asks: BTreeMap<(BrokerId, bool), Vec<PendingLookup>> = BTreeMap::new();
         let mut is_leaderless = false;
         for partition in std::mem::take(&mut self.ready) {
-            let Some(entry) = self.entries.get(&partition) else { continue };
-            let Some((broker, leader_epoch)) = leader(&partition) else {
+            let Some(entry) = self.entries.get_mut(&partition) else { continue };
+            entry.asked = leader(&partition);
+            let Some((broker, leader_epoch)) = entry.asked else {
                 is_leaderless = true;
                 let assignment = entry.assignment;
                 self.failed(&partition, assignment, now);
@@ -115,9 +121,20 @@ impl Lookups {
         self.resting.next()
     }
 
-    /// Asks at once what waits for a leader or a broker: the cluster has changed.
-    pub(crate) fn retry_now(&mut self) {
-        self.ready.extend(self.resting.take_all());
+    /// Asks at once what waits for a leader and has one, or another than the one that failed. What has the same one waits as long as it was
+    /// to: whoever fails has metadata asked for, and a view with nothing new in it would have it asked again without a pause.
+    pub(crate) fn retry_now(&mut self, leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>) {
+        for (partition, entry) in &self.entries {
+            let is_worth_a_try = match (entry.asked, leader(partition)) {
+                (None, Some(_)) => true,
+                (Some(before), Some(next)) => before != next && entry.failures <= QUICK_MOVES,
+                (_, None) => false,
+            };
+            if is_worth_a_try && self.resting.has(partition) {
+                self.resting.wake(partition);
+                self.ready.insert(partition.clone());
+            }
+        }
     }
 
     fn wake(&mut self, now: Instant) {
@@ -166,6 +183,33 @@ mod tests {
         let due = lookups.poll_timeout().expect("it waits");
         assert_eq!(lookups.poll(on_one, now).0, []);
         assert_eq!(lookups.poll(on_one, due).0.len(), 1);
+    }
+
+    #[test]
+    fn a_view_hurries_only_what_has_another_leader_and_not_for_ever() {
+        let (mut lookups, now) = lookups();
+        lookups.want(&tp(0), AssignmentEpoch(1), EARLIEST);
+        let mut ask_of = |broker: i32| {
+            let leader = |_: &TopicPartition| Some((BrokerId(broker), None));
+            lookups.retry_now(leader);
+            let asks = lookups.poll(leader, now).0;
+            lookups.failed(&tp(0), AssignmentEpoch(1), now);
+            asks.len()
+        };
+        assert_eq!(ask_of(1), 1);
+        assert_eq!((0..5).map(|_| ask_of(1)).sum::<usize>(), 0, "the same again");
+        let (mut lookups, _) = self::lookups();
+        lookups.want(&tp(0), AssignmentEpoch(1), EARLIEST);
+        let moves = (0..10).map(|broker| {
+            let leader = |_: &TopicPartition| Some((BrokerId(broker), None));
+            lookups.retry_now(leader);
+            let asked = lookups.poll(leader, now).0.len();
+            if asked > 0 {
+                lookups.failed(&tp(0), AssignmentEpoch(1), now);
+            }
+            asked
+        });
+        assert_eq!(moves.sum::<usize>(), 3, "leaders that move as fast as they fail");
     }
 
     #[test]

@@ -42,12 +42,6 @@ impl Resting {
         Some(partition)
     }
 
-    /// Ends the rest of all.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = TopicPartition> + use<> {
-        self.order.clear();
-        std::mem::take(&mut self.until).into_keys()
-    }
-
     /// When the first of them has rested.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(until, _)| *until)

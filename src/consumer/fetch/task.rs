@@ -24,7 +24,7 @@ use crate::consumer::position::{AssignmentEpoch, FetchState, PartitionAssignment
 use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::{PartitionSnapshot, Subscription, SubscriptionKind};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
+use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
 use crate::observability::spans;
 use crate::runtime::{self, Runtime};
 
@@ -349,7 +349,8 @@ impl Fetcher {
             }
             self.identify(name, id);
         }
-        self.lookups.retry_now();
+        let view = Arc::clone(&self.view);
+        self.lookups.retry_now(|partition| leader_in(&view, partition));
         let now = runtime::now();
         for partition in self.assignments.keys().cloned().collect::<Vec<_>>() {
             self.look_at(&partition, now);
@@ -388,11 +389,7 @@ impl Fetcher {
 
     fn start_lookups(&mut self, now: Instant) {
         let view = Arc::clone(&self.view);
-        let leader = |partition: &TopicPartition| {
-            let known = view.partition(partition)?;
-            Some((known.leader?, known.leader_epoch))
-        };
-        let (asks, is_leaderless) = self.lookups.poll(leader, now);
+        let (asks, is_leaderless) = self.lookups.poll(|partition| leader_in(&view, partition), now);
         if is_leaderless {
             self.refresh_later(now);
         }
@@ -467,6 +464,12 @@ impl Drop for Fetcher {
     fn drop(&mut self) {
         self.shared.close();
     }
+}
+
+/// Who leads a partition, and since which epoch.
+fn leader_in(view: &ClusterView, partition: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
+    let known = view.partition(partition)?;
+    Some((known.leader?, known.leader_epoch))
 }
 
 /// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
