@@ -78,9 +78,7 @@ impl Cluster {
         let routes: Vec<Route> = possible.iter().map(|(key, _)| route(key)).collect();
         let _interest = self.interest(&routes);
         let mut pending: Vec<(&Route, (&'k K, &'k V))> = routes.iter().zip(possible).collect();
-        let backoff = self.retry_backoff();
-        let mut random = self.random();
-        let mut failures = 0;
+        let mut retries = self.retries(deadline);
         while !pending.is_empty() {
             let asked = pending.iter().map(|(route, _)| *route).collect();
             let nodes = match self.while_open(self.nodes(&asked, deadline)).await {
@@ -102,21 +100,18 @@ impl Cluster {
             for (key, answer) in join_all(asked).await.into_iter().flatten() {
                 answers.insert(key, answer);
             }
-            failures += 1;
+            let pause = retries.pause();
             pending.retain(|(route, (key, _))| {
                 let Some(Err(error)) = answers.get(key) else { return false };
                 if let Some(Ok(node)) = nodes.get(route) {
                     self.unlearn(route, *node, error);
                 }
-                may_pass(error, route, failures)
+                may_pass(error, route, retries.failures())
             });
-            let again = runtime::now() + backoff.after(failures, &mut random);
-            if pending.is_empty() || again >= deadline {
-                break;
-            }
-            debug!(items = pending.len(), failures, api = R::API.name(), "asking again");
+            let Some(pause) = pause.filter(|_| !pending.is_empty()) else { break };
+            debug!(items = pending.len(), failures = retries.failures(), api = R::API.name(), "asking again");
             // At the end of the client the next questions tell so.
-            let _ = self.while_open(runtime::sleep_until(again)).await;
+            let _ = pause.await;
         }
         items.keys().map(|key| (key.clone(), named(key, answers.remove(key)))).collect()
     }

@@ -17,6 +17,7 @@ mod fan_out;
 mod interest;
 mod pool;
 mod refresh;
+mod retries;
 mod retry;
 mod route;
 mod rpc;

@@ -53,22 +53,16 @@ impl Cluster {
         request: impl Fn(i16) -> R,
         code: impl for<'a> Fn(&R::Response<'a>) -> Option<ErrorCode>,
     ) -> Result<Reply<R>> {
-        let backoff = self.retry_backoff();
-        let mut random = self.random();
-        let mut failures = 0;
+        let mut retries = self.retries(deadline);
         loop {
             let attempt = self.while_open(self.call_once(route, lane, deadline, &request, &code));
             let error = match attempt.await.flatten() {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            failures += 1;
-            let again = runtime::now() + backoff.after(failures, &mut random);
-            if error.class() != Class::Retriable || again >= deadline {
-                return Err(error);
-            }
-            debug!(%error, failures, api = R::API.name(), "trying again");
-            self.while_open(runtime::sleep_until(again)).await?;
+            let Some(pause) = retries.pause().filter(|_| error.class() == Class::Retriable) else { return Err(error) };
+            debug!(%error, failures = retries.failures(), api = R::API.name(), "trying again");
+            pause.await?;
         }
     }
 
@@ -197,9 +191,7 @@ impl Cluster {
     /// # Cancel safety
     /// Safe.
     pub(crate) async fn coordinator(&self, key: &CoordinatorKey, deadline: Instant) -> Result<BrokerId> {
-        let backoff = self.retry_backoff();
-        let mut random = self.random();
-        let mut failures = 0;
+        let mut retries = self.retries(deadline);
         loop {
             let known = self.lock_coordinators().get(key);
             if let Some(known) = known {
@@ -211,16 +203,14 @@ impl Cluster {
                 Ok(Some((_, Err(error)))) | Err(error) => error,
                 Ok(None) => return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
             };
-            failures += 1;
-            let again = runtime::now() + backoff.after(failures, &mut random);
-            if error.class() != Class::Retriable || again >= deadline {
+            let Some(pause) = retries.pause().filter(|_| error.class() == Class::Retriable) else {
                 return Err(match error.code() {
                     Some(_) => error.with_context(format_args!("{} {:?}", key.what(), key.name())),
                     None => error,
                 });
-            }
+            };
             debug!(%error, key = key.name(), "no coordinator yet");
-            self.while_open(runtime::sleep_until(again)).await?;
+            pause.await?;
         }
     }
 

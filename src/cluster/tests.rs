@@ -526,3 +526,21 @@ async fn nothing_is_told_of_what_nobody_waits_for() {
     }
     assert_eq!(told.text(), "");
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_try_begins_at_the_deadline_and_the_wait_for_one_ends_with_the_client() {
+    let embedded = brokers(1).await;
+    let cluster = cluster(&embedded);
+    let deadline = after(3);
+    let mut retries = cluster.retries(deadline);
+    while let Some(pause) = retries.pause() {
+        pause.await.unwrap();
+        assert!(runtime::now() < deadline);
+    }
+    // Of 100 ms that double up to 1 s, each within 20 %, five to six end within 3 s; the next is counted and not waited for.
+    assert!((5..=7).contains(&retries.failures()), "{}", retries.failures());
+    let task = cluster.for_task();
+    let pause = task.retries(after(60)).pause().unwrap();
+    drop(cluster);
+    assert_eq!(pause.await.unwrap_err().kind(), ErrorKind::Closed);
+}

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use tracing::warn;
 
-use crate::clock::Random;
 use crate::cluster::{Cluster, MetadataInterest};
 use crate::consumer::config::IsolationLevel;
 use crate::consumer::fetch::rpc::{self, LookupAnswer};
@@ -37,22 +36,12 @@ pub(super) async fn find(
 ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
     let topics = times.keys().map(|tp| tp.topic.clone()).collect();
     let _interest = cluster.want(MetadataInterest { topics, ..MetadataInterest::default() });
-    let backoff = cluster.retry_backoff();
-    let mut random: Random = cluster.random();
+    let mut retries = cluster.retries(deadline);
     let start = runtime::now();
     let mut found = BTreeMap::new();
-    let mut failures = 0;
     let mut last: Option<Error> = None;
     let mut told = BTreeSet::new();
-    while found.len() < times.len() {
-        if failures > 0 {
-            let again = runtime::now() + backoff.after(failures, &mut random);
-            if again >= deadline {
-                return Err(late(start, last));
-            }
-            cluster.while_open(runtime::sleep_until(again)).await?;
-        }
-        failures += 1;
+    loop {
         let (asks, leaderless) = by_leader(cluster, times, &found);
         if let Some(partition) = leaderless {
             cluster.request_refresh();
@@ -73,11 +62,13 @@ pub(super) async fn find(
                 Err(error) => return Err(error),
             }
         }
-        if found.len() < times.len() {
-            cluster.request_refresh();
+        if found.len() == times.len() {
+            return Ok(found);
         }
+        cluster.request_refresh();
+        let Some(pause) = retries.pause() else { return Err(late(start, last)) };
+        pause.await?;
     }
-    Ok(found)
 }
 
 /// Why a partition has no leader, which may pass; warns of a topic that does not exist, once.

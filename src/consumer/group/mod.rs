@@ -168,9 +168,8 @@ impl Group {
         deadline: Instant,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>> {
         let rpc = &self.inner.rpc;
-        let backoff = rpc.cluster.retry_backoff();
-        let mut random = rpc.cluster.random();
-        let (begun, mut failures, mut last) = (runtime::now(), 0, None);
+        let mut retries = rpc.cluster.retries(deadline);
+        let (begun, mut last) = (runtime::now(), None);
         loop {
             let attempt = tokio::time::timeout_at(deadline.into(), rpc.committed(partitions)).await;
             let late = |last| Err(self.late("the coordinator has not told the committed offsets", begun, last));
@@ -180,13 +179,9 @@ impl Group {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            failures += 1;
-            let again = runtime::now() + backoff.after(failures, &mut random);
-            if !error.is_retriable() || again >= deadline {
-                return Err(error);
-            }
+            let Some(pause) = retries.pause().filter(|_| error.is_retriable()) else { return Err(error) };
             last = Some(error);
-            runtime::sleep_until(again).await;
+            pause.await?;
         }
     }
 
