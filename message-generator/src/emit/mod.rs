@@ -23,11 +23,11 @@ pub(crate) fn messages(apis: &[Api]) -> Result<Files> {
     for api in apis {
         let file = snake_case(api.name()) + ".rs";
         add(file.clone().into(), shipped(api))?;
-        add(Path::new("mirror").join(file), mirror(api))?;
+        add(Path::new("broker_side").join(file), broker_side(api))?;
     }
     add("mod.rs".into(), index(apis))?;
     add("api_key.rs".into(), api_key(apis))?;
-    add("mirror/mod.rs".into(), mirror_index(apis))?;
+    add("broker_side/mod.rs".into(), broker_side_index(apis))?;
     Ok(files)
 }
 
@@ -54,7 +54,7 @@ fn shipped(api: &Api) -> String {
 }
 
 /// What a broker needs of an API, and values to try both with.
-fn mirror(api: &Api) -> String {
+fn broker_side(api: &Api) -> String {
     let mut text = String::new();
     for message in api.messages() {
         for one in &message.structs {
@@ -104,7 +104,7 @@ fn index(apis: &[Api]) -> String {
         writeln!(text, "{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
     }
     // The tests go through all messages.
-    text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod mirror;\n#[cfg(all(test, feature = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
+    text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
     text
 }
 
@@ -145,7 +145,7 @@ fn api_key(apis: &[Api]) -> String {
     )
 }
 
-fn mirror_index(apis: &[Api]) -> String {
+fn broker_side_index(apis: &[Api]) -> String {
     let modules: String = apis.iter().map(|api| format!("mod {};\n", snake_case(api.name()))).collect();
     let list = |is_listed: &dyn Fn(&str) -> bool| -> String {
         let listed = apis.iter().filter(|api| api.key().is_some() && is_listed(api.name()));

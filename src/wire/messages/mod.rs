@@ -117,7 +117,7 @@ pub(crate) mod update_features;
 pub(crate) mod write_txn_markers;
 
 #[cfg(all(test, feature = "admin"))]
-mod mirror;
+mod broker_side;
 #[cfg(all(test, feature = "admin"))]
 mod tests;
 

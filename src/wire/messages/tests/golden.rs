@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{TestRequest, encoded};
 use crate::wire::Reader;
 use crate::wire::call::{Request, decode_response};
-use crate::wire::messages::mirror::for_each_api;
+use crate::wire::messages::broker_side::for_each_api;
 use crate::wire::versions::ApiKey;
 
 /// APIs in use that the captured exchanges do not have.

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use bytes::Buf;
 
-use super::mirror::for_each_api;
+use super::broker_side::for_each_api;
 use crate::wire::call::{Request, decode_response, encode_request};
 use crate::wire::versions::ApiKey;
 use crate::wire::{Decode, Encode, Reader, Writer};

@@ -12,7 +12,7 @@ use super::debug_text::canonical;
 use super::samples::{Sample, Samples};
 use super::{CORRELATION_ID, TestRequest, decode_request, request_frame, response_frame};
 use crate::wire::call::{Request, decode_response};
-use crate::wire::messages::mirror::for_each_shared_api;
+use crate::wire::messages::broker_side::for_each_shared_api;
 
 /// Values of each version.
 const CASES: u64 = 15;
