@@ -1,8 +1,14 @@
 //! Bytes in JSON: as text where they are UTF-8, else as base64.
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// With or without padding, and with any last bits, as other programs write it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
 
 /// Puts bytes into an object: `name` for text or null, `name_b64` for what is not UTF-8.
 pub fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
@@ -63,33 +69,10 @@ fn header(pair: Value) -> Option<(String, Option<Vec<u8>>)> {
     Some((name, value))
 }
 
-pub fn encode_base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().chain(&[0; 2]).take(3).fold(0_usize, |word, byte| (word << 8) | usize::from(*byte));
-        for place in 0..4 {
-            let sextet = (word >> (18 - 6 * place)) & 63;
-            text.push(if place <= chunk.len() { char::from(ALPHABET[sextet]) } else { '=' });
-        }
-    }
-    text
+fn encode_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }
 
-/// Reads base64, with or without padding.
-pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    if digits.len() % 4 == 1 || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for chunk in digits.chunks(4) {
-        let mut word = 0_u32;
-        for digit in chunk {
-            let sextet = ALPHABET.iter().position(|letter| letter == digit)?;
-            word = (word << 6) | u32::try_from(sextet).ok()?;
-        }
-        word <<= 6 * (4 - chunk.len());
-        bytes.extend_from_slice(word.to_be_bytes().get(1..chunk.len())?);
-    }
-    Some(bytes)
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
 }

@@ -6,9 +6,9 @@ use crate::clock::Random;
 use crate::wire::DecodeError;
 use crate::wire::call::{Data, decode_data, decode_response, encode_data};
 use crate::wire::hostile::survive;
+use crate::wire::messages::broker_side::for_each_api;
 use crate::wire::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
 use crate::wire::messages::consumer_protocol_subscription::ConsumerProtocolSubscription;
-use crate::wire::messages::broker_side::for_each_api;
 
 /// The memory that decoding may take: a multiple of the frame's own size, and what an error takes.
 ///

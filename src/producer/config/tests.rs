@@ -1,0 +1,100 @@
+use super::*;
+
+fn from(pairs: &[(&str, &str)]) -> std::result::Result<ProducerConfig, String> {
+    ProducerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_defaults_are_allowed_and_idempotent() {
+    let config = ProducerConfig::new();
+    config.validate(&ClientConfig::new("a:1")).expect("the defaults");
+    assert!(config.is_idempotent());
+}
+
+#[test]
+fn idempotence_yields_to_acks_and_retries_only_when_it_is_not_asked_for() {
+    for pair in [("acks", "1"), ("acks", "0"), ("retries", "0")] {
+        assert!(!from(&[pair]).expect("allowed").is_idempotent());
+        let error = from(&[pair, ("enable.idempotence", "true")]).expect_err("a contradiction");
+        assert!(error.contains("enable.idempotence") && error.contains(pair.0), "{error}");
+    }
+}
+
+#[test]
+fn more_than_five_in_flight_need_idempotence_off() {
+    let six = ("max.in.flight.requests.per.connection", "6");
+    let error = from(&[six]).expect_err("as Java since 4.0");
+    assert!(error.contains(six.0), "{error}");
+    from(&[six, ("enable.idempotence", "false")]).expect("allowed");
+}
+
+#[test]
+fn an_explicit_delivery_timeout_must_hold_linger_and_request_timeout() {
+    let client = ClientConfig::new("a:1").request_timeout(Duration::from_secs(30));
+    let linger = ProducerConfig::new().linger(Duration::from_secs(10));
+    linger.clone().delivery_timeout(Duration::from_secs(40)).validate(&client).expect("just enough");
+    let short = linger.clone().delivery_timeout(Duration::from_millis(39_999));
+    let error = short.validate(&client).expect_err("too short").to_string();
+    assert_eq!(error, "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is 40000, is allowed");
+    assert_eq!(linger.effective_delivery_timeout(client.request_timeout), Duration::from_secs(120));
+    assert_eq!(linger.effective_delivery_timeout(Duration::from_secs(115)), Duration::from_secs(125));
+}
+
+#[test]
+fn a_level_belongs_to_its_codec() {
+    let config = from(&[("compression.type", "zstd"), ("compression.zstd.level", "19"), ("compression.gzip.level", "2")]);
+    assert_eq!(config.expect("allowed").compression, Compression::ZSTD.level(19).expect("a level"));
+    let config = from(&[("compression.codec", "gzip"), ("compression.level", "9")]);
+    assert_eq!(config.expect("allowed").compression, Compression::GZIP.level(9).expect("a level"));
+    for (key, value) in [("compression.gzip.level", "0"), ("compression.lz4.level", "18"), ("compression.zstd.level", "23")] {
+        assert!(from(&[(key, value)]).expect_err("no such level").contains(key));
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_by_name() {
+    for (name, value) in [
+        ("acks", "2"),
+        ("acks", "ALL"),
+        ("linger.ms", "2147483648"),
+        ("delivery.timeout.ms", "0"),
+        ("batch.size", "-1"),
+        ("batch.size", "2147483648"),
+        ("buffer.memory", "100"),
+        ("max.request.size", "0"),
+        ("max.in.flight.requests.per.connection", "0"),
+        ("retries", "2147483648"),
+        ("compression.type", "brotli"),
+        ("transactional.id", "t"),
+        ("partitioner.class", "org.example.P"),
+        ("partitioner.rack.aware", "true"),
+    ] {
+        let error = from(&[(name, value)]).expect_err(name);
+        assert!(error.contains(name) && error.contains("allowed"), "{error}");
+    }
+}
+
+#[test]
+fn a_contradiction_is_told_in_the_words_of_the_user() {
+    let properties: Properties = [
+        ("bootstrap.servers", "a:1"),
+        ("message.timeout.ms", "100"),
+        ("socket.timeout.ms", "2000"),
+        ("queue.buffering.max.ms", "7"),
+    ]
+    .into_iter()
+    .collect();
+    let client = ClientConfig::from_properties(&properties).expect("allowed");
+    let config = ProducerConfig::from_properties(&properties).expect("allowed alone");
+    assert_eq!(
+        config.validate(&client).expect_err("too short").to_string(),
+        "message.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, which is 2007, is allowed"
+    );
+}
+
+#[test]
+fn every_property_is_read() {
+    crate::config::assert_every_setting_is_read(HandleKind::Producer, |properties| {
+        ProducerConfig::from_properties(properties).map(drop)
+    });
+}
