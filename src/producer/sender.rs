@@ -4,36 +4,38 @@
 //! ended, and the time; it never sees a record. What it wants done it says by [`Action`]s:
 //!
 //! ```text
-//!  opened ─▶ queue (super::sender::batch_queue) ─Close─▶ sealed ─Send─▶ flights (super::sender::sequence) ─Resolve─▶ gone
+//!  opened ─▶ queue (batch_queue) ─Close─▶ sealed ─Send─▶ flights (super::sender::sequence) ─Resolve─▶ gone
 //!                     ▲                                              │   ▲
 //!                     └────────── to be numbered anew ◀──────────────┘   └── Split, then sent as parts
 //! ```
 //!
 //! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
-//! ready ([`super::sender::ready`]), not on how many partitions there are.
+//! ready ([`ready`]), not on how many partitions there are.
 
 mod action;
 pub(super) mod adaptive_linger;
+mod answering;
 pub(super) mod batch_queue;
 mod departure;
 mod giving_up;
 mod identity;
 pub(super) mod ready;
 pub(super) mod sequence;
+mod serving;
 mod silence;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use self::action::ending;
 pub(super) use self::action::{Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word};
+use self::adaptive_linger::Adaptive;
+use self::batch_queue::{BatchId, BatchQueue, DueRule, Head};
 pub(super) use self::departure::Departure;
 use self::giving_up::has_left;
 use self::identity::ProducerIdState;
-use super::sender::adaptive_linger::Adaptive;
-use super::sender::batch_queue::{BatchId, BatchQueue, DueRule, Head};
-use super::sender::ready::{PartitionIndex, PartitionReadiness, Ready};
-use super::sender::sequence::{Effect, Sequences};
+use self::ready::{PartitionIndex, PartitionReadiness, Ready};
+use self::sequence::Sequences;
+use self::serving::step;
 use crate::clock::Random;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::BrokerId;
@@ -370,119 +372,6 @@ impl Sender {
         }
     }
 
-    /// Closes what is due at a broker; once that is sealed, makes a request of what is ready there.
-    fn serve(&mut self, broker: BrokerId) {
-        let patience = self.due_rule(Some(broker));
-        let round = self.ready.round(broker);
-        let mut closed = Vec::new();
-        for &partition in &round {
-            let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            if let NextStep::Close(batch) = step(state, &self.producer, patience, self.now) {
-                state.queue.closed(batch);
-                self.actions.push_back(Action::Close { partition, batch });
-                closed.push(partition);
-            }
-        }
-        if closed.is_empty() {
-            return self.send(broker, round);
-        }
-        for partition in closed {
-            self.refresh_readiness(partition);
-        }
-    }
-
-    fn send(&mut self, broker: BrokerId, round: Vec<PartitionIndex>) {
-        let mut size = 0;
-        let mut batches = Vec::with_capacity(round.len());
-        for partition in round {
-            let patience = self.due_rule(Some(broker));
-            let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            let next = step(state, &self.producer, patience, self.now);
-            let (NextStep::Begin(batch) | NextStep::Resend(batch)) = next else {
-                self.refresh_readiness(partition);
-                continue;
-            };
-            let Some(known) = self.batches.get(&batch) else { continue };
-            if !batches.is_empty() && size + known.size > self.settings.max_request_size {
-                break;
-            }
-            size += known.size;
-            let stamp = if let NextStep::Begin(_) = next {
-                state.queue.take(batch);
-                state.sequences.begin(batch, known.count, broker, self.producer.identity())
-            } else {
-                state.sequences.resend(batch, broker)
-            };
-            batches.push(Outgoing { partition, batch, stamp });
-        }
-        let Some(last) = batches.last().map(|last| last.partition) else { return };
-        self.ready.sent(broker, last);
-        let request = RequestId(self.next_request);
-        self.next_request += 1;
-        let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
-        let departure = Departure::of(batches.len());
-        self.requests.insert(request, InflightProduce { broker, batches: carried, sent: self.now, departure: departure.clone() });
-        for outgoing in &batches {
-            self.refresh_readiness(outgoing.partition);
-        }
-        self.actions.push_back(Action::Send { request, broker, batches, departure });
-    }
-
-    fn handle_answer(&mut self, broker: BrokerId, partition: PartitionIndex, batch: BatchId, answer: Answer) {
-        let (failures, attempts_left) = match self.batches.get_mut(&batch) {
-            Some(known) => {
-                known.failures += u32::from(!matches!(answer, Answer::Written { .. }));
-                known.answered +=
-                    u32::from(matches!(&answer, Answer::Retry { error, is_leader_stale: false, .. } if error.code().is_some()));
-                let has_attempts =
-                    known.failures <= self.settings.retries && known.answered <= self.settings.broker_error_retries;
-                (known.failures, has_attempts)
-            }
-            None => (1, false),
-        };
-        if let Answer::Retry { is_leader_stale: true, .. } = answer {
-            self.refresh_metadata();
-        }
-        let backoff = self.settings.backoff.after(failures, &mut self.random);
-        let now = self.now;
-        let ending = ending(&answer, attempts_left);
-        if matches!(answer, Answer::Written { .. }) {
-            self.id_asked = 0;
-        }
-        let Some(state) = self.partition(partition) else { return };
-        if matches!(answer, Answer::Written { .. }) {
-            state.moves = 0;
-        }
-        state.trouble = answer.error().map(|error| error.clone().at_broker(broker));
-        // A leader that became known meanwhile is worth a try at once (KIP-951).
-        let has_moved = state.moves < QUICK_MOVES && state.leader.is_some_and(|leader| leader.broker != broker);
-        let retry_at = if has_moved { now } else { now + backoff };
-        let effect = state.sequences.end(batch, ending, retry_at);
-        match (effect, answer) {
-            (Effect::Forgotten | Effect::Retry, _) => {}
-            (Effect::Acknowledged, Answer::Written { base_offset, append_time }) => {
-                self.resolve(batch, Verdict::Written { base_offset, append_time });
-            }
-            (Effect::Acknowledged, _) => self.resolve(batch, Verdict::Written { base_offset: None, append_time: None }),
-            (Effect::Split, _) => self.actions.push_back(Action::Split { partition, batch }),
-            (Effect::Failed(written), answer) => {
-                let records = match &answer {
-                    Answer::Failed { records, .. } => records.clone(),
-                    _ => Vec::new(),
-                };
-                let error = answer.error().cloned().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "failed without an error"));
-                self.resolve(batch, Verdict::Failed { error: error.with_written(written), records });
-            }
-        }
-        self.refresh_readiness(partition);
-    }
-
-    fn resolve(&mut self, batch: BatchId, verdict: Verdict) {
-        let Some(known) = self.batches.remove(&batch) else { return };
-        self.deadlines.remove(&(known.deadline, batch));
-        self.actions.push_back(Action::Resolve { partition: known.partition, batch, verdict });
-    }
-
     /// Finds out what a partition waits for, and notes it.
     fn refresh_readiness(&mut self, partition: PartitionIndex) {
         let leader = self.partitions.get(index(partition)).and_then(|state| state.leader);
@@ -551,32 +440,6 @@ impl Sender {
             Some(adaptive) => (adaptive.linger(), adaptive.waits_for_replies()),
             None => (self.settings.linger, false),
         }
-    }
-}
-
-/// What the first batches of a partition wait for. Retries come before what is new.
-fn step(partition: &PartitionSender, producer: &ProducerIdState, patience: DueRule, now: Instant) -> NextStep {
-    let head = partition.queue.head(patience);
-    if head == Head::Nothing && partition.sequences.is_empty() {
-        return NextStep::AwaitEvent;
-    }
-    let Some(Leader { broker, .. }) = partition.leader else { return NextStep::AwaitLeader };
-    match partition.sequences.next_resend(broker) {
-        Some((_, Some(not_before))) if not_before > now => return NextStep::AwaitTime(not_before),
-        Some((batch, _)) => return NextStep::Resend(batch),
-        None => {}
-    }
-    if !partition.sequences.may_begin(broker, producer.identity()) {
-        return NextStep::AwaitEvent;
-    }
-    if let Some(until) = partition.sequences.paused_until(now) {
-        return NextStep::AwaitTime(until);
-    }
-    match head {
-        Head::Open { due, .. } if due > now => NextStep::AwaitTime(due),
-        Head::Open { batch, .. } => NextStep::Close(batch),
-        Head::Sealed(batch) => NextStep::Begin(batch),
-        Head::Nothing | Head::Sealing => NextStep::AwaitEvent,
     }
 }
 

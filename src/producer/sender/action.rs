@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use super::adaptive_linger::AdaptiveBatching;
+use super::batch_queue::BatchId;
 use super::departure::Departure;
+use super::ready::PartitionIndex;
+use super::sequence::{AttemptEnd, SequenceStamp};
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
-use crate::producer::sender::adaptive_linger::AdaptiveBatching;
-use crate::producer::sender::batch_queue::BatchId;
-use crate::producer::sender::ready::PartitionIndex;
-use crate::producer::sender::sequence::{AttemptEnd, SequenceStamp};
 
 /// The settings that the machine obeys; named after Kafka's properties.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::batch_queue::BatchId;
+use super::ready::PartitionIndex;
 use super::{Departure, InflightProduce, Leader, ProducerIdState, Sender, Verdict, index};
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
-use crate::producer::sender::batch_queue::BatchId;
-use crate::producer::sender::ready::PartitionIndex;
 
 impl Sender {
     pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) {

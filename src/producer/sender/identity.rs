@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use super::ready::PartitionIndex;
+use super::sequence::ProducerIdAndEpoch;
 use super::{Action, Sender, is_last_word};
 use crate::error::Error;
-use crate::producer::sender::ready::PartitionIndex;
-use crate::producer::sender::sequence::ProducerIdAndEpoch;
 
 /// What is known of the producer's identity.
 #[derive(Debug)]
