@@ -40,6 +40,9 @@ pub(crate) struct ConsumerShared {
     pub(crate) decode: DecodeOptions,
     pub(crate) meter: Arc<Meter>,
     pub(crate) recorder: ConsumerRecorder,
+    /// How often `state` was locked.
+    #[cfg(test)]
+    pub(crate) locks: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -156,6 +159,8 @@ impl ConsumerShared {
             decode,
             meter: Arc::new(Meter::new(ClientKind::Consumer)),
             recorder,
+            #[cfg(test)]
+            locks: AtomicU64::new(0),
         }
     }
 
@@ -357,6 +362,8 @@ impl ConsumerShared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        self.locks.fetch_add(1, Ordering::Relaxed);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -61,8 +61,8 @@ pub(crate) struct PartitionSnapshot {
     pub(crate) fetch_state: FetchState,
     /// Paused or held: nothing is fetched, but offsets are looked up.
     pub(crate) held: bool,
-    /// The leader epoch under which the position is known to hold.
-    pub(crate) validated: Option<LeaderEpoch>,
+    /// So much of it is buffered that no more is fetched.
+    pub(crate) is_full: bool,
 }
 
 /// See the [module](self).

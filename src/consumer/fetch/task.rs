@@ -213,10 +213,11 @@ impl Fetcher {
 
     fn look_at_changes(&mut self, now: Instant) {
         loop {
-            let mut changed = self.shared.update(|subscription| subscription.take_changed());
-            changed.extend(
-                self.shared.buffer(|buffer| buffer.take_relieved()).iter().map(|assignment| assignment.partition().clone()),
-            );
+            let changed = self.shared.update(|subscription| {
+                let mut changed = subscription.take_changed();
+                changed.extend(subscription.buffer.take_relieved().iter().map(|assignment| assignment.partition().clone()));
+                changed
+            });
             if changed.is_empty() {
                 return;
             }
@@ -229,7 +230,20 @@ impl Fetcher {
 
     /// Has a partition looked up, fetched or left alone, as it stands.
     fn look_at(&mut self, partition: &TopicPartition, now: Instant) {
-        let Some(snapshot) = self.shared.read(|subscription| subscription.snapshot(partition)) else {
+        let snapshot = self.shared.update(|subscription| self.snapshot_of(subscription, partition));
+        self.act_on(partition, snapshot, now);
+    }
+
+    /// How a partition stands, told of its leader of now.
+    fn snapshot_of(&self, subscription: &mut Subscription, partition: &TopicPartition) -> Option<PartitionSnapshot> {
+        subscription.snapshot_under(partition, |assignment| {
+            let known = self.view.partition(partition).filter(|known| known.leader.is_some())?;
+            known.leader_epoch.filter(|_| !self.strikes.is_resting(partition, assignment))
+        })
+    }
+
+    fn act_on(&mut self, partition: &TopicPartition, snapshot: Option<PartitionSnapshot>, now: Instant) {
+        let Some(snapshot) = snapshot else {
             if let Some(ended) = self.assignments.remove(partition) {
                 self.has_other_assignments = true;
                 self.forget_assignment(&ended);
@@ -297,20 +311,8 @@ impl Fetcher {
             self.refresh_later(now);
             return;
         };
-        if let Some(epoch) = leader_epoch
-            && snapshot.validated < Some(epoch)
-        {
-            let is_held_up = self.shared.update(|subscription| {
-                subscription.leader_is(partition, assignment, epoch);
-                matches!(subscription.snapshot(partition), Some(PartitionSnapshot { fetch_state: FetchState::Validating(_), .. }))
-            });
-            if is_held_up {
-                return;
-            }
-        }
-        let is_full = self.shared.buffer(|buffer| buffer.is_full(assignment));
-        if snapshot.held || is_full {
-            self.planner.suspend(partition, is_full && !snapshot.held);
+        if snapshot.held || snapshot.is_full {
+            self.planner.suspend(partition, snapshot.is_full && !snapshot.held);
             return;
         }
         let topic_id = self.topic_id(&partition.topic);

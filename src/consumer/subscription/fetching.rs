@@ -32,8 +32,21 @@ impl Subscription {
             assignment: Arc::clone(&entry.assignment),
             fetch_state: entry.fetch_state.clone(),
             held: entry.paused || entry.held,
-            validated: entry.validated,
+            is_full: self.buffer.is_full(entry.assignment.id()),
         })
+    }
+
+    /// [`Subscription::snapshot`], after [`Subscription::leader_is`] with what `leader_epoch` knows for the assignment.
+    pub(crate) fn snapshot_under(
+        &mut self,
+        partition: &TopicPartition,
+        leader_epoch: impl FnOnce(AssignmentEpoch) -> Option<LeaderEpoch>,
+    ) -> Option<PartitionSnapshot> {
+        let assignment = self.entries.get(partition)?.assignment.id();
+        if let Some(epoch) = leader_epoch(assignment) {
+            self.leader_is(partition, assignment, epoch);
+        }
+        self.snapshot(partition)
     }
 
     /// Ends a reset with the offset that the leader named. True if the assignment still waited for it.

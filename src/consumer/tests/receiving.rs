@@ -1,8 +1,10 @@
 //! What an application sees while nothing fails.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::consumer::position::FetchState;
 
 #[tokio::test(start_paused = true)]
 async fn assigned_partitions_come_whole_and_in_order() {
@@ -327,4 +329,31 @@ async fn what_was_received_is_sent_on_whole() {
         let headers: Vec<_> = record.headers().map(|header| (header.name().into_owned(), header.value)).collect();
         assert_eq!(headers, [("h".to_owned(), Some(&b"1"[..])), ("n".to_owned(), None)]);
     }
+}
+
+/// How often the state is locked while one fetch is answered, and until it has gone out again, that brings a batch for each of `partitions`.
+async fn locks_of_a_fetch(partitions: i32) -> u64 {
+    let embedded = EmbeddedCluster::builder().in_memory().topic("t", partitions, 1).start().await.unwrap();
+    let consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign((0..partitions).map(tp)).unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let shared = Arc::clone(&consumer.handle.core.shared);
+    let before = shared.locks.load(Ordering::Relaxed);
+    (0..partitions).for_each(|partition| append_batch(&embedded, partition, 0..3));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let locks = shared.locks.load(Ordering::Relaxed) - before;
+    let fetched = shared.read(|it| {
+        let at = |partition| it.snapshot(&tp(partition)).expect("assigned").fetch_state;
+        (0..partitions)
+            .filter(|partition| matches!(at(*partition), FetchState::Fetching(position) if position.offset.0 == 3))
+            .count()
+    });
+    assert_eq!(fetched, usize::try_from(partitions).unwrap(), "all that was appended is fetched");
+    locks
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetched_partition_takes_the_lock_twice() {
+    let (few, many) = (locks_of_a_fetch(8).await, locks_of_a_fetch(40).await);
+    assert_eq!(many - few, 2 * 32, "{few} locks for 8 partitions, {many} for 40");
 }

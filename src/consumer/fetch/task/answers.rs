@@ -13,7 +13,7 @@ use crate::consumer::fetch::planner::FetchOutcome;
 use crate::consumer::fetch::rpc::{self, Fetched, FetchedPartition, LookupAnswer};
 use crate::consumer::fetch::session::Want;
 use crate::consumer::position::{AssignmentEpoch, FetchState};
-use crate::consumer::subscription::PartitionSnapshot;
+use crate::consumer::subscription::{PartitionSnapshot, Subscription};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, Offset, TopicPartition};
 use crate::net::BadLength;
@@ -50,23 +50,22 @@ impl Fetcher {
 
     fn handle_answer(&mut self, asked: &PendingLookup, answer: &LookupAnswer, now: Instant) {
         let PendingLookup { partition, assignment, question, leader_epoch } = asked;
-        let error = self.shared.update(|subscription| match (answer, question) {
-            (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) => {
-                subscription.offset_found(partition, *assignment, *position);
-                None
+        let (error, still_asks) = self.shared.update(|subscription| {
+            let mut error = None;
+            match (answer, question) {
+                (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) => {
+                    subscription.offset_found(partition, *assignment, *position);
+                }
+                (LookupAnswer::NoOffset, Lookup::Offset(_)) => subscription.offset_not_found(partition, *assignment),
+                (LookupAnswer::EpochEnd(Some(end)), Lookup::Epoch(position)) if end.offset < position.offset => {
+                    error = subscription.truncated(partition, *assignment, *end);
+                }
+                (LookupAnswer::EpochEnd(_), Lookup::Epoch(_)) => {
+                    subscription.position_holds(partition, *assignment, *leader_epoch);
+                }
+                _ => {}
             }
-            (LookupAnswer::NoOffset, Lookup::Offset(_)) => {
-                subscription.offset_not_found(partition, *assignment);
-                None
-            }
-            (LookupAnswer::EpochEnd(Some(end)), Lookup::Epoch(position)) if end.offset < position.offset => {
-                subscription.truncated(partition, *assignment, *end)
-            }
-            (LookupAnswer::EpochEnd(_), Lookup::Epoch(_)) => {
-                subscription.position_holds(partition, *assignment, *leader_epoch);
-                None
-            }
-            _ => None,
+            (error, still_asks(subscription, asked))
         });
         if let Some(error) = error {
             self.shared.raise(error);
@@ -85,19 +84,9 @@ impl Fetcher {
                 self.tell_once(*assignment, *code, rpc::refusal(*code, api, partition));
             }
         }
-        if self.still_asks(asked) {
+        if still_asks {
             self.lookups.failed(partition, *assignment, now);
         }
-    }
-
-    /// Whether an answer has left a partition with the same question.
-    fn still_asks(&self, asked: &PendingLookup) -> bool {
-        let snapshot = self.shared.read(|subscription| subscription.snapshot(&asked.partition));
-        snapshot.is_some_and(|snapshot| match (snapshot.fetch_state, asked.question) {
-            (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
-            (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
-            _ => false,
-        })
     }
 
     fn handle_fetched(&mut self, broker: BrokerId, result: Result<Fetched>, now: Instant) {
@@ -175,12 +164,14 @@ impl Fetcher {
             return Seen { is_stale, has_news: false };
         }
         if let Some(divergence) = fetched.diverging {
-            if let Some(error) =
-                self.shared.update(|subscription| subscription.truncated(&partition, want.assignment, divergence))
-            {
+            let (error, goes_on) = self.shared.update(|subscription| {
+                let error = subscription.truncated(&partition, want.assignment, divergence);
+                (error, subscription.snapshot(&partition))
+            });
+            if let Some(error) = error {
                 self.shared.raise(error);
             }
-            self.strike(&partition, want.offset, now);
+            self.strike(&partition, goes_on, want.offset, now);
             return Seen::default();
         }
         self.planner.succeeded(&partition);
@@ -206,13 +197,15 @@ impl Fetcher {
     }
 
     /// Holds against a partition that its leader has refused an offset.
-    fn strike(&mut self, partition: &TopicPartition, refused: Offset, now: Instant) {
-        if let Some(snapshot) = self.shared.read(|subscription| subscription.snapshot(partition)) {
+    fn strike(&mut self, partition: &TopicPartition, goes_on: Option<PartitionSnapshot>, refused: Offset, now: Instant) {
+        if let Some(snapshot) = goes_on {
             self.strikes.add(partition, snapshot.assignment.id(), refused, now);
         }
     }
 
     /// True if there was something new.
+    ///
+    /// The lock is taken twice, with the batches sorted between: that reads all their headers, which nobody should wait for.
     fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: ReplyMemory, now: Instant) -> bool {
         let partition = &fetched.partition;
         let snapshot = self.shared.read(|subscription| subscription.snapshot(partition));
@@ -232,12 +225,13 @@ impl Fetcher {
             *error = error.clone().at_partition(partition.clone());
         }
         let memory = fetched.is_slice.then_some(reply);
-        let is_taken =
-            self.shared.update(|subscription| subscription.fetched(partition, want.assignment, want.offset, filter, memory));
-        if is_taken {
-            self.look_at(partition, now);
-        }
-        is_taken
+        let taken = self.shared.update(|subscription| {
+            let is_taken = subscription.fetched(partition, want.assignment, want.offset, filter, memory);
+            is_taken.then(|| self.snapshot_of(subscription, partition))
+        });
+        let Some(snapshot) = taken else { return false };
+        self.act_on(partition, snapshot, now);
+        true
     }
 
     /// Deals with the error of one partition. True if metadata is stale.
@@ -255,8 +249,11 @@ impl Fetcher {
                 if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
                     return false;
                 }
-                self.shared.update(|subscription| subscription.out_of_range(partition, want.assignment, want.offset));
-                self.strike(partition, want.offset, now);
+                let goes_on = self.shared.update(|subscription| {
+                    subscription.out_of_range(partition, want.assignment, want.offset);
+                    subscription.snapshot(partition)
+                });
+                self.strike(partition, goes_on, want.offset, now);
                 false
             }
             ErrorCode::CORRUPT_MESSAGE => {
@@ -289,6 +286,15 @@ struct Seen {
     is_stale: bool,
     /// It had records that were not known.
     has_news: bool,
+}
+
+/// Whether an answer has left a partition with the same question.
+fn still_asks(subscription: &Subscription, asked: &PendingLookup) -> bool {
+    subscription.snapshot(&asked.partition).is_some_and(|snapshot| match (snapshot.fetch_state, asked.question) {
+        (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
+        (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
+        _ => false,
+    })
 }
 
 fn outcome(code: ErrorCode) -> FetchOutcome {
