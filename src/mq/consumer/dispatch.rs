@@ -34,7 +34,7 @@ impl HandlerQueues {
 
     pub(super) fn push(&mut self, registered: &Arc<RegisteredHandler>, work: HandlerWork) {
         let parallel = registered.options.parallel.max(1);
-        let number = lane_of(&work.partition, parallel);
+        let number = queue_of(&work.partition, parallel);
         let Self { shared, workers, queues } = self;
         let queue = queues.entry((registered.id, number)).or_insert_with(|| {
             let load = Arc::new(QueueLoad::new((shared.config.consumer.max_poll_records / parallel).max(1)));
@@ -183,7 +183,7 @@ pub(super) fn dispatch(shared: &Arc<ConsumerInner>, queues: &mut HandlerQueues, 
     count
 }
 
-fn lane_of(partition: &TopicPartition, parallel: usize) -> usize {
+fn queue_of(partition: &TopicPartition, parallel: usize) -> usize {
     let topic = partition.topic.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     let number = usize::try_from(partition.partition.0).unwrap_or(0);
     topic.wrapping_add(number) % parallel

@@ -1,9 +1,10 @@
 //! Receiving messages: handlers for topics, on one consumer of a group.
 //!
 //! ```text
-//!  crate::Consumer ─▶ task ─▶ queue (handler, partitions) ─▶ worker ─▶ Handler ─▶ done ─▶ committed
-//!                      ▲         bounded; a full one pauses its partitions             (progress)
-//!  group ─ rebalance ──┴─▶ finish what is in hand, commit, let go
+//!  crate::Consumer ─▶ receive ─▶ dispatch ─▶ handler queue ─▶ worker ─▶ Handler ─▶ done ─▶ committed
+//!                        ▲        bounded; a full one pauses its     │    (progress, housekeeping)
+//!                        │        partitions                         └─▶ failure: again, skipped, stopped, dead letter
+//!  group ─ rebalance ────┴─▶ finish what is in hand, commit, let go
 //! ```
 //! Offsets of messages that handlers have finished are committed here, every `auto_commit_interval`, before partitions go, and at the
 //! end: at least once, and a message that was handed over but not finished comes again.
@@ -212,7 +213,7 @@ impl Consumer {
     /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
         let shared = self.shared();
-        // Both under one lock, as in `let_come`, which would end the pause between them.
+        // Both under one lock, as in `resume_if_allowed`, which would end the pause between them.
         let mut paused = lock(&shared.paused);
         shared.handle.pause(partitions).map_err(unassigned)?;
         paused.extend(partitions.iter().cloned());

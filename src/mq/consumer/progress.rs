@@ -9,9 +9,8 @@
 //! was sought, is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::shared::lock;
 use crate::ids::{Offset, TopicPartition};
 
 #[derive(Debug, Default)]
@@ -174,7 +173,7 @@ impl Part {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.0)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

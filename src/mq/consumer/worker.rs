@@ -44,7 +44,7 @@ pub(super) async fn work(
             if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
                 shared.has_settled();
             }
-            // After `leave`, as `HandlerQueues::push` explains.
+            // After `release`, as `HandlerQueues::push` explains.
             if shared.is_full.load(Ordering::SeqCst) && load.is_half_free() {
                 shared.room.notify_one();
             }
