@@ -8,24 +8,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{Instrument, debug, info, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::assignor::{Racks, TopicRacks};
 use super::classic::{Attempt, Classic, MemberAction, WantedTopics};
-use super::commits::{self, CommitIdentity, CommitOutcome};
+use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
 use crate::client_telemetry::Measure;
 use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::AssignmentEpoch;
-use crate::consumer::shared::ConsumerShared;
-use crate::consumer::subscription::{CommitPosition, Subscription, SubscriptionKind};
+use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{ErrorCode, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::observability::{GroupRecorder, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
+
+mod commits;
+mod listener;
 
 /// What came of something that runs beside the loop.
 enum GroupEvent {
@@ -200,7 +202,7 @@ impl GroupTask {
         self.seen = Some((version, view.version));
         self.group.shared.follow(&view);
         let recreated = self.group.shared.update(Subscription::take_recreated);
-        self.group.pending_commits().commits.handle_gone(&recreated, commits::of_old_topic);
+        self.group.pending_commits().commits.handle_gone(&recreated, of_old_topic);
         self.part_with_abandoned(now);
         let unsubscribed = self.group.shared.read(Subscription::unsubscribed);
         if unsubscribed != self.seen_unsubscribed {
@@ -232,20 +234,6 @@ impl GroupTask {
         if self.machine.led_topics().is_some() {
             self.machine.handle_topics(&self.describe(&view), now);
         }
-    }
-
-    /// Commits what is finished of the partitions that the application has chosen by itself and chosen no more.
-    fn part_with_abandoned(&mut self, now: Instant) {
-        let mut commits = self.group.shared.update(Subscription::take_abandoned);
-        let deadline = self.commit_deadline(now);
-        let mut pending_commits = self.group.pending_commits();
-        pending_commits.commits.retain_newer(&mut commits);
-        if self.auto_commit_interval.is_some() {
-            pending_commits.commits.submit(commits, deadline);
-        }
-        drop(pending_commits);
-        // Before it may become a member.
-        self.send_commits(now);
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
@@ -393,202 +381,7 @@ impl GroupTask {
         }
         let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
         self.recorder.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
-        self.group.pending_commits().commits.handle_gone(&gone, commits::not_owned);
-    }
-
-    /// Tells the application of the next change, if it has dealt with the one before.
-    fn tell_next(&mut self, now: Instant) {
-        if self.is_telling {
-            return;
-        }
-        let Some(change) = self.to_tell.pop_front() else { return };
-        self.is_telling = true;
-        info!(group = self.group.rpc.group, ?change, "assignment changes");
-        let listener = lock(&self.group.listener).clone();
-        let committed = if let Change::Revoked(partitions) = &change {
-            let mut last = self.finished();
-            last.retain(|commit| self.group.commits_automatically && partitions.contains(&commit.partition));
-            // Without offsets it waits for the commits that were asked for before.
-            let waiter = self.group.pending_commits().submit_awaited(last, self.commit_deadline(now));
-            self.send_commits(now);
-            Some(waiter)
-        } else {
-            None
-        };
-        let told = Told { sender: self.sender.clone(), change: Some(change.clone()) };
-        let shared = Arc::clone(&self.group.shared);
-        self.runtime.spawn(async move {
-            if let Some(committed) = committed
-                && let Ok(failures) = committed.await
-            {
-                for (partition, error) in failures {
-                    warn!(%partition, %error, "could not commit before giving the partition up");
-                }
-            }
-            if let Some(listener) = listener {
-                listener(as_it_has_become(change, &shared)).await;
-            }
-            told.send().await;
-        });
-    }
-
-    /// The application has dealt with a change.
-    fn told(&mut self, change: Change, now: Instant) {
-        self.is_telling = false;
-        match change {
-            Change::Assigned(partitions) => {
-                // Those that are being taken away again stay held.
-                let stay = partitions.iter().filter(|tp| !self.giving.contains(tp));
-                self.group.shared.update(|subscription| subscription.release(stay));
-            }
-            Change::Revoked(mut partitions) => {
-                partitions.retain(|tp| self.giving.contains(tp));
-                self.take_away(&partitions);
-                if !self.to_tell.iter().any(|change| matches!(change, Change::Revoked(_))) {
-                    self.machine.handle_revoked(now);
-                }
-            }
-            Change::Lost(_) => {}
-        }
-    }
-
-    fn commit_automatically(&mut self, now: Instant) {
-        let Some(interval) = self.auto_commit_interval else { return };
-        if now >= self.next_auto_commit {
-            self.next_auto_commit = now + interval;
-            let mut finished = self.finished();
-            finished.retain(|commit| !self.giving.contains(&commit.partition));
-            let deadline = self.commit_deadline(now);
-            self.group.pending_commits().commits.submit(finished, deadline);
-        }
-    }
-
-    /// What automatic commits may cover.
-    fn finished(&self) -> Vec<CommitPosition> {
-        let mut finished = self.group.shared.read(Subscription::finished);
-        self.group.pending_commits().commits.retain_newer(&mut finished);
-        finished
-    }
-
-    fn send_commits(&mut self, now: Instant) {
-        loop {
-            let sender = self.commits_as();
-            let mut pending_commits = self.group.pending_commits();
-            let Some(action) = pending_commits.commits.poll(sender, self.machine.is_member(), now) else { return };
-            match action {
-                commits::CommitAction::Done { ticket, failures } => {
-                    match ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket)) {
-                        // Whoever waited may have gone.
-                        Some(waiter) => drop(waiter.send(failures)),
-                        None => {
-                            for (partition, error) in failures {
-                                warn!(%partition, %error, "could not commit");
-                            }
-                        }
-                    }
-                }
-                commits::CommitAction::Send { sender, offsets } => {
-                    drop(pending_commits);
-                    let group = Arc::clone(&self.group);
-                    let span = spans::commit(&group.rpc.group, offsets.len());
-                    self.spawn(async move {
-                        let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
-                        GroupEvent::Committed { sender, sent: now, outcome }
-                    });
-                }
-            }
-        }
-    }
-
-    fn commits_as(&self) -> CommitIdentity {
-        if self.machine.can_commit() {
-            return CommitIdentity::Member(self.machine.identity().clone());
-        }
-        let is_shared_out = || self.group.shared.read(|subscription| subscription.interest().is_shared());
-        if self.machine.is_member() || is_shared_out() { CommitIdentity::Nobody } else { CommitIdentity::Alone }
-    }
-
-    fn committed(&mut self, sender: &CommitIdentity, sent: Instant, outcome: CommitOutcome, now: Instant) {
-        let mut errors = Vec::new();
-        match &outcome {
-            Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
-            Err(error) => errors.push(error.clone()),
-        }
-        if errors.iter().any(commits::is_unknown) {
-            // It may have been created anew.
-            self.group.rpc.cluster.request_refresh();
-        }
-        let took = now.saturating_duration_since(sent);
-        self.recorder.committed(took, !errors.is_empty());
-        self.group.shared.meter.record(Measure::Commit, took);
-        let committed = self.group.pending_commits().commits.handle_reply(outcome, sender, now);
-        self.group.shared.update(|subscription| {
-            for (tp, assignment, offset) in &committed {
-                subscription.committed(tp, *assignment, *offset);
-            }
-        });
-        if let CommitIdentity::Member(identity) = sender {
-            for error in &errors {
-                self.machine.handle_commit_refused(identity, error, now);
-            }
-        }
-    }
-
-    /// Asks where the partitions start that nobody has said it of.
-    fn fetch_committed(&mut self, now: Instant) {
-        if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
-            return;
-        }
-        let mut assignments = self.group.shared.read(Subscription::awaiting_committed);
-        let pending_commits = self.group.pending_commits();
-        assignments.retain(|(tp, _)| !pending_commits.commits.is_under_way(tp));
-        drop(pending_commits);
-        if assignments.is_empty() {
-            return;
-        }
-        self.is_fetching = true;
-        let group = Arc::clone(&self.group);
-        self.spawn(async move {
-            let partitions: Vec<_> = assignments.iter().map(|(tp, _)| tp.clone()).collect();
-            let outcome = group.rpc.committed(&partitions).await;
-            GroupEvent::Fetched(assignments, outcome)
-        });
-    }
-
-    fn fetched(&mut self, assignments: &[(TopicPartition, AssignmentEpoch)], outcome: Result<Committed>, now: Instant) {
-        self.is_fetching = false;
-        let mut again = false;
-        let mut refused = Vec::new();
-        self.group.shared.update(|subscription| {
-            for (tp, assignment) in assignments {
-                let result = match &outcome {
-                    // What it left out is asked for again.
-                    Ok(committed) => committed.get(tp).cloned(),
-                    Err(error) => Some(Err(error.clone())),
-                };
-                match result {
-                    Some(Ok(committed)) => subscription.start_at_committed(tp, *assignment, committed.as_ref()),
-                    Some(Err(error)) if !error.is_retriable() => {
-                        let error = error.at_partition(tp.clone());
-                        if subscription.stop(tp, *assignment, error.clone()) {
-                            refused.push(error);
-                        }
-                    }
-                    Some(Err(_)) | None => again = true,
-                }
-            }
-        });
-        for error in refused {
-            self.group.shared.raise(error);
-        }
-        self.fetch_failures = if again { self.fetch_failures + 1 } else { 0 };
-        let cluster = &self.group.rpc.cluster;
-        self.fetch_again_at = again.then(|| now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random()));
-    }
-
-    fn commit_deadline(&self, now: Instant) -> Instant {
-        let deadline = now + self.group.rpc.cluster.config().default_api_timeout;
-        self.closing.map_or(deadline, |closing| deadline.min(closing))
+        self.group.pending_commits().commits.handle_gone(&gone, not_owned);
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -620,43 +413,11 @@ impl GroupTask {
     }
 }
 
-/// A member that was lost while its last commits were under way has nothing left to give up, nor to commit.
-fn as_it_has_become(change: Change, shared: &ConsumerShared) -> Change {
-    match change {
-        Change::Revoked(partitions) if shared.read(|subscription| !partitions.iter().any(|tp| subscription.is_of_group(tp))) => {
-            Change::Lost(partitions)
-        }
-        change => change,
-    }
-}
-
 /// However the task ends, nobody waits for it any more.
 impl Drop for GroupTask {
     fn drop(&mut self) {
         self.group.ended.send_replace(true);
         self.group.pending_commits().waiters.clear();
-    }
-}
-
-/// Says that the application has been told, even if it panicked on it.
-struct Told {
-    sender: mpsc::Sender<GroupEvent>,
-    change: Option<Change>,
-}
-
-impl Told {
-    async fn send(mut self) {
-        if let Some(change) = self.change.take() {
-            let _ = self.sender.clone().send(GroupEvent::Told(change)).await;
-        }
-    }
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if let Some(change) = self.change.take() {
-            let _ = self.sender.try_send(GroupEvent::Told(change));
-        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
-use super::{Config, Message, Mq};
+use super::{Config, Consumer, Message, Mq};
 use crate::boxed::BoxFuture;
 use crate::config::BrokerAddress;
 use crate::ids::{PartitionId, TopicPartition};
 use crate::net::{Connector, Io};
 
 mod consuming;
+mod failing;
 mod instance;
 mod observing;
 mod promises;
@@ -116,4 +117,17 @@ async fn until(holds: impl Fn() -> bool) {
 
 fn numbers(range: std::ops::Range<u32>) -> Vec<u32> {
     range.collect()
+}
+
+/// A handler that notes what it sees.
+fn noting(seen: &Seen) -> impl crate::mq::Handler {
+    let seen = seen.clone();
+    move |message: Message| {
+        seen.add(&message);
+        std::future::ready(())
+    }
+}
+
+async fn committed(consumer: &Consumer, partition: i32) -> Option<i64> {
+    consumer.committed_offset(&tp(partition)).await.unwrap().map(|offset| offset.0)
 }

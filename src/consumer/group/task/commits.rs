@@ -1,0 +1,176 @@
+//! The commits of a member: automatic ones, those that are asked for, and from where the partitions start that were committed before.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{Instrument, warn};
+
+use super::{GroupEvent, GroupTask};
+use crate::client_telemetry::Measure;
+use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome};
+use crate::consumer::group::rpc::Committed;
+use crate::consumer::position::AssignmentEpoch;
+use crate::consumer::subscription::{CommitPosition, Subscription};
+use crate::error::Result;
+use crate::ids::TopicPartition;
+use crate::observability::spans;
+
+impl GroupTask {
+    /// Commits what is finished of the partitions that the application has chosen by itself and chosen no more.
+    pub(super) fn part_with_abandoned(&mut self, now: Instant) {
+        let mut commits = self.group.shared.update(Subscription::take_abandoned);
+        let deadline = self.commit_deadline(now);
+        let mut pending_commits = self.group.pending_commits();
+        pending_commits.commits.retain_newer(&mut commits);
+        if self.auto_commit_interval.is_some() {
+            pending_commits.commits.submit(commits, deadline);
+        }
+        drop(pending_commits);
+        // Before it may become a member.
+        self.send_commits(now);
+    }
+
+    pub(super) fn commit_automatically(&mut self, now: Instant) {
+        let Some(interval) = self.auto_commit_interval else { return };
+        if now >= self.next_auto_commit {
+            self.next_auto_commit = now + interval;
+            let mut finished = self.finished();
+            finished.retain(|commit| !self.giving.contains(&commit.partition));
+            let deadline = self.commit_deadline(now);
+            self.group.pending_commits().commits.submit(finished, deadline);
+        }
+    }
+
+    /// What automatic commits may cover.
+    pub(super) fn finished(&self) -> Vec<CommitPosition> {
+        let mut finished = self.group.shared.read(Subscription::finished);
+        self.group.pending_commits().commits.retain_newer(&mut finished);
+        finished
+    }
+
+    pub(super) fn send_commits(&mut self, now: Instant) {
+        loop {
+            let sender = self.commits_as();
+            let mut pending_commits = self.group.pending_commits();
+            let Some(action) = pending_commits.commits.poll(sender, self.machine.is_member(), now) else { return };
+            match action {
+                commits::CommitAction::Done { ticket, failures } => {
+                    match ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket)) {
+                        // Whoever waited may have gone.
+                        Some(waiter) => drop(waiter.send(failures)),
+                        None => {
+                            for (partition, error) in failures {
+                                warn!(%partition, %error, "could not commit");
+                            }
+                        }
+                    }
+                }
+                commits::CommitAction::Send { sender, offsets } => {
+                    drop(pending_commits);
+                    let group = Arc::clone(&self.group);
+                    let span = spans::commit(&group.rpc.group, offsets.len());
+                    self.spawn(async move {
+                        let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
+                        GroupEvent::Committed { sender, sent: now, outcome }
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn commits_as(&self) -> CommitIdentity {
+        if self.machine.can_commit() {
+            return CommitIdentity::Member(self.machine.identity().clone());
+        }
+        let is_shared_out = || self.group.shared.read(|subscription| subscription.interest().is_shared());
+        if self.machine.is_member() || is_shared_out() { CommitIdentity::Nobody } else { CommitIdentity::Alone }
+    }
+
+    pub(super) fn committed(&mut self, sender: &CommitIdentity, sent: Instant, outcome: CommitOutcome, now: Instant) {
+        let mut errors = Vec::new();
+        match &outcome {
+            Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
+            Err(error) => errors.push(error.clone()),
+        }
+        if errors.iter().any(commits::is_unknown) {
+            // It may have been created anew.
+            self.group.rpc.cluster.request_refresh();
+        }
+        let took = now.saturating_duration_since(sent);
+        self.recorder.committed(took, !errors.is_empty());
+        self.group.shared.meter.record(Measure::Commit, took);
+        let committed = self.group.pending_commits().commits.handle_reply(outcome, sender, now);
+        self.group.shared.update(|subscription| {
+            for (tp, assignment, offset) in &committed {
+                subscription.committed(tp, *assignment, *offset);
+            }
+        });
+        if let CommitIdentity::Member(identity) = sender {
+            for error in &errors {
+                self.machine.handle_commit_refused(identity, error, now);
+            }
+        }
+    }
+
+    /// Asks where the partitions start that nobody has said it of.
+    pub(super) fn fetch_committed(&mut self, now: Instant) {
+        if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let mut assignments = self.group.shared.read(Subscription::awaiting_committed);
+        let pending_commits = self.group.pending_commits();
+        assignments.retain(|(tp, _)| !pending_commits.commits.is_under_way(tp));
+        drop(pending_commits);
+        if assignments.is_empty() {
+            return;
+        }
+        self.is_fetching = true;
+        let group = Arc::clone(&self.group);
+        self.spawn(async move {
+            let partitions: Vec<_> = assignments.iter().map(|(tp, _)| tp.clone()).collect();
+            let outcome = group.rpc.committed(&partitions).await;
+            GroupEvent::Fetched(assignments, outcome)
+        });
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        assignments: &[(TopicPartition, AssignmentEpoch)],
+        outcome: Result<Committed>,
+        now: Instant,
+    ) {
+        self.is_fetching = false;
+        let mut again = false;
+        let mut refused = Vec::new();
+        self.group.shared.update(|subscription| {
+            for (tp, assignment) in assignments {
+                let result = match &outcome {
+                    // What it left out is asked for again.
+                    Ok(committed) => committed.get(tp).cloned(),
+                    Err(error) => Some(Err(error.clone())),
+                };
+                match result {
+                    Some(Ok(committed)) => subscription.start_at_committed(tp, *assignment, committed.as_ref()),
+                    Some(Err(error)) if !error.is_retriable() => {
+                        let error = error.at_partition(tp.clone());
+                        if subscription.stop(tp, *assignment, error.clone()) {
+                            refused.push(error);
+                        }
+                    }
+                    Some(Err(_)) | None => again = true,
+                }
+            }
+        });
+        for error in refused {
+            self.group.shared.raise(error);
+        }
+        self.fetch_failures = if again { self.fetch_failures + 1 } else { 0 };
+        let cluster = &self.group.rpc.cluster;
+        self.fetch_again_at = again.then(|| now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random()));
+    }
+
+    pub(super) fn commit_deadline(&self, now: Instant) -> Instant {
+        let deadline = now + self.group.rpc.cluster.config().default_api_timeout;
+        self.closing.map_or(deadline, |closing| deadline.min(closing))
+    }
+}
