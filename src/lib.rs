@@ -1,4 +1,8 @@
+// The pages of the repository are modules here; the first definition of a link counts.
+#![doc = "[guide to services]: guide::services\n[guide to administration]: guide::admin\n[guide to observability]: guide::observability\n[guide to client telemetry]: guide::client_telemetry\n[guide to performance]: guide::performance\n"]
 #![doc = include_str!("../README.md")]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::too_many_lines))]
 
@@ -18,6 +22,7 @@ mod error;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod guide;
 mod hedge;
 mod ids;
 #[cfg(feature = "mq")]

@@ -37,7 +37,7 @@ impl Runtime {
     /// The runtime that the caller runs in.
     ///
     /// # Errors
-    /// Config if there is none.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is none.
     pub(crate) fn current(is_reproducible: bool) -> Result<Self> {
         let handle = Handle::try_current()
             .map_err(|_| Error::config("a client must be made inside a tokio runtime, such as in #[tokio::main]"))?;
@@ -137,7 +137,8 @@ impl Background {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Config if the operating system gives no thread or no sockets.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the operating system gives no thread or
+    /// no sockets.
     pub(crate) fn start(name: &str) -> Result<Self> {
         let refused = |error: std::io::Error| Error::config(format!("no thread for {name}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
@@ -214,7 +215,7 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
 /// that needs it.
 ///
 /// # Errors
-/// Config: says how to build the runtime.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config): says how to build the runtime.
 pub(crate) fn check_drivers(with_sockets: bool) -> Result<()> {
     let missing = |what: &str, call: &str| {
         Error::config(format!("the tokio runtime has no {what}: build it with {call} or enable_all, or by #[tokio::main]"))

@@ -12,11 +12,11 @@ use crate::wire::messages::delete_acls::{DeleteAclsFilter, DeleteAclsRequest, De
 use crate::wire::messages::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 
 numbered! {
-    /// What is done to a resource.
+    /// An operation on a resource.
     AclOperation(i8) {
-        /// Any of them, in a filter.
+        /// Any operation, in a filter.
         Any = 1, "any";
-        /// All of them.
+        /// All operations.
         All = 2, "all";
         /// Reading.
         Read = 3, "read";
@@ -30,7 +30,7 @@ numbered! {
         Alter = 7, "alter";
         /// Describing.
         Describe = 8, "describe";
-        /// What brokers do among themselves.
+        /// Operations of brokers among themselves.
         ClusterAction = 9, "cluster_action";
         /// Describing configs.
         DescribeConfigs = 10, "describe_configs";
@@ -48,21 +48,21 @@ numbered! {
 }
 
 numbered! {
-    /// Whether something is allowed.
+    /// Whether an ACL allows or denies an operation.
     AclPermission(i8) {
         /// Either, in a filter.
         Any = 1, "any";
-        /// It is not allowed, whatever else is.
+        /// The operation is denied, even if another ACL allows it.
         Deny = 2, "deny";
-        /// It is allowed.
+        /// The operation is allowed.
         Allow = 3, "allow";
     }
 }
 
 numbered! {
-    /// What there are rights to.
+    /// The type of a resource protected by ACLs.
     ResourceType(i8) {
-        /// Any of them, in a filter.
+        /// Any type, in a filter.
         Any = 1, "any";
         /// A topic.
         Topic = 2, "topic";
@@ -74,13 +74,13 @@ numbered! {
         TransactionalId = 5, "transactional_id";
         /// A delegation token.
         DelegationToken = 6, "delegation_token";
-        /// A user, for whom tokens are made.
+        /// A user, for whom delegation tokens are created.
         User = 7, "user";
     }
 }
 
 numbered! {
-    /// How the name of a pattern is read.
+    /// How the name of a resource pattern is matched.
     PatternType(i8) {
         /// Any pattern, in a filter.
         Any = 1, "any";
@@ -88,30 +88,30 @@ numbered! {
         Match = 2, "match";
         /// The name itself, or `*` for all.
         Literal = 3, "literal";
-        /// Every name that begins so.
+        /// All names with this prefix.
         Prefixed = 4, "prefixed";
     }
 }
 
-/// What a rule is about.
+/// The resources an ACL applies to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ResourcePattern {
-    /// What it is.
+    /// The type of the resources.
     pub kind: ResourceType,
-    /// Its name, or how it begins, or `*`.
+    /// The name, a prefix of it, or `*`.
     pub name: String,
-    /// How the name is read.
+    /// How the name is matched.
     pub pattern: PatternType,
 }
 
 impl ResourcePattern {
-    /// The resource of this very name; `*` stands for all.
+    /// Matches the resource of this exact name; `*` matches all.
     pub fn literal(kind: ResourceType, name: impl Into<String>) -> Self {
         Self { kind, name: name.into(), pattern: PatternType::Literal }
     }
 
-    /// Every resource whose name begins so.
+    /// Matches all resources whose name has this prefix.
     pub fn prefixed(kind: ResourceType, name: impl Into<String>) -> Self {
         Self { kind, name: name.into(), pattern: PatternType::Prefixed }
     }
@@ -122,35 +122,35 @@ impl ResourcePattern {
     }
 }
 
-/// A rule: who may, or may not, do what to which resources from where.
+/// An access control list entry (ACL): allows or denies a principal an operation on resources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct AclBinding {
-    /// What it is about.
+    /// The resources the ACL applies to.
     pub resource: ResourcePattern,
-    /// Whom it is about, such as `User:alice` or `User:*`.
+    /// The principal, such as `User:alice` or `User:*`.
     pub principal: String,
-    /// Where they come from; `*` for everywhere.
+    /// The address of the client; `*` for any.
     pub host: String,
-    /// What they do.
+    /// The operation.
     pub operation: AclOperation,
-    /// Whether they may.
+    /// Whether the operation is allowed or denied.
     pub permission: AclPermission,
 }
 
 impl AclBinding {
-    /// Allows a principal, such as `User:alice`, to do something from everywhere.
+    /// Allows a principal, such as `User:alice`, an operation from any address.
     pub fn allow(resource: ResourcePattern, principal: impl Into<String>, operation: AclOperation) -> Self {
         let (principal, host) = (principal.into(), "*".to_owned());
         Self { resource, principal, host, operation, permission: AclPermission::Allow }
     }
 
-    /// Forbids a principal, such as `User:alice`, to do something from everywhere.
+    /// Denies a principal, such as `User:alice`, an operation from any address.
     pub fn deny(resource: ResourcePattern, principal: impl Into<String>, operation: AclOperation) -> Self {
         Self { permission: AclPermission::Deny, ..Self::allow(resource, principal, operation) }
     }
 
-    /// Restricts the rule to those who come from an address.
+    /// Restricts the ACL to clients with this address.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
@@ -169,31 +169,31 @@ impl Item for AclBinding {
     const KIND: &'static str = "rule";
 }
 
-/// Which resources a filter finds.
+/// Selects resource patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ResourcePatternFilter {
-    /// What they are.
+    /// The type of the resources.
     pub kind: ResourceType,
-    /// Their name; `None` for any.
+    /// The name; `None` for any.
     pub name: Option<String>,
-    /// How their name is read; [`PatternType::Match`] finds all rules that hold for the name.
+    /// How the name is matched; [`PatternType::Match`] finds all ACLs that apply to the name.
     pub pattern: PatternType,
 }
 
-/// Which rules are looked for; by default all.
+/// Selects ACLs; by default all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct AclFilter {
-    /// What they are about.
+    /// The resources the ACLs apply to.
     pub resource: ResourcePatternFilter,
-    /// Whom they are about; `None` for anybody.
+    /// The principal; `None` for any.
     pub principal: Option<String>,
-    /// From where; `None` for anywhere.
+    /// The address of the client; `None` for any.
     pub host: Option<String>,
-    /// What is done.
+    /// The operation.
     pub operation: AclOperation,
-    /// Whether it is allowed.
+    /// Whether the operation is allowed or denied.
     pub permission: AclPermission,
 }
 
@@ -210,19 +210,19 @@ impl Default for AclFilter {
 }
 
 impl AclFilter {
-    /// All rules.
+    /// Selects all ACLs.
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// Rules about resources of a kind.
+    /// Selects ACLs for resources of a type.
     #[must_use]
     pub fn kind(mut self, kind: ResourceType) -> Self {
         self.resource.kind = kind;
         self
     }
 
-    /// Rules about a name, which is read by `pattern`.
+    /// Selects ACLs for a name, matched as `pattern` says.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>, pattern: PatternType) -> Self {
         self.resource.name = Some(name.into());
@@ -230,28 +230,28 @@ impl AclFilter {
         self
     }
 
-    /// Rules about a principal, such as `User:alice`.
+    /// Selects ACLs for a principal, such as `User:alice`.
     #[must_use]
     pub fn principal(mut self, principal: impl Into<String>) -> Self {
         self.principal = Some(principal.into());
         self
     }
 
-    /// Rules for those who come from an address.
+    /// Selects ACLs for clients with an address.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
-    /// Rules about an operation.
+    /// Selects ACLs for an operation.
     #[must_use]
     pub fn operation(mut self, operation: AclOperation) -> Self {
         self.operation = operation;
         self
     }
 
-    /// Rules that allow, or that forbid.
+    /// Selects ACLs that allow, or that deny.
     #[must_use]
     pub fn permission(mut self, permission: AclPermission) -> Self {
         self.permission = permission;
@@ -286,10 +286,11 @@ impl Item for AclFilter {
 }
 
 impl Admin {
-    /// Finds rules.
+    /// Returns the ACLs that a filter selects.
     ///
     /// # Errors
-    /// SECURITY_DISABLED if the cluster has no authorizer; CLUSTER_AUTHORIZATION_FAILED.
+    /// [`SECURITY_DISABLED`](crate::ErrorCode::SECURITY_DISABLED) if the cluster has no authorizer;
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
     pub async fn describe_acls(&self, filter: AclFilter) -> Result<Vec<AclBinding>> {
         let request = |_| DescribeAclsRequest {
             resource_type_filter: filter.resource.kind.code(),
@@ -320,10 +321,12 @@ impl Admin {
         self.ask(Route::Any, request, read).await
     }
 
-    /// Adds rules; one that is there already is no error.
+    /// Creates ACLs. An ACL that exists already is not an error.
     ///
     /// # Errors
-    /// Of a rule: INVALID_REQUEST if it cannot be, SECURITY_DISABLED, CLUSTER_AUTHORIZATION_FAILED.
+    /// For an ACL: [`INVALID_REQUEST`](crate::ErrorCode::INVALID_REQUEST) if it is invalid,
+    /// [`SECURITY_DISABLED`](crate::ErrorCode::SECURITY_DISABLED),
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
     pub async fn create_acls(&self, rules: impl IntoIterator<Item = AclBinding>) -> Outcomes<AclBinding, ()> {
         let rules = keys::<AclBinding>(rules);
         let read = |share: &[(&AclBinding, &())], response: &CreateAclsResponse<'_>| {
@@ -351,10 +354,12 @@ impl Admin {
         .await
     }
 
-    /// Deletes the rules that filters find, and answers with those that each has deleted.
+    /// Deletes the ACLs that filters select, and returns the ACLs deleted by each filter.
     ///
     /// # Errors
-    /// Of a filter: SECURITY_DISABLED, CLUSTER_AUTHORIZATION_FAILED. Of a rule that was found and could not be deleted: why.
+    /// For a filter: [`SECURITY_DISABLED`](crate::ErrorCode::SECURITY_DISABLED),
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED). For an
+    /// ACL: the reason why it was found but not deleted.
     pub async fn delete_acls(
         &self,
         filters: impl IntoIterator<Item = AclFilter>,

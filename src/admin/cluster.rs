@@ -11,17 +11,17 @@ use crate::wire::messages::describe_cluster::{DescribeClusterRequest, DescribeCl
 use crate::wire::messages::metadata::MetadataResponse;
 use crate::wire::messages::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 
-/// The nodes of a cluster.
+/// The description of a cluster and its brokers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterDescription {
     /// The cluster's id.
     pub cluster_id: Option<String>,
-    /// The controller; on KRaft some broker, which forwards to it.
+    /// The controller. On KRaft it is some broker, which forwards requests to the controller.
     pub controller: Option<BrokerId>,
-    /// The brokers that are up, by id.
+    /// The live brokers, by id.
     pub brokers: Vec<BrokerDescription>,
-    /// What the client may do to the cluster, if the broker says so (2.8 and newer).
+    /// The operations the client may perform on the cluster, if the broker tells (2.8 and newer).
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
@@ -29,21 +29,22 @@ pub struct ClusterDescription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerDescription {
-    /// Its id.
+    /// The broker's id.
     pub id: BrokerId,
-    /// Where it listens, as it tells clients.
+    /// The broker's advertised address.
     pub address: BrokerAddress,
-    /// Where it stands (`broker.rack`).
+    /// The broker's rack (`broker.rack`).
     pub rack: Option<String>,
-    /// Whether it is registered but takes no part now; `None` if nobody asked.
+    /// Whether the broker is registered but fenced; `None` if that was not requested.
     pub is_fenced: Option<bool>,
 }
 
 impl Admin {
-    /// Describes the nodes of the cluster.
+    /// Describes the cluster and its brokers.
     ///
     /// # Errors
-    /// Retriable if no broker answered in time.
+    /// The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if no broker
+    /// answered in time.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription> {
         let this = self.begun();
         match this.nodes(false).await {
@@ -53,18 +54,21 @@ impl Admin {
         }
     }
 
-    /// Describes every broker that is registered, also those that are down or not ready (KIP-1073).
+    /// Describes all registered brokers, including those that are down or not ready (KIP-1073).
     ///
     /// # Errors
-    /// Unsupported before Kafka 4.0; retriable if no broker answered in time.
+    /// - [`ErrorKind::Unsupported`] before Kafka 4.0.
+    /// - The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if no broker
+    ///   answered in time.
     pub async fn describe_registered_brokers(&self) -> Result<Vec<BrokerDescription>> {
         self.nodes(true).await.map(|cluster| cluster.brokers)
     }
 
-    /// Forgets a broker that will not come back.
+    /// Unregisters a broker that will not come back.
     ///
     /// # Errors
-    /// BROKER_ID_NOT_REGISTERED; Unsupported on ZooKeeper.
+    /// - [`BROKER_ID_NOT_REGISTERED`](crate::ErrorCode::BROKER_ID_NOT_REGISTERED).
+    /// - [`ErrorKind::Unsupported`] on ZooKeeper.
     pub async fn unregister_broker(&self, id: impl Into<BrokerId>) -> Result<()> {
         let id = id.into();
         let request = |_| UnregisterBrokerRequest { broker_id: id.0 };

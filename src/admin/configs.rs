@@ -17,15 +17,15 @@ use crate::wire::messages::incremental_alter_configs::{
 use crate::wire::messages::list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 
 numbered! {
-    /// What has configs.
+    /// The type of a resource that has configs.
     ConfigResourceType(i8) {
         /// A topic.
         Topic = 2, "topic";
-        /// A broker, or with an empty name all brokers.
+        /// A broker, or all brokers if the name is empty.
         Broker = 4, "broker";
         /// The loggers of a broker.
         BrokerLogger = 8, "broker-logger";
-        /// A subscription to metrics of clients (KIP-714).
+        /// A subscription to client metrics (KIP-714).
         ClientMetrics = 16, "client-metrics";
         /// A group.
         Group = 32, "group";
@@ -35,56 +35,56 @@ numbered! {
 numbered! {
     /// Where a config's value comes from.
     ConfigSource(i8) {
-        /// It was set for this topic.
+        /// Set for this topic.
         DynamicTopic = 1, "dynamic-topic";
-        /// It was set for this broker while it ran.
+        /// Set for this broker, dynamically.
         DynamicBroker = 2, "dynamic-broker";
-        /// It was set for all brokers while they ran.
+        /// Set for all brokers, dynamically.
         DynamicDefaultBroker = 3, "dynamic-default-broker";
-        /// It stands in the broker's file.
+        /// Set in the broker's properties file.
         StaticBroker = 4, "static-broker";
-        /// Nobody has set it.
+        /// The default: not set anywhere.
         Default = 5, "default";
-        /// It was set for this broker's logger.
+        /// Set for this broker's logger.
         DynamicBrokerLogger = 6, "dynamic-broker-logger";
-        /// It was set for this subscription.
+        /// Set for this client metrics subscription.
         DynamicClientMetrics = 7, "dynamic-client-metrics";
-        /// It was set for this group.
+        /// Set for this group.
         DynamicGroup = 8, "dynamic-group";
     }
 }
 
 numbered! {
-    /// What values a config takes.
+    /// The type of a config's value.
     ConfigType(i8) {
         /// `true` or `false`.
         Boolean = 1, "boolean";
         /// Text.
         String = 2, "string";
-        /// 32 bits.
+        /// A 32-bit integer.
         Int = 3, "int";
-        /// 16 bits.
+        /// A 16-bit integer.
         Short = 4, "short";
-        /// 64 bits.
+        /// A 64-bit integer.
         Long = 5, "long";
-        /// A number with a fraction.
+        /// A floating-point number.
         Double = 6, "double";
-        /// Words with commas between.
+        /// A comma-separated list.
         List = 7, "list";
         /// The name of a Java class.
         Class = 8, "class";
-        /// What is not shown.
+        /// A secret, which is not shown.
         Password = 9, "password";
     }
 }
 
-/// One thing that has configs.
+/// A resource that has configs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ConfigResource {
-    /// What it is.
+    /// The type of the resource.
     pub kind: ConfigResourceType,
-    /// Its name, which for a broker is its number.
+    /// The name of the resource; for a broker, its id.
     pub name: String,
 }
 
@@ -103,12 +103,12 @@ impl ConfigResource {
         Self::new(ConfigResourceType::Broker, id.into().to_string())
     }
 
-    /// What holds for every broker that has nothing else set.
+    /// The configs of all brokers without a setting of their own.
     pub fn all_brokers() -> Self {
         Self::new(ConfigResourceType::Broker, "")
     }
 
-    /// The loggers of a broker, whose configs are their levels.
+    /// The loggers of a broker. Their configs are log levels.
     pub fn broker_loggers(id: impl Into<BrokerId>) -> Self {
         Self::new(ConfigResourceType::BrokerLogger, id.into().to_string())
     }
@@ -118,7 +118,7 @@ impl ConfigResource {
         Self::new(ConfigResourceType::Group, id.as_ref())
     }
 
-    /// A subscription to metrics of clients (KIP-714).
+    /// A subscription to client metrics (KIP-714).
     pub fn client_metrics(name: impl AsRef<str>) -> Self {
         Self::new(ConfigResourceType::ClientMetrics, name.as_ref())
     }
@@ -158,21 +158,21 @@ impl Item for ConfigResource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigEntry {
-    /// Its name.
+    /// The name of the config.
     pub name: String,
-    /// Its value; `None` if there is none, or if it is sensitive.
+    /// The value; `None` if there is none or it is sensitive.
     pub value: Option<String>,
     /// Where the value comes from.
     pub source: ConfigSource,
-    /// Whether it cannot be changed while the broker runs.
+    /// Whether the config cannot be changed while the broker runs.
     pub is_read_only: bool,
-    /// Whether its value is never shown.
+    /// Whether the value is never shown.
     pub is_sensitive: bool,
-    /// What values it takes, if the broker says so (2.6 and newer).
+    /// The type of the value, if the broker tells (2.6 and newer).
     pub kind: Option<ConfigType>,
-    /// Where the value would come from if it were not set here, in the order in which Kafka looks.
+    /// The other sources of the value, in order of precedence.
     pub synonyms: Vec<ConfigSynonym>,
-    /// What it is for, if the broker says so (2.6 and newer).
+    /// The documentation of the config, if the broker tells (2.6 and newer).
     pub documentation: Option<String>,
 }
 
@@ -190,21 +190,21 @@ impl ConfigEntry {
         }
     }
 
-    /// Whether nobody has set it.
+    /// Returns whether the config has its default value because it is not set anywhere.
     pub fn is_default(&self) -> bool {
         self.source == ConfigSource::Default
     }
 }
 
-/// A place where a config's value may come from.
+/// One source of a config's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigSynonym {
-    /// The config's name there.
+    /// The name of the config in this source.
     pub name: String,
-    /// The value there.
+    /// The value in this source.
     pub value: Option<String>,
-    /// The place.
+    /// The source.
     pub source: ConfigSource,
 }
 
@@ -212,30 +212,30 @@ pub struct ConfigSynonym {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigAlteration {
-    /// Sets it.
+    /// Sets the config.
     Set {
-        /// Its name.
+        /// The name of the config.
         name: String,
-        /// Its new value.
+        /// The new value.
         value: String,
     },
-    /// Goes back to what holds without it.
+    /// Deletes the config, which reverts it to its inherited or default value.
     Delete {
-        /// Its name.
+        /// The name of the config.
         name: String,
     },
-    /// Adds words to a list.
+    /// Appends elements to a list.
     Append {
-        /// Its name.
+        /// The name of the config.
         name: String,
-        /// The words, with commas between.
+        /// The elements, comma-separated.
         values: String,
     },
-    /// Takes words out of a list.
+    /// Removes elements from a list.
     Subtract {
-        /// Its name.
+        /// The name of the config.
         name: String,
-        /// The words, with commas between.
+        /// The elements, comma-separated.
         values: String,
     },
 }
@@ -246,17 +246,17 @@ impl ConfigAlteration {
         Self::Set { name: name.into(), value: value.into() }
     }
 
-    /// Goes back to what holds without it.
+    /// Deletes a config, which reverts it to its inherited or default value.
     pub fn delete(name: impl Into<String>) -> Self {
         Self::Delete { name: name.into() }
     }
 
-    /// Adds words, with commas between, to a list.
+    /// Appends comma-separated elements to a list.
     pub fn append(name: impl Into<String>, values: impl Into<String>) -> Self {
         Self::Append { name: name.into(), values: values.into() }
     }
 
-    /// Takes words, with commas between, out of a list.
+    /// Removes comma-separated elements from a list.
     pub fn subtract(name: impl Into<String>, values: impl Into<String>) -> Self {
         Self::Subtract { name: name.into(), values: values.into() }
     }
@@ -273,10 +273,14 @@ impl ConfigAlteration {
 }
 
 impl Admin {
-    /// Describes the configs of topics, brokers, groups, loggers and client metrics: all of them, with their synonyms.
+    /// Describes all configs, with their synonyms, of topics, brokers, groups, loggers and client
+    /// metrics.
     ///
     /// # Errors
-    /// Of a resource: UNKNOWN_TOPIC_OR_PARTITION; Config if the client may not see it.
+    /// For a resource:
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION); the class
+    /// [`Class::InvalidConfiguration`](crate::Class::InvalidConfiguration) if the client lacks the
+    /// permission.
     pub async fn describe_configs(
         &self,
         resources: impl IntoIterator<Item = ConfigResource>,
@@ -284,10 +288,12 @@ impl Admin {
         self.configs(resources, false).await
     }
 
-    /// [`Admin::describe_configs`], with what each is for: an answer of some 50 kB for each resource.
+    /// As [`Admin::describe_configs`], including the documentation of each config: about 50 kB per
+    /// resource.
     ///
     /// # Errors
-    /// As [`Admin::describe_configs`]; Unsupported before Kafka 2.6.
+    /// As [`Admin::describe_configs`], and
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.6.
     pub async fn describe_configs_with_documentation(
         &self,
         resources: impl IntoIterator<Item = ConfigResource>,
@@ -329,10 +335,13 @@ impl Admin {
         .await
     }
 
-    /// Changes configs, and leaves alone what is not named.
+    /// Changes configs incrementally; other configs keep their values.
     ///
     /// # Errors
-    /// Of a resource: Rejected, such as INVALID_CONFIG; UNKNOWN_TOPIC_OR_PARTITION. Then none of its configs is changed.
+    /// For a resource, none of whose configs is then changed: the class
+    /// [`Class::Rejected`](crate::Class::Rejected), for example
+    /// [`INVALID_CONFIG`](crate::ErrorCode::INVALID_CONFIG);
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn alter_configs(
         &self,
         alterations: impl IntoIterator<Item = (ConfigResource, Vec<ConfigAlteration>)>,
@@ -367,10 +376,12 @@ impl Admin {
         .await
     }
 
-    /// Lists what has configs of some kinds; of none, of every kind.
+    /// Lists the resources of some types that have configs; with no type given, those of every
+    /// type.
     ///
     /// # Errors
-    /// Unsupported before Kafka 4.1, but for client metrics, which 3.7 lists.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1, or before 3.7
+    /// for client metrics only.
     pub async fn list_config_resources(
         &self,
         kinds: impl IntoIterator<Item = ConfigResourceType>,

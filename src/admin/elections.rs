@@ -10,20 +10,23 @@ use crate::ids::{PartitionId, TopicPartition};
 use crate::wire::messages::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse, TopicPartitions};
 
 numbered! {
-    /// How a leader is elected (KIP-460).
+    /// The way a leader is elected (KIP-460).
     Election(i8) {
-        /// The first replica, if it is in sync.
+        /// Elects the preferred replica, if it is in sync.
         Preferred = 0, "preferred";
-        /// Any replica that is alive, though records may be lost.
+        /// Elects any live replica, at the risk of losing records.
         Unclean = 1, "unclean";
     }
 }
 
 impl Admin {
-    /// Elects leaders of partitions.
+    /// Elects leaders for partitions.
     ///
     /// # Errors
-    /// Of a partition: ELECTION_NOT_NEEDED if the right one leads; PREFERRED_LEADER_NOT_AVAILABLE; UNKNOWN_TOPIC_OR_PARTITION.
+    /// For a partition: [`ELECTION_NOT_NEEDED`](crate::ErrorCode::ELECTION_NOT_NEEDED) if it has
+    /// the right leader already;
+    /// [`PREFERRED_LEADER_NOT_AVAILABLE`](crate::ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE);
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn elect_leaders(
         &self,
         election: Election,
@@ -44,10 +47,11 @@ impl Admin {
         .await
     }
 
-    /// Elects leaders of all partitions that need it, and answers for those.
+    /// Elects leaders for all partitions that need it, and returns their outcomes.
     ///
     /// # Errors
-    /// Of the whole: CLUSTER_AUTHORIZATION_FAILED. Of a partition as [`Admin::elect_leaders`].
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED). For a
+    /// partition, as [`Admin::elect_leaders`].
     pub async fn elect_all_leaders(&self, election: Election) -> Result<Outcomes<TopicPartition, ()>> {
         let request = |_| self.election(election, None);
         let read = |response: &ElectLeadersResponse<'_>| {

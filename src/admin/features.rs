@@ -11,11 +11,12 @@ use crate::error::Result;
 use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
-/// The features of a cluster.
+/// The features of a cluster, with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeatureVersions {
-    /// Counts the changes; `None` if the cluster has no features.
+    /// The epoch of the finalized features, incremented at each change; `None` if the cluster has
+    /// no features.
     pub epoch: Option<i64>,
     /// The features by name, such as `metadata.version`.
     pub features: BTreeMap<String, Feature>,
@@ -25,20 +26,21 @@ pub struct FeatureVersions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Feature {
-    /// The levels that the broker which answered can have.
+    /// The levels supported by the broker that answered.
     pub supported: Option<RangeInclusive<i16>>,
-    /// The levels that the cluster has agreed on, of which the last counts; `None` if it is off.
+    /// The levels finalized by the cluster, of which the maximum is in effect; `None` if the
+    /// feature is off.
     pub finalized: Option<RangeInclusive<i16>>,
 }
 
 numbered! {
-    /// Which changes of a level are allowed.
+    /// The changes of a level that are allowed.
     FeatureUpgrade(i8) {
         /// To a higher level.
         Upgrade = 1, "upgrade";
         /// Also to a lower level, if no metadata is lost.
         SafeDowngrade = 2, "safe-downgrade";
-        /// Also to a lower level at the cost of metadata.
+        /// Also to a lower level, even if metadata is lost.
         UnsafeDowngrade = 3, "unsafe-downgrade";
     }
 }
@@ -49,7 +51,7 @@ numbered! {
 pub struct FeatureUpdate {
     /// The new level; 0 switches the feature off.
     pub level: i16,
-    /// What is allowed.
+    /// The changes that are allowed.
     pub upgrade: FeatureUpgrade,
 }
 
@@ -88,7 +90,7 @@ impl Admin {
     /// Describes the features of the cluster, as one broker knows them.
     ///
     /// # Errors
-    /// Retriable if no broker answered in time.
+    /// [`Class::Retriable`](crate::Class::Retriable) if no broker answered in time.
     pub async fn describe_features(&self) -> Result<FeatureVersions> {
         let request = |_| ApiVersionsRequest {
             client_software_name: env!("CARGO_PKG_NAME"),
@@ -113,7 +115,8 @@ impl Admin {
     /// Changes the levels of features: all or none, since Kafka 4.0.
     ///
     /// # Errors
-    /// Of a feature: INVALID_UPDATE_VERSION, FEATURE_UPDATE_FAILED, CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.7.
+    /// Of a feature: INVALID_UPDATE_VERSION, FEATURE_UPDATE_FAILED, CLUSTER_AUTHORIZATION_FAILED;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.7.
     pub async fn update_features(
         &self,
         updates: impl IntoIterator<Item = (impl Into<String>, FeatureUpdate)>,

@@ -12,37 +12,38 @@ use crate::wire::messages::alter_replica_log_dirs::{
 };
 use crate::wire::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult};
 
-/// A folder of a broker.
+/// A log directory of a broker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogDir {
-    /// Where it is on the broker.
+    /// The path of the directory on the broker.
     pub path: String,
-    /// Why it cannot be used, such as KAFKA_STORAGE_ERROR.
+    /// The reason why the directory cannot be used, such as KAFKA_STORAGE_ERROR.
     pub error: Option<Error>,
-    /// The size of its volume in bytes, if the broker says so (3.3 and newer).
+    /// The size of its volume in bytes, if the broker tells (3.3 and newer).
     pub total_bytes: Option<u64>,
-    /// What is free on its volume, likewise.
+    /// The free space of its volume in bytes, if the broker tells (3.3 and newer).
     pub usable_bytes: Option<u64>,
-    /// Whether no new partitions are put there (KIP-1066).
+    /// Whether the directory takes no new partitions (KIP-1066).
     pub is_cordoned: bool,
-    /// The partitions in it.
+    /// The replicas in the directory.
     pub replicas: BTreeMap<TopicPartition, ReplicaLogDir>,
 }
 
-/// A partition in a folder.
+/// A replica in a log directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaLogDir {
-    /// Its size in bytes.
+    /// The size of the replica in bytes.
     pub size: u64,
-    /// How many records it is behind: of a new copy behind the old, else behind the high watermark.
+    /// The lag of the replica in records: of a future replica behind the current one, otherwise
+    /// behind the high watermark.
     pub offset_lag: u64,
-    /// Whether it is a new copy that will take the place of the one in another folder.
+    /// Whether it is a future replica, which will replace the one in another directory.
     pub is_future: bool,
 }
 
-/// A partition on one broker.
+/// A replica: a partition on one broker.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Replica {
     /// The partition.
@@ -52,7 +53,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Names a partition on a broker.
+    /// Creates the identifier of a replica.
     pub fn new(partition: TopicPartition, broker: impl Into<BrokerId>) -> Self {
         Self { partition, broker: broker.into() }
     }
@@ -69,10 +70,12 @@ impl Item for Replica {
 }
 
 impl Admin {
-    /// Describes the folders of brokers and the partitions in them.
+    /// Describes the log directories of brokers and the replicas in them.
     ///
     /// # Errors
-    /// Of a broker: CLUSTER_AUTHORIZATION_FAILED; BROKER_NOT_AVAILABLE if there is none of that number.
+    /// For a broker:
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+    /// [`BROKER_NOT_AVAILABLE`](crate::ErrorCode::BROKER_NOT_AVAILABLE) if no broker has the id.
     pub async fn describe_log_dirs(
         &self,
         brokers: impl IntoIterator<Item = impl Into<BrokerId>>,
@@ -87,12 +90,14 @@ impl Admin {
         self.ask_each(&brokers, |broker| Route::Broker(*broker), request, read).await
     }
 
-    /// Moves partitions to other folders of their broker.
+    /// Moves replicas to other log directories of their broker.
     ///
-    /// It is done when the broker has begun; [`Admin::describe_log_dirs`] tells of its end.
+    /// Returns once the broker has begun; [`Admin::describe_log_dirs`] shows the progress.
     ///
     /// # Errors
-    /// Of a replica: LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR; BROKER_NOT_AVAILABLE.
+    /// For a replica: [`LOG_DIR_NOT_FOUND`](crate::ErrorCode::LOG_DIR_NOT_FOUND),
+    /// [`KAFKA_STORAGE_ERROR`](crate::ErrorCode::KAFKA_STORAGE_ERROR);
+    /// [`BROKER_NOT_AVAILABLE`](crate::ErrorCode::BROKER_NOT_AVAILABLE).
     pub async fn alter_replica_log_dirs(
         &self,
         moves: impl IntoIterator<Item = (Replica, impl Into<String>)>,
@@ -129,10 +134,13 @@ impl Admin {
         .await
     }
 
-    /// Finds the folders of replicas: that in use, and the one that a copy is being made in.
+    /// Returns the log directories of replicas: the current one, and the one a replica is being
+    /// moved to.
     ///
     /// # Errors
-    /// As [`Admin::describe_log_dirs`]; of a replica: REPLICA_NOT_AVAILABLE if the broker does not keep it.
+    /// As [`Admin::describe_log_dirs`]. For a replica:
+    /// [`REPLICA_NOT_AVAILABLE`](crate::ErrorCode::REPLICA_NOT_AVAILABLE) if the broker does not
+    /// have it.
     pub async fn describe_replica_log_dirs(
         &self,
         replicas: impl IntoIterator<Item = Replica>,

@@ -80,15 +80,16 @@ pub use transactions::{
     ActiveProducer, HangingTransaction, TransactionDescription, TransactionFilter, TransactionListing, TransactionState,
 };
 
-/// What came of each item of an operation.
+/// The outcome of each item of an operation.
 pub type Outcomes<K, T> = BTreeMap<K, Result<T>>;
 
-/// Administers a cluster; made by [`Client::admin`](crate::Client::admin). Cheap to clone.
+/// Administers a cluster. Created by [`Client::admin`](crate::Client::admin). Cheap to clone.
 ///
-/// An operation on several things answers for each of them. It is tried again until `default.api.timeout.ms` while it fails for a
-/// reason that may pass: a controller, coordinator or leader that has moved, a broker that cannot be reached. What does not exist is
-/// refused after a second or two. If the connection is lost after a change was sent, the repetition meets it: creating a topic may
-/// then answer that it exists.
+/// An operation on several items returns an outcome for each of them. Retriable failures, such as a
+/// moved controller, coordinator or leader or an unreachable broker, are retried until
+/// `default.api.timeout.ms`. An item that does not exist is reported after a second or two. If the
+/// connection is lost after a change was sent, the retry finds the change made: creating a topic
+/// may then fail because it exists.
 ///
 /// # Cancel safety
 /// If the future of a change is dropped, the change may still be made.
@@ -107,17 +108,18 @@ impl Admin {
         Self { cluster, timeout, deadline: None, validates_only: false }
     }
 
-    /// Sets how long each operation of this handle may take with all its retries (default `default.api.timeout.ms`).
+    /// Sets how long each operation of this handle may take, including all retries (default
+    /// `default.api.timeout.ms`).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = crate::config::bounded(timeout);
         self
     }
 
-    /// Has the cluster check changes and not make them.
+    /// Makes the cluster validate changes without making them.
     ///
-    /// Kafka can do so for creating topics and partitions, altering configs and quotas, and updating features. On such a handle every other
-    /// change is refused before anything is sent.
+    /// Kafka supports this for creating topics and partitions, altering configs and quotas, and
+    /// updating features. With such a handle, every other change fails before anything is sent.
     #[must_use]
     pub fn validate_only(mut self) -> Self {
         self.validates_only = true;

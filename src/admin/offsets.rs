@@ -7,23 +7,23 @@ use crate::wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 
-/// Which offset is looked for.
+/// The offset to look up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum OffsetSpec {
-    /// The first that there is.
+    /// The first offset in the log.
     Earliest,
-    /// The one that the next record will have; with read_committed the last stable one.
+    /// The offset of the next record to be written; with read_committed, the last stable offset.
     Latest,
-    /// The first record that is not older than this.
+    /// The offset of the first record whose timestamp is at or after this time.
     At(Timestamp),
-    /// The newest record by timestamp (Kafka 3.0).
+    /// The offset of the record with the latest timestamp (Kafka 3.0).
     MaxTimestamp,
-    /// The first on the leader's own disk, with tiered storage (Kafka 3.4).
+    /// The first offset on the leader's local disk, with tiered storage (Kafka 3.4).
     EarliestLocal,
-    /// The last that was moved to remote storage (Kafka 3.9).
+    /// The last offset in remote storage (Kafka 3.9).
     LatestTiered,
-    /// The first that waits to be moved to remote storage (Kafka 4.2).
+    /// The first offset not yet uploaded to remote storage (Kafka 4.2).
     EarliestPendingUpload,
 }
 
@@ -52,23 +52,26 @@ impl OffsetSpec {
     }
 }
 
-/// An offset that was found.
+/// The result of an offset lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundOffset {
-    /// The offset; `None` if no record is that new, or nothing is in remote storage.
+    /// The offset; `None` if no record is that recent, or nothing is in remote storage.
     pub offset: Option<Offset>,
-    /// The record's timestamp, if a time was looked for.
+    /// The timestamp of the record, if a time was looked up.
     pub timestamp: Option<Timestamp>,
-    /// The epoch of the leader that appended it.
+    /// The epoch of the leader that appended the record.
     pub leader_epoch: Option<LeaderEpoch>,
 }
 
 impl Admin {
-    /// Finds offsets, of records that may belong to open transactions too.
+    /// Looks up offsets, including those of records of open transactions.
     ///
     /// # Errors
-    /// Of a partition: UNKNOWN_TOPIC_OR_PARTITION; Unsupported if its leader is too old for what is looked for.
+    /// For a partition:
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if its leader is too old for the
+    /// lookup.
     pub async fn list_offsets(
         &self,
         wanted: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>,
@@ -76,7 +79,8 @@ impl Admin {
         self.offsets(wanted, 0).await
     }
 
-    /// Finds offsets as a consumer with `isolation.level` `read_committed` does: [`OffsetSpec::Latest`] is before the first open transaction.
+    /// Looks up offsets as a consumer with `isolation.level=read_committed`: [`OffsetSpec::Latest`]
+    /// is the offset of the first open transaction.
     ///
     /// # Errors
     /// As [`Admin::list_offsets`].

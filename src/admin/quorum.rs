@@ -13,59 +13,59 @@ use crate::wire::messages::remove_raft_voter::{RemoveRaftVoterRequest, RemoveRaf
 /// The topic that is the log of the cluster's metadata.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
-/// The quorum of controllers.
+/// The KRaft controller quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quorum {
     /// The active controller.
     pub leader: Option<BrokerId>,
-    /// Counts the leaders.
+    /// The epoch of the leader.
     pub leader_epoch: Option<LeaderEpoch>,
-    /// What a majority has.
+    /// The offset up to which a majority has the metadata.
     pub high_watermark: Option<Offset>,
-    /// The controllers that vote.
+    /// The voting controllers.
     pub voters: Vec<QuorumReplica>,
-    /// The brokers, and the controllers that do not vote.
+    /// The observers: brokers and non-voting controllers.
     pub observers: Vec<QuorumReplica>,
-    /// Where the voters listen, if the broker says so (3.9 and newer).
+    /// The endpoints of the voters, if the broker tells (3.9 and newer).
     pub nodes: Vec<(BrokerId, Vec<Endpoint>)>,
 }
 
-/// A node that has a copy of the metadata.
+/// A replica of the metadata log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuorumReplica {
-    /// Its number.
+    /// The node's id.
     pub id: BrokerId,
-    /// The id of its folder, if it is known (3.9 and newer).
+    /// The id of the node's metadata directory, if known (3.9 and newer).
     pub directory_id: Option<DirectoryId>,
-    /// How far its copy goes.
+    /// The end offset of the node's log.
     pub log_end_offset: Option<Offset>,
-    /// When it asked the leader last.
+    /// The time of the node's last fetch from the leader.
     pub last_fetch: Option<Timestamp>,
-    /// When it had last all that the leader had.
+    /// The time at which the node was last fully caught up with the leader.
     pub last_caught_up: Option<Timestamp>,
 }
 
-/// A controller that votes, or shall.
+/// A voter of the controller quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Voter {
-    /// Its number.
+    /// The controller's id.
     pub id: BrokerId,
-    /// The id of its folder for metadata, as `kafka-storage` wrote it.
+    /// The id of the controller's metadata directory, as written by `kafka-storage`.
     pub directory_id: DirectoryId,
-    /// Where it listens; not needed to remove it.
+    /// The controller's endpoints; not needed to remove it.
     pub endpoints: Vec<Endpoint>,
 }
 
 impl Voter {
-    /// Names a controller with its folder.
+    /// Creates the identifier of a voter from the controller's id and directory.
     pub fn new(id: impl Into<BrokerId>, directory_id: DirectoryId) -> Self {
         Self { id: id.into(), directory_id, endpoints: Vec::new() }
     }
 
-    /// Adds a place where it listens.
+    /// Adds an endpoint of the controller.
     #[must_use]
     pub fn endpoint(mut self, listener: impl Into<String>, host: impl Into<String>, port: u16) -> Self {
         self.endpoints.push(Endpoint { listener: listener.into(), host: host.into(), port });
@@ -73,11 +73,11 @@ impl Voter {
     }
 }
 
-/// A place where a controller listens.
+/// An endpoint of a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The listener's name.
+    /// The name of the listener.
     pub listener: String,
     /// The host.
     pub host: String,
@@ -86,10 +86,11 @@ pub struct Endpoint {
 }
 
 impl Admin {
-    /// Describes the quorum of controllers.
+    /// Describes the controller quorum.
     ///
     /// # Errors
-    /// CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 3.3 and on ZooKeeper.
+    /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
+    /// - [`ErrorKind::Unsupported`] before Kafka 3.3 and on ZooKeeper.
     pub async fn describe_quorum(&self) -> Result<Quorum> {
         let request = |_| DescribeQuorumRequest {
             topics: vec![RequestTopicData {
@@ -100,10 +101,12 @@ impl Admin {
         self.ask(Route::Any, request, quorum).await
     }
 
-    /// Makes a controller vote.
+    /// Adds a controller to the voters.
     ///
     /// # Errors
-    /// DUPLICATE_VOTER; UNSUPPORTED_VERSION if the cluster's voters are fixed (`kraft.version` 0), or before Kafka 3.9.
+    /// [`DUPLICATE_VOTER`](crate::ErrorCode::DUPLICATE_VOTER);
+    /// [`UNSUPPORTED_VERSION`](crate::ErrorCode::UNSUPPORTED_VERSION) if the cluster has static
+    /// voters (`kraft.version` 0), or before Kafka 3.9.
     pub async fn add_voter(&self, voter: Voter) -> Result<()> {
         let request = |_| AddRaftVoterRequest {
             cluster_id: None,
@@ -122,10 +125,12 @@ impl Admin {
         outcome.map_err(|error| error.with_context(format_args!("voter {}", voter.id)))
     }
 
-    /// Makes a controller vote no more.
+    /// Removes a controller from the voters.
     ///
     /// # Errors
-    /// VOTER_NOT_FOUND; UNSUPPORTED_VERSION if the cluster's voters are fixed (`kraft.version` 0), or before Kafka 3.9.
+    /// [`VOTER_NOT_FOUND`](crate::ErrorCode::VOTER_NOT_FOUND);
+    /// [`UNSUPPORTED_VERSION`](crate::ErrorCode::UNSUPPORTED_VERSION) if the cluster has static
+    /// voters (`kraft.version` 0), or before Kafka 3.9.
     pub async fn remove_voter(&self, voter: Voter) -> Result<()> {
         let request =
             |_| RemoveRaftVoterRequest { cluster_id: None, voter_id: voter.id.0, voter_directory_id: voter.directory_id.into() };

@@ -11,11 +11,12 @@ use crate::wire::messages::alter_client_quotas::{
 };
 use crate::wire::messages::describe_client_quotas::{ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse};
 
-/// Whom a quota limits: a user, a client id, both together, or an address.
+/// The entity a quota applies to: a user, a client id, both together, or an IP address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct QuotaEntity {
-    /// Names by type (`user`, `client-id`, `ip`); `None` stands for whoever has no quota of their own.
+    /// Names by type (`user`, `client-id`, `ip`). `None` is the default for entities without a
+    /// quota of their own.
     pub parts: BTreeMap<String, Option<String>>,
 }
 
@@ -25,7 +26,7 @@ impl QuotaEntity {
         Self::default().with("user", Some(name.into()))
     }
 
-    /// Every user that has no quota of their own.
+    /// All users without a quota of their own.
     pub fn default_user() -> Self {
         Self::default().with("user", None)
     }
@@ -35,22 +36,22 @@ impl QuotaEntity {
         Self::default().with("client-id", Some(id.into()))
     }
 
-    /// Every client id that has no quota of its own.
+    /// All client ids without a quota of their own.
     pub fn default_client_id() -> Self {
         Self::default().with("client-id", None)
     }
 
-    /// An address.
+    /// An IP address.
     pub fn ip(address: impl Into<String>) -> Self {
         Self::default().with("ip", Some(address.into()))
     }
 
-    /// Every address that has no quota of its own.
+    /// All IP addresses without a quota of their own.
     pub fn default_ip() -> Self {
         Self::default().with("ip", None)
     }
 
-    /// Restricts it further, such as a user to one client id.
+    /// Narrows the entity, for example a user to one client id.
     #[must_use]
     pub fn with(mut self, kind: impl Into<String>, name: Option<String>) -> Self {
         self.parts.insert(kind.into(), name);
@@ -72,23 +73,23 @@ impl Item for QuotaEntity {
     const KIND: &'static str = "quotas of";
 }
 
-/// The limits of one entity, by Kafka's names, such as `producer_byte_rate`.
+/// The limits of one entity, by name, such as `producer_byte_rate`.
 pub type Quota = BTreeMap<String, f64>;
 
 /// A change of one limit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum QuotaAlteration {
-    /// Sets it.
+    /// Sets the limit.
     Set {
-        /// Its name, such as `consumer_byte_rate`.
+        /// The name of the limit, such as `consumer_byte_rate`.
         name: String,
-        /// Its new value.
+        /// The new value.
         value: f64,
     },
-    /// Removes it.
+    /// Removes the limit.
     Remove {
-        /// Its name.
+        /// The name of the limit.
         name: String,
     },
 }
@@ -112,19 +113,19 @@ impl QuotaAlteration {
     }
 }
 
-/// What a part of an entity must be to be found.
+/// What a part of an entity must be to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QuotaMatch {
     /// This name.
     Name(String),
-    /// The one that stands for whoever has none of their own.
+    /// The default for entities without a quota of their own.
     Default,
     /// Either.
     Any,
 }
 
-/// Which entities are looked for; by default all that have a quota.
+/// Selects quota entities; by default, all that have a quota.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuotaFilter {
@@ -133,19 +134,19 @@ pub struct QuotaFilter {
 }
 
 impl QuotaFilter {
-    /// All that have a quota.
+    /// Selects all entities that have a quota.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Those that have a part of this type (`user`, `client-id`, `ip`) which matches.
+    /// Selects entities with a matching part of this type (`user`, `client-id`, `ip`).
     #[must_use]
     pub fn part(mut self, kind: impl Into<String>, matches: QuotaMatch) -> Self {
         self.parts.insert(kind.into(), matches);
         self
     }
 
-    /// Those that have no other parts.
+    /// Excludes entities that have other parts as well.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.is_strict = true;
@@ -154,10 +155,11 @@ impl QuotaFilter {
 }
 
 impl Admin {
-    /// Finds quotas.
+    /// Returns the quotas of the selected entities.
     ///
     /// # Errors
-    /// CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.6.
+    /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.6.
     pub async fn describe_quotas(&self, filter: QuotaFilter) -> Result<BTreeMap<QuotaEntity, Quota>> {
         let request = |_| DescribeClientQuotasRequest {
             components: filter
@@ -186,10 +188,12 @@ impl Admin {
         self.ask(Route::Any, request, read).await
     }
 
-    /// Changes quotas, and leaves alone what is not named.
+    /// Changes quotas; other limits keep their values.
     ///
     /// # Errors
-    /// Of an entity: INVALID_REQUEST, CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.6.
+    /// For an entity: [`INVALID_REQUEST`](crate::ErrorCode::INVALID_REQUEST),
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.6.
     pub async fn alter_quotas(
         &self,
         alterations: impl IntoIterator<Item = (QuotaEntity, Vec<QuotaAlteration>)>,

@@ -13,25 +13,30 @@ use crate::wire::messages::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, ListPartitionReassignmentsTopics,
 };
 
-/// A move that is under way.
+/// An ongoing reassignment of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reassignment {
-    /// All brokers that keep the partition now, those that join and those that leave too.
+    /// All current replicas, including those being added or removed.
     pub replicas: Vec<BrokerId>,
-    /// Those that join.
+    /// The replicas being added.
     pub adding: Vec<BrokerId>,
-    /// Those that leave.
+    /// The replicas being removed.
     pub removing: Vec<BrokerId>,
 }
 
 impl Admin {
-    /// Moves partitions to these brokers, the preferred leader first; `None` cancels a move that is under way.
+    /// Reassigns partitions to these brokers, the preferred leader first; `None` cancels an ongoing
+    /// reassignment.
     ///
-    /// It is done when the cluster has begun; [`Admin::list_reassignments`] tells of its end.
+    /// Returns once the cluster has begun; [`Admin::list_reassignments`] shows the progress.
     ///
     /// # Errors
-    /// Of a partition: INVALID_REPLICA_ASSIGNMENT; NO_REASSIGNMENT_IN_PROGRESS if there is none to cancel; UNKNOWN_TOPIC_OR_PARTITION.
+    /// For a partition:
+    /// [`INVALID_REPLICA_ASSIGNMENT`](crate::ErrorCode::INVALID_REPLICA_ASSIGNMENT);
+    /// [`NO_REASSIGNMENT_IN_PROGRESS`](crate::ErrorCode::NO_REASSIGNMENT_IN_PROGRESS) if there is
+    /// none to cancel;
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn alter_reassignments(
         &self,
         targets: impl IntoIterator<Item = (TopicPartition, Option<Vec<BrokerId>>)>,
@@ -39,10 +44,12 @@ impl Admin {
         self.reassign(targets, true).await
     }
 
-    /// [`Admin::alter_reassignments`], that refuses to change how many brokers keep a partition (KIP-860).
+    /// As [`Admin::alter_reassignments`], but refuses to change the replication factor (KIP-860).
     ///
     /// # Errors
-    /// Of a partition: INVALID_REPLICATION_FACTOR; Unsupported before Kafka 4.1.
+    /// For a partition:
+    /// [`INVALID_REPLICATION_FACTOR`](crate::ErrorCode::INVALID_REPLICATION_FACTOR);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1.
     pub async fn alter_reassignments_of_same_size(
         &self,
         targets: impl IntoIterator<Item = (TopicPartition, Option<Vec<BrokerId>>)>,
@@ -90,15 +97,18 @@ impl Admin {
         .await
     }
 
-    /// Lists the moves that are under way.
+    /// Lists the ongoing reassignments.
     ///
     /// # Errors
-    /// CLUSTER_AUTHORIZATION_FAILED; retriable if the controller could not be asked in time.
+    /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
+    /// - The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if the
+    ///   controller did not answer in time.
     pub async fn list_reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>> {
         self.reassignments(None).await
     }
 
-    /// Lists the moves of some partitions that are under way; those that do not move are not in the answer.
+    /// Lists the ongoing reassignments of some partitions. Partitions that are not being reassigned
+    /// are left out.
     ///
     /// # Errors
     /// As [`Admin::list_reassignments`].

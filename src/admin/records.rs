@@ -11,10 +11,12 @@ use crate::wire::messages::delete_records::{
 const UP_TO_THE_END: Offset = Offset(-1);
 
 impl Admin {
-    /// Deletes the records before an offset, and answers with the first offset that is left.
+    /// Deletes the records before an offset, and returns the first remaining offset.
     ///
     /// # Errors
-    /// Of a partition: OFFSET_OUT_OF_RANGE, POLICY_VIOLATION if the topic is compacted and not deleted from; UNKNOWN_TOPIC_OR_PARTITION.
+    /// For a partition: [`OFFSET_OUT_OF_RANGE`](crate::ErrorCode::OFFSET_OUT_OF_RANGE);
+    /// [`POLICY_VIOLATION`](crate::ErrorCode::POLICY_VIOLATION) if the topic is compacted only;
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn delete_records(
         &self,
         before: impl IntoIterator<Item = (TopicPartition, Offset)>,
@@ -49,7 +51,7 @@ impl Admin {
         .await
     }
 
-    /// Deletes all records that consumers can see now, as [`Admin::delete_records`] does.
+    /// Deletes all records up to the high watermark, as [`Admin::delete_records`] does.
     ///
     /// # Errors
     /// As [`Admin::delete_records`].

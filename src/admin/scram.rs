@@ -22,7 +22,7 @@ use crate::wire::messages::describe_user_scram_credentials::{
 };
 
 numbered! {
-    /// Which hash is used.
+    /// The hash of a SCRAM credential.
     ScramMechanism(i8) {
         /// SCRAM-SHA-256.
         Sha256 = 1, "SCRAM-SHA-256";
@@ -31,23 +31,23 @@ numbered! {
     }
 }
 
-/// What brokers tell of a password.
+/// A user's SCRAM credential, without the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScramCredential {
-    /// Which hash it is for.
+    /// The mechanism.
     pub mechanism: ScramMechanism,
-    /// How often it is hashed.
+    /// The number of iterations of the hash.
     pub iterations: u32,
 }
 
 impl ScramCredential {
-    /// As many iterations as Kafka asks for at least: 4,096.
+    /// Creates a credential with the minimum number of iterations, 4,096.
     pub fn new(mechanism: ScramMechanism) -> Self {
         Self { mechanism, iterations: 4096 }
     }
 
-    /// Sets how often the password is hashed.
+    /// Sets the number of iterations of the hash.
     #[must_use]
     pub fn iterations(mut self, iterations: u32) -> Self {
         self.iterations = iterations;
@@ -70,10 +70,12 @@ impl Item for User {
 }
 
 impl Admin {
-    /// Describes the passwords of users; of none, of all.
+    /// Describes the SCRAM credentials of users; with no user given, those of all users.
     ///
     /// # Errors
-    /// Of the whole: CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.7. Of a user: RESOURCE_NOT_FOUND.
+    /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.7.
+    /// - For a user: [`RESOURCE_NOT_FOUND`](crate::ErrorCode::RESOURCE_NOT_FOUND).
     pub async fn describe_scram_users(
         &self,
         names: impl IntoIterator<Item = impl Into<String>>,
@@ -96,11 +98,14 @@ impl Admin {
         self.ask(Route::Any, request, read).await
     }
 
-    /// Gives a user a password for a mechanism, in place of the one they have. What is sent is salted and hashed.
+    /// Sets a user's password for a mechanism, replacing an earlier one. Only the salted hash is
+    /// sent.
     ///
     /// # Errors
-    /// UNACCEPTABLE_CREDENTIAL if there are fewer than 4,096 or more than 16,384 iterations, CLUSTER_AUTHORIZATION_FAILED; Unsupported
-    /// before Kafka 2.7.
+    /// - [`UNACCEPTABLE_CREDENTIAL`](crate::ErrorCode::UNACCEPTABLE_CREDENTIAL) if there are fewer
+    ///   than 4,096 or more than 16,384 iterations.
+    /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
+    /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.7.
     #[cfg(feature = "scram")]
     pub async fn upsert_scram_user(
         &self,
@@ -141,10 +146,12 @@ impl Admin {
         )
     }
 
-    /// Takes from users their passwords for a mechanism.
+    /// Deletes the passwords of users for a mechanism.
     ///
     /// # Errors
-    /// Of a user: RESOURCE_NOT_FOUND, CLUSTER_AUTHORIZATION_FAILED; Unsupported before Kafka 2.7.
+    /// For a user: [`RESOURCE_NOT_FOUND`](crate::ErrorCode::RESOURCE_NOT_FOUND),
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.7.
     pub async fn delete_scram_users(
         &self,
         users: impl IntoIterator<Item = (impl Into<String>, ScramMechanism)>,

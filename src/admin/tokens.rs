@@ -18,11 +18,11 @@ use crate::wire::messages::describe_delegation_token::{
 use crate::wire::messages::expire_delegation_token::{ExpireDelegationTokenRequest, ExpireDelegationTokenResponse};
 use crate::wire::messages::renew_delegation_token::{RenewDelegationTokenRequest, RenewDelegationTokenResponse};
 
-/// Whom Kafka takes somebody for.
+/// A principal: the identity of a client as authenticated by the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Principal {
-    /// The type, which is `User` unless the cluster has types of its own.
+    /// The type: `User`, unless the cluster has custom types.
     pub kind: String,
     /// The name.
     pub name: String,
@@ -46,7 +46,7 @@ impl fmt::Display for Principal {
     }
 }
 
-/// A token to create.
+/// A delegation token to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewDelegationToken {
@@ -56,26 +56,27 @@ pub struct NewDelegationToken {
 }
 
 impl NewDelegationToken {
-    /// A token of the client's own user that lives as long as the cluster allows.
+    /// A token for the client's own user, with the maximum lifetime that the cluster allows.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes it a token of another user (Kafka 3.3).
+    /// Creates the token for another user (Kafka 3.3).
     #[must_use]
     pub fn owner(mut self, owner: Principal) -> Self {
         self.owner = Some(owner);
         self
     }
 
-    /// Lets somebody else renew it too.
+    /// Allows another principal to renew the token.
     #[must_use]
     pub fn renewer(mut self, renewer: Principal) -> Self {
         self.renewers.push(renewer);
         self
     }
 
-    /// Sets how long it can live with all renewals (default and at most `delegation.token.max.lifetime.ms`).
+    /// Sets the maximum lifetime, including all renewals (default and maximum:
+    /// `delegation.token.max.lifetime.ms`).
     #[must_use]
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
@@ -83,31 +84,32 @@ impl NewDelegationToken {
     }
 }
 
-/// A token. Its debug text does not show the secret.
+/// A delegation token. Its `Debug` output does not show the secret.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DelegationToken {
-    /// Its id, which is the user name for SCRAM.
+    /// The token's id, which is the SCRAM user name.
     pub id: String,
-    /// The secret, of which base 64 is the password for SCRAM (`password`, with the feature `scram`).
+    /// The secret. Its base64 form is the SCRAM password (`password`, with the feature `scram`).
     pub hmac: Vec<u8>,
-    /// Whom it stands for.
+    /// The principal the token authenticates.
     pub owner: Principal,
-    /// Who made it, if the broker says so (3.3 and newer).
+    /// The principal that requested the token, if the broker tells (3.3 and newer).
     pub requester: Option<Principal>,
-    /// Who else may renew it; not told when it is created.
+    /// The other principals that may renew the token. Empty in the result of creating it.
     pub renewers: Vec<Principal>,
-    /// When it was made.
+    /// When the token was issued.
     pub issued: Timestamp,
-    /// When it ends unless it is renewed.
+    /// When the token expires unless renewed.
     pub expires: Timestamp,
-    /// When it ends at the latest.
+    /// When the token expires at the latest.
     pub max: Timestamp,
 }
 
 #[cfg(feature = "scram")]
 impl DelegationToken {
-    /// The password that logs in with it, under its id: `Sasl::scram_sha_256(&token.id, token.password()).delegation_token()`.
+    /// Returns the password that authenticates with this token: `Sasl::scram_sha_256(&token.id,
+    /// token.password()).delegation_token()`.
     pub fn password(&self) -> Secret {
         use base64::Engine as _;
         Secret::new(base64::engine::general_purpose::STANDARD.encode(&self.hmac))
@@ -130,11 +132,14 @@ impl fmt::Debug for DelegationToken {
 }
 
 impl Admin {
-    /// Creates a token.
+    /// Creates a delegation token.
     ///
     /// # Errors
-    /// DELEGATION_TOKEN_AUTH_DISABLED if the brokers have no secret; DELEGATION_TOKEN_REQUEST_NOT_ALLOWED unless the client has logged
-    /// in otherwise than by a token.
+    /// - [`DELEGATION_TOKEN_AUTH_DISABLED`](crate::ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED) if
+    ///   the brokers have no delegation token secret key.
+    /// -
+    ///   [`DELEGATION_TOKEN_REQUEST_NOT_ALLOWED`](crate::ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
+    ///   if the client itself is not authenticated or has authenticated by a token.
     pub async fn create_delegation_token(&self, token: NewDelegationToken) -> Result<DelegationToken> {
         let request = |_| CreateDelegationTokenRequest {
             owner_principal_type: token.owner.as_ref().map(|owner| owner.kind.as_str()),
@@ -162,10 +167,13 @@ impl Admin {
         self.change(Route::Any, request, read).await
     }
 
-    /// Renews a token, by default for `delegation.token.expiry.time.ms`, and answers with when it ends.
+    /// Renews a token, by default for `delegation.token.expiry.time.ms`, and returns its new expiry
+    /// time.
     ///
     /// # Errors
-    /// DELEGATION_TOKEN_NOT_FOUND, DELEGATION_TOKEN_EXPIRED, DELEGATION_TOKEN_OWNER_MISMATCH.
+    /// [`DELEGATION_TOKEN_NOT_FOUND`](crate::ErrorCode::DELEGATION_TOKEN_NOT_FOUND),
+    /// [`DELEGATION_TOKEN_EXPIRED`](crate::ErrorCode::DELEGATION_TOKEN_EXPIRED),
+    /// [`DELEGATION_TOKEN_OWNER_MISMATCH`](crate::ErrorCode::DELEGATION_TOKEN_OWNER_MISMATCH).
     pub async fn renew_delegation_token(&self, hmac: &[u8], period: Option<Duration>) -> Result<Timestamp> {
         let request = |_| RenewDelegationTokenRequest { hmac, renew_period_ms: period.map_or(-1, millis) };
         let read = |response: &RenewDelegationTokenResponse| {
@@ -174,7 +182,7 @@ impl Admin {
         self.change(Route::Any, request, read).await
     }
 
-    /// Ends a token after a period, or at once, and answers with when that is.
+    /// Expires a token after a period, or at once, and returns its new expiry time.
     ///
     /// # Errors
     /// As [`Admin::renew_delegation_token`].
@@ -186,7 +194,8 @@ impl Admin {
         self.change(Route::Any, request, read).await
     }
 
-    /// Describes the tokens of some owners that the client may see; of none, of all.
+    /// Describes the tokens of some owners that the client may see; with no owner given, those of
+    /// all owners.
     ///
     /// # Errors
     /// As [`Admin::create_delegation_token`].

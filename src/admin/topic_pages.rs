@@ -20,15 +20,15 @@ const PARTITIONS_A_PAGE: i32 = 2000;
 /// Topics in a page of a broker that knows no pages.
 const TOPICS_A_PAGE: usize = 500;
 
-/// A topic in a list.
+/// A topic in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicListing {
     /// The topic's name.
     pub name: TopicName,
-    /// The topic's id, which brokers before 2.8 do not have.
+    /// The topic's id; `None` from brokers before 2.8.
     pub id: Option<TopicId>,
-    /// Whether it is one of Kafka's own.
+    /// Whether the topic is internal to Kafka.
     pub is_internal: bool,
 }
 
@@ -38,42 +38,44 @@ pub struct TopicListing {
 pub struct TopicDescription {
     /// The topic's name.
     pub name: TopicName,
-    /// The topic's id, which brokers before 2.8 do not have.
+    /// The topic's id; `None` from brokers before 2.8.
     pub id: Option<TopicId>,
-    /// Whether it is one of Kafka's own.
+    /// Whether the topic is internal to Kafka.
     pub is_internal: bool,
-    /// Its partitions in order.
+    /// The partitions, in order.
     pub partitions: Vec<PartitionDescription>,
-    /// What the client may do to it, if the broker says so (2.3 and newer).
+    /// The operations the client may perform on the topic, if the broker tells (2.3 and newer).
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
-/// A partition and who keeps it.
+/// A partition and its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionDescription {
-    /// Its number.
+    /// The partition's number.
     pub id: PartitionId,
-    /// The broker that serves it, if one does.
+    /// The leader, if there is one.
     pub leader: Option<BrokerId>,
-    /// Counts the leaders it has had, if the broker says so.
+    /// The epoch of the leader, if the broker tells.
     pub leader_epoch: Option<LeaderEpoch>,
-    /// The brokers that keep it, the preferred leader first.
+    /// The replicas, the preferred leader first.
     pub replicas: Vec<BrokerId>,
-    /// Those of them that have all that is acknowledged.
+    /// The in-sync replicas.
     pub in_sync_replicas: Vec<BrokerId>,
-    /// Those of them that are down.
+    /// The offline replicas.
     pub offline_replicas: Vec<BrokerId>,
-    /// Those that may lead without loss though they are not in sync, if the broker says so (KIP-966).
+    /// The replicas that may lead without data loss although they are not in sync, if the broker
+    /// tells (KIP-966).
     pub eligible_leader_replicas: Option<Vec<BrokerId>>,
-    /// Those that were so when all were lost, likewise.
+    /// The eligible leader replicas before all were lost, if the broker tells (KIP-966).
     pub last_known_eligible_leader_replicas: Option<Vec<BrokerId>>,
 }
 
-/// Topics with their partitions, of which each call of [`TopicPages::next`] brings some.
+/// Describes topics and their partitions page by page; [`TopicPages::next`] returns the next page.
 ///
-/// The large answer that all topics of a large cluster would be is never made: a page has about 2,000 partitions. Brokers before 3.8
-/// know no pages; they are asked for 500 topics at a time, and for all topics at once if no names are given.
+/// This avoids the large response for all topics of a large cluster: a page has about 2,000
+/// partitions. Brokers before 3.8 do not support pages; they are asked for 500 topics at a time, or
+/// for all topics at once if no names are given.
 #[derive(Debug)]
 pub struct TopicPages {
     admin: Admin,
@@ -86,13 +88,15 @@ pub struct TopicPages {
 type Page = Vec<(TopicName, Result<TopicDescription>)>;
 
 impl TopicPages {
-    /// Brings the next page; `None` after the last. A topic that does not fit in a page goes on in the next: it comes again, with further partitions.
+    /// Returns the next page, or `None` after the last. A topic that does not fit in a page is
+    /// returned again in the next one, with further partitions.
     ///
     /// # Errors
-    /// Retriable if no broker answered in time; the same page may be asked for again.
+    /// The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if no broker
+    /// answered in time; the next call requests the same page again.
     ///
     /// # Cancel safety
-    /// Safe: the same page comes next.
+    /// Safe: the next call returns the same page.
     pub async fn next(&mut self) -> Result<Option<Page>> {
         if self.is_done || self.names.as_ref().is_some_and(BTreeSet::is_empty) {
             return Ok(None);
@@ -155,10 +159,11 @@ impl TopicPages {
 }
 
 impl Admin {
-    /// Lists the topics that there are and that the client may see, by name.
+    /// Lists all topics that the client may see, by name.
     ///
     /// # Errors
-    /// Retriable if no broker answered in time.
+    /// The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if no broker
+    /// answered in time.
     pub async fn list_topics(&self) -> Result<Vec<TopicListing>> {
         let mut pages = self.begun().all_topic_pages();
         let mut topics = BTreeMap::new();
@@ -175,8 +180,10 @@ impl Admin {
     /// Describes topics.
     ///
     /// # Errors
-    /// Of a topic: UNKNOWN_TOPIC_OR_PARTITION if it does not exist, or not yet on the broker that was asked; Config if the client may
-    /// not see it.
+    /// For a topic: [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) if
+    /// it does not exist, or not yet on the broker that answered; the class
+    /// [`Class::InvalidConfiguration`](crate::Class::InvalidConfiguration) if the client lacks the
+    /// permission.
     pub async fn describe_topics(
         &self,
         names: impl IntoIterator<Item = impl Into<TopicName>>,
@@ -222,7 +229,8 @@ impl Admin {
     /// Describes topics by their ids.
     ///
     /// # Errors
-    /// Of a topic: UNKNOWN_TOPIC_ID; Unsupported before Kafka 3.1.
+    /// For a topic: [`UNKNOWN_TOPIC_ID`](crate::ErrorCode::UNKNOWN_TOPIC_ID);
+    /// [`ErrorKind::Unsupported`] before Kafka 3.1.
     pub async fn describe_topics_by_id(&self, ids: impl IntoIterator<Item = TopicId>) -> Outcomes<TopicId, TopicDescription> {
         let ids = super::keys::<TopicId>(ids);
         let read = |_: &[_], response: &MetadataResponse<'_>| {
@@ -249,7 +257,7 @@ impl Admin {
         TopicPages { admin: self.clone(), names: Some(names), cursor: None, is_done: false }
     }
 
-    /// Describes all topics that there are and that the client may see, page by page.
+    /// Describes all topics that the client may see, page by page.
     pub fn all_topic_pages(&self) -> TopicPages {
         TopicPages { admin: self.clone(), names: None, cursor: None, is_done: false }
     }

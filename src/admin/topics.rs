@@ -35,26 +35,27 @@ pub struct NewTopic {
 }
 
 impl NewTopic {
-    /// A topic with as many partitions and replicas as the cluster gives it.
+    /// Creates a topic with the cluster's default number of partitions and replicas.
     pub fn new(name: impl Into<TopicName>) -> Self {
         Self { name: name.into(), partitions: None, replication_factor: None, assignments: Vec::new(), configs: BTreeMap::new() }
     }
 
-    /// Sets the number of partitions (default the broker's `num.partitions`).
+    /// Sets the number of partitions (default: the broker's `num.partitions`).
     #[must_use]
     pub fn partitions(mut self, count: i32) -> Self {
         self.partitions = Some(count);
         self
     }
 
-    /// Sets how many brokers keep each partition (default the broker's `default.replication.factor`).
+    /// Sets the number of replicas of each partition (default: the broker's
+    /// `default.replication.factor`).
     #[must_use]
     pub fn replication_factor(mut self, factor: i16) -> Self {
         self.replication_factor = Some(factor);
         self
     }
 
-    /// Sets which brokers keep each partition, the preferred leader first, in place of the two numbers.
+    /// Sets the replicas of each partition, the preferred leader first, instead of the two numbers.
     #[must_use]
     pub fn assignments(mut self, replicas: impl IntoIterator<Item = Vec<BrokerId>>) -> Self {
         self.assignments = replicas.into_iter().collect();
@@ -90,17 +91,20 @@ impl NewTopic {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedTopic {
-    /// The topic's id, which brokers before 2.8 do not have.
+    /// The topic's id; `None` from brokers before 2.8.
     pub id: Option<TopicId>,
-    /// The number of partitions, if the broker says so (2.4 and newer, with permission to see it).
+    /// The number of partitions, if the broker tells (2.4 and newer, with the permission to see
+    /// it).
     pub partitions: Option<i32>,
-    /// How many brokers keep each partition, likewise.
+    /// The number of replicas of each partition, if the broker tells (2.4 and newer, with the
+    /// permission to see it).
     pub replication_factor: Option<i16>,
-    /// Its configs, the defaults too, likewise.
+    /// The topic's configs, including defaults, if the broker tells (2.4 and newer, with the
+    /// permission to see them).
     pub configs: Vec<ConfigEntry>,
 }
 
-/// How many partitions a topic shall have.
+/// The new number of partitions of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewPartitions {
@@ -109,12 +113,12 @@ pub struct NewPartitions {
 }
 
 impl NewPartitions {
-    /// Raises the number of partitions to `count`; Kafka chooses where the new ones are.
+    /// Increases the number of partitions to `count`. Kafka chooses the replicas of the new ones.
     pub fn increase_to(count: i32) -> Self {
         Self { total: count, assignments: Vec::new() }
     }
 
-    /// Sets which brokers keep each new partition, the preferred leader first.
+    /// Sets the replicas of each new partition, the preferred leader first.
     #[must_use]
     pub fn assignments(mut self, replicas: impl IntoIterator<Item = Vec<BrokerId>>) -> Self {
         self.assignments = replicas.into_iter().collect();
@@ -137,10 +141,13 @@ impl Item for TopicId {
 }
 
 impl Admin {
-    /// Creates topics; of two of one name, the later counts.
+    /// Creates topics. If two have the same name, the later one counts.
     ///
     /// # Errors
-    /// Of a topic: Rejected, such as TOPIC_ALREADY_EXISTS, INVALID_REPLICATION_FACTOR or INVALID_CONFIG.
+    /// For a topic: the class [`Class::Rejected`](crate::Class::Rejected), for example
+    /// [`TOPIC_ALREADY_EXISTS`](crate::ErrorCode::TOPIC_ALREADY_EXISTS),
+    /// [`INVALID_REPLICATION_FACTOR`](crate::ErrorCode::INVALID_REPLICATION_FACTOR) or
+    /// [`INVALID_CONFIG`](crate::ErrorCode::INVALID_CONFIG).
     pub async fn create_topics(&self, topics: impl IntoIterator<Item = NewTopic>) -> Outcomes<TopicName, CreatedTopic> {
         let topics: BTreeMap<_, _> = topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         let read = |_: &[_], response: &CreateTopicsResponse<'_>| {
@@ -170,7 +177,9 @@ impl Admin {
     /// Deletes topics.
     ///
     /// # Errors
-    /// Of a topic: Rejected, such as TOPIC_DELETION_DISABLED; UNKNOWN_TOPIC_OR_PARTITION.
+    /// For a topic: the class [`Class::Rejected`](crate::Class::Rejected), for example
+    /// [`TOPIC_DELETION_DISABLED`](crate::ErrorCode::TOPIC_DELETION_DISABLED);
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn delete_topics(&self, names: impl IntoIterator<Item = impl Into<TopicName>>) -> Outcomes<TopicName, ()> {
         let names = keys::<TopicName>(names);
         let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
@@ -205,10 +214,11 @@ impl Admin {
         only(self.delete_topics([name.into()]).await)
     }
 
-    /// Deletes topics by their ids, so that one which was made anew under the same name is safe.
+    /// Deletes topics by their ids, which spares a topic recreated under the same name.
     ///
     /// # Errors
-    /// Of a topic: UNKNOWN_TOPIC_ID; Unsupported before Kafka 2.8.
+    /// For a topic: [`UNKNOWN_TOPIC_ID`](crate::ErrorCode::UNKNOWN_TOPIC_ID);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.8.
     pub async fn delete_topics_by_id(&self, ids: impl IntoIterator<Item = TopicId>) -> Outcomes<TopicId, ()> {
         let ids = keys::<TopicId>(ids);
         let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
@@ -228,10 +238,11 @@ impl Admin {
         .await
     }
 
-    /// Raises the number of partitions of topics.
+    /// Increases the number of partitions of topics.
     ///
     /// # Errors
-    /// Of a topic: INVALID_PARTITIONS if it has as many already; UNKNOWN_TOPIC_OR_PARTITION.
+    /// For a topic: [`INVALID_PARTITIONS`](crate::ErrorCode::INVALID_PARTITIONS) if it has as many
+    /// already; [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
     pub async fn create_partitions(
         &self,
         partitions: impl IntoIterator<Item = (impl Into<TopicName>, NewPartitions)>,

@@ -22,28 +22,28 @@ use crate::wire::messages::write_txn_markers::{
 };
 
 worded! {
-    /// How far a transaction is.
+    /// The state of a transaction.
     TransactionState {
-        /// There is none.
+        /// No transaction has been started.
         Empty = "Empty";
-        /// It is open.
+        /// The transaction is open.
         Ongoing = "Ongoing";
-        /// It is being committed.
+        /// The transaction is being committed.
         PrepareCommit = "PrepareCommit";
-        /// It is being aborted.
+        /// The transaction is being aborted.
         PrepareAbort = "PrepareAbort";
-        /// It was committed.
+        /// The transaction was committed.
         CompleteCommit = "CompleteCommit";
-        /// It was aborted.
+        /// The transaction was aborted.
         CompleteAbort = "CompleteAbort";
-        /// Another incarnation of its producer is taking over.
+        /// The producer is being fenced by another incarnation.
         PrepareEpochFence = "PrepareEpochFence";
-        /// It is forgotten.
+        /// The transactional id has expired.
         Dead = "Dead";
     }
 }
 
-/// Which transactions are listed; by default all.
+/// Selects transactions; by default, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionFilter {
@@ -54,33 +54,33 @@ pub struct TransactionFilter {
 }
 
 impl TransactionFilter {
-    /// All transactions.
+    /// Selects all transactions.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Those in one of these states.
+    /// Selects transactions in one of these states.
     #[must_use]
     pub fn states(mut self, states: impl IntoIterator<Item = TransactionState>) -> Self {
         self.states = states.into_iter().collect();
         self
     }
 
-    /// Those of these producers.
+    /// Selects transactions of these producers.
     #[must_use]
     pub fn producer_ids(mut self, ids: impl IntoIterator<Item = ProducerId>) -> Self {
         self.producer_ids = ids.into_iter().collect();
         self
     }
 
-    /// Those that have been open for longer (Kafka 3.8).
+    /// Selects transactions that have been open for longer (Kafka 3.8).
     #[must_use]
     pub fn longer_than(mut self, duration: Duration) -> Self {
         self.longer_than = Some(duration);
         self
     }
 
-    /// Those whose id matches a regular expression of RE2 (Kafka 4.1).
+    /// Selects transactions whose id matches an RE2 regular expression (Kafka 4.1).
     #[must_use]
     pub fn transactional_id_pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
@@ -88,57 +88,57 @@ impl TransactionFilter {
     }
 }
 
-/// A transaction in a list.
+/// A transaction in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionListing {
-    /// The id of its producer.
+    /// The transactional id.
     pub transactional_id: TransactionalId,
-    /// The number of its producer.
+    /// The producer id.
     pub producer_id: ProducerId,
-    /// How far it is.
+    /// The state of the transaction.
     pub state: TransactionState,
 }
 
-/// What a coordinator knows of a transaction.
+/// The description of a transaction by its coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionDescription {
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: Option<BrokerId>,
-    /// How far it is.
+    /// The state of the transaction.
     pub state: TransactionState,
-    /// The number of its producer.
+    /// The producer id.
     pub producer_id: ProducerId,
-    /// The incarnation of its producer.
+    /// The producer epoch.
     pub producer_epoch: ProducerEpoch,
-    /// How long it may be open.
+    /// The transaction timeout.
     pub timeout: Duration,
-    /// When it began, if it is open.
+    /// When the transaction started, if it is open.
     pub started: Option<Timestamp>,
-    /// The partitions that it has written to.
+    /// The partitions in the transaction.
     pub partitions: BTreeSet<TopicPartition>,
 }
 
-/// A producer that a partition remembers.
+/// A producer with state in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActiveProducer {
-    /// Its number.
+    /// The producer id.
     pub id: ProducerId,
-    /// Its incarnation.
+    /// The producer epoch.
     pub epoch: i32,
-    /// The sequence of its last record.
+    /// The sequence number of its last record.
     pub last_sequence: Option<Sequence>,
-    /// The time of its last record.
+    /// The timestamp of its last record.
     pub last_timestamp: Option<Timestamp>,
-    /// The epoch of the coordinator that ended its last transaction here.
+    /// The epoch of the coordinator that ended its last transaction in this partition.
     pub coordinator_epoch: Option<i32>,
-    /// Where its open transaction begins here.
+    /// The first offset of its open transaction in this partition.
     pub transaction_start: Option<Offset>,
 }
 
-/// A transaction that is open in one partition and that no coordinator will end.
+/// A hanging transaction: one that is open in a partition but unknown to its coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HangingTransaction {
@@ -149,10 +149,11 @@ pub struct HangingTransaction {
 }
 
 impl HangingTransaction {
-    /// The transaction that a producer has open in a partition, as [`Admin::describe_producers`] told.
+    /// Creates the identifier of a producer's open transaction in a partition, from a result of
+    /// [`Admin::describe_producers`].
     ///
     /// # Errors
-    /// Config if the producer has none open there.
+    /// [`ErrorKind::Config`] if the producer has no open transaction there.
     pub fn of(partition: TopicPartition, producer: &ActiveProducer) -> Result<Self> {
         if producer.transaction_start.is_none() {
             return Err(Error::config(format!("producer {} has no transaction open in {partition}", producer.id)));
@@ -174,10 +175,13 @@ impl Item for TransactionalId {
 }
 
 impl Admin {
-    /// Lists the transactions that the coordinators know.
+    /// Lists the transactions of all coordinators.
     ///
     /// # Errors
-    /// Retriable if the brokers could not be found in time; Unsupported before Kafka 3.0. What single brokers failed with is in the list.
+    /// - [`ErrorKind::Unsupported`] before Kafka 3.0.
+    /// - The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if the
+    ///   brokers could not be discovered in time.
+    /// - Failures of single brokers are in the listing.
     pub async fn list_transactions(&self, filter: TransactionFilter) -> Result<Listing<TransactionListing>> {
         let request = |version| ListTransactionsRequest {
             state_filters: filter.states.iter().map(TransactionState::as_str).collect(),
@@ -204,7 +208,10 @@ impl Admin {
     /// Describes transactions.
     ///
     /// # Errors
-    /// Of a transaction: TRANSACTIONAL_ID_NOT_FOUND, TRANSACTIONAL_ID_AUTHORIZATION_FAILED; Unsupported before Kafka 3.0.
+    /// For a transaction:
+    /// [`TRANSACTIONAL_ID_NOT_FOUND`](crate::ErrorCode::TRANSACTIONAL_ID_NOT_FOUND),
+    /// [`TRANSACTIONAL_ID_AUTHORIZATION_FAILED`](crate::ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    /// [`ErrorKind::Unsupported`] before Kafka 3.0.
     pub async fn describe_transactions(
         &self,
         ids: impl IntoIterator<Item = impl Into<TransactionalId>>,
@@ -239,10 +246,13 @@ impl Admin {
         .await
     }
 
-    /// Describes the producers that the leaders of partitions remember.
+    /// Describes the active producers of partitions, as known to their leaders.
     ///
     /// # Errors
-    /// Of a partition: UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED; Unsupported before Kafka 2.8.
+    /// For a partition:
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    /// [`TOPIC_AUTHORIZATION_FAILED`](crate::ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    /// [`ErrorKind::Unsupported`] before Kafka 2.8.
     pub async fn describe_producers(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
@@ -250,10 +260,12 @@ impl Admin {
         self.producers(partitions, |partition| Route::Leader(partition.clone())).await
     }
 
-    /// Describes the producers that a broker remembers, which need not lead the partitions.
+    /// Describes the active producers of partitions, as known to a broker that need not lead them.
     ///
     /// # Errors
-    /// As [`Admin::describe_producers`]; NOT_LEADER_OR_FOLLOWER if the broker does not keep a partition.
+    /// As [`Admin::describe_producers`], and
+    /// [`NOT_LEADER_OR_FOLLOWER`](crate::ErrorCode::NOT_LEADER_OR_FOLLOWER) if the broker has no
+    /// replica of the partition.
     pub async fn describe_producers_on(
         &self,
         broker: impl Into<BrokerId>,
@@ -292,10 +304,13 @@ impl Admin {
         .await
     }
 
-    /// Ends a transaction that hangs in one partition, by a marker that aborts it.
+    /// Aborts a hanging transaction by writing an abort marker to its partition.
     ///
     /// # Errors
-    /// INVALID_PRODUCER_EPOCH if the producer has gone on, TRANSACTION_COORDINATOR_FENCED, CLUSTER_AUTHORIZATION_FAILED.
+    /// [`INVALID_PRODUCER_EPOCH`](crate::ErrorCode::INVALID_PRODUCER_EPOCH) if the producer has
+    /// moved on,
+    /// [`TRANSACTION_COORDINATOR_FENCED`](crate::ErrorCode::TRANSACTION_COORDINATOR_FENCED),
+    /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
     pub async fn abort_transaction(&self, transaction: HangingTransaction) -> Result<()> {
         let HangingTransaction { partition, producer_id, producer_epoch, coordinator_epoch } = transaction;
         let partition = BTreeMap::from([(partition, ())]);
@@ -330,10 +345,12 @@ impl Admin {
         )
     }
 
-    /// Fences the producers of transactional ids: aborts what they have open, and refuses what they send from now on.
+    /// Fences the producers of transactional ids: aborts their open transactions and makes the
+    /// brokers reject their further requests.
     ///
     /// # Errors
-    /// Of an id: TRANSACTIONAL_ID_AUTHORIZATION_FAILED.
+    /// For a transactional id:
+    /// [`TRANSACTIONAL_ID_AUTHORIZATION_FAILED`](crate::ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED).
     pub async fn fence_producers(
         &self,
         ids: impl IntoIterator<Item = impl Into<TransactionalId>>,
@@ -359,7 +376,7 @@ impl Admin {
         .await
     }
 
-    /// Ends the transaction of a transactional id by fencing its producer.
+    /// Terminates the transaction of a transactional id by fencing its producer.
     ///
     /// # Errors
     /// As [`Admin::fence_producers`].

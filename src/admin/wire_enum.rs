@@ -8,7 +8,7 @@ macro_rules! numbered {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A value that this version does not know.
+            /// A value unknown to this version.
             Other($int),
         }
 
@@ -63,12 +63,12 @@ macro_rules! worded {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A value that this version does not know.
+            /// A value unknown to this version.
             Other(String),
         }
 
         impl $name {
-            /// Kafka's word for it.
+            /// Returns Kafka's name of the value.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)+

@@ -57,7 +57,8 @@ impl ClientTelemetry {
     /// The id that brokers gave this client, waited for until it is known.
     ///
     /// # Errors
-    /// Config if metrics are not pushed at all; Timeout; Closed.
+    /// [`ErrorKind::Config`] if metrics are not pushed at all; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::Closed`].
     ///
     /// # Cancel safety
     /// Safe.

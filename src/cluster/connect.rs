@@ -20,7 +20,7 @@ impl Cluster {
     /// An open connection to a node, made if need be; warns if that takes long, or fails again and again.
     ///
     /// # Errors
-    /// Why it could not be opened, or Timeout at the deadline; nothing was sent.
+    /// Why it could not be opened, or [`ErrorKind::Timeout`] at the deadline; nothing was sent.
     ///
     /// # Cancel safety
     /// Safe; the connection goes on opening.

@@ -104,7 +104,7 @@ impl Cluster {
     /// Starts to look after a cluster; nothing is connected before something is wanted of it.
     ///
     /// # Errors
-    /// Config if no bootstrap address can be read, or a certificate or key.
+    /// [`ErrorKind::Config`] if no bootstrap address can be read, or a certificate or key.
     pub(crate) fn start(
         config: ClientConfig,
         connector: Arc<dyn Connector>,
@@ -210,7 +210,7 @@ impl Cluster {
     /// That the client is closed, if it is.
     ///
     /// # Errors
-    /// Closed.
+    /// [`ErrorKind::Closed`].
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.inner.runtime.cancelled().is_cancelled() { Err(closed()) } else { Ok(()) }
     }
@@ -218,7 +218,7 @@ impl Cluster {
     /// Awaits something until the client is closed, or its tokio runtime has ended.
     ///
     /// # Errors
-    /// Closed.
+    /// [`ErrorKind::Closed`].
     ///
     /// # Cancel safety
     /// As that of what is awaited, which is dropped at the end of the client.
@@ -263,8 +263,8 @@ impl Cluster {
     /// Waits until the view satisfies a condition.
     ///
     /// # Errors
-    /// At the deadline, why metadata cannot be had, else Timeout; at once if no attempt can succeed (wrong credentials, not a
-    /// Kafka broker).
+    /// At the deadline, why metadata cannot be had, else [`ErrorKind::Timeout`]; at once if no
+    /// attempt can succeed (wrong credentials, not a Kafka broker).
     ///
     /// # Cancel safety
     /// Safe.
@@ -304,8 +304,9 @@ impl Cluster {
     /// Makes one attempt at a request to a broker, made for the version that it speaks.
     ///
     /// # Errors
-    /// Connect, Disconnected, Timeout with [`Error::written`]; Unsupported if the broker does not speak the API; Closed.
-    /// What the reply says is not looked at.
+    /// [`ErrorKind::Connect`], [`ErrorKind::Disconnected`], [`ErrorKind::Timeout`] with
+    /// [`Error::written`]; [`ErrorKind::Unsupported`] if the broker does not speak the API;
+    /// [`ErrorKind::Closed`]. What the reply says is not looked at.
     ///
     /// # Cancel safety
     /// If the future is dropped, the request may still be sent; its reply is thrown away.

@@ -155,7 +155,7 @@ impl Pool {
     /// An open connection to a node on a lane, made if need be.
     ///
     /// # Errors
-    /// Why it could not be opened, or Timeout at the deadline; nothing was sent.
+    /// Why it could not be opened, or [`ErrorKind::Timeout`] at the deadline; nothing was sent.
     pub(crate) async fn acquire(
         &self,
         node: Node,

@@ -65,7 +65,8 @@ impl MetadataQuery {
 /// Asks one node for metadata.
 ///
 /// # Errors
-/// As [`Cluster::exchange`]; Protocol if the reply cannot be read, or names no broker.
+/// As [`Cluster::exchange`]; [`ErrorKind::Protocol`] if the reply cannot be read, or names no
+/// broker.
 pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &MetadataQuery, deadline: Instant) -> Result<Snapshot> {
     let mut answer = ask_once(cluster, node, ask, deadline).await?;
     if ask.all {

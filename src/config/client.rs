@@ -323,7 +323,7 @@ impl ClientConfig {
     /// The parsed list of `bootstrap.servers`.
     ///
     /// # Errors
-    /// Config if it is empty or an address is impossible.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or an address is impossible.
     pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
         let list = BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
         if list.is_empty() {
@@ -335,7 +335,7 @@ impl ClientConfig {
     /// Checks every value and that none contradicts another.
     ///
     /// # Errors
-    /// Config: names the property and what is allowed.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): names the property and what is allowed.
     pub(crate) fn validate(&self) -> Result<()> {
         self.addresses().and_then(|_| self.check()).map_err(|error| self.words.reword(error))
     }

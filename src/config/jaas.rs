@@ -29,7 +29,7 @@ enum JaasToken {
 
 impl Jaas {
     /// # Errors
-    /// Config if the text is not of the form above.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the text is not of the form above.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let refuse =
             |why: &str| Error::config(format!("sasl.jaas.config {why}: LoginModule required name=\"value\" ...; is allowed"));
@@ -60,7 +60,7 @@ impl Jaas {
     /// Checks that the login module is the one of a mechanism.
     ///
     /// # Errors
-    /// Config if it is another.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is another.
     pub(super) fn expect_module(&self, name: &str, mechanism: &str) -> Result<()> {
         if self.module.rsplit('.').next() == Some(name) {
             return Ok(());

@@ -46,7 +46,7 @@ pub(super) fn is_own(name: &str) -> bool {
 
 impl Providers {
     /// # Errors
-    /// Config if one is none of Java's own three.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one is none of Java's own three.
     pub(super) fn of(properties: &Properties) -> Result<Self> {
         let names = properties.get(LIST).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
         names
@@ -58,7 +58,7 @@ impl Providers {
     /// The value with all placeholders resolved; `None` if it has none.
     ///
     /// # Errors
-    /// Config if one cannot be.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one cannot be.
     pub(super) fn resolve(&self, property: &str, text: &str) -> Result<Option<Zeroizing<String>>> {
         if find(text).is_none() {
             return Ok(None);

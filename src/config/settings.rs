@@ -37,7 +37,8 @@ impl<'a> Settings<'a> {
     /// Sorts out the properties that speak to handles of this kind.
     ///
     /// # Errors
-    /// Config if Kafka has no such property, if this build cannot do what one asks for, or if two names of one property disagree.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if Kafka has no such property, if this build
+    /// cannot do what one asks for, or if two names of one property disagree.
     pub(crate) fn of(properties: &'a Properties, kind: HandleKind) -> Result<Self> {
         let mut settings = Self { values: BTreeMap::new() };
         let (mut ignored, mut inert) = (Vec::new(), Vec::new());

@@ -335,7 +335,7 @@ impl ConsumerConfig {
     /// Checks every value, and that none contradicts another or one of the client's.
     ///
     /// # Errors
-    /// Config: names the property and what is allowed.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): names the property and what is allowed.
     pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
         self.check_beside(client).map_err(|error| client.words.reword(self.words.reword(error)))
     }

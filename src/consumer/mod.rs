@@ -67,7 +67,7 @@ impl Consumer {
     /// Starts a consumer's tasks.
     ///
     /// # Errors
-    /// Config for impossible settings.
+    /// [`ErrorKind::Config`] for impossible settings.
     pub(crate) fn start(cluster: &Cluster, mut config: ConsumerConfig) -> Result<Self> {
         config.validate(cluster.config())?;
         config.client_rack = config.client_rack.or_else(|| cluster.config().client_rack.clone());

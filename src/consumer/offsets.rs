@@ -27,7 +27,8 @@ pub struct OffsetAndTimestamp {
 /// Asks the leaders, again while they fail for reasons that may pass.
 ///
 /// # Errors
-/// At the deadline, Timeout with the last failure; at once one that does not pass, such as a missing right.
+/// At the deadline, [`ErrorKind::Timeout`] with the last failure; at once one that does not pass,
+/// such as a missing right.
 pub(super) async fn find(
     cluster: &Cluster,
     times: &BTreeMap<TopicPartition, i64>,

@@ -200,7 +200,8 @@ impl ConsumerShared {
     /// The next piece for the application, or an error for it. One caller at a time.
     ///
     /// # Errors
-    /// What was raised for the application; Closed; Config if nothing is subscribed or assigned.
+    /// What was raised for the application; [`ErrorKind::Closed`]; [`ErrorKind::Config`] if nothing
+    /// is subscribed or assigned.
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
         let mut state = self.state();
         if state.closed || self.cancelled.is_cancelled() {

@@ -187,7 +187,8 @@ impl Subscription {
     /// The next offset to hand over; `None` while it is looked up.
     ///
     /// # Errors
-    /// Config if the partition is not assigned; what stopped it, if it has stopped before it had a position.
+    /// [`ErrorKind::Config`] if the partition is not assigned; what stopped it, if it has stopped
+    /// before it had a position.
     pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
         let entry = self.entry(partition)?;
         match (entry.assignment.position(), &entry.fetch_state) {

@@ -1,4 +1,4 @@
-//! Every error code of the Kafka protocol, and to whom it matters.
+//! Every error code of the Kafka protocol, and its class.
 //!
 //! Numbers and names are those of Java's `Errors` (4.4), the classes follow its exceptions and KIP-1050. Codes that only brokers
 //! and controllers tell each other are here too, so that a log never shows a bare number.

@@ -1,4 +1,4 @@
-//! What can go wrong, to whom it matters, and what to do about it.
+//! What can go wrong, and how the application should react.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -10,7 +10,7 @@ use crate::error::ErrorCode;
 use crate::ids::TopicName;
 use crate::runtime;
 
-/// Administers topics. [`Client::admin`] can do more.
+/// Administers topics. [`Client::admin`] offers more.
 #[derive(Clone, Debug)]
 pub struct Admin {
     admin: client_admin::Admin,
@@ -21,7 +21,7 @@ impl Admin {
         Self { admin: client.admin().timeout(patience(config)) }
     }
 
-    /// Creates a topic; with what it is not told the cluster's own defaults.
+    /// Creates a topic, with the cluster's defaults for what is not set.
     ///
     /// ```no_run
     /// # async fn run(mq: kavka::mq::Mq) -> kavka::mq::Result<()> {
@@ -32,13 +32,17 @@ impl Admin {
     /// ```
     ///
     /// # Errors
-    /// INVALID_TOPIC if no topic can have the name or one has it, INVALID_CONFIG for what the cluster does not want otherwise,
-    /// AUTHORIZATION_FAILED, CONNECTION_TIMEOUT; [`Error::client_error`] has Kafka's code, such as TOPIC_ALREADY_EXISTS.
+    /// - [`Code::InvalidTopic`] if the name is not allowed or is in use.
+    /// - [`Code::InvalidConfig`] if the cluster rejects the settings.
+    /// - [`Code::AuthorizationFailed`] if the client lacks the permission.
+    /// - [`Code::ConnectionTimeout`] if no broker answered in time.
+    ///
+    /// [`Error::client_error`] has Kafka's error code, such as TOPIC_ALREADY_EXISTS.
     pub async fn create_topic(&self, topic: NewTopic) -> Result<()> {
         self.admin.create_topic(topic).await.map(drop).map_err(during)
     }
 
-    /// Creates a topic unless there is one; tells whether it was created.
+    /// Creates a topic unless it exists, and returns whether it was created.
     ///
     /// # Errors
     /// As [`Admin::create_topic`].
@@ -50,10 +54,10 @@ impl Admin {
         }
     }
 
-    /// Deletes a topic with all that is in it.
+    /// Deletes a topic with all its messages.
     ///
     /// # Errors
-    /// TOPIC_NOT_FOUND and others for what the cluster says.
+    /// [`Code::TopicNotFound`], or another code for the reason why the cluster refuses.
     pub async fn delete_topic(&self, name: &str) -> Result<()> {
         let mut deleted = self.admin.delete_topics([name]).await;
         match deleted.remove(&TopicName::from(name)) {
@@ -62,19 +66,20 @@ impl Admin {
         }
     }
 
-    /// The names of all topics that there are, Kafka's own left out.
+    /// Returns the names of all topics, except Kafka's internal ones.
     ///
     /// # Errors
-    /// CONNECTION_TIMEOUT if no broker answered in time.
+    /// [`Code::ConnectionTimeout`] if no broker answered in time.
     pub async fn list_topics(&self) -> Result<Vec<TopicName>> {
         let topics = self.admin.list_topics().await.map_err(during)?;
         Ok(topics.into_iter().filter(|topic| !topic.is_internal).map(|topic| topic.name).collect())
     }
 
-    /// Whether there is a topic.
+    /// Returns whether a topic exists.
     ///
     /// # Errors
-    /// CONNECTION_TIMEOUT if no broker answered in time; AUTHORIZATION_FAILED if it may not be seen.
+    /// - [`Code::ConnectionTimeout`] if no broker answered in time.
+    /// - [`Code::AuthorizationFailed`] if the client may not see the topic.
     pub async fn topic_exists(&self, name: &str) -> Result<bool> {
         match self.admin.describe_topic(name).await {
             Ok(_) => Ok(true),

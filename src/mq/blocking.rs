@@ -22,26 +22,27 @@ use super::producer::{BatchResult, Sent};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::runtime::Runtime;
 
-/// [`mq::send_sync`](super::send_sync), waiting.
+/// Blocks on [`mq::send_sync`](super::send_sync).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn send_sync(topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
     settled(Message::new(topic, value.as_ref().to_vec()))
 }
 
-/// [`mq::send_sync_with_key`](super::send_sync_with_key), waiting.
+/// Blocks on [`mq::send_sync_with_key`](super::send_sync_with_key).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn send_sync_with_key(topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Sent> {
     settled(Message::new(topic, value.as_ref().to_vec()).key(key.as_ref().to_vec()))
 }
 
-/// [`mq::send_async`](super::send_async), waiting only for room and for what is known of the topic.
+/// Blocks on [`mq::send_async`](super::send_async), that is, only for buffer memory and the topic's
+/// metadata.
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn send_async(topic: &str, value: impl AsRef<[u8]>, callback: impl FnOnce(Result<Sent>) + Send + 'static) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
@@ -49,46 +50,46 @@ pub fn send_async(topic: &str, value: impl AsRef<[u8]>, callback: impl FnOnce(Re
     instance.block(async move { producer.send_async(&topic, value, callback).await })
 }
 
-/// [`mq::send_batch_sync`](super::send_batch_sync), waiting.
+/// Blocks on [`mq::send_batch_sync`](super::send_batch_sync).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn send_batch_sync(messages: Vec<Message>) -> Result<Vec<BatchResult>> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.block(async move { Ok(producer.send_batch_sync(&messages).await) })
 }
 
-/// [`mq::send_batch_async`](super::send_batch_async).
+/// Blocks on [`mq::send_batch_async`](super::send_batch_async).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<BatchResult>) + Send + 'static) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.block(async move { producer.send_batch_async(messages, callback) })
 }
 
-/// [`mq::subscribe`](super::subscribe).
+/// Blocks on [`mq::subscribe`](super::subscribe).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn subscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
     instance()?.consumer()?.subscribe(topics, handler)
 }
 
-/// [`mq::unsubscribe`](super::unsubscribe).
+/// Blocks on [`mq::unsubscribe`](super::unsubscribe).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn unsubscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>) -> Result<()> {
     instance()?.consumer()?.unsubscribe(topics)
 }
 
-/// [`mq::commit_offset`](super::commit_offset), waiting.
+/// Blocks on [`mq::commit_offset`](super::commit_offset).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn commit_offset(partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
     let instance = instance()?;
     let consumer = instance.consumer()?;
@@ -96,20 +97,20 @@ pub fn commit_offset(partition: &TopicPartition, offset: impl Into<Offset>) -> R
     instance.block(async move { consumer.commit_offsets(offsets).await })
 }
 
-/// [`mq::ping`](super::ping), waiting.
+/// Blocks on [`mq::ping`](super::ping).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn ping() -> Result<Duration> {
     let instance = instance()?;
     let mq = instance.mq.clone();
     instance.block(async move { mq.ping().await })
 }
 
-/// [`mq::close`](super::close), waiting.
+/// Blocks on [`mq::close`](super::close).
 ///
 /// # Errors
-/// As there; INVALID_CONFIG inside a runtime.
+/// As that function, and [`Code::InvalidConfig`] inside a runtime.
 pub fn close() -> Result<()> {
     outside_a_runtime()?;
     let Some(instance) = global::take() else { return Ok(()) };

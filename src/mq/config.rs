@@ -63,13 +63,13 @@ macro_rules! group {
 }
 
 group! {
-    /// How to log in (`sasl`).
+    /// SASL authentication (`sasl`).
     SaslConfig {
         /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER` (default none).
         mechanism: Option<String> = None,
-        /// The user's name.
+        /// The user name.
         username: Option<String> = None,
-        /// The password; never printed.
+        /// The password. It is never printed.
         password: Option<Secret> = None,
     }
 }
@@ -77,16 +77,16 @@ group! {
 group! {
     /// TLS (`ssl`).
     SslConfig {
-        /// Turns TLS on, as `security_protocol` does (default false).
+        /// Enables TLS, as `security_protocol` also can (default false).
         enabled: bool = false,
         /// The client's certificate, a PEM file.
         cert_file: Option<String> = None,
-        /// Its key, a PEM file.
+        /// The certificate's private key, a PEM file.
         key_file: Option<String> = None,
-        /// Whom to trust, a PEM file (default the well-known authorities).
+        /// The trusted certificate authorities, a PEM file (default: the well-known authorities).
         ca_file: Option<String> = None,
-        /// Whether a certificate for another host will do, with a warning (default false). Its authority is checked all the same: name it
-        /// in `ca_file`.
+        /// Whether to accept a certificate issued for another host, with a warning (default false).
+        /// Its authority is still verified: name it in `ca_file`.
         insecure_skip_verify: bool = false,
     }
 }
@@ -96,101 +96,112 @@ group! {
     ConnectionConfig {
         /// How long connecting may take (default 10 s).
         dial_timeout: Duration = Duration::from_secs(10),
-        /// How long, with `dial_timeout`, an administrative call may take (default 10 s).
+        /// How long an administrative call may take, in addition to `dial_timeout` (default 10 s).
         read_timeout: Duration = Duration::from_secs(10),
-        /// Taken and without effect: writing ends with its request, at `producer.request_timeout` (default 10 s).
+        /// Accepted for compatibility; ignored. A write ends with its request, after
+        /// `producer.request_timeout` (default 10 s).
         write_timeout: Duration = Duration::from_secs(10),
-        /// Taken and without effect: idle sockets are probed by TCP at an interval of the client's (default 7 s).
+        /// Accepted for compatibility; ignored. TCP keepalive probes idle sockets at the client's
+        /// own interval (default 7 s).
         keep_alive: Duration = Duration::from_secs(7),
-        /// Taken and without effect: what ends connecting is the deadline of the call (default 3).
+        /// Accepted for compatibility; ignored. Connecting is retried until the deadline of the
+        /// call (default 3).
         max_retries: u32 = 3,
-        /// The first pause before connecting again; it doubles up to 1 s (default 100 ms).
+        /// The first backoff before reconnecting, which doubles up to 1 s (default 100 ms).
         retry_backoff: Duration = Duration::from_millis(100),
     }
 }
 
 group! {
-    /// Sending (`producer`).
+    /// Producer settings (`producer`).
     ProducerConfig {
         /// `none`, `gzip`, `snappy`, `lz4` or `zstd` (default lz4, or none if that is not built in).
         compression: Compression = if cfg!(feature = "lz4") { Compression::LZ4 } else { Compression::NONE },
-        /// How many bytes fill a batch (default 16,384).
+        /// The size of a batch in bytes (default 16,384).
         batch_size: usize = 16_384,
-        /// How many milliseconds a batch waits (default `None`: adaptive batching decides).
+        /// How long a batch waits, in milliseconds (default `None`: decided by adaptive batching).
         linger_ms: Option<u64> = None,
-        /// The largest message (default 1 MiB).
+        /// The maximum size of a message in bytes (default 1 MiB).
         max_message_bytes: usize = 1024 * 1024,
-        /// Whose word counts: all (-1), the leader (1), nobody (0) (default all; others need `enable_idempotence` false).
+        /// Which replicas must acknowledge a message: all (-1), the leader (1) or none (0) (default
+        /// all; others require `enable_idempotence` to be false).
         required_acks: Acks = Acks::All,
         /// How long a request may take (default 30 s).
         request_timeout: Duration = Duration::from_secs(30),
-        /// Whether repeated messages are recognised by the brokers (default true).
+        /// Whether brokers detect repeated messages (default true).
         enable_idempotence: bool = true,
-        /// Requests on their way to one broker (default 5).
+        /// The maximum number of requests in flight to one broker (default 5).
         max_in_flight_requests: usize = 5,
-        /// The first pause before a message is sent again; it doubles up to 1 s (default 100 ms).
+        /// The first backoff before a message is sent again, which doubles up to 1 s (default 100
+        /// ms).
         retry_backoff: Duration = Duration::from_millis(100),
-        /// How often a message is sent again after its leader answered with an error that may pass (default 3).
+        /// How often a message is sent again after its leader answered with a retriable error
+        /// (default 3).
         ///
-        /// Lost connections and partitions without a leader do not count: what ends those is `delivery_timeout`.
+        /// Lost connections and partitions without a leader do not count; `delivery_timeout` bounds
+        /// these.
         max_retries: u32 = 3,
-        /// How long a message may take from when it was accepted to its verdict (`delivery.timeout.ms`, default 120 s).
+        /// How long a message may take to be acknowledged after it was accepted
+        /// (`delivery.timeout.ms`, default 120 s).
         ///
-        /// As long, and 60 s at most, a message waits before for room and for its topic; and no request takes longer, whatever
-        /// `request_timeout` says.
+        /// A message also waits that long, but at most 60 s, for buffer memory and metadata before
+        /// it is accepted. A request takes no longer than this either, whatever `request_timeout`
+        /// says.
         delivery_timeout: Duration = Duration::from_secs(120),
     }
 }
 
 group! {
-    /// Receiving (`consumer`).
+    /// Consumer settings (`consumer`).
     ConsumerConfig {
-        /// The group, which must be set to consume.
+        /// The group. Required to consume.
         group_id: Option<String> = None,
         /// Where to start without a committed offset: `latest`, `earliest` or `none` (default latest).
         auto_offset_reset: AutoOffsetReset = AutoOffsetReset::Latest,
-        /// Whether offsets of handled messages are committed by themselves (default true).
+        /// Whether offsets of handled messages are committed automatically (default true).
         enable_auto_commit: bool = true,
-        /// How often (default 5 s).
+        /// The interval of automatic commits (default 5 s).
         auto_commit_interval: Duration = Duration::from_secs(5),
-        /// After how long of silence the group takes the member for dead (default 10 s).
+        /// The time without a heartbeat after which the group removes the member (default 10 s).
         session_timeout: Duration = Duration::from_secs(10),
-        /// How often the member says that it lives (default 3 s).
+        /// The interval between heartbeats (default 3 s).
         heartbeat_interval: Duration = Duration::from_secs(3),
-        /// How many messages wait for handlers at most (default 500).
+        /// The maximum number of messages waiting for handlers (default 500).
         max_poll_records: usize = 500,
-        /// How long handlers may take none before the member leaves the group (default 5 min).
+        /// How long handlers may take no message before the member leaves the group (default 5
+        /// min).
         max_poll_interval: Duration = Duration::from_secs(300),
-        /// Bytes that a broker waits for before it answers a fetch (default 1).
+        /// How many bytes a broker collects before it answers a fetch (default 1).
         fetch_min_bytes: i32 = 1,
-        /// Bytes that one fetch brings at most (default 50 MiB).
+        /// The maximum size of a fetch in bytes (default 50 MiB).
         fetch_max_bytes: i32 = 50 * 1024 * 1024,
         /// How long a broker waits for `fetch_min_bytes` (default 500 ms).
         fetch_max_wait: Duration = Duration::from_millis(500),
         /// `read_uncommitted` or `read_committed` (default read_uncommitted).
         isolation_level: IsolationLevel = IsolationLevel::ReadUncommitted,
-        /// How many bytes of messages are kept that no handler has been given (`fetch.buffer.bytes`, default `None`: the client's).
+        /// How many bytes of messages may be buffered before their handlers (`fetch.buffer.bytes`;
+        /// default `None`: the client's default).
         fetch_buffer_bytes: Option<usize> = None,
     }
 }
 
 group! {
-    /// The connections as a pool (`pool`).
+    /// Connection pool settings (`pool`).
     PoolConfig {
-        /// Told by the pool's statistics, and no limit: a client opens one connection a queue; at least the 4 that one broker needs
-        /// (default 10).
+        /// Reported by the pool's statistics, but not a limit: the client opens the connections it
+        /// needs. At least 4, the number needed for one broker (default 10).
         max_connections: usize = 10,
-        /// How many open connections stay so although nothing uses them; at most `max_idle_connections` (default 2). They are opened when
-        /// they are needed, and none before.
+        /// How many idle connections are kept open, at most `max_idle_connections` (default 2).
+        /// Connections are opened on demand, never in advance.
         min_idle_connections: usize = 2,
-        /// Taken and without effect but that it bounds `min_idle_connections`: idle connections are closed by their age,
-        /// `connection_max_idle_time`. At most `max_connections` (default 5).
+        /// Accepted for compatibility; only limits `min_idle_connections`. Idle connections are
+        /// closed after `connection_max_idle_time`. At most `max_connections` (default 5).
         max_idle_connections: usize = 5,
-        /// A connection that is so old closes once nothing is on its way (default 1 h).
+        /// The age at which a connection is closed once it has no request in flight (default 1 h).
         connection_max_lifetime: Duration = Duration::from_secs(3600),
-        /// After how long without a request a connection is closed (default 30 min).
+        /// The idle time after which a connection is closed (default 30 min).
         connection_max_idle_time: Duration = Duration::from_secs(1800),
-        /// How old the health that [`Health`](super::Health) tells may be before it is looked at again (default 30 s).
+        /// The age at which the result of [`Health`](super::Health) is refreshed (default 30 s).
         health_check_interval: Duration = Duration::from_secs(30),
     }
 }
@@ -200,42 +211,43 @@ group! {
     PerformanceConfig {
         /// How long a message may wait for others, in microseconds (default 1,000).
         target_latency_micros: u64 = 1000,
-        /// At how many messages per second all of that is used (default 100,000).
+        /// The rate, in messages per second, at which batches wait for the whole target latency
+        /// (default 100,000).
         target_throughput_per_sec: u64 = 100_000,
-        /// Whether a message above the threshold is sent without waiting for company (default true).
+        /// Whether a message above the threshold is sent without waiting for others (default true).
         optimize_for_small_messages: bool = true,
-        /// Up to how many bytes a message is small (default 1,024).
+        /// The size, in bytes, up to which a message is small (default 1,024).
         small_message_threshold_bytes: usize = 1024,
     }
 }
 
 group! {
-    /// What can be observed (`monitoring`).
+    /// Metrics, tracing, logs and health (`monitoring`).
     MonitoringConfig {
-        /// Whether latencies and messages are counted (default true).
+        /// Whether messages and latencies are recorded (default true).
         enable_metrics: bool = true,
-        /// How often lag is looked up and metrics are published (default 10 s).
+        /// The interval at which lag is looked up and metrics are published (default 10 s).
         metrics_interval: Duration = Duration::from_secs(10),
-        /// Whether sending and handling a message are `tracing` spans (default false).
+        /// Whether sending and handling a message create `tracing` spans (default false).
         enable_tracing: bool = false,
         /// `error`, `warn`, `info`, `debug` or `trace` (default info); see [`Config::log_filter`].
         log_level: LogLevel = LogLevel::Info,
-        /// How long a ping, or a check of health, may take (default 2 s).
+        /// How long a ping or a health check may take (default 2 s).
         health_timeout: Duration = Duration::from_secs(2),
     }
 }
 
-/// How much is logged.
+/// The amount of logging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogLevel {
-    /// Only what the user must act on.
+    /// Only failures that need action.
     Error,
-    /// What recovered by itself, too.
+    /// Also failures that were recovered from.
     Warn,
-    /// Beginnings and ends, too.
+    /// Also lifecycle events.
     Info,
-    /// Decisions, too.
+    /// Also decisions.
     Debug,
     /// Everything.
     Trace,
@@ -256,7 +268,7 @@ impl FromText for LogLevel {
     }
 }
 
-/// The settings of an [`Mq`](super::Mq): what is not set has its default.
+/// The settings of an [`Mq`](super::Mq). Everything has a default.
 ///
 /// ```
 /// use kavka::mq::Config;
@@ -271,27 +283,27 @@ impl FromText for LogLevel {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to begin (default `localhost:9092`).
+    /// The bootstrap brokers (default `localhost:9092`).
     pub brokers: Vec<String>,
-    /// The name that brokers log (default `kavka-mq`).
+    /// The name of the client in broker logs (default `kavka-mq`).
     pub client_id: String,
     /// How connections are secured (default plaintext).
     pub security_protocol: SecurityProtocol,
-    /// How to log in.
+    /// SASL authentication.
     pub sasl: SaslConfig,
     /// TLS.
     pub ssl: SslConfig,
-    /// Connections.
+    /// Connection settings.
     pub connection: ConnectionConfig,
-    /// Sending.
+    /// Producer settings.
     pub producer: ProducerConfig,
-    /// Receiving.
+    /// Consumer settings.
     pub consumer: ConsumerConfig,
-    /// The connections as a pool.
+    /// Connection pool settings.
     pub pool: PoolConfig,
     /// The targets of adaptive batching.
     pub performance: PerformanceConfig,
-    /// What can be observed.
+    /// Metrics, tracing, logs and health.
     pub monitoring: MonitoringConfig,
     /// How connections are opened, if not by TCP.
     connector: Option<SharedConnector>,
@@ -310,17 +322,19 @@ impl Connector for SharedConnector {
 const TOP: [&str; 3] = ["brokers", "client_id", "security_protocol"];
 
 impl Config {
-    /// The defaults for a cluster, whose addresses are separated by commas.
+    /// Creates the default settings for a cluster, given as a comma-separated list of brokers.
     pub fn new(brokers: impl AsRef<str>) -> Self {
         Self { brokers: Vec::from_text(brokers.as_ref()).unwrap_or_default(), ..Self::default() }
     }
 
-    /// Sets one field from text, by its key: `client_id`, `producer.linger_ms`, or in camelCase `producer.lingerMs`.
+    /// Sets one field from text, by its key: `client_id`, `producer.linger_ms`, or in camelCase
+    /// `producer.lingerMs`.
     ///
-    /// A duration has a unit, such as `5s`, `100ms` or `1m30s`; several brokers are separated by commas.
+    /// A duration has a unit, such as `5s`, `100ms` or `1m30s`. Brokers are separated by commas.
     ///
     /// # Errors
-    /// INVALID_CONFIG names the key, and what is allowed or which key was meant.
+    /// [`Code::InvalidConfig`]; the message names the key, and what is allowed or which key was
+    /// probably meant.
     pub fn set(&mut self, key: &str, text: &str) -> Result<()> {
         self.set_as(key, key, text)
     }
@@ -354,22 +368,23 @@ impl Config {
         }
     }
 
-    /// Opens connections by other means than TCP: a proxy, a tunnel, an in-memory network.
+    /// Sets how connections are opened, instead of TCP: through a proxy, a tunnel or an in-memory
+    /// network.
     #[must_use]
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(SharedConnector(Arc::new(connector)));
         self
     }
 
-    /// What to give a `tracing` filter so that it shows as much of this library as `monitoring.log_level` says.
+    /// Returns a `tracing` filter that shows this library's logs at `monitoring.log_level`.
     pub fn log_filter(&self) -> String {
         format!("kavka={:?}", self.monitoring.log_level).to_lowercase()
     }
 
-    /// Checks every value, and that none contradicts another.
+    /// Checks that every value is valid and that none contradicts another.
     ///
     /// # Errors
-    /// MISSING_CONFIG or INVALID_CONFIG names the key.
+    /// [`Code::MissingConfig`] or [`Code::InvalidConfig`]; the message names the key.
     pub fn validate(&self) -> Result<()> {
         self.check_values()?;
         let client = self.client()?;

@@ -11,7 +11,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! codes {
     ($($name:ident $text:literal $doc:literal)+) => {
-        /// A stable name of what went wrong; printed in capitals at the beginning of every [`Error`].
+        /// A stable code for a failure. It is printed in capitals at the beginning of every
+        /// [`Error`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Code { $(#[doc = $doc] $name,)+ }
@@ -20,7 +21,7 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The code as it is printed, such as `CONNECTION_FAILED`.
+            /// Returns the code as printed, such as `CONNECTION_FAILED`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
@@ -32,9 +33,9 @@ codes! {
     ConnectionFailed "CONNECTION_FAILED" "No connection to a broker could be made, or TLS failed."
     ConnectionClosed "CONNECTION_CLOSED" "A connection was lost, or the instance was closed."
     ConnectionTimeout "CONNECTION_TIMEOUT" "No broker answered in time."
-    PoolExhausted "POOL_EXHAUSTED" "No connection is free; this client opens one instead, so it is never the answer."
-    InvalidConfig "INVALID_CONFIG" "A setting, or an argument, is impossible."
-    MissingConfig "MISSING_CONFIG" "A setting that is needed is not there."
+    PoolExhausted "POOL_EXHAUSTED" "Reserved; never returned: the client opens a connection instead of waiting for one."
+    InvalidConfig "INVALID_CONFIG" "A setting or an argument is invalid."
+    MissingConfig "MISSING_CONFIG" "A required setting is missing."
     ProducerClosed "PRODUCER_CLOSED" "The producer is closed."
     ProduceFailed "PRODUCE_FAILED" "A message was not written, for a reason that has no code of its own."
     MessageTooLarge "MESSAGE_TOO_LARGE" "The message is larger than `max_message_bytes`, or than the broker takes."
@@ -43,21 +44,21 @@ codes! {
     ConsumerClosed "CONSUMER_CLOSED" "The consumer is closed."
     ConsumeFailed "CONSUME_FAILED" "A partition could not be read, for a reason that has no code of its own."
     OffsetCommitFailed "OFFSET_COMMIT_FAILED" "An offset was not committed, for a reason that has no code of its own."
-    RebalanceInProgress "REBALANCE_IN_PROGRESS" "The group shares its partitions out anew."
+    RebalanceInProgress "REBALANCE_IN_PROGRESS" "The group is rebalancing."
     DeserializationFailed "DESERIALIZATION_FAILED" "Bytes could not be turned into a value."
     DecompressionFailed "DECOMPRESSION_FAILED" "A batch in the log does not decompress, or is damaged."
-    InvalidTopic "INVALID_TOPIC" "No topic can have that name, or one has it already."
+    InvalidTopic "INVALID_TOPIC" "The topic name is not allowed, or is in use."
     InvalidPartition "INVALID_PARTITION" "The partition is not assigned to this consumer."
     InvalidOffset "INVALID_OFFSET" "The partition has no such offset."
     TopicNotFound "TOPIC_NOT_FOUND" "There is no such topic."
     PartitionNotFound "PARTITION_NOT_FOUND" "The topic has no such partition."
-    AuthenticationFailed "AUTHENTICATION_FAILED" "The credentials were refused."
-    AuthorizationFailed "AUTHORIZATION_FAILED" "The credentials do not permit it."
-    Timeout "TIMEOUT" "It took too long; a message was not acknowledged, or found no room, in time."
-    RetryExhausted "RETRY_EXHAUSTED" "Every attempt that was allowed has failed."
-    GroupCoordinatorNotFound "GROUP_COORDINATOR_NOT_FOUND" "No broker coordinates the group at the moment."
-    UnknownMemberId "UNKNOWN_MEMBER_ID" "The group does not know this member any more."
-    IllegalGeneration "ILLEGAL_GENERATION" "The group has moved on without this member."
+    AuthenticationFailed "AUTHENTICATION_FAILED" "The broker rejected the credentials."
+    AuthorizationFailed "AUTHORIZATION_FAILED" "The client lacks the permission."
+    Timeout "TIMEOUT" "The operation, or waiting for buffer memory, took too long."
+    RetryExhausted "RETRY_EXHAUSTED" "All allowed attempts have failed."
+    GroupCoordinatorNotFound "GROUP_COORDINATOR_NOT_FOUND" "The group has no coordinator at the moment."
+    UnknownMemberId "UNKNOWN_MEMBER_ID" "The group no longer knows this member."
+    IllegalGeneration "ILLEGAL_GENERATION" "The group has rebalanced without this member."
     InconsistentGroupProtocol "INCONSISTENT_GROUP_PROTOCOL" "The members of the group have no assignment strategy in common."
     InvalidSessionTimeout "INVALID_SESSION_TIMEOUT" "The broker does not allow the session timeout."
 }
@@ -79,7 +80,7 @@ pub(super) enum During {
     Close,
 }
 
-/// Any failure of the messaging layer; cheap to clone.
+/// Any failure of the messaging layer. Cheap to clone.
 ///
 /// ```
 /// let error = kavka::mq::Config::default().set("producer.linger_ms", "soon").unwrap_err();
@@ -140,22 +141,23 @@ impl Error {
         &self.0.message
     }
 
-    /// What went wrong.
+    /// Returns the code of the failure.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         matches!(self.0.class, Class::Retriable | Class::Rejoin)
     }
 
-    /// Whether the handle, or its configuration, is of no more use.
+    /// Returns whether the handle cannot be used any longer, or its configuration must be changed.
     pub fn is_fatal(&self) -> bool {
         matches!(self.0.class, Class::Fatal | Class::InvalidConfiguration)
     }
 
-    /// The client's own error, which has Kafka's error code, the place, and for a message whether it may have been written.
+    /// Returns the underlying error of the client, with Kafka's error code, where it happened and,
+    /// for a message, whether it may have been written.
     pub fn client_error(&self) -> Option<&ClientError> {
         self.0.source.as_deref().and_then(|source| source.downcast_ref())
     }

@@ -72,11 +72,12 @@ pub(super) fn take() -> Option<Arc<Instance>> {
     default().instance.take()
 }
 
-/// Sets the configuration of the default instance, before its first use; otherwise the environment says it
-/// ([`Config::from_env`]).
+/// Sets the configuration of the default instance, before its first use. Without it, the
+/// environment is used ([`Config::from_env`]).
 ///
 /// # Errors
-/// INVALID_CONFIG if it is in use already, or the configuration is impossible.
+/// [`Code::InvalidConfig`] if the default instance is already in use, or the configuration is
+/// invalid.
 pub fn configure(config: impl Into<Config>) -> Result<()> {
     let config = config.into();
     config.validate()?;
@@ -88,7 +89,7 @@ pub fn configure(config: impl Into<Config>) -> Result<()> {
     Ok(())
 }
 
-/// [`Producer::send_sync`](super::Producer::send_sync) on the default instance.
+/// Calls [`Producer::send_sync`](super::Producer::send_sync) on the default instance.
 ///
 /// ```no_run
 /// # async fn run() -> kavka::mq::Result<()> {
@@ -98,16 +99,16 @@ pub fn configure(config: impl Into<Config>) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// As there, and those of [`Mq::new`] at first use; no broker is an error, never a panic.
+/// As that method, and as [`Mq::new`] at the first use.
 ///
 /// # Cancel safety
-/// If the future is dropped, the message is sent all the same.
+/// If the future is dropped, the message is sent nevertheless.
 pub async fn send_sync(topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
     let message = Message::new(topic, value.as_ref().to_vec());
     settled(message).await
 }
 
-/// [`send_sync`] with a key, whose messages keep their order.
+/// Sends as [`send_sync`] does, with a key. Messages with the same key keep their order.
 ///
 /// # Errors
 /// As [`send_sync`].
@@ -124,13 +125,13 @@ async fn settled(message: Message) -> Result<Sent> {
     instance.run(async move { producer.send_message(&message).await?.await }).await
 }
 
-/// [`Producer::send_async`](super::Producer::send_async) on the default instance.
+/// Calls [`Producer::send_async`](super::Producer::send_async) on the default instance.
 ///
 /// # Errors
-/// As there, and those of [`Mq::new`] at first use; the callback is then not called.
+/// As that method, and as [`Mq::new`] at the first use. The callback is then not called.
 ///
 /// # Cancel safety
-/// If the future is dropped, the message may be sent all the same.
+/// If the future is dropped, the message may be sent nevertheless.
 pub async fn send_async(
     topic: &str,
     value: impl AsRef<[u8]>,
@@ -144,46 +145,48 @@ pub async fn send_async(
     instance.run(async move { producer.send_async(&topic, value, callback).await }).await
 }
 
-/// [`Producer::send_batch_sync`](super::Producer::send_batch_sync) on the default instance.
+/// Calls [`Producer::send_batch_sync`](super::Producer::send_batch_sync) on the default instance.
 ///
 /// # Errors
-/// Those of [`Mq::new`] at first use; what becomes of each message is in its result.
+/// As [`Mq::new`] at the first use. Each message's failure is in its result.
 pub async fn send_batch_sync(messages: Vec<Message>) -> Result<Vec<BatchResult>> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.run(async move { Ok(producer.send_batch_sync(&messages).await) }).await
 }
 
-/// [`Producer::send_batch_async`](super::Producer::send_batch_async) on the default instance.
+/// Calls [`Producer::send_batch_async`](super::Producer::send_batch_async) on the default instance.
 ///
 /// # Errors
-/// Those of [`Mq::new`] at first use.
+/// As [`Mq::new`] at the first use.
 pub async fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<BatchResult>) + Send + 'static) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.run(async move { producer.send_batch_async(messages, callback) }).await
 }
 
-/// [`Consumer::subscribe`](super::Consumer::subscribe) on the default instance; the handler runs on its thread.
+/// Calls [`Consumer::subscribe`](super::Consumer::subscribe) on the default instance. The handler
+/// runs on the instance's own thread.
 ///
 /// # Errors
-/// As there; MISSING_CONFIG without `consumer.group_id` (`KAVKA_CONSUMER_GROUP_ID`); those of [`Mq::new`] at first use.
+/// As that method, [`Code::MissingConfig`] without `consumer.group_id` (`KAVKA_CONSUMER_GROUP_ID`),
+/// and as [`Mq::new`] at the first use.
 pub async fn subscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
     instance()?.consumer()?.subscribe(topics, handler)
 }
 
-/// [`Consumer::unsubscribe`](super::Consumer::unsubscribe) on the default instance.
+/// Calls [`Consumer::unsubscribe`](super::Consumer::unsubscribe) on the default instance.
 ///
 /// # Errors
-/// As there.
+/// As that method.
 pub async fn unsubscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>) -> Result<()> {
     instance()?.consumer()?.unsubscribe(topics)
 }
 
-/// [`Consumer::commit_offset`](super::Consumer::commit_offset) on the default instance.
+/// Calls [`Consumer::commit_offset`](super::Consumer::commit_offset) on the default instance.
 ///
 /// # Errors
-/// As there.
+/// As that method.
 pub async fn commit_offset(partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
     let instance = instance()?;
     let consumer = instance.consumer()?;
@@ -191,28 +194,29 @@ pub async fn commit_offset(partition: &TopicPartition, offset: impl Into<Offset>
     instance.run(async move { consumer.commit_offsets(offsets).await }).await
 }
 
-/// [`Mq::ping`] on the default instance.
+/// Calls [`Mq::ping`] on the default instance.
 ///
 /// # Errors
-/// As there, and those of [`Mq::new`] at first use.
+/// As that method, and as [`Mq::new`] at the first use.
 pub async fn ping() -> Result<Duration> {
     let instance = instance()?;
     let mq = instance.mq.clone();
     instance.run(async move { mq.ping().await }).await
 }
 
-/// What the producer of the default instance has done.
+/// Returns the producer metrics of the default instance.
 ///
 /// # Errors
-/// Those of [`Mq::new`] at first use.
+/// As [`Mq::new`] at the first use.
 pub fn producer_metrics() -> Result<ProducerMetrics> {
     Ok(instance()?.mq.producer().metrics())
 }
 
-/// [`Mq::close`] on the default instance. The next call of another function makes a new one.
+/// Closes the default instance, as [`Mq::close`] does. The next call of another function creates a
+/// new one.
 ///
 /// # Errors
-/// As there.
+/// As that method.
 pub async fn close() -> Result<()> {
     let Some(instance) = take() else { return Ok(()) };
     let mq = instance.mq.clone();

@@ -17,7 +17,7 @@ use crate::runtime;
 type Checking = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Check = Arc<dyn Fn() -> Checking + Send + Sync>;
 
-/// Looks at named checks; cheap to clone. `kafka` is always one of them.
+/// Runs named health checks. Cheap to clone. The check `kafka` always exists.
 #[derive(Clone)]
 pub struct Health {
     client: Client,
@@ -26,26 +26,26 @@ pub struct Health {
     last: Arc<Mutex<Option<(Instant, HealthStatus)>>>,
 }
 
-/// What all checks said.
+/// The results of all health checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthStatus {
-    /// Each check, by name.
+    /// The result of each check, by name.
     pub checks: BTreeMap<String, CheckStatus>,
 }
 
-/// What one check said.
+/// The result of one health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckStatus {
-    /// What is wrong, if something is.
+    /// The failure, if there is one.
     pub error: Option<String>,
-    /// How long it took to find out.
+    /// How long the check took.
     pub latency: Duration,
 }
 
 impl HealthStatus {
-    /// Whether nothing is wrong.
+    /// Returns whether nothing has failed.
     pub fn is_healthy(&self) -> bool {
         self.checks.values().all(|check| check.error.is_none())
     }
@@ -56,8 +56,8 @@ impl Health {
         Self { client, config, checks: Arc::default(), last: Arc::default() }
     }
 
-    /// Adds a check, in place of one of the same name. All checks run at once, and one that takes longer than
-    /// `monitoring.health_timeout` counts as failed.
+    /// Adds a check, replacing one of the same name. All checks run concurrently. One that takes
+    /// longer than `monitoring.health_timeout` fails.
     pub fn register<Future_>(&self, name: impl Into<String>, check: impl Fn() -> Future_ + Send + Sync + 'static)
     where
         Future_: Future<Output = Result<(), String>> + Send + 'static,
@@ -66,7 +66,7 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), check);
     }
 
-    /// Looks at every check now; takes `monitoring.health_timeout` at most.
+    /// Runs all checks, in at most `monitoring.health_timeout`.
     pub async fn check(&self) -> HealthStatus {
         let longest = self.config.monitoring.health_timeout;
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -92,7 +92,8 @@ impl Health {
         status
     }
 
-    /// What the checks said last, unless that is older than `pool.health_check_interval`: then they are looked at again.
+    /// Returns the last results, running the checks again if they are older than
+    /// `pool.health_check_interval`.
     pub async fn status(&self) -> HealthStatus {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match last {

@@ -19,25 +19,25 @@ pub(super) struct Histogram {
     most: AtomicU64,
 }
 
-/// What a histogram held at one moment.
+/// A snapshot of a latency histogram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latencies {
-    /// How many were counted.
+    /// The number of measurements.
     pub count: u64,
     /// The mean.
     pub average: Duration,
-    /// The least.
+    /// The minimum.
     pub min: Duration,
-    /// The greatest.
+    /// The maximum.
     pub max: Duration,
-    /// The median, to 3 % as the other quantiles.
+    /// The median. All quantiles are accurate to 3 %.
     pub p50: Duration,
-    /// 95 of 100 were at most this.
+    /// The 95th percentile.
     pub p95: Duration,
-    /// 99 of 100 were at most this.
+    /// The 99th percentile.
     pub p99: Duration,
-    /// 999 of 1,000 were at most this.
+    /// The 99.9th percentile.
     pub p999: Duration,
 }
 

@@ -8,7 +8,7 @@ use crate::consumer::ConsumerRecord;
 use crate::ids::{Offset, PartitionId, Timestamp, TopicName, TopicPartition};
 use crate::record;
 
-/// A message: owned, and cheap to clone, as its bytes are shared.
+/// A message. It owns its bytes, which are shared, so it is cheap to clone.
 ///
 /// ```
 /// use kavka::mq::Message;
@@ -21,17 +21,17 @@ use crate::record;
 pub struct Message {
     /// The topic.
     pub topic: TopicName,
-    /// The partition; of a message to send, `None` for whichever the key says.
+    /// The partition. In a message to send, `None` lets the key decide.
     pub partition: Option<PartitionId>,
-    /// The place in the partition, once the message has one.
+    /// The offset within the partition, once the message has been written.
     pub offset: Option<Offset>,
-    /// The key; messages of one key keep their order.
+    /// The key. Messages with the same key keep their order.
     pub key: Option<Bytes>,
     /// The value; `None` is a tombstone.
     pub value: Option<Bytes>,
-    /// The headers in order; a name may come more than once.
+    /// The headers, in order. Names may repeat.
     pub headers: Vec<MessageHeader>,
-    /// When it happened; of a message to send, `None` for now.
+    /// The timestamp. In a message to send, `None` stands for the time of the send.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -46,19 +46,19 @@ pub struct MessageHeader {
 }
 
 impl MessageHeader {
-    /// A header with a value.
+    /// Creates a header with a value.
     pub fn new(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
         Self { name: name.into(), value: Some(value.into()) }
     }
 }
 
 impl Message {
-    /// A message with a value.
+    /// Creates a message with a value.
     pub fn new(topic: impl Into<TopicName>, value: impl Into<Bytes>) -> Self {
         Self { value: Some(value.into()), ..Self::tombstone(topic) }
     }
 
-    /// A message without a value, which in a compacted topic deletes what has its key.
+    /// Creates a message without a value, which deletes its key from a compacted topic.
     pub fn tombstone(topic: impl Into<TopicName>) -> Self {
         Self { topic: topic.into(), partition: None, offset: None, key: None, value: None, headers: Vec::new(), timestamp: None }
     }
@@ -91,17 +91,17 @@ impl Message {
         self
     }
 
-    /// The value as text, if it is there and is UTF-8.
+    /// Returns the value as text, if there is one and it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(self.value.as_deref()?).ok()
     }
 
-    /// The last header of a name that has a value.
+    /// Returns the value of the last header of this name that has one.
     pub fn last_header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().rev().find(|header| header.name == name)?.value.as_deref()
     }
 
-    /// Topic and partition, of a message that has been received.
+    /// Returns the topic and partition of a received message.
     pub fn topic_partition(&self) -> Option<TopicPartition> {
         Some(TopicPartition { topic: self.topic.clone(), partition: self.partition? })
     }

@@ -8,63 +8,65 @@ use std::time::{Duration, Instant};
 use super::histogram::{Histogram, Latencies};
 use crate::ids::{Offset, TopicPartition};
 
-/// What a producer of the messaging layer has done.
+/// Metrics of a producer of the messaging layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ProducerMetrics {
-    /// Messages that were handed over.
+    /// The number of messages sent.
     pub total_messages: u64,
-    /// Those that were acknowledged.
+    /// The number of messages acknowledged.
     pub successful_messages: u64,
-    /// Those that failed, or were refused.
+    /// The number of messages that failed or were refused.
     pub failed_messages: u64,
-    /// Bytes of keys and values that were handed over.
+    /// The size of the keys and values sent, in bytes.
     pub bytes: u64,
-    /// From sending to the acknowledgement.
+    /// The latency from the send to the acknowledgement.
     pub latency: Latencies,
-    /// Messages handed over each second, since the metrics were looked at last, a second ago or more.
+    /// Messages sent per second, averaged since the metrics were last read, at least a second ago.
     pub messages_per_second: f64,
-    /// Bytes, likewise.
+    /// Bytes sent per second, averaged likewise.
     pub bytes_per_second: f64,
-    /// How long batches wait now, as adaptive batching has decided.
+    /// How long batches linger at present, as decided by adaptive batching.
     pub adaptive_linger: Duration,
-    /// Whether batches wait for the reply to what is on its way, likewise.
+    /// Whether batches wait for the reply to a request in flight, as decided by adaptive batching.
     pub waits_for_replies: bool,
 }
 
-/// What a consumer of the messaging layer has done.
+/// Metrics of a consumer of the messaging layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerMetrics {
-    /// Messages that handlers have taken.
+    /// The number of messages handled.
     pub messages: u64,
-    /// Bytes of their keys and values.
+    /// The size of their keys and values, in bytes.
     pub bytes: u64,
-    /// Calls of handlers that failed.
+    /// The number of failed handler calls.
     pub failures: u64,
-    /// Messages that went to a dead-letter topic.
+    /// The number of messages sent to a dead-letter topic.
     pub dead_letters: u64,
-    /// How long handlers took for a message, with repetitions.
+    /// How long handlers took per message, including retries.
     pub handling: Latencies,
-    /// Messages taken each second, since the metrics were looked at last, a second ago or more.
+    /// Messages handled per second, averaged since the metrics were last read, at least a second
+    /// ago.
     pub messages_per_second: f64,
-    /// Bytes, likewise.
+    /// Bytes handled per second, averaged likewise.
     pub bytes_per_second: f64,
-    /// Messages that are in the partitions and have not been handled, as of the last look (`monitoring.metrics_interval`).
+    /// The number of messages not yet handled, as of the last lookup
+    /// (`monitoring.metrics_interval`).
     pub lag: u64,
-    /// Each partition that is assigned.
+    /// The metrics of each assigned partition.
     pub partitions: BTreeMap<TopicPartition, PartitionMetrics>,
 }
 
-/// Where a consumer stands in a partition.
+/// The progress of a consumer in one partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionMetrics {
-    /// The next offset to be handled.
+    /// The offset of the next message to handle.
     pub current_offset: Option<Offset>,
-    /// What this consumer has committed last.
+    /// The offset this consumer committed last.
     pub committed_offset: Option<Offset>,
-    /// Messages that have not been handled, as of the last look.
+    /// The number of messages not yet handled, as of the last lookup.
     pub lag: Option<u64>,
 }
 

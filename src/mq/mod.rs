@@ -74,7 +74,8 @@ use crate::client::Client;
 pub use crate::config::{Secret, SecurityProtocol};
 pub use crate::trace_context::TraceContext;
 
-/// An instance of the messaging layer: one client, its producer, and, when it is asked for, its consumer. Cheap to clone.
+/// An instance of the messaging layer: a client, its producer and, once requested, its consumer.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Mq {
     inner: Arc<MqInner>,
@@ -90,10 +91,12 @@ struct MqInner {
 }
 
 impl Mq {
-    /// Makes an instance; connecting begins, and is waited for by whoever needs it.
+    /// Creates an instance. It starts to connect in the background.
     ///
     /// # Errors
-    /// MISSING_CONFIG or INVALID_CONFIG names the key; INVALID_CONFIG outside a tokio runtime.
+    /// [`Code::MissingConfig`] or
+    /// [`Code::InvalidConfig`]; the message names the key.
+    /// [`Code::InvalidConfig`] outside a tokio runtime.
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
@@ -101,8 +104,8 @@ impl Mq {
         Self::with_client(client, config)
     }
 
-    /// Makes an instance on a client that there is already, whose settings hold in place of `brokers`, `client_id`, security and
-    /// `connection`. Closing the instance closes the client.
+    /// Creates an instance on an existing client, whose settings replace `brokers`, `client_id`,
+    /// security and `connection`. Closing the instance closes the client.
     ///
     /// # Errors
     /// As [`Mq::new`].
@@ -119,15 +122,15 @@ impl Mq {
         Ok(mq)
     }
 
-    /// Sends messages.
+    /// Returns the producer.
     pub fn producer(&self) -> &Producer {
         &self.inner.producer
     }
 
-    /// Receives messages; made at the first call.
+    /// Returns the consumer, which the first call creates.
     ///
     /// # Errors
-    /// MISSING_CONFIG without `consumer.group_id`.
+    /// [`Code::MissingConfig`] without `consumer.group_id`.
     pub fn consumer(&self) -> Result<Consumer> {
         let mut consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(consumer) = &*consumer {
@@ -143,41 +146,45 @@ impl Mq {
         self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells of connections.
+    /// Returns the statistics of connections.
     pub fn connection_pool(&self) -> ConnectionPool {
         ConnectionPool::new(self.inner.client.clone(), self.inner.config.clone())
     }
 
-    /// Administers topics.
+    /// Returns the administration of topics.
     pub fn admin(&self) -> Admin {
         Admin::new(&self.inner.client, &self.inner.config)
     }
 
-    /// Tells whether the service can work.
+    /// Returns the health checks.
     pub fn health(&self) -> &Health {
         &self.inner.health
     }
 
-    /// The client underneath, for what this layer does not have.
+    /// Returns the underlying client, for what this layer does not offer.
     pub fn client(&self) -> &Client {
         &self.inner.client
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
 
-    /// Asks a broker something small, and tells how long its answer took; takes `monitoring.health_timeout` at most.
+    /// Sends a small request to a broker and returns the time to its reply, at most
+    /// `monitoring.health_timeout`.
     ///
     /// # Errors
-    /// CONNECTION_FAILED, CONNECTION_TIMEOUT, AUTHENTICATION_FAILED, and others that say why no broker answers.
+    /// [`Code::ConnectionFailed`],
+    /// [`Code::ConnectionTimeout`],
+    /// [`Code::AuthenticationFailed`], or another code for
+    /// the reason why no broker answers.
     pub async fn ping(&self) -> Result<Duration> {
         admin::ping(&self.inner.client, &self.inner.config).await
     }
 
-    /// Ends everything in order, within 30 s: handlers finish the message in hand, offsets are committed, what was sent is flushed,
-    /// the group is left, connections are closed.
+    /// Shuts down in order, within 30 s: handlers finish their current message, offsets are
+    /// committed, sent messages are flushed, the group is left, and connections are closed.
     ///
     /// # Errors
     /// As [`Mq::close_within`].
@@ -185,13 +192,14 @@ impl Mq {
         self.close_within(CLOSE_TIMEOUT).await
     }
 
-    /// [`Mq::close`] with another limit.
+    /// Shuts down as [`Mq::close`] does, with another limit.
     ///
     /// # Errors
-    /// TIMEOUT if something took longer; all has ended all the same.
+    /// [`Code::Timeout`] if something took longer; everything is stopped
+    /// all the same.
     ///
     /// # Cancel safety
-    /// If the future is dropped, what has not ended yet goes on until the last clone is dropped.
+    /// If the future is dropped, what has not ended yet continues until the last clone is dropped.
     pub async fn close_within(&self, timeout: Duration) -> Result<()> {
         let deadline = crate::runtime::deadline(timeout);
         let left = || deadline.saturating_duration_since(crate::runtime::now());
@@ -209,11 +217,6 @@ impl Mq {
 
 /// How long closing may take (a guess: what supervisors wait before they kill).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The guide, whose examples are tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/mq.md")]
-pub struct Guide;
 
 #[cfg(test)]
 mod tests;

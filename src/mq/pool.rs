@@ -7,30 +7,30 @@ use super::config::Config;
 use super::error::Result;
 use crate::client::Client;
 
-/// Tells of the connections: they are those that producing, consuming and administering use, and there are no others.
+/// Reports on the connections of the client, which serve producing, consuming and administration.
 #[derive(Clone, Debug)]
 pub struct ConnectionPool {
     client: Client,
     config: Config,
 }
 
-/// How many connections there are.
+/// Statistics of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Open.
+    /// The number of open connections.
     pub total_connections: usize,
-    /// Open, with a request waiting or on its way.
+    /// The number of open connections with a request queued or in flight.
     pub active_connections: usize,
-    /// Open, without one.
+    /// The number of open connections without one.
     pub idle_connections: usize,
-    /// `pool.max_connections`.
+    /// The setting `pool.max_connections`.
     pub max_connections: usize,
-    /// Ever begun.
+    /// The number of connection attempts so far.
     pub created: u64,
-    /// Closed again, for whatever reason.
+    /// The number of connections closed so far, for any reason.
     pub closed: u64,
-    /// That could not be opened.
+    /// The number of connection attempts that failed.
     pub errors: u64,
 }
 
@@ -39,7 +39,7 @@ impl ConnectionPool {
         Self { client, config }
     }
 
-    /// How many connections there are now.
+    /// Returns the current statistics.
     pub fn stats(&self) -> PoolStats {
         let stats = self.client.stats();
         let open = u64::try_from(stats.connections).unwrap_or(u64::MAX);
@@ -54,7 +54,7 @@ impl ConnectionPool {
         }
     }
 
-    /// Asks a broker something small, and tells how long its answer took.
+    /// Sends a small request to a broker and returns the time to its reply.
     ///
     /// # Errors
     /// As [`Mq::ping`](super::Mq::ping).

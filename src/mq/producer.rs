@@ -28,10 +28,12 @@ use crate::producer::{self, Delivery};
 use crate::record::{Record, RecordMetadata};
 use crate::runtime::{self, Runtime};
 
-/// Sends messages; cheap to clone, and used by any number of tasks at once.
+/// Sends messages. Cheap to clone; any number of tasks can use it at once.
 ///
-/// Messages of one key keep their order. The newest style is the shortest: [`Producer::send`] hands a record over and returns a
-/// future of its fate. The others are those of the messaging layer's description.
+/// Messages with the same key keep their order. [`Producer::send`] takes a record and returns a
+/// future of its outcome, which may be awaited later or dropped: prefer it. [`Producer::send_sync`]
+/// also waits for the acknowledgement, [`Producer::send_async`] reports it to a callback, and the
+/// batch methods do the same for several messages.
 #[derive(Clone, Debug)]
 pub struct Producer {
     shared: Arc<ProducerInner>,
@@ -47,18 +49,18 @@ struct ProducerInner {
     _client: Option<Client>,
 }
 
-/// Where an acknowledged message is.
+/// Where an acknowledged message was written.
 pub type Sent = RecordMetadata;
 
-/// What became of one message of a batch.
+/// The outcome of one message of a batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchResult {
     /// The topic.
     pub topic: TopicName,
-    /// Where the message is, or why it is nowhere.
+    /// Where the message was written, or why it failed.
     pub result: Result<Sent>,
-    /// From handing the message over to its verdict.
+    /// The time from the send to the outcome.
     pub latency: Duration,
 }
 
@@ -72,7 +74,8 @@ struct Completion {
     callback: Option<SendCallback>,
 }
 
-/// Tells what became of a message: a future that may be dropped; the message is sent all the same, and counted.
+/// A future that resolves to the outcome of a message. It may be dropped: the message is sent and
+/// counted nevertheless.
 ///
 /// # Errors
 /// As [`Producer::send_sync`].
@@ -88,17 +91,17 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The partition that the message was given to; `None` once the receipt has told what became of it.
+    /// Returns the partition the message was assigned to; `None` once the receipt has resolved.
     pub fn topic_partition(&self) -> Option<&TopicPartition> {
         self.delivery.as_ref().map(Delivery::topic_partition)
     }
 }
 
 impl Producer {
-    /// Makes a producer with a client of its own, which ends with it.
+    /// Creates a producer with a client of its own, which is closed with it.
     ///
     /// # Errors
-    /// MISSING_CONFIG or INVALID_CONFIG names the key.
+    /// [`Code::MissingConfig`] or [`Code::InvalidConfig`]; the message names the key.
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
@@ -115,9 +118,9 @@ impl Producer {
         Ok(Self { shared: Arc::new(ProducerInner { producer, meter, completions, is_traced, _client: own }) })
     }
 
-    /// Hands a record over, and returns a future that tells what became of it.
+    /// Adds a record to a batch, and returns a future that resolves to its outcome.
     ///
-    /// It waits only while the topic is not known yet or the memory for messages is full.
+    /// Only waits while the topic's partitions are unknown or the buffer memory is exhausted.
     ///
     /// ```no_run
     /// # async fn run(producer: kavka::mq::Producer) -> kavka::mq::Result<()> {
@@ -130,11 +133,14 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// TIMEOUT if there was no room or no metadata within 60 s; MESSAGE_TOO_LARGE; PRODUCER_CLOSED; TOPIC_NOT_FOUND and others of the
-    /// topic. The message was then not sent.
+    /// The message was not sent:
+    /// - [`Code::Timeout`] if there was no buffer memory or no metadata within 60 s.
+    /// - [`Code::MessageTooLarge`] if it exceeds `max_message_bytes`.
+    /// - [`Code::ProducerClosed`] if the producer was closed.
+    /// - [`Code::TopicNotFound`] and others for the reason why the cluster refuses the topic.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, the message is not sent.
+    /// If the future is dropped before it completes, the message is not sent.
     pub async fn send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Receipt> {
         let begun = runtime::now();
         let record = record.into();
@@ -149,19 +155,24 @@ impl Producer {
         Ok(Receipt { delivery: Some(delivery), begun, shared: Arc::clone(&self.shared) })
     }
 
-    /// Sends a message, and waits until it is acknowledged.
+    /// Sends a message and waits until it is acknowledged.
     ///
     /// # Errors
-    /// As [`Producer::send`]; TIMEOUT if it was not acknowledged within 120 s; RETRY_EXHAUSTED after `max_retries` refusals of its
-    /// leader; PRODUCE_FAILED and others for what the broker says. [`Error::client_error`] tells whether it may have been written.
+    /// As [`Producer::send`], and moreover:
+    /// - [`Code::Timeout`] if it was not acknowledged within 120 s.
+    /// - [`Code::RetryExhausted`] after `max_retries` errors of its leader.
+    /// - [`Code::ProduceFailed`] and others for errors of the broker.
+    ///
+    /// [`Error::client_error`] tells whether the message may have been written.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the message may be sent all the same.
+    /// If the future is dropped, the message may be sent nevertheless.
     pub async fn send_sync(&self, topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
         self.settled(Record::to(topic).value(value.as_ref())).await
     }
 
-    /// [`Producer::send_sync`] with a key, whose messages keep their order.
+    /// Sends as [`Producer::send_sync`] does, with a key. Messages with the same key keep their
+    /// order.
     ///
     /// # Errors
     /// As [`Producer::send_sync`].
@@ -169,7 +180,7 @@ impl Producer {
         self.settled(Record::to(topic).key(key.as_ref()).value(value.as_ref())).await
     }
 
-    /// [`Producer::send_sync`] with a key or none, and headers.
+    /// Sends as [`Producer::send_sync`] does, with an optional key and with headers.
     ///
     /// # Errors
     /// As [`Producer::send_sync`].
@@ -183,27 +194,30 @@ impl Producer {
         self.send_message(&framed(topic, key, value.as_ref(), headers)).await?.await
     }
 
-    /// Sends an owned message; as [`Producer::send`].
+    /// Sends an owned message as [`Producer::send`] does.
     ///
     /// # Errors
     /// As [`Producer::send`].
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, the message is not sent.
+    /// If the future is dropped before it completes, the message is not sent.
     pub async fn send_message(&self, message: &Message) -> Result<Receipt> {
         self.send(message.record()).await
     }
 
-    /// Sends a message without waiting for its acknowledgement; `callback` is told what became of it.
+    /// Sends a message without waiting for its acknowledgement, and calls `callback` with the
+    /// outcome.
     ///
-    /// Callbacks of one partition come in the order of its messages, on one task: they must be quick and must not block. Await
-    /// [`Producer::send`]'s receipt where that is handier.
+    /// Callbacks of one partition are called in the order of its messages. All callbacks run on one
+    /// task: they must be quick and must not block. To wait instead, await the receipt of
+    /// [`Producer::send`].
     ///
     /// # Errors
     /// As [`Producer::send`]; the callback is then not called.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, the message may be sent without its callback being called.
+    /// If the future is dropped before it completes, the message may be sent without the callback
+    /// being called.
     pub async fn send_async(
         &self,
         topic: &str,
@@ -213,7 +227,8 @@ impl Producer {
         self.told(Record::to(topic).value(value.as_ref()), Box::new(callback)).await
     }
 
-    /// [`Producer::send_async`] with a key, whose messages keep their order.
+    /// Sends as [`Producer::send_async`] does, with a key. Messages with the same key keep their
+    /// order.
     ///
     /// # Errors
     /// As [`Producer::send_async`].
@@ -227,7 +242,7 @@ impl Producer {
         self.told(Record::to(topic).key(key.as_ref()).value(value.as_ref()), Box::new(callback)).await
     }
 
-    /// [`Producer::send_async`] with a key or none, and headers.
+    /// Sends as [`Producer::send_async`] does, with an optional key and with headers.
     ///
     /// # Errors
     /// As [`Producer::send_async`].
@@ -243,12 +258,13 @@ impl Producer {
         self.watch(receipt, Box::new(callback)).await
     }
 
-    /// Sends messages, and waits until each has its verdict: one result for each, in order.
+    /// Sends messages, waits until each is acknowledged or has failed, and returns one result per
+    /// message, in order.
     ///
-    /// Messages that are refused do not keep the others from being sent.
+    /// A message that is refused does not keep the others from being sent.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the first messages, or all, are sent all the same.
+    /// If the future is dropped, some of the first messages, or all, are sent nevertheless.
     pub async fn send_batch_sync(&self, messages: &[Message]) -> Vec<BatchResult> {
         let mut receipts = Vec::with_capacity(messages.len());
         for message in messages {
@@ -266,10 +282,11 @@ impl Producer {
         results
     }
 
-    /// Sends messages without waiting for their acknowledgement; `callback` is given one result for each, in order.
+    /// Sends messages without waiting for their acknowledgement, and calls `callback` with one
+    /// result per message, in order.
     ///
     /// # Errors
-    /// INVALID_CONFIG outside a tokio runtime.
+    /// [`Code::InvalidConfig`] outside a tokio runtime.
     pub fn send_batch_async(
         &self,
         messages: Vec<Message>,
@@ -282,10 +299,11 @@ impl Producer {
         Ok(())
     }
 
-    /// Sends a value as JSON, and waits until it is acknowledged.
+    /// Sends a value as JSON and waits until it is acknowledged.
     ///
     /// # Errors
-    /// SERIALIZATION_FAILED if the value has no JSON; as [`Producer::send_sync`].
+    /// [`Code::SerializationFailed`] if the value cannot be serialized; otherwise as
+    /// [`Producer::send_sync`].
     #[cfg(feature = "json")]
     pub async fn send_json<T: serde::Serialize>(&self, topic: &str, key: Option<&[u8]>, value: &T) -> Result<Sent> {
         let bytes = serde_json::to_vec(value)
@@ -295,24 +313,27 @@ impl Producer {
         self.settled(record).await
     }
 
-    /// Sends what was accepted without lingering, and waits until all of it has its verdict, good or bad.
+    /// Sends all accepted messages without lingering, and waits until each is acknowledged or has
+    /// failed.
     ///
     /// # Errors
-    /// PRODUCER_CLOSED.
+    /// [`Code::ProducerClosed`] if the producer is closed before that.
     pub async fn flush(&self) -> Result<()> {
         self.shared.producer.flush().await.map_err(|error| Error::from_client(error, During::Produce))
     }
 
-    /// Takes no more messages, waits until those accepted have their verdict, and ends the producer, all its clones included.
+    /// Stops accepting messages, waits until each accepted message is acknowledged or has failed,
+    /// and ends the producer with all its clones.
     ///
     /// # Errors
-    /// TIMEOUT if something was not acknowledged in time: it has failed as PRODUCER_CLOSED then.
+    /// [`Code::Timeout`] if some were not acknowledged within `timeout`; these have failed with
+    /// [`Code::ProducerClosed`].
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         let closed = self.shared.producer.clone().close(timeout).await;
         closed.map_err(|error| Error::from_client(error, During::Produce))
     }
 
-    /// What the producer has done.
+    /// Returns the producer's metrics.
     pub fn metrics(&self) -> ProducerMetrics {
         let stats = self.shared.producer.stats();
         ProducerMetrics {
@@ -322,7 +343,7 @@ impl Producer {
         }
     }
 
-    /// What the client's producer has done.
+    /// Returns the counters of the underlying producer.
     pub fn stats(&self) -> producer::ProducerStats {
         self.shared.producer.stats()
     }

@@ -11,8 +11,8 @@ use super::histogram::Latencies;
 use crate::runtime;
 
 impl Mq {
-    /// Tells the recorder of the facade `metrics` now; with `monitoring.enable_metrics` it is also told every
-    /// `monitoring.metrics_interval`.
+    /// Publishes the metrics to the recorder of the `metrics` facade now. With
+    /// `monitoring.enable_metrics`, they are also published every `monitoring.metrics_interval`.
     pub fn publish_metrics(&self) {
         let client_id = self.client().client_id().to_owned();
         quantiles("kafka_producer_record_latency_seconds", &client_id, &self.producer().metrics().latency);

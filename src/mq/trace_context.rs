@@ -4,7 +4,7 @@ use super::message::{Message, MessageHeader};
 use crate::trace_context::TraceContext;
 
 impl TraceContext {
-    /// The message with this context in place of another.
+    /// Returns the message with this trace context, replacing an earlier one.
     ///
     /// ```
     /// use kavka::mq::{Message, TraceContext};
@@ -20,7 +20,7 @@ impl TraceContext {
         message
     }
 
-    /// The context that a message carries, if it does.
+    /// Returns the trace context of a message, if it carries one.
     pub fn extract(message: &Message) -> Option<Self> {
         Self::of_value(message.last_header(Self::HEADER)?)
     }

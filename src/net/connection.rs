@@ -86,7 +86,7 @@ impl Connection {
     /// Waits until the connection can carry requests.
     ///
     /// # Errors
-    /// Why it could not be opened, or why it has ended; Timeout at the deadline.
+    /// Why it could not be opened, or why it has ended; [`ErrorKind::Timeout`] at the deadline.
     pub(crate) async fn ready(&self, deadline: Instant) -> Result<Arc<ApiVersions>> {
         let mut state = self.state.clone();
         let opened =
@@ -105,7 +105,7 @@ impl Connection {
     /// Hands over a frame made for this connection; requests reach the broker in the order in which this returns.
     ///
     /// # Errors
-    /// Disconnected or Timeout; the request was not sent.
+    /// [`ErrorKind::Disconnected`] or [`ErrorKind::Timeout`]; the request was not sent.
     ///
     /// # Cancel safety
     /// If the future is dropped, the request is not sent.
@@ -188,7 +188,8 @@ impl PendingReply {
     /// Waits for the reply: the whole frame, header included; empty for a request that is not answered.
     ///
     /// # Errors
-    /// Disconnected or Timeout, with [`Error::written`] telling whether the request may have reached the broker.
+    /// [`ErrorKind::Disconnected`] or [`ErrorKind::Timeout`], with [`Error::written`] telling
+    /// whether the request may have reached the broker.
     ///
     /// # Cancel safety
     /// If the future is dropped, the reply is thrown away when it comes; the connection lives on.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// What the file of a property holds.
 ///
 /// # Errors
-/// Config, with the property and why it cannot be read.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config), with the property and why it cannot be read.
 pub(super) fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = std::fs::read(file);
     bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))

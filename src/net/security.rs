@@ -28,7 +28,7 @@ impl ConnectionSecurity {
     /// Reads certificates and keys.
     ///
     /// # Errors
-    /// Config if that is not possible.
+    /// [`ErrorKind::Config`] if that is not possible.
     pub(crate) fn new(config: &config::SecurityConfig, wall_clock: WallClock) -> Result<Self> {
         if let Some(sasl) = config.sasl.as_ref().filter(|sasl| sasl.tells_secret())
             && config.protocol == SecurityProtocol::SaslPlaintext
@@ -71,7 +71,7 @@ impl ConnectionSecurity {
     /// Prepares an exchange by which the client proves who it is; `None` without SASL.
     ///
     /// # Errors
-    /// Authentication if the mechanism cannot, as when there is no token.
+    /// [`ErrorKind::Authentication`] if the mechanism cannot, as when there is no token.
     pub(super) async fn authentication(&self, address: &BrokerAddress, client_id: &str) -> Result<Option<Authentication>> {
         let Some(mechanism) = &self.sasl else { return Ok(None) };
         let mut nonce = [0; 24];

@@ -43,7 +43,7 @@ struct CachedToken {
 
 impl TokenCache {
     /// # Errors
-    /// Config if the endpoint cannot be spoken to.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the endpoint cannot be spoken to.
     pub(super) fn of(origin: &TokenOrigin) -> Result<Self> {
         Ok(Self::new(match origin {
             TokenOrigin::Source(source) => Arc::clone(source),

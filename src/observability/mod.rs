@@ -10,9 +10,4 @@ pub(crate) mod captured_logs;
 mod recorder;
 pub(crate) mod spans;
 
-/// The page, whose example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/observability.md")]
-pub struct ObservabilityPage;
-
 pub(crate) use recorder::{ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder};

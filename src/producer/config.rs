@@ -306,7 +306,7 @@ impl ProducerConfig {
     /// Checks every value, and that none contradicts another or one of the client's.
     ///
     /// # Errors
-    /// Config: names the property and what is allowed.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): names the property and what is allowed.
     pub(crate) fn validate(&self, client: &ClientConfig) -> Result<()> {
         self.check_beside(client).map_err(|error| client.words.reword(self.words.reword(error)))
     }

@@ -136,7 +136,7 @@ impl Producer {
     /// Starts a producer's task.
     ///
     /// # Errors
-    /// Config for impossible settings.
+    /// [`ErrorKind::Config`] for impossible settings.
     pub(crate) fn start(cluster: &Cluster, config: ProducerConfig) -> Result<Self> {
         config.validate(cluster.config())?;
         config.compression.ensure_built().map_err(|error| Error::config(error.to_string()))?;

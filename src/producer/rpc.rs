@@ -202,7 +202,7 @@ pub(super) fn init_producer_id_code(response: &InitProducerIdResponse) -> Option
 /// The identity that a reply gives.
 ///
 /// # Errors
-/// Protocol if it is none.
+/// [`ErrorKind::Protocol`] if it is none.
 pub(super) fn read_identity(response: &InitProducerIdResponse) -> Result<ProducerIdAndEpoch, Error> {
     if response.producer_id < 0 || response.producer_epoch < 0 {
         return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id").in_api("InitProducerId"));

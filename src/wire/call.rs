@@ -141,7 +141,7 @@ impl<R: Request> Reply<R> {
     }
 
     /// # Errors
-    /// Protocol if the frame is not a response of this version.
+    /// [`ErrorKind::Protocol`] if the frame is not a response of this version.
     pub(crate) fn parse(&self) -> Result<R::Response<'_>, Error> {
         decode_response::<R>(&self.frame, self.version).map_err(|error| {
             let error = Error::from(error);

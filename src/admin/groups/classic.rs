@@ -20,19 +20,20 @@ pub(super) const CONSUMER: &str = "consumer";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassicGroup {
-    /// Its id.
+    /// The group's id.
     pub id: GroupId,
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: Option<BrokerId>,
-    /// How it is.
+    /// The state of the group.
     pub state: GroupState,
-    /// What its members do, such as `consumer` or `connect`; `None` if it only has committed offsets.
+    /// The protocol type, such as `consumer` or `connect`; `None` if the group has only committed
+    /// offsets.
     pub protocol_type: Option<String>,
-    /// How they have agreed to assign, such as `range`.
+    /// The assignment protocol, such as `range`.
     pub protocol: Option<String>,
-    /// Its members.
+    /// The members.
     pub members: Vec<ClassicMember>,
-    /// What the client may do to it, if the broker says so (2.3 and newer).
+    /// The operations the client may perform on the group, if the broker tells (2.3 and newer).
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
@@ -40,17 +41,17 @@ pub struct ClassicGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassicMember {
-    /// Its id.
+    /// The member's id.
     pub id: String,
-    /// Its `group.instance.id`, if it is static.
+    /// The member's `group.instance.id`, if it is static.
     pub instance_id: Option<String>,
-    /// Its `client.id`.
+    /// The member's `client.id`.
     pub client_id: String,
-    /// Where it connects from.
+    /// The host the member connects from.
     pub host: String,
-    /// The topics that it subscribes to, if it is a consumer and the group is stable.
+    /// The topics the member subscribes to, if it is a consumer and the group is stable.
     pub topics: BTreeSet<TopicName>,
-    /// The partitions that it has, likewise.
+    /// The partitions assigned to the member, if it is a consumer and the group is stable.
     pub assignment: BTreeSet<TopicPartition>,
 }
 
@@ -58,7 +59,8 @@ impl Admin {
     /// Describes classic groups.
     ///
     /// # Errors
-    /// Of a group: GROUP_ID_NOT_FOUND, also if it is of another type; GROUP_AUTHORIZATION_FAILED.
+    /// For a group: [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND), also if it is of
+    /// another type; [`GROUP_AUTHORIZATION_FAILED`](crate::ErrorCode::GROUP_AUTHORIZATION_FAILED).
     pub async fn describe_classic_groups(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,

@@ -11,63 +11,66 @@ use crate::wire::messages::consumer_group_describe::{
     Assignment, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribedGroup, Member,
 };
 
-/// A group of consumers.
+/// A consumer group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsumerGroup {
-    /// Its id.
+    /// The group's id.
     pub id: GroupId,
-    /// Which protocol it uses: Classic or Consumer.
+    /// The protocol of the group: classic or consumer (KIP-848).
     pub kind: GroupType,
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: Option<BrokerId>,
-    /// How it is.
+    /// The state of the group.
     pub state: GroupState,
-    /// How partitions are assigned, such as `uniform`.
+    /// The assignor, such as `uniform`.
     pub assignor: Option<String>,
-    /// Counts the changes of its members and what they subscribe to; only of KIP-848.
+    /// The group epoch, incremented when members or subscriptions change; KIP-848 only.
     pub epoch: Option<i32>,
-    /// The epoch that the target assignment is for; only of KIP-848.
+    /// The epoch of the target assignment; KIP-848 only.
     pub assignment_epoch: Option<i32>,
-    /// Its members.
+    /// The members.
     pub members: Vec<ConsumerGroupMember>,
-    /// What the client may do to it, if the broker says so.
+    /// The operations the client may perform on the group, if the broker tells.
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
-/// A member of a group of consumers.
+/// A member of a consumer group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsumerGroupMember {
-    /// Its id.
+    /// The member's id.
     pub id: String,
-    /// Its `group.instance.id`, if it is static.
+    /// The member's `group.instance.id`, if it is static.
     pub instance_id: Option<String>,
-    /// Its `client.rack`, if the broker says so.
+    /// The member's `client.rack`, if the broker tells.
     pub rack: Option<String>,
-    /// Its `client.id`.
+    /// The member's `client.id`.
     pub client_id: String,
-    /// Where it connects from.
+    /// The host the member connects from.
     pub host: String,
-    /// The epoch that it has reached; only of KIP-848.
+    /// The epoch the member has reached; KIP-848 only.
     pub epoch: Option<i32>,
-    /// The topics that it subscribes to by name.
+    /// The topics the member subscribes to by name.
     pub topics: BTreeSet<TopicName>,
-    /// The pattern that it subscribes to, if the broker matches it.
+    /// The pattern the member subscribes to, if the broker matches it.
     pub pattern: Option<String>,
-    /// The partitions that it has.
+    /// The partitions assigned to the member.
     pub assignment: BTreeSet<TopicPartition>,
-    /// The partitions that it shall have; only of KIP-848.
+    /// The partitions in the member's target assignment; KIP-848 only.
     pub target_assignment: Option<BTreeSet<TopicPartition>>,
-    /// Whether it speaks the classic protocol in a group of the other, if the broker says so (4.0 and newer).
+    /// Whether the member uses the classic protocol in a group of the consumer protocol, if the
+    /// broker tells (4.0 and newer).
     pub is_classic: Option<bool>,
 }
 
 impl Admin {
-    /// Describes groups of consumers, of the protocol of KIP-848 and of the classic one.
+    /// Describes consumer groups of the consumer protocol (KIP-848) and of the classic one.
     ///
     /// # Errors
-    /// Of a group: GROUP_ID_NOT_FOUND, also if its members do not consume; GROUP_AUTHORIZATION_FAILED.
+    /// For a group: [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND), also if its
+    /// members are not consumers;
+    /// [`GROUP_AUTHORIZATION_FAILED`](crate::ErrorCode::GROUP_AUTHORIZATION_FAILED).
     pub async fn describe_consumer_groups(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,

@@ -26,33 +26,33 @@ pub use share::{ShareGroup, ShareGroupMember, ShareOffset};
 pub use streams::{StreamsGroup, StreamsGroupMember, StreamsTasks, Subtopology};
 
 worded! {
-    /// How a group is.
+    /// The state of a group.
     GroupState {
-        /// A classic group waits for its members to join.
+        /// A classic group is waiting for its members to join.
         PreparingRebalance = "PreparingRebalance";
-        /// A classic group waits for its leader to assign.
+        /// A classic group is waiting for its leader's assignment.
         CompletingRebalance = "CompletingRebalance";
-        /// A consumer group is computing who gets what.
+        /// A consumer group is computing its assignment.
         Assigning = "Assigning";
-        /// The members of a consumer group are on the way to what they shall have.
+        /// The members of a consumer group are moving to their target assignment.
         Reconciling = "Reconciling";
-        /// A streams group cannot work yet, such as for a topic that is missing.
+        /// A streams group is not ready, for example because a topic is missing.
         NotReady = "NotReady";
-        /// Every member has what it shall have.
+        /// Every member has its assignment.
         Stable = "Stable";
-        /// It has no members.
+        /// The group has no members.
         Empty = "Empty";
-        /// It does not exist, or no more.
+        /// The group does not exist, or no longer.
         Dead = "Dead";
     }
 }
 
 worded! {
-    /// Which protocol a group uses.
+    /// The type of a group, that is, its protocol.
     GroupType {
-        /// That of JoinGroup and SyncGroup.
+        /// The classic protocol (JoinGroup and SyncGroup).
         Classic = "Classic";
-        /// That of KIP-848.
+        /// The consumer protocol (KIP-848).
         Consumer = "Consumer";
         /// A share group (KIP-932).
         Share = "Share";
@@ -61,17 +61,17 @@ worded! {
     }
 }
 
-/// What many brokers have listed, of whom some may have failed.
+/// A listing collected from many brokers, some of which may have failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Listing<T> {
-    /// What was found.
+    /// The items found.
     pub items: Vec<T>,
-    /// The brokers that could not be asked, whose items are missing.
+    /// The brokers that failed; their items are missing.
     pub failures: BTreeMap<BrokerId, Error>,
 }
 
-/// Which groups are listed; by default all.
+/// Selects groups; by default, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupFilter {
@@ -80,19 +80,19 @@ pub struct GroupFilter {
 }
 
 impl GroupFilter {
-    /// All groups.
+    /// Selects all groups.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Those in one of these states (Kafka 2.6).
+    /// Selects groups in one of these states (Kafka 2.6).
     #[must_use]
     pub fn states(mut self, states: impl IntoIterator<Item = GroupState>) -> Self {
         self.states = states.into_iter().collect();
         self
     }
 
-    /// Those of one of these types (Kafka 3.7).
+    /// Selects groups of one of these types (Kafka 3.7).
     #[must_use]
     pub fn types(mut self, types: impl IntoIterator<Item = GroupType>) -> Self {
         self.types = types.into_iter().collect();
@@ -100,19 +100,20 @@ impl GroupFilter {
     }
 }
 
-/// A group in a list.
+/// A group in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupListing {
-    /// Its id.
+    /// The group's id.
     pub id: GroupId,
-    /// What its members do, such as `consumer` or `connect`; `None` if it only has committed offsets.
+    /// The protocol type, such as `consumer` or `connect`; `None` if the group has only committed
+    /// offsets.
     pub protocol_type: Option<String>,
-    /// How it is, if the broker says so (2.6 and newer).
+    /// The state of the group, if the broker tells (2.6 and newer).
     pub state: Option<GroupState>,
-    /// Which protocol it uses, if the broker says so (3.7 and newer).
+    /// The type of the group, if the broker tells (3.7 and newer).
     pub kind: Option<GroupType>,
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: BrokerId,
 }
 
@@ -120,9 +121,9 @@ pub struct GroupListing {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum MemberToRemove {
-    /// The static member of this `group.instance.id`.
+    /// The static member with this `group.instance.id`.
     Instance(String),
-    /// The member of this id.
+    /// The member with this id.
     Member(String),
 }
 
@@ -151,7 +152,8 @@ impl Admin {
     /// Lists the groups of all coordinators.
     ///
     /// # Errors
-    /// Retriable if the brokers could not be found in time. What single brokers failed with is in the list.
+    /// The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if the brokers
+    /// could not be discovered in time. Failures of single brokers are in the listing.
     pub async fn list_groups(&self, filter: GroupFilter) -> Result<Listing<GroupListing>> {
         let request = |_| ListGroupsRequest {
             states_filter: filter.states.iter().map(GroupState::as_str).collect(),
@@ -173,10 +175,12 @@ impl Admin {
         Ok(Listing { items: items.collect(), failures: listing.failures })
     }
 
-    /// Deletes groups that have no members, of whatever type, with their offsets.
+    /// Deletes groups of any type that have no members, together with their offsets.
     ///
     /// # Errors
-    /// Of a group: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED.
+    /// For a group: [`NON_EMPTY_GROUP`](crate::ErrorCode::NON_EMPTY_GROUP),
+    /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
+    /// [`GROUP_AUTHORIZATION_FAILED`](crate::ErrorCode::GROUP_AUTHORIZATION_FAILED).
     pub async fn delete_groups(&self, groups: impl IntoIterator<Item = impl Into<GroupId>>) -> Outcomes<GroupId, ()> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &DeleteGroupsResponse<'_>| {
@@ -192,10 +196,12 @@ impl Admin {
         .await
     }
 
-    /// Removes members from a group, which makes it rebalance; `reason` goes to the coordinator's log.
+    /// Removes members from a group, which makes it rebalance. `reason` is written to the
+    /// coordinator's log. A member that is still running joins again.
     ///
     /// # Errors
-    /// Of a member: UNKNOWN_MEMBER_ID; Unsupported before Kafka 2.4. A member that runs will join again.
+    /// For a member: [`UNKNOWN_MEMBER_ID`](crate::ErrorCode::UNKNOWN_MEMBER_ID);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.4.
     pub async fn remove_members(
         &self,
         group: impl Into<GroupId>,
@@ -241,7 +247,7 @@ impl Admin {
     /// Removes all members of a classic or consumer group.
     ///
     /// # Errors
-    /// Of the whole: as [`Admin::describe_consumer_groups`]. Of a member as [`Admin::remove_members`].
+    /// As [`Admin::describe_consumer_groups`]. For a member, as [`Admin::remove_members`].
     pub async fn remove_all_members(&self, group: impl Into<GroupId>, reason: &str) -> Result<Outcomes<MemberToRemove, ()>> {
         let group = group.into();
         let this = self.begun();

@@ -39,19 +39,19 @@ impl<R: Request> Request for ByName<R> {
     type Response<'a> = R::Response<'a>;
 }
 
-/// An offset that a group has committed.
+/// The committed offset of a group in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommittedOffset {
-    /// The offset of the record that is to be consumed next.
+    /// The offset of the next record to consume.
     pub offset: Offset,
-    /// The epoch of the leader that the record before had.
+    /// The leader epoch of the last consumed record.
     pub leader_epoch: Option<LeaderEpoch>,
-    /// What was committed with it.
+    /// The metadata committed with the offset.
     pub metadata: String,
 }
 
-/// An offset for a group.
+/// An offset to commit for a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewOffset {
@@ -61,19 +61,19 @@ pub struct NewOffset {
 }
 
 impl NewOffset {
-    /// The offset of the record that is to be consumed next.
+    /// Creates an offset, that of the next record to consume.
     pub fn new(offset: impl Into<Offset>) -> Self {
         Self { offset: offset.into(), leader_epoch: None, metadata: String::new() }
     }
 
-    /// Sets the epoch of the leader that the record before had.
+    /// Sets the leader epoch of the last consumed record.
     #[must_use]
     pub fn leader_epoch(mut self, epoch: LeaderEpoch) -> Self {
         self.leader_epoch = Some(epoch);
         self
     }
 
-    /// Sets what is kept with it.
+    /// Sets the metadata stored with the offset.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<String>) -> Self {
         self.metadata = metadata.into();
@@ -82,12 +82,14 @@ impl NewOffset {
 }
 
 impl Admin {
-    /// Lists all offsets that groups, of consumers or of streams, have committed.
+    /// Lists all committed offsets of consumer and streams groups.
     ///
     /// Offsets of open transactions are not waited for. A group that does not exist has none.
     ///
     /// # Errors
-    /// Of a group: GROUP_AUTHORIZATION_FAILED. Of a partition: TOPIC_AUTHORIZATION_FAILED.
+    /// For a group: [`GROUP_AUTHORIZATION_FAILED`](crate::ErrorCode::GROUP_AUTHORIZATION_FAILED).
+    /// For a partition:
+    /// [`TOPIC_AUTHORIZATION_FAILED`](crate::ErrorCode::TOPIC_AUTHORIZATION_FAILED).
     pub async fn list_group_offsets(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
@@ -114,10 +116,13 @@ impl Admin {
         .await
     }
 
-    /// Commits offsets for a group without members, of consumers or of streams; a group that does not exist is made.
+    /// Commits offsets for a consumer or streams group without members. A group that does not exist
+    /// is created.
     ///
     /// # Errors
-    /// Of a partition: UNKNOWN_MEMBER_ID if the group has members, UNKNOWN_TOPIC_OR_PARTITION, OFFSET_METADATA_TOO_LARGE.
+    /// For a partition: [`UNKNOWN_MEMBER_ID`](crate::ErrorCode::UNKNOWN_MEMBER_ID) if the group has
+    /// members, [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    /// [`OFFSET_METADATA_TOO_LARGE`](crate::ErrorCode::OFFSET_METADATA_TOO_LARGE).
     pub async fn alter_group_offsets(
         &self,
         group: impl Into<GroupId>,
@@ -167,10 +172,13 @@ impl Admin {
         .await
     }
 
-    /// Makes a group forget the offsets of partitions that none of its members subscribes to.
+    /// Deletes a group's offsets for partitions that none of its members subscribes to.
     ///
     /// # Errors
-    /// Of a partition: GROUP_SUBSCRIBED_TO_TOPIC, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION; Unsupported before Kafka 2.4.
+    /// For a partition: [`GROUP_SUBSCRIBED_TO_TOPIC`](crate::ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC),
+    /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.4.
     pub async fn delete_group_offsets(
         &self,
         group: impl Into<GroupId>,

@@ -25,21 +25,21 @@ use crate::wire::messages::share_group_describe::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShareGroup {
-    /// Its id.
+    /// The group's id.
     pub id: GroupId,
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: Option<BrokerId>,
-    /// How it is.
+    /// The state of the group.
     pub state: GroupState,
-    /// How partitions are assigned.
+    /// The assignor.
     pub assignor: Option<String>,
-    /// Counts the changes of its members and what they subscribe to.
+    /// The group epoch, incremented when members or subscriptions change.
     pub epoch: i32,
-    /// The epoch that the assignment is for.
+    /// The epoch of the assignment.
     pub assignment_epoch: i32,
-    /// Its members.
+    /// The members.
     pub members: Vec<ShareGroupMember>,
-    /// What the client may do to it.
+    /// The operations the client may perform on the group.
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
@@ -47,31 +47,32 @@ pub struct ShareGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShareGroupMember {
-    /// Its id.
+    /// The member's id.
     pub id: String,
-    /// Its `client.rack`.
+    /// The member's `client.rack`.
     pub rack: Option<String>,
-    /// Its `client.id`.
+    /// The member's `client.id`.
     pub client_id: String,
-    /// Where it connects from.
+    /// The host the member connects from.
     pub host: String,
-    /// The epoch that it has reached.
+    /// The epoch the member has reached.
     pub epoch: i32,
-    /// The topics that it subscribes to.
+    /// The topics the member subscribes to.
     pub topics: BTreeSet<TopicName>,
-    /// The partitions that it takes records from, as others may.
+    /// The partitions the member fetches from, which it shares with others.
     pub assignment: BTreeSet<TopicPartition>,
 }
 
-/// Where a share group stands in a partition.
+/// The offset of a share group in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShareOffset {
-    /// The first record that is not done with; `None` if the group has not begun.
+    /// The first offset not yet fully processed (the share-partition start offset); `None` if the
+    /// group has not begun.
     pub start: Option<Offset>,
     /// The epoch of the partition's leader at that time.
     pub leader_epoch: Option<LeaderEpoch>,
-    /// How many records are still to be done, if the broker says so (4.2 and newer).
+    /// The number of records still to be processed, if the broker tells (4.2 and newer).
     pub lag: Option<i64>,
 }
 
@@ -79,7 +80,8 @@ impl Admin {
     /// Describes share groups.
     ///
     /// # Errors
-    /// Of a group: GROUP_ID_NOT_FOUND, also if it is of another type; Unsupported before Kafka 4.1.
+    /// For a group: [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND), also if it is of
+    /// another type; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1.
     pub async fn describe_share_groups(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
@@ -115,10 +117,12 @@ impl Admin {
         })
     }
 
-    /// Tells where share groups stand in all partitions that they have begun.
+    /// Returns the offsets of share groups in all partitions they have begun.
     ///
     /// # Errors
-    /// Of a group: GROUP_ID_NOT_FOUND; Unsupported before Kafka 4.1. Of a partition: why it is not known.
+    /// For a group: [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1. For a partition:
+    /// the reason why its offset is not known.
     pub async fn list_share_group_offsets(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
@@ -141,10 +145,13 @@ impl Admin {
         .await
     }
 
-    /// Makes a share group without members start elsewhere.
+    /// Sets the start offsets of a share group without members.
     ///
     /// # Errors
-    /// Of a partition: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION; Unsupported before Kafka 4.1.
+    /// For a partition: [`NON_EMPTY_GROUP`](crate::ErrorCode::NON_EMPTY_GROUP),
+    /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1.
     pub async fn alter_share_group_offsets(
         &self,
         group: impl Into<GroupId>,
@@ -185,10 +192,13 @@ impl Admin {
         .await
     }
 
-    /// Makes a share group without members forget topics.
+    /// Deletes the offsets of topics of a share group without members.
     ///
     /// # Errors
-    /// Of a topic: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION; Unsupported before Kafka 4.1.
+    /// For a topic: [`NON_EMPTY_GROUP`](crate::ErrorCode::NON_EMPTY_GROUP),
+    /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
+    /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.1.
     pub async fn delete_share_group_offsets(
         &self,
         group: impl Into<GroupId>,

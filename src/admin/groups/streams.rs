@@ -14,39 +14,39 @@ use crate::wire::messages::streams_group_describe::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamsGroup {
-    /// Its id, which is the application's.
+    /// The group's id, which is the application id.
     pub id: GroupId,
-    /// The broker that coordinates it.
+    /// The coordinator.
     pub coordinator: Option<BrokerId>,
-    /// How it is.
+    /// The state of the group.
     pub state: GroupState,
-    /// Counts the changes of its members and topology.
+    /// The group epoch, incremented when members or the topology change.
     pub epoch: i32,
-    /// The epoch that the target assignment is for.
+    /// The epoch of the target assignment.
     pub assignment_epoch: i32,
-    /// Counts the topologies; `None` if it has none.
+    /// The epoch of the topology; `None` if there is none.
     pub topology_epoch: Option<i32>,
-    /// The parts of its topology.
+    /// The subtopologies.
     pub subtopologies: Vec<Subtopology>,
-    /// Its members.
+    /// The members.
     pub members: Vec<StreamsGroupMember>,
-    /// What the client may do to it.
+    /// The operations the client may perform on the group.
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
 }
 
-/// A part of a topology, which works by itself.
+/// A subtopology: an independent part of a topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subtopology {
-    /// Its id.
+    /// The subtopology's id.
     pub id: String,
-    /// The topics that it reads.
+    /// The topics it reads.
     pub source_topics: Vec<TopicName>,
-    /// The internal topics that it writes for another part.
+    /// The internal topics it writes for other subtopologies.
     pub repartition_sink_topics: Vec<TopicName>,
-    /// The internal topics in which its state is kept.
+    /// The internal topics that store its state.
     pub state_changelog_topics: Vec<TopicName>,
-    /// The internal topics that it reads from another part.
+    /// The internal topics it reads from other subtopologies.
     pub repartition_source_topics: Vec<TopicName>,
 }
 
@@ -54,43 +54,43 @@ pub struct Subtopology {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamsGroupMember {
-    /// Its id.
+    /// The member's id.
     pub id: String,
-    /// Its `group.instance.id`, if it is static.
+    /// The member's `group.instance.id`, if it is static.
     pub instance_id: Option<String>,
-    /// Its `client.rack`.
+    /// The member's `client.rack`.
     pub rack: Option<String>,
-    /// Its `client.id`.
+    /// The member's `client.id`.
     pub client_id: String,
-    /// Where it connects from.
+    /// The host the member connects from.
     pub host: String,
-    /// The epoch that it has reached.
+    /// The epoch the member has reached.
     pub epoch: i32,
-    /// The topology that it runs.
+    /// The epoch of the topology the member runs.
     pub topology_epoch: i32,
-    /// The process that it is of.
+    /// The id of the member's process.
     pub process_id: String,
-    /// Where others may ask for its state.
+    /// The endpoint for queries of the member's state.
     pub user_endpoint: Option<(String, u16)>,
-    /// Its tags (`client.tag.*`).
+    /// The member's client tags (`client.tag.*`).
     pub client_tags: BTreeMap<String, String>,
-    /// The tasks that it has.
+    /// The tasks assigned to the member.
     pub assignment: StreamsTasks,
-    /// The tasks that it shall have.
+    /// The tasks in the member's target assignment.
     pub target_assignment: StreamsTasks,
-    /// Whether it speaks the classic protocol.
+    /// Whether the member uses the classic protocol.
     pub is_classic: bool,
 }
 
-/// Tasks: a subtopology and a partition of each.
+/// Tasks, each a subtopology and a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamsTasks {
-    /// Those that it works on.
+    /// The active tasks.
     pub active: BTreeSet<(String, PartitionId)>,
-    /// Those whose state it copies, to take over.
+    /// The standby tasks, which replicate state in order to take over.
     pub standby: BTreeSet<(String, PartitionId)>,
-    /// Those whose state it copies, to get them soon.
+    /// The warm-up tasks, which replicate state in order to become active soon.
     pub warmup: BTreeSet<(String, PartitionId)>,
 }
 
@@ -98,7 +98,8 @@ impl Admin {
     /// Describes streams groups.
     ///
     /// # Errors
-    /// Of a group: GROUP_ID_NOT_FOUND, also if it is of another type; Unsupported before Kafka 4.2.
+    /// For a group: [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND), also if it is of
+    /// another type; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 4.2.
     pub async fn describe_streams_groups(
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,

@@ -94,7 +94,7 @@ pub(crate) struct FetchedPartition {
 /// Makes one fetch.
 ///
 /// # Errors
-/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and [`ErrorKind::Protocol`] if the reply cannot be read.
 pub(crate) async fn fetch(
     cluster: &Cluster,
     lane: Lane,
@@ -133,7 +133,7 @@ impl Request for FetchByName<'_> {
 /// What a reply says; its records stay where they are.
 ///
 /// # Errors
-/// Protocol if it cannot be read.
+/// [`ErrorKind::Protocol`] if it cannot be read.
 pub(crate) fn read_fetch(
     reply: &Reply<FetchRequest<'_>>,
     names: &BTreeMap<TopicId, TopicName>,
@@ -278,7 +278,7 @@ pub(crate) enum LookupAnswer {
 /// Asks what [`super::lookup`] planned; the answers are in no order.
 ///
 /// # Errors
-/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and [`ErrorKind::Protocol`] if the reply cannot be read.
 pub(crate) async fn ask(
     cluster: &Cluster,
     ask: &LookupRequest,
@@ -323,7 +323,7 @@ fn time_of(to: ResetTo, now: Timestamp) -> i64 {
 /// Asks a leader for offsets by time.
 ///
 /// # Errors
-/// As [`Cluster::call_with`], and Protocol if the reply cannot be read.
+/// As [`Cluster::call_with`], and [`ErrorKind::Protocol`] if the reply cannot be read.
 pub(crate) async fn list_offsets(
     cluster: &Cluster,
     broker: BrokerId,

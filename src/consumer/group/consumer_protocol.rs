@@ -44,7 +44,7 @@ impl MemberSubscription {
     }
 
     /// # Errors
-    /// Config if a name does not fit the format.
+    /// [`ErrorKind::Config`] if a name does not fit the format.
     pub(crate) fn encode_as(&self, version: i16) -> Result<Vec<u8>> {
         let mut to = MemberDataWriter::default();
         to.i16(version);
@@ -68,7 +68,7 @@ impl MemberSubscription {
     }
 
     /// # Errors
-    /// Corrupt if the bytes end before the fields do.
+    /// [`ErrorKind::Corrupt`] if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         Self::read(&mut MemberDataReader::new(bytes, "subscription"))
             .map_err(|error| error.with_context("the subscription of a group member"))
@@ -102,7 +102,7 @@ impl Assignment {
     /// leader left out.
     ///
     /// # Errors
-    /// Corrupt if the bytes end before the fields do.
+    /// [`ErrorKind::Corrupt`] if the bytes end before the fields do.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());

@@ -74,7 +74,7 @@ impl Group {
     /// Starts the group's task; nothing is joined before something is subscribed.
     ///
     /// # Errors
-    /// Config without `group.id`.
+    /// [`ErrorKind::Config`] without `group.id`.
     pub(crate) fn start(
         shared: &Arc<ConsumerShared>,
         cluster: &Cluster,
@@ -122,8 +122,9 @@ impl Group {
     /// Commits offsets, or with `None` all that was handed over to the application, and waits until they are committed.
     ///
     /// # Errors
-    /// The first partition that failed: Rejoin if it is not this consumer's any more; Timeout; what the coordinator refuses; what ended
-    /// the membership; Closed.
+    /// The first partition that failed: [`Class::Rejoin`](crate::Class::Rejoin) if it is not this
+    /// consumer's any more; [`ErrorKind::Timeout`]; what the coordinator refuses; what ended the
+    /// membership; [`ErrorKind::Closed`].
     ///
     /// # Cancel safety
     /// If the future is dropped, the offsets are committed all the same.
@@ -145,7 +146,8 @@ impl Group {
     /// Commits all that was handed over to the application, in the background; a failure is logged.
     ///
     /// # Errors
-    /// Rejoin if some of it is not this consumer's any more; what ended the membership; Closed.
+    /// [`Class::Rejoin`](crate::Class::Rejoin) if some of it is not this consumer's any more; what
+    /// ended the membership; [`ErrorKind::Closed`].
     pub(crate) fn commit_later(&self, deadline: Instant) -> Result<()> {
         let mut pending_commits = self.inner.pending_commits();
         let (commits, forfeited) = self.inner.committable(None)?;
@@ -188,7 +190,7 @@ impl Group {
     /// Gives up every partition, commits if the client commits by itself, and leaves the group, so that others take over.
     ///
     /// # Errors
-    /// Timeout if that was not done in time.
+    /// [`ErrorKind::Timeout`] if that was not done in time.
     ///
     /// # Cancel safety
     /// If the future is dropped, it goes on in the background.
@@ -223,7 +225,8 @@ impl GroupInner {
     /// and is not this consumer's any more. Called under the lock of the pending_commits, so that nothing is submitted to a task that has ended.
     ///
     /// # Errors
-    /// Closed; what ended the membership; Config for a negative offset; Rejoin for offsets of what is not owned.
+    /// [`ErrorKind::Closed`]; what ended the membership; [`ErrorKind::Config`] for a negative
+    /// offset; [`Class::Rejoin`](crate::Class::Rejoin) for offsets of what is not owned.
     fn committable(&self, offsets: Option<Offsets>) -> Result<(Vec<CommitPosition>, Option<Error>)> {
         if *self.ended.borrow() {
             return Err(closed());

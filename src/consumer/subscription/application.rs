@@ -12,7 +12,8 @@ impl Subscription {
     /// Replaces the interest by topics; partitions stay until the group takes them away. No topics end it, as in Java.
     ///
     /// # Errors
-    /// Config after [`Subscription::assign`] without [`Subscription::unsubscribe`], and without a group.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) after [`Subscription::assign`] without
+    /// [`Subscription::unsubscribe`], and without a group.
     pub(crate) fn subscribe(&mut self, topics: BTreeSet<TopicName>) -> Result<()> {
         self.check_subscribable()?;
         if let Some(bad) = topics.iter().find(|name| !is_topic_name(name)) {
@@ -44,7 +45,8 @@ impl Subscription {
     /// Replaces the assignment by partitions that the application chose; those it had keep their position.
     ///
     /// # Errors
-    /// Config after a subscription without [`Subscription::unsubscribe`].
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) after a subscription without
+    /// [`Subscription::unsubscribe`].
     pub(crate) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
         if self.interest.is_shared() {
             return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
@@ -88,7 +90,8 @@ impl Subscription {
     /// Moves a partition to an offset, under a new assignment.
     ///
     /// # Errors
-    /// Config if the partition is not assigned or the offset is negative.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the partition is not assigned or the
+    /// offset is negative.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> Result<()> {
         if position.offset.0 < 0 {
             return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
@@ -101,7 +104,7 @@ impl Subscription {
     /// Moves a partition to an offset that its leader is asked for, under a new assignment.
     ///
     /// # Errors
-    /// Config if the partition is not assigned.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the partition is not assigned.
     pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
         self.jump(partition, FetchState::Resetting(to))?;
         self.forget_committed(partition);
@@ -111,7 +114,8 @@ impl Subscription {
     /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change nothing.
     ///
     /// # Errors
-    /// Config if one of them is not assigned; then none is changed.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of them is not assigned; then none is
+    /// changed.
     pub(crate) fn set_paused<'a>(
         &mut self,
         partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,

@@ -6,13 +6,15 @@ use super::{Config, words};
 use crate::mq::error::{Code, Error, Result};
 
 impl Config {
-    /// The defaults, with what the environment says: `KAVKA_BROKERS`, `KAVKA_CLIENT_ID`, and for each other key its name in capitals
-    /// behind `KAVKA_`, such as `KAVKA_PRODUCER_LINGER_MS`. One that is empty says nothing.
+    /// Creates settings from the environment, with defaults for the rest. The variables are
+    /// `KAVKA_BROKERS`, `KAVKA_CLIENT_ID` and, for every other key, its name in capitals after
+    /// `KAVKA_`, such as `KAVKA_PRODUCER_LINGER_MS`. Empty variables are ignored.
     ///
-    /// A variable that begins with `KAVKA_` and is no key is warned of, with the one that was meant.
+    /// An unknown variable that begins with `KAVKA_` is logged as a warning that suggests the
+    /// nearest key.
     ///
     /// # Errors
-    /// INVALID_CONFIG names the variable.
+    /// [`Code::InvalidConfig`]; the message names the variable.
     pub fn from_env() -> Result<Self> {
         let mut variables = Vec::new();
         for (name, text) in std::env::vars_os() {

@@ -10,18 +10,18 @@ use crate::ids::{TopicName, TopicPartition};
 use crate::mq::error::Error;
 use crate::mq::message::Message;
 
-/// The future of a handler.
+/// The future returned by a handler.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// What a handler says of a message.
+/// The outcome of handling a message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The message is done: go on.
+    /// The message is done; continue with the next.
     Continue,
-    /// The message is done, and this handler wants no more.
+    /// The message is done; stop this handler.
     Stop,
-    /// The message is not done: the handler's [`FailurePolicy`] decides.
+    /// The message failed; the handler's [`FailurePolicy`] decides what happens to it.
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -47,10 +47,12 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std:
     }
 }
 
-/// Handles the messages of some topics. Messages of one partition come one at a time and in order.
+/// Handles the messages of topics. Messages of one partition are handled one at a time and in
+/// order.
 ///
-/// A closure that takes a [`Message`] and returns a future is a handler; the future's output is `()`, a `bool` or a `Result` of either. The
-/// future may outlive the call, so it owns what it uses:
+/// A closure that takes a [`Message`] and returns a future is a handler. The output of the future
+/// is `()`, a `bool` or a `Result` of either. The future may outlive the call, so it must own what
+/// it uses:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -65,16 +67,19 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std:
 /// # let _: &dyn mq::Handler = &handler;
 /// ```
 ///
-/// An async closure (`async |message: Message| …`) is a handler if it captures nothing: what it captures its future would borrow.
+/// An async closure (`async |message: Message| …`) is a handler only if it captures nothing, since
+/// its future borrows its captures.
 pub trait Handler: Send + Sync + 'static {
-    /// Handles a message. A call that takes longer than `consumer.max_poll_interval` is dropped and counts as failed, and so does one
-    /// that panics.
+    /// Handles a message. A call that panics, or is dropped because it takes longer than
+    /// `consumer.max_poll_interval`, counts as failed.
     ///
-    /// It runs on a thread of the tokio runtime and must not block it: other tasks, of this consumer too, may wait on the same thread.
-    /// Work that blocks belongs into `tokio::task::spawn_blocking`.
+    /// The call runs on a thread of the tokio runtime and must not block it: other tasks, also of
+    /// this consumer, may wait for the same thread. Use `tokio::task::spawn_blocking` for blocking
+    /// work.
     fn handle(&self, message: Message) -> HandlerFuture<'_>;
 
-    /// Hears that a partition, or with `None` the consumer, has met an error. Consuming goes on where that is possible.
+    /// Called with an error of a partition, or of the whole consumer if the partition is `None`.
+    /// Consuming continues if possible.
     fn failed(&self, error: Error, partition: Option<TopicPartition>) -> HandlerFuture<'_> {
         tracing::warn!(%error, ?partition, "consuming failed");
         Box::pin(std::future::ready(Outcome::Continue))
@@ -93,11 +98,13 @@ where
     }
 }
 
-/// A handler that is told of messages and of errors: `(message, partition, error) -> go on?`. Made by [`callback`].
+/// A handler that receives messages and errors as `(message, partition, error)` and returns whether
+/// to continue. Created by [`callback`].
 #[derive(Debug)]
 pub struct Callback<F>(F);
 
-/// Makes a handler of a function that is told of messages and of errors, and answers whether to go on.
+/// Creates a handler from a function that receives messages and errors and returns whether to
+/// continue.
 ///
 /// ```
 /// use kavka::mq::{self, Message};
@@ -137,7 +144,7 @@ where
     }
 }
 
-/// A handler of JSON values; made by [`json`].
+/// A handler of JSON values. Created by [`json`].
 #[cfg(feature = "json")]
 pub struct Json<T, F>(F, std::marker::PhantomData<fn(T)>);
 
@@ -148,9 +155,12 @@ impl<T, F> std::fmt::Debug for Json<T, F> {
     }
 }
 
-/// Makes a handler of an async function that takes a value, read from JSON, and the message it came in.
+/// Creates a handler from an async function that takes a value, deserialized from JSON, and its
+/// message.
 ///
-/// A value that cannot be read fails with DESERIALIZATION_FAILED, and is not tried again: the policy's last resort follows at once.
+/// A value that cannot be deserialized fails with
+/// [`Code::DeserializationFailed`](crate::mq::Code::DeserializationFailed) and is not retried: the
+/// policy's final action follows at once.
 #[cfg(feature = "json")]
 pub fn json<T, F, Future_>(function: F) -> Json<T, F>
 where
@@ -186,9 +196,11 @@ where
     }
 }
 
-/// What becomes of a message whose handler fails: it is tried again after growing pauses, and then there is a last resort.
+/// What happens to a message whose handler fails: it is retried with growing backoff, and then a
+/// final action is taken.
 ///
-/// Meanwhile its partition waits, as order is kept; other partitions go on if the handler runs several at once.
+/// Meanwhile the message's partition waits, which preserves order. Other partitions continue if the
+/// handler runs several in parallel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailurePolicy {
@@ -207,7 +219,8 @@ pub(super) enum ExhaustedAction {
 }
 
 impl FailurePolicy {
-    /// Tries again so many times, after 100 ms and twice as long each time, up to 10 s; then the handler stops.
+    /// Retries the given number of times, after 100 ms and then twice as long each time, up to 10
+    /// s. Afterwards the handler stops.
     pub fn retry(times: u32) -> Self {
         Self {
             retries: times,
@@ -217,12 +230,13 @@ impl FailurePolicy {
         }
     }
 
-    /// Stops the handler at the first failure; the message stays uncommitted, and comes again to whoever consumes next.
+    /// Stops the handler at the first failure. The message stays uncommitted and is consumed again
+    /// by the next consumer of the partition.
     pub fn stop() -> Self {
         Self::retry(0)
     }
 
-    /// Logs the first failure, and passes the message over.
+    /// Logs the first failure and skips the message.
     pub fn skip() -> Self {
         Self::retry(0).then_skip()
     }
@@ -232,7 +246,7 @@ impl FailurePolicy {
         Self::retry(0).then_dead_letter(topic)
     }
 
-    /// Sets the first pause, and the longest.
+    /// Sets the first and the maximum backoff.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = bounded(first);
@@ -240,19 +254,23 @@ impl FailurePolicy {
         self
     }
 
-    /// Passes the message over when no attempt is left.
+    /// Skips the message after the last attempt.
     #[must_use]
     pub fn then_skip(mut self) -> Self {
         self.resort = ExhaustedAction::Skip;
         self
     }
 
-    /// Sends the message to another topic when no attempt is left, with headers that tell where it came from and why.
+    /// Sends the message to another topic after the last attempt, with headers that tell where it
+    /// came from and why.
     ///
-    /// While that topic cannot be written, the message's partition waits, and nothing else: [`Handler::failed`] is told, and may stop the
-    /// handler; else it is tried again after growing pauses, up to a minute. A message too large for that topic (MESSAGE_TOO_LARGE) is told as
-    /// well, and goes there without its value unless [`Handler::failed`] stops the handler: a header `kavka.dead-letter.omitted` has the
-    /// bytes left out, and others where the message still is.
+    /// While that topic cannot be written to, only the message's partition waits.
+    /// [`Handler::failed`] is called and may stop the handler; otherwise sending is retried with
+    /// growing backoff, up to a minute. A message too large for that topic
+    /// ([`Code::MessageTooLarge`](crate::mq::Code::MessageTooLarge)) is reported the same way, and
+    /// is sent without its value unless [`Handler::failed`] stops the handler: the header
+    /// `kavka.dead-letter.omitted` has the number of bytes omitted, and other headers tell where
+    /// the message still is.
     #[must_use]
     pub fn then_dead_letter(mut self, topic: impl Into<TopicName>) -> Self {
         self.resort = ExhaustedAction::DeadLetter(topic.into());
@@ -273,7 +291,8 @@ impl Default for FailurePolicy {
     }
 }
 
-/// How a handler is run; see [`Consumer::subscribe_with`](super::Consumer::subscribe_with).
+/// Options for running a handler; see
+/// [`Consumer::subscribe_with`](super::Consumer::subscribe_with).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HandlerOptions {
@@ -283,19 +302,19 @@ pub struct HandlerOptions {
 }
 
 impl HandlerOptions {
-    /// One message at a time, and [`FailurePolicy::default`].
+    /// Creates the default options: one message at a time, and [`FailurePolicy::default`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets what becomes of messages that the handler fails on.
+    /// Sets what happens to messages whose handling fails.
     #[must_use]
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Handles messages of up to so many partitions at the same time (default 1).
+    /// Sets how many partitions are handled in parallel (default 1).
     #[must_use]
     pub fn partitions_in_parallel(mut self, partitions: usize) -> Self {
         self.parallel = partitions;

@@ -43,10 +43,10 @@ use crate::runtime::{self, Runtime};
 use handler::{HandlerTopics, RegisteredHandler};
 use shared::{ConsumerInner, lock};
 
-/// Receives messages as one member of a group; cheap to clone.
+/// Receives messages as one member of a group. Cheap to clone.
 ///
-/// A message goes to the first handler whose topics have its own. Dropping the last clone ends everything at once, without
-/// committing: see [`Consumer::close`].
+/// A message goes to the first handler that is subscribed to its topic. Dropping the last clone
+/// ends everything at once, without committing; see [`Consumer::close`].
 #[derive(Clone)]
 pub struct Consumer {
     owner: Arc<TasksOwner>,
@@ -66,10 +66,11 @@ impl Drop for TasksOwner {
 }
 
 impl Consumer {
-    /// Makes a consumer with a client of its own, which ends with it.
+    /// Creates a consumer with a client of its own, which is closed with it.
     ///
     /// # Errors
-    /// MISSING_CONFIG without `consumer.group_id`; INVALID_CONFIG names the key.
+    /// - [`Code::MissingConfig`] without `consumer.group_id`.
+    /// - [`Code::InvalidConfig`]; the message names the key.
     pub fn new(config: impl Into<Config>) -> Result<Self> {
         let config = config.into();
         config.validate()?;
@@ -106,7 +107,8 @@ impl Consumer {
         Ok(Self { owner: Arc::new(TasksOwner { shared, runtime, _client: own }) })
     }
 
-    /// Has a handler take the messages of topics, one at a time, with [`FailurePolicy::default`].
+    /// Subscribes a handler to topics. It handles one message at a time, with
+    /// [`FailurePolicy::default`].
     ///
     /// ```no_run
     /// # fn run(consumer: kavka::mq::Consumer) -> kavka::mq::Result<()> {
@@ -119,12 +121,15 @@ impl Consumer {
     /// ```
     ///
     /// # Errors
-    /// INVALID_CONFIG if another handler has one of the topics, or a name is impossible; CONSUMER_CLOSED.
+    /// - [`Code::InvalidConfig`] if another handler is subscribed to one of the topics, or a name
+    ///   is not allowed.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
         self.subscribe_with(topics, HandlerOptions::new(), handler)
     }
 
-    /// [`Consumer::subscribe`] with a policy for failures, or several partitions at once.
+    /// Subscribes a handler as [`Consumer::subscribe`] does, with a failure policy or several
+    /// partitions in parallel.
     ///
     /// # Errors
     /// As [`Consumer::subscribe`].
@@ -141,10 +146,12 @@ impl Consumer {
         self.shared().register(HandlerTopics::Named(topics), options, Arc::new(handler))
     }
 
-    /// Has a handler take the messages of all topics, now or later, whose whole name matches a regular expression.
+    /// Subscribes a handler to all present and future topics whose whole name matches a regular
+    /// expression.
     ///
     /// # Errors
-    /// INVALID_CONFIG if the pattern cannot be read; CONSUMER_CLOSED.
+    /// - [`Code::InvalidConfig`] if the pattern is not valid.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn subscribe_pattern(&self, pattern: &str, options: HandlerOptions, handler: impl Handler) -> Result<()> {
         let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
             Error::new(Code::InvalidConfig, format!("the pattern {pattern:?} is no regular expression: {error}"))
@@ -152,10 +159,11 @@ impl Consumer {
         self.shared().register(HandlerTopics::Pattern { text: pattern.to_owned(), regex }, options, Arc::new(handler))
     }
 
-    /// Takes topics from their handlers; a handler without a topic ends when its message in hand is done.
+    /// Unsubscribes topics from their handlers. A handler without topics ends after its current
+    /// message.
     ///
     /// # Errors
-    /// CONSUMER_CLOSED.
+    /// [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn unsubscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
         let topics: BTreeSet<TopicName> = topics.into_iter().map(Into::into).collect();
         self.shared().change(|handlers| {
@@ -176,10 +184,10 @@ impl Consumer {
         })
     }
 
-    /// Ends every handler, and leaves the group.
+    /// Ends every handler and leaves the group.
     ///
     /// # Errors
-    /// CONSUMER_CLOSED.
+    /// [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn unsubscribe_all(&self) -> Result<()> {
         self.shared().change(|handlers| {
             handlers.list.clear();
@@ -187,7 +195,7 @@ impl Consumer {
         })
     }
 
-    /// Waits until no handler is left: all have stopped, or the consumer is closed.
+    /// Waits until no handler is left, because all have stopped or the consumer is closed.
     ///
     /// # Cancel safety
     /// Safe.
@@ -207,10 +215,12 @@ impl Consumer {
         }
     }
 
-    /// Stops taking messages of partitions until [`Consumer::resume`]; those that wait for their handler already still come.
+    /// Pauses partitions until [`Consumer::resume`]. Messages already waiting for their handler are
+    /// still handled.
     ///
     /// # Errors
-    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if a partition is not assigned.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
         let shared = self.shared();
         // Both under one lock, as in `resume_if_allowed`, which would end the pause between them.
@@ -220,10 +230,11 @@ impl Consumer {
         Ok(())
     }
 
-    /// Ends a pause.
+    /// Resumes paused partitions.
     ///
     /// # Errors
-    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if a partition is not assigned.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
         let shared = self.shared();
         let mut paused = lock(&shared.paused);
@@ -233,15 +244,17 @@ impl Consumer {
         shared.handle.resume(partitions.iter().filter(|partition| !aside.contains(partition))).map_err(unassigned)
     }
 
-    /// Commits everything that handlers have finished, and waits until it is committed.
+    /// Commits the offsets of all handled messages, and waits until they are committed.
     ///
     /// # Errors
-    /// OFFSET_COMMIT_FAILED, REBALANCE_IN_PROGRESS and others for what the coordinator says; TIMEOUT.
+    /// - [`Code::OffsetCommitFailed`], [`Code::RebalanceInProgress`] and others for the reason why
+    ///   the coordinator refuses.
+    /// - [`Code::Timeout`] if it takes too long.
     pub async fn commit(&self) -> Result<()> {
         self.shared().commit_done(None).await
     }
 
-    /// Commits an offset, the next to consume, and waits until it is committed.
+    /// Commits an offset, that of the next message to consume, and waits until it is committed.
     ///
     /// # Errors
     /// As [`Consumer::commit`].
@@ -249,7 +262,8 @@ impl Consumer {
         self.commit_offsets([(partition.clone(), offset.into())]).await
     }
 
-    /// Commits offsets, each the next to consume, and waits until they are committed.
+    /// Commits offsets, each that of the next message to consume, and waits until they are
+    /// committed.
     ///
     /// # Errors
     /// As [`Consumer::commit`].
@@ -257,20 +271,22 @@ impl Consumer {
         self.shared().commit_offsets(offsets.into_iter().collect()).await
     }
 
-    /// What the group has committed for a partition, if anything.
+    /// Returns the group's committed offset of a partition, if there is one.
     ///
     /// # Errors
-    /// TIMEOUT, or what the coordinator refuses.
+    /// [`Code::Timeout`], or another code for the reason why the coordinator refuses.
     pub async fn committed_offset(&self, partition: &TopicPartition) -> Result<Option<Offset>> {
         let committed = self.shared().handle.committed([partition.clone()]).await;
         let mut committed = committed.map_err(|error| Error::from_client(error, During::Commit))?;
         Ok(committed.remove(partition).flatten().map(|committed| committed.offset))
     }
 
-    /// The next offset of a partition that a handler will see; waits until it is known.
+    /// Returns the offset of the next message of a partition to be handled, once it is known.
     ///
     /// # Errors
-    /// INVALID_PARTITION if it is not assigned; TIMEOUT; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if the partition is not assigned.
+    /// - [`Code::Timeout`] if the offset is not known in time.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub async fn current_offset(&self, partition: &TopicPartition) -> Result<Offset> {
         let next = self.shared().progress().unhandled(partition);
         match next {
@@ -279,10 +295,13 @@ impl Consumer {
         }
     }
 
-    /// Goes on at an offset of a partition. Messages that wait for their handler are dropped; the one that it has in hand is finished.
+    /// Seeks to an offset of a partition. Messages waiting for their handler are discarded; the
+    /// handler finishes its current one.
     ///
     /// # Errors
-    /// INVALID_PARTITION if it is not assigned; INVALID_OFFSET if it is negative; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if the partition is not assigned.
+    /// - [`Code::InvalidOffset`] if the offset is negative.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
         let offset = offset.into();
         if offset.0 < 0 {
@@ -291,28 +310,30 @@ impl Consumer {
         self.seek_with(std::slice::from_ref(partition), |handle| handle.seek(partition, offset))
     }
 
-    /// Goes on at the first message there is; as [`Consumer::seek`].
+    /// Seeks to the earliest offset of partitions, as [`Consumer::seek`] does.
     ///
     /// # Errors
-    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if a partition is not assigned.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn seek_to_beginning(&self, partitions: &[TopicPartition]) -> Result<()> {
         self.seek_with(partitions, |handle| handle.seek_to_beginning(partitions))
     }
 
-    /// Goes on with messages that come later; as [`Consumer::seek`].
+    /// Seeks to the end of partitions, as [`Consumer::seek`] does.
     ///
     /// # Errors
-    /// INVALID_PARTITION if one is not assigned; CONSUMER_CLOSED.
+    /// - [`Code::InvalidPartition`] if a partition is not assigned.
+    /// - [`Code::ConsumerClosed`] if the consumer was closed.
     pub fn seek_to_end(&self, partitions: &[TopicPartition]) -> Result<()> {
         self.seek_with(partitions, |handle| handle.seek_to_end(partitions))
     }
 
-    /// The partitions that this consumer has now.
+    /// Returns the partitions currently assigned to this consumer.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.shared().handle.assignment()
     }
 
-    /// What the consumer has done.
+    /// Returns the consumer's metrics.
     pub fn metrics(&self) -> ConsumerMetrics {
         let shared = self.shared();
         let mut metrics = shared.meter.snapshot(runtime::now());
@@ -326,25 +347,28 @@ impl Consumer {
         metrics
     }
 
-    /// Looks up how many messages have not been handled; [`Consumer::metrics`] then tells it, too.
+    /// Looks up the number of messages not yet handled, which [`Consumer::metrics`] then reports as
+    /// well.
     ///
     /// # Errors
-    /// TIMEOUT, or what the brokers refuse.
+    /// [`Code::Timeout`], or another code for the reason why a broker refuses.
     pub async fn lag(&self) -> Result<u64> {
         self.shared().measure_lag().await.map_err(|error| Error::from_client(error, During::Consume))
     }
 
-    /// Ends it in order: takes no more, lets each handler finish the message in hand, commits, leaves the group.
+    /// Shuts down in order: stops taking messages, lets each handler finish its current message,
+    /// commits, and leaves the group.
     ///
-    /// Called by one of its own handlers, whose message would never finish, it begins all that, returns at once, and ends when the handler
-    /// has returned; [`Consumer::stopped`] tells when.
+    /// If one of the consumer's own handlers calls it, it starts the shutdown and returns at once,
+    /// since that message could never finish otherwise. The consumer ends once the handler has
+    /// returned; [`Consumer::stopped`] tells when.
     ///
     /// # Errors
-    /// TIMEOUT if a handler, or the group, took longer, and what the coordinator says to the commit; it has ended all the same, and what
-    /// was not committed comes again.
+    /// [`Code::Timeout`] if a handler or the group took longer, or the coordinator's error for the
+    /// commit. The consumer has ended nevertheless, and uncommitted messages are consumed again.
     ///
     /// # Cancel safety
-    /// If the future is dropped, everything still ends, until the last clone is dropped.
+    /// If the future is dropped, the shutdown continues until the last clone is dropped.
     pub async fn close(&self, timeout: Duration) -> Result<()> {
         let TasksOwner { shared, runtime, .. } = &*self.owner;
         let timeout = bounded(timeout);

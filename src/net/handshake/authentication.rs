@@ -67,7 +67,7 @@ impl Authentication {
     /// The request to send first.
     ///
     /// # Errors
-    /// Unsupported if the broker has no SASL as it is since Kafka 1.0 (KIP-152).
+    /// [`ErrorKind::Unsupported`] if the broker has no SASL as it is since Kafka 1.0 (KIP-152).
     pub(in crate::net) fn start(&mut self, versions: &ApiVersions) -> Result<AuthenticationStep> {
         let missing = || Error::new(ErrorKind::Unsupported, "the broker does not speak SASL as this client does (KIP-152)");
         // Version 0 would be followed by words without a header.
@@ -91,7 +91,8 @@ impl Authentication {
     /// Reads the reply.
     ///
     /// # Errors
-    /// Authentication if the broker refuses, or is not the one that it says it is; Protocol if it is no reply.
+    /// [`ErrorKind::Authentication`] if the broker refuses, or is not the one that it says it is;
+    /// [`ErrorKind::Protocol`] if it is no reply.
     pub(in crate::net) fn handle_reply(&mut self, frame: &Bytes) -> Result<AuthenticationStep> {
         expect_id(frame, self.correlation_id)?;
         match self.state {

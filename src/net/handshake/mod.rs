@@ -82,8 +82,9 @@ impl Handshake {
     /// Reads the reply.
     ///
     /// # Errors
-    /// Protocol if it is not one; Unsupported if there is no version that both speak; Authentication if the broker does not
-    /// believe who the client is.
+    /// [`ErrorKind::Protocol`] if it is not one; [`ErrorKind::Unsupported`] if there is no version
+    /// that both speak; [`ErrorKind::Authentication`] if the broker does not believe who the client
+    /// is.
     pub(super) fn handle_reply(&mut self, frame: &Bytes) -> Result<HandshakeStep> {
         match (self.versions.take(), &mut self.authentication) {
             (Some(versions), Some(authentication)) => {

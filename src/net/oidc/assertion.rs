@@ -17,7 +17,7 @@ const TEMPLATE: &str = "sasl.oauthbearer.assertion.template.file";
 /// An assertion for a request made `now`; files are read anew, as they may have changed.
 ///
 /// # Errors
-/// Config, with the property and what to change.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config), with the property and what to change.
 pub(super) fn assertion(origin: &Assertion, tls: &TlsConfig, now: Timestamp) -> Result<Zeroizing<String>> {
     match origin {
         Assertion::File(file) => from_file(file),

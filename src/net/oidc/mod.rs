@@ -70,7 +70,8 @@ enum TokenFailure {
 
 impl Oidc {
     /// # Errors
-    /// Config if the URL is none, or there is no TLS for it, or no assertion can be made.
+    /// [`ErrorKind::Config`] if the URL is none, or there is no TLS for it, or no assertion can be
+    /// made.
     pub(super) fn new(config: OidcConfig) -> Result<Self> {
         let url = "sasl.oauthbearer.token.endpoint.url";
         let refuse = || Error::config(format!("{url} is no URL: https://host/path or http://host/path is allowed"));

@@ -22,7 +22,7 @@ pub(super) fn refused(property: &str) -> Error {
 /// What a key of PKCS#8 that is encrypted says.
 ///
 /// # Errors
-/// Config if it cannot be decrypted.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if it cannot be decrypted.
 pub(super) fn decrypted(
     property: &str,
     section: &Section<'_>,

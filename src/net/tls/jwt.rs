@@ -13,7 +13,8 @@ const SCALAR: usize = 32;
 /// Signs a message with the private key in a PEM text.
 ///
 /// # Errors
-/// Config if that is no key for the algorithm, or cannot be decrypted.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if that is no key for the algorithm, or cannot
+/// be decrypted.
 pub(in crate::net) fn jwt_signature(
     signer: &AssertionSigner,
     settings: &TlsConfig,

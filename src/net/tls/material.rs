@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// Whom to trust.
 ///
 /// # Errors
-/// Config if that cannot be read, or is nobody.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if that cannot be read, or is nobody.
 pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &settings.trust {
@@ -80,7 +80,8 @@ fn add(roots: &mut RootCertStore, property: &str, certificates: Vec<CertificateD
 /// The certificate to show, and what signs for it.
 ///
 /// # Errors
-/// Config if they cannot be read, or do not belong together.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if they cannot be read, or do not belong
+/// together.
 pub(super) fn identity(settings: &TlsConfig, provider: &CryptoProvider) -> Result<Option<CertifiedKey>> {
     let Some((property, (chain, key))) = chain(settings)? else { return Ok(None) };
     let certified = CertifiedKey::new(chain, key.signing(property, provider)?);

@@ -65,7 +65,8 @@ impl Tls {
     /// Reads certificates and keys.
     ///
     /// # Errors
-    /// Config if a file cannot be read or holds something else, or if there is no cryptography.
+    /// [`ErrorKind::Config`] if a file cannot be read or holds something else, or if there is no
+    /// cryptography.
     pub(crate) fn new(settings: TlsConfig) -> Result<Self> {
         if settings.any_server_name {
             warn!(
@@ -80,7 +81,8 @@ impl Tls {
     /// Agrees on keys with the peer, which must prove that it is `host`.
     ///
     /// # Errors
-    /// Tls if it does not, or refuses this client; Connect if the peer goes away, as one that speaks no TLS does.
+    /// [`ErrorKind::Tls`] if it does not, or refuses this client; [`ErrorKind::Connect`] if the
+    /// peer goes away, as one that speaks no TLS does.
     pub(super) async fn handshake(&self, io: Box<dyn Io>, host: &str) -> Result<Box<dyn Io>> {
         // The zone of an IPv6 address is of no concern to the peer.
         let name = host.split('%').next().unwrap_or(host).to_owned();

@@ -1,0 +1,37 @@
+//! The guides, page by page. The crate's front page is the place to start.
+//!
+//! - [`services`]: send, subscribe, metrics, health and shutdown with one configuration (`kavka::mq`)
+//! - [`admin`]: what administers a cluster, beside Java's `Admin`
+//! - [`observability`]: metrics, spans and trace context, with a dashboard
+//! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
+//! - [`performance`]: where the time goes, and how it is measured
+
+// A page and the repository name each other by paths between files; here the modules take their place, as the first definition of a
+// link counts.
+
+/// A layer for services: messages, handlers, metrics, health and shutdown.
+pub mod services {
+    // Without the feature there is nothing that its examples could use.
+    #![cfg_attr(any(not(doctest), feature = "mq"), doc = include_str!("../docs/mq.md"))]
+}
+
+/// Administration of a cluster.
+pub mod admin {
+    #![doc = "[telemetry]: super::client_telemetry\n[what KIP-714 requires]: super::client_telemetry\n"]
+    #![doc = include_str!("../docs/admin.md")]
+}
+
+/// Metrics, spans and trace context.
+pub mod observability {
+    #![doc = include_str!("../docs/observability.md")]
+}
+
+/// The metrics that clients push to brokers.
+pub mod client_telemetry {
+    #![doc = include_str!("../docs/client-telemetry.md")]
+}
+
+/// Where the time goes.
+pub mod performance {
+    #![doc = include_str!("../docs/performance.md")]
+}
