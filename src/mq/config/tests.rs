@@ -113,6 +113,26 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
 }
 
 #[test]
+fn what_is_set_for_a_consumer_reaches_the_consumer_under_it() {
+    // The first two say when this layer itself commits.
+    let ours = ["consumer.enable_auto_commit", "consumer.auto_commit_interval"];
+    let mut config = Config::default();
+    config.consumer.group_id = Some("g".to_owned());
+    let usual = format!("{:?}", config.core_consumer().unwrap());
+    for key in Config::keys().into_iter().filter(|key| key.starts_with("consumer.") && !ours.contains(&key.as_str())) {
+        let value = match key.as_str() {
+            "consumer.auto_offset_reset" => "earliest",
+            "consumer.isolation_level" => "read_committed",
+            key if key.ends_with("_timeout") || key.ends_with("_interval") || key.ends_with("_wait") => "7s",
+            _ => "777777",
+        };
+        let mut config = config.clone();
+        config.set(&key, value).unwrap();
+        assert_ne!(format!("{:?}", config.core_consumer().unwrap()), usual, "{key}");
+    }
+}
+
+#[test]
 fn an_unknown_key_is_refused_by_name_with_the_nearest() {
     let error = refusal(&[("producer.lingerms", "5")]);
     assert_eq!(error, "INVALID_CONFIG: producer.lingerms is no key; the nearest is producer.linger_ms");
