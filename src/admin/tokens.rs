@@ -137,8 +137,7 @@ impl Admin {
     /// # Errors
     /// - [`DELEGATION_TOKEN_AUTH_DISABLED`](crate::ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED) if
     ///   the brokers have no delegation token secret key.
-    /// -
-    ///   [`DELEGATION_TOKEN_REQUEST_NOT_ALLOWED`](crate::ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
+    /// - [`DELEGATION_TOKEN_REQUEST_NOT_ALLOWED`](crate::ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
     ///   if the client itself is not authenticated or has authenticated by a token.
     pub async fn create_delegation_token(&self, token: NewDelegationToken) -> Result<DelegationToken> {
         let request = |_| CreateDelegationTokenRequest {

@@ -29,7 +29,7 @@ impl<'a> Retries<'a> {
     /// Counts a failure; returns the wait for the next try, or `None` if there is no time for one.
     ///
     /// # Errors
-    /// Of the wait: Closed, if the client ends meanwhile.
+    /// Of the wait: [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the client ends meanwhile.
     pub(crate) fn pause(&mut self) -> Option<impl Future<Output = Result<()>> + use<'a>> {
         self.failures = self.failures.saturating_add(1);
         let again = runtime::now() + self.backoff.after(self.failures, &mut self.random);

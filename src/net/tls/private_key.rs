@@ -32,7 +32,7 @@ enum KeyForm {
 /// A private key as PKCS#8, PKCS#1 or SEC1, with the property that says its password.
 ///
 /// # Errors
-/// Config, which quotes nothing of the text.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config), which quotes nothing of the text.
 pub(super) fn private_key(property: &str, pem: &[u8], password_property: &str, password: Option<&Secret>) -> Result<PrivateKey> {
     let damaged = |flaw| Error::config(format!("{property}: the private key is damaged: {flaw} of the PEM"));
     let found = sections(pem).map_err(damaged)?;
@@ -61,7 +61,7 @@ impl PrivateKey {
     /// What signs with it.
     ///
     /// # Errors
-    /// Config if the cryptography does not know such a key; its own words are not shown, as it has seen the key.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the cryptography does not know such a key; its own words are not shown, as it has seen the key.
     pub(super) fn signing(&self, property: &str, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>> {
         provider.key_provider.load_private_key(self.to_rustls()).map_err(|_| {
             Error::config(format!(
