@@ -8,7 +8,7 @@ use super::Config;
 use crate::config::readers::{files, stripped};
 
 /// What the documentation says of a setting that is there for files of other libraries.
-const WITHOUT_EFFECT: &str = "Taken and without effect";
+const WITHOUT_EFFECT: &str = "Accepted for compatibility";
 
 #[test]
 fn every_setting_has_a_reader_or_says_that_it_has_none() {
