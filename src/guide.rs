@@ -15,9 +15,12 @@ pub mod services {
     #![cfg_attr(any(not(doctest), feature = "mq"), doc = include_str!("../docs/mq.md"))]
 }
 
-/// Administration of a cluster.
 pub mod admin {
-    #![doc = "[telemetry]: super::client_telemetry\n[what KIP-714 requires]: super::client_telemetry\n"]
+    //! Administration of a cluster.
+    //!
+    //! [telemetry]: super::client_telemetry
+    //! [what KIP-714 requires]: super::client_telemetry
+    //!
     #![doc = include_str!("../docs/admin.md")]
 }
 
