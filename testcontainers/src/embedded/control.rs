@@ -17,7 +17,9 @@ use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, Pushed
 /// How a transaction that a test appends ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionEnd {
+    /// The transaction was committed.
     Committed,
+    /// The transaction was aborted.
     Aborted,
     /// Not yet: the last stable offset stays before it.
     Open,
@@ -356,10 +358,12 @@ impl EmbeddedCluster {
         self.shared().lock().faults.add(fault)
     }
 
+    /// Removes a fault before it is used up.
     pub fn remove_fault(&self, id: FaultId) {
         self.shared().lock().faults.remove(id);
     }
 
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared().lock().faults.clear();
     }
@@ -384,6 +388,7 @@ impl EmbeddedCluster {
         self.shared().lock().commits.iter().skip(known).cloned().collect()
     }
 
+    /// Forgets the requests received so far.
     pub fn clear_requests(&self) {
         self.shared().lock().requests.clear();
     }

@@ -12,7 +12,9 @@ use uuid::Uuid;
 pub struct MetricsSubscription {
     /// The beginnings of the names of metrics; `*` alone is all, and none is nothing.
     pub metrics: Vec<String>,
+    /// How often clients push.
     pub interval: Duration,
+    /// Whether totals are pushed as what was added since the push before.
     pub delta_temporality: bool,
     /// The numbers of the codecs that brokers take, the best first.
     pub compressions: Vec<i8>,
@@ -23,8 +25,11 @@ pub struct MetricsSubscription {
 /// What a client has pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedMetrics {
+    /// The broker that received it.
     pub broker: i32,
+    /// The client instance id, a UUID.
     pub client_instance_id: [u8; 16],
+    /// Whether it is the last push of a client that ends.
     pub is_terminating: bool,
     /// The number of the codec.
     pub compression: i8,

@@ -25,19 +25,31 @@ const CHECKED_FROM: usize = 21;
 /// What the header of a batch says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
+    /// The offset of the first record.
     pub base_offset: i64,
     /// Bytes after the length field.
     pub length: i32,
+    /// The leader epoch under which the batch was appended.
     pub leader_epoch: i32,
+    /// The version of the format.
     pub magic: i8,
+    /// The checksum (CRC-32C) of what follows it.
     pub crc: u32,
+    /// The attributes: codec, kind of timestamps, transactional, control.
     pub attributes: i16,
+    /// The offset of the last record, counted from `base_offset`.
     pub last_offset_delta: i32,
+    /// The timestamp of the first record, in milliseconds since 1970.
     pub base_timestamp: i64,
+    /// The highest timestamp, in milliseconds since 1970.
     pub max_timestamp: i64,
+    /// The producer id, or -1.
     pub producer_id: i64,
+    /// The producer epoch, or -1.
     pub producer_epoch: i16,
+    /// The sequence of the first record, or -1.
     pub base_sequence: i32,
+    /// How many records it holds.
     pub record_count: i32,
 }
 
@@ -62,6 +74,7 @@ impl BatchHeader {
         })
     }
 
+    /// The offset of the last record.
     pub fn last_offset(&self) -> i64 {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
@@ -71,18 +84,22 @@ impl BatchHeader {
         advance_sequence(self.base_sequence, self.last_offset_delta)
     }
 
+    /// Whether an idempotent or transactional producer wrote it.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id >= 0
     }
 
+    /// Whether it is part of a transaction.
     pub fn is_transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
     }
 
+    /// Whether it holds a marker rather than records of users.
     pub fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
     }
 
+    /// Whether its timestamps are those of the append.
     pub fn is_log_append_time(&self) -> bool {
         self.attributes & LOG_APPEND_TIME != 0
     }

@@ -36,12 +36,15 @@ pub(crate) struct EndedTransaction {
 pub enum Fate {
     /// It is in no transaction.
     Plain,
+    /// The transaction was committed.
     Committed,
+    /// The transaction was aborted.
     Aborted,
     /// Its transaction has no marker yet.
     Open,
     /// It is a marker itself.
     Marker {
+        /// Whether it commits the transaction or aborts it.
         committed: bool,
     },
 }

@@ -23,7 +23,9 @@ pub(crate) struct Producers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionProducer {
+    /// The producer id.
     pub producer_id: i64,
+    /// The producer epoch.
     pub producer_epoch: i16,
     /// The sequence of its last record, -1 after a marker that raised the epoch.
     pub last_sequence: i32,

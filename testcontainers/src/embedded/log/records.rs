@@ -3,9 +3,13 @@
 /// One record of an uncompressed batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScannedRecord<'a> {
+    /// The timestamp, counted from the batch's first.
     pub timestamp_delta: i64,
+    /// The offset, counted from the batch's first.
     pub offset_delta: i64,
+    /// The key, or `None` for null.
     pub key: Option<&'a [u8]>,
+    /// The value, or `None` for null.
     pub value: Option<&'a [u8]>,
 }
 

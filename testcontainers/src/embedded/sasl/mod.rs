@@ -23,9 +23,13 @@ use self::scram::{Hash, Scram, Stored};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SaslMechanism {
+    /// `PLAIN`.
     Plain,
+    /// `SCRAM-SHA-256`.
     ScramSha256,
+    /// `SCRAM-SHA-512`.
     ScramSha512,
+    /// `OAUTHBEARER`.
     OAuthBearer,
 }
 

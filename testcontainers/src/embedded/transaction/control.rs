@@ -22,7 +22,9 @@ pub enum TransactionState {
     PrepareCommit,
     /// It will be aborted: the markers are being written.
     PrepareAbort,
+    /// It was committed, and its markers are written.
     CompleteCommit,
+    /// It was aborted, and its markers are written.
     CompleteAbort,
 }
 
@@ -30,9 +32,13 @@ pub enum TransactionState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionDescription {
+    /// The transactional id.
     pub transactional_id: String,
+    /// Where its last transaction stands.
     pub state: TransactionState,
+    /// The producer id.
     pub producer_id: i64,
+    /// The producer epoch.
     pub producer_epoch: i16,
     /// `transaction.timeout.ms` of its producer.
     pub timeout: Duration,
@@ -49,10 +55,13 @@ pub struct TransactionDescription {
 pub struct TransactionTransition {
     /// Since the cluster's start.
     pub at: Duration,
+    /// The transactional id.
     pub transactional_id: String,
     /// Where it has come to.
     pub state: TransactionState,
+    /// The producer id.
     pub producer_id: i64,
+    /// The producer epoch.
     pub producer_epoch: i16,
 }
 
