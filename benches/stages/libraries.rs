@@ -6,7 +6,7 @@
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use kavka::Compression;
 use lz4_flex::block::{self, CompressTable};
-use zrip::{CompressContext, DecompressContext};
+use mzstd::{Compressor, DecoderConfig, Decompressor, EncoderConfig, Level};
 
 /// All four, and room for what comes out.
 pub(crate) struct Libraries {
@@ -14,22 +14,21 @@ pub(crate) struct Libraries {
     inflate: Decompress,
     snappy: (snap::raw::Encoder, snap::raw::Decoder),
     lz4: CompressTable,
-    zstd: (CompressContext, DecompressContext),
+    zstd: (Compressor, Decompressor),
     room: Vec<u8>,
     grown: Vec<u8>,
 }
 
 impl Libraries {
     pub(crate) fn new() -> Self {
-        // What the default level is here.
-        let mut compressor = CompressContext::new(2).expect("a level of zrip");
-        compressor.set_content_checksum(false);
+        let level = Level::try_from(3).expect("a level of zstd");
+        let compressor = Compressor::builder(EncoderConfig::default().with_level(level)).build().expect("a usual context");
         Self {
             deflate: Compress::new(flate2::Compression::default(), false),
             inflate: Decompress::new(false),
             snappy: (snap::raw::Encoder::new(), snap::raw::Decoder::new()),
             lz4: CompressTable::small(),
-            zstd: (compressor, DecompressContext::new()),
+            zstd: (compressor, Decompressor::builder(DecoderConfig::default()).build()),
             room: vec![0; ROOM],
             grown: Vec::with_capacity(ROOM),
         }
@@ -54,8 +53,9 @@ impl Libraries {
                 &self.room[..len]
             }
             Compression::ZSTD => {
-                let len = self.zstd.0.compress_into(input, &mut self.room).expect("room");
-                &self.room[..len]
+                self.grown.clear();
+                let range = self.zstd.0.compress_into(input, &mut self.grown).expect("room");
+                &self.grown[range]
             }
             other => unreachable!("{other} is no codec"),
         }

@@ -382,10 +382,6 @@ fn compression(settings: &Settings<'_>) -> Result<Compression> {
                 if codec == Compression::LZ4 {
                     warn!(property = key, level, "without effect: lz4 has only its fast compressor here");
                 }
-                if codec == Compression::ZSTD && level > Compression::STRONGEST_ZSTD {
-                    let most = Compression::STRONGEST_ZSTD;
-                    warn!(property = key, level, most, "as the strongest level: more needs the feature zstd-c");
-                }
                 chosen = leveled;
             }
         }

@@ -55,12 +55,8 @@ impl Compression {
     /// lz4. A level of 1 to 17 is accepted (`compression.lz4.level`, default 9) but ignored: only
     /// the fast compressor exists.
     pub const LZ4: Self = Self { codec: Codec::Lz4, level: 9 };
-    /// zstd. Its level is -131072 to 22 (`compression.zstd.level`, default 3). Without the feature `zstd-c` a level is that of about the same speed in
-    /// the compressor in pure Rust: 6 and above are its strongest, -7 and below its fastest.
+    /// zstd. Its level is -131072 to 22 (`compression.zstd.level`, default 3).
     pub const ZSTD: Self = Self { codec: Codec::Zstd, level: 3 };
-
-    /// The last level of zstd that differs from the one before.
-    pub(crate) const STRONGEST_ZSTD: i32 = if cfg!(feature = "zstd-c") { 22 } else { 6 };
 
     /// Sets the compression level.
     ///
