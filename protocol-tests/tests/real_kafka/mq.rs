@@ -170,7 +170,7 @@ fn chat() -> std::path::PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
     let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["build", "-q", "-p", "kavka", "--example", "chat"]);
+    cargo.args(["build", "-q", "-p", "kavka-examples", "--example", "chat"]);
     if profile.file_name().unwrap() == "release" {
         cargo.arg("--release");
     }
