@@ -118,6 +118,12 @@ impl ClusterView {
         self.topic(&partition.topic)?.partition(partition.partition)
     }
 
+    /// Who leads a partition, and since which epoch as far as that is told.
+    pub(crate) fn leader_and_epoch(&self, partition: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
+        let known = self.partition(partition)?;
+        Some((known.leader?, known.leader_epoch))
+    }
+
     #[cfg(test)]
     pub(crate) fn leader(&self, partition: &TopicPartition) -> Option<BrokerId> {
         self.partition(partition)?.leader

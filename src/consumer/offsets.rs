@@ -118,8 +118,7 @@ fn by_leader<'a, T>(
     let mut asks = Asks::new();
     let mut leaderless = None;
     for (partition, time) in times.iter().filter(|(partition, _)| !found.contains_key(*partition)) {
-        let known = view.partition(partition);
-        match known.and_then(|known| Some((known.leader?, known.leader_epoch))) {
+        match view.leader_and_epoch(partition) {
             Some((leader, epoch)) => asks.entry(leader).or_default().push((partition, epoch, *time)),
             None => leaderless = Some(partition.clone()),
         }

@@ -375,7 +375,7 @@ impl Sender {
     /// Finds out what a partition waits for, and notes it.
     fn refresh_readiness(&mut self, partition: PartitionIndex) {
         let leader = self.partitions.get(index(partition)).and_then(|state| state.leader);
-        let patience = self.due_rule(leader.map(|leader| leader.broker));
+        let due_rule = self.due_rule(leader.map(|leader| leader.broker));
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         for batch in state.sequences.take_renumbered() {
             state.queue.put_back(batch);
@@ -386,7 +386,7 @@ impl Sender {
             self.ask_producer_id();
         }
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
-        let next = step(state, &self.producer, patience, self.now);
+        let next = step(state, &self.producer, due_rule, self.now);
         let place = match (next, state.leader) {
             (NextStep::AwaitTime(time), _) => PartitionReadiness::Until(time),
             (NextStep::AwaitLeader, _) => match state.place {

@@ -15,7 +15,7 @@ pub fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&
     match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => object.insert(name.to_owned(), Value::Null),
         Some((_, Ok(text))) => object.insert(name.to_owned(), text.into()),
-        Some((bytes, Err(_))) => object.insert(format!("{name}_b64"), encode_base64(bytes).into()),
+        Some((bytes, Err(_))) => object.insert(format!("{name}_b64"), BASE64.encode(bytes).into()),
     };
 }
 
@@ -24,7 +24,7 @@ pub fn header_value(bytes: Option<&[u8]>) -> Value {
     match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => Value::Null,
         Some((_, Ok(text))) => text.into(),
-        Some((bytes, Err(_))) => Value::Object(Map::from_iter([("b64".to_owned(), encode_base64(bytes).into())])),
+        Some((bytes, Err(_))) => Value::Object(Map::from_iter([("b64".to_owned(), BASE64.encode(bytes).into())])),
     }
 }
 
@@ -33,7 +33,7 @@ pub fn take_bytes(object: &mut Map<String, Value>, name: &str) -> Result<Option<
     let base64 = format!("{name}_b64");
     match (object.remove(&base64), object.remove(name)) {
         (Some(_), Some(_)) => Err(format!("has both {name} and {base64}")),
-        (Some(Value::String(text)), None) => decode_base64(&text).map(Some).ok_or(format!("{base64} is no base64")),
+        (Some(Value::String(text)), None) => BASE64.decode(&text).map(Some).map_err(|_| format!("{base64} is no base64")),
         (Some(Value::Null) | None, None | Some(Value::Null)) => Ok(None),
         (Some(_), None) => Err(format!("{base64} is neither a string nor null")),
         (None, Some(Value::String(text))) => Ok(Some(text.into_bytes())),
@@ -61,18 +61,10 @@ fn header(pair: Value) -> Option<(String, Option<Vec<u8>>)> {
         Value::Null => None,
         Value::String(text) => Some(text.into_bytes()),
         Value::Object(mut object) if object.len() == 1 => match object.remove("b64")? {
-            Value::String(text) => Some(decode_base64(&text)?),
+            Value::String(text) => Some(BASE64.decode(&text).ok()?),
             _ => return None,
         },
         _ => return None,
     };
     Some((name, value))
-}
-
-fn encode_base64(bytes: &[u8]) -> String {
-    BASE64.encode(bytes)
-}
-
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    BASE64.decode(text).ok()
 }

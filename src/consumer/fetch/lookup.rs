@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::clock::Random;
 use crate::cluster::Backoff;
+use crate::consumer::fetch::planner::QUICK_MOVES;
 use crate::consumer::fetch::resting::Resting;
 use crate::consumer::position::{AssignmentEpoch, Position, ResetTo};
 use crate::ids::{BrokerId, LeaderEpoch, TopicPartition};
@@ -56,9 +57,6 @@ struct LookupState {
     /// Who was asked last, as a leader of which epoch.
     asked: Option<(BrokerId, Option<LeaderEpoch>)>,
 }
-
-/// How often in a row a question follows its leader without a wait (a guess: a move takes one or two).
-const QUICK_MOVES: u32 = 2;
 
 impl Lookups {
     pub(crate) fn new(backoff: Backoff, random: Random) -> Self {

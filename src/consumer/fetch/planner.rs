@@ -47,7 +47,7 @@ pub(crate) enum FetchOutcome {
 }
 
 /// How often in a row a partition follows its leader without a wait (a guess: a move takes one or two).
-const QUICK_MOVES: u32 = 2;
+pub(super) const QUICK_MOVES: u32 = 2;
 
 /// How long after an answer the next glance is made (a guess: what a quiet partition may wait beside a busy one).
 const GLANCE: Duration = Duration::from_millis(50);

@@ -12,7 +12,7 @@ use tracing::{Instrument, warn};
 
 use crate::client_telemetry::Measure;
 use crate::clock::Random;
-use crate::cluster::{Backoff, Cluster, ClusterView, InterestGuard, Lane, MetadataInterest as Topics};
+use crate::cluster::{Backoff, Cluster, ClusterView, InterestGuard, Lane, MetadataInterest};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::buffer::DecodeJob;
 use crate::consumer::fetch::lookup::{Lookup, LookupRequest, Lookups};
@@ -24,7 +24,7 @@ use crate::consumer::position::{AssignmentEpoch, FetchState, PartitionAssignment
 use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::{PartitionSnapshot, Subscription, SubscriptionKind};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
+use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::observability::spans;
 use crate::runtime::{self, Runtime};
 
@@ -47,9 +47,9 @@ pub(crate) struct Fetcher {
     names: Arc<BTreeMap<TopicId, TopicName>>,
     view: Arc<ClusterView>,
     topics: InterestGuard,
-    wanted_topics: Topics,
+    wanted_topics: MetadataInterest,
     /// What the application subscribed to when it was looked at last.
-    subscribed: Topics,
+    subscribed: MetadataInterest,
     /// Partitions have come or gone since `wanted_topics` was made up.
     has_other_assignments: bool,
     refresh: LeaderRefresh,
@@ -109,9 +109,9 @@ impl Fetcher {
             topic_ids: BTreeMap::new(),
             names: Arc::default(),
             view: cluster.view(),
-            topics: cluster.want(Topics::default()),
-            wanted_topics: Topics::default(),
-            subscribed: Topics { auto_create: config.allow_auto_create_topics, ..Topics::default() },
+            topics: cluster.want(MetadataInterest::default()),
+            wanted_topics: MetadataInterest::default(),
+            subscribed: MetadataInterest { auto_create: config.allow_auto_create_topics, ..MetadataInterest::default() },
             has_other_assignments: false,
             refresh: LeaderRefresh { backoff, random: cluster.random(), failures: 0, due: None },
             told: BTreeSet::new(),
@@ -194,7 +194,11 @@ impl Fetcher {
                 SubscriptionKind::Nothing | SubscriptionKind::Manual => (None, false),
             };
             let is_known = all == known.all && topics.map_or(known.topics.is_empty(), |topics| *topics == known.topics);
-            (!is_known).then(|| Topics { topics: topics.cloned().unwrap_or_default(), all, auto_create: self.auto_create })
+            (!is_known).then(|| MetadataInterest {
+                topics: topics.cloned().unwrap_or_default(),
+                all,
+                auto_create: self.auto_create,
+            })
         });
         let has_other_assignments = std::mem::take(&mut self.has_other_assignments);
         if other.is_none() && !has_other_assignments {
@@ -237,8 +241,8 @@ impl Fetcher {
     /// How a partition stands, told of its leader of now.
     fn snapshot_of(&self, subscription: &mut Subscription, partition: &TopicPartition) -> Option<PartitionSnapshot> {
         subscription.snapshot_under(partition, |assignment| {
-            let known = self.view.partition(partition).filter(|known| known.leader.is_some())?;
-            known.leader_epoch.filter(|_| !self.strikes.is_resting(partition, assignment))
+            let (_, leader_epoch) = self.view.leader_and_epoch(partition)?;
+            leader_epoch.filter(|_| !self.strikes.is_resting(partition, assignment))
         })
     }
 
@@ -305,8 +309,7 @@ impl Fetcher {
 
     fn plan_fetch(&mut self, partition: &TopicPartition, snapshot: &PartitionSnapshot, position: Position, now: Instant) {
         let assignment = snapshot.assignment.id();
-        let known = self.view.partition(partition);
-        let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
+        let Some((leader, leader_epoch)) = self.view.leader_and_epoch(partition) else {
             self.planner.suspend(partition, false);
             self.refresh_later(now);
             return;
@@ -352,7 +355,7 @@ impl Fetcher {
             self.identify(name, id);
         }
         let view = Arc::clone(&self.view);
-        self.lookups.retry_now(|partition| leader_in(&view, partition));
+        self.lookups.retry_now(|partition| view.leader_and_epoch(partition));
         let now = runtime::now();
         for partition in self.assignments.keys().cloned().collect::<Vec<_>>() {
             self.look_at(&partition, now);
@@ -391,7 +394,7 @@ impl Fetcher {
 
     fn start_lookups(&mut self, now: Instant) {
         let view = Arc::clone(&self.view);
-        let (asks, is_leaderless) = self.lookups.poll(|partition| leader_in(&view, partition), now);
+        let (asks, is_leaderless) = self.lookups.poll(|partition| view.leader_and_epoch(partition), now);
         if is_leaderless {
             self.refresh_later(now);
         }
@@ -466,12 +469,6 @@ impl Drop for Fetcher {
     fn drop(&mut self) {
         self.shared.close();
     }
-}
-
-/// Who leads a partition, and since which epoch.
-fn leader_in(view: &ClusterView, partition: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
-    let known = view.partition(partition)?;
-    Some((known.leader?, known.leader_epoch))
 }
 
 /// Whether waiting does not help: wrong credentials, or no Kafka at the other end.

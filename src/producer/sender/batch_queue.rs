@@ -124,12 +124,12 @@ impl BatchQueue {
         self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).is_ok()
     }
 
-    pub(in crate::producer) fn head(&self, patience: DueRule) -> Head {
+    pub(in crate::producer) fn head(&self, due_rule: DueRule) -> Head {
         let Some(first) = self.0.front() else { return Head::Nothing };
         match first.stage {
             Stage::Open { since, is_urgent } => {
-                let is_pressed = is_urgent || patience.due_up_to.is_some_and(|up_to| first.batch.seq <= up_to);
-                let due = if is_pressed { since } else { since + patience.of_batch(since) };
+                let is_pressed = is_urgent || due_rule.due_up_to.is_some_and(|up_to| first.batch.seq <= up_to);
+                let due = if is_pressed { since } else { since + due_rule.of_batch(since) };
                 Head::Open { batch: first.batch, due }
             }
             Stage::Sealing => Head::Sealing,
@@ -155,7 +155,7 @@ mod tests {
 
     const LINGER: Duration = Duration::from_millis(5);
 
-    fn patience(due_up_to: Option<u64>) -> DueRule {
+    fn due_rule(due_up_to: Option<u64>) -> DueRule {
         DueRule { linger: LINGER, for_reply: None, due_up_to }
     }
 
@@ -163,14 +163,14 @@ mod tests {
     fn a_batch_younger_than_two_replies_waits_for_the_next() {
         let last = Instant::now();
         let longest = Duration::from_millis(9);
-        let patience = DueRule { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..patience(None) };
+        let due_rule = DueRule { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..due_rule(None) };
         for (since, wait) in [(last, longest), (last - Duration::from_micros(1), LINGER)] {
             let mut queue = BatchQueue::default();
             let batch = BatchId::unsplit(1);
             queue.opened(batch, since);
-            assert_eq!(queue.head(patience), Head::Open { batch, due: since + wait });
+            assert_eq!(queue.head(due_rule), Head::Open { batch, due: since + wait });
             queue.expedite(batch);
-            assert_eq!(queue.head(patience), Head::Open { batch, due: since });
+            assert_eq!(queue.head(due_rule), Head::Open { batch, due: since });
         }
     }
 
@@ -180,9 +180,9 @@ mod tests {
         let batch = BatchId::unsplit(3);
         let mut queue = BatchQueue::default();
         queue.opened(batch, now);
-        assert_eq!(queue.head(patience(None)), Head::Open { batch, due: now + LINGER });
-        assert_eq!(queue.head(patience(Some(2))), Head::Open { batch, due: now + LINGER });
-        assert_eq!(queue.head(patience(Some(3))), Head::Open { batch, due: now });
+        assert_eq!(queue.head(due_rule(None)), Head::Open { batch, due: now + LINGER });
+        assert_eq!(queue.head(due_rule(Some(2))), Head::Open { batch, due: now + LINGER });
+        assert_eq!(queue.head(due_rule(Some(3))), Head::Open { batch, due: now });
     }
 
     #[test]
@@ -195,9 +195,9 @@ mod tests {
         queue.opened(second, now);
         queue.closed(second);
         queue.sealed(second);
-        assert_eq!(queue.head(patience(None)), Head::Sealing);
+        assert_eq!(queue.head(due_rule(None)), Head::Sealing);
         queue.sealed(first);
-        assert_eq!(queue.head(patience(None)), Head::Sealed(first));
+        assert_eq!(queue.head(due_rule(None)), Head::Sealed(first));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             queue.put_back(BatchId { seq: 2, first });
         }
         let mut order = Vec::new();
-        while let Head::Sealed(batch) = queue.head(patience(None)) {
+        while let Head::Sealed(batch) = queue.head(due_rule(None)) {
             order.push(batch.first);
             queue.take(batch);
         }

@@ -6,12 +6,12 @@ use super::*;
 impl Sender {
     /// Closes what is due at a broker; once that is sealed, makes a request of what is ready there.
     pub(super) fn serve(&mut self, broker: BrokerId) {
-        let patience = self.due_rule(Some(broker));
+        let due_rule = self.due_rule(Some(broker));
         let round = self.ready.round(broker);
         let mut closed = Vec::new();
         for &partition in &round {
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            if let NextStep::Close(batch) = step(state, &self.producer, patience, self.now) {
+            if let NextStep::Close(batch) = step(state, &self.producer, due_rule, self.now) {
                 state.queue.closed(batch);
                 self.actions.push_back(Action::Close { partition, batch });
                 closed.push(partition);
@@ -29,9 +29,9 @@ impl Sender {
         let mut size = 0;
         let mut batches = Vec::with_capacity(round.len());
         for partition in round {
-            let patience = self.due_rule(Some(broker));
+            let due_rule = self.due_rule(Some(broker));
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            let next = step(state, &self.producer, patience, self.now);
+            let next = step(state, &self.producer, due_rule, self.now);
             let (NextStep::Begin(batch) | NextStep::Resend(batch)) = next else {
                 self.refresh_readiness(partition);
                 continue;
@@ -64,8 +64,8 @@ impl Sender {
 }
 
 /// What the first batches of a partition wait for. Retries come before what is new.
-pub(super) fn step(partition: &PartitionSender, producer: &ProducerIdState, patience: DueRule, now: Instant) -> NextStep {
-    let head = partition.queue.head(patience);
+pub(super) fn step(partition: &PartitionSender, producer: &ProducerIdState, due_rule: DueRule, now: Instant) -> NextStep {
+    let head = partition.queue.head(due_rule);
     if head == Head::Nothing && partition.sequences.is_empty() {
         return NextStep::AwaitEvent;
     }
