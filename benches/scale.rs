@@ -1,13 +1,17 @@
 //! What many brokers, topics and partitions cost: `cargo bench --bench scale`.
 //!
-//! The embedded cluster runs in a process of its own, so that processor time and memory are the client's. Linux only, by `/proc`.
+//! The embedded cluster runs in a process of its own, so that processor time and memory are the
+//! client's. Linux only, by `/proc`.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use kavka::{Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, Properties, Record, TopicPartition};
+use kavka::{
+    Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, Properties, Record,
+    TopicPartition,
+};
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
 const BROKERS: i32 = 100;
@@ -27,13 +31,21 @@ async fn main() -> Outcome {
     let cluster = Cluster::start(2_000)?;
     let client = cluster.client("60000")?;
     let (bytes, processor) = idle_cost(&client, 1_000).await?;
-    println!("10,000 idle partitions on 100 brokers: {bytes:.0} bytes for each, {processor:.1} ms of processor time a second");
+    println!(
+        "10,000 idle partitions on 100 brokers: {bytes:.0} bytes for each, {processor:.1} ms of processor time a second"
+    );
     let few = producer_cost(&client, 0).await?;
     let many = producer_cost(&client, 1_000).await?;
-    println!("producer, ns a record: {few:.0} with no idle partitions, {many:.0} with 10,000 ({:.2})", many / few);
+    println!(
+        "producer, ns a record: {few:.0} with no idle partitions, {many:.0} with 10,000 ({:.2})",
+        many / few
+    );
     let few = consumer_cost(&client, 0).await?;
     let many = consumer_cost(&client, 1_000).await?;
-    println!("consumer, ns a record: {few:.0} with no idle partitions, {many:.0} with 10,000 ({:.2})", many / few);
+    println!(
+        "consumer, ns a record: {few:.0} with no idle partitions, {many:.0} with 10,000 ({:.2})",
+        many / few
+    );
     drop(cluster);
 
     let cluster = Cluster::start(10_000)?;
@@ -76,7 +88,10 @@ impl Cluster {
     }
 
     fn client(&self, metadata_max_age: &str) -> Outcome<Client> {
-        let settings = [("bootstrap.servers", self.bootstrap.as_str()), ("metadata.max.age.ms", metadata_max_age)];
+        let settings = [
+            ("bootstrap.servers", self.bootstrap.as_str()),
+            ("metadata.max.age.ms", metadata_max_age),
+        ];
         Ok(Client::new(ClientConfig::from_properties(&Properties::from_iter(settings))?)?)
     }
 }
@@ -88,14 +103,16 @@ impl Drop for Cluster {
     }
 }
 
-/// Nanoseconds of processor time for a record to one topic, after one record to each partition of `idle_topics` others.
+/// Nanoseconds of processor time for a record to one topic, after one record to each partition of
+/// `idle_topics` others.
 async fn producer_cost(client: &Client, idle_topics: i32) -> Outcome<f64> {
     let producer = client.producer(ProducerConfig::new())?;
     let mut deliveries = Vec::new();
     for topic in 0..idle_topics {
         let topic = idle(topic);
         for partition in 0..PARTITIONS {
-            deliveries.push(producer.send(Record::to(&topic).partition(partition).value("once")).await?);
+            deliveries
+                .push(producer.send(Record::to(&topic).partition(partition).value("once")).await?);
         }
     }
     for delivery in deliveries {
@@ -117,9 +134,11 @@ async fn send(producer: &Producer, records: u64) -> Outcome {
     Ok(())
 }
 
-/// Nanoseconds of processor time for a record from one topic, while all partitions of `idle_topics` empty ones are assigned too.
+/// Nanoseconds of processor time for a record from one topic, while all partitions of `idle_topics`
+/// empty ones are assigned too.
 async fn consumer_cost(client: &Client, idle_topics: i32) -> Outcome<f64> {
-    let settings = Properties::from_iter([("auto.offset.reset", "earliest"), ("max.poll.records", "5000")]);
+    let settings =
+        Properties::from_iter([("auto.offset.reset", "earliest"), ("max.poll.records", "5000")]);
     let mut consumer = client.consumer(ConsumerConfig::from_properties(&settings)?)?;
     consumer.assign(partitions(HOT.to_owned()).chain(empty(idle_topics)))?;
     read(&mut consumer, RECORDS / 10).await?;
@@ -131,7 +150,8 @@ async fn consumer_cost(client: &Client, idle_topics: i32) -> Outcome<f64> {
     Ok(per(nanos, RECORDS / 2))
 }
 
-/// The memory for each empty partition that is assigned, and the milliseconds of processor time that fetching them takes in a second.
+/// The memory for each empty partition that is assigned, and the milliseconds of processor time
+/// that fetching them takes in a second.
 async fn idle_cost(client: &Client, idle_topics: i32) -> Outcome<(f64, f64)> {
     let consumer = client.consumer(ConsumerConfig::new())?;
     // What a connection to each broker takes is not counted.
@@ -167,7 +187,8 @@ async fn read(consumer: &mut Consumer, records: u64) -> Outcome {
     Ok(())
 }
 
-/// Milliseconds of processor time for one refresh of all topics, and the memory for each partition known.
+/// Milliseconds of processor time for one refresh of all topics, and the memory for each partition
+/// known.
 async fn refresh_cost(client: &Client) -> Outcome<(f64, f64)> {
     const REFRESHES: u32 = 10;
     let memory = resident_bytes()?;

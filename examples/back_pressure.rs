@@ -1,4 +1,5 @@
-//! Sends without ever waiting, and drops or diverts what there is no room for: metrics, telemetry, whatever must not slow its maker down.
+//! Sends without ever waiting, and drops or diverts what there is no room for: metrics, telemetry,
+//! whatever must not slow its maker down.
 
 use std::time::Duration;
 

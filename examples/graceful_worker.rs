@@ -1,8 +1,12 @@
-//! A worker that ends well: at Ctrl-C it finishes the record at work, commits, and leaves the group, so that others go on at once.
+//! A worker that ends well: at Ctrl-C it finishes the record at work, commits, and leaves the
+//! group, so that others go on at once.
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, ConsumerRecord, NewTopic, ProducerConfig, Record};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, ConsumerRecord, NewTopic,
+    ProducerConfig, Record,
+};
 use kavka_programs::Interrupt;
 
 #[tokio::main]
@@ -13,14 +17,16 @@ async fn main() -> kavka_programs::Outcome<()> {
     let producer = client.producer(ProducerConfig::new())?;
     // SIGINT and SIGTERM; `tokio::signal` has them.
     let mut interrupt = Interrupt::listen()?;
-    let config = ConsumerConfig::new().group_id("workers").auto_offset_reset(AutoOffsetReset::Earliest);
+    let config =
+        ConsumerConfig::new().group_id("workers").auto_offset_reset(AutoOffsetReset::Earliest);
     let mut consumer = client.consumer(config)?;
     consumer.subscribe(["work"])?;
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     println!("working until Ctrl-C");
     loop {
         tokio::select! {
-            // `recv` is cancel safe: what another arm interrupts is not lost. The work is done outside, where nothing interrupts it.
+            // `recv` is cancel safe: what another arm interrupts is not lost. The work is done
+            // outside, where nothing interrupts it.
             record = consumer.recv() => work(&record?).await,
             _ = ticks.tick() => drop(producer.send(Record::to("work").value("something to do")).await?),
             () = interrupt.received() => break,

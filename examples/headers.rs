@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record, TopicPartition};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record,
+    TopicPartition,
+};
 
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
@@ -19,7 +22,8 @@ async fn main() -> kavka_programs::Outcome<()> {
         .header("nothing", None::<&str>);
     let written = producer.send(record).await?.await?;
 
-    let mut consumer = client.consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest))?;
+    let mut consumer =
+        client.consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest))?;
     let partition = TopicPartition::new("with-headers", 0);
     consumer.assign([partition.clone()])?;
     if let Some(offset) = written.offset {

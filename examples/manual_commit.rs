@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record,
+};
 
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
@@ -12,17 +14,23 @@ async fn main() -> kavka_programs::Outcome<()> {
     let _ = client.admin().create_topic(NewTopic::new("manual-commit").partitions(2)).await;
     let producer = client.producer(ProducerConfig::new())?;
     let lines: Vec<String> = (0..100).map(|number| format!("order {number}")).collect();
-    producer.send_all(lines.iter().map(|line| Record::to("manual-commit").value(line))).await.await?;
+    producer
+        .send_all(lines.iter().map(|line| Record::to("manual-commit").value(line)))
+        .await
+        .await?;
 
-    let config =
-        ConsumerConfig::new().group_id("manual-commit").auto_offset_reset(AutoOffsetReset::Earliest).enable_auto_commit(false);
+    let config = ConsumerConfig::new()
+        .group_id("manual-commit")
+        .auto_offset_reset(AutoOffsetReset::Earliest)
+        .enable_auto_commit(false);
     let mut consumer = client.consumer(config)?;
     consumer.subscribe(["manual-commit"])?;
     let mut done = 0;
     while done < lines.len() {
         let batch = consumer.next_batch().await?;
         for record in &batch {
-            // The work on `record` is here. A crash before the commit has it done once more, by whoever takes the partition over.
+            // The work on `record` is here. A crash before the commit has it done once more, by
+            // whoever takes the partition over.
             let _ = record.value();
             done += 1;
         }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record,
+};
 
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
@@ -15,7 +17,8 @@ async fn main() -> kavka_programs::Outcome<()> {
         producer.send(Record::to("paused").value(&value).partition(number % 2)).await?.await?;
     }
 
-    let config = ConsumerConfig::new().group_id("pausing").auto_offset_reset(AutoOffsetReset::Earliest);
+    let config =
+        ConsumerConfig::new().group_id("pausing").auto_offset_reset(AutoOffsetReset::Earliest);
     let mut consumer = client.consumer(config)?;
     consumer.subscribe(["paused"])?;
     let first = consumer.recv().await?;

@@ -1,4 +1,5 @@
-//! Creates a topic, produces 1,000 records with keys, consumes them in a group, commits, and tells how long each took.
+//! Creates a topic, produces 1,000 records with keys, consumes them in a group, commits, and tells
+//! how long each took.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -58,12 +59,15 @@ async fn work(connection: &Connection, bootstrap: &str, topic: &str) -> Outcome<
     // The topic may hold the records of earlier runs: the keys tell whose they are.
     let run = format!("{:x}", std::process::id());
     let at = Instant::now();
-    let producer = client.producer(ProducerConfig::from_properties(&connection.properties(&[])?)?)?;
+    let producer =
+        client.producer(ProducerConfig::from_properties(&connection.properties(&[])?)?)?;
     let mut deliveries = Vec::with_capacity(RECORDS);
     for number in 0..RECORDS {
         let key = format!("{run}-{}", number % KEYS);
         let value = number.to_string();
-        deliveries.push(producer.send(Record::to(topic).key(key.as_bytes()).value(value.as_bytes())).await?);
+        deliveries.push(
+            producer.send(Record::to(topic).key(key.as_bytes()).value(value.as_bytes())).await?,
+        );
     }
     for delivery in deliveries {
         delivery.await?;
@@ -81,24 +85,39 @@ async fn work(connection: &Connection, bootstrap: &str, topic: &str) -> Outcome<
     let mut seen = 0;
     while seen < RECORDS {
         let next = tokio::time::timeout(PATIENCE, consumer.recv()).await;
-        let record = next.map_err(|_| Stop::failure(format!("only {seen} of {RECORDS} records came in {PATIENCE:?}")))??;
-        let Some(key) = record.key().filter(|key| key.starts_with(run.as_bytes())) else { continue };
-        let number = record.value().and_then(|value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
+        let record = next.map_err(|_| {
+            Stop::failure(format!("only {seen} of {RECORDS} records came in {PATIENCE:?}"))
+        })??;
+        let Some(key) = record.key().filter(|key| key.starts_with(run.as_bytes())) else {
+            continue;
+        };
+        let number =
+            record.value().and_then(|value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
         if last.insert(key.to_vec(), number).is_some_and(|before| before >= number) {
-            return Err(Stop::failure(format!("records of one key came out of order at offset {}", record.offset())));
+            return Err(Stop::failure(format!(
+                "records of one key came out of order at offset {}",
+                record.offset()
+            )));
         }
         seen += 1;
     }
     consumer.commit().await?;
     consumer.close(PATIENCE).await?;
-    println!("consumed {seen} records in order of their keys and committed in {:.1?}", at.elapsed());
+    println!(
+        "consumed {seen} records in order of their keys and committed in {:.1?}",
+        at.elapsed()
+    );
     client.close(PATIENCE).await?;
     println!("done in {:.1?}", started.elapsed());
     Ok(())
 }
 
 async fn create(client: &Client, topic: &str) -> Outcome<()> {
-    match client.admin().create_topic(NewTopic::new(topic).partitions(3).replication_factor(1)).await {
+    match client
+        .admin()
+        .create_topic(NewTopic::new(topic).partitions(3).replication_factor(1))
+        .await
+    {
         Err(error) if error.code() != Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Err(error.into()),
         _ => Ok(()),
     }

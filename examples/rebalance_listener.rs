@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kavka::{AssignmentStrategy, BoxFuture, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerHandle, NewTopic};
+use kavka::{
+    AssignmentStrategy, BoxFuture, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerHandle,
+    NewTopic,
+};
 use kavka::{RebalanceListener, TopicPartition};
 
 struct Told(&'static str);
@@ -16,12 +19,20 @@ impl Told {
 
 impl RebalanceListener for Told {
     /// The place to seek, or to load what belongs to the partitions.
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move { self.say("was given", partitions) })
     }
 
     /// The last moment to commit; the group waits for it.
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move {
             self.say("gives up", partitions);
             if let Err(error) = consumer.commit().await {
@@ -33,7 +44,9 @@ impl RebalanceListener for Told {
 
 fn member(client: &Client, name: &'static str) -> kavka::Result<Consumer> {
     let strategy = [AssignmentStrategy::CooperativeSticky];
-    let consumer = client.consumer(ConsumerConfig::new().group_id("listeners").partition_assignment_strategy(strategy))?;
+    let consumer = client.consumer(
+        ConsumerConfig::new().group_id("listeners").partition_assignment_strategy(strategy),
+    )?;
     consumer.rebalance_listener(Told(name));
     consumer.subscribe(["listened-to"])?;
     Ok(consumer)

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kavka::{Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record, Timestamp, TopicPartition};
+use kavka::{
+    Client, ClientConfig, ConsumerConfig, NewTopic, ProducerConfig, Record, Timestamp,
+    TopicPartition,
+};
 
 const MINUTE: i64 = 60_000;
 
@@ -26,7 +29,11 @@ async fn main() -> kavka_programs::Outcome<()> {
     // The first record that is not older; where there is none, the end.
     consumer.seek_to_time(&partitions, Timestamp(now - 10 * MINUTE))?;
     let record = consumer.recv().await?;
-    println!("offset {}: {}", record.offset(), String::from_utf8_lossy(record.value().unwrap_or_default()));
+    println!(
+        "offset {}: {}",
+        record.offset(),
+        String::from_utf8_lossy(record.value().unwrap_or_default())
+    );
     // Or only the offset, without reading:
     let wanted = partitions.map(|partition| (partition, Timestamp(now - 5 * MINUTE)));
     for (partition, found) in consumer.offsets_for_times(wanted).await? {

@@ -1,6 +1,8 @@
-//! Cryptography of your own for TLS: any `CryptoProvider` of rustls. Here it is graviola's with fewer algorithms, as an auditor may ask for.
+//! Cryptography of your own for TLS: any `CryptoProvider` of rustls. Here it is graviola's with
+//! fewer algorithms, as an auditor may ask for.
 //!
-//! `KAVKA_BROKERS=localhost:9093 KAVKA_CA=ca.pem cargo run --example tls_provider` needs a listener with SSL.
+//! `KAVKA_BROKERS=localhost:9093 KAVKA_CA=ca.pem cargo run --example tls_provider` needs a listener
+//! with SSL.
 
 use std::env::var;
 use std::sync::Arc;
@@ -20,9 +22,16 @@ fn provider() -> CryptoProvider {
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
     kavka_programs::start_logs();
-    let word = |name: &str| var(name).map_err(|_| kavka_programs::Stop::usage(format_args!("{name} is not set")));
-    let tls = TlsConfig::new().truststore_location(word("KAVKA_CA")?).crypto_provider(Arc::new(provider()));
+    let word = |name: &str| {
+        var(name).map_err(|_| kavka_programs::Stop::usage(format_args!("{name} is not set")))
+    };
+    let tls = TlsConfig::new()
+        .truststore_location(word("KAVKA_CA")?)
+        .crypto_provider(Arc::new(provider()));
     let client = Client::new(ClientConfig::new(word("KAVKA_BROKERS")?).tls(tls))?;
-    println!("{} brokers speak TLS 1.3 with AES-256", client.admin().describe_cluster().await?.brokers.len());
+    println!(
+        "{} brokers speak TLS 1.3 with AES-256",
+        client.admin().describe_cluster().await?.brokers.len()
+    );
     Ok(client.close(Duration::from_secs(5)).await?)
 }

@@ -1,4 +1,5 @@
-//! What the micro-benchmarks in `benches/` measure: a narrow door to stages that are private. Not part of the public API.
+//! What the micro-benchmarks in `benches/` measure: a narrow door to stages that are private. Not
+//! part of the public API.
 
 use bytes::Bytes;
 
@@ -8,7 +9,8 @@ pub use crate::producer::bench::{Accumulator, Partitioning, Shipment};
 use crate::ids::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::record::Header;
 use crate::wire::batch::{
-    self, BatchHeader, Batches, DecodeOptions, ProducerStamp, RecordCursor, RecordFields, RecordsBuilder, SealedRecords,
+    self, BatchHeader, Batches, DecodeOptions, ProducerStamp, RecordCursor, RecordFields,
+    RecordsBuilder, SealedRecords,
 };
 use crate::wire::compress::{self, Compression};
 
@@ -54,7 +56,12 @@ pub struct Sealed(SealedRecords);
 impl Sealed {
     /// Its header, checksum included.
     pub fn header(&self) -> [u8; 61] {
-        let stamp = ProducerStamp { id: ProducerId(1), epoch: ProducerEpoch(0), sequence: Sequence(7), is_transactional: false };
+        let stamp = ProducerStamp {
+            id: ProducerId(1),
+            epoch: ProducerEpoch(0),
+            sequence: Sequence(7),
+            is_transactional: false,
+        };
         BatchHeader { producer: Some(stamp) }.write(&self.0)
     }
 

@@ -1,4 +1,5 @@
-//! The one type of futures that the traits of a user's own return: without a macro, and usable as `dyn`.
+//! The one type of futures that the traits of a user's own return: without a macro, and usable as
+//! `dyn`.
 
 use std::pin::Pin;
 

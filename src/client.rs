@@ -54,12 +54,18 @@ impl Client {
         runtime::check_drivers(config.connector.is_none())?;
         let random = Random::new(match config.seed {
             Some(seed) => seed,
-            None => getrandom::u64()
-                .map_err(|error| Error::new(ErrorKind::Config, format!("the operating system gives no randomness: {error}")))?,
+            None => getrandom::u64().map_err(|error| {
+                Error::new(
+                    ErrorKind::Config,
+                    format!("the operating system gives no randomness: {error}"),
+                )
+            })?,
         });
         let connector = config.connector.clone().unwrap_or_else(|| {
-            Arc::new(TcpConnector { send_buffer: config.send_buffer_bytes, receive_buffer: config.receive_buffer_bytes })
-                as Arc<dyn Connector>
+            Arc::new(TcpConnector {
+                send_buffer: config.send_buffer_bytes,
+                receive_buffer: config.receive_buffer_bytes,
+            }) as Arc<dyn Connector>
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
@@ -132,8 +138,11 @@ impl Client {
     pub async fn close(self, timeout: Duration) -> Result<()> {
         let runtime = self.cluster.runtime();
         runtime.cancel();
-        tokio::time::timeout(timeout, runtime.join())
-            .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, format!("a task of the client did not end within {timeout:?}")))
+        tokio::time::timeout(timeout, runtime.join()).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Timeout,
+                format!("a task of the client did not end within {timeout:?}"),
+            )
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! Wall time and randomness as values, so that a machine given the same inputs does the same things.
+//! Wall time and randomness as values, so that a machine given the same inputs does the same
+//! things.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,7 +37,8 @@ impl std::fmt::Debug for WallClock {
     }
 }
 
-/// A small pseudo-random generator (SplitMix64): for jitter, partition choice and ids, not for secrets.
+/// A small pseudo-random generator (SplitMix64): for jitter, partition choice and ids, not for
+/// secrets.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 

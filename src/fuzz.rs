@@ -1,5 +1,6 @@
-//! Decoders that are given hostile bytes: by tests, which change valid ones by chance (`wire::hostile`), and by `fuzz/`, which is guided by
-//! coverage. Each returns, whatever the bytes. Not part of the public API.
+//! Decoders that are given hostile bytes: by tests, which change valid ones by chance
+//! (`wire::hostile`), and by `fuzz/`, which is guided by coverage. Each returns, whatever the
+//! bytes. Not part of the public API.
 
 use crate::net::Incoming;
 use crate::wire::batch::{Batches, DecodeOptions};
@@ -9,7 +10,8 @@ use crate::wire::messages::consumer_protocol_subscription::ConsumerProtocolSubsc
 
 macro_rules! replies {
     ($($api:ident: $request:ident,)*) => {
-        /// How the reply of each API is read that every client may send; those of administration are made by the same generator.
+        /// How the reply of each API is read that every client may send; those of administration
+        /// are made by the same generator.
         const REPLIES: &[fn(&[u8], i16)] = &[$(reply_of::<crate::wire::messages::$api::$request>),*];
     };
 }
@@ -55,7 +57,8 @@ pub fn consumer_protocol(bytes: &[u8]) {
     drop(decode_data::<ConsumerProtocolAssignment<'_>>(bytes));
 }
 
-/// Reads batches of records, and as much of each as there is; the checksum would hide what comes behind it.
+/// Reads batches of records, and as much of each as there is; the checksum would hide what comes
+/// behind it.
 ///
 /// # Panics
 /// If a batch decompresses to more than it may, or its records do not rise.

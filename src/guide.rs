@@ -1,13 +1,14 @@
 //! The guides, page by page. The crate's front page is the place to start.
 //!
-//! - [`services`]: send, subscribe, metrics, health and shutdown with one configuration (`kavka::mq`)
+//! - [`services`]: send, subscribe, metrics, health and shutdown with one configuration
+//!   (`kavka::mq`)
 //! - [`admin`]: what administers a cluster, beside Java's `Admin`
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
 //! - [`performance`]: where the time goes, and how it is measured
 
-// A page and the repository name each other by paths between files; here the modules take their place, as the first definition of a
-// link counts.
+// A page and the repository name each other by paths between files; here the modules take their
+// place, as the first definition of a link counts.
 
 /// A layer for services: messages, handlers, metrics, health and shutdown.
 pub mod services {

@@ -1,5 +1,6 @@
-//! Several ways to one end, of which none may hold up the others: the next is tried when those before it have failed, or have not ended
-//! for a while, and the first to succeed is taken (what RFC 8305 does for addresses).
+//! Several ways to one end, of which none may hold up the others: the next is tried when those
+//! before it have failed, or have not ended for a while, and the first to succeed is taken (what
+//! RFC 8305 does for addresses).
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,10 +9,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::runtime;
 
-/// Tries `ways` in their order, each begun `patience` after the one before it, or as soon as all that were begun have failed.
+/// Tries `ways` in their order, each begun `patience` after the one before it, or as soon as all
+/// that were begun have failed.
 ///
 /// # Errors
-/// Those of all ways, in the order in which they failed; no further way is tried after one of which `is_final` holds.
+/// Those of all ways, in the order in which they failed; no further way is tried after one of which
+/// `is_final` holds.
 ///
 /// # Cancel safety
 /// If the future is dropped, so are those of the ways.
@@ -78,7 +81,8 @@ mod tests {
                 outcome
             }
         };
-        let outcome = first(ways.iter().copied(), PATIENCE, attempt, |error| *error == "final").await;
+        let outcome =
+            first(ways.iter().copied(), PATIENCE, attempt, |error| *error == "final").await;
         let begun = *begun.lock().unwrap();
         (outcome, (runtime::now() - start).as_millis(), begun)
     }
@@ -101,7 +105,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_errors_are_told_and_a_final_one_ends_it() {
-        assert_eq!(run(&[(700, Err("a")), (1, Err("b")), (1, Err("c"))]).await.0, Err(vec!["b", "c", "a"]));
+        assert_eq!(
+            run(&[(700, Err("a")), (1, Err("b")), (1, Err("c"))]).await.0,
+            Err(vec!["b", "c", "a"])
+        );
         assert_eq!(run(&[(1, Err("final")), (1, Ok("b"))]).await, (Err(vec!["final"]), 1, 1));
         assert_eq!(run(&[]).await.0, Err(vec![]));
     }

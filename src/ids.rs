@@ -237,7 +237,8 @@ macro_rules! name {
         }
 
         impl fmt::Display for $name {
-            /// Writes the name; of one that Kafka does not allow, as a broker may make it up, what can be shown on one line.
+            /// Writes the name; of one that Kafka does not allow, as a broker may make it up, what
+            /// can be shown on one line.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&shown(&self.0), f)
             }
@@ -262,11 +263,15 @@ name! {
 const LONGEST_TOPIC_NAME: usize = 249;
 
 impl TopicName {
-    /// Whether a broker would let a topic have the name, by the rules of Kafka's `Topic.validate`. What has another name does not exist, and a
-    /// request that holds a name of any length may be the end of its connection.
+    /// Whether a broker would let a topic have the name, by the rules of Kafka's `Topic.validate`.
+    /// What has another name does not exist, and a request that holds a name of any length may be
+    /// the end of its connection.
     pub(crate) fn is_legal(&self) -> bool {
-        let is_of = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'_' | b'-');
-        !matches!(self.as_str(), "" | "." | "..") && self.len() <= LONGEST_TOPIC_NAME && self.bytes().all(is_of)
+        let is_of =
+            |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'_' | b'-');
+        !matches!(self.as_str(), "" | "." | "..")
+            && self.len() <= LONGEST_TOPIC_NAME
+            && self.bytes().all(is_of)
     }
 }
 
@@ -332,14 +337,23 @@ mod tests {
     #[test]
     fn what_is_printed_keeps_to_the_width() {
         let partition = TopicPartition::new("orders", 7);
-        assert_eq!(format!("{partition:>10}|{:<8}|{:>4}", partition.topic, partition.partition), "  orders-7|orders  |   7");
+        assert_eq!(
+            format!("{partition:>10}|{:<8}|{:>4}", partition.topic, partition.partition),
+            "  orders-7|orders  |   7"
+        );
         assert_eq!(format!("{:24}|", TopicId([0; 16])).len(), 25);
         assert_eq!(format!("{:>8}", crate::Compression::LZ4), "     lz4");
     }
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "orders", "ASNFZ4mrze8BI0VniavN7", "ASNFZ4mrze8BI0VniavN7x", "ASNFZ4mrze8BI0VniavN7/"] {
+        for text in [
+            "",
+            "orders",
+            "ASNFZ4mrze8BI0VniavN7",
+            "ASNFZ4mrze8BI0VniavN7x",
+            "ASNFZ4mrze8BI0VniavN7/",
+        ] {
             assert!(text.parse::<TopicId>().is_err(), "{text:?}");
         }
     }

@@ -43,24 +43,27 @@ pub use admin::{Admin, NewTopic};
 pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
 pub use config::{
-    Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig, MetadataRecoveryStrategy, OidcConfig,
-    Properties, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig,
-    TlsVersion, Token, TokenSource,
+    Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
+    MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
+    SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenSource,
 };
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
-    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
-    IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, RebalanceListener, RecordBatch,
+    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig,
+    ConsumerHandle, ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp,
+    RebalanceListener, RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use ids::{
-    BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset, ParseIdError, PartitionId, ProducerEpoch,
-    ProducerId, Sequence, Timestamp, TopicId, TopicName, TopicPartition, TransactionalId,
+    BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset,
+    ParseIdError, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
+    TopicPartition, TransactionalId,
 };
 pub use net::{Connector, Io};
 pub use producer::{
-    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig, ProducerStats, SendAll, TopicPartitions,
+    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig,
+    ProducerStats, SendAll, TopicPartitions,
 };
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]

@@ -40,7 +40,14 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// Creates a record for a topic, without key or value.
     pub fn to(topic: &'a str) -> Self {
-        Self { topic, partition: None, key: None, value: None, headers: HeaderList::default(), timestamp: None }
+        Self {
+            topic,
+            partition: None,
+            key: None,
+            value: None,
+            headers: HeaderList::default(),
+            timestamp: None,
+        }
     }
 
     /// Sets the topic.

@@ -11,11 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 
-/// Work on fewer bytes is done where it arises (a guess: handing over costs about 10 µs, in which zstd packs 4 KiB).
+/// Work on fewer bytes is done where it arises (a guess: handing over costs about 10 µs, in which
+/// zstd packs 4 KiB).
 const OFFLOAD_BYTES: usize = 64 * 1024;
 
-/// So many records of up to a KiB, or KiB, a thread takes without letting others run: for some 0.1 ms. Each time costs about 5 µs, since
-/// another worker is woken to take over.
+/// So many records of up to a KiB, or KiB, a thread takes without letting others run: for some 0.1
+/// ms. Each time costs about 5 µs, since another worker is woken to take over.
 const WORK_PER_YIELD: usize = 1024;
 
 /// More cannot be added to every clock, and nobody waits for longer.
@@ -39,16 +40,29 @@ impl Runtime {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is none.
     pub(crate) fn current(is_reproducible: bool) -> Result<Self> {
-        let handle = Handle::try_current()
-            .map_err(|_| Error::config("a client must be made inside a tokio runtime, such as in #[tokio::main]"))?;
-        Ok(Self { handle, tasks: TaskTracker::new(), outer: Vec::new(), cancelled: CancellationToken::new(), is_reproducible })
+        let handle = Handle::try_current().map_err(|_| {
+            Error::config("a client must be made inside a tokio runtime, such as in #[tokio::main]")
+        })?;
+        Ok(Self {
+            handle,
+            tasks: TaskTracker::new(),
+            outer: Vec::new(),
+            cancelled: CancellationToken::new(),
+            is_reproducible,
+        })
     }
 
     /// Tasks of a part that ends before, or with, this one.
     pub(crate) fn child(&self) -> Self {
         let (handle, cancelled) = (self.handle.clone(), self.cancelled.child_token());
         let outer = self.outer.iter().chain([&self.tasks]).cloned().collect();
-        Self { handle, tasks: TaskTracker::new(), outer, cancelled, is_reproducible: self.is_reproducible }
+        Self {
+            handle,
+            tasks: TaskTracker::new(),
+            outer,
+            cancelled,
+            is_reproducible: self.is_reproducible,
+        }
     }
 
     /// Runs a task until it ends or [`Runtime::cancel`] drops it.
@@ -68,8 +82,13 @@ impl Runtime {
         );
     }
 
-    /// Runs CPU work of about `bytes` bytes: here when that is quick or must be reproducible, else on a thread of its own.
-    pub(crate) async fn offload<T: Send + 'static>(&self, bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// Runs CPU work of about `bytes` bytes: here when that is quick or must be reproducible, else
+    /// on a thread of its own.
+    pub(crate) async fn offload<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         if bytes < OFFLOAD_BYTES || self.is_reproducible {
             return work();
         }
@@ -83,9 +102,11 @@ impl Runtime {
         }
     }
 
-    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should yield first: [`Runtime::yield_now`].
+    /// Whether a caller that has not had to wait, and is about to copy so many bytes, should yield
+    /// first: [`Runtime::yield_now`].
     ///
-    /// It is asked for every record, and tells without an await, over which the caller would have to keep its record.
+    /// It is asked for every record, and tells without an await, over which the caller would have
+    /// to keep its record.
     #[inline]
     pub(crate) fn should_yield(&self, bytes: usize) -> bool {
         thread_local! {
@@ -118,7 +139,8 @@ impl Runtime {
         self.tasks.len()
     }
 
-    /// Waits until every task has ended; call after [`Runtime::cancel`] or when they end by themselves.
+    /// Waits until every task has ended; call after [`Runtime::cancel`] or when they end by
+    /// themselves.
     pub(crate) async fn join(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -126,7 +148,8 @@ impl Runtime {
 }
 
 #[cfg(feature = "mq")]
-/// A runtime on a thread of its own, which outlives the runtimes of those who use it, and ends when it is dropped.
+/// A runtime on a thread of its own, which outlives the runtimes of those who use it, and ends when
+/// it is dropped.
 pub(crate) struct Background {
     handle: Handle,
     _stop: tokio::sync::oneshot::Sender<()>,
@@ -140,8 +163,10 @@ impl Background {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the operating system gives no thread or
     /// no sockets.
     pub(crate) fn start(name: &str) -> Result<Self> {
-        let refused = |error: std::io::Error| Error::config(format!("no thread for {name}: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
+        let refused =
+            |error: std::io::Error| Error::config(format!("no thread for {name}: {error}"));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         // It hears nothing but that the other end is gone.
@@ -160,12 +185,18 @@ impl Background {
     ///
     /// # Cancel safety
     /// If the future is dropped, the work goes on.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         self.handle.spawn(work).await.ok()
     }
 
     /// [`Background::run`] for a thread that may wait.
-    pub(crate) fn block<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub(crate) fn block<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let (done, told) = std::sync::mpsc::channel();
         self.handle.spawn(async move {
             let _nobody_waits = done.send(work.await);
@@ -174,14 +205,15 @@ impl Background {
     }
 }
 
-/// Lets other tasks run now and then, so that a caller in a loop that never has to wait does not keep its worker, on which the very
-/// task may wait that it keeps busy.
+/// Lets other tasks run now and then, so that a caller in a loop that never has to wait does not
+/// keep its worker, on which the very task may wait that it keeps busy.
 #[inline]
 pub(crate) async fn yield_now() {
     tokio::task::coop::consume_budget().await;
 }
 
-/// Has whoever is polled let others run first, input and output of the network too: return `Pending` then.
+/// Has whoever is polled let others run first, input and output of the network too: return
+/// `Pending` then.
 pub(crate) fn let_others_run(context: &mut Context<'_>) {
     // It asks to be woken behind all that are ready, and is not needed for more.
     let _ = std::pin::pin!(tokio::task::yield_now()).poll(context);
@@ -193,7 +225,8 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// The instant at which something that a caller allows so much time for must have ended, however much that is.
+/// The instant at which something that a caller allows so much time for must have ended, however
+/// much that is.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
     now() + timeout.min(LONGEST)
 }
@@ -211,27 +244,31 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
-/// Checks that the tokio runtime that the caller runs in can wait, and, if `with_sockets`, hear of them: tokio itself tells by a panic in the task
-/// that needs it.
+/// Checks that the tokio runtime that the caller runs in can wait, and, if `with_sockets`, hear of
+/// them: tokio itself tells by a panic in the task that needs it.
 ///
 /// # Errors
 /// [`ErrorKind::Config`](crate::ErrorKind::Config): says how to build the runtime.
 pub(crate) fn check_drivers(with_sockets: bool) -> Result<()> {
     let missing = |what: &str, call: &str| {
-        Error::config(format!("the tokio runtime has no {what}: build it with {call} or enable_all, or by #[tokio::main]"))
+        Error::config(format!(
+            "the tokio runtime has no {what}: build it with {call} or enable_all, or by #[tokio::main]"
+        ))
     };
-    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).map_err(|_| missing("timers", "enable_time"))?;
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)))
+        .map_err(|_| missing("timers", "enable_time"))?;
     #[cfg(unix)]
     if with_sockets {
-        std::panic::catch_unwind(|| drop(tokio::net::UnixDatagram::unbound())).map_err(|_| missing("sockets", "enable_io"))?;
+        std::panic::catch_unwind(|| drop(tokio::net::UnixDatagram::unbound()))
+            .map_err(|_| missing("sockets", "enable_io"))?;
     }
     #[cfg(not(unix))]
     let _ = with_sockets;
     Ok(())
 }
 
-/// How long some work takes, at the best of three times. Tests compare with it two amounts of work that are as large as one another, so
-/// that a machine with other things to do delays both alike.
+/// How long some work takes, at the best of three times. Tests compare with it two amounts of work
+/// that are as large as one another, so that a machine with other things to do delays both alike.
 #[cfg(test)]
 pub(crate) fn time_of(work: impl Fn()) -> Duration {
     let timed = |_| {

@@ -1,8 +1,10 @@
-//! Words of others as they may be shown: on one line, within bounds, and without what moves a cursor or hides a word.
+//! Words of others as they may be shown: on one line, within bounds, and without what moves a
+//! cursor or hides a word.
 //!
-//! What a broker or a token endpoint says ends up in logs and on terminals, and so does what a hostile one says. Each way to there
-//! passes here: the message of an [`Error`](crate::Error), an address, a name; what is quoted within a message is [`shown`] besides, so
-//! that a long quotation does not push the advice out.
+//! What a broker or a token endpoint says ends up in logs and on terminals, and so does what a
+//! hostile one says. Each way to there passes here: the message of an [`Error`](crate::Error), an
+//! address, a name; what is quoted within a message is [`shown`] besides, so that a long quotation
+//! does not push the advice out.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -79,7 +81,8 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// Neither a control character nor one that breaks a line, has no width or turns the direction of writing.
+/// Neither a control character nor one that breaks a line, has no width or turns the direction of
+/// writing.
 fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -94,7 +97,10 @@ mod tests {
 
     #[test]
     fn what_moves_a_cursor_or_begins_a_line_is_escaped() {
-        assert_eq!(shown(HOSTILE).to_string(), "no\\r\\n2026-01-01 ERROR all is lost \\u{1b}[2J\\u{202e}");
+        assert_eq!(
+            shown(HOSTILE).to_string(),
+            "no\\r\\n2026-01-01 ERROR all is lost \\u{1b}[2J\\u{202e}"
+        );
         assert_eq!(shown("sch\u{f6}n \u{1f600}").to_string(), "sch\u{f6}n \u{1f600}");
     }
 
@@ -108,10 +114,18 @@ mod tests {
     #[test]
     fn no_way_into_an_error_lets_a_hostile_text_pass() {
         let long = HOSTILE.repeat(10_000);
-        let error = Error::new(ErrorKind::Broker, long.clone()).with_context(&long).with_context("here");
+        let error =
+            Error::new(ErrorKind::Broker, long.clone()).with_context(&long).with_context("here");
         for text in [error.to_string(), format!("{error:?}")] {
-            assert!(text.len() < 10_000 && !text.contains(|c| !is_plain(c)), "{} bytes", text.len());
-            assert!(text.contains("here: no\\r\\n") || text.contains("here: no\\\\r\\\\n"), "{text}");
+            assert!(
+                text.len() < 10_000 && !text.contains(|c| !is_plain(c)),
+                "{} bytes",
+                text.len()
+            );
+            assert!(
+                text.contains("here: no\\r\\n") || text.contains("here: no\\\\r\\\\n"),
+                "{text}"
+            );
         }
     }
 
@@ -120,7 +134,12 @@ mod tests {
         let long = HOSTILE.repeat(1000);
         let topic = crate::ids::TopicName::from(&long);
         let partition = crate::ids::TopicPartition::new(topic.clone(), 0);
-        for text in [topic.to_string(), format!("{topic:?}"), partition.to_string(), format!("{partition:?}")] {
+        for text in [
+            topic.to_string(),
+            format!("{topic:?}"),
+            partition.to_string(),
+            format!("{partition:?}"),
+        ] {
             assert!(text.len() < 600 && !text.contains(|c| !is_plain(c)), "{text}");
         }
         assert_eq!(topic.as_str(), long);

@@ -1,4 +1,5 @@
-//! The context of a trace in the headers of records, as W3C writes it: what OpenTelemetry's propagators read and write.
+//! The context of a trace in the headers of records, as W3C writes it: what OpenTelemetry's
+//! propagators read and write.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,7 +52,13 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.is_sampled))
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace_id,
+            self.span_id,
+            u8::from(self.is_sampled)
+        )
     }
 }
 
@@ -62,7 +69,10 @@ impl FromStr for TraceContext {
         let mut parts = text.split('-');
         let mut hex = |digits: usize| {
             let is_lower_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-            parts.next().filter(|part| part.len() == digits && part.bytes().all(is_lower_hex)).ok_or(NoTraceContext)
+            parts
+                .next()
+                .filter(|part| part.len() == digits && part.bytes().all(is_lower_hex))
+                .ok_or(NoTraceContext)
         };
         let version = hex(2)?;
         let (trace, span, flags) = (hex(32)?, hex(16)?, hex(2)?);
@@ -72,7 +82,9 @@ impl FromStr for TraceContext {
         let span_id = u64::from_str_radix(span, 16).ok().filter(|id| *id != 0);
         let flags = u8::from_str_radix(flags, 16).ok();
         match (trace_id, span_id, flags) {
-            (Some(trace_id), Some(span_id), Some(flags)) if version != "ff" && !(version == "00" && has_more) => {
+            (Some(trace_id), Some(span_id), Some(flags))
+                if version != "ff" && !(version == "00" && has_more) =>
+            {
                 Ok(Self { trace_id, span_id, is_sampled: flags & 1 == 1 })
             }
             _ => Err(NoTraceContext),
@@ -105,6 +117,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<TraceContext>(), Err(NoTraceContext), "{text}");
         }
-        assert!("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x".parse::<TraceContext>().is_ok());
+        assert!(
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x"
+                .parse::<TraceContext>()
+                .is_ok()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! A value that one part publishes and others watch, as tokio's channel of this name, but for one thing: those who wait are
-//! woken in the order in which they began to. Tokio wakes its eight lists of waiters by chance, and then no run is like another.
+//! A value that one part publishes and others watch, as tokio's channel of this name, but for one
+//! thing: those who wait are woken in the order in which they began to. Tokio wakes its eight lists
+//! of waiters by chance, and then no run is like another.
 
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -130,14 +131,18 @@ impl<T> Watcher<T> {
         }
     }
 
-    /// Waits for a value of which `is_wanted` holds, the present one included; by now it may have been followed by another.
+    /// Waits for a value of which `is_wanted` holds, the present one included; by now it may have
+    /// been followed by another.
     ///
     /// # Errors
     /// Ended if none came.
     ///
     /// # Cancel safety
     /// Safe.
-    pub(crate) async fn wait_for(&mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Ref<'_, T>, PublisherGone> {
+    pub(crate) async fn wait_for(
+        &mut self,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Result<Ref<'_, T>, PublisherGone> {
         loop {
             let is_there = is_wanted(&self.borrow_and_update());
             if is_there {

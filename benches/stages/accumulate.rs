@@ -1,5 +1,6 @@
-//! Records into the shared batches of a producer, from tasks on two threads: partition, locks, memory and buffers as in `send`, and
-//! in place of the sender task and all behind it a stub that acknowledges batches each millisecond.
+//! Records into the shared batches of a producer, from tasks on two threads: partition, locks,
+//! memory and buffers as in `send`, and in place of the sender task and all behind it a stub that
+//! acknowledges batches each millisecond.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -63,7 +64,11 @@ fn without_locks(bencher: Bencher<'_, '_>) {
 }
 
 fn accumulate(bencher: Bencher<'_, '_>, tasks: usize, way: Way) {
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let accumulator = {
         let _inside = runtime.enter();
         Arc::new(Accumulator::new(TOPIC, PARTITIONS))
@@ -76,7 +81,9 @@ fn accumulate(bencher: Bencher<'_, '_>, tasks: usize, way: Way) {
         });
         let sender = |task| {
             let (accumulator, text) = (Arc::clone(&accumulator), Arc::clone(&text));
-            tokio::spawn(async move { work(way, &accumulator, values(&text, task, RECORDS / tasks)).await })
+            tokio::spawn(async move {
+                work(way, &accumulator, values(&text, task, RECORDS / tasks)).await
+            })
         };
         for sender in (0..tasks).map(sender).collect::<Vec<_>>() {
             sender.await.expect("no panic");

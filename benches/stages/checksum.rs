@@ -26,7 +26,9 @@ fn of_two_pieces(bencher: Bencher<'_, '_>, length: usize) {
     let bytes = bytes(length);
     let (head, rest) = bytes.split_at(HEAD);
     assert_eq!(bench::checksum(head, rest), crc_fast::crc32_iscsi(&bytes));
-    bencher.counter(BytesCount::new(length)).bench_local(|| bench::checksum(black_box(head), black_box(rest)));
+    bencher
+        .counter(BytesCount::new(length))
+        .bench_local(|| bench::checksum(black_box(head), black_box(rest)));
 }
 
 /// As it is computed of what was fetched.
@@ -34,14 +36,18 @@ fn of_two_pieces(bencher: Bencher<'_, '_>, length: usize) {
 fn of_one_piece(bencher: Bencher<'_, '_>, length: usize) {
     let bytes = bytes(length);
     assert_eq!(bench::checksum(&[], &bytes), crc_fast::crc32_iscsi(&bytes));
-    bencher.counter(BytesCount::new(length)).bench_local(|| bench::checksum(&[], black_box(&bytes)));
+    bencher
+        .counter(BytesCount::new(length))
+        .bench_local(|| bench::checksum(&[], black_box(&bytes)));
 }
 
 /// The library's function for just this.
 #[divan::bench(args = LENGTHS)]
 fn library(bencher: Bencher<'_, '_>, length: usize) {
     let bytes = bytes(length);
-    bencher.counter(BytesCount::new(length)).bench_local(|| crc_fast::crc32_iscsi(black_box(&bytes)));
+    bencher
+        .counter(BytesCount::new(length))
+        .bench_local(|| crc_fast::crc32_iscsi(black_box(&bytes)));
 }
 
 /// Copies as many bytes.
@@ -49,7 +55,9 @@ fn library(bencher: Bencher<'_, '_>, length: usize) {
 fn memcpy(bencher: Bencher<'_, '_>, length: usize) {
     let bytes = bytes(length);
     let mut to = vec![0; length];
-    bencher.counter(BytesCount::new(length)).bench_local(|| black_box(&mut to).copy_from_slice(black_box(&bytes)));
+    bencher
+        .counter(BytesCount::new(length))
+        .bench_local(|| black_box(&mut to).copy_from_slice(black_box(&bytes)));
 }
 
 /// The header of a batch of 16 KiB, most of which is the checksum.

@@ -1,7 +1,7 @@
 //! The codecs' libraries, called directly: the floor under sealing and decompressing.
 //!
-//! As kavka calls them, with its default levels and with contexts and buffers that are kept, but without the framing, checksums, bounds and the
-//! copy into memory of the exact size that it adds.
+//! As kavka calls them, with its default levels and with contexts and buffers that are kept, but
+//! without the framing, checksums, bounds and the copy into memory of the exact size that it adds.
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use kavka::Compression;
@@ -22,7 +22,9 @@ pub(crate) struct Libraries {
 impl Libraries {
     pub(crate) fn new() -> Self {
         let level = Level::try_from(3).expect("a level of zstd");
-        let compressor = Compressor::builder(EncoderConfig::default().with_level(level)).build().expect("a usual context");
+        let compressor = Compressor::builder(EncoderConfig::default().with_level(level))
+            .build()
+            .expect("a usual context");
         Self {
             deflate: Compress::new(flate2::Compression::default(), false),
             inflate: Decompress::new(false),
@@ -40,7 +42,10 @@ impl Libraries {
             Compression::GZIP => {
                 self.deflate.reset();
                 self.grown.clear();
-                let status = self.deflate.compress_vec(input, &mut self.grown, FlushCompress::Finish).expect("room");
+                let status = self
+                    .deflate
+                    .compress_vec(input, &mut self.grown, FlushCompress::Finish)
+                    .expect("room");
                 assert_eq!(status, Status::StreamEnd);
                 &self.grown
             }
@@ -49,7 +54,8 @@ impl Libraries {
                 &self.room[..len]
             }
             Compression::LZ4 => {
-                let len = block::compress_into_with_table(input, &mut self.room, &mut self.lz4).expect("room");
+                let len = block::compress_into_with_table(input, &mut self.room, &mut self.lz4)
+                    .expect("room");
                 &self.room[..len]
             }
             Compression::ZSTD => {
@@ -67,7 +73,10 @@ impl Libraries {
             Compression::GZIP => {
                 self.inflate.reset(false);
                 self.grown.clear();
-                let status = self.inflate.decompress_vec(input, &mut self.grown, FlushDecompress::Finish).expect("sound input");
+                let status = self
+                    .inflate
+                    .decompress_vec(input, &mut self.grown, FlushDecompress::Finish)
+                    .expect("sound input");
                 assert_eq!(status, Status::StreamEnd);
                 &self.grown
             }

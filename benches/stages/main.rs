@@ -1,8 +1,10 @@
-//! Each stage of a record's way, beside its floor: `cargo bench --bench stages --features test-util`, and behind `--` the name of a
-//! stage for that alone.
+//! Each stage of a record's way, beside its floor:
+//! `cargo bench --bench stages --features test-util`, and behind `--` the name of a stage for that
+//! alone.
 //!
-//! Times are of one batch, request or reply; the throughput counters give records per second, or where it says so something else.
-//! Each bench has checked that its work is right before it is timed. Figures and what they taught: `docs/performance.md`.
+//! Times are of one batch, request or reply; the throughput counters give records per second, or
+//! where it says so something else. Each bench has checked that its work is right before it is
+//! timed. Figures and what they taught: `docs/performance.md`.
 
 mod accumulate;
 mod append;

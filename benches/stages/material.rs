@@ -9,7 +9,8 @@ use kavka::{Compression, Header};
 
 pub(crate) const BATCH: usize = 16 << 10;
 pub(crate) const SIZES: [usize; 3] = [10, 128, 1024];
-pub(crate) const CODECS: [Compression; 4] = [Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
+pub(crate) const CODECS: [Compression; 4] =
+    [Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
 
 /// How many partitions a request or a reply is about.
 pub(crate) const PARTITIONS: [usize; 3] = [1, 6, 60];
@@ -28,7 +29,8 @@ pub(crate) const TIME: i64 = 1_700_000_000_000;
 pub(crate) fn text() -> Vec<u8> {
     let mut state = 7_u64;
     let mut below = |bound: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % bound
     };
     let mut text = Vec::new();
@@ -44,7 +46,12 @@ pub(crate) fn text() -> Vec<u8> {
 }
 
 /// Appends records of `size` until the batch is full; how many there are.
-pub(crate) fn fill(builder: &mut Builder, text: &[u8], size: usize, headers: &[Header<'_>]) -> usize {
+pub(crate) fn fill(
+    builder: &mut Builder,
+    text: &[u8],
+    size: usize,
+    headers: &[Header<'_>],
+) -> usize {
     let mut count = 0;
     for value in text.chunks_exact(size).cycle() {
         if !builder.append(BATCH, TIME, None, Some(black_box(value)), headers) {
@@ -56,14 +63,22 @@ pub(crate) fn fill(builder: &mut Builder, text: &[u8], size: usize, headers: &[H
 }
 
 /// A batch of records of `size`, complete but for its header, and how many there are.
-pub(crate) fn sealed(size: usize, compression: Compression, headers: &[Header<'_>]) -> (Sealed, usize) {
+pub(crate) fn sealed(
+    size: usize,
+    compression: Compression,
+    headers: &[Header<'_>],
+) -> (Sealed, usize) {
     let mut builder = Builder::with_capacity(BATCH);
     let count = fill(&mut builder, &text(), size, headers);
     (builder.seal(compression), count)
 }
 
 /// A whole batch of records of `size`, and how many there are.
-pub(crate) fn batch(size: usize, compression: Compression, headers: &[Header<'_>]) -> (Bytes, usize) {
+pub(crate) fn batch(
+    size: usize,
+    compression: Compression,
+    headers: &[Header<'_>],
+) -> (Bytes, usize) {
     let (sealed, count) = sealed(size, compression, headers);
     (sealed.batch(), count)
 }

@@ -24,9 +24,14 @@ fn by_key(bencher: Bencher<'_, '_>, length: usize) {
     let choose = |key: &String| partitioning.choose(&Record::to("orders").key(black_box(key)));
     for partition in 0..6 {
         let share = keys.iter().filter(|key| choose(key) == PartitionId(partition)).count();
-        assert!((RECORDS / 12..RECORDS / 3).contains(&share), "keys are spread: {share} of {RECORDS}");
+        assert!(
+            (RECORDS / 12..RECORDS / 3).contains(&share),
+            "keys are spread: {share} of {RECORDS}"
+        );
     }
-    bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| keys.iter().map(choose).map(|id| id.0).sum::<i32>());
+    bencher
+        .counter(ItemsCount::new(RECORDS))
+        .bench_local(|| keys.iter().map(choose).map(|id| id.0).sum::<i32>());
 }
 
 /// Walks over the same keys, four bytes at a time as the hash does.
@@ -35,17 +40,24 @@ fn walk_over_key(bencher: Bencher<'_, '_>, length: usize) {
     let keys = keys(length);
     let walk = |key: &String| {
         let (words, tail) = black_box(key).as_bytes().as_chunks::<4>();
-        let sum = words.iter().fold(0, |sum: u32, word| sum.rotate_left(1) ^ u32::from_le_bytes(*word));
+        let sum =
+            words.iter().fold(0, |sum: u32, word| sum.rotate_left(1) ^ u32::from_le_bytes(*word));
         tail.iter().fold(sum, |sum, byte| sum.rotate_left(1) ^ u32::from(*byte))
     };
-    bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| keys.iter().map(walk).fold(0, u32::wrapping_add));
+    bencher
+        .counter(ItemsCount::new(RECORDS))
+        .bench_local(|| keys.iter().map(walk).fold(0, u32::wrapping_add));
 }
 
 #[divan::bench]
 fn without_key(bencher: Bencher<'_, '_>) {
     let partitioning = Partitioning::new(6);
     let record = Record::to("orders").value("tea");
-    assert_eq!(partitioning.choose(&record), partitioning.choose(&record), "it stays until a batch is full");
+    assert_eq!(
+        partitioning.choose(&record),
+        partitioning.choose(&record),
+        "it stays until a batch is full"
+    );
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         for _ in 0..RECORDS {
             black_box(partitioning.choose(black_box(&record)));
@@ -53,7 +65,8 @@ fn without_key(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Once a batch: the next partition is drawn, those with shorter queues rather. The counter gives batches.
+/// Once a batch: the next partition is drawn, those with shorter queues rather. The counter gives
+/// batches.
 #[divan::bench(args = [6, 60])]
 fn next_without_key(bencher: Bencher<'_, '_>, partitions: usize) {
     let partitioning = Partitioning::new(partitions);

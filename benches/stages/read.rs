@@ -38,7 +38,9 @@ fn compressed(bencher: Bencher<'_, '_>, compression: Compression) {
 #[divan::bench(args = SIZES)]
 fn kafka_protocol(bencher: Bencher<'_, '_>, size: usize) {
     read(bencher, size, Compression::NONE, &[], |batch| {
-        let records = kafka_protocol::records::RecordBatchDecoder::decode(&mut batch.clone()).expect("a sound batch").records;
+        let records = kafka_protocol::records::RecordBatchDecoder::decode(&mut batch.clone())
+            .expect("a sound batch")
+            .records;
         (u64::try_from(records.len()).expect("few"), 0)
     });
 }

@@ -30,18 +30,22 @@ fn seal(bencher: Bencher<'_, '_>, compression: Compression) {
         fill(&mut builder, &text, 1024, &[]);
         builder
     };
-    bencher.counter(ItemsCount::new(count)).with_inputs(open).bench_local_values(|builder| builder.seal(compression));
+    bencher
+        .counter(ItemsCount::new(count))
+        .with_inputs(open)
+        .bench_local_values(|builder| builder.seal(compression));
 }
 
-/// Our function over the library: framed as Kafka wants it, and copied into memory of the exact size.
+/// Our function over the library: framed as Kafka wants it, and copied into memory of the exact
+/// size.
 #[divan::bench(args = CODECS)]
 fn function(bencher: Bencher<'_, '_>, compression: Compression) {
     let (records, count) = records();
     let packed = bench::compress(compression, &records).expect("it becomes smaller");
     assert_eq!(bench::decompress(compression, &packed, records.len()), records);
-    bencher
-        .counter(ItemsCount::new(count))
-        .bench_local(|| bench::compress(compression, black_box(&records)).map(|packed| packed.len()));
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        bench::compress(compression, black_box(&records)).map(|packed| packed.len())
+    });
 }
 
 #[divan::bench(args = CODECS)]
@@ -50,7 +54,9 @@ fn library(bencher: Bencher<'_, '_>, compression: Compression) {
     let mut libraries = Libraries::new();
     let packed = libraries.compress(compression, &records).to_vec();
     assert_eq!(libraries.decompress(compression, &packed), records);
-    bencher.counter(ItemsCount::new(count)).bench_local(|| libraries.compress(compression, black_box(&records)).len());
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| libraries.compress(compression, black_box(&records)).len());
 }
 
 /// The way back.
@@ -71,6 +77,8 @@ mod open {
         let (records, count) = records();
         let mut libraries = Libraries::new();
         let packed = libraries.compress(compression, &records).to_vec();
-        bencher.counter(ItemsCount::new(count)).bench_local(|| libraries.decompress(compression, black_box(&packed)).len());
+        bencher
+            .counter(ItemsCount::new(count))
+            .bench_local(|| libraries.decompress(compression, black_box(&packed)).len());
     }
 }

@@ -1,4 +1,5 @@
-//! The frame of a Fetch reply into records: read, sorted and buffered, and taken out one by one (`recv`) or a batch at a time (`next_batch`).
+//! The frame of a Fetch reply into records: read, sorted and buffered, and taken out one by one
+//! (`recv`) or a batch at a time (`next_batch`).
 //!
 //! Each partition has one batch of 16 KiB with records of 128 bytes.
 
@@ -8,7 +9,9 @@ use bytes::{Bytes, BytesMut};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use kafka_protocol::messages::ResponseHeader;
-use kafka_protocol::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    FetchResponse, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use kafka_protocol::records::RecordBatchDecoder;
 use kavka::Compression;
@@ -22,18 +25,27 @@ const VERSION: i16 = 17;
 /// A reply, without its length, and how many records it has.
 fn reply(partitions: usize) -> (Bytes, usize) {
     let (batch, count) = batch(128, Compression::NONE, &[]);
-    let data = |index| PartitionData::default().with_partition_index(index).with_records(Some(batch.clone()));
+    let data = |index| {
+        PartitionData::default().with_partition_index(index).with_records(Some(batch.clone()))
+    };
     let topic = FetchableTopicResponse::default()
         .with_topic_id(Uuid::from_bytes(TOPIC_ID))
         .with_partitions((0..).take(partitions).map(data).collect());
     let mut frame = BytesMut::new();
     ResponseHeader::default().with_correlation_id(7).encode(&mut frame, 1).expect("a sound header");
-    FetchResponse::default().with_responses(vec![topic]).encode(&mut frame, VERSION).expect("a sound reply");
+    FetchResponse::default()
+        .with_responses(vec![topic])
+        .encode(&mut frame, VERSION)
+        .expect("a sound reply");
     (frame.freeze(), partitions * count)
 }
 
 /// Benches what makes (records, bytes of their values) of a reply.
-fn bench(bencher: Bencher<'_, '_>, partitions: usize, mut walk: impl FnMut(Bytes) -> (usize, usize)) {
+fn bench(
+    bencher: Bencher<'_, '_>,
+    partitions: usize,
+    mut walk: impl FnMut(Bytes) -> (usize, usize),
+) {
     let (reply, records) = reply(partitions);
     assert_eq!(walk(reply.clone()), (records, 128 * records));
     bencher.counter(ItemsCount::new(records)).bench_local(|| walk(black_box(&reply).clone()));
@@ -101,7 +113,11 @@ fn kafka_protocol(bencher: Bencher<'_, '_>, partitions: usize) {
             let mut batches = partition.records.clone().expect("it has records");
             for set in RecordBatchDecoder::decode_all(&mut batches).expect("sound batches") {
                 count += set.records.len();
-                bytes += set.records.iter().map(|record| black_box(&record.value).as_ref().map_or(0, Bytes::len)).sum::<usize>();
+                bytes += set
+                    .records
+                    .iter()
+                    .map(|record| black_box(&record.value).as_ref().map_or(0, Bytes::len))
+                    .sum::<usize>();
             }
         }
         (count, bytes)
@@ -123,5 +139,7 @@ fn checksum(bencher: Bencher<'_, '_>, partitions: usize) {
 fn memcpy(bencher: Bencher<'_, '_>, partitions: usize) {
     let (reply, records) = reply(partitions);
     let mut to = vec![0; reply.len()];
-    bencher.counter(ItemsCount::new(records)).bench_local(|| black_box(&mut to).copy_from_slice(black_box(&reply)));
+    bencher
+        .counter(ItemsCount::new(records))
+        .bench_local(|| black_box(&mut to).copy_from_slice(black_box(&reply)));
 }

@@ -1,4 +1,5 @@
-//! A chat service on `kavka::mq`: rooms are topics of one partition, users are keys, presence is a compacted topic.
+//! A chat service on `kavka::mq`: rooms are topics of one partition, users are keys, presence is a
+//! compacted topic.
 //!
 //! ```text
 //!  stdin ─▶ Room::say ─▶ topic chat.room.ROOM ─▶ handler ─▶ stdout        (session.rs: one user)
@@ -69,7 +70,9 @@ async fn run() -> Outcome<ExitCode> {
             };
             simulate::run(client, &plan, interrupt).await
         }
-        None => session::run(client, &options.user, &options.room, options.history, interrupt).await,
+        None => {
+            session::run(client, &options.user, &options.room, options.history, interrupt).await
+        }
     };
     cluster.shutdown().await;
     outcome
@@ -77,8 +80,19 @@ async fn run() -> Outcome<ExitCode> {
 
 fn options(connection: &mut Connection) -> Outcome<Options> {
     let mut arguments = Arguments::from_env(HELP);
-    let user = std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".to_owned());
-    let mut options = Options { room: "lobby".to_owned(), user, history: 20, users: None, seconds: 10, rooms: 10, rate: 10.0 };
+    let user = std::env::var("USER")
+        .ok()
+        .filter(|user| !user.is_empty())
+        .unwrap_or_else(|| "somebody".to_owned());
+    let mut options = Options {
+        room: "lobby".to_owned(),
+        user,
+        history: 20,
+        users: None,
+        seconds: 10,
+        rooms: 10,
+        rate: 10.0,
+    };
     while let Some(option) = arguments.next_option()? {
         if connection.accept(&option, &mut arguments)? {
             continue;
@@ -94,8 +108,13 @@ fn options(connection: &mut Connection) -> Outcome<Options> {
             _ => return arguments.unknown(),
         }
     }
-    if options.users == Some(0) || options.rooms == 0 || !(options.rate > 0.0 && options.rate <= 100_000.0) {
-        return Err(Stop::usage("--simulate, --rooms and --rate must be above 0, and --rate at most 100000"));
+    if options.users == Some(0)
+        || options.rooms == 0
+        || !(options.rate > 0.0 && options.rate <= 100_000.0)
+    {
+        return Err(Stop::usage(
+            "--simulate, --rooms and --rate must be above 0, and --rate at most 100000",
+        ));
     }
     if options.history < 0 {
         return Err(Stop::usage("--history must not be negative"));

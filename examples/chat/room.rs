@@ -9,12 +9,14 @@ use kavka::mq::{self, Code, Message, Mq};
 /// Who is where, by user: compacted, so that it holds one line for each who is there.
 pub(crate) const PRESENCE: &str = "chat.presence";
 
-/// The topic of a room. It has one partition, so that a room has one order; many rooms share a cluster's brokers.
+/// The topic of a room. It has one partition, so that a room has one order; many rooms share a
+/// cluster's brokers.
 pub(crate) fn topic(room: &str) -> String {
     format!("chat.room.{room}")
 }
 
-/// Makes a room if there is none. Rooms need not be deleted: what is older than a week goes by itself.
+/// Makes a room if there is none. Rooms need not be deleted: what is older than a week goes by
+/// itself.
 pub(crate) async fn open(mq: &Mq, room: &str) -> mq::Result<()> {
     let made = NewTopic::new(topic(room)).partitions(1).config("retention.ms", "604800000");
     match mq.admin().ensure_topic(made).await {
@@ -45,7 +47,11 @@ pub(crate) struct Presence(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Presence {
     pub(crate) fn hear(&self, message: &Message) {
-        let Some(user) = message.key.as_deref().map(|key| String::from_utf8_lossy(key).into_owned()) else { return };
+        let Some(user) =
+            message.key.as_deref().map(|key| String::from_utf8_lossy(key).into_owned())
+        else {
+            return;
+        };
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match message.text() {
             Some(room) => users.insert(user, room.to_owned()),

@@ -51,7 +51,8 @@ pub(crate) async fn run(
             }
             (word, _) if word.starts_with('/') => say!("* /join ROOM, /who, /stats or /quit"),
             _ => {
-                // The next line need not wait for this one's acknowledgement; that it failed is said when it is known.
+                // The next line need not wait for this one's acknowledgement; that it failed is
+                // said when it is known.
                 let told = |sent: kavka::mq::Result<_>| {
                     if let Err(error) = sent {
                         say!("* not sent: {error}");
@@ -82,7 +83,8 @@ async fn hear_out(mq: &Mq) {
     }
 }
 
-/// Hears who is where, from the beginning of what the compacted topic still holds, as another group.
+/// Hears who is where, from the beginning of what the compacted topic still holds, as another
+/// group.
 fn follow_presence(mq: &Mq, mut config: Config) -> Outcome<Follower> {
     let presence = Presence::default();
     config.consumer.group_id = config.consumer.group_id.map(|group| format!("{group}.presence"));
@@ -126,9 +128,11 @@ async fn join(mq: &Mq, user: &str, room: &str, history: i64) -> Outcome<()> {
         }
         consumer.current_offset(&partition).await
     };
-    let end = tokio::time::timeout(PATIENCE, assigned)
-        .await
-        .map_err(|_| kavka_programs::Stop::failure(format!("room {room} could not be joined within {PATIENCE:?}")))??;
+    let end = tokio::time::timeout(PATIENCE, assigned).await.map_err(|_| {
+        kavka_programs::Stop::failure(format!(
+            "room {room} could not be joined within {PATIENCE:?}"
+        ))
+    })??;
     consumer.seek(&partition, Offset((end.0 - history).max(0)))?;
     room::tell_presence(mq, user, Some(room)).await?;
     say!("* {user} is in {room}; /join ROOM, /who, /stats, /quit");
@@ -136,7 +140,8 @@ async fn join(mq: &Mq, user: &str, room: &str, history: i64) -> Outcome<()> {
 }
 
 fn print_stats(mq: &Mq) -> Outcome<()> {
-    let (sent, taken, pool) = (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
+    let (sent, taken, pool) =
+        (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
     say!(
         "* sent {} (failed {}), latency {:?} on average, p99 {:?}; received {}, lag {}; connections {} of {}, {} active",
         sent.successful_messages,

@@ -1,8 +1,9 @@
 //! Many users at once, and a check that each room hears everyone, once and in order.
 //!
-//! Users send some messages one by one without waiting and some in batches. A group of one consumer takes all rooms. A message says its
-//! user and number; a room must hold each user's numbers without a gap. Redelivery after a rebalance, which at-least-once allows, is told
-//! by its offset, passed over as a service would, and counted apart.
+//! Users send some messages one by one without waiting and some in batches. A group of one consumer
+//! takes all rooms. A message says its user and number; a room must hold each user's numbers
+//! without a gap. Redelivery after a rebalance, which at-least-once allows, is told by its offset,
+//! passed over as a service would, and counted apart.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -53,7 +54,11 @@ struct Tally {
     over: AtomicBool,
 }
 
-pub(crate) async fn run(client: ClientConfig, plan: &Plan, mut interrupt: Interrupt) -> Outcome<ExitCode> {
+pub(crate) async fn run(
+    client: ClientConfig,
+    plan: &Plan,
+    mut interrupt: Interrupt,
+) -> Outcome<ExitCode> {
     let run = format!("{:x}-{}", std::process::id(), Instant::now().elapsed().as_nanos());
     let mut config = Config::default();
     config.consumer.group_id = Some(format!("chat.simulation.{run}"));
@@ -127,14 +132,22 @@ impl Ledger {
         let mut words = message.text().unwrap_or("").split(' ');
         let user = words.next().and_then(|word| word.parse::<u32>().ok());
         let number = words.next().and_then(|word| word.parse::<u64>().ok());
-        let (Some(user), Some(number)) = (user, number) else { return self.fault(format!("{message:?} has no number")) };
+        let (Some(user), Some(number)) = (user, number) else {
+            return self.fault(format!("{message:?} has no number"));
+        };
         let next = self.next.entry((message.topic.clone(), user)).or_insert(0);
         let expected = std::mem::replace(next, number + 1);
         if number != expected {
-            self.fault(format!("{message:?}: user {user} said {number} where {expected} should come"));
+            self.fault(format!(
+                "{message:?}: user {user} said {number} where {expected} should come"
+            ));
         }
         self.heard += 1;
-        if let Some(sent) = message.last_header("sent").and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes) {
+        if let Some(sent) = message
+            .last_header("sent")
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_be_bytes)
+        {
             let took = now.saturating_sub(Duration::from_nanos(sent));
             self.micros.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
         }
@@ -154,13 +167,21 @@ impl Ledger {
 }
 
 /// Talks until it is over; returns how much was said.
-async fn talk(mq: Mq, user: u32, topic: String, pause: Duration, tally: Arc<Tally>, clock: Instant) -> u64 {
+async fn talk(
+    mq: Mq,
+    user: u32,
+    topic: String,
+    pause: Duration,
+    tally: Arc<Tally>,
+    clock: Instant,
+) -> u64 {
     // Users do not speak in step.
     tokio::time::sleep(pause.mul_f64(f64::from(user % 97) / 97.0)).await;
     let mut ticks = tokio::time::interval(pause);
     let mut number = 0;
     let line = |number: u64| {
-        let sent = u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX).to_be_bytes().to_vec();
+        let sent =
+            u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX).to_be_bytes().to_vec();
         let text = format!("{user} {number} {WORDS}");
         Message::new(topic.as_str(), text).key(user.to_string()).header("sent", sent)
     };
@@ -178,7 +199,8 @@ async fn talk(mq: Mq, user: u32, topic: String, pause: Duration, tally: Arc<Tall
         let noted = Arc::clone(&tally);
         let told = move |sent: kavka::mq::Result<_>| noted.note(sent.is_ok());
         let (key, value) = (message.key.as_deref(), message.value.as_deref().unwrap_or_default());
-        let sent = mq.producer().send_async_with_headers(&topic, key, value, &message.headers, told).await;
+        let sent =
+            mq.producer().send_async_with_headers(&topic, key, value, &message.headers, told).await;
         if let Err(error) = sent {
             // Nothing was sent, so the number is still free; the next attempt waits for room again.
             eprintln!("user {user}: {error}");
@@ -199,7 +221,8 @@ impl Tally {
 }
 
 fn print_metrics(mq: &Mq) -> Outcome<()> {
-    let (sent, taken, pool) = (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
+    let (sent, taken, pool) =
+        (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
     eprintln!(
         "sent {:.0}/s, failed {}, p99 {:?}; received {:.0}/s, lag {}; connections {} ({} active, {} closed)",
         sent.messages_per_second,

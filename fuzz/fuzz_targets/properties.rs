@@ -1,4 +1,5 @@
-//! Files of properties, with the login modules of JAAS in them; a fault here is the user's own, but must be an error.
+//! Files of properties, with the login modules of JAAS in them; a fault here is the user's own, but
+//! must be an error.
 #![no_main]
 
 use kavka::{ClientConfig, ConsumerConfig, ProducerConfig, Properties};

@@ -5,7 +5,8 @@ use anyhow::{Context, Result};
 use crate::jar::Schemas;
 use crate::schema::Message;
 
-/// The APIs that producers, consumers and every connection use; add a name here or in [`ADMIN`] and run the generator.
+/// The APIs that producers, consumers and every connection use; add a name here or in [`ADMIN`] and
+/// run the generator.
 pub(crate) const CORE: &[&str] = &[
     "ApiVersions",
     "Fetch",
@@ -75,7 +76,8 @@ pub(crate) const ADMIN: &[&str] = &[
     "WriteTxnMarkers",
 ];
 
-/// Messages that stand within others, as the metadata of group members, which administration alone reads by these.
+/// Messages that stand within others, as the metadata of group members, which administration alone
+/// reads by these.
 pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];
 
 /// APIs that the crate kafka-protocol lacks, so that no second opinion on them can be had.

@@ -40,7 +40,11 @@ impl Schemas {
     pub(crate) fn names_of_client_apis(&mut self) -> Result<Vec<String>> {
         let paths = self.0.file_names().filter_map(Result::ok);
         let names: Vec<_> = paths
-            .filter_map(|path| path.strip_prefix("common/message/")?.strip_suffix("Request.json").map(str::to_owned))
+            .filter_map(|path| {
+                path.strip_prefix("common/message/")?
+                    .strip_suffix("Request.json")
+                    .map(str::to_owned)
+            })
             .collect();
         ensure!(!names.is_empty(), "the jar holds no schemas");
         Ok(names.into_iter().filter(|name| !NOT_OF_CLIENTS.contains(&name.as_str())).collect())

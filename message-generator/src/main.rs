@@ -42,13 +42,17 @@ fn options() -> Result<Options> {
     let mut options = Options::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut path = || arguments.next().map(PathBuf::from).with_context(|| format!("{argument} needs a path"));
+        let mut path = || {
+            arguments.next().map(PathBuf::from).with_context(|| format!("{argument} needs a path"))
+        };
         match argument.as_str() {
             "--jar" => options.jar = Some(path()?),
             "--to" => options.to = Some(path()?),
             "--check" => options.is_check = true,
             "--all" => options.all = true,
-            _ => bail!("unknown argument {argument}; known are --jar FILE, --to FOLDER, --check, --all"),
+            _ => bail!(
+                "unknown argument {argument}; known are --jar FILE, --to FOLDER, --check, --all"
+            ),
         }
     }
     Ok(options)
@@ -68,7 +72,8 @@ fn wanted(schemas: &mut Schemas, all: bool) -> Result<Vec<Api>> {
     } else {
         apis::CORE.iter().chain(apis::ADMIN).map(|&name| name.into()).collect()
     };
-    let mut wanted = names.iter().map(|name| Api::request(schemas, name)).collect::<Result<Vec<_>>>()?;
+    let mut wanted =
+        names.iter().map(|name| Api::request(schemas, name)).collect::<Result<Vec<_>>>()?;
     wanted.sort_by_key(Api::key);
     for name in apis::DATA {
         wanted.push(Api::data(schemas, name)?);

@@ -158,23 +158,35 @@ struct JsonField {
 
 impl Message {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let json: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let json: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let json: JsonMessage = serde_json::from_str(&json)?;
         let mut versions = Versions::parse(&json.valid_versions)?;
         if json.latest_version_unstable {
             versions.last -= 1;
         }
-        let flexible = Versions::parse(json.flexible_versions.as_deref().unwrap_or("none"))?.and(versions);
-        let common = json.common_structs.into_iter().map(|common| (common.name, common.fields)).collect();
+        let flexible =
+            Versions::parse(json.flexible_versions.as_deref().unwrap_or("none"))?.and(versions);
+        let common =
+            json.common_structs.into_iter().map(|common| (common.name, common.fields)).collect();
         let mut structs = Structs { common, flexible, done: Vec::new() };
         structs.add(&json.name, &json.fields, versions)?;
         let Structs { done, .. } = structs;
-        Ok(Self { kind: json.kind, api_key: json.api_key, name: json.name, versions, flexible, structs: done })
+        Ok(Self {
+            kind: json.kind,
+            api_key: json.api_key,
+            name: json.name,
+            versions,
+            flexible,
+            structs: done,
+        })
     }
 
-    /// Gives structs that have one name in a request and its response two names, since one file holds both.
+    /// Gives structs that have one name in a request and its response two names, since one file
+    /// holds both.
     pub(crate) fn with_distinct_names(mut request: Self, mut response: Self) -> (Self, Self) {
-        let names = |message: &Self| message.structs.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let names =
+            |message: &Self| message.structs.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
         let in_response = names(&response);
         for name in names(&request).into_iter().filter(|name| in_response.contains(name)) {
             request.rename(&name, &format!("Request{name}"));
@@ -217,7 +229,10 @@ impl Message {
 
     fn min_len_in(&self, one: &Struct, version: i16) -> usize {
         let is_flexible = self.flexible.contains(version);
-        let fields = one.fields.iter().filter(|field| field.tag.is_none() && field.versions.contains(version));
+        let fields = one
+            .fields
+            .iter()
+            .filter(|field| field.tag.is_none() && field.versions.contains(version));
         let len: usize = fields.map(|field| self.min_len_of_field(field, version)).sum();
         len + usize::from(is_flexible)
     }
@@ -234,7 +249,9 @@ impl Message {
             Type::String => 2,
             Type::Bytes | Type::Records | Type::Array(_) => 4,
             Type::Struct(_) if field.nullable.contains(version) => 1,
-            Type::Struct(name) => self.structure(name).map_or(0, |one| self.min_len_in(one, version)),
+            Type::Struct(name) => {
+                self.structure(name).map_or(0, |one| self.min_len_in(one, version))
+            }
         }
     }
 }
@@ -284,12 +301,22 @@ impl Structs {
             return Ok(None);
         }
         if let Some(tagged) = &json.tagged_versions {
-            ensure!(Versions::parse(tagged)?.and(versions) == versions, "tagged in some of its versions only");
-            ensure!(versions.and(self.flexible) == versions, "tagged in versions that are not flexible");
+            ensure!(
+                Versions::parse(tagged)?.and(versions) == versions,
+                "tagged in some of its versions only"
+            );
+            ensure!(
+                versions.and(self.flexible) == versions,
+                "tagged in versions that are not flexible"
+            );
         }
         let ty = Type::parse(&json.ty)?;
         if let Some(name) = ty.struct_name() {
-            let fields = if json.fields.is_empty() { self.common.get(name).cloned() } else { Some(json.fields.clone()) };
+            let fields = if json.fields.is_empty() {
+                self.common.get(name).cloned()
+            } else {
+                Some(json.fields.clone())
+            };
             self.add(name, &fields.with_context(|| format!("no struct {name}"))?, versions)?;
         }
         let default = match &json.default {
@@ -300,7 +327,8 @@ impl Structs {
             name: snake_case(&json.name),
             ty,
             versions,
-            nullable: Versions::parse(json.nullable_versions.as_deref().unwrap_or("none"))?.and(versions),
+            nullable: Versions::parse(json.nullable_versions.as_deref().unwrap_or("none"))?
+                .and(versions),
             default,
             is_ignorable: json.ignorable,
             tag: json.tag,
@@ -369,7 +397,9 @@ mod tests {
 
     #[test]
     fn names_become_snake_case() {
-        for (camel, snake) in [("TopicId", "topic_id"), ("ISR", "isr"), ("HWMark", "hw_mark"), ("A", "a")] {
+        for (camel, snake) in
+            [("TopicId", "topic_id"), ("ISR", "isr"), ("HWMark", "hw_mark"), ("A", "a")]
+        {
             assert_eq!(snake_case(camel), snake);
         }
     }

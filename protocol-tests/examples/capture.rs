@@ -1,10 +1,12 @@
-//! Captures what the Java client and librdkafka (kcat) say to real brokers, as the golden bytes of `vectors/`.
+//! Captures what the Java client and librdkafka (kcat) say to real brokers, as the golden bytes of
+//! `vectors/`.
 //!
 //! ```sh
 //! cargo run -p kavka-protocol-tests --features real-kafka --example capture -- 2.8.2 3.9.2 4.3.1
 //! ```
-//! Needs Java, Maven and kcat. Runs clients through a proxy with a tap, cuts the bytes into frames, pairs requests with responses, and
-//! keeps a few of each API, version and client. The Java client is of the broker's version, so old versions of messages are there too.
+//! Needs Java, Maven and kcat. Runs clients through a proxy with a tap, cuts the bytes into frames,
+//! pairs requests with responses, and keeps a few of each API, version and client. The Java client
+//! is of the broker's version, so old versions of messages are there too.
 #![allow(clippy::unwrap_used, reason = "a tool for developers ends at its first surprise")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +21,8 @@ use kavka_testcontainers::apache::{Cluster, Config, Version};
 use kavka_testcontainers::proxy::Direction;
 use tokio::process::Command;
 
-/// How many exchanges are kept of one API in one version by one client: the first ones, and later ones of other sizes.
+/// How many exchanges are kept of one API in one version by one client: the first ones, and later
+/// ones of other sizes.
 const KEPT: usize = 4;
 /// Frames beyond it are left out: they would teach nothing more.
 const LONGEST: usize = 6 * 1024;
@@ -28,15 +31,19 @@ const LONGEST: usize = 6 * 1024;
 async fn main() {
     for version in std::env::args().skip(1) {
         let version: Version = version.parse().unwrap();
-        let cluster = Cluster::start(Config::new().version(version).behind_proxies()).await.unwrap();
+        let cluster =
+            Cluster::start(Config::new().version(version).behind_proxies()).await.unwrap();
         let tape = Arc::new(Mutex::new(Tape::default()));
         let tap = Arc::clone(&tape);
         let proxy = cluster.proxy(1).unwrap();
-        proxy.tap(move |connection, direction, bytes| tap.lock().unwrap().hear(connection, direction, bytes));
+        proxy.tap(move |connection, direction, bytes| {
+            tap.lock().unwrap().hear(connection, direction, bytes)
+        });
         drive(&cluster, &tape).await;
         cluster.shutdown().await.unwrap();
         let lines = tape.lock().unwrap().lines(version);
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("vectors/kafka-{version}.jsonl"));
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("vectors/kafka-{version}.jsonl"));
         std::fs::write(&file, &lines).unwrap();
         println!("{version}: {} frames, {} bytes", lines.lines().count(), lines.len());
     }
@@ -56,33 +63,95 @@ async fn java(cluster: &Cluster) {
     let topics = "org.apache.kafka.tools.TopicCommand";
     let producer = "org.apache.kafka.tools.ConsoleProducer";
     let consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-    tool(cluster, topics, &["--bootstrap-server", b, "--create", "--topic", "java", "--partitions", "3"]).await;
-    tool(cluster, topics, &["--bootstrap-server", b, "--create", "--topic", "doomed", "--config", "retention.ms=1000"]).await;
+    tool(
+        cluster,
+        topics,
+        &["--bootstrap-server", b, "--create", "--topic", "java", "--partitions", "3"],
+    )
+    .await;
+    tool(
+        cluster,
+        topics,
+        &[
+            "--bootstrap-server",
+            b,
+            "--create",
+            "--topic",
+            "doomed",
+            "--config",
+            "retention.ms=1000",
+        ],
+    )
+    .await;
     tool(cluster, topics, &["--bootstrap-server", b, "--describe"]).await;
-    tool(cluster, topics, &["--bootstrap-server", b, "--alter", "--topic", "java", "--partitions", "4"]).await;
+    tool(
+        cluster,
+        topics,
+        &["--bootstrap-server", b, "--alter", "--topic", "java", "--partitions", "4"],
+    )
+    .await;
     let input = cluster.file("input", b"one:1\ntwo:2\nthree:3\nfour:4\nfive:5\n").unwrap();
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
-        let keys = ["--bootstrap-server", b, "--topic", "java", "--property", "parse.key=true", "--property", "key.separator=:"];
-        let run = cluster.tool(producer).args(keys).args(["--compression-codec", codec]).input(&input);
+        let keys = [
+            "--bootstrap-server",
+            b,
+            "--topic",
+            "java",
+            "--property",
+            "parse.key=true",
+            "--property",
+            "key.separator=:",
+        ];
+        let run =
+            cluster.tool(producer).args(keys).args(["--compression-codec", codec]).input(&input);
         report(producer, run.run().await);
     }
     for idempotence in ["true", "false"] {
         let setting = format!("enable.idempotence={idempotence}");
-        let to = ["--bootstrap-server", b, "--topic", "java", "--request-required-acks", "all", "--producer-property", &setting];
+        let to = [
+            "--bootstrap-server",
+            b,
+            "--topic",
+            "java",
+            "--request-required-acks",
+            "all",
+            "--producer-property",
+            &setting,
+        ];
         report(producer, cluster.tool(producer).args(to).input(&input).run().await);
     }
     // No response comes back for acks 0.
     let careless = ["--bootstrap-server", b, "--topic", "java", "--request-required-acks", "0"];
-    let careless = cluster.tool(producer).args(careless).args(["--producer-property", "enable.idempotence=false"]);
+    let careless = cluster
+        .tool(producer)
+        .args(careless)
+        .args(["--producer-property", "enable.idempotence=false"]);
     report(producer, careless.input(&input).run().await);
     let performance = "org.apache.kafka.tools.ProducerPerformance";
     let props = format!("bootstrap.servers={b}");
-    let record =
-        ["--topic", "java", "--num-records", "6", "--record-size", "20", "--throughput", "6", "--producer-props", &props];
-    tool(cluster, performance, &[&record[..], &["--transactional-id", "tx", "--transaction-duration-ms", "300"]].concat()).await;
+    let record = [
+        "--topic",
+        "java",
+        "--num-records",
+        "6",
+        "--record-size",
+        "20",
+        "--throughput",
+        "6",
+        "--producer-props",
+        &props,
+    ];
+    tool(
+        cluster,
+        performance,
+        &[&record[..], &["--transactional-id", "tx", "--transaction-duration-ms", "300"]].concat(),
+    )
+    .await;
     // Two members of one group under each assignor, for a rebalance that both hear of.
     for assignor in ["Range", "CooperativeSticky", "Sticky", "RoundRobin"] {
-        let strategy = format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}Assignor");
+        let strategy = format!(
+            "partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}Assignor"
+        );
         let group = format!("group-{assignor}");
         let member = |topic| {
             let arguments = [
@@ -101,7 +170,8 @@ async fn java(cluster: &Cluster) {
         let mut members = [member("java")];
         wait_for_output(&members).await;
         let mut second = [member("java")];
-        // Long enough for the second to have joined, a heartbeat and an automatic commit, all with default settings.
+        // Long enough for the second to have joined, a heartbeat and an automatic commit, all with
+        // default settings.
         tokio::time::sleep(Duration::from_secs(12)).await;
         for member in members.iter_mut().chain(&mut second) {
             member.terminate().unwrap();
@@ -110,10 +180,26 @@ async fn java(cluster: &Cluster) {
         let groups = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
         tool(cluster, groups, &["--bootstrap-server", b, "--describe", "--group", &group]).await;
     }
-    let isolation = ["--isolation-level", "read_committed", "--from-beginning", "--timeout-ms", "5000"];
-    tool(cluster, consumer, &[&["--bootstrap-server", b, "--topic", "java", "--partition", "0"], &isolation[..]].concat()).await;
-    tool(cluster, consumer, &["--bootstrap-server", b, "--topic", "missing", "--timeout-ms", "2000"]).await;
-    let server = if cluster.version() < Version::new(3, 0, 0) { "--broker-list" } else { "--bootstrap-server" };
+    let isolation =
+        ["--isolation-level", "read_committed", "--from-beginning", "--timeout-ms", "5000"];
+    tool(
+        cluster,
+        consumer,
+        &[&["--bootstrap-server", b, "--topic", "java", "--partition", "0"], &isolation[..]]
+            .concat(),
+    )
+    .await;
+    tool(
+        cluster,
+        consumer,
+        &["--bootstrap-server", b, "--topic", "missing", "--timeout-ms", "2000"],
+    )
+    .await;
+    let server = if cluster.version() < Version::new(3, 0, 0) {
+        "--broker-list"
+    } else {
+        "--bootstrap-server"
+    };
     let offsets = if cluster.version() < Version::new(3, 5, 0) {
         "kafka.tools.GetOffsetShell"
     } else {
@@ -133,18 +219,25 @@ async fn librdkafka(cluster: &Cluster) {
     let input = input.to_str().unwrap();
     kcat(&["-L", "-b", b]).await;
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
-        kcat(&["-P", "-b", b, "-t", "rdkafka", "-K", ":", "-z", codec, "-H", "h=1", "-H", "h=2", "-l", input]).await;
+        kcat(&[
+            "-P", "-b", b, "-t", "rdkafka", "-K", ":", "-z", codec, "-H", "h=1", "-H", "h=2", "-l",
+            input,
+        ])
+        .await;
     }
     kcat(&["-P", "-b", b, "-t", "rdkafka", "-X", "enable.idempotence=true", "-l", input]).await;
     kcat(&["-P", "-b", b, "-t", "rdkafka", "-X", "transactional.id=kcat", "-l", input]).await;
     for level in ["read_committed", "read_uncommitted"] {
-        kcat(&["-C", "-b", b, "-t", "rdkafka", "-e", "-X", &format!("isolation.level={level}")]).await;
+        kcat(&["-C", "-b", b, "-t", "rdkafka", "-e", "-X", &format!("isolation.level={level}")])
+            .await;
     }
     for assignor in ["range", "roundrobin", "cooperative-sticky"] {
         let strategy = format!("partition.assignment.strategy={assignor}");
         let group = format!("kcat-{assignor}");
-        let earliest = ["-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=500", "-e"];
-        kcat(&[&["-b", b, "-X", &strategy], &earliest[..], &["-G", &group, "rdkafka"]].concat()).await;
+        let earliest =
+            ["-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=500", "-e"];
+        kcat(&[&["-b", b, "-X", &strategy], &earliest[..], &["-G", &group, "rdkafka"]].concat())
+            .await;
     }
     kcat(&["-Q", "-b", b, "-t", "rdkafka:0:1"]).await;
 }
@@ -171,7 +264,12 @@ fn report(class: &str, result: Result<String, kavka_testcontainers::apache::Erro
 
 async fn kcat(arguments: &[&str]) {
     let mut command = Command::new("kcat");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     match tokio::time::timeout(Duration::from_secs(30), command.status()).await {
         Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => {}
         other => eprintln!("kcat {arguments:?}: {other:?}"),
@@ -220,8 +318,13 @@ impl Tape {
     fn request(&mut self, connection: u64, frame: &[u8]) {
         let short = |at: usize| i16::from_be_bytes(frame[at..at + 2].try_into().unwrap());
         let correlation = i32::from_be_bytes(frame[4..8].try_into().unwrap());
-        let exchange =
-            Exchange { api: short(0), version: short(2), client: self.client, request: frame.to_vec(), response: None };
+        let exchange = Exchange {
+            api: short(0),
+            version: short(2),
+            client: self.client,
+            request: frame.to_vec(),
+            response: None,
+        };
         self.waiting.insert((connection, correlation), exchange);
     }
 
@@ -235,10 +338,14 @@ impl Tape {
 
     /// Keeps an exchange if none of the same sizes is kept, and room is left.
     fn keep(&mut self, exchange: Exchange) {
-        let sizes = |exchange: &Exchange| (exchange.request.len(), exchange.response.as_ref().map_or(0, Vec::len));
+        let sizes = |exchange: &Exchange| {
+            (exchange.request.len(), exchange.response.as_ref().map_or(0, Vec::len))
+        };
         let (request, response) = sizes(&exchange);
         let kept = self.kept.entry((exchange.api, exchange.version, exchange.client)).or_default();
-        if request.max(response) > LONGEST || kept.iter().any(|other| sizes(other) == (request, response)) {
+        if request.max(response) > LONGEST
+            || kept.iter().any(|other| sizes(other) == (request, response))
+        {
             return;
         }
         kept.push(exchange);
@@ -253,7 +360,9 @@ impl Tape {
 
     fn lines(&mut self, broker: Version) -> String {
         // A request without an answer, such as a produce with acks 0, is worth keeping too.
-        for exchange in std::mem::take(&mut self.waiting).into_values().filter(|exchange| exchange.api == 0) {
+        for exchange in
+            std::mem::take(&mut self.waiting).into_values().filter(|exchange| exchange.api == 0)
+        {
             self.keep(exchange);
         }
         let mut lines = String::new();
@@ -263,8 +372,12 @@ impl Tape {
                 unknown.insert(exchange.api);
                 continue;
             };
-            let headers = [api.request_header_version(exchange.version), api.response_header_version(exchange.version)];
-            let frames = [("request", Some(&exchange.request)), ("response", exchange.response.as_ref())];
+            let headers = [
+                api.request_header_version(exchange.version),
+                api.response_header_version(exchange.version),
+            ];
+            let frames =
+                [("request", Some(&exchange.request)), ("response", exchange.response.as_ref())];
             for ((direction, frame), header) in frames.into_iter().zip(headers) {
                 let Some(frame) = frame else { continue };
                 let hex: String = frame.iter().fold(String::new(), |mut hex, byte| {

@@ -10,7 +10,13 @@ use kavka_testcontainers::embedded::EmbeddedCluster;
 pub struct InMemory(pub EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The default instance of `kavka::mq`, which a process has one of: one test, in a process of its own, in steps.
+//! The default instance of `kavka::mq`, which a process has one of: one test, in a process of its
+//! own, in steps.
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 use std::future::Future;
@@ -46,7 +47,11 @@ fn the_default_instance_outlives_runtimes_and_threads_without_one_use_it_too() {
     mq::configure(nowhere).unwrap();
     let error = in_a_runtime(mq::ping()).unwrap_err();
     assert_eq!(error.code(), Code::ConnectionFailed, "{error}");
-    assert!(error.to_string().starts_with("CONNECTION_FAILED: ") && error.to_string().contains("127.0.0.1:1"), "{error}");
+    assert!(
+        error.to_string().starts_with("CONNECTION_FAILED: ")
+            && error.to_string().contains("127.0.0.1:1"),
+        "{error}"
+    );
     // It is in use now, so that another configuration comes too late, until it is closed.
     let mut config = Config::new(embedded.bootstrap_servers());
     config.consumer.group_id = Some("g".to_owned());
@@ -63,14 +68,28 @@ fn the_default_instance_outlives_runtimes_and_threads_without_one_use_it_too() {
         mq::subscribe(["t"], handler).await.unwrap();
         assert_eq!(mq::send_sync("t", "2").await.unwrap().offset, Some(Offset(2)));
         assert_eq!(mq::send_sync_with_key("t", "k", "3").await.unwrap().offset, Some(Offset(3)));
-        let results = mq::send_batch_sync(vec![Message::new("t", "4"), Message::new("t", "5")]).await.unwrap();
-        assert_eq!(results.iter().map(|sent| sent.result.as_ref().unwrap().offset.unwrap().0).collect::<Vec<_>>(), [4, 5]);
+        let results = mq::send_batch_sync(vec![Message::new("t", "4"), Message::new("t", "5")])
+            .await
+            .unwrap();
+        assert_eq!(
+            results
+                .iter()
+                .map(|sent| sent.result.as_ref().unwrap().offset.unwrap().0)
+                .collect::<Vec<_>>(),
+            [4, 5]
+        );
         let (tell, told) = tokio::sync::oneshot::channel();
-        mq::send_batch_async(vec![Message::new("t", "6")], move |results| tell.send(results.len()).unwrap()).await.unwrap();
+        mq::send_batch_async(vec![Message::new("t", "6")], move |results| {
+            tell.send(results.len()).unwrap()
+        })
+        .await
+        .unwrap();
         assert_eq!(told.await.unwrap(), 1);
         mq::ping().await.unwrap();
         // To wait here would stop the runtime.
-        for refused in [blocking::send_sync("t", "x").map(drop), blocking::ping().map(drop), blocking::close()] {
+        for refused in
+            [blocking::send_sync("t", "x").map(drop), blocking::ping().map(drop), blocking::close()]
+        {
             assert_eq!(refused.unwrap_err().code(), Code::InvalidConfig);
         }
     });
@@ -88,7 +107,10 @@ fn the_default_instance_outlives_runtimes_and_threads_without_one_use_it_too() {
     blocking::ping().unwrap();
     for expected in 0..12 {
         let message = hears.recv_timeout(PATIENCE).unwrap();
-        assert_eq!((message.text(), message.offset), (Some(expected.to_string().as_str()), Some(Offset(expected))));
+        assert_eq!(
+            (message.text(), message.offset),
+            (Some(expected.to_string().as_str()), Some(Offset(expected)))
+        );
     }
     in_a_runtime(mq::commit_offset(&TopicPartition::new("t", 0), 5)).unwrap();
     blocking::commit_offset(&TopicPartition::new("t", 0), 6).unwrap();
@@ -102,7 +124,11 @@ fn the_default_instance_outlives_runtimes_and_threads_without_one_use_it_too() {
     assert_eq!(blocking::send_sync("t", "12").unwrap().offset, Some(Offset(12)));
     let (handler, hears) = listener();
     blocking::subscribe(["t"], handler).unwrap();
-    assert_eq!(hears.recv_timeout(PATIENCE).unwrap().offset, Some(Offset(12)), "all before was handled and committed");
+    assert_eq!(
+        hears.recv_timeout(PATIENCE).unwrap().offset,
+        Some(Offset(12)),
+        "all before was handled and committed"
+    );
     blocking::close().unwrap();
     host.block_on(embedded.shutdown());
 }

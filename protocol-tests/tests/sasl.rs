@@ -1,4 +1,5 @@
-//! Who is let in, and for how long, on the embedded cluster under paused time: sessions that end while records flow (KIP-368).
+//! Who is let in, and for how long, on the embedded cluster under paused time: sessions that end
+//! while records flow (KIP-368).
 
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
@@ -7,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use kavka::{
-    AutoOffsetReset, BoxFuture, Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode, ErrorKind, ProducerConfig, Record,
-    Sasl, SaslError, Timestamp, Token, TokenSource, TopicPartition,
+    AutoOffsetReset, BoxFuture, Class, Client, ClientConfig, ConsumerConfig, Error, ErrorCode,
+    ErrorKind, ProducerConfig, Record, Sasl, SaslError, Timestamp, Token, TokenSource,
+    TopicPartition,
 };
 use kavka_protocol_tests::InMemory;
 use kavka_testcontainers::embedded::{self, EmbeddedCluster, Logins, SaslMechanism};
@@ -25,8 +27,18 @@ const LONGEST_WAY: Duration = Duration::from_secs(1);
 const EPOCH_MS: i64 = 1_700_000_000_000;
 
 async fn cluster(mechanisms: &[SaslMechanism]) -> EmbeddedCluster {
-    let sasl = embedded::Sasl::new(mechanisms.iter().copied()).user("alice", "hunter2").max_reauth(SESSION).tokens(user);
-    EmbeddedCluster::builder().brokers(2).in_memory().topic(TOPIC, 1, 2).sasl(sasl).start().await.unwrap()
+    let sasl = embedded::Sasl::new(mechanisms.iter().copied())
+        .user("alice", "hunter2")
+        .max_reauth(SESSION)
+        .tokens(user);
+    EmbeddedCluster::builder()
+        .brokers(2)
+        .in_memory()
+        .topic(TOPIC, 1, 2)
+        .sasl(sasl)
+        .start()
+        .await
+        .unwrap()
 }
 
 /// A token of these tests is a user and the end of its time.
@@ -37,8 +49,10 @@ fn user(token: &str) -> Option<(String, i64)> {
 
 fn client(cluster: &EmbeddedCluster, sasl: Sasl) -> Client {
     let started = Instant::now();
-    let wall_clock = move || Timestamp(EPOCH_MS + i64::try_from(started.elapsed().as_millis()).unwrap());
-    let config = ClientConfig::new(cluster.bootstrap_servers()).connector(InMemory(cluster.clone()));
+    let wall_clock =
+        move || Timestamp(EPOCH_MS + i64::try_from(started.elapsed().as_millis()).unwrap());
+    let config =
+        ClientConfig::new(cluster.bootstrap_servers()).connector(InMemory(cluster.clone()));
     Client::new(config.seed(7).wall_clock(wall_clock).sasl(sasl)).unwrap()
 }
 
@@ -61,7 +75,8 @@ impl TokenSource for Tokens {
     }
 }
 
-/// Sends ten records a second and receives them, in order and each once; the longest way that one took.
+/// Sends ten records a second and receives them, in order and each once; the longest way that one
+/// took.
 async fn flow(client: &Client, lasting: Duration) -> (usize, Duration) {
     let producer = client.producer(ProducerConfig::new()).unwrap();
     let mut consumer = client.consumer(ConsumerConfig::new()).unwrap();
@@ -74,14 +89,21 @@ async fn flow(client: &Client, lasting: Duration) -> (usize, Duration) {
             let value = number.to_string();
             let delivery = producer.send(Record::to(TOPIC).value(&value)).await.unwrap();
             delivery.await.unwrap();
-            tokio::time::sleep_until(began + Duration::from_millis(100) * u32::try_from(number + 1).unwrap()).await;
+            tokio::time::sleep_until(
+                began + Duration::from_millis(100) * u32::try_from(number + 1).unwrap(),
+            )
+            .await;
         }
     };
     let read = async {
         let mut longest = Duration::ZERO;
         for number in 0..count {
             let record = consumer.recv().await.unwrap();
-            assert_eq!(record.value(), Some(number.to_string().as_bytes()), "in order, none lost or doubled");
+            assert_eq!(
+                record.value(),
+                Some(number.to_string().as_bytes()),
+                "in order, none lost or doubled"
+            );
             let sent = began + Duration::from_millis(100) * u32::try_from(number).unwrap();
             // The first waits for metadata and the producer's id.
             if number > 0 {
@@ -104,8 +126,13 @@ async fn keeps_flowing(name: &str, mechanism: SaslMechanism, sasl: Sasl, lasting
     eprintln!("{name}: {count} records in {lasting:?}, longest way {longest:?}, {logins:?}");
     assert!(longest < LONGEST_WAY, "{name}: a record took {longest:?}");
     let Logins { first, renewed, refused, expired, out_of_turn, .. } = logins;
-    assert_eq!((refused, expired, out_of_turn), (0, 0, 0), "{name}: a real broker would have ended a connection");
-    // A session that was not renewed would have cost its connection, of which there are four: bootstrap, control, produce, fetch.
+    assert_eq!(
+        (refused, expired, out_of_turn),
+        (0, 0, 0),
+        "{name}: a real broker would have ended a connection"
+    );
+    // A session that was not renewed would have cost its connection, of which there are four:
+    // bootstrap, control, produce, fetch.
     assert_eq!((first, stats.connections_created), (4, 4), "{name}: {stats:?}");
     assert_eq!(stats.connections_failed, 0, "{name}");
     // Produce and fetch at least, each once a session.
@@ -118,11 +145,30 @@ async fn keeps_flowing(name: &str, mechanism: SaslMechanism, sasl: Sasl, lasting
 #[tokio::test(start_paused = true)]
 async fn sessions_end_and_records_flow_on() {
     let minutes = |count: u64| Duration::from_secs(60 * count);
-    keeps_flowing("PLAIN", SaslMechanism::Plain, Sasl::plain("alice", "hunter2"), minutes(10)).await;
-    keeps_flowing("SCRAM-SHA-256", SaslMechanism::ScramSha256, Sasl::scram_sha_256("alice", "hunter2"), minutes(2)).await;
-    keeps_flowing("SCRAM-SHA-512", SaslMechanism::ScramSha512, Sasl::scram_sha_512("alice", "hunter2"), minutes(2)).await;
+    keeps_flowing("PLAIN", SaslMechanism::Plain, Sasl::plain("alice", "hunter2"), minutes(10))
+        .await;
+    keeps_flowing(
+        "SCRAM-SHA-256",
+        SaslMechanism::ScramSha256,
+        Sasl::scram_sha_256("alice", "hunter2"),
+        minutes(2),
+    )
+    .await;
+    keeps_flowing(
+        "SCRAM-SHA-512",
+        SaslMechanism::ScramSha512,
+        Sasl::scram_sha_512("alice", "hunter2"),
+        minutes(2),
+    )
+    .await;
     let tokens = Tokens::default();
-    keeps_flowing("OAUTHBEARER", SaslMechanism::OAuthBearer, Sasl::oauthbearer(tokens.clone()), minutes(10)).await;
+    keeps_flowing(
+        "OAUTHBEARER",
+        SaslMechanism::OAuthBearer,
+        Sasl::oauthbearer(tokens.clone()),
+        minutes(10),
+    )
+    .await;
     let given = tokens.given.load(Ordering::Relaxed);
     // It is asked for with the first proof after 32 s of its 40.
     assert!((15..=19).contains(&given), "{given} tokens");
@@ -145,7 +191,12 @@ async fn refused(cluster: &EmbeddedCluster, sasl: Sasl, words: &[&str]) -> Error
 
 #[tokio::test(start_paused = true)]
 async fn who_is_refused_hears_so_at_the_first_call_and_does_not_go_on() {
-    let all = [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512, SaslMechanism::OAuthBearer];
+    let all = [
+        SaslMechanism::Plain,
+        SaslMechanism::ScramSha256,
+        SaslMechanism::ScramSha512,
+        SaslMechanism::OAuthBearer,
+    ];
     let everything = cluster(&all).await;
     for sasl in [
         Sasl::plain("alice", "hunter3"),
@@ -195,13 +246,17 @@ async fn a_token_that_cannot_be_had_is_told_once_the_old_one_has_ended_and_asked
     };
     let lasted = started.elapsed();
     eprintln!("after {lasted:?}: {error}");
-    // As in Java, a record that is on its way is tried until its time is up, since the next token may come; then it says why.
+    // As in Java, a record that is on its way is tried until its time is up, since the next token
+    // may come; then it says why.
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     let why = std::error::Error::source(&error).expect("the last attempt").to_string();
     assert!(why.contains("the issuer is on holiday"), "{why}");
     // The token is used to its last ten seconds, and the session that it began lasts to its end.
     let last_good = lasted - Duration::from_secs(120);
-    assert!(last_good > Duration::from_secs(25) && last_good < Duration::from_secs(41), "{last_good:?}");
+    assert!(
+        last_good > Duration::from_secs(25) && last_good < Duration::from_secs(41),
+        "{last_good:?}"
+    );
     let error = client.admin().describe_cluster().await.expect_err("not let in");
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
     assert!(error.to_string().contains("the issuer is on holiday"), "{error}");
@@ -238,11 +293,16 @@ async fn a_consumer_is_told_by_each_call_that_it_is_not_let_in_until_it_is() {
                 choose(&consumer);
             }
             let received = timeout(Duration::from_secs(3), consumer.recv()).await;
-            let error = received.unwrap_or_else(|_| panic!("silence at {round}")).expect_err("not let in");
+            let error =
+                received.unwrap_or_else(|_| panic!("silence at {round}")).expect_err("not let in");
             assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
             assert!(error.to_string().contains("the issuer is on holiday"), "{error}");
         }
-        assert!(started.elapsed() > Duration::from_secs(4), "{:?}: who asks at once must not spin", started.elapsed());
+        assert!(
+            started.elapsed() > Duration::from_secs(4),
+            "{:?}: who asks at once must not spin",
+            started.elapsed()
+        );
         tokens.is_shut.store(false, Ordering::Relaxed);
         let producer = client.producer(ProducerConfig::new()).unwrap();
         while producer.send(Record::to(TOPIC).value("v")).await.is_err() {
@@ -256,7 +316,9 @@ async fn a_consumer_is_told_by_each_call_that_it_is_not_let_in_until_it_is() {
                 }
             }
         };
-        timeout(Duration::from_secs(5), let_in).await.unwrap_or_else(|_| panic!("{group:?} is not let in"));
+        timeout(Duration::from_secs(5), let_in)
+            .await
+            .unwrap_or_else(|_| panic!("{group:?} is not let in"));
         client.close(PATIENCE).await.unwrap();
         cluster.shutdown().await;
     }
@@ -267,7 +329,11 @@ async fn a_consumer_that_nobody_asks_for_records_is_not_refused_again_and_again(
     for group in [None, Some("g")] {
         let cluster = cluster(&[SaslMechanism::Plain]).await;
         let client = client(&cluster, Sasl::plain("alice", "hunter3"));
-        let config = if let Some(group) = group { ConsumerConfig::new().group_id(group) } else { ConsumerConfig::new() };
+        let config = if let Some(group) = group {
+            ConsumerConfig::new().group_id(group)
+        } else {
+            ConsumerConfig::new()
+        };
         let mut consumer = client.consumer(config).unwrap();
         match group {
             Some(_) => consumer.subscribe([TOPIC]).unwrap(),
@@ -290,7 +356,8 @@ async fn a_consumer_that_nobody_asks_for_records_is_not_refused_again_and_again(
 #[tokio::test(start_paused = true)]
 async fn a_client_without_a_login_is_told_what_the_listener_may_want() {
     let cluster = cluster(&[SaslMechanism::Plain]).await;
-    let config = ClientConfig::new(cluster.bootstrap_servers()).connector(InMemory(cluster.clone()));
+    let config =
+        ClientConfig::new(cluster.bootstrap_servers()).connector(InMemory(cluster.clone()));
     let client = Client::new(config.seed(7)).unwrap();
     let error = client.admin().describe_cluster().await.expect_err("not let in").to_string();
     assert!(error.contains("SASL") && error.contains("security.protocol"), "{error}");

@@ -1,7 +1,9 @@
-//! Every public future inside `tokio::spawn`, from the crate's outside: that this compiles is the test.
+//! Every public future inside `tokio::spawn`, from the crate's outside: that this compiles is the
+//! test.
 //!
-//! An argument is given as users do: by closures that borrow from what the task owns. A future that holds such a closure in an `async fn`
-//! that is generic over it is not `Send` for every lifetime, and only whoever spawns it hears of that.
+//! An argument is given as users do: by closures that borrow from what the task owns. A future that
+//! holds such a closure in an `async fn` that is generic over it is not `Send` for every lifetime,
+//! and only whoever spawns it hears of that.
 
 #![allow(
     clippy::clone_on_copy,
@@ -16,13 +18,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use kavka::admin::{
-    AclBinding, AclFilter, ConfigAlteration, ConfigResource, ConfigResourceType, Election, FeatureUpdate, GroupFilter,
-    HangingTransaction, MemberToRemove, NewDelegationToken, NewOffset, NewPartitions, OffsetSpec, Principal, QuotaAlteration,
-    QuotaEntity, QuotaFilter, Replica, ScramCredential, ScramMechanism, TransactionFilter, Voter,
+    AclBinding, AclFilter, ConfigAlteration, ConfigResource, ConfigResourceType, Election,
+    FeatureUpdate, GroupFilter, HangingTransaction, MemberToRemove, NewDelegationToken, NewOffset,
+    NewPartitions, OffsetSpec, Principal, QuotaAlteration, QuotaEntity, QuotaFilter, Replica,
+    ScramCredential, ScramMechanism, TransactionFilter, Voter,
 };
 use kavka::mq::{self, Message, MessageHeader, Mq};
 use kavka::{
-    Admin, BrokerId, Client, Consumer, ConsumerHandle, NewTopic, Offset, Producer, Record, Timestamp, TopicId, TopicPartition,
+    Admin, BrokerId, Client, Consumer, ConsumerHandle, NewTopic, Offset, Producer, Record,
+    Timestamp, TopicId, TopicPartition,
 };
 
 fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) {
@@ -51,10 +55,18 @@ fn producer(producer: Producer, lines: Vec<String>, topic: String) {
         let lines = ["a", "b", "c"];
         seen(all.send_all(lines.iter().map(|line| Record::to("lines").value(line))).await.await);
         let (topic, owned) = (String::new(), vec![String::new()]);
-        let records = owned.iter().filter(|line| !line.is_empty()).map(|line| Record::to(&topic).value(line));
+        let records =
+            owned.iter().filter(|line| !line.is_empty()).map(|line| Record::to(&topic).value(line));
         seen(all.send_all(records).await.await);
         seen(
-            all.send_all(owned.iter().map(|line| (line.len(), line)).map(|(_, line)| Record::to(&topic).value(line))).await.await,
+            all.send_all(
+                owned
+                    .iter()
+                    .map(|line| (line.len(), line))
+                    .map(|(_, line)| Record::to(&topic).value(line)),
+            )
+            .await
+            .await,
         );
         seen(all.send_all((0..3).map(|_| Record::to("lines").value("x"))).await.await);
         seen(all.send_all([Record::to("lines")]).await.await);
@@ -82,9 +94,19 @@ fn consumer_handle(consumer: ConsumerHandle, partitions: Vec<TopicPartition>) {
         seen(consumer.position(&partitions[0]).await);
         seen(consumer.beginning_offsets(all()).await);
         seen(consumer.end_offsets(all()).await);
-        seen(consumer.offsets_for_times(partitions.iter().map(|partition| (partition.clone(), Timestamp(0)))).await);
+        seen(
+            consumer
+                .offsets_for_times(
+                    partitions.iter().map(|partition| (partition.clone(), Timestamp(0))),
+                )
+                .await,
+        );
         seen(consumer.commit().await);
-        seen(consumer.commit_offsets(partitions.iter().map(|partition| (partition.clone(), Offset(0)))).await);
+        seen(
+            consumer
+                .commit_offsets(partitions.iter().map(|partition| (partition.clone(), Offset(0))))
+                .await,
+        );
         seen(consumer.committed(all()).await);
     });
 }
@@ -118,7 +140,19 @@ struct Things {
 fn admin_of_topics(admin: Admin, things: Things) {
     spawn(async move {
         let Things {
-            names, ids, partitions, brokers, replicas, topic, resource, kinds, alteration, election, growth, spec, ..
+            names,
+            ids,
+            partitions,
+            brokers,
+            replicas,
+            topic,
+            resource,
+            kinds,
+            alteration,
+            election,
+            growth,
+            spec,
+            ..
         } = &things;
         let name = || names.iter().map(|name| name.as_str());
         let all = || partitions.iter().map(|partition| partition.clone());
@@ -132,23 +166,65 @@ fn admin_of_topics(admin: Admin, things: Things) {
         seen(admin.delete_topic(names[0].as_str()).await);
         seen(admin.delete_topics(name()).await);
         seen(admin.delete_topics_by_id(ids.iter().map(|id| *id)).await);
-        seen(admin.create_partitions(names.iter().map(|name| (name.as_str(), growth.clone()))).await);
-        seen(admin.delete_records(partitions.iter().map(|partition| (partition.clone(), Offset(0)))).await);
+        seen(
+            admin.create_partitions(names.iter().map(|name| (name.as_str(), growth.clone()))).await,
+        );
+        seen(
+            admin
+                .delete_records(partitions.iter().map(|partition| (partition.clone(), Offset(0))))
+                .await,
+        );
         seen(admin.delete_all_records(all()).await);
-        seen(admin.list_offsets(partitions.iter().map(|partition| (partition.clone(), spec.clone()))).await);
-        seen(admin.list_committed_offsets(partitions.iter().map(|partition| (partition.clone(), spec.clone()))).await);
+        seen(
+            admin
+                .list_offsets(partitions.iter().map(|partition| (partition.clone(), spec.clone())))
+                .await,
+        );
+        seen(
+            admin
+                .list_committed_offsets(
+                    partitions.iter().map(|partition| (partition.clone(), spec.clone())),
+                )
+                .await,
+        );
         seen(admin.describe_configs(names.iter().map(|name| ConfigResource::topic(name))).await);
-        seen(admin.describe_configs_with_documentation(names.iter().map(|name| ConfigResource::topic(name))).await);
-        seen(admin.alter_configs(names.iter().map(|_| (resource.clone(), vec![alteration.clone()]))).await);
+        seen(
+            admin
+                .describe_configs_with_documentation(
+                    names.iter().map(|name| ConfigResource::topic(name)),
+                )
+                .await,
+        );
+        seen(
+            admin
+                .alter_configs(names.iter().map(|_| (resource.clone(), vec![alteration.clone()])))
+                .await,
+        );
         seen(admin.list_config_resources(kinds.iter().map(|kind| kind.clone())).await);
         seen(admin.elect_leaders(*election, all()).await);
         seen(admin.elect_all_leaders(*election).await);
-        seen(admin.alter_reassignments(partitions.iter().map(|partition| (partition.clone(), Some(brokers.clone())))).await);
-        seen(admin.alter_reassignments_of_same_size(partitions.iter().map(|partition| (partition.clone(), None))).await);
+        seen(
+            admin
+                .alter_reassignments(
+                    partitions.iter().map(|partition| (partition.clone(), Some(brokers.clone()))),
+                )
+                .await,
+        );
+        seen(
+            admin
+                .alter_reassignments_of_same_size(
+                    partitions.iter().map(|partition| (partition.clone(), None)),
+                )
+                .await,
+        );
         seen(admin.list_reassignments().await);
         seen(admin.list_reassignments_of(all()).await);
         seen(admin.describe_log_dirs(brokers.iter().map(|broker| *broker)).await);
-        seen(admin.alter_replica_log_dirs(replicas.iter().map(|replica| (replica.clone(), "/data"))).await);
+        seen(
+            admin
+                .alter_replica_log_dirs(replicas.iter().map(|replica| (replica.clone(), "/data")))
+                .await,
+        );
         seen(admin.describe_replica_log_dirs(replicas.iter().map(|replica| replica.clone())).await);
         seen(admin.describe_producers(all()).await);
         seen(admin.describe_producers_on(1, all()).await);
@@ -169,17 +245,48 @@ fn admin_of_groups(admin: Admin, things: Things) {
         seen(admin.describe_share_groups(name()).await);
         seen(admin.describe_streams_groups(name()).await);
         seen(admin.list_group_offsets(name()).await);
-        seen(admin.alter_group_offsets("g", partitions.iter().map(|partition| (partition.clone(), offset.clone()))).await);
+        seen(
+            admin
+                .alter_group_offsets(
+                    "g",
+                    partitions.iter().map(|partition| (partition.clone(), offset.clone())),
+                )
+                .await,
+        );
         seen(admin.delete_group_offsets("g", all()).await);
         seen(admin.list_share_group_offsets(name()).await);
-        seen(admin.alter_share_group_offsets("g", partitions.iter().map(|partition| (partition.clone(), Offset(0)))).await);
+        seen(
+            admin
+                .alter_share_group_offsets(
+                    "g",
+                    partitions.iter().map(|partition| (partition.clone(), Offset(0))),
+                )
+                .await,
+        );
         seen(admin.delete_share_group_offsets("g", name()).await);
     });
 }
 
-fn admin_of_clusters(admin: Admin, things: Things, voter: Voter, transaction: HangingTransaction, token: NewDelegationToken) {
+fn admin_of_clusters(
+    admin: Admin,
+    things: Things,
+    voter: Voter,
+    transaction: HangingTransaction,
+    token: NewDelegationToken,
+) {
     spawn(async move {
-        let Things { names, rule, filter, feature, entity, quota, owner, credential, mechanism, .. } = &things;
+        let Things {
+            names,
+            rule,
+            filter,
+            feature,
+            entity,
+            quota,
+            owner,
+            credential,
+            mechanism,
+            ..
+        } = &things;
         let name = || names.iter().map(|name| name.as_str());
         seen(admin.describe_cluster().await);
         seen(admin.describe_registered_brokers().await);
@@ -188,7 +295,9 @@ fn admin_of_clusters(admin: Admin, things: Things, voter: Voter, transaction: Ha
         seen(admin.create_acls(names.iter().map(|_| rule.clone())).await);
         seen(admin.delete_acls(names.iter().map(|_| filter.clone())).await);
         seen(admin.describe_features().await);
-        seen(admin.update_features(names.iter().map(|name| (name.as_str(), feature.clone()))).await);
+        seen(
+            admin.update_features(names.iter().map(|name| (name.as_str(), feature.clone()))).await,
+        );
         seen(admin.describe_quorum().await);
         seen(admin.add_voter(voter.clone()).await);
         seen(admin.remove_voter(voter).await);
@@ -226,7 +335,12 @@ fn mq_instance(mq: Mq, topic: NewTopic) {
     });
 }
 
-fn mq_producer(producer: mq::Producer, lines: Vec<String>, headers: Vec<MessageHeader>, messages: Vec<Message>) {
+fn mq_producer(
+    producer: mq::Producer,
+    lines: Vec<String>,
+    headers: Vec<MessageHeader>,
+    messages: Vec<Message>,
+) {
     spawn(async move {
         let receipt = producer.send(Record::to("t").value(&lines[0])).await?;
         seen(receipt.await);
@@ -236,7 +350,11 @@ fn mq_producer(producer: mq::Producer, lines: Vec<String>, headers: Vec<MessageH
         seen(producer.send_message(&messages[0]).await?.await);
         seen(producer.send_async("t", &lines[0], |sent| seen(sent)).await);
         seen(producer.send_async_with_key("t", "k", &lines[0], |sent| seen(sent)).await);
-        seen(producer.send_async_with_headers("t", None, &lines[0], &headers, |sent| seen(sent)).await);
+        seen(
+            producer
+                .send_async_with_headers("t", None, &lines[0], &headers, |sent| seen(sent))
+                .await,
+        );
         seen(producer.send_batch_sync(&messages).await);
         seen(producer.flush().await);
         producer.close(SOON).await
@@ -247,7 +365,11 @@ fn mq_consumer(consumer: mq::Consumer, partitions: Vec<TopicPartition>) {
     spawn(async move {
         seen(consumer.commit().await);
         seen(consumer.commit_offset(&partitions[0], 1).await);
-        seen(consumer.commit_offsets(partitions.iter().map(|partition| (partition.clone(), Offset(0)))).await);
+        seen(
+            consumer
+                .commit_offsets(partitions.iter().map(|partition| (partition.clone(), Offset(0))))
+                .await,
+        );
         seen(consumer.committed_offset(&partitions[0]).await);
         seen(consumer.current_offset(&partitions[0]).await);
         seen(consumer.lag().await);
@@ -286,7 +408,15 @@ fn mq_handler(consumer: &mq::Consumer, producer: Producer) {
 #[test]
 fn every_public_future_can_be_spawned() {
     // Compiled and not run.
-    let _ = (client, producer, consumer, consumer_handle, admin_of_topics, admin_of_groups, admin_of_clusters);
+    let _ = (
+        client,
+        producer,
+        consumer,
+        consumer_handle,
+        admin_of_topics,
+        admin_of_groups,
+        admin_of_clusters,
+    );
     let _ = (mq_instance, mq_producer, mq_consumer, mq_default, mq_handler);
 }
 
@@ -295,18 +425,27 @@ fn every_public_future_can_be_spawned() {
 fn no_public_future_is_missing() {
     let here = include_str!("spawned.rs");
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../src");
-    let files =
-        ["client.rs", "producer/mod.rs", "producer/send_all.rs", "consumer/mod.rs", "consumer/handle.rs"].map(str::to_owned);
+    let files = [
+        "client.rs",
+        "producer/mod.rs",
+        "producer/send_all.rs",
+        "consumer/mod.rs",
+        "consumer/handle.rs",
+    ]
+    .map(str::to_owned);
     let folders = ["admin", "admin/groups", "mq", "mq/consumer"].iter().flat_map(|folder| {
         let files = std::fs::read_dir(root.join(folder)).expect("a folder of the crate");
-        files.map(move |file| format!("{folder}/{}", file.expect("a file").file_name().to_string_lossy()))
+        files.map(move |file| {
+            format!("{folder}/{}", file.expect("a file").file_name().to_string_lossy())
+        })
     });
     let mut missing = Vec::new();
     for file in files.into_iter().chain(folders).filter(|file| file.ends_with(".rs")) {
         let source = std::fs::read_to_string(root.join(&file)).expect("a source");
         for after in source.split("pub async fn ").skip(1) {
             let name = after.split(['(', '<']).next().unwrap_or_default();
-            let is_spawned = here.contains(&format!(".{name}(")) || here.contains(&format!("mq::{name}("));
+            let is_spawned =
+                here.contains(&format!(".{name}(")) || here.contains(&format!("mq::{name}("));
             // `send_json` is behind a feature that this package does not turn on.
             if !is_spawned && name != "send_json" {
                 missing.push(format!("{file}: {name}"));

@@ -140,13 +140,21 @@ pub struct AclBinding {
 
 impl AclBinding {
     /// Allows a principal, such as `User:alice`, an operation from any address.
-    pub fn allow(resource: ResourcePattern, principal: impl Into<String>, operation: AclOperation) -> Self {
+    pub fn allow(
+        resource: ResourcePattern,
+        principal: impl Into<String>,
+        operation: AclOperation,
+    ) -> Self {
         let (principal, host) = (principal.into(), "*".to_owned());
         Self { resource, principal, host, operation, permission: AclPermission::Allow }
     }
 
     /// Denies a principal, such as `User:alice`, an operation from any address.
-    pub fn deny(resource: ResourcePattern, principal: impl Into<String>, operation: AclOperation) -> Self {
+    pub fn deny(
+        resource: ResourcePattern,
+        principal: impl Into<String>,
+        operation: AclOperation,
+    ) -> Self {
         Self { permission: AclPermission::Deny, ..Self::allow(resource, principal, operation) }
     }
 
@@ -160,7 +168,13 @@ impl AclBinding {
 
 impl fmt::Display for AclBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource: ResourcePattern { kind, name, pattern }, principal, host, operation, permission } = self;
+        let Self {
+            resource: ResourcePattern { kind, name, pattern },
+            principal,
+            host,
+            operation,
+            permission,
+        } = self;
         write!(f, "{permission} {principal} from {host} to {operation} {kind} {name} ({pattern})")
     }
 }
@@ -200,7 +214,11 @@ pub struct AclFilter {
 impl Default for AclFilter {
     fn default() -> Self {
         Self {
-            resource: ResourcePatternFilter { kind: ResourceType::Any, name: None, pattern: PatternType::Any },
+            resource: ResourcePatternFilter {
+                kind: ResourceType::Any,
+                name: None,
+                pattern: PatternType::Any,
+            },
             principal: None,
             host: None,
             operation: AclOperation::Any,
@@ -275,9 +293,21 @@ impl From<AclBinding> for AclFilter {
 
 impl fmt::Display for AclFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource: ResourcePatternFilter { kind, name, pattern }, principal, host, operation, permission } = self;
+        let Self {
+            resource: ResourcePatternFilter { kind, name, pattern },
+            principal,
+            host,
+            operation,
+            permission,
+        } = self;
         let any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
-        write!(f, "{permission} {} from {} to {operation} {kind} {} ({pattern})", any(principal), any(host), any(name))
+        write!(
+            f,
+            "{permission} {} from {} to {operation} {kind} {} ({pattern})",
+            any(principal),
+            any(host),
+            any(name)
+        )
     }
 }
 
@@ -327,10 +357,15 @@ impl Admin {
     /// For an ACL: [`INVALID_REQUEST`](crate::ErrorCode::INVALID_REQUEST) if it is invalid,
     /// [`SECURITY_DISABLED`](crate::ErrorCode::SECURITY_DISABLED),
     /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
-    pub async fn create_acls(&self, rules: impl IntoIterator<Item = AclBinding>) -> Outcomes<AclBinding, ()> {
+    pub async fn create_acls(
+        &self,
+        rules: impl IntoIterator<Item = AclBinding>,
+    ) -> Outcomes<AclBinding, ()> {
         let rules = keys::<AclBinding>(rules);
         let read = |share: &[(&AclBinding, &())], response: &CreateAclsResponse<'_>| {
-            in_order(share, &response.results, |result| check(result.error_code, result.error_message))
+            in_order(share, &response.results, |result| {
+                check(result.error_code, result.error_message)
+            })
         };
         self.change_each(
             &rules,
@@ -409,7 +444,11 @@ impl Admin {
 }
 
 /// Answers without names, in the order of the questions.
-fn in_order<K: Clone, V, R, T>(share: &[(&K, &V)], results: &[R], read: impl Fn(&R) -> Result<T>) -> Result<Vec<(K, Result<T>)>> {
+fn in_order<K: Clone, V, R, T>(
+    share: &[(&K, &V)],
+    results: &[R],
+    read: impl Fn(&R) -> Result<T>,
+) -> Result<Vec<(K, Result<T>)>> {
     if results.len() != share.len() {
         let message = format!("{} answers to {} questions", results.len(), share.len());
         return Err(Error::new(ErrorKind::Protocol, message));
@@ -444,7 +483,14 @@ mod tests {
 
     #[test]
     fn a_rule_reads_as_a_sentence() {
-        let rule = AclBinding::deny(ResourcePattern::prefixed(ResourceType::Topic, "pay"), "User:a", AclOperation::Write);
-        assert_eq!(rule.host("10.0.0.1").to_string(), "deny User:a from 10.0.0.1 to write topic pay (prefixed)");
+        let rule = AclBinding::deny(
+            ResourcePattern::prefixed(ResourceType::Topic, "pay"),
+            "User:a",
+            AclOperation::Write,
+        );
+        assert_eq!(
+            rule.host("10.0.0.1").to_string(),
+            "deny User:a from 10.0.0.1 to write topic pay (prefixed)"
+        );
     }
 }

@@ -49,7 +49,9 @@ impl Admin {
         let this = self.begun();
         match this.nodes(false).await {
             // Before 2.8 only Metadata knows the brokers.
-            Err(error) if error.kind() == ErrorKind::Unsupported => this.metadata(Some(Vec::new()), from_metadata).await,
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                this.metadata(Some(Vec::new()), from_metadata).await
+            }
             answered => answered,
         }
     }
@@ -72,8 +74,12 @@ impl Admin {
     pub async fn unregister_broker(&self, id: impl Into<BrokerId>) -> Result<()> {
         let id = id.into();
         let request = |_| UnregisterBrokerRequest { broker_id: id.0 };
-        let read = |response: &UnregisterBrokerResponse<'_>| check(response.error_code, response.error_message);
-        self.change(Route::Any, request, read).await.map_err(|error| error.with_context(format_args!("broker {id}")))
+        let read = |response: &UnregisterBrokerResponse<'_>| {
+            check(response.error_code, response.error_message)
+        };
+        self.change(Route::Any, request, read)
+            .await
+            .map_err(|error| error.with_context(format_args!("broker {id}")))
     }
 
     async fn nodes(&self, also_fenced: bool) -> Result<ClusterDescription> {
@@ -86,7 +92,10 @@ impl Admin {
             check(response.error_code, response.error_message)?;
             let brokers = response.brokers.iter().map(|found| {
                 let broker = broker(found.broker_id, found.host, found.port, found.rack)?;
-                Ok(BrokerDescription { is_fenced: also_fenced.then_some(found.is_fenced), ..broker })
+                Ok(BrokerDescription {
+                    is_fenced: also_fenced.then_some(found.is_fenced),
+                    ..broker
+                })
             });
             Ok(ClusterDescription {
                 cluster_id: Some(response.cluster_id.to_owned()),
@@ -100,7 +109,10 @@ impl Admin {
 }
 
 fn from_metadata(response: &MetadataResponse<'_>) -> Result<ClusterDescription> {
-    let brokers = response.brokers.iter().map(|found| broker(found.node_id, found.host, found.port, found.rack));
+    let brokers = response
+        .brokers
+        .iter()
+        .map(|found| broker(found.node_id, found.host, found.port, found.rack));
     Ok(ClusterDescription {
         cluster_id: response.cluster_id.map(str::to_owned),
         controller: non_negative(response.controller_id),
@@ -110,7 +122,8 @@ fn from_metadata(response: &MetadataResponse<'_>) -> Result<ClusterDescription> 
 }
 
 fn broker(id: i32, host: &str, port: i32, rack: Option<&str>) -> Result<BrokerDescription> {
-    let port = u16::try_from(port).map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {port}")))?;
+    let port = u16::try_from(port)
+        .map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {port}")))?;
     Ok(BrokerDescription {
         id: BrokerId(id),
         address: BrokerAddress::new(host, port),

@@ -9,12 +9,16 @@ use crate::cluster::{Item, Route};
 use crate::error::Result;
 use crate::ids::BrokerId;
 use crate::wire::messages::describe_configs::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
 };
 use crate::wire::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
 };
-use crate::wire::messages::list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse};
+use crate::wire::messages::list_config_resources::{
+    ListConfigResourcesRequest, ListConfigResourcesResponse,
+};
 
 numbered! {
     /// The type of a resource that has configs.
@@ -126,7 +130,9 @@ impl ConfigResource {
     /// Broker and logger configs are known to that broker only.
     fn broker_id(&self) -> Option<BrokerId> {
         match self.kind {
-            ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => self.name.parse().ok().map(BrokerId),
+            ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => {
+                self.name.parse().ok().map(BrokerId)
+            }
             _ => None,
         }
     }
@@ -309,7 +315,10 @@ impl Admin {
         let resources = keys::<ConfigResource>(resources);
         let read = |_: &[_], response: &DescribeConfigsResponse<'_>| {
             let described = response.results.iter().map(|result| {
-                let resource = ConfigResource::new(ConfigResourceType::from_code(result.resource_type), result.resource_name);
+                let resource = ConfigResource::new(
+                    ConfigResourceType::from_code(result.resource_type),
+                    result.resource_name,
+                );
                 let entries = || result.configs.iter().map(entry).collect();
                 (resource, check(result.error_code, result.error_message).map(|()| entries()))
             });
@@ -352,7 +361,10 @@ impl Admin {
         }
         let read = |_: &[_], response: &IncrementalAlterConfigsResponse<'_>| {
             let altered = response.responses.iter().map(|result| {
-                let resource = ConfigResource::new(ConfigResourceType::from_code(result.resource_type), result.resource_name);
+                let resource = ConfigResource::new(
+                    ConfigResourceType::from_code(result.resource_type),
+                    result.resource_name,
+                );
                 (resource, check(result.error_code, result.error_message))
             });
             Ok(altered.collect())
@@ -391,16 +403,25 @@ impl Admin {
             use ConfigResourceType::{Broker, BrokerLogger, ClientMetrics, Group, Topic};
             kinds = vec![Topic, Broker, BrokerLogger, ClientMetrics, Group];
         }
-        // Version 0 lists client metrics and cannot be asked for more: that is refused when the request is written.
+        // Version 0 lists client metrics and cannot be asked for more: that is refused when the
+        // request is written.
         let only_metrics = kinds == [ConfigResourceType::ClientMetrics];
         let request = |version| ListConfigResourcesRequest {
-            resource_types: kinds.iter().filter(|_| version >= 1 || !only_metrics).map(|kind| kind.code()).collect(),
+            resource_types: kinds
+                .iter()
+                .filter(|_| version >= 1 || !only_metrics)
+                .map(|kind| kind.code())
+                .collect(),
         };
         let read = |response: &ListConfigResourcesResponse<'_>| {
             check(response.error_code, None)?;
             let listed = response.config_resources.iter();
-            let listed =
-                listed.map(|found| ConfigResource::new(ConfigResourceType::from_code(found.resource_type), found.resource_name));
+            let listed = listed.map(|found| {
+                ConfigResource::new(
+                    ConfigResourceType::from_code(found.resource_type),
+                    found.resource_name,
+                )
+            });
             Ok(listed.collect())
         };
         self.ask(Route::Any, request, read).await
@@ -433,15 +454,25 @@ mod tests {
         assert_eq!(ConfigResource::broker(3).route(), Route::Broker(BrokerId(3)));
         assert_eq!(ConfigResource::broker_loggers(3).route_of_change(), Route::Broker(BrokerId(3)));
         assert_eq!(ConfigResource::all_brokers().route(), Route::Any);
-        assert_eq!(ConfigResource::topic("3").route(), Route::Any, "a topic may be named like a broker");
+        assert_eq!(
+            ConfigResource::topic("3").route(),
+            Route::Any,
+            "a topic may be named like a broker"
+        );
         assert_eq!(ConfigResource::group("g").route_of_change(), Route::Controller);
     }
 
     #[test]
     fn a_deletion_has_no_value() {
         let request = ConfigAlteration::delete("cleanup.policy");
-        assert_eq!(request.as_request(), AlterableConfig { name: "cleanup.policy", config_operation: 1, value: None });
+        assert_eq!(
+            request.as_request(),
+            AlterableConfig { name: "cleanup.policy", config_operation: 1, value: None }
+        );
         let request = ConfigAlteration::append("cleanup.policy", "compact");
-        assert_eq!(request.as_request(), AlterableConfig { name: "cleanup.policy", config_operation: 2, value: Some("compact") });
+        assert_eq!(
+            request.as_request(),
+            AlterableConfig { name: "cleanup.policy", config_operation: 2, value: Some("compact") }
+        );
     }
 }

@@ -7,7 +7,9 @@ use super::{Admin, Outcomes, by_topic, check, indexes, keys};
 use crate::cluster::Route;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{PartitionId, TopicPartition};
-use crate::wire::messages::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse, TopicPartitions};
+use crate::wire::messages::elect_leaders::{
+    ElectLeadersRequest, ElectLeadersResponse, TopicPartitions,
+};
 
 numbered! {
     /// The way a leader is elected (KIP-460).
@@ -39,7 +41,9 @@ impl Admin {
             |_| Route::Controller,
             |share, _| {
                 let topics = by_topic(share);
-                let topics = topics.map(|(topic, list)| TopicPartitions { topic, partitions: indexes(&list) }).collect();
+                let topics = topics
+                    .map(|(topic, list)| TopicPartitions { topic, partitions: indexes(&list) })
+                    .collect();
                 self.election(election, Some(topics))
             },
             read,
@@ -52,19 +56,32 @@ impl Admin {
     /// # Errors
     /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED). For a
     /// partition, as [`Admin::elect_leaders`].
-    pub async fn elect_all_leaders(&self, election: Election) -> Result<Outcomes<TopicPartition, ()>> {
+    pub async fn elect_all_leaders(
+        &self,
+        election: Election,
+    ) -> Result<Outcomes<TopicPartition, ()>> {
         let request = |_| self.election(election, None);
         let read = |response: &ElectLeadersResponse<'_>| {
             let not_needed = |(_, elected): &(TopicPartition, Result<()>)| {
-                !elected.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::ELECTION_NOT_NEEDED))
+                !elected
+                    .as_ref()
+                    .is_err_and(|error| error.code() == Some(ErrorCode::ELECTION_NOT_NEEDED))
             };
             Ok(BTreeMap::from_iter(elected(response)?.into_iter().filter(not_needed)))
         };
         self.change(Route::Controller, request, read).await
     }
 
-    fn election<'a>(&self, election: Election, topic_partitions: Option<Vec<TopicPartitions<'a>>>) -> ElectLeadersRequest<'a> {
-        ElectLeadersRequest { election_type: election.code(), topic_partitions, timeout_ms: self.timeout_ms() }
+    fn election<'a>(
+        &self,
+        election: Election,
+        topic_partitions: Option<Vec<TopicPartitions<'a>>>,
+    ) -> ElectLeadersRequest<'a> {
+        ElectLeadersRequest {
+            election_type: election.code(),
+            topic_partitions,
+            timeout_ms: self.timeout_ms(),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
 use crate::error::Result;
 use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::wire::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::wire::messages::update_features::{
+    FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse,
+};
 
 /// The features of a cluster, with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,13 +103,17 @@ impl Admin {
             check(response.error_code, None)?;
             let mut features: BTreeMap<String, Feature> = BTreeMap::new();
             for found in &response.supported_features {
-                features.entry(found.name.to_owned()).or_default().supported = Some(found.min_version..=found.max_version);
+                features.entry(found.name.to_owned()).or_default().supported =
+                    Some(found.min_version..=found.max_version);
             }
             for found in &response.finalized_features {
                 let levels = found.min_version_level..=found.max_version_level;
                 features.entry(found.name.to_owned()).or_default().finalized = Some(levels);
             }
-            Ok(FeatureVersions { epoch: super::non_negative(response.finalized_features_epoch), features })
+            Ok(FeatureVersions {
+                epoch: super::non_negative(response.finalized_features_epoch),
+                features,
+            })
         };
         self.ask(Route::Any, request, read).await
     }
@@ -130,7 +136,14 @@ impl Admin {
                 return Ok(share.iter().map(|(name, _)| ((*name).clone(), Ok(()))).collect());
             }
             let results = response.results.iter();
-            Ok(results.map(|result| (Name(result.feature.to_owned()), check(result.error_code, result.error_message))).collect())
+            Ok(results
+                .map(|result| {
+                    (
+                        Name(result.feature.to_owned()),
+                        check(result.error_code, result.error_message),
+                    )
+                })
+                .collect())
         };
         let outcomes = self
             .ask_each(
@@ -143,8 +156,13 @@ impl Admin {
                         .map(|(name, update)| FeatureUpdateKey {
                             feature: &name.0,
                             max_version_level: update.level,
-                            allow_downgrade: version == 0 && update.upgrade != FeatureUpgrade::Upgrade,
-                            upgrade_type: if version >= 1 { update.upgrade.code() } else { FeatureUpgrade::Upgrade.code() },
+                            allow_downgrade: version == 0
+                                && update.upgrade != FeatureUpgrade::Upgrade,
+                            upgrade_type: if version >= 1 {
+                                update.upgrade.code()
+                            } else {
+                                FeatureUpgrade::Upgrade.code()
+                            },
                         })
                         .collect(),
                     validate_only: self.validates_only,

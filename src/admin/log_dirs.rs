@@ -8,9 +8,12 @@ use crate::cluster::{Item, Route};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::wire::messages::alter_replica_log_dirs::{
-    AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+    AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse,
 };
-use crate::wire::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult};
+use crate::wire::messages::describe_log_dirs::{
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
+};
 
 /// A log directory of a broker.
 #[derive(Clone, Debug)]
@@ -102,12 +105,16 @@ impl Admin {
         &self,
         moves: impl IntoIterator<Item = (Replica, impl Into<String>)>,
     ) -> Outcomes<Replica, ()> {
-        let moves: BTreeMap<Replica, String> = moves.into_iter().map(|(replica, path)| (replica, path.into())).collect();
+        let moves: BTreeMap<Replica, String> =
+            moves.into_iter().map(|(replica, path)| (replica, path.into())).collect();
         let read = |share: &[(&Replica, &String)], response: &AlterReplicaLogDirsResponse<'_>| {
             let Some((Replica { broker, .. }, _)) = share.first() else { return Ok(Vec::new()) };
             let begun = response.results.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.topic_name, PartitionId(partition.partition_index));
+                    let key = TopicPartition::new(
+                        topic.topic_name,
+                        PartitionId(partition.partition_index),
+                    );
                     (Replica::new(key, *broker), check(partition.error_code, None))
                 })
             });
@@ -120,13 +127,22 @@ impl Admin {
                 let mut dirs: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
                 for (replica, path) in share {
                     let topics = dirs.entry(path.as_str()).or_default();
-                    topics.entry(replica.partition.topic.as_str()).or_default().push(replica.partition.partition.0);
+                    topics
+                        .entry(replica.partition.topic.as_str())
+                        .or_default()
+                        .push(replica.partition.partition.0);
                 }
                 let topics = |topics: BTreeMap<_, _>| {
-                    topics.into_iter().map(|(name, partitions)| AlterReplicaLogDirTopic { name, partitions }).collect()
+                    topics
+                        .into_iter()
+                        .map(|(name, partitions)| AlterReplicaLogDirTopic { name, partitions })
+                        .collect()
                 };
                 AlterReplicaLogDirsRequest {
-                    dirs: dirs.into_iter().map(|(path, of)| AlterReplicaLogDir { path, topics: topics(of) }).collect(),
+                    dirs: dirs
+                        .into_iter()
+                        .map(|(path, of)| AlterReplicaLogDir { path, topics: topics(of) })
+                        .collect(),
                 }
             },
             read,
@@ -149,13 +165,19 @@ impl Admin {
         let brokers = self.describe_log_dirs(replicas.iter().map(|replica| replica.broker)).await;
         let of = |replica: &Replica| match brokers.get(&replica.broker) {
             Some(Ok(dirs)) => {
-                let found = dirs.iter().filter_map(|dir| Some((dir.path.clone(), *dir.replicas.get(&replica.partition)?)));
+                let found = dirs.iter().filter_map(|dir| {
+                    Some((dir.path.clone(), *dir.replicas.get(&replica.partition)?))
+                });
                 let found: BTreeMap<_, _> = found.collect();
-                let absent = || Error::broker(crate::error::ErrorCode::REPLICA_NOT_AVAILABLE).with_context(replica);
+                let absent = || {
+                    Error::broker(crate::error::ErrorCode::REPLICA_NOT_AVAILABLE)
+                        .with_context(replica)
+                };
                 if found.is_empty() { Err(absent()) } else { Ok(found) }
             }
             Some(Err(error)) => Err(error.clone().with_context(replica)),
-            None => Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it").with_context(replica)),
+            None => Err(Error::new(ErrorKind::Protocol, "the reply does not speak of it")
+                .with_context(replica)),
         };
         replicas.iter().map(|replica| (replica.clone(), of(replica))).collect()
     }

@@ -1,7 +1,8 @@
-//! Administration: what a cluster has, and changing it. A file per resource; each request says for each item what came of it.
+//! Administration: what a cluster has, and changing it. A file per resource; each request says for
+//! each item what came of it.
 //!
-//! Every operation goes through `Cluster::fan_out`, which knows who must be asked, splits, joins and asks again. A file here only
-//! translates between Kafka's messages and our words.
+//! Every operation goes through `Cluster::fan_out`, which knows who must be asked, splits, joins
+//! and asks again. A file here only translates between Kafka's messages and our words.
 //!
 //! ```no_run
 //! use kavka::admin::{ConfigAlteration, ConfigResource};
@@ -56,16 +57,20 @@ mod transactions;
 mod wire_enum;
 
 pub use acls::{
-    AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern, ResourcePatternFilter, ResourceType,
+    AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern,
+    ResourcePatternFilter, ResourceType,
 };
 pub use cluster::{BrokerDescription, ClusterDescription};
-pub use configs::{ConfigAlteration, ConfigEntry, ConfigResource, ConfigResourceType, ConfigSource, ConfigSynonym, ConfigType};
+pub use configs::{
+    ConfigAlteration, ConfigEntry, ConfigResource, ConfigResourceType, ConfigSource, ConfigSynonym,
+    ConfigType,
+};
 pub use elections::Election;
 pub use features::{Feature, FeatureUpdate, FeatureUpgrade, FeatureVersions};
 pub use groups::{
-    ClassicGroup, ClassicMember, CommittedOffset, ConsumerGroup, ConsumerGroupMember, GroupFilter, GroupListing, GroupState,
-    GroupType, Listing, MemberToRemove, NewOffset, ShareGroup, ShareGroupMember, ShareOffset, StreamsGroup, StreamsGroupMember,
-    StreamsTasks, Subtopology,
+    ClassicGroup, ClassicMember, CommittedOffset, ConsumerGroup, ConsumerGroupMember, GroupFilter,
+    GroupListing, GroupState, GroupType, Listing, MemberToRemove, NewOffset, ShareGroup,
+    ShareGroupMember, ShareOffset, StreamsGroup, StreamsGroupMember, StreamsTasks, Subtopology,
 };
 pub use log_dirs::{LogDir, Replica, ReplicaLogDir};
 pub use offsets::{FoundOffset, OffsetSpec};
@@ -77,7 +82,8 @@ pub use tokens::{DelegationToken, NewDelegationToken, Principal};
 pub use topic_pages::{PartitionDescription, TopicDescription, TopicListing, TopicPages};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 pub use transactions::{
-    ActiveProducer, HangingTransaction, TransactionDescription, TransactionFilter, TransactionListing, TransactionState,
+    ActiveProducer, HangingTransaction, TransactionDescription, TransactionFilter,
+    TransactionListing, TransactionState,
 };
 
 /// The outcome of each item of an operation.
@@ -135,7 +141,8 @@ impl Admin {
         Self { deadline: Some(self.deadline()), ..self.clone() }
     }
 
-    /// How long a broker may work on a request, as its field says it: it should answer before the request times out.
+    /// How long a broker may work on a request, as its field says it: it should answer before the
+    /// request times out.
     fn timeout_ms(&self) -> i32 {
         let longest = self.timeout.min(self.cluster.config().request_timeout);
         i32::try_from(longest.as_millis()).unwrap_or(i32::MAX)
@@ -150,8 +157,10 @@ impl Admin {
     ) -> Result<T> {
         let whole = BTreeMap::from([(Whole, ())]);
         let request = |_: &[(&Whole, &())], version: i16| request(version);
-        let read = |_: &[(&Whole, &())], response: &R::Response<'_>| Ok(vec![(Whole, read(response))]);
-        let answers = self.cluster.fan_out(&whole, |_| route.clone(), self.deadline(), request, read).await;
+        let read =
+            |_: &[(&Whole, &())], response: &R::Response<'_>| Ok(vec![(Whole, read(response))]);
+        let answers =
+            self.cluster.fan_out(&whole, |_| route.clone(), self.deadline(), request, read).await;
         only(answers)
     }
 
@@ -193,7 +202,8 @@ impl Admin {
 
     fn check_is_for_real<R: Request>(&self) -> Result<()> {
         match self.validates_only {
-            true => Err(Error::config("Kafka cannot check this change without making it").in_api(R::API.name())),
+            true => Err(Error::config("Kafka cannot check this change without making it")
+                .in_api(R::API.name())),
             false => Ok(()),
         }
     }
@@ -236,7 +246,9 @@ fn only<K, T>(outcomes: Outcomes<K, T>) -> Result<T> {
 /// A code and what the broker says about it.
 fn check(code: i16, message: Option<&str>) -> Result<()> {
     ErrorCode::check(code).map_err(|code| match message {
-        Some(message) if !message.is_empty() => Error::broker(code).with_context(shown(message.trim_end_matches('.'))),
+        Some(message) if !message.is_empty() => {
+            Error::broker(code).with_context(shown(message.trim_end_matches('.')))
+        }
         _ => Error::broker(code),
     })
 }

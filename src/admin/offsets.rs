@@ -4,7 +4,8 @@ use super::{Admin, Outcomes, by_topic, check, non_negative};
 use crate::cluster::Route;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
 use crate::wire::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic,
 };
 
 /// The offset to look up.
@@ -97,17 +98,22 @@ impl Admin {
         isolation_level: i8,
     ) -> Outcomes<TopicPartition, FoundOffset> {
         let wanted = wanted.into_iter().collect();
-        let read = |share: &[(&TopicPartition, &OffsetSpec)], response: &ListOffsetsResponse<'_>| {
+        let read = |share: &[(&TopicPartition, &OffsetSpec)],
+                    response: &ListOffsetsResponse<'_>| {
             let found = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     (key, check(partition.error_code, None).map(|()| found(partition)))
                 })
             });
             let mut found: Vec<_> = found.collect();
             // What the leader is too old for was not asked.
-            let silent = share.iter().filter(|(key, spec)| spec.since() > 1 && !found.iter().any(|(other, _)| other == *key));
-            let silent: Vec<_> = silent.map(|(key, spec)| ((*key).clone(), Err(too_old(**spec)))).collect();
+            let silent = share.iter().filter(|(key, spec)| {
+                spec.since() > 1 && !found.iter().any(|(other, _)| other == *key)
+            });
+            let silent: Vec<_> =
+                silent.map(|(key, spec)| ((*key).clone(), Err(too_old(**spec)))).collect();
             found.extend(silent);
             Ok(found)
         };
@@ -140,7 +146,10 @@ impl Admin {
 }
 
 fn too_old(spec: OffsetSpec) -> crate::error::Error {
-    crate::error::Error::new(crate::error::ErrorKind::Unsupported, format!("the broker is too old to look for {spec:?}"))
+    crate::error::Error::new(
+        crate::error::ErrorKind::Unsupported,
+        format!("the broker is too old to look for {spec:?}"),
+    )
 }
 
 fn found(partition: &ListOffsetsPartitionResponse) -> FoundOffset {

@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::messages::add_raft_voter::{AddRaftVoterRequest, AddRaftVoterResponse, Listener};
 use crate::wire::messages::describe_quorum::{
-    DescribeQuorumRequest, DescribeQuorumResponse, ReplicaState, RequestPartitionData, RequestTopicData,
+    DescribeQuorumRequest, DescribeQuorumResponse, ReplicaState, RequestPartitionData,
+    RequestTopicData,
 };
 use crate::wire::messages::remove_raft_voter::{RemoveRaftVoterRequest, RemoveRaftVoterResponse};
 
@@ -67,7 +68,12 @@ impl Voter {
 
     /// Adds an endpoint of the controller.
     #[must_use]
-    pub fn endpoint(mut self, listener: impl Into<String>, host: impl Into<String>, port: u16) -> Self {
+    pub fn endpoint(
+        mut self,
+        listener: impl Into<String>,
+        host: impl Into<String>,
+        port: u16,
+    ) -> Self {
         self.endpoints.push(Endpoint { listener: listener.into(), host: host.into(), port });
         self
     }
@@ -116,11 +122,17 @@ impl Admin {
             listeners: voter
                 .endpoints
                 .iter()
-                .map(|endpoint| Listener { name: &endpoint.listener, host: &endpoint.host, port: endpoint.port })
+                .map(|endpoint| Listener {
+                    name: &endpoint.listener,
+                    host: &endpoint.host,
+                    port: endpoint.port,
+                })
                 .collect(),
             ..AddRaftVoterRequest::default()
         };
-        let read = |response: &AddRaftVoterResponse<'_>| check(response.error_code, response.error_message);
+        let read = |response: &AddRaftVoterResponse<'_>| {
+            check(response.error_code, response.error_message)
+        };
         let outcome = self.change(Route::Controller, request, read).await;
         outcome.map_err(|error| error.with_context(format_args!("voter {}", voter.id)))
     }
@@ -132,9 +144,14 @@ impl Admin {
     /// [`UNSUPPORTED_VERSION`](crate::ErrorCode::UNSUPPORTED_VERSION) if the cluster has static
     /// voters (`kraft.version` 0), or before Kafka 3.9.
     pub async fn remove_voter(&self, voter: Voter) -> Result<()> {
-        let request =
-            |_| RemoveRaftVoterRequest { cluster_id: None, voter_id: voter.id.0, voter_directory_id: voter.directory_id.into() };
-        let read = |response: &RemoveRaftVoterResponse<'_>| check(response.error_code, response.error_message);
+        let request = |_| RemoveRaftVoterRequest {
+            cluster_id: None,
+            voter_id: voter.id.0,
+            voter_directory_id: voter.directory_id.into(),
+        };
+        let read = |response: &RemoveRaftVoterResponse<'_>| {
+            check(response.error_code, response.error_message)
+        };
         let outcome = self.change(Route::Controller, request, read).await;
         outcome.map_err(|error| error.with_context(format_args!("voter {}", voter.id)))
     }
@@ -143,7 +160,8 @@ impl Admin {
 fn quorum(response: &DescribeQuorumResponse<'_>) -> Result<Quorum> {
     check(response.error_code, response.error_message)?;
     let partition = response.topics.first().and_then(|topic| topic.partitions.first());
-    let partition = partition.ok_or_else(|| Error::new(ErrorKind::Protocol, "the reply describes no quorum"))?;
+    let partition = partition
+        .ok_or_else(|| Error::new(ErrorKind::Protocol, "the reply describes no quorum"))?;
     check(partition.error_code, partition.error_message)?;
     let nodes = response.nodes.iter().map(|node| {
         let endpoints = node.listeners.iter().map(|listener| Endpoint {

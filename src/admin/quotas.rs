@@ -7,9 +7,12 @@ use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
 use crate::error::Result;
 use crate::wire::messages::alter_client_quotas::{
-    AlterClientQuotasRequest, AlterClientQuotasResponse, OpData, RequestEntityData, RequestEntryData,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, OpData, RequestEntityData,
+    RequestEntryData,
 };
-use crate::wire::messages::describe_client_quotas::{ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse};
+use crate::wire::messages::describe_client_quotas::{
+    ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse,
+};
 
 /// The entity a quota applies to: a user, a client id, both together, or an IP address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,7 +163,10 @@ impl Admin {
     /// # Errors
     /// - [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
     /// - [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.6.
-    pub async fn describe_quotas(&self, filter: QuotaFilter) -> Result<BTreeMap<QuotaEntity, Quota>> {
+    pub async fn describe_quotas(
+        &self,
+        filter: QuotaFilter,
+    ) -> Result<BTreeMap<QuotaEntity, Quota>> {
         let request = |_| DescribeClientQuotasRequest {
             components: filter
                 .parts
@@ -179,7 +185,10 @@ impl Admin {
         let read = |response: &DescribeClientQuotasResponse<'_>| {
             check(response.error_code, response.error_message)?;
             let found = response.entries.iter().flatten().map(|entry| {
-                let parts = entry.entity.iter().map(|part| (part.entity_type.to_owned(), part.entity_name.map(str::to_owned)));
+                let parts = entry
+                    .entity
+                    .iter()
+                    .map(|part| (part.entity_type.to_owned(), part.entity_name.map(str::to_owned)));
                 let values = entry.values.iter().map(|value| (value.key.to_owned(), value.value));
                 (QuotaEntity { parts: parts.collect() }, values.collect::<Quota>())
             });
@@ -204,8 +213,14 @@ impl Admin {
         }
         let read = |_: &[_], response: &AlterClientQuotasResponse<'_>| {
             let altered = response.entries.iter().map(|entry| {
-                let parts = entry.entity.iter().map(|part| (part.entity_type.to_owned(), part.entity_name.map(str::to_owned)));
-                (QuotaEntity { parts: parts.collect() }, check(entry.error_code, entry.error_message))
+                let parts = entry
+                    .entity
+                    .iter()
+                    .map(|part| (part.entity_type.to_owned(), part.entity_name.map(str::to_owned)));
+                (
+                    QuotaEntity { parts: parts.collect() },
+                    check(entry.error_code, entry.error_message),
+                )
             });
             Ok(altered.collect())
         };
@@ -219,7 +234,10 @@ impl Admin {
                         entity: entity
                             .parts
                             .iter()
-                            .map(|(kind, name)| RequestEntityData { entity_type: kind, entity_name: name.as_deref() })
+                            .map(|(kind, name)| RequestEntityData {
+                                entity_type: kind,
+                                entity_name: name.as_deref(),
+                            })
                             .collect(),
                         ops: alterations.iter().map(QuotaAlteration::as_request).collect(),
                     })

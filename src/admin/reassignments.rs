@@ -7,10 +7,12 @@ use crate::cluster::Route;
 use crate::error::Result;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::wire::messages::alter_partition_reassignments::{
-    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition, ReassignableTopic,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition,
+    ReassignableTopic,
 };
 use crate::wire::messages::list_partition_reassignments::{
-    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, ListPartitionReassignmentsTopics,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    ListPartitionReassignmentsTopics,
 };
 
 /// An ongoing reassignment of a partition.
@@ -67,7 +69,8 @@ impl Admin {
             check(response.error_code, response.error_message)?;
             let begun = response.responses.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     (key, check(partition.error_code, partition.error_message))
                 })
             });
@@ -86,7 +89,9 @@ impl Admin {
                             .into_iter()
                             .map(|(partition, target)| ReassignablePartition {
                                 partition_index: partition.0,
-                                replicas: target.as_ref().map(|brokers| brokers.iter().map(|broker| broker.0).collect()),
+                                replicas: target
+                                    .as_ref()
+                                    .map(|brokers| brokers.iter().map(|broker| broker.0).collect()),
                             })
                             .collect(),
                     })
@@ -119,13 +124,21 @@ impl Admin {
         self.reassignments(Some(partitions.into_iter().collect())).await
     }
 
-    async fn reassignments(&self, of: Option<Vec<TopicPartition>>) -> Result<BTreeMap<TopicPartition, Reassignment>> {
-        let share: Option<Vec<_>> = of.as_ref().map(|partitions| partitions.iter().map(|partition| (partition, &())).collect());
+    async fn reassignments(
+        &self,
+        of: Option<Vec<TopicPartition>>,
+    ) -> Result<BTreeMap<TopicPartition, Reassignment>> {
+        let share: Option<Vec<_>> = of
+            .as_ref()
+            .map(|partitions| partitions.iter().map(|partition| (partition, &())).collect());
         let request = |_| ListPartitionReassignmentsRequest {
             timeout_ms: self.timeout_ms(),
             topics: share.as_ref().map(|share| {
                 by_topic(share)
-                    .map(|(name, partitions)| ListPartitionReassignmentsTopics { name, partition_indexes: indexes(&partitions) })
+                    .map(|(name, partitions)| ListPartitionReassignmentsTopics {
+                        name,
+                        partition_indexes: indexes(&partitions),
+                    })
                     .collect()
             }),
         };
@@ -134,7 +147,8 @@ impl Admin {
             check(response.error_code, response.error_message)?;
             let moves = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(move |partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     let reassignment = Reassignment {
                         replicas: brokers(&partition.replicas),
                         adding: brokers(&partition.adding_replicas),

@@ -25,8 +25,12 @@ impl Admin {
         let read = |_: &[_], response: &DeleteRecordsResponse<'_>| {
             let deleted = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
-                    (key, check(partition.error_code, None).map(|()| Offset(partition.low_watermark)))
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    (
+                        key,
+                        check(partition.error_code, None).map(|()| Offset(partition.low_watermark)),
+                    )
                 })
             });
             Ok(deleted.collect())
@@ -40,7 +44,10 @@ impl Admin {
                         name,
                         partitions: partitions
                             .into_iter()
-                            .map(|(partition, offset)| DeleteRecordsPartition { partition_index: partition.0, offset: offset.0 })
+                            .map(|(partition, offset)| DeleteRecordsPartition {
+                                partition_index: partition.0,
+                                offset: offset.0,
+                            })
                             .collect(),
                     })
                     .collect(),
@@ -59,8 +66,10 @@ impl Admin {
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Outcomes<TopicPartition, Offset> {
-        // Not the iterator: a future that holds an adaptor of the caller's closure cannot be spawned.
-        let before: Vec<_> = partitions.into_iter().map(|partition| (partition, UP_TO_THE_END)).collect();
+        // Not the iterator: a future that holds an adaptor of the caller's closure cannot be
+        // spawned.
+        let before: Vec<_> =
+            partitions.into_iter().map(|partition| (partition, UP_TO_THE_END)).collect();
         self.delete_records(before).await
     }
 }

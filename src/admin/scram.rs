@@ -82,7 +82,8 @@ impl Admin {
     ) -> Result<Outcomes<String, Vec<ScramCredential>>> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let request = |_| DescribeUserScramCredentialsRequest {
-            users: (!names.is_empty()).then(|| names.iter().map(|name| UserName { name }).collect()),
+            users: (!names.is_empty())
+                .then(|| names.iter().map(|name| UserName { name }).collect()),
         };
         let read = |response: &DescribeUserScramCredentialsResponse<'_>| {
             check(response.error_code, response.error_message)?;
@@ -91,7 +92,10 @@ impl Admin {
                     mechanism: ScramMechanism::from_code(info.mechanism),
                     iterations: u32::try_from(info.iterations).unwrap_or(0),
                 });
-                (user.user.to_owned(), check(user.error_code, user.error_message).map(|()| credentials.collect()))
+                (
+                    user.user.to_owned(),
+                    check(user.error_code, user.error_message).map(|()| credentials.collect()),
+                )
             });
             Ok(users.collect())
         };
@@ -115,12 +119,16 @@ impl Admin {
     ) -> Result<()> {
         let ScramCredential { mechanism, iterations } = credential;
         let mut salt = [0_u8; 24];
-        getrandom::fill(&mut salt)
-            .map_err(|error| Error::config(format!("the operating system gives no randomness: {error}")))?;
+        getrandom::fill(&mut salt).map_err(|error| {
+            Error::config(format!("the operating system gives no randomness: {error}"))
+        })?;
         let password = Zeroizing::new(password.as_ref().to_vec());
         // The broker refuses more; to hash a thousand times as often would only take time.
         let bounded = iterations.min(1 << 20);
-        let hashing = self.cluster.runtime().offload(usize::MAX, move || salted(mechanism, &password, &salt, bounded));
+        let hashing = self
+            .cluster
+            .runtime()
+            .offload(usize::MAX, move || salted(mechanism, &password, &salt, bounded));
         let salted_password = hashing.await?;
         let users = BTreeMap::from([(User(name.into()), ())]);
         super::only(
@@ -186,14 +194,26 @@ impl Admin {
 
 type ScramRequest<'a> = AlterUserScramCredentialsRequest<'a>;
 
-fn altered<V>(_: &[(&User, &V)], response: &AlterUserScramCredentialsResponse<'_>) -> Result<Vec<(User, Result<()>)>> {
+fn altered<V>(
+    _: &[(&User, &V)],
+    response: &AlterUserScramCredentialsResponse<'_>,
+) -> Result<Vec<(User, Result<()>)>> {
     let results = response.results.iter();
-    Ok(results.map(|result| (User(result.user.to_owned()), check(result.error_code, result.error_message))).collect())
+    Ok(results
+        .map(|result| {
+            (User(result.user.to_owned()), check(result.error_code, result.error_message))
+        })
+        .collect())
 }
 
 /// The password as brokers keep it: PBKDF2 of RFC 5802.
 #[cfg(feature = "scram")]
-fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], iterations: u32) -> Result<Zeroizing<Vec<u8>>> {
+fn salted(
+    mechanism: ScramMechanism,
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+) -> Result<Zeroizing<Vec<u8>>> {
     let mut salted = Zeroizing::new(Vec::new());
     match mechanism {
         ScramMechanism::Sha256 => {
@@ -204,7 +224,9 @@ fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], iterations: u
             salted.resize(64, 0);
             pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, salt, iterations, &mut salted);
         }
-        ScramMechanism::Other(_) => return Err(Error::broker(ErrorCode::UNSUPPORTED_SASL_MECHANISM)),
+        ScramMechanism::Other(_) => {
+            return Err(Error::broker(ErrorCode::UNSUPPORTED_SASL_MECHANISM));
+        }
     }
     Ok(salted)
 }
@@ -213,10 +235,14 @@ fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], iterations: u
 mod tests {
     use super::*;
 
-    /// The example of RFC 7677 gives salt and password; the salted password was computed by Python's hashlib.
+    /// The example of RFC 7677 gives salt and password; the salted password was computed by
+    /// Python's hashlib.
     #[test]
     fn a_password_is_salted_as_the_rfc_says() {
-        let salt = [0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81];
+        let salt = [
+            0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36,
+            0xfa, 0x81,
+        ];
         let salted = salted(ScramMechanism::Sha256, b"pencil", &salt, 4096).expect("known");
         let hex: String = salted.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d");

@@ -18,8 +18,14 @@ use crate::net::{Connector, Io};
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }
 
@@ -29,7 +35,11 @@ async fn brokers(replicas: i16) -> EmbeddedCluster {
 }
 
 fn admin(embedded: &EmbeddedCluster) -> Admin {
-    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap().admin()
+    Client::new(
+        ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())),
+    )
+    .unwrap()
+    .admin()
 }
 
 fn all(spec: OffsetSpec) -> impl Iterator<Item = (TopicPartition, OffsetSpec)> {
@@ -43,7 +53,9 @@ fn asked(embedded: &EmbeddedCluster, api: ApiKey) -> Vec<i32> {
 
 async fn commit(admin: &Admin, groups: &[String]) {
     for group in groups {
-        let committed = admin.alter_group_offsets(group, [(TopicPartition::new("t", 0), NewOffset::new(7))]).await;
+        let committed = admin
+            .alter_group_offsets(group, [(TopicPartition::new("t", 0), NewOffset::new(7))])
+            .await;
         only(committed).unwrap();
     }
 }
@@ -65,12 +77,20 @@ async fn partitions_are_asked_of_their_leaders_in_one_request_each() {
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_moves_in_the_middle_is_followed() {
     let embedded = brokers(3).await;
-    embedded.fault(Fault::on(ApiKey::DeleteRecords).partition("t", 1).nth(1).then(Reaction::MoveLeader(None)));
-    let deleted = admin(&embedded).delete_records((0..6).map(|partition| (TopicPartition::new("t", partition), Offset(0)))).await;
+    embedded.fault(
+        Fault::on(ApiKey::DeleteRecords).partition("t", 1).nth(1).then(Reaction::MoveLeader(None)),
+    );
+    let deleted = admin(&embedded)
+        .delete_records((0..6).map(|partition| (TopicPartition::new("t", partition), Offset(0))))
+        .await;
     assert!(deleted.values().all(Result::is_ok), "{deleted:?}");
     // Only what had moved was asked for again, until metadata told where it is.
     let again = embedded.requests_of(ApiKey::DeleteRecords).split_off(3);
-    assert!(!again.is_empty() && again.iter().all(|request| request.partitions == [("t".to_owned(), 1)]), "{again:?}");
+    assert!(
+        !again.is_empty()
+            && again.iter().all(|request| request.partitions == [("t".to_owned(), 1)]),
+        "{again:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +100,10 @@ async fn groups_are_found_together_and_asked_for_together() {
     commit(&first, &groups).await;
     let before = embedded.requests_of(ApiKey::FindCoordinator).len();
     let listed = admin(&embedded).list_group_offsets(&groups).await;
-    assert!(listed.values().all(|offsets| offsets.as_ref().is_ok_and(|offsets| offsets.len() == 1)), "{listed:?}");
+    assert!(
+        listed.values().all(|offsets| offsets.as_ref().is_ok_and(|offsets| offsets.len() == 1)),
+        "{listed:?}"
+    );
     assert_eq!(embedded.requests_of(ApiKey::FindCoordinator).len() - before, 1);
     assert_eq!(embedded.requests_of(ApiKey::OffsetFetch).len(), 3);
 }
@@ -95,7 +118,10 @@ async fn old_brokers_are_asked_for_one_group_at_a_time() {
     let (admin, groups) = (admin(&embedded), groups(6));
     commit(&admin, &groups).await;
     let listed = admin.list_group_offsets(&groups).await;
-    assert!(listed.values().all(|offsets| offsets.as_ref().is_ok_and(|offsets| offsets.len() == 1)), "{listed:?}");
+    assert!(
+        listed.values().all(|offsets| offsets.as_ref().is_ok_and(|offsets| offsets.len() == 1)),
+        "{listed:?}"
+    );
     assert_eq!(embedded.requests_of(ApiKey::OffsetFetch).len(), 6);
 }
 
@@ -104,7 +130,9 @@ async fn a_coordinator_that_moves_in_the_middle_is_found_again() {
     let embedded = brokers(1).await;
     let (admin, groups) = (admin(&embedded), groups(6));
     commit(&admin, &groups).await;
-    for api in [ApiKey::DescribeGroups, ApiKey::OffsetFetch, ApiKey::OffsetCommit, ApiKey::DeleteGroups] {
+    for api in
+        [ApiKey::DescribeGroups, ApiKey::OffsetFetch, ApiKey::OffsetCommit, ApiKey::DeleteGroups]
+    {
         embedded.fault(Fault::on(api).nth(1).then(Reaction::MoveCoordinator(None)));
     }
     let described = admin.describe_classic_groups(&groups).await;
@@ -118,7 +146,8 @@ async fn a_coordinator_that_moves_in_the_middle_is_found_again() {
 #[tokio::test(start_paused = true)]
 async fn a_controller_that_has_moved_is_asked_where_it_is() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::CreateTopics).nth(1).then(Reaction::Answer(Code::NotController)));
+    embedded
+        .fault(Fault::on(ApiKey::CreateTopics).nth(1).then(Reaction::Answer(Code::NotController)));
     admin(&embedded).create_topic(NewTopic::new("new")).await.unwrap();
     assert_eq!(embedded.requests_of(ApiKey::CreateTopics).len(), 2);
 }
@@ -151,7 +180,8 @@ async fn what_does_not_exist_is_refused_long_before_the_deadline() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded);
     let started = runtime::now();
-    let outcome = only(admin.list_offsets([(TopicPartition::new("none", 0), OffsetSpec::Latest)]).await);
+    let outcome =
+        only(admin.list_offsets([(TopicPartition::new("none", 0), OffsetSpec::Latest)]).await);
     assert_eq!(outcome.unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     let outcome = only(admin.describe_configs([ConfigResource::broker(9)]).await);
     assert_eq!(outcome.unwrap_err().code(), Some(ErrorCode::BROKER_NOT_AVAILABLE));
@@ -165,19 +195,32 @@ async fn an_api_that_the_broker_lacks_is_unsupported_for_each_item() {
     assert_eq!(described.len(), 2);
     for error in described.into_values().map(|group| group.unwrap_err()) {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("does not have ShareGroupDescribe, of which this client needs one of v"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("does not have ShareGroupDescribe, of which this client needs one of v"),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_broker_of_other_versions_is_named_with_what_is_needed() {
-    for ((oldest, newest), words) in [((0, 1), ["up to v1", "upgrade the broker"]), ((90, 99), ["from v90", "a newer kavka"])] {
+    for ((oldest, newest), words) in
+        [((0, 1), ["up to v1", "upgrade the broker"]), ((90, 99), ["from v90", "a newer kavka"])]
+    {
         let embedded = brokers(1).await;
         embedded.set_versions(1, ApiKey::CreateTopics, oldest, newest);
         let error = admin(&embedded).create_topic(NewTopic::new("new")).await.unwrap_err();
         let said = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{said}");
-        assert!(words.iter().chain(&["CreateTopics", "v2 to v7", "broker-1:9092"]).all(|word| said.contains(word)), "{said}");
+        assert!(
+            words
+                .iter()
+                .chain(&["CreateTopics", "v2 to v7", "broker-1:9092"])
+                .all(|word| said.contains(word)),
+            "{said}"
+        );
     }
 }
 
@@ -188,7 +231,8 @@ async fn a_handle_that_only_validates_refuses_what_kafka_cannot_validate() {
     admin.create_topic(NewTopic::new("new")).await.unwrap();
     assert_eq!(admin.delete_topic("t").await.unwrap_err().class(), Class::InvalidConfiguration);
     assert!(embedded.requests_of(ApiKey::DeleteTopics).is_empty());
-    let topics: Vec<_> = admin.list_topics().await.unwrap().into_iter().map(|topic| topic.name).collect();
+    let topics: Vec<_> =
+        admin.list_topics().await.unwrap().into_iter().map(|topic| topic.name).collect();
     assert_eq!(topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["t"]);
 }
 
@@ -196,8 +240,12 @@ async fn a_handle_that_only_validates_refuses_what_kafka_cannot_validate() {
 async fn an_operation_dropped_midway_leaves_the_handle_whole() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded);
-    embedded.fault(Fault::on(ApiKey::ListOffsets).times(3).then(Reaction::DelayReply(Duration::from_secs(3))));
-    let dropped = tokio::time::timeout(Duration::from_secs(1), admin.list_offsets(all(OffsetSpec::Latest))).await;
+    embedded.fault(
+        Fault::on(ApiKey::ListOffsets).times(3).then(Reaction::DelayReply(Duration::from_secs(3))),
+    );
+    let dropped =
+        tokio::time::timeout(Duration::from_secs(1), admin.list_offsets(all(OffsetSpec::Latest)))
+            .await;
     assert!(dropped.is_err());
     let found = admin.list_offsets(all(OffsetSpec::Latest)).await;
     assert!(found.values().all(Result::is_ok), "{found:?}");
@@ -208,24 +256,36 @@ async fn a_list_of_all_brokers_tells_who_is_missing() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded).timeout(Duration::from_secs(5));
     commit(&admin, &groups(6)).await;
-    embedded.fault(Fault::on(ApiKey::ListGroups).broker(2).then(Reaction::Answer(Code::ClusterAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::ListGroups)
+            .broker(2)
+            .then(Reaction::Answer(Code::ClusterAuthorizationFailed)),
+    );
     let listing = admin.list_groups(GroupFilter::all()).await.unwrap();
     assert_eq!(listing.failures.keys().copied().collect::<Vec<_>>(), [crate::ids::BrokerId(2)]);
-    assert!(!listing.items.is_empty() && listing.items.iter().all(|group| group.coordinator.0 != 2), "{listing:?}");
+    assert!(
+        !listing.items.is_empty() && listing.items.iter().all(|group| group.coordinator.0 != 2),
+        "{listing:?}"
+    );
 }
 
 #[test]
 fn an_error_of_an_item_keeps_code_and_message() {
     let error = check(36, Some("Topic 't' already exists.")).expect_err("a code");
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_ALREADY_EXISTS));
-    assert!(error.to_string().starts_with("Topic 't' already exists: TOPIC_ALREADY_EXISTS"), "{error}");
+    assert!(
+        error.to_string().starts_with("Topic 't' already exists: TOPIC_ALREADY_EXISTS"),
+        "{error}"
+    );
 }
 
 #[test]
 fn partitions_are_grouped_by_topic() {
-    let partitions = [("b", 1), ("a", 0), ("b", 0)].map(|(topic, partition)| TopicPartition::new(topic, partition));
+    let partitions = [("b", 1), ("a", 0), ("b", 0)]
+        .map(|(topic, partition)| TopicPartition::new(topic, partition));
     let share: Vec<_> = partitions.iter().map(|partition| (partition, &())).collect();
-    let grouped: Vec<_> = by_topic(&share).map(|(topic, partitions)| (topic, indexes(&partitions))).collect();
+    let grouped: Vec<_> =
+        by_topic(&share).map(|(topic, partitions)| (topic, indexes(&partitions))).collect();
     assert_eq!(grouped, [("a", vec![0]), ("b", vec![1, 0])]);
 }
 
@@ -244,7 +304,8 @@ async fn a_topic_larger_than_a_page_comes_whole() {
     assert_eq!(none.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     let count = |name: &str| described[name].as_ref().unwrap().partitions.len();
     assert_eq!((count("a"), count("b"), count("c")), (3, 4500, 2));
-    let numbers = described["b"].as_ref().unwrap().partitions.iter().map(|partition| partition.id.0);
+    let numbers =
+        described["b"].as_ref().unwrap().partitions.iter().map(|partition| partition.id.0);
     assert!(numbers.eq(0..4500));
     assert_eq!(embedded.requests_of(ApiKey::DescribeTopicPartitions).len(), 3);
     assert_eq!(admin.list_topics().await.unwrap().len(), 3);
@@ -256,7 +317,10 @@ async fn a_topic_of_which_only_a_part_came_is_an_error() {
     let admin = admin(&embedded).timeout(Duration::from_secs(5));
     embedded.fault(Fault::on(ApiKey::DescribeTopicPartitions).after(1).then(Reaction::CloseBefore));
     let described = admin.describe_topics(["a", "b", "c"]).await;
-    assert!(described["a"].is_ok() && described["b"].is_err() && described["c"].is_err(), "{described:?}");
+    assert!(
+        described["a"].is_ok() && described["b"].is_err() && described["c"].is_err(),
+        "{described:?}"
+    );
     assert!(admin.list_topics().await.is_err());
 }
 
@@ -269,7 +333,12 @@ async fn a_page_that_failed_can_be_asked_for_again() {
     let (mut partitions, mut failures) = (0, 0);
     loop {
         match pages.next().await {
-            Ok(Some(page)) => partitions += page.iter().map(|(_, topic)| topic.as_ref().unwrap().partitions.len()).sum::<usize>(),
+            Ok(Some(page)) => {
+                partitions += page
+                    .iter()
+                    .map(|(_, topic)| topic.as_ref().unwrap().partitions.len())
+                    .sum::<usize>()
+            }
             Ok(None) => break,
             Err(_) => failures += 1,
         }
@@ -279,12 +348,22 @@ async fn a_page_that_failed_can_be_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broker_without_pages_is_asked_by_metadata() {
-    let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic("a", 3, 1).topic("b", 2, 1).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder()
+        .brokers(1)
+        .in_memory()
+        .topic("a", 3, 1)
+        .topic("b", 2, 1)
+        .start()
+        .await
+        .unwrap();
     embedded.remove_api(1, ApiKey::DescribeTopicPartitions);
     let admin = admin(&embedded);
     let described = admin.describe_topics(["a", "none"]).await;
     assert_eq!(described["a"].as_ref().unwrap().partitions.len(), 3);
-    assert_eq!(described["none"].as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(
+        described["none"].as_ref().unwrap_err().code(),
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    );
     assert_eq!(admin.list_topics().await.unwrap().len(), 2);
 }
 
@@ -295,7 +374,11 @@ fn futures_are_send(admin: &Admin) {
     check(admin.describe_cluster());
     check(admin.delete_records([(TopicPartition::new("t", 0), crate::ids::Offset(1))]));
     check(admin.describe_consumer_groups(["g"]));
-    check(admin.ask(Route::Any, |_| crate::wire::messages::metadata::MetadataRequest::default(), |_| Ok(())));
+    check(admin.ask(
+        Route::Any,
+        |_| crate::wire::messages::metadata::MetadataRequest::default(),
+        |_| Ok(()),
+    ));
 }
 
 /// A broker serves one request of a connection at a time.
@@ -304,9 +387,15 @@ async fn a_slow_operation_delays_no_heartbeat() {
     use crate::consumer::ConsumerConfig;
 
     let embedded = EmbeddedCluster::builder().in_memory().topic("t", 1, 1).start().await.unwrap();
-    let client = Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()))).unwrap();
+    let client = Client::new(
+        ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())),
+    )
+    .unwrap();
     let heartbeat = Duration::from_secs(1);
-    let member = ConsumerConfig::new().group_id("g").session_timeout(Duration::from_secs(6)).heartbeat_interval(heartbeat);
+    let member = ConsumerConfig::new()
+        .group_id("g")
+        .session_timeout(Duration::from_secs(6))
+        .heartbeat_interval(heartbeat);
     let mut consumer = client.consumer(member).unwrap();
     consumer.subscribe(["t"]).unwrap();
     let _nothing = tokio::time::timeout(Duration::from_secs(3), consumer.recv()).await;
@@ -315,7 +404,8 @@ async fn a_slow_operation_delays_no_heartbeat() {
     embedded.clear_requests();
     let admin = client.admin();
     let deleting = admin.delete_records([(TopicPartition::new("t", 0), Offset(0))]);
-    let (deleted, _nothing) = tokio::join!(deleting, tokio::time::timeout(Duration::from_secs(20), consumer.recv()));
+    let (deleted, _nothing) =
+        tokio::join!(deleting, tokio::time::timeout(Duration::from_secs(20), consumer.recv()));
     only(deleted).unwrap();
     let beats = embedded.requests_of(ApiKey::Heartbeat);
     assert!((19..=21).contains(&beats.len()), "{}", beats.len());

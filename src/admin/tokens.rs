@@ -1,4 +1,5 @@
-//! Delegation tokens: passwords for a time, which a user makes for their programs (KIP-48, KIP-373).
+//! Delegation tokens: passwords for a time, which a user makes for their programs (KIP-48,
+//! KIP-373).
 
 use std::fmt;
 use std::time::Duration;
@@ -13,10 +14,15 @@ use crate::wire::messages::create_delegation_token::{
     CreatableRenewers, CreateDelegationTokenRequest, CreateDelegationTokenResponse,
 };
 use crate::wire::messages::describe_delegation_token::{
-    DescribeDelegationTokenOwner, DescribeDelegationTokenRequest, DescribeDelegationTokenResponse, DescribedDelegationToken,
+    DescribeDelegationTokenOwner, DescribeDelegationTokenRequest, DescribeDelegationTokenResponse,
+    DescribedDelegationToken,
 };
-use crate::wire::messages::expire_delegation_token::{ExpireDelegationTokenRequest, ExpireDelegationTokenResponse};
-use crate::wire::messages::renew_delegation_token::{RenewDelegationTokenRequest, RenewDelegationTokenResponse};
+use crate::wire::messages::expire_delegation_token::{
+    ExpireDelegationTokenRequest, ExpireDelegationTokenResponse,
+};
+use crate::wire::messages::renew_delegation_token::{
+    RenewDelegationTokenRequest, RenewDelegationTokenResponse,
+};
 
 /// A principal: the identity of a client as authenticated by the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,14 +145,20 @@ impl Admin {
     ///   the brokers have no delegation token secret key.
     /// - [`DELEGATION_TOKEN_REQUEST_NOT_ALLOWED`](crate::ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
     ///   if the client itself is not authenticated or has authenticated by a token.
-    pub async fn create_delegation_token(&self, token: NewDelegationToken) -> Result<DelegationToken> {
+    pub async fn create_delegation_token(
+        &self,
+        token: NewDelegationToken,
+    ) -> Result<DelegationToken> {
         let request = |_| CreateDelegationTokenRequest {
             owner_principal_type: token.owner.as_ref().map(|owner| owner.kind.as_str()),
             owner_principal_name: token.owner.as_ref().map(|owner| owner.name.as_str()),
             renewers: token
                 .renewers
                 .iter()
-                .map(|renewer| CreatableRenewers { principal_type: &renewer.kind, principal_name: &renewer.name })
+                .map(|renewer| CreatableRenewers {
+                    principal_type: &renewer.kind,
+                    principal_name: &renewer.name,
+                })
                 .collect(),
             max_lifetime_ms: token.max_lifetime.map_or(-1, millis),
         };
@@ -156,7 +168,10 @@ impl Admin {
                 id: response.token_id.to_owned(),
                 hmac: response.hmac.to_vec(),
                 owner: Principal::new(response.principal_type, response.principal_name),
-                requester: known(response.token_requester_principal_type, response.token_requester_principal_name),
+                requester: known(
+                    response.token_requester_principal_type,
+                    response.token_requester_principal_name,
+                ),
                 renewers: Vec::new(),
                 issued: Timestamp(response.issue_timestamp_ms),
                 expires: Timestamp(response.expiry_timestamp_ms),
@@ -173,8 +188,13 @@ impl Admin {
     /// [`DELEGATION_TOKEN_NOT_FOUND`](crate::ErrorCode::DELEGATION_TOKEN_NOT_FOUND),
     /// [`DELEGATION_TOKEN_EXPIRED`](crate::ErrorCode::DELEGATION_TOKEN_EXPIRED),
     /// [`DELEGATION_TOKEN_OWNER_MISMATCH`](crate::ErrorCode::DELEGATION_TOKEN_OWNER_MISMATCH).
-    pub async fn renew_delegation_token(&self, hmac: &[u8], period: Option<Duration>) -> Result<Timestamp> {
-        let request = |_| RenewDelegationTokenRequest { hmac, renew_period_ms: period.map_or(-1, millis) };
+    pub async fn renew_delegation_token(
+        &self,
+        hmac: &[u8],
+        period: Option<Duration>,
+    ) -> Result<Timestamp> {
+        let request =
+            |_| RenewDelegationTokenRequest { hmac, renew_period_ms: period.map_or(-1, millis) };
         let read = |response: &RenewDelegationTokenResponse| {
             check(response.error_code, None).map(|()| Timestamp(response.expiry_timestamp_ms))
         };
@@ -185,8 +205,15 @@ impl Admin {
     ///
     /// # Errors
     /// As [`Admin::renew_delegation_token`].
-    pub async fn expire_delegation_token(&self, hmac: &[u8], period: Option<Duration>) -> Result<Timestamp> {
-        let request = |_| ExpireDelegationTokenRequest { hmac, expiry_time_period_ms: period.map_or(-1, millis) };
+    pub async fn expire_delegation_token(
+        &self,
+        hmac: &[u8],
+        period: Option<Duration>,
+    ) -> Result<Timestamp> {
+        let request = |_| ExpireDelegationTokenRequest {
+            hmac,
+            expiry_time_period_ms: period.map_or(-1, millis),
+        };
         let read = |response: &ExpireDelegationTokenResponse| {
             check(response.error_code, None).map(|()| Timestamp(response.expiry_timestamp_ms))
         };
@@ -198,13 +225,19 @@ impl Admin {
     ///
     /// # Errors
     /// As [`Admin::create_delegation_token`].
-    pub async fn describe_delegation_tokens(&self, owners: impl IntoIterator<Item = Principal>) -> Result<Vec<DelegationToken>> {
+    pub async fn describe_delegation_tokens(
+        &self,
+        owners: impl IntoIterator<Item = Principal>,
+    ) -> Result<Vec<DelegationToken>> {
         let owners: Vec<Principal> = owners.into_iter().collect();
         let request = |_| DescribeDelegationTokenRequest {
             owners: (!owners.is_empty()).then(|| {
                 let owners = owners.iter();
                 owners
-                    .map(|Principal { kind, name }| DescribeDelegationTokenOwner { principal_type: kind, principal_name: name })
+                    .map(|Principal { kind, name }| DescribeDelegationTokenOwner {
+                        principal_type: kind,
+                        principal_name: name,
+                    })
                     .collect()
             }),
         };
@@ -216,12 +249,18 @@ impl Admin {
 }
 
 fn token(token: &DescribedDelegationToken<'_>) -> DelegationToken {
-    let renewers = token.renewers.iter().map(|renewer| Principal::new(renewer.principal_type, renewer.principal_name));
+    let renewers = token
+        .renewers
+        .iter()
+        .map(|renewer| Principal::new(renewer.principal_type, renewer.principal_name));
     DelegationToken {
         id: token.token_id.to_owned(),
         hmac: token.hmac.to_vec(),
         owner: Principal::new(token.principal_type, token.principal_name),
-        requester: known(token.token_requester_principal_type, token.token_requester_principal_name),
+        requester: known(
+            token.token_requester_principal_type,
+            token.token_requester_principal_name,
+        ),
         renewers: renewers.collect(),
         issued: Timestamp(token.issue_timestamp),
         expires: Timestamp(token.expiry_timestamp),

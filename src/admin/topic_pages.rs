@@ -7,14 +7,16 @@ use crate::cluster::Route;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
 use crate::wire::messages::describe_topic_partitions::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition, RequestCursor,
-    TopicRequest,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    DescribeTopicPartitionsResponsePartition, RequestCursor, TopicRequest,
 };
 use crate::wire::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition,
+    MetadataResponseTopic,
 };
 
-/// Partitions in a page: what brokers allow at most by default (`max.request.partition.size.limit`).
+/// Partitions in a page: what brokers allow at most by default
+/// (`max.request.partition.size.limit`).
 const PARTITIONS_A_PAGE: i32 = 2000;
 
 /// Topics in a page of a broker that knows no pages.
@@ -102,7 +104,9 @@ impl TopicPages {
             return Ok(None);
         }
         let (page, cursor) = match self.next_by_cursor().await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => (self.next_by_metadata().await?, None),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                (self.next_by_metadata().await?, None)
+            }
             answered => {
                 let (page, cursor) = answered?;
                 if cursor.is_none() {
@@ -125,14 +129,16 @@ impl TopicPages {
         let request = |_| DescribeTopicPartitionsRequest {
             topics: self.names.iter().flatten().map(|name| TopicRequest { name }).collect(),
             response_partition_limit: PARTITIONS_A_PAGE,
-            cursor: self
-                .cursor
-                .as_ref()
-                .map(|(topic, partition)| RequestCursor { topic_name: topic, partition_index: partition.0 }),
+            cursor: self.cursor.as_ref().map(|(topic, partition)| RequestCursor {
+                topic_name: topic,
+                partition_index: partition.0,
+            }),
         };
         let read = |response: &DescribeTopicPartitionsResponse<'_>| {
             let cursor = response.next_cursor.as_ref();
-            let cursor = cursor.map(|cursor| (TopicName::from(cursor.topic_name), PartitionId(cursor.partition_index)));
+            let cursor = cursor.map(|cursor| {
+                (TopicName::from(cursor.topic_name), PartitionId(cursor.partition_index))
+            });
             Ok((paged(response), cursor))
         };
         self.admin.ask(Route::Any, request, read).await
@@ -142,11 +148,17 @@ impl TopicPages {
         let asked: Option<BTreeSet<TopicName>> =
             self.names.as_ref().map(|names| names.iter().take(TOPICS_A_PAGE).cloned().collect());
         let topics = asked.as_ref().map(|names| {
-            let topic = |name| MetadataRequestTopic { name: Some(TopicName::as_str(name)), ..MetadataRequestTopic::default() };
+            let topic = |name| MetadataRequestTopic {
+                name: Some(TopicName::as_str(name)),
+                ..MetadataRequestTopic::default()
+            };
             names.iter().map(topic).collect::<Vec<_>>()
         });
         let page = self.admin.metadata(topics, |response| {
-            let named = response.topics.iter().filter_map(|topic| Some((TopicName::from(topic.name?), description(topic))));
+            let named = response
+                .topics
+                .iter()
+                .filter_map(|topic| Some((TopicName::from(topic.name?), description(topic))));
             Ok(named.collect())
         });
         let page = page.await?;
@@ -194,14 +206,17 @@ impl Admin {
         let failure = loop {
             let page = match pages.next().await {
                 Ok(Some(page)) => page,
-                Ok(None) => break Error::new(ErrorKind::Protocol, "the reply does not speak of it"),
+                Ok(None) => {
+                    break Error::new(ErrorKind::Protocol, "the reply does not speak of it");
+                }
                 Err(error) => break error,
             };
             for (name, topic) in page.into_iter().filter(|(name, _)| names.contains(name)) {
                 match (described.get_mut(&name), topic) {
                     (Some(Ok(known)), Ok(more)) => known.partitions.extend(more.partitions),
                     (_, topic) => {
-                        let topic = topic.map_err(|error| error.with_context(format_args!("topic {name}")));
+                        let topic =
+                            topic.map_err(|error| error.with_context(format_args!("topic {name}")));
                         described.insert(name, topic);
                     }
                 }
@@ -231,17 +246,32 @@ impl Admin {
     /// # Errors
     /// For a topic: [`UNKNOWN_TOPIC_ID`](crate::ErrorCode::UNKNOWN_TOPIC_ID);
     /// [`ErrorKind::Unsupported`] before Kafka 3.1.
-    pub async fn describe_topics_by_id(&self, ids: impl IntoIterator<Item = TopicId>) -> Outcomes<TopicId, TopicDescription> {
+    pub async fn describe_topics_by_id(
+        &self,
+        ids: impl IntoIterator<Item = TopicId>,
+    ) -> Outcomes<TopicId, TopicDescription> {
         let ids = super::keys::<TopicId>(ids);
         let read = |_: &[_], response: &MetadataResponse<'_>| {
             check(response.error_code, None)?;
-            Ok(response.topics.iter().map(|topic| (topic.topic_id.into(), description(topic))).collect())
+            Ok(response
+                .topics
+                .iter()
+                .map(|topic| (topic.topic_id.into(), description(topic)))
+                .collect())
         };
         self.ask_each(
             &ids,
             |_| Route::Any,
             |share, _| MetadataRequest {
-                topics: Some(share.iter().map(|(id, ())| MetadataRequestTopic { topic_id: (**id).into(), name: None }).collect()),
+                topics: Some(
+                    share
+                        .iter()
+                        .map(|(id, ())| MetadataRequestTopic {
+                            topic_id: (**id).into(),
+                            name: None,
+                        })
+                        .collect(),
+                ),
                 include_topic_authorized_operations: true,
                 allow_auto_topic_creation: false,
                 ..MetadataRequest::default()
@@ -271,7 +301,8 @@ impl Admin {
         let request = |version| MetadataRequest {
             topics: topics.clone(),
             allow_auto_topic_creation: false,
-            include_topic_authorized_operations: version >= 8 && topics.as_ref().is_none_or(|topics| !topics.is_empty()),
+            include_topic_authorized_operations: version >= 8
+                && topics.as_ref().is_none_or(|topics| !topics.is_empty()),
             ..MetadataRequest::default()
         };
         let read = |response: &MetadataResponse<'_>| {
@@ -314,7 +345,8 @@ fn paged(response: &DescribeTopicPartitionsResponse<'_>) -> Page {
 fn description(topic: &MetadataResponseTopic<'_>) -> Result<TopicDescription> {
     check(topic.error_code, None)?;
     let name = topic.name.ok_or_else(|| Error::broker(ErrorCode::UNKNOWN_TOPIC_ID))?;
-    let mut partitions: Vec<PartitionDescription> = topic.partitions.iter().map(partition).collect();
+    let mut partitions: Vec<PartitionDescription> =
+        topic.partitions.iter().map(partition).collect();
     partitions.sort_by_key(|partition| partition.id);
     Ok(TopicDescription {
         name: TopicName::from(name),

@@ -8,13 +8,16 @@ use crate::cluster::{Item, Route};
 use crate::error::{ErrorCode, Result};
 use crate::ids::{BrokerId, TopicId, TopicName};
 use crate::wire::messages::create_partitions::{
-    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreatePartitionsTopic,
 };
 use crate::wire::messages::create_topics::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult, CreateTopicsRequest,
-    CreateTopicsResponse,
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
+    CreateTopicsRequest, CreateTopicsResponse,
 };
-use crate::wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::wire::messages::delete_topics::{
+    DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+};
 
 /// A topic to create.
 ///
@@ -37,7 +40,13 @@ pub struct NewTopic {
 impl NewTopic {
     /// Creates a topic with the cluster's default number of partitions and replicas.
     pub fn new(name: impl Into<TopicName>) -> Self {
-        Self { name: name.into(), partitions: None, replication_factor: None, assignments: Vec::new(), configs: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            partitions: None,
+            replication_factor: None,
+            assignments: Vec::new(),
+            configs: BTreeMap::new(),
+        }
     }
 
     /// Sets the number of partitions (default: the broker's `num.partitions`).
@@ -82,7 +91,11 @@ impl NewTopic {
                     broker_ids: brokers.iter().map(|broker| broker.0).collect(),
                 })
                 .collect(),
-            configs: self.configs.iter().map(|(name, value)| CreatableTopicConfig { name, value: Some(value) }).collect(),
+            configs: self
+                .configs
+                .iter()
+                .map(|(name, value)| CreatableTopicConfig { name, value: Some(value) })
+                .collect(),
         }
     }
 }
@@ -126,12 +139,14 @@ impl NewPartitions {
     }
 
     fn as_request<'a>(&self, name: &'a TopicName) -> CreatePartitionsTopic<'a> {
-        let assignment =
-            |brokers: &Vec<BrokerId>| CreatePartitionsAssignment { broker_ids: brokers.iter().map(|broker| broker.0).collect() };
+        let assignment = |brokers: &Vec<BrokerId>| CreatePartitionsAssignment {
+            broker_ids: brokers.iter().map(|broker| broker.0).collect(),
+        };
         CreatePartitionsTopic {
             name,
             count: self.total,
-            assignments: (!self.assignments.is_empty()).then(|| self.assignments.iter().map(assignment).collect()),
+            assignments: (!self.assignments.is_empty())
+                .then(|| self.assignments.iter().map(assignment).collect()),
         }
     }
 }
@@ -148,10 +163,18 @@ impl Admin {
     /// [`TOPIC_ALREADY_EXISTS`](crate::ErrorCode::TOPIC_ALREADY_EXISTS),
     /// [`INVALID_REPLICATION_FACTOR`](crate::ErrorCode::INVALID_REPLICATION_FACTOR) or
     /// [`INVALID_CONFIG`](crate::ErrorCode::INVALID_CONFIG).
-    pub async fn create_topics(&self, topics: impl IntoIterator<Item = NewTopic>) -> Outcomes<TopicName, CreatedTopic> {
-        let topics: BTreeMap<_, _> = topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
+    pub async fn create_topics(
+        &self,
+        topics: impl IntoIterator<Item = NewTopic>,
+    ) -> Outcomes<TopicName, CreatedTopic> {
+        let topics: BTreeMap<_, _> =
+            topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         let read = |_: &[_], response: &CreateTopicsResponse<'_>| {
-            Ok(response.topics.iter().map(|topic| (TopicName::from(topic.name), created(topic))).collect())
+            Ok(response
+                .topics
+                .iter()
+                .map(|topic| (TopicName::from(topic.name), created(topic)))
+                .collect())
         };
         self.ask_each(
             &topics,
@@ -180,12 +203,20 @@ impl Admin {
     /// For a topic: the class [`Class::Rejected`](crate::Class::Rejected), for example
     /// [`TOPIC_DELETION_DISABLED`](crate::ErrorCode::TOPIC_DELETION_DISABLED);
     /// [`UNKNOWN_TOPIC_OR_PARTITION`](crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).
-    pub async fn delete_topics(&self, names: impl IntoIterator<Item = impl Into<TopicName>>) -> Outcomes<TopicName, ()> {
+    pub async fn delete_topics(
+        &self,
+        names: impl IntoIterator<Item = impl Into<TopicName>>,
+    ) -> Outcomes<TopicName, ()> {
         let names = keys::<TopicName>(names);
         let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
             let deleted = response.responses.iter();
             Ok(deleted
-                .filter_map(|topic| Some((TopicName::from(topic.name?), check(topic.error_code, topic.error_message))))
+                .filter_map(|topic| {
+                    Some((
+                        TopicName::from(topic.name?),
+                        check(topic.error_code, topic.error_message),
+                    ))
+                })
                 .collect())
         };
         self.change_each(
@@ -194,7 +225,10 @@ impl Admin {
             |share, version| {
                 // From version 6 on a topic is named or identified by a struct of its own.
                 let (topics, topic_names) = if version >= 6 {
-                    let topic = |name| DeleteTopicState { name: Some(TopicName::as_str(name)), ..DeleteTopicState::default() };
+                    let topic = |name| DeleteTopicState {
+                        name: Some(TopicName::as_str(name)),
+                        ..DeleteTopicState::default()
+                    };
                     (share.iter().map(|(name, ())| topic(name)).collect(), Vec::new())
                 } else {
                     (Vec::new(), share.iter().map(|(name, ())| name.as_str()).collect())
@@ -219,17 +253,25 @@ impl Admin {
     /// # Errors
     /// For a topic: [`UNKNOWN_TOPIC_ID`](crate::ErrorCode::UNKNOWN_TOPIC_ID);
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before Kafka 2.8.
-    pub async fn delete_topics_by_id(&self, ids: impl IntoIterator<Item = TopicId>) -> Outcomes<TopicId, ()> {
+    pub async fn delete_topics_by_id(
+        &self,
+        ids: impl IntoIterator<Item = TopicId>,
+    ) -> Outcomes<TopicId, ()> {
         let ids = keys::<TopicId>(ids);
         let read = |_: &[_], response: &DeleteTopicsResponse<'_>| {
             let deleted = response.responses.iter();
-            Ok(deleted.map(|topic| (topic.topic_id.into(), check(topic.error_code, topic.error_message))).collect())
+            Ok(deleted
+                .map(|topic| (topic.topic_id.into(), check(topic.error_code, topic.error_message)))
+                .collect())
         };
         self.change_each(
             &ids,
             |_| Route::Controller,
             |share, _| DeleteTopicsRequest {
-                topics: share.iter().map(|(id, ())| DeleteTopicState { name: None, topic_id: (**id).into() }).collect(),
+                topics: share
+                    .iter()
+                    .map(|(id, ())| DeleteTopicState { name: None, topic_id: (**id).into() })
+                    .collect(),
                 topic_names: Vec::new(),
                 timeout_ms: self.timeout_ms(),
             },
@@ -251,7 +293,11 @@ impl Admin {
             partitions.into_iter().map(|(name, new)| (name.into(), new)).collect();
         let read = |_: &[_], response: &CreatePartitionsResponse<'_>| {
             let results = response.results.iter();
-            Ok(results.map(|topic| (TopicName::from(topic.name), check(topic.error_code, topic.error_message))).collect())
+            Ok(results
+                .map(|topic| {
+                    (TopicName::from(topic.name), check(topic.error_code, topic.error_message))
+                })
+                .collect())
         };
         self.ask_each(
             &partitions,
@@ -269,12 +315,13 @@ impl Admin {
 
 fn created(topic: &CreatableTopicResult<'_>) -> Result<CreatedTopic> {
     check(topic.error_code, topic.error_message)?;
-    let config = |config: &crate::wire::messages::create_topics::CreatableTopicConfigs<'_>| ConfigEntry {
-        value: config.value.map(str::to_owned),
-        is_read_only: config.read_only,
-        is_sensitive: config.is_sensitive,
-        ..ConfigEntry::new(config.name, ConfigSource::from_code(config.config_source))
-    };
+    let config =
+        |config: &crate::wire::messages::create_topics::CreatableTopicConfigs<'_>| ConfigEntry {
+            value: config.value.map(str::to_owned),
+            is_read_only: config.read_only,
+            is_sensitive: config.is_sensitive,
+            ..ConfigEntry::new(config.name, ConfigSource::from_code(config.config_source))
+        };
     let may_see = ErrorCode::check(topic.topic_config_error_code).is_ok();
     Ok(CreatedTopic {
         id: topic.topic_id.known(),
@@ -292,16 +339,25 @@ mod tests {
     fn what_is_not_set_is_left_to_the_broker() {
         let topic = NewTopic::new("t").config("cleanup.policy", "compact");
         let request = topic.as_request();
-        assert_eq!((request.name, request.num_partitions, request.replication_factor), ("t", -1, -1));
+        assert_eq!(
+            (request.name, request.num_partitions, request.replication_factor),
+            ("t", -1, -1)
+        );
         assert_eq!(request.configs.len(), 1);
     }
 
     #[test]
     fn assignments_take_the_place_of_the_numbers() {
-        let topic = NewTopic::new("t").partitions(5).replication_factor(2).assignments([vec![BrokerId(1)], vec![BrokerId(2)]]);
+        let topic = NewTopic::new("t")
+            .partitions(5)
+            .replication_factor(2)
+            .assignments([vec![BrokerId(1)], vec![BrokerId(2)]]);
         let request = topic.as_request();
         assert_eq!((request.num_partitions, request.replication_factor), (-1, -1));
-        assert_eq!(request.assignments.iter().map(|a| a.partition_index).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            request.assignments.iter().map(|a| a.partition_index).collect::<Vec<_>>(),
+            [0, 1]
+        );
     }
 
     #[test]

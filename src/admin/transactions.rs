@@ -9,12 +9,15 @@ use super::{Admin, Outcomes, by_topic, check, indexes, keys, non_negative, only}
 use crate::cluster::{CoordinatorKey, Item, Route};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{
-    BrokerId, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition, TransactionalId,
+    BrokerId, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicPartition,
+    TransactionalId,
 };
 use crate::wire::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, ProducerState, TopicRequest,
 };
-use crate::wire::messages::describe_transactions::{DescribeTransactionsRequest, DescribeTransactionsResponse};
+use crate::wire::messages::describe_transactions::{
+    DescribeTransactionsRequest, DescribeTransactionsResponse,
+};
 use crate::wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::wire::messages::list_transactions::{ListTransactionsRequest, ListTransactionsResponse};
 use crate::wire::messages::write_txn_markers::{
@@ -156,10 +159,14 @@ impl HangingTransaction {
     /// [`ErrorKind::Config`] if the producer has no open transaction there.
     pub fn of(partition: TopicPartition, producer: &ActiveProducer) -> Result<Self> {
         if producer.transaction_start.is_none() {
-            return Err(Error::config(format!("producer {} has no transaction open in {partition}", producer.id)));
+            return Err(Error::config(format!(
+                "producer {} has no transaction open in {partition}",
+                producer.id
+            )));
         }
-        let epoch = i16::try_from(producer.epoch)
-            .map_err(|_| Error::new(ErrorKind::Protocol, format!("a producer has the epoch {}", producer.epoch)))?;
+        let epoch = i16::try_from(producer.epoch).map_err(|_| {
+            Error::new(ErrorKind::Protocol, format!("a producer has the epoch {}", producer.epoch))
+        })?;
         Ok(Self {
             partition,
             producer_id: producer.id,
@@ -182,18 +189,28 @@ impl Admin {
     /// - The last failure, of the class [`Class::Retriable`](crate::Class::Retriable), if the
     ///   brokers could not be discovered in time.
     /// - Failures of single brokers are in the listing.
-    pub async fn list_transactions(&self, filter: TransactionFilter) -> Result<Listing<TransactionListing>> {
+    pub async fn list_transactions(
+        &self,
+        filter: TransactionFilter,
+    ) -> Result<Listing<TransactionListing>> {
         let request = |version| ListTransactionsRequest {
             state_filters: filter.states.iter().map(TransactionState::as_str).collect(),
             producer_id_filters: filter.producer_ids.iter().map(|id| id.0).collect(),
-            duration_filter: filter.longer_than.map_or(-1, |longer| i64::try_from(longer.as_millis()).unwrap_or(i64::MAX)),
-            transactional_id_pattern: filter.pattern.as_deref().filter(|pattern| version >= 2 || !pattern.is_empty()),
+            duration_filter: filter
+                .longer_than
+                .map_or(-1, |longer| i64::try_from(longer.as_millis()).unwrap_or(i64::MAX)),
+            transactional_id_pattern: filter
+                .pattern
+                .as_deref()
+                .filter(|pattern| version >= 2 || !pattern.is_empty()),
         };
         let read = |response: &ListTransactionsResponse<'_>| {
             check(response.error_code, None)?;
             if !response.unknown_state_filters.is_empty() {
                 let states = response.unknown_state_filters.join(", ");
-                return Err(Error::config(format!("the broker knows no transaction state {states}")));
+                return Err(Error::config(format!(
+                    "the broker knows no transaction state {states}"
+                )));
             }
             let listed = response.transaction_states.iter().map(|transaction| TransactionListing {
                 transactional_id: transaction.transactional_id.into(),
@@ -221,14 +238,19 @@ impl Admin {
             let described = response.transaction_states.iter().map(|found| {
                 let id = TransactionalId::from(found.transactional_id);
                 let partitions = found.topics.iter().flat_map(|topic| {
-                    topic.partitions.iter().map(|partition| TopicPartition::new(topic.topic, PartitionId(*partition)))
+                    topic
+                        .partitions
+                        .iter()
+                        .map(|partition| TopicPartition::new(topic.topic, PartitionId(*partition)))
                 });
                 let description = || TransactionDescription {
                     coordinator: self.cluster.known_coordinator(&CoordinatorKey::transaction(&id)),
                     state: found.transaction_state.into(),
                     producer_id: ProducerId(found.producer_id),
                     producer_epoch: ProducerEpoch(found.producer_epoch),
-                    timeout: Duration::from_millis(u64::try_from(found.transaction_timeout_ms).unwrap_or(0)),
+                    timeout: Duration::from_millis(
+                        u64::try_from(found.transaction_timeout_ms).unwrap_or(0),
+                    ),
                     started: non_negative(found.transaction_start_time_ms),
                     partitions: partitions.collect(),
                 };
@@ -240,7 +262,9 @@ impl Admin {
         self.ask_each(
             &ids,
             |id| Route::Coordinator(CoordinatorKey::transaction(id)),
-            |share, _| DescribeTransactionsRequest { transactional_ids: share.iter().map(|(id, ())| id.as_str()).collect() },
+            |share, _| DescribeTransactionsRequest {
+                transactional_ids: share.iter().map(|(id, ())| id.as_str()).collect(),
+            },
             read,
         )
         .await
@@ -284,9 +308,13 @@ impl Admin {
         let read = |_: &[_], response: &DescribeProducersResponse<'_>| {
             let described = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     let producers = || partition.active_producers.iter().map(producer).collect();
-                    (key, check(partition.error_code, partition.error_message).map(|()| producers()))
+                    (
+                        key,
+                        check(partition.error_code, partition.error_message).map(|()| producers()),
+                    )
                 })
             });
             Ok(described.collect())
@@ -296,7 +324,10 @@ impl Admin {
             route,
             |share, _| DescribeProducersRequest {
                 topics: by_topic(share)
-                    .map(|(name, partitions)| TopicRequest { name, partition_indexes: indexes(&partitions) })
+                    .map(|(name, partitions)| TopicRequest {
+                        name,
+                        partition_indexes: indexes(&partitions),
+                    })
                     .collect(),
             },
             read,
@@ -312,15 +343,18 @@ impl Admin {
     /// [`TRANSACTION_COORDINATOR_FENCED`](crate::ErrorCode::TRANSACTION_COORDINATOR_FENCED),
     /// [`CLUSTER_AUTHORIZATION_FAILED`](crate::ErrorCode::CLUSTER_AUTHORIZATION_FAILED).
     pub async fn abort_transaction(&self, transaction: HangingTransaction) -> Result<()> {
-        let HangingTransaction { partition, producer_id, producer_epoch, coordinator_epoch } = transaction;
+        let HangingTransaction { partition, producer_id, producer_epoch, coordinator_epoch } =
+            transaction;
         let partition = BTreeMap::from([(partition, ())]);
         let read = |_: &[_], response: &WriteTxnMarkersResponse<'_>| {
-            let written = response.markers.iter().flat_map(|marker| &marker.topics).flat_map(|topic| {
-                topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
-                    (key, check(partition.error_code, None))
-                })
-            });
+            let written =
+                response.markers.iter().flat_map(|marker| &marker.topics).flat_map(|topic| {
+                    topic.partitions.iter().map(|partition| {
+                        let key =
+                            TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                        (key, check(partition.error_code, None))
+                    })
+                });
             Ok(written.collect())
         };
         only(
@@ -333,7 +367,10 @@ impl Admin {
                         producer_epoch: producer_epoch.0,
                         transaction_result: false,
                         topics: by_topic(share)
-                            .map(|(name, partitions)| WritableTxnMarkerTopic { name, partition_indexes: indexes(&partitions) })
+                            .map(|(name, partitions)| WritableTxnMarkerTopic {
+                                name,
+                                partition_indexes: indexes(&partitions),
+                            })
                             .collect(),
                         coordinator_epoch,
                         ..WritableTxnMarker::default()
@@ -358,7 +395,8 @@ impl Admin {
         let ids = keys::<TransactionalId>(ids);
         // A request is for one id; the next is asked for when this one is answered.
         let read = |share: &[(&TransactionalId, &())], response: &InitProducerIdResponse| {
-            let fenced = || (ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch));
+            let fenced =
+                || (ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch));
             let outcome = check(response.error_code, None).map(|()| fenced());
             Ok(share.first().map(|(id, ())| ((*id).clone(), outcome)).into_iter().collect())
         };

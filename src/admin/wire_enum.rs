@@ -1,4 +1,5 @@
-//! Kafka's enums as ours: each keeps a value that it does not know, so that a newer broker's answer is not lost.
+//! Kafka's enums as ours: each keeps a value that it does not know, so that a newer broker's answer
+//! is not lost.
 
 /// An enum that is a number on the wire.
 macro_rules! numbered {
@@ -107,7 +108,10 @@ mod tests {
         assert_eq!(AclOperation::from_code(3), AclOperation::Read);
         assert_eq!(AclOperation::from_code(99), AclOperation::Other(99));
         assert_eq!(AclOperation::Other(99).code(), 99);
-        assert_eq!("describe_configs".parse::<AclOperation>().expect("a word"), AclOperation::DescribeConfigs);
+        assert_eq!(
+            "describe_configs".parse::<AclOperation>().expect("a word"),
+            AclOperation::DescribeConfigs
+        );
         let error = "fly".parse::<AclOperation>().expect_err("no word");
         assert!(error.to_string().starts_with("\"fly\" is none of"), "{error}");
     }

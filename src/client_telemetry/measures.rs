@@ -1,7 +1,7 @@
 //! What is measured, and the metrics that KIP-714 requires made of it.
 //!
-//! A measurement costs a batch, a request or a rebalance one short lock, and nothing while nobody has subscribed; no record
-//! ever pays. Averages and maxima are of the time since the push before.
+//! A measurement costs a batch, a request or a rebalance one short lock, and nothing while nobody
+//! has subscribed; no record ever pays. Averages and maxima are of the time since the push before.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,18 +111,30 @@ impl Meter {
     }
 
     /// The metrics since the last call.
-    pub(super) fn collect(&self, connections: f64, connections_before: f64, since: Duration, readings: &Readings) -> Vec<Point> {
+    pub(super) fn collect(
+        &self,
+        connections: f64,
+        connections_before: f64,
+        since: Duration,
+        readings: &Readings,
+    ) -> Vec<Point> {
         let prefix = match self.kind {
             ClientKind::Producer => "org.apache.kafka.producer.",
             ClientKind::Consumer => "org.apache.kafka.consumer.",
         };
-        let point = |name: &str, node, value| Point { name: format!("{prefix}{name}"), node, value };
+        let point =
+            |name: &str, node, value| Point { name: format!("{prefix}{name}"), node, value };
         let rate = (connections - connections_before) / since.as_secs_f64().max(0.001);
         let mut points = vec![
             point("connection.creation.rate", None, MetricValue::Gauge(rate)),
             point("connection.creation.total", None, MetricValue::Total(connections)),
         ];
-        points.extend(readings.gauges.iter().map(|(name, value)| point(name, None, MetricValue::Gauge(*value))));
+        points.extend(
+            readings
+                .gauges
+                .iter()
+                .map(|(name, value)| point(name, None, MetricValue::Gauge(*value))),
+        );
         let (windows, rebalances) = {
             let mut windows = self.windows();
             (std::mem::take(&mut windows.of), windows.rebalances)
@@ -136,11 +148,19 @@ impl Meter {
                 Measure::Rebalance => ("coordinator.rebalance.latency", None),
                 Measure::Fetch => ("fetch.manager.fetch.latency", None),
             };
-            points.push(point(&format!("{name}.avg"), node, MetricValue::Gauge(window.sum / window.count.max(1.0))));
+            points.push(point(
+                &format!("{name}.avg"),
+                node,
+                MetricValue::Gauge(window.sum / window.count.max(1.0)),
+            ));
             points.push(point(&format!("{name}.max"), node, MetricValue::Gauge(window.max)));
         }
         if self.kind == ClientKind::Consumer {
-            points.push(point("coordinator.rebalance.latency.total", None, MetricValue::Total(rebalances)));
+            points.push(point(
+                "coordinator.rebalance.latency.total",
+                None,
+                MetricValue::Total(rebalances),
+            ));
         }
         points
     }
@@ -155,7 +175,10 @@ mod tests {
     use super::*;
 
     fn values(points: &[Point]) -> Vec<(&str, Option<i32>, MetricValue)> {
-        points.iter().map(|point| (point.name.as_str(), point.node.map(|node| node.0), point.value)).collect()
+        points
+            .iter()
+            .map(|point| (point.name.as_str(), point.node.map(|node| node.0), point.value))
+            .collect()
     }
 
     #[test]
@@ -170,10 +193,26 @@ mod tests {
         assert_eq!(
             values(&points),
             [
-                ("org.apache.kafka.producer.connection.creation.rate", None, MetricValue::Gauge(0.5)),
-                ("org.apache.kafka.producer.connection.creation.total", None, MetricValue::Total(3.0)),
-                ("org.apache.kafka.producer.node.request.latency.avg", Some(4), MetricValue::Gauge(20.0)),
-                ("org.apache.kafka.producer.node.request.latency.max", Some(4), MetricValue::Gauge(30.0)),
+                (
+                    "org.apache.kafka.producer.connection.creation.rate",
+                    None,
+                    MetricValue::Gauge(0.5)
+                ),
+                (
+                    "org.apache.kafka.producer.connection.creation.total",
+                    None,
+                    MetricValue::Total(3.0)
+                ),
+                (
+                    "org.apache.kafka.producer.node.request.latency.avg",
+                    Some(4),
+                    MetricValue::Gauge(20.0)
+                ),
+                (
+                    "org.apache.kafka.producer.node.request.latency.max",
+                    Some(4),
+                    MetricValue::Gauge(30.0)
+                ),
             ]
         );
         let points = meter.collect(3.0, 3.0, Duration::from_secs(4), &Readings::default());
@@ -187,9 +226,17 @@ mod tests {
         let readings = Readings { labels: Vec::new(), gauges: vec![("poll.idle.ratio.avg", 0.25)] };
         for _ in 0..2 {
             let points = meter.collect(0.0, 0.0, Duration::from_secs(1), &readings);
-            let total = ("org.apache.kafka.consumer.coordinator.rebalance.latency.total", None, MetricValue::Total(250.0));
+            let total = (
+                "org.apache.kafka.consumer.coordinator.rebalance.latency.total",
+                None,
+                MetricValue::Total(250.0),
+            );
             assert!(values(&points).contains(&total), "{points:?}");
-            assert!(values(&points).contains(&("org.apache.kafka.consumer.poll.idle.ratio.avg", None, MetricValue::Gauge(0.25))));
+            assert!(values(&points).contains(&(
+                "org.apache.kafka.consumer.poll.idle.ratio.avg",
+                None,
+                MetricValue::Gauge(0.25)
+            )));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Metrics as OTLP writes them: `MetricsData` of opentelemetry-proto 1.0, as far as a gauge and a sum need it, in protobuf.
+//! Metrics as OTLP writes them: `MetricsData` of opentelemetry-proto 1.0, as far as a gauge and a
+//! sum need it, in protobuf.
 //!
 //! Written by hand: it is four rules of protobuf, and this way no build needs its compiler.
 
@@ -53,7 +54,13 @@ impl ReportedTotals {
         data.0
     }
 
-    fn metric(&mut self, point: &Point, is_delta: bool, start: Timestamp, now: Timestamp) -> ProtobufMessage {
+    fn metric(
+        &mut self,
+        point: &Point,
+        is_delta: bool,
+        start: Timestamp,
+        now: Timestamp,
+    ) -> ProtobufMessage {
         let mut metric = ProtobufMessage::default();
         metric.bytes(1, point.name.as_bytes());
         match point.value {
@@ -64,7 +71,11 @@ impl ReportedTotals {
             }
             MetricValue::Total(total) => {
                 let key = (point.name.clone(), point.node);
-                let value = if is_delta { total - self.told.insert(key, total).unwrap_or(0.0) } else { total };
+                let value = if is_delta {
+                    total - self.told.insert(key, total).unwrap_or(0.0)
+                } else {
+                    total
+                };
                 let mut sum = ProtobufMessage::default();
                 sum.message(1, &data_point(point.node, Some(start), now, value));
                 sum.varint(2, if is_delta { DELTA } else { CUMULATIVE });
@@ -77,7 +88,12 @@ impl ReportedTotals {
 }
 
 /// `NumberDataPoint`.
-fn data_point(node: Option<BrokerId>, start: Option<Timestamp>, now: Timestamp, value: f64) -> ProtobufMessage {
+fn data_point(
+    node: Option<BrokerId>,
+    start: Option<Timestamp>,
+    now: Timestamp,
+    value: f64,
+) -> ProtobufMessage {
     let mut point = ProtobufMessage::default();
     if let Some(start) = start {
         point.fixed64(2, nanos(start));
@@ -153,14 +169,30 @@ mod tests {
             Point { name: "t".into(), node: None, value: MetricValue::Total(2.0) },
         ];
         let (began, now) = (Timestamp(1), Timestamp(2));
-        let bytes = ReportedTotals::new(began).write(&[("group_id", "a".into())], &points, false, began, now);
+        let bytes = ReportedTotals::new(began).write(
+            &[("group_id", "a".into())],
+            &points,
+            false,
+            began,
+            now,
+        );
         let (began, now) = (1_000_000_u64.to_le_bytes(), 2_000_000_u64.to_le_bytes());
-        let gauge_point: Vec<u8> =
-            [&[0x19][..], &now, &[0x21], &1.5_f64.to_le_bytes(), &[0x3a, 16, 0x0a, 7], b"node_id", &[0x12, 5, 0x0a, 3], b"300"]
-                .concat();
+        let gauge_point: Vec<u8> = [
+            &[0x19][..],
+            &now,
+            &[0x21],
+            &1.5_f64.to_le_bytes(),
+            &[0x3a, 16, 0x0a, 7],
+            b"node_id",
+            &[0x12, 5, 0x0a, 3],
+            b"300",
+        ]
+        .concat();
         let gauge = [&[0x0a, 1, b'g', 0x2a, 38, 0x0a, 36][..], &gauge_point].concat();
-        let sum_point = [&[0x11][..], &began, &[0x19], &now, &[0x21], &2.0_f64.to_le_bytes()].concat();
-        let sum = [&[0x0a, 1, b't', 0x3a, 33, 0x0a, 27][..], &sum_point, &[0x10, 2, 0x18, 1]].concat();
+        let sum_point =
+            [&[0x11][..], &began, &[0x19], &now, &[0x21], &2.0_f64.to_le_bytes()].concat();
+        let sum =
+            [&[0x0a, 1, b't', 0x3a, 33, 0x0a, 27][..], &sum_point, &[0x10, 2, 0x18, 1]].concat();
         let scope = [&[0x12, 43][..], &gauge, &[0x12, 38], &sum].concat();
         let resource = [&[0x0a, 15, 0x0a, 8][..], b"group_id", &[0x12, 3, 0x0a, 1, b'a']].concat();
         let metrics = [&[0x0a, 17][..], &resource, &[0x12, 85], &scope].concat();
@@ -191,6 +223,10 @@ mod tests {
         assert_eq!(sum(&mut totals, 7.0, true, 30), (2.0, 20));
         assert_eq!(sum(&mut totals, 8.0, false, 40), (8.0, 10));
         assert_eq!(sum(&mut totals, 9.0, false, 50), (9.0, 10));
-        assert_eq!(sum(&mut totals, 9.0, true, 60), (9.0, 10), "what was told in the other way does not count");
+        assert_eq!(
+            sum(&mut totals, 9.0, true, 60),
+            (9.0, 10),
+            "what was told in the other way does not count"
+        );
     }
 }

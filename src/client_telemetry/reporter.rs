@@ -78,7 +78,9 @@ impl Selection {
         match self {
             Self::Nothing => false,
             Self::All => true,
-            Self::Prefixes(prefixes) => prefixes.iter().any(|prefix| name.starts_with(prefix.as_str())),
+            Self::Prefixes(prefixes) => {
+                prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+            }
         }
     }
 }
@@ -94,7 +96,9 @@ impl Reporter {
             State::Needed { at } if at <= now => {
                 (State::Asking, PushAction::Ask(self.subscription.as_ref().map(|of| of.instance)))
             }
-            State::Subscribed { at } if at <= now => (State::Pushing, PushAction::Push { is_last: false }),
+            State::Subscribed { at } if at <= now => {
+                (State::Pushing, PushAction::Push { is_last: false })
+            }
             State::LastPushNeeded => (State::Over, PushAction::Push { is_last: true }),
             _ => return None,
         };
@@ -129,7 +133,11 @@ impl Reporter {
         }
     }
 
-    pub(super) fn handle_subscription(&mut self, outcome: Result<TelemetrySubscription, Error>, now: Instant) {
+    pub(super) fn handle_subscription(
+        &mut self,
+        outcome: Result<TelemetrySubscription, Error>,
+        now: Instant,
+    ) {
         if self.state != State::Asking {
             return;
         }
@@ -138,8 +146,11 @@ impl Reporter {
                 let interval = subscription.interval;
                 self.state = match subscription.selection {
                     Selection::Nothing => State::Needed { at: now + interval },
-                    // Spread out, so that clients that were started together do not all push together.
-                    _ => State::Subscribed { at: now + self.random.jitter(interval, FIRST_PUSH_SPREAD) },
+                    // Spread out, so that clients that were started together do not all push
+                    // together.
+                    _ => State::Subscribed {
+                        at: now + self.random.jitter(interval, FIRST_PUSH_SPREAD),
+                    },
                 };
                 self.subscription = Some(subscription);
             }
@@ -157,24 +168,35 @@ impl Reporter {
         }
     }
 
-    /// The client is being closed: what was measured since the last push is pushed, if somebody has subscribed.
+    /// The client is being closed: what was measured since the last push is pushed, if somebody has
+    /// subscribed.
     pub(super) fn handle_close(&mut self) {
         let is_subscribed = match self.state {
             State::Subscribed { .. } | State::Pushing => true,
-            State::Asking => self.subscription.as_ref().is_some_and(|of| of.selection != Selection::Nothing),
+            State::Asking => {
+                self.subscription.as_ref().is_some_and(|of| of.selection != Selection::Nothing)
+            }
             State::Needed { .. } | State::LastPushNeeded | State::Over => false,
         };
         self.state = if is_subscribed { State::LastPushNeeded } else { State::Over };
     }
 
-    /// Whatever failed, the next thing is to ask for a subscription (Java's `maybeFetchErrorIntervalMs`).
+    /// Whatever failed, the next thing is to ask for a subscription (Java's
+    /// `maybeFetchErrorIntervalMs`).
     fn handle_error(&mut self, error: &Error, at_once: Duration, now: Instant) {
         let again = match error.code() {
-            Some(ErrorCode::UNKNOWN_SUBSCRIPTION_ID | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE) => Some(at_once),
-            Some(ErrorCode::TELEMETRY_TOO_LARGE | ErrorCode::THROTTLING_QUOTA_EXCEEDED) => Some(self.interval()),
+            Some(ErrorCode::UNKNOWN_SUBSCRIPTION_ID | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE) => {
+                Some(at_once)
+            }
+            Some(ErrorCode::TELEMETRY_TOO_LARGE | ErrorCode::THROTTLING_QUOTA_EXCEEDED) => {
+                Some(self.interval())
+            }
             Some(_) => None,
-            // A broker without a receiver: another may have one, or it may get one. Nothing was sent to it.
-            None if error.kind() == ErrorKind::Unsupported || error.is_retriable() => Some(DEFAULT_INTERVAL),
+            // A broker without a receiver: another may have one, or it may get one. Nothing was
+            // sent to it.
+            None if error.kind() == ErrorKind::Unsupported || error.is_retriable() => {
+                Some(DEFAULT_INTERVAL)
+            }
             None => None,
         };
         self.state = again.map_or(State::Over, |after| State::Needed { at: now + after });
@@ -237,7 +259,8 @@ mod tests {
     #[test]
     fn first_pushes_are_spread_and_the_next_come_every_interval() {
         let start = Instant::now();
-        let firsts: std::collections::BTreeSet<_> = (0..20).map(|seed| (subscribed(seed).1 - start).as_secs()).collect();
+        let firsts: std::collections::BTreeSet<_> =
+            (0..20).map(|seed| (subscribed(seed).1 - start).as_secs()).collect();
         assert!(firsts.len() > 10, "{firsts:?}");
         let (mut reporter, now) = pushing();
         reporter.handle_push(Ok(()), now);
@@ -278,7 +301,11 @@ mod tests {
             assert_eq!(reporter.poll_timeout(), again.map(|after| now + after), "{name}");
             assert_eq!(reporter.is_over(), again.is_none(), "{name}");
             if let Some(after) = again {
-                assert_eq!(reporter.poll(now + after), Some(PushAction::Ask(Some(INSTANCE))), "{name}");
+                assert_eq!(
+                    reporter.poll(now + after),
+                    Some(PushAction::Ask(Some(INSTANCE))),
+                    "{name}"
+                );
             }
         }
     }
@@ -309,7 +336,8 @@ mod tests {
 
     #[test]
     fn names_are_prefixes_and_a_star_alone_is_all() {
-        let selection = Selection::of(&["org.apache.kafka.producer.node.", "org.apache.kafka.consumer"]);
+        let selection =
+            Selection::of(&["org.apache.kafka.producer.node.", "org.apache.kafka.consumer"]);
         assert!(selection.wants("org.apache.kafka.producer.node.request.latency.avg"));
         assert!(!selection.wants("org.apache.kafka.producer.connection.creation.rate"));
         assert!(Selection::of(&["*"]).wants("a") && !Selection::of(&[]).wants("a"));

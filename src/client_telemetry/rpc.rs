@@ -7,7 +7,9 @@ use crate::cluster::{Cluster, Lane, Node};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{ClientInstanceId, Uuid};
 use crate::wire::compress::{Compression, compress};
-use crate::wire::messages::get_telemetry_subscriptions::{GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse};
+use crate::wire::messages::get_telemetry_subscriptions::{
+    GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
+};
 use crate::wire::messages::push_telemetry::PushTelemetryRequest;
 
 /// Asks a broker what it wants to be told.
@@ -19,7 +21,9 @@ pub(super) async fn ask(
 ) -> Result<TelemetrySubscription> {
     let client_instance_id = Uuid::from(instance);
     let request = |_| GetTelemetrySubscriptionsRequest { client_instance_id };
-    let reply = cluster.exchange::<GetTelemetrySubscriptionsRequest, _>(node, Lane::Control, deadline, request).await?;
+    let reply = cluster
+        .exchange::<GetTelemetrySubscriptionsRequest, _>(node, Lane::Control, deadline, request)
+        .await?;
     subscription(&reply.parse()?)
 }
 
@@ -43,16 +47,23 @@ pub(super) async fn push(
         compression_type: i8::try_from(codec.id()).unwrap_or(0),
         metrics,
     };
-    let reply = cluster.exchange::<PushTelemetryRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
+    let reply = cluster
+        .exchange::<PushTelemetryRequest<'_>, _>(node, Lane::Control, deadline, request)
+        .await?;
     check(reply.parse()?.error_code)
 }
 
 fn subscription(response: &GetTelemetrySubscriptionsResponse<'_>) -> Result<TelemetrySubscription> {
     check(response.error_code)?;
     let instance = response.client_instance_id.known::<ClientInstanceId>();
-    let interval = u64::try_from(response.push_interval_ms).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
+    let interval = u64::try_from(response.push_interval_ms)
+        .ok()
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis);
     Ok(TelemetrySubscription {
-        instance: instance.ok_or_else(|| Error::new(ErrorKind::Protocol, "the broker has given no client instance id"))?,
+        instance: instance.ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, "the broker has given no client instance id")
+        })?,
         id: response.subscription_id,
         interval: interval.unwrap_or(DEFAULT_INTERVAL).max(LEAST_INTERVAL),
         compression: preferred(&response.accepted_compression_types),
@@ -63,8 +74,16 @@ fn subscription(response: &GetTelemetrySubscriptionsResponse<'_>) -> Result<Tele
 
 /// The first codec that a broker takes and this build has: brokers name the best first.
 fn preferred(accepted: &[i8]) -> Compression {
-    let all = [Compression::NONE, Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
-    let known = |id: &i8| all.into_iter().find(|one| i8::try_from(one.codec().id()).is_ok_and(|own| own == *id));
+    let all = [
+        Compression::NONE,
+        Compression::GZIP,
+        Compression::SNAPPY,
+        Compression::LZ4,
+        Compression::ZSTD,
+    ];
+    let known = |id: &i8| {
+        all.into_iter().find(|one| i8::try_from(one.codec().id()).is_ok_and(|own| own == *id))
+    };
     accepted.iter().filter_map(known).find(|one| one.ensure_built().is_ok()).unwrap_or_default()
 }
 
@@ -94,8 +113,12 @@ mod tests {
             ..GetTelemetrySubscriptionsResponse::default()
         };
         assert_eq!(subscription(&with(0, 1000)).expect_err("no id").kind(), ErrorKind::Protocol);
-        for (millis, interval) in [(-1, DEFAULT_INTERVAL), (0, DEFAULT_INTERVAL), (1, LEAST_INTERVAL), (500, LEAST_INTERVAL * 5)]
-        {
+        for (millis, interval) in [
+            (-1, DEFAULT_INTERVAL),
+            (0, DEFAULT_INTERVAL),
+            (1, LEAST_INTERVAL),
+            (500, LEAST_INTERVAL * 5),
+        ] {
             assert_eq!(subscription(&with(1, millis)).expect("a subscription").interval, interval);
         }
     }

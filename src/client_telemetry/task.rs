@@ -101,7 +101,8 @@ impl PushTask {
                         return;
                     }
                     is_closing = true;
-                    // What is under way is not waited for: the last push tells what it would have told, and more.
+                    // What is under way is not waited for: the last push tells what it would have
+                    // told, and more.
                     call = None;
                     self.reporter.handle_close();
                 }
@@ -127,14 +128,16 @@ impl PushTask {
         let deadline = now + cluster.config().request_timeout;
         let deadline = self.closing.borrow().map_or(deadline, |closing| deadline.min(closing));
         match action {
-            PushAction::Ask(instance) => {
-                Some(Box::pin(async move { PushEvent::Asked(rpc::ask(&cluster, node, instance, deadline).await) }))
-            }
+            PushAction::Ask(instance) => Some(Box::pin(async move {
+                PushEvent::Asked(rpc::ask(&cluster, node, instance, deadline).await)
+            })),
             PushAction::Push { is_last } => {
                 let subscription = self.reporter.subscription()?.clone();
                 let metrics = self.collect(&subscription, now);
                 Some(Box::pin(async move {
-                    PushEvent::Pushed(rpc::push(&cluster, node, &subscription, &metrics, is_last, deadline).await)
+                    PushEvent::Pushed(
+                        rpc::push(&cluster, node, &subscription, &metrics, is_last, deadline).await,
+                    )
                 }))
             }
         }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, MetricsSubscription, PushedMetrics, Reaction};
+use kavka_testcontainers::embedded::{
+    ApiKey, EmbeddedCluster, ErrorCode, Fault, MetricsSubscription, PushedMetrics, Reaction,
+};
 
 use crate::boxed::BoxFuture;
 use crate::client::Client;
@@ -20,17 +22,33 @@ const INTERVAL: Duration = Duration::from_secs(10);
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }
 
 async fn brokers() -> EmbeddedCluster {
-    EmbeddedCluster::builder().brokers(2).in_memory().metrics_receiver().topic("t", 1, 2).start().await.unwrap()
+    EmbeddedCluster::builder()
+        .brokers(2)
+        .in_memory()
+        .metrics_receiver()
+        .topic("t", 1, 2)
+        .start()
+        .await
+        .unwrap()
 }
 
 fn config(embedded: &EmbeddedCluster) -> ClientConfig {
-    ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1).client_rack("r1")
+    ClientConfig::new(embedded.bootstrap_servers())
+        .connector(InMemory(embedded.clone()))
+        .seed(1)
+        .client_rack("r1")
 }
 
 fn subscribe(embedded: &EmbeddedCluster, metrics: &[&str], compressions: &[i8]) {
@@ -71,7 +89,9 @@ async fn a_producer_pushes_what_is_required_every_interval_and_once_more_at_its_
     tokio::time::sleep(INTERVAL * 4).await;
     let pushed = embedded.pushed_metrics();
     assert!((3..=4).contains(&pushed.len()), "{}", pushed.len());
-    assert!(pushed.iter().all(|push| push.client_instance_id == id.0 && !push.is_terminating && push.compression == 0));
+    assert!(pushed.iter().all(|push| push.client_instance_id == id.0
+        && !push.is_terminating
+        && push.compression == 0));
     let first = text(&pushed[0]);
     for name in [
         "connection.creation.rate",
@@ -83,9 +103,15 @@ async fn a_producer_pushes_what_is_required_every_interval_and_once_more_at_its_
         "record.queue.time.avg",
         "record.queue.time.max",
     ] {
-        assert!(first.contains(&format!("org.apache.kafka.producer.{name}")), "{name} is not in {first:?}");
+        assert!(
+            first.contains(&format!("org.apache.kafka.producer.{name}")),
+            "{name} is not in {first:?}"
+        );
     }
-    assert!(first.contains("client_rack") && first.contains("r1") && first.contains("node_id"), "{first:?}");
+    assert!(
+        first.contains("client_rack") && first.contains("r1") && first.contains("node_id"),
+        "{first:?}"
+    );
     assert!(!text(&pushed[1]).contains("queue.time"), "nothing was produced since");
     producer.close(Duration::from_secs(10)).await.unwrap();
     let last = embedded.pushed_metrics();
@@ -100,7 +126,8 @@ async fn a_consumer_pushes_what_is_required_in_the_codec_that_brokers_prefer() {
     subscribe(&embedded, &["org.apache.kafka.consumer."], &[4]);
     embedded.append("t", 0, &[(None, Some(b"v"))]).unwrap();
     let client = Client::new(config(&embedded)).unwrap();
-    let consumer_config = ConsumerConfig::new().group_id("g").auto_offset_reset(AutoOffsetReset::Earliest);
+    let consumer_config =
+        ConsumerConfig::new().group_id("g").auto_offset_reset(AutoOffsetReset::Earliest);
     let mut consumer = client.consumer(consumer_config).unwrap();
     consumer.subscribe(["t"]).unwrap();
     consumer.recv().await.unwrap();
@@ -127,7 +154,10 @@ async fn a_consumer_pushes_what_is_required_in_the_codec_that_brokers_prefer() {
         "fetch.manager.fetch.latency.avg",
         "fetch.manager.fetch.latency.max",
     ] {
-        assert!(all.contains(&format!("org.apache.kafka.consumer.{name}")), "{name} is not in {all:?}");
+        assert!(
+            all.contains(&format!("org.apache.kafka.consumer.{name}")),
+            "{name} is not in {all:?}"
+        );
     }
     assert!(all.contains("group_id") && all.contains("group_member_id"), "{all:?}");
     assert!(pushed.iter().all(|push| push.client_instance_id == id.0 && push.compression == codec));
@@ -147,17 +177,27 @@ async fn another_subscription_is_taken_up_by_the_next_push() {
     subscribe(&embedded, &["org.apache.kafka.producer.connection"], &[]);
     tokio::time::sleep(INTERVAL * 3).await;
     let before = embedded.pushed_metrics();
-    assert!(before.iter().all(|push| push.client_instance_id == id.0 && !text(push).contains("node")));
+    assert!(
+        before.iter().all(|push| push.client_instance_id == id.0 && !text(push).contains("node"))
+    );
     assert!(!before.is_empty());
     subscribe(&embedded, &["org.apache.kafka.producer.node"], &[]);
     produce(&client, 1).await.close(INTERVAL).await.unwrap();
     let asked = embedded.requests_of(ApiKey::GetTelemetrySubscriptions).len();
     producer.send(Record::to("t").value("v")).await.unwrap().await.unwrap();
     tokio::time::sleep(INTERVAL * 3).await;
-    assert_eq!(embedded.requests_of(ApiKey::GetTelemetrySubscriptions).len(), asked + 1, "UNKNOWN_SUBSCRIPTION_ID");
+    assert_eq!(
+        embedded.requests_of(ApiKey::GetTelemetrySubscriptions).len(),
+        asked + 1,
+        "UNKNOWN_SUBSCRIPTION_ID"
+    );
     let after = embedded.pushed_metrics();
-    let new: Vec<_> = after[before.len()..].iter().filter(|push| push.client_instance_id == id.0).collect();
-    assert!(!new.is_empty() && new.iter().all(|push| !text(push).contains("connection")), "{new:?}");
+    let new: Vec<_> =
+        after[before.len()..].iter().filter(|push| push.client_instance_id == id.0).collect();
+    assert!(
+        !new.is_empty() && new.iter().all(|push| !text(push).contains("connection")),
+        "{new:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,9 +205,10 @@ async fn without_a_receiver_or_with_the_setting_off_nothing_is_sent() {
     let without = EmbeddedCluster::builder().in_memory().topic("t", 1, 1).start().await.unwrap();
     let with = brokers().await;
     subscribe(&with, &["*"], &[]);
-    for (embedded, config, refusal) in
-        [(&without, config(&without), ErrorKind::Timeout), (&with, config(&with).enable_metrics_push(false), ErrorKind::Config)]
-    {
+    for (embedded, config, refusal) in [
+        (&without, config(&without), ErrorKind::Timeout),
+        (&with, config(&with).enable_metrics_push(false), ErrorKind::Config),
+    ] {
         let client = Client::new(config).unwrap();
         let producer = produce(&client, 1).await;
         let connections = client.stats().connections_created;
@@ -199,7 +240,8 @@ async fn a_broker_that_does_not_answer_the_last_push_keeps_no_client_from_its_en
 async fn a_refusal_for_good_ends_it() {
     let embedded = brokers().await;
     subscribe(&embedded, &["*"], &[]);
-    let fault = embedded.fault(Fault::on(ApiKey::PushTelemetry).then(Reaction::Answer(ErrorCode::InvalidRecord)));
+    let fault = embedded
+        .fault(Fault::on(ApiKey::PushTelemetry).then(Reaction::Answer(ErrorCode::InvalidRecord)));
     let client = Client::new(config(&embedded)).unwrap();
     let producer = produce(&client, 1).await;
     tokio::time::sleep(INTERVAL * 100).await;

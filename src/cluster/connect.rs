@@ -17,7 +17,8 @@ use crate::net::Connection;
 use crate::wire::versions::ApiVersions;
 
 impl Cluster {
-    /// An open connection to a node, made if need be; warns if that takes long, or fails again and again.
+    /// An open connection to a node, made if need be; warns if that takes long, or fails again and
+    /// again.
     ///
     /// # Errors
     /// Why it could not be opened, or [`ErrorKind::Timeout`] at the deadline; nothing was sent.
@@ -88,8 +89,12 @@ impl Cluster {
 
     fn complain_of_outage(&self, lasted: Duration) {
         let silent = || {
-            let addresses: Vec<String> = self.inner.bootstrap.iter().map(ToString::to_string).collect();
-            Error::new(ErrorKind::Timeout, format!("no answer from the cluster at {}", addresses.join(", ")))
+            let addresses: Vec<String> =
+                self.inner.bootstrap.iter().map(ToString::to_string).collect();
+            Error::new(
+                ErrorKind::Timeout,
+                format!("no answer from the cluster at {}", addresses.join(", ")),
+            )
         };
         // Whoever gives up meanwhile is told so much.
         self.inner.failure.send_if_modified(|failure| {
@@ -109,9 +114,12 @@ impl Cluster {
             Some(self.explain(*node, address, error))
         });
         // A broker may be known by a bootstrap address as well.
-        let addresses: BTreeSet<String> = addresses.iter().map(|(_, address)| address.to_string()).collect();
+        let addresses: BTreeSet<String> =
+            addresses.iter().map(|(_, address)| address.to_string()).collect();
         let addresses = addresses.into_iter().collect::<Vec<_>>().join(", ");
-        let silent = || Error::new(ErrorKind::Timeout, format!("no connection to {addresses} for {lasted:.1?}"));
+        let silent = || {
+            Error::new(ErrorKind::Timeout, format!("no connection to {addresses} for {lasted:.1?}"))
+        };
         let error = failed.unwrap_or_else(silent);
         warn!(client_id = self.config().client_id, addresses, %error, ?lasted, "a connection is waited for");
     }
@@ -122,14 +130,22 @@ impl Cluster {
             Node::Broker(id) => self.view().broker(id).map(|broker| broker.address.clone()),
         };
         // Retriable: the next refresh may bring it.
-        address.ok_or_else(|| Error::new(ErrorKind::Connect, "the cluster names no such broker").with_written(Written::No))
+        address.ok_or_else(|| {
+            Error::new(ErrorKind::Connect, "the cluster names no such broker")
+                .with_written(Written::No)
+        })
     }
 
     /// Says what most people meet first: a broker that answers, and names an address that does not.
     fn explain(&self, node: Node, address: &BrokerAddress, error: Error) -> Error {
         match node {
-            Node::Broker(id) if error.kind() == ErrorKind::Connect && !self.inner.bootstrap.contains(address) => {
-                error.with_context(format_args!("bootstrap answered, but broker {id} advertises {address}"))
+            Node::Broker(id)
+                if error.kind() == ErrorKind::Connect
+                    && !self.inner.bootstrap.contains(address) =>
+            {
+                error.with_context(format_args!(
+                    "bootstrap answered, but broker {id} advertises {address}"
+                ))
             }
             _ => error,
         }

@@ -1,5 +1,5 @@
-//! One question about many items: split by the broker that must be asked of each, asked of all brokers at once, joined, and
-//! asked again where that may help.
+//! One question about many items: split by the broker that must be asked of each, asked of all
+//! brokers at once, joined, and asked again where that may help.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,8 +16,9 @@ use crate::ids::{BrokerId, TopicName, TopicPartition};
 use crate::runtime;
 use crate::wire::call::Request;
 
-/// How often something unknown is asked for: a topic that was made a moment ago may not be known everywhere yet, but one that
-/// does not exist must not keep the caller until the deadline. With the default backoff that is about a second and a half.
+/// How often something unknown is asked for: a topic that was made a moment ago may not be known
+/// everywhere yet, but one that does not exist must not keep the caller until the deadline. With
+/// the default backoff that is about a second and a half.
 const TRIES_OF_THE_UNKNOWN: u32 = 4;
 
 /// What a question can be about.
@@ -25,7 +26,8 @@ pub(crate) trait Item: Ord + Clone + fmt::Display {
     /// What it is, for messages.
     const KIND: &'static str;
 
-    /// Why no broker has such an item, whose name in a request might be the end of a connection that others use.
+    /// Why no broker has such an item, whose name in a request might be the end of a connection
+    /// that others use.
     fn impossible(&self) -> Option<ErrorCode> {
         None
     }
@@ -55,10 +57,12 @@ impl Item for BrokerId {
 pub(crate) type Answers<K, T> = BTreeMap<K, Result<T>>;
 
 impl Cluster {
-    /// Asks about items, each where `route` says, until each has an answer that will not change by asking again.
+    /// Asks about items, each where `route` says, until each has an answer that will not change by
+    /// asking again.
     ///
-    /// `request` makes the question to one broker about its share of the items; `read` finds the answers in the reply, or the error
-    /// of the reply as a whole, which is then that of each item asked of it. Errors name their item.
+    /// `request` makes the question to one broker about its share of the items; `read` finds the
+    /// answers in the reply, or the error of the reply as a whole, which is then that of each item
+    /// asked of it. Errors name their item.
     ///
     /// # Cancel safety
     /// If the future is dropped, requests may still be sent; their replies are thrown away.
@@ -74,7 +78,8 @@ impl Cluster {
         for (key, code) in items.keys().filter_map(|key| Some((key, key.impossible()?))) {
             answers.insert(key.clone(), Err(Error::broker(code).in_api(R::API.name())));
         }
-        let possible: Vec<_> = items.iter().filter(|(key, _)| !answers.contains_key(*key)).collect();
+        let possible: Vec<_> =
+            items.iter().filter(|(key, _)| !answers.contains_key(*key)).collect();
         let routes: Vec<Route> = possible.iter().map(|(key, _)| route(key)).collect();
         let _interest = self.interest(&routes);
         let mut pending: Vec<(&Route, (&'k K, &'k V))> = routes.iter().zip(possible).collect();
@@ -84,7 +89,9 @@ impl Cluster {
             let nodes = match self.while_open(self.nodes(&asked, deadline)).await {
                 Ok(nodes) => nodes,
                 Err(closed) => {
-                    answers.extend(pending.iter().map(|(_, (key, _))| ((*key).clone(), Err(closed.clone()))));
+                    answers.extend(
+                        pending.iter().map(|(_, (key, _))| ((*key).clone(), Err(closed.clone()))),
+                    );
                     break;
                 }
             };
@@ -96,7 +103,9 @@ impl Cluster {
                     None => {}
                 }
             }
-            let asked = shares.iter().map(|(node, share)| self.ask::<K, V, T, R>(*node, share, deadline, &request, &read));
+            let asked = shares.iter().map(|(node, share)| {
+                self.ask::<K, V, T, R>(*node, share, deadline, &request, &read)
+            });
             for (key, answer) in join_all(asked).await.into_iter().flatten() {
                 answers.insert(key, answer);
             }
@@ -109,7 +118,12 @@ impl Cluster {
                 may_pass(error, route, retries.failures())
             });
             let Some(pause) = pause.filter(|_| !pending.is_empty()) else { break };
-            debug!(items = pending.len(), failures = retries.failures(), api = R::API.name(), "asking again");
+            debug!(
+                items = pending.len(),
+                failures = retries.failures(),
+                api = R::API.name(),
+                "asking again"
+            );
             // At the end of the client the next questions tell so.
             let _ = pause.await;
         }
@@ -136,12 +150,18 @@ impl Cluster {
         let mut answered = Vec::with_capacity(rest.len());
         while !rest.is_empty() {
             let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-            let reply = self.exchange::<R, R>(node, Lane::Admin, attempt, |version| request(&rest, version)).await;
-            let mut answers = match reply.and_then(|reply| read(&rest, &reply.parse()?).map_err(place)) {
-                Ok(answers) => answers,
-                Err(error) => rest.iter().map(|(key, _)| ((*key).clone(), Err(error.clone()))).collect(),
-            };
-            // Some APIs, and some versions of others, take one item at a time: the rest is asked for next.
+            let reply = self
+                .exchange::<R, R>(node, Lane::Admin, attempt, |version| request(&rest, version))
+                .await;
+            let mut answers =
+                match reply.and_then(|reply| read(&rest, &reply.parse()?).map_err(place)) {
+                    Ok(answers) => answers,
+                    Err(error) => {
+                        rest.iter().map(|(key, _)| ((*key).clone(), Err(error.clone()))).collect()
+                    }
+                };
+            // Some APIs, and some versions of others, take one item at a time: the rest is asked
+            // for next.
             let keys: BTreeSet<&K> = answers.iter().map(|(key, _)| key).collect();
             let before = rest.len();
             rest.retain(|(key, _)| !keys.contains(key));
@@ -158,16 +178,25 @@ impl Cluster {
     /// Has metadata of the topics whose leaders must be asked kept fresh meanwhile.
     fn interest(&self, routes: &[Route]) -> Option<InterestGuard> {
         let topics = topics_of(routes);
-        (!topics.is_empty()).then(|| self.want(MetadataInterest { topics, ..MetadataInterest::default() }))
+        (!topics.is_empty())
+            .then(|| self.want(MetadataInterest { topics, ..MetadataInterest::default() }))
     }
 
     /// Where some routes lead now, or why that is not known.
-    async fn nodes<'r>(&self, routes: &BTreeSet<&'r Route>, deadline: Instant) -> BTreeMap<&'r Route, Result<Node>> {
+    async fn nodes<'r>(
+        &self,
+        routes: &BTreeSet<&'r Route>,
+        deadline: Instant,
+    ) -> BTreeMap<&'r Route, Result<Node>> {
         let attempt = deadline.min(runtime::now() + self.config().request_timeout);
         let topics = topics_of(routes.iter().copied());
         if !topics.is_empty() {
             // What is missing after it is told item by item.
-            let _ = self.wait_for_view(attempt, |view| topics.iter().all(|topic| view.topic(topic).is_some())).await;
+            let _ = self
+                .wait_for_view(attempt, |view| {
+                    topics.iter().all(|topic| view.topic(topic).is_some())
+                })
+                .await;
         }
         let keys = routes.iter().filter_map(|route| match route {
             Route::Coordinator(key) => Some(key.clone()),
@@ -179,7 +208,9 @@ impl Cluster {
             let node = match route {
                 Route::Coordinator(key) => match coordinators.get(key) {
                     Some(found) => found.clone().map(Node::Broker),
-                    None => Err(Error::new(ErrorKind::Protocol, "nobody was named as the coordinator")),
+                    None => {
+                        Err(Error::new(ErrorKind::Protocol, "nobody was named as the coordinator"))
+                    }
                 },
                 _ => self.node(route, Lane::Admin, deadline).await,
             };
@@ -188,14 +219,17 @@ impl Cluster {
         nodes
     }
 
-    /// The coordinators of groups or of transactions: those that are not known are asked for together (KIP-699).
+    /// The coordinators of groups or of transactions: those that are not known are asked for
+    /// together (KIP-699).
     async fn coordinators(
         &self,
         keys: BTreeSet<CoordinatorKey>,
         deadline: Instant,
     ) -> BTreeMap<CoordinatorKey, Result<BrokerId>> {
-        let mut found: BTreeMap<_, _> =
-            keys.iter().filter_map(|key| Some((key.clone(), Ok(self.lock_coordinators().get(key)?)))).collect();
+        let mut found: BTreeMap<_, _> = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), Ok(self.lock_coordinators().get(key)?))))
+            .collect();
         // A request is for keys of one kind.
         let mut unknown: BTreeMap<i8, Vec<CoordinatorKey>> = BTreeMap::new();
         for key in keys.into_iter().filter(|key| !found.contains_key(key)) {
@@ -228,8 +262,8 @@ fn named<K: Item, T>(key: &K, answer: Option<Result<T>>) -> Result<T> {
     })
 }
 
-/// Whether asking again may help. The answers of a controller or of the least busy broker about topics are final, as they are for
-/// Java's Admin; those of leaders and coordinators may be behind.
+/// Whether asking again may help. The answers of a controller or of the least busy broker about
+/// topics are final, as they are for Java's Admin; those of leaders and coordinators may be behind.
 fn may_pass(error: &Error, route: &Route, failures: u32) -> bool {
     let Some(code) = error.code() else { return error.is_retriable() };
     match code {
@@ -247,8 +281,12 @@ fn may_pass(error: &Error, route: &Route, failures: u32) -> bool {
         | ErrorCode::UNKNOWN_LEADER_EPOCH
         | ErrorCode::OFFSET_NOT_AVAILABLE
         | ErrorCode::KAFKA_STORAGE_ERROR => matches!(route, Route::Leader(_)),
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => matches!(route, Route::Leader(_)) && failures < TRIES_OF_THE_UNKNOWN,
-        ErrorCode::BROKER_NOT_AVAILABLE => matches!(route, Route::Broker(_)) && failures < TRIES_OF_THE_UNKNOWN,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+            matches!(route, Route::Leader(_)) && failures < TRIES_OF_THE_UNKNOWN
+        }
+        ErrorCode::BROKER_NOT_AVAILABLE => {
+            matches!(route, Route::Broker(_)) && failures < TRIES_OF_THE_UNKNOWN
+        }
         _ => false,
     }
 }
@@ -273,13 +311,17 @@ mod tests {
         assert!(may_pass(&Error::broker(ErrorCode::NOT_CONTROLLER), &Route::Controller, u32::MAX));
         assert!(may_pass(&Error::new(ErrorKind::Disconnected, ""), &Route::Controller, u32::MAX));
         assert!(!may_pass(&Error::broker(ErrorCode::NON_EMPTY_GROUP), &group, 1));
-        assert!(!may_pass(&Error::broker(ErrorCode::REQUEST_TIMED_OUT), &Route::Controller, 1), "the change may be under way");
+        assert!(
+            !may_pass(&Error::broker(ErrorCode::REQUEST_TIMED_OUT), &Route::Controller, 1),
+            "the change may be under way"
+        );
     }
 
     #[test]
     fn an_error_names_its_item_and_a_silent_reply_is_one() {
         let key = TopicName::from("orders");
-        let error = named::<_, ()>(&key, Some(Err(Error::broker(ErrorCode::INVALID_PARTITIONS)))).expect_err("a code");
+        let error = named::<_, ()>(&key, Some(Err(Error::broker(ErrorCode::INVALID_PARTITIONS))))
+            .expect_err("a code");
         assert!(error.to_string().starts_with("topic orders: INVALID_PARTITIONS"), "{error}");
         let error = named::<_, ()>(&key, None).expect_err("nothing");
         assert_eq!(error.kind(), ErrorKind::Protocol);

@@ -17,7 +17,8 @@ pub(crate) struct MetadataInterest {
     pub(crate) auto_create: bool,
 }
 
-/// What all handles want together, each topic as those want it who use it: what one handle asks for is not done to the topics of another.
+/// What all handles want together, each topic as those want it who use it: what one handle asks for
+/// is not done to the topics of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CombinedInterest {
     /// Every topic of the cluster.
@@ -106,7 +107,11 @@ impl InterestGuard {
         let adds_all = interest.all && !current.all;
         let may_create_more = interest.auto_create && !current.auto_create;
         let mut grew = adds_all;
-        for topic in interest.topics.iter().filter(|topic| may_create_more || !current.topics.contains(*topic)) {
+        for topic in interest
+            .topics
+            .iter()
+            .filter(|topic| may_create_more || !current.topics.contains(*topic))
+        {
             added.topics.insert(topic.clone());
             grew = true;
         }
@@ -130,7 +135,10 @@ mod tests {
     use super::*;
 
     fn interest(topics: &[&str]) -> MetadataInterest {
-        MetadataInterest { topics: topics.iter().map(TopicName::from).collect(), ..MetadataInterest::default() }
+        MetadataInterest {
+            topics: topics.iter().map(TopicName::from).collect(),
+            ..MetadataInterest::default()
+        }
     }
 
     fn names(wanted: &CombinedInterest) -> Vec<&str> {
@@ -153,7 +161,8 @@ mod tests {
     fn a_pattern_leaves_the_wishes_of_others_as_they_are() {
         let interests = Interests::new(Arc::default());
         let _names = interests.register(MetadataInterest { auto_create: true, ..interest(&["a"]) });
-        let pattern = interests.register(MetadataInterest { all: true, ..MetadataInterest::default() });
+        let pattern =
+            interests.register(MetadataInterest { all: true, ..MetadataInterest::default() });
         let topics = BTreeMap::from([("a".into(), true)]);
         assert_eq!(interests.wanted(), CombinedInterest { all: true, topics: topics.clone() });
         drop(pattern);
@@ -164,9 +173,13 @@ mod tests {
     fn a_topic_may_be_created_if_one_of_those_who_use_it_allows_that() {
         let interests = Interests::new(Arc::default());
         let _consumer = interests.register(interest(&["mine", "shared"]));
-        let _producer = interests.register(MetadataInterest { auto_create: true, ..interest(&["shared", "its"]) });
+        let _producer = interests
+            .register(MetadataInterest { auto_create: true, ..interest(&["shared", "its"]) });
         let expected = [("its", true), ("mine", false), ("shared", true)];
-        assert_eq!(interests.wanted().topics, expected.map(|(name, may)| (name.into(), may)).into());
+        assert_eq!(
+            interests.wanted().topics,
+            expected.map(|(name, may)| (name.into(), may)).into()
+        );
     }
 
     #[test]

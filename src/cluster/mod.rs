@@ -1,5 +1,5 @@
-//! Many brokers: what is known of them, which one a request goes to, and the connections it takes. Knows no batch and no
-//! consumed offset.
+//! Many brokers: what is known of them, which one a request goes to, and the connections it takes.
+//! Knows no batch and no consumed offset.
 
 use std::borrow::Borrow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +75,8 @@ struct ClusterInner {
     /// Why the last attempt to refresh failed.
     failure: watch::Publisher<Option<Error>>,
     refresh_wanted: Arc<Notify>,
-    /// Whether what is known is believed to be stale; else `refresh_wanted` tells of new interests alone.
+    /// Whether what is known is believed to be stale; else `refresh_wanted` tells of new interests
+    /// alone.
     is_stale: AtomicBool,
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
@@ -127,7 +128,13 @@ impl Cluster {
             recorder: recorder.connections(),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
-        let pool = Pool::new(runtime.clone(), setup, config.socket_connection_setup_timeout_max, reconnect, random.fork());
+        let pool = Pool::new(
+            runtime.clone(),
+            setup,
+            config.socket_connection_setup_timeout_max,
+            reconnect,
+            random.fork(),
+        );
         let refresh_wanted = Arc::new(Notify::new());
         let task_random = random.fork();
         let inner = ClusterInner {
@@ -146,9 +153,11 @@ impl Cluster {
             recorder,
             runtime: runtime.clone(),
         };
-        let cluster = Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
+        let cluster =
+            Self { inner: Arc::new(inner), _alive: Some(Arc::new(Alive(runtime.clone()))) };
         let refresh = task::refresh(&cluster, runtime::now());
-        // The end of the tokio runtime ends the task like all others, and those who wait elsewhere must hear of it.
+        // The end of the tokio runtime ends the task like all others, and those who wait elsewhere
+        // must hear of it.
         let ends = Alive(runtime.clone());
         runtime.spawn(task::run(cluster.for_task(), refresh, task_random, ends));
         Ok(cluster)
@@ -200,7 +209,8 @@ impl Cluster {
         self.inner.failure.subscribe()
     }
 
-    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or brokers too old or too new.
+    /// Why nothing will ever be known of the cluster, if that is so: wrong credentials, or brokers
+    /// too old or too new.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let failure = self.inner.failure.borrow().clone()?;
         let lasts = failure.is_refusal() || failure.kind() == ErrorKind::Unsupported;
@@ -222,8 +232,12 @@ impl Cluster {
     ///
     /// # Cancel safety
     /// As that of what is awaited, which is dropped at the end of the client.
-    pub(crate) fn while_open<'a, T>(&'a self, work: impl Future<Output = T> + 'a) -> impl Future<Output = Result<T>> + 'a {
-        // Calls within calls wait so: each layer that holds the one below by value would double its size, on the stack of every caller.
+    pub(crate) fn while_open<'a, T>(
+        &'a self,
+        work: impl Future<Output = T> + 'a,
+    ) -> impl Future<Output = Result<T>> + 'a {
+        // Calls within calls wait so: each layer that holds the one below by value would double its
+        // size, on the stack of every caller.
         let work = Box::pin(work);
         async move { self.inner.runtime.cancelled().run_until_cancelled(work).await.ok_or_else(closed) }
     }
@@ -320,8 +334,9 @@ impl Cluster {
         self.exchange::<R, R>(Node::Broker(broker), lane, deadline, request).await
     }
 
-    /// [`Cluster::call_with`] in a version of at most `newest`, for a request that is lacking what later ones need: a broker may speak
-    /// a version whose topic ids the cluster does not give yet, in the middle of an upgrade.
+    /// [`Cluster::call_with`] in a version of at most `newest`, for a request that is lacking what
+    /// later ones need: a broker may speak a version whose topic ids the cluster does not give yet,
+    /// in the middle of an upgrade.
     pub(crate) async fn call_up_to<R: Request>(
         &self,
         newest: i16,
@@ -333,13 +348,15 @@ impl Cluster {
         self.exchange_up_to::<R, R>(newest, Node::Broker(broker), lane, deadline, request).await
     }
 
-    /// A broker that the client is connected to: `last`, or the one with the least to do. None is connected to for this.
+    /// A broker that the client is connected to: `last`, or the one with the least to do. None is
+    /// connected to for this.
     pub(crate) fn connected_node(&self, last: Option<Node>) -> Option<Node> {
         let pool = &self.inner.pool;
         last.filter(|node| pool.load(*node, Lane::Control).is_some()).or_else(|| pool.idlest())
     }
 
-    /// Sends a request that brokers do not answer, and returns when its bytes have left: Produce with `acks=0`.
+    /// Sends a request that brokers do not answer, and returns when its bytes have left: Produce
+    /// with `acks=0`.
     pub(crate) async fn send_unanswered<R: Request>(
         &self,
         broker: BrokerId,
@@ -357,12 +374,14 @@ impl Cluster {
         self.inner.pool.hang_up(Node::Broker(broker), lane);
     }
 
-    /// Whether the connection to a broker on a lane has been closed since it was used; told once of each.
+    /// Whether the connection to a broker on a lane has been closed since it was used; told once of
+    /// each.
     pub(crate) fn was_disconnected(&self, broker: BrokerId, lane: Lane) -> bool {
         self.inner.pool.part_with_ended(Node::Broker(broker), lane)
     }
 
-    /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose replies say so at their end.
+    /// Sends nothing on a lane for a while, as a reply has asked (KIP-219); for Produce, whose
+    /// replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
         if duration > Duration::ZERO {
             self.inner.recorder.throttled("Produce", Some(broker), duration);
@@ -389,13 +408,15 @@ impl Cluster {
         deadline: Instant,
         request: impl Fn(i16) -> B,
     ) -> Result<Reply<R>> {
-        // A connection may close, idle, in the moment in which a request is handed to it. Then the request has not left
-        // and gets one more connection; but Produce goes back to its sender, which keeps the order of the batches.
+        // A connection may close, idle, in the moment in which a request is handed to it. Then the
+        // request has not left and gets one more connection; but Produce goes back to its sender,
+        // which keeps the order of the batches.
         let tries = if matches!(lane, Lane::Produce(_)) { 1 } else { 2 };
         let mut outcome = Err(closed());
         self.check_open()?;
         for _ in 0..tries {
-            let attempt = self.transfer::<R, B>(newest, node, lane, deadline, ReplyMode::Expected, &request);
+            let attempt =
+                self.transfer::<R, B>(newest, node, lane, deadline, ReplyMode::Expected, &request);
             outcome = attempt.instrument(self.request_span::<R>(node)).await;
             let Err(error) = &outcome else { break };
             if error.kind() != ErrorKind::Disconnected || error.written() != Some(Written::No) {
@@ -428,19 +449,37 @@ impl Cluster {
         let submitted = async {
             let _turn = turn.acquire().await.map_err(|_| closed())?;
             let (connection, versions) = self.connect(node, lane, &address, deadline).await?;
-            let version = versions.version_up_to::<R>(newest).ok_or_else(|| unsupported::<R>(&address, &versions))?;
+            let version = versions
+                .version_up_to::<R>(newest)
+                .ok_or_else(|| unsupported::<R>(&address, &versions))?;
             let id = connection.next_correlation_id();
-            let frame: Frame = encode_request(request(version).borrow(), version, id, &self.inner.config.client_id)
-                .map_err(|error| Error::from(error).with_written(Written::No))?;
+            let frame: Frame = encode_request(
+                request(version).borrow(),
+                version,
+                id,
+                &self.inner.config.client_id,
+            )
+            .map_err(|error| Error::from(error).with_written(Written::No))?;
             let pending = connection.submit(frame, id, answer, deadline).await?;
             Ok((pending, version, connection))
         };
         let late = || {
             // Others wait for the same connection, and know why there is none.
-            let timeout = || Error::new(ErrorKind::Timeout, format!("no connection to {address} within the deadline"));
-            Err(self.inner.pool.last_failure(node).unwrap_or_else(timeout).with_written(Written::No))
+            let timeout = || {
+                Error::new(
+                    ErrorKind::Timeout,
+                    format!("no connection to {address} within the deadline"),
+                )
+            };
+            Err(self
+                .inner
+                .pool
+                .last_failure(node)
+                .unwrap_or_else(timeout)
+                .with_written(Written::No))
         };
-        let submitted = tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
+        let submitted =
+            tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
         let (pending, version, connection) = submitted.map_err(place)?;
         let call = self.inner.recorder.request(R::API.name(), broker, runtime::now);
         let frame = match pending.reply().await {
@@ -474,20 +513,29 @@ impl Cluster {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the client is closed, or the tokio runtime that it was made in has ended")
+    Error::new(
+        ErrorKind::Closed,
+        "the client is closed, or the tokio runtime that it was made in has ended",
+    )
 }
 
-/// Says what a broker lacks: most who meet it have an old one, or something that only resembles one.
+/// Says what a broker lacks: most who meet it have an old one, or something that only resembles
+/// one.
 fn unsupported<R: Request>(address: &BrokerAddress, versions: &ApiVersions) -> Error {
     let (api, ours) = (R::API.name(), R::VERSIONS);
     let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
     let message = match versions.range(R::API) {
-        None => format!("{address} does not have {api}, of which {needed}: use a broker that has it"),
+        None => {
+            format!("{address} does not have {api}, of which {needed}: use a broker that has it")
+        }
         Some(theirs) if theirs.start() > ours.end() => {
             format!("{address} has {api} from v{}, and {needed}: use a newer kavka", theirs.start())
         }
         Some(theirs) => {
-            format!("{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or later)", theirs.end())
+            format!(
+                "{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or later)",
+                theirs.end()
+            )
         }
     };
     Error::new(ErrorKind::Unsupported, message).with_written(Written::No)

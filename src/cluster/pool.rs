@@ -1,7 +1,8 @@
-//! The connections of a client: one for each broker and lane, opened on demand and replaced when it ends.
+//! The connections of a client: one for each broker and lane, opened on demand and replaced when it
+//! ends.
 //!
-//! A broker serves one request of a connection at a time, so that what may wait long there (Fetch, JoinGroup) has
-//! connections of its own; see [`Lane`].
+//! A broker serves one request of a connection at a time, so that what may wait long there (Fetch,
+//! JoinGroup) has connections of its own; see [`Lane`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,8 @@ pub(crate) enum Lane {
     /// Short requests of the whole client: metadata, coordinators, heartbeats, commits.
     Control,
     #[cfg(feature = "admin")]
-    /// Administration of the whole client, part of which takes a broker long: deleting records waits for all replicas.
+    /// Administration of the whole client, part of which takes a broker long: deleting records
+    /// waits for all replicas.
     Admin,
     /// Produce requests of one producer.
     Produce(LaneId),
@@ -87,8 +89,8 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct NodeLanes {
     slots: BTreeMap<(Node, Lane), LaneConnection>,
-    /// One request at a time passes from "which version?" to the connection's queue, so that requests leave in the
-    /// order in which they were made, even while the connection is opening.
+    /// One request at a time passes from "which version?" to the connection's queue, so that
+    /// requests leave in the order in which they were made, even while the connection is opening.
     turns: BTreeMap<(Node, Lane), Arc<Semaphore>>,
     reconnects: BTreeMap<Node, Reconnect>,
     random: Random,
@@ -143,7 +145,10 @@ impl Pool {
 
     /// Lanes for a new handle.
     pub(crate) fn lanes(self: &Arc<Self>) -> LaneGuard {
-        LaneGuard { id: LaneId(self.next_lane.fetch_add(1, Ordering::Relaxed)), pool: Arc::clone(self) }
+        LaneGuard {
+            id: LaneId(self.next_lane.fetch_add(1, Ordering::Relaxed)),
+            pool: Arc::clone(self),
+        }
     }
 
     /// The permit that a request holds until it is in the connection's queue.
@@ -169,14 +174,23 @@ impl Pool {
                     let ready = connection.ready(deadline).await;
                     match &ready {
                         Ok(_) => self.note_success(node),
-                        Err(error) if error.kind() != ErrorKind::Timeout => self.note_failure(node, lane, &connection, error),
+                        Err(error) if error.kind() != ErrorKind::Timeout => {
+                            self.note_failure(node, lane, &connection, error)
+                        }
                         Err(_) => {}
                     }
-                    return ready.map(|versions| (connection, versions)).map_err(|error| error.with_written(Written::No));
+                    return ready
+                        .map(|versions| (connection, versions))
+                        .map_err(|error| error.with_written(Written::No));
                 }
                 Found::Wait(until, last) if until >= deadline => {
                     runtime::sleep_until(deadline).await;
-                    let timeout = || Error::new(ErrorKind::Timeout, format!("{address} was not tried again within the deadline"));
+                    let timeout = || {
+                        Error::new(
+                            ErrorKind::Timeout,
+                            format!("{address} was not tried again within the deadline"),
+                        )
+                    };
                     return Err(last.unwrap_or_else(timeout).with_written(Written::No));
                 }
                 Found::Wait(until, _) => runtime::sleep_until(until).await,
@@ -202,13 +216,19 @@ impl Pool {
         slot.connection.is_ready().then(|| slot.connection.load())
     }
 
-    /// The node of the open control lane that has the least to do; one that the cluster has named before a bootstrap address.
+    /// The node of the open control lane that has the least to do; one that the cluster has named
+    /// before a bootstrap address.
     pub(crate) fn idlest(&self) -> Option<Node> {
         let lanes = self.lock();
-        let open = lanes.slots.iter().filter(|((_, lane), slot)| *lane == Lane::Control && slot.connection.is_ready());
-        open.map(|((node, _), slot)| (matches!(node, Node::Bootstrap(_)), slot.connection.load(), *node))
-            .min()
-            .map(|(.., node)| node)
+        let open = lanes
+            .slots
+            .iter()
+            .filter(|((_, lane), slot)| *lane == Lane::Control && slot.connection.is_ready());
+        open.map(|((node, _), slot)| {
+            (matches!(node, Node::Bootstrap(_)), slot.connection.load(), *node)
+        })
+        .min()
+        .map(|(.., node)| node)
     }
 
     /// Closes a connection, whatever is on its way.
@@ -221,7 +241,8 @@ impl Pool {
     /// Parts with a connection that has ended; false if there is none, or it opens or is open.
     pub(crate) fn part_with_ended(&self, node: Node, lane: Lane) -> bool {
         let mut lanes = self.lock();
-        let has_ended = lanes.slots.get(&(node, lane)).is_some_and(|slot| !slot.connection.is_alive());
+        let has_ended =
+            lanes.slots.get(&(node, lane)).is_some_and(|slot| !slot.connection.is_alive());
         has_ended && lanes.slots.remove(&(node, lane)).is_some()
     }
 
@@ -234,8 +255,9 @@ impl Pool {
     pub(crate) fn counts(&self) -> PoolCounts {
         let lanes = self.lock();
         let ready = lanes.slots.values().filter(|slot| slot.connection.is_ready());
-        let (open, active) =
-            ready.fold((0, 0), |(open, active), slot| (open + 1, active + usize::from(slot.connection.load() > 0)));
+        let (open, active) = ready.fold((0, 0), |(open, active), slot| {
+            (open + 1, active + usize::from(slot.connection.load() > 0))
+        });
         PoolCounts { open, active, created: lanes.created, failed: lanes.failed }
     }
 
@@ -247,7 +269,8 @@ impl Pool {
             Node::Broker(id) => keep(*id),
         };
         lanes.slots.retain(|(node, _), _| keep(node));
-        // A turn that calls wait for stays theirs, or those after them would overtake them when the broker comes back.
+        // A turn that calls wait for stays theirs, or those after them would overtake them when the
+        // broker comes back.
         lanes.turns.retain(|(node, _), turn| keep(node) || Arc::strong_count(turn) > 1);
         lanes.reconnects.retain(|node, _| keep(node));
     }
@@ -266,7 +289,9 @@ impl Pool {
                 return Found::Wait(again, None);
             }
         }
-        if let Some(reconnect) = lanes.reconnects.get(&node).filter(|reconnect| reconnect.not_before > now) {
+        if let Some(reconnect) =
+            lanes.reconnects.get(&node).filter(|reconnect| reconnect.not_before > now)
+        {
             return Found::Wait(reconnect.not_before, Some(reconnect.last.clone()));
         }
         let slot = self.open(&mut lanes, node, address, now);
@@ -275,14 +300,23 @@ impl Pool {
         Found::Connection(connection)
     }
 
-    fn open(&self, lanes: &mut NodeLanes, node: Node, address: &BrokerAddress, now: Instant) -> LaneConnection {
+    fn open(
+        &self,
+        lanes: &mut NodeLanes,
+        node: Node,
+        address: &BrokerAddress,
+        now: Instant,
+    ) -> LaneConnection {
         let failures = lanes.reconnects.get(&node).map_or(0, |reconnect| reconnect.failures);
         let mut setup = self.setup.clone();
         if failures > 0 {
             setup.setup_timeout = self.setup_backoff.after(failures + 1, &mut lanes.random);
         }
         lanes.created += 1;
-        LaneConnection { connection: Connection::open(&self.runtime, address.clone(), setup), opened: now }
+        LaneConnection {
+            connection: Connection::open(&self.runtime, address.clone(), setup),
+            opened: now,
+        }
     }
 
     fn note_success(&self, node: Node) {
@@ -298,7 +332,8 @@ impl Pool {
         }
         lanes.slots.remove(&(node, lane));
         lanes.failed += 1;
-        let failures = lanes.reconnects.get(&node).map_or(0, |reconnect| reconnect.failures).saturating_add(1);
+        let failures =
+            lanes.reconnects.get(&node).map_or(0, |reconnect| reconnect.failures).saturating_add(1);
         let not_before = runtime::now() + self.reconnect_backoff.after(failures, &mut lanes.random);
         lanes.reconnects.insert(node, Reconnect { failures, not_before, last: error.clone() });
     }

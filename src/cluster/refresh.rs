@@ -13,15 +13,16 @@
 //!     └── its pause grows ◀──┘
 //! ```
 //!
-//! A topic that has just come to be wanted is asked for alone and at once. One that is not there, or has a partition without a leader, is
-//! asked for again alone, after pauses of its own that grow with the time that this has lasted: the trouble of one topic is not that of
-//! another.
+//! A topic that has just come to be wanted is asked for alone and at once. One that is not there,
+//! or has a partition without a leader, is asked for again alone, after pauses of its own that grow
+//! with the time that this has lasted: the trouble of one topic is not that of another.
 //!
-//! After a refusal that lasts (wrong credentials, a certificate that is not trusted) it waits until somebody wants to know again, or
-//! for the age at which it would ask anyway: an account is not locked out by a client that nobody uses.
+//! After a refusal that lasts (wrong credentials, a certificate that is not trusted) it waits until
+//! somebody wants to know again, or for the age at which it would ask anyway: an account is not
+//! locked out by a client that nobody uses.
 //!
-//! A request for a refresh is merged with one that is under way only if that one has not been sent yet: what is asked
-//! after it was sent may not be in its reply.
+//! A request for a refresh is merged with one that is under way only if that one has not been sent
+//! yet: what is asked after it was sent may not be in its reply.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -42,9 +43,11 @@ pub(crate) struct MetadataRefresh {
     /// Something asked for newer metadata than what the last sent request will bring.
     is_stale: bool,
     failures: u32,
-    /// Replies in a row that have brought nothing new although somebody thought that they would (KIP-580).
+    /// Replies in a row that have brought nothing new although somebody thought that they would
+    /// (KIP-580).
     unchanged: u32,
-    /// No request of all that is wanted leaves before this, so that errors in a row do not flood the brokers.
+    /// No request of all that is wanted leaves before this, so that errors in a row do not flood
+    /// the brokers.
     not_before: Instant,
     /// No request at all leaves before this, after one that failed.
     retry_at: Instant,
@@ -91,10 +94,12 @@ pub(crate) struct LastingTrouble {
     pub(crate) lasted: Duration,
 }
 
-/// A topic in trouble waits for so much of the time that this has lasted before it is asked for again.
+/// A topic in trouble waits for so much of the time that this has lasted before it is asked for
+/// again.
 const PART_OF_TROUBLE: u32 = 8;
 
-/// The longest pause for a partition without a leader: whoever writes to it waits for the end of it (a guess).
+/// The longest pause for a partition without a leader: whoever writes to it waits for the end of it
+/// (a guess).
 const LEADERLESS: Duration = Duration::from_secs(5);
 
 impl MetadataRefresh {
@@ -138,7 +143,8 @@ impl MetadataRefresh {
         self.open.retain(|topic, _| is_wanted(topic));
     }
 
-    /// The reply has come: what is wrong with the topics that were asked for, and whether anything is new. Returns what is to be told.
+    /// The reply has come: what is wrong with the topics that were asked for, and whether anything
+    /// is new. Returns what is to be told.
     pub(crate) fn handle_reply(
         &mut self,
         topics: impl IntoIterator<Item = (TopicName, Option<TopicTrouble>)>,
@@ -166,8 +172,10 @@ impl MetadataRefresh {
             match trouble {
                 None => drop(self.open.remove(&topic)),
                 Some(trouble) => {
-                    let open = self.open.entry(topic.clone()).or_insert_with(|| IncompleteTopic::new(now));
-                    let lasted = open.handle_trouble(trouble, self.backoff, self.max_age, random, now);
+                    let open =
+                        self.open.entry(topic.clone()).or_insert_with(|| IncompleteTopic::new(now));
+                    let lasted =
+                        open.handle_trouble(trouble, self.backoff, self.max_age, random, now);
                     lasting.extend(lasted.map(|lasted| LastingTrouble { topic, trouble, lasted }));
                 }
             }
@@ -211,7 +219,12 @@ impl MetadataRefresh {
         if self.asking.is_some() {
             return None;
         }
-        let open = self.open.values().map(|open| open.not_before).filter(|_| matches!(self.state, State::Fresh { .. })).min();
+        let open = self
+            .open
+            .values()
+            .map(|open| open.not_before)
+            .filter(|_| matches!(self.state, State::Fresh { .. }))
+            .min();
         let due = [self.whole_due(), open].into_iter().flatten().min()?;
         Some(due.max(self.retry_at))
     }
@@ -227,7 +240,11 @@ impl MetadataRefresh {
     }
 
     fn open_due(&self, now: Instant) -> BTreeSet<TopicName> {
-        self.open.iter().filter(|(_, open)| open.not_before <= now).map(|(topic, _)| topic.clone()).collect()
+        self.open
+            .iter()
+            .filter(|(_, open)| open.not_before <= now)
+            .map(|(topic, _)| topic.clone())
+            .collect()
     }
 }
 
@@ -265,10 +282,18 @@ mod tests {
     use crate::error::ErrorCode;
 
     const AGE: Duration = Duration::from_secs(300);
-    const MISSING: Option<TopicTrouble> = Some(TopicTrouble::Missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    const MISSING: Option<TopicTrouble> =
+        Some(TopicTrouble::Missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 
     fn machine(now: Instant) -> (MetadataRefresh, Random) {
-        (MetadataRefresh::new(AGE, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)), now), Random::new(7))
+        (
+            MetadataRefresh::new(
+                AGE,
+                Backoff::new(Duration::from_millis(100), Duration::from_secs(1)),
+                now,
+            ),
+            Random::new(7),
+        )
     }
 
     /// One that has asked once.
@@ -358,7 +383,12 @@ mod tests {
         let mut at = now;
         for _ in 0..60 {
             assert!(refresh.poll(at).is_some());
-            refresh.handle_reply([("t".into(), Some(TopicTrouble::Leaderless))], false, &mut random, at);
+            refresh.handle_reply(
+                [("t".into(), Some(TopicTrouble::Leaderless))],
+                false,
+                &mut random,
+                at,
+            );
             let next = refresh.poll_timeout().unwrap();
             assert!(next - at <= LEADERLESS);
             at = next;
@@ -378,7 +408,10 @@ mod tests {
             refresh.handle_failure(&mut random, at);
             let next = refresh.poll_timeout().unwrap();
             let wait = (next - at).as_millis();
-            assert!((expected * 8 / 10..=expected * 12 / 10).contains(&wait), "{wait} ms for {expected}");
+            assert!(
+                (expected * 8 / 10..=expected * 12 / 10).contains(&wait),
+                "{wait} ms for {expected}"
+            );
             at = next;
         }
     }

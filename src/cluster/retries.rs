@@ -19,9 +19,16 @@ pub(crate) struct Retries<'a> {
 }
 
 impl Cluster {
-    /// The tries of an operation, by `retry.backoff.ms` and `retry.backoff.max.ms`, of which none begins at the deadline or later.
+    /// The tries of an operation, by `retry.backoff.ms` and `retry.backoff.max.ms`, of which none
+    /// begins at the deadline or later.
     pub(crate) fn retries(&self, deadline: Instant) -> Retries<'_> {
-        Retries { cluster: self, backoff: self.retry_backoff(), random: self.random(), deadline, failures: 0 }
+        Retries {
+            cluster: self,
+            backoff: self.retry_backoff(),
+            random: self.random(),
+            deadline,
+            failures: 0,
+        }
     }
 }
 

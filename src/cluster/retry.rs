@@ -7,8 +7,8 @@ use crate::clock::Random;
 /// The jitter of every backoff: Kafka's 20 % (KIP-580).
 const JITTER: f64 = 0.2;
 
-/// The shortest first wait, whatever is configured: `retry.backoff.ms=0` means "at once", and an answer that never changes would have a loop
-/// spin.
+/// The shortest first wait, whatever is configured: `retry.backoff.ms=0` means "at once", and an
+/// answer that never changes would have a loop spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What waits may always grow to: a hundred tries a second are no burden (a guess).
@@ -16,7 +16,8 @@ const LEAST_LONGEST: Duration = Duration::from_millis(10);
 
 /// An exponential backoff: `base · 2^failures`, at most `max`, within 20 % (KIP-580).
 ///
-/// It is never zero, so that whatever waits for it between tries cannot spin: the first wait is at least 1 ms, the longest at least 10 ms.
+/// It is never zero, so that whatever waits for it between tries cannot spin: the first wait is at
+/// least 1 ms, the longest at least 10 ms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     base: Duration,
@@ -57,7 +58,9 @@ mod tests {
     fn waits_double_up_to_the_maximum() {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(1000));
         let mut random = Random::new(1);
-        for (failures, exact) in [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (40, 1000), (u32::MAX, 1000)] {
+        for (failures, exact) in
+            [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (40, 1000), (u32::MAX, 1000)]
+        {
             let wait = backoff.after(failures, &mut random).as_millis();
             assert!((exact * 8 / 10..=exact * 12 / 10).contains(&wait), "{failures}: {wait} ms");
         }
@@ -67,7 +70,8 @@ mod tests {
     fn a_backoff_of_nothing_still_waits_and_grows() {
         let backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
         let mut random = Random::new(1);
-        let waited: Duration = (1..=1000).map(|failures| backoff.after(failures, &mut random)).sum();
+        let waited: Duration =
+            (1..=1000).map(|failures| backoff.after(failures, &mut random)).sum();
         assert!(backoff.after(1, &mut random) >= Duration::from_micros(800));
         assert!(waited > Duration::from_secs(8), "1000 tries in {waited:?}");
     }

@@ -17,7 +17,10 @@ use crate::wire::call::{Reply, Request};
 
 /// Who must be asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "administration alone takes most of them"))]
+#[cfg_attr(
+    not(feature = "admin"),
+    allow(dead_code, reason = "administration alone takes most of them")
+)]
 pub(crate) enum Route {
     /// Any broker.
     Any,
@@ -31,14 +34,16 @@ pub(crate) enum Route {
     Leader(TopicPartition),
 }
 
-/// How long one node may take to be connected to before the next is tried as well (RFC 8305's delay between addresses).
+/// How long one node may take to be connected to before the next is tried as well (RFC 8305's delay
+/// between addresses).
 const CONNECT_HEDGE_DELAY: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Sends a request where it belongs and tries again, by `retry.backoff.ms`, while it fails for a reason that may pass.
+    /// Sends a request where it belongs and tries again, by `retry.backoff.ms`, while it fails for
+    /// a reason that may pass.
     ///
-    /// `code` finds the error of a reply as a whole, if it has one; a retriable one is tried again at the place that is right
-    /// by then.
+    /// `code` finds the error of a reply as a whole, if it has one; a retriable one is tried again
+    /// at the place that is right by then.
     ///
     /// # Errors
     /// The first error that is not retriable; at the deadline, the last that was.
@@ -60,7 +65,9 @@ impl Cluster {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            let Some(pause) = retries.pause().filter(|_| error.class() == Class::Retriable) else { return Err(error) };
+            let Some(pause) = retries.pause().filter(|_| error.class() == Class::Retriable) else {
+                return Err(error);
+            };
             debug!(%error, failures = retries.failures(), api = R::API.name(), "trying again");
             pause.await?;
         }
@@ -140,10 +147,11 @@ impl Cluster {
         self.wait_for_view(deadline, |view| view.version > 0).await
     }
 
-    /// A node to which a lane is open, the least busy; else the first that can be connected to: one that does not answer costs a moment.
+    /// A node to which a lane is open, the least busy; else the first that can be connected to: one
+    /// that does not answer costs a moment.
     ///
-    /// Java's `NetworkClient.leastLoadedNode`, but that it waits for the connection of its choice, where this
-    /// tries the next beside it.
+    /// Java's `NetworkClient.leastLoadedNode`, but that it waits for the connection of its choice,
+    /// where this tries the next beside it.
     ///
     /// # Errors
     /// Why none can be connected to.
@@ -159,25 +167,34 @@ impl Cluster {
             Ok(node)
         };
         let is_final = |error: &Error| error.kind() == ErrorKind::Authentication;
-        hedge::first(nodes, CONNECT_HEDGE_DELAY, attempt, is_final).await.map_err(task::most_telling)
+        hedge::first(nodes, CONNECT_HEDGE_DELAY, attempt, is_final)
+            .await
+            .map_err(task::most_telling)
     }
 
-    /// All that may be asked what any broker knows: those to which a lane is open before others, the idlest
-    /// first, and brokers before bootstrap addresses, which come in as all known brokers may have been
-    /// replaced (KIP-899). Chance decides between equals, or all clients that start together would go to the
-    /// same broker.
+    /// All that may be asked what any broker knows: those to which a lane is open before others,
+    /// the idlest first, and brokers before bootstrap addresses, which come in as all known brokers
+    /// may have been replaced (KIP-899). Chance decides between equals, or all clients that start
+    /// together would go to the same broker.
     pub(super) fn nodes_best_first(&self, lane: Lane) -> Vec<Node> {
         let pool = &self.inner.pool;
         let view = self.view();
-        let may_rebootstrap = self.config().metadata_recovery_strategy == MetadataRecoveryStrategy::Rebootstrap;
-        let addresses = if may_rebootstrap || view.brokers.is_empty() { self.inner.bootstrap.len() } else { 0 };
+        let may_rebootstrap =
+            self.config().metadata_recovery_strategy == MetadataRecoveryStrategy::Rebootstrap;
+        let addresses =
+            if may_rebootstrap || view.brokers.is_empty() { self.inner.bootstrap.len() } else { 0 };
         let mut random = self.random();
         let rank = |node: Node| {
             let load = pool.load(node, lane);
             let is_bootstrap = matches!(node, Node::Bootstrap(_));
             (load.is_none(), is_bootstrap, load, !pool.is_available(node), random.next_u64(), node)
         };
-        let nodes = view.brokers.keys().copied().map(Node::Broker).chain((0..addresses).map(Node::Bootstrap));
+        let nodes = view
+            .brokers
+            .keys()
+            .copied()
+            .map(Node::Broker)
+            .chain((0..addresses).map(Node::Bootstrap));
         let mut nodes: Vec<_> = nodes.map(rank).collect();
         nodes.sort_unstable();
         nodes.into_iter().map(|(.., node)| node).collect()
@@ -186,22 +203,30 @@ impl Cluster {
     /// The broker that coordinates a group, asked for if it is not known.
     ///
     /// # Errors
-    /// At the deadline, why no coordinator was found; at once if the answer is final (such as GROUP_AUTHORIZATION_FAILED).
+    /// At the deadline, why no coordinator was found; at once if the answer is final (such as
+    /// GROUP_AUTHORIZATION_FAILED).
     ///
     /// # Cancel safety
     /// Safe.
-    pub(crate) async fn coordinator(&self, key: &CoordinatorKey, deadline: Instant) -> Result<BrokerId> {
+    pub(crate) async fn coordinator(
+        &self,
+        key: &CoordinatorKey,
+        deadline: Instant,
+    ) -> Result<BrokerId> {
         let mut retries = self.retries(deadline);
         loop {
             let known = self.lock_coordinators().get(key);
             if let Some(known) = known {
                 return Ok(known);
             }
-            let found = self.while_open(self.find_coordinators(std::slice::from_ref(key), deadline)).await;
+            let found =
+                self.while_open(self.find_coordinators(std::slice::from_ref(key), deadline)).await;
             let error = match found.flatten().map(|answers| answers.into_iter().next()) {
                 Ok(Some((_, Ok(broker)))) => return Ok(broker),
                 Ok(Some((_, Err(error)))) | Err(error) => error,
-                Ok(None) => return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
+                Ok(None) => {
+                    return Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator"));
+                }
             };
             let Some(pause) = retries.pause().filter(|_| error.class() == Class::Retriable) else {
                 return Err(match error.code() {
@@ -235,9 +260,15 @@ impl Cluster {
         Ok(found)
     }
 
-    async fn learn_coordinator(&self, key: &CoordinatorKey, broker: &Broker, deadline: Instant) -> Result<BrokerId> {
+    async fn learn_coordinator(
+        &self,
+        key: &CoordinatorKey,
+        broker: &Broker,
+        deadline: Instant,
+    ) -> Result<BrokerId> {
         if self.view().broker(broker.id).is_none_or(|known| known.address != broker.address) {
-            // It may have joined since metadata was asked for. Its address comes with the next refresh.
+            // It may have joined since metadata was asked for. Its address comes with the next
+            // refresh.
             self.request_refresh();
             self.wait_for_view(deadline, |view| view.broker(broker.id).is_some()).await?;
         }
@@ -257,7 +288,10 @@ impl Cluster {
 
     /// Forgets what an error has shown to be wrong.
     pub(super) fn unlearn(&self, route: &Route, node: Node, error: &Error) {
-        let unreachable = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout);
+        let unreachable = matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
+        );
         if let (Route::Coordinator(key), Node::Broker(broker)) = (route, node)
             && (unreachable || error.code().is_some_and(ErrorCode::needs_coordinator_lookup))
         {

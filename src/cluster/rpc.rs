@@ -17,13 +17,16 @@ use crate::shown::shown;
 use crate::wire::call::Reply;
 use crate::wire::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition,
+    MetadataResponseTopic,
 };
 
-/// What one node is asked for: topics that may be created are asked for apart from those that may not.
+/// What one node is asked for: topics that may be created are asked for apart from those that may
+/// not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct MetadataQuery {
-    /// Every topic of the cluster. Brokers create none for that, so those below are asked for by name if they are missing.
+    /// Every topic of the cluster. Brokers create none for that, so those below are asked for by
+    /// name if they are missing.
     pub(super) all: bool,
     pub(super) may_create: Vec<TopicName>,
     pub(super) must_exist: Vec<TopicName>,
@@ -31,7 +34,10 @@ pub(super) struct MetadataQuery {
 
 impl MetadataQuery {
     /// Asks for topics; those that no broker could have are left out.
-    pub(super) fn new<'a>(all: bool, topics: impl IntoIterator<Item = (&'a TopicName, bool)>) -> Self {
+    pub(super) fn new<'a>(
+        all: bool,
+        topics: impl IntoIterator<Item = (&'a TopicName, bool)>,
+    ) -> Self {
         let mut ask = Self { all, ..Self::default() };
         for (topic, may_create) in topics.into_iter().filter(|(topic, _)| topic.is_legal()) {
             if may_create { &mut ask.may_create } else { &mut ask.must_exist }.push(topic.clone());
@@ -42,8 +48,14 @@ impl MetadataQuery {
     /// What is missing in the answer.
     fn without(&self, snapshot: &Snapshot) -> Self {
         let known: BTreeSet<&TopicName> = snapshot.topics.iter().map(|topic| &topic.name).collect();
-        let missing = |names: &[TopicName]| names.iter().filter(|name| !known.contains(name)).cloned().collect();
-        Self { all: false, may_create: missing(&self.may_create), must_exist: missing(&self.must_exist) }
+        let missing = |names: &[TopicName]| {
+            names.iter().filter(|name| !known.contains(name)).cloned().collect()
+        };
+        Self {
+            all: false,
+            may_create: missing(&self.may_create),
+            must_exist: missing(&self.must_exist),
+        }
     }
 
     /// The requests, by their topics: at least one, which brings the brokers.
@@ -67,7 +79,12 @@ impl MetadataQuery {
 /// # Errors
 /// As [`Cluster::exchange`]; [`ErrorKind::Protocol`] if the reply cannot be read, or names no
 /// broker.
-pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &MetadataQuery, deadline: Instant) -> Result<Snapshot> {
+pub(super) async fn ask_metadata(
+    cluster: &Cluster,
+    node: Node,
+    ask: &MetadataQuery,
+    deadline: Instant,
+) -> Result<Snapshot> {
     let mut answer = ask_once(cluster, node, ask, deadline).await?;
     if ask.all {
         let missing = ask.without(&answer);
@@ -78,20 +95,34 @@ pub(super) async fn ask_metadata(cluster: &Cluster, node: Node, ask: &MetadataQu
     Ok(answer)
 }
 
-async fn ask_once(cluster: &Cluster, node: Node, ask: &MetadataQuery, deadline: Instant) -> Result<Snapshot> {
+async fn ask_once(
+    cluster: &Cluster,
+    node: Node,
+    ask: &MetadataQuery,
+    deadline: Instant,
+) -> Result<Snapshot> {
     let asked = ask.requests().into_iter().map(|(topics, may_create)| async move {
         let request = metadata_request(topics, may_create);
-        let reply = cluster.exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request).await?;
+        let reply = cluster
+            .exchange::<MetadataRequest<'_>, _>(node, Lane::Control, deadline, |_| &request)
+            .await?;
         // It may be large, and whoever else runs on this thread must not wait for it to be read.
         let bytes = reply.frame().len();
-        let reply = Reply::<MetadataRequest<'static>>::new(reply.frame().clone(), reply.version(), reply.broker());
+        let reply = Reply::<MetadataRequest<'static>>::new(
+            reply.frame().clone(),
+            reply.version(),
+            reply.broker(),
+        );
         cluster.runtime().offload(bytes, move || snapshot(&reply.parse()?)).await
     });
     let mut answers = try_join_all(asked).await?.into_iter();
     let mut answer = answers.next().unwrap_or_default();
     answer.topics.extend(answers.flat_map(|other| other.topics));
     if answer.brokers.is_empty() {
-        return Err(Error::new(ErrorKind::Protocol, "the metadata names no broker: one that starts does not know any yet"));
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            "the metadata names no broker: one that starts does not know any yet",
+        ));
     }
     Ok(answer)
 }
@@ -107,16 +138,28 @@ pub(super) async fn ask_coordinators(
     // Before version 4 a request holds one key.
     while let Some(rest) = keys.get(answers.len()..).filter(|rest| !rest.is_empty()) {
         let request = |version| find_coordinator_request(rest, version);
-        let reply = cluster.exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, deadline, request).await?;
+        let reply = cluster
+            .exchange::<FindCoordinatorRequest<'_>, _>(node, Lane::Control, deadline, request)
+            .await?;
         let found = coordinators(rest, &reply.parse()?, reply.version());
-        answers.extend(found.into_iter().map(|(key, found)| (key, found.map_err(|error| error.in_api("FindCoordinator")))));
+        answers.extend(
+            found
+                .into_iter()
+                .map(|(key, found)| (key, found.map_err(|error| error.in_api("FindCoordinator")))),
+        );
     }
     Ok(answers)
 }
 
 /// The request for some topics, or for all.
-pub(super) fn metadata_request(topics: Option<&[TopicName]>, may_create: bool) -> MetadataRequest<'_> {
-    let topic = |name| MetadataRequestTopic { name: Some(TopicName::as_str(name)), ..MetadataRequestTopic::default() };
+pub(super) fn metadata_request(
+    topics: Option<&[TopicName]>,
+    may_create: bool,
+) -> MetadataRequest<'_> {
+    let topic = |name| MetadataRequestTopic {
+        name: Some(TopicName::as_str(name)),
+        ..MetadataRequestTopic::default()
+    };
     let topics = topics.map(|names| names.iter().map(topic).collect());
     MetadataRequest { topics, allow_auto_topic_creation: may_create, ..MetadataRequest::default() }
 }
@@ -130,8 +173,9 @@ pub(super) fn snapshot(response: &MetadataResponse<'_>) -> Result<Snapshot> {
     let mut brokers = BTreeMap::new();
     for broker in &response.brokers {
         let id = BrokerId(broker.node_id);
-        let port = u16::try_from(broker.port)
-            .map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {}", broker.port)))?;
+        let port = u16::try_from(broker.port).map_err(|_| {
+            Error::new(ErrorKind::Protocol, format!("broker {id} has the port {}", broker.port))
+        })?;
         let address = BrokerAddress::new(broker.host, port);
         brokers.insert(id, Broker { id, address, rack: broker.rack.map(Arc::from) });
     }
@@ -146,8 +190,13 @@ pub(super) fn snapshot(response: &MetadataResponse<'_>) -> Result<Snapshot> {
 fn topic(topic: &MetadataResponseTopic<'_>) -> Option<Topic> {
     let mut partitions: Vec<Partition> = topic.partitions.iter().map(partition).collect();
     partitions.sort_by_key(|partition| partition.id);
-    // Numbers index the list; a reply with a gap describes less than it claims and is cut before it.
-    let whole = partitions.iter().zip(0..).take_while(|(partition, index)| partition.id.0 == *index).count();
+    // Numbers index the list; a reply with a gap describes less than it claims and is cut before
+    // it.
+    let whole = partitions
+        .iter()
+        .zip(0..)
+        .take_while(|(partition, index)| partition.id.0 == *index)
+        .count();
     partitions.truncate(whole);
     Some(Topic {
         name: TopicName::from(topic.name?),
@@ -176,8 +225,14 @@ fn known_broker(id: i32) -> Option<BrokerId> {
 const BATCHED_KEYS: i16 = 4;
 
 /// The request for coordinators in a version's form: an older one asks for the first alone.
-pub(super) fn find_coordinator_request(keys: &[CoordinatorKey], version: i16) -> FindCoordinatorRequest<'_> {
-    let mut request = FindCoordinatorRequest { key_type: keys.first().map_or(0, CoordinatorKey::kind), ..Default::default() };
+pub(super) fn find_coordinator_request(
+    keys: &[CoordinatorKey],
+    version: i16,
+) -> FindCoordinatorRequest<'_> {
+    let mut request = FindCoordinatorRequest {
+        key_type: keys.first().map_or(0, CoordinatorKey::kind),
+        ..Default::default()
+    };
     if version >= BATCHED_KEYS {
         request.coordinator_keys = keys.iter().map(CoordinatorKey::name).collect();
     } else {
@@ -193,13 +248,21 @@ pub(super) fn coordinators(
     version: i16,
 ) -> Vec<(CoordinatorKey, Result<Broker>)> {
     if version < BATCHED_KEYS {
-        let FindCoordinatorResponse { error_code, error_message, node_id, host, port, .. } = *response;
+        let FindCoordinatorResponse { error_code, error_message, node_id, host, port, .. } =
+            *response;
         let found = coordinator(error_code, error_message, node_id, host, port);
         return keys.first().map(|key| (key.clone(), found)).into_iter().collect();
     }
-    let found: BTreeMap<&str, _> = response.coordinators.iter().map(|found| (found.key, found)).collect();
+    let found: BTreeMap<&str, _> =
+        response.coordinators.iter().map(|found| (found.key, found)).collect();
     let answer = |key: &CoordinatorKey| match found.get(key.name()) {
-        Some(found) => coordinator(found.error_code, found.error_message, found.node_id, found.host, found.port),
+        Some(found) => coordinator(
+            found.error_code,
+            found.error_message,
+            found.node_id,
+            found.host,
+            found.port,
+        ),
         None => Err(Error::new(ErrorKind::Protocol, "the reply names no coordinator")),
     };
     keys.iter().map(|key| (key.clone(), answer(key))).collect()
@@ -210,7 +273,8 @@ fn coordinator(code: i16, message: Option<&str>, id: i32, host: &str, port: i32)
         Some(message) => Error::broker(code).with_context(shown(message)),
         None => Error::broker(code),
     })?;
-    let port =
-        u16::try_from(port).map_err(|_| Error::new(ErrorKind::Protocol, format!("the coordinator has the port {port}")))?;
+    let port = u16::try_from(port).map_err(|_| {
+        Error::new(ErrorKind::Protocol, format!("the coordinator has the port {port}"))
+    })?;
     Ok(Broker { id: BrokerId(id), address: BrokerAddress::new(host, port), rack: None })
 }

@@ -18,14 +18,21 @@ use crate::hedge;
 use crate::ids::TopicName;
 use crate::runtime;
 
-/// How long one broker may think before another is asked as well (a guess: most answer within some milliseconds).
+/// How long one broker may think before another is asked as well (a guess: most answer within some
+/// milliseconds).
 const HEDGE_DELAY: Duration = Duration::from_millis(500);
 
 /// Topics whose names stand in a warning; the others are counted.
 const NAMED: usize = 10;
 
-/// Runs until the client is closed, or its tokio runtime ends: then so does all else of the client, by `_ends`.
-pub(super) async fn run(cluster: Cluster, mut refresh: MetadataRefresh, mut random: Random, _ends: Alive) {
+/// Runs until the client is closed, or its tokio runtime ends: then so does all else of the client,
+/// by `_ends`.
+pub(super) async fn run(
+    cluster: Cluster,
+    mut refresh: MetadataRefresh,
+    mut random: Random,
+    _ends: Alive,
+) {
     let mut outage = Outage::default();
     loop {
         tokio::select! {
@@ -39,7 +46,9 @@ pub(super) async fn run(cluster: Cluster, mut refresh: MetadataRefresh, mut rand
         refresh.retain(|topic| wanted.topics.contains_key(topic));
         let Some(question) = refresh.poll(runtime::now()) else { continue };
         let (asked, ask) = put(&question, &wanted);
-        let outcome = outage.watch(&cluster, ask_around(&cluster, &ask, outage.must_rebootstrap(&cluster))).await;
+        let outcome = outage
+            .watch(&cluster, ask_around(&cluster, &ask, outage.must_rebootstrap(&cluster)))
+            .await;
         let now = runtime::now();
         match outcome {
             Ok(snapshot) => {
@@ -47,7 +56,8 @@ pub(super) async fn run(cluster: Cluster, mut refresh: MetadataRefresh, mut rand
                 cluster.lock_waits().handle_answer(now);
                 let snapshot = completed(snapshot, &asked);
                 let wanted = snapshot.topics.iter().filter(|topic| asked.contains(&topic.name));
-                let troubles: Vec<_> = wanted.map(|topic| (topic.name.clone(), topic.trouble())).collect();
+                let troubles: Vec<_> =
+                    wanted.map(|topic| (topic.name.clone(), topic.trouble())).collect();
                 let brought_news = publish(&cluster, snapshot, question == RefreshRequest::Whole);
                 tell(&cluster, &refresh.handle_reply(troubles, brought_news, &mut random, now));
             }
@@ -85,21 +95,33 @@ fn follow(cluster: &Cluster, refresh: &mut MetadataRefresh) {
 }
 
 /// The topics that a question is about, and how it is put to a node.
-fn put(question: &RefreshRequest, wanted: &CombinedInterest) -> (BTreeSet<TopicName>, MetadataQuery) {
+fn put(
+    question: &RefreshRequest,
+    wanted: &CombinedInterest,
+) -> (BTreeSet<TopicName>, MetadataQuery) {
     let of = |topics: &BTreeMap<TopicName, bool>, all| {
         MetadataQuery::new(all, topics.iter().map(|(name, may_create)| (name, *may_create)))
     };
     match question {
-        RefreshRequest::Whole => (wanted.topics.keys().cloned().collect(), of(&wanted.topics, wanted.all)),
+        RefreshRequest::Whole => {
+            (wanted.topics.keys().cloned().collect(), of(&wanted.topics, wanted.all))
+        }
         RefreshRequest::Topics(names) => {
-            let topics = names.iter().filter_map(|name| Some((name.clone(), *wanted.topics.get(name)?))).collect();
+            let topics = names
+                .iter()
+                .filter_map(|name| Some((name.clone(), *wanted.topics.get(name)?)))
+                .collect();
             (names.clone(), of(&topics, false))
         }
     }
 }
 
 /// Asks one node after the other until one answers.
-async fn ask_around(cluster: &Cluster, ask: &MetadataQuery, from_bootstrap: bool) -> Result<Snapshot> {
+async fn ask_around(
+    cluster: &Cluster,
+    ask: &MetadataQuery,
+    from_bootstrap: bool,
+) -> Result<Snapshot> {
     let deadline = runtime::now() + cluster.config().request_timeout;
     let mut nodes = cluster.nodes_best_first(Lane::Control);
     if from_bootstrap {
@@ -111,7 +133,8 @@ async fn ask_around(cluster: &Cluster, ask: &MetadataQuery, from_bootstrap: bool
     hedge::first(nodes, HEDGE_DELAY, attempt, is_final).await.map_err(most_telling)
 }
 
-/// Of several failures, one that may pass before one that will not: others than that broker may answer.
+/// Of several failures, one that may pass before one that will not: others than that broker may
+/// answer.
 pub(super) fn most_telling(errors: Vec<Error>) -> Error {
     let none = || Error::new(ErrorKind::Connect, "no broker is known");
     let refused = errors.iter().find(|error| error.kind() == ErrorKind::Authentication).cloned();
@@ -124,7 +147,11 @@ fn completed(mut snapshot: Snapshot, asked: &BTreeSet<TopicName>) -> Snapshot {
     let answered: BTreeSet<&TopicName> = snapshot.topics.iter().map(|topic| &topic.name).collect();
     let silent: Vec<_> = asked.iter().filter(|name| !answered.contains(name)).cloned().collect();
     snapshot.topics.extend(silent.into_iter().map(|name| {
-        let code = if name.is_legal() { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } else { ErrorCode::INVALID_TOPIC_EXCEPTION };
+        let code = if name.is_legal() {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        } else {
+            ErrorCode::INVALID_TOPIC_EXCEPTION
+        };
         Topic::unknown(name, code)
     }));
     snapshot
@@ -142,7 +169,11 @@ fn publish(cluster: &Cluster, snapshot: Snapshot, is_whole: bool) -> bool {
         }
         let next = ClusterView::updated(view, snapshot, is_whole);
         if view.version == 0 {
-            info!(cluster_id = next.cluster_id.as_deref(), brokers = next.brokers.len(), "found the cluster");
+            info!(
+                cluster_id = next.cluster_id.as_deref(),
+                brokers = next.brokers.len(),
+                "found the cluster"
+            );
         } else {
             debug!(version = next.version, topics = next.topics().count(), "metadata refreshed");
         }
@@ -155,7 +186,8 @@ fn publish(cluster: &Cluster, snapshot: Snapshot, is_whole: bool) -> bool {
     is_new
 }
 
-/// Tells of topics whose trouble lasts: their records do not come, or are not sent, and nobody else says why.
+/// Tells of topics whose trouble lasts: their records do not come, or are not sent, and nobody else
+/// says why.
 fn tell(cluster: &Cluster, lasting: &[LastingTrouble]) {
     let mut by_trouble: BTreeMap<i16, Vec<&LastingTrouble>> = BTreeMap::new();
     for lasting in lasting {
@@ -166,7 +198,8 @@ fn tell(cluster: &Cluster, lasting: &[LastingTrouble]) {
         by_trouble.entry(code.0).or_default().push(lasting);
     }
     for (code, topics) in by_trouble {
-        let names: Vec<&str> = topics.iter().take(NAMED).map(|lasting| lasting.topic.as_str()).collect();
+        let names: Vec<&str> =
+            topics.iter().take(NAMED).map(|lasting| lasting.topic.as_str()).collect();
         let lasted = topics.iter().map(|lasting| lasting.lasted).max().unwrap_or_default();
         warn!(
             client_id = cluster.config().client_id,
@@ -196,7 +229,11 @@ impl Outage {
     }
 
     /// Awaits an answer, and tells if that takes long.
-    async fn watch<T>(&mut self, cluster: &Cluster, asking: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn watch<T>(
+        &mut self,
+        cluster: &Cluster,
+        asking: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let now = runtime::now();
         self.since.get_or_insert(now);
         cluster.lock_waits().handle_question(now);
@@ -226,9 +263,13 @@ mod tests {
     #[test]
     fn a_reply_about_many_topics_takes_time_in_proportion() {
         let time_of = |topics: usize, replies: usize| {
-            let names: Vec<TopicName> = (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
+            let names: Vec<TopicName> =
+                (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
             let asked = names.iter().cloned().collect();
-            let topics = names.into_iter().map(|name| Topic::unknown(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)).collect();
+            let topics = names
+                .into_iter()
+                .map(|name| Topic::unknown(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+                .collect();
             let snapshot = Snapshot { topics, ..Snapshot::default() };
             let view = ClusterView::default().updated(snapshot.clone(), true);
             runtime::time_of(|| {

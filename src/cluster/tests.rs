@@ -18,7 +18,11 @@ mod trouble;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             match address.host() {
                 // A firewall that drops what comes.
@@ -62,7 +66,10 @@ fn cluster_with(embedded: &EmbeddedCluster, config: ClientConfig) -> Cluster {
 }
 
 fn topics(names: &[&str]) -> MetadataInterest {
-    MetadataInterest { topics: names.iter().map(Into::into).collect(), ..MetadataInterest::default() }
+    MetadataInterest {
+        topics: names.iter().map(Into::into).collect(),
+        ..MetadataInterest::default()
+    }
 }
 
 fn after(seconds: u64) -> Instant {
@@ -89,7 +96,8 @@ async fn a_moved_leader_is_found_by_a_refresh() {
     let cluster = cluster(&embedded);
     let _want = cluster.want(topics(&["t"]));
     let partition = crate::ids::TopicPartition::new("t", 0);
-    let view = cluster.wait_for_view(after(5), |view| view.leader(&partition).is_some()).await.unwrap();
+    let view =
+        cluster.wait_for_view(after(5), |view| view.leader(&partition).is_some()).await.unwrap();
     let old = view.leader(&partition).unwrap();
     let new = view.brokers.keys().copied().find(|id| *id != old).unwrap();
     embedded.move_leader("t", 0, Some(new.0));
@@ -106,7 +114,11 @@ async fn a_coordinator_that_moved_is_found_again() {
     assert_eq!(Some(first.0), embedded.group_coordinator("g"));
     let to = (1..=3).find(|id| *id != first.0).unwrap();
     embedded.move_group_coordinator("g", Some(to));
-    assert_eq!(cluster.coordinator(&key, after(5)).await.unwrap(), first, "cached until it is known to be wrong");
+    assert_eq!(
+        cluster.coordinator(&key, after(5)).await.unwrap(),
+        first,
+        "cached until it is known to be wrong"
+    );
     cluster.coordinator_moved(&key, first);
     assert_eq!(cluster.coordinator(&key, after(5)).await.unwrap(), BrokerId(to));
 }
@@ -117,15 +129,27 @@ async fn a_broker_is_followed_to_the_address_that_it_advertises() {
     let cluster = cluster(&embedded);
     let _want = cluster.want(topics(&["t"]));
     let id = BrokerId(1);
-    let first = cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap().broker(id).unwrap().address.clone();
+    let first = cluster
+        .wait_for_view(after(5), |view| view.version > 0)
+        .await
+        .unwrap()
+        .broker(id)
+        .unwrap()
+        .address
+        .clone();
     cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap();
 
     embedded.set_advertised_address(1, "kafka", 9092);
     cluster.request_refresh();
-    let moved = |view: &ClusterView| view.broker(id).is_some_and(|broker| broker.address.host() == "kafka");
+    let moved =
+        |view: &ClusterView| view.broker(id).is_some_and(|broker| broker.address.host() == "kafka");
     cluster.wait_for_view(after(5), moved).await.unwrap();
-    let said = cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap_err().to_string();
-    assert!(said.starts_with("bootstrap answered, but broker 1 advertises kafka:9092: cannot connect"), "{said}");
+    let said =
+        cluster.call_with(id, Lane::Control, after(5), any_request).await.unwrap_err().to_string();
+    assert!(
+        said.starts_with("bootstrap answered, but broker 1 advertises kafka:9092: cannot connect"),
+        "{said}"
+    );
 
     embedded.set_advertised_address(1, first.host(), first.port());
     cluster.request_refresh();
@@ -153,7 +177,8 @@ async fn no_call_outlives_its_deadline() {
     let cluster = cluster(&embedded);
     embedded.fault(Fault::on(ApiKey::Metadata).then(Reaction::DropReply));
     let started = runtime::now();
-    let outcome = cluster.call_routed(&Route::Any, Lane::Control, after(7), any_request, |_| None).await;
+    let outcome =
+        cluster.call_routed(&Route::Any, Lane::Control, after(7), any_request, |_| None).await;
     assert!(outcome.is_err());
     assert!(runtime::now() - started <= Duration::from_secs(8));
 }
@@ -163,11 +188,17 @@ async fn an_error_code_that_may_pass_is_tried_again_and_one_that_does_not_is_tol
     let embedded = brokers(1).await;
     let cluster = cluster(&embedded);
     cluster.coordinator(&CoordinatorKey::group("warm"), after(5)).await.unwrap();
-    let fault =
-        embedded.fault(Fault::on(ApiKey::FindCoordinator).times(2).then(Reaction::Answer(ErrorCode::CoordinatorNotAvailable)));
+    let fault = embedded.fault(
+        Fault::on(ApiKey::FindCoordinator)
+            .times(2)
+            .then(Reaction::Answer(ErrorCode::CoordinatorNotAvailable)),
+    );
     cluster.coordinator(&CoordinatorKey::group("g"), after(5)).await.unwrap();
     assert_eq!(embedded.fault_hits(fault), 2);
-    embedded.fault(Fault::on(ApiKey::FindCoordinator).then(Reaction::Answer(ErrorCode::GroupAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::FindCoordinator)
+            .then(Reaction::Answer(ErrorCode::GroupAuthorizationFailed)),
+    );
     let error = cluster.coordinator(&CoordinatorKey::group("h"), after(5)).await.unwrap_err();
     assert_eq!(error.code(), Some(crate::error::ErrorCode::GROUP_AUTHORIZATION_FAILED));
 }
@@ -181,7 +212,11 @@ async fn when_all_known_brokers_are_replaced_the_bootstrap_addresses_lead_back()
     cluster.wait_for_view(after(5), |view| view.version > 0).await.unwrap();
     cluster.inner.view.send_modify(|view| {
         let mut next = ClusterView::clone(view);
-        next.brokers = [(BrokerId(9), Broker { id: BrokerId(9), address: BrokerAddress::new("gone", 1), rack: None })].into();
+        next.brokers = [(
+            BrokerId(9),
+            Broker { id: BrokerId(9), address: BrokerAddress::new("gone", 1), rack: None },
+        )]
+        .into();
         *view = std::sync::Arc::new(next);
     });
     cluster.request_refresh();
@@ -192,7 +227,8 @@ async fn when_all_known_brokers_are_replaced_the_bootstrap_addresses_lead_back()
 async fn requests_keep_their_order_while_their_broker_leaves_and_comes_back() {
     let embedded = brokers(2).await;
     // Longer than the broker is away.
-    let config = ClientConfig::new(embedded.bootstrap_servers()).reconnect_backoff(Duration::from_secs(10));
+    let config =
+        ClientConfig::new(embedded.bootstrap_servers()).reconnect_backoff(Duration::from_secs(10));
     let cluster = cluster_with(&embedded, config);
     let _want = cluster.want(topics(&["t"]));
     cluster.wait_for_view(after(5), |view| view.brokers.len() == 2).await.unwrap();
@@ -249,7 +285,9 @@ async fn nothing_runs_after_the_last_handle_is_gone() {
 async fn a_caller_that_goes_away_does_not_hold_up_the_next() {
     let embedded = brokers(1).await;
     let cluster = cluster(&embedded);
-    embedded.fault(Fault::on(ApiKey::FindCoordinator).nth(1).then(Reaction::Delay(Duration::from_secs(2))));
+    embedded.fault(
+        Fault::on(ApiKey::FindCoordinator).nth(1).then(Reaction::Delay(Duration::from_secs(2))),
+    );
     {
         let key = CoordinatorKey::group("g");
         let dropped = cluster.coordinator(&key, after(20));
@@ -276,13 +314,23 @@ async fn waiting_ends_with_the_client_and_with_its_runtime() {
         close
     );
     assert_eq!(runtime::now() - begun, Duration::from_secs(1));
-    let kinds = [view.map(drop).unwrap_err(), routed.map(drop).unwrap_err(), coordinator.map(drop).unwrap_err()];
+    let kinds = [
+        view.map(drop).unwrap_err(),
+        routed.map(drop).unwrap_err(),
+        coordinator.map(drop).unwrap_err(),
+    ];
     assert!(kinds.iter().all(|error| error.kind() == ErrorKind::Closed), "{kinds:?}");
 }
 
 #[test]
 fn the_end_of_the_runtime_is_the_end_of_the_client() {
-    let build = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let build = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
     let (first, second) = (build(), build());
     let (cluster, _embedded) = first.block_on(async {
         let embedded = brokers(1).await;
@@ -321,15 +369,31 @@ async fn whatever_waits_for_a_cluster_says_so_soon_and_then_ever_more_rarely() {
             let calls: [(&str, std::pin::Pin<Box<dyn Future<Output = bool>>>); 4] = [
                 (
                     "any",
-                    Box::pin(async { any.call_routed(&Route::Any, Lane::Admin, after(60), any_request, |_| None).await.is_ok() }),
+                    Box::pin(async {
+                        any.call_routed(&Route::Any, Lane::Admin, after(60), any_request, |_| None)
+                            .await
+                            .is_ok()
+                    }),
                 ),
                 (
                     "controller",
                     Box::pin(async {
-                        controller.call_routed(&Route::Controller, Lane::Admin, after(60), any_request, |_| None).await.is_ok()
+                        controller
+                            .call_routed(
+                                &Route::Controller,
+                                Lane::Admin,
+                                after(60),
+                                any_request,
+                                |_| None,
+                            )
+                            .await
+                            .is_ok()
                     }),
                 ),
-                ("coordinator", Box::pin(async { group.coordinator(&key, after(60)).await.is_ok() })),
+                (
+                    "coordinator",
+                    Box::pin(async { group.coordinator(&key, after(60)).await.is_ok() }),
+                ),
                 (
                     "metadata",
                     Box::pin(async {
@@ -340,7 +404,10 @@ async fn whatever_waits_for_a_cluster_says_so_soon_and_then_ever_more_rarely() {
             ];
             for (name, call) in calls {
                 let (early, all) = told_of(call, &["WARN", "shop", address]).await;
-                assert!((1..=2).contains(&early) && (5..=8).contains(&all), "{name} at {bootstrap}: {early}, {all}");
+                assert!(
+                    (1..=2).contains(&early) && (5..=8).contains(&all),
+                    "{name} at {bootstrap}: {early}, {all}"
+                );
             }
         }
     }
@@ -370,7 +437,10 @@ async fn nothing_is_told_of_what_nobody_waits_for() {
     embedded.kill_broker(2);
     for _ in 0..100 {
         cluster.request_refresh();
-        cluster.call_routed(&Route::Any, Lane::Control, after(60), any_request, |_| None).await.unwrap();
+        cluster
+            .call_routed(&Route::Any, Lane::Control, after(60), any_request, |_| None)
+            .await
+            .unwrap();
         tokio::time::sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(told.text(), "");
@@ -386,7 +456,8 @@ async fn no_try_begins_at_the_deadline_and_the_wait_for_one_ends_with_the_client
         pause.await.unwrap();
         assert!(runtime::now() < deadline);
     }
-    // Of 100 ms that double up to 1 s, each within 20 %, five to six end within 3 s; the next is counted and not waited for.
+    // Of 100 ms that double up to 1 s, each within 20 %, five to six end within 3 s; the next is
+    // counted and not waited for.
     assert!((5..=7).contains(&retries.failures()), "{}", retries.failures());
     let task = cluster.for_task();
     let pause = task.retries(after(60)).pause().unwrap();

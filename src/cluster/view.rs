@@ -1,4 +1,5 @@
-//! What is known of a cluster at one moment: an immutable value that readers share and the metadata task replaces.
+//! What is known of a cluster at one moment: an immutable value that readers share and the metadata
+//! task replaces.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +88,11 @@ impl Topic {
     pub(crate) fn trouble(&self) -> Option<TopicTrouble> {
         match self.error {
             Some(code) => code.is_retriable().then_some(TopicTrouble::Missing(code)),
-            None => self.partitions.iter().any(|partition| partition.leader.is_none()).then_some(TopicTrouble::Leaderless),
+            None => self
+                .partitions
+                .iter()
+                .any(|partition| partition.leader.is_none())
+                .then_some(TopicTrouble::Leaderless),
         }
     }
 
@@ -119,7 +124,10 @@ impl ClusterView {
     }
 
     /// Who leads a partition, and since which epoch as far as that is told.
-    pub(crate) fn leader_and_epoch(&self, partition: &TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)> {
+    pub(crate) fn leader_and_epoch(
+        &self,
+        partition: &TopicPartition,
+    ) -> Option<(BrokerId, Option<LeaderEpoch>)> {
         let known = self.partition(partition)?;
         Some((known.leader?, known.leader_epoch))
     }
@@ -133,16 +141,21 @@ impl ClusterView {
         self.brokers.get(&id)
     }
 
-    /// The view after a reply that describes every topic that is still wanted, or, if `is_whole` is false, some of them.
+    /// The view after a reply that describes every topic that is still wanted, or, if `is_whole` is
+    /// false, some of them.
     ///
-    /// A leader with an older epoch than the one known is a broker's stale memory and is not believed, unless the topic
-    /// was created anew (KIP-320).
+    /// A leader with an older epoch than the one known is a broker's stale memory and is not
+    /// believed, unless the topic was created anew (KIP-320).
     pub(crate) fn updated(&self, snapshot: Snapshot, is_whole: bool) -> Self {
-        let (mut topics, mut names) =
-            if is_whole { (BTreeMap::new(), BTreeMap::new()) } else { (self.topics.clone(), self.names.clone()) };
+        let (mut topics, mut names) = if is_whole {
+            (BTreeMap::new(), BTreeMap::new())
+        } else {
+            (self.topics.clone(), self.names.clone())
+        };
         for mut topic in snapshot.topics {
             let known = self.topics.get(&topic.name);
-            if let Some(old) = known.and_then(|known| known.id).filter(|old| topic.id != Some(*old)) {
+            if let Some(old) = known.and_then(|known| known.id).filter(|old| topic.id != Some(*old))
+            {
                 names.remove(&old);
             }
             if let Some(known) = known.filter(|known| known.id == topic.id) {
@@ -169,7 +182,8 @@ impl ClusterView {
 
     /// Whether it says the same of brokers and topics.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        (&self.brokers, self.controller, &self.topics) == (&other.brokers, other.controller, &other.topics)
+        (&self.brokers, self.controller, &self.topics)
+            == (&other.brokers, other.controller, &other.topics)
     }
 
     /// The view with the hinted leaders, or `None` if they say nothing new.
@@ -182,7 +196,8 @@ impl ClusterView {
             if !knows_broker || partition.leader_epoch >= Some(hint.epoch) {
                 continue;
             }
-            let next = next.get_or_insert_with(|| Self { version: self.version + 1, ..self.clone() });
+            let next =
+                next.get_or_insert_with(|| Self { version: self.version + 1, ..self.clone() });
             next.apply(hint);
         }
         next
@@ -192,9 +207,12 @@ impl ClusterView {
         if let Some(address) = &hint.address {
             let known = self.brokers.get(&hint.leader);
             let rack = known.and_then(|broker| broker.rack.clone());
-            self.brokers.insert(hint.leader, Broker { id: hint.leader, address: address.clone(), rack });
+            self.brokers
+                .insert(hint.leader, Broker { id: hint.leader, address: address.clone(), rack });
         }
-        let Some(topic) = self.topics.get_mut(&hint.partition.topic).map(Arc::make_mut) else { return };
+        let Some(topic) = self.topics.get_mut(&hint.partition.topic).map(Arc::make_mut) else {
+            return;
+        };
         let index = usize::try_from(hint.partition.partition.0).unwrap_or(usize::MAX);
         if let Some(partition) = topic.partitions.get_mut(index) {
             partition.leader = Some(hint.leader);
@@ -219,7 +237,13 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn topic(name: &str, id: u8, partitions: Vec<Partition>) -> Topic {
-        Topic { name: name.into(), id: crate::ids::Uuid([id; 16]).known(), is_internal: false, error: None, partitions }
+        Topic {
+            name: name.into(),
+            id: crate::ids::Uuid([id; 16]).known(),
+            is_internal: false,
+            error: None,
+            partitions,
+        }
     }
 
     pub(crate) fn view(brokers: &[i32], topics: Vec<Topic>) -> ClusterView {
@@ -239,8 +263,14 @@ pub(crate) mod tests {
     fn an_older_leader_epoch_is_not_believed() {
         let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)])]);
         let tp = TopicPartition::new("t", 0);
-        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 4)])]), true).leader(&tp), Some(BrokerId(1)));
-        assert_eq!(view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 6)])]), true).leader(&tp), Some(BrokerId(2)));
+        assert_eq!(
+            view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 4)])]), true).leader(&tp),
+            Some(BrokerId(1))
+        );
+        assert_eq!(
+            view.updated(snapshot(vec![topic("t", 1, vec![partition(0, 2, 6)])]), true).leader(&tp),
+            Some(BrokerId(2))
+        );
     }
 
     #[test]
@@ -254,11 +284,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_reply_about_some_topics_leaves_the_others_as_they_were() {
-        let view = view(&[1, 2], vec![topic("t", 1, vec![partition(0, 1, 5)]), topic("u", 2, vec![partition(0, 1, 1)])]);
+        let view = view(
+            &[1, 2],
+            vec![topic("t", 1, vec![partition(0, 1, 5)]), topic("u", 2, vec![partition(0, 1, 1)])],
+        );
         let next = view.updated(snapshot(vec![topic("t", 3, vec![partition(0, 2, 0)])]), false);
         let names: Vec<&str> = next.topics().map(|topic| topic.name.as_str()).collect();
         assert_eq!(names, ["t", "u"]);
-        assert_eq!((next.name_of(TopicId([1; 16])), next.name_of(TopicId([2; 16]))), (None, Some(&"u".into())));
+        assert_eq!(
+            (next.name_of(TopicId([1; 16])), next.name_of(TopicId([2; 16]))),
+            (None, Some(&"u".into()))
+        );
         assert_eq!(next.updated(snapshot(vec![]), true).topics().count(), 0);
     }
 

@@ -1,4 +1,5 @@
-//! Whom the client waits for in vain, and what of it is told: one voice for all that wait, which grows rarer while the trouble lasts.
+//! Whom the client waits for in vain, and what of it is told: one voice for all that wait, which
+//! grows rarer while the trouble lasts.
 //!
 //! ```text
 //!            a call waits                 connected
@@ -7,8 +8,9 @@
 //!   (none) ───────────────▶ outage ─────────────────▶ (none)     metadata
 //! ```
 //!
-//! Trouble is told of a node while somebody waits for it, or tries again: a node that nobody needs may be away in silence. While an outage
-//! is told, the nodes are not, since it is the same trouble.
+//! Trouble is told of a node while somebody waits for it, or tries again: a node that nobody needs
+//! may be away in silence. While an outage is told, the nodes are not, since it is the same
+//! trouble.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,7 +18,8 @@ use std::time::{Duration, Instant};
 use super::complaint::{Complaint, FIRST};
 use super::pool::Node;
 
-/// Whoever has failed so shortly ago is expected to try again: twice the default of `retry.backoff.max.ms`.
+/// Whoever has failed so shortly ago is expected to try again: twice the default of
+/// `retry.backoff.max.ms`.
 const RECENT: Duration = Duration::from_secs(2);
 
 /// All that is waited for.
@@ -110,11 +113,15 @@ impl Waits {
             return None;
         }
         let may_be_told = |wait: &&NodeWait| wait.may_be_told(now, now);
-        let due = self.nodes.values().filter(may_be_told).filter_map(|wait| wait.complaint.lasting(now));
+        let due =
+            self.nodes.values().filter(may_be_told).filter_map(|wait| wait.complaint.lasting(now));
         let lasted = due.max()?;
         // Those that are in the same trouble, and were tried a moment later, are told along.
         let soon = now + lasted / 2;
-        let told = self.nodes.iter_mut().filter(|(_, wait)| wait.may_be_told(now, soon) && wait.complaint.due() <= Some(soon));
+        let told = self
+            .nodes
+            .iter_mut()
+            .filter(|(_, wait)| wait.may_be_told(now, soon) && wait.complaint.due() <= Some(soon));
         let told = told.map(|(node, wait)| {
             wait.complaint.told(now);
             *node
@@ -128,7 +135,8 @@ impl Waits {
             return self.outage.due();
         }
         let waiting = self.nodes.values().filter(|wait| wait.waiters > 0);
-        let nodes = waiting.filter_map(|wait| Some(wait.complaint.due()?.max(wait.waiting_since + FIRST)));
+        let nodes =
+            waiting.filter_map(|wait| Some(wait.complaint.due()?.max(wait.waiting_since + FIRST)));
         nodes.chain(self.outage.due()).min()
     }
 }
@@ -162,7 +170,9 @@ mod tests {
     /// What is told, and when, in so many seconds in which nothing happens but that time passes.
     fn told(waits: &mut Waits, from: Instant, seconds: u64) -> Vec<(u64, Report)> {
         let mut told = Vec::new();
-        while let Some(due) = waits.poll_timeout().filter(|due| *due <= from + Duration::from_secs(seconds)) {
+        while let Some(due) =
+            waits.poll_timeout().filter(|due| *due <= from + Duration::from_secs(seconds))
+        {
             let report = waits.poll(due).expect("what is due is told");
             told.push(((due - from).as_secs(), report));
         }
@@ -200,7 +210,11 @@ mod tests {
             told.extend(waits.poll(now).map(|report| (tenth / 10, report)));
             assert_eq!(waits.poll_timeout(), None, "nobody waits");
         }
-        assert_eq!(told, [1, 2, 4, 8, 16, 32].map(|second: u64| (u32::try_from(second).unwrap(), nodes(&[A], second))));
+        assert_eq!(
+            told,
+            [1, 2, 4, 8, 16, 32]
+                .map(|second: u64| (u32::try_from(second).unwrap(), nodes(&[A], second)))
+        );
     }
 
     #[test]

@@ -53,14 +53,19 @@ fn without_user(text: &str) -> &str {
 impl FromStr for BrokerAddress {
     type Err = Error;
 
-    /// Reads `host:port`, `[ipv6]:port`, each optionally after a `protocol://` as Kafka's listeners are written.
+    /// Reads `host:port`, `[ipv6]:port`, each optionally after a `protocol://` as Kafka's listeners
+    /// are written.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |why: &str| {
             let address = shown(without_user(text));
-            Error::config(format!("bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma before the next"))
+            Error::config(format!(
+                "bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma before the next"
+            ))
         };
         if text.contains('@') {
-            return Err(refuse("before which there is a user: it goes into sasl.username and sasl.password"));
+            return Err(refuse(
+                "before which there is a user: it goes into sasl.username and sasl.password",
+            ));
         }
         if text.contains(';') {
             return Err(refuse("which has a semicolon"));
@@ -71,7 +76,9 @@ impl FromStr for BrokerAddress {
         };
         let (host, port) = address.rsplit_once(':').ok_or_else(|| refuse("which has no port"))?;
         let host = match host.strip_prefix('[') {
-            Some(inner) => inner.strip_suffix(']').ok_or_else(|| refuse("which has no closing bracket"))?,
+            Some(inner) => {
+                inner.strip_suffix(']').ok_or_else(|| refuse("which has no closing bracket"))?
+            }
             None if host.contains(':') => return Err(refuse("an IPv6 address without brackets")),
             None => host,
         };
@@ -90,7 +97,11 @@ impl fmt::Display for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Brokers name one another, and a hostile one may say anything.
         let host = shown(&self.host);
-        if self.host.contains(':') { write!(f, "[{host}]:{}", self.port) } else { write!(f, "{host}:{}", self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{host}]:{}", self.port)
+        } else {
+            write!(f, "{host}:{}", self.port)
+        }
     }
 }
 
@@ -119,7 +130,17 @@ mod tests {
 
     #[test]
     fn an_impossible_address_is_refused_and_named() {
-        for text in ["localhost", "::1:9092", "[::1:9092", ":9092", "host:0", "host:65536", "host:", "ho st:1", "a/b:1"] {
+        for text in [
+            "localhost",
+            "::1:9092",
+            "[::1:9092",
+            ":9092",
+            "host:0",
+            "host:65536",
+            "host:",
+            "ho st:1",
+            "a/b:1",
+        ] {
             let error = text.parse::<BrokerAddress>().expect_err(text).to_string();
             assert!(error.contains(text) && error.contains("bootstrap.servers"), "{error}");
         }
@@ -127,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_shown() {
-        for text in ["kafka://alice:hunter2@host:9092", "alice:hunt,er2@host:9092", "alice:hunter2@"] {
+        for text in
+            ["kafka://alice:hunter2@host:9092", "alice:hunt,er2@host:9092", "alice:hunter2@"]
+        {
             let error = BrokerAddress::parse_list(text).expect_err(text).to_string();
             let shown = format!("{error} {:?}", BootstrapServers(text.to_owned()));
             assert!(!shown.contains("hunter2") && !shown.contains("alice"), "{shown}");
@@ -155,6 +178,9 @@ mod tests {
     #[test]
     fn a_list_may_have_blanks_and_empty_parts() {
         let list = BrokerAddress::parse_list(" a:1, b:2 ,,[::1]:3,").expect("a list");
-        assert_eq!(list.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "b:2", "[::1]:3"]);
+        assert_eq!(
+            list.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["a:1", "b:2", "[::1]:3"]
+        );
     }
 }

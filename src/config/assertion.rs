@@ -1,4 +1,5 @@
-//! JWTs by which a client proves to an endpoint of tokens who it is (RFC 7523, KIP-1139): where they come from, what is in them.
+//! JWTs by which a client proves to an endpoint of tokens who it is (RFC 7523, KIP-1139): where
+//! they come from, what is in them.
 
 use std::path::PathBuf;
 
@@ -193,7 +194,11 @@ impl Assertion {
             return Ok(Some(Self::file(file)));
         }
         let key = match (settings.read::<String>(KEY_FILE)?, settings.read::<Secret>(KEY_PEM)?) {
-            (Some(_), Some(_)) => return Err(Error::config(format!("{KEY_FILE} and {KEY_PEM} are both set: give one of them"))),
+            (Some(_), Some(_)) => {
+                return Err(Error::config(format!(
+                    "{KEY_FILE} and {KEY_PEM} are both set: give one of them"
+                )));
+            }
             (Some(file), None) => AssertionKey::File(file.into()),
             (None, Some(pem)) => AssertionKey::Pem(pem),
             (None, None) => return Ok(None),
@@ -201,7 +206,8 @@ impl Assertion {
         let mut signer = AssertionSigner::new(AssertionAlgorithm::default(), key);
         settings.set("sasl.oauthbearer.assertion.algorithm", &mut signer.algorithm)?;
         signer.passphrase = settings.read(PASSPHRASE)?;
-        signer.template = settings.read::<String>("sasl.oauthbearer.assertion.template.file")?.map(PathBuf::from);
+        signer.template =
+            settings.read::<String>("sasl.oauthbearer.assertion.template.file")?.map(PathBuf::from);
         signer.audience = settings.read("sasl.oauthbearer.assertion.claim.aud")?;
         signer.issuer = settings.read("sasl.oauthbearer.assertion.claim.iss")?;
         signer.subject = settings.read("sasl.oauthbearer.assertion.claim.sub")?;

@@ -65,7 +65,11 @@ impl AwsMskIam {
             jaas.expect_module("IAMLoginModule", "AWS_MSK_IAM")?;
             if let Some((name, _)) = jaas.options_after("").next() {
                 // What stands in the place of a name may be a secret.
-                let name = if name.starts_with("aws") { shown(name).to_string() } else { "an option".to_owned() };
+                let name = if name.starts_with("aws") {
+                    shown(name).to_string()
+                } else {
+                    "an option".to_owned()
+                };
                 return Err(Error::config(format!(
                     "sasl.jaas.config has {name}: only the credentials of the environment are read; for others pass a provider to \
                      AwsMskIam::new"
@@ -79,7 +83,11 @@ impl AwsMskIam {
 impl AwsCredentials {
     /// Creates credentials from an access key id and its secret.
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<Secret>) -> Self {
-        Self { access_key_id: access_key_id.into(), secret_access_key: secret_access_key.into(), session_token: None }
+        Self {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            session_token: None,
+        }
     }
 
     /// Sets the session token of temporary credentials.
@@ -101,9 +109,13 @@ impl AwsCredentialsProvider for Environment {
 
 fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Result<AwsCredentials, SaslError> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let needed =
-        |name: &str| set(name).ok_or_else(|| format!("{name} is not set: AWS_MSK_IAM needs it, or a provider of your own"));
-    let mut credentials = AwsCredentials::new(needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
+    let needed = |name: &str| {
+        set(name).ok_or_else(|| {
+            format!("{name} is not set: AWS_MSK_IAM needs it, or a provider of your own")
+        })
+    };
+    let mut credentials =
+        AwsCredentials::new(needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
     credentials.session_token = set("AWS_SESSION_TOKEN").map(Secret::from);
     Ok(credentials)
 }
@@ -120,10 +132,15 @@ mod tests {
             _ => None,
         };
         let credentials = of_variables(variables).expect("all are set");
-        assert_eq!((credentials.access_key_id.as_str(), credentials.secret_access_key.expose()), ("AKID", "hunter2"));
+        assert_eq!(
+            (credentials.access_key_id.as_str(), credentials.secret_access_key.expose()),
+            ("AKID", "hunter2")
+        );
         assert_eq!(credentials.session_token.as_ref().map(Secret::expose), Some("hunter2"));
         assert!(!format!("{credentials:?}").contains("hunter2"));
-        let error = of_variables(|name| variables(name).filter(|value| value != "hunter2")).expect_err("no secret").to_string();
+        let error = of_variables(|name| variables(name).filter(|value| value != "hunter2"))
+            .expect_err("no secret")
+            .to_string();
         assert!(error.contains("AWS_SECRET_ACCESS_KEY"), "{error}");
     }
 
@@ -131,7 +148,9 @@ mod tests {
     fn java_s_login_module_is_taken_without_options() {
         let jaas = |text| Jaas::parse(text).and_then(|jaas| AwsMskIam::from_jaas(Some(&jaas)));
         jaas("software.amazon.msk.auth.iam.IAMLoginModule required;").expect("no options");
-        let error = jaas("x.IAMLoginModule required awsProfileName=\"dev\";").expect_err("a profile").to_string();
+        let error = jaas("x.IAMLoginModule required awsProfileName=\"dev\";")
+            .expect_err("a profile")
+            .to_string();
         assert!(error.contains("awsProfileName") && error.contains("AwsMskIam::new"), "{error}");
     }
 }

@@ -102,14 +102,20 @@ impl ClientConfig {
         if let Some(first) = settings.read("socket.connection.setup.timeout.ms")? {
             config = config.socket_connection_setup_timeout(first);
         }
-        settings.set("socket.connection.setup.timeout.max.ms", &mut config.socket_connection_setup_timeout_max)?;
+        settings.set(
+            "socket.connection.setup.timeout.max.ms",
+            &mut config.socket_connection_setup_timeout_max,
+        )?;
         if let Some(OrNone(idle)) = settings.read("connections.max.idle.ms")? {
             config = config.connections_max_idle(idle);
         }
         settings.set("metadata.max.age.ms", &mut config.metadata_max_age)?;
         settings.set("metadata.max.idle.ms", &mut config.metadata_max_idle)?;
         settings.set("metadata.recovery.strategy", &mut config.metadata_recovery_strategy)?;
-        settings.set("metadata.recovery.rebootstrap.trigger.ms", &mut config.metadata_recovery_rebootstrap_trigger)?;
+        settings.set(
+            "metadata.recovery.rebootstrap.trigger.ms",
+            &mut config.metadata_recovery_rebootstrap_trigger,
+        )?;
         if let Some(OrNone(bytes)) = settings.read("send.buffer.bytes")? {
             config = config.send_buffer_bytes(bytes);
         }
@@ -118,7 +124,8 @@ impl ClientConfig {
         }
         settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
         settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
-        config.security = SecurityConfig::from_settings(&settings).map_err(|error| config.words.reword(error))?;
+        config.security =
+            SecurityConfig::from_settings(&settings).map_err(|error| config.words.reword(error))?;
         config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
     }
@@ -239,7 +246,8 @@ impl ClientConfig {
     /// name. Not a Kafka property; default `None`.
     #[must_use]
     pub fn connections_max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
-        self.connections_max_lifetime = lifetime.into().filter(|lifetime| !lifetime.is_zero()).map(bounded);
+        self.connections_max_lifetime =
+            lifetime.into().filter(|lifetime| !lifetime.is_zero()).map(bounded);
         self
     }
 
@@ -327,7 +335,9 @@ impl ClientConfig {
     pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
         let list = BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
         if list.is_empty() {
-            return Err(Error::config("bootstrap.servers is empty: a comma-separated list of host:port is allowed"));
+            return Err(Error::config(
+                "bootstrap.servers is empty: a comma-separated list of host:port is allowed",
+            ));
         }
         Ok(list)
     }
@@ -348,8 +358,18 @@ impl ClientConfig {
         check_millis("request.timeout.ms", self.request_timeout, MILLISECOND)?;
         check_millis("default.api.timeout.ms", self.default_api_timeout, MILLISECOND)?;
         for (key, first, max_key, longest) in [
-            ("retry.backoff.ms", self.retry_backoff, "retry.backoff.max.ms", self.retry_backoff_max),
-            ("reconnect.backoff.ms", self.reconnect_backoff, "reconnect.backoff.max.ms", self.reconnect_backoff_max),
+            (
+                "retry.backoff.ms",
+                self.retry_backoff,
+                "retry.backoff.max.ms",
+                self.retry_backoff_max,
+            ),
+            (
+                "reconnect.backoff.ms",
+                self.reconnect_backoff,
+                "reconnect.backoff.max.ms",
+                self.reconnect_backoff_max,
+            ),
             (
                 "socket.connection.setup.timeout.ms",
                 self.socket_connection_setup_timeout,
@@ -359,7 +379,9 @@ impl ClientConfig {
         ] {
             let (first, longest) = (first.as_millis(), longest.as_millis());
             if first > longest {
-                return Err(Error::config(format!("{key} is {first}: at most {max_key}, which is {longest}, is allowed")));
+                return Err(Error::config(format!(
+                    "{key} is {first}: at most {max_key}, which is {longest}, is allowed"
+                )));
             }
         }
         let forever = FOREVER.as_millis();
@@ -369,7 +391,12 @@ impl ClientConfig {
         // 5 s is Kafka's own bound.
         check_range("metadata.max.idle.ms", self.metadata_max_idle.as_millis(), 5000, forever)?;
         // librdkafka's bounds; a frame's length is a 32-bit number.
-        check_range("receive.message.max.bytes", self.receive_message_max_bytes, 1000, 2_147_483_647)?;
+        check_range(
+            "receive.message.max.bytes",
+            self.receive_message_max_bytes,
+            1000,
+            2_147_483_647,
+        )?;
         self.security.validate()
     }
 }
@@ -443,7 +470,10 @@ impl ClientConfig {
     /// Replaces the wall clock that provides record timestamps.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
-    pub fn wall_clock(mut self, now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static) -> Self {
+    pub fn wall_clock(
+        mut self,
+        now: impl Fn() -> crate::ids::Timestamp + Send + Sync + 'static,
+    ) -> Self {
         self.wall_clock = Some(WallClock::from_fn(now));
         self
     }

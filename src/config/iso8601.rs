@@ -40,7 +40,9 @@ fn take(rest: &mut &str, unit: char, seconds: u64) -> Option<Duration> {
 
 /// Reads seconds with up to nine digits after the point.
 fn fraction(text: &str) -> Option<Duration> {
-    let Some((seconds, digits)) = text.split_once(['.', ',']) else { return whole(text).map(Duration::from_secs) };
+    let Some((seconds, digits)) = text.split_once(['.', ',']) else {
+        return whole(text).map(Duration::from_secs);
+    };
     if digits.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

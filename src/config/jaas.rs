@@ -31,21 +31,30 @@ impl Jaas {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the text is not of the form above.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let refuse =
-            |why: &str| Error::config(format!("sasl.jaas.config {why}: LoginModule required name=\"value\" ...; is allowed"));
+        let refuse = |why: &str| {
+            Error::config(format!(
+                "sasl.jaas.config {why}: LoginModule required name=\"value\" ...; is allowed"
+            ))
+        };
         let tokens = tokens(text).map_err(refuse)?;
         let mut tokens = tokens.into_iter();
-        let Some(JaasToken::Word(module)) = tokens.next() else { return Err(refuse("names no login module")) };
+        let Some(JaasToken::Word(module)) = tokens.next() else {
+            return Err(refuse("names no login module"));
+        };
         match tokens.next() {
             Some(JaasToken::Word(flag))
-                if ["required", "requisite", "sufficient", "optional"].iter().any(|known| flag.eq_ignore_ascii_case(known)) => {}
+                if ["required", "requisite", "sufficient", "optional"]
+                    .iter()
+                    .any(|known| flag.eq_ignore_ascii_case(known)) => {}
             _ => return Err(refuse("has no flag, such as required, after the login module")),
         }
         let mut options = BTreeMap::new();
         loop {
             match tokens.next() {
                 Some(JaasToken::Word(name)) => match (tokens.next(), tokens.next()) {
-                    (Some(JaasToken::Equals), Some(JaasToken::Word(value))) => drop(options.insert(name.to_string(), value)),
+                    (Some(JaasToken::Equals), Some(JaasToken::Word(value))) => {
+                        drop(options.insert(name.to_string(), value))
+                    }
                     _ => return Err(refuse("has an option that is not name=value")),
                 },
                 Some(JaasToken::End) if tokens.next().is_none() => break,
@@ -66,7 +75,8 @@ impl Jaas {
             return Ok(());
         }
         // What stands in its place may be a password.
-        let module = if self.module.ends_with("LoginModule") { &self.module } else { "something else" };
+        let module =
+            if self.module.ends_with("LoginModule") { &self.module } else { "something else" };
         Err(Error::config(format!(
             "sasl.jaas.config names {}, but sasl.mechanism is {mechanism}: {name} is allowed",
             shown(module)
@@ -78,12 +88,18 @@ impl Jaas {
     }
 
     /// Options whose names begin with `prefix`, without it.
-    pub(super) fn options_after<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.options.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    pub(super) fn options_after<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.options
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 
-/// Java's `StreamTokenizer` as `JaasConfig` sets it up; what is neither word, text, `=` nor `;` has no place in the grammar.
+/// Java's `StreamTokenizer` as `JaasConfig` sets it up; what is neither word, text, `=` nor `;` has
+/// no place in the grammar.
 ///
 /// # Errors
 /// What the text has that cannot be read.
@@ -101,7 +117,8 @@ fn tokens(text: &str) -> Result<Vec<JaasToken>, &'static str> {
                     match chars.next() {
                         Some('\\') => word.push(unescaped(&mut chars).ok_or(UNCLOSED)?),
                         Some(end) if end == c => break,
-                        // Java ends the text here and goes on with what was meant to be the rest of it.
+                        // Java ends the text here and goes on with what was meant to be the rest of
+                        // it.
                         None | Some('\n' | '\r') => return Err(UNCLOSED),
                         Some(other) => word.push(other),
                     }
@@ -122,7 +139,9 @@ fn tokens(text: &str) -> Result<Vec<JaasToken>, &'static str> {
             first if is_word(first) => {
                 let mut word = Zeroizing::new(String::with_capacity(text.len()));
                 word.push(first);
-                while let Some(next) = chars.next_if(|c| is_word(*c) || c.is_ascii_digit() || *c == '.') {
+                while let Some(next) =
+                    chars.next_if(|c| is_word(*c) || c.is_ascii_digit() || *c == '.')
+                {
                     word.push(next);
                 }
                 tokens.push(JaasToken::Word(word));
@@ -135,12 +154,14 @@ fn tokens(text: &str) -> Result<Vec<JaasToken>, &'static str> {
 
 const UNCLOSED: &str = "has a quotation mark without its partner on the same line";
 
-/// What a word can begin with. Java takes a hyphen for the begin of a number, too, which no text of JAAS has.
+/// What a word can begin with. Java takes a hyphen for the begin of a number, too, which no text of
+/// JAAS has.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphabetic() || matches!(c, '_' | '$' | '-') || c >= '\u{a0}'
 }
 
-/// What follows a backslash: up to three octal digits, a letter of C's, or a character that stands for itself.
+/// What follows a backslash: up to three octal digits, a letter of C's, or a character that stands
+/// for itself.
 fn unescaped(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     let first = chars.next()?;
     Some(match first {
@@ -148,7 +169,10 @@ fn unescaped(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
             let mut value = first.to_digit(8)?;
             // \377 is the last that fits a byte: \477 is \47 and a 7.
             for _ in 0..if first <= '3' { 2 } else { 1 } {
-                let Some(digit) = chars.next_if(|c| c.is_digit(8)).and_then(|c| c.to_digit(8)) else { break };
+                let Some(digit) = chars.next_if(|c| c.is_digit(8)).and_then(|c| c.to_digit(8))
+                else {
+                    break;
+                };
                 value = value * 8 + digit;
             }
             char::from_u32(value)?
@@ -216,7 +240,8 @@ mod tests {
     #[test]
     fn another_login_module_is_refused() {
         let jaas = Jaas::parse("x.ScramLoginModule required;").expect("a login module");
-        let error = jaas.expect_module("PlainLoginModule", "PLAIN").expect_err("another").to_string();
+        let error =
+            jaas.expect_module("PlainLoginModule", "PLAIN").expect_err("another").to_string();
         assert!(error.contains("ScramLoginModule") && error.contains("PLAIN"), "{error}");
     }
 

@@ -1,4 +1,5 @@
-//! The one table of Kafka's property names: those of Java's clients (4.4) and, as aliases, those of librdkafka.
+//! The one table of Kafka's property names: those of Java's clients (4.4) and, as aliases, those of
+//! librdkafka.
 
 /// A kind of handle that has settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,8 +9,8 @@ pub(crate) enum HandleKind {
     Consumer,
 }
 
-/// The kinds of handle that a property speaks to. Of Java's share consumer and admin client only what is not also for others is
-/// `OTHER`: nothing here has such settings.
+/// The kinds of handle that a property speaks to. Of Java's share consumer and admin client only
+/// what is not also for others is `OTHER`: nothing here has such settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandleKinds(u8);
 
@@ -35,9 +36,11 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kinds: HandleKinds,
     pub(crate) role: Role,
-    /// Its value may be a secret, or hold one: no message shows it, and it is read as a [`Secret`](super::Secret) or not at all.
+    /// Its value may be a secret, or hold one: no message shows it, and it is read as a
+    /// [`Secret`](super::Secret) or not at all.
     pub(crate) is_secret: bool,
-    /// Blanks at the ends of its value belong to it, as in librdkafka, whose name it is; Java cuts them off those of its own.
+    /// Blanks at the ends of its value belong to it, as in librdkafka, whose name it is; Java cuts
+    /// them off those of its own.
     pub(crate) is_exact: bool,
 }
 
@@ -74,23 +77,29 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether a name is another one of a property, in the same unit.
 pub(crate) fn is_alias(name: &str, of: &str) -> bool {
-    find(name).is_some_and(|key| matches!(key.role, Role::Alias { of: other, scale: 1 } if other == of))
+    find(name)
+        .is_some_and(|key| matches!(key.role, Role::Alias { of: other, scale: 1 } if other == of))
 }
 
-/// The known name that takes the fewest edits to reach, of equals the first; `None` if it takes so many that nobody meant it.
+/// The known name that takes the fewest edits to reach, of equals the first; `None` if it takes so
+/// many that nobody meant it.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     if name.len() > LONGEST {
         return None;
     }
     let name = name.to_lowercase().replace('_', ".");
-    let (edits, key) = KEYS.iter().map(|key| (edit_distance(&name, key.name), key)).min_by_key(|(edits, _)| *edits)?;
+    let (edits, key) = KEYS
+        .iter()
+        .map(|key| (edit_distance(&name, key.name), key))
+        .min_by_key(|(edits, _)| *edits)?;
     (edits <= (name.len() / 4).max(2)).then_some(key.name)
 }
 
-/// Whether a name may be shown: what is written in the place of a name can be a line of a private key that has lost the backslashes
-/// at the ends of its lines.
+/// Whether a name may be shown: what is written in the place of a name can be a line of a private
+/// key that has lost the backslashes at the ends of its lines.
 pub(crate) fn is_showable(name: &str) -> bool {
-    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    let is_letter =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     let is_name = name.len() <= LONGEST && name.contains('.') && name.chars().all(is_letter);
     is_name || find(name).is_some() || nearest(name).is_some()
 }
@@ -145,7 +154,12 @@ const fn inert(name: &'static str, kinds: HandleKinds) -> Key {
     Key::new(name, kinds, Role::Inert)
 }
 
-const fn only(name: &'static str, kinds: HandleKinds, value: &'static str, why: &'static str) -> Key {
+const fn only(
+    name: &'static str,
+    kinds: HandleKinds,
+    value: &'static str,
+    why: &'static str,
+) -> Key {
     Key::new(name, kinds, Role::Only(value, why))
 }
 
@@ -321,7 +335,8 @@ const KEYS: &[Key] = &[
     foreign("topic.metadata.refresh.sparse", C),
     refused("topic.blacklist", N, "subscribe to a pattern that leaves the topics out"),
 
-    // Security, which has no say while security.protocol is PLAINTEXT. What is ignored tunes a JVM's or OpenSSL's way of doing it.
+    // Security, which has no say while security.protocol is PLAINTEXT. What is ignored tunes a
+    // JVM's or OpenSSL's way of doing it.
     inert("enable.sasl.oauthbearer.unsecure.jwt", C),
     only("enable.ssl.certificate.verification", C, "true", "a certificate that nobody vouches for proves nothing"),
     setting("https.ca.location", C),
@@ -421,20 +436,38 @@ const KEYS: &[Key] = &[
 ];
 
 /// All names whose values may be secrets.
-#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
+#[cfg(all(
+    test,
+    feature = "encrypted-keys",
+    feature = "oidc",
+    feature = "pkcs12",
+    feature = "tls"
+))]
 pub(crate) fn secrets() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter(|key| key.is_secret).map(|key| key.name)
 }
 
 /// All names of settings that end in a word.
-#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
+#[cfg(all(
+    test,
+    feature = "encrypted-keys",
+    feature = "oidc",
+    feature = "pkcs12",
+    feature = "tls"
+))]
 pub(crate) fn settings_ending(end: &'static str) -> impl Iterator<Item = &'static str> {
-    KEYS.iter().filter(move |key| key.role == Role::Setting && key.name.ends_with(end)).map(|key| key.name)
+    KEYS.iter()
+        .filter(move |key| key.role == Role::Setting && key.name.ends_with(end))
+        .map(|key| key.name)
 }
 
-/// Proves that no setting of a kind is known and then not read: each refuses a value that no type has, unless it is a text.
+/// Proves that no setting of a kind is known and then not read: each refuses a value that no type
+/// has, unless it is a text.
 #[cfg(test)]
-pub(crate) fn assert_every_setting_is_read(kind: HandleKind, read: impl Fn(&super::Properties) -> crate::error::Result<()>) {
+pub(crate) fn assert_every_setting_is_read(
+    kind: HandleKind,
+    read: impl Fn(&super::Properties) -> crate::error::Result<()>,
+) {
     const TEXTS: &[&str] = &[
         "client.id",
         "client.rack",
@@ -487,7 +520,8 @@ pub(crate) fn assert_every_setting_is_read(kind: HandleKind, read: impl Fn(&supe
             // What it does not do with a number it refuses by name.
             let refused = read(number).map_err(|error| error.to_string()).err();
             assert!(
-                refused.is_none_or(|error| error.contains(key.name) && (error.contains("allow") || error.contains("must be"))),
+                refused.is_none_or(|error| error.contains(key.name)
+                    && (error.contains("allow") || error.contains("must be"))),
                 "{}={number}",
                 key.name
             );

@@ -1,8 +1,8 @@
 //! What the user sets: client-wide settings, and the one table of Kafka's property names.
 //!
-//! A value is checked twice: its form when it is parsed ([`Settings`]), its range and its agreement with the others in
-//! `validate`, which every handle calls before it starts. So a setter never fails, and a config from code and one from a file
-//! meet the same rules.
+//! A value is checked twice: its form when it is parsed ([`Settings`]), its range and its agreement
+//! with the others in `validate`, which every handle calls before it starts. So a setter never
+//! fails, and a config from code and one from a file meet the same rules.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +53,13 @@ pub(crate) use keys::HandleKind;
 pub(crate) use keys::assert_every_setting_is_read;
 #[cfg(feature = "mq")]
 pub(crate) use keys::edit_distance;
-#[cfg(all(test, feature = "encrypted-keys", feature = "oidc", feature = "pkcs12", feature = "tls"))]
+#[cfg(all(
+    test,
+    feature = "encrypted-keys",
+    feature = "oidc",
+    feature = "pkcs12",
+    feature = "tls"
+))]
 pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]
 pub(crate) use oauth::Grant;
@@ -70,7 +76,8 @@ pub(crate) use tls::{CONVERT, ClientCertificate, Trust};
 use jaas::Jaas;
 use providers::Providers;
 
-/// The longest duration that is told from "never": 100 years, so that adding it to a clock cannot overflow.
+/// The longest duration that is told from "never": 100 years, so that adding it to a clock cannot
+/// overflow.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The longest duration that fits the 32-bit millisecond fields of the protocol.
@@ -87,7 +94,12 @@ pub(crate) fn check_millis(key: &str, value: Duration, least: Duration) -> Resul
 }
 
 /// Refuses a value outside a range.
-pub(crate) fn check_range<T: PartialOrd + fmt::Display>(key: &str, value: T, least: T, most: T) -> Result<()> {
+pub(crate) fn check_range<T: PartialOrd + fmt::Display>(
+    key: &str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<()> {
     if value < least || value > most {
         return Err(Error::config(format!("{key} is {value}: from {least} to {most} is allowed")));
     }
@@ -98,9 +110,14 @@ pub(crate) fn check_range<T: PartialOrd + fmt::Display>(key: &str, value: T, lea
 pub(crate) fn check_text(key: &str, value: &str) -> Result<()> {
     match i16::try_from(value.len()) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::config(format!("{key} has {} bytes: at most {} are allowed", value.len(), i16::MAX))),
+        Err(_) => Err(Error::config(format!(
+            "{key} has {} bytes: at most {} are allowed",
+            value.len(),
+            i16::MAX
+        ))),
     }
 }
 
-/// One millisecond: the least of a duration that would mean spinning, or failing at once, if it were zero.
+/// One millisecond: the least of a duration that would mean spinning, or failing at once, if it
+/// were zero.
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);

@@ -61,7 +61,8 @@ pub(crate) enum TokenOrigin {
     Oidc(Box<OidcConfig>),
 }
 
-/// A token that nobody has signed, for tests: an unsecured JWS, as Java's `unsecuredLoginStringClaim_sub` makes it.
+/// A token that nobody has signed, for tests: an unsecured JWS, as Java's
+/// `unsecuredLoginStringClaim_sub` makes it.
 #[derive(Clone, Debug)]
 pub(crate) struct UnsecuredToken {
     pub(crate) subject: String,
@@ -95,8 +96,10 @@ impl fmt::Debug for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.expose().split_once("://").unwrap_or_default();
         let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
-        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-        match matches!(scheme, "http" | "https") && host.chars().all(is_host) && !rest.contains('@') {
+        let is_host =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        match matches!(scheme, "http" | "https") && host.chars().all(is_host) && !rest.contains('@')
+        {
             true => write!(f, "\"{scheme}://{}/...\"", shown(host)),
             false => f.write_str("[hidden]"),
         }
@@ -127,8 +130,15 @@ pub(crate) enum Grant {
 impl OidcConfig {
     /// Requests tokens from `token_endpoint_url` (`sasl.oauthbearer.token.endpoint.url`) with the
     /// client's id and secret (`sasl.oauthbearer.client.credentials.client.id` and `.secret`).
-    pub fn new(token_endpoint_url: impl Into<String>, client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
-        Self::with(token_endpoint_url, Grant::ClientSecret { id: client_id.into(), secret: client_secret.into() })
+    pub fn new(
+        token_endpoint_url: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+    ) -> Self {
+        Self::with(
+            token_endpoint_url,
+            Grant::ClientSecret { id: client_id.into(), secret: client_secret.into() },
+        )
     }
 
     /// Requests tokens with an assertion as the grant:
@@ -137,7 +147,10 @@ impl OidcConfig {
     /// The properties that select it are `sasl.oauthbearer.jwt.retriever.class` with the value
     /// `org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever`, or librdkafka's
     /// `sasl.oauthbearer.grant.type` with that URN.
-    pub fn jwt_bearer(token_endpoint_url: impl Into<String>, assertion: impl Into<Assertion>) -> Self {
+    pub fn jwt_bearer(
+        token_endpoint_url: impl Into<String>,
+        assertion: impl Into<Assertion>,
+    ) -> Self {
         Self::with(token_endpoint_url, Grant::JwtBearer(assertion.into()))
     }
 
@@ -151,7 +164,10 @@ impl OidcConfig {
         client_id: Option<String>,
         assertion: impl Into<Assertion>,
     ) -> Self {
-        Self::with(token_endpoint_url, Grant::ClientAssertion { id: client_id, assertion: assertion.into() })
+        Self::with(
+            token_endpoint_url,
+            Grant::ClientAssertion { id: client_id, assertion: assertion.into() },
+        )
     }
 
     fn with(token_endpoint_url: impl Into<String>, grant: Grant) -> Self {
@@ -244,17 +260,22 @@ impl TokenOrigin {
                 "sasl.oauthbearer.token.endpoint.url is https, but this program was built without kavka's feature tls",
             ));
         }
-        for (key, limit) in
-            [("sasl.login.connect.timeout.ms", oidc.connect_timeout), ("sasl.login.read.timeout.ms", oidc.read_timeout)]
-        {
+        for (key, limit) in [
+            ("sasl.login.connect.timeout.ms", oidc.connect_timeout),
+            ("sasl.login.read.timeout.ms", oidc.read_timeout),
+        ] {
             check_range(key, limit.as_millis(), 1, FOREVER.as_millis())?;
         }
         match &oidc.grant {
             Grant::ClientSecret { id, secret } if id.is_empty() || secret.expose().is_empty() => {
-                Err(Error::config("the client id or secret of the token endpoint is empty: any other text is allowed"))
+                Err(Error::config(
+                    "the client id or secret of the token endpoint is empty: any other text is allowed",
+                ))
             }
             Grant::ClientSecret { .. } => Ok(()),
-            Grant::ClientAssertion { assertion, .. } | Grant::JwtBearer(assertion) => assertion.validate(),
+            Grant::ClientAssertion { assertion, .. } | Grant::JwtBearer(assertion) => {
+                assertion.validate()
+            }
         }
     }
 
@@ -268,9 +289,13 @@ impl TokenOrigin {
             extensions.extend(jaas.options_after("extension_").map(own));
         }
         // librdkafka's form: name=value,name=value.
-        for pair in settings.read::<String>("sasl.oauthbearer.extensions")?.unwrap_or_default().split(',') {
+        for pair in
+            settings.read::<String>("sasl.oauthbearer.extensions")?.unwrap_or_default().split(',')
+        {
             match pair.split_once('=') {
-                Some((name, value)) => extensions.push((name.trim().to_owned(), value.trim().to_owned())),
+                Some((name, value)) => {
+                    extensions.push((name.trim().to_owned(), value.trim().to_owned()))
+                }
                 None if pair.trim().is_empty() => {}
                 None => {
                     return Err(Error::config(
@@ -285,7 +310,11 @@ impl TokenOrigin {
             let lifetime_seconds = lifetime.parse().map_err(|_| {
                 Error::config("unsecuredLoginLifetimeSeconds of sasl.jaas.config is no number: a whole number is allowed")
             })?;
-            return Ok(Self::Unsecured(UnsecuredToken { subject: subject.to_owned(), lifetime_seconds, extensions }));
+            return Ok(Self::Unsecured(UnsecuredToken {
+                subject: subject.to_owned(),
+                lifetime_seconds,
+                extensions,
+            }));
         }
         let EndpointUrl(url) = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
             Error::config(
@@ -294,7 +323,9 @@ impl TokenOrigin {
             )
         })?;
         let mut oidc = OidcConfig::with(url.expose(), Grant::from_settings(settings, jaas)?);
-        let scope = settings.read::<String>("sasl.oauthbearer.scope")?.or_else(|| option("scope").map(str::to_owned));
+        let scope = settings
+            .read::<String>("sasl.oauthbearer.scope")?
+            .or_else(|| option("scope").map(str::to_owned));
         oidc = oidc.scope(scope.unwrap_or_default());
         oidc.extensions = extensions;
         settings.set("sasl.oauthbearer.header.urlencode", &mut oidc.url_encodes_header)?;
@@ -303,7 +334,10 @@ impl TokenOrigin {
         settings.set("sasl.login.retry.backoff.ms", &mut oidc.retry_backoff)?;
         settings.set("sasl.login.retry.backoff.max.ms", &mut oidc.retry_backoff_max)?;
         // The brokers' authority is seldom the endpoint's, so `ssl.*` has no say here.
-        match (settings.read::<String>("https.ca.location")?, settings.read::<Secret>("https.ca.pem")?) {
+        match (
+            settings.read::<String>("https.ca.location")?,
+            settings.read::<Secret>("https.ca.pem")?,
+        ) {
             (Some(file), _) => oidc.tls = oidc.tls.truststore_location(file),
             (None, Some(pem)) => oidc.tls = oidc.tls.truststore_certificates(pem.expose()),
             (None, None) => {}
@@ -314,9 +348,13 @@ impl TokenOrigin {
 
 impl Grant {
     fn from_settings(settings: &Settings<'_>, jaas: Option<&Jaas>) -> Result<Self> {
-        let (id, secret) = ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.credentials.client.secret");
+        let (id, secret) = (
+            "sasl.oauthbearer.client.credentials.client.id",
+            "sasl.oauthbearer.client.credentials.client.secret",
+        );
         let option = |name| jaas.and_then(|jaas| jaas.option(name));
-        let client_id = settings.read::<String>(id)?.or_else(|| option("clientId").map(str::to_owned));
+        let client_id =
+            settings.read::<String>(id)?.or_else(|| option("clientId").map(str::to_owned));
         let assertion = Assertion::from_settings(settings)?;
         let is_bearer = is_jwt_bearer(settings)?;
         let has_issuer = settings.read::<String>("sasl.oauthbearer.assertion.claim.iss")?.is_some();
@@ -342,8 +380,10 @@ impl Grant {
             }
             _ => {}
         }
-        let missing = |name: &str| Error::config(format!("{name} is not set: the token endpoint needs it"));
-        let client_secret = settings.read::<Secret>(secret)?.or_else(|| option("clientSecret").map(Secret::from));
+        let missing =
+            |name: &str| Error::config(format!("{name} is not set: the token endpoint needs it"));
+        let client_secret =
+            settings.read::<Secret>(secret)?.or_else(|| option("clientSecret").map(Secret::from));
         Ok(Self::ClientSecret {
             id: client_id.ok_or_else(|| missing(id))?,
             secret: client_secret.ok_or_else(|| missing(secret))?,
@@ -358,7 +398,10 @@ const JWT_BEARER: &str = "org.apache.kafka.common.security.oauthbearer.JwtBearer
 /// Whether the assertion is the grant, by Java's property or by librdkafka's.
 fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {
     let class = settings.read::<String>(RETRIEVER)?.filter(|class| !class.is_empty());
-    let by_class = match class.as_deref().map(|class| class.rsplit_once('.').map_or(class, |(_, name)| name)) {
+    let by_class = match class
+        .as_deref()
+        .map(|class| class.rsplit_once('.').map_or(class, |(_, name)| name))
+    {
         None | Some("DefaultJwtRetriever") => None,
         Some("ClientCredentialsJwtRetriever") => Some(false),
         Some("JwtBearerJwtRetriever") => Some(true),
@@ -381,9 +424,9 @@ fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {
         }
     };
     match (by_class, by_type) {
-        (Some(class), Some(grant)) if class != grant => {
-            Err(Error::config(format!("{RETRIEVER} and {GRANT_TYPE} want different grants: give one of them")))
-        }
+        (Some(class), Some(grant)) if class != grant => Err(Error::config(format!(
+            "{RETRIEVER} and {GRANT_TYPE} want different grants: give one of them"
+        ))),
         (class, grant) => Ok(class.or(grant).unwrap_or(false)),
     }
 }
@@ -403,9 +446,12 @@ mod tests {
         .into_iter()
         .collect();
         properties.extend(pairs.iter().copied());
-        let config = ClientConfig::from_properties(&properties).and_then(|config| config.validate().map(|()| config));
+        let config = ClientConfig::from_properties(&properties)
+            .and_then(|config| config.validate().map(|()| config));
         let config = config.map_err(|error| error.to_string())?;
-        let Some(Sasl(super::super::sasl::Mechanism::OAuthBearer(TokenOrigin::Oidc(oidc)))) = config.security.sasl else {
+        let Some(Sasl(super::super::sasl::Mechanism::OAuthBearer(TokenOrigin::Oidc(oidc)))) =
+            config.security.sasl
+        else {
             panic!("OIDC")
         };
         Ok(format!("{:?}", oidc.grant))
@@ -444,11 +490,13 @@ mod tests {
         ]
         .map(|(name, value)| (assertion(name), value))
         .into();
-        let mut pairs: Vec<(&str, &str)> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let mut pairs: Vec<(&str, &str)> =
+            names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         pairs.extend([KEY, ISSUER]);
         let made = OidcConfig::jwt_bearer("x", signer.clone()).grant;
         assert_eq!(grant(&[&pairs[..], &[BEARER]].concat()), Ok(format!("{made:?}")));
-        let by_type = ("sasl.oauthbearer.grant.type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+        let by_type =
+            ("sasl.oauthbearer.grant.type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
         assert_eq!(grant(&[&pairs[..], &[by_type]].concat()), Ok(format!("{made:?}")));
         let client = OidcConfig::client_assertion("x", Some("me".into()), signer).grant;
         assert_eq!(grant(&[&pairs[..], &SECRET].concat()), Ok(format!("{client:?}")));
@@ -466,7 +514,11 @@ mod tests {
             (&[BEARER, KEY, FILE], "JwtBearer(File"),
             (&[(RETRIEVER, "ClientCredentialsJwtRetriever"), FILE], "ClientAssertion"),
             (
-                &[(RETRIEVER, "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"), SECRET[0], SECRET[1]],
+                &[
+                    (RETRIEVER, "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"),
+                    SECRET[0],
+                    SECRET[1],
+                ],
                 "ClientSecret",
             ),
         ] {
@@ -482,14 +534,38 @@ mod tests {
             (&[ISSUER], &["assertion.private.key.file"]),
             (&[KEY], &["nothing uses it", "JwtBearerJwtRetriever"]),
             (&[BEARER, KEY, ("sasl.oauthbearer.assertion.private.key.pem", "x")], &["both set"]),
-            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.algorithm", "HS256")], &["RS256 or ES256"]),
-            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.exp.seconds", "0")], &["exp.seconds is 0"]),
-            (&[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.nbf.seconds", "-1")], &["nbf.seconds", "whole number"]),
-            (&[(RETRIEVER, "com.example.Mine"), SECRET[0], SECRET[1]], &["com.example.Mine", "Sasl::oauthbearer"]),
-            (&[BEARER, FILE, ("sasl.oauthbearer.grant.type", "client_credentials")], &["different grants"]),
-            (&[FILE, ("sasl.oauthbearer.grant.type", "password")], &["password", "client_credentials"]),
-            (&[SECRET[0], SECRET[1], ("sasl.login.read.timeout.ms", "0")], &["read.timeout.ms is 0", "allowed"]),
-            (&[SECRET[0], SECRET[1], ("sasl.oauthbearer.extensions", "a=b,c")], &["extensions", "name=value"]),
+            (
+                &[BEARER, KEY, ("sasl.oauthbearer.assertion.algorithm", "HS256")],
+                &["RS256 or ES256"],
+            ),
+            (
+                &[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.exp.seconds", "0")],
+                &["exp.seconds is 0"],
+            ),
+            (
+                &[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.nbf.seconds", "-1")],
+                &["nbf.seconds", "whole number"],
+            ),
+            (
+                &[(RETRIEVER, "com.example.Mine"), SECRET[0], SECRET[1]],
+                &["com.example.Mine", "Sasl::oauthbearer"],
+            ),
+            (
+                &[BEARER, FILE, ("sasl.oauthbearer.grant.type", "client_credentials")],
+                &["different grants"],
+            ),
+            (
+                &[FILE, ("sasl.oauthbearer.grant.type", "password")],
+                &["password", "client_credentials"],
+            ),
+            (
+                &[SECRET[0], SECRET[1], ("sasl.login.read.timeout.ms", "0")],
+                &["read.timeout.ms is 0", "allowed"],
+            ),
+            (
+                &[SECRET[0], SECRET[1], ("sasl.oauthbearer.extensions", "a=b,c")],
+                &["extensions", "name=value"],
+            ),
             (&[], &["client.id is not set"]),
         ] {
             let error = grant(pairs).expect_err("refused");

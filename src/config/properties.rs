@@ -59,7 +59,8 @@ impl Properties {
     /// malformed escape; the message names the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| Error::config(format!("cannot read {}: {error}", path.display())))?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| Error::config(format!("cannot read {}: {error}", path.display())))?;
         let bytes = Zeroizing::new(bytes);
         let parsed = match std::str::from_utf8(&bytes) {
             Ok(text) => Self::parse(text),
@@ -102,7 +103,8 @@ impl Properties {
     /// `metadata.broker.list`.
     pub fn get(&self, name: &str) -> Option<&str> {
         let given = self.entries.iter().find(|(known, _)| known == name);
-        let given = given.or_else(|| self.entries.iter().find(|(known, _)| keys::is_alias(known, name)));
+        let given =
+            given.or_else(|| self.entries.iter().find(|(known, _)| keys::is_alias(known, name)));
         given.map(|(_, value)| value.as_str())
     }
 
@@ -129,7 +131,8 @@ impl<N: Into<String>, V: Into<String>> Extend<(N, V)> for Properties {
 }
 
 impl Drop for Properties {
-    /// Overwrites it all: some values are secrets, and a name may be a part of one that has come apart.
+    /// Overwrites it all: some values are secrets, and a name may be a part of one that has come
+    /// apart.
     fn drop(&mut self) {
         for (name, value) in &mut self.entries {
             name.zeroize();
@@ -146,7 +149,8 @@ impl fmt::Debug for Properties {
     }
 }
 
-/// The lines with something in them, each with the number of its first line and joined with those that continue it.
+/// The lines with something in them, each with the number of its first line and joined with those
+/// that continue it.
 fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, Zeroizing<String>)> = None;
@@ -160,7 +164,9 @@ fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
         let (number, mut line) = match open.take() {
             Some(open) => open,
             None if content.is_empty() || content.starts_with(['#', '!']) => continue,
-            None if content.ends_with('\\') => (index + 1, Zeroizing::new(String::with_capacity(room))),
+            None if content.ends_with('\\') => {
+                (index + 1, Zeroizing::new(String::with_capacity(room)))
+            }
             None => (index + 1, Zeroizing::new(String::with_capacity(content.len()))),
         };
         let slashes = content.chars().rev().take_while(|c| *c == '\\').count();
@@ -281,14 +287,23 @@ mod tests {
 
     #[test]
     fn a_value_is_found_by_any_name_of_its_property() {
-        let properties = Properties::from_iter([("metadata.broker.list", "a:1"), ("queue.buffering.max.kbytes", "1")]);
+        let properties = Properties::from_iter([
+            ("metadata.broker.list", "a:1"),
+            ("queue.buffering.max.kbytes", "1"),
+        ]);
         assert_eq!(properties.get("bootstrap.servers"), Some("a:1"));
         assert_eq!(properties.get("buffer.memory"), None, "it is in another unit");
     }
 
     #[test]
     fn a_malformed_escape_is_refused_with_its_line() {
-        for text in ["\n\na=\\u12", "\n\na=\\u12x4", "\n\na=\\ud83d", "\n\na=\\ud83d\\u0041", "\n\na=\\udc00"] {
+        for text in [
+            "\n\na=\\u12",
+            "\n\na=\\u12x4",
+            "\n\na=\\ud83d",
+            "\n\na=\\ud83d\\u0041",
+            "\n\na=\\udc00",
+        ] {
             let error = Properties::parse(text).expect_err(text).to_string();
             assert!(error.starts_with("line 3 "), "{error}");
         }
@@ -302,7 +317,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_value_and_nothing_that_only_stands_where_names_do() {
-        let properties = Properties::from_iter([("sasl.password", "secret"), ("MIIEvQIBADANBgkqhkiG9w0BAQ", "")]);
+        let properties = Properties::from_iter([
+            ("sasl.password", "secret"),
+            ("MIIEvQIBADANBgkqhkiG9w0BAQ", ""),
+        ]);
         assert_eq!(format!("{properties:?}"), "{\"sasl.password\", \"[hidden]\"}");
     }
 

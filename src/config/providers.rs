@@ -1,4 +1,5 @@
-//! Values that are elsewhere (KIP-297): `${provider:path:key}` in a property, as Java's own three providers resolve it.
+//! Values that are elsewhere (KIP-297): `${provider:path:key}` in a property, as Java's own three
+//! providers resolve it.
 //!
 //! ```text
 //! config.providers = file
@@ -6,8 +7,8 @@
 //! sasl.password = ${file:/run/secrets/kafka.properties:password}
 //! ```
 //!
-//! Java sends a placeholder that nobody resolves as it is, and so as the password. Here it is refused. No message quotes a value: it
-//! may be a password that only looks like a placeholder.
+//! Java sends a placeholder that nobody resolves as it is, and so as the password. Here it is
+//! refused. No message quotes a value: it may be a password that only looks like a placeholder.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -48,9 +49,16 @@ impl Providers {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one is none of Java's own three.
     pub(super) fn of(properties: &Properties) -> Result<Self> {
-        let names = properties.get(LIST).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = properties
+            .get(LIST)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         names
-            .map(|name| Ok(Provider { name: name.to_owned(), kind: ProviderKind::of(properties, name)? }))
+            .map(|name| {
+                Ok(Provider { name: name.to_owned(), kind: ProviderKind::of(properties, name)? })
+            })
             .collect::<Result<_>>()
             .map(Self)
     }
@@ -74,7 +82,10 @@ impl Providers {
                 ))
             })?;
             append(&mut resolved, before);
-            append(&mut resolved, &provider.value(path, key).map_err(|error| error.with_context(property))?);
+            append(
+                &mut resolved,
+                &provider.value(path, key).map_err(|error| error.with_context(property))?,
+            );
             rest = after;
         }
         append(&mut resolved, rest);
@@ -84,21 +95,34 @@ impl Providers {
 
 impl ProviderKind {
     fn of(properties: &Properties, name: &str) -> Result<Self> {
-        let setting =
-            |what: &str| properties.get(&format!("{LIST}.{name}.{what}")).map(str::trim).filter(|text| !text.is_empty());
+        let setting = |what: &str| {
+            properties
+                .get(&format!("{LIST}.{name}.{what}"))
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+        };
         let class = setting("class").unwrap_or_default();
         let folders = || {
             let list = setting("param.allowed.paths").unwrap_or_default();
-            Folders(list.split(',').map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from).collect())
+            Folders(
+                list.split(',')
+                    .map(str::trim)
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from)
+                    .collect(),
+            )
         };
         match class.strip_prefix(PACKAGE) {
             Some("FileConfigProvider") => Ok(Self::File(folders())),
             Some("DirectoryConfigProvider") => Ok(Self::Directory(folders())),
             Some("EnvVarConfigProvider") => {
-                let pattern =
-                    setting("param.allowlist.pattern").map(|pattern| Regex::new(&format!("^(?:{pattern})$"))).transpose();
+                let pattern = setting("param.allowlist.pattern")
+                    .map(|pattern| Regex::new(&format!("^(?:{pattern})$")))
+                    .transpose();
                 pattern.map(Self::Env).map_err(|error| {
-                    Error::config(format!("{LIST}.{name}.param.allowlist.pattern is no regular expression: {error}"))
+                    Error::config(format!(
+                        "{LIST}.{name}.param.allowlist.pattern is no regular expression: {error}"
+                    ))
                 })
             }
             _ => Err(Error::config(format!(
@@ -113,12 +137,21 @@ impl ProviderKind {
 
 impl Provider {
     fn value(&self, path: &str, key: &str) -> Result<Zeroizing<String>> {
-        let missing = |what: &str| Error::config(format!("the provider {} finds no {} in {what}", shown(&self.name), shown(key)));
+        let missing = |what: &str| {
+            Error::config(format!(
+                "the provider {} finds no {} in {what}",
+                shown(&self.name),
+                shown(key)
+            ))
+        };
         match &self.kind {
             ProviderKind::File(allowed) => {
                 let file = allowed.check(Path::new(path))?;
                 let properties = Properties::from_file(file)?;
-                properties.get(key).map(|value| Zeroizing::new(value.to_owned())).ok_or_else(|| missing(&shown(path).to_string()))
+                properties
+                    .get(key)
+                    .map(|value| Zeroizing::new(value.to_owned()))
+                    .ok_or_else(|| missing(&shown(path).to_string()))
             }
             ProviderKind::Directory(allowed) => {
                 if Path::new(key).components().count() != 1 {
@@ -126,12 +159,17 @@ impl Provider {
                 }
                 let file = allowed.check(&Path::new(path).join(key))?;
                 let read = std::fs::read_to_string(&file).map(Zeroizing::new);
-                read.map_err(|error| Error::config(format!("cannot read {}: {error}", file.display())))
+                read.map_err(|error| {
+                    Error::config(format!("cannot read {}: {error}", file.display()))
+                })
             }
             ProviderKind::Env(pattern) => {
-                let is_allowed = path.is_empty() && pattern.as_ref().is_none_or(|pattern| pattern.is_match(key));
+                let is_allowed =
+                    path.is_empty() && pattern.as_ref().is_none_or(|pattern| pattern.is_match(key));
                 let value = std::env::var(key).ok().filter(|_| is_allowed);
-                value.map(Zeroizing::new).ok_or_else(|| missing("the environment, or may not read it"))
+                value
+                    .map(Zeroizing::new)
+                    .ok_or_else(|| missing("the environment, or may not read it"))
             }
         }
     }
@@ -140,9 +178,13 @@ impl Provider {
 impl Folders {
     fn check(&self, file: &Path) -> Result<PathBuf> {
         let climbs = file.components().any(|part| matches!(part, Component::ParentDir));
-        match self.0.is_empty() || (!climbs && self.0.iter().any(|folder| file.starts_with(folder))) {
+        match self.0.is_empty() || (!climbs && self.0.iter().any(|folder| file.starts_with(folder)))
+        {
             true => Ok(file.to_owned()),
-            false => Err(Error::config(format!("{} is in none of the folders of allowed.paths", file.display()))),
+            false => Err(Error::config(format!(
+                "{} is in none of the folders of allowed.paths",
+                file.display()
+            ))),
         }
     }
 }
@@ -185,7 +227,8 @@ mod tests {
 
     fn resolved(pairs: &[(&str, &str)], text: &str) -> std::result::Result<Option<String>, String> {
         let properties: Properties = pairs.iter().copied().collect();
-        let resolved = Providers::of(&properties).and_then(|providers| providers.resolve("sasl.password", text));
+        let resolved = Providers::of(&properties)
+            .and_then(|providers| providers.resolve("sasl.password", text));
         resolved.map(|text| text.map(|text| text.to_string())).map_err(|error| error.to_string())
     }
 
@@ -197,7 +240,8 @@ mod tests {
     fn what_java_s_providers_resolve_is_resolved() {
         let folder = std::env::temp_dir().join(format!("kavka-providers-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("kafka.properties"), "user = alice\npassword = hunt\\\n  er2\n").expect("a file");
+        std::fs::write(folder.join("kafka.properties"), "user = alice\npassword = hunt\\\n  er2\n")
+            .expect("a file");
         std::fs::write(folder.join("token"), "in a file\n").expect("a file");
         let place = folder.display();
         let (file, directory, env) = (class("File"), class("Directory"), class("EnvVar"));
@@ -209,9 +253,14 @@ mod tests {
             ("config.providers.env.class", env.as_str()),
             ("config.providers.env.param.allowlist.pattern", "PAT.*"),
         ];
-        let text = format!("<${{file:{place}/kafka.properties:user}}/${{file:{place}/kafka.properties:password}}>");
+        let text = format!(
+            "<${{file:{place}/kafka.properties:user}}/${{file:{place}/kafka.properties:password}}>"
+        );
         assert_eq!(resolved(&pairs, &text), Ok(Some("<alice/hunter2>".to_owned())));
-        assert_eq!(resolved(&pairs, &format!("${{dir:{place}:token}}")), Ok(Some("in a file\n".to_owned())));
+        assert_eq!(
+            resolved(&pairs, &format!("${{dir:{place}:token}}")),
+            Ok(Some("in a file\n".to_owned()))
+        );
         assert_eq!(resolved(&pairs, "${env:PATH}"), Ok(std::env::var("PATH").ok()));
         for (text, word) in [
             (format!("${{file:{place}/kafka.properties:other}}"), "finds no other in"),
@@ -229,16 +278,24 @@ mod tests {
 
     #[test]
     fn a_placeholder_that_nobody_resolves_is_never_a_value_and_never_shown() {
-        for text in ["${file:/a:hunter2}", "x${vault:hunter2}y", "${env:hunter2}", "${x}${hunter2:}"] {
+        for text in
+            ["${file:/a:hunter2}", "x${vault:hunter2}y", "${env:hunter2}", "${x}${hunter2:}"]
+        {
             let error = resolved(&[], text).expect_err(text);
             assert!(
-                error.contains("sasl.password") && error.contains("config.providers") && !error.contains("hunter2"),
+                error.contains("sasl.password")
+                    && error.contains("config.providers")
+                    && !error.contains("hunter2"),
                 "{error}"
             );
         }
-        let other = [("config.providers", "vault"), ("config.providers.vault.class", "com.example.Vault")];
+        let other =
+            [("config.providers", "vault"), ("config.providers.vault.class", "com.example.Vault")];
         let error = resolved(&other, "x").expect_err("a class of somebody else");
-        assert!(error.contains("com.example.Vault") && error.contains("FileConfigProvider"), "{error}");
+        assert!(
+            error.contains("com.example.Vault") && error.contains("FileConfigProvider"),
+            "{error}"
+        );
     }
 
     #[test]

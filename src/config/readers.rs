@@ -1,5 +1,6 @@
-//! Whether each setting has a reader. One that is parsed, checked, documented, and then read by nobody changes nothing that the client does, and
-//! neither the compiler nor a test of the parser sees it: the parser, the setters and the checks all name it. So the code outside of the settings
+//! Whether each setting has a reader. One that is parsed, checked, documented, and then read by
+//! nobody changes nothing that the client does, and neither the compiler nor a test of the parser
+//! sees it: the parser, the setters and the checks all name it. So the code outside of the settings
 //! is searched for whoever does.
 
 use std::fs;
@@ -58,7 +59,8 @@ fn a_setting_whose_readers_are_taken_away_is_found() {
     for table in &TABLES {
         for setting in table.settings().into_iter() {
             let reads = [format!(".{setting}"), format!("self.{setting}")];
-            let unread = table.unread(|code| reads.iter().fold(code, |code, read| code.replace(read, ".taken")));
+            let unread = table
+                .unread(|code| reads.iter().fold(code, |code, read| code.replace(read, ".taken")));
             assert!(unread.contains(&setting), "{}: {setting}", table.name);
         }
     }
@@ -67,10 +69,12 @@ fn a_setting_whose_readers_are_taken_away_is_found() {
 impl Table {
     /// The names of the fields.
     fn settings(&self) -> Vec<String> {
-        let source = fs::read_to_string(sources().join(self.file)).expect("the file of the settings");
+        let source =
+            fs::read_to_string(sources().join(self.file)).expect("the file of the settings");
         let begin = source.find(&format!("pub struct {} {{", self.name)).expect("the struct");
         let fields = source[begin..].lines().skip(1).take_while(|line| !line.starts_with('}'));
-        let fields = fields.filter_map(|line| line.trim().strip_prefix("pub(crate) ")?.split_once(':'));
+        let fields =
+            fields.filter_map(|line| line.trim().strip_prefix("pub(crate) ")?.split_once(':'));
         fields.map(|(name, _)| name.to_owned()).filter(|name| name != "words").collect()
     }
 
@@ -79,7 +83,9 @@ impl Table {
         let own = edit(read(&sources().join(self.file)));
         let code: Vec<_> = self.places.iter().map(|place| (edit(place.code()), place)).collect();
         let is_used = |name: &str| code.iter().any(|(code, place)| place.is_read(name, code));
-        let is_read = |setting: &String| is_used(setting) || methods(&own, setting).iter().any(|method| is_used(method));
+        let is_read = |setting: &String| {
+            is_used(setting) || methods(&own, setting).iter().any(|method| is_used(method))
+        };
         self.settings().into_iter().filter(|setting| !is_read(setting)).collect()
     }
 }
@@ -87,7 +93,11 @@ impl Table {
 impl ReaderFile {
     /// All its code.
     fn code(&self) -> String {
-        self.folders.iter().flat_map(|folder| files(&sources().join(folder))).map(|file| read(&file)).collect()
+        self.folders
+            .iter()
+            .flat_map(|folder| files(&sources().join(folder)))
+            .map(|file| read(&file))
+            .collect()
     }
 
     /// Whether a field, or a method with its bracket, is used of such a struct.
@@ -97,7 +107,9 @@ impl ReaderFile {
             code.match_indices(&read).any(|(at, _)| {
                 let next = code[at + read.len()..].chars().next();
                 // A setter has the name of its field.
-                name.ends_with('(') || !next.is_some_and(|next| next == '(' || next == '_' || next.is_alphanumeric())
+                name.ends_with('(')
+                    || !next
+                        .is_some_and(|next| next == '(' || next == '_' || next.is_alphanumeric())
             })
         })
     }
@@ -106,8 +118,13 @@ impl ReaderFile {
 /// The methods of the settings that read one for those who call them, each with its bracket.
 fn methods(own: &str, setting: &str) -> Vec<String> {
     let reads = format!("self.{setting}");
-    let bodies = own.split("pub(crate)fn").skip(1).map(|body| body.split("pubfn").next().unwrap_or_default());
-    let names = bodies.filter(|body| body.contains(&reads)).filter_map(|body| Some(format!("{}(", body.split_once("(&self")?.0)));
+    let bodies = own
+        .split("pub(crate)fn")
+        .skip(1)
+        .map(|body| body.split("pubfn").next().unwrap_or_default());
+    let names = bodies
+        .filter(|body| body.contains(&reads))
+        .filter_map(|body| Some(format!("{}(", body.split_once("(&self")?.0)));
     names.filter(|name| !name.starts_with("validate") && !name.starts_with("check")).collect()
 }
 

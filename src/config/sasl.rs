@@ -1,4 +1,5 @@
-//! How a client proves who it is: the mechanisms of SASL, and the trait for those of the user's own.
+//! How a client proves who it is: the mechanisms of SASL, and the trait for those of the user's
+//! own.
 
 use std::sync::Arc;
 
@@ -126,7 +127,9 @@ impl Sasl {
     pub(crate) fn tells_secret(&self) -> bool {
         match &self.0 {
             Mechanism::Plain(_) => true,
-            Mechanism::Scram { .. } | Mechanism::Custom(_) | Mechanism::OAuthBearer(TokenOrigin::Unsecured(_)) => false,
+            Mechanism::Scram { .. }
+            | Mechanism::Custom(_)
+            | Mechanism::OAuthBearer(TokenOrigin::Unsecured(_)) => false,
             Mechanism::OAuthBearer(_) => true,
             #[cfg(feature = "aws-msk-iam")]
             Mechanism::AwsMskIam(_) => true,
@@ -137,9 +140,9 @@ impl Sasl {
     pub(super) fn validate(&self) -> Result<()> {
         match &self.0 {
             Mechanism::Plain(credentials) => credentials.validate(),
-            Mechanism::Scram { .. } if !cfg!(feature = "scram") => {
-                Err(Error::config("sasl.mechanism is SCRAM, but this program was built without kavka's feature scram"))
-            }
+            Mechanism::Scram { .. } if !cfg!(feature = "scram") => Err(Error::config(
+                "sasl.mechanism is SCRAM, but this program was built without kavka's feature scram",
+            )),
             Mechanism::Scram { credentials, .. } => credentials.validate(),
             Mechanism::OAuthBearer(origin) => origin.validate(),
             #[cfg(feature = "aws-msk-iam")]
@@ -152,22 +155,33 @@ impl Sasl {
     pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>> {
         let Some(mechanism) = settings.read::<String>("sasl.mechanism")? else { return Ok(None) };
         let mechanism = mechanism.to_ascii_uppercase();
-        let jaas = settings.read::<Secret>("sasl.jaas.config")?.map(|text| Jaas::parse(text.expose())).transpose()?;
+        let jaas = settings
+            .read::<Secret>("sasl.jaas.config")?
+            .map(|text| Jaas::parse(text.expose()))
+            .transpose()?;
         match mechanism.as_str() {
             "PLAIN" => {
-                let credentials = Credentials::read(settings, jaas.as_ref(), "PlainLoginModule", &mechanism)?;
+                let credentials =
+                    Credentials::read(settings, jaas.as_ref(), "PlainLoginModule", &mechanism)?;
                 Ok(Some(Self(Mechanism::Plain(credentials))))
             }
             "SCRAM-SHA-256" | "SCRAM-SHA-512" => {
-                let credentials = Credentials::read(settings, jaas.as_ref(), "ScramLoginModule", &mechanism)?;
-                let hash = if mechanism.ends_with("256") { ScramHash::Sha256 } else { ScramHash::Sha512 };
+                let credentials =
+                    Credentials::read(settings, jaas.as_ref(), "ScramLoginModule", &mechanism)?;
+                let hash =
+                    if mechanism.ends_with("256") { ScramHash::Sha256 } else { ScramHash::Sha512 };
                 let is_token = jaas.as_ref().and_then(|jaas| jaas.option("tokenauth"));
                 let is_token = is_token.is_some_and(|value| value.eq_ignore_ascii_case("true"));
                 Ok(Some(Self(Mechanism::Scram { hash, credentials, is_token })))
             }
-            "OAUTHBEARER" => Ok(Some(Self(Mechanism::OAuthBearer(TokenOrigin::from_settings(settings, jaas.as_ref())?)))),
+            "OAUTHBEARER" => Ok(Some(Self(Mechanism::OAuthBearer(TokenOrigin::from_settings(
+                settings,
+                jaas.as_ref(),
+            )?)))),
             #[cfg(feature = "aws-msk-iam")]
-            "AWS_MSK_IAM" => Ok(Some(Self(Mechanism::AwsMskIam(AwsMskIam::from_jaas(jaas.as_ref())?)))),
+            "AWS_MSK_IAM" => {
+                Ok(Some(Self(Mechanism::AwsMskIam(AwsMskIam::from_jaas(jaas.as_ref())?))))
+            }
             #[cfg(not(feature = "aws-msk-iam"))]
             "AWS_MSK_IAM" => Err(Error::config(
                 "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's feature aws-msk-iam",
@@ -189,11 +203,19 @@ pub(super) const MECHANISMS: &str = match (cfg!(feature = "scram"), cfg!(feature
 };
 
 impl Credentials {
-    fn read(settings: &Settings<'_>, jaas: Option<&Jaas>, module: &str, mechanism: &str) -> Result<Self> {
+    fn read(
+        settings: &Settings<'_>,
+        jaas: Option<&Jaas>,
+        module: &str,
+        mechanism: &str,
+    ) -> Result<Self> {
         let (username, password) = match jaas {
             Some(jaas) => {
                 jaas.expect_module(module, mechanism)?;
-                (jaas.option("username").map(str::to_owned), jaas.option("password").map(Secret::from))
+                (
+                    jaas.option("username").map(str::to_owned),
+                    jaas.option("password").map(Secret::from),
+                )
             }
             None => (settings.read("sasl.username")?, settings.read("sasl.password")?),
         };
@@ -210,9 +232,13 @@ impl Credentials {
     }
 
     fn validate(&self) -> Result<()> {
-        for (what, text) in [("username", self.username.as_str()), ("password", self.password.expose())] {
+        for (what, text) in
+            [("username", self.username.as_str()), ("password", self.password.expose())]
+        {
             if text.is_empty() || text.contains('\0') {
-                return Err(Error::config(format!("the {what} of SASL is empty or has a NUL: any other text is allowed")));
+                return Err(Error::config(format!(
+                    "the {what} of SASL is empty or has a NUL: any other text is allowed"
+                )));
             }
         }
         Ok(())
@@ -230,7 +256,10 @@ pub trait SaslMechanism: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// The client drops the future when connecting takes too long.
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>;
+    fn start<'a>(
+        &'a self,
+        context: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>>;
 }
 
 /// One SASL exchange between client and broker.

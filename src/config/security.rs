@@ -1,4 +1,5 @@
-//! Which of TLS and SASL stand between client and broker (`security.protocol`), and their properties.
+//! Which of TLS and SASL stand between client and broker (`security.protocol`), and their
+//! properties.
 
 use super::sasl::MECHANISMS;
 use super::*;
@@ -78,7 +79,11 @@ impl SecurityConfig {
         let protocol = settings.read("security.protocol")?.unwrap_or_default();
         let tls = TlsConfig::from_settings(settings)?;
         // As in Java, a mechanism has no say without SASL, be it one that this library lacks.
-        let sasl = if SecurityProtocol::has_sasl(protocol) { Sasl::from_settings(settings)? } else { None };
+        let sasl = if SecurityProtocol::has_sasl(protocol) {
+            Sasl::from_settings(settings)?
+        } else {
+            None
+        };
         Ok(Self { protocol, tls, sasl })
     }
 
@@ -136,7 +141,8 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> std::result::Result<ClientConfig, String> {
-        let mut properties: Properties = [("bootstrap.servers", "localhost:9092")].into_iter().collect();
+        let mut properties: Properties =
+            [("bootstrap.servers", "localhost:9092")].into_iter().collect();
         properties.extend(pairs.iter().copied());
         ClientConfig::from_properties(&properties).map_err(|error| error.to_string())
     }
@@ -147,7 +153,10 @@ mod tests {
         assert_eq!(config.security.protocol, SecurityProtocol::SaslPlaintext);
         let config = config.tls(TlsConfig::new());
         assert_eq!(config.security.protocol, SecurityProtocol::SaslSsl);
-        assert_eq!(ClientConfig::new("a:1").tls(TlsConfig::new()).security.protocol, SecurityProtocol::Ssl);
+        assert_eq!(
+            ClientConfig::new("a:1").tls(TlsConfig::new()).security.protocol,
+            SecurityProtocol::Ssl
+        );
     }
 
     #[cfg(feature = "tls")]
@@ -156,7 +165,10 @@ mod tests {
         let java = from(&[
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", "PLAIN"),
-            ("sasl.jaas.config", "a.b.PlainLoginModule required username=\"alice\" password=\"hunter2\";"),
+            (
+                "sasl.jaas.config",
+                "a.b.PlainLoginModule required username=\"alice\" password=\"hunter2\";",
+            ),
             ("ssl.truststore.type", "PEM"),
             ("ssl.truststore.location", "/ca.pem"),
         ]);
@@ -170,8 +182,14 @@ mod tests {
         let (java, other) = (java.expect("allowed"), other.expect("allowed"));
         assert_eq!(format!("{java:?}"), format!("{other:?}"));
         assert!(!format!("{java:?}").contains("hunter2"));
-        let Some(Sasl(super::super::sasl::Mechanism::Plain(credentials))) = java.security.sasl else { panic!("PLAIN") };
-        assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("alice", "hunter2"));
+        let Some(Sasl(super::super::sasl::Mechanism::Plain(credentials))) = java.security.sasl
+        else {
+            panic!("PLAIN")
+        };
+        assert_eq!(
+            (credentials.username.as_str(), credentials.password.expose()),
+            ("alice", "hunter2")
+        );
     }
 
     #[test]
@@ -180,7 +198,14 @@ mod tests {
             (&[("security.protocol", "SASL_PLAINTEXT")][..], "sasl.mechanism is not set"),
             (&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "GSSAPI")], "GSSAPI"),
             (&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN")], "username"),
-            (&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN"), ("sasl.username", "x")], "password"),
+            (
+                &[
+                    ("security.protocol", "SASL_PLAINTEXT"),
+                    ("sasl.mechanism", "PLAIN"),
+                    ("sasl.username", "x"),
+                ],
+                "password",
+            ),
             (&[("security.protocol", "SASL")], "SASL_PLAINTEXT"),
         ] {
             let error = from(pairs).expect_err(word);
@@ -196,21 +221,28 @@ mod tests {
             ("sasl.username", "alice "),
             ("sasl.password", " hunter2 "),
         ]);
-        let Some(Sasl(super::super::sasl::Mechanism::Plain(credentials))) = config.expect("allowed").security.sasl else {
+        let Some(Sasl(super::super::sasl::Mechanism::Plain(credentials))) =
+            config.expect("allowed").security.sasl
+        else {
             panic!("PLAIN")
         };
-        assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("alice ", " hunter2 "));
+        assert_eq!(
+            (credentials.username.as_str(), credentials.password.expose()),
+            ("alice ", " hunter2 ")
+        );
     }
 
     #[test]
     fn all_mechanisms_that_are_built_in_are_named() {
-        let error = from(&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "GSSAPI")]).expect_err("unknown");
+        let error = from(&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "GSSAPI")])
+            .expect_err("unknown");
         assert_eq!(error.contains("AWS_MSK_IAM"), cfg!(feature = "aws-msk-iam"), "{error}");
         assert_eq!(error.contains("SCRAM-SHA-512"), cfg!(feature = "scram"), "{error}");
     }
 
     #[test]
     fn what_has_no_say_is_not_looked_at() {
-        from(&[("sasl.mechanism", "GSSAPI"), ("ssl.truststore.location", "x.jks")]).expect("PLAINTEXT");
+        from(&[("sasl.mechanism", "GSSAPI"), ("ssl.truststore.location", "x.jks")])
+            .expect("PLAINTEXT");
     }
 }

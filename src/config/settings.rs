@@ -26,7 +26,8 @@ pub(crate) trait FromProperty: Sized {
     /// What is allowed, for the message that refuses another value.
     const ALLOWED: &'static str;
 
-    /// Whether it shows nothing of what it was made of: the only types by which a property can be read whose value may be a secret.
+    /// Whether it shows nothing of what it was made of: the only types by which a property can be
+    /// read whose value may be a secret.
     const IS_SECRET: bool = false;
 
     /// `None` if the text is not allowed.
@@ -52,32 +53,55 @@ impl<'a> Settings<'a> {
             let text = resolved.as_ref().map_or(text, |text| text.as_str());
             let is_mine = key.kinds.contains(kind);
             match key.role {
-                Role::Setting if is_mine => settings.insert(key.name, written, Zeroizing::new(text.to_owned()))?,
-                Role::Alias { of, scale } if is_mine => settings.insert(of, written, scaled(written, text, scale)?)?,
+                Role::Setting if is_mine => {
+                    settings.insert(key.name, written, Zeroizing::new(text.to_owned()))?
+                }
+                Role::Alias { of, scale } if is_mine => {
+                    settings.insert(of, written, scaled(written, text, scale)?)?
+                }
                 Role::Only(value, why) if is_mine && !text.trim().eq_ignore_ascii_case(value) => {
                     let text = shown(text);
-                    return Err(Error::config(format!("{written} is {text:?}: only {value} is allowed, as {why}")));
+                    return Err(Error::config(format!(
+                        "{written} is {text:?}: only {value} is allowed, as {why}"
+                    )));
                 }
                 Role::Refused(why) if is_mine && !text.is_empty() => {
                     return Err(Error::config(format!("{written} is not allowed: {why}")));
                 }
-                // The client speaks for the keys that all kinds have, so that one file read three times warns once.
-                Role::Foreign if is_mine && (kind == HandleKind::Client || !key.kinds.contains(HandleKind::Client)) => {
+                // The client speaks for the keys that all kinds have, so that one file read three
+                // times warns once.
+                Role::Foreign
+                    if is_mine
+                        && (kind == HandleKind::Client
+                            || !key.kinds.contains(HandleKind::Client)) =>
+                {
                     ignored.push(written);
                 }
                 Role::Foreign => {}
-                Role::Inert if is_mine && (kind == HandleKind::Client || !key.kinds.contains(HandleKind::Client)) => {
+                Role::Inert
+                    if is_mine
+                        && (kind == HandleKind::Client
+                            || !key.kinds.contains(HandleKind::Client)) =>
+                {
                     inert.push(written)
                 }
                 Role::Inert => {}
-                _ => debug!(property = written, "ignored: it has no meaning for this kind of handle"),
+                _ => {
+                    debug!(property = written, "ignored: it has no meaning for this kind of handle")
+                }
             }
         }
         if !inert.is_empty() {
-            info!(properties = inert.join(", "), "ignored: what they tune is done in another way here");
+            info!(
+                properties = inert.join(", "),
+                "ignored: what they tune is done in another way here"
+            );
         }
         if !ignored.is_empty() {
-            warn!(properties = ignored.join(", "), "ignored: this library has nothing that they could change");
+            warn!(
+                properties = ignored.join(", "),
+                "ignored: this library has nothing that they could change"
+            );
         }
         Ok(settings)
     }
@@ -92,14 +116,25 @@ impl<'a> Settings<'a> {
 
     /// The value of a property, if it was given.
     pub(crate) fn read<T: FromProperty>(&self, name: &'static str) -> Result<Option<T>> {
-        debug_assert!(keys::find(name).is_some_and(|key| key.role == Role::Setting), "{name} is in the table");
-        let (is_secret, is_exact) = keys::find(name).map_or((true, false), |key| (key.is_secret, key.is_exact));
+        debug_assert!(
+            keys::find(name).is_some_and(|key| key.role == Role::Setting),
+            "{name} is in the table"
+        );
+        let (is_secret, is_exact) =
+            keys::find(name).map_or((true, false), |key| (key.is_secret, key.is_exact));
         debug_assert_eq!(is_secret, T::IS_SECRET, "{name}: what may be a secret is read as one");
         let Some(SettingValue { written, text }) = self.values.get(name) else { return Ok(None) };
         match T::from_property(if is_exact { text } else { text.trim() }) {
             Some(value) => Ok(Some(value)),
-            None if is_secret => Err(Error::config(format!("{written} is another text than is allowed: {} is", T::ALLOWED))),
-            None => Err(Error::config(format!("{written} is {:?}: {} is allowed", shown(text), T::ALLOWED))),
+            None if is_secret => Err(Error::config(format!(
+                "{written} is another text than is allowed: {} is",
+                T::ALLOWED
+            ))),
+            None => Err(Error::config(format!(
+                "{written} is {:?}: {} is allowed",
+                shown(text),
+                T::ALLOWED
+            ))),
         }
     }
 
@@ -109,11 +144,18 @@ impl<'a> Settings<'a> {
         Words(aliases.map(|(name, value)| (*name, value.written.to_owned())).collect())
     }
 
-    fn insert(&mut self, name: &'static str, written: &'a str, text: Zeroizing<String>) -> Result<()> {
+    fn insert(
+        &mut self,
+        name: &'static str,
+        written: &'a str,
+        text: Zeroizing<String>,
+    ) -> Result<()> {
         match self.values.get(name) {
             Some(other) if other.text != text => {
                 let (first, second) = (other.written, written);
-                Err(Error::config(format!("{first} and {second} are the same property with different values: give one of them")))
+                Err(Error::config(format!(
+                    "{first} and {second} are the same property with different values: give one of them"
+                )))
             }
             _ => {
                 self.values.insert(name, SettingValue { written, text });
@@ -132,11 +174,14 @@ fn scaled(written: &str, text: &str, scale: i64) -> Result<Zeroizing<String>> {
     value
         .and_then(|value| value.checked_mul(scale))
         .map(|value| Zeroizing::new(value.to_string()))
-        .ok_or_else(|| Error::config(format!("{written} is {:?}: a whole number is allowed", shown(text))))
+        .ok_or_else(|| {
+            Error::config(format!("{written} is {:?}: a whole number is allowed", shown(text)))
+        })
 }
 
 fn unknown(written: &str) -> Error {
-    let nearest = keys::nearest(written).map(|name| format!(": did you mean {name}?")).unwrap_or_default();
+    let nearest =
+        keys::nearest(written).map(|name| format!(": did you mean {name}?")).unwrap_or_default();
     match keys::is_showable(written) {
         true => Error::config(format!("{written} is no property of Kafka{nearest}")),
         false => Error::config(
@@ -146,7 +191,8 @@ fn unknown(written: &str) -> Error {
     }
 }
 
-/// Other names of properties that the user has written: for messages that name them after the text was read.
+/// Other names of properties that the user has written: for messages that name them after the text
+/// was read.
 #[derive(Clone, Default)]
 pub(crate) struct Words(Vec<(&'static str, String)>);
 
@@ -176,7 +222,9 @@ impl FromProperty for bool {
     const ALLOWED: &'static str = "true or false";
 
     fn from_property(text: &str) -> Option<Self> {
-        [("true", true), ("false", false)].into_iter().find_map(|(word, value)| text.eq_ignore_ascii_case(word).then_some(value))
+        [("true", true), ("false", false)]
+            .into_iter()
+            .find_map(|(word, value)| text.eq_ignore_ascii_case(word).then_some(value))
     }
 }
 
@@ -221,7 +269,11 @@ impl<T: FromProperty> FromProperty for OrNone<T> {
     const ALLOWED: &'static str = "-1 or a whole number from 0";
 
     fn from_property(text: &str) -> Option<Self> {
-        if text == "-1" { Some(Self(None)) } else { T::from_property(text).map(|value| Self(Some(value))) }
+        if text == "-1" {
+            Some(Self(None))
+        } else {
+            T::from_property(text).map(|value| Self(Some(value)))
+        }
     }
 }
 
@@ -231,33 +283,54 @@ mod tests {
 
     fn of(pairs: &[(&str, &str)], kind: HandleKind) -> std::result::Result<usize, String> {
         let properties: Properties = pairs.iter().copied().collect();
-        Settings::of(&properties, kind).map(|settings| settings.values.len()).map_err(|error| error.to_string())
+        Settings::of(&properties, kind)
+            .map(|settings| settings.values.len())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
         let error = of(&[("linger.sm", "5")], HandleKind::Producer).expect_err("a typing error");
         assert_eq!(error, "linger.sm is no property of Kafka: did you mean linger.ms?");
-        let error = of(&[("bootstrap.server", "x:1")], HandleKind::Consumer).expect_err("a typing error");
+        let error =
+            of(&[("bootstrap.server", "x:1")], HandleKind::Consumer).expect_err("a typing error");
         assert!(error.ends_with("did you mean bootstrap.servers?"), "{error}");
-        let error = of(&[("my.application.topic", "x")], HandleKind::Consumer).expect_err("no such property");
+        let error = of(&[("my.application.topic", "x")], HandleKind::Consumer)
+            .expect_err("no such property");
         assert_eq!(error, "my.application.topic is no property of Kafka", "a guess would mislead");
     }
 
     #[test]
     fn a_property_of_another_kind_is_ignored() {
-        assert_eq!(of(&[("linger.ms", "x"), ("share.acquire.mode", "?"), ("group.id", "g")], HandleKind::Consumer), Ok(1));
+        assert_eq!(
+            of(
+                &[("linger.ms", "x"), ("share.acquire.mode", "?"), ("group.id", "g")],
+                HandleKind::Consumer
+            ),
+            Ok(1)
+        );
     }
 
     #[test]
     fn what_only_a_jvm_understands_is_ignored() {
-        assert_eq!(of(&[("key.serializer", "org.example.Foo"), ("metric.reporters", "")], HandleKind::Producer), Ok(0));
+        assert_eq!(
+            of(
+                &[("key.serializer", "org.example.Foo"), ("metric.reporters", "")],
+                HandleKind::Producer
+            ),
+            Ok(0)
+        );
     }
 
     #[test]
     fn two_names_of_one_property_must_agree() {
-        assert_eq!(of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], HandleKind::Producer), Ok(1));
-        let error = of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], HandleKind::Producer).expect_err("they differ");
+        assert_eq!(
+            of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "5")], HandleKind::Producer),
+            Ok(1)
+        );
+        let error =
+            of(&[("linger.ms", "5"), ("queue.buffering.max.ms", "6")], HandleKind::Producer)
+                .expect_err("they differ");
         assert!(error.contains("linger.ms and queue.buffering.max.ms"), "{error}");
     }
 
@@ -271,12 +344,15 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_form_names_the_property_and_what_is_allowed() {
         let properties: Properties =
-            [("linger.ms", "soon"), ("enable.idempotence", "yes"), ("retries", "-1")].into_iter().collect();
+            [("linger.ms", "soon"), ("enable.idempotence", "yes"), ("retries", "-1")]
+                .into_iter()
+                .collect();
         let settings = Settings::of(&properties, HandleKind::Producer).expect("known");
         let message = |error: Error| error.to_string();
         assert_eq!(
             settings.read::<Duration>("linger.ms").map_err(message),
-            Err("linger.ms is \"soon\": a whole number of milliseconds from 0 is allowed".to_owned())
+            Err("linger.ms is \"soon\": a whole number of milliseconds from 0 is allowed"
+                .to_owned())
         );
         assert_eq!(
             settings.read::<bool>("enable.idempotence").map_err(message),

@@ -131,7 +131,11 @@ impl TlsConfig {
     /// Presents the certificate in one PEM file, with the private key in another (librdkafka's
     /// `ssl.certificate.location` and `ssl.key.location`).
     #[must_use]
-    pub fn certificate_location(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+    pub fn certificate_location(
+        mut self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
         self.identity = ClientCertificate::Files { chain: chain.into(), key: key.into() };
         self
     }
@@ -139,7 +143,11 @@ impl TlsConfig {
     /// Presents the certificate in a PEM text, with the private key in another
     /// (`ssl.keystore.certificate.chain`, `ssl.keystore.key`).
     #[must_use]
-    pub fn keystore_certificate_chain(mut self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
+    pub fn keystore_certificate_chain(
+        mut self,
+        chain: impl Into<String>,
+        key: impl Into<Secret>,
+    ) -> Self {
         self.identity = ClientCertificate::Pem { chain: Secret::new(chain), key: key.into() };
         self
     }
@@ -209,20 +217,29 @@ impl TlsConfig {
 
     pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self> {
         let mut tls = Self::new();
-        let text = |name| settings.read::<String>(name).map(|text| text.filter(|text| !text.is_empty()));
-        let secret = |name| settings.read::<Secret>(name).map(|secret| secret.filter(|text| !text.expose().is_empty()));
+        let text =
+            |name| settings.read::<String>(name).map(|text| text.filter(|text| !text.is_empty()));
+        let secret = |name| {
+            settings
+                .read::<Secret>(name)
+                .map(|secret| secret.filter(|text| !text.expose().is_empty()))
+        };
         match (text("ssl.truststore.location")?, secret("ssl.truststore.certificates")?) {
             (Some(file), None) => tls.trust = Trust::File(file.into()),
             (None, Some(pem)) => tls.trust = Trust::Pem(pem),
             (None, None) => {}
-            (Some(_), Some(_)) => return Err(one_of("ssl.truststore.location", "ssl.truststore.certificates")),
+            (Some(_), Some(_)) => {
+                return Err(one_of("ssl.truststore.location", "ssl.truststore.certificates"));
+            }
         }
         let (chain, key) = (secret("ssl.keystore.certificate.chain")?, secret("ssl.keystore.key")?);
         tls.identity = match (text("ssl.keystore.location")?, chain, key) {
             (Some(file), None, None) => ClientCertificate::File(file.into()),
             (None, Some(chain), Some(key)) => ClientCertificate::Pem { chain, key },
             (None, None, None) => ClientCertificate::None,
-            (Some(_), _, _) => return Err(one_of("ssl.keystore.location", "ssl.keystore.certificate.chain")),
+            (Some(_), _, _) => {
+                return Err(one_of("ssl.keystore.location", "ssl.keystore.certificate.chain"));
+            }
             (None, _, _) => return Err(both("ssl.keystore.certificate.chain", "ssl.keystore.key")),
         };
         match (text("ssl.certificate.location")?, text("ssl.key.location")?) {
@@ -230,21 +247,28 @@ impl TlsConfig {
             (Some(chain), Some(key)) if tls.identity == ClientCertificate::None => {
                 tls.identity = ClientCertificate::Files { chain: chain.into(), key: key.into() };
             }
-            (Some(_), Some(_)) => return Err(one_of("ssl.certificate.location", "ssl.keystore.location")),
+            (Some(_), Some(_)) => {
+                return Err(one_of("ssl.certificate.location", "ssl.keystore.location"));
+            }
             _ => return Err(both("ssl.certificate.location", "ssl.key.location")),
         }
         tls.key_password = secret("ssl.key.password")?;
         tls.keystore_password = secret("ssl.keystore.password")?;
         tls.truststore_password = secret("ssl.truststore.password")?;
-        if let Some(EndpointIdentification(any)) = settings.read("ssl.endpoint.identification.algorithm")? {
+        if let Some(EndpointIdentification(any)) =
+            settings.read("ssl.endpoint.identification.algorithm")?
+        {
             tls.any_server_name = any;
         }
         if let Some(list) = text("ssl.enabled.protocols")? {
             tls.enabled_protocols = versions(&list)?;
         }
         if let Some(list) = text("ssl.cipher.suites")? {
-            tls.cipher_suites =
-                list.split([',', ':']).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+            tls.cipher_suites = list
+                .split([',', ':'])
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect();
         }
         for name in ["ssl.truststore.type", "ssl.keystore.type"] {
             if let Some(kind) = text(name)?.filter(|kind| !kind.eq_ignore_ascii_case("PEM")) {
@@ -258,7 +282,9 @@ impl TlsConfig {
     pub(super) fn validate(&self) -> Result<()> {
         for (name, kind) in &self.store_types {
             if !kind.eq_ignore_ascii_case("PKCS12") {
-                return Err(Error::config(format!("{name} is {kind}: PEM or PKCS12 is allowed; {CONVERT}")));
+                return Err(Error::config(format!(
+                    "{name} is {kind}: PEM or PKCS12 is allowed; {CONVERT}"
+                )));
             }
             if !cfg!(feature = "pkcs12") {
                 return Err(Error::config(format!(
@@ -283,7 +309,9 @@ fn both(first: &str, second: &str) -> Error {
 }
 
 fn versions(list: &str) -> Result<Vec<TlsVersion>> {
-    let refuse = |name| Error::config(format!("ssl.enabled.protocols has {name}: TLSv1.2 and TLSv1.3 are allowed"));
+    let refuse = |name| {
+        Error::config(format!("ssl.enabled.protocols has {name}: TLSv1.2 and TLSv1.3 are allowed"))
+    };
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| match name {
@@ -346,7 +374,8 @@ mod tests {
         let read = read.expect("allowed");
         assert_eq!(format!("{read:?}"), format!("{set:?}"));
         let passwords = |tls: &TlsConfig| {
-            [&tls.key_password, &tls.keystore_password, &tls.truststore_password].map(|password| password.clone().expect("set"))
+            [&tls.key_password, &tls.keystore_password, &tls.truststore_password]
+                .map(|password| password.clone().expect("set"))
         };
         assert!(passwords(&read) == passwords(&set), "Debug shows none of them");
     }
@@ -354,7 +383,10 @@ mod tests {
     #[test]
     fn contradictions_and_java_s_stores_are_refused() {
         for (pairs, word) in [
-            (&[("ssl.truststore.location", "a"), ("ssl.ca.pem", "b")][..], "ssl.truststore.certificates"),
+            (
+                &[("ssl.truststore.location", "a"), ("ssl.ca.pem", "b")][..],
+                "ssl.truststore.certificates",
+            ),
             (&[("ssl.key.location", "a")], "ssl.certificate.location"),
             (&[("ssl.keystore.key", "a")], "ssl.keystore.certificate.chain"),
             (&[("ssl.keystore.location", "a"), ("ssl.key.pem", "b")], "ssl.keystore.location"),

@@ -1,4 +1,5 @@
-//! What benchmarks see of a consumer: from the frame of a reply to records, without a network. See [`crate::bench`].
+//! What benchmarks see of a consumer: from the frame of a reply to records, without a network. See
+//! [`crate::bench`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +23,9 @@ use crate::observability::ClientRecorder;
 use crate::wire::batch::DecodeOptions;
 use crate::wire::call::Reply;
 
-/// The way of a reply through a consumer of one topic: read, sorted and buffered as the fetcher does, and taken out as `recv` and
-/// `next_batch` do. Which partitions are wanted, and what to fetch next, is not asked.
+/// The way of a reply through a consumer of one topic: read, sorted and buffered as the fetcher
+/// does, and taken out as `recv` and `next_batch` do. Which partitions are wanted, and what to
+/// fetch next, is not asked.
 pub struct Walk {
     shared: Arc<ConsumerShared>,
     receiver: Receiver,
@@ -35,7 +37,10 @@ impl Walk {
     /// With the default settings.
     pub fn new(topic: &str, topic_id: [u8; 16], partitions: i32) -> Self {
         let config = ConsumerConfig::new();
-        let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
+        let decode = DecodeOptions {
+            check_crc: config.check_crcs,
+            max_decompressed: config.max_decompressed_batch_bytes,
+        };
         let partition_limit = usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0);
         let buffer = Buffer::new(config.fetch_buffer_bytes, partition_limit);
         let subscription = Subscription::new(config.auto_offset_reset, false, buffer);
@@ -61,11 +66,14 @@ impl Walk {
     /// Takes a reply, of which every partition begins at offset 0.
     pub fn take(&mut self, version: i16, frame: Bytes) {
         let reply = Reply::new(frame, version, None);
-        let fetched = rpc::read_fetch(&reply, &self.names, IsolationLevel::ReadUncommitted).expect("a sound reply");
+        let fetched = rpc::read_fetch(&reply, &self.names, IsolationLevel::ReadUncommitted)
+            .expect("a sound reply");
         for partition in fetched.partitions {
-            let assignment = self.assignments.get(&partition.partition).expect("a partition that is fetched");
+            let assignment =
+                self.assignments.get(&partition.partition).expect("a partition that is fetched");
             let start = Position::at(Offset(0));
-            let filter = filter::sort(partition.records, start, partition.aborted, &self.shared.decode);
+            let filter =
+                filter::sort(partition.records, start, partition.aborted, &self.shared.decode);
             self.shared.buffer(|buffer| {
                 for buffered in filter.buffered_batches {
                     buffer.push(assignment, buffered, None);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{
-    ClientConfig, FromProperty, HandleKind, MILLISECOND, Properties, Settings, Words, bounded, check_millis, check_range,
-    check_text, parse_duration,
+    ClientConfig, FromProperty, HandleKind, MILLISECOND, Properties, Settings, Words, bounded,
+    check_millis, check_range, check_text, parse_duration,
 };
 use crate::error::{Error, Result};
 
@@ -166,7 +166,10 @@ impl ConsumerConfig {
     /// All members of a group must have one in common; the group chooses the one that most members
     /// prefer.
     #[must_use]
-    pub fn partition_assignment_strategy(mut self, strategies: impl IntoIterator<Item = AssignmentStrategy>) -> Self {
+    pub fn partition_assignment_strategy(
+        mut self,
+        strategies: impl IntoIterator<Item = AssignmentStrategy>,
+    ) -> Self {
         self.partition_assignment_strategy = strategies.into_iter().collect();
         self
     }
@@ -367,7 +370,12 @@ impl ConsumerConfig {
         check_range("max.poll.records", self.max_poll_records, 1, 2_147_483_647)?;
         check_range("fetch.max.bytes", self.fetch_max_bytes, 0, i32::MAX)?;
         check_range("max.partition.fetch.bytes", self.max_partition_fetch_bytes, 0, i32::MAX)?;
-        check_range("max.decompressed.batch.bytes", self.max_decompressed_batch_bytes, 1, usize::MAX)?;
+        check_range(
+            "max.decompressed.batch.bytes",
+            self.max_decompressed_batch_bytes,
+            1,
+            usize::MAX,
+        )?;
         check_range("fetch.buffer.bytes", self.fetch_buffer_bytes, 1, usize::MAX)?;
         if self.fetch_min_bytes < 0 || self.fetch_min_bytes > self.fetch_max_bytes {
             let (min, max) = (self.fetch_min_bytes, self.fetch_max_bytes);
@@ -390,13 +398,17 @@ impl ConsumerConfig {
             )));
         }
         let strategies = &self.partition_assignment_strategy;
-        if strategies.is_empty() || (1..strategies.len()).any(|i| strategies[i..].contains(&strategies[i - 1])) {
+        if strategies.is_empty()
+            || (1..strategies.len()).any(|i| strategies[i..].contains(&strategies[i - 1]))
+        {
             return Err(Error::config(
                 "partition.assignment.strategy is empty or has one twice: one or more different are allowed",
             ));
         }
         match &self.group_id {
-            Some(id) if id.is_empty() => return Err(Error::config("group.id is empty: a name is allowed, or none at all")),
+            Some(id) if id.is_empty() => {
+                return Err(Error::config("group.id is empty: a name is allowed, or none at all"));
+            }
             Some(id) => check_text("group.id", id)?,
             None if self.enable_auto_commit == Some(true) => {
                 return Err(Error::config("enable.auto.commit needs group.id, or must be false"));
@@ -406,7 +418,13 @@ impl ConsumerConfig {
         // The broker's rule, which is that of topic names.
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         match self.group_instance_id.as_deref() {
-            Some(id) if id.is_empty() || id.len() > 249 || id == "." || id == ".." || !id.chars().all(is_allowed) => {
+            Some(id)
+                if id.is_empty()
+                    || id.len() > 249
+                    || id == "."
+                    || id == ".."
+                    || !id.chars().all(is_allowed) =>
+            {
                 Err(Error::config(format!(
                     "group.instance.id is {id:?}: up to 249 letters, digits, dots, underscores and hyphens are allowed"
                 )))
@@ -415,7 +433,8 @@ impl ConsumerConfig {
         }
     }
 
-    /// Whether positions are committed by the client: if the user did not say, then if there is a group, as Java.
+    /// Whether positions are committed by the client: if the user did not say, then if there is a
+    /// group, as Java.
     pub(crate) fn commits_automatically(&self) -> bool {
         self.enable_auto_commit.unwrap_or(true) && self.group_id.is_some()
     }
@@ -426,7 +445,10 @@ impl Default for ConsumerConfig {
         Self {
             group_id: None,
             group_instance_id: None,
-            partition_assignment_strategy: vec![AssignmentStrategy::Range, AssignmentStrategy::CooperativeSticky],
+            partition_assignment_strategy: vec![
+                AssignmentStrategy::Range,
+                AssignmentStrategy::CooperativeSticky,
+            ],
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             max_poll_interval: Duration::from_secs(300),
@@ -460,7 +482,8 @@ impl FromProperty for AutoOffsetReset {
             "earliest" | "smallest" | "beginning" => Some(Self::Earliest),
             "latest" | "largest" | "end" => Some(Self::Latest),
             "none" | "error" => Some(Self::None),
-            other => parse_duration(other.strip_prefix("by_duration:")?).map(|age| Self::ByDuration(bounded(age))),
+            other => parse_duration(other.strip_prefix("by_duration:")?)
+                .map(|age| Self::ByDuration(bounded(age))),
         }
     }
 }
@@ -481,11 +504,13 @@ impl FromProperty for IsolationLevel {
 struct Strategies(Vec<AssignmentStrategy>);
 
 impl FromProperty for Strategies {
-    const ALLOWED: &'static str =
-        "a list of range, roundrobin, sticky and cooperative-sticky, or the names of Java's classes for them,";
+    const ALLOWED: &'static str = "a list of range, roundrobin, sticky and cooperative-sticky, or the names of Java's classes for them,";
 
     fn from_property(text: &str) -> Option<Self> {
-        text.split(',').map(|name| AssignmentStrategy::parse(name.trim())).collect::<Option<_>>().map(Self)
+        text.split(',')
+            .map(|name| AssignmentStrategy::parse(name.trim()))
+            .collect::<Option<_>>()
+            .map(Self)
     }
 }
 
@@ -509,7 +534,9 @@ impl AssignmentStrategy {
             (Self::CooperativeSticky, "CooperativeStickyAssignor"),
         ]
         .into_iter()
-        .find_map(|(strategy, java)| (name == strategy.name() || class == Some(java)).then_some(strategy))
+        .find_map(|(strategy, java)| {
+            (name == strategy.name() || class == Some(java)).then_some(strategy)
+        })
     }
 }
 

@@ -63,7 +63,10 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_beginning`](crate::ConsumerHandle::seek_to_beginning).
-    pub fn seek_to_beginning<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+    pub fn seek_to_beginning<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Result<()> {
         self.handle.seek_to_beginning(partitions)
     }
 
@@ -71,7 +74,10 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_end`](crate::ConsumerHandle::seek_to_end).
-    pub fn seek_to_end<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+    pub fn seek_to_end<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Result<()> {
         self.handle.seek_to_end(partitions)
     }
 
@@ -80,7 +86,11 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`ConsumerHandle::seek_to_time`](crate::ConsumerHandle::seek_to_time).
-    pub fn seek_to_time<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, time: Timestamp) -> Result<()> {
+    pub fn seek_to_time<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        time: Timestamp,
+    ) -> Result<()> {
         self.handle.seek_to_time(partitions, time)
     }
 
@@ -89,7 +99,10 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`ConsumerHandle::pause`](crate::ConsumerHandle::pause).
-    pub fn pause<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+    pub fn pause<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+    ) -> Result<()> {
         self.handle.pause(partitions)
     }
 
@@ -97,7 +110,10 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`ConsumerHandle::resume`](crate::ConsumerHandle::resume).
-    pub fn resume<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+    pub fn resume<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+    ) -> Result<()> {
         self.handle.resume(partitions)
     }
 

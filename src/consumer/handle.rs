@@ -120,7 +120,10 @@ impl ConsumerHandle {
     /// - [`ErrorKind::Config`] if a partition is not assigned; the partitions before it have been
     ///   moved.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn seek_to_beginning<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+    pub fn seek_to_beginning<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Result<()> {
         self.seek_to(partitions, ResetTo::Earliest)
     }
 
@@ -130,7 +133,10 @@ impl ConsumerHandle {
     /// - [`ErrorKind::Config`] if a partition is not assigned; the partitions before it have been
     ///   moved.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn seek_to_end<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Result<()> {
+    pub fn seek_to_end<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+    ) -> Result<()> {
         self.seek_to(partitions, ResetTo::Latest)
     }
 
@@ -141,9 +147,16 @@ impl ConsumerHandle {
     /// - [`ErrorKind::Config`] for a time before 1970, or if a partition is not assigned; the
     ///   partitions before it have been moved.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn seek_to_time<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, time: Timestamp) -> Result<()> {
+    pub fn seek_to_time<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        time: Timestamp,
+    ) -> Result<()> {
         if time.0 < 0 {
-            return Err(Error::config(format!("a time to seek must not be negative, but is {}", time.0)));
+            return Err(Error::config(format!(
+                "a time to seek must not be negative, but is {}",
+                time.0
+            )));
         }
         self.seek_to(partitions, ResetTo::Time(time))
     }
@@ -157,7 +170,10 @@ impl ConsumerHandle {
     /// # Errors
     /// - [`ErrorKind::Config`] if a partition is not assigned; none is paused then.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn pause<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+    pub fn pause<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+    ) -> Result<()> {
         self.update(|subscription| subscription.set_paused(partitions, true))
     }
 
@@ -166,7 +182,10 @@ impl ConsumerHandle {
     /// # Errors
     /// - [`ErrorKind::Config`] if a partition is not assigned; none is resumed then.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn resume<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone) -> Result<()> {
+    pub fn resume<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition> + Clone,
+    ) -> Result<()> {
         self.update(|subscription| subscription.set_paused(partitions, false))
     }
 
@@ -272,9 +291,11 @@ impl ConsumerHandle {
         &self,
         times: impl IntoIterator<Item = (TopicPartition, Timestamp)>,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
-        let times: BTreeMap<_, _> = times.into_iter().map(|(partition, time)| (partition, time.0)).collect();
+        let times: BTreeMap<_, _> =
+            times.into_iter().map(|(partition, time)| (partition, time.0)).collect();
         if let Some((partition, _)) = times.iter().find(|(_, time)| **time < 0) {
-            return Err(Error::config("a time to look for must not be negative").at_partition(partition.clone()));
+            return Err(Error::config("a time to look for must not be negative")
+                .at_partition(partition.clone()));
         }
         self.find(times).await
     }
@@ -331,7 +352,8 @@ impl ConsumerHandle {
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
     ) -> Result<()> {
-        let offsets = offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
+        let offsets =
+            offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
         self.group()?.commit(Some(offsets), self.api_deadline()).await
     }
 
@@ -369,23 +391,42 @@ impl ConsumerHandle {
         partitions: impl IntoIterator<Item = TopicPartition>,
         end: i64,
     ) -> Result<BTreeMap<TopicPartition, Offset>> {
-        let found = self.find(partitions.into_iter().map(|partition| (partition, end)).collect()).await?;
-        Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found?.offset))).collect())
+        let found =
+            self.find(partitions.into_iter().map(|partition| (partition, end)).collect()).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(partition, found)| Some((partition, found?.offset)))
+            .collect())
     }
 
-    async fn find(&self, times: BTreeMap<TopicPartition, i64>) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+    async fn find(
+        &self,
+        times: BTreeMap<TopicPartition, i64>,
+    ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
         let Core { cluster, config, .. } = &*self.core;
-        self.while_open(offsets::find(cluster, &times, config.isolation_level, self.api_deadline())).await
+        self.while_open(offsets::find(cluster, &times, config.isolation_level, self.api_deadline()))
+            .await
     }
 
     /// Waits for an answer as long as the consumer is there to want it.
     async fn while_open<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         self.check_open()?;
-        self.core.runtime.cancelled().run_until_cancelled(Box::pin(answer)).await.unwrap_or_else(|| Err(closed()))
+        self.core
+            .runtime
+            .cancelled()
+            .run_until_cancelled(Box::pin(answer))
+            .await
+            .unwrap_or_else(|| Err(closed()))
     }
 
-    fn seek_to<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>, to: ResetTo) -> Result<()> {
-        self.update(|subscription| partitions.into_iter().try_for_each(|partition| subscription.seek_to(partition, to)))
+    fn seek_to<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        to: ResetTo,
+    ) -> Result<()> {
+        self.update(|subscription| {
+            partitions.into_iter().try_for_each(|partition| subscription.seek_to(partition, to))
+        })
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut Subscription) -> Result<T>) -> Result<T> {

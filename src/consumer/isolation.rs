@@ -1,8 +1,9 @@
 //! Which batches of a fetch response the application may see (`isolation.level`).
 //!
-//! Pure. Control batches are never delivered. Under `read_committed` the broker sends nothing beyond the last stable offset,
-//! and lists the transactions among what it sends that were aborted; their batches are skipped by header alone, before they
-//! are decompressed. A list is good for the one response it came with.
+//! Pure. Control batches are never delivered. Under `read_committed` the broker sends nothing
+//! beyond the last stable offset, and lists the transactions among what it sends that were aborted;
+//! their batches are skipped by header alone, before they are decompressed. A list is good for the
+//! one response it came with.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -51,9 +52,16 @@ impl Isolation {
 
     /// Whether the next batch is delivered; call once for each, in order.
     #[must_use]
-    pub(crate) fn admits(&mut self, kind: BatchKind, producer: Option<ProducerId>, last_offset: Offset) -> bool {
+    pub(crate) fn admits(
+        &mut self,
+        kind: BatchKind,
+        producer: Option<ProducerId>,
+        last_offset: Offset,
+    ) -> bool {
         if let Some(producer) = producer {
-            while let Some(begun) = self.pending.front().filter(|transaction| transaction.first_offset <= last_offset) {
+            while let Some(begun) =
+                self.pending.front().filter(|transaction| transaction.first_offset <= last_offset)
+            {
                 self.aborted.insert(begun.producer);
                 self.pending.pop_front();
             }

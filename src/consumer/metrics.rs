@@ -28,12 +28,17 @@ pub(crate) fn start(
         let mut labels = labels.clone();
         labels.extend(group.as_ref().and_then(Group::member_id).map(|id| ("group_member_id", id)));
         let now = shared.activity.waited();
-        let (waited, whole) = std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), now);
-        let idle = now.0.saturating_sub(waited).as_secs_f64() / now.1.saturating_sub(whole).as_secs_f64().max(0.001);
+        let (waited, whole) =
+            std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let idle = now.0.saturating_sub(waited).as_secs_f64()
+            / now.1.saturating_sub(whole).as_secs_f64().max(0.001);
         let mut gauges = vec![("poll.idle.ratio.avg", idle.min(1.0))];
         if group.is_some() {
             let assigned = shared.read(|subscription| subscription.assignment().count());
-            gauges.push(("coordinator.assigned.partitions", u32::try_from(assigned).map_or(f64::INFINITY, f64::from)));
+            gauges.push((
+                "coordinator.assigned.partitions",
+                u32::try_from(assigned).map_or(f64::INFINITY, f64::from),
+            ));
         }
         Readings { labels, gauges }
     })

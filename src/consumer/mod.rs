@@ -6,7 +6,8 @@
 //!                                     ▲
 //!                                group task ⇄ coordinator
 //! ```
-//! `subscription` is what all parts agree on; a change to it rings whom it concerns (`shared`). Nobody else is told anything.
+//! `subscription` is what all parts agree on; a change to it rings whom it concerns (`shared`).
+//! Nobody else is told anything.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -72,13 +73,25 @@ impl Consumer {
         config.validate(cluster.config())?;
         config.client_rack = config.client_rack.or_else(|| cluster.config().client_rack.clone());
         let runtime = cluster.runtime().child();
-        let decode = DecodeOptions { check_crc: config.check_crcs, max_decompressed: config.max_decompressed_batch_bytes };
-        let buffer = Buffer::new(config.fetch_buffer_bytes, usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
-        let subscription = Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
-        let shared =
-            Arc::new(ConsumerShared::new(subscription, runtime.cancelled().clone(), decode, cluster.recorder().consumer()));
+        let decode = DecodeOptions {
+            check_crc: config.check_crcs,
+            max_decompressed: config.max_decompressed_batch_bytes,
+        };
+        let buffer = Buffer::new(
+            config.fetch_buffer_bytes,
+            usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0),
+        );
+        let subscription =
+            Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
+        let shared = Arc::new(ConsumerShared::new(
+            subscription,
+            runtime.cancelled().clone(),
+            decode,
+            cluster.recorder().consumer(),
+        ));
         let lanes = cluster.lanes();
-        let fetcher = Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
+        let fetcher =
+            Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);
         runtime.spawn(fetcher.run());
         let receiver = Receiver::new(Arc::clone(&shared), config.max_poll_records);
         let group = match config.group_id {
@@ -86,7 +99,15 @@ impl Consumer {
             None => None,
         };
         let metrics = metrics::start(&shared, group.as_ref(), cluster, &runtime, &config);
-        let core = Core { shared, cluster: cluster.clone(), runtime, config, _lanes: lanes, group, metrics };
+        let core = Core {
+            shared,
+            cluster: cluster.clone(),
+            runtime,
+            config,
+            _lanes: lanes,
+            group,
+            metrics,
+        };
         Ok(Self { handle: ConsumerHandle { core: Arc::new(core) }, receiver })
     }
 
@@ -184,14 +205,21 @@ impl Consumer {
         core.shared.close();
         let left = match &core.group {
             // As in Java; a coordinator that cannot be reached for so long will not be.
-            Some(group) => group.close(deadline.min(runtime::now() + core.cluster.config().request_timeout)).await,
+            Some(group) => {
+                group
+                    .close(deadline.min(runtime::now() + core.cluster.config().request_timeout))
+                    .await
+            }
             None => Ok(()),
         };
         core.metrics.close(deadline).await;
         core.runtime.cancel();
-        tokio::time::timeout_at(deadline.into(), core.runtime.join())
-            .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, format!("a task of the consumer did not end within {timeout:?}")))?;
+        tokio::time::timeout_at(deadline.into(), core.runtime.join()).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Timeout,
+                format!("a task of the consumer did not end within {timeout:?}"),
+            )
+        })?;
         left
     }
 }

@@ -1,4 +1,5 @@
-//! Where logs begin and end, and which offset belongs to a time: asked of the leaders, for any partition.
+//! Where logs begin and end, and which offset belongs to a time: asked of the leaders, for any
+//! partition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -76,10 +77,18 @@ pub(super) async fn find(
 ///
 /// # Errors
 /// What does not pass, such as a missing right.
-fn why_leaderless(cluster: &Cluster, partition: TopicPartition, told: &mut BTreeSet<TopicName>) -> Result<Error> {
+fn why_leaderless(
+    cluster: &Cluster,
+    partition: TopicPartition,
+    told: &mut BTreeSet<TopicName>,
+) -> Result<Error> {
     let view = cluster.view();
     let Some(code) = view.topic(&partition.topic).and_then(|topic| topic.error) else {
-        return Ok(Error::new(ErrorKind::NoMetadata, "the partition is not known, or has no leader").at_partition(partition));
+        return Ok(Error::new(
+            ErrorKind::NoMetadata,
+            "the partition is not known, or has no leader",
+        )
+        .at_partition(partition));
     };
     let error = Error::broker(code).in_api("Metadata").at_partition(partition.clone());
     if code.class() != Class::Retriable {
@@ -95,7 +104,10 @@ fn why_leaderless(cluster: &Cluster, partition: TopicPartition, told: &mut BTree
 fn late(start: Instant, cause: Option<Error>) -> Error {
     let waited = runtime::now().saturating_duration_since(start);
     let error = |why: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Timeout, format!("the offsets were not found within {} ms: {why}", waited.as_millis()))
+        Error::new(
+            ErrorKind::Timeout,
+            format!("the offsets were not found within {} ms: {why}", waited.as_millis()),
+        )
     };
     let Some(cause) = cause else { return error(&"no leader answered") };
     let late = if cause.code().is_some() { error(&"the last answer") } else { error(&cause) };
@@ -119,7 +131,9 @@ fn by_leader<'a, T>(
     let mut leaderless = None;
     for (partition, time) in times.iter().filter(|(partition, _)| !found.contains_key(*partition)) {
         match view.leader_and_epoch(partition) {
-            Some((leader, epoch)) => asks.entry(leader).or_default().push((partition, epoch, *time)),
+            Some((leader, epoch)) => {
+                asks.entry(leader).or_default().push((partition, epoch, *time))
+            }
             None => leaderless = Some(partition.clone()),
         }
     }
@@ -137,13 +151,19 @@ fn take(
         return Ok(None);
     }
     let offset = match answer {
-        LookupAnswer::Offset { position, timestamp } => {
-            Some(OffsetAndTimestamp { offset: position.offset, timestamp: *timestamp, leader_epoch: position.leader_epoch })
-        }
+        LookupAnswer::Offset { position, timestamp } => Some(OffsetAndTimestamp {
+            offset: position.offset,
+            timestamp: *timestamp,
+            leader_epoch: position.leader_epoch,
+        }),
         LookupAnswer::NoOffset | LookupAnswer::EpochEnd(_) => None,
         LookupAnswer::Refused(code) => {
             let error = rpc::refusal(*code, "ListOffsets", &partition);
-            return if code.is_retriable() || code.needs_metadata_refresh() { Ok(Some(error)) } else { Err(error) };
+            return if code.is_retriable() || code.needs_metadata_refresh() {
+                Ok(Some(error))
+            } else {
+                Err(error)
+            };
         }
     };
     found.insert(partition, offset);

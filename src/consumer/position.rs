@@ -1,7 +1,10 @@
-//! Where one assigned partition stands: what is fetched, what the application has, what it has finished.
+//! Where one assigned partition stands: what is fetched, what the application has, what it has
+//! finished.
 //!
-//! Pure. A [`PartitionAssignment`] is the right to deliver a partition: from when it is assigned, or its position jumps, until it goes or jumps again; everything fetched is
-//! tagged with it. A seek, reset after truncation or revocation ends the assignment, and whatever still carries it is worth nothing.
+//! Pure. A [`PartitionAssignment`] is the right to deliver a partition: from when it is assigned,
+//! or its position jumps, until it goes or jumps again; everything fetched is tagged with it. A
+//! seek, reset after truncation or revocation ends the assignment, and whatever still carries it is
+//! worth nothing.
 //!
 //! ```text
 //!   assigned ──▶ AwaitingCommitted ──none──▶ Resetting ──ListOffsets──┐
@@ -104,7 +107,8 @@ pub(crate) enum FetchState {
     Stopped(Error),
 }
 
-/// Whether an assignment may deliver. The application reads it before each record, so it is one byte.
+/// Whether an assignment may deliver. The application reads it before each record, so it is one
+/// byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryGate {
     Open,
@@ -114,10 +118,12 @@ pub(crate) enum DeliveryGate {
     Ended,
 }
 
-/// The right to deliver one partition, from one assignment or jump to the next: see the [module](self).
+/// The right to deliver one partition, from one assignment or jump to the next: see the
+/// [module](self).
 ///
-/// The application's side moves `position` and `done` without a lock, and reads `delivery` before each record.
-/// There is one writer of each: the receiving half, except `delivery`, which [`super::subscription`] sets, and `end`, the fetcher.
+/// The application's side moves `position` and `done` without a lock, and reads `delivery` before
+/// each record. There is one writer of each: the receiving half, except `delivery`, which
+/// [`super::subscription`] sets, and `end`, the fetcher.
 #[derive(Debug)]
 pub(crate) struct PartitionAssignment {
     id: AssignmentEpoch,
@@ -126,8 +132,9 @@ pub(crate) struct PartitionAssignment {
     consumed: Arc<Consumed>,
 }
 
-/// How far the application has come. An assignment that ends only because what was fetched has become worthless leaves it to its
-/// successor: what the application still has in hand stays unfinished, and is finished for both.
+/// How far the application has come. An assignment that ends only because what was fetched has
+/// become worthless leaves it to its successor: what the application still has in hand stays
+/// unfinished, and is finished for both.
 #[derive(Debug)]
 struct Consumed {
     /// The next offset to hand over, or [`UNKNOWN`].
@@ -142,7 +149,8 @@ struct Consumed {
     end: AtomicI64,
     /// Where delivery began, or [`UNKNOWN`].
     start: AtomicI64,
-    /// Which of the topics that have had its name it was read of. Before that a position is one in whatever topic there is.
+    /// Which of the topics that have had its name it was read of. Before that a position is one in
+    /// whatever topic there is.
     topic: OnceLock<TopicId>,
 }
 
@@ -222,8 +230,9 @@ impl PartitionAssignment {
         self.consumed.position.store(offset.0, Ordering::Release);
     }
 
-    /// Notes the leader epoch of what was handed over last. Called after [`PartitionAssignment::deliver_to`] and read before it, so that
-    /// a reader in between sees the older epoch, which is the safe one.
+    /// Notes the leader epoch of what was handed over last. Called after
+    /// [`PartitionAssignment::deliver_to`] and read before it, so that a reader in between sees the
+    /// older epoch, which is the safe one.
     pub(crate) fn deliver_epoch(&self, epoch: Option<LeaderEpoch>) {
         self.consumed.position_epoch.store(encode_epoch(epoch), Ordering::Release);
     }

@@ -25,21 +25,33 @@ use crate::ids::TopicPartition;
 pub trait RebalanceListener: Send + Sync + 'static {
     /// Called when partitions are assigned in addition to those the consumer already has. The place
     /// to seek.
-    fn on_assigned<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))
     }
 
     /// Called when partitions are about to be revoked. The last chance to commit what was
     /// processed.
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))
     }
 
     /// Called when partitions were lost without notice and may already belong to other members.
     /// Nothing of them can be committed.
-    fn on_lost<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         let _ = (consumer, partitions);
         Box::pin(std::future::ready(()))
     }

@@ -1,8 +1,8 @@
 //! The receiving half's inner loop: one batch in hand, record by record or whole.
 //!
-//! The batch in hand belongs to the receiver alone, so a record costs its walk, one reference count and two plain stores.
-//! What the group or another handle does meanwhile shows in the assignment: held, the rest goes back to the buffer; ended, it is
-//! dropped.
+//! The batch in hand belongs to the receiver alone, so a record costs its walk, one reference count
+//! and two plain stores. What the group or another handle does meanwhile shows in the assignment:
+//! held, the rest goes back to the buffer; ended, it is dropped.
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -27,10 +27,11 @@ pub(super) struct Receiver {
     turn: Turn,
 }
 
-/// Lets other tasks run by time: an application that works for long on each record, and never has to wait for the next, would keep its
-/// thread from the very tasks that keep it in its group.
+/// Lets other tasks run by time: an application that works for long on each record, and never has
+/// to wait for the next, would keep its thread from the very tasks that keep it in its group.
 ///
-/// The clock is read ever more seldom while records are quick, and at each as soon as they are slow.
+/// The clock is read ever more seldom while records are quick, and at each as soon as they are
+/// slow.
 #[derive(Debug, Default)]
 struct Turn {
     since: Option<Instant>,
@@ -61,7 +62,10 @@ impl Turn {
     fn look(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let now = runtime::now();
         let since = *self.since.get_or_insert(now);
-        let is_quick = self.looked.replace(now).is_some_and(|looked| now.saturating_duration_since(looked) < SLICE / 8);
+        let is_quick = self
+            .looked
+            .replace(now)
+            .is_some_and(|looked| now.saturating_duration_since(looked) < SLICE / 8);
         self.stride = if is_quick { (self.stride * 2).clamp(1, LONGEST_STRIDE) } else { 0 };
         self.left = self.stride;
         if now.saturating_duration_since(since) < SLICE {
@@ -101,11 +105,20 @@ struct CurrentBatch {
 
 impl Receiver {
     pub(super) fn new(shared: Arc<ConsumerShared>, max_poll_records: usize) -> Self {
-        Self { shared, current: None, given: None, max_poll_records: max_poll_records.max(1), turn: Turn::default() }
+        Self {
+            shared,
+            current: None,
+            given: None,
+            max_poll_records: max_poll_records.max(1),
+            turn: Turn::default(),
+        }
     }
 
     /// The next record; what was returned before counts as finished.
-    pub(super) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Result<ConsumerRecord>> {
+    pub(super) fn poll_record(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<ConsumerRecord>> {
         ready!(self.begin(context))?;
         loop {
             if let Some(current) = &mut self.current {
@@ -134,9 +147,13 @@ impl Receiver {
                 current.finish();
                 match current.assignment.delivery() {
                     DeliveryGate::Open => {
-                        let batch = current.records(self.max_poll_records).map_err(|error| self.fail(error))?;
+                        let batch = current
+                            .records(self.max_poll_records)
+                            .map_err(|error| self.fail(error))?;
                         match &mut self.current {
-                            Some(current) if current.position != current.next => current.tell(&self.shared),
+                            Some(current) if current.position != current.next => {
+                                current.tell(&self.shared)
+                            }
                             _ => drop(self.lay_down()),
                         }
                         if let Some((batch, progress, batch_context)) = batch {
@@ -168,7 +185,10 @@ impl Receiver {
         Poll::Ready(self.finish_given())
     }
 
-    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
+    fn poll_piece(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
         // A receiver that always finds something must still let others run.
         let coop = ready!(tokio::task::coop::poll_proceed(context));
         let taken = ready!(self.shared.poll_piece(context))?;
@@ -253,7 +273,9 @@ impl Receiver {
     #[cold]
     fn stop(&self, assignment: &PartitionAssignment, error: Error) -> Error {
         let error = error.at_partition(assignment.partition().clone());
-        self.shared.update(|subscription| subscription.stop(assignment.partition(), assignment.id(), error.clone()));
+        self.shared.update(|subscription| {
+            subscription.stop(assignment.partition(), assignment.id(), error.clone())
+        });
         error
     }
 
@@ -267,9 +289,16 @@ impl Receiver {
     fn put_back(&mut self) {
         if let Some(current) = self.lay_down() {
             let content = Content::Decoded { batch: current.batch, records: current.records };
-            let epoch = if current.is_noted { current.batch_context.leader_epoch } else { current.start.leader_epoch };
-            let buffered =
-                BufferedBatch { content, start: Position { offset: current.position, leader_epoch: epoch }, next: current.next };
+            let epoch = if current.is_noted {
+                current.batch_context.leader_epoch
+            } else {
+                current.start.leader_epoch
+            };
+            let buffered = BufferedBatch {
+                content,
+                start: Position { offset: current.position, leader_epoch: epoch },
+                next: current.next,
+            };
             self.shared.put_back(&current.assignment, buffered);
         }
     }
@@ -297,8 +326,12 @@ impl CurrentBatch {
         Some(Ok(record))
     }
 
-    /// The rest of the batch or as many records as are allowed, which the application then has; `None` if there are none.
-    fn records(&mut self, most: usize) -> Result<Option<(RecordBatch, Arc<BatchProgress>, Arc<BatchContext>)>> {
+    /// The rest of the batch or as many records as are allowed, which the application then has;
+    /// `None` if there are none.
+    fn records(
+        &mut self,
+        most: usize,
+    ) -> Result<Option<(RecordBatch, Arc<BatchProgress>, Arc<BatchContext>)>> {
         let from = self.cursor;
         let mut walk = self.records.resume(from);
         let is_whole = self.records.claimed_count() <= most;
@@ -331,8 +364,18 @@ impl CurrentBatch {
                 (limit, next) = (count, last.advance(1));
             }
         }
-        let progress = Arc::new(BatchProgress { assignment: Arc::clone(&self.assignment), next, failure: OnceLock::new() });
-        let batch = RecordBatch::new(Arc::clone(&self.batch_context), self.records.clone(), from, limit, Arc::clone(&progress));
+        let progress = Arc::new(BatchProgress {
+            assignment: Arc::clone(&self.assignment),
+            next,
+            failure: OnceLock::new(),
+        });
+        let batch = RecordBatch::new(
+            Arc::clone(&self.batch_context),
+            self.records.clone(),
+            from,
+            limit,
+            Arc::clone(&progress),
+        );
         self.deliver_to(next);
         self.is_begun = false;
         Ok(Some((batch, progress, Arc::clone(&self.batch_context))))

@@ -48,7 +48,8 @@ impl Span {
     #[inline]
     fn of(part: Option<&[u8]>, data: &[u8]) -> Self {
         let Some(part) = part else { return Self::NULL };
-        // Both point into one allocation of at most `i32::MAX` bytes, as the protocol's lengths are 32 bits wide.
+        // Both point into one allocation of at most `i32::MAX` bytes, as the protocol's lengths are
+        // 32 bits wide.
         let start = part.as_ptr().addr().wrapping_sub(data.as_ptr().addr());
         match (u32::try_from(start), u32::try_from(part.len())) {
             (Ok(start), Ok(len)) => Self { start, len },
@@ -77,7 +78,11 @@ impl ConsumerRecord {
             timestamp: record.timestamp,
             key: Span::of(record.key, data),
             value: Span::of(record.value, data),
-            headers: if header_count == 0 { Span { start: 0, len: 0 } } else { Span::of(Some(headers), data) },
+            headers: if header_count == 0 {
+                Span { start: 0, len: 0 }
+            } else {
+                Span::of(Some(headers), data)
+            },
             header_count: u32::try_from(header_count).unwrap_or(u32::MAX),
             batch_context: Arc::clone(batch_context),
         }
@@ -176,7 +181,8 @@ impl ConsumerRecord {
 }
 
 impl<'a> From<&'a ConsumerRecord> for Record<'a> {
-    /// The record to send on: with topic, key, value, headers and, if it has one, timestamp; the partition is chosen anew.
+    /// The record to send on: with topic, key, value, headers and, if it has one, timestamp; the
+    /// partition is chosen anew.
     fn from(record: &'a ConsumerRecord) -> Self {
         to_send(record.topic(), record.key(), record.value(), record.headers(), record.timestamp())
     }
@@ -282,7 +288,8 @@ impl RecordBatch {
     }
 
     #[cfg(feature = "mq")]
-    /// Whether the consumer goes on behind this batch: not once its partition was sought, or has gone.
+    /// Whether the consumer goes on behind this batch: not once its partition was sought, or has
+    /// gone.
     pub(crate) fn is_current(&self) -> bool {
         self.progress.assignment.delivery() != crate::consumer::position::DeliveryGate::Ended
     }

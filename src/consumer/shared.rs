@@ -1,5 +1,5 @@
-//! What the parts of one consumer share: the subscription with what is buffered, what the application is to be told, and the bells
-//! between them.
+//! What the parts of one consumer share: the subscription with what is buffered, what the
+//! application is to be told, and the bells between them.
 //!
 //! One lock, never held over an await: whoever looks sees assignment, positions and buffer agree.
 
@@ -58,8 +58,8 @@ struct State {
     refusal: ClusterRefusal,
 }
 
-/// That the cluster does not let this client in. Each who asks for records is told, after it was asked anew: what was refused may be
-/// allowed meanwhile, and nobody else tries again.
+/// That the cluster does not let this client in. Each who asks for records is told, after it was
+/// asked anew: what was refused may be allowed meanwhile, and nobody else tries again.
 #[derive(Debug, Default)]
 enum ClusterRefusal {
     #[default]
@@ -70,10 +70,12 @@ enum ClusterRefusal {
     Doubted,
 }
 
-/// Errors that wait for the application beyond this many push out the oldest (a guess; each partition adds few).
+/// Errors that wait for the application beyond this many push out the oldest (a guess; each
+/// partition adds few).
 const MAX_ERRORS: usize = 1024;
 
-/// Whether the application still asks for records (`max.poll.interval.ms`): cheap enough to be told with every record.
+/// Whether the application still asks for records (`max.poll.interval.ms`): cheap enough to be told
+/// with every record.
 #[derive(Debug)]
 pub(crate) struct Activity {
     calls: AtomicU64,
@@ -86,7 +88,12 @@ pub(crate) struct Activity {
 
 impl Activity {
     pub(crate) fn new(origin: Instant) -> Self {
-        Self { calls: AtomicU64::new(0), origin, waits_since: AtomicU64::new(0), waited: AtomicU64::new(0) }
+        Self {
+            calls: AtomicU64::new(0),
+            origin,
+            waits_since: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+        }
     }
 
     /// The application has asked for records.
@@ -164,7 +171,8 @@ impl ConsumerShared {
         }
     }
 
-    /// Tells the subscription of a view of the cluster; called by each task that follows the view, before it acts on it.
+    /// Tells the subscription of a view of the cluster; called by each task that follows the view,
+    /// before it acts on it.
     pub(crate) fn follow(&self, view: &ClusterView) {
         let id_of = |topic: &TopicName| view.topic(topic)?.id;
         for topic in self.update(|subscription| subscription.follow(view.version, id_of)) {
@@ -202,7 +210,10 @@ impl ConsumerShared {
     /// # Errors
     /// What was raised for the application; [`ErrorKind::Closed`]; [`ErrorKind::Config`] if nothing
     /// is subscribed or assigned.
-    pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
+    pub(crate) fn poll_piece(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
         let mut state = self.state();
         if state.closed || self.cancelled.is_cancelled() {
             return Poll::Ready(Err(closed()));
@@ -210,11 +221,14 @@ impl ConsumerShared {
         if let Some(error) = state.errors.pop_front() {
             return Poll::Ready(Err(error));
         }
-        if let Some(failure) = state.failure.as_ref().filter(|_| state.subscription.interest().is_shared()) {
+        if let Some(failure) =
+            state.failure.as_ref().filter(|_| state.subscription.interest().is_shared())
+        {
             return Poll::Ready(Err(failure.clone()));
         }
         if let ClusterRefusal::Untold(_) = state.refusal
-            && let ClusterRefusal::Untold(error) = std::mem::replace(&mut state.refusal, ClusterRefusal::Told)
+            && let ClusterRefusal::Untold(error) =
+                std::mem::replace(&mut state.refusal, ClusterRefusal::Told)
         {
             return Poll::Ready(Err(error));
         }
@@ -222,7 +236,8 @@ impl ConsumerShared {
         if let Some(taken) = state.subscription.buffer.pop() {
             let is_starved = state.is_starved;
             let buffer = &mut state.subscription.buffer;
-            let concerns_fetcher = buffer.has_relieved() || buffer.has_job() || (is_starved && buffer.has_room());
+            let concerns_fetcher =
+                buffer.has_relieved() || buffer.has_job() || (is_starved && buffer.has_room());
             drop(state);
             if concerns_fetcher {
                 self.to_fetcher.notify_one();
@@ -231,7 +246,9 @@ impl ConsumerShared {
             return Poll::Ready(Ok(taken));
         }
         if matches!(state.subscription.interest(), SubscriptionKind::Nothing) {
-            return Poll::Ready(Err(Error::config("nothing is subscribed or assigned: there is nothing to wait for")));
+            return Poll::Ready(Err(Error::config(
+                "nothing is subscribed or assigned: there is nothing to wait for",
+            )));
         }
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             state.waker = Some(context.waker().clone());
@@ -270,7 +287,8 @@ impl ConsumerShared {
         self.woken(waker);
     }
 
-    /// The cluster does not let this client in: whoever asks for records is told, each time after the cluster was asked anew.
+    /// The cluster does not let this client in: whoever asks for records is told, each time after
+    /// the cluster was asked anew.
     pub(crate) fn refuse(&self, error: Error) {
         let mut state = self.state();
         state.refusal = ClusterRefusal::Untold(error);
@@ -284,7 +302,8 @@ impl ConsumerShared {
         self.state().refusal = ClusterRefusal::None;
     }
 
-    /// Whether the cluster does not let this client in, and nobody has asked for records since that was found.
+    /// Whether the cluster does not let this client in, and nobody has asked for records since that
+    /// was found.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(self.state().refusal, ClusterRefusal::Untold(_) | ClusterRefusal::Told)
     }
@@ -324,7 +343,8 @@ impl ConsumerShared {
         self.woken(waker);
     }
 
-    /// What wakes the application ends its waiting: whether it comes back for the news shows whether it lives.
+    /// What wakes the application ends its waiting: whether it comes back for the news shows
+    /// whether it lives.
     fn woken(&self, waker: Option<Waker>) {
         if let Some(waker) = waker {
             self.activity.set_waiting(false);

@@ -5,8 +5,9 @@
 //! - The group says what is owned (`group`), and what was committed (`commits`).
 //! - The fetcher moves phases on, and brings what is buffered (`fetching`).
 //!
-//! Every answer from the network names the assignment it was asked under; an answer to an ended assignment changes nothing.
-//! Not here: how records are fetched (`fetch`), and how ownership is agreed (`group` of the consumer).
+//! Every answer from the network names the assignment it was asked under; an answer to an ended
+//! assignment changes nothing. Not here: how records are fetched (`fetch`), and how ownership is
+//! agreed (`group` of the consumer).
 //!
 //! ```text
 //!           subscribe, the group gives                  the group takes, or the member is lost
@@ -29,7 +30,8 @@ pub(crate) use self::interest::{Pattern, SubscriptionKind};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::Buffer;
 use crate::consumer::position::{
-    AssignmentEpoch, DeliveryGate, FetchState, OffsetAndMetadata, PartitionAssignment, Position, ResetTo,
+    AssignmentEpoch, DeliveryGate, FetchState, OffsetAndMetadata, PartitionAssignment, Position,
+    ResetTo,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
@@ -39,7 +41,8 @@ use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 pub(crate) struct CommitPosition {
     pub(crate) partition: TopicPartition,
     pub(crate) assignment: AssignmentEpoch,
-    /// The assignment by which the application came where it is: a commit under an older one is of another place.
+    /// The assignment by which the application came where it is: a commit under an older one is of
+    /// another place.
     pub(crate) since: AssignmentEpoch,
     pub(crate) offset: OffsetAndMetadata,
     /// The application had chosen the partition by itself: it is not for a member to commit.
@@ -70,24 +73,29 @@ pub(crate) struct PartitionSnapshot {
 pub(crate) struct Subscription {
     interest: SubscriptionKind,
     interest_version: u64,
-    /// How often the application has unsubscribed: each time ends a membership, also if it has subscribed again since.
+    /// How often the application has unsubscribed: each time ends a membership, also if it has
+    /// subscribed again since.
     unsubscribed: u64,
     entries: BTreeMap<TopicPartition, AssignedPartition>,
-    /// What the application has given up and the group's task has not yet: nothing of it is delivered, but it is committed and told
-    /// of as any partition that goes. A partition may be there more than once, oldest first: given up, chosen again and given up.
+    /// What the application has given up and the group's task has not yet: nothing of it is
+    /// delivered, but it is committed and told of as any partition that goes. A partition may be
+    /// there more than once, oldest first: given up, chosen again and given up.
     leaving: BTreeMap<TopicPartition, Vec<AssignedPartition>>,
-    /// What was taken away with records that were delivered and not committed, since the application asked for records last.
+    /// What was taken away with records that were delivered and not committed, since the
+    /// application asked for records last.
     forfeited: BTreeSet<TopicPartition>,
     changed: BTreeSet<TopicPartition>,
     next_assignment: u64,
     /// The newest version of the view that was followed.
     followed: u64,
-    /// What was deleted and created anew since the group's task looked, with the last assignment of the old topic.
+    /// What was deleted and created anew since the group's task looked, with the last assignment of
+    /// the old topic.
     recreated: BTreeMap<TopicPartition, AssignmentEpoch>,
     reset: AutoOffsetReset,
     has_group: bool,
-    /// What was fetched and not yet handed over. It is here so that no partition can move without it: what leaves it other than
-    /// to the application is fetched again, or belongs to an assignment that has ended.
+    /// What was fetched and not yet handed over. It is here so that no partition can move without
+    /// it: what leaves it other than to the application is fetched again, or belongs to an
+    /// assignment that has ended.
     pub(crate) buffer: Buffer,
 }
 
@@ -111,7 +119,11 @@ impl AssignedPartition {
     }
 
     fn commit_at(&self, at: Position) -> CommitPosition {
-        self.commit_of(OffsetAndMetadata { offset: at.offset, leader_epoch: at.leader_epoch, metadata: String::new() })
+        self.commit_of(OffsetAndMetadata {
+            offset: at.offset,
+            leader_epoch: at.leader_epoch,
+            metadata: String::new(),
+        })
     }
 
     fn commit_of(&self, offset: OffsetAndMetadata) -> CommitPosition {
@@ -126,7 +138,11 @@ impl AssignedPartition {
     }
 
     fn apply_delivery(&self) {
-        self.assignment.set_delivery(if self.paused || self.held { DeliveryGate::Held } else { DeliveryGate::Open });
+        self.assignment.set_delivery(if self.paused || self.held {
+            DeliveryGate::Held
+        } else {
+            DeliveryGate::Open
+        });
     }
 }
 
@@ -180,7 +196,10 @@ impl Subscription {
 
     /// The assignment of an assigned partition.
     #[cfg(test)]
-    pub(crate) fn assignment_of(&self, partition: &TopicPartition) -> Option<&Arc<PartitionAssignment>> {
+    pub(crate) fn assignment_of(
+        &self,
+        partition: &TopicPartition,
+    ) -> Option<&Arc<PartitionAssignment>> {
         self.entries.get(partition).map(|entry| &entry.assignment)
     }
 
@@ -206,10 +225,19 @@ impl Subscription {
         } else {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
-        let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
+        let assignment =
+            Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let (since, held) = (assignment.id(), owner == AssignmentSource::Group);
-        let entry =
-            AssignedPartition { owner, assignment, since, fetch_state, paused: false, held, validated: None, committed: None };
+        let entry = AssignedPartition {
+            owner,
+            assignment,
+            since,
+            fetch_state,
+            paused: false,
+            held,
+            validated: None,
+            committed: None,
+        };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
@@ -226,9 +254,16 @@ impl Subscription {
         self.jump_to_topic(topic, partition, fetch_state)
     }
 
-    /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it if that is not known.
-    fn jump_to_topic(&mut self, topic: Option<TopicId>, partition: &TopicPartition, fetch_state: FetchState) -> Result<()> {
-        let assignment = Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
+    /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it
+    /// if that is not known.
+    fn jump_to_topic(
+        &mut self,
+        topic: Option<TopicId>,
+        partition: &TopicPartition,
+        fetch_state: FetchState,
+    ) -> Result<()> {
+        let assignment =
+            Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
         self.buffer.end(&entry.assignment);
         if let FetchState::Fetching(position) = fetch_state {
@@ -246,7 +281,11 @@ impl Subscription {
         Ok(())
     }
 
-    fn assigned_under(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch) -> Option<&mut AssignedPartition> {
+    fn assigned_under(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+    ) -> Option<&mut AssignedPartition> {
         self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment)
     }
 
@@ -254,7 +293,8 @@ impl Subscription {
         self.entries.get(partition).ok_or_else(|| not_assigned(partition))
     }
 
-    /// The consumer has ended: nothing is delivered any more, but what was processed may still be committed.
+    /// The consumer has ended: nothing is delivered any more, but what was processed may still be
+    /// committed.
     pub(crate) fn close(&mut self) {
         for entry in self.entries.values() {
             self.buffer.end(&entry.assignment);
@@ -279,7 +319,9 @@ fn reset_phase(policy: AutoOffsetReset, partition: &TopicPartition, why: &str) -
         AutoOffsetReset::ByDuration(ago) => ResetTo::Ago(ago),
         AutoOffsetReset::None => {
             let message = format!("{why} and auto.offset.reset is none: seek to go on");
-            return FetchState::Stopped(Error::new(ErrorKind::NoOffset, message).at_partition(partition.clone()));
+            return FetchState::Stopped(
+                Error::new(ErrorKind::NoOffset, message).at_partition(partition.clone()),
+            );
         }
     })
 }

@@ -1,7 +1,8 @@
 //! Every error code of the Kafka protocol, and its class.
 //!
-//! Numbers and names are those of Java's `Errors` (4.4), the classes follow its exceptions and KIP-1050. Codes that only brokers
-//! and controllers tell each other are here too, so that a log never shows a bare number.
+//! Numbers and names are those of Java's `Errors` (4.4), the classes follow its exceptions and
+//! KIP-1050. Codes that only brokers and controllers tell each other are here too, so that a log
+//! never shows a bare number.
 
 use std::fmt;
 
@@ -266,8 +267,8 @@ mod tests {
 
     /// The codes whose exception in Java 4.4 is a `RetriableException`.
     const JAVA_RETRIABLE: [i16; 32] = [
-        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 84, 88, 89, 100, 103, 106, 122,
-        123, 133,
+        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 84,
+        88, 89, 100, 103, 106, 122, 123, 133,
     ];
 
     /// The codes whose exception in Java 4.4 is an `InvalidMetadataException`.
@@ -282,14 +283,16 @@ mod tests {
     #[test]
     fn the_names_are_javas() {
         let listed = include_str!("java_errors.txt");
-        let ours: Vec<String> = ALL.iter().map(|code| format!("{} {}", code.0, code.name().expect("a name"))).collect();
+        let ours: Vec<String> =
+            ALL.iter().map(|code| format!("{} {}", code.0, code.name().expect("a name"))).collect();
         assert_eq!(ours, listed.lines().collect::<Vec<_>>());
     }
 
     #[test]
     fn retriable_is_what_java_retries() {
         for code in ALL {
-            let expected = JAVA_RETRIABLE.contains(&code.0) || *code == ErrorCode::REBOOTSTRAP_REQUIRED;
+            let expected =
+                JAVA_RETRIABLE.contains(&code.0) || *code == ErrorCode::REBOOTSTRAP_REQUIRED;
             assert_eq!(code.is_retriable(), expected, "{code}");
         }
     }

@@ -119,7 +119,14 @@ impl Error {
     /// The message may quote a peer: it is kept as it may be shown.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = harmless(message.into(), MOST_OF_MESSAGE);
-        Self(Arc::new(ErrorInner { kind, code: None, written: None, message, context: ErrorContext::default(), source: None }))
+        Self(Arc::new(ErrorInner {
+            kind,
+            code: None,
+            written: None,
+            message,
+            context: ErrorContext::default(),
+            source: None,
+        }))
     }
 
     /// What a broker's error code says.
@@ -135,13 +142,19 @@ impl Error {
     }
 
     #[must_use]
-    pub(crate) fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn with_source(
+        self,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
         self.with_shared_source(Arc::new(source))
     }
 
     /// [`Error::with_source`] for what is shared already.
     #[must_use]
-    pub(crate) fn with_shared_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+    pub(crate) fn with_shared_source(
+        mut self,
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    ) -> Self {
         self.inner().source = Some(source);
         self
     }
@@ -160,7 +173,11 @@ impl Error {
     #[must_use]
     pub(crate) fn with_context(mut self, context: impl fmt::Display) -> Self {
         let inner = self.inner();
-        let message = if inner.message.is_empty() { context.to_string() } else { format!("{context}: {}", inner.message) };
+        let message = if inner.message.is_empty() {
+            context.to_string()
+        } else {
+            format!("{context}: {}", inner.message)
+        };
         inner.message = harmless(message.into(), MOST_OF_MESSAGE);
         self
     }
@@ -173,7 +190,10 @@ impl Error {
         let mut renamed = String::with_capacity(message.len());
         let mut end = 0;
         for (at, _) in message.match_indices(name) {
-            let (before, after) = (message.get(..at).unwrap_or_default(), message.get(at + name.len()..).unwrap_or_default());
+            let (before, after) = (
+                message.get(..at).unwrap_or_default(),
+                message.get(at + name.len()..).unwrap_or_default(),
+            );
             let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
             renamed.push_str(message.get(end..at).unwrap_or_default());
             renamed.push_str(if is_whole { other } else { name });
@@ -246,7 +266,8 @@ impl Error {
             (_, Some(code)) => code.class(),
             (ErrorKind::Config, _) => Class::InvalidConfiguration,
             (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,
-            // What one peer says that is not Kafka's protocol, another, or the same after its restart, may say right.
+            // What one peer says that is not Kafka's protocol, another, or the same after its
+            // restart, may say right.
             (
                 ErrorKind::Timeout
                 | ErrorKind::Connect

@@ -62,7 +62,9 @@ impl Admin {
         let mut deleted = self.admin.delete_topics([name]).await;
         match deleted.remove(&TopicName::from(name)) {
             Some(deleted) => deleted.map_err(during),
-            None => Err(Error::new(Code::TopicNotFound, format!("the reply does not mention {name}"))),
+            None => {
+                Err(Error::new(Code::TopicNotFound, format!("the reply does not mention {name}")))
+            }
         }
     }
 
@@ -97,7 +99,8 @@ fn patience(config: &Config) -> Duration {
 /// How long a broker takes to answer something small.
 pub(super) async fn ping(client: &Client, config: &Config) -> Result<Duration> {
     let begun = runtime::now();
-    let described = client.admin().timeout(config.monitoring.health_timeout).describe_cluster().await;
+    let described =
+        client.admin().timeout(config.monitoring.health_timeout).describe_cluster().await;
     described.map_err(|error| Error::from_client(error, During::Connect))?;
     Ok(runtime::now() - begun)
 }

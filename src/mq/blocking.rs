@@ -1,6 +1,7 @@
 //! The default instance for threads without a runtime: the same functions, which wait.
 //!
-//! Inside a runtime they would stop its thread, and with it perhaps what they wait for: there, each is an INVALID_CONFIG.
+//! Inside a runtime they would stop its thread, and with it perhaps what they wait for: there, each
+//! is an INVALID_CONFIG.
 //!
 //! ```no_run
 //! use kavka::mq::blocking;
@@ -34,7 +35,11 @@ pub fn send_sync(topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
 ///
 /// # Errors
 /// As that function, and [`Code::InvalidConfig`] inside a runtime.
-pub fn send_sync_with_key(topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Sent> {
+pub fn send_sync_with_key(
+    topic: &str,
+    key: impl AsRef<[u8]>,
+    value: impl AsRef<[u8]>,
+) -> Result<Sent> {
     settled(Message::new(topic, value.as_ref().to_vec()).key(key.as_ref().to_vec()))
 }
 
@@ -43,7 +48,11 @@ pub fn send_sync_with_key(topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<
 ///
 /// # Errors
 /// As that function, and [`Code::InvalidConfig`] inside a runtime.
-pub fn send_async(topic: &str, value: impl AsRef<[u8]>, callback: impl FnOnce(Result<Sent>) + Send + 'static) -> Result<()> {
+pub fn send_async(
+    topic: &str,
+    value: impl AsRef<[u8]>,
+    callback: impl FnOnce(Result<Sent>) + Send + 'static,
+) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     let (topic, value) = (topic.to_owned(), value.as_ref().to_vec());
@@ -64,7 +73,10 @@ pub fn send_batch_sync(messages: Vec<Message>) -> Result<Vec<BatchResult>> {
 ///
 /// # Errors
 /// As that function, and [`Code::InvalidConfig`] inside a runtime.
-pub fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<BatchResult>) + Send + 'static) -> Result<()> {
+pub fn send_batch_async(
+    messages: Vec<Message>,
+    callback: impl FnOnce(Vec<BatchResult>) + Send + 'static,
+) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.block(async move { producer.send_batch_async(messages, callback) })
@@ -74,7 +86,10 @@ pub fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<BatchR
 ///
 /// # Errors
 /// As that function, and [`Code::InvalidConfig`] inside a runtime.
-pub fn subscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
+pub fn subscribe<T: Into<TopicName>>(
+    topics: impl IntoIterator<Item = T>,
+    handler: impl Handler,
+) -> Result<()> {
     instance()?.consumer()?.subscribe(topics, handler)
 }
 
@@ -131,9 +146,10 @@ fn instance() -> Result<Arc<Instance>> {
 
 fn outside_a_runtime() -> Result<()> {
     match Runtime::current(false) {
-        Ok(_) => {
-            Err(Error::new(Code::InvalidConfig, "mq::blocking inside a runtime would stop it: use the async functions of mq"))
-        }
+        Ok(_) => Err(Error::new(
+            Code::InvalidConfig,
+            "mq::blocking inside a runtime would stop it: use the async functions of mq",
+        )),
         Err(_) => Ok(()),
     }
 }

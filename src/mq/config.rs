@@ -1,8 +1,9 @@
-//! The settings of the messaging layer: one [`Config`], in groups, every field optional over its default.
+//! The settings of the messaging layer: one [`Config`], in groups, every field optional over its
+//! default.
 //!
-//! Each field can be set in Rust, by [`Config::set`], from the environment, and with the feature `serde` from JSON, YAML or TOML in
-//! camelCase or snake_case. All of these go through one table of names and texts, so that a mistake is told in the same words
-//! everywhere, with the key.
+//! Each field can be set in Rust, by [`Config::set`], from the environment, and with the feature
+//! `serde` from JSON, YAML or TOML in camelCase or snake_case. All of these go through one table of
+//! names and texts, so that a mistake is told in the same words everywhere, with the key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +116,8 @@ group! {
 group! {
     /// Producer settings (`producer`).
     ProducerConfig {
-        /// `none`, `gzip`, `snappy`, `lz4` or `zstd` (default lz4, or none if that is not built in).
+        /// `none`, `gzip`, `snappy`, `lz4` or `zstd` (default lz4, or none if that is not built
+        /// in).
         compression: Compression = if cfg!(feature = "lz4") { Compression::LZ4 } else { Compression::NONE },
         /// The size of a batch in bytes (default 16,384).
         batch_size: usize = 16_384,
@@ -156,7 +158,8 @@ group! {
     ConsumerConfig {
         /// The group. Required to consume.
         group_id: Option<String> = None,
-        /// Where to start without a committed offset: `latest`, `earliest` or `none` (default latest).
+        /// Where to start without a committed offset: `latest`, `earliest` or `none` (default
+        /// latest).
         auto_offset_reset: AutoOffsetReset = AutoOffsetReset::Latest,
         /// Whether offsets of handled messages are committed automatically (default true).
         enable_auto_commit: bool = true,
@@ -314,7 +317,11 @@ pub struct Config {
 struct SharedConnector(Arc<dyn Connector>);
 
 impl Connector for SharedConnector {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        deadline: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         self.0.connect(address, deadline)
     }
 }
@@ -363,7 +370,10 @@ impl Config {
             Some(Err(allowed)) if name.ends_with("password") => {
                 Err(Error::new(Code::InvalidConfig, format!("{written}: {allowed} is allowed")))
             }
-            Some(Err(allowed)) => Err(Error::new(Code::InvalidConfig, format!("{written} is {text:?}: {allowed} is allowed"))),
+            Some(Err(allowed)) => Err(Error::new(
+                Code::InvalidConfig,
+                format!("{written} is {text:?}: {allowed} is allowed"),
+            )),
             None => Err(words::unknown(written)),
         }
     }
@@ -409,7 +419,10 @@ impl Config {
             ("performance.", PerformanceConfig::KEYS),
             ("monitoring.", MonitoringConfig::KEYS),
         ];
-        groups.iter().flat_map(|(group, keys)| keys.iter().map(move |key| format!("{group}{key}"))).collect()
+        groups
+            .iter()
+            .flat_map(|(group, keys)| keys.iter().map(move |key| format!("{group}{key}")))
+            .collect()
     }
 
     fn set_top(&mut self, key: &str, text: &str) -> Option<Result<(), &'static str>> {
@@ -459,7 +472,9 @@ impl Config {
         }
         let (longest, linger) = (self.producer.delivery_timeout, self.linger());
         if longest <= linger {
-            return refuse(format!("producer.delivery_timeout is {longest:?}: more than a batch waits, {linger:?}, is allowed"));
+            return refuse(format!(
+                "producer.delivery_timeout is {longest:?}: more than a batch waits, {linger:?}, is allowed"
+            ));
         }
         for (key, value) in [
             ("performance.target_latency_micros", self.performance.target_latency_micros),
@@ -478,7 +493,11 @@ impl PerformanceConfig {
         AdaptiveBatching::new()
             .target_latency(Duration::from_micros(self.target_latency_micros))
             .target_throughput(self.target_throughput_per_sec)
-            .small_record(if self.optimize_for_small_messages { self.small_message_threshold_bytes } else { usize::MAX })
+            .small_record(if self.optimize_for_small_messages {
+                self.small_message_threshold_bytes
+            } else {
+                usize::MAX
+            })
     }
 }
 

@@ -109,7 +109,10 @@ impl Error {
         Self(Arc::new(MqErrorInner { code, class, message: message.into(), source: None }))
     }
 
-    pub(super) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Arc::make_mut(&mut self.0).source = Some(Arc::from(source.into()));
         self
     }
@@ -117,12 +120,14 @@ impl Error {
     /// Translates a failure of the client.
     pub(super) fn from_client(error: ClientError, during: During) -> Self {
         let code = code_of(&error, during);
-        // A message whose attempts or time are used up is not tried again by trying the same call: the caller decides.
+        // A message whose attempts or time are used up is not tried again by trying the same call:
+        // the caller decides.
         let class = if code == Code::RetryExhausted { Class::Rejected } else { error.class() };
         let message = match error.kind() {
-            ErrorKind::Config | ErrorKind::RecordTooLarge | ErrorKind::BufferFull | ErrorKind::Timeout => {
-                in_our_words(&error.to_string())
-            }
+            ErrorKind::Config
+            | ErrorKind::RecordTooLarge
+            | ErrorKind::BufferFull
+            | ErrorKind::Timeout => in_our_words(&error.to_string()),
             _ => error.to_string(),
         };
         Self(Arc::new(MqErrorInner { code, class, message, source: Some(Arc::new(error)) }))
@@ -189,11 +194,17 @@ impl std::error::Error for Error {
 
 fn code_of(error: &ClientError, during: During) -> Code {
     match (error.kind(), error.code()) {
-        // What was answered last, until the time was up, is the cause of a timeout and mostly not its name.
-        (ErrorKind::Timeout, Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION | KafkaCode::UNKNOWN_TOPIC_ID)) => {
+        // What was answered last, until the time was up, is the cause of a timeout and mostly not
+        // its name.
+        (
+            ErrorKind::Timeout,
+            Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION | KafkaCode::UNKNOWN_TOPIC_ID),
+        ) => {
             return Code::TopicNotFound;
         }
-        (ErrorKind::Timeout, Some(kafka)) if code_of_kafka(error, kafka, during) == Code::AuthorizationFailed => {
+        (ErrorKind::Timeout, Some(kafka))
+            if code_of_kafka(error, kafka, during) == Code::AuthorizationFailed =>
+        {
             return Code::AuthorizationFailed;
         }
         (ErrorKind::Timeout, _) | (_, None) => {}
@@ -224,15 +235,24 @@ fn code_of_kafka(error: &ClientError, kafka: KafkaCode, during: During) -> Code 
         K::CORRUPT_MESSAGE if during == During::Consume => Code::DecompressionFailed,
         K::INVALID_TOPIC_EXCEPTION | K::TOPIC_ALREADY_EXISTS => Code::InvalidTopic,
         K::OFFSET_OUT_OF_RANGE => Code::InvalidOffset,
-        // Only the producer's own look at the metadata says so without an API: the topic is there, the partition is not.
-        K::UNKNOWN_TOPIC_OR_PARTITION if during == During::Produce && error.context().api.is_none() => Code::PartitionNotFound,
+        // Only the producer's own look at the metadata says so without an API: the topic is there,
+        // the partition is not.
+        K::UNKNOWN_TOPIC_OR_PARTITION
+            if during == During::Produce && error.context().api.is_none() =>
+        {
+            Code::PartitionNotFound
+        }
         K::UNKNOWN_TOPIC_OR_PARTITION | K::UNKNOWN_TOPIC_ID => Code::TopicNotFound,
-        K::SASL_AUTHENTICATION_FAILED | K::UNSUPPORTED_SASL_MECHANISM | K::ILLEGAL_SASL_STATE => Code::AuthenticationFailed,
+        K::SASL_AUTHENTICATION_FAILED | K::UNSUPPORTED_SASL_MECHANISM | K::ILLEGAL_SASL_STATE => {
+            Code::AuthenticationFailed
+        }
         K::TOPIC_AUTHORIZATION_FAILED
         | K::GROUP_AUTHORIZATION_FAILED
         | K::CLUSTER_AUTHORIZATION_FAILED
         | K::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => Code::AuthorizationFailed,
-        K::COORDINATOR_NOT_AVAILABLE | K::NOT_COORDINATOR | K::COORDINATOR_LOAD_IN_PROGRESS => Code::GroupCoordinatorNotFound,
+        K::COORDINATOR_NOT_AVAILABLE | K::NOT_COORDINATOR | K::COORDINATOR_LOAD_IN_PROGRESS => {
+            Code::GroupCoordinatorNotFound
+        }
         K::UNKNOWN_MEMBER_ID => Code::UnknownMemberId,
         K::ILLEGAL_GENERATION => Code::IllegalGeneration,
         K::REBALANCE_IN_PROGRESS => Code::RebalanceInProgress,
@@ -240,7 +260,9 @@ fn code_of_kafka(error: &ClientError, kafka: KafkaCode, during: During) -> Code 
         K::INVALID_SESSION_TIMEOUT => Code::InvalidSessionTimeout,
         K::REQUEST_TIMED_OUT => Code::Timeout,
         // The producer gives a batch with such an answer up only when its attempts are used up.
-        _ if matches!(during, During::Produce | During::Administer) && kafka.is_retriable() => Code::RetryExhausted,
+        _ if matches!(during, During::Produce | During::Administer) && kafka.is_retriable() => {
+            Code::RetryExhausted
+        }
         // The cluster has understood what it was asked, and does not want it.
         _ if during == During::Administer => Code::InvalidConfig,
         _ => of_operation(during),
@@ -282,9 +304,13 @@ mod tests {
 
     #[test]
     fn an_error_is_printed_with_its_code_first_and_keeps_its_cause() {
-        let cause = ClientError::new(ErrorKind::Connect, "dial tcp 127.0.0.1:9092: connection refused");
+        let cause =
+            ClientError::new(ErrorKind::Connect, "dial tcp 127.0.0.1:9092: connection refused");
         let error = Error::from_client(cause, During::Connect);
-        assert_eq!(error.to_string(), "CONNECTION_FAILED: dial tcp 127.0.0.1:9092: connection refused");
+        assert_eq!(
+            error.to_string(),
+            "CONNECTION_FAILED: dial tcp 127.0.0.1:9092: connection refused"
+        );
         assert!(error.is_retriable() && !error.is_fatal());
         assert!(error.source().is_some_and(|source| source.is::<ClientError>()));
         assert_eq!(error.client_error().map(ClientError::kind), Some(ErrorKind::Connect));
@@ -367,7 +393,10 @@ mod tests {
     fn what_is_fatal_is_not_retriable() {
         let fatal = Error::new(Code::MissingConfig, "brokers");
         assert!(fatal.is_fatal() && !fatal.is_retriable());
-        let exhausted = Error::from_client(ClientError::broker(KafkaCode::NOT_ENOUGH_REPLICAS), During::Produce);
+        let exhausted = Error::from_client(
+            ClientError::broker(KafkaCode::NOT_ENOUGH_REPLICAS),
+            During::Produce,
+        );
         assert!(!exhausted.is_retriable() && !exhausted.is_fatal());
     }
 }

@@ -1,4 +1,5 @@
-//! The default instance: made at first use, on a thread with a runtime of its own, so that it outlives whichever runtime calls it.
+//! The default instance: made at first use, on a thread with a runtime of its own, so that it
+//! outlives whichever runtime calls it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use super::{Mq, consumer};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::runtime::Background;
 
-static DEFAULT: Mutex<DefaultInstance> = Mutex::new(DefaultInstance { config: None, instance: None });
+static DEFAULT: Mutex<DefaultInstance> =
+    Mutex::new(DefaultInstance { config: None, instance: None });
 
 struct DefaultInstance {
     config: Option<Config>,
@@ -27,13 +29,20 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Runs something on the thread of the instance. If the future is dropped, it is run to its end all the same.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    /// Runs something on the thread of the instance. If the future is dropped, it is run to its end
+    /// all the same.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         self.background.run(work).await.unwrap_or_else(|| Err(ended()))
     }
 
     /// [`Instance::run`] from a thread that may wait.
-    pub(super) fn block<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    pub(super) fn block<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         self.background.block(work).unwrap_or_else(|| Err(ended()))
     }
 
@@ -83,7 +92,10 @@ pub fn configure(config: impl Into<Config>) -> Result<()> {
     config.validate()?;
     let mut default = default();
     if default.instance.is_some() {
-        return Err(Error::new(Code::InvalidConfig, "the default instance is in use: configure it before, or close it"));
+        return Err(Error::new(
+            Code::InvalidConfig,
+            "the default instance is in use: configure it before, or close it",
+        ));
     }
     default.config = Some(config);
     Ok(())
@@ -115,7 +127,11 @@ pub async fn send_sync(topic: &str, value: impl AsRef<[u8]>) -> Result<Sent> {
 ///
 /// # Cancel safety
 /// As [`send_sync`].
-pub async fn send_sync_with_key(topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Sent> {
+pub async fn send_sync_with_key(
+    topic: &str,
+    key: impl AsRef<[u8]>,
+    value: impl AsRef<[u8]>,
+) -> Result<Sent> {
     settled(Message::new(topic, value.as_ref().to_vec()).key(key.as_ref().to_vec())).await
 }
 
@@ -140,7 +156,9 @@ pub async fn send_async(
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     // Mostly there is nothing to wait for, and no reason to change threads.
-    let Some(callback) = producer.try_send_async(topic, value.as_ref(), Box::new(callback)) else { return Ok(()) };
+    let Some(callback) = producer.try_send_async(topic, value.as_ref(), Box::new(callback)) else {
+        return Ok(());
+    };
     let (topic, value) = (topic.to_owned(), value.as_ref().to_vec());
     instance.run(async move { producer.send_async(&topic, value, callback).await }).await
 }
@@ -159,7 +177,10 @@ pub async fn send_batch_sync(messages: Vec<Message>) -> Result<Vec<BatchResult>>
 ///
 /// # Errors
 /// As [`Mq::new`] at the first use.
-pub async fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<BatchResult>) + Send + 'static) -> Result<()> {
+pub async fn send_batch_async(
+    messages: Vec<Message>,
+    callback: impl FnOnce(Vec<BatchResult>) + Send + 'static,
+) -> Result<()> {
     let instance = instance()?;
     let producer = instance.mq.producer().clone();
     instance.run(async move { producer.send_batch_async(messages, callback) }).await
@@ -171,7 +192,10 @@ pub async fn send_batch_async(messages: Vec<Message>, callback: impl FnOnce(Vec<
 /// # Errors
 /// As that method, [`Code::MissingConfig`] without `consumer.group_id` (`KAVKA_CONSUMER_GROUP_ID`),
 /// and as [`Mq::new`] at the first use.
-pub async fn subscribe<T: Into<TopicName>>(topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
+pub async fn subscribe<T: Into<TopicName>>(
+    topics: impl IntoIterator<Item = T>,
+    handler: impl Handler,
+) -> Result<()> {
     instance()?.consumer()?.subscribe(topics, handler)
 }
 

@@ -58,8 +58,11 @@ impl Health {
 
     /// Adds a check, replacing one of the same name. All checks run concurrently. One that takes
     /// longer than `monitoring.health_timeout` fails.
-    pub fn register<Future_>(&self, name: impl Into<String>, check: impl Fn() -> Future_ + Send + Sync + 'static)
-    where
+    pub fn register<Future_>(
+        &self,
+        name: impl Into<String>,
+        check: impl Fn() -> Future_ + Send + Sync + 'static,
+    ) where
         Future_: Future<Output = Result<(), String>> + Send + 'static,
     {
         let check: Check = Arc::new(move || Box::pin(check()));
@@ -78,8 +81,9 @@ impl Health {
             (name, checked)
         });
         let (client, config) = (self.client.clone(), self.config.clone());
-        let kafka: Checking =
-            Box::pin(async move { admin::ping(&client, &config).await.map(drop).map_err(|error| error.to_string()) });
+        let kafka: Checking = Box::pin(async move {
+            admin::ping(&client, &config).await.map(drop).map_err(|error| error.to_string())
+        });
         let begun = runtime::now();
         let timed = others.chain([(KAFKA.to_owned(), kafka)]).map(|(name, checked)| async move {
             let error = checked.await.err();
@@ -97,7 +101,9 @@ impl Health {
     pub async fn status(&self) -> HealthStatus {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match last {
-            Some((at, status)) if runtime::now() - at < self.config.pool.health_check_interval => status,
+            Some((at, status)) if runtime::now() - at < self.config.pool.health_check_interval => {
+                status
+            }
             _ => self.check().await,
         }
     }

@@ -126,7 +126,11 @@ mod tests {
     #[test]
     fn a_value_lies_in_its_bucket_and_is_known_to_three_percent() {
         let mut before = 0;
-        for nanos in (0..200).chain((8..40).flat_map(|power| [(1 << power) - 1, 1 << power, (1 << power) + (1 << (power - 1))])) {
+        for nanos in
+            (0..200).chain((8..40).flat_map(|power| {
+                [(1 << power) - 1, 1 << power, (1 << power) + (1 << (power - 1))]
+            }))
+        {
             let at = bucket(nanos);
             let upper = upper_bound(at);
             assert!(upper >= nanos && upper - nanos <= nanos / 32, "{nanos} {upper}");
@@ -142,9 +146,14 @@ mod tests {
             histogram.record(Duration::from_micros(micros));
         }
         let seen = histogram.snapshot();
-        assert_eq!((seen.count, seen.min, seen.max), (1000, Duration::from_micros(1), Duration::from_micros(1000)));
+        assert_eq!(
+            (seen.count, seen.min, seen.max),
+            (1000, Duration::from_micros(1), Duration::from_micros(1000))
+        );
         assert_eq!(seen.average, Duration::from_nanos(500_500));
-        for (found, micros) in [(seen.p50, 500.0), (seen.p95, 950.0), (seen.p99, 990.0), (seen.p999, 999.0)] {
+        for (found, micros) in
+            [(seen.p50, 500.0), (seen.p95, 950.0), (seen.p99, 990.0), (seen.p999, 999.0)]
+        {
             assert!((found.as_secs_f64() * 1e6 / micros - 1.0).abs() < 0.035, "{found:?} {micros}");
         }
     }

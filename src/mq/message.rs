@@ -60,7 +60,15 @@ impl Message {
 
     /// Creates a message without a value, which deletes its key from a compacted topic.
     pub fn tombstone(topic: impl Into<TopicName>) -> Self {
-        Self { topic: topic.into(), partition: None, offset: None, key: None, value: None, headers: Vec::new(), timestamp: None }
+        Self {
+            topic: topic.into(),
+            partition: None,
+            offset: None,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp: None,
+        }
     }
 
     /// Sets the key.
@@ -109,9 +117,12 @@ impl Message {
     pub(super) fn received(record: &ConsumerRecord) -> Self {
         let partition = record.topic_partition();
         let headers = record.headers();
-        // The names are copied; the values share the batch's memory only if that is kept anyway, so they are copied too.
-        let headers = headers
-            .map(|header| MessageHeader { name: header.name().into_owned(), value: header.value.map(Bytes::copy_from_slice) });
+        // The names are copied; the values share the batch's memory only if that is kept anyway, so
+        // they are copied too.
+        let headers = headers.map(|header| MessageHeader {
+            name: header.name().into_owned(),
+            value: header.value.map(Bytes::copy_from_slice),
+        });
         Self {
             topic: partition.topic.clone(),
             partition: Some(partition.partition),
@@ -125,9 +136,14 @@ impl Message {
 
     /// The client's record of this.
     pub(super) fn record(&self) -> record::Record<'_> {
-        let mut made = record::Record::to(&self.topic).key(self.key.as_deref()).value(self.value.as_deref());
+        let mut made =
+            record::Record::to(&self.topic).key(self.key.as_deref()).value(self.value.as_deref());
         made.partition = self.partition;
-        made.headers = self.headers.iter().map(|header| record::Header::new(&header.name, header.value.as_deref())).collect();
+        made.headers = self
+            .headers
+            .iter()
+            .map(|header| record::Header::new(&header.name, header.value.as_deref()))
+            .collect();
         made.timestamp = self.timestamp;
         made
     }

@@ -110,7 +110,8 @@ impl Rate {
         let elapsed = now.saturating_duration_since(self.at);
         if elapsed >= Duration::from_secs(1) {
             let rate = |now: u64, before: u64| {
-                Duration::from_nanos(now.saturating_sub(before)).as_secs_f64() * 1e9 / elapsed.as_secs_f64()
+                Duration::from_nanos(now.saturating_sub(before)).as_secs_f64() * 1e9
+                    / elapsed.as_secs_f64()
             };
             self.per_second = [rate(counts[0], self.counts[0]), rate(counts[1], self.counts[1])];
             self.counts = counts;
@@ -233,7 +234,11 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(rate.look([100, 1000], begun + second / 2), [0.0, 0.0], "too early to tell");
         assert_eq!(rate.look([200, 2000], begun + 2 * second), [100.0, 1000.0]);
-        assert_eq!(rate.look([250, 2000], begun + 2 * second + second / 2), [100.0, 1000.0], "as before");
+        assert_eq!(
+            rate.look([250, 2000], begun + 2 * second + second / 2),
+            [100.0, 1000.0],
+            "as before"
+        );
         assert_eq!(rate.look([300, 2000], begun + 4 * second), [50.0, 0.0]);
     }
 }

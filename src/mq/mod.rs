@@ -1,4 +1,5 @@
-//! A messaging layer for services: send, subscribe, and see what is going on, with one configuration and no clients to wire up.
+//! A messaging layer for services: send, subscribe, and see what is going on, with one
+//! configuration and no clients to wire up.
 //!
 //! ```no_run
 //! use kavka::mq::{Config, Message, Mq};
@@ -16,8 +17,8 @@
 //! }
 //! ```
 //!
-//! It stands on [`Client`], [`Producer`](crate::Producer), [`Consumer`](crate::Consumer) and [`Admin`](crate::Admin), and adds no second
-//! pool of connections and no second queue of messages:
+//! It stands on [`Client`], [`Producer`](crate::Producer), [`Consumer`](crate::Consumer) and
+//! [`Admin`](crate::Admin), and adds no second pool of connections and no second queue of messages:
 //!
 //! ```text
 //!  Mq ── producer ──▶ crate::Producer ─┐
@@ -25,8 +26,8 @@
 //!   ├── admin ─────▶ crate::Admin ─────┤
 //!   └── connection_pool, health, ping ─┘
 //! ```
-//! [`send_sync`] and its like work on a default instance, which is made at first use; [`blocking`] has the same for threads without a
-//! runtime.
+//! [`send_sync`] and its like work on a default instance, which is made at first use; [`blocking`]
+//! has the same for threads without a runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,16 +53,18 @@ mod trace_context;
 
 pub use admin::Admin;
 pub use config::{
-    Config, ConnectionConfig, ConsumerConfig, LogLevel, MonitoringConfig, PerformanceConfig, PoolConfig, ProducerConfig,
-    SaslConfig, SslConfig,
+    Config, ConnectionConfig, ConsumerConfig, LogLevel, MonitoringConfig, PerformanceConfig,
+    PoolConfig, ProducerConfig, SaslConfig, SslConfig,
 };
-pub use consumer::{Callback, Consumer, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
+pub use consumer::{
+    Callback, Consumer, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
+};
 #[cfg(feature = "json")]
 pub use consumer::{Json, json};
 pub use error::{Code, Error, Result};
 pub use global::{
-    close, commit_offset, configure, ping, producer_metrics, send_async, send_batch_async, send_batch_sync, send_sync,
-    send_sync_with_key, subscribe, unsubscribe,
+    close, commit_offset, configure, ping, producer_metrics, send_async, send_batch_async,
+    send_batch_sync, send_sync, send_sync_with_key, subscribe, unsubscribe,
 };
 pub use health::{CheckStatus, Health, HealthStatus};
 pub use histogram::Latencies;
@@ -114,7 +117,15 @@ impl Mq {
         config.validate()?;
         let producer = Producer::on(&client, &config, None)?;
         let health = Health::new(client.clone(), config.clone());
-        let mq = Self { inner: Arc::new(MqInner { client, config, producer, consumer: Mutex::new(None), health }) };
+        let mq = Self {
+            inner: Arc::new(MqInner {
+                client,
+                config,
+                producer,
+                consumer: Mutex::new(None),
+                health,
+            }),
+        };
         #[cfg(feature = "metrics")]
         if mq.config().monitoring.enable_metrics {
             mq.keep_publishing();
@@ -211,7 +222,9 @@ impl Mq {
         };
         let produced = self.inner.producer.close(left()).await;
         let closed = self.inner.client.clone().close(left()).await;
-        consumed.and(produced).and(closed.map_err(|error| Error::from_client(error, error::During::Close)))
+        consumed
+            .and(produced)
+            .and(closed.map_err(|error| Error::from_client(error, error::During::Close)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading a [`Config`] from JSON, YAML, TOML or another format of serde.
 //!
-//! The format gives a tree of names and texts, and [`Config::set`] does the rest: there is one table of names, not two.
+//! The format gives a tree of names and texts, and [`Config::set`] does the rest: there is one
+//! table of names, not two.
 
 use std::fmt;
 
@@ -23,7 +24,9 @@ impl<'de> Deserialize<'de> for Config {
         match Tree::deserialize(deserializer)? {
             Tree::Nothing => {}
             Tree::Map(entries) => apply(&mut config, "", entries).map_err(D::Error::custom)?,
-            Tree::Text(_) | Tree::List(_) => return Err(D::Error::custom("the settings are no map of names to values")),
+            Tree::Text(_) | Tree::List(_) => {
+                return Err(D::Error::custom("the settings are no map of names to values"));
+            }
         }
         Ok(config)
     }
@@ -38,11 +41,15 @@ fn apply(config: &mut Config, group: &str, entries: Vec<(String, Tree)>) -> Resu
         }
         match value {
             Tree::Nothing => {}
-            Tree::Text(text) => config.set(&key, &text).map_err(|error| error.message().to_owned())?,
+            Tree::Text(text) => {
+                config.set(&key, &text).map_err(|error| error.message().to_owned())?
+            }
             Tree::List(parts) => {
                 let texts = parts.into_iter().map(|part| match part {
                     Tree::Text(text) => Ok(text),
-                    Tree::Nothing | Tree::List(_) | Tree::Map(_) => Err(format!("{key} holds what is no text")),
+                    Tree::Nothing | Tree::List(_) | Tree::Map(_) => {
+                        Err(format!("{key} holds what is no text"))
+                    }
                 });
                 let texts: Vec<_> = texts.collect::<Result<_, _>>()?;
                 config.set(&key, &texts.join(",")).map_err(|error| error.message().to_owned())?;

@@ -49,7 +49,10 @@ impl ConnectionPool {
             idle_connections: stats.connections.saturating_sub(stats.active_connections),
             max_connections: self.config.pool.max_connections,
             created: stats.connections_created,
-            closed: stats.connections_created.saturating_sub(stats.connections_failed).saturating_sub(open),
+            closed: stats
+                .connections_created
+                .saturating_sub(stats.connections_failed)
+                .saturating_sub(open),
             errors: stats.connections_failed,
         }
     }

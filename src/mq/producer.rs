@@ -113,9 +113,19 @@ impl Producer {
         let producer = client.producer(config.core_producer()?).map_err(super::config::invalid)?;
         let meter = Arc::new(ProducerMeter::new(config.monitoring.enable_metrics, runtime::now()));
         let (completions, received) = mpsc::channel(COMPLETIONS);
-        Runtime::current(false).map_err(super::config::invalid)?.spawn(complete(received, Arc::clone(&meter)));
+        Runtime::current(false)
+            .map_err(super::config::invalid)?
+            .spawn(complete(received, Arc::clone(&meter)));
         let is_traced = config.monitoring.enable_tracing;
-        Ok(Self { shared: Arc::new(ProducerInner { producer, meter, completions, is_traced, _client: own }) })
+        Ok(Self {
+            shared: Arc::new(ProducerInner {
+                producer,
+                meter,
+                completions,
+                is_traced,
+                _client: own,
+            }),
+        })
     }
 
     /// Adds a record to a batch, and returns a future that resolves to its outcome.
@@ -146,7 +156,11 @@ impl Producer {
         let record = record.into();
         self.shared.meter.sent(payload(&record));
         let sent = if self.shared.is_traced {
-            let span = tracing::info_span!("kafka.send", messaging.system = "kafka", messaging.destination.name = record.topic);
+            let span = tracing::info_span!(
+                "kafka.send",
+                messaging.system = "kafka",
+                messaging.destination.name = record.topic
+            );
             Box::pin(self.shared.producer.send(record).instrument(span)).await
         } else {
             self.shared.producer.send(record).await
@@ -176,7 +190,12 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Producer::send_sync`].
-    pub async fn send_sync_with_key(&self, topic: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Sent> {
+    pub async fn send_sync_with_key(
+        &self,
+        topic: &str,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<Sent> {
         self.settled(Record::to(topic).key(key.as_ref()).value(value.as_ref())).await
     }
 
@@ -239,7 +258,8 @@ impl Producer {
         value: impl AsRef<[u8]>,
         callback: impl FnOnce(Result<Sent>) + Send + 'static,
     ) -> Result<()> {
-        self.told(Record::to(topic).key(key.as_ref()).value(value.as_ref()), Box::new(callback)).await
+        self.told(Record::to(topic).key(key.as_ref()).value(value.as_ref()), Box::new(callback))
+            .await
     }
 
     /// Sends as [`Producer::send_async`] does, with an optional key and with headers.
@@ -305,9 +325,16 @@ impl Producer {
     /// [`Code::SerializationFailed`] if the value cannot be serialized; otherwise as
     /// [`Producer::send_sync`].
     #[cfg(feature = "json")]
-    pub async fn send_json<T: serde::Serialize>(&self, topic: &str, key: Option<&[u8]>, value: &T) -> Result<Sent> {
-        let bytes = serde_json::to_vec(value)
-            .map_err(|error| Error::new(Code::SerializationFailed, format!("no JSON for {topic}: {error}")).with_source(error))?;
+    pub async fn send_json<T: serde::Serialize>(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: &T,
+    ) -> Result<Sent> {
+        let bytes = serde_json::to_vec(value).map_err(|error| {
+            Error::new(Code::SerializationFailed, format!("no JSON for {topic}: {error}"))
+                .with_source(error)
+        })?;
         let mut record = Record::to(topic).value(&bytes);
         record.key = key;
         self.settled(record).await
@@ -319,7 +346,11 @@ impl Producer {
     /// # Errors
     /// [`Code::ProducerClosed`] if the producer is closed before that.
     pub async fn flush(&self) -> Result<()> {
-        self.shared.producer.flush().await.map_err(|error| Error::from_client(error, During::Produce))
+        self.shared
+            .producer
+            .flush()
+            .await
+            .map_err(|error| Error::from_client(error, During::Produce))
     }
 
     /// Stops accepting messages, waits until each accepted message is acknowledged or has failed,
@@ -349,11 +380,18 @@ impl Producer {
     }
 
     /// [`Producer::send_async`] if there is nothing to wait for; else gives the callback back.
-    pub(super) fn try_send_async(&self, topic: &str, value: &[u8], callback: SendCallback) -> Option<SendCallback> {
+    pub(super) fn try_send_async(
+        &self,
+        topic: &str,
+        value: &[u8],
+        callback: SendCallback,
+    ) -> Option<SendCallback> {
         let ProducerInner { producer, meter, completions, .. } = &*self.shared;
         let Ok(room) = completions.try_reserve() else { return Some(callback) };
         let begun = runtime::now();
-        let Ok(delivery) = producer.try_send(Record::to(topic).value(value)) else { return Some(callback) };
+        let Ok(delivery) = producer.try_send(Record::to(topic).value(value)) else {
+            return Some(callback);
+        };
         meter.sent(value.len());
         room.send(Completion { delivery, begun, callback: Some(callback) });
         None
@@ -371,7 +409,11 @@ impl Producer {
     async fn watch(&self, mut receipt: Receipt, callback: SendCallback) -> Result<()> {
         let Some(delivery) = receipt.delivery.take() else { return Ok(()) };
         let completion = Completion { delivery, begun: receipt.begun, callback: Some(callback) };
-        self.shared.completions.send(completion).await.map_err(|_| Error::new(Code::ProducerClosed, "its runtime has ended"))
+        self.shared
+            .completions
+            .send(completion)
+            .await
+            .map_err(|_| Error::new(Code::ProducerClosed, "its runtime has ended"))
     }
 
     fn refused(&self, error: crate::error::Error) -> Error {
@@ -380,7 +422,8 @@ impl Producer {
     }
 }
 
-/// As many verdicts may wait for their turn before those who send wait, too (a guess: a second at 65,536 messages per second).
+/// As many verdicts may wait for their turn before those who send wait, too (a guess: a second at
+/// 65,536 messages per second).
 const COMPLETIONS: usize = 65_536;
 
 impl Future for Receipt {
@@ -389,7 +432,10 @@ impl Future for Receipt {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(delivery) = &mut this.delivery else {
-            return Poll::Ready(Err(Error::new(Code::InvalidConfig, "the receipt has been given already")));
+            return Poll::Ready(Err(Error::new(
+                Code::InvalidConfig,
+                "the receipt has been given already",
+            )));
         };
         let verdict = std::task::ready!(Pin::new(&mut *delivery).poll(context));
         let settled = settle(verdict, this.begun, delivery, &this.shared.meter);
@@ -402,12 +448,21 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         if let Some(delivery) = self.delivery.take().filter(|_| self.shared.meter.is_on) {
             // A verdict that is not awaited is counted as long as there is room for it.
-            let _ = self.shared.completions.try_send(Completion { delivery, begun: self.begun, callback: None });
+            let _ = self.shared.completions.try_send(Completion {
+                delivery,
+                begun: self.begun,
+                callback: None,
+            });
         }
     }
 }
 
-fn settle(verdict: crate::error::Result<Sent>, begun: Instant, delivery: &Delivery, meter: &ProducerMeter) -> Result<Sent> {
+fn settle(
+    verdict: crate::error::Result<Sent>,
+    begun: Instant,
+    delivery: &Delivery,
+    meter: &ProducerMeter,
+) -> Result<Sent> {
     match verdict {
         Ok(sent) => {
             if let Some(decided) = delivery.decided_at() {

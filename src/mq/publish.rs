@@ -1,7 +1,9 @@
-//! Tells the facade `metrics` what an instance knows beyond its client (feature `metrics`): latencies of messages and handlers, and how
-//! far handlers have come. The names are in `docs/observability.md`, with those of the client, which tells of itself (`observability`).
+//! Tells the facade `metrics` what an instance knows beyond its client (feature `metrics`):
+//! latencies of messages and handlers, and how far handlers have come. The names are in
+//! `docs/observability.md`, with those of the client, which tells of itself (`observability`).
 //!
-//! It is told in snapshots, so that a message costs nothing here: every `monitoring.metrics_interval`, and by [`Mq::publish_metrics`].
+//! It is told in snapshots, so that a message costs nothing here: every
+//! `monitoring.metrics_interval`, and by [`Mq::publish_metrics`].
 
 use metrics::{counter, gauge};
 
@@ -15,7 +17,11 @@ impl Mq {
     /// `monitoring.enable_metrics`, they are also published every `monitoring.metrics_interval`.
     pub fn publish_metrics(&self) {
         let client_id = self.client().client_id().to_owned();
-        quantiles("kafka_producer_record_latency_seconds", &client_id, &self.producer().metrics().latency);
+        quantiles(
+            "kafka_producer_record_latency_seconds",
+            &client_id,
+            &self.producer().metrics().latency,
+        );
         if let Some(consumer) = self.consumer_if_made() {
             publish_consumer(&consumer, &client_id);
         }
@@ -40,8 +46,10 @@ impl Mq {
 
 fn publish_consumer(consumer: &Consumer, client_id: &str) {
     let told = consumer.metrics();
-    counter!("kafka_consumer_handler_failure_total", "client_id" => client_id.to_owned()).absolute(told.failures);
-    counter!("kafka_consumer_dead_letter_total", "client_id" => client_id.to_owned()).absolute(told.dead_letters);
+    counter!("kafka_consumer_handler_failure_total", "client_id" => client_id.to_owned())
+        .absolute(told.failures);
+    counter!("kafka_consumer_dead_letter_total", "client_id" => client_id.to_owned())
+        .absolute(told.dead_letters);
     quantiles("kafka_consumer_handler_latency_seconds", client_id, &told.handling);
     for (partition, at) in &told.partitions {
         let labels = [
@@ -64,12 +72,16 @@ fn publish_consumer(consumer: &Consumer, client_id: &str) {
 
 fn quantiles(name: &'static str, client_id: &str, told: &Latencies) {
     for (quantile, latency) in [("0.5", told.p50), ("0.99", told.p99), ("0.999", told.p999)] {
-        gauge!(name, "client_id" => client_id.to_owned(), "quantile" => quantile).set(latency.as_secs_f64());
+        gauge!(name, "client_id" => client_id.to_owned(), "quantile" => quantile)
+            .set(latency.as_secs_f64());
     }
 }
 
 /// A count as gauges have it; exact up to 2^53.
-#[allow(clippy::cast_precision_loss, reason = "gauges are floating point, and a count above 2^53 may be rounded")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point, and a count above 2^53 may be rounded"
+)]
 fn number<T: TryInto<u64>>(count: T) -> f64 {
     count.try_into().map_or(f64::MAX, |count| count as f64)
 }

@@ -25,7 +25,8 @@ pub(super) fn normalized(key: &str) -> String {
             && before.is_some_and(|before| {
                 before.is_ascii_lowercase()
                     || before.is_ascii_digit()
-                    || (before.is_ascii_uppercase() && chars.get(at + 1).is_some_and(char::is_ascii_lowercase))
+                    || (before.is_ascii_uppercase()
+                        && chars.get(at + 1).is_some_and(char::is_ascii_lowercase))
             });
         if begins_word {
             name.push('_');
@@ -63,7 +64,13 @@ impl FromText for Vec<String> {
     const ALLOWED: &'static str = "a list of host:port";
 
     fn from_text(text: &str) -> Option<Self> {
-        Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        Some(
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 }
 
@@ -90,7 +97,8 @@ macro_rules! whole_numbers {
 whole_numbers!(i32 u32 u64 usize);
 
 impl FromText for Duration {
-    const ALLOWED: &'static str = "a number with a unit (ns, us, ms, s, m, h), such as 5s or 1m30s,";
+    const ALLOWED: &'static str =
+        "a number with a unit (ns, us, ms, s, m, h), such as 5s or 1m30s,";
 
     /// As Go writes durations.
     fn from_text(text: &str) -> Option<Self> {
@@ -196,7 +204,14 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_in_go() {
-        for (text, millis) in [("5s", 5000), ("100ms", 100), ("1m30s", 90_000), ("1h", 3_600_000), ("1.5s", 1500), ("0", 0)] {
+        for (text, millis) in [
+            ("5s", 5000),
+            ("100ms", 100),
+            ("1m30s", 90_000),
+            ("1h", 3_600_000),
+            ("1.5s", 1500),
+            ("0", 0),
+        ] {
             assert_eq!(Duration::from_text(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "5", "s", "5 s", "-5s", "5d", "1e400s", "99999999999999999999h", "5s5"] {

@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn a_message_carries_one_context() {
-        let context: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+        let context: TraceContext =
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
         let other = TraceContext { span_id: 7, ..context };
         let message = other.inject(context.inject(Message::new("t", "v")));
         assert_eq!(message.headers.len(), 1);

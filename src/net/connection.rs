@@ -19,10 +19,12 @@ mod task;
 
 pub(crate) use task::Setup;
 
-/// Requests that may wait for the connection's task. More than any lane has in flight; senders beyond it wait.
+/// Requests that may wait for the connection's task. More than any lane has in flight; senders
+/// beyond it wait.
 const QUEUE: usize = 64;
 
-/// A connection that opens in the background, carries pipelined requests, and ends for good when anything goes wrong.
+/// A connection that opens in the background, carries pipelined requests, and ends for good when
+/// anything goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     shared: Arc<ConnectionShared>,
@@ -89,8 +91,11 @@ impl Connection {
     /// Why it could not be opened, or why it has ended; [`ErrorKind::Timeout`] at the deadline.
     pub(crate) async fn ready(&self, deadline: Instant) -> Result<Arc<ApiVersions>> {
         let mut state = self.state.clone();
-        let opened =
-            tokio::time::timeout_at(deadline.into(), state.wait_for(|state| !matches!(state, ConnectionState::Opening))).await;
+        let opened = tokio::time::timeout_at(
+            deadline.into(),
+            state.wait_for(|state| !matches!(state, ConnectionState::Opening)),
+        )
+        .await;
         match opened {
             Ok(Ok(state)) => match &*state {
                 ConnectionState::Ready(versions) => Ok(Arc::clone(versions)),
@@ -102,7 +107,8 @@ impl Connection {
         }
     }
 
-    /// Hands over a frame made for this connection; requests reach the broker in the order in which this returns.
+    /// Hands over a frame made for this connection; requests reach the broker in the order in which
+    /// this returns.
     ///
     /// # Errors
     /// [`ErrorKind::Disconnected`] or [`ErrorKind::Timeout`]; the request was not sent.
@@ -117,13 +123,21 @@ impl Connection {
         deadline: Instant,
     ) -> Result<PendingReply> {
         let (reply, replied) = oneshot::channel();
-        let queued = QueuedRequest { frame, correlation_id, deadline, answered: answer == ReplyMode::Expected, reply };
+        let queued = QueuedRequest {
+            frame,
+            correlation_id,
+            deadline,
+            answered: answer == ReplyMode::Expected,
+            reply,
+        };
         self.shared.load.fetch_add(1, Ordering::Relaxed);
         let pending = PendingReply { replied, deadline, shared: Arc::clone(&self.shared) };
         match tokio::time::timeout_at(deadline.into(), self.requests.send(queued)).await {
             Ok(Ok(())) => Ok(pending),
             Ok(Err(_)) => Err(self.why_ended().with_written(Written::No)),
-            Err(_) => Err(self.shared.timeout("a request could not be sent").with_written(Written::No)),
+            Err(_) => {
+                Err(self.shared.timeout("a request could not be sent").with_written(Written::No))
+            }
         }
     }
 
@@ -135,7 +149,8 @@ impl Connection {
     /// Sends nothing for a while, as the broker has asked (KIP-219).
     pub(crate) fn mute(&self, duration: Duration) {
         let until = runtime::now() + duration;
-        let mut muted = self.shared.muted_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut muted =
+            self.shared.muted_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *muted = (*muted).max(Some(until));
     }
 
@@ -169,9 +184,10 @@ impl Connection {
     fn why_ended(&self) -> Error {
         match &*self.state.borrow() {
             ConnectionState::Ended(error) => error.clone(),
-            ConnectionState::Opening | ConnectionState::Ready(_) => {
-                Error::new(ErrorKind::Disconnected, format!("the connection to {} was closed", self.shared.address))
-            }
+            ConnectionState::Opening | ConnectionState::Ready(_) => Error::new(
+                ErrorKind::Disconnected,
+                format!("the connection to {} was closed", self.shared.address),
+            ),
         }
     }
 }
@@ -185,7 +201,8 @@ pub(crate) struct PendingReply {
 }
 
 impl PendingReply {
-    /// Waits for the reply: the whole frame, header included; empty for a request that is not answered.
+    /// Waits for the reply: the whole frame, header included; empty for a request that is not
+    /// answered.
     ///
     /// # Errors
     /// [`ErrorKind::Disconnected`] or [`ErrorKind::Timeout`], with [`Error::written`] telling
@@ -211,7 +228,10 @@ impl Drop for PendingReply {
 impl ConnectionShared {
     /// The client was closed while something waited.
     fn closed(&self) -> Error {
-        Error::new(ErrorKind::Closed, format!("the connection to {} was closed by this client", self.address))
+        Error::new(
+            ErrorKind::Closed,
+            format!("the connection to {} was closed by this client", self.address),
+        )
     }
 
     fn timeout(&self, what: &str) -> Error {

@@ -28,16 +28,22 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// The client drops the future at the deadline, or when no request needs the connection any
     /// longer; the future must then release its resources.
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        deadline: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
 }
 
-/// How long a connection may be silent before the kernel asks whether the peer lives (a guess; Java leaves the kernel's 2 h).
+/// How long a connection may be silent before the kernel asks whether the peer lives (a guess; Java
+/// leaves the kernel's 2 h).
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How long one address may take before the next is tried as well (RFC 8305).
 const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4 (`client.dns.lookup=use_all_dns_ips`, KIP-302).
+/// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4
+/// (`client.dns.lookup=use_all_dns_ips`, KIP-302).
 #[derive(Debug)]
 pub(crate) struct TcpConnector {
     /// `send.buffer.bytes`; `None` leaves the system's default.
@@ -47,27 +53,45 @@ pub(crate) struct TcpConnector {
 }
 
 impl Connector for TcpConnector {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        deadline: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             let resolved = tokio::net::lookup_host((address.host(), address.port()))
                 .await
-                .map_err(|error| io::Error::new(error.kind(), format!("{} does not resolve: {error}", shown(address.host()))))?;
+                .map_err(|error| {
+                    io::Error::new(
+                        error.kind(),
+                        format!("{} does not resolve: {error}", shown(address.host())),
+                    )
+                })?;
             let candidates: Vec<SocketAddr> = resolved.collect();
             let attempt = |candidate| async move {
-                self.open(candidate).await.map_err(|error| io::Error::new(error.kind(), format!("{candidate}: {error}")))
+                self.open(candidate)
+                    .await
+                    .map_err(|error| io::Error::new(error.kind(), format!("{candidate}: {error}")))
             };
             let begun = runtime::now();
             // An address that swallows packets must not use up the time of those after it.
-            let opened = hedge::first(candidates.iter().copied(), HAPPY_EYEBALLS_DELAY, attempt, |_| false);
+            let opened =
+                hedge::first(candidates.iter().copied(), HAPPY_EYEBALLS_DELAY, attempt, |_| false);
             match tokio::time::timeout_at(deadline.into(), opened).await {
                 Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Io>),
                 Ok(Err(mut errors)) => Err(errors.pop().unwrap_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, format!("{} resolves to no address", shown(address.host())))
+                    io::Error::new(
+                        io::ErrorKind::NotFound,
+                        format!("{} resolves to no address", shown(address.host())),
+                    )
                 })),
                 Err(_) => {
                     let addresses: Vec<_> = candidates.iter().map(ToString::to_string).collect();
                     let waited = runtime::now() - begun;
-                    Err(io::Error::new(io::ErrorKind::TimedOut, format!("{}: no answer in {waited:.1?}", addresses.join(", "))))
+                    Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("{}: no answer in {waited:.1?}", addresses.join(", ")),
+                    ))
                 }
             }
         })

@@ -12,5 +12,7 @@ use crate::error::{Error, Result};
 /// [`ErrorKind::Config`](crate::ErrorKind::Config), with the property and why it cannot be read.
 pub(super) fn read(property: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = std::fs::read(file);
-    bytes.map(Zeroizing::new).map_err(|error| Error::config(format!("{property}: cannot read {}: {error}", file.display())))
+    bytes.map(Zeroizing::new).map_err(|error| {
+        Error::config(format!("{property}: cannot read {}: {error}", file.display()))
+    })
 }

@@ -1,14 +1,16 @@
 //! Cuts what arrives on a socket into frames, and decides how much room to make for the next.
 //!
-//! A frame is a length and as many bytes. The length is the peer's word, so it does not decide how much is allocated:
-//! room grows with what has arrived, or up to what frames of this connection have already needed, so that a connection
-//! with large frames reads them without copying and a lying peer gains nothing.
+//! A frame is a length and as many bytes. The length is the peer's word, so it does not decide how
+//! much is allocated: room grows with what has arrived, or up to what frames of this connection
+//! have already needed, so that a connection with large frames reads them without copying and a
+//! lying peer gains nothing.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Error, ErrorKind};
 
-/// Room made for reading while nothing larger is expected (a guess: some small replies, or the start of a large one).
+/// Room made for reading while nothing larger is expected (a guess: some small replies, or the
+/// start of a large one).
 const SMALL: usize = 16 * 1024;
 
 /// The length before each frame.
@@ -52,7 +54,8 @@ impl Incoming {
         if self.buffer.capacity() - self.buffer.len() < missing.clamp(1, wanted) {
             self.buffer.reserve(wanted);
         }
-        // A large frame is read to its end and no further, so that it need not be moved to make room for the next.
+        // A large frame is read to its end and no further, so that it need not be moved to make
+        // room for the next.
         let readable = self.buffer.capacity() - self.buffer.len();
         let most = if missing > SMALL { missing.min(readable) } else { readable };
         (&mut self.buffer, most)
@@ -61,7 +64,9 @@ impl Incoming {
     /// The next whole frame, without its length.
     pub(crate) fn frame(&mut self) -> Result<Option<Bytes>, BadLength> {
         let Some(prefix) = self.buffer.first_chunk::<PREFIX>().copied() else { return Ok(None) };
-        let length = usize::try_from(i32::from_be_bytes(prefix)).ok().filter(|length| (PREFIX..=self.limit).contains(length));
+        let length = usize::try_from(i32::from_be_bytes(prefix))
+            .ok()
+            .filter(|length| (PREFIX..=self.limit).contains(length));
         let Some(length) = length else { return Err(BadLength { prefix, limit: self.limit }) };
         if self.buffer.len() - PREFIX < length {
             return Ok(None);
@@ -83,7 +88,8 @@ impl Incoming {
 }
 
 impl BadLength {
-    /// How long the frame is that a connection ended for, and how long it may be, if it may be one of Kafka's.
+    /// How long the frame is that a connection ended for, and how long it may be, if it may be one
+    /// of Kafka's.
     pub(crate) fn of(error: &Error) -> Option<(usize, usize)> {
         let Self { prefix, limit } = *std::error::Error::source(error)?.downcast_ref()?;
         let length = usize::try_from(i32::from_be_bytes(prefix)).ok()?;
@@ -101,7 +107,8 @@ impl BadLength {
         matches!(self.prefix, [21 | 22, 3, 0..=4, _])
     }
 
-    /// Says what the peer seems to be, since most wrong lengths come from something that is not Kafka.
+    /// Says what the peer seems to be, since most wrong lengths come from something that is not
+    /// Kafka.
     pub(crate) fn explain(self) -> String {
         let Self { prefix, limit } = self;
         if &prefix == b"HTTP" || prefix[..3] == *b"<ht" {
@@ -111,7 +118,9 @@ impl BadLength {
             return "the peer speaks TLS, but security.protocol is plaintext: set security.protocol=SSL or SASL_SSL".to_owned();
         }
         let length = i32::from_be_bytes(prefix);
-        format!("a frame of {length} bytes was announced; 4 to {limit} are accepted (receive.message.max.bytes)")
+        format!(
+            "a frame of {length} bytes was announced; 4 to {limit} are accepted (receive.message.max.bytes)"
+        )
     }
 }
 
@@ -186,9 +195,12 @@ mod tests {
 
     #[test]
     fn other_protocols_are_recognised() {
-        for (bytes, word) in
-            [(b"HTTP", "HTTP"), (b"\x15\x03\x03\x00", "TLS"), (b"\xff\xff\xff\xff", "-1 bytes"), (b"\0\0\0\x02", "2 bytes")]
-        {
+        for (bytes, word) in [
+            (b"HTTP", "HTTP"),
+            (b"\x15\x03\x03\x00", "TLS"),
+            (b"\xff\xff\xff\xff", "-1 bytes"),
+            (b"\0\0\0\x02", "2 bytes"),
+        ] {
             let mut incoming = Incoming::new(1000);
             arrive(&mut incoming, bytes);
             let said = incoming.frame().unwrap_err().explain();
@@ -196,7 +208,8 @@ mod tests {
         }
     }
 
-    /// Whatever arrives, in whatever pieces, comes out as frames, or is refused, and makes no more room than it needs.
+    /// Whatever arrives, in whatever pieces, comes out as frames, or is refused, and makes no more
+    /// room than it needs.
     #[test]
     fn hostile_frames() {
         let valid = |random: &mut crate::clock::Random| {
@@ -207,6 +220,8 @@ mod tests {
             let bytes: Vec<u8> = (0..3).flat_map(|_| frame(random.below(60))).collect();
             (bytes, usize::try_from(1 + random.below(40)).unwrap())
         };
-        crate::wire::hostile::survive("frames", valid, crate::fuzz::frames, |len| 4 * len + 3 * SMALL as u64);
+        crate::wire::hostile::survive("frames", valid, crate::fuzz::frames, |len| {
+            4 * len + 3 * SMALL as u64
+        });
     }
 }

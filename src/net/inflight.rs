@@ -1,8 +1,8 @@
 //! The requests of one connection that wait for their replies.
 //!
-//! A broker answers the requests of a connection in the order in which they were written, so this is a queue: a reply
-//! belongs to its front, or the connection is out of step and must end. A caller that has lost interest leaves its entry
-//! here, since the reply comes all the same.
+//! A broker answers the requests of a connection in the order in which they were written, so this
+//! is a queue: a reply belongs to its front, or the connection is out of step and must end. A
+//! caller that has lost interest leaves its entry here, since the reply comes all the same.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -43,9 +43,15 @@ impl<W> Inflight<W> {
     pub(crate) fn complete(&mut self, correlation_id: i32) -> Result<W, OutOfStep> {
         match self.queue.front() {
             Some(front) if front.correlation_id == correlation_id => {}
-            front => return Err(OutOfStep { expected: front.map(|entry| entry.correlation_id), found: correlation_id }),
+            front => {
+                return Err(OutOfStep {
+                    expected: front.map(|entry| entry.correlation_id),
+                    found: correlation_id,
+                });
+            }
         }
-        let entry = self.queue.pop_front().ok_or(OutOfStep { expected: None, found: correlation_id })?;
+        let entry =
+            self.queue.pop_front().ok_or(OutOfStep { expected: None, found: correlation_id })?;
         Ok(entry.waiter)
     }
 
@@ -59,7 +65,8 @@ impl<W> Inflight<W> {
         self.queue.drain(..).map(|entry| entry.waiter)
     }
 
-    /// When the first of the waiting runs out of time. Few wait on one connection, so they are looked through.
+    /// When the first of the waiting runs out of time. Few wait on one connection, so they are
+    /// looked through.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.queue.iter().map(|entry| entry.deadline).min()
     }

@@ -30,11 +30,13 @@ impl MinIdleConnections {
 }
 
 impl CountedConnection {
-    /// Whether this connection may close for want of use; it then counts no more, so that two do not both go.
+    /// Whether this connection may close for want of use; it then counts no more, so that two do
+    /// not both go.
     pub(super) fn may_close(&mut self) -> bool {
         let least = self.warm.least;
         let one_less = |open: usize| (open > least).then(|| open - 1);
-        let may_close = self.warm.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        let may_close =
+            self.warm.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
         self.is_counted = self.is_counted && !may_close;
         may_close
     }

@@ -1,4 +1,5 @@
-//! One socket: opens it, agrees on versions, pipelines requests, matches replies. Knows no topic, partition or group.
+//! One socket: opens it, agrees on versions, pipelines requests, matches replies. Knows no topic,
+//! partition or group.
 
 mod connection;
 mod connector;

@@ -7,10 +7,12 @@
 //!      └─────────────────────────┘
 //! ```
 //!
-//! Requests go on while a token is fetched; then they are parked in their queue, in order, until the broker has agreed.
+//! Requests go on while a token is fetched; then they are parked in their queue, in order, until
+//! the broker has agreed.
 //!
-//! Brokers refuse a re-authentication within a second of the one before (Java's `KafkaChannel`). A session shorter than that, as a token gives
-//! that is about to expire, is over before the client can re-authenticate; then requests are parked until it can.
+//! Brokers refuse a re-authentication within a second of the one before (Java's `KafkaChannel`). A
+//! session shorter than that, as a token gives that is about to expire, is over before the client
+//! can re-authenticate; then requests are parked until it can.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,10 +23,12 @@ use bytes::Bytes;
 use super::handshake::Authentication;
 use crate::error::Result;
 
-/// A token may be asked for again after this, while the session lasts (a guess: far below any lifetime in use).
+/// A token may be asked for again after this, while the session lasts (a guess: far below any
+/// lifetime in use).
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Brokers refuse a re-authentication that begins within a second of the one before; with something for the way.
+/// Brokers refuse a re-authentication that begins within a second of the one before; with something
+/// for the way.
 const LEAST_BETWEEN: Duration = Duration::from_millis(1100);
 
 /// Where a connection is between two authentications.
@@ -65,20 +69,25 @@ pub(super) struct GrantedSession {
     pub(super) ends: Instant,
 }
 
-pub(super) type PreparingReauthentication = Pin<Box<dyn Future<Output = Result<Authentication>> + Send>>;
+pub(super) type PreparingReauthentication =
+    Pin<Box<dyn Future<Output = Result<Authentication>> + Send>>;
 
 impl Reauthentication {
     /// After an authentication that holds for `lifetime`.
     pub(super) fn after(lifetime: Option<Duration>, now: Instant) -> Self {
         let mut random = [0];
-        // Spreads the re-authentications of many connections; without randomness they come together.
+        // Spreads the re-authentications of many connections; without randomness they come
+        // together.
         let _ = getrandom::fill(&mut random);
         let Some(lifetime) = lifetime else { return Self::Never };
         let at = now + due_after(lifetime, random[0]).max(LEAST_BETWEEN);
         // The broker's session began a little earlier.
         Self::Waiting {
             at,
-            session: GrantedSession { parks: now + lifetime.mul_f64(0.97), ends: now + lifetime.max(2 * LEAST_BETWEEN) },
+            session: GrantedSession {
+                parks: now + lifetime.mul_f64(0.97),
+                ends: now + lifetime.max(2 * LEAST_BETWEEN),
+            },
         }
     }
 
@@ -108,7 +117,8 @@ impl Reauthentication {
     }
 }
 
-/// How far into a session the client re-authenticates: 85 to 95 %, as in Java's `SaslClientAuthenticator`.
+/// How far into a session the client re-authenticates: 85 to 95 %, as in Java's
+/// `SaslClientAuthenticator`.
 fn due_after(lifetime: Duration, random: u8) -> Duration {
     lifetime.mul_f64(0.85 + 0.1 * f64::from(random) / 255.0)
 }
@@ -134,8 +144,10 @@ mod tests {
     #[test]
     fn preparing_is_tried_again_while_there_is_time() {
         let now = Instant::now();
-        let session = |seconds| GrantedSession { parks: now, ends: now + Duration::from_secs(seconds) };
-        let Some(Reauthentication::Waiting { at, .. }) = Reauthentication::retry(session(8), now) else {
+        let session =
+            |seconds| GrantedSession { parks: now, ends: now + Duration::from_secs(seconds) };
+        let Some(Reauthentication::Waiting { at, .. }) = Reauthentication::retry(session(8), now)
+        else {
             panic!("there is time")
         };
         assert_eq!(at - now, Duration::from_secs(4));

@@ -12,7 +12,9 @@ use super::sasl;
 use super::tls::Tls;
 use super::token_cache::TokenCache;
 use crate::clock::WallClock;
-use crate::config::{self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol};
+use crate::config::{
+    self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How the connections of a client are secured; cheap to clone.
@@ -55,7 +57,11 @@ impl ConnectionSecurity {
 
     /// Speaks TLS on a stream, if that is wanted.
     #[cfg(feature = "tls")]
-    pub(super) async fn encrypt(&self, io: Box<dyn Io>, address: &BrokerAddress) -> Result<Box<dyn Io>> {
+    pub(super) async fn encrypt(
+        &self,
+        io: Box<dyn Io>,
+        address: &BrokerAddress,
+    ) -> Result<Box<dyn Io>> {
         match &self.tls {
             Some(tls) => tls.handshake(io, address.host()).await,
             None => Ok(io),
@@ -72,14 +78,27 @@ impl ConnectionSecurity {
     ///
     /// # Errors
     /// [`ErrorKind::Authentication`] if the mechanism cannot, as when there is no token.
-    pub(super) async fn authentication(&self, address: &BrokerAddress, client_id: &str) -> Result<Option<Authentication>> {
+    pub(super) async fn authentication(
+        &self,
+        address: &BrokerAddress,
+        client_id: &str,
+    ) -> Result<Option<Authentication>> {
         let Some(mechanism) = &self.sasl else { return Ok(None) };
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|error| {
-            Error::new(ErrorKind::Authentication, format!("the operating system gives no randomness: {error}"))
+            Error::new(
+                ErrorKind::Authentication,
+                format!("the operating system gives no randomness: {error}"),
+            )
         })?;
-        let context = SaslContext { host: address.host(), port: address.port(), now: self.wall_clock.now(), nonce };
-        let session = mechanism.start(context).await.map_err(|error| as_error(mechanism.name(), error))?;
+        let context = SaslContext {
+            host: address.host(),
+            port: address.port(),
+            now: self.wall_clock.now(),
+            nonce,
+        };
+        let session =
+            mechanism.start(context).await.map_err(|error| as_error(mechanism.name(), error))?;
         Ok(Some(Authentication::new(mechanism.name(), session, client_id)))
     }
 
@@ -91,9 +110,13 @@ impl ConnectionSecurity {
     /// Why a peer may have closed the connection during set-up.
     pub(super) fn why_closed(&self) -> &'static str {
         match (self.has_tls(), self.has_sasl()) {
-            (false, false) => "a listener for TLS or SASL does so to a plaintext client (security.protocol)",
+            (false, false) => {
+                "a listener for TLS or SASL does so to a plaintext client (security.protocol)"
+            }
             (false, true) => "a listener for TLS does so to a plaintext client (security.protocol)",
-            (true, _) => "it may have refused this client's certificate, or demand one (ssl.keystore.location)",
+            (true, _) => {
+                "it may have refused this client's certificate, or demand one (ssl.keystore.location)"
+            }
         }
     }
 
@@ -120,5 +143,6 @@ fn mechanism(sasl: &Sasl) -> Result<Arc<dyn SaslMechanism>> {
         return Ok(Arc::new(sasl::OAuthBearer::new(TokenCache::of(origin)?)));
     }
     // Validated before.
-    sasl::mechanism(sasl).ok_or_else(|| Error::config("sasl.mechanism is one that this program was built without"))
+    sasl::mechanism(sasl)
+        .ok_or_else(|| Error::config("sasl.mechanism is one that this program was built without"))
 }

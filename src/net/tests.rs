@@ -13,7 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::*;
 use crate::boxed::BoxFuture;
 use crate::clock::WallClock;
-use crate::config::{BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork};
+use crate::config::{
+    BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork,
+};
 use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
@@ -30,7 +32,11 @@ struct Pipes {
 struct PipeConnector(std::sync::Arc<Pipes>);
 
 impl Connector for PipeConnector {
-    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        _: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             self.0.opened.fetch_add(1, Ordering::Relaxed);
             let (ours, theirs) = tokio::io::duplex(64 * 1024);
@@ -90,7 +96,8 @@ impl Peer {
         self.reply(id, &body).await;
     }
 
-    /// Answers SaslHandshake, and SaslAuthenticate with a code and, in milliseconds, the session's lifetime.
+    /// Answers SaslHandshake, and SaslAuthenticate with a code and, in milliseconds, the session's
+    /// lifetime.
     async fn authenticate(&mut self, code: i16, lifetime: i64) {
         let (key, id) = self.request().await;
         assert_eq!(key, 17, "SaslHandshake names the mechanism");
@@ -121,7 +128,8 @@ impl Fixture {
         let (lifetime, least) = (config.connections_max_lifetime, config.connections_min_idle);
         let config = config.security;
         let runtime = Runtime::current(true).unwrap();
-        let pipes = std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
+        let pipes =
+            std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
         let setup = Setup {
             recorder: crate::observability::ClientRecorder::new("test").connections(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
@@ -300,7 +308,10 @@ async fn a_peer_that_never_answers_the_handshake_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn http_and_tls_servers_are_recognised() {
-    for (answer, word) in [(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"), (&b"\x15\x03\x01\x00\x02\x02\x46"[..], "TLS")] {
+    for (answer, word) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (&b"\x15\x03\x01\x00\x02\x02\x46"[..], "TLS"),
+    ] {
         let fixture = Fixture::new(None);
         let mut peer = fixture.stranger().await;
         peer.request().await;
@@ -316,7 +327,9 @@ async fn no_task_is_left_when_the_owner_is_gone() {
     let _peer = fixture.peer().await;
     let Fixture { runtime, connection, .. } = fixture;
     drop(connection);
-    tokio::time::timeout(Duration::from_secs(1), runtime.join()).await.expect("the task ends by itself");
+    tokio::time::timeout(Duration::from_secs(1), runtime.join())
+        .await
+        .expect("the task ends by itself");
 }
 
 fn with_password() -> Fixture {
@@ -343,7 +356,8 @@ async fn a_session_is_renewed_between_the_requests_before_and_those_after() {
     };
     let serve = async {
         let (_, first) = peer.request().await;
-        // The re-authentication, due after 9.5 s at the latest, waits for this answer; the second request waits for the re-authentication.
+        // The re-authentication, due after 9.5 s at the latest, waits for this answer; the second
+        // request waits for the re-authentication.
         runtime::sleep_until(started + Duration::from_millis(9_700)).await;
         peer.reply(first, b"one").await;
         peer.authenticate(0, 10_000).await;
@@ -377,7 +391,11 @@ async fn a_reauthentication_that_is_refused_ends_the_connection_and_what_was_par
         parked.await
     };
     let error = serve.await.unwrap_err();
-    assert_eq!((error.kind(), error.written()), (ErrorKind::Authentication, Some(Written::No)), "{error}");
+    assert_eq!(
+        (error.kind(), error.written()),
+        (ErrorKind::Authentication, Some(Written::No)),
+        "{error}"
+    );
     assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
     assert!(!fixture.connection.is_alive());
     assert!((8..10).contains(&(runtime::now() - started).as_secs()));
@@ -414,10 +432,14 @@ impl SaslMechanism for Slow {
         "SLOW"
     }
 
-    fn start<'a>(&'a self, _: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
-        Box::pin(std::future::ready(Ok(
-            Box::new(SlowSession { worked: self.clone(), is_prepared: false }) as Box<dyn SaslSession>
-        )))
+    fn start<'a>(
+        &'a self,
+        _: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
+        Box::pin(std::future::ready(Ok(Box::new(SlowSession {
+            worked: self.clone(),
+            is_prepared: false,
+        }) as Box<dyn SaslSession>)))
     }
 }
 
@@ -444,7 +466,8 @@ impl SaslSession for SlowSession {
 #[tokio::test(start_paused = true)]
 async fn what_a_mechanism_has_to_work_for_is_done_before_it_answers_also_in_a_reauthentication() {
     let slow = Slow::default();
-    let fixture = Fixture::secured(None, ClientConfig::new("b:9092").sasl(Sasl::custom(slow.clone())));
+    let fixture =
+        Fixture::secured(None, ClientConfig::new("b:9092").sasl(Sasl::custom(slow.clone())));
     let mut peer = authenticated(&fixture).await;
     assert_eq!(slow.0.load(Ordering::Relaxed), 1);
     let serve = async {
@@ -470,7 +493,10 @@ async fn wrong_credentials_are_said_and_not_shown() {
     peer.authenticate(58, 0).await;
     let error = fixture.connection.ready(after(10)).await.unwrap_err();
     assert_eq!((error.kind(), error.class()), (ErrorKind::Authentication, Class::Fatal));
-    assert!(error.to_string().contains("sasl.password") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    assert!(
+        error.to_string().contains("sasl.password") && !format!("{error:?}").contains("hunter2"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -502,7 +528,11 @@ async fn an_old_connection_closes_when_its_last_reply_has_come() {
     let (called, ()) = tokio::join!(fixture.call(after(30)), serve);
     assert_eq!(&called.unwrap()[4..], b"one");
     let error = fixture.call(after(5)).await.unwrap_err();
-    assert_eq!((error.kind(), error.written()), (ErrorKind::Disconnected, Some(Written::No)), "the caller opens another");
+    assert_eq!(
+        (error.kind(), error.written()),
+        (ErrorKind::Disconnected, Some(Written::No)),
+        "the caller opens another"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -515,7 +545,8 @@ async fn so_many_connections_stay_open_unused() {
 
     let idle = Some(Duration::from_secs(10));
     for (least, is_kept) in [(0, false), (1, true)] {
-        let fixture = Fixture::secured(idle, ClientConfig::new("b:9092").connections_min_idle(least));
+        let fixture =
+            Fixture::secured(idle, ClientConfig::new("b:9092").connections_min_idle(least));
         let _peer = fixture.peer().await;
         tokio::time::sleep(Duration::from_secs(9)).await;
         assert!(fixture.connection.is_alive());
@@ -564,7 +595,8 @@ async fn each_api_has_a_longest_reply_of_its_own() {
             true => encode_request(&HeartbeatRequest::default(), 1, id, "test").unwrap(),
             false => encode_request(&MetadataRequest::default(), 1, id, "test").unwrap(),
         };
-        let pending = fixture.connection.submit(frame, id, ReplyMode::Expected, after(5)).await.unwrap();
+        let pending =
+            fixture.connection.submit(frame, id, ReplyMode::Expected, after(5)).await.unwrap();
         let (_, id) = peer.request().await;
         let mut reply = BytesMut::new();
         reply.put_i32(100_004);
@@ -572,6 +604,9 @@ async fn each_api_has_a_longest_reply_of_its_own() {
         reply.put_bytes(0, 100_000);
         // The client may close before it has read all.
         let (outcome, _written) = tokio::join!(pending.reply(), peer.0.write_all(&reply));
-        assert_eq!(outcome.err().map(|error| error.kind()), is_too_long.then_some(ErrorKind::Protocol));
+        assert_eq!(
+            outcome.err().map(|error| error.kind()),
+            is_too_long.then_some(ErrorKind::Protocol)
+        );
     }
 }

@@ -12,7 +12,8 @@ use crate::config::{SaslError, Secret, Token, TokenOrigin, TokenSource, Unsecure
 use crate::error::Result;
 use crate::ids::Timestamp;
 
-/// The part of its time for which a token is used without asking for another (Java's `sasl.login.refresh.window.factor`).
+/// The part of its time for which a token is used without asking for another (Java's
+/// `sasl.login.refresh.window.factor`).
 const FRESH: f64 = 0.8;
 
 /// A token with less time left is not worth sending (a guess: clocks differ by seconds).
@@ -31,7 +32,8 @@ pub(super) struct TokenCache {
 #[derive(Debug)]
 pub(super) struct Handed {
     pub(super) token: Token,
-    /// Whether it was got for an earlier exchange, so that another may be had if a broker does not take it.
+    /// Whether it was got for an earlier exchange, so that another may be had if a broker does not
+    /// take it.
     pub(super) is_kept: bool,
 }
 
@@ -52,7 +54,9 @@ impl TokenCache {
             TokenOrigin::Oidc(config) => Arc::new(Oidc::new((**config).clone())?),
             #[cfg(not(feature = "oidc"))]
             TokenOrigin::Oidc(_) => {
-                return Err(crate::error::Error::config("this program was built without kavka's feature oidc"));
+                return Err(crate::error::Error::config(
+                    "this program was built without kavka's feature oidc",
+                ));
             }
         }))
     }
@@ -68,7 +72,8 @@ impl TokenCache {
     pub(super) async fn token(&self, now: Timestamp) -> Result<Handed, SaslError> {
         let _turn = self.asking.lock().await;
         let kept = |is_good: &dyn Fn(&CachedToken) -> bool| {
-            let token = self.last().as_ref().filter(|kept| is_good(kept)).map(|kept| kept.token.clone());
+            let token =
+                self.last().as_ref().filter(|kept| is_good(kept)).map(|kept| kept.token.clone());
             token.map(|token| Handed { token, is_kept: true })
         };
         if let Some(kept) = kept(&|kept| kept.is_fresh(now)) {
@@ -79,13 +84,15 @@ impl TokenCache {
                 *self.last() = Some(CachedToken { token: token.clone(), since: now });
                 Ok(Handed { token, is_kept: false })
             }
-            Err(error) => match kept(&|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
-                Some(kept) => {
-                    warn!(%error, "no new token yet; using the old one");
-                    Ok(kept)
+            Err(error) => {
+                match kept(&|kept| kept.left(now).is_some_and(|left| left > LEAST_LEFT)) {
+                    Some(kept) => {
+                        warn!(%error, "no new token yet; using the old one");
+                        Ok(kept)
+                    }
+                    None => Err(error),
                 }
-                None => Err(error),
-            },
+            }
         }
     }
 
@@ -110,7 +117,9 @@ impl CachedToken {
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        let (Some(whole), Some(left)) = (self.left(self.since), self.left(now)) else { return false };
+        let (Some(whole), Some(left)) = (self.left(self.since), self.left(now)) else {
+            return false;
+        };
         left > whole.mul_f64(1.0 - FRESH)
     }
 }
@@ -121,8 +130,12 @@ impl TokenSource for UnsecuredToken {
         let expires = issued.saturating_add(self.lifetime_seconds);
         let subject = self.subject.replace('\\', "\\\\").replace('"', "\\\"");
         let claims = format!("{{\"sub\":\"{subject}\",\"iat\":{issued},\"exp\":{expires}}}");
-        let mut token = Token::new(format!("{}.{}.", base64url(b"{\"alg\":\"none\"}"), base64url(claims.as_bytes())))
-            .expires_at(Timestamp(expires.saturating_mul(1000)));
+        let mut token = Token::new(format!(
+            "{}.{}.",
+            base64url(b"{\"alg\":\"none\"}"),
+            base64url(claims.as_bytes())
+        ))
+        .expires_at(Timestamp(expires.saturating_mul(1000)));
         token.extensions.clone_from(&self.extensions);
         Box::pin(std::future::ready(Ok(token)))
     }
@@ -133,7 +146,10 @@ fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
+        let bits = chunk
+            .iter()
+            .zip([16, 8, 0])
+            .fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
         for place in 0..=chunk.len() {
             let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or(0);
             text.push(char::from(DIGITS[digit]));
@@ -164,7 +180,9 @@ mod tests {
         let kept = TokenCache::new(Arc::new(Counting::default()));
         let mut seen = Vec::new();
         for at in [0, 79_000, 81_000, 160_000, 165_000, 170_000] {
-            seen.push(kept.token(Timestamp(at)).await.expect("a token").token.value.expose().to_owned());
+            seen.push(
+                kept.token(Timestamp(at)).await.expect("a token").token.value.expose().to_owned(),
+            );
         }
         assert_eq!(seen, ["t0", "t0", "t1", "t1", "t1", "t1"]);
         assert!(kept.token(Timestamp(175_000)).await.is_err(), "six seconds are too few");
@@ -180,25 +198,40 @@ mod tests {
         let second = kept.token(Timestamp(2)).await.expect("a token");
         assert_eq!((second.token.value.expose(), second.is_kept), ("t1", false));
         kept.forget(&first.token.value);
-        assert!(kept.token(Timestamp(3)).await.expect("a token").is_kept, "another connection heard of the first");
+        assert!(
+            kept.token(Timestamp(3)).await.expect("a token").is_kept,
+            "another connection heard of the first"
+        );
         kept.forget(&second.token.value);
         assert!(kept.token(Timestamp(4)).await.is_err(), "better none than one that was refused");
     }
 
     #[test]
     fn base_64_is_as_rfc_4648_has_it() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("\u{ff}\u{fe}?", "w7_Dvj8")]
-        {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg"),
+            ("fo", "Zm8"),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg"),
+            ("\u{ff}\u{fe}?", "w7_Dvj8"),
+        ] {
             assert_eq!(base64url(bytes.as_bytes()), text);
         }
     }
 
     #[tokio::test]
     async fn an_unsecured_token_is_java_s() {
-        let token = UnsecuredToken { subject: "alice".into(), lifetime_seconds: 60, extensions: Vec::new() };
+        let token = UnsecuredToken {
+            subject: "alice".into(),
+            lifetime_seconds: 60,
+            extensions: Vec::new(),
+        };
         let token = token.token(Timestamp(1_000_000)).await.expect("a token");
-        assert_eq!(token.value.expose(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImlhdCI6MTAwMCwiZXhwIjoxMDYwfQ.");
+        assert_eq!(
+            token.value.expose(),
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImlhdCI6MTAwMCwiZXhwIjoxMDYwfQ."
+        );
         assert_eq!(token.expires_at, Some(Timestamp(1_060_000)));
     }
 }

@@ -10,7 +10,8 @@ use tracing::{Dispatch, Level};
 pub(crate) struct CapturedLogs {
     text: Text,
     _installed: DefaultGuard,
-    /// With a single subscriber, a place that another test's thread comes by first would be taken for one that nobody listens to.
+    /// With a single subscriber, a place that another test's thread comes by first would be taken
+    /// for one that nobody listens to.
     _second: Dispatch,
 }
 

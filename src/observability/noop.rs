@@ -35,11 +35,22 @@ impl ClientRecorder {
         ConnectionRecorder
     }
 
-    pub(crate) fn request(&self, _api: &'static str, _node: Option<BrokerId>, _clock: fn() -> Instant) -> RequestTimer {
+    pub(crate) fn request(
+        &self,
+        _api: &'static str,
+        _node: Option<BrokerId>,
+        _clock: fn() -> Instant,
+    ) -> RequestTimer {
         RequestTimer
     }
 
-    pub(crate) fn throttled(&self, _api: &'static str, _node: Option<BrokerId>, _duration: Duration) {}
+    pub(crate) fn throttled(
+        &self,
+        _api: &'static str,
+        _node: Option<BrokerId>,
+        _duration: Duration,
+    ) {
+    }
 
     pub(crate) fn producer(&self, _buffer: usize) -> ProducerRecorder {
         ProducerRecorder
@@ -76,7 +87,15 @@ impl RequestTimer {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ProducerRecorder {
-    pub(crate) fn sent(&mut self, _: &TopicName, _records: u32, _bytes: usize, _raw: usize, _queued: Duration) {}
+    pub(crate) fn sent(
+        &mut self,
+        _: &TopicName,
+        _records: u32,
+        _bytes: usize,
+        _raw: usize,
+        _queued: Duration,
+    ) {
+    }
 
     pub(crate) fn retried(&mut self, _topic: &TopicName, _records: u32) {}
 

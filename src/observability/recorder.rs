@@ -1,7 +1,9 @@
-//! The feature `metrics` is on: what happens is told to the recorder that the program has installed.
+//! The feature `metrics` is on: what happens is told to the recorder that the program has
+//! installed.
 //!
-//! Handles are taken from the recorder when a part is made, or something is first met, and kept; a recorder that is installed
-//! later hears nothing. Gauges of what several parts have are sums: each adds and takes away its own.
+//! Handles are taken from the recorder when a part is made, or something is first met, and kept; a
+//! recorder that is installed later hears nothing. Gauges of what several parts have are sums: each
+//! adds and takes away its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,7 +125,12 @@ impl ClientRecorder {
     }
 
     /// A request is handed over; `None` is a broker that is known by its address alone.
-    pub(crate) fn request(&self, api: &'static str, node: Option<BrokerId>, clock: fn() -> Instant) -> RequestTimer {
+    pub(crate) fn request(
+        &self,
+        api: &'static str,
+        node: Option<BrokerId>,
+        clock: fn() -> Instant,
+    ) -> RequestTimer {
         let of = self.requests_of(api, node);
         of.total.increment(1);
         self.in_flight.increment(1.0);
@@ -145,8 +152,14 @@ impl ClientRecorder {
             records_per_request: labels.histogram("kafka_producer_records_per_request"),
             splits: labels.counter("kafka_producer_batch_split_total"),
             linger: labels.gauge("kafka_producer_adaptive_linger_seconds"),
-            _buffer_total: Share::new(labels.gauge("kafka_producer_buffer_total_bytes"), number(buffer)),
-            buffer_available: Share::new(labels.gauge("kafka_producer_buffer_available_bytes"), number(buffer)),
+            _buffer_total: Share::new(
+                labels.gauge("kafka_producer_buffer_total_bytes"),
+                number(buffer),
+            ),
+            buffer_available: Share::new(
+                labels.gauge("kafka_producer_buffer_available_bytes"),
+                number(buffer),
+            ),
             labels,
             in_request: 0,
         }
@@ -155,7 +168,12 @@ impl ClientRecorder {
     pub(crate) fn consumer(&self) -> ConsumerRecorder {
         let labels = self.labels.clone();
         let fetch_size = labels.histogram("kafka_consumer_fetch_size_bytes");
-        ConsumerRecorder { labels, fetch_size, topics: HandleCache::default(), lags: HandleCache::default() }
+        ConsumerRecorder {
+            labels,
+            fetch_size,
+            topics: HandleCache::default(),
+            lags: HandleCache::default(),
+        }
     }
 
     pub(crate) fn group(&self, group: &str) -> GroupRecorder {
@@ -231,7 +249,14 @@ impl Drop for RequestTimer {
 
 impl ProducerRecorder {
     /// A batch goes out for the first time.
-    pub(crate) fn sent(&mut self, topic: &TopicName, records: u32, bytes: usize, uncompressed: usize, queued: Duration) {
+    pub(crate) fn sent(
+        &mut self,
+        topic: &TopicName,
+        records: u32,
+        bytes: usize,
+        uncompressed: usize,
+        queued: Duration,
+    ) {
         let of = self.topic(topic);
         of.sent.increment(records.into());
         of.bytes.increment(whole(bytes));
@@ -308,7 +333,9 @@ impl ConsumerRecorder {
         let Some(lag) = lag else { return };
         let gauge = self.lags.get(partition, || {
             let labels = self.labels.with("topic", partition.topic.to_string());
-            labels.with("partition", partition.partition.to_string()).gauge("kafka_consumer_records_lag")
+            labels
+                .with("partition", partition.partition.to_string())
+                .gauge("kafka_consumer_records_lag")
         });
         gauge.set(number(lag));
     }
@@ -362,7 +389,8 @@ impl Labels {
     }
 }
 
-/// Handles that are made when something is first met: as many as there are brokers, topics or partitions.
+/// Handles that are made when something is first met: as many as there are brokers, topics or
+/// partitions.
 #[derive(Debug)]
 struct HandleCache<K, M>(Mutex<BTreeMap<K, Arc<M>>>);
 
@@ -416,7 +444,10 @@ fn whole(count: usize) -> u64 {
 }
 
 /// A count as gauges have it; exact up to 2^53.
-#[allow(clippy::cast_precision_loss, reason = "gauges are floating point, and a count above 2^53 may be rounded")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point, and a count above 2^53 may be rounded"
+)]
 fn number<T: TryInto<u64>>(count: T) -> f64 {
     count.try_into().map_or(f64::MAX, |count| count as f64)
 }

@@ -1,6 +1,8 @@
-//! The spans of `tracing`, by their stable names and fields; all at `debug`, so that a usual filter leaves them out at no cost.
+//! The spans of `tracing`, by their stable names and fields; all at `debug`, so that a usual filter
+//! leaves them out at no cost.
 //!
-//! Fields that both have are named as OpenTelemetry names them (semantic conventions for messaging and Kafka).
+//! Fields that both have are named as OpenTelemetry names them (semantic conventions for messaging
+//! and Kafka).
 
 use std::fmt::Display;
 
@@ -16,7 +18,12 @@ pub(crate) fn connect(client_id: &str, address: &impl Display) -> Span {
 /// One attempt at one request, until its reply.
 pub(crate) fn request(client_id: &str, api: &str, node: Option<BrokerId>) -> Span {
     let node_id = node.map(|id| id.0);
-    debug_span!("kafka.request", messaging.client.id = client_id, kafka.api = api, kafka.node_id = node_id)
+    debug_span!(
+        "kafka.request",
+        messaging.client.id = client_id,
+        kafka.api = api,
+        kafka.node_id = node_id
+    )
 }
 
 /// A Produce request and what became of its batches.
@@ -41,5 +48,9 @@ pub(crate) fn sync(group: &str) -> Span {
 
 /// Offsets are committed.
 pub(crate) fn commit(group: &str, partitions: usize) -> Span {
-    debug_span!("kafka.commit", messaging.consumer.group.name = group, kafka.partitions = partitions)
+    debug_span!(
+        "kafka.commit",
+        messaging.consumer.group.name = group,
+        kafka.partitions = partitions
+    )
 }

@@ -1,4 +1,5 @@
-//! What benchmarks see of a producer: choosing partitions, accumulating and framing, without a network. See [`crate::bench`].
+//! What benchmarks see of a producer: choosing partitions, accumulating and framing, without a
+//! network. See [`crate::bench`].
 
 use std::collections::BTreeMap;
 use std::iter::repeat_n;
@@ -29,7 +30,11 @@ fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Produc
     let limit = Arc::new(config.batch_limit());
     let slot = |index| {
         let partition = TopicPartition { topic: name.clone(), partition: PartitionId(index) };
-        Arc::new(PartitionBatches::new(partition, PartitionIndex(index.cast_unsigned()), Arc::clone(&limit)))
+        Arc::new(PartitionBatches::new(
+            partition,
+            PartitionIndex(index.cast_unsigned()),
+            Arc::clone(&limit),
+        ))
     };
     ProducerTopic {
         partitions: TopicPartitions::new(repeat_n(true, partitions)),
@@ -46,7 +51,8 @@ pub struct Partitioning {
 }
 
 impl Partitioning {
-    /// Over so many partitions, for the first of which one batch waits, for the second two, and so on.
+    /// Over so many partitions, for the first of which one batch waits, for the second two, and so
+    /// on.
     pub fn new(partitions: usize) -> Self {
         let config = ProducerConfig::new();
         let topic = topic(&TopicName::from("orders"), partitions, &config);
@@ -68,7 +74,8 @@ impl Partitioning {
     }
 }
 
-/// A producer's memory, its open batches and its events, with one topic and with a stub in place of the sender task.
+/// A producer's memory, its open batches and its events, with one topic and with a stub in place of
+/// the sender task.
 #[derive(Debug)]
 pub struct Accumulator {
     shared: ProducerShared,
@@ -86,7 +93,9 @@ impl Accumulator {
         let topic = topic(&name, partitions, &shared.config);
         let slots = topic.slots.clone();
         let topic = Arc::new(topic);
-        shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&topic)))));
+        shared
+            .topics
+            .change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&topic)))));
         let runtime = Runtime::current(false).expect("made inside of a runtime");
         Self { shared, slots, runtime, hurry: Notify::new() }
     }
@@ -111,7 +120,9 @@ impl Accumulator {
         let mut spare = None;
         while !chunk.is_empty() {
             match self.shared.accept_run(chunk, &mut spare) {
-                Ok((_, count)) => chunk = chunk.get(usize::try_from(count).expect("few")..).unwrap_or_default(),
+                Ok((_, count)) => {
+                    chunk = chunk.get(usize::try_from(count).expect("few")..).unwrap_or_default()
+                }
                 Err(refusal) => spare = Some(self.wait(refusal).await),
             }
         }
@@ -121,7 +132,12 @@ impl Accumulator {
         let SendRefusal::NoRoom(bytes) = refusal else { panic!("{refusal:?}") };
         self.shared.accumulator.events.push(SenderEvent::MemoryExhausted);
         let patience = runtime::now() + MEMORY_WAIT;
-        self.shared.accumulator.memory.reserve_among_many(bytes, patience).await.expect("less than buffer.memory")
+        self.shared
+            .accumulator
+            .memory
+            .reserve_among_many(bytes, patience)
+            .await
+            .expect("less than buffer.memory")
     }
 
     /// Has the stub acknowledge what it has not yet.
@@ -132,7 +148,8 @@ impl Accumulator {
         told.await.expect("the stub runs");
     }
 
-    /// The stub: acknowledges what there is each millisecond, as replies come, until it has flushed. Tells how many records there were.
+    /// The stub: acknowledges what there is each millisecond, as replies come, until it has
+    /// flushed. Tells how many records there were.
     pub async fn acknowledge(&self) -> u64 {
         let (mut events, mut open, mut records) = (Vec::new(), BTreeMap::new(), 0);
         loop {
@@ -143,7 +160,9 @@ impl Accumulator {
                     SenderEvent::Opened { partition, batch, .. } => {
                         open.insert(partition, batch);
                     }
-                    SenderEvent::Closed { partition, batch } => records += self.keep(partition, *batch),
+                    SenderEvent::Closed { partition, batch } => {
+                        records += self.keep(partition, *batch)
+                    }
                     SenderEvent::Flush(done) => {
                         for (partition, batch) in open {
                             let taken = self.slot(partition).take(batch);
@@ -198,7 +217,8 @@ impl Shipment {
 
     /// The frame to be written.
     pub fn frame(&self, version: i16, client_id: &str) -> impl Buf + use<> {
-        encode_request(&rpc::produce_request(self.0.iter(), -1, 30_000), version, 7, client_id).expect("a sound request")
+        encode_request(&rpc::produce_request(self.0.iter(), -1, 30_000), version, 7, client_id)
+            .expect("a sound request")
     }
 
     /// How many batches the frame of a reply says were written.
@@ -206,7 +226,10 @@ impl Shipment {
         let reply = reply_to(&rpc::produce_request([].iter(), -1, 0), version, reply);
         let response = reply.parse().expect("a sound reply");
         let (answers, _) = rpc::read_produce(&self.0, &response);
-        answers.iter().filter(|answer| matches!(answer, Answer::Written { base_offset: Some(_), .. })).count()
+        answers
+            .iter()
+            .filter(|answer| matches!(answer, Answer::Written { base_offset: Some(_), .. }))
+            .count()
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::config::{
-    ClientConfig, FromProperty, HandleKind, MILLISECOND, OrNone, Properties, Settings, Words, bounded, check_millis, check_range,
+    ClientConfig, FromProperty, HandleKind, MILLISECOND, OrNone, Properties, Settings, Words,
+    bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
 use crate::ids::PartitionId;
@@ -101,11 +102,17 @@ impl ProducerConfig {
         settings.set("max.block.ms", &mut config.max_block)?;
         config.delivery_timeout = settings.read("delivery.timeout.ms")?;
         settings.set("max.request.size", &mut config.max_request_size)?;
-        settings.set("max.in.flight.requests.per.connection", &mut config.max_in_flight_requests_per_connection)?;
+        settings.set(
+            "max.in.flight.requests.per.connection",
+            &mut config.max_in_flight_requests_per_connection,
+        )?;
         settings.set("retries", &mut config.retries)?;
         config.compression = compression(&settings)?;
         settings.set("partitioner.ignore.keys", &mut config.partitioner_ignore_keys)?;
-        settings.set("partitioner.adaptive.partitioning.enable", &mut config.partitioner_adaptive_partitioning_enable)?;
+        settings.set(
+            "partitioner.adaptive.partitioning.enable",
+            &mut config.partitioner_adaptive_partitioning_enable,
+        )?;
         if let Some(OrNone(timeout)) = settings.read("partitioner.availability.timeout.ms")? {
             config = config.partitioner_availability_timeout(timeout);
         }
@@ -271,21 +278,29 @@ impl ProducerConfig {
     ///
     /// Default `None`, which is 0 in a properties file: they never avoid them.
     #[must_use]
-    pub fn partitioner_availability_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.partitioner_availability_timeout = timeout.into().filter(|timeout| !timeout.is_zero()).map(bounded);
+    pub fn partitioner_availability_timeout(
+        mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self {
+        self.partitioner_availability_timeout =
+            timeout.into().filter(|timeout| !timeout.is_zero()).map(bounded);
         self
     }
 
     /// The partition that Kafka's own way gives a record for its key; `None` for a sticky one.
-    pub(crate) fn partition_of_key(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId> {
+    pub(crate) fn partition_of_key(
+        &self,
+        record: &Record<'_>,
+        topic: &TopicPartitions,
+    ) -> Option<PartitionId> {
         match (&self.partitioner, record.key) {
             (None, Some(key)) if !self.partitioner_ignore_keys => Some(topic.of_key(key)),
             _ => None,
         }
     }
 
-    /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said, or unless `acks` or `retries`
-    /// rule it out, as in Java.
+    /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said,
+    /// or unless `acks` or `retries` rule it out, as in Java.
     pub(crate) fn is_idempotent(&self) -> bool {
         self.enable_idempotence.unwrap_or(self.acks == Acks::All && self.retries > 0)
     }
@@ -294,13 +309,16 @@ impl ProducerConfig {
     pub(super) fn batch_limit(&self) -> CompressionRatioEstimator {
         // A batch must leave room in a request, and never wait for more memory than there is.
         let batch_size = self.batch_size.min(self.max_request_size).min(self.buffer_memory);
-        let most = batch_size.saturating_mul(4).min(self.max_request_size).min(self.buffer_memory / 8);
+        let most =
+            batch_size.saturating_mul(4).min(self.max_request_size).min(self.buffer_memory / 8);
         CompressionRatioEstimator::new(batch_size, most)
     }
 
-    /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set it, as in Java.
+    /// `delivery.timeout.ms`, which a longer linger and request timeout stretch unless the user set
+    /// it, as in Java.
     pub(crate) fn effective_delivery_timeout(&self, request_timeout: Duration) -> Duration {
-        self.delivery_timeout.unwrap_or_else(|| DELIVERY_TIMEOUT.max(self.linger.saturating_add(request_timeout)))
+        self.delivery_timeout
+            .unwrap_or_else(|| DELIVERY_TIMEOUT.max(self.linger.saturating_add(request_timeout)))
     }
 
     /// Checks every value, and that none contradicts another or one of the client's.
@@ -327,14 +345,25 @@ impl ProducerConfig {
     fn check(&self) -> Result<()> {
         const MOST: usize = 2_147_483_647;
         check_millis("linger.ms", self.linger, Duration::ZERO)?;
-        check_millis("delivery.timeout.ms", self.delivery_timeout.unwrap_or(DELIVERY_TIMEOUT), MILLISECOND)?;
+        check_millis(
+            "delivery.timeout.ms",
+            self.delivery_timeout.unwrap_or(DELIVERY_TIMEOUT),
+            MILLISECOND,
+        )?;
         check_range("batch.size", self.batch_size, 0, MOST)?;
         check_range("max.request.size", self.max_request_size, 1, MOST)?;
         check_range("retries", self.retries, 0, 2_147_483_647)?;
-        check_range("max.in.flight.requests.per.connection", self.max_in_flight_requests_per_connection, 1, MOST)?;
+        check_range(
+            "max.in.flight.requests.per.connection",
+            self.max_in_flight_requests_per_connection,
+            1,
+            MOST,
+        )?;
         if self.buffer_memory < self.batch_size.max(1) {
             let (memory, batch) = (self.buffer_memory, self.batch_size);
-            return Err(Error::config(format!("buffer.memory is {memory}: at least batch.size, which is {batch}, is allowed")));
+            return Err(Error::config(format!(
+                "buffer.memory is {memory}: at least batch.size, which is {batch}, is allowed"
+            )));
         }
         if let Some(adaptive) = &self.adaptive_batching {
             adaptive.check()?;
@@ -342,13 +371,15 @@ impl ProducerConfig {
         if self.is_idempotent() {
             self.check_idempotence()?;
         }
-        self.compression
-            .ensure_built()
-            .map_err(|error| Error::config(format!("compression.type is {}: {error}", self.compression)))
+        self.compression.ensure_built().map_err(|error| {
+            Error::config(format!("compression.type is {}: {error}", self.compression))
+        })
     }
 
     fn check_idempotence(&self) -> Result<()> {
-        let needs = |what: &str| Err(Error::config(format!("enable.idempotence needs {what}, or must be false")));
+        let needs = |what: &str| {
+            Err(Error::config(format!("enable.idempotence needs {what}, or must be false")))
+        };
         if self.acks != Acks::All {
             return needs("acks=all");
         }
@@ -380,7 +411,10 @@ fn compression(settings: &Settings<'_>) -> Result<Compression> {
             let leveled = codec.level(level)?;
             if codec.to_string() == chosen.to_string() {
                 if codec == Compression::LZ4 {
-                    warn!(property = key, level, "without effect: lz4 has only its fast compressor here");
+                    warn!(
+                        property = key,
+                        level, "without effect: lz4 has only its fast compressor here"
+                    );
                 }
                 chosen = leveled;
             }

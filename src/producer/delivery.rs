@@ -4,9 +4,10 @@
 //!  Promise (the batch, or each part of a split one) ──keep──▶ Outcome ◀── Delivery, Delivery, … (batch and index)
 //! ```
 //!
-//! One outcome serves all records of a batch as it was opened: a sorted list of ranges, each with its verdict. Splitting a batch, or
-//! a broker that refuses a single record (KIP-467), adds ranges; no [`Delivery`] changes. Wakers stand in one list, which
-//! is empty until a `Delivery` is polled too early.
+//! One outcome serves all records of a batch as it was opened: a sorted list of ranges, each with
+//! its verdict. Splitting a batch, or a broker that refuses a single record (KIP-467), adds ranges;
+//! no [`Delivery`] changes. Wakers stand in one list, which is empty until a `Delivery` is polled
+//! too early.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -70,7 +71,10 @@ struct DeliveryWaiter {
 struct Decision {
     /// Sorted by `first`.
     ranges: Vec<Range>,
-    #[cfg_attr(not(feature = "mq"), expect(dead_code, reason = "only `mq` measures its latencies by it"))]
+    #[cfg_attr(
+        not(feature = "mq"),
+        expect(dead_code, reason = "only `mq` measures its latencies by it")
+    )]
     at: Instant,
 }
 
@@ -88,7 +92,8 @@ struct RangeStart {
     append_time: Option<Timestamp>,
 }
 
-/// The duty to tell what became of some consecutive records of a batch; fulfilled at the latest when it is dropped.
+/// The duty to tell what became of some consecutive records of a batch; fulfilled at the latest
+/// when it is dropped.
 #[derive(Debug)]
 pub(super) struct Promise {
     outcome: Arc<BatchOutcome>,
@@ -142,17 +147,21 @@ impl BatchOutcome {
     pub(super) fn new(topic_partition: TopicPartition) -> (Arc<Self>, Promise) {
         let pending = Mutex::new(PendingDelivery { open: 1, ..PendingDelivery::default() });
         let outcome = Arc::new(Self { topic_partition, decision: OnceLock::new(), pending });
-        let promise = Promise { outcome: Arc::clone(&outcome), first: 0, has_left: false, is_kept: false };
+        let promise =
+            Promise { outcome: Arc::clone(&outcome), first: 0, has_left: false, is_kept: false };
         (outcome, promise)
     }
 
-    /// Whether all records were acknowledged; the first error if not; `None` while that is not known.
+    /// Whether all records were acknowledged; the first error if not; `None` while that is not
+    /// known.
     pub(super) fn summary(&self) -> Option<Result<()>> {
-        let failed = self.decision.get()?.ranges.iter().find_map(|range| range.verdict.as_ref().err());
+        let failed =
+            self.decision.get()?.ranges.iter().find_map(|range| range.verdict.as_ref().err());
         Some(failed.cloned().map_or(Ok(()), Err))
     }
 
-    /// Notes who is to be woken; `place` remembers where, so that polling again does not add to the list.
+    /// Notes who is to be woken; `place` remembers where, so that polling again does not add to the
+    /// list.
     pub(super) fn register(&self, waker: &Waker, place: &mut Option<u32>) {
         let mut pending = self.lock();
         if self.decision.get().is_some() {
@@ -209,7 +218,10 @@ impl Promise {
     /// The records are in the log from `offset` on.
     pub(super) fn keep(mut self, offset: Option<Offset>, append_time: Option<Timestamp>) {
         self.is_kept = true;
-        self.outcome.resolve_ranges([Range { first: self.first, verdict: Ok(RangeStart { offset, append_time }) }]);
+        self.outcome.resolve_ranges([Range {
+            first: self.first,
+            verdict: Ok(RangeStart { offset, append_time }),
+        }]);
     }
 
     /// A request with the records is made: unless somebody learns more, they may be written.
@@ -217,7 +229,8 @@ impl Promise {
         self.has_left = true;
     }
 
-    /// The records failed, of which there are `count`; some, by their index among those of this promise, for a reason of their own.
+    /// The records failed, of which there are `count`; some, by their index among those of this
+    /// promise, for a reason of their own.
     pub(super) fn fail(mut self, error: Error, records: Vec<(u32, Error)>, count: u32) {
         self.is_kept = true;
         let error = error.at_partition(self.outcome.topic_partition.clone());
@@ -235,12 +248,18 @@ impl Promise {
         self.outcome.resolve_ranges(ranges);
     }
 
-    /// A promise for each part of a batch, whose first records are given; the first part begins where this one does.
+    /// A promise for each part of a batch, whose first records are given; the first part begins
+    /// where this one does.
     pub(super) fn divide(mut self, firsts: &[u32]) -> Vec<Self> {
         self.is_kept = true;
         self.outcome.lock().open += firsts.len();
         let has_left = self.has_left;
-        let part = |first: &u32| Self { outcome: Arc::clone(&self.outcome), first: *first, has_left, is_kept: false };
+        let part = |first: &u32| Self {
+            outcome: Arc::clone(&self.outcome),
+            first: *first,
+            has_left,
+            is_kept: false,
+        };
         let parts = firsts.iter().map(part).collect();
         self.outcome.resolve_ranges([]);
         parts
@@ -251,7 +270,8 @@ impl Drop for Promise {
     fn drop(&mut self) {
         if !self.is_kept {
             let written = if self.has_left { Written::Maybe } else { Written::No };
-            let closed = Error::new(ErrorKind::Closed, "the producer has ended").with_written(written);
+            let closed =
+                Error::new(ErrorKind::Closed, "the producer has ended").with_written(written);
             let closed = closed.at_partition(self.outcome.topic_partition.clone());
             self.outcome.resolve_ranges([Range { first: self.first, verdict: Err(closed) }]);
         }
@@ -318,7 +338,9 @@ mod tests {
         let (outcome, promise) = open();
         let own = |index| (index, Error::new(ErrorKind::Corrupt, ""));
         promise.fail(Error::new(ErrorKind::Broker, ""), vec![own(0), own(2), own(3)], 5);
-        let kinds: Vec<_> = (0..5).map(|index| delivery(&outcome, index).try_get().unwrap().unwrap_err().kind()).collect();
+        let kinds: Vec<_> = (0..5)
+            .map(|index| delivery(&outcome, index).try_get().unwrap().unwrap_err().kind())
+            .collect();
         use ErrorKind::{Broker, Corrupt};
         assert_eq!(kinds, [Corrupt, Broker, Corrupt, Corrupt, Broker]);
     }
@@ -331,7 +353,10 @@ mod tests {
         let own = |index| (index, Error::new(ErrorKind::Corrupt, ""));
         parts.remove(0).fail(Error::new(ErrorKind::Broker, ""), vec![own(1), own(2)], 2);
         assert_eq!(delivery(&outcome, 0).try_get().unwrap().unwrap_err().kind(), ErrorKind::Broker);
-        assert_eq!(delivery(&outcome, 1).try_get().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(
+            delivery(&outcome, 1).try_get().unwrap().unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
         assert_eq!((offset(&outcome, 2), offset(&outcome, 3)), (Some(7), Some(8)));
     }
 

@@ -4,7 +4,8 @@
 //!  Producer::send ─▶ topics (which partition?) ─▶ batch (append) ─▶ events ─▶ task ⇄ sender (the rules)
 //!  Delivery ◀─ delivery (one outcome per batch) ◀──────────────────────────── task ⇄ rpc ⇄ cluster
 //! ```
-//! A record is copied once, by the caller, into the open batch of its partition. From there on only batches move.
+//! A record is copied once, by the caller, into the open batch of its partition. From there on only
+//! batches move.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,16 +102,23 @@ impl ProducerShared {
             buffers: Buffers::new(config.batch_size),
             events: SenderEvents::default(),
             wall_clock,
-            small_record: config.adaptive_batching.map_or(usize::MAX, |adaptive| adaptive.small_record),
+            small_record: config
+                .adaptive_batching
+                .map_or(usize::MAX, |adaptive| adaptive.small_record),
             next_batch_seq: AtomicU64::new(0),
             backlog: match config.compression.codec() {
                 // The window, and the batch itself.
-                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection).map_or(u32::MAX, |window| window + 1),
+                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection)
+                    .map_or(u32::MAX, |window| window + 1),
                 // Packing can begin while a batch waits.
                 _ => u32::MAX,
             },
         };
-        let (topics, stats, meter) = (ProducerTopics::default(), Counters::default(), Arc::new(Meter::new(ClientKind::Producer)));
+        let (topics, stats, meter) = (
+            ProducerTopics::default(),
+            Counters::default(),
+            Arc::new(Meter::new(ClientKind::Producer)),
+        );
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
         Self {
             config,
@@ -145,8 +153,17 @@ impl Producer {
         let lanes = cluster.lanes();
         let task = SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
         runtime.spawn(task.run());
-        let metrics = ClientTelemetry::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
-        Ok(Self { handle: Arc::new(Handle { shared, cluster: cluster.clone(), runtime, metrics, _lanes: lanes }) })
+        let metrics =
+            ClientTelemetry::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
+        Ok(Self {
+            handle: Arc::new(Handle {
+                shared,
+                cluster: cluster.clone(),
+                runtime,
+                metrics,
+                _lanes: lanes,
+            }),
+        })
     }
 
     /// Adds a record to a batch, and returns a future that resolves to the record's outcome.
@@ -222,7 +239,8 @@ impl Producer {
         })
     }
 
-    /// A topic that the cluster refused to describe may be permitted by now: the next record finds out.
+    /// A topic that the cluster refused to describe may be permitted by now: the next record finds
+    /// out.
     fn look_again(&self, error: Error) -> Error {
         if error.kind() == ErrorKind::Broker {
             self.handle.cluster.request_refresh();
@@ -248,7 +266,11 @@ impl Producer {
             let Ok(newest) = told.await else { return Err(closed()) };
             // The task keeps nothing of whoever waits, and may give up at any time.
             let mut oldest = self.handle.shared.oldest.subscribe();
-            oldest.wait_for(|oldest| *oldest > newest || oldest.is_none()).await.map(drop).map_err(|_| closed())
+            oldest
+                .wait_for(|oldest| *oldest > newest || oldest.is_none())
+                .await
+                .map(drop)
+                .map_err(|_| closed())
         };
         tokio::select! {
             biased;
@@ -292,7 +314,9 @@ impl Producer {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("some records were not acknowledged within {timeout:?}, after which the producer was closed"),
+                format!(
+                    "some records were not acknowledged within {timeout:?}, after which the producer was closed"
+                ),
             )),
         }
     }
@@ -325,7 +349,11 @@ impl Producer {
         }
     }
 
-    async fn send_patiently(&self, record: Record<'_>, mut refusal: SendRefusal) -> Result<Delivery> {
+    async fn send_patiently(
+        &self,
+        record: Record<'_>,
+        mut refusal: SendRefusal,
+    ) -> Result<Delivery> {
         let deadline = runtime::now() + self.handle.shared.config.max_block;
         loop {
             let mut spare = self.wait_out_refusal(refusal, record.topic, deadline).await?;
@@ -336,7 +364,8 @@ impl Producer {
         }
     }
 
-    /// Waits until what a record was refused for has passed; returns memory if that is what was waited for.
+    /// Waits until what a record was refused for has passed; returns memory if that is what was
+    /// waited for.
     async fn wait_out_refusal(
         &self,
         refusal: SendRefusal,
@@ -395,9 +424,13 @@ impl Producer {
         let limit = self.handle.shared.config.max_block.as_millis();
         if kind == ErrorKind::BufferFull {
             let size = self.handle.shared.accumulator.memory.size();
-            return Error::new(kind, format!("no room in {size} bytes (buffer.memory) within {limit} ms (max.block.ms)"));
+            return Error::new(
+                kind,
+                format!("no room in {size} bytes (buffer.memory) within {limit} ms (max.block.ms)"),
+            );
         }
-        let message = format!("the cluster did not describe topic {topic} within {limit} ms (max.block.ms)");
+        let message =
+            format!("the cluster did not describe topic {topic} within {limit} ms (max.block.ms)");
         let code = self.handle.cluster.view().topic(topic).and_then(|topic| topic.error);
         let error = Error::new(ErrorKind::Timeout, message);
         let error = code.map_or(error.clone(), |code| error.with_code(code));
@@ -408,12 +441,17 @@ impl Producer {
     }
 }
 
-/// How long a sender waits for more memory than it needs (a guess; at full speed, brokers set as much free in 2 ms).
+/// How long a sender waits for more memory than it needs (a guess; at full speed, brokers set as
+/// much free in 2 ms).
 const MEMORY_WAIT: Duration = Duration::from_millis(5);
 
 /// What a record to the topic waits for.
 fn refusal_kind(shared: &ProducerShared, topic: &str) -> ErrorKind {
-    if shared.topics.read().topics.contains_key(topic) { ErrorKind::BufferFull } else { ErrorKind::Timeout }
+    if shared.topics.read().topics.contains_key(topic) {
+        ErrorKind::BufferFull
+    } else {
+        ErrorKind::Timeout
+    }
 }
 
 fn closed() -> Error {

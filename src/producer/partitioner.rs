@@ -1,8 +1,9 @@
 //! Which partition a record goes to.
 //!
-//! A record with a key goes where Java's producer would put it: murmur2 of the key over all partitions. One without sticks to a
-//! partition until `batch.size` bytes went there, then moves on, so that batches fill; the next is drawn at random, the more
-//! probably the shorter its queue is, so that a slow broker gets less (KIP-480, KIP-794; Java's `BuiltInPartitioner`).
+//! A record with a key goes where Java's producer would put it: murmur2 of the key over all
+//! partitions. One without sticks to a partition until `batch.size` bytes went there, then moves
+//! on, so that batches fill; the next is drawn at random, the more probably the shorter its queue
+//! is, so that a slow broker gets less (KIP-480, KIP-794; Java's `BuiltInPartitioner`).
 //!
 //! ```text
 //!          current()                    appended(): batch.size bytes and the batch is full,
@@ -87,10 +88,14 @@ impl TopicPartitions {
     /// Any partition, rather one that has a leader.
     fn any(&self, random: &mut Random) -> PartitionId {
         match u64::try_from(self.available.len()) {
-            Ok(0) | Err(_) => PartitionId::from_index(u32::try_from(random.below(self.count.into())).unwrap_or(0)),
-            Ok(count) => {
-                usize::try_from(random.below(count)).ok().and_then(|at| self.available.get(at)).copied().unwrap_or(PartitionId(0))
+            Ok(0) | Err(_) => {
+                PartitionId::from_index(u32::try_from(random.below(self.count.into())).unwrap_or(0))
             }
+            Ok(count) => usize::try_from(random.below(count))
+                .ok()
+                .and_then(|at| self.available.get(at))
+                .copied()
+                .unwrap_or(PartitionId(0)),
         }
     }
 }
@@ -135,10 +140,11 @@ impl Sticky {
         partition
     }
 
-    /// Counts a record that went to a partition that [`Sticky::current`] gave; `is_batch_ready` when the batch it went to takes no
-    /// more, or none is open.
+    /// Counts a record that went to a partition that [`Sticky::current`] gave; `is_batch_ready`
+    /// when the batch it went to takes no more, or none is open.
     ///
-    /// Moving on in the middle of a batch would leave two half-full ones, so that waits for the batch, but not for ever.
+    /// Moving on in the middle of a batch would leave two half-full ones, so that waits for the
+    /// batch, but not for ever.
     pub(crate) fn appended(&mut self, to: PartitionId, bytes: usize, is_batch_ready: bool) {
         if let PartitionerState::Stuck { partition, bytes: sum } = &mut self.state
             && *partition == to
@@ -152,7 +158,8 @@ impl Sticky {
 
     /// Lets go of a partition that cannot take records.
     pub(crate) fn avoid(&mut self, partition: PartitionId) {
-        if matches!(self.state, PartitionerState::Stuck { partition: current, .. } if current == partition) {
+        if matches!(self.state, PartitionerState::Stuck { partition: current, .. } if current == partition)
+        {
             self.state = PartitionerState::Unset;
         }
     }
@@ -172,9 +179,11 @@ pub(crate) struct PartitionLoad {
 }
 
 impl PartitionLoad {
-    /// From the number of batches that wait for each partition that is available, out of `count` partitions of the topic.
+    /// From the number of batches that wait for each partition that is available, out of `count`
+    /// partitions of the topic.
     ///
-    /// `None` if there is nothing to prefer: all are available and equally loaded, or there is only one.
+    /// `None` if there is nothing to prefer: all are available and equally loaded, or there is only
+    /// one.
     pub(crate) fn new(queues: &[(PartitionId, u32)], count: u32) -> Option<Self> {
         let longest = queues.iter().map(|(_, queued)| *queued).max()?;
         let are_equal = queues.iter().all(|(_, queued)| *queued == longest);
@@ -186,7 +195,10 @@ impl PartitionLoad {
             sum += u64::from(longest - queued) + 1;
             sum
         };
-        Some(Self { sums: queues.iter().map(weigh).collect(), partitions: queues.iter().map(|(id, _)| *id).collect() })
+        Some(Self {
+            sums: queues.iter().map(weigh).collect(),
+            partitions: queues.iter().map(|(id, _)| *id).collect(),
+        })
     }
 
     fn draw(&self, random: &mut Random) -> PartitionId {
@@ -229,7 +241,11 @@ mod tests {
         (0..).map(PartitionId).zip(lengths.iter().copied()).collect()
     }
 
-    fn draws(sticky: &mut Sticky, topic: &TopicPartitions, count: usize) -> BTreeMap<PartitionId, usize> {
+    fn draws(
+        sticky: &mut Sticky,
+        topic: &TopicPartitions,
+        count: usize,
+    ) -> BTreeMap<PartitionId, usize> {
         let mut random = Random::new(7);
         let mut drawn = BTreeMap::new();
         for _ in 0..count {
@@ -240,16 +256,21 @@ mod tests {
         drawn
     }
 
-    /// Made by Java's `Utils.murmur2` and `Utils.toPositive` (kafka-clients 4.4.0): key in hexadecimal, hash, and its partition of 7
-    /// and of 50.
+    /// Made by Java's `Utils.murmur2` and `Utils.toPositive` (kafka-clients 4.4.0): key in
+    /// hexadecimal, hash, and its partition of 7 and of 50.
     #[test]
     fn keys_go_where_java_puts_them() {
         for line in include_str!("murmur2.txt").lines() {
-            let [key, hash, of_7, of_50] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let [key, hash, of_7, of_50] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
             let digits = key.trim_start_matches('-').as_bytes();
             let bytes: Vec<u8> = digits
                 .chunks(2)
-                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hexadecimal"))
+                .map(|pair| {
+                    u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16)
+                        .expect("hexadecimal")
+                })
                 .collect();
             assert_eq!(murmur2(&bytes).cast_signed().to_string(), hash, "{key}");
             assert_eq!(all(7).of_key(&bytes).to_string(), of_7, "{key}");

@@ -1,4 +1,5 @@
-//! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what the sender does about it.
+//! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what
+//! the sender does about it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +11,14 @@ use super::sender::sequence::ProducerIdAndEpoch;
 use crate::cluster::LeaderHint;
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
+use crate::ids::{
+    BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Timestamp,
+    TopicPartition, Uuid,
+};
 use crate::wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::wire::messages::produce::{
-    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData,
 };
 
 /// One batch of a request.
@@ -29,7 +34,11 @@ pub(super) struct Parcel {
 }
 
 /// The request for some batches, at most one for each partition.
-pub(super) fn produce_request<'p>(parcels: impl Iterator<Item = &'p Parcel>, acks: i16, timeout_ms: i32) -> ProduceRequest<'p> {
+pub(super) fn produce_request<'p>(
+    parcels: impl Iterator<Item = &'p Parcel>,
+    acks: i16,
+    timeout_ms: i32,
+) -> ProduceRequest<'p> {
     let count = parcels.size_hint().1.unwrap_or(1);
     let mut topics: Vec<TopicProduceData<'_>> = Vec::new();
     // Where each topic is but the last, for requests about many.
@@ -37,7 +46,8 @@ pub(super) fn produce_request<'p>(parcels: impl Iterator<Item = &'p Parcel>, ack
     for Parcel { partition, topic_id, bytes, .. } in parcels {
         let data = PartitionProduceData { index: partition.partition.0, records: Some(bytes) };
         let name = partition.topic.as_str();
-        // Partitions of one topic come together, but for the one at which the round began, and those it has got later.
+        // Partitions of one topic come together, but for the one at which the round began, and
+        // those it has got later.
         let found = match topics.last() {
             Some(last) if last.name == name => Some(topics.len() - 1),
             _ => places.get(name).copied(),
@@ -49,7 +59,8 @@ pub(super) fn produce_request<'p>(parcels: impl Iterator<Item = &'p Parcel>, ack
                     places.insert(last.name, topics.len() - 1);
                 }
                 // Most requests are about one topic.
-                let mut partition_data = Vec::with_capacity(if topics.is_empty() { count } else { 1 });
+                let mut partition_data =
+                    Vec::with_capacity(if topics.is_empty() { count } else { 1 });
                 partition_data.push(data);
                 topics.push(TopicProduceData { name, topic_id: *topic_id, partition_data });
             }
@@ -59,15 +70,23 @@ pub(super) fn produce_request<'p>(parcels: impl Iterator<Item = &'p Parcel>, ack
 }
 
 /// What a reply says about each batch, in their order, and about leaders.
-pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -> (Vec<Answer>, Vec<LeaderHint>) {
+pub(super) fn read_produce(
+    parcels: &[Parcel],
+    response: &ProduceResponse<'_>,
+) -> (Vec<Answer>, Vec<LeaderHint>) {
     let mut answers: Vec<Option<Answer>> = parcels.iter().map(|_| None).collect();
     let mut hints = Vec::new();
-    // Brokers answer in the order of the request: each parcel is looked for behind the one before, and else by its name.
+    // Brokers answer in the order of the request: each parcel is looked for behind the one before,
+    // and else by its name.
     let mut next = 0;
     let mut places = None;
     for topic in &response.responses {
         let is_of = |parcel: &Parcel| {
-            if topic.name.is_empty() { parcel.topic_id == topic.topic_id } else { *parcel.partition.topic == *topic.name }
+            if topic.name.is_empty() {
+                parcel.topic_id == topic.topic_id
+            } else {
+                *parcel.partition.topic == *topic.name
+            }
         };
         for partition in &topic.partition_responses {
             let id = PartitionId(partition.index);
@@ -77,11 +96,18 @@ pub(super) fn read_produce(parcels: &[Parcel], response: &ProduceResponse<'_>) -
                 None => {
                     let places = places.get_or_insert_with(|| Places::new(parcels));
                     let by_name = || places.by_name.get(&(topic.name, id)).copied();
-                    if topic.name.is_empty() { places.by_id.get(&(topic.topic_id, id)).copied() } else { by_name() }
+                    if topic.name.is_empty() {
+                        places.by_id.get(&(topic.topic_id, id)).copied()
+                    } else {
+                        by_name()
+                    }
                 }
             };
             // The broker speaks of what it was not asked: nothing follows from that.
-            let Some((place, parcel)) = place.and_then(|place| Some((place, parcels.get(place)?))) else { continue };
+            let Some((place, parcel)) = place.and_then(|place| Some((place, parcels.get(place)?)))
+            else {
+                continue;
+            };
             let Some(answer) = answers.get_mut(place) else { continue };
             next = place + 1;
             answer.get_or_insert_with(|| read_partition(partition));
@@ -105,12 +131,15 @@ struct Places<'p> {
 impl<'p> Places<'p> {
     fn new(parcels: &'p [Parcel]) -> Self {
         let ids = parcels.iter().map(|parcel| (parcel.topic_id, parcel.partition.partition));
-        let names = parcels.iter().map(|parcel| (parcel.partition.topic.as_str(), parcel.partition.partition));
+        let names = parcels
+            .iter()
+            .map(|parcel| (parcel.partition.topic.as_str(), parcel.partition.partition));
         Self { by_name: names.zip(0..).collect(), by_id: ids.zip(0..).collect() }
     }
 }
 
-/// How long the broker wants to hear nothing more on this lane (KIP-219); the reply says so at its end.
+/// How long the broker wants to hear nothing more on this lane (KIP-219); the reply says so at its
+/// end.
 pub(super) fn throttle(response: &ProduceResponse<'_>) -> Duration {
     Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or(0))
 }
@@ -120,7 +149,9 @@ pub(super) fn read_failure(error: &Error) -> Answer {
     let written = error.written().unwrap_or(Written::Maybe);
     match error.kind() {
         // No broker of this cluster will take it in another form.
-        ErrorKind::Unsupported => Answer::Failed { error: error.clone(), written, records: Vec::new() },
+        ErrorKind::Unsupported => {
+            Answer::Failed { error: error.clone(), written, records: Vec::new() }
+        }
         _ => Answer::Retry { error: error.clone(), written, is_leader_stale: true },
     }
 }
@@ -134,25 +165,40 @@ fn read_partition(response: &PartitionProduceResponse<'_>) -> Answer {
             None => error,
         }
     };
-    let retry = |written| Answer::Retry { error: error(), written, is_leader_stale: code.needs_metadata_refresh() };
+    let retry = |written| Answer::Retry {
+        error: error(),
+        written,
+        is_leader_stale: code.needs_metadata_refresh(),
+    };
     match code {
         ErrorCode::NONE => Answer::Written {
             base_offset: (response.base_offset >= 0).then_some(Offset(response.base_offset)),
-            append_time: (response.log_append_time_ms >= 0).then_some(Timestamp(response.log_append_time_ms)),
+            append_time: (response.log_append_time_ms >= 0)
+                .then_some(Timestamp(response.log_append_time_ms)),
         },
         // Rule (g): it is there since an attempt whose reply was lost.
-        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Answer::Written { base_offset: None, append_time: None },
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => {
+            Answer::Written { base_offset: None, append_time: None }
+        }
         ErrorCode::MESSAGE_TOO_LARGE => Answer::TooLarge(too_large(error())),
-        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => Answer::OutOfSequence(error()),
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => {
+            Answer::OutOfSequence(error())
+        }
         ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::PRODUCER_FENCED => Answer::Fenced(error()),
         // The leader has appended it, or was about to when its time or its disk ended.
         ErrorCode::REQUEST_TIMED_OUT
         | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
         | ErrorCode::KAFKA_STORAGE_ERROR
         | ErrorCode::NETWORK_EXCEPTION => retry(Written::Maybe),
-        ErrorCode::UNKNOWN_SERVER_ERROR => Answer::Failed { error: error(), written: Written::Maybe, records: Vec::new() },
+        ErrorCode::UNKNOWN_SERVER_ERROR => {
+            Answer::Failed { error: error(), written: Written::Maybe, records: Vec::new() }
+        }
         _ if code.is_retriable() => retry(Written::No),
-        _ => Answer::Failed { error: error(), written: Written::No, records: read_records(code, response) },
+        _ => Answer::Failed {
+            error: error(),
+            written: Written::No,
+            records: read_records(code, response),
+        },
     }
 }
 
@@ -161,7 +207,12 @@ fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec
     let own = response.record_errors.iter().filter_map(|record| {
         let index = u32::try_from(record.batch_index).ok()?;
         let error = Error::broker(code).in_api("Produce").with_written(Written::No);
-        Some((index, record.batch_index_error_message.map_or(error.clone(), |message| error.with_context(message))))
+        Some((
+            index,
+            record
+                .batch_index_error_message
+                .map_or(error.clone(), |message| error.with_context(message)),
+        ))
     });
     own.collect()
 }
@@ -180,7 +231,8 @@ fn read_hint(
         return None;
     }
     let node = nodes.iter().find(|node| node.node_id == leader.leader_id);
-    let address = node.and_then(|node| Some(BrokerAddress::new(node.host, u16::try_from(node.port).ok()?)));
+    let address =
+        node.and_then(|node| Some(BrokerAddress::new(node.host, u16::try_from(node.port).ok()?)));
     Some(LeaderHint {
         partition: partition.clone(),
         leader: BrokerId(leader.leader_id),
@@ -191,7 +243,12 @@ fn read_hint(
 
 /// The request for an id of an idempotent producer.
 pub(super) fn init_producer_id_request() -> InitProducerIdRequest<'static> {
-    InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, producer_id: -1, producer_epoch: -1 }
+    InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        producer_id: -1,
+        producer_epoch: -1,
+    }
 }
 
 /// The error of a reply as a whole.
@@ -203,21 +260,34 @@ pub(super) fn init_producer_id_code(response: &InitProducerIdResponse) -> Option
 ///
 /// # Errors
 /// [`ErrorKind::Protocol`] if it is none.
-pub(super) fn read_identity(response: &InitProducerIdResponse) -> Result<ProducerIdAndEpoch, Error> {
+pub(super) fn read_identity(
+    response: &InitProducerIdResponse,
+) -> Result<ProducerIdAndEpoch, Error> {
     if response.producer_id < 0 || response.producer_epoch < 0 {
-        return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id").in_api("InitProducerId"));
+        return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id")
+            .in_api("InitProducerId"));
     }
-    Ok(ProducerIdAndEpoch { id: ProducerId(response.producer_id), epoch: ProducerEpoch(response.producer_epoch) })
+    Ok(ProducerIdAndEpoch {
+        id: ProducerId(response.producer_id),
+        epoch: ProducerEpoch(response.producer_epoch),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::messages::produce::{BatchIndexAndErrorMessage, LeaderIdAndEpoch, TopicProduceResponse};
+    use crate::wire::messages::produce::{
+        BatchIndexAndErrorMessage, LeaderIdAndEpoch, TopicProduceResponse,
+    };
 
     fn parcel(topic: &str, id: u8, partition: i32) -> Parcel {
         let bytes = [Bytes::from_static(b"header"), Bytes::from_static(b"records")];
-        Parcel { partition: TopicPartition::new(topic, partition), place: 0, topic_id: Uuid([id; 16]), bytes }
+        Parcel {
+            partition: TopicPartition::new(topic, partition),
+            place: 0,
+            topic_id: Uuid([id; 16]),
+            bytes,
+        }
     }
 
     #[test]
@@ -225,10 +295,16 @@ mod tests {
         let time_of = |topics: usize, times: usize| {
             let names: Vec<String> = (0..topics).map(|topic| format!("topic-{topic:05}")).collect();
             // Two partitions of each, and never one behind the other.
-            let parcels: Vec<_> = (0..2).flat_map(|number| names.iter().map(move |name| parcel(name, 0, number))).collect();
+            let parcels: Vec<_> = (0..2)
+                .flat_map(|number| names.iter().map(move |name| parcel(name, 0, number)))
+                .collect();
             let of_topic = |name| {
                 let partition_responses = vec![partition(1, 0, 7), partition(0, 0, 7)];
-                TopicProduceResponse { name, partition_responses, ..TopicProduceResponse::default() }
+                TopicProduceResponse {
+                    name,
+                    partition_responses,
+                    ..TopicProduceResponse::default()
+                }
             };
             let responses = names.iter().rev().map(|name| of_topic(name.as_str())).collect();
             let response = ProduceResponse { responses, ..ProduceResponse::default() };
@@ -245,7 +321,11 @@ mod tests {
         assert!(many < few * 8, "{few:?} for 40 times 100 topics, {many:?} for 4000");
     }
 
-    fn partition(index: i32, error_code: i16, base_offset: i64) -> PartitionProduceResponse<'static> {
+    fn partition(
+        index: i32,
+        error_code: i16,
+        base_offset: i64,
+    ) -> PartitionProduceResponse<'static> {
         PartitionProduceResponse { index, error_code, base_offset, ..Default::default() }
     }
 
@@ -264,7 +344,16 @@ mod tests {
         let shape: Vec<_> = request
             .topic_data
             .iter()
-            .map(|topic| (topic.name, topic.partition_data.iter().map(|partition| partition.index).collect::<Vec<_>>()))
+            .map(|topic| {
+                (
+                    topic.name,
+                    topic
+                        .partition_data
+                        .iter()
+                        .map(|partition| partition.index)
+                        .collect::<Vec<_>>(),
+                )
+            })
             .collect();
         assert_eq!(shape, [("a", vec![2, 0]), ("b", vec![0])]);
     }
@@ -282,7 +371,9 @@ mod tests {
             partition_responses: vec![partition(0, 0, i64::from(id)), partition(9, 0, 1)],
             ..Default::default()
         });
-        for (responses, expected) in [(by_name, [Some(7), Some(7), None]), (by_id, [Some(1), Some(2), None])] {
+        for (responses, expected) in
+            [(by_name, [Some(7), Some(7), None]), (by_id, [Some(1), Some(2), None])]
+        {
             let response = ProduceResponse { responses: responses.into(), ..Default::default() };
             let (answers, _) = read_produce(&parcels, &response);
             assert_eq!(offsets(&answers), expected);
@@ -299,7 +390,10 @@ mod tests {
         };
         assert_eq!(written(ErrorCode::NOT_LEADER_OR_FOLLOWER), (true, Written::No, true));
         assert_eq!(written(ErrorCode::NOT_ENOUGH_REPLICAS), (true, Written::No, false));
-        assert_eq!(written(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND), (true, Written::Maybe, false));
+        assert_eq!(
+            written(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+            (true, Written::Maybe, false)
+        );
         assert_eq!(written(ErrorCode::REQUEST_TIMED_OUT), (true, Written::Maybe, false));
         assert_eq!(written(ErrorCode::TOPIC_AUTHORIZATION_FAILED), (false, Written::No, false));
         assert_eq!(written(ErrorCode::UNKNOWN_SERVER_ERROR), (false, Written::Maybe, false));
@@ -311,8 +405,12 @@ mod tests {
 
     #[test]
     fn a_refused_record_keeps_the_brokers_words() {
-        let own = BatchIndexAndErrorMessage { batch_index: 3, batch_index_error_message: Some("no key") };
-        let response = PartitionProduceResponse { record_errors: vec![own], ..partition(0, ErrorCode::INVALID_RECORD.0, -1) };
+        let own =
+            BatchIndexAndErrorMessage { batch_index: 3, batch_index_error_message: Some("no key") };
+        let response = PartitionProduceResponse {
+            record_errors: vec![own],
+            ..partition(0, ErrorCode::INVALID_RECORD.0, -1)
+        };
         let Answer::Failed { records, .. } = read_partition(&response) else { panic!() };
         assert_eq!(records[0].0, 3);
         assert!(records[0].1.to_string().starts_with("no key"), "{}", records[0].1);
@@ -321,9 +419,16 @@ mod tests {
     #[test]
     fn a_reply_names_the_new_leader_and_where_it_is() {
         let current_leader = LeaderIdAndEpoch { leader_id: 2, leader_epoch: 5 };
-        let stale = PartitionProduceResponse { current_leader, ..partition(0, ErrorCode::NOT_LEADER_OR_FOLLOWER.0, -1) };
+        let stale = PartitionProduceResponse {
+            current_leader,
+            ..partition(0, ErrorCode::NOT_LEADER_OR_FOLLOWER.0, -1)
+        };
         let response = ProduceResponse {
-            responses: vec![TopicProduceResponse { name: "a", partition_responses: vec![stale], ..Default::default() }],
+            responses: vec![TopicProduceResponse {
+                name: "a",
+                partition_responses: vec![stale],
+                ..Default::default()
+            }],
             node_endpoints: vec![NodeEndpoint { node_id: 2, host: "h", port: 9, rack: None }],
             ..Default::default()
         };

@@ -1,4 +1,5 @@
-//! Sending many records in one call: one lock, one choice of partition and one handle for each run of records.
+//! Sending many records in one call: one lock, one choice of partition and one handle for each run
+//! of records.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -160,7 +161,8 @@ where
     I: Iterator<Item = R>,
     R: Into<Record<'a>>,
 {
-    /// Takes records from the caller, outside of every lock: its iterator may well send records itself.
+    /// Takes records from the caller, outside of every lock: its iterator may well send records
+    /// itself.
     fn fill(&mut self) {
         (self.place, self.len) = (0, 0);
         for (place, record) in self.chunk.iter_mut().zip(&mut self.records) {
@@ -182,15 +184,20 @@ where
             match shared.accept_run(chunk, &mut self.spare) {
                 Ok((appended, count)) => {
                     self.deliveries.note(appended, count);
-                    self.place = usize::try_from(count).map_or(self.len, |count| self.place.saturating_add(count));
+                    self.place = usize::try_from(count)
+                        .map_or(self.len, |count| self.place.saturating_add(count));
                     (self.deadline, self.spare) = (None, None);
                 }
                 Err(SendRefusal::Failed(error)) => return Poll::Ready(Err(error)),
                 Err(refusal) => {
-                    let deadline = *self.deadline.get_or_insert_with(|| runtime::now() + shared.config.max_block);
+                    let deadline = *self
+                        .deadline
+                        .get_or_insert_with(|| runtime::now() + shared.config.max_block);
                     self.spare = None;
                     let (producer, topic) = (self.producer.clone(), first.topic.to_owned());
-                    self.waiting = Some(Box::pin(async move { producer.wait_out_refusal(refusal, &topic, deadline).await }));
+                    self.waiting = Some(Box::pin(async move {
+                        producer.wait_out_refusal(refusal, &topic, deadline).await
+                    }));
                 }
             }
         }
@@ -216,7 +223,8 @@ where
             let handed_over = if this.len == 0 { Ok(()) } else { ready!(this.poll_chunk(context)) };
             this.deliveries.forget_acknowledged();
             if this.len == 0 || handed_over.is_err() {
-                let none = Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None };
+                let none =
+                    Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None };
                 let mut deliveries = std::mem::replace(&mut this.deliveries, none);
                 deliveries.error = handed_over.err().or(deliveries.error);
                 return Poll::Ready(deliveries);
@@ -230,7 +238,9 @@ impl<I> Unpin for SendAll<'_, '_, I> {}
 
 impl<I> fmt::Debug for SendAll<'_, '_, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendAll").field("accepted", &self.deliveries.accepted).finish_non_exhaustive()
+        f.debug_struct("SendAll")
+            .field("accepted", &self.deliveries.accepted)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Decides which batches go to which broker, in which order, and what becomes of each.
 //!
-//! One machine per producer. It hears that batches were opened, closed and sealed, who leads which partition, how requests
-//! ended, and the time; it never sees a record. What it wants done it says by [`Action`]s:
+//! One machine per producer. It hears that batches were opened, closed and sealed, who leads which
+//! partition, how requests ended, and the time; it never sees a record. What it wants done it says
+//! by [`Action`]s:
 //!
 //! ```text
 //!  opened ─▶ queue (batch_queue) ─Close─▶ sealed ─Send─▶ flights (super::sender::sequence) ─Resolve─▶ gone
@@ -9,8 +10,8 @@
 //!                     └────────── to be numbered anew ◀──────────────┘   └── Split, then sent as parts
 //! ```
 //!
-//! A request carries the first batch of every partition that is ready at its broker. What a poll costs depends on what is
-//! ready ([`ready`]), not on how many partitions there are.
+//! A request carries the first batch of every partition that is ready at its broker. What a poll
+//! costs depends on what is ready ([`ready`]), not on how many partitions there are.
 
 mod action;
 pub(super) mod adaptive_linger;
@@ -27,7 +28,9 @@ mod silence;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-pub(super) use self::action::{Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word};
+pub(super) use self::action::{
+    Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word,
+};
 use self::adaptive_linger::Adaptive;
 use self::batch_queue::{BatchId, BatchQueue, DueRule, Head};
 pub(super) use self::departure::Departure;
@@ -140,7 +143,8 @@ impl Sender {
         }
     }
 
-    /// Makes room for a partition that the producer has met; its index is the number of those before it.
+    /// Makes room for a partition that the producer has met; its index is the number of those
+    /// before it.
     pub(super) fn add_partition(&mut self, leader: Option<Leader>) -> PartitionIndex {
         let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
@@ -158,11 +162,20 @@ impl Sender {
     }
 
     /// A batch has got its first record, some time ago.
-    pub(super) fn handle_opened(&mut self, partition: PartitionIndex, batch: BatchId, since: Instant, now: Instant) {
+    pub(super) fn handle_opened(
+        &mut self,
+        partition: PartitionIndex,
+        batch: BatchId,
+        since: Instant,
+        now: Instant,
+    ) {
         self.now = now;
         let deadline = since + self.settings.delivery_timeout;
         self.newest_seq = self.newest_seq.max(Some(batch.seq));
-        self.batches.insert(batch, ProducerBatch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 });
+        self.batches.insert(
+            batch,
+            ProducerBatch { partition, count: 0, size: 0, deadline, failures: 0, answered: 0 },
+        );
         self.deadlines.insert((deadline, batch));
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.handle_records(0, now);
@@ -178,7 +191,12 @@ impl Sender {
     }
 
     /// A batch holds a record that does not wait for company.
-    pub(super) fn handle_expedite(&mut self, partition: PartitionIndex, batch: BatchId, now: Instant) {
+    pub(super) fn handle_expedite(
+        &mut self,
+        partition: PartitionIndex,
+        batch: BatchId,
+        now: Instant,
+    ) {
         self.now = now;
         if let Some(state) = self.partition(partition) {
             state.queue.expedite(batch);
@@ -197,7 +215,13 @@ impl Sender {
     }
 
     /// A batch is ready for the wire. `false` if it is not wanted any more.
-    pub(super) fn handle_sealed(&mut self, batch: BatchId, count: u32, size: usize, now: Instant) -> bool {
+    pub(super) fn handle_sealed(
+        &mut self,
+        batch: BatchId,
+        count: u32,
+        size: usize,
+        now: Instant,
+    ) -> bool {
         self.now = now;
         let Some(known) = self.batches.get_mut(&batch) else { return false };
         known.count = count;
@@ -222,7 +246,12 @@ impl Sender {
     }
 
     /// A partition has no leader, and why.
-    pub(super) fn handle_leaderless(&mut self, partition: PartitionIndex, code: ErrorCode, now: Instant) {
+    pub(super) fn handle_leaderless(
+        &mut self,
+        partition: PartitionIndex,
+        code: ErrorCode,
+        now: Instant,
+    ) {
         if let Some(state) = self.partition(partition) {
             state.trouble = Some(Error::broker(code).in_api("Metadata"));
         }
@@ -230,7 +259,12 @@ impl Sender {
     }
 
     /// The leader of a partition is another one, or its epoch is.
-    pub(super) fn handle_leader(&mut self, partition: PartitionIndex, leader: Option<Leader>, now: Instant) {
+    pub(super) fn handle_leader(
+        &mut self,
+        partition: PartitionIndex,
+        leader: Option<Leader>,
+        now: Instant,
+    ) {
         self.now = now;
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
         if state.leader != leader {
@@ -245,10 +279,19 @@ impl Sender {
         }
     }
 
-    /// A request has ended, with an answer for each of its batches in order; a missing one counts as not known.
-    pub(super) fn handle_answers(&mut self, request: RequestId, answers: Vec<Answer>, now: Instant) {
+    /// A request has ended, with an answer for each of its batches in order; a missing one counts
+    /// as not known.
+    pub(super) fn handle_answers(
+        &mut self,
+        request: RequestId,
+        answers: Vec<Answer>,
+        now: Instant,
+    ) {
         self.now = now;
-        let Some(InflightProduce { broker, batches, sent, .. }) = self.requests.remove(&request) else { return };
+        let Some(InflightProduce { broker, batches, sent, .. }) = self.requests.remove(&request)
+        else {
+            return;
+        };
         self.ready.ended(broker);
         let mut answers = answers.into_iter();
         for (partition, batch) in batches {
@@ -266,15 +309,24 @@ impl Sender {
         }
     }
 
-    /// The parts of a split batch, each with its count and size. `false` if they are not wanted any more.
-    pub(super) fn handle_split(&mut self, batch: BatchId, parts: &[(BatchId, u32, usize)], now: Instant) -> bool {
+    /// The parts of a split batch, each with its count and size. `false` if they are not wanted any
+    /// more.
+    pub(super) fn handle_split(
+        &mut self,
+        batch: BatchId,
+        parts: &[(BatchId, u32, usize)],
+        now: Instant,
+    ) -> bool {
         self.now = now;
         let Some(whole) = self.batches.remove(&batch) else { return false };
         let ProducerBatch { partition, deadline, .. } = whole;
         self.deadlines.remove(&(deadline, batch));
         for &(part, count, size) in parts {
             let (failures, answered) = (whole.failures, whole.answered);
-            self.batches.insert(part, ProducerBatch { partition, count, size, deadline, failures, answered });
+            self.batches.insert(
+                part,
+                ProducerBatch { partition, count, size, deadline, failures, answered },
+            );
             self.deadlines.insert((deadline, part));
         }
         let parts: Vec<_> = parts.iter().map(|&(part, count, _)| (part, count)).collect();
@@ -285,7 +337,8 @@ impl Sender {
         true
     }
 
-    /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] is greater than what this returns.
+    /// Everything accepted so far is due. All of it has its verdict when [`Sender::oldest`] is
+    /// greater than what this returns.
     pub(super) fn handle_flush(&mut self, now: Instant) -> Option<u64> {
         self.handle_memory_exhausted(now);
         self.newest_seq
@@ -306,7 +359,8 @@ impl Sender {
         let first = self.due_up_to.map_or(0, |up_to| up_to.saturating_add(1));
         self.due_up_to = self.newest_seq;
         let younger = self.batches.range(BatchId::unsplit(first)..).map(|(_, batch)| batch);
-        let waiting: BTreeSet<_> = younger.filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
+        let waiting: BTreeSet<_> =
+            younger.filter(|batch| batch.count == 0).map(|batch| batch.partition).collect();
         for partition in waiting {
             self.refresh_readiness(partition);
         }
@@ -323,7 +377,9 @@ impl Sender {
         self.now = now;
         if self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= now) {
             let departed = self.under_way();
-            while let Some(&(deadline, batch)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            while let Some(&(deadline, batch)) =
+                self.deadlines.first().filter(|(deadline, _)| *deadline <= now)
+            {
                 self.deadlines.remove(&(deadline, batch));
                 self.expire(batch, has_left(&departed, batch));
             }
@@ -392,16 +448,24 @@ impl Sender {
             (NextStep::AwaitLeader, _) => match state.place {
                 already @ PartitionReadiness::Until(_) => already,
                 // Whoever finds one tells; until then it is asked for now and then.
-                _ => PartitionReadiness::Until(self.now + self.settings.backoff.least().max(LEADER_POLL)),
+                _ => PartitionReadiness::Until(
+                    self.now + self.settings.backoff.least().max(LEADER_POLL),
+                ),
             },
             (NextStep::Close(_) | NextStep::Begin(_) | NextStep::Resend(_), Some(leader)) => {
                 PartitionReadiness::At(leader.broker)
             }
-            (NextStep::AwaitEvent | NextStep::Close(_) | NextStep::Begin(_) | NextStep::Resend(_), _) => {
-                PartitionReadiness::Nowhere
-            }
+            (
+                NextStep::AwaitEvent
+                | NextStep::Close(_)
+                | NextStep::Begin(_)
+                | NextStep::Resend(_),
+                _,
+            ) => PartitionReadiness::Nowhere,
         };
-        if let (NextStep::AwaitTime(_), Some(leader), Some(adaptive)) = (next, leader, &mut self.adaptive) {
+        if let (NextStep::AwaitTime(_), Some(leader), Some(adaptive)) =
+            (next, leader, &mut self.adaptive)
+        {
             adaptive.handle_waiting(leader.broker, partition);
         }
         let asks = next == NextStep::AwaitLeader && state.place != place;

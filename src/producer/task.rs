@@ -1,7 +1,8 @@
 //! The sender task: carries out what [`super::sender`] decides, one per producer.
 //!
-//! It awaits calls, seals batches (elsewhere, when that is heavy) and keeps [`super::accumulator::topics`] current. Dropping it, as closing does, fails
-//! whatever has no verdict: each batch here holds its promise.
+//! It awaits calls, seals batches (elsewhere, when that is heavy) and keeps
+//! [`super::accumulator::topics`] current. Dropping it, as closing does, fails whatever has no
+//! verdict: each batch here holds its promise.
 
 mod following;
 
@@ -26,11 +27,15 @@ use super::rpc::{self, Parcel};
 use super::sender::batch_queue::BatchId;
 use super::sender::ready::PartitionIndex;
 use super::sender::sequence::ProducerIdAndEpoch;
-use super::sender::{Action, Answer, Departure, Outgoing, RequestId, Sender, SenderSettings, Verdict, is_last_word};
+use super::sender::{
+    Action, Answer, Departure, Outgoing, RequestId, Sender, SenderSettings, Verdict, is_last_word,
+};
 use super::topics_in_use::TopicsInUse;
 use crate::client_telemetry::Measure;
 use crate::clock::Random;
-use crate::cluster::{Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route};
+use crate::cluster::{
+    Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route,
+};
 use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
 use crate::ids::{BrokerId, TopicName, Uuid};
 use crate::observability::{ProducerRecorder, spans};
@@ -55,7 +60,8 @@ pub(super) struct SenderTask {
     batches: BTreeMap<BatchId, ClosedBatchState>,
     /// Verdicts of batches that are still in the events, full.
     early: BTreeMap<BatchId, Verdict>,
-    /// Brokers whose partitions records without a key avoid, and when that is judged again (`partitioner.availability.timeout.ms`).
+    /// Brokers whose partitions records without a key avoid, and when that is judged again
+    /// (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
     work: FuturesUnordered<Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>>,
     recorder: ProducerRecorder,
@@ -75,10 +81,21 @@ struct ClosedBatchState {
 
 /// What has been worked out or awaited.
 enum SenderTaskEvent {
-    Answered { request: RequestId, answers: Vec<Answer>, hints: Vec<LeaderHint> },
+    Answered {
+        request: RequestId,
+        answers: Vec<Answer>,
+        hints: Vec<LeaderHint>,
+    },
     ProducerId(Result<ProducerIdAndEpoch>),
-    Sealed { batch: BatchId, records: Result<SealedRecords, CodecError> },
-    Split { partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError> },
+    Sealed {
+        batch: BatchId,
+        records: Result<SealedRecords, CodecError>,
+    },
+    Split {
+        partition: PartitionIndex,
+        batch: BatchId,
+        parts: Result<Vec<SealedRecords>, CodecError>,
+    },
 }
 
 impl SenderTask {
@@ -140,7 +157,12 @@ impl SenderTask {
         }
     }
 
-    fn handle(&mut self, event: SenderEvent, now: Instant, view: &mut watch::Watcher<Arc<ClusterView>>) {
+    fn handle(
+        &mut self,
+        event: SenderEvent,
+        now: Instant,
+        view: &mut watch::Watcher<Arc<ClusterView>>,
+    ) {
         match event {
             SenderEvent::Opened { partition, batch, at: since } => {
                 self.touch(partition, now);
@@ -153,7 +175,9 @@ impl SenderTask {
                 }
                 self.seal(partition, *batch, now);
             }
-            SenderEvent::Expedite { partition, batch } => self.machine.handle_expedite(partition, batch, now),
+            SenderEvent::Expedite { partition, batch } => {
+                self.machine.handle_expedite(partition, batch, now)
+            }
             SenderEvent::MemoryExhausted => self.machine.handle_memory_exhausted(now),
             SenderEvent::Flush(done) => {
                 let newest = self.machine.handle_flush(now);
@@ -162,7 +186,8 @@ impl SenderTask {
                 let _nobody_waits = done.send(newest);
             }
             SenderEvent::Abort(done) => {
-                self.machine.handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);
+                self.machine
+                    .handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);
                 self.act();
                 let _nobody_waits = done.send(());
             }
@@ -209,12 +234,18 @@ impl SenderTask {
                         self.seal(partition, closed, runtime::now());
                     }
                 }
-                Action::Send { request, broker, batches, departure } => self.send(request, broker, &batches, departure),
+                Action::Send { request, broker, batches, departure } => {
+                    self.send(request, broker, &batches, departure)
+                }
                 Action::Split { partition, batch } => self.split(partition, batch),
-                Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
+                Action::Resolve { partition, batch, verdict } => {
+                    self.resolve(partition, batch, verdict)
+                }
                 Action::AskProducerId => {
                     let cluster = self.cluster.clone();
-                    self.work.push(Box::pin(async move { SenderTaskEvent::ProducerId(ask_producer_id(&cluster).await) }));
+                    self.work.push(Box::pin(async move {
+                        SenderTaskEvent::ProducerId(ask_producer_id(&cluster).await)
+                    }));
                 }
                 Action::RefreshMetadata => self.cluster.request_refresh(),
                 Action::HangUp(broker) => {
@@ -233,7 +264,8 @@ impl SenderTask {
             SenderTaskEvent::Answered { request, answers, hints } => {
                 if !hints.is_empty() {
                     self.cluster.hint_leaders(&hints);
-                    let topics: BTreeSet<_> = hints.iter().map(|hint| &hint.partition.topic).collect();
+                    let topics: BTreeSet<_> =
+                        hints.iter().map(|hint| &hint.partition.topic).collect();
                     self.follow(topics, &self.cluster.view());
                 }
                 self.machine.handle_answers(request, answers, now);
@@ -241,7 +273,9 @@ impl SenderTask {
             SenderTaskEvent::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
                 match &result {
-                    Ok(identity) => info!(id = %identity.id, epoch = %identity.epoch, "producer id"),
+                    Ok(identity) => {
+                        info!(id = %identity.id, epoch = %identity.epoch, "producer id")
+                    }
                     Err(error) if !is_last_word(error) => debug!(%error, "no producer id yet"),
                     Err(error) => {
                         warn!(%error, "no producer id");
@@ -252,7 +286,9 @@ impl SenderTask {
                 self.machine.handle_producer_id(result, now);
             }
             SenderTaskEvent::Sealed { batch, records } => self.sealed(batch, records, now),
-            SenderTaskEvent::Split { partition, batch, parts } => self.divide(partition, batch, parts),
+            SenderTaskEvent::Split { partition, batch, parts } => {
+                self.divide(partition, batch, parts)
+            }
         }
     }
 
@@ -264,7 +300,14 @@ impl SenderTask {
         }
         self.batches.insert(
             id,
-            ClosedBatchState { promise, memory, count: records.count(), records: None, opened, has_been_sent: false },
+            ClosedBatchState {
+                promise,
+                memory,
+                count: records.count(),
+                records: None,
+                opened,
+                has_been_sent: false,
+            },
         );
         let compression = self.shared.config.compression;
         if compression.codec() == Codec::None {
@@ -291,7 +334,8 @@ impl SenderTask {
         match records {
             Ok(records) => {
                 let (count, len) = (records.count, records.len());
-                // Compressed batches hold what they took before, as in Java: else five times as many would wait, and no sooner be sent.
+                // Compressed batches hold what they took before, as in Java: else five times as
+                // many would wait, and no sooner be sent.
                 held.memory.shrink_to(HEADER_LEN + records.uncompressed_len);
                 held.records = Some(records);
                 self.machine.handle_sealed(batch, count, len, now);
@@ -304,10 +348,21 @@ impl SenderTask {
         }
     }
 
-    fn send(&mut self, request: RequestId, broker: BrokerId, batches: &[Outgoing], departure: Departure) {
+    fn send(
+        &mut self,
+        request: RequestId,
+        broker: BrokerId,
+        batches: &[Outgoing],
+        departure: Departure,
+    ) {
         let (view, now) = (self.cluster.view(), runtime::now());
         let mut parcels = Vec::with_capacity(batches.len());
-        parcels.extend(batches.iter().enumerate().filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)));
+        parcels.extend(
+            batches
+                .iter()
+                .enumerate()
+                .filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)),
+        );
         self.shared.stats.sent();
         self.recorder.requested(|| self.shared.accumulator.memory.free());
         let span = spans::produce(broker, parcels.len());
@@ -317,25 +372,47 @@ impl SenderTask {
         let meter = Arc::clone(&self.shared.meter);
         let deadline = now + timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // Brokers that do not answer say by closing the connection that they could not do it, as where they do not lead any more.
+        // Brokers that do not answer say by closing the connection that they could not do it, as
+        // where they do not lead any more.
         let was_closed = acks == 0 && cluster.was_disconnected(broker, lane);
-        let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) { LAST_BY_NAME } else { i16::MAX };
+        let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) {
+            LAST_BY_NAME
+        } else {
+            i16::MAX
+        };
         let sending = async move {
             // It is made for a connection that is ready to carry it.
             let make = |_version| {
-                rpc::produce_request(parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)), acks, timeout_ms)
+                rpc::produce_request(
+                    parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)),
+                    acks,
+                    timeout_ms,
+                )
             };
             if was_closed {
-                let error = Error::new(ErrorKind::Disconnected, "the broker has closed the connection").with_written(Written::No);
-                return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &Err(error)), hints: Vec::new() };
+                let error =
+                    Error::new(ErrorKind::Disconnected, "the broker has closed the connection")
+                        .with_written(Written::No);
+                return SenderTaskEvent::Answered {
+                    request,
+                    answers: unanswered(&parcels, &Err(error)),
+                    hints: Vec::new(),
+                };
             }
             if acks == 0 {
                 let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
-                return SenderTaskEvent::Answered { request, answers: unanswered(&parcels, &sent), hints: Vec::new() };
+                return SenderTaskEvent::Answered {
+                    request,
+                    answers: unanswered(&parcels, &sent),
+                    hints: Vec::new(),
+                };
             }
             let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
             let read = reply.and_then(|reply| {
-                meter.record(Measure::Request(broker), runtime::now().saturating_duration_since(now));
+                meter.record(
+                    Measure::Request(broker),
+                    runtime::now().saturating_duration_since(now),
+                );
                 let response = reply.parse()?;
                 let throttle = rpc::throttle(&response);
                 meter.record(Measure::Throttle, throttle);
@@ -351,7 +428,13 @@ impl SenderTask {
         self.work.push(Box::pin(sending.instrument(span)));
     }
 
-    fn parcel(&mut self, place: usize, outgoing: Outgoing, view: &ClusterView, now: Instant) -> Option<Parcel> {
+    fn parcel(
+        &mut self,
+        place: usize,
+        outgoing: Outgoing,
+        view: &ClusterView,
+        now: Instant,
+    ) -> Option<Parcel> {
         let slot = self.slots.get(at(outgoing.partition))?;
         let held = self.batches.get_mut(&outgoing.batch)?;
         let records = held.records.as_ref()?;
@@ -363,7 +446,13 @@ impl SenderTask {
         } else {
             let waited = now.saturating_duration_since(held.opened);
             self.shared.meter.record(Measure::Queue, waited);
-            self.recorder.sent(topic, records.count, records.records.len(), records.uncompressed_len, waited);
+            self.recorder.sent(
+                topic,
+                records.count,
+                records.records.len(),
+                records.uncompressed_len,
+                waited,
+            );
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -374,11 +463,18 @@ impl SenderTask {
         let header = BatchHeader { producer }.write(records);
         let partition = slot.topic_partition.clone();
         let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).into();
-        Some(Parcel { partition, place, topic_id, bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()] })
+        Some(Parcel {
+            partition,
+            place,
+            topic_id,
+            bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()],
+        })
     }
 
     fn split(&mut self, partition: PartitionIndex, batch: BatchId) {
-        let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else { return };
+        let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else {
+            return;
+        };
         let compression = self.shared.config.compression;
         if let Some(slot) = self.slot(partition) {
             slot.limit.reset();
@@ -391,11 +487,19 @@ impl SenderTask {
         }));
     }
 
-    fn divide(&mut self, partition: PartitionIndex, batch: BatchId, parts: Result<Vec<SealedRecords>, CodecError>) {
+    fn divide(
+        &mut self,
+        partition: PartitionIndex,
+        batch: BatchId,
+        parts: Result<Vec<SealedRecords>, CodecError>,
+    ) {
         let parts = match parts {
             Ok(parts) => parts,
             Err(error) => {
-                let error = Error::new(ErrorKind::RecordTooLarge, format!("a batch is too large and cannot be split: {error}"));
+                let error = Error::new(
+                    ErrorKind::RecordTooLarge,
+                    format!("a batch is too large and cannot be split: {error}"),
+                );
                 return self.machine.handle_unfit(batch, error, runtime::now());
             }
         };
@@ -416,13 +520,28 @@ impl SenderTask {
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
         let mut memory = Some(held.memory);
-        for (((id, _, len), promise), records) in ids.into_iter().zip(held.promise.divide(&firsts)).zip(parts) {
-            // What the whole held is shared out, and the last part keeps the rest: together they free it once.
-            let own = memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
-            let Some(memory) = own.or_else(|| self.shared.accumulator.memory.try_reserve(0)) else { continue };
+        for (((id, _, len), promise), records) in
+            ids.into_iter().zip(held.promise.divide(&firsts)).zip(parts)
+        {
+            // What the whole held is shared out, and the last part keeps the rest: together they
+            // free it once.
+            let own =
+                memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
+            let Some(memory) = own.or_else(|| self.shared.accumulator.memory.try_reserve(0)) else {
+                continue;
+            };
             let (count, opened) = (records.count, held.opened);
-            self.batches
-                .insert(id, ClosedBatchState { promise, memory, count, records: Some(records), opened, has_been_sent: true });
+            self.batches.insert(
+                id,
+                ClosedBatchState {
+                    promise,
+                    memory,
+                    count,
+                    records: Some(records),
+                    opened,
+                    has_been_sent: true,
+                },
+            );
         }
     }
 
@@ -440,13 +559,22 @@ impl SenderTask {
             (held.promise, held.memory, held.count)
         });
         match open.or(held) {
-            Some((promise, memory, count)) => self.resolve_batch(partition, promise, memory, count, verdict),
+            Some((promise, memory, count)) => {
+                self.resolve_batch(partition, promise, memory, count, verdict)
+            }
             // It was full before the machine heard of that, and is in the events.
             None => drop(self.early.insert(batch, verdict)),
         }
     }
 
-    fn resolve_batch(&mut self, partition: PartitionIndex, promise: Promise, memory: Reservation, count: u32, verdict: Verdict) {
+    fn resolve_batch(
+        &mut self,
+        partition: PartitionIndex,
+        promise: Promise,
+        memory: Reservation,
+        count: u32,
+        verdict: Verdict,
+    ) {
         drop(memory);
         self.recorder.resolved(|| self.shared.accumulator.memory.free());
         match verdict {
@@ -466,7 +594,8 @@ impl SenderTask {
     }
 }
 
-/// However the task ends, by its producer, its client or its runtime: nobody is left without a verdict, and nothing is taken any more.
+/// However the task ends, by its producer, its client or its runtime: nobody is left without a
+/// verdict, and nothing is taken any more.
 impl Drop for SenderTask {
     fn drop(&mut self) {
         let closed = super::closed();
@@ -513,7 +642,8 @@ fn unanswered(parcels: &[Parcel], sent: &Result<()>) -> Vec<Answer> {
     parcels.iter().map(|_| answer()).collect()
 }
 
-/// A broker gives an id to whoever may write to some topic (KIP-679), and speaks of the cluster to others.
+/// A broker gives an id to whoever may write to some topic (KIP-679), and speaks of the cluster to
+/// others.
 fn explain_refusal(error: Error) -> Error {
     match error.code() {
         Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => error.with_context(
@@ -530,6 +660,8 @@ const LAST_BY_NAME: i16 = 12;
 async fn ask_producer_id(cluster: &Cluster) -> Result<ProducerIdAndEpoch> {
     let deadline = runtime::now() + cluster.config().request_timeout;
     let request = |_version| rpc::init_producer_id_request();
-    let reply = cluster.call_routed(&Route::Any, Lane::Control, deadline, request, rpc::init_producer_id_code).await?;
+    let reply = cluster
+        .call_routed(&Route::Any, Lane::Control, deadline, request, rpc::init_producer_id_code)
+        .await?;
     rpc::read_identity(&reply.parse()?)
 }

@@ -1,6 +1,8 @@
-//! The topics that a producer has metadata kept for, and when it stops (`metadata.max.idle.ms`, KIP-526).
+//! The topics that a producer has metadata kept for, and when it stops (`metadata.max.idle.ms`,
+//! KIP-526).
 //!
-//! A topic that the cluster does not have is let go of as soon as nobody sends to it, or each refresh would ask again, and create it.
+//! A topic that the cluster does not have is let go of as soon as nobody sends to it, or each
+//! refresh would ask again, and create it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -40,7 +42,10 @@ impl TopicsInUse {
 
     /// Whether the cluster has the topic.
     pub(super) fn set_known(&mut self, topic: &TopicName, is_known: bool) {
-        let Some(known) = self.topics.get_mut(topic).filter(|known| known.is_known != is_known) else { return };
+        let Some(known) = self.topics.get_mut(topic).filter(|known| known.is_known != is_known)
+        else {
+            return;
+        };
         known.is_known = is_known;
         self.unknown = if is_known { self.unknown.saturating_sub(1) } else { self.unknown + 1 };
         if !is_known {
@@ -60,8 +65,13 @@ impl TopicsInUse {
         (!self.topics.is_empty()).then_some(self.next_look)
     }
 
-    /// Lets go of the topics that have not been used for long, by what `is_used` says of each since the last look.
-    pub(super) fn handle_timeout(&mut self, mut is_used: impl FnMut(&TopicName) -> bool, now: Instant) -> Vec<TopicName> {
+    /// Lets go of the topics that have not been used for long, by what `is_used` says of each since
+    /// the last look.
+    pub(super) fn handle_timeout(
+        &mut self,
+        mut is_used: impl FnMut(&TopicName) -> bool,
+        now: Instant,
+    ) -> Vec<TopicName> {
         let mut idle = Vec::new();
         for (name, known) in &mut self.topics {
             if is_used(name) {
@@ -77,7 +87,8 @@ impl TopicsInUse {
             let gone = self.topics.remove(name);
             self.unknown -= usize::from(gone.is_some_and(|gone| !gone.is_known));
         }
-        let pause = if self.unknown > 0 { UNKNOWN_LOOK } else { (self.max_idle / LOOKS).max(UNKNOWN_LOOK) };
+        let pause =
+            if self.unknown > 0 { UNKNOWN_LOOK } else { (self.max_idle / LOOKS).max(UNKNOWN_LOOK) };
         self.next_look = now + pause;
         idle
     }
@@ -86,7 +97,8 @@ impl TopicsInUse {
 /// How often topics are looked at that the cluster does not have (a guess).
 const UNKNOWN_LOOK: Duration = Duration::from_secs(1);
 
-/// How often known topics are looked at within `metadata.max.idle.ms`: by that part of it one may be kept longer (a guess).
+/// How often known topics are looked at within `metadata.max.idle.ms`: by that part of it one may
+/// be kept longer (a guess).
 const LOOKS: u32 = 8;
 
 #[cfg(test)]

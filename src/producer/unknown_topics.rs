@@ -1,7 +1,8 @@
-//! What senders wish to know: topics that the producer has not met, from the call that first names one to the metadata that describes it.
+//! What senders wish to know: topics that the producer has not met, from the call that first names
+//! one to the metadata that describes it.
 //!
-//! Those who wait are counted, so that a topic nobody waits for is not asked for. Names that were only tried ([`Producer::try_send`]) are
-//! kept for a while, and not more than some.
+//! Those who wait are counted, so that a topic nobody waits for is not asked for. Names that were
+//! only tried ([`Producer::try_send`]) are kept for a while, and not more than some.
 //!
 //! [`Producer::try_send`]: super::Producer::try_send
 
@@ -33,7 +34,8 @@ impl Wishes {
     /// Counts one who waits.
     pub(super) fn wait<'a>(&'a self, topic: &'a str, now: Instant) -> Waiter<'a> {
         let mut wishes = self.lock();
-        let wish = wishes.entry(topic.into()).or_insert(Wish { waiting: 0, last: now, is_new: true });
+        let wish =
+            wishes.entry(topic.into()).or_insert(Wish { waiting: 0, last: now, is_new: true });
         wish.waiting += 1;
         (wish.last, wish.is_new) = (now, true);
         Waiter { wishes: self, topic }
@@ -50,7 +52,9 @@ impl Wishes {
             return is_due;
         }
         if wishes.len() >= MOST {
-            wishes.retain(|_, wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME);
+            wishes.retain(|_, wish| {
+                wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME
+            });
         }
         if wishes.len() >= MOST {
             return false;
@@ -62,12 +66,17 @@ impl Wishes {
     /// What was wished for since this was called last.
     pub(super) fn take_new(&self) -> Vec<TopicName> {
         let mut wishes = self.lock();
-        wishes.iter_mut().filter_map(|(name, wish)| std::mem::take(&mut wish.is_new).then(|| name.clone())).collect()
+        wishes
+            .iter_mut()
+            .filter_map(|(name, wish)| std::mem::take(&mut wish.is_new).then(|| name.clone()))
+            .collect()
     }
 
     /// Whether somebody waits for a topic, or has tried it a moment ago.
     pub(super) fn has(&self, topic: &TopicName, now: Instant) -> bool {
-        self.lock().get(topic).is_some_and(|wish| wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME)
+        self.lock().get(topic).is_some_and(|wish| {
+            wish.waiting > 0 || now.saturating_duration_since(wish.last) < WISH_LIFETIME
+        })
     }
 
     /// The topic is known, or given up.
@@ -91,7 +100,8 @@ impl Drop for Waiter<'_> {
 /// How long a topic is asked for that was tried once (a guess: a few refreshes of metadata).
 pub(super) const WISH_LIFETIME: Duration = Duration::from_secs(5);
 
-/// One who tries again and again is as good as one who waits: metadata is asked for at this pace (Kafka's `retry.backoff.ms`).
+/// One who tries again and again is as good as one who waits: metadata is asked for at this pace
+/// (Kafka's `retry.backoff.ms`).
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// More unknown names at a time are a mistake; those who wait are counted beyond it (a guess).

@@ -42,7 +42,8 @@ pub(crate) fn encode_request<R: Request>(
     encode_with_room(request, version, correlation_id, client_id, 0)
 }
 
-/// [`encode_request`] of what holds a secret of so many bytes: it is overwritten when it has been written, or will not be.
+/// [`encode_request`] of what holds a secret of so many bytes: it is overwritten when it has been
+/// written, or will not be.
 ///
 /// # Errors
 /// Those of [`encode_request`].
@@ -66,7 +67,8 @@ fn encode_with_room<R: Request>(
     room: usize,
 ) -> Result<Frame, EncodeError> {
     let is_flexible = version >= R::FLEXIBLE;
-    // The client id stays of the old form in every header, so the header is written before the writer turns flexible.
+    // The client id stays of the old form in every header, so the header is written before the
+    // writer turns flexible.
     let mut to = Writer::framed(R::API.name(), version, room);
     to.i16(R::API.key());
     to.i16(version);
@@ -79,9 +81,13 @@ fn encode_with_room<R: Request>(
 }
 
 /// Reads the whole of a reply: header, body and nothing after it.
-pub(crate) fn decode_response<R: Request>(frame: &[u8], version: i16) -> Result<R::Response<'_>, DecodeError> {
+pub(crate) fn decode_response<R: Request>(
+    frame: &[u8],
+    version: i16,
+) -> Result<R::Response<'_>, DecodeError> {
     let (version, has_flexible_header) = match R::API {
-        // Its header is never flexible, and a broker that does not know the version answers in version 0 (KIP-511).
+        // Its header is never flexible, and a broker that does not know the version answers in
+        // version 0 (KIP-511).
         ApiKey::ApiVersions if is_unsupported_version(frame) => (0, false),
         ApiKey::ApiVersions => (version, false),
         _ => (version, version >= R::FLEXIBLE),
@@ -115,8 +121,8 @@ pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, Enco
 #[cfg(feature = "admin")]
 /// Reads data with its version in front.
 ///
-/// A version newer than ours is read as our newest, and what follows is passed over: so newer members of a group
-/// may add fields at the end (Java's `ConsumerProtocol`).
+/// A version newer than ours is read as our newest, and what follows is passed over: so newer
+/// members of a group may add fields at the end (Java's `ConsumerProtocol`).
 pub(crate) fn decode_data<'a, D: Data + Decode<'a>>(bytes: &'a [u8]) -> Result<D, DecodeError> {
     let mut from = Reader::new(bytes, D::NAME, 0, false);
     let version = from.i16("version")?;
@@ -135,7 +141,8 @@ pub(crate) struct Reply<R> {
 }
 
 impl<R: Request> Reply<R> {
-    /// A reply of `broker`, if that is known, to a request sent in `version`; `frame` begins with the correlation id.
+    /// A reply of `broker`, if that is known, to a request sent in `version`; `frame` begins with
+    /// the correlation id.
     pub(crate) fn new(frame: Bytes, version: i16, broker: Option<BrokerId>) -> Self {
         Self { frame, version, broker, request: PhantomData }
     }
@@ -152,13 +159,14 @@ impl<R: Request> Reply<R> {
         })
     }
 
-    /// For how long the broker wants no more requests (KIP-219), as far as that stands at the front of the response:
-    /// in a Produce response it does not.
+    /// For how long the broker wants no more requests (KIP-219), as far as that stands at the front
+    /// of the response: in a Produce response it does not.
     pub(crate) fn throttle(&self) -> Duration {
         if self.version < R::THROTTLE {
             return Duration::ZERO;
         }
-        let mut from = Reader::new(&self.frame, R::API.name(), self.version, self.version >= R::FLEXIBLE);
+        let mut from =
+            Reader::new(&self.frame, R::API.name(), self.version, self.version >= R::FLEXIBLE);
         let mut read = || {
             from.i32("correlation_id")?;
             if self.version >= R::FLEXIBLE {
@@ -166,7 +174,9 @@ impl<R: Request> Reply<R> {
             }
             from.i32("throttle_time_ms")
         };
-        Duration::from_millis(read().ok().and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0))
+        Duration::from_millis(
+            read().ok().and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0),
+        )
     }
 
     /// The version of the request, which is that of the response.
@@ -213,7 +223,8 @@ mod tests {
     #[test]
     fn the_header_of_a_request_is_flexible_with_its_body() {
         let bytes = |version| {
-            let mut frame = encode_request(&HeartbeatRequest::default(), version, 7, "me").expect("short");
+            let mut frame =
+                encode_request(&HeartbeatRequest::default(), version, 7, "me").expect("short");
             frame.copy_to_bytes(frame.remaining())
         };
         assert_eq!(bytes(0)[..16], [0, 0, 0, 20, 0, 12, 0, 0, 0, 0, 0, 7, 0, 2, b'm', b'e']);
@@ -223,13 +234,21 @@ mod tests {
 
     #[test]
     fn a_set_field_that_the_version_lacks_is_refused() {
-        let mut request = FetchRequest { topics: vec![FetchTopic::default()], ..FetchRequest::default() };
-        request.topics[0].partitions = vec![FetchPartition { last_fetched_epoch: 3, ..FetchPartition::default() }];
+        let mut request =
+            FetchRequest { topics: vec![FetchTopic::default()], ..FetchRequest::default() };
+        request.topics[0].partitions =
+            vec![FetchPartition { last_fetched_epoch: 3, ..FetchPartition::default() }];
         assert!(encode_request(&request, 12, 0, "").is_ok());
         let error = encode_request(&request, 11, 0, "").expect_err("refused");
-        assert_eq!(error.to_string(), "Fetch v11, field last_fetched_epoch: it is set, but this version lacks it");
+        assert_eq!(
+            error.to_string(),
+            "Fetch v11, field last_fetched_epoch: it is set, but this version lacks it"
+        );
         // Those that the schema calls ignorable are left out: what they ask for is then not asked.
-        assert!(encode_request(&FetchRequest { rack_id: "a", ..FetchRequest::default() }, 4, 0, "").is_ok());
+        assert!(
+            encode_request(&FetchRequest { rack_id: "a", ..FetchRequest::default() }, 4, 0, "")
+                .is_ok()
+        );
     }
 
     #[test]
@@ -250,17 +269,27 @@ mod tests {
 
     #[test]
     fn an_unreadable_reply_is_a_protocol_error_that_says_where() {
-        let reply = Reply::<HeartbeatRequest>::new(Bytes::from_static(&[0, 0, 0, 7, 0, 0, 9]), 0, Some(BrokerId(2)));
+        let reply = Reply::<HeartbeatRequest>::new(
+            Bytes::from_static(&[0, 0, 0, 7, 0, 0, 9]),
+            0,
+            Some(BrokerId(2)),
+        );
         let error = reply.parse().expect_err("a byte too many");
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert_eq!((error.context().broker, error.context().api.as_deref()), (Some(BrokerId(2)), Some("Heartbeat v0")));
+        assert_eq!(
+            (error.context().broker, error.context().api.as_deref()),
+            (Some(BrokerId(2)), Some("Heartbeat v0"))
+        );
         let source = std::error::Error::source(&error).expect("the reason").to_string();
         assert_eq!(source, "Heartbeat v0, byte 6: 1 bytes too many");
     }
 
     #[test]
     fn data_of_a_newer_version_is_read_as_far_as_it_is_known() {
-        let assignment = ConsumerProtocolAssignment { user_data: Some(b"x"), ..ConsumerProtocolAssignment::default() };
+        let assignment = ConsumerProtocolAssignment {
+            user_data: Some(b"x"),
+            ..ConsumerProtocolAssignment::default()
+        };
         let mut bytes = encode_data(&assignment, 1).expect("short").to_vec();
         assert_eq!(decode_data(&bytes), Ok(assignment.clone()));
         bytes[1] = 9;

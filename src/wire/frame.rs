@@ -1,4 +1,5 @@
-//! One request as it leaves: its bytes in segments, so that batches of records go to the socket uncopied.
+//! One request as it leaves: its bytes in segments, so that batches of records go to the socket
+//! uncopied.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -22,7 +23,8 @@ impl Frame {
         self.remaining
     }
 
-    /// The same bytes, which are overwritten when nobody holds them any more, whether they were written or not.
+    /// The same bytes, which are overwritten when nobody holds them any more, whether they were
+    /// written or not.
     #[must_use]
     pub(super) fn into_secret(self) -> Self {
         let secret = |segment: Bytes| {
@@ -32,7 +34,10 @@ impl Frame {
             }
             Bytes::from_owner(copy)
         };
-        Self { segments: self.segments.into_iter().map(secret).collect(), remaining: self.remaining }
+        Self {
+            segments: self.segments.into_iter().map(secret).collect(),
+            remaining: self.remaining,
+        }
     }
 
     /// An empty frame with room for so many segments.
@@ -92,7 +97,10 @@ mod tests {
         let frame = frame();
         let mut slots = [IoSlice::new(&[]); 8];
         assert_eq!(frame.chunks_vectored(&mut slots), 3);
-        assert_eq!((&*slots[0], &*slots[1], &*slots[2]), (&b"length"[..], &b"batch"[..], &b"rest"[..]));
+        assert_eq!(
+            (&*slots[0], &*slots[1], &*slots[2]),
+            (&b"length"[..], &b"batch"[..], &b"rest"[..])
+        );
         assert_eq!(frame.len(), 15);
     }
 

@@ -1,6 +1,7 @@
 //! Gives decoders what no honest broker sends: noise, and valid bytes with something changed.
 //!
-//! `KAVKA_FUZZ_FRAMES` says how many frames each decoder gets, `KAVKA_FUZZ_SEED` from which seed on; a failure names its seed.
+//! `KAVKA_FUZZ_FRAMES` says how many frames each decoder gets, `KAVKA_FUZZ_SEED` from which seed
+//! on; a failure names its seed.
 
 use crate::clock::Random;
 
@@ -10,7 +11,8 @@ const DEFAULT_FRAMES: u64 = 2_000;
 /// Frames made of one valid one: making it costs more than reading them all.
 const FRAMES_OF_ONE: u64 = 16;
 
-/// Decodes many frames: neither a panic nor more memory than `may_allocate` for a frame of so many bytes may come of it.
+/// Decodes many frames: neither a panic nor more memory than `may_allocate` for a frame of so many
+/// bytes may come of it.
 ///
 /// `valid` makes a frame, and what else `decode` must know about it.
 pub(crate) fn survive<K: Copy + std::fmt::Debug>(
@@ -29,7 +31,12 @@ pub(crate) fn survive<K: Copy + std::fmt::Debug>(
             let place = PanicContext { name, kind, seed };
             let measured = allocation_counter::measure(|| decode(&frame, kind));
             let allowed = may_allocate(u64::try_from(frame.len()).expect("a short frame"));
-            assert!(measured.bytes_max <= allowed, "{} bytes for a frame of {}", measured.bytes_max, frame.len());
+            assert!(
+                measured.bytes_max <= allowed,
+                "{} bytes for a frame of {}",
+                measured.bytes_max,
+                frame.len()
+            );
             std::mem::forget(place);
         }
     }
@@ -45,7 +52,9 @@ struct PanicContext<'a, K: std::fmt::Debug> {
 impl<K: std::fmt::Debug> Drop for PanicContext<'_, K> {
     fn drop(&mut self) {
         let Self { name, kind, seed } = self;
-        eprintln!("failed at {name} {kind:?}: KAVKA_FUZZ_SEED={seed} KAVKA_FUZZ_FRAMES=1 repeats it");
+        eprintln!(
+            "failed at {name} {kind:?}: KAVKA_FUZZ_SEED={seed} KAVKA_FUZZ_FRAMES=1 repeats it"
+        );
     }
 }
 

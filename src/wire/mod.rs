@@ -1,6 +1,8 @@
-//! Bytes to messages and back: frames, versions, the messages of the Kafka protocol and batches of records.
+//! Bytes to messages and back: frames, versions, the messages of the Kafka protocol and batches of
+//! records.
 //!
-//! Knows no socket, task or clock. The messages are made by `message-generator`; all else is written by hand.
+//! Knows no socket, task or clock. The messages are made by `message-generator`; all else is
+//! written by hand.
 
 pub(crate) mod batch;
 pub(crate) mod call;

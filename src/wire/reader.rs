@@ -1,4 +1,5 @@
-//! Reads the primitive types of the Kafka protocol out of a reply, borrowing from it and believing nothing.
+//! Reads the primitive types of the Kafka protocol out of a reply, borrowing from it and believing
+//! nothing.
 
 use std::fmt;
 
@@ -33,14 +34,23 @@ const TRUSTED_COUNT: usize = 1000;
 
 impl<'a> Reader<'a> {
     /// A reader of `bytes`, whose errors name `message` and `version`.
-    pub(crate) fn new(bytes: &'a [u8], message: &'static str, version: i16, is_flexible: bool) -> Self {
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        message: &'static str,
+        version: i16,
+        is_flexible: bool,
+    ) -> Self {
         Self { rest: bytes, end: bytes.len(), message, version, is_flexible }
     }
 
     /// # Errors
     /// If bytes are left over: then what was read was not what the peer meant.
     pub(crate) fn finish(&self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error("", DecodeReason::LeftOver(self.rest.len()))) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("", DecodeReason::LeftOver(self.rest.len())))
+        }
     }
 
     #[cfg(feature = "admin")]
@@ -102,8 +112,15 @@ impl<'a> Reader<'a> {
         self.not_null(field, string)
     }
 
-    pub(crate) fn nullable_string(&mut self, field: &'static str) -> Result<Option<&'a str>, DecodeError> {
-        let length = if self.is_flexible { self.compact_length(field)? } else { i32::from(self.i16(field)?) };
+    pub(crate) fn nullable_string(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<&'a str>, DecodeError> {
+        let length = if self.is_flexible {
+            self.compact_length(field)?
+        } else {
+            i32::from(self.i16(field)?)
+        };
         let Some(bytes) = self.sized(field, length)? else { return Ok(None) };
         std::str::from_utf8(bytes).map(Some).map_err(|_| self.error(field, DecodeReason::NotUtf8))
     }
@@ -115,18 +132,27 @@ impl<'a> Reader<'a> {
     }
 
     /// Also reads record batches, which are sent as bytes.
-    pub(crate) fn nullable_bytes(&mut self, field: &'static str) -> Result<Option<&'a [u8]>, DecodeError> {
+    pub(crate) fn nullable_bytes(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<&'a [u8]>, DecodeError> {
         let length = self.length(field)?;
         self.sized(field, length)
     }
 
     #[inline]
-    pub(crate) fn array<T: Decode<'a>>(&mut self, field: &'static str) -> Result<Vec<T>, DecodeError> {
+    pub(crate) fn array<T: Decode<'a>>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Vec<T>, DecodeError> {
         let array = self.nullable_array(field)?;
         self.not_null(field, array)
     }
 
-    pub(crate) fn nullable_array<T: Decode<'a>>(&mut self, field: &'static str) -> Result<Option<Vec<T>>, DecodeError> {
+    pub(crate) fn nullable_array<T: Decode<'a>>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Vec<T>>, DecodeError> {
         let count = self.length(field)?;
         let Some(count) = self.checked_count(field, count, T::MIN_LEN)? else { return Ok(None) };
         let mut array = Vec::with_capacity(count.min(TRUSTED_COUNT));
@@ -137,13 +163,19 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn structure<T: Decode<'a>>(&mut self, field: &'static str) -> Result<T, DecodeError> {
+    pub(crate) fn structure<T: Decode<'a>>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<T, DecodeError> {
         T::decode(self, self.version).map_err(|error| error.within(field))
     }
 
     /// A struct after a byte that says whether it is there (KIP-893).
     #[cfg(feature = "admin")]
-    pub(crate) fn nullable_structure<T: Decode<'a>>(&mut self, field: &'static str) -> Result<Option<T>, DecodeError> {
+    pub(crate) fn nullable_structure<T: Decode<'a>>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<T>, DecodeError> {
         if self.i8(field)? < 0 { Ok(None) } else { self.structure(field).map(Some) }
     }
 
@@ -209,11 +241,19 @@ impl<'a> Reader<'a> {
     }
 
     /// `None` for null; an error if so many elements cannot be in the bytes that are left.
-    fn checked_count(&self, field: &'static str, count: i32, min_len: usize) -> Result<Option<usize>, DecodeError> {
+    fn checked_count(
+        &self,
+        field: &'static str,
+        count: i32,
+        min_len: usize,
+    ) -> Result<Option<usize>, DecodeError> {
         match usize::try_from(count) {
             Ok(count) if count <= self.rest.len() / min_len => Ok(Some(count)),
             Err(_) if count == -1 => Ok(None),
-            _ => Err(self.error(field, DecodeReason::Count { claimed: count, bytes: self.rest.len() })),
+            _ => {
+                Err(self
+                    .error(field, DecodeReason::Count { claimed: count, bytes: self.rest.len() }))
+            }
         }
     }
 
@@ -250,7 +290,13 @@ impl<'a> Reader<'a> {
     #[cold]
     fn error(&self, field: &'static str, reason: DecodeReason) -> DecodeError {
         let path = if field.is_empty() { vec![] } else { vec![field] };
-        DecodeError(Box::new(Fault { message: self.message, version: self.version, path, offset: self.offset(), reason }))
+        DecodeError(Box::new(Fault {
+            message: self.message,
+            version: self.version,
+            path,
+            offset: self.offset(),
+            reason,
+        }))
     }
 }
 
@@ -328,7 +374,8 @@ impl DecodeError {
 
     /// The field with those around it, such as `responses.partitions.records`.
     pub(crate) fn field(&self) -> String {
-        let path: Vec<_> = self.0.path.iter().rev().filter(|field| !field.is_empty()).copied().collect();
+        let path: Vec<_> =
+            self.0.path.iter().rev().filter(|field| !field.is_empty()).copied().collect();
         path.join(".")
     }
 
@@ -402,7 +449,10 @@ mod tests {
     #[test]
     fn a_count_beyond_what_the_bytes_can_hold_is_refused() {
         let bytes = [0, 0, 0, 3, 1, 1, 1, 1, 2, 2, 2, 2];
-        assert_eq!(reason(reader(&bytes, false).array::<i32>("x")), DecodeReason::Count { claimed: 3, bytes: 8 });
+        assert_eq!(
+            reason(reader(&bytes, false).array::<i32>("x")),
+            DecodeReason::Count { claimed: 3, bytes: 8 }
+        );
         assert_eq!(
             reason(reader(&[0x7f, 0xff, 0xff, 0xff], false).array::<i8>("x")),
             DecodeReason::Count { claimed: i32::MAX, bytes: 0 }
@@ -412,7 +462,10 @@ mod tests {
     #[test]
     fn a_negative_length_is_null_only_if_it_is_minus_one() {
         assert_eq!(reader(&[0xff, 0xff], false).nullable_string("x"), Ok(None));
-        assert_eq!(reason(reader(&[0xff, 0xfe], false).nullable_string("x")), DecodeReason::Length(-2));
+        assert_eq!(
+            reason(reader(&[0xff, 0xfe], false).nullable_string("x")),
+            DecodeReason::Length(-2)
+        );
         assert_eq!(reason(reader(&[0xff, 0xff], false).string("x")), DecodeReason::Null);
         assert_eq!(reader(&[0], true).nullable_bytes("x"), Ok(None));
         let largest = [0xff, 0xff, 0xff, 0xff, 0x0f];
@@ -439,8 +492,14 @@ mod tests {
             Ok(())
         });
         assert_eq!((read, known, from.finish()), (Ok(()), Some(42), Ok(())));
-        assert_eq!(reason(reader(&bytes, true).tagged_fields(|_, _| Ok(()))), DecodeReason::LeftOver(1));
-        assert_eq!(reason(reader(&[1, 0, 9, 0], true).skip_tagged_fields()), DecodeReason::Truncated);
+        assert_eq!(
+            reason(reader(&bytes, true).tagged_fields(|_, _| Ok(()))),
+            DecodeReason::LeftOver(1)
+        );
+        assert_eq!(
+            reason(reader(&[1, 0, 9, 0], true).skip_tagged_fields()),
+            DecodeReason::Truncated
+        );
     }
 
     #[test]
@@ -454,7 +513,10 @@ mod tests {
         }
         let bytes = [2, 3, 0, 0, 0];
         let error = reader(&bytes, true).array::<Inner>("topics").map(|_| ()).expect_err("refused");
-        assert_eq!(error.to_string(), "Test v3, field topics.partitions, byte 2: 2 elements in 3 bytes");
+        assert_eq!(
+            error.to_string(),
+            "Test v3, field topics.partitions, byte 2: 2 elements in 3 bytes"
+        );
         assert_eq!((error.field().as_str(), error.offset()), ("topics.partitions", 2));
     }
 }

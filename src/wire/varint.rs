@@ -1,5 +1,5 @@
-//! Unsigned variable-length integers of messages, such as lengths and tags: 7 bits a byte, the lowest first, the high
-//! bit set on all but the last. The signed ones of records are in `batch`.
+//! Unsigned variable-length integers of messages, such as lengths and tags: 7 bits a byte, the
+//! lowest first, the high bit set on all but the last. The signed ones of records are in `batch`.
 
 use bytes::BufMut;
 
@@ -71,7 +71,12 @@ mod tests {
 
     #[test]
     fn the_length_grows_with_every_7_bits() {
-        for (value, expected) in [(0, &[0][..]), (0x7f, &[0x7f]), (0x80, &[0x80, 1]), (u32::MAX, &[255, 255, 255, 255, 15])] {
+        for (value, expected) in [
+            (0, &[0][..]),
+            (0x7f, &[0x7f]),
+            (0x80, &[0x80, 1]),
+            (u32::MAX, &[255, 255, 255, 255, 15]),
+        ] {
             let mut bytes = Vec::new();
             put_u32(&mut bytes, value);
             assert_eq!(bytes, expected);
@@ -80,8 +85,14 @@ mod tests {
 
     #[test]
     fn more_bits_than_32_are_refused() {
-        assert_eq!(read_u32(&mut [0xff, 0xff, 0xff, 0xff, 0x1f].as_slice()), Err(VarintError::TooLong));
-        assert_eq!(read_u32(&mut [0x80, 0x80, 0x80, 0x80, 0x80, 0x01].as_slice()), Err(VarintError::TooLong));
+        assert_eq!(
+            read_u32(&mut [0xff, 0xff, 0xff, 0xff, 0x1f].as_slice()),
+            Err(VarintError::TooLong)
+        );
+        assert_eq!(
+            read_u32(&mut [0x80, 0x80, 0x80, 0x80, 0x80, 0x01].as_slice()),
+            Err(VarintError::TooLong)
+        );
     }
 
     #[test]
@@ -97,7 +108,8 @@ mod tests {
             (0..4).for_each(|_| put_u32(&mut bytes, u32::try_from(random.below(1 << 32)).unwrap()));
             (bytes, ())
         };
-        let decode = |mut bytes: &[u8], ()| while !bytes.is_empty() && read_u32(&mut bytes).is_ok() {};
+        let decode =
+            |mut bytes: &[u8], ()| while !bytes.is_empty() && read_u32(&mut bytes).is_ok() {};
         crate::wire::hostile::survive("varint", valid, decode, |_| 0);
     }
 }

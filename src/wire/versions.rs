@@ -29,8 +29,8 @@ impl ApiVersions {
 
     /// The newest version of an API that both sides speak.
     ///
-    /// Brokers advertise Produce from version 0 for the sake of an old client and refuse versions below 3 all the same
-    /// (KAFKA-18659); since ours begin at 3, that is never chosen.
+    /// Brokers advertise Produce from version 0 for the sake of an old client and refuse versions
+    /// below 3 all the same (KAFKA-18659); since ours begin at 3, that is never chosen.
     pub(crate) fn negotiate(&self, api: ApiKey, ours: RangeInclusive<i16>) -> Option<i16> {
         let (oldest, newest) = *self.ranges.get(&api.key())?;
         let version = newest.min(*ours.end());
@@ -68,7 +68,8 @@ impl Features {
         self.epoch
     }
 
-    /// The level that all brokers of the cluster have agreed on; `None` if the feature is off or unknown.
+    /// The level that all brokers of the cluster have agreed on; `None` if the feature is off or
+    /// unknown.
     pub(crate) fn level(&self, name: &str) -> Option<i16> {
         self.levels.get(name).copied()
     }
@@ -79,7 +80,8 @@ mod tests {
     use super::*;
 
     fn broker(ranges: &[(ApiKey, i16, i16)]) -> ApiVersions {
-        let ranges = ranges.iter().map(|&(api, oldest, newest)| (api.key(), (oldest, newest))).collect();
+        let ranges =
+            ranges.iter().map(|&(api, oldest, newest)| (api.key(), (oldest, newest))).collect();
         ApiVersions::new(ranges, Features::default())
     }
 
@@ -95,7 +97,10 @@ mod tests {
 
     #[test]
     fn produce_below_3_is_never_chosen_although_brokers_advertise_it() {
-        assert_eq!(broker(&[(ApiKey::Produce, 0, 13)]).negotiate(ApiKey::Produce, 3..=13), Some(13));
+        assert_eq!(
+            broker(&[(ApiKey::Produce, 0, 13)]).negotiate(ApiKey::Produce, 3..=13),
+            Some(13)
+        );
         assert_eq!(broker(&[(ApiKey::Produce, 0, 2)]).negotiate(ApiKey::Produce, 3..=13), None);
     }
 

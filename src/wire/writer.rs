@@ -29,7 +29,8 @@ pub(crate) struct Writer {
     is_flexible: bool,
 }
 
-/// Shorter chunks of records are copied: a segment costs a reference count and a slot of the vectored write (guess).
+/// Shorter chunks of records are copied: a segment costs a reference count and a slot of the
+/// vectored write (guess).
 const WORTH_A_SEGMENT: usize = 512;
 
 /// The length that Kafka puts in front of every request.
@@ -38,10 +39,18 @@ const LENGTH_PREFIX: usize = 4;
 impl Writer {
     /// A writer whose errors name `message` and `version`.
     pub(crate) fn new(message: &'static str, version: i16, is_flexible: bool) -> Self {
-        Self { buffer: BytesMut::new(), spliced: Vec::new(), spliced_len: 0, message, version, is_flexible }
+        Self {
+            buffer: BytesMut::new(),
+            spliced: Vec::new(),
+            spliced_len: 0,
+            message,
+            version,
+            is_flexible,
+        }
     }
 
-    /// A writer of a whole frame, not flexible yet: leaves room for its length, and has some for so many bytes.
+    /// A writer of a whole frame, not flexible yet: leaves room for its length, and has some for so
+    /// many bytes.
     pub(super) fn framed(message: &'static str, version: i16, room: usize) -> Self {
         let mut writer = Self::new(message, version, false);
         writer.buffer.reserve(room.max(256));
@@ -52,7 +61,8 @@ impl Writer {
     /// Ends a frame that [`Writer::framed`] began.
     pub(super) fn into_frame(mut self) -> Result<Frame, EncodeError> {
         let length = self.buffer.len() + self.spliced_len - LENGTH_PREFIX;
-        let length = i32::try_from(length).map_err(|_| self.error("", EncodeReason::TooLong(length)))?;
+        let length =
+            i32::try_from(length).map_err(|_| self.error("", EncodeReason::TooLong(length)))?;
         if let Some(prefix) = self.buffer.first_chunk_mut() {
             *prefix = length.to_be_bytes();
         }
@@ -140,7 +150,11 @@ impl Writer {
         self.nullable_string(field, Some(value))
     }
 
-    pub(crate) fn nullable_string(&mut self, field: &'static str, value: Option<&str>) -> Result<(), EncodeError> {
+    pub(crate) fn nullable_string(
+        &mut self,
+        field: &'static str,
+        value: Option<&str>,
+    ) -> Result<(), EncodeError> {
         let length = value.map(str::len);
         // Flexible versions too: brokers refuse longer strings in them.
         let short = i16::try_from(length.unwrap_or(0)).map_err(|_| self.too_long(field, length))?;
@@ -157,14 +171,23 @@ impl Writer {
         self.nullable_bytes(field, Some(value))
     }
 
-    pub(crate) fn nullable_bytes(&mut self, field: &'static str, value: Option<&[u8]>) -> Result<(), EncodeError> {
+    pub(crate) fn nullable_bytes(
+        &mut self,
+        field: &'static str,
+        value: Option<&[u8]>,
+    ) -> Result<(), EncodeError> {
         self.length(field, value.map(<[u8]>::len))?;
         self.buffer.put_slice(value.unwrap_or_default());
         Ok(())
     }
 
-    /// Writes batches of records, which come in chunks; a large chunk is not copied but becomes a segment of the frame.
-    pub(crate) fn nullable_records(&mut self, field: &'static str, chunks: Option<&[Bytes]>) -> Result<(), EncodeError> {
+    /// Writes batches of records, which come in chunks; a large chunk is not copied but becomes a
+    /// segment of the frame.
+    pub(crate) fn nullable_records(
+        &mut self,
+        field: &'static str,
+        chunks: Option<&[Bytes]>,
+    ) -> Result<(), EncodeError> {
         self.length(field, chunks.map(|chunks| chunks.iter().map(Bytes::len).sum()))?;
         for chunk in chunks.unwrap_or_default() {
             if chunk.len() < WORTH_A_SEGMENT {
@@ -177,18 +200,32 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn array<T: Encode>(&mut self, field: &'static str, elements: &[T]) -> Result<(), EncodeError> {
+    pub(crate) fn array<T: Encode>(
+        &mut self,
+        field: &'static str,
+        elements: &[T],
+    ) -> Result<(), EncodeError> {
         self.nullable_array(field, Some(elements))
     }
 
-    pub(crate) fn nullable_array<T: Encode>(&mut self, field: &'static str, elements: Option<&[T]>) -> Result<(), EncodeError> {
+    pub(crate) fn nullable_array<T: Encode>(
+        &mut self,
+        field: &'static str,
+        elements: Option<&[T]>,
+    ) -> Result<(), EncodeError> {
         self.length(field, elements.map(<[T]>::len))?;
-        elements.unwrap_or_default().iter().try_for_each(|element| element.encode(self, self.version))
+        elements
+            .unwrap_or_default()
+            .iter()
+            .try_for_each(|element| element.encode(self, self.version))
     }
 
     /// A struct after a byte that says whether it is there (KIP-893).
     #[cfg(feature = "admin")]
-    pub(crate) fn nullable_structure<T: Encode>(&mut self, value: Option<&T>) -> Result<(), EncodeError> {
+    pub(crate) fn nullable_structure<T: Encode>(
+        &mut self,
+        value: Option<&T>,
+    ) -> Result<(), EncodeError> {
         self.i8(if value.is_some() { 1 } else { -1 });
         value.map_or(Ok(()), |value| value.encode(self, self.version))
     }
@@ -222,13 +259,18 @@ impl Writer {
     }
 
     /// The value of a field that may not be null in this version.
-    pub(crate) fn not_null<T>(&self, field: &'static str, value: Option<T>) -> Result<T, EncodeError> {
+    pub(crate) fn not_null<T>(
+        &self,
+        field: &'static str,
+        value: Option<T>,
+    ) -> Result<T, EncodeError> {
         value.ok_or_else(|| self.error(field, EncodeReason::Null))
     }
 
     /// The length of bytes or an array; in flexible versions one more, so that 0 is null.
     fn length(&mut self, field: &'static str, length: Option<usize>) -> Result<(), EncodeError> {
-        let checked = length.map_or(Ok(-1), i32::try_from).map_err(|_| self.too_long(field, length))?;
+        let checked =
+            length.map_or(Ok(-1), i32::try_from).map_err(|_| self.too_long(field, length))?;
         if self.is_flexible {
             varint::put_u32(&mut self.buffer, checked.wrapping_add(1).cast_unsigned());
         } else {
@@ -273,7 +315,8 @@ impl TaggedFields {
         let all = &mut self.all.buffer;
         varint::put_u32(all, tag);
         let size = self.one.buffer.len();
-        let size = u32::try_from(size).map_err(|_| self.one.error("tagged field", EncodeReason::TooLong(size)))?;
+        let size = u32::try_from(size)
+            .map_err(|_| self.one.error("tagged field", EncodeReason::TooLong(size)))?;
         varint::put_u32(all, size);
         all.put_slice(&self.one.buffer);
         Ok(())
@@ -364,7 +407,10 @@ mod tests {
         let long = "x".repeat(40_000);
         for is_flexible in [false, true] {
             let refused = Writer::new("Test", 1, is_flexible).string("name", &long);
-            assert_eq!(refused.expect_err("refused").to_string(), "Test v1, field name: a length of 40000 is too much");
+            assert_eq!(
+                refused.expect_err("refused").to_string(),
+                "Test v1, field name: a length of 40000 is too much"
+            );
         }
     }
 

@@ -1,6 +1,7 @@
 //! Runs a command beside a real Kafka, whose addresses it finds in `KAVKA_BROKERS`.
 //!
-//! `KAVKA_BROKERS_TLS` are those of a listener that speaks TLS, and `KAVKA_CA` is the file with the certificate to trust there.
+//! `KAVKA_BROKERS_TLS` are those of a listener that speaks TLS, and `KAVKA_CA` is the file with the
+//! certificate to trust there.
 //!
 //! ```sh
 //! cargo run -p kavka-testcontainers --example with_kafka -- 4.3.1 3 cargo run --example quickstart
@@ -21,7 +22,9 @@ async fn main() -> ExitCode {
         eprintln!("with_kafka: a version is such as 4.3.1, and nodes are counted");
         return ExitCode::from(2);
     };
-    match run(Config::new().version(version).nodes(nodes).secured([Security::Ssl]), program, rest).await {
+    match run(Config::new().version(version).nodes(nodes).secured([Security::Ssl]), program, rest)
+        .await
+    {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -32,7 +35,11 @@ async fn main() -> ExitCode {
 }
 
 /// Whether the command ended with success.
-async fn run(config: Config, program: &str, arguments: &[String]) -> Result<bool, Box<dyn std::error::Error>> {
+async fn run(
+    config: Config,
+    program: &str,
+    arguments: &[String],
+) -> Result<bool, Box<dyn std::error::Error>> {
     let cluster = Cluster::start(config).await?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).env("KAVKA_BROKERS", cluster.bootstrap()).kill_on_drop(true);

@@ -1,7 +1,8 @@
 //! A TCP proxy that delays, throttles, stalls and cuts, in front of a broker.
 //!
-//! It rewrites nothing, so a broker must advertise the proxy's address for its clients to stay behind it;
-//! [`apache::Config::behind_proxies`](crate::apache::Config::behind_proxies) sees to that.
+//! It rewrites nothing, so a broker must advertise the proxy's address for its clients to stay
+//! behind it; [`apache::Config::behind_proxies`](crate::apache::Config::behind_proxies) sees to
+//! that.
 //!
 //! ```text
 //! client ─▶ reader ─▶ queue of (due, bytes) ─▶ writer ─▶ broker      one such pump each way for every connection
@@ -75,7 +76,10 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("upstream", &self.upstream).field("rules", &*self.rules.borrow()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("upstream", &self.upstream)
+            .field("rules", &*self.rules.borrow())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +89,10 @@ impl Proxy {
     /// # Errors
     /// If no port can be had, or the address does not resolve.
     pub async fn start(upstream: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
-        let upstream = tokio::net::lookup_host(upstream).await?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let upstream = tokio::net::lookup_host(upstream)
+            .await?
+            .next()
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -109,7 +116,8 @@ impl Proxy {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// Shows all bytes from now on to a function that is given the number of the connection, from 0 on, and which way they go.
+    /// Shows all bytes from now on to a function that is given the number of the connection, from 0
+    /// on, and which way they go.
     pub fn tap(&self, tap: impl Fn(u64, Direction, &[u8]) + Send + Sync + 'static) {
         *self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tap));
     }
@@ -129,7 +137,8 @@ impl Proxy {
         self.change(|rules| rules.bytes_per_second = Some(bytes_per_second.max(1)));
     }
 
-    /// Accepts connections and keeps them open, but lets nothing through, as a network that drops packets.
+    /// Accepts connections and keeps them open, but lets nothing through, as a network that drops
+    /// packets.
     pub fn blackhole(&self) {
         self.change(|rules| rules.is_blackhole = true);
     }
@@ -199,8 +208,18 @@ async fn serve(client: TcpStream, number: u64, cut: Option<Cut>, shared: Arc<Sha
     let _ = (client.set_nodelay(true), broker.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
-    let request = Way { number, direction: Direction::Request, shared: &shared, budget: budget(cut, Direction::Request) };
-    let response = Way { number, direction: Direction::Response, shared: &shared, budget: budget(cut, Direction::Response) };
+    let request = Way {
+        number,
+        direction: Direction::Request,
+        shared: &shared,
+        budget: budget(cut, Direction::Request),
+    };
+    let response = Way {
+        number,
+        direction: Direction::Response,
+        shared: &shared,
+        budget: budget(cut, Direction::Response),
+    };
     let time_is_up = async {
         match cut {
             Some(Cut::After(time)) => sleep(time).await,

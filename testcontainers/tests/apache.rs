@@ -1,4 +1,5 @@
-//! The launcher of real Kafka, on real Kafka. Needs Java and Maven, so it is compiled by the feature `real-kafka` only.
+//! The launcher of real Kafka, on real Kafka. Needs Java and Maven, so it is compiled by the
+//! feature `real-kafka` only.
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 use std::time::Duration;
@@ -10,13 +11,30 @@ const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
 async fn produce(cluster: &Cluster, bootstrap: &str, topic: &str, count: u32) {
     let count = count.to_string();
-    let arguments = ["--bootstrap-server", bootstrap, "--topic", topic, "--max-messages", &count, "--acks", "-1"];
+    let arguments = [
+        "--bootstrap-server",
+        bootstrap,
+        "--topic",
+        topic,
+        "--max-messages",
+        &count,
+        "--acks",
+        "-1",
+    ];
     cluster.tool(PRODUCER).args(arguments).run().await.unwrap();
 }
 
 async fn consume(cluster: &Cluster, topic: &str, count: usize) -> usize {
     let (bootstrap, count) = (cluster.bootstrap(), count.to_string());
-    let arguments = ["--bootstrap-server", &bootstrap, "--topic", topic, "--from-beginning", "--max-messages", &count];
+    let arguments = [
+        "--bootstrap-server",
+        &bootstrap,
+        "--topic",
+        topic,
+        "--from-beginning",
+        "--max-messages",
+        &count,
+    ];
     cluster.tool(CONSUMER).args(arguments).run().await.unwrap().lines().count()
 }
 
@@ -59,7 +77,10 @@ async fn a_version_before_kraft_runs_with_zookeeper() {
 
 #[tokio::test]
 async fn a_bad_property_is_told_with_the_nodes_log() {
-    let error = Cluster::start(Config::new().property("log.segment.bytes", "many")).await.unwrap_err().to_string();
+    let error = Cluster::start(Config::new().property("log.segment.bytes", "many"))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("log.segment.bytes"), "{error}");
 }
 
@@ -67,7 +88,9 @@ async fn a_bad_property_is_told_with_the_nodes_log() {
 async fn a_tool_that_takes_too_long_is_told_and_ended() {
     let cluster = Cluster::start(Config::new()).await.unwrap();
     let bootstrap = cluster.bootstrap();
-    let forever =
-        cluster.tool(CONSUMER).args(["--bootstrap-server", &bootstrap, "--topic", "none"]).within(Duration::from_secs(3));
+    let forever = cluster
+        .tool(CONSUMER)
+        .args(["--bootstrap-server", &bootstrap, "--topic", "none"])
+        .within(Duration::from_secs(3));
     assert!(forever.run().await.unwrap_err().to_string().contains("not at its end"));
 }

@@ -15,7 +15,8 @@ pub fn arguments() -> impl Iterator<Item = String> {
 /// Reads the command line of the process.
 ///
 /// # Errors
-/// What is wrong with it in one line; or the help, or the completions of `--completions SHELL`, if one was asked for.
+/// What is wrong with it in one line; or the help, or the completions of `--completions SHELL`, if
+/// one was asked for.
 pub fn parse<T: Parser>() -> Outcome<T> {
     parse_from(arguments())
 }
@@ -33,7 +34,9 @@ pub fn parse_with<T: Parser>(
     let mut command = lenient(more(T::command()));
     let arguments = detach(&command, arguments.into_iter().map(Into::into));
     // Before clap would ask for what the work needs.
-    if let [COMPLETIONS, shell] = arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    if let [COMPLETIONS, shell] =
+        arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+    {
         return Err(completions(command, shell));
     }
     let words = std::iter::once(command.get_name().to_owned()).chain(arguments);
@@ -44,7 +47,10 @@ pub fn parse_with<T: Parser>(
 fn completions(mut command: Command, shell: &str) -> Stop {
     let Ok(shell) = Shell::from_str(shell, true) else {
         let shells: Vec<_> = Shell::value_variants().iter().map(ToString::to_string).collect();
-        return Stop::usage(format_args!("{COMPLETIONS} is {shell:?}: {} are allowed", shells.join(", ")));
+        return Stop::usage(format_args!(
+            "{COMPLETIONS} is {shell:?}: {} are allowed",
+            shells.join(", ")
+        ));
     };
     let (mut script, name) = (Vec::new(), command.get_name().to_owned());
     clap_complete::generate(shell, &mut command, name, &mut script);
@@ -61,7 +67,8 @@ fn lenient(command: Command) -> Command {
     command.mut_subcommands(lenient)
 }
 
-/// Parts `-K=` into `-K` and `=`, as getopt does: clap would take the sign for a part of the syntax.
+/// Parts `-K=` into `-K` and `=`, as getopt does: clap would take the sign for a part of the
+/// syntax.
 fn detach(command: &Command, arguments: impl Iterator<Item = String>) -> Vec<String> {
     let takes_value = |letter| {
         let found = command.get_arguments().find(|arg| arg.get_short() == Some(letter));
@@ -70,8 +77,11 @@ fn detach(command: &Command, arguments: impl Iterator<Item = String>) -> Vec<Str
     let mut detached = Vec::new();
     let mut is_value = false;
     for argument in arguments {
-        let letters = argument.strip_prefix('-').filter(|letters| !letters.starts_with('-') && !is_value);
-        let valued = letters.and_then(|letters| letters.char_indices().find(|(_, letter)| takes_value(*letter) != Some(false)));
+        let letters =
+            argument.strip_prefix('-').filter(|letters| !letters.starts_with('-') && !is_value);
+        let valued = letters.and_then(|letters| {
+            letters.char_indices().find(|(_, letter)| takes_value(*letter) != Some(false))
+        });
         is_value = false;
         match valued.filter(|(_, letter)| takes_value(*letter).is_some()) {
             Some((at, letter)) => {
@@ -124,16 +134,33 @@ mod tests {
 
     #[test]
     fn values_may_be_attached_begin_with_a_hyphen_and_be_an_equals_sign() {
-        for line in ["-K= --topic t", "-K = --topic t", "-JK= --topic=t", "--topic t -K=", "-K x -K= --topic s --topic t"] {
+        for line in [
+            "-K= --topic t",
+            "-K = --topic t",
+            "-JK= --topic=t",
+            "--topic t -K=",
+            "-K x -K= --topic s --topic t",
+        ] {
             let options = read(line).expect(line);
-            assert_eq!((options.separator.as_deref(), options.topic.as_str()), (Some("="), "t"), "{line}");
+            assert_eq!(
+                (options.separator.as_deref(), options.topic.as_str()),
+                (Some("="), "t"),
+                "{line}"
+            );
         }
-        for line in
-            ["-o -10 --topic t", "-o-10 --topic t", "--offset -10 --topic t", "--offset=-10 --topic t", "-Jo-10 --topic t"]
-        {
+        for line in [
+            "-o -10 --topic t",
+            "-o-10 --topic t",
+            "--offset -10 --topic t",
+            "--offset=-10 --topic t",
+            "-Jo-10 --topic t",
+        ] {
             assert_eq!(read(line).expect(line).offset, Some(-10), "{line}");
         }
-        assert_eq!(read("-K -K= --topic t").expect("a value like an option").separator.as_deref(), Some("-K="));
+        assert_eq!(
+            read("-K -K= --topic t").expect("a value like an option").separator.as_deref(),
+            Some("-K=")
+        );
         let options = read("-X a=b=c -Xd=e --topic t --broker-list h:1").expect("settings");
         let properties = options.connection.properties(&[]).expect("pairs");
         assert_eq!((properties.get("a"), properties.get("d")), (Some("b=c"), Some("e")));
@@ -151,13 +178,18 @@ mod tests {
             ("--topic t -J=1", "'-='"),
         ] {
             let Err(Stop::Usage(message)) = read(line) else { panic!("{line} was understood") };
-            assert!(message.contains(part) && !message.contains('\n') && !message.starts_with("error"), "{line}: {message}");
+            assert!(
+                message.contains(part) && !message.contains('\n') && !message.starts_with("error"),
+                "{line}: {message}"
+            );
         }
     }
 
     #[test]
     fn help_and_completions_need_nothing_else() {
-        for (line, part) in [("--help", "Does nothing"), ("-h", "--topic"), ("--completions bash", "_program()")] {
+        for (line, part) in
+            [("--help", "Does nothing"), ("-h", "--topic"), ("--completions bash", "_program()")]
+        {
             let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
             assert!(text.contains(part), "{text}");
         }

@@ -1,4 +1,5 @@
-//! The JSON lines by which Apache Kafka's system tests follow a program, as Java's verifiable clients write them.
+//! The JSON lines by which Apache Kafka's system tests follow a program, as Java's verifiable
+//! clients write them.
 
 use std::io::{BufWriter, Stdout, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +23,8 @@ impl<W: Write> Events<W> {
         Self(out)
     }
 
-    /// Writes an event with the fields of a JSON object, null for none; it may stay in a buffer until [`Events::flush`].
+    /// Writes an event with the fields of a JSON object, null for none; it may stay in a buffer
+    /// until [`Events::flush`].
     pub fn emit(&mut self, name: &str, fields: Value) -> Outcome<()> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let fields = match &fields {
@@ -51,7 +53,9 @@ pub fn text(bytes: Option<&[u8]>) -> Value {
 pub fn java_class(error: &Error) -> String {
     let name = match (error.code().and_then(ErrorCode::name), error.kind()) {
         (Some(code), _) => java_name(code),
-        (None, ErrorKind::Timeout | ErrorKind::BufferFull | ErrorKind::NoMetadata) => "TimeoutException".to_owned(),
+        (None, ErrorKind::Timeout | ErrorKind::BufferFull | ErrorKind::NoMetadata) => {
+            "TimeoutException".to_owned()
+        }
         (None, ErrorKind::Connect | ErrorKind::Disconnected) => "NetworkException".to_owned(),
         (None, ErrorKind::RecordTooLarge) => "RecordTooLargeException".to_owned(),
         (None, ErrorKind::Corrupt) => "CorruptRecordException".to_owned(),
@@ -98,13 +102,19 @@ mod tests {
     fn an_event_is_a_line_that_begins_with_time_and_name() {
         let mut events = Events::new(Vec::new());
         events.emit("startup_complete", Value::Null).expect("a buffer takes all");
-        events.emit("record_data", json!({"key": null, "value": "{\"a\":1}"})).expect("a buffer takes all");
+        events
+            .emit("record_data", json!({"key": null, "value": "{\"a\":1}"}))
+            .expect("a buffer takes all");
         events.emit("partitions_assigned", json!({})).expect("a buffer takes all");
         let text = String::from_utf8(events.into_inner()).expect("JSON is text");
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert!(text.lines().all(|line| line.starts_with("{\"timestamp\":")), "{text}");
         assert_eq!(lines.len(), 3);
-        assert_eq!((&lines[0]["name"], &lines[1]["value"]), (&json!("startup_complete"), &json!("{\"a\":1}")));
+        assert_eq!(
+            (&lines[0]["name"], &lines[1]["value"]),
+            (&json!("startup_complete"), &json!("{\"a\":1}"))
+        );
         assert!(lines[1]["key"].is_null() && lines[1]["timestamp"].is_u64());
     }
 

@@ -1,4 +1,5 @@
-//! What the programs of this crate share: command lines, and JSON in the forms that other programs read.
+//! What the programs of this crate share: command lines, and JSON in the forms that other programs
+//! read.
 
 pub mod cli;
 pub mod events;

@@ -7,7 +7,8 @@ use super::{Outcome, Stop};
 
 /// The arguments that are left.
 ///
-/// `--name value`, `--name=value`, `-n value`, `-nvalue`, and `-ab` for `-a -b` are understood. A value may begin with a hyphen.
+/// `--name value`, `--name=value`, `-n value`, `-nvalue`, and `-ab` for `-a -b` are understood. A
+/// value may begin with a hyphen.
 #[derive(Debug)]
 pub struct Arguments {
     rest: VecDeque<String>,
@@ -21,7 +22,10 @@ pub struct Arguments {
 impl Arguments {
     /// Those of the process; `help` is what `--help` prints.
     pub fn from_env(help: &'static str) -> Self {
-        Self::new(help, std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))
+        Self::new(
+            help,
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()),
+        )
     }
 
     pub fn new(help: &'static str, arguments: impl IntoIterator<Item = String>) -> Self {
@@ -64,7 +68,9 @@ impl Arguments {
         if let Some(attached) = self.attached.take() {
             return Ok(attached);
         }
-        self.rest.pop_front().ok_or_else(|| Stop::usage(format_args!("{} needs a value", self.option)))
+        self.rest
+            .pop_front()
+            .ok_or_else(|| Stop::usage(format_args!("{} needs a value", self.option)))
     }
 
     /// The value of the option taken last, as a number or another type.
@@ -79,7 +85,11 @@ impl Arguments {
         let found = allowed.iter().find(|(word, _)| *word == value);
         found.map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<&str> = allowed.iter().map(|(word, _)| *word).collect();
-            Stop::usage(format_args!("{} is {value:?}: {} are allowed", self.option, words.join(", ")))
+            Stop::usage(format_args!(
+                "{} is {value:?}: {} are allowed",
+                self.option,
+                words.join(", ")
+            ))
         })
     }
 

@@ -31,7 +31,9 @@ pub type Outcome<T> = Result<T, Stop>;
 impl fmt::Debug for Stop {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Failure(message) | Self::Asked(message) => to.write_str(message),
+            Self::Usage(message) | Self::Failure(message) | Self::Asked(message) => {
+                to.write_str(message)
+            }
         }
     }
 }
@@ -117,15 +119,22 @@ pub fn is_read(written: io::Result<()>) -> Outcome<bool> {
     }
 }
 
-/// Sends logs to stderr, as `RUST_LOG` says; without it warnings, such as that a cluster cannot be reached.
+/// Sends logs to stderr, as `RUST_LOG` says; without it warnings, such as that a cluster cannot be
+/// reached.
 pub fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     let is_terminal = std::io::stderr().is_terminal();
     // A second subscriber is no reason to fail.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
-/// What a short example begins with: logs, and the cluster that `KAVKA_BROKERS` names, or one inside the process.
+/// What a short example begins with: logs, and the cluster that `KAVKA_BROKERS` names, or one
+/// inside the process.
 ///
 /// # Errors
 /// A failure if that cannot be started.
@@ -139,7 +148,10 @@ pub async fn example_cluster() -> Outcome<Cluster> {
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct Connection {
     /// The cluster; without it KAVKA_BROKERS
-    #[cfg_attr(feature = "clap", arg(long = "bootstrap-server", alias = "broker-list", value_name = "HOST:PORT[,…]"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long = "bootstrap-server", alias = "broker-list", value_name = "HOST:PORT[,…]")
+    )]
     bootstrap: Option<String>,
     /// Settings from a Java properties file
     #[cfg_attr(
@@ -155,11 +167,14 @@ pub struct Connection {
 impl Connection {
     /// Takes an option if it is one of these.
     ///
-    /// `--producer.config`, `--consumer.config` and `--broker-list` are the older names of Kafka's own tools.
+    /// `--producer.config`, `--consumer.config` and `--broker-list` are the older names of Kafka's
+    /// own tools.
     pub fn accept(&mut self, option: &str, arguments: &mut Arguments) -> Outcome<bool> {
         match option {
             "--bootstrap-server" | "--broker-list" => self.bootstrap = Some(arguments.value()?),
-            "--command-config" | "--producer.config" | "--consumer.config" => self.files.push(arguments.value()?),
+            "--command-config" | "--producer.config" | "--consumer.config" => {
+                self.files.push(arguments.value()?)
+            }
             "-X" => self.pairs.push(arguments.value()?),
             _ => return Ok(false),
         }
@@ -173,7 +188,10 @@ impl Connection {
         }
         let properties = self.properties(&[])?;
         // By Java's name or librdkafka's.
-        if let Some(named) = ["bootstrap.servers", "metadata.broker.list"].into_iter().find_map(|name| properties.get(name)) {
+        if let Some(named) = ["bootstrap.servers", "metadata.broker.list"]
+            .into_iter()
+            .find_map(|name| properties.get(name))
+        {
             return Ok(Some(named.to_owned()));
         }
         Ok(std::env::var("KAVKA_BROKERS").ok().filter(|brokers| !brokers.trim().is_empty()))
@@ -181,7 +199,9 @@ impl Connection {
 
     /// The cluster that must be named.
     pub fn cluster(&self) -> Outcome<String> {
-        self.named_cluster()?.ok_or_else(|| Stop::usage("no cluster is named: give --bootstrap-server or set KAVKA_BROKERS"))
+        self.named_cluster()?.ok_or_else(|| {
+            Stop::usage("no cluster is named: give --bootstrap-server or set KAVKA_BROKERS")
+        })
     }
 
     /// A program's own settings, then those of the files, then those of `-X`: the later win.

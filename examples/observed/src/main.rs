@@ -1,6 +1,8 @@
-//! A service that can be watched: it sends and handles messages, and serves its metrics to Prometheus.
+//! A service that can be watched: it sends and handles messages, and serves its metrics to
+//! Prometheus.
 //!
-//! `dashboard.json` in its folder shows them in Grafana; `docs/observability.md` says what each means.
+//! `dashboard.json` in its folder shows them in Grafana; `docs/observability.md` says what each
+//! means.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,8 +41,12 @@ struct Options {
 
 async fn run() -> Outcome<ExitCode> {
     let mut arguments = Arguments::from_env(HELP);
-    let mut options =
-        Options { connection: Connection::default(), listen: "127.0.0.1:9464".into(), topic: "observed".into(), rate: 100 };
+    let mut options = Options {
+        connection: Connection::default(),
+        listen: "127.0.0.1:9464".into(),
+        topic: "observed".into(),
+        rate: 100,
+    };
     while let Some(option) = arguments.next_option()? {
         if options.connection.accept(&option, &mut arguments)? {
             continue;
@@ -56,19 +62,23 @@ async fn run() -> Outcome<ExitCode> {
     let listener = TcpListener::bind(&options.listen).await?;
     eprintln!("metrics are at http://{}/metrics", listener.local_addr()?);
     let cluster = Cluster::find(&options.connection).await?;
-    let served = serve(&options, &cluster.bootstrap, listener, async move { interrupt.received().await }).await;
+    let served =
+        serve(&options, &cluster.bootstrap, listener, async move { interrupt.received().await })
+            .await;
     cluster.shutdown().await;
     served.map(|()| ExitCode::SUCCESS)
 }
 
 /// Seconds, from half a millisecond on.
-const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const SHARES: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 /// Bytes and records.
-const SIZES: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
+const SIZES: &[f64] =
+    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
 
-/// Has the buckets of what the client tells as histograms: without buckets the exporter makes summaries, which the dashboard's
-/// `histogram_quantile` cannot read.
+/// Has the buckets of what the client tells as histograms: without buckets the exporter makes
+/// summaries, which the dashboard's `histogram_quantile` cannot read.
 fn recorder() -> Outcome<PrometheusHandle> {
     let suffix = |text: &str| Matcher::Suffix(text.to_owned());
     PrometheusBuilder::new()
@@ -80,7 +90,12 @@ fn recorder() -> Outcome<PrometheusHandle> {
 }
 
 /// The service, until `end`.
-async fn serve(options: &Options, bootstrap: &str, listener: TcpListener, end: impl Future<Output = ()>) -> Outcome<()> {
+async fn serve(
+    options: &Options,
+    bootstrap: &str,
+    listener: TcpListener,
+    end: impl Future<Output = ()>,
+) -> Outcome<()> {
     // Before the client is made: what it tells goes to the recorder that there is then.
     let recorder = recorder()?;
     let client = Client::new(options.connection.client(bootstrap, "observed")?)?;
@@ -137,7 +152,8 @@ mod tests {
 
     async fn get(address: std::net::SocketAddr, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("text");
@@ -152,7 +168,9 @@ mod tests {
                 for (key, value) in fields {
                     if let (true, Value::String(query)) = (key == "expr" || key == "query", value) {
                         let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                        names.extend(words.filter(|word| word.starts_with("kafka_")).map(str::to_owned));
+                        names.extend(
+                            words.filter(|word| word.starts_with("kafka_")).map(str::to_owned),
+                        );
                     }
                     queried(value, names);
                 }
@@ -164,7 +182,8 @@ mod tests {
 
     /// Whether what comes late is there: a commit, and a look at how far handlers are behind.
     fn is_complete(body: &str) -> bool {
-        body.contains("kafka_consumer_committed_offset{") && body.contains("kafka_consumer_handler_lag{")
+        body.contains("kafka_consumer_committed_offset{")
+            && body.contains("kafka_consumer_handler_lag{")
     }
 
     #[tokio::test]
@@ -172,13 +191,20 @@ mod tests {
         let embedded = EmbeddedCluster::builder().start().await.expect("a cluster");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let options = Options { connection: Connection::default(), listen: String::new(), topic: "t".into(), rate: 100 };
+        let options = Options {
+            connection: Connection::default(),
+            listen: String::new(),
+            topic: "t".into(),
+            rate: 100,
+        };
         let scraping = async {
             // Until messages have gone the whole way.
             loop {
                 let (head, body) = get(address, "/metrics").await;
                 assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
-                let consumed = body.lines().find(|line| line.starts_with("kafka_consumer_records_consumed_total{"));
+                let consumed = body
+                    .lines()
+                    .find(|line| line.starts_with("kafka_consumer_records_consumed_total{"));
                 if consumed.is_some_and(|line| !line.ends_with(" 0")) && is_complete(&body) {
                     assert!(get(address, "/").await.0.starts_with("HTTP/1.1 404"));
                     return body;
@@ -190,19 +216,27 @@ mod tests {
         let (done, is_done) = tokio::sync::oneshot::channel();
         let end = async move { drop(is_done.await) };
         let body = async {
-            let body = tokio::time::timeout(Duration::from_secs(60), scraping).await.expect("within a minute");
+            let body = tokio::time::timeout(Duration::from_secs(60), scraping)
+                .await
+                .expect("within a minute");
             let _ = done.send(());
             body
         };
         let (served, body) = tokio::join!(serve(&options, &bootstrap, listener, end), body);
         served.expect("a good end");
         let lines = body.lines().filter(|line| !line.starts_with('#'));
-        let served: BTreeSet<String> = lines.filter_map(|line| Some(line.split('{').next()?.to_owned())).collect();
-        let dashboard: Value = serde_json::from_str(include_str!("../dashboard.json")).expect("JSON");
+        let served: BTreeSet<String> =
+            lines.filter_map(|line| Some(line.split('{').next()?.to_owned())).collect();
+        let dashboard: Value =
+            serde_json::from_str(include_str!("../dashboard.json")).expect("JSON");
         assert!(!body.contains("kavka-mq"), "all under the name of the client");
         let mut names = BTreeSet::new();
         queried(&dashboard, &mut names);
         assert!(names.len() > 20, "the queries were found: {names:?}");
-        assert_eq!(names.difference(&served).collect::<Vec<_>>(), Vec::<&String>::new(), "not served");
+        assert_eq!(
+            names.difference(&served).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "not served"
+        );
     }
 }

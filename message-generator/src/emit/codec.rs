@@ -20,7 +20,9 @@ pub(super) fn encode(message: &Message, one: &Struct) -> String {
         }
         let writes: String = same.iter().map(|field| write(message, field) + "\n").collect();
         let needed = same.iter().filter(|field| !field.is_ignorable);
-        let lacks: String = needed.map(|field| format!("to.lacks({:?}, {})?;\n", field.name, field.is_set())).collect();
+        let lacks: String = needed
+            .map(|field| format!("to.lacks({:?}, {})?;\n", field.name, field.is_set()))
+            .collect();
         write!(body, "if {exists} {{ {writes} }}").ok();
         if !lacks.is_empty() {
             write!(body, "else {{ {lacks} }}").ok();
@@ -52,9 +54,11 @@ fn write_tagged_fields(message: &Message, one: &Struct) -> String {
     }
     for (_, field) in tagged.iter().filter(|(_, field)| !field.is_ignorable) {
         if condition(field.versions, one.versions).is_some() {
-            let lacking = format!("!({})", condition(field.versions, one.versions).unwrap_or_default());
+            let lacking =
+                format!("!({})", condition(field.versions, one.versions).unwrap_or_default());
             let lacking = negated(&lacking);
-            writeln!(text, "if {lacking} {{ to.lacks({:?}, {})?; }}", field.name, field.is_set()).ok();
+            writeln!(text, "if {lacking} {{ to.lacks({:?}, {})?; }}", field.name, field.is_set())
+                .ok();
         }
     }
     text += "to.tagged_fields(|fields| {\n";
@@ -92,7 +96,9 @@ fn write(message: &Message, field: &Field) -> String {
     };
     let nullable = match &field.ty {
         Type::String => format!("to.nullable_string({name:?}, {this})?;"),
-        Type::Records if message.kind == Kind::Request => format!("to.nullable_records({name:?}, {this})?;"),
+        Type::Records if message.kind == Kind::Request => {
+            format!("to.nullable_records({name:?}, {this})?;")
+        }
         Type::Bytes | Type::Records => format!("to.nullable_bytes({name:?}, {this})?;"),
         Type::Array(_) => format!("to.nullable_array({name:?}, {this}.as_deref())?;"),
         _ => format!("to.nullable_structure({this}.as_ref())?;"),
@@ -126,20 +132,30 @@ pub(super) fn decode(message: &Message, one: &Struct) -> String {
         let value = match condition(field.versions, one.versions) {
             _ if field.tag.is_some() => default,
             None => read(message, field),
-            Some(exists) => format!("if {exists} {{ {} }} else {{ {default} }}", read(message, field)),
+            Some(exists) => {
+                format!("if {exists} {{ {} }} else {{ {default} }}", read(message, field))
+            }
         };
         writeln!(fields, "{}: {value},", identifier(field)).ok();
     }
     let is_flexible = !message.flexible.and(one.versions).is_empty();
     let body = match (is_flexible, tagged.is_empty()) {
         (false, _) => format!("Ok(Self {{ {fields} }})"),
-        (true, true) => format!("let this = Self {{ {fields} }};\nfrom.skip_tagged_fields()?;\nOk(this)"),
+        (true, true) => {
+            format!("let this = Self {{ {fields} }};\nfrom.skip_tagged_fields()?;\nOk(this)")
+        }
         (true, false) => {
             let mut arms = String::new();
             for (tag, field) in tagged {
                 let exists = condition(field.versions, message.flexible.and(one.versions));
                 let guard = exists.map_or_else(String::new, |exists| format!(" if {exists}"));
-                writeln!(arms, "{tag}{guard} => this.{} = {},", identifier(field), read(message, field)).ok();
+                writeln!(
+                    arms,
+                    "{tag}{guard} => this.{} = {},",
+                    identifier(field),
+                    read(message, field)
+                )
+                .ok();
             }
             format!(
                 "let mut this = Self {{ {fields} }};
@@ -209,7 +225,8 @@ fn method(ty: &Type) -> &'static str {
 
 /// The tagged fields, lowest tag first.
 fn tagged(one: &Struct) -> Vec<(u32, &Field)> {
-    let mut tagged: Vec<_> = one.fields.iter().filter_map(|field| Some((field.tag?, field))).collect();
+    let mut tagged: Vec<_> =
+        one.fields.iter().filter_map(|field| Some((field.tag?, field))).collect();
     tagged.sort_by_key(|(tag, _)| *tag);
     tagged
 }

@@ -47,7 +47,9 @@ fn shipped(api: &Api) -> String {
         }
     }
     let about = match api {
-        Api::Request { name, key, request, .. } => format!("{name}, API key {key}, {}.", versions(request)),
+        Api::Request { name, key, request, .. } => {
+            format!("{name}, API key {key}, {}.", versions(request))
+        }
         Api::Data { name, data } => format!("{name}, {}.", versions(data)),
     };
     format!("\n//! {about}\n\n{}{text}", imports(&text))
@@ -71,7 +73,9 @@ fn broker_side(api: &Api) -> String {
 }
 
 fn imports(text: &str) -> String {
-    let uses = |name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    let uses = |name: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    };
     let wire = ["Decode", "DecodeError", "Encode", "EncodeError", "Reader", "Writer"];
     let wire: Vec<_> = wire.into_iter().filter(|name| uses(name)).collect();
     let mut imports = String::new();
@@ -115,7 +119,9 @@ fn gate(api: &Api) -> &'static str {
 
 fn api_key(apis: &[Api]) -> String {
     let list = |line: fn(&str, i16) -> String| {
-        let lines = apis.iter().filter_map(|api| Some(gate(api).to_owned() + &line(api.name(), api.key()?)));
+        let lines = apis
+            .iter()
+            .filter_map(|api| Some(gate(api).to_owned() + &line(api.name(), api.key()?)));
         lines.collect::<String>()
     };
     let variants = list(|name, key| format!("{name} = {key},\n"));
@@ -146,15 +152,25 @@ fn api_key(apis: &[Api]) -> String {
 }
 
 fn broker_side_index(apis: &[Api]) -> String {
-    let modules: String = apis.iter().map(|api| format!("mod {};\n", snake_case(api.name()))).collect();
+    let modules: String =
+        apis.iter().map(|api| format!("mod {};\n", snake_case(api.name()))).collect();
     let list = |is_listed: &dyn Fn(&str) -> bool| -> String {
         let listed = apis.iter().filter(|api| api.key().is_some() && is_listed(api.name()));
-        listed.map(|api| format!("{}: {name}Request, {name}Response;\n", snake_case(api.name()), name = api.name())).collect()
+        listed
+            .map(|api| {
+                format!(
+                    "{}: {name}Request, {name}Response;\n",
+                    snake_case(api.name()),
+                    name = api.name()
+                )
+            })
+            .collect()
     };
     let (all, shared) = (list(&|_| true), list(&|name| !NO_SECOND_OPINION.contains(&name)));
     format!(
         "
-        //! The other half of every message, which only tests need: reading requests, writing responses, making values.
+        //! The other half of every message, which only tests need: reading requests, writing
+        //! responses, making values.
 
         {modules}
 
@@ -178,7 +194,11 @@ fn broker_side_index(apis: &[Api]) -> String {
 /// `versions 4 to 18, flexible from 12`.
 fn versions(message: &Message) -> String {
     let Versions { first, last } = message.versions;
-    let all = if first == last { format!("version {first}") } else { format!("versions {first} to {last}") };
+    let all = if first == last {
+        format!("version {first}")
+    } else {
+        format!("versions {first} to {last}")
+    };
     match message.flexible {
         Versions::NONE => format!("{all}, none flexible"),
         flexible if flexible == message.versions => format!("{all}, flexible"),
@@ -186,7 +206,8 @@ fn versions(message: &Message) -> String {
     }
 }
 
-/// The condition on `version` under which something exists, or `None` if it exists in all of `within`.
+/// The condition on `version` under which something exists, or `None` if it exists in all of
+/// `within`.
 fn condition(range: Versions, within: Versions) -> Option<String> {
     match (range.first > within.first, range.last < within.last) {
         (false, false) => None,
@@ -284,8 +305,12 @@ impl Field {
         let (default, _) = self.default_value();
         match &self.ty {
             _ if self.is_null_by_default() => format!("{this}.is_some()"),
-            Type::Array(_) if self.is_option() => format!("{this}.as_ref().is_none_or(|array| !array.is_empty())"),
-            Type::Bytes if self.is_option() => format!("{this}.is_none_or(|bytes| !bytes.is_empty())"),
+            Type::Array(_) if self.is_option() => {
+                format!("{this}.as_ref().is_none_or(|array| !array.is_empty())")
+            }
+            Type::Bytes if self.is_option() => {
+                format!("{this}.is_none_or(|bytes| !bytes.is_empty())")
+            }
             Type::String if !self.is_option() && default == "\"\"" => format!("!{this}.is_empty()"),
             Type::Bytes | Type::Array(_) => format!("!{this}.is_empty()"),
             Type::Bool if default == "false" => this,
@@ -297,7 +322,8 @@ impl Field {
 
 /// The extremes by name, other numbers in decimal.
 fn named_limit(ty: &Type, text: &str) -> String {
-    let value = text.strip_prefix("0x").map_or_else(|| text.parse(), |hex| i64::from_str_radix(hex, 16));
+    let value =
+        text.strip_prefix("0x").map_or_else(|| text.parse(), |hex| i64::from_str_radix(hex, 16));
     match (ty, value) {
         (Type::I32, Ok(value)) if value == i64::from(i32::MAX) => "i32::MAX".into(),
         (Type::I32, Ok(value)) if value == i64::from(i32::MIN) => "i32::MIN".into(),
@@ -317,6 +343,9 @@ fn parent_of<'a>(message: &'a Message, one: &Struct) -> Option<(&'a str, &'a Fie
         },
         _ => None,
     };
-    let fields = message.structs.iter().flat_map(|parent| parent.fields.iter().map(|field| (parent.name.as_str(), field)));
+    let fields = message
+        .structs
+        .iter()
+        .flat_map(|parent| parent.fields.iter().map(|field| (parent.name.as_str(), field)));
     fields.into_iter().find(|(_, field)| names(&field.ty).as_ref() == Some(&one.name))
 }

@@ -11,7 +11,9 @@ pub(super) fn sample(message: &Message, one: &Struct) -> String {
         let value = value(message, field);
         let value = match condition(field.versions, one.versions) {
             None => value,
-            Some(exists) => format!("if {exists} {{ {value} }} else {{ {} }}", field.default_value().0),
+            Some(exists) => {
+                format!("if {exists} {{ {value} }} else {{ {} }}", field.default_value().0)
+            }
         };
         writeln!(fields, "{}: {value},", identifier(field)).ok();
     }
@@ -33,7 +35,9 @@ fn value(message: &Message, field: &Field) -> String {
     }
     match condition(field.nullable, field.versions) {
         None => format!("from.option(|from| {bare})"),
-        Some(may_be_null) => format!("if {may_be_null} {{ from.option(|from| {bare}) }} else {{ Some({bare}) }}"),
+        Some(may_be_null) => {
+            format!("if {may_be_null} {{ from.option(|from| {bare}) }} else {{ Some({bare}) }}")
+        }
     }
 }
 

@@ -37,7 +37,9 @@ pub(super) fn trait_of_message(api: &Api, message: &Message) -> String {
                 Versions { first, .. } => first.to_string(),
             };
             let throttle = match response.structs.first().and_then(|body| body.fields.first()) {
-                Some(field) if field.name == "throttle_time_ms" || field.name == "throttleTimeMs" => {
+                Some(field)
+                    if field.name == "throttle_time_ms" || field.name == "throttleTimeMs" =>
+                {
                     field.versions.first.to_string()
                 }
                 _ => "i16::MAX".into(),
@@ -112,15 +114,20 @@ fn has_derived_default(message: &Message, one: &Struct) -> bool {
         match field.ty {
             // Longer than a derive would be: `Uuid` itself has no default.
             Type::Uuid => false,
-            Type::Struct(_) => natural && message.structs.iter().all(|known| known.name != one.name || natural),
+            Type::Struct(_) => {
+                natural && message.structs.iter().all(|known| known.name != one.name || natural)
+            }
             _ => natural,
         }
     })
 }
 
 fn default_impl(message: &Message, one: &Struct) -> String {
-    let fields: String =
-        one.fields.iter().map(|field| format!("{}: {},\n", identifier(field), field.default_value().0)).collect();
+    let fields: String = one
+        .fields
+        .iter()
+        .map(|field| format!("{}: {},\n", identifier(field), field.default_value().0))
+        .collect();
     format!(
         "\nimpl Default for {} {{
             fn default() -> Self {{

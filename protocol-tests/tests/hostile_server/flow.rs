@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Error, NewTopic, ProducerConfig, Record};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Error, NewTopic, ProducerConfig, Record,
+};
 use tokio::time::{Instant, timeout};
 
 const REQUEST: Duration = Duration::from_millis(500);
@@ -24,10 +26,17 @@ pub(crate) fn config(bootstrap: &str) -> ClientConfig {
         .seed(1)
 }
 
-/// Ends on the wall or virtual clock in time whatever the server does; gives the errors of create, produce and consume.
+/// Ends on the wall or virtual clock in time whatever the server does; gives the errors of create,
+/// produce and consume.
 pub(crate) async fn run(client: &Client, name: &str) -> [Option<Error>; 3] {
-    let created = step(name, "create", client.admin().create_topic(NewTopic::new("t").partitions(1).replication_factor(1))).await;
-    let producer = client.producer(ProducerConfig::new().max_block(STEP).delivery_timeout(STEP)).unwrap();
+    let created = step(
+        name,
+        "create",
+        client.admin().create_topic(NewTopic::new("t").partitions(1).replication_factor(1)),
+    )
+    .await;
+    let producer =
+        client.producer(ProducerConfig::new().max_block(STEP).delivery_timeout(STEP)).unwrap();
     let produced = match step(name, "send", producer.send(Record::to("t").value("v"))).await {
         Ok(delivery) => step(name, "delivery", delivery).await.err(),
         Err(error) => Some(error),
@@ -48,9 +57,14 @@ pub(crate) async fn run(client: &Client, name: &str) -> [Option<Error>; 3] {
     [created.err(), produced, consumed]
 }
 
-async fn step<T>(name: &str, what: &str, call: impl Future<Output = kavka::Result<T>>) -> kavka::Result<T> {
+async fn step<T>(
+    name: &str,
+    what: &str,
+    call: impl Future<Output = kavka::Result<T>>,
+) -> kavka::Result<T> {
     let begun = Instant::now();
-    let outcome = timeout(4 * STEP, call).await.unwrap_or_else(|_| panic!("{name}: {what} does not end"));
+    let outcome =
+        timeout(4 * STEP, call).await.unwrap_or_else(|_| panic!("{name}: {what} does not end"));
     assert!(begun.elapsed() <= STEP + SLACK, "{name}: {what} took {:?}", begun.elapsed());
     outcome
 }

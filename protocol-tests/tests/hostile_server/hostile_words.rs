@@ -1,4 +1,5 @@
-//! A broker that speaks Kafka, and whose every word would move a cursor, begin a line of a log, or fill it.
+//! A broker that speaks Kafka, and whose every word would move a cursor, begin a line of a log, or
+//! fill it.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -7,10 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
-use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsResponse, FindCoordinatorResponse, MetadataResponse, ResponseHeader,
-    TopicName,
+    ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsResponse, FindCoordinatorResponse,
+    MetadataResponse, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use kavka::{BoxFuture, BrokerAddress, Client, Connector, Io};
@@ -28,8 +31,12 @@ fn text() -> StrBytes {
 }
 
 /// Each API in the one version that the broker has.
-const VERSIONS: [(ApiKey, i16); 4] =
-    [(ApiKey::ApiVersions, 0), (ApiKey::Metadata, 8), (ApiKey::FindCoordinator, 2), (ApiKey::CreateTopics, 4)];
+const VERSIONS: [(ApiKey, i16); 4] = [
+    (ApiKey::ApiVersions, 0),
+    (ApiKey::Metadata, 8),
+    (ApiKey::FindCoordinator, 2),
+    (ApiKey::CreateTopics, 4),
+];
 
 async fn serve(mut stream: DuplexStream) -> std::io::Result<()> {
     loop {
@@ -43,7 +50,9 @@ async fn serve(mut stream: DuplexStream) -> std::io::Result<()> {
         let key = ApiKey::try_from(key).unwrap();
         match key {
             // UNSUPPORTED_VERSION is told in version 0.
-            ApiKey::ApiVersions => versions(if version == 0 { 0 } else { 35 }).encode(&mut reply, 0),
+            ApiKey::ApiVersions => {
+                versions(if version == 0 { 0 } else { 35 }).encode(&mut reply, 0)
+            }
             ApiKey::Metadata => metadata().encode(&mut reply, version),
             ApiKey::CreateTopics => refused().encode(&mut reply, version),
             ApiKey::FindCoordinator => no_coordinator().encode(&mut reply, version),
@@ -57,19 +66,26 @@ async fn serve(mut stream: DuplexStream) -> std::io::Result<()> {
 
 fn versions(code: i16) -> ApiVersionsResponse {
     let version = |(key, version): (ApiKey, i16)| {
-        ApiVersion::default().with_api_key(key as i16).with_min_version(version).with_max_version(version)
+        ApiVersion::default()
+            .with_api_key(key as i16)
+            .with_min_version(version)
+            .with_max_version(version)
     };
     ApiVersionsResponse::default().with_error_code(code).with_api_keys(VERSIONS.map(version).into())
 }
 
-/// The controller is the one whose name can be reached; the partition's leader has a name that no resolver knows.
+/// The controller is the one whose name can be reached; the partition's leader has a name that no
+/// resolver knows.
 fn metadata() -> MetadataResponse {
-    let broker = |id, host| MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_host(host).with_port(9092);
+    let broker = |id, host| {
+        MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_host(host).with_port(9092)
+    };
     let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1));
     let topic = MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_static_str("t"))))
         .with_partitions(vec![partition]);
-    let strange = MetadataResponseTopic::default().with_name(Some(TopicName(text()))).with_error_code(17);
+    let strange =
+        MetadataResponseTopic::default().with_name(Some(TopicName(text()))).with_error_code(17);
     MetadataResponse::default()
         .with_brokers(vec![broker(1, text()), broker(2, StrBytes::from_static_str("server"))])
         .with_cluster_id(Some(text()))
@@ -93,7 +109,11 @@ fn no_coordinator() -> FindCoordinatorResponse {
 struct InMemory;
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             if address.host() != "server" {
                 return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no such host"));
@@ -135,13 +155,20 @@ async fn no_word_of_a_broker_begins_a_line_moves_a_cursor_or_fills_the_log() {
     drop(guard);
     let [created, ..] = &errors;
     let created = created.as_ref().unwrap();
-    assert!(created.to_string().contains("no\\r\\nINJECTED \\u{1b}[2J"), "the broker's words are told: {created}");
-    let mut texts: Vec<String> = errors.iter().flatten().map(|error| format!("{error} {error:?}")).collect();
+    assert!(
+        created.to_string().contains("no\\r\\nINJECTED \\u{1b}[2J"),
+        "the broker's words are told: {created}"
+    );
+    let mut texts: Vec<String> =
+        errors.iter().flatten().map(|error| format!("{error} {error:?}")).collect();
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("found the cluster") && log.contains("INJECTED"), "it was told of: {log}");
     texts.extend(log.lines().map(str::to_owned));
     for text in texts {
         assert!(text.len() < 3_000, "{} bytes: {text}", text.len());
-        assert!(!text.starts_with("INJECTED") && !text.contains(['\u{1b}', '\r', '\u{202e}']), "{text}");
+        assert!(
+            !text.starts_with("INJECTED") && !text.contains(['\u{1b}', '\r', '\u{202e}']),
+            "{text}"
+        );
     }
 }

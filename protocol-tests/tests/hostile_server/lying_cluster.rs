@@ -42,9 +42,15 @@ const MANY_REQUESTS: usize = 2_000;
 fn lies_end_every_step_in_time_and_are_forgiven() {
     for lie in LIES {
         let faults = APIS.map(|api| (format!("{lie:?} in {api:?}"), Fault::on(api).then(lie)));
-        for (name, fault) in faults.into_iter().chain([(format!("{lie:?} in all"), Fault::any().then(lie))]) {
+        for (name, fault) in
+            faults.into_iter().chain([(format!("{lie:?} in all"), Fault::any().then(lie))])
+        {
             let measured = allocation_counter::measure(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .start_paused(true)
+                    .build()
+                    .unwrap();
                 runtime.block_on(meet(&name, fault));
             });
             assert!(measured.bytes_max < flow::MAX_MEMORY, "{name}: {} bytes", measured.bytes_max);

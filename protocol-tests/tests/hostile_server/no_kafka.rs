@@ -19,7 +19,8 @@ enum Server {
     LargestFrame,
     Silence,
     ClosesAtOnce,
-    /// As a broker does whose listener has no TLS: it takes the record for a request that is too long.
+    /// As a broker does whose listener has no TLS: it takes the record for a request that is too
+    /// long.
     ClosesAfterHello,
 }
 
@@ -44,12 +45,16 @@ impl Server {
             Self::Noise => {
                 let mut noise = 1_u64;
                 let bytes = (0..300).map(|_| {
-                    noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    noise = noise
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     noise.to_be_bytes()[0]
                 });
                 stream.write_all(&bytes.collect::<Vec<_>>()).await?;
             }
-            Self::Http => stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await?,
+            Self::Http => {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await?
+            }
             Self::TlsAlert => stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").await?,
             Self::HugeFrame => Self::endless(&mut stream, i32::MAX).await?,
             Self::LargestFrame => Self::endless(&mut stream, 1 << 20).await?,
@@ -81,7 +86,11 @@ impl Server {
 struct InMemory(Server);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+    fn connect<'a>(
+        &'a self,
+        _: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             let (client, server) = tokio::io::duplex(64 * 1024);
             tokio::spawn(self.0.serve(server));
@@ -92,7 +101,8 @@ impl Connector for InMemory {
 
 fn complain(server: Server, word: &str, errors: &[Option<kavka::Error>; 3]) {
     for (step, error) in ["create", "produce", "consume"].into_iter().zip(errors) {
-        // An application that gives up waiting for a record has no error: the client goes on trying.
+        // An application that gives up waiting for a record has no error: the client goes on
+        // trying.
         let Some(error) = error else {
             assert_eq!(step, "consume", "{server:?}");
             continue;
@@ -112,9 +122,14 @@ fn complain(server: Server, word: &str, errors: &[Option<kavka::Error>; 3]) {
 fn no_kafka_is_told_in_time_and_takes_no_memory() {
     for server in SERVERS {
         let measured = allocation_counter::measure(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
             runtime.block_on(async {
-                let client = Client::new(flow::config("server:9092").connector(InMemory(server))).unwrap();
+                let client =
+                    Client::new(flow::config("server:9092").connector(InMemory(server))).unwrap();
                 let errors = flow::run(&client, &format!("{server:?}")).await;
                 complain(server, server.word(), &errors);
                 client.close(Duration::from_secs(1)).await.unwrap();
@@ -139,7 +154,11 @@ async fn no_kafka_over_tcp_is_told_in_time() {
             });
             let client = Client::new(flow::config(&address)).unwrap();
             let errors = flow::run(&client, &format!("{server:?}")).await;
-            complain(server, if server.word() == "server:9092" { &address } else { server.word() }, &errors);
+            complain(
+                server,
+                if server.word() == "server:9092" { &address } else { server.word() },
+                &errors,
+            );
             client.close(Duration::from_secs(1)).await.unwrap();
             accepting.abort();
         })
@@ -149,11 +168,14 @@ async fn no_kafka_over_tcp_is_told_in_time() {
     }
 }
 
-/// A listener without TLS closes the connection at the first record of TLS, or answers something else: either way the error says so.
+/// A listener without TLS closes the connection at the first record of TLS, or answers something
+/// else: either way the error says so.
 #[tokio::test(start_paused = true)]
 async fn a_listener_without_tls_is_named() {
     for server in [Server::ClosesAtOnce, Server::ClosesAfterHello, Server::Http, Server::Noise] {
-        let config = flow::config("server:9092").connector(InMemory(server)).tls(TlsConfig::new().webpki_roots());
+        let config = flow::config("server:9092")
+            .connector(InMemory(server))
+            .tls(TlsConfig::new().webpki_roots());
         let client = Client::new(config).unwrap();
         let errors = flow::run(&client, &format!("{server:?} under TLS")).await;
         complain(server, "security.protocol", &errors);

@@ -1,8 +1,12 @@
-//! The bound under settings, sizes and pauses that are drawn from a seed. `KAVKA_SEEDS` is how many seeds are run.
+//! The bound under settings, sizes and pauses that are drawn from a seed. `KAVKA_SEEDS` is how many
+//! seeds are run.
 
 use std::time::Duration;
 
-use kavka::{Acks, AutoOffsetReset, Client, ClientConfig, Compression, ConsumerConfig, ProducerConfig, Record, TopicPartition};
+use kavka::{
+    Acks, AutoOffsetReset, Client, ClientConfig, Compression, ConsumerConfig, ProducerConfig,
+    Record, TopicPartition,
+};
 use tokio::time::timeout;
 
 use super::{MEMORY, PARTITIONS, PATIENCE, REST};
@@ -32,7 +36,8 @@ async fn live(seed: u64, bootstrap: &str) {
     let batch_size = dice.pick(&[0, 1, 1_000, 16_384, 1 << 20]);
     let buffer_memory = dice.pick(&[200_000, 1 << 20, 4 << 20]).max(batch_size);
     let value = dice.pick(&[0, 100, 1_000, 50_000]);
-    let compression = dice.pick(&[Compression::NONE, Compression::NONE, Compression::LZ4, Compression::ZSTD]);
+    let compression =
+        dice.pick(&[Compression::NONE, Compression::NONE, Compression::LZ4, Compression::ZSTD]);
     let acks = dice.pick(&[Acks::None, Acks::Leader, Acks::All]);
     let writing = ProducerConfig::new()
         .batch_size(batch_size)
@@ -53,13 +58,19 @@ async fn live(seed: u64, bootstrap: &str) {
 
     let client = Client::new(ClientConfig::new(bootstrap).client_id("drawn")).unwrap();
     let topic = format!("drawn-{seed}");
-    let count = (BYTES / value.max(1)).min(if batch_size < 2 * value.max(500) { BATCHES } else { RECORDS });
+    let count =
+        (BYTES / value.max(1)).min(if batch_size < 2 * value.max(500) { BATCHES } else { RECORDS });
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let producer = client.producer(writing).unwrap();
     let text = vec![b'x'; value];
     for _ in 0..count {
-        drop(timeout(PATIENCE, producer.send(Record::to(&topic).value(&text))).await.unwrap().unwrap());
+        drop(
+            timeout(PATIENCE, producer.send(Record::to(&topic).value(&text)))
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     producer.close(PATIENCE).await.unwrap();
     let peak = MEMORY.peak_usage() - before;
@@ -68,7 +79,8 @@ async fn live(seed: u64, bootstrap: &str) {
 
     MEMORY.reset_peak_usage();
     let mut consumer = client.consumer(reading).unwrap();
-    let partitions: Vec<_> = (0..PARTITIONS).map(|partition| TopicPartition::new(topic.clone(), partition)).collect();
+    let partitions: Vec<_> =
+        (0..PARTITIONS).map(|partition| TopicPartition::new(topic.clone(), partition)).collect();
     consumer.assign(partitions.clone()).unwrap();
     let (mut came, mut quiet) = (0, 0);
     // Without acknowledgements some may not have arrived.

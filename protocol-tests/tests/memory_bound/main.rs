@@ -1,6 +1,8 @@
-//! A client on a current-thread runtime keeps to the memory that the README states, idle and under load.
+//! A client on a current-thread runtime keeps to the memory that the README states, idle and under
+//! load.
 //!
-//! The allocator of this process counts, on all its threads; the cluster runs in a child process, whose memory is its own.
+//! The allocator of this process counts, on all its threads; the cluster runs in a child process,
+//! whose memory is its own.
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 #[path = "../seeds/dice.rs"]
@@ -12,7 +14,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, Compression, ConsumerConfig, ProducerConfig, Record, TopicPartition};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, Compression, ConsumerConfig, ProducerConfig, Record,
+    TopicPartition,
+};
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
 use peak_alloc::PeakAlloc;
 use tokio::time::timeout;
@@ -20,8 +25,9 @@ use tokio::time::timeout;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What is left beside `buffer.memory`, `fetch.buffer.bytes` and one fetch on its way: the constant of the README. Every thread that
-/// decodes keeps what its codec works with, and how many there are depends on how busy the machine is.
+/// What is left beside `buffer.memory`, `fetch.buffer.bytes` and one fetch on its way: the constant
+/// of the README. Every thread that decodes keeps what its codec works with, and how many there are
+/// depends on how busy the machine is.
 const REST: usize = 4 << 20;
 
 const BUFFER_MEMORY: usize = 4 << 20;
@@ -45,16 +51,25 @@ fn a_client_keeps_to_its_memory() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        let [idle, loaded, drained] = runtime.block_on(work(&bootstrap, compression)).map(|peak| peak - before);
+        let [idle, loaded, drained] =
+            runtime.block_on(work(&bootstrap, compression)).map(|peak| peak - before);
         drop(runtime);
         let left = MEMORY.current_usage().saturating_sub(before);
-        println!("{compression:?}: idle {idle}, producing {loaded}, consuming {drained}, left {left}");
+        println!(
+            "{compression:?}: idle {idle}, producing {loaded}, consuming {drained}, left {left}"
+        );
         assert!(idle <= REST, "{compression:?}: {idle} bytes while idle");
         assert!(loaded <= BUFFER_MEMORY + REST, "{compression:?}: {loaded} bytes while producing");
         let fetch = usize::try_from(FETCH).unwrap();
-        assert!(drained <= FETCH_BUFFER + fetch + REST, "{compression:?}: {drained} bytes while consuming");
+        assert!(
+            drained <= FETCH_BUFFER + fetch + REST,
+            "{compression:?}: {drained} bytes while consuming"
+        );
         if compression == Compression::NONE {
-            assert!(loaded > BUFFER_MEMORY * 3 / 4 && drained > FETCH_BUFFER * 3 / 4, "there was no load: {loaded}, {drained}");
+            assert!(
+                loaded > BUFFER_MEMORY * 3 / 4 && drained > FETCH_BUFFER * 3 / 4,
+                "there was no load: {loaded}, {drained}"
+            );
         }
     }
     drawn::keep_to_their_memory(&bootstrap);
@@ -72,10 +87,12 @@ fn a_client_keeps_to_its_memory() {
     child.wait().unwrap();
 }
 
-/// Batches of a few kilobytes that decompress to more than the client allows, or to less, but are many: with the default settings.
+/// Batches of a few kilobytes that decompress to more than the client allows, or to less, but are
+/// many: with the default settings.
 async fn read_bombs(bootstrap: &str, topic: &str) {
     let client = Client::new(ClientConfig::new(bootstrap)).unwrap();
-    let config = ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest).check_crcs(false);
+    let config =
+        ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest).check_crcs(false);
     let mut consumer = client.consumer(config).unwrap();
     consumer.assign([TopicPartition::new(topic, 0)]).unwrap();
     match timeout(PATIENCE, consumer.recv()).await.unwrap() {
@@ -106,11 +123,15 @@ fn bomb(mib: usize) -> Vec<u8> {
     let length = |bytes: usize| varint(i64::try_from(bytes).unwrap());
     let fields = [vec![0], varint(0), varint(0), varint(-1), length(mib << 20)].concat();
     let head = [length(fields.len() + (mib << 20) + 1), fields].concat();
-    let block =
-        |kind: u32, size: usize, last: u32| (last | kind << 1 | u32::try_from(size).unwrap() << 3).to_le_bytes()[..3].to_vec();
+    let block = |kind: u32, size: usize, last: u32| {
+        (last | kind << 1 | u32::try_from(size).unwrap() << 3).to_le_bytes()[..3].to_vec()
+    };
     let run = [block(1, 128 << 10, 0), vec![0]].concat();
-    // A magic number, no content size, a window of 128 KiB; then the record's fields, its value, and the count of its headers.
-    let mut zstd = [0xFD2F_B528_u32.to_le_bytes().to_vec(), vec![0, 7 << 3], block(0, head.len(), 0), head].concat();
+    // A magic number, no content size, a window of 128 KiB; then the record's fields, its value,
+    // and the count of its headers.
+    let mut zstd =
+        [0xFD2F_B528_u32.to_le_bytes().to_vec(), vec![0, 7 << 3], block(0, head.len(), 0), head]
+            .concat();
     (0..mib * 8).for_each(|_| zstd.extend(&run));
     zstd.extend([block(0, 1, 1), vec![0]].concat());
     let mut rest = vec![0, 4, 0, 0, 0, 0];
@@ -122,13 +143,20 @@ fn bomb(mib: usize) -> Vec<u8> {
     [&[0; 8][..], &length.to_be_bytes(), &[0xff; 4], &[2], &[0; 4], &rest].concat()
 }
 
-/// The peaks while idle, while more is sent than the broker takes, and while more is fetched than is asked for.
+/// The peaks while idle, while more is sent than the broker takes, and while more is fetched than
+/// is asked for.
 async fn work(bootstrap: &str, compression: Compression) -> [usize; 3] {
     let client = Client::new(ClientConfig::new(bootstrap)).unwrap();
     let topic = format!("{compression:?}").replace(|c: char| !c.is_alphanumeric(), "-");
-    let config = ProducerConfig::new().buffer_memory(BUFFER_MEMORY).compression(compression).max_block(PATIENCE);
+    let config = ProducerConfig::new()
+        .buffer_memory(BUFFER_MEMORY)
+        .compression(compression)
+        .max_block(PATIENCE);
     let producer = client.producer(config).unwrap();
-    let first = timeout(PATIENCE, producer.send(Record::to(&topic).partition(0).value("first"))).await.unwrap().unwrap();
+    let first = timeout(PATIENCE, producer.send(Record::to(&topic).partition(0).value("first")))
+        .await
+        .unwrap()
+        .unwrap();
     first.await.unwrap();
     let reading = || {
         ConsumerConfig::new()
@@ -151,17 +179,26 @@ async fn work(bootstrap: &str, compression: Compression) -> [usize; 3] {
     let mut value = [0; VALUE];
     for _ in 0..RECORDS {
         for byte in &mut value {
-            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             *byte = noise.to_be_bytes()[0] & 0x3f;
         }
-        drop(timeout(PATIENCE, producer.send(Record::to(&topic).value(&value))).await.unwrap().unwrap());
+        drop(
+            timeout(PATIENCE, producer.send(Record::to(&topic).value(&value)))
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     producer.close(PATIENCE).await.unwrap();
     let producing = MEMORY.peak_usage();
 
     MEMORY.reset_peak_usage();
     let mut consumer = client.consumer(reading()).unwrap();
-    consumer.assign((0..PARTITIONS).map(|partition| TopicPartition::new(topic.clone(), partition))).unwrap();
+    consumer
+        .assign((0..PARTITIONS).map(|partition| TopicPartition::new(topic.clone(), partition)))
+        .unwrap();
     let mut bytes = 0;
     for number in 0..=RECORDS {
         let record = timeout(PATIENCE, consumer.recv()).await.unwrap().unwrap();
@@ -190,7 +227,9 @@ fn cluster() -> (Child, String) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let bootstrap = lines.map(Result::unwrap).find_map(|line| line.split_once(MARK).map(|(_, address)| address.to_owned()));
+    let bootstrap = lines
+        .map(Result::unwrap)
+        .find_map(|line| line.split_once(MARK).map(|(_, address)| address.to_owned()));
     (child, bootstrap.unwrap())
 }
 

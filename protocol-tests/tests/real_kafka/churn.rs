@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kavka::{AssignmentStrategy, BoxFuture, Client, ConsumerHandle, ProducerConfig, RebalanceListener, Record, TopicPartition};
+use kavka::{
+    AssignmentStrategy, BoxFuture, Client, ConsumerHandle, ProducerConfig, RebalanceListener,
+    Record, TopicPartition,
+};
 use kavka_testcontainers::apache::Cluster;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -54,7 +57,12 @@ async fn churn(cluster: &Cluster, strategy: AssignmentStrategy) {
     members.push(Member::join(cluster, &topic, strategy, next, &ledger));
     let waiting = Instant::now();
     while !ledger.has_read(&written) {
-        assert!(waiting.elapsed() < PATIENCE, "{} of {} records were read", ledger.read(), written.len());
+        assert!(
+            waiting.elapsed() < PATIENCE,
+            "{} of {} records were read",
+            ledger.read(),
+            written.len()
+        );
         sleep(Duration::from_millis(200)).await;
         ledger.check();
     }
@@ -74,7 +82,10 @@ async fn write(client: Client, topic: String, mut stopped: oneshot::Receiver<()>
     while stopped.try_recv().is_err() {
         for _ in 0..10 {
             let value = number.to_string();
-            deliveries.push((number, producer.send(Record::to(&topic).key(&value).value(&value)).await.unwrap()));
+            deliveries.push((
+                number,
+                producer.send(Record::to(&topic).key(&value).value(&value)).await.unwrap(),
+            ));
             number += 1;
         }
         sleep(Duration::from_millis(10)).await;
@@ -158,23 +169,36 @@ struct Notes {
 }
 
 impl RebalanceListener for Notes {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.assigned(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
 
-    fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.given_up(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
 
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.given_up(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
 }
 
-/// A member with a client of its own, so that its death closes its connections, as that of a process does.
+/// A member with a client of its own, so that its death closes its connections, as that of a
+/// process does.
 struct Member {
     number: usize,
     leave: oneshot::Sender<()>,
@@ -182,10 +206,19 @@ struct Member {
 }
 
 impl Member {
-    fn join(cluster: &Cluster, topic: &str, strategy: AssignmentStrategy, number: usize, ledger: &Arc<Ledger>) -> Self {
+    fn join(
+        cluster: &Cluster,
+        topic: &str,
+        strategy: AssignmentStrategy,
+        number: usize,
+        ledger: &Arc<Ledger>,
+    ) -> Self {
         let client = client(cluster);
         let config = earliest().group_id(topic).partition_assignment_strategy([strategy]);
-        let config = config.session_timeout(SESSION).heartbeat_interval(SESSION / 6).auto_commit_interval(SESSION / 6);
+        let config = config
+            .session_timeout(SESSION)
+            .heartbeat_interval(SESSION / 6)
+            .auto_commit_interval(SESSION / 6);
         let consumer = client.consumer(config).unwrap();
         consumer.rebalance_listener(Notes { member: number, ledger: Arc::clone(ledger) });
         consumer.subscribe([topic]).unwrap();

@@ -28,7 +28,8 @@ fn header(number: u64) -> Option<String> {
 
 /// The record as Java's console tools write and read it, with headers in front.
 fn line(number: u64) -> String {
-    let headers = header(number).map_or_else(|| "NO_HEADERS".to_owned(), |header| format!("number:{header},number:again"));
+    let headers = header(number)
+        .map_or_else(|| "NO_HEADERS".to_owned(), |header| format!("number:{header},number:again"));
     format!("{headers}\t{}\t{}", key(number), value(number))
 }
 
@@ -44,7 +45,8 @@ fn codecs() -> Vec<(&'static str, Compression)> {
 
 const ACKS: [(&str, Acks); 3] = [("all", Acks::All), ("1", Acks::Leader), ("0", Acks::None)];
 
-/// Every codec with every acks, or, in the reduced size, each codec once and each acks at least once.
+/// Every codec with every acks, or, in the reduced size, each codec once and each acks at least
+/// once.
 fn matrix() -> Vec<(&'static str, Compression, &'static str, Acks)> {
     let all = codecs().into_iter().enumerate();
     all.flat_map(|(at, (name, codec))| {
@@ -66,7 +68,10 @@ async fn what_ours_writes_is_what_ours_and_java_read() {
         let topic = format!("ours-{codec}-{acks_name}");
         eprintln!("{topic}");
         cluster.create_topic(&topic, 1, 1, &[]).await.unwrap();
-        let producer = ProducerConfig::new().compression(compression).acks(acks).enable_idempotence(acks_name == "all");
+        let producer = ProducerConfig::new()
+            .compression(compression)
+            .acks(acks)
+            .enable_idempotence(acks_name == "all");
         write_all(&client, producer, &topic).await;
         in_time("reading by ours", read_by_ours(&client, &topic)).await;
         read_by_java(&cluster, &topic).await;
@@ -90,9 +95,23 @@ async fn what_java_writes_is_what_ours_reads() {
         let idempotence = format!("enable.idempotence={}", acks == "all");
         cluster
             .tool(CONSOLE_PRODUCER)
-            .args(["--bootstrap-server", &bootstrap, "--topic", &topic, "--compression-codec", codec])
+            .args([
+                "--bootstrap-server",
+                &bootstrap,
+                "--topic",
+                &topic,
+                "--compression-codec",
+                codec,
+            ])
             .args(["--request-required-acks", acks, "--producer-property", &idempotence])
-            .args(["--property", "parse.key=true", "--property", "parse.headers=true", "--property", "null.marker=NO_HEADERS"])
+            .args([
+                "--property",
+                "parse.key=true",
+                "--property",
+                "parse.headers=true",
+                "--property",
+                "null.marker=NO_HEADERS",
+            ])
             .input(&input)
             .within(10 * PATIENCE)
             .run()
@@ -107,9 +126,14 @@ async fn write_all(client: &Client, config: ProducerConfig, topic: &str) {
     let producer = client.producer(config).unwrap();
     for number in 0..count() {
         let (key, value, header) = (key(number), value(number), header(number));
-        let headers = header.iter().flat_map(|header| [Header::new("number", header), Header::new("number", "again")]);
+        let headers = header
+            .iter()
+            .flat_map(|header| [Header::new("number", header), Header::new("number", "again")]);
         let headers: Vec<_> = headers.collect();
-        let delivery = producer.send(Record::to(topic).key(&key).value(&value).headers(&headers)).await.unwrap();
+        let delivery = producer
+            .send(Record::to(topic).key(&key).value(&value).headers(&headers))
+            .await
+            .unwrap();
         // `flush` fails if a record does; readers check what arrived.
         drop(delivery);
     }
@@ -124,8 +148,10 @@ async fn read_by_ours(client: &Client, topic: &str) {
         for record in &consumer.next_batch().await.unwrap() {
             assert_eq!(record.key().unwrap(), key(number).as_bytes());
             assert_eq!(record.value().unwrap(), value(number).as_bytes());
-            let headers: Vec<_> = record.headers().map(|header| header.value.unwrap_or_default().to_vec()).collect();
-            let expected = header(number).map(|header| vec![header.into_bytes(), b"again".to_vec()]);
+            let headers: Vec<_> =
+                record.headers().map(|header| header.value.unwrap_or_default().to_vec()).collect();
+            let expected =
+                header(number).map(|header| vec![header.into_bytes(), b"again".to_vec()]);
             assert_eq!(headers, expected.unwrap_or_default());
             number += 1;
         }
@@ -137,7 +163,15 @@ async fn read_by_ours(client: &Client, topic: &str) {
 async fn read_by_java(cluster: &Cluster, topic: &str) {
     let (bootstrap, count) = (cluster.bootstrap(), count().to_string());
     let print = ["--property", "print.headers=true", "--property", "print.key=true"];
-    let arguments = ["--bootstrap-server", &bootstrap, "--topic", topic, "--from-beginning", "--max-messages", &count];
+    let arguments = [
+        "--bootstrap-server",
+        &bootstrap,
+        "--topic",
+        topic,
+        "--from-beginning",
+        "--max-messages",
+        &count,
+    ];
     let mut running = cluster.tool(CONSOLE_CONSUMER).args(arguments).args(print).spawn().unwrap();
     let status = running.wait(10 * PATIENCE).await.unwrap();
     assert!(status.success(), "{}", running.stderr_tail());

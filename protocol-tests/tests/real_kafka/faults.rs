@@ -41,7 +41,8 @@ async fn write(producer: Producer, over: Arc<AtomicBool>) -> BTreeMap<u64, Resul
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {
         for _ in 0..RECORDS_A_TICK {
-            let (value, partition) = (number.to_string(), i32::try_from(number % PARTITIONS).unwrap());
+            let (value, partition) =
+                (number.to_string(), i32::try_from(number % PARTITIONS).unwrap());
             let sent = producer.send(Record::to("faults").partition(partition).value(&value)).await;
             let sequence = number;
             match sent {
@@ -99,17 +100,41 @@ async fn check(cluster: &Cluster, verdicts: &BTreeMap<u64, Result<RecordMetadata
     let (mut acknowledged, mut unknown) = (0, 0);
     for partition in 0..PARTITIONS {
         let name = format!("partition{partition}");
-        let arguments = ["-C", "-t", "faults", "-p", &partition.to_string(), "-o", "beginning", "-e", "-q", "-f", "%o %s\n"];
+        let arguments = [
+            "-C",
+            "-t",
+            "faults",
+            "-p",
+            &partition.to_string(),
+            "-o",
+            "beginning",
+            "-e",
+            "-q",
+            "-f",
+            "%o %s\n",
+        ];
         let read = Kcat::spawn(cluster, &name, &arguments).finish().await;
         let stored: Vec<(i64, u64)> = read
             .lines()
-            .map(|line| line.split_once(' ').map(|(offset, number)| (offset.parse().unwrap(), number.parse().unwrap())).unwrap())
+            .map(|line| {
+                line.split_once(' ')
+                    .map(|(offset, number)| (offset.parse().unwrap(), number.parse().unwrap()))
+                    .unwrap()
+            })
             .collect();
         for pair in stored.windows(2) {
-            assert!(pair[0].1 < pair[1].1, "partition {partition}: {} is stored before {}", pair[0].1, pair[1].1);
+            assert!(
+                pair[0].1 < pair[1].1,
+                "partition {partition}: {} is stored before {}",
+                pair[0].1,
+                pair[1].1
+            );
         }
-        let offsets: BTreeMap<u64, i64> = stored.iter().map(|&(offset, number)| (number, offset)).collect();
-        for (number, verdict) in verdicts.iter().filter(|(number, _)| *number % PARTITIONS == partition) {
+        let offsets: BTreeMap<u64, i64> =
+            stored.iter().map(|&(offset, number)| (number, offset)).collect();
+        for (number, verdict) in
+            verdicts.iter().filter(|(number, _)| *number % PARTITIONS == partition)
+        {
             match (verdict, offsets.get(number)) {
                 (Ok(written), Some(&offset)) => {
                     assert_eq!(
@@ -119,10 +144,15 @@ async fn check(cluster: &Cluster, verdicts: &BTreeMap<u64, Result<RecordMetadata
                     );
                     acknowledged += 1;
                 }
-                (Ok(written), None) => panic!("{number} was acknowledged at {written:?} and is lost"),
+                (Ok(written), None) => {
+                    panic!("{number} was acknowledged at {written:?} and is lost")
+                }
                 (Err(error), stored) => {
                     let may_be_stored = error.written() != Some(Written::No);
-                    assert!(stored.is_none() || may_be_stored, "{number} is stored, but was told not to be: {error}");
+                    assert!(
+                        stored.is_none() || may_be_stored,
+                        "{number} is stored, but was told not to be: {error}"
+                    );
                     unknown += 1;
                 }
             }
@@ -131,5 +161,8 @@ async fn check(cluster: &Cluster, verdicts: &BTreeMap<u64, Result<RecordMetadata
         assert_eq!(unsent, None, "a record is stored that was never sent");
     }
     eprintln!("{acknowledged} records acknowledged, {unknown} failed");
-    assert!(acknowledged > unknown, "the cluster was hurt, not ended: {acknowledged} acknowledged, {unknown} failed");
+    assert!(
+        acknowledged > unknown,
+        "the cluster was hurt, not ended: {acknowledged} acknowledged, {unknown} failed"
+    );
 }

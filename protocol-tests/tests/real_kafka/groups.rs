@@ -32,20 +32,41 @@ async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, libr
     let client = client(cluster);
 
     // Ours is the leader first, then hears of two others that assign by the same name.
-    let consumer = client.consumer(earliest().group_id(group).partition_assignment_strategy([strategy])).unwrap();
+    let consumer = client
+        .consumer(earliest().group_id(group).partition_assignment_strategy([strategy]))
+        .unwrap();
     consumer.subscribe([topic.as_str()]).unwrap();
     let handle = consumer.handle();
     let (seen, ours) = collect(consumer);
-    in_time("the first assignment", until(|| handle.assignment().len() == PARTITIONS.unsigned_abs() as usize)).await;
+    in_time(
+        "the first assignment",
+        until(|| handle.assignment().len() == PARTITIONS.unsigned_abs() as usize),
+    )
+    .await;
     let java = spawn_java(cluster, &topic, group, java);
     let strategy = format!("partition.assignment.strategy={librdkafka}");
-    let arguments = ["-u", "-X", &strategy, "-X", "auto.offset.reset=earliest", "-f", "%p %s\n", "-G", group, &topic];
+    let arguments = [
+        "-u",
+        "-X",
+        &strategy,
+        "-X",
+        "auto.offset.reset=earliest",
+        "-f",
+        "%p %s\n",
+        "-G",
+        group,
+        &topic,
+    ];
     let mut kcat = Kcat::spawn(cluster, librdkafka, &arguments);
 
     let owners = stable(cluster, group, 3).await;
     let ours_by_kafka: BTreeSet<i32> = owners.get("kavka").cloned().unwrap_or_default();
-    let ours_by_us: BTreeSet<i32> = handle.assignment().iter().map(|partition| partition.partition.0).collect();
-    assert_eq!(ours_by_us, ours_by_kafka, "the group and its member differ on what the member owns");
+    let ours_by_us: BTreeSet<i32> =
+        handle.assignment().iter().map(|partition| partition.partition.0).collect();
+    assert_eq!(
+        ours_by_us, ours_by_kafka,
+        "the group and its member differ on what the member owns"
+    );
 
     // Every record goes to the owner of its partition, and to nobody else.
     produce(&client, &topic, PARTITIONS, 0..RECORDS).await;
@@ -58,7 +79,8 @@ async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, libr
     in_time("reading", until(|| read().len() >= usize::try_from(RECORDS).unwrap())).await;
     let mut all = read();
     all.sort_unstable_by_key(|&(_, number)| number);
-    let expected: Vec<_> = (0..RECORDS).map(|number| (i32::try_from(number % 12).unwrap(), number)).collect();
+    let expected: Vec<_> =
+        (0..RECORDS).map(|number| (i32::try_from(number % 12).unwrap(), number)).collect();
     assert_eq!(all, expected, "a record was read by two members, or by none");
 
     // The partitions of a member that dies go to the others.
@@ -89,29 +111,41 @@ fn collect(mut consumer: Consumer) -> (Seen, JoinHandle<()>) {
 
 fn spawn_java(cluster: &Cluster, topic: &str, group: &str, assignor: &str) -> Running {
     let bootstrap = cluster.bootstrap();
-    let strategy = format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}");
+    let strategy =
+        format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}");
     cluster
         .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
-        .args(["--bootstrap-server", &bootstrap, "--topic", topic, "--group", group, "--from-beginning"])
+        .args([
+            "--bootstrap-server",
+            &bootstrap,
+            "--topic",
+            topic,
+            "--group",
+            group,
+            "--from-beginning",
+        ])
         .args(["--consumer-property", &strategy, "--property", "print.partition=true"])
         .spawn()
         .unwrap()
 }
 
-/// Lines of a partition and a number: `Partition:3\t17` by Java, `3 17` by kcat. The last may still be on its way.
+/// Lines of a partition and a number: `Partition:3\t17` by Java, `3 17` by kcat. The last may still
+/// be on its way.
 fn parse(text: &str) -> Vec<(i32, u64)> {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let pair = |line: &str| {
         let numbers = line.trim_start_matches("Partition:").split_once(['\t', ' ']);
-        let pair = numbers.and_then(|(partition, number)| Some((partition.parse().ok()?, number.parse().ok()?)));
+        let pair = numbers
+            .and_then(|(partition, number)| Some((partition.parse().ok()?, number.parse().ok()?)));
         pair.unwrap_or_else(|| panic!("{line:?} is no partition and number"))
     };
     // Kafka 4.2 and later warn of old options there.
     whole.lines().filter(|line| !line.starts_with("Option ")).map(pair).collect()
 }
 
-/// Who owns what, by the group's coordinator, once the group has so many members that all own something: the client's id up to
-/// its first `-` (`kavka`, `console`, `rdkafka`), and its partitions.
+/// Who owns what, by the group's coordinator, once the group has so many members that all own
+/// something: the client's id up to its first `-` (`kavka`, `console`, `rdkafka`), and its
+/// partitions.
 ///
 /// # Panics
 /// If a partition has no owner then, or two.
@@ -121,14 +155,29 @@ async fn stable(cluster: &Cluster, group: &str, members: usize) -> BTreeMap<Stri
         let bootstrap = cluster.internal_bootstrap();
         let listed = cluster
             .tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand")
-            .args(["--bootstrap-server", &bootstrap, "--describe", "--members", "--verbose", "--group", group])
+            .args([
+                "--bootstrap-server",
+                &bootstrap,
+                "--describe",
+                "--members",
+                "--verbose",
+                "--group",
+                group,
+            ])
             .run()
             .await
             .unwrap_or_default();
         let owners = owners(&listed);
         let all: Vec<i32> = owners.values().flatten().copied().collect();
-        if owners.len() == members && owners.values().all(|owned| !owned.is_empty()) && all.len() == 12 {
-            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 12, "a partition has two owners:\n{listed}");
+        if owners.len() == members
+            && owners.values().all(|owned| !owned.is_empty())
+            && all.len() == 12
+        {
+            assert_eq!(
+                all.iter().collect::<BTreeSet<_>>().len(),
+                12,
+                "a partition has two owners:\n{listed}"
+            );
             return owners;
         }
         assert!(started.elapsed() < PATIENCE, "the group does not settle:\n{listed}");
@@ -136,12 +185,18 @@ async fn stable(cluster: &Cluster, group: &str, members: usize) -> BTreeMap<Stri
     }
 }
 
-/// Reads the table of members: an assignment is `topic(0,1,2)`, or `topic:0,1,2` from Kafka 4.0 on, where more columns follow.
+/// Reads the table of members: an assignment is `topic(0,1,2)`, or `topic:0,1,2` from Kafka 4.0 on,
+/// where more columns follow.
 fn owners(listed: &str) -> BTreeMap<String, BTreeSet<i32>> {
     let mut lines = listed.lines().filter(|line| !line.trim().is_empty());
-    let Some(header) = lines.find(|line| line.contains("CLIENT-ID")) else { return BTreeMap::new() };
-    let column = |names: [&str; 2]| header.split_whitespace().position(|name| names.contains(&name)).unwrap();
-    let (client, assignment) = (column(["CLIENT-ID"; 2]), column(["ASSIGNMENT", "CURRENT-ASSIGNMENT"]));
+    let Some(header) = lines.find(|line| line.contains("CLIENT-ID")) else {
+        return BTreeMap::new();
+    };
+    let column = |names: [&str; 2]| {
+        header.split_whitespace().position(|name| names.contains(&name)).unwrap()
+    };
+    let (client, assignment) =
+        (column(["CLIENT-ID"; 2]), column(["ASSIGNMENT", "CURRENT-ASSIGNMENT"]));
     let member = |line: &str| {
         let columns: Vec<_> = line.split_whitespace().collect();
         let name = columns.get(client)?.split('-').next()?.to_owned();

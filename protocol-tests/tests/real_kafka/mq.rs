@@ -1,4 +1,5 @@
-//! The messaging layer on real brokers: a round trip in each codec, groups that change, and the chat service while its broker restarts.
+//! The messaging layer on real brokers: a round trip in each codec, groups that change, and the
+//! chat service while its broker restarts.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -52,7 +53,10 @@ async fn messages_of_every_codec_come_back_whole_with_all_that_they_had() {
         let mut settings = settings(&cluster, &topic);
         settings.producer.compression = compression.parse::<Compression>().unwrap();
         let mq = Mq::new(settings).unwrap();
-        mq.admin().create_topic(NewTopic::new(topic.as_str()).partitions(1).replication_factor(1)).await.unwrap();
+        mq.admin()
+            .create_topic(NewTopic::new(topic.as_str()).partitions(1).replication_factor(1))
+            .await
+            .unwrap();
         assert!(mq.admin().topic_exists(&topic).await.unwrap());
         let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
         let noted = Arc::clone(&heard);
@@ -62,13 +66,17 @@ async fn messages_of_every_codec_come_back_whole_with_all_that_they_had() {
         };
         mq.consumer().unwrap().subscribe([topic.as_str()], handler).unwrap();
         let value = format!("{number} the tea is ready, the tea is ready");
-        let message = Message::new(topic.as_str(), value).key("k").header("h", "1").header("h", "2");
+        let message =
+            Message::new(topic.as_str(), value).key("k").header("h", "1").header("h", "2");
         let results = mq.producer().send_batch_sync(&vec![message.clone(); 100]).await;
         assert!(results.iter().all(|result| result.result.is_ok()), "{results:?}");
         until("100 messages", || heard.lock().unwrap().len() == 100).await;
         for (offset, got) in (0_i64..).zip(heard.lock().unwrap().iter()) {
             assert_eq!(got.offset, Some(offset.into()));
-            assert_eq!((&got.key, &got.value, &got.headers), (&message.key, &message.value, &message.headers));
+            assert_eq!(
+                (&got.key, &got.value, &got.headers),
+                (&message.key, &message.value, &message.headers)
+            );
         }
         assert!(mq.health().check().await.is_healthy());
         mq.admin().delete_topic(&topic).await.unwrap();
@@ -82,18 +90,35 @@ async fn members_that_come_and_go_in_order_lose_and_repeat_nothing() {
     let cluster = Cluster::start(config()).await.unwrap();
     let (partitions, each) = (6, sized(500_u64, 5000));
     let producer = Mq::new(settings(&cluster, "unused")).unwrap();
-    producer.admin().create_topic(NewTopic::new("moves").partitions(partitions).replication_factor(1)).await.unwrap();
+    producer
+        .admin()
+        .create_topic(NewTopic::new("moves").partitions(partitions).replication_factor(1))
+        .await
+        .unwrap();
     let seen: Seen = Arc::default();
     let member = async |_| {
         let mq = Mq::new(settings(&cluster, "movers")).unwrap();
-        mq.consumer().unwrap().subscribe_with(["moves"], HandlerOptions::new().partitions_in_parallel(3), noting(&seen)).unwrap();
+        mq.consumer()
+            .unwrap()
+            .subscribe_with(
+                ["moves"],
+                HandlerOptions::new().partitions_in_parallel(3),
+                noting(&seen),
+            )
+            .unwrap();
         mq
     };
     let mut members = vec![member(0).await];
     for number in 0..each {
         let value = number.to_string();
         for partition in 0..partitions {
-            drop(producer.producer().send(Record::to("moves").partition(partition).value(&value)).await.unwrap());
+            drop(
+                producer
+                    .producer()
+                    .send(Record::to("moves").partition(partition).value(&value))
+                    .await
+                    .unwrap(),
+            );
         }
         if number % (each / 5) == each / 10 {
             if members.len() < 2 {
@@ -110,7 +135,10 @@ async fn members_that_come_and_go_in_order_lose_and_repeat_nothing() {
         mq.close().await.unwrap();
     }
     for (partition, numbers) in seen.lock().unwrap().iter() {
-        assert!(numbers.iter().copied().eq(0..each), "partition {partition}: each once and in order");
+        assert!(
+            numbers.iter().copied().eq(0..each),
+            "partition {partition}: each once and in order"
+        );
     }
     producer.close().await.unwrap();
     cluster.shutdown().await.unwrap();
@@ -121,12 +149,17 @@ async fn a_dead_letter_is_kept_on_real_brokers() {
     let cluster = Cluster::start(config()).await.unwrap();
     let mq = Mq::new(settings(&cluster, "letters")).unwrap();
     for topic in ["letters", "letters.dead"] {
-        mq.admin().create_topic(NewTopic::new(topic).partitions(1).replication_factor(1)).await.unwrap();
+        mq.admin()
+            .create_topic(NewTopic::new(topic).partitions(1).replication_factor(1))
+            .await
+            .unwrap();
     }
     let consumer = mq.consumer().unwrap();
     let policy = FailurePolicy::retry(1).then_dead_letter("letters.dead");
     let refusing = |_: Message| std::future::ready(Err::<(), _>("no"));
-    consumer.subscribe_with(["letters"], HandlerOptions::new().on_failure(policy), refusing).unwrap();
+    consumer
+        .subscribe_with(["letters"], HandlerOptions::new().on_failure(policy), refusing)
+        .unwrap();
     let seen: Seen = Arc::default();
     consumer.subscribe(["letters.dead"], noting(&seen)).unwrap();
     mq.producer().send_sync("letters", "7").await.unwrap();
@@ -135,7 +168,8 @@ async fn a_dead_letter_is_kept_on_real_brokers() {
     cluster.shutdown().await.unwrap();
 }
 
-/// The chat example is its own judge: it ends with an error if a room lost, doubled or reordered something.
+/// The chat example is its own judge: it ends with an error if a room lost, doubled or reordered
+/// something.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chat_goes_on_while_its_broker_restarts_twice() {
     let cluster = Cluster::start(config()).await.unwrap();
@@ -155,7 +189,8 @@ async fn the_chat_goes_on_while_its_broker_restarts_twice() {
         cluster.kill(1).await.unwrap();
         cluster.restart(1).await.unwrap();
     }
-    let ended = tokio::time::timeout(Duration::from_secs(seconds) + 2 * PATIENCE, chat.wait()).await;
+    let ended =
+        tokio::time::timeout(Duration::from_secs(seconds) + 2 * PATIENCE, chat.wait()).await;
     let mut said = String::new();
     if ended.is_ok() {
         chat.stdout.take().unwrap().read_to_string(&mut said).await.unwrap();
@@ -178,11 +213,14 @@ fn chat() -> std::path::PathBuf {
     profile.join("examples").join("chat")
 }
 
-/// TLS and a login by the settings of `mq`; and a certificate for another host, which passes only where that is said to be good.
+/// TLS and a login by the settings of `mq`; and a certificate for another host, which passes only
+/// where that is said to be good.
 #[tokio::test]
 async fn a_service_goes_by_tls_and_a_login() {
     let [_, (alice, password), _] = USERS;
-    let cluster = Cluster::start(config().secured([Security::SaslSsl, Security::SslWrongName])).await.unwrap();
+    let cluster = Cluster::start(config().secured([Security::SaslSsl, Security::SslWrongName]))
+        .await
+        .unwrap();
     let authority = cluster.certificates().unwrap().authority.to_str().unwrap().to_owned();
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
         let mut settings = Config::new(cluster.bootstrap_of(Security::SaslSsl).unwrap());
@@ -199,11 +237,16 @@ async fn a_service_goes_by_tls_and_a_login() {
         }
         let mut wrong = settings.clone();
         wrong.set("sasl.password", "no").unwrap();
-        let error = in_time("a refusal", Mq::new(wrong).unwrap().ping()).await.expect_err("a wrong password");
+        let error = in_time("a refusal", Mq::new(wrong).unwrap().ping())
+            .await
+            .expect_err("a wrong password");
         assert_eq!(error.code(), Code::AuthenticationFailed, "{error}");
 
         let mq = Mq::new(settings).unwrap();
-        mq.admin().create_topic(NewTopic::new(mechanism).partitions(1).replication_factor(1)).await.unwrap();
+        mq.admin()
+            .create_topic(NewTopic::new(mechanism).partitions(1).replication_factor(1))
+            .await
+            .unwrap();
         let seen: Seen = Arc::default();
         mq.consumer().unwrap().subscribe([mechanism], noting(&seen)).unwrap();
         mq.producer().send_sync(mechanism, "7").await.unwrap();
@@ -211,16 +254,24 @@ async fn a_service_goes_by_tls_and_a_login() {
         mq.close().await.unwrap();
     }
     let mut settings = Config::new(cluster.bootstrap_of(Security::SslWrongName).unwrap());
-    for (key, value) in [("security_protocol", "SSL"), ("ssl.ca_file", &authority), ("connection.dial_timeout", "30s")] {
+    for (key, value) in [
+        ("security_protocol", "SSL"),
+        ("ssl.ca_file", &authority),
+        ("connection.dial_timeout", "30s"),
+    ] {
         settings.set(key, value).unwrap();
     }
-    let error = in_time("a refusal", Mq::new(settings.clone()).unwrap().ping()).await.expect_err("a name that does not fit");
+    let error = in_time("a refusal", Mq::new(settings.clone()).unwrap().ping())
+        .await
+        .expect_err("a name that does not fit");
     eprintln!("{error}");
     settings.set("ssl.insecure_skip_verify", "true").unwrap();
     let mq = Mq::new(settings.clone()).unwrap();
     eprintln!("without a check of the name: {:?}", in_time("a ping", mq.ping()).await.unwrap());
     // The authority is checked all the same.
     settings.ssl.ca_file = None;
-    in_time("a refusal", Mq::new(settings).unwrap().ping()).await.expect_err("an authority that nobody trusts");
+    in_time("a refusal", Mq::new(settings).unwrap().ping())
+        .await
+        .expect_err("an authority that nobody trusts");
     cluster.shutdown().await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! Consumers that pause each partition while its records are worked on, while leaders move under them.
+//! Consumers that pause each partition while its records are worked on, while leaders move under
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,10 +34,13 @@ impl Seen {
 
     fn is_complete(&self, written: &Written) -> bool {
         let seen = self.0.lock().unwrap();
-        written.iter().all(|(partition, &end)| seen.get(partition).is_some_and(|offsets| offsets.last() == Some(&(end - 1))))
+        written.iter().all(|(partition, &end)| {
+            seen.get(partition).is_some_and(|offsets| offsets.last() == Some(&(end - 1)))
+        })
     }
 
-    /// Nothing is left out, and, without a rebalance or a failure to begin again from, nothing comes twice.
+    /// Nothing is left out, and, without a rebalance or a failure to begin again from, nothing
+    /// comes twice.
     fn check(&self, who: &str, written: &Written) {
         let seen = self.0.lock().unwrap();
         for (partition, &end) in written {
@@ -44,7 +48,11 @@ impl Seen {
             for (expected, &offset) in (0..).zip(&offsets) {
                 assert_eq!(offset, expected, "{who}: partition {partition}");
             }
-            assert_eq!(offsets.len(), usize::try_from(end).unwrap(), "{who}: partition {partition}");
+            assert_eq!(
+                offsets.len(),
+                usize::try_from(end).unwrap(),
+                "{who}: partition {partition}"
+            );
         }
     }
 }
@@ -74,7 +82,9 @@ async fn what_is_paused_while_leaders_move_is_read_whole() {
 
     let (admin, mut dice) = (client.admin(), Dice::new());
     let started = Instant::now();
-    while !(by_batch.is_complete(&written) && by_mq.is_complete(&written)) && started.elapsed() < 2 * PATIENCE {
+    while !(by_batch.is_complete(&written) && by_mq.is_complete(&written))
+        && started.elapsed() < 2 * PATIENCE
+    {
         move_leaders(&admin, &mut dice).await;
     }
     by_batch.check("by batch", &written);
@@ -85,7 +95,10 @@ async fn what_is_paused_while_leaders_move_is_read_whole() {
     mq.close().await.unwrap();
     for group in ["by-batch", "by-mq"] {
         let committed = admin.list_group_offsets([group]).await.pop_first().unwrap().1.unwrap();
-        let ends: Written = committed.into_iter().map(|(at, offset)| (at.partition.0, offset.unwrap().offset.0)).collect();
+        let ends: Written = committed
+            .into_iter()
+            .map(|(at, offset)| (at.partition.0, offset.unwrap().offset.0))
+            .collect();
         assert_eq!(ends, written, "{group}: committed");
     }
     eprintln!("{} records", written.values().sum::<i64>());
@@ -100,7 +113,9 @@ async fn write(client: &Client, records: i64) -> Written {
     let value = vec![b'x'; RECORD];
     for _ in 0..records {
         for partition in 0..PARTITIONS {
-            drop(producer.send(Record::to(TOPIC).partition(partition).value(&value)).await.unwrap());
+            drop(
+                producer.send(Record::to(TOPIC).partition(partition).value(&value)).await.unwrap(),
+            );
         }
     }
     producer.flush().await.unwrap();
@@ -141,7 +156,9 @@ async fn move_leaders(admin: &Admin, dice: &mut Dice) {
     for partition in 0..PARTITIONS {
         let first = dice.below(9);
         if first < 3 {
-            let replicas = (first..first + 3).map(|place| BrokerId(1 + i32::try_from(place % 3).unwrap())).collect();
+            let replicas = (first..first + 3)
+                .map(|place| BrokerId(1 + i32::try_from(place % 3).unwrap()))
+                .collect();
             orders.push((TopicPartition::new(TOPIC, partition), Some(replicas)));
         }
     }

@@ -3,10 +3,13 @@
 use std::env;
 use std::time::Duration;
 
-use kavka::{AutoOffsetReset, Client, ClientConfig, Consumer, ConsumerConfig, ProducerConfig, TopicPartition};
+use kavka::{
+    AutoOffsetReset, Client, ClientConfig, Consumer, ConsumerConfig, ProducerConfig, TopicPartition,
+};
 use kavka_testcontainers::apache::{Cluster, Config, Version};
 
-/// How long a step may take before the test is taken for hung; generous, as machines of two cores share their time.
+/// How long a step may take before the test is taken for hung; generous, as machines of two cores
+/// share their time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A number of the reduced size, or of the full one under `KAVKA_TEST_SIZE=full`.
@@ -43,7 +46,12 @@ pub(crate) fn reader(client: &Client, topic: &str, partition: i32) -> Consumer {
 }
 
 /// Produces numbered records and waits until all are acknowledged.
-pub(crate) async fn produce(client: &Client, topic: &str, partitions: i32, numbers: std::ops::Range<u64>) {
+pub(crate) async fn produce(
+    client: &Client,
+    topic: &str,
+    partitions: i32,
+    numbers: std::ops::Range<u64>,
+) {
     let producer = client.producer(ProducerConfig::new()).unwrap();
     let mut deliveries = Vec::new();
     for number in numbers {
@@ -60,7 +68,9 @@ pub(crate) async fn produce(client: &Client, topic: &str, partitions: i32, numbe
 
 /// Fails the test if a future does not end in time.
 pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} takes longer than {PATIENCE:?}"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} takes longer than {PATIENCE:?}"))
 }
 
 /// A stream of numbers from a seed, which a failing test prints.

@@ -11,7 +11,8 @@ use crate::support::{PATIENCE, client, earliest, in_time, sized};
 const RECORDS: usize = 1000;
 
 /// Version, nodes.
-const REDUCED: &[(Version, u16)] = &[(Version::DEFAULT, 1), (Version::new(3, 9, 2), 3), (Version::new(2, 8, 2), 1)];
+const REDUCED: &[(Version, u16)] =
+    &[(Version::DEFAULT, 1), (Version::new(3, 9, 2), 3), (Version::new(2, 8, 2), 1)];
 const FULL: &[(Version, u16)] = &[
     (Version::DEFAULT, 1),
     (Version::DEFAULT, 3),
@@ -42,7 +43,12 @@ async fn the_way_of_a_record(cluster: &Cluster) {
     for number in 0..RECORDS {
         let (key, value) = (format!("key {}", number % 50), number.to_string());
         let headers = [Header::new("twice", "a"), Header::new("twice", &value)];
-        deliveries.push(producer.send(Record::to("way").key(&key).value(&value).headers(&headers)).await.unwrap());
+        deliveries.push(
+            producer
+                .send(Record::to("way").key(&key).value(&value).headers(&headers))
+                .await
+                .unwrap(),
+        );
     }
     for delivery in deliveries {
         assert!(delivery.await.unwrap().offset.is_some());
@@ -57,10 +63,16 @@ async fn the_way_of_a_record(cluster: &Cluster) {
         let value = std::str::from_utf8(record.value().unwrap()).unwrap();
         let number: usize = value.parse().unwrap();
         let earlier = last.insert(record.key().unwrap().to_vec(), number);
-        assert!(earlier.is_none_or(|earlier| earlier < number), "{number} came after {earlier:?} of the same key");
-        let headers: Vec<_> =
-            record.headers().map(|header| (header.name().into_owned(), header.value.map(<[u8]>::to_vec))).collect();
-        let expected = ["a", value].map(|value| ("twice".to_owned(), Some(value.as_bytes().to_vec())));
+        assert!(
+            earlier.is_none_or(|earlier| earlier < number),
+            "{number} came after {earlier:?} of the same key"
+        );
+        let headers: Vec<_> = record
+            .headers()
+            .map(|header| (header.name().into_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect();
+        let expected =
+            ["a", value].map(|value| ("twice".to_owned(), Some(value.as_bytes().to_vec())));
         assert_eq!(headers, expected);
     }
     consumer.commit().await.unwrap();

@@ -1,7 +1,8 @@
-//! What all consumers of a group were given, have in hand and have done, beside what the brokers hold as committed: at-least-once
-//! as a model.
+//! What all consumers of a group were given, have in hand and have done, beside what the brokers
+//! hold as committed: at-least-once as a model.
 //!
-//! Everything is told at the instant at which it happens, which one thread and paused time make exact.
+//! Everything is told at the instant at which it happens, which one thread and paused time make
+//! exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +12,9 @@ use kavka::{AutoOffsetReset, TopicPartition};
 use tokio::time::Instant;
 
 use crate::promise::Promise;
-use crate::promise::Promise::{CommitHolds, CommitsWhatIsDone, Delivers, DeliversItsOwn, OneOwner, SkipsNothing};
+use crate::promise::Promise::{
+    CommitHolds, CommitsWhatIsDone, Delivers, DeliversItsOwn, OneOwner, SkipsNothing,
+};
 use crate::world::World;
 
 /// How much earlier than it is told of a partition a consumer may have asked where it starts.
@@ -22,7 +25,8 @@ pub(crate) struct Books {
     pub(crate) group: String,
     world: Arc<World>,
     reset: AutoOffsetReset,
-    /// A member whose name another takes over owns on until it hears of it, as Kafka means it (KIP-345).
+    /// A member whose name another takes over owns on until it hears of it, as Kafka means it
+    /// (KIP-345).
     is_static: bool,
     entries: Mutex<Entries>,
 }
@@ -32,7 +36,8 @@ struct Entries {
     parts: BTreeMap<TopicPartition, Part>,
     hands: BTreeMap<(usize, How, TopicPartition), Hand>,
     modes: BTreeMap<usize, How>,
-    /// There has been a member: what others chose by hand they may not commit then, and after a drop not before its session has ended.
+    /// There has been a member: what others chose by hand they may not commit then, and after a
+    /// drop not before its session has ended.
     has_had_members: bool,
     /// The topics that a consumer subscribed to.
     topics: BTreeMap<usize, BTreeSet<String>>,
@@ -40,8 +45,8 @@ struct Entries {
     in_hand: BTreeMap<usize, Vec<(TopicPartition, i64)>>,
     /// Seeks in partitions that the listener was not told of yet.
     early: BTreeMap<(usize, TopicPartition), Next>,
-    /// What a consumer gave up where only the brokers know how far it was: its last commits may be on their way, until it gets
-    /// partitions anew.
+    /// What a consumer gave up where only the brokers know how far it was: its last commits may be
+    /// on their way, until it gets partitions anew.
     left: BTreeSet<(usize, TopicPartition)>,
     known_commits: usize,
 }
@@ -109,15 +114,23 @@ impl Part {
 
     /// What was committed at some time since then; `None` for nothing.
     fn committed_since(&self, since: Duration) -> Vec<Option<i64>> {
-        let before = self.commits.iter().rev().find(|(at, _)| *at < since).map(|(_, offset)| *offset);
+        let before =
+            self.commits.iter().rev().find(|(at, _)| *at < since).map(|(_, offset)| *offset);
         let mut values = vec![before];
-        values.extend(self.commits.iter().filter(|(at, _)| *at >= since).map(|(_, offset)| Some(*offset)));
+        values.extend(
+            self.commits.iter().filter(|(at, _)| *at >= since).map(|(_, offset)| Some(*offset)),
+        );
         values
     }
 }
 
 impl Books {
-    pub(crate) fn new(group: String, reset: AutoOffsetReset, is_static: bool, world: Arc<World>) -> Self {
+    pub(crate) fn new(
+        group: String,
+        reset: AutoOffsetReset,
+        is_static: bool,
+        world: Arc<World>,
+    ) -> Self {
         Self { group, world, reset, is_static, entries: Mutex::default() }
     }
 
@@ -128,12 +141,17 @@ impl Books {
         let told = self.world.now().saturating_sub(TOLD_LATE);
         entries.left.retain(|(who, _)| *who != member);
         for partition in partitions {
-            let mut others =
-                entries.hands.keys().filter(|(other, how, tp)| *other != member && *how == How::Group && tp == partition);
+            let mut others = entries.hands.keys().filter(|(other, how, tp)| {
+                *other != member && *how == How::Group && tp == partition
+            });
             if let Some((other, ..)) = others.next_back().filter(|_| !self.is_static) {
-                self.world.wrong(OneOwner, format_args!("{partition} was given to {member} while {other} had it"));
+                self.world.wrong(
+                    OneOwner,
+                    format_args!("{partition} was given to {member} while {other} had it"),
+                );
             }
-            let next = entries.early.remove(&(member, partition.clone())).unwrap_or(Next::Committed(told));
+            let next =
+                entries.early.remove(&(member, partition.clone())).unwrap_or(Next::Committed(told));
             entries.hands.insert((member, How::Group, partition.clone()), Hand::new(next));
         }
     }
@@ -144,7 +162,10 @@ impl Books {
         for partition in partitions {
             match self.entries().hands.get_mut(&(member, How::Group, partition.clone())) {
                 Some(hand) => hand.is_going = true,
-                None => self.world.wrong(OneOwner, format_args!("{member} gives {partition} up, which it does not have")),
+                None => self.world.wrong(
+                    OneOwner,
+                    format_args!("{member} gives {partition} up, which it does not have"),
+                ),
             }
         }
     }
@@ -159,7 +180,10 @@ impl Books {
                 entries.left.insert((member, partition.clone()));
             }
             if hand.is_none() {
-                self.world.wrong(OneOwner, format_args!("{member} loses {partition}, which it does not have"));
+                self.world.wrong(
+                    OneOwner,
+                    format_args!("{member} loses {partition}, which it does not have"),
+                );
             }
         }
     }
@@ -188,7 +212,9 @@ impl Books {
         let now = self.world.now();
         let mut entries = self.entries();
         entries.modes.insert(member, How::Manual);
-        self.leave(&mut entries, |who, how, tp| who == member && how == How::Manual && !partitions.contains(tp));
+        self.leave(&mut entries, |who, how, tp| {
+            who == member && how == How::Manual && !partitions.contains(tp)
+        });
         for partition in partitions {
             let key = (member, How::Manual, partition.clone());
             entries.hands.entry(key).or_insert_with(|| Hand::new(Next::Committed(now)));
@@ -227,9 +253,14 @@ impl Books {
         let mut entries = self.entries();
         let Entries { parts, hands, modes, in_hand, .. } = &mut *entries;
         in_hand.entry(member).or_default().push((partition.clone(), offset));
-        let wrong = |promise, what: String| self.world.wrong(promise, format_args!("{member} got {partition} {offset}, {what}"));
-        let hand = modes.get(&member).and_then(|how| hands.get_mut(&(member, *how, partition.clone())));
-        let Some(hand) = hand else { return wrong(DeliversItsOwn, "which it does not have".to_owned()) };
+        let wrong = |promise, what: String| {
+            self.world.wrong(promise, format_args!("{member} got {partition} {offset}, {what}"))
+        };
+        let hand =
+            modes.get(&member).and_then(|how| hands.get_mut(&(member, *how, partition.clone())));
+        let Some(hand) = hand else {
+            return wrong(DeliversItsOwn, "which it does not have".to_owned());
+        };
         if hand.is_going {
             wrong(DeliversItsOwn, "which it gives up".to_owned());
         }
@@ -237,8 +268,12 @@ impl Books {
         match hand.next {
             // What was given up and asked for again may have been kept, or come anew.
             Next::At(next) if hand.is_unsubscribed && next != offset => {}
-            Next::At(next) if offset > next => wrong(SkipsNothing, format!("and {next} was to come")),
-            Next::At(next) if offset < next => wrong(DeliversItsOwn, format!("and {next} was to come")),
+            Next::At(next) if offset > next => {
+                wrong(SkipsNothing, format!("and {next} was to come"))
+            }
+            Next::At(next) if offset < next => {
+                wrong(DeliversItsOwn, format!("and {next} was to come"))
+            }
             Next::At(_) => {}
             Next::From(first) => {
                 if offset < first {
@@ -248,13 +283,17 @@ impl Books {
             }
             Next::Committed(since) => {
                 let starts = part.committed_since(since);
-                let is_free = part.is_beyond || starts.contains(&None) && self.reset != AutoOffsetReset::Earliest;
+                let is_free = part.is_beyond
+                    || starts.contains(&None) && self.reset != AutoOffsetReset::Earliest;
                 let is_start = |start: &Option<i64>| start.unwrap_or(0) == offset;
                 if is_free {
                     part.waived = part.waived.max(offset);
                 } else if !starts.iter().any(is_start) {
-                    let promise =
-                        if starts.iter().all(|start| start.unwrap_or(0) < offset) { SkipsNothing } else { DeliversItsOwn };
+                    let promise = if starts.iter().all(|start| start.unwrap_or(0) < offset) {
+                        SkipsNothing
+                    } else {
+                        DeliversItsOwn
+                    };
                     wrong(promise, format!("first, and {starts:?} was committed"));
                 }
             }
@@ -274,10 +313,12 @@ impl Books {
         };
         let part = parts.entry(partition.clone()).or_default();
         part.waived = part.waived.max(offset.unwrap_or_default());
-        let hand = modes.get(&member).and_then(|how| hands.get_mut(&(member, *how, partition.clone())));
+        let hand =
+            modes.get(&member).and_then(|how| hands.get_mut(&(member, *how, partition.clone())));
         match hand {
             Some(hand) => {
-                // Where it stood only the brokers know, and a commit of that may be on its way; it is not behind the end.
+                // Where it stood only the brokers know, and a commit of that may be on its way; it
+                // is not behind the end.
                 if hand.is_free(self.reset) {
                     part.waived = part.waived.max(end);
                 }
@@ -303,9 +344,14 @@ impl Books {
                 Some(giving) => *how == How::Group && giving.contains(partition),
                 None => Some(*how) == mode && !hand.is_going && !hand.is_unsubscribed,
             };
-            // Of what it has chosen since by itself, and gone elsewhere in, that is the newest word.
-            let chosen = entries.hands.get(&(member, How::Manual, partition.clone())).filter(|_| giving.is_some());
-            let counts = counts && chosen.is_none_or(|chosen| matches!(chosen.next, Next::Committed(_)));
+            // Of what it has chosen since by itself, and gone elsewhere in, that is the newest
+            // word.
+            let chosen = entries
+                .hands
+                .get(&(member, How::Manual, partition.clone()))
+                .filter(|_| giving.is_some());
+            let counts =
+                counts && chosen.is_none_or(|chosen| matches!(chosen.next, Next::Committed(_)));
             if *who == member
                 && counts
                 && let Some(handed) = hand.handed
@@ -327,13 +373,21 @@ impl Books {
             }
             let holders = entries.hands.keys().filter(|(_, _, tp)| tp == partition).count();
             let committed = part.and_then(Part::committed);
-            let hand = entries.hands.get(&(*member, *how, partition.clone())).filter(|hand| hand.jumped == *jumped);
+            let hand = entries
+                .hands
+                .get(&(*member, *how, partition.clone()))
+                .filter(|hand| hand.jumped == *jumped);
             let most = hand.and_then(|hand| hand.handed).filter(|_| holders == 1);
-            let ever = part.is_some_and(|part| part.commits.iter().any(|(_, offset)| offset >= least));
-            let holds =
-                ever && most.is_none_or(|most| committed.is_some_and(|committed| committed >= *least && committed <= most));
+            let ever =
+                part.is_some_and(|part| part.commits.iter().any(|(_, offset)| offset >= least));
+            let holds = ever
+                && most.is_none_or(|most| {
+                    committed.is_some_and(|committed| committed >= *least && committed <= most)
+                });
             if !holds {
-                let what = format_args!("{what} of {member}: {partition} is at {committed:?}, {least} to {most:?} was given");
+                let what = format_args!(
+                    "{what} of {member}: {partition} is at {committed:?}, {least} to {most:?} was given"
+                );
                 self.world.wrong(promise, what);
             }
         }
@@ -348,21 +402,35 @@ impl Books {
     }
 
     /// What the brokers were said to hold, by a question that began then.
-    pub(crate) fn check_told(&self, partition: &TopicPartition, told: Option<i64>, begun: Duration) {
+    pub(crate) fn check_told(
+        &self,
+        partition: &TopicPartition,
+        told: Option<i64>,
+        begun: Duration,
+    ) {
         let mut entries = self.entries();
         let values = entries.parts.entry(partition.clone()).or_default().committed_since(begun);
         if !values.contains(&told) {
-            self.world.wrong(CommitHolds, format_args!("{told:?} of {partition} was told as committed, it was {values:?}"));
+            self.world.wrong(
+                CommitHolds,
+                format_args!("{told:?} of {partition} was told as committed, it was {values:?}"),
+            );
         }
     }
 
     pub(crate) fn check_position(&self, member: usize, partition: &TopicPartition, position: i64) {
         let entries = self.entries();
-        let hand = entries.modes.get(&member).and_then(|how| entries.hands.get(&(member, *how, partition.clone())));
+        let hand = entries
+            .modes
+            .get(&member)
+            .and_then(|how| entries.hands.get(&(member, *how, partition.clone())));
         if let Some(Hand { next: Next::At(next), is_unsubscribed: false, .. }) = hand
             && *next != position
         {
-            self.world.wrong(DeliversItsOwn, format_args!("the position in {partition} of {member} is {position}, not {next}"));
+            self.world.wrong(
+                DeliversItsOwn,
+                format_args!("the position in {partition} of {member} is {position}, not {next}"),
+            );
         }
     }
 
@@ -372,21 +440,32 @@ impl Books {
         let long = interval * 2 + Duration::from_secs(3);
         for ((who, how, partition), hand) in &entries.hands {
             let holders = entries.hands.keys().filter(|(_, _, tp)| tp == partition).count();
-            let is_settled = |hand: &Hand| hand.finished.is_some_and(|at| at.elapsed() > long) && hand.since.elapsed() > long;
+            let is_settled = |hand: &Hand| {
+                hand.finished.is_some_and(|at| at.elapsed() > long) && hand.since.elapsed() > long
+            };
             let may_commit = *how == How::Group || !entries.has_had_members;
-            let is_here = *who == member && entries.modes.get(who) == Some(how) && !hand.is_going && !hand.is_unsubscribed;
-            let Some(part) = entries.parts.get(partition).filter(|_| may_commit && is_here && holders == 1 && is_settled(hand))
+            let is_here = *who == member
+                && entries.modes.get(who) == Some(how)
+                && !hand.is_going
+                && !hand.is_unsubscribed;
+            let Some(part) = entries
+                .parts
+                .get(partition)
+                .filter(|_| may_commit && is_here && holders == 1 && is_settled(hand))
             else {
                 continue;
             };
             if part.own_commits.1.is_some_and(|own| own > hand.jumped) {
                 continue;
             }
-            if let (Some(handed), Some((at, committed))) = (hand.handed, part.commits.last().copied())
+            if let (Some(handed), Some((at, committed))) =
+                (hand.handed, part.commits.last().copied())
                 && committed > handed
                 && at + long < self.world.now()
             {
-                let what = format_args!("{partition} stays committed at {committed}, {member} went back and is at {handed}");
+                let what = format_args!(
+                    "{partition} stays committed at {committed}, {member} went back and is at {handed}"
+                );
                 self.world.wrong(CommitHolds, what);
             }
         }
@@ -401,7 +480,8 @@ impl Books {
     pub(crate) fn lacks(&self, who: Option<usize>, partition: &TopicPartition, from: i64) -> bool {
         let entries = self.entries();
         let has = |((member, how, tp), hand): (&(usize, How, TopicPartition), &Hand)| {
-            let is_right = who.map_or(*how == How::Group, |who| *how == How::Manual && who == *member);
+            let is_right =
+                who.map_or(*how == How::Group, |who| *how == How::Manual && who == *member);
             is_right && tp == partition && hand.handed.is_some_and(|handed| handed > from)
         };
         !entries.hands.iter().any(has)
@@ -410,8 +490,11 @@ impl Books {
     /// Tells that something which was there was not delivered.
     pub(crate) fn undelivered(&self, what: &str) {
         let entries = self.entries();
-        let hands: Vec<_> =
-            entries.hands.iter().map(|((who, how, tp), hand)| format!("{who} {how:?} {tp} {:?}", hand.next)).collect();
+        let hands: Vec<_> = entries
+            .hands
+            .iter()
+            .map(|((who, how, tp), hand)| format!("{who} {how:?} {tp} {:?}", hand.next))
+            .collect();
         self.world.wrong(Delivers, format_args!("{}: {what}; {hands:?}", self.group));
     }
 
@@ -430,7 +513,10 @@ impl Books {
         for (partition, offset) in entries.in_hand.remove(&member).unwrap_or_default() {
             entries.parts.entry(partition.clone()).or_default().done.insert(offset);
             for how in [How::Group, How::Manual] {
-                if let Some(hand) = entries.hands.get_mut(&(member, how, partition.clone())).filter(|hand| hand.handed.is_some())
+                if let Some(hand) = entries
+                    .hands
+                    .get_mut(&(member, how, partition.clone()))
+                    .filter(|hand| hand.handed.is_some())
                 {
                     hand.finished.get_or_insert_with(Instant::now);
                 }
@@ -446,8 +532,14 @@ impl Books {
         for commit in commits.into_iter().filter(|commit| commit.group == self.group) {
             let partition = TopicPartition::new(commit.topic.as_str(), commit.partition);
             let at = commit.at.as_millis();
-            self.world.log.say(format_args!("{} commits {partition} {} at {at}", commit.client_id, commit.offset));
-            let is_free = entries.hands.iter().any(|((.., tp), hand)| *tp == partition && hand.is_free(self.reset))
+            self.world.log.say(format_args!(
+                "{} commits {partition} {} at {at}",
+                commit.client_id, commit.offset
+            ));
+            let is_free = entries
+                .hands
+                .iter()
+                .any(|((.., tp), hand)| *tp == partition && hand.is_free(self.reset))
                 || entries.early.keys().any(|(_, tp)| *tp == partition)
                 || entries.left.iter().any(|(_, tp)| *tp == partition);
             let part = entries.parts.entry(partition.clone()).or_default();
@@ -477,7 +569,15 @@ impl Books {
 impl Hand {
     fn new(next: Next) -> Self {
         let now = Instant::now();
-        Self { next, handed: None, since: now, jumped: now, finished: None, is_going: false, is_unsubscribed: false }
+        Self {
+            next,
+            handed: None,
+            since: now,
+            jumped: now,
+            finished: None,
+            is_going: false,
+            is_unsubscribed: false,
+        }
     }
 
     /// It stands where the brokers said, which the application does not know yet.

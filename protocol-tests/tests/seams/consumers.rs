@@ -52,15 +52,26 @@ pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
     let (calm, calms) = watch::channel(false);
 
     let writer = tokio::spawn(write(Arc::clone(&world), dice.fork(), calms.clone()));
-    let groups: Vec<_> = (0..dice.within(1..=2)).map(|index| GroupPlan::new(&mut dice, index, wild)).collect();
+    let groups: Vec<_> =
+        (0..dice.within(1..=2)).map(|index| GroupPlan::new(&mut dice, index, wild)).collect();
     let mut halls = Vec::new();
     for plan in groups {
         world.log.say(format_args!("{plan:?}"));
-        let books = Arc::new(Books::new(plan.name.clone(), plan.reset, plan.is_static, Arc::clone(&world)));
-        halls.push(Hall { world: Arc::clone(&world), books, plan, calms: calms.clone(), wild, seats: Vec::new(), next: 0 });
+        let books =
+            Arc::new(Books::new(plan.name.clone(), plan.reset, plan.is_static, Arc::clone(&world)));
+        halls.push(Hall {
+            world: Arc::clone(&world),
+            books,
+            plan,
+            calms: calms.clone(),
+            wild,
+            seats: Vec::new(),
+            next: 0,
+        });
     }
     let names: Vec<_> = halls.iter().map(|hall| hall.plan.name.clone()).collect();
-    let changes: Vec<_> = halls.into_iter().map(|hall| tokio::spawn(hall.change(until, dice.fork()))).collect();
+    let changes: Vec<_> =
+        halls.into_iter().map(|hall| tokio::spawn(hall.change(until, dice.fork()))).collect();
     if wild.is_about_groups {
         trouble::rage_at_groups(&world, until, dice.fork()).await;
     } else if wild.is_troubled {
@@ -135,8 +146,16 @@ impl Hall {
         let (died, life) = watch::channel(false);
         let (end, ends) = watch::channel(None);
         let (world, books) = (Arc::clone(&self.world), Arc::clone(&self.books));
-        let seat =
-            Seat { world, books, number, plan, calm: self.calms.clone(), life, handle: Arc::default(), is_over: Arc::default() };
+        let seat = Seat {
+            world,
+            books,
+            number,
+            plan,
+            calm: self.calms.clone(),
+            life,
+            handle: Arc::default(),
+            is_over: Arc::default(),
+        };
         let task = tokio::spawn(seat.clone().live(died, ends, dice.fork()));
         self.seats.push(Taken { seat, end, task });
     }
@@ -156,20 +175,31 @@ impl Taken {
     }
 }
 
-/// Now everybody gets what there is: what a consumer chose comes to it, what a group wants comes to one of its members.
+/// Now everybody gets what there is: what a consumer chose comes to it, what a group wants comes to
+/// one of its members.
 async fn settle(world: &World, halls: &[Hall]) {
     for taken in halls.iter().flat_map(|hall| &hall.seats) {
         taken.seat.settle();
     }
-    let ends: Vec<_> = world.partitions().into_iter().map(|partition| (partition.clone(), world.end(&partition))).collect();
+    let ends: Vec<_> = world
+        .partitions()
+        .into_iter()
+        .map(|partition| (partition.clone(), world.end(&partition)))
+        .collect();
     let begun = Instant::now();
     loop {
-        let missing: Vec<_> = halls.iter().map(|hall| (hall, hall.lacks(&ends))).filter(|(_, lacks)| !lacks.is_empty()).collect();
+        let missing: Vec<_> = halls
+            .iter()
+            .map(|hall| (hall, hall.lacks(&ends)))
+            .filter(|(_, lacks)| !lacks.is_empty())
+            .collect();
         if missing.is_empty() {
             return world.log.say("all has come");
         }
         if begun.elapsed() > CALM {
-            return missing.iter().for_each(|(hall, lacks)| hall.books.undelivered(&format!("{lacks:?} did not come")));
+            return missing.iter().for_each(|(hall, lacks)| {
+                hall.books.undelivered(&format!("{lacks:?} did not come"))
+            });
         }
         sleep(Duration::from_millis(500)).await;
         halls.iter().for_each(|hall| hall.books.check_commits());
@@ -184,7 +214,9 @@ impl Hall {
             let mut is_shared = false;
             for Taken { seat, .. } in &self.seats {
                 match self.books.mode(seat.number) {
-                    Some(How::Group) => is_shared |= self.books.is_subscribed(seat.number, &partition.topic),
+                    Some(How::Group) => {
+                        is_shared |= self.books.is_subscribed(seat.number, &partition.topic)
+                    }
                     Some(How::Manual)
                         if self.books.is_chosen(seat.number, partition)
                             && self.books.lacks(Some(seat.number), partition, *end) =>
@@ -205,8 +237,14 @@ impl Hall {
 impl GroupPlan {
     fn new(dice: &mut Dice, index: u64, wild: Wildness) -> Self {
         use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
-        let strategies: &[&[AssignmentStrategy]] =
-            &[&[Range], &[RoundRobin], &[Sticky], &[CooperativeSticky], &[CooperativeSticky], &[Range, CooperativeSticky]];
+        let strategies: &[&[AssignmentStrategy]] = &[
+            &[Range],
+            &[RoundRobin],
+            &[Sticky],
+            &[CooperativeSticky],
+            &[CooperativeSticky],
+            &[Range, CooperativeSticky],
+        ];
         use AutoOffsetReset::{Earliest, Latest, None};
         if wild.is_about_groups {
             return Self {
@@ -231,7 +269,8 @@ impl GroupPlan {
     }
 
     fn seat(&self, dice: &mut Dice) -> SeatPlan {
-        let commits_each = (!dice.once_in(3)).then(|| Duration::from_millis(dice.pick(&[10, 200, 1_000, 5_000])));
+        let commits_each =
+            (!dice.once_in(3)).then(|| Duration::from_millis(dice.pick(&[10, 200, 1_000, 5_000])));
         let fetch_min_bytes = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1]);
         let fetch = dice.pick(&[1, 500, 20_000, 1_048_576, 1_048_576]);
         let mut config = ConsumerConfig::new()
@@ -270,7 +309,13 @@ impl GroupPlan {
             is_eager: fetch_min_bytes == 0,
             callers: dice.within(0..=2),
             pace: dice.pick(&[0, 20, 300, 2_500]),
-            start: dice.pick(&[Start::Subscribed, Start::Subscribed, Start::Subscribed, Start::Assigned, Start::Idle]),
+            start: dice.pick(&[
+                Start::Subscribed,
+                Start::Subscribed,
+                Start::Subscribed,
+                Start::Assigned,
+                Start::Idle,
+            ]),
         }
     }
 }
@@ -279,7 +324,8 @@ impl GroupPlan {
 async fn write(world: Arc<World>, mut dice: Dice, calm: watch::Receiver<bool>) {
     let partitions = world.partitions();
     loop {
-        let partition = &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
+        let partition =
+            &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
         let largest = dice.pick(&[10, 10, 1_000, 30_000]);
         let count = dice.pick(&[1, 1, 5, 30]);
         world.write(partition, count, largest);

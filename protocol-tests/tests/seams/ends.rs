@@ -1,4 +1,5 @@
-//! Runtimes that end under the handles that were made on them: every call that is under way then, or comes later, ends, and says why.
+//! Runtimes that end under the handles that were made on them: every call that is under way then,
+//! or comes later, ends, and says why.
 //!
 //! The users live on another runtime, which stays.
 
@@ -12,8 +13,8 @@ use futures_core::Stream;
 use kavka::admin::{GroupFilter, OffsetSpec};
 use kavka::mq::{self, Message, Mq};
 use kavka::{
-    Admin, AutoOffsetReset, Client, Consumer, ConsumerConfig, ConsumerHandle, Delivery, Error, ErrorKind, NewTopic, Offset,
-    Producer, ProducerConfig, Record, Result, TopicPartition,
+    Admin, AutoOffsetReset, Client, Consumer, ConsumerConfig, ConsumerHandle, Delivery, Error,
+    ErrorKind, NewTopic, Offset, Producer, ProducerConfig, Record, Result, TopicPartition,
 };
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
 use tokio::runtime::{Builder, Runtime};
@@ -52,9 +53,17 @@ pub(crate) fn live(seed: u64, log: &OnceLock<Log>) -> Vec<String> {
     let mut dice = Dice::new(seed);
     let paused = || Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let is_shared = dice.once_in(3);
-    let first = if is_shared { Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap() } else { paused() };
+    let first = if is_shared {
+        Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    } else {
+        paused()
+    };
     // Threads that are told to end take their time.
-    let second = if is_shared { Builder::new_current_thread().enable_all().build().unwrap() } else { paused() };
+    let second = if is_shared {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    } else {
+        paused()
+    };
     let log = second.block_on(async { log.get_or_init(Log::new).clone() });
     let (users, deliveries) = first.block_on(Users::start(&mut dice, log.clone()));
     // Where it ends before its users look, or under their calls.
@@ -76,14 +85,23 @@ pub(crate) fn live(seed: u64, log: &OnceLock<Log>) -> Vec<String> {
 impl Users {
     /// Has everything at work: partitions assigned, records on their way, in the buffer and open.
     async fn start(dice: &mut Dice, log: Log) -> (Self, Vec<Delivery>) {
-        let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic(TOPIC, 2, 1).start().await.unwrap();
+        let embedded = EmbeddedCluster::builder()
+            .brokers(1)
+            .in_memory()
+            .topic(TOPIC, 2, 1)
+            .start()
+            .await
+            .unwrap();
         for partition in 0..2 {
             embedded.append(TOPIC, partition, &[(None, Some(b"x".as_slice())); 20]).unwrap();
         }
-        let client = Client::new(harness::config(&embedded, "client", Duration::from_secs(30), dice.next())).unwrap();
+        let client =
+            Client::new(harness::config(&embedded, "client", Duration::from_secs(30), dice.next()))
+                .unwrap();
         let linger = Duration::from_millis(dice.pick(&[0, 10, 60_000]));
         let producer = client.producer(ProducerConfig::new().linger(linger)).unwrap();
-        let config = ConsumerConfig::new().group_id("group").auto_offset_reset(AutoOffsetReset::Earliest);
+        let config =
+            ConsumerConfig::new().group_id("group").auto_offset_reset(AutoOffsetReset::Earliest);
         let mut consumer = client.consumer(config).unwrap();
         consumer.subscribe([TOPIC]).unwrap();
         let mut config = mq::Config::new(embedded.bootstrap_servers());
@@ -125,17 +143,25 @@ impl Users {
             tokio::task::yield_now().await;
             first.shutdown_background();
         }
-        let waited = timeout(AT_ONCE * 2, async { while under_way.join_next().await.is_some() {} }).await;
-        self.log.check(waited.is_ok(), || format!("{CallsEnd} {} calls outlive their runtime", under_way.len()));
+        let waited =
+            timeout(AT_ONCE * 2, async { while under_way.join_next().await.is_some() {} }).await;
+        self.log.check(waited.is_ok(), || {
+            format!("{CallsEnd} {} calls outlive their runtime", under_way.len())
+        });
         drop(under_way);
         let mut order: Vec<_> = (0..CALLS + 3).collect();
         while !order.is_empty() {
-            let call = order.swap_remove(usize::try_from(dice.next() % order.len() as u64).unwrap());
+            let call =
+                order.swap_remove(usize::try_from(dice.next() % order.len() as u64).unwrap());
             match call.checked_sub(CALLS) {
                 Some(0) => ended(&self.log, "recv", true, received(&mut self.consumer)).await,
                 Some(1) => ended(&self.log, "next_batch", true, batch(&mut self.consumer)).await,
                 Some(_) => {
-                    let item = timeout(AT_ONCE, poll_fn(|context| Pin::new(&mut self.consumer).poll_next(context))).await;
+                    let item = timeout(
+                        AT_ONCE,
+                        poll_fn(|context| Pin::new(&mut self.consumer).poll_next(context)),
+                    )
+                    .await;
                     let is_over = matches!(item, Ok(None | Some(Ok(_))));
                     self.log.check(is_over, || format!("{CallsEnd} the stream goes on: {item:?}"));
                 }
@@ -144,8 +170,9 @@ impl Users {
         }
         let Self { log, client, producer, consumer, mq, mq_consumer, .. } = self;
         let patience = dice.pick(&[Duration::ZERO, Duration::from_secs(60), Duration::MAX]);
-        let ends =
-            |what: &str, is_over: bool| log.check(is_over, || format!("{CallsEnd} {what} waits for a runtime that has ended"));
+        let ends = |what: &str, is_over: bool| {
+            log.check(is_over, || format!("{CallsEnd} {what} waits for a runtime that has ended"))
+        };
         ends("producer.close", timeout(AT_ONCE, producer.close(patience)).await.is_ok());
         ends("consumer.close", timeout(AT_ONCE, consumer.close(patience)).await.is_ok());
         ends("mq.consumer.close", timeout(AT_ONCE, mq_consumer.close(patience)).await.is_ok());
@@ -200,14 +227,43 @@ impl Calls {
         let record = || Record::to(TOPIC).value("late");
         match call {
             0 => ended(log, "send", is_late, producer.send(record())).await,
-            1 => ended(log, "send to a topic that is not known", is_late, producer.send(Record::to("unknown").value("x"))).await,
+            1 => {
+                ended(
+                    log,
+                    "send to a topic that is not known",
+                    is_late,
+                    producer.send(Record::to("unknown").value("x")),
+                )
+                .await
+            }
             2 => told(log, "try_send", is_late, producer.try_send(record())),
-            3 => ended(log, "send_all", is_late, async { producer.send_all([record(), record()]).await.await }).await,
+            3 => {
+                ended(log, "send_all", is_late, async {
+                    producer.send_all([record(), record()]).await.await
+                })
+                .await
+            }
             4 => ended(log, "flush", is_late, producer.flush()).await,
-            5 => ended(log, "producer.client_instance_id", is_late, producer.client_instance_id(Duration::from_secs(9))).await,
+            5 => {
+                ended(
+                    log,
+                    "producer.client_instance_id",
+                    is_late,
+                    producer.client_instance_id(Duration::from_secs(9)),
+                )
+                .await
+            }
             6 => ended(log, "commit", is_late, handle.commit()).await,
             7 => told(log, "commit_async", is_late, handle.commit_async()),
-            8 => ended(log, "commit_offsets", is_late, handle.commit_offsets([(partition.clone(), 1)])).await,
+            8 => {
+                ended(
+                    log,
+                    "commit_offsets",
+                    is_late,
+                    handle.commit_offsets([(partition.clone(), 1)]),
+                )
+                .await
+            }
             9 => ended(log, "committed", is_late, handle.committed(one())).await,
             10 => ended(log, "position", is_late, handle.position(&partition)).await,
             11 => ended(log, "beginning_offsets", is_late, handle.beginning_offsets(one())).await,
@@ -216,7 +272,15 @@ impl Calls {
                 let times = [(partition.clone(), kavka::Timestamp(1))];
                 ended(log, "offsets_for_times", is_late, handle.offsets_for_times(times)).await;
             }
-            14 => ended(log, "client_instance_id", is_late, handle.client_instance_id(Duration::from_secs(9))).await,
+            14 => {
+                ended(
+                    log,
+                    "client_instance_id",
+                    is_late,
+                    handle.client_instance_id(Duration::from_secs(9)),
+                )
+                .await
+            }
             15 => told(log, "subscribe", is_late, handle.subscribe([TOPIC])),
             16 => told(log, "subscribe_pattern", is_late, handle.subscribe_pattern("t.*")),
             17 => told(log, "seek", is_late, handle.seek(&partition, 1)),
@@ -230,16 +294,27 @@ impl Calls {
             25 => ended(log, "describe_cluster", is_late, admin.describe_cluster()).await,
             26 => ended(log, "list_groups", is_late, admin.list_groups(GroupFilter::all())).await,
             27 => {
-                let asked =
-                    async { admin.list_offsets([(partition.clone(), OffsetSpec::Latest)]).await.remove(&partition).unwrap() };
+                let asked = async {
+                    admin
+                        .list_offsets([(partition.clone(), OffsetSpec::Latest)])
+                        .await
+                        .remove(&partition)
+                        .unwrap()
+                };
                 ended(log, "list_offsets", is_late, asked).await;
             }
             28 => ends(log, "mq.ping", is_late, mq.ping()).await,
             29 => ends(log, "mq.send_sync", is_late, mq.producer().send_sync(TOPIC, "late")).await,
             30 => ends(log, "mq.flush", is_late, mq.producer().flush()).await,
-            31 => ends(log, "mq.commit", is_late, mq_consumer.commit_offset(&partition, Offset(1))).await,
+            31 => {
+                ends(log, "mq.commit", is_late, mq_consumer.commit_offset(&partition, Offset(1)))
+                    .await
+            }
             32 => ends(log, "mq.lag", is_late, mq_consumer.lag()).await,
-            _ => ends(log, "mq.committed_offset", is_late, mq_consumer.committed_offset(&partition)).await,
+            _ => {
+                ends(log, "mq.committed_offset", is_late, mq_consumer.committed_offset(&partition))
+                    .await
+            }
         }
     }
 }
@@ -248,17 +323,25 @@ impl Calls {
 async fn ends<T>(log: &Log, what: &str, is_late: bool, call: impl Future<Output = mq::Result<T>>) {
     match timeout(AT_ONCE, call).await {
         Err(_) => log.wrong(format_args!("{CallsEnd} {what} outlives its runtime")),
-        Ok(Ok(_)) if is_late => log.wrong(format_args!("{Tells} {what} succeeds without a runtime")),
+        Ok(Ok(_)) if is_late => {
+            log.wrong(format_args!("{Tells} {what} succeeds without a runtime"))
+        }
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
             use mq::Code::{ConnectionClosed, ConsumerClosed, ProducerClosed};
-            let is_told = matches!(error.code(), ConnectionClosed | ConsumerClosed | ProducerClosed);
+            let is_told =
+                matches!(error.code(), ConnectionClosed | ConsumerClosed | ProducerClosed);
             log.check(is_told || !is_late, || format!("{Tells} {what}: {error:?}"));
         }
     }
 }
 
-async fn ended<T: Debug>(log: &Log, what: &str, is_late: bool, call: impl Future<Output = Result<T>>) {
+async fn ended<T: Debug>(
+    log: &Log,
+    what: &str,
+    is_late: bool,
+    call: impl Future<Output = Result<T>>,
+) {
     match timeout(AT_ONCE, call).await {
         Err(_) => log.wrong(format_args!("{CallsEnd} {what} outlives its runtime")),
         Ok(outcome) => told(log, what, is_late, outcome),
@@ -269,6 +352,8 @@ fn told<T>(log: &Log, what: &str, is_late: bool, outcome: Result<T>) {
     let is_closed = |error: &Error| error.kind() == ErrorKind::Closed;
     log.say(format_args!("{what}: {:?}", outcome.as_ref().map(drop)));
     if is_late {
-        log.check(outcome.as_ref().is_err_and(is_closed), || format!("{Tells} {what}: {:?}", outcome.map(drop)));
+        log.check(outcome.as_ref().is_err_and(is_closed), || {
+            format!("{Tells} {what}: {:?}", outcome.map(drop))
+        });
     }
 }

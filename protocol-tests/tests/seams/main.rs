@@ -1,13 +1,20 @@
-//! Whole clients that are used in unusual ways: every public method in random order from several tasks, settings from the whole
-//! range that each allows, topics that go and come, brokers that refuse, handles that end under their users. Paused time on the
-//! embedded cluster, each run drawn from one seed.
+//! Whole clients that are used in unusual ways: every public method in random order from several
+//! tasks, settings from the whole range that each allows, topics that go and come, brokers that
+//! refuse, handles that end under their users. Paused time on the embedded cluster, each run drawn
+//! from one seed.
 //!
-//! A profile is one part of that, so that a fault in one does not hide another's. What is promised, and who checks it, is in
-//! [`promise::Promise`]; a failure names the promise, the profile and the seed.
+//! A profile is one part of that, so that a fault in one does not hide another's. What is promised,
+//! and who checks it, is in [`promise::Promise`]; a failure names the promise, the profile and the
+//! seed.
 //!
-//! `KAVKA_SEEDS` is how many seeds each profile runs (default: a few), `KAVKA_SEED=n` runs that one alone and prints all that
-//! happened; `KAVKA_FIRST_SEED` is where to begin. `FOUND.md` has the faults that these seeds find, each with its seed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
+//! `KAVKA_SEEDS` is how many seeds each profile runs (default: a few), `KAVKA_SEED=n` runs that one
+//! alone and prints all that happened; `KAVKA_FIRST_SEED` is where to begin. `FOUND.md` has the
+//! faults that these seeds find, each with its seed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at its first surprise"
+)]
 
 #[path = "../seeds/dice.rs"]
 mod dice;
@@ -84,8 +91,20 @@ fn runtimes_that_end_under_their_users() {
 
 #[test]
 fn a_seed_run_twice_gives_the_same_log() {
-    use Profile::{Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services, Topics};
-    [Consumers, ConsumersInTrouble, Closing, Groups, ProducersInTrouble, Refusals, Services, Topics]
-        .into_iter()
-        .for_each(run::twice);
+    use Profile::{
+        Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services,
+        Topics,
+    };
+    [
+        Consumers,
+        ConsumersInTrouble,
+        Closing,
+        Groups,
+        ProducersInTrouble,
+        Refusals,
+        Services,
+        Topics,
+    ]
+    .into_iter()
+    .for_each(run::twice);
 }

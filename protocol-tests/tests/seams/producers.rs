@@ -1,11 +1,15 @@
-//! Producers whose every method is called, with settings from the whole range, and handles that end under their users.
+//! Producers whose every method is called, with settings from the whole range, and handles that end
+//! under their users.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kavka::{Acks, Client, Compression, Delivery, ErrorKind, Offset, Producer, ProducerConfig, Record, TopicPartition, Written};
+use kavka::{
+    Acks, Client, Compression, Delivery, ErrorKind, Offset, Producer, ProducerConfig, Record,
+    TopicPartition, Written,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -94,7 +98,8 @@ impl Plan {
             false => world.request_timeout + linger + dice.millis(0..=5_000),
         };
         let max_block = dice.pick(&[0, 100, 5_000, 60_000]);
-        let compression = dice.pick(&[Compression::NONE, Compression::NONE, Compression::NONE, Compression::LZ4]);
+        let compression =
+            dice.pick(&[Compression::NONE, Compression::NONE, Compression::NONE, Compression::LZ4]);
         let config = ProducerConfig::new()
             .acks(acks)
             .enable_idempotence(is_idempotent)
@@ -103,7 +108,11 @@ impl Plan {
             .buffer_memory(batch_size.max(1) * dice.pick(&[1, 4, 1_000]) + dice.pick(&[0, 100_000]))
             .max_request_size(dice.pick(&[1_000, 1 << 20]))
             .max_in_flight_requests_per_connection(dice.pick(&[1, 2, 5]))
-            .retries(if is_idempotent { dice.pick(&[1, 2_147_483_647]) } else { dice.pick(&[0, 1, 2_147_483_647]) })
+            .retries(if is_idempotent {
+                dice.pick(&[1, 2_147_483_647])
+            } else {
+                dice.pick(&[0, 1, 2_147_483_647])
+            })
             .compression(compression)
             .delivery_timeout(delivery_timeout)
             .max_block(Duration::from_millis(max_block));
@@ -124,11 +133,19 @@ impl Desk {
         let producer = client.producer(self.plan.config.clone()).unwrap();
         let mut users = JoinSet::new();
         for user in 0..dice.within(1..=3) {
-            users.spawn(self.clone().use_it(producer.clone(), self.first_number(number, user), dice.fork()));
+            users.spawn(self.clone().use_it(
+                producer.clone(),
+                self.first_number(number, user),
+                dice.fork(),
+            ));
         }
         let early = dice.once_in(2);
-        tokio::time::sleep_until(if early { self.until - dice.millis(0..=1_500) } else { self.until + Duration::from_secs(1) })
-            .await;
+        tokio::time::sleep_until(if early {
+            self.until - dice.millis(0..=1_500)
+        } else {
+            self.until + Duration::from_secs(1)
+        })
+        .await;
         self.end(client, producer, &died, &mut dice).await;
         while let Some(ended) = users.join_next().await {
             ended.unwrap();
@@ -138,9 +155,20 @@ impl Desk {
     }
 
     /// Ends it in one of the ways there are, while it is used.
-    async fn end(&self, client: Client, producer: Producer, died: &watch::Sender<bool>, dice: &mut Dice) {
+    async fn end(
+        &self,
+        client: Client,
+        producer: Producer,
+        died: &watch::Sender<bool>,
+        dice: &mut Dice,
+    ) {
         let world = &self.world;
-        let patience = dice.pick(&[Duration::ZERO, Duration::from_secs(1), Duration::from_secs(150), Duration::MAX]);
+        let patience = dice.pick(&[
+            Duration::ZERO,
+            Duration::from_secs(1),
+            Duration::from_secs(150),
+            Duration::MAX,
+        ]);
         let longest = patience.min(self.plan.delivery_timeout + world.request_timeout) + SLACK;
         match dice.within(0..=2) {
             0 => {
@@ -158,14 +186,24 @@ impl Desk {
             }
             1 => {
                 died.send_replace(true);
-                let closed = timeout(Duration::from_secs(10), client.clone().close(Duration::from_secs(10))).await;
+                let closed =
+                    timeout(Duration::from_secs(10), client.clone().close(Duration::from_secs(10)))
+                        .await;
                 world.log.say(format_args!("client.close: {closed:?}"));
-                world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+                world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || {
+                    format!("client.close: {closed:?}")
+                });
                 sleep(SLACK).await;
-                let sent = producer.try_send(Record::to(&world.topics[0].0).partition(0).value("late"));
-                world.check(sent.is_err(), CallsEnd, || "a producer whose client is closed takes records".to_owned());
-                let closing = timeout(Duration::from_secs(1), producer.close(Duration::from_secs(1))).await;
-                world.check(closing.is_ok(), CallsEnd, || "producer.close after client.close".to_owned());
+                let sent =
+                    producer.try_send(Record::to(&world.topics[0].0).partition(0).value("late"));
+                world.check(sent.is_err(), CallsEnd, || {
+                    "a producer whose client is closed takes records".to_owned()
+                });
+                let closing =
+                    timeout(Duration::from_secs(1), producer.close(Duration::from_secs(1))).await;
+                world.check(closing.is_ok(), CallsEnd, || {
+                    "producer.close after client.close".to_owned()
+                });
             }
             // The users' clones are the last ones.
             _ => drop(producer),
@@ -198,12 +236,26 @@ impl Desk {
                 0 => {
                     let patience = dice.once_in(2).then(|| dice.millis(0..=20));
                     let flush = producer.flush();
-                    drop(self.world.call("flush", self.plan.delivery_timeout, &self.life, patience, flush).await);
+                    drop(
+                        self.world
+                            .call("flush", self.plan.delivery_timeout, &self.life, patience, flush)
+                            .await,
+                    );
                 }
                 1 => drop(producer.stats()),
                 2 => {
                     let wait = dice.millis(0..=300);
-                    drop(self.world.call("client_instance_id", wait, &self.life, None, producer.client_instance_id(wait)).await);
+                    drop(
+                        self.world
+                            .call(
+                                "client_instance_id",
+                                wait,
+                                &self.life,
+                                None,
+                                producer.client_instance_id(wait),
+                            )
+                            .await,
+                    );
                 }
                 _ => {}
             }
@@ -221,21 +273,37 @@ impl Desk {
         (producer * 2 + u64::from(self.plan.is_idempotent)) * THOUSANDS + user * 100_000
     }
 
-    async fn send(&self, producer: &Producer, number: u64, watches: &mut JoinSet<()>, dice: &mut Dice) {
+    async fn send(
+        &self,
+        producer: &Producer,
+        number: u64,
+        watches: &mut JoinSet<()>,
+        dice: &mut Dice,
+    ) {
         let world = &self.world;
-        let (topic, partitions) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
-        let value =
-            format!("{number}-{}", "x".repeat(usize::try_from(dice.within(0..=dice.clone().pick(&[10, 300, 5_000]))).unwrap()));
+        let (topic, partitions) =
+            &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
+        let value = format!(
+            "{number}-{}",
+            "x".repeat(
+                usize::try_from(dice.within(0..=dice.clone().pick(&[10, 300, 5_000]))).unwrap()
+            )
+        );
         let mut record = Record::to(topic).value(&value);
         if dice.once_in(2) {
-            record = record.partition(i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap());
+            record = record.partition(
+                i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap(),
+            );
         }
         self.fates.lock().unwrap().insert(number, Fate::Refused);
         let sent = if dice.once_in(4) {
             producer.try_send(record)
         } else {
             let patience = dice.once_in(6).then(|| dice.millis(0..=20));
-            match world.call("send", self.plan.max_block, &self.life, patience, producer.send(record)).await {
+            match world
+                .call("send", self.plan.max_block, &self.life, patience, producer.send(record))
+                .await
+            {
                 Ended::With(sent) => sent,
                 Ended::Dropped | Ended::Never => return,
             }
@@ -247,31 +315,44 @@ impl Desk {
                     watches.spawn(self.clone().watch(delivery, number));
                 }
             }
-            Err(error) => {
-                world.check(error.written() == Some(Written::No) || error.kind() == ErrorKind::Closed, WrittenIsTrue, || {
-                    format!("{number} was refused, and may be written: {error:?}")
-                })
-            }
+            Err(error) => world.check(
+                error.written() == Some(Written::No) || error.kind() == ErrorKind::Closed,
+                WrittenIsTrue,
+                || format!("{number} was refused, and may be written: {error:?}"),
+            ),
         }
     }
 
     /// Sends many at once, and waits until they have their verdicts, if it has the patience.
     async fn send_all(&self, producer: &Producer, numbers: Range<u64>, dice: &mut Dice) {
         let (world, plan) = (&self.world, &self.plan);
-        let (topic, _) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
+        let (topic, _) =
+            &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
         let values: Vec<_> = numbers.clone().map(|number| format!("{number}-")).collect();
         self.tell(numbers.clone(), &Fate::Unwatched);
         let patience = dice.once_in(4).then(|| dice.millis(0..=20));
-        let sending = async { Ok(producer.send_all(values.iter().map(|value| Record::to(topic).value(value))).await) };
+        let sending = async {
+            Ok(producer.send_all(values.iter().map(|value| Record::to(topic).value(value))).await)
+        };
         // Each of them may have to wait.
         let longest = plan.max_block * u32::try_from(values.len() + 1).unwrap();
-        let Ended::With(Ok(deliveries)) = world.call("send_all", longest, &self.life, patience, sending).await else { return };
+        let Ended::With(Ok(deliveries)) =
+            world.call("send_all", longest, &self.life, patience, sending).await
+        else {
+            return;
+        };
         let accepted = numbers.start + deliveries.accepted();
         self.tell(accepted..numbers.end, &Fate::Refused);
-        let told = world.call("deliveries", plan.delivery_timeout, &self.life, patience, deliveries).await;
+        let told =
+            world.call("deliveries", plan.delivery_timeout, &self.life, patience, deliveries).await;
         if told.is_ok() {
-            world.check(accepted == numbers.end, OneVerdict, || format!("{numbers:?} are written, {accepted} was refused"));
-            self.tell(numbers, if plan.acks == Acks::None { &Fate::Unwatched } else { &Fate::AllWritten });
+            world.check(accepted == numbers.end, OneVerdict, || {
+                format!("{numbers:?} are written, {accepted} was refused")
+            });
+            self.tell(
+                numbers,
+                if plan.acks == Acks::None { &Fate::Unwatched } else { &Fate::AllWritten },
+            );
         }
     }
 
@@ -281,19 +362,31 @@ impl Desk {
 
     async fn watch(self, mut delivery: Delivery, number: u64) {
         let told = async { Ok::<_, kavka::Error>((&mut delivery).await) };
-        let told = self.world.call(&format!("the verdict of {number}"), self.plan.delivery_timeout, &self.life, None, told).await;
+        let told = self
+            .world
+            .call(
+                &format!("the verdict of {number}"),
+                self.plan.delivery_timeout,
+                &self.life,
+                None,
+                told,
+            )
+            .await;
         let Ended::With(Ok(verdict)) = told else { return };
         let again = delivery.try_get();
         let is_same = match (&verdict, &again) {
             (Ok(one), Some(Ok(other))) => one == other,
-            (Err(one), Some(Err(other))) => one.written() == other.written() && one.kind() == other.kind(),
+            (Err(one), Some(Err(other))) => {
+                one.written() == other.written() && one.kind() == other.kind()
+            }
             _ => false,
         };
         self.world.check(is_same, OneVerdict, || format!("{number}: {verdict:?}, then {again:?}"));
         let fate = match verdict {
-            Ok(metadata) => {
-                Fate::Acknowledged(metadata.topic_partition, metadata.offset.filter(|_| self.plan.acks != Acks::None))
-            }
+            Ok(metadata) => Fate::Acknowledged(
+                metadata.topic_partition,
+                metadata.offset.filter(|_| self.plan.acks != Acks::None),
+            ),
             Err(error) => {
                 self.world.log.say(format_args!("{number} failed: {error} {:?}", error.written()));
                 Fate::Failed(error.written())
@@ -308,9 +401,15 @@ fn check_truth(world: &World, fates: &BTreeMap<u64, Fate>) {
     let mut places: BTreeMap<u64, Vec<(TopicPartition, i64)>> = BTreeMap::new();
     for partition in world.partitions() {
         for batch in world.embedded.log(&partition.topic, partition.partition.0) {
-            for (offset, record) in (batch.header.base_offset..).zip(batch.records().into_iter().flatten()) {
+            for (offset, record) in
+                (batch.header.base_offset..).zip(batch.records().into_iter().flatten())
+            {
                 let value = std::str::from_utf8(record.value.unwrap()).unwrap();
-                let Some(number) = value.split_once('-').and_then(|(number, _)| number.parse().ok()) else { continue };
+                let Some(number) =
+                    value.split_once('-').and_then(|(number, _)| number.parse().ok())
+                else {
+                    continue;
+                };
                 places.entry(number).or_default().push((partition.clone(), offset));
             }
         }
@@ -319,12 +418,18 @@ fn check_truth(world: &World, fates: &BTreeMap<u64, Fate>) {
         let found = places.get(number).map_or(&[] as &[_], Vec::as_slice);
         let holds = match fate {
             Fate::Refused | Fate::Failed(Some(Written::No)) => found.is_empty(),
-            Fate::Acknowledged(partition, Some(offset)) => found.contains(&(partition.clone(), offset.0)),
+            Fate::Acknowledged(partition, Some(offset)) => {
+                found.contains(&(partition.clone(), offset.0))
+            }
             Fate::AllWritten => !found.is_empty(),
             Fate::Acknowledged(..) | Fate::Failed(_) | Fate::Unwatched => true,
         };
         let is_idempotent = (number / THOUSANDS) % 2 == 1;
-        world.check(!is_idempotent || found.len() < 2, WrittenIsTrue, || format!("{number} is written twice: {found:?}"));
-        world.check(holds, WrittenIsTrue, || format!("{number} is {fate:?}, and in the logs at {found:?}"));
+        world.check(!is_idempotent || found.len() < 2, WrittenIsTrue, || {
+            format!("{number} is written twice: {found:?}")
+        });
+        world.check(holds, WrittenIsTrue, || {
+            format!("{number} is {fate:?}, and in the logs at {found:?}")
+        });
     }
 }

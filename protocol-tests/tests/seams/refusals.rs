@@ -1,5 +1,5 @@
-//! Brokers that lack or forbid an API, answer one error for ever, answer garbage for a while, or hang: what can work does, what cannot
-//! is told, nobody asks in a loop, and every call ends.
+//! Brokers that lack or forbid an API, answer one error for ever, answer garbage for a while, or
+//! hang: what can work does, what cannot is told, nobody asks in a loop, and every call ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,13 +47,17 @@ const REFUSALS: [Refusal; 17] = [
     },
     Refusal {
         name: "OffsetForLeaderEpoch is forbidden",
-        begin: |world| answer(world, ApiKey::OffsetForLeaderEpoch, ErrorCode::TopicAuthorizationFailed),
+        begin: |world| {
+            answer(world, ApiKey::OffsetForLeaderEpoch, ErrorCode::TopicAuthorizationFailed)
+        },
         consumer: Must::Either,
         is_harmless: false,
     },
     Refusal {
         name: "metadata without topic ids",
-        begin: |world| each(world, |broker| world.embedded.set_versions(broker, ApiKey::Metadata, 0, 9)),
+        begin: |world| {
+            each(world, |broker| world.embedded.set_versions(broker, ApiKey::Metadata, 0, 9))
+        },
         consumer: Must::Deliver,
         is_harmless: true,
     },
@@ -107,13 +111,17 @@ const REFUSALS: [Refusal; 17] = [
     },
     Refusal {
         name: "wrong correlation ids for a while",
-        begin: |world| rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::WrongCorrelation)),
+        begin: |world| {
+            rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::WrongCorrelation))
+        },
         consumer: Must::Deliver,
         is_harmless: true,
     },
     Refusal {
         name: "garbage for a while",
-        begin: |world| rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::Garbage(40))),
+        begin: |world| {
+            rule(world, Fault::on(ApiKey::Metadata).times(3).then(Reaction::Garbage(40)))
+        },
         consumer: Must::Deliver,
         is_harmless: true,
     },
@@ -138,7 +146,9 @@ const REFUSALS: [Refusal; 17] = [
     },
     Refusal {
         name: "ApiVersions v4 resets the connection",
-        begin: |world| rule(world, Fault::on(ApiKey::ApiVersions).from_version(4).then(Reaction::CloseBefore)),
+        begin: |world| {
+            rule(world, Fault::on(ApiKey::ApiVersions).from_version(4).then(Reaction::CloseBefore))
+        },
         consumer: Must::Deliver,
         is_harmless: true,
     },
@@ -175,10 +185,21 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
         (refusal.begin)(&world);
     }
     let (died, life) = watch::channel(false);
-    let clients: Vec<_> = ["consumer", "producer", "admin"].iter().map(|name| world.client(name, &mut dice)).collect();
-    let consuming = tokio::spawn(consume(Arc::clone(&world), clients[0].clone(), refusal, life.clone()));
-    let producing = tokio::spawn(produce(Arc::clone(&world), clients[1].clone(), refusal, life.clone(), dice.fork()));
-    let administering = tokio::spawn(administer(Arc::clone(&world), clients[2].clone(), life.clone()));
+    let clients: Vec<_> = ["consumer", "producer", "admin"]
+        .iter()
+        .map(|name| world.client(name, &mut dice))
+        .collect();
+    let consuming =
+        tokio::spawn(consume(Arc::clone(&world), clients[0].clone(), refusal, life.clone()));
+    let producing = tokio::spawn(produce(
+        Arc::clone(&world),
+        clients[1].clone(),
+        refusal,
+        life.clone(),
+        dice.fork(),
+    ));
+    let administering =
+        tokio::spawn(administer(Arc::clone(&world), clients[2].clone(), life.clone()));
     if late {
         sleep(dice.millis(10..=3_000)).await;
         (refusal.begin)(&world);
@@ -208,9 +229,11 @@ async fn write(world: Arc<World>) {
     }
 }
 
-/// Waits for a record of each partition that came after the refusal began, or to be told why there is none.
+/// Waits for a record of each partition that came after the refusal began, or to be told why there
+/// is none.
 async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, life: Life) {
-    let config = ConsumerConfig::new().group_id("group").auto_offset_reset(AutoOffsetReset::Earliest);
+    let config =
+        ConsumerConfig::new().group_id("group").auto_offset_reset(AutoOffsetReset::Earliest);
     let mut consumer = client.consumer(config).unwrap();
     consumer.subscribe(world.topics.iter().map(|(name, _)| name.as_str())).unwrap();
     let (begun, mut is_told) = (Instant::now(), false);
@@ -218,11 +241,15 @@ async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, l
     let mut waits = refusal.consumer == Must::Nothing;
     while begun.elapsed() < PATIENCE && (waits || !missing.is_empty()) {
         match timeout(PATIENCE.saturating_sub(begun.elapsed()), consumer.recv()).await {
-            Ok(Ok(record)) if begun.elapsed() > Duration::from_secs(4) => drop(missing.remove(record.topic_partition())),
+            Ok(Ok(record)) if begun.elapsed() > Duration::from_secs(4) => {
+                drop(missing.remove(record.topic_partition()))
+            }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 world.log.say(format_args!("cannot receive: {error}"));
-                world.check(!refusal.is_harmless, NoNeedlessError, || format!("{}: {error:?}", refusal.name));
+                world.check(!refusal.is_harmless, NoNeedlessError, || {
+                    format!("{}: {error:?}", refusal.name)
+                });
                 is_told = true;
                 waits &= refusal.consumer == Must::Nothing;
                 sleep(Duration::from_millis(100)).await;
@@ -235,31 +262,56 @@ async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, l
     }
     let what = refusal.name;
     match refusal.consumer {
-        Must::Deliver => world.check(missing.is_empty(), Delivers, || format!("{what}: nothing of {missing:?} in {PATIENCE:?}")),
-        Must::Tell => world.check(is_told, Tells, || format!("{what}: recv said nothing in {PATIENCE:?}")),
-        Must::Either => {
-            world.check(is_told || missing.is_empty(), Tells, || format!("{what}: recv said nothing, and nothing came"))
+        Must::Deliver => world.check(missing.is_empty(), Delivers, || {
+            format!("{what}: nothing of {missing:?} in {PATIENCE:?}")
+        }),
+        Must::Tell => {
+            world.check(is_told, Tells, || format!("{what}: recv said nothing in {PATIENCE:?}"))
         }
+        Must::Either => world.check(is_told || missing.is_empty(), Tells, || {
+            format!("{what}: recv said nothing, and nothing came")
+        }),
         Must::Nothing => {}
     }
     let longest = world.api_timeout();
     let partitions = world.partitions();
     drop(world.call("commit", longest, &life, None, consumer.commit()).await);
-    drop(world.call("committed", longest, &life, None, consumer.committed(partitions.clone())).await);
+    drop(
+        world.call("committed", longest, &life, None, consumer.committed(partitions.clone())).await,
+    );
     drop(world.call("end_offsets", longest, &life, None, consumer.end_offsets(partitions)).await);
-    let closed = timeout(Duration::from_secs(30) + SLACK, consumer.close(Duration::from_secs(30))).await;
+    let closed =
+        timeout(Duration::from_secs(30) + SLACK, consumer.close(Duration::from_secs(30))).await;
     world.check(closed.is_ok(), CallsEnd, || format!("{what}: consumer.close"));
 }
 
-async fn produce(world: Arc<World>, client: Client, refusal: &'static Refusal, life: Life, mut dice: Dice) {
+async fn produce(
+    world: Arc<World>,
+    client: Client,
+    refusal: &'static Refusal,
+    life: Life,
+    mut dice: Dice,
+) {
     let deadline = Duration::from_secs(20);
     let block = Duration::from_secs(10);
-    let producer = client.producer(ProducerConfig::new().delivery_timeout(deadline).max_block(block)).unwrap();
+    let producer =
+        client.producer(ProducerConfig::new().delivery_timeout(deadline).max_block(block)).unwrap();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
-        let (topic, _) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
-        let sent = world.call("send", block, &life, None, producer.send(Record::to(topic).partition(0).value("x"))).await;
-        world.check(sent.is_ok() || !refusal.is_harmless, NoNeedlessError, || format!("{}: send failed", refusal.name));
+        let (topic, _) =
+            &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
+        let sent = world
+            .call(
+                "send",
+                block,
+                &life,
+                None,
+                producer.send(Record::to(topic).partition(0).value("x")),
+            )
+            .await;
+        world.check(sent.is_ok() || !refusal.is_harmless, NoNeedlessError, || {
+            format!("{}: send failed", refusal.name)
+        });
         if let world::Ended::With(Ok(delivery)) = sent {
             let (world, life) = (Arc::clone(&world), life.clone());
             tokio::spawn(async move {
@@ -280,10 +332,32 @@ async fn administer(world: Arc<World>, client: Client, life: Life) {
     for number in 0..3 {
         drop(world.call("list_topics", longest, &life, None, admin.list_topics()).await);
         drop(world.call("describe_cluster", longest, &life, None, admin.describe_cluster()).await);
-        let created = admin.create_topic(NewTopic::new(format!("new-{number}")).partitions(2).replication_factor(1));
+        let created = admin.create_topic(
+            NewTopic::new(format!("new-{number}")).partitions(2).replication_factor(1),
+        );
         drop(world.call("create_topic", longest, &life, None, created).await);
-        drop(world.call("describe_topic", longest, &life, None, admin.describe_topic(format!("new-{number}"))).await);
-        drop(world.call("delete_topic", longest, &life, None, admin.delete_topic(format!("new-{number}"))).await);
+        drop(
+            world
+                .call(
+                    "describe_topic",
+                    longest,
+                    &life,
+                    None,
+                    admin.describe_topic(format!("new-{number}")),
+                )
+                .await,
+        );
+        drop(
+            world
+                .call(
+                    "delete_topic",
+                    longest,
+                    &life,
+                    None,
+                    admin.delete_topic(format!("new-{number}")),
+                )
+                .await,
+        );
         sleep(Duration::from_secs(5)).await;
     }
 }

@@ -26,11 +26,12 @@ const DEFAULT_SEEDS: u64 = 5;
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 60;
 
-/// How often in 100 ms something may have to be done: twice what was seen at most in 200 seeds of each profile (200, two for each
-/// millisecond of the timer).
+/// How often in 100 ms something may have to be done: twice what was seen at most in 200 seeds of
+/// each profile (200, two for each millisecond of the timer).
 const MOST_PARKS: u64 = 400;
 
-/// Paused time that stands still for so long is a loop that never rests. The one limit by the real clock, generous to a busy machine.
+/// Paused time that stands still for so long is a loop that never rests. The one limit by the real
+/// clock, generous to a busy machine.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// A part of what a client can be put through.
@@ -75,7 +76,8 @@ struct Pulse {
 
 impl Report {
     fn broken(&self) -> BTreeSet<&str> {
-        let wrongs = self.lines.iter().filter_map(|line| line.split_once("WRONG [").map(|(_, rest)| rest));
+        let wrongs =
+            self.lines.iter().filter_map(|line| line.split_once("WRONG [").map(|(_, rest)| rest));
         wrongs.filter_map(|rest| rest.split_once(']').map(|(name, _)| name)).collect()
     }
 }
@@ -96,7 +98,10 @@ pub(crate) fn many(profile: Profile) {
         let report = attempt(profile, seed);
         most_parks = most_parks.max(report.most_parks);
         if report.wrongs > 0 {
-            println!("{profile:?}, seed {seed}: {:?} are broken; run it alone with KAVKA_SEED={seed}", report.broken());
+            println!(
+                "{profile:?}, seed {seed}: {:?} are broken; run it alone with KAVKA_SEED={seed}",
+                report.broken()
+            );
             report
                 .lines
                 .iter()
@@ -109,13 +114,18 @@ pub(crate) fn many(profile: Profile) {
     println!("{profile:?}: at most {most_parks} parks in 100 ms");
     if let Some((seed, report)) = failed.first() {
         println!("the last events of seed {seed}:");
-        report.lines.iter().skip(report.lines.len().saturating_sub(LAST_EVENTS)).for_each(|line| println!("{line}"));
+        report
+            .lines
+            .iter()
+            .skip(report.lines.len().saturating_sub(LAST_EVENTS))
+            .for_each(|line| println!("{line}"));
     }
     let failed: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
     assert!(failed.is_empty(), "{profile:?}: these seeds broke a promise: {failed:?}");
 }
 
-/// Among the events is every request that a broker received, so that this covers what the clients did.
+/// Among the events is every request that a broker received, so that this covers what the clients
+/// did.
 pub(crate) fn twice(profile: Profile) {
     for seed in setting("KAVKA_SEED").map_or(1..=1, |seed| seed..=seed) {
         let [first, second] = [(); 2].map(|()| attempt(profile, seed).lines);
@@ -124,7 +134,10 @@ pub(crate) fn twice(profile: Profile) {
             first[at.saturating_sub(20)..at].iter().for_each(|line| println!("{line}"));
             println!("event {at}:\n{}\n{}", first[at], second[at]);
         }
-        assert!(first == second, "{profile:?}, seed {seed}: two runs differ from event {differs:?} on");
+        assert!(
+            first == second,
+            "{profile:?}, seed {seed}: two runs differ from event {differs:?} on"
+        );
     }
 }
 
@@ -136,7 +149,8 @@ fn attempt(profile: Profile, seed: u64) -> Report {
     let (log, beating) = (Arc::clone(&shared), Arc::clone(&pulse));
     let run = move || {
         count_panics();
-        let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log, &beating)));
+        let ended =
+            panic::catch_unwind(panic::AssertUnwindSafe(|| live(profile, seed, &log, &beating)));
         let log = log.get().unwrap();
         if panics() > 0 || ended.is_err() {
             log.wrong(format_args!("{} {} times", Promise::NoPanic, panics()));
@@ -169,7 +183,11 @@ fn live(profile: Profile, seed: u64, log: &OnceLock<Log>, pulse: &Pulse) -> Vec<
         return ends::live(seed, log);
     }
     // One thread and paused time: what happens follows from the seed alone.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let log = log.get_or_init(Log::new).clone();
         tokio::select! {
@@ -190,7 +208,11 @@ async fn beat(pulse: &Pulse, log: &Log) -> Infallible {
         let now = metrics.worker_park_count(0);
         pulse.most_parks.fetch_max(now - parks, Ordering::Relaxed);
         log.check(now - parks <= MOST_PARKS, || {
-            format!("{} the thread had something to do {} times in 100 ms", Promise::Rests, now - parks)
+            format!(
+                "{} the thread had something to do {} times in 100 ms",
+                Promise::Rests,
+                now - parks
+            )
         });
         parks = now;
     }
@@ -199,10 +221,20 @@ async fn beat(pulse: &Pulse, log: &Log) -> Infallible {
 async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
     match profile {
         Profile::Consumers => consumers::live(seed, log, Wildness::default()).await,
-        Profile::ConsumersInTrouble => consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await,
-        Profile::Closing => consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() }).await,
+        Profile::ConsumersInTrouble => {
+            consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await
+        }
+        Profile::Closing => {
+            consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() })
+                .await
+        }
         Profile::Groups => {
-            consumers::live(seed, log, Wildness { is_troubled: true, is_about_groups: true, ..Wildness::default() }).await
+            consumers::live(
+                seed,
+                log,
+                Wildness { is_troubled: true, is_about_groups: true, ..Wildness::default() },
+            )
+            .await
         }
         Profile::Producers => producers::live(seed, log, false).await,
         Profile::ProducersInTrouble => producers::live(seed, log, true).await,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use kavka::{
-    Admin, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord, Error, ErrorCode, ErrorKind, RebalanceListener,
-    Timestamp, TopicPartition,
+    Admin, BoxFuture, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord, Error, ErrorCode,
+    ErrorKind, RebalanceListener, Timestamp, TopicPartition,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,7 +18,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::books::{Books, How};
 use crate::dice::Dice;
-use crate::promise::Promise::{CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells};
+use crate::promise::Promise::{
+    CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells,
+};
 use crate::world::{EAGER, Ended, Life, World};
 
 /// What the application waits for when it closes.
@@ -77,22 +79,36 @@ struct Notes {
 
 impl Seat {
     /// Lives until told how to end.
-    pub(crate) async fn live(self, died: watch::Sender<bool>, mut end: watch::Receiver<Option<End>>, mut dice: Dice) {
+    pub(crate) async fn live(
+        self,
+        died: watch::Sender<bool>,
+        mut end: watch::Receiver<Option<End>>,
+        mut dice: Dice,
+    ) {
         let Self { world, number, .. } = &self;
         let name = if self.plan.is_eager { EAGER } else { "consumer" };
         let client = world.client(&format!("{name}-{}-{number}", self.books.group), &mut dice);
         let mut consumer = client.consumer(self.plan.config.clone()).unwrap();
-        consumer.rebalance_listener(Notes { seat: self.clone(), dice: std::sync::Mutex::new(dice.fork()) });
+        consumer.rebalance_listener(Notes {
+            seat: self.clone(),
+            dice: std::sync::Mutex::new(dice.fork()),
+        });
         let handle = consumer.handle();
         let _ = self.handle.set(consumer.handle());
         match self.plan.start {
-            Start::Subscribed => self.subscribe(&handle, world.topics.iter().map(|(name, _)| name.as_str())),
+            Start::Subscribed => {
+                self.subscribe(&handle, world.topics.iter().map(|(name, _)| name.as_str()))
+            }
             Start::Assigned => self.assign(&handle, world.partitions().into_iter().collect()),
             Start::Idle => {}
         }
         let mut callers = JoinSet::new();
         for _ in 0..self.plan.callers {
-            callers.spawn(self.clone().call_everything(handle.clone(), client.admin(), dice.fork()));
+            callers.spawn(self.clone().call_everything(
+                handle.clone(),
+                client.admin(),
+                dice.fork(),
+            ));
         }
         let mut calm = self.calm.clone();
         let how = loop {
@@ -117,7 +133,9 @@ impl Seat {
             End::CloseClient => {
                 died.send_replace(true);
                 let closed = timeout(CLOSE, client.clone().close(CLOSE)).await;
-                world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+                world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || {
+                    format!("client.close: {closed:?}")
+                });
                 self.books.ended(*number);
                 self.is_told_closed(&mut consumer).await;
             }
@@ -126,9 +144,11 @@ impl Seat {
             ended.unwrap();
         }
         let refused = handle.seek(&world.partitions()[0], 0);
-        world.check(refused.is_err_and(|error| error.kind() == ErrorKind::Closed), CallsEnd, || {
-            format!("{number} has ended and can be used")
-        });
+        world.check(
+            refused.is_err_and(|error| error.kind() == ErrorKind::Closed),
+            CallsEnd,
+            || format!("{number} has ended and can be used"),
+        );
         drop(handle);
         let closed = timeout(CLOSE, client.close(CLOSE)).await;
         world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
@@ -137,7 +157,10 @@ impl Seat {
 
     /// Ends all pauses, and has a consumer that wants nothing want everything.
     pub(crate) fn settle(&self) {
-        let Some(handle) = self.handle.get().filter(|_| !self.is_over.load(Ordering::Relaxed)) else { return };
+        let Some(handle) = self.handle.get().filter(|_| !self.is_over.load(Ordering::Relaxed))
+        else {
+            return;
+        };
         if self.books.mode(self.number).is_none() {
             self.unsubscribe(handle);
             self.subscribe(handle, self.world.topics.iter().map(|(name, _)| name.as_str()));
@@ -161,9 +184,11 @@ impl Seat {
                 }
             }
             Ok(Err(error)) => {
-                let is_excused =
-                    world.is_troubled && error.kind() == ErrorKind::Timeout && begun.elapsed() >= world.request_timeout;
-                world.check(is_excused, NoNeedlessError, || format!("close of {number}: {error:?}"));
+                let is_excused = world.is_troubled
+                    && error.kind() == ErrorKind::Timeout
+                    && begun.elapsed() >= world.request_timeout;
+                world
+                    .check(is_excused, NoNeedlessError, || format!("close of {number}: {error:?}"));
             }
             Err(_) => world.wrong(CallsEnd, format_args!("close of {number}")),
         }
@@ -181,7 +206,9 @@ impl Seat {
                 }
             };
             let is_told = matches!(&told, Ok(Err(error)) if error.kind() == ErrorKind::Closed);
-            self.world.check(is_told, CallsEnd, || format!("recv of {} after client.close: {told:?}", self.number));
+            self.world.check(is_told, CallsEnd, || {
+                format!("recv of {} after client.close: {told:?}", self.number)
+            });
         }
     }
 
@@ -189,16 +216,30 @@ impl Seat {
     async fn receive(&self, consumer: &mut Consumer, dice: &mut Dice) {
         let is_calm = *self.calm.borrow();
         self.books.finish(self.number);
-        let patience = if is_calm || !dice.once_in(4) { Duration::from_secs(3_600) } else { dice.millis(0..=300) };
-        let of_one =
-            |record: ConsumerRecord| vec![(record.topic_partition().clone(), record.offset().0, record.value().map(<[u8]>::len))];
+        let patience = if is_calm || !dice.once_in(4) {
+            Duration::from_secs(3_600)
+        } else {
+            dice.millis(0..=300)
+        };
+        let of_one = |record: ConsumerRecord| {
+            vec![(
+                record.topic_partition().clone(),
+                record.offset().0,
+                record.value().map(<[u8]>::len),
+            )]
+        };
         let received = match dice.within(0..=4) {
             0 | 1 => timeout(patience, consumer.recv()).await.map(|received| received.map(of_one)),
             2 => timeout(patience, next(consumer)).await.map(|received| received.map(of_one)),
             _ => timeout(patience, consumer.next_batch()).await.map(|received| {
                 received.map(|batch| {
                     let partition = batch.topic_partition();
-                    batch.iter().map(|one| (partition.clone(), one.offset().0, one.value().map(<[u8]>::len))).collect()
+                    batch
+                        .iter()
+                        .map(|one| {
+                            (partition.clone(), one.offset().0, one.value().map(<[u8]>::len))
+                        })
+                        .collect()
                 })
             }),
         };
@@ -230,7 +271,9 @@ impl Seat {
             self.books.unsubscribed(self.number);
             let again = timeout(Duration::from_secs(2), consumer.recv()).await;
             let is_told = matches!(&again, Ok(Err(again)) if is_the_end(again));
-            self.world.check(is_told, Tells, || format!("{} was told {error}, then {again:?}", self.number));
+            self.world.check(is_told, Tells, || {
+                format!("{} was told {error}, then {again:?}", self.number)
+            });
             return sleep(Duration::from_secs(5)).await;
         }
         match (error.kind(), error.context().partition.clone()) {
@@ -242,9 +285,9 @@ impl Seat {
             // Nothing is subscribed: asked again soon.
             (ErrorKind::Config, _) => sleep(Duration::from_millis(180)).await,
             (ErrorKind::MaxPollExceeded, _) => {}
-            _ => {
-                self.world.check(self.world.is_troubled, NoNeedlessError, || format!("{} cannot receive: {error:?}", self.number))
-            }
+            _ => self.world.check(self.world.is_troubled, NoNeedlessError, || {
+                format!("{} cannot receive: {error:?}", self.number)
+            }),
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -272,17 +315,23 @@ impl Seat {
     async fn call_something(&self, handle: &ConsumerHandle, admin: &Admin, dice: &mut Dice) {
         let Self { world, books, number, .. } = self;
         let mine = handle.assignment();
-        let some = |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
+        let some =
+            |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
         match dice.within(0..=31) {
             0 => {
                 let one_in = dice.within(1..=2);
-                let topics: Vec<_> =
-                    world.topics.iter().map(|(name, _)| name.as_str()).filter(|_| dice.once_in(one_in)).collect();
+                let topics: Vec<_> = world
+                    .topics
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .filter(|_| dice.once_in(one_in))
+                    .collect();
                 self.subscribe(handle, topics);
             }
             1 => {
                 let all: Vec<_> = world.topics.iter().map(|(name, _)| name.clone()).collect();
-                let (pattern, found) = dice.pick(&[("topic-.*", 9), ("topic-0", 1), (".*", 9), ("nothing", 0)]);
+                let (pattern, found) =
+                    dice.pick(&[("topic-.*", 9), ("topic-0", 1), (".*", 9), ("nothing", 0)]);
                 if self.said("subscribe_pattern", handle.subscribe_pattern(pattern)) {
                     books.subscribed(*number, all.into_iter().take(found).collect());
                 }
@@ -297,7 +346,8 @@ impl Seat {
                 self.assign(handle, world.partitions().into_iter().collect());
             }
             5 => {
-                let partitions = world.partitions().into_iter().filter(|_| dice.once_in(2)).collect();
+                let partitions =
+                    world.partitions().into_iter().filter(|_| dice.once_in(2)).collect();
                 self.assign(handle, partitions);
             }
             6..=9 => drop(self.said("pause", handle.pause(&some(dice)))),
@@ -306,7 +356,11 @@ impl Seat {
             16..=18 => {
                 let snapshot = books.commits(*number, None);
                 let patience = dice.once_in(4).then(|| dice.millis(0..=20));
-                if world.call("commit", world.api_timeout(), &self.life, patience, handle.commit()).await.is_ok() {
+                if world
+                    .call("commit", world.api_timeout(), &self.life, patience, handle.commit())
+                    .await
+                    .is_ok()
+                {
                     books.check_committed(CommitHolds, "commit", &snapshot);
                 }
             }
@@ -319,21 +373,42 @@ impl Seat {
                 let offsets: Vec<_> = partitions
                     .into_iter()
                     .map(|partition| {
-                        let offset = i64::try_from(dice.within(0..=world.end(&partition).unsigned_abs())).unwrap();
+                        let offset =
+                            i64::try_from(dice.within(0..=world.end(&partition).unsigned_abs()))
+                                .unwrap();
                         books.commits_own(&partition, offset);
                         (partition, offset)
                     })
                     .collect();
-                let partitions: Vec<_> = offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
-                drop(world.call("commit_offsets", world.api_timeout(), &self.life, None, handle.commit_offsets(offsets)).await);
-                partitions.iter().for_each(|(partition, offset)| books.commits_own(partition, *offset));
+                let partitions: Vec<_> = offsets
+                    .iter()
+                    .map(|(partition, offset)| (partition.clone(), *offset))
+                    .collect();
+                drop(
+                    world
+                        .call(
+                            "commit_offsets",
+                            world.api_timeout(),
+                            &self.life,
+                            None,
+                            handle.commit_offsets(offsets),
+                        )
+                        .await,
+                );
+                partitions
+                    .iter()
+                    .for_each(|(partition, offset)| books.commits_own(partition, *offset));
             }
             21 | 22 => {
                 let begun = world.now();
                 let asked = handle.committed(world.partitions());
                 let patience = dice.once_in(4).then(|| dice.millis(0..=20));
-                if let Ended::With(Ok(told)) = world.call("committed", world.api_timeout(), &self.life, patience, asked).await {
-                    world.check(told.len() == world.partitions().len(), CommitHolds, || format!("{told:?} is told as committed"));
+                if let Ended::With(Ok(told)) =
+                    world.call("committed", world.api_timeout(), &self.life, patience, asked).await
+                {
+                    world.check(told.len() == world.partitions().len(), CommitHolds, || {
+                        format!("{told:?} is told as committed")
+                    });
                     for (partition, offset) in told {
                         books.check_told(&partition, offset.map(|told| told.offset.0), begun);
                     }
@@ -343,8 +418,9 @@ impl Seat {
                 for partition in some(dice) {
                     let patience = dice.once_in(4).then(|| dice.millis(0..=20));
                     let position = handle.position(&partition);
-                    if let Ended::With(Ok(offset)) =
-                        world.call("position", world.api_timeout(), &self.life, patience, position).await
+                    if let Ended::With(Ok(offset)) = world
+                        .call("position", world.api_timeout(), &self.life, patience, position)
+                        .await
                     {
                         books.check_position(*number, &partition, offset.0);
                     }
@@ -356,20 +432,40 @@ impl Seat {
             }
             26 => {
                 let begins = handle.beginning_offsets(world.partitions());
-                if let Ended::With(Ok(told)) =
-                    world.call("beginning_offsets", world.api_timeout(), &self.life, None, begins).await
+                if let Ended::With(Ok(told)) = world
+                    .call("beginning_offsets", world.api_timeout(), &self.life, None, begins)
+                    .await
                 {
-                    world.check(told.values().all(|offset| offset.0 == 0), DeliversItsOwn, || format!("logs begin at {told:?}"));
+                    world.check(told.values().all(|offset| offset.0 == 0), DeliversItsOwn, || {
+                        format!("logs begin at {told:?}")
+                    });
                 }
             }
             27 => {
-                let times = world.partitions().into_iter().map(|partition| (partition, Timestamp(1_700_000_000_000)));
+                let times = world
+                    .partitions()
+                    .into_iter()
+                    .map(|partition| (partition, Timestamp(1_700_000_000_000)));
                 let asked = handle.offsets_for_times(times);
-                drop(world.call("offsets_for_times", world.api_timeout(), &self.life, None, asked).await);
+                drop(
+                    world
+                        .call("offsets_for_times", world.api_timeout(), &self.life, None, asked)
+                        .await,
+                );
             }
             28 => {
                 let wait = dice.millis(0..=500);
-                drop(world.call("client_instance_id", wait, &self.life, None, handle.client_instance_id(wait)).await);
+                drop(
+                    world
+                        .call(
+                            "client_instance_id",
+                            wait,
+                            &self.life,
+                            None,
+                            handle.client_instance_id(wait),
+                        )
+                        .await,
+                );
             }
             29 | 30 => self.administer(admin, dice).await,
             _ => sleep(dice.millis(0..=5_000)).await,
@@ -381,7 +477,9 @@ impl Seat {
         if self.said(&format!("subscribe {topics:?}"), handle.subscribe(topics.iter().copied())) {
             match topics.is_empty() {
                 true => self.books.unsubscribed(self.number),
-                false => self.books.subscribed(self.number, topics.into_iter().map(str::to_owned).collect()),
+                false => self
+                    .books
+                    .subscribed(self.number, topics.into_iter().map(str::to_owned).collect()),
             }
         }
     }
@@ -408,7 +506,9 @@ impl Seat {
                     None,
                     handle.seek_to_time(
                         [partition],
-                        Timestamp(1_700_000_000_000 + i64::try_from(dice.within(0..=30_000)).unwrap()),
+                        Timestamp(
+                            1_700_000_000_000 + i64::try_from(dice.within(0..=30_000)).unwrap(),
+                        ),
                     ),
                 ),
                 3 => (Some(end + 10), handle.seek(partition, end + 10)),
@@ -430,14 +530,17 @@ impl Seat {
                 self.world.log.say(format_args!("{} {what}: {error}", self.number));
                 let is_meant = matches!(error.kind(), ErrorKind::Config | ErrorKind::Closed);
                 let is_meant = is_meant || what == "commit_async";
-                self.world.check(is_meant, NoNeedlessError, || format!("{} {what}: {error:?}", self.number));
+                self.world.check(is_meant, NoNeedlessError, || {
+                    format!("{} {what}: {error:?}", self.number)
+                });
             }
         }
         outcome.is_ok()
     }
 }
 
-/// The next item of the stream of records, which ends where `recv` says that the consumer is closed.
+/// The next item of the stream of records, which ends where `recv` says that the consumer is
+/// closed.
 async fn next(consumer: &mut Consumer) -> kavka::Result<ConsumerRecord> {
     match poll_fn(|context| Pin::new(&mut *consumer).poll_next(context)).await {
         Some(item) => item,
@@ -451,7 +554,11 @@ fn is_the_end(error: &Error) -> bool {
 }
 
 impl RebalanceListener for Notes {
-    fn on_assigned<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         let Seat { books, number, .. } = &self.seat;
         books.assigned(*number, partitions);
         Box::pin(async move {
@@ -465,14 +572,28 @@ impl RebalanceListener for Notes {
         })
     }
 
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         let Seat { books, number, world, plan, life, .. } = &self.seat;
         books.going(*number, partitions);
         Box::pin(async move {
             let mut dice = self.dice.lock().unwrap().fork();
             if plan.commits_each.is_none() || dice.once_in(3) {
                 let snapshot = books.commits(*number, Some(partitions));
-                if world.call("commit in on_revoked", world.api_timeout(), life, None, consumer.commit()).await.is_ok() {
+                if world
+                    .call(
+                        "commit in on_revoked",
+                        world.api_timeout(),
+                        life,
+                        None,
+                        consumer.commit(),
+                    )
+                    .await
+                    .is_ok()
+                {
                     books.check_committed(CommitHolds, "commit in on_revoked", &snapshot);
                 }
             }
@@ -480,7 +601,11 @@ impl RebalanceListener for Notes {
         })
     }
 
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.seat.books.gone(self.seat.number, partitions);
         Box::pin(std::future::ready(()))
     }

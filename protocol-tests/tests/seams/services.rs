@@ -1,4 +1,5 @@
-//! Services: handlers of `kavka::mq` that come and go, slow ones and failing ones, partitions paused and sought.
+//! Services: handlers of `kavka::mq` that come and go, slow ones and failing ones, partitions
+//! paused and sought.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -45,22 +46,38 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     let (calm, calms) = watch::channel(Stage::Running);
     let writer = tokio::spawn(write(Arc::clone(&world), dice.fork(), calms.clone()));
     let services: Vec<_> = (0..dice.within(1..=2))
-        .map(|number| tokio::spawn(serve(Arc::clone(&world), Arc::clone(&ledger), number, until, calms.clone(), dice.fork())))
+        .map(|number| {
+            tokio::spawn(serve(
+                Arc::clone(&world),
+                Arc::clone(&ledger),
+                number,
+                until,
+                calms.clone(),
+                dice.fork(),
+            ))
+        })
         .collect();
     trouble::move_leaders(&world, until, dice.fork()).await;
     sleep(Duration::from_secs(10)).await;
     world.log.say("calm");
     calm.send_replace(Stage::Calm);
-    let ends: Vec<_> = world.partitions().into_iter().map(|partition| (partition.clone(), world.end(&partition))).collect();
+    let ends: Vec<_> = world
+        .partitions()
+        .into_iter()
+        .map(|partition| (partition.clone(), world.end(&partition)))
+        .collect();
     let begun = Instant::now();
     loop {
-        let missing: Vec<_> = ends.iter().filter(|(partition, end)| frontier(&ledger, partition) < *end).collect();
+        let missing: Vec<_> =
+            ends.iter().filter(|(partition, end)| frontier(&ledger, partition) < *end).collect();
         if missing.is_empty() {
             break;
         }
         if begun.elapsed() > CALM {
-            let at: Vec<_> =
-                missing.iter().map(|(partition, end)| (partition.to_string(), frontier(&ledger, partition), end)).collect();
+            let at: Vec<_> = missing
+                .iter()
+                .map(|(partition, end)| (partition.to_string(), frontier(&ledger, partition), end))
+                .collect();
             world.wrong(Delivers, format_args!("not handled: partition, next, end {at:?}"));
             break;
         }
@@ -95,7 +112,10 @@ fn check_commits(world: &World, ledger: &Ledger) {
         let partition = TopicPartition::new(commit.topic.as_str(), commit.partition);
         let next = frontier(ledger, &partition);
         world.check(commit.offset <= next, CommitsWhatIsDone, || {
-            format!("{} of {partition} is committed, handled is what comes before {next}", commit.offset)
+            format!(
+                "{} of {partition} is committed, handled is what comes before {next}",
+                commit.offset
+            )
         });
     }
 }
@@ -113,7 +133,8 @@ async fn serve(
     config.consumer.auto_offset_reset = AutoOffsetReset::Earliest;
     // What a lane has no room for is paused, and goes first where there is no room either.
     config.consumer.fetch_buffer_bytes = dice.pick(&[None, Some(1), Some(2_000)]);
-    let mq = Mq::with_client(world.client(&format!("service-{number}"), &mut dice), config).unwrap();
+    let mq =
+        Mq::with_client(world.client(&format!("service-{number}"), &mut dice), config).unwrap();
     let consumer = mq.consumer().unwrap();
     let longest = world.api_timeout() + SLACK;
     let all: Vec<_> = world.topics.iter().map(|(name, _)| name.clone()).collect();
@@ -125,8 +146,15 @@ async fn serve(
             }
             let options = HandlerOptions::new()
                 .partitions_in_parallel(usize::try_from(dice.within(0..=4)).unwrap())
-                .on_failure(FailurePolicy::retry(u32::MAX).backoff(Duration::from_millis(1), Duration::from_millis(50)));
-            let subscribed = consumer.subscribe_with([topic.as_str()], options, handler(&world, &ledger, number, dice.fork()));
+                .on_failure(
+                    FailurePolicy::retry(u32::MAX)
+                        .backoff(Duration::from_millis(1), Duration::from_millis(50)),
+                );
+            let subscribed = consumer.subscribe_with(
+                [topic.as_str()],
+                options,
+                handler(&world, &ledger, number, dice.fork()),
+            );
             world.log.say(format_args!("{number} subscribes to {topic}: {subscribed:?}"));
         }
     };
@@ -159,7 +187,9 @@ async fn serve(
             }
             9 => {
                 for partition in &some {
-                    let back = i64::try_from(dice.within(0..=frontier(&ledger, partition).unsigned_abs())).unwrap();
+                    let back =
+                        i64::try_from(dice.within(0..=frontier(&ledger, partition).unsigned_abs()))
+                            .unwrap();
                     let sought = consumer.seek(partition, back);
                     world.log.say(format_args!("{number} seeks {partition} {back}: {sought:?}"));
                 }
@@ -188,7 +218,9 @@ async fn serve(
     drop(consumer.resume(&consumer.assignment()));
     let _ = stage.wait_for(|stage| *stage == Stage::Over).await;
     let closed = timeout(Duration::from_secs(31), mq.close()).await;
-    world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("mq close of {number}: {closed:?}"));
+    world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || {
+        format!("mq close of {number}: {closed:?}")
+    });
 }
 
 /// Takes its time, and fails now and then.
@@ -197,14 +229,19 @@ fn handler(
     ledger: &Ledger,
     number: u64,
     dice: Dice,
-) -> impl Fn(Message) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'static {
+) -> impl Fn(Message) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
++ Send
++ Sync
++ 'static {
     let (world, ledger, dice) = (Arc::clone(world), Arc::clone(ledger), Arc::new(Mutex::new(dice)));
     let last = Arc::new(Mutex::new(BTreeMap::<TopicPartition, i64>::new()));
     move |message: Message| {
-        let (world, ledger, mut dice) = (Arc::clone(&world), Arc::clone(&ledger), dice.lock().unwrap().fork());
+        let (world, ledger, mut dice) =
+            (Arc::clone(&world), Arc::clone(&ledger), dice.lock().unwrap().fork());
         let last = Arc::clone(&last);
         Box::pin(async move {
-            let (partition, offset) = (message.topic_partition().unwrap(), message.offset.unwrap().0);
+            let (partition, offset) =
+                (message.topic_partition().unwrap(), message.offset.unwrap().0);
             check_commits(&world, &ledger);
             let pause = dice.pick(&[0, 0, 0, 5, 100, 1_000]);
             if dice.once_in(8) {
@@ -222,7 +259,9 @@ fn handler(
             // It may go back, and on where others were; never past what nobody has handled.
             if before.is_some_and(|before| offset > before + 1) {
                 let next = frontier(&ledger, &partition);
-                world.check(next > offset, SkipsNothing, || format!("{number}: {partition} {offset} is handled, {next} is not"));
+                world.check(next > offset, SkipsNothing, || {
+                    format!("{number}: {partition} {offset} is handled, {next} is not")
+                });
             }
             Ok(())
         })
@@ -233,7 +272,8 @@ async fn write(world: Arc<World>, mut dice: Dice, stage: watch::Receiver<Stage>)
     let partitions = world.partitions();
     loop {
         if *stage.borrow() == Stage::Running {
-            let partition = &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
+            let partition =
+                &partitions[usize::try_from(dice.next() % partitions.len() as u64).unwrap()];
             let count = dice.pick(&[1, 1, 5, 20]);
             world.write(partition, count, 20);
         }

@@ -1,6 +1,8 @@
-//! Topics that are deleted, created anew and grown by an operator, under those who read them and those who write to them.
+//! Topics that are deleted, created anew and grown by an operator, under those who read them and
+//! those who write to them.
 //!
-//! A value tells the incarnation of its topic and its own offset, so that what is delivered can be told from what was there before.
+//! A value tells the incarnation of its topic and its own offset, so that what is delivered can be
+//! told from what was there before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -8,7 +10,8 @@ use std::time::Duration;
 
 use kavka::admin::NewPartitions;
 use kavka::{
-    Admin, AutoOffsetReset, Client, Consumer, ConsumerConfig, ErrorKind, NewTopic, ProducerConfig, Record, TopicPartition,
+    Admin, AutoOffsetReset, Client, Consumer, ConsumerConfig, ErrorKind, NewTopic, ProducerConfig,
+    Record, TopicPartition,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,7 +19,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::dice::Dice;
 use crate::log::Log;
-use crate::promise::Promise::{CallsEnd, CommitsWhatIsDone, Delivers, DeliversItsOwn, NoNeedlessError, SkipsNothing};
+use crate::promise::Promise::{
+    CallsEnd, CommitsWhatIsDone, Delivers, DeliversItsOwn, NoNeedlessError, SkipsNothing,
+};
 use crate::trouble::CALM;
 use crate::world::{self, Ended, Life, SLACK, World};
 
@@ -29,8 +34,9 @@ const GROUP: &str = "readers";
 /// How many partitions a topic has at most.
 const MOST: i32 = 4;
 
-/// So long after a topic was created anew a commit of its past may arrive, from a consumer that has enough in its buffer and hears of it by
-/// the metadata's age: commits name no ids before version 10 (KIP-848).
+/// So long after a topic was created anew a commit of its past may arrive, from a consumer that has
+/// enough in its buffer and hears of it by the metadata's age: commits name no ids before version
+/// 10 (KIP-848).
 const PAST: Duration = Duration::from_secs(15);
 
 /// What there is, which one task alone changes.
@@ -73,8 +79,16 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
     let mut dice = Dice::new(seed);
     let world = world::start(&mut dice, log, false).await;
     let until = Instant::now() + dice.millis(5_000..=30_000);
-    let ((calm, calms), (over, overs), (alive, life)) = (watch::channel(false), watch::channel(false), watch::channel(false));
-    let stage = Arc::new(Stage { world, truth: Mutex::default(), ledgers: Default::default(), calm: calms, over: overs, life });
+    let ((calm, calms), (over, overs), (alive, life)) =
+        (watch::channel(false), watch::channel(false), watch::channel(false));
+    let stage = Arc::new(Stage {
+        world,
+        truth: Mutex::default(),
+        ledgers: Default::default(),
+        calm: calms,
+        over: overs,
+        life,
+    });
     let operator = stage.client("operator", &mut dice);
     for name in READ.into_iter().chain(SENT) {
         stage.create(&operator.admin(), name, &mut dice).await;
@@ -95,7 +109,9 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
         ended.unwrap();
     }
     let closed = timeout(Duration::from_secs(5), operator.close(Duration::from_secs(5))).await;
-    stage.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+    stage
+        .world
+        .check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
     drop(alive);
     stage.world.check_rests(400);
     stage.world.end_all().await
@@ -104,7 +120,10 @@ pub(crate) async fn live(seed: u64, log: Log) -> Vec<String> {
 impl Stage {
     fn client(&self, id: &str, dice: &mut Dice) -> Client {
         // New partitions are found by asking anew.
-        let config = self.world.config(id, dice).metadata_max_age(Duration::from_millis(dice.pick(&[500, 2_000, 10_000])));
+        let config = self
+            .world
+            .config(id, dice)
+            .metadata_max_age(Duration::from_millis(dice.pick(&[500, 2_000, 10_000])));
         Client::new(config).unwrap()
     }
 
@@ -115,10 +134,12 @@ impl Stage {
     /// What there is to read now.
     fn logs(&self) -> Vec<Place> {
         let truth = self.truth.lock().unwrap();
-        let topics = READ.into_iter().filter_map(|name| truth.topics.get(name).map(|topic| (name, topic)));
+        let topics =
+            READ.into_iter().filter_map(|name| truth.topics.get(name).map(|topic| (name, topic)));
         let of = |(name, topic): (&'static str, &Topic)| {
             let incarnation = topic.incarnation;
-            (0..topic.partitions).map(move |partition| (incarnation, TopicPartition::new(name, partition)))
+            (0..topic.partitions)
+                .map(move |partition| (incarnation, TopicPartition::new(name, partition)))
         };
         topics.flat_map(of).collect()
     }
@@ -130,7 +151,9 @@ impl Stage {
             let name = dice.pick(&[READ[0], READ[0], READ[1], SENT[0], SENT[1]]);
             match (self.topic(name), dice.within(0..=2)) {
                 (None, _) => self.create(admin, name, dice).await,
-                (Some(topic), 0) if topic.partitions < MOST => self.grow(admin, name, topic, dice).await,
+                (Some(topic), 0) if topic.partitions < MOST => {
+                    self.grow(admin, name, topic, dice).await
+                }
                 (Some(_), 1) => self.delete(admin, name, dice).await,
                 (Some(_), _) => {
                     self.delete(admin, name, dice).await;
@@ -157,7 +180,9 @@ impl Stage {
         truth.incarnations += 1;
         let topic = Topic { incarnation: truth.incarnations, partitions, since: Instant::now() };
         truth.topics.insert(name, topic);
-        self.world.log.say(format_args!("{name} is {} with {partitions} partitions", truth.incarnations));
+        self.world
+            .log
+            .say(format_args!("{name} is {} with {partitions} partitions", truth.incarnations));
     }
 
     async fn delete(&self, admin: &Admin, name: &'static str, dice: &mut Dice) {
@@ -176,8 +201,13 @@ impl Stage {
         if dice.once_in(2) {
             self.world.embedded.grow_topic(name, partitions).unwrap();
         } else {
-            let growing =
-                async { admin.create_partitions([(name, NewPartitions::increase_to(partitions))]).await.remove(name).unwrap() };
+            let growing = async {
+                admin
+                    .create_partitions([(name, NewPartitions::increase_to(partitions))])
+                    .await
+                    .remove(name)
+                    .unwrap()
+            };
             self.succeeds("create_partitions", growing).await;
         }
         self.world.log.say(format_args!("{name} has {partitions} partitions"));
@@ -198,9 +228,15 @@ impl Stage {
                     continue;
                 }
                 let first = self.world.end(partition);
-                let values: Vec<_> = (first..first + dice.pick(&[1, 1, 3, 20])).map(|at| format!("{incarnation}/{at}")).collect();
-                let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
-                self.world.embedded.append(&partition.topic, partition.partition.0, &records).unwrap();
+                let values: Vec<_> = (first..first + dice.pick(&[1, 1, 3, 20]))
+                    .map(|at| format!("{incarnation}/{at}"))
+                    .collect();
+                let records: Vec<_> =
+                    values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
+                self.world
+                    .embedded
+                    .append(&partition.topic, partition.partition.0, &records)
+                    .unwrap();
             }
             sleep(if is_calm { Duration::from_millis(500) } else { dice.millis(20..=500) }).await;
         }
@@ -238,7 +274,8 @@ impl Stage {
                     Ok(record) => in_hand = Some(self.received(number, is_member, &record, &mut latest)),
                     Err(error) => {
                         self.world.log.say(format_args!("{number} cannot receive: {error}"));
-                        // A member that had not heard yet has committed under the name of the new topic: whoever is told reads all of it.
+                        // A member that had not heard yet has committed under the name of the new
+                        // topic: whoever is told reads all of it.
                         if let (ErrorKind::LogTruncated, Some(partition)) = (error.kind(), &error.context().partition) {
                             drop(consumer.seek_to_beginning([partition]));
                         }
@@ -249,17 +286,31 @@ impl Stage {
             if dice.once_in(30) {
                 // Also of what it has in hand.
                 self.finish(is_member, in_hand.take());
-                drop(self.world.call("commit", self.world.api_timeout(), &self.life, None, consumer.commit()).await);
+                drop(
+                    self.world
+                        .call(
+                            "commit",
+                            self.world.api_timeout(),
+                            &self.life,
+                            None,
+                            consumer.commit(),
+                        )
+                        .await,
+                );
             }
             if !*self.calm.borrow() {
                 self.call_something(&consumer, &mut dice).await;
                 sleep(dice.clone().millis(0..=dice.pick(&[0, 0, 100]))).await;
             }
         }
-        let closed = timeout(Duration::from_secs(30), consumer.close(Duration::from_secs(30))).await;
-        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("close of {number}: {closed:?}"));
+        let closed =
+            timeout(Duration::from_secs(30), consumer.close(Duration::from_secs(30))).await;
+        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || {
+            format!("close of {number}: {closed:?}")
+        });
         let closed = timeout(Duration::from_secs(5), client.close(Duration::from_secs(5))).await;
-        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+        self.world
+            .check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
     }
 
     async fn call_something(&self, consumer: &Consumer, dice: &mut Dice) {
@@ -267,12 +318,24 @@ impl Stage {
         let mine = consumer.assignment();
         match dice.within(0..=40) {
             0 => drop(consumer.seek_to_beginning(&mine)),
-            1 => drop(self.world.call("end_offsets", longest, &self.life, None, consumer.end_offsets(mine)).await),
-            2 => drop(self.world.call("committed", longest, &self.life, None, consumer.committed(mine)).await),
+            1 => drop(
+                self.world
+                    .call("end_offsets", longest, &self.life, None, consumer.end_offsets(mine))
+                    .await,
+            ),
+            2 => drop(
+                self.world
+                    .call("committed", longest, &self.life, None, consumer.committed(mine))
+                    .await,
+            ),
             3 => drop(consumer.pause(&mine)),
             4 => drop(consumer.resume(&mine)),
             5 if !mine.is_empty() => {
-                drop(self.world.call("position", longest, &self.life, None, consumer.position(&mine[0])).await);
+                drop(
+                    self.world
+                        .call("position", longest, &self.life, None, consumer.position(&mine[0]))
+                        .await,
+                );
             }
             _ => {}
         }
@@ -291,7 +354,10 @@ impl Stage {
         let (incarnation, told) = value.split_once('/').unwrap();
         let incarnation = incarnation.parse().unwrap();
         let wrong = |promise, what: String| {
-            self.world.wrong(promise, format_args!("{number} got {partition} {offset} of {incarnation}, {what}"))
+            self.world.wrong(
+                promise,
+                format_args!("{number} got {partition} {offset} of {incarnation}, {what}"),
+            )
         };
         if told != offset.to_string() {
             wrong(DeliversItsOwn, format!("which is {told}"));
@@ -312,7 +378,13 @@ impl Stage {
     fn finish(&self, is_member: bool, in_hand: Option<(Place, i64)>) {
         if let Some((at, offset)) = in_hand {
             self.look_at_commits();
-            self.ledgers[usize::from(is_member)].lock().unwrap().had.entry(at).or_default().insert(offset);
+            self.ledgers[usize::from(is_member)]
+                .lock()
+                .unwrap()
+                .had
+                .entry(at)
+                .or_default()
+                .insert(offset);
         }
     }
 
@@ -323,10 +395,12 @@ impl Stage {
         ledger.known_commits += commits.len();
         for commit in commits {
             let Some(topic) = self.topic(&commit.topic) else { continue };
-            self.world
-                .log
-                .say(format_args!("{} commits {}-{} {}", commit.client_id, commit.topic, commit.partition, commit.offset));
-            let at = (topic.incarnation, TopicPartition::new(commit.topic.as_str(), commit.partition));
+            self.world.log.say(format_args!(
+                "{} commits {}-{} {}",
+                commit.client_id, commit.topic, commit.partition, commit.offset
+            ));
+            let at =
+                (topic.incarnation, TopicPartition::new(commit.topic.as_str(), commit.partition));
             let next = ledger.next(&at);
             if commit.offset <= next {
                 if ledger.waived.get(&at).is_some_and(|waived| commit.offset < *waived) {
@@ -337,7 +411,10 @@ impl Stage {
             }
             let age = topic.since.elapsed();
             self.world.check(age < PAST, CommitsWhatIsDone, || {
-                format!("{} of {at:?} was committed by {}, done is what comes before {next}", commit.offset, commit.client_id)
+                format!(
+                    "{} of {at:?} was committed by {}, done is what comes before {next}",
+                    commit.offset, commit.client_id
+                )
             });
             ledger.waived.insert(at, commit.offset);
         }
@@ -345,15 +422,21 @@ impl Stage {
 
     /// Every record that is there at last comes to the group, and to who reads by itself.
     async fn settle(&self) {
-        let ends: Vec<_> = self.logs().into_iter().map(|log| (self.world.end(&log.1), log)).collect();
+        let ends: Vec<_> =
+            self.logs().into_iter().map(|log| (self.world.end(&log.1), log)).collect();
         let begun = Instant::now();
         loop {
             self.look_at_commits();
             let lacks = |is_member: bool| {
                 let ledger = self.ledgers[usize::from(is_member)].lock().unwrap();
                 let is_read = |partition: &TopicPartition| is_member || partition.partition.0 == 0;
-                let lacking = ends.iter().filter(|(end, log)| is_read(&log.1) && ledger.next(log) <= *end);
-                lacking.map(|(end, log)| format!("{} of {}: {} of {end}", log.1, log.0, ledger.next(log))).collect::<Vec<_>>()
+                let lacking =
+                    ends.iter().filter(|(end, log)| is_read(&log.1) && ledger.next(log) <= *end);
+                lacking
+                    .map(|(end, log)| {
+                        format!("{} of {}: {} of {end}", log.1, log.0, ledger.next(log))
+                    })
+                    .collect::<Vec<_>>()
             };
             let lacking = [lacks(false), lacks(true)].concat();
             if lacking.is_empty() {
@@ -371,29 +454,48 @@ impl Stage {
         let client = self.client("sender", &mut dice);
         let deadline = self.world.request_timeout + Duration::from_secs(3);
         let max_block = Duration::from_millis(dice.pick(&[0, 500, 5_000]));
-        let config = ProducerConfig::new().delivery_timeout(deadline).max_block(max_block).linger(dice.millis(0..=100));
+        let config = ProducerConfig::new()
+            .delivery_timeout(deadline)
+            .max_block(max_block)
+            .linger(dice.millis(0..=100));
         let producer = client.producer(config).unwrap();
         let mut verdicts = JoinSet::new();
         let mut calm_since = None;
         let mut arrived = BTreeSet::new();
         while !*self.over.borrow() || arrived.len() < SENT.len() {
             let name = dice.pick(&SENT);
-            let is_late = *self.calm.borrow() && calm_since.get_or_insert_with(Instant::now).elapsed() > CALM;
+            let is_late =
+                *self.calm.borrow() && calm_since.get_or_insert_with(Instant::now).elapsed() > CALM;
             if is_late && arrived.len() < SENT.len() {
                 self.world.wrong(Delivers, format_args!("only {arrived:?} take records"));
                 break;
             }
-            let sent = self.world.call("send", max_block, &self.life, None, producer.send(Record::to(name).value("x"))).await;
+            let sent = self
+                .world
+                .call(
+                    "send",
+                    max_block,
+                    &self.life,
+                    None,
+                    producer.send(Record::to(name).value("x")),
+                )
+                .await;
             if let Ended::With(Ok(delivery)) = sent {
                 if calm_since.is_some() {
-                    let told = self.world.call("delivery", deadline, &self.life, None, delivery).await;
+                    let told =
+                        self.world.call("delivery", deadline, &self.life, None, delivery).await;
                     if told.is_ok() {
                         arrived.insert(name);
                     }
                 } else {
                     let stage = Arc::clone(&self);
                     verdicts.spawn(async move {
-                        drop(stage.world.call("delivery", deadline, &stage.life, None, delivery).await);
+                        drop(
+                            stage
+                                .world
+                                .call("delivery", deadline, &stage.life, None, delivery)
+                                .await,
+                        );
                     });
                 }
             }
@@ -403,9 +505,12 @@ impl Stage {
             ended.unwrap();
         }
         let closed = timeout(deadline + SLACK, producer.close(deadline)).await;
-        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("producer.close: {closed:?}"));
+        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || {
+            format!("producer.close: {closed:?}")
+        });
         let closed = timeout(Duration::from_secs(5), client.close(Duration::from_secs(5))).await;
-        self.world.check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
+        self.world
+            .check(matches!(closed, Ok(Ok(()))), CallsEnd, || format!("client.close: {closed:?}"));
     }
 }
 

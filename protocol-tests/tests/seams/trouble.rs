@@ -14,9 +14,18 @@ const CODES: [(ApiKey, &[ErrorCode]); 11] = {
     [
         (
             ApiKey::Produce,
-            &[NotLeaderOrFollower, RequestTimedOut, NotEnoughReplicas, NotEnoughReplicasAfterAppend, KafkaStorageError],
+            &[
+                NotLeaderOrFollower,
+                RequestTimedOut,
+                NotEnoughReplicas,
+                NotEnoughReplicasAfterAppend,
+                KafkaStorageError,
+            ],
         ),
-        (ApiKey::InitProducerId, &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress]),
+        (
+            ApiKey::InitProducerId,
+            &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress],
+        ),
         (
             ApiKey::Fetch,
             &[
@@ -32,10 +41,34 @@ const CODES: [(ApiKey, &[ErrorCode]); 11] = {
         (ApiKey::FindCoordinator, &[CoordinatorNotAvailable, CoordinatorLoadInProgress]),
         (
             ApiKey::JoinGroup,
-            &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, RebalanceInProgress, UnknownMemberId],
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                CoordinatorLoadInProgress,
+                RebalanceInProgress,
+                UnknownMemberId,
+            ],
         ),
-        (ApiKey::SyncGroup, &[NotCoordinator, CoordinatorNotAvailable, RebalanceInProgress, UnknownMemberId, IllegalGeneration]),
-        (ApiKey::Heartbeat, &[NotCoordinator, CoordinatorNotAvailable, RebalanceInProgress, UnknownMemberId, IllegalGeneration]),
+        (
+            ApiKey::SyncGroup,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                RebalanceInProgress,
+                UnknownMemberId,
+                IllegalGeneration,
+            ],
+        ),
+        (
+            ApiKey::Heartbeat,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                RebalanceInProgress,
+                UnknownMemberId,
+                IllegalGeneration,
+            ],
+        ),
         (
             ApiKey::OffsetCommit,
             &[
@@ -50,7 +83,13 @@ const CODES: [(ApiKey, &[ErrorCode]); 11] = {
         (ApiKey::OffsetFetch, &[NotCoordinator, CoordinatorLoadInProgress, UnstableOffsetCommit]),
         (
             ApiKey::ListOffsets,
-            &[NotLeaderOrFollower, LeaderNotAvailable, UnknownLeaderEpoch, FencedLeaderEpoch, OffsetNotAvailable],
+            &[
+                NotLeaderOrFollower,
+                LeaderNotAvailable,
+                UnknownLeaderEpoch,
+                FencedLeaderEpoch,
+                OffsetNotAvailable,
+            ],
         ),
     ]
 };
@@ -66,14 +105,18 @@ pub(crate) async fn rage(world: &World, groups: &[String], until: Instant, mut d
                 world.log.say(format_args!("the coordinator of {group} moves"));
             }
             6 => {
-                let broker = i32::try_from(dice.within(1..=u64::from(world.brokers.unsigned_abs()))).unwrap();
+                let broker =
+                    i32::try_from(dice.within(1..=u64::from(world.brokers.unsigned_abs())))
+                        .unwrap();
                 world.log.say(format_args!("broker {broker} is killed"));
                 world.embedded.kill_broker(broker);
                 sleep(dice.millis(10..=3_000)).await;
                 world.embedded.start_broker(broker).await.unwrap();
             }
             7 => {
-                let broker = i32::try_from(dice.within(1..=u64::from(world.brokers.unsigned_abs()))).unwrap();
+                let broker =
+                    i32::try_from(dice.within(1..=u64::from(world.brokers.unsigned_abs())))
+                        .unwrap();
                 world.log.say(format_args!("connections to {broker} are cut"));
                 world.embedded.cut_connections(broker);
             }
@@ -127,14 +170,20 @@ fn rule(world: &World, dice: &mut Dice) {
         3 => Reaction::Delay(dice.millis(1..=4_000)),
         4 => Reaction::DelayReply(dice.millis(1..=4_000)),
         5 if api == ApiKey::Fetch => Reaction::MoveLeader(None),
-        5 if matches!(api, ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit) => {
+        5 if matches!(
+            api,
+            ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit
+        ) =>
+        {
             Reaction::MoveCoordinator(None)
         }
         _ => Reaction::Answer(dice.pick(codes)),
     };
     let times = dice.pick(&[1, 2, 4, 1_000]);
     world.log.say(format_args!("rule: {api:?} {reaction:?} {times} times"));
-    let id = world.embedded.fault(Fault::on(api).probability(dice.pick(&[0.2, 0.6, 1.0])).times(times).then(reaction));
+    let id = world
+        .embedded
+        .fault(Fault::on(api).probability(dice.pick(&[0.2, 0.6, 1.0])).times(times).then(reaction));
     let (embedded, lasts) = (world.embedded.clone(), dice.millis(100..=6_000));
     tokio::spawn(async move {
         sleep(lasts).await;
@@ -143,11 +192,16 @@ fn rule(world: &World, dice: &mut Dice) {
 }
 
 fn move_leader(world: &World, dice: &mut Dice) {
-    let (topic, partitions) = &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
+    let (topic, partitions) =
+        &world.topics[usize::try_from(dice.next() % world.topics.len() as u64).unwrap()];
     let partition = i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap();
     world.embedded.move_leader(topic, partition, None);
-    world.log.say(format_args!("leader of {topic}-{partition} moves to {:?}", world.embedded.leader(topic, partition)));
+    world.log.say(format_args!(
+        "leader of {topic}-{partition} moves to {:?}",
+        world.embedded.leader(topic, partition)
+    ));
 }
 
-/// How long after the trouble a client may take to be well again: a lost JoinGroup is given up after the rebalance timeout.
+/// How long after the trouble a client may take to be well again: a lost JoinGroup is given up
+/// after the rebalance timeout.
 pub(crate) const CALM: Duration = Duration::from_secs(120);

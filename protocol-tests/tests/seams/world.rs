@@ -23,7 +23,8 @@ pub(crate) const GRACE: Duration = Duration::from_millis(500);
 /// The first part of the name of clients whose settings have them ask without a pause.
 pub(crate) const EAGER: &str = "eager";
 
-/// How long each request is on its way, so that a loop of requests shows as their number and does not stop the clock.
+/// How long each request is on its way, so that a loop of requests shows as their number and does
+/// not stop the clock.
 const LATENCY: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
@@ -59,7 +60,8 @@ impl<T> Ended<T> {
 pub(crate) type Life = watch::Receiver<bool>;
 
 impl World {
-    /// A client as a process of its own would have it, now and then with settings from the ends of what they allow.
+    /// A client as a process of its own would have it, now and then with settings from the ends of
+    /// what they allow.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
         let config = self.config(id, dice);
         Client::new(if dice.once_in(2) { config } else { unusual(config, dice) }).unwrap()
@@ -90,10 +92,15 @@ impl World {
     pub(crate) fn write(&self, partition: &TopicPartition, count: i64, largest: usize) {
         let first = self.end(partition);
         let value = vec![b'x'; largest + 100];
-        let records: Vec<_> = (first..first + count).map(|offset| (None, Some(&value[..len(offset, largest)]))).collect();
+        let records: Vec<_> = (first..first + count)
+            .map(|offset| (None, Some(&value[..len(offset, largest)])))
+            .collect();
         self.embedded.append(&partition.topic, partition.partition.0, &records).unwrap();
         let mut written = self.written.lock().unwrap();
-        written.entry(partition.clone()).or_default().extend(records.iter().map(|(_, value)| value.unwrap().len()));
+        written
+            .entry(partition.clone())
+            .or_default()
+            .extend(records.iter().map(|(_, value)| value.unwrap().len()));
     }
 
     /// How long the value is that was written there.
@@ -108,7 +115,10 @@ impl World {
 
     /// The ends of all partitions.
     pub(crate) fn ends(&self) -> BTreeMap<TopicPartition, i64> {
-        self.partitions().into_iter().map(|partition| (partition.clone(), self.end(&partition))).collect()
+        self.partitions()
+            .into_iter()
+            .map(|partition| (partition.clone(), self.end(&partition)))
+            .collect()
     }
 
     /// Puts the network's latency into force, also after all faults were taken away.
@@ -124,7 +134,8 @@ impl World {
         self.log.check(holds, || format!("{promise} {}", what()));
     }
 
-    /// Awaits a call that must end within its time, and soon after the end of the handle; `patience` is when the caller drops it.
+    /// Awaits a call that must end within its time, and soon after the end of the handle;
+    /// `patience` is when the caller drops it.
     pub(crate) async fn call<T>(
         &self,
         what: &str,
@@ -139,7 +150,8 @@ impl World {
             let _ = life.wait_for(|ended| *ended).await;
             sleep(GRACE).await;
         };
-        let dropped = patience.map_or(begun + Duration::from_secs(100_000), |patience| begun + patience);
+        let dropped =
+            patience.map_or(begun + Duration::from_secs(100_000), |patience| begun + patience);
         tokio::select! {
             biased;
             outcome = call => {
@@ -161,21 +173,29 @@ impl World {
         }
     }
 
-    /// Looks for loops: requests of one API of one client in one second. `fetches` is how many fetches a second may be needed.
+    /// Looks for loops: requests of one API of one client in one second. `fetches` is how many
+    /// fetches a second may be needed.
     pub(crate) fn check_rests(&self, fetches: usize) {
         let mut windows: BTreeMap<(Option<String>, i16, u64), usize> = BTreeMap::new();
         for request in self.embedded.requests() {
-            *windows.entry((request.client_id, request.api as i16, request.at.as_secs())).or_default() += 1;
+            *windows
+                .entry((request.client_id, request.api as i16, request.at.as_secs()))
+                .or_default() += 1;
         }
-        let is_eager = |client: &Option<String>| client.as_ref().is_some_and(|name| name.starts_with(EAGER));
-        for ((client, api, second), count) in windows.into_iter().filter(|((client, ..), _)| !is_eager(client)) {
+        let is_eager =
+            |client: &Option<String>| client.as_ref().is_some_and(|name| name.starts_with(EAGER));
+        for ((client, api, second), count) in
+            windows.into_iter().filter(|((client, ..), _)| !is_eager(client))
+        {
             let api = ApiKey::try_from(api).unwrap();
             let most = match api {
                 // Connections that are not kept are opened for each request.
                 ApiKey::Fetch | ApiKey::Produce | ApiKey::ApiVersions => fetches,
                 _ => 250,
             };
-            self.check(count <= most, Promise::Rests, || format!("{count} {api:?} of {client:?} in second {second}"));
+            self.check(count <= most, Promise::Rests, || {
+                format!("{count} {api:?} of {client:?} in second {second}")
+            });
         }
     }
 
@@ -187,16 +207,24 @@ impl World {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         self.check(tasks == 0, Promise::LeavesNothing, || format!("{tasks} tasks are left"));
         let requests = self.embedded.requests();
-        requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())).collect()
+        requests
+            .iter()
+            .map(|request| format!("{:>7} {request:?}", request.at.as_millis()))
+            .collect()
     }
 }
 
 /// A cluster drawn from the dice.
 pub(crate) async fn start(dice: &mut Dice, log: Log, is_troubled: bool) -> World {
     let brokers = i32::try_from(dice.within(1..=3)).unwrap();
-    let topics: Vec<_> =
-        (0..dice.within(1..=3)).map(|index| (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap())).collect();
-    let mut cluster = EmbeddedCluster::builder().brokers(brokers).in_memory().seed(dice.next()).auto_create_topics(false);
+    let topics: Vec<_> = (0..dice.within(1..=3))
+        .map(|index| (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap()))
+        .collect();
+    let mut cluster = EmbeddedCluster::builder()
+        .brokers(brokers)
+        .in_memory()
+        .seed(dice.next())
+        .auto_create_topics(false);
     for (name, partitions) in &topics {
         cluster = cluster.topic(name, *partitions, i16::try_from(brokers).unwrap());
     }
@@ -213,7 +241,10 @@ pub(crate) async fn start(dice: &mut Dice, log: Log, is_troubled: bool) -> World
         written: Mutex::default(),
     };
     world.lag();
-    world.log.say(format_args!("{brokers} brokers, {:?}, request.timeout.ms {request_timeout:?}", world.topics));
+    world.log.say(format_args!(
+        "{brokers} brokers, {:?}, request.timeout.ms {request_timeout:?}",
+        world.topics
+    ));
     world
 }
 
@@ -228,13 +259,19 @@ fn unusual(config: ClientConfig, dice: &mut Dice) -> ClientConfig {
         .socket_connection_setup_timeout(millis(dice, &[100, 10_000, u64::MAX]))
         .metadata_max_age(millis(dice, &[20, 1_000, 300_000, u64::MAX]))
         .metadata_max_idle(millis(dice, &[5_000, 300_000, u64::MAX]))
-        .metadata_recovery_strategy(dice.pick(&[MetadataRecoveryStrategy::None, MetadataRecoveryStrategy::Rebootstrap]))
+        .metadata_recovery_strategy(
+            dice.pick(&[MetadataRecoveryStrategy::None, MetadataRecoveryStrategy::Rebootstrap]),
+        )
         .metadata_recovery_rebootstrap_trigger(millis(dice, &[0, 1, 300_000, u64::MAX]))
-        .connections_max_idle(dice.pick(&[None, Some(1), Some(100), Some(u64::MAX)]).map(Duration::from_millis))
+        .connections_max_idle(
+            dice.pick(&[None, Some(1), Some(100), Some(u64::MAX)]).map(Duration::from_millis),
+        )
         .connections_min_idle(dice.pick(&[0, 1, usize::MAX]))
         .receive_message_max_bytes(dice.pick(&[51 << 20, 2_147_483_647]))
         .enable_metrics_push(dice.once_in(2));
-    config.connections_max_lifetime(dice.pick(&[None, Some(1), Some(500), Some(u64::MAX)]).map(Duration::from_millis))
+    config.connections_max_lifetime(
+        dice.pick(&[None, Some(1), Some(500), Some(u64::MAX)]).map(Duration::from_millis),
+    )
 }
 
 /// Lengths that tell neighbours apart.

@@ -14,7 +14,13 @@ const CODES: [(ApiKey, &[ErrorCode]); 12] = {
     [
         (
             ApiKey::Produce,
-            &[NotLeaderOrFollower, RequestTimedOut, NotEnoughReplicas, NotEnoughReplicasAfterAppend, KafkaStorageError],
+            &[
+                NotLeaderOrFollower,
+                RequestTimedOut,
+                NotEnoughReplicas,
+                NotEnoughReplicasAfterAppend,
+                KafkaStorageError,
+            ],
         ),
         (
             ApiKey::Fetch,
@@ -32,19 +38,63 @@ const CODES: [(ApiKey, &[ErrorCode]); 12] = {
         (ApiKey::FindCoordinator, &[CoordinatorNotAvailable, CoordinatorLoadInProgress]),
         (
             ApiKey::JoinGroup,
-            &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, RebalanceInProgress, UnknownMemberId],
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                CoordinatorLoadInProgress,
+                RebalanceInProgress,
+                UnknownMemberId,
+            ],
         ),
-        (ApiKey::SyncGroup, &[NotCoordinator, CoordinatorNotAvailable, RebalanceInProgress, UnknownMemberId, IllegalGeneration]),
-        (ApiKey::Heartbeat, &[NotCoordinator, CoordinatorNotAvailable, RebalanceInProgress, UnknownMemberId, IllegalGeneration]),
+        (
+            ApiKey::SyncGroup,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                RebalanceInProgress,
+                UnknownMemberId,
+                IllegalGeneration,
+            ],
+        ),
+        (
+            ApiKey::Heartbeat,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                RebalanceInProgress,
+                UnknownMemberId,
+                IllegalGeneration,
+            ],
+        ),
         (
             ApiKey::OffsetCommit,
-            &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, RequestTimedOut, RebalanceInProgress],
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                CoordinatorLoadInProgress,
+                RequestTimedOut,
+                RebalanceInProgress,
+            ],
         ),
         (ApiKey::OffsetFetch, &[NotCoordinator, CoordinatorLoadInProgress, UnstableOffsetCommit]),
-        (ApiKey::InitProducerId, &[NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, ConcurrentTransactions]),
+        (
+            ApiKey::InitProducerId,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                CoordinatorLoadInProgress,
+                ConcurrentTransactions,
+            ],
+        ),
         (
             ApiKey::ListOffsets,
-            &[NotLeaderOrFollower, LeaderNotAvailable, UnknownLeaderEpoch, FencedLeaderEpoch, OffsetNotAvailable],
+            &[
+                NotLeaderOrFollower,
+                LeaderNotAvailable,
+                UnknownLeaderEpoch,
+                FencedLeaderEpoch,
+                OffsetNotAvailable,
+            ],
         ),
         (ApiKey::LeaveGroup, &[NotCoordinator, CoordinatorNotAvailable]),
     ]
@@ -58,9 +108,14 @@ pub(crate) async fn rage(world: &World, mut dice: Dice) {
             0..=6 => rule(world, &mut dice),
             7 => move_leader(world, &mut dice),
             8 if !world.plan.groups.is_empty() => {
-                let group = &world.plan.groups[usize::try_from(dice.next() % world.plan.groups.len() as u64).unwrap()].name;
+                let group = &world.plan.groups
+                    [usize::try_from(dice.next() % world.plan.groups.len() as u64).unwrap()]
+                .name;
                 world.embedded.move_group_coordinator(group, None);
-                world.log.say(format_args!("coordinator of {group} moves to {:?}", world.embedded.group_coordinator(group)));
+                world.log.say(format_args!(
+                    "coordinator of {group} moves to {:?}",
+                    world.embedded.group_coordinator(group)
+                ));
             }
             9 => break_broker(world, &mut dice).await,
             _ => disturb_broker(world, &mut dice),
@@ -85,7 +140,11 @@ fn rule(world: &World, dice: &mut Dice) {
         3 => Reaction::Delay(dice.millis(1..=4_000)),
         4 => Reaction::DelayReply(dice.millis(1..=4_000)),
         5 if matches!(api, ApiKey::Produce | ApiKey::Fetch) => Reaction::MoveLeader(None),
-        5 if matches!(api, ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit) => {
+        5 if matches!(
+            api,
+            ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit
+        ) =>
+        {
             Reaction::MoveCoordinator(None)
         }
         _ => Reaction::Answer(dice.pick(codes)),
@@ -98,7 +157,10 @@ fn rule(world: &World, dice: &mut Dice) {
     let lasts = dice.millis(100..=6_000);
     tokio::spawn(async move {
         sleep(lasts).await;
-        log.say(format_args!("rule over: {api:?} {reaction:?} met {} requests", embedded.fault_hits(id)));
+        log.say(format_args!(
+            "rule over: {api:?} {reaction:?} met {} requests",
+            embedded.fault_hits(id)
+        ));
         embedded.remove_fault(id);
     });
 }
@@ -108,11 +170,15 @@ fn move_leader(world: &World, dice: &mut Dice) {
     let (topic, partitions, _) = &world.plan.topics[index];
     let partition = i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap();
     world.embedded.move_leader(topic, partition, None);
-    world.log.say(format_args!("leader of {topic}-{partition} moves to {:?}", world.embedded.leader(topic, partition)));
+    world.log.say(format_args!(
+        "leader of {topic}-{partition} moves to {:?}",
+        world.embedded.leader(topic, partition)
+    ));
 }
 
 async fn break_broker(world: &World, dice: &mut Dice) {
-    let broker = i32::try_from(dice.within(1..=u64::from(world.plan.brokers.unsigned_abs()))).unwrap();
+    let broker =
+        i32::try_from(dice.within(1..=u64::from(world.plan.brokers.unsigned_abs()))).unwrap();
     if dice.once_in(2) {
         world.log.say(format_args!("broker {broker} is killed"));
         world.embedded.kill_broker(broker);
@@ -126,7 +192,8 @@ async fn break_broker(world: &World, dice: &mut Dice) {
 }
 
 fn disturb_broker(world: &World, dice: &mut Dice) {
-    let broker = i32::try_from(dice.within(1..=u64::from(world.plan.brokers.unsigned_abs()))).unwrap();
+    let broker =
+        i32::try_from(dice.within(1..=u64::from(world.plan.brokers.unsigned_abs()))).unwrap();
     match dice.within(0..=2) {
         0 => {
             world.log.say(format_args!("connections to broker {broker} are cut"));

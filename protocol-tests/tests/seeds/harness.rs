@@ -41,13 +41,20 @@ pub(crate) fn api_timeout(request_timeout: Duration) -> Duration {
 }
 
 /// What a client has as a process of its own.
-pub(crate) fn config(embedded: &EmbeddedCluster, id: &str, request_timeout: Duration, seed: u64) -> ClientConfig {
+pub(crate) fn config(
+    embedded: &EmbeddedCluster,
+    id: &str,
+    request_timeout: Duration,
+    seed: u64,
+) -> ClientConfig {
     let started = Instant::now();
     ClientConfig::new(embedded.bootstrap_servers())
         .client_id(id)
         .request_timeout(request_timeout)
         .default_api_timeout(api_timeout(request_timeout))
         .connector(InMemory(embedded.clone()))
-        .wall_clock(move || Timestamp(1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()))
+        .wall_clock(move || {
+            Timestamp(1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap())
+        })
         .seed(seed)
 }

@@ -1,6 +1,7 @@
-//! Whole clients on the embedded cluster under paused time, each run drawn from one seed: how many brokers, producers, groups and
-//! members there are, how they are configured, and what goes wrong around them for a while. Afterwards all must converge, and
-//! throughout every promise of the client must hold.
+//! Whole clients on the embedded cluster under paused time, each run drawn from one seed: how many
+//! brokers, producers, groups and members there are, how they are configured, and what goes wrong
+//! around them for a while. Afterwards all must converge, and throughout every promise of the
+//! client must hold.
 //!
 //! | promise | checked by |
 //! |---|---|
@@ -10,8 +11,13 @@
 //! | nothing is committed that the application has not asked past, and no commit goes back | `Ledger::check_commits` |
 //! | no call exceeds its deadline; closing is in time and leaves no task; nobody asks in a hot loop | `run` |
 //!
-//! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and prints all that happened.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at its first surprise")]
+//! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and
+//! prints all that happened.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at its first surprise"
+)]
 
 mod dice;
 mod faults;
@@ -64,17 +70,27 @@ fn many_seeds_keep_every_promise() {
     failed.sort_by_key(|(seed, _)| *seed);
     for (seed, report) in &failed {
         println!("seed {seed}: {report:?}; run it alone with KAVKA_SEED={seed}");
-        report.lines.iter().filter(|line| line.contains("WRONG")).take(10).for_each(|line| println!("{line}"));
+        report
+            .lines
+            .iter()
+            .filter(|line| line.contains("WRONG"))
+            .take(10)
+            .for_each(|line| println!("{line}"));
     }
     if let Some((seed, report)) = failed.first() {
         println!("the last events of seed {seed}:");
-        report.lines.iter().skip(report.lines.len().saturating_sub(LAST_EVENTS)).for_each(|line| println!("{line}"));
+        report
+            .lines
+            .iter()
+            .skip(report.lines.len().saturating_sub(LAST_EVENTS))
+            .for_each(|line| println!("{line}"));
     }
     let failed: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
     assert!(failed.is_empty(), "of {seeds} seeds these broke a promise: {failed:?}");
 }
 
-/// Among the events is every request that a broker received, so that the hash covers what the clients did, byte counts included.
+/// Among the events is every request that a broker received, so that the hash covers what the
+/// clients did, byte counts included.
 #[test]
 fn one_of_the_seeds_run_twice_gives_the_same_log() {
     for seed in setting("KAVKA_SEED").map_or(1..=10, |seed| seed..=seed) {
@@ -92,14 +108,17 @@ fn one_of_the_seeds_run_twice_gives_the_same_log() {
 /// FNV-1a, stable over runs and Rust versions.
 fn hash(lines: &[String]) -> u64 {
     let bytes = lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
 fn attempt(seed: u64) -> Report {
     count_panics();
     let ended = panic::catch_unwind(|| run::run(seed));
-    let mut report = ended.unwrap_or_else(|_| Report { lines: vec!["WRONG the run panicked".to_owned()], wrongs: 0 });
+    let mut report = ended
+        .unwrap_or_else(|_| Report { lines: vec!["WRONG the run panicked".to_owned()], wrongs: 0 });
     report.wrongs += panics();
     report
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kavka::{
-    AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ErrorKind, RebalanceListener, TopicPartition,
+    AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ErrorKind,
+    RebalanceListener, TopicPartition,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -72,7 +73,10 @@ impl Ledger {
         for partition in partitions {
             let owner = Owner { member, last: None, is_going: false };
             if let Some(other) = entries.owners.insert(partition.clone(), owner) {
-                self.wrong(&format!("{partition} was given to {member} while {} had it", other.member));
+                self.wrong(&format!(
+                    "{partition} was given to {member} while {} had it",
+                    other.member
+                ));
             }
         }
     }
@@ -92,7 +96,9 @@ impl Ledger {
     fn commits_all(&self, member: usize) {
         let mut entries = self.entries.lock().unwrap();
         let owned = entries.owners.iter().filter(|(_, owner)| owner.member == member);
-        let delivered: Vec<_> = owned.filter_map(|(partition, owner)| Some((partition.clone(), owner.last? + 1))).collect();
+        let delivered: Vec<_> = owned
+            .filter_map(|(partition, owner)| Some((partition.clone(), owner.last? + 1)))
+            .collect();
         delivered.iter().for_each(|(partition, next)| entries.ask_past(partition, *next));
     }
 
@@ -124,7 +130,9 @@ impl Ledger {
                     self.wrong(&format!("{member} read {partition} {offset} after {before:?}"));
                 }
             }
-            other => self.wrong(&format!("{member} read {partition} {offset}, which {other:?} owns")),
+            other => {
+                self.wrong(&format!("{member} read {partition} {offset}, which {other:?} owns"))
+            }
         }
         entries.read.entry(partition.clone()).or_default().insert(offset);
     }
@@ -138,12 +146,16 @@ impl Ledger {
     pub(crate) fn check_commits(&self, world: &World) {
         let mut entries = self.entries.lock().unwrap();
         for partition in world.partitions() {
-            let Some(committed) = world.embedded.committed(&self.group, &partition.topic, partition.partition.0) else {
+            let Some(committed) =
+                world.embedded.committed(&self.group, &partition.topic, partition.partition.0)
+            else {
                 continue;
             };
             let before = entries.committed.insert(partition.clone(), committed);
             if before.is_some_and(|before| committed < before) {
-                self.wrong(&format!("the commit of {partition} went back from {before:?} to {committed}"));
+                self.wrong(&format!(
+                    "the commit of {partition} went back from {before:?} to {committed}"
+                ));
             }
             let past = entries.asked_past.get(&partition).copied().unwrap_or_default();
             if committed > past {
@@ -163,8 +175,10 @@ impl Ledger {
 
     pub(crate) fn progress(&self) -> String {
         let entries = self.entries.lock().unwrap();
-        let read: BTreeMap<_, _> = entries.read.iter().map(|(tp, offsets)| (tp.to_string(), offsets.len())).collect();
-        let owners: BTreeMap<_, _> = entries.owners.iter().map(|(tp, owner)| (tp.to_string(), owner.member)).collect();
+        let read: BTreeMap<_, _> =
+            entries.read.iter().map(|(tp, offsets)| (tp.to_string(), offsets.len())).collect();
+        let owners: BTreeMap<_, _> =
+            entries.owners.iter().map(|(tp, owner)| (tp.to_string(), owner.member)).collect();
         format!("{}: read {read:?}, owners {owners:?}", self.group)
     }
 }
@@ -177,31 +191,47 @@ struct Notes {
 }
 
 impl RebalanceListener for Notes {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.assigned(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
 
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.going(self.member, partitions);
         Box::pin(async move {
             if !self.commits_automatically {
                 self.ledger.commits_all(self.member);
                 if let Err(error) = consumer.commit().await {
-                    self.ledger.log.say(format_args!("{} could not commit what it gives up: {error}", self.member));
+                    self.ledger.log.say(format_args!(
+                        "{} could not commit what it gives up: {error}",
+                        self.member
+                    ));
                 }
             }
             self.ledger.gone(self.member, partitions);
         })
     }
 
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         self.ledger.gone(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
 }
 
-/// A member with a client of its own, so that its death closes its connections, as that of a process does.
+/// A member with a client of its own, so that its death closes its connections, as that of a
+/// process does.
 struct Member {
     number: usize,
     leave: oneshot::Sender<()>,
@@ -209,7 +239,13 @@ struct Member {
 }
 
 impl Member {
-    fn join(world: &Arc<World>, plan: &GroupPlan, ledger: &Arc<Ledger>, number: usize, dice: &mut Dice) -> Self {
+    fn join(
+        world: &Arc<World>,
+        plan: &GroupPlan,
+        ledger: &Arc<Ledger>,
+        number: usize,
+        dice: &mut Dice,
+    ) -> Self {
         let client = world.client(&format!("{}-{number}", plan.name), dice);
         let config = ConsumerConfig::new()
             .group_id(&plan.name)
@@ -224,7 +260,11 @@ impl Member {
             .max_partition_fetch_bytes(dice.pick(&[500, 1_048_576]));
         let consumer = client.consumer(config).unwrap();
         let commits_automatically = plan.commits_automatically;
-        consumer.rebalance_listener(Notes { member: number, ledger: Arc::clone(ledger), commits_automatically });
+        consumer.rebalance_listener(Notes {
+            member: number,
+            ledger: Arc::clone(ledger),
+            commits_automatically,
+        });
         consumer.subscribe(world.plan.topics.iter().map(|(name, ..)| name.as_str())).unwrap();
         world.log.say(format_args!("{} {number} joins", plan.name));
         let (leave, left) = oneshot::channel();
@@ -269,7 +309,12 @@ struct Application {
 }
 
 impl Application {
-    async fn run(mut self, client: Client, mut consumer: Consumer, mut left: oneshot::Receiver<()>) {
+    async fn run(
+        mut self,
+        client: Client,
+        mut consumer: Consumer,
+        mut left: oneshot::Receiver<()>,
+    ) {
         let log = self.world.log.clone();
         while left.try_recv().is_err() {
             self.finish();
@@ -300,7 +345,9 @@ impl Application {
         self.finish();
         let closed = self.world.leaves_in_time(CLOSE, consumer.close(CLOSE)).await;
         if closed {
-            log.check(!self.ledger.owns_something(self.number), || format!("{} left with partitions", self.number));
+            log.check(!self.ledger.owns_something(self.number), || {
+                format!("{} left with partitions", self.number)
+            });
         }
         self.ledger.died(self.number);
         self.world.in_time("client.close", CLOSE, client.close(CLOSE)).await;
@@ -322,11 +369,16 @@ impl Application {
         }
         let longest = self.world.api_timeout() + SLACK;
         let committing = tokio::time::timeout(longest, consumer.commit()).await;
-        self.world.log.check(committing.is_ok(), || format!("a commit of {} took longer than it may", self.number));
+        self.world.log.check(committing.is_ok(), || {
+            format!("a commit of {} took longer than it may", self.number)
+        });
     }
 }
 
-async fn receive(consumer: &mut Consumer, whole_batch: bool) -> kavka::Result<(TopicPartition, Vec<i64>)> {
+async fn receive(
+    consumer: &mut Consumer,
+    whole_batch: bool,
+) -> kavka::Result<(TopicPartition, Vec<i64>)> {
     if whole_batch {
         let batch = consumer.next_batch().await?;
         let offsets = batch.iter().map(|record| record.offset().0).collect();
@@ -337,16 +389,26 @@ async fn receive(consumer: &mut Consumer, whole_batch: bool) -> kavka::Result<(T
     }
 }
 
-/// Runs a group whose members come and go during the trouble; one at least is left, until told to end.
-pub(crate) async fn churn(world: Arc<World>, plan: GroupPlan, ledger: Arc<Ledger>, mut dice: Dice, end: oneshot::Receiver<()>) {
+/// Runs a group whose members come and go during the trouble; one at least is left, until told to
+/// end.
+pub(crate) async fn churn(
+    world: Arc<World>,
+    plan: GroupPlan,
+    ledger: Arc<Ledger>,
+    mut dice: Dice,
+    end: oneshot::Receiver<()>,
+) {
     let mut members: Vec<_> = (0..plan.members)
-        .map(|number| Member::join(&world, &plan, &ledger, usize::try_from(number).unwrap(), &mut dice))
+        .map(|number| {
+            Member::join(&world, &plan, &ledger, usize::try_from(number).unwrap(), &mut dice)
+        })
         .collect();
     let mut next = members.len();
     for _ in 0..plan.changes {
         sleep(dice.millis(100..=2 * world.plan.trouble.as_millis() as u64 / plan.changes)).await;
         if members.len() > 1 && dice.once_in(2) {
-            let member = members.swap_remove(usize::try_from(dice.next() % members.len() as u64).unwrap());
+            let member =
+                members.swap_remove(usize::try_from(dice.next() % members.len() as u64).unwrap());
             if dice.once_in(2) { member.die(&ledger).await } else { member.leave().await }
         } else {
             members.push(Member::join(&world, &plan, &ledger, next, &mut dice));

@@ -52,7 +52,11 @@ impl Plan {
         let brokers = dice.within(1..=3);
         let topics = (0..dice.within(1..=2)).map(|index| {
             let replication = dice.within(1..=brokers);
-            (format!("topic-{index}"), i32::try_from(dice.within(1..=4)).unwrap(), i16::try_from(replication).unwrap())
+            (
+                format!("topic-{index}"),
+                i32::try_from(dice.within(1..=4)).unwrap(),
+                i16::try_from(replication).unwrap(),
+            )
         });
         let topics = topics.collect();
         let request_timeout = dice.millis(1_500..=6_000);
@@ -63,7 +67,9 @@ impl Plan {
             detection: dice.pick(&[Duration::ZERO, Duration::from_millis(2_500)]),
             request_timeout,
             trouble: dice.millis(5_000..=20_000),
-            producers: (0..dice.within(1..=2)).map(|_| ProducerPlan::new(dice, request_timeout)).collect(),
+            producers: (0..dice.within(1..=2))
+                .map(|_| ProducerPlan::new(dice, request_timeout))
+                .collect(),
             groups: (0..dice.within(0..=2)).map(|index| GroupPlan::new(dice, index)).collect(),
         }
     }
@@ -78,7 +84,13 @@ impl ProducerPlan {
             false => request_timeout + Duration::from_millis(linger) + dice.millis(0..=5_000),
         };
         let max_block = dice.millis(5_000..=60_000);
-        let codecs = [Compression::NONE, Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
+        let codecs = [
+            Compression::NONE,
+            Compression::GZIP,
+            Compression::SNAPPY,
+            Compression::LZ4,
+            Compression::ZSTD,
+        ];
         let batch_size = dice.pick(&[200, 1_000, 4_000, 16_384]);
         let config = ProducerConfig::new()
             .enable_idempotence(is_idempotent)
@@ -105,8 +117,14 @@ impl ProducerPlan {
 impl GroupPlan {
     fn new(dice: &mut Dice, index: u64) -> Self {
         use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
-        let strategies: &[&[AssignmentStrategy]] =
-            &[&[Range], &[RoundRobin], &[Sticky], &[CooperativeSticky], &[CooperativeSticky], &[Range, CooperativeSticky]];
+        let strategies: &[&[AssignmentStrategy]] = &[
+            &[Range],
+            &[RoundRobin],
+            &[Sticky],
+            &[CooperativeSticky],
+            &[CooperativeSticky],
+            &[Range, CooperativeSticky],
+        ];
         Self {
             name: format!("group-{index}"),
             strategies: dice.pick(strategies).to_vec(),

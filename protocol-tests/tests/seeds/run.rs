@@ -21,8 +21,8 @@ use crate::writers::{self, Fates, Verdict, short};
 /// What a timer may be late, and a task that it wakes.
 pub(crate) const SLACK: Duration = Duration::from_millis(20);
 
-/// How long after the trouble everything must have converged: a lost JoinGroup is given up after the rebalance timeout of 20 s and
-/// 5 s, and the same may have happened to the next.
+/// How long after the trouble everything must have converged: a lost JoinGroup is given up after
+/// the rebalance timeout of 20 s and 5 s, and the same may have happened to the next.
 const CALM: Duration = Duration::from_secs(120);
 
 /// More requests than a run has any use for: somebody asks in a hot loop.
@@ -46,7 +46,8 @@ pub(crate) struct Report {
 impl World {
     /// A client as a process of its own would have it.
     pub(crate) fn client(&self, id: &str, dice: &mut Dice) -> Client {
-        Client::new(harness::config(&self.embedded, id, self.plan.request_timeout, dice.next())).unwrap()
+        Client::new(harness::config(&self.embedded, id, self.plan.request_timeout, dice.next()))
+            .unwrap()
     }
 
     pub(crate) fn api_timeout(&self) -> Duration {
@@ -82,12 +83,20 @@ impl World {
         None
     }
 
-    /// A member that closes leaves its group, unless the coordinator cannot be reached for `request.timeout.ms`; tells whether it did.
-    pub(crate) async fn leaves_in_time(&self, longest: Duration, closing: impl Future<Output = kavka::Result<()>>) -> bool {
+    /// A member that closes leaves its group, unless the coordinator cannot be reached for
+    /// `request.timeout.ms`; tells whether it did.
+    pub(crate) async fn leaves_in_time(
+        &self,
+        longest: Duration,
+        closing: impl Future<Output = kavka::Result<()>>,
+    ) -> bool {
         let begun = Instant::now();
         let leaving = async {
             match closing.await {
-                Err(error) if error.kind() == ErrorKind::Timeout && begun.elapsed() >= self.plan.request_timeout => {
+                Err(error)
+                    if error.kind() == ErrorKind::Timeout
+                        && begun.elapsed() >= self.plan.request_timeout =>
+                {
                     self.log.say(format_args!("a group is not left: {error}"));
                     Ok(false)
                 }
@@ -101,7 +110,11 @@ impl World {
 /// Runs one seed.
 pub(crate) fn run(seed: u64) -> Report {
     // One thread and paused time: what happens follows from the seed alone.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(live(seed))
 }
 
@@ -122,18 +135,30 @@ async fn live(seed: u64) -> Report {
     let embedded = cluster.start().await.unwrap();
     let world = Arc::new(World { plan, embedded, log: log.clone(), fates: Fates::default() });
 
-    let producers: Vec<_> = (0..world.plan.producers.len()).map(|index| writers::start(&world, index, &mut dice)).collect();
+    let producers: Vec<_> = (0..world.plan.producers.len())
+        .map(|index| writers::start(&world, index, &mut dice))
+        .collect();
     let mut groups = Vec::new();
     for plan in &world.plan.groups {
         let ledger = Arc::new(Ledger::new(&plan.name, &log));
         let (end, ended) = oneshot::channel();
-        let churn = members::churn(Arc::clone(&world), plan.clone(), Arc::clone(&ledger), dice.fork(), ended);
+        let churn = members::churn(
+            Arc::clone(&world),
+            plan.clone(),
+            Arc::clone(&ledger),
+            dice.fork(),
+            ended,
+        );
         groups.push((ledger, end, tokio::spawn(churn)));
     }
     let history = Arc::new(Mutex::new(BTreeMap::new()));
     let (end_reader, reader_ended) = oneshot::channel();
-    let reader = tokio::spawn(read(Arc::clone(&world), Arc::clone(&history), dice.fork(), reader_ended));
-    let watch = tokio::spawn(watch_commits(Arc::clone(&world), groups.iter().map(|(ledger, ..)| Arc::clone(ledger)).collect()));
+    let reader =
+        tokio::spawn(read(Arc::clone(&world), Arc::clone(&history), dice.fork(), reader_ended));
+    let watch = tokio::spawn(watch_commits(
+        Arc::clone(&world),
+        groups.iter().map(|(ledger, ..)| Arc::clone(ledger)).collect(),
+    ));
 
     faults::rage(&world, dice.fork()).await;
     for producer in producers {
@@ -142,12 +167,18 @@ async fn live(seed: u64) -> Report {
     let calm = Instant::now();
     let is_all_read = || {
         let read = history.lock().unwrap();
-        world.partitions().iter().all(|tp| read.get(tp).map_or(0, Vec::len) as u64 == world.end(tp).unsigned_abs())
+        world
+            .partitions()
+            .iter()
+            .all(|tp| read.get(tp).map_or(0, Vec::len) as u64 == world.end(tp).unsigned_abs())
     };
     while !is_all_read() || !groups.iter().all(|(ledger, ..)| ledger.is_complete(&world)) {
         if calm.elapsed() > CALM {
             let progress: Vec<_> = groups.iter().map(|(ledger, ..)| ledger.progress()).collect();
-            log.wrong(format_args!("not everything is read: alone {}, {progress:?}", is_all_read()));
+            log.wrong(format_args!(
+                "not everything is read: alone {}, {progress:?}",
+                is_all_read()
+            ));
             break;
         }
         sleep(Duration::from_millis(200)).await;
@@ -174,7 +205,9 @@ async fn live(seed: u64) -> Report {
     let requests = world.embedded.requests();
     log.check(requests.len() < MANY_REQUESTS, || format!("{} requests", requests.len()));
     let mut lines = log.lines();
-    lines.extend(requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())));
+    lines.extend(
+        requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())),
+    );
     Report { lines, wrongs: log.wrongs() }
 }
 
@@ -189,9 +222,16 @@ async fn watch_commits(world: Arc<World>, ledgers: Vec<Arc<Ledger>>) {
 type History = BTreeMap<TopicPartition, Vec<String>>;
 
 /// Reads everything from the first record on, without a group, until told to end.
-async fn read(world: Arc<World>, history: Arc<Mutex<History>>, mut dice: Dice, mut end: oneshot::Receiver<()>) {
+async fn read(
+    world: Arc<World>,
+    history: Arc<Mutex<History>>,
+    mut dice: Dice,
+    mut end: oneshot::Receiver<()>,
+) {
     let client = world.client("reader", &mut dice);
-    let mut consumer = client.consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest)).unwrap();
+    let mut consumer = client
+        .consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest))
+        .unwrap();
     consumer.assign(world.partitions()).unwrap();
     loop {
         let received = tokio::select! {
@@ -210,7 +250,9 @@ async fn read(world: Arc<World>, history: Arc<Mutex<History>>, mut dice: Dice, m
         let values = history.entry(record.topic_partition().clone()).or_default();
         let (offset, expected) = (record.offset().0, i64::try_from(values.len()).unwrap());
         let partition = record.topic_partition();
-        world.log.check(offset == expected, || format!("the reader got {partition} {offset} instead of {expected}"));
+        world.log.check(offset == expected, || {
+            format!("the reader got {partition} {offset} instead of {expected}")
+        });
         values.push(String::from_utf8(record.value().unwrap_or_default().to_vec()).unwrap());
     }
     let short = Duration::from_secs(5);
@@ -237,17 +279,23 @@ fn check_history(world: &World, history: &History) {
         match &fate.verdict {
             Verdict::Pending => log.wrong(format_args!("{name} has no verdict")),
             Verdict::Acknowledged(partition, offset) => {
-                let is_there = |&(tp, at): &(&TopicPartition, i64)| tp == partition && offset.is_none_or(|offset| offset.0 == at);
+                let is_there = |&(tp, at): &(&TopicPartition, i64)| {
+                    tp == partition && offset.is_none_or(|offset| offset.0 == at)
+                };
                 log.check(found.iter().any(is_there), || {
                     format!("{name} was acknowledged at {partition} {offset:?}, found at {found:?}")
                 });
             }
             Verdict::Refused | Verdict::Failed(_, Some(Written::No)) => {
-                log.check(found.is_empty(), || format!("{name} is {:?}, but at {found:?}", fate.verdict));
+                log.check(found.is_empty(), || {
+                    format!("{name} is {:?}, but at {found:?}", fate.verdict)
+                });
             }
             Verdict::Failed(..) => {}
         }
-        log.check(!fate.is_idempotent || found.len() < 2, || format!("{name} is written more than once: {found:?}"));
+        log.check(!fate.is_idempotent || found.len() < 2, || {
+            format!("{name} is written more than once: {found:?}")
+        });
     }
     for (partition, values) in history {
         let mut newest = BTreeMap::new();
@@ -266,9 +314,13 @@ fn check_stored(world: &World, history: &History) {
     for (partition, values) in history {
         for batch in world.embedded.log(&partition.topic, partition.partition.0) {
             let first = usize::try_from(batch.header.base_offset).unwrap();
-            for (record, value) in batch.records().into_iter().flatten().zip(values.iter().skip(first)) {
+            for (record, value) in
+                batch.records().into_iter().flatten().zip(values.iter().skip(first))
+            {
                 let same = record.value == Some(value.as_bytes());
-                world.log.check(same, || format!("{partition}: the log does not hold {}", short(value)));
+                world
+                    .log
+                    .check(same, || format!("{partition}: the log does not hold {}", short(value)));
             }
         }
     }

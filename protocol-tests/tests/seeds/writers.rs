@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kavka::{Delivery, Error, ErrorCode, ErrorKind, Offset, Producer, Record, TopicPartition, Written};
+use kavka::{
+    Delivery, Error, ErrorCode, ErrorKind, Offset, Producer, Record, TopicPartition, Written,
+};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
@@ -47,14 +49,21 @@ impl Fates {
     }
 }
 
-/// Starts a producer with a client of its own; the task ends when everything has its verdict and the producer is closed.
+/// Starts a producer with a client of its own; the task ends when everything has its verdict and
+/// the producer is closed.
 pub(crate) fn start(world: &Arc<World>, index: usize, dice: &mut Dice) -> JoinHandle<()> {
     let plan = world.plan.producers[index].clone();
     let client = world.client(&format!("producer-{index}"), dice);
     let producer = client.producer(plan.config.clone()).unwrap();
     let mut tasks = JoinSet::new();
     for task in 0..plan.tasks {
-        tasks.spawn(write(Arc::clone(world), producer.clone(), plan.clone(), (index, task), dice.fork()));
+        tasks.spawn(write(
+            Arc::clone(world),
+            producer.clone(),
+            plan.clone(),
+            (index, task),
+            dice.fork(),
+        ));
     }
     let world = Arc::clone(world);
     tokio::spawn(async move {
@@ -67,31 +76,53 @@ pub(crate) fn start(world: &Arc<World>, index: usize, dice: &mut Dice) -> JoinHa
     })
 }
 
-async fn write(world: Arc<World>, producer: Producer, plan: ProducerPlan, sender: (usize, u64), mut dice: Dice) {
+async fn write(
+    world: Arc<World>,
+    producer: Producer,
+    plan: ProducerPlan,
+    sender: (usize, u64),
+    mut dice: Dice,
+) {
     let mut watches = JoinSet::new();
     for number in 0..plan.records {
-        let (topic, partitions, _) = &world.plan.topics[usize::try_from(dice.next() % world.plan.topics.len() as u64).unwrap()];
+        let (topic, partitions, _) = &world.plan.topics
+            [usize::try_from(dice.next() % world.plan.topics.len() as u64).unwrap()];
         let padding = "x".repeat(usize::try_from(dice.within(0..=120)).unwrap());
         let value = format!("{}-{}-{number}-{padding}", sender.0, sender.1);
         let key = format!("key-{}", dice.within(0..=9));
         let mut record = Record::to(topic).value(&value);
         match dice.within(0..=2) {
             0 => record = record.key(&key),
-            1 => record = record.partition(i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap()),
+            1 => {
+                record = record.partition(
+                    i32::try_from(dice.next() % u64::from(partitions.unsigned_abs())).unwrap(),
+                )
+            }
             _ => {}
         }
-        let fate = Fate { sender, number, is_idempotent: plan.is_idempotent, verdict: Verdict::Refused };
+        let fate =
+            Fate { sender, number, is_idempotent: plan.is_idempotent, verdict: Verdict::Refused };
         let begun = Instant::now();
         let sent = producer.send(record).await;
-        world.log.check(begun.elapsed() <= plan.max_block + SLACK, || format!("send took {:?}", begun.elapsed()));
+        world.log.check(begun.elapsed() <= plan.max_block + SLACK, || {
+            format!("send took {:?}", begun.elapsed())
+        });
         match sent {
             Ok(delivery) => {
                 world.fates.set(&value, Fate { verdict: Verdict::Pending, ..fate.clone() });
-                watches.spawn(watch(Arc::clone(&world), delivery, plan.delivery_timeout, value, fate));
+                watches.spawn(watch(
+                    Arc::clone(&world),
+                    delivery,
+                    plan.delivery_timeout,
+                    value,
+                    fate,
+                ));
             }
             Err(error) => {
                 world.log.say(format_args!("{} was refused: {error}", short(&value)));
-                world.log.check(error.written() == Some(Written::No), || format!("a refusal that may be written: {error:?}"));
+                world.log.check(error.written() == Some(Written::No), || {
+                    format!("a refusal that may be written: {error:?}")
+                });
                 world.fates.set(&value, fate);
             }
         }
@@ -108,11 +139,19 @@ async fn write(world: Arc<World>, producer: Producer, plan: ProducerPlan, sender
     }
 }
 
-async fn watch(world: Arc<World>, mut delivery: Delivery, timeout: Duration, value: String, fate: Fate) {
+async fn watch(
+    world: Arc<World>,
+    mut delivery: Delivery,
+    timeout: Duration,
+    value: String,
+    fate: Fate,
+) {
     let begun = Instant::now();
     let verdict = (&mut delivery).await;
     let name = short(&value);
-    world.log.check(begun.elapsed() <= timeout + SLACK, || format!("the verdict of {name} took {:?}", begun.elapsed()));
+    world.log.check(begun.elapsed() <= timeout + SLACK, || {
+        format!("the verdict of {name} took {:?}", begun.elapsed())
+    });
     let again = delivery.try_get().unwrap();
     let partition = delivery.topic_partition().clone();
     let same = match (&verdict, &again) {
@@ -128,18 +167,23 @@ async fn watch(world: Arc<World>, mut delivery: Delivery, timeout: Duration, val
         }
         Err(error) => {
             world.log.say(format_args!("{name} failed: {error} {:?}", error.written()));
-            world.log.check(is_expected(&error, timeout), || format!("{name} failed without need: {error:?}"));
+            world.log.check(is_expected(&error, timeout), || {
+                format!("{name} failed without need: {error:?}")
+            });
             Verdict::Failed(partition, error.written())
         }
     };
     world.fates.set(&value, Fate { verdict, ..fate });
 }
 
-/// Whatever goes wrong passes: with enough time nothing fails. Without it nothing fails but for the lack of it, or because what
-/// came before has failed so, and then only what may be written, which no other sequence may carry (rule d).
+/// Whatever goes wrong passes: with enough time nothing fails. Without it nothing fails but for the
+/// lack of it, or because what came before has failed so, and then only what may be written, which
+/// no other sequence may carry (rule d).
 fn is_expected(error: &Error, timeout: Duration) -> bool {
-    let follows = error.code() == Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) && error.written() == Some(Written::Maybe);
-    timeout < Duration::from_secs(100) && (error.kind() == ErrorKind::Timeout && error.written().is_some() || follows)
+    let follows = error.code() == Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
+        && error.written() == Some(Written::Maybe);
+    timeout < Duration::from_secs(100)
+        && (error.kind() == ErrorKind::Timeout && error.written().is_some() || follows)
 }
 
 /// A value without its padding.

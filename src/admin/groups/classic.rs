@@ -67,7 +67,11 @@ impl Admin {
     ) -> Outcomes<GroupId, ClassicGroup> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &DescribeGroupsResponse<'_>| {
-            Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), self.classic(group))).collect())
+            Ok(response
+                .groups
+                .iter()
+                .map(|group| (GroupId::from(group.group_id), self.classic(group)))
+                .collect())
         };
         self.ask_each(
             &groups,
@@ -101,17 +105,25 @@ impl Admin {
     }
 }
 
-/// What a member says in bytes of its own is passed over if it cannot be read: it is the member's business, not the broker's.
+/// What a member says in bytes of its own is passed over if it cannot be read: it is the member's
+/// business, not the broker's.
 fn member(member: &DescribedGroupMember<'_>, protocol_type: &str) -> ClassicMember {
     let is_consumer = protocol_type == CONSUMER;
-    let assignment = Some(member.member_assignment).filter(|bytes| is_consumer && !bytes.is_empty());
-    let assignment = assignment.and_then(|bytes| decode_data::<ConsumerProtocolAssignment<'_>>(bytes).ok()).unwrap_or_default();
-    let subscription = Some(member.member_metadata).filter(|bytes| is_consumer && !bytes.is_empty());
-    let subscription = subscription.and_then(|bytes| decode_data::<ConsumerProtocolSubscription<'_>>(bytes).ok());
-    let partitions = assignment
-        .assigned_partitions
-        .iter()
-        .flat_map(|topic| topic.partitions.iter().map(|partition| TopicPartition::new(topic.topic, PartitionId(*partition))));
+    let assignment =
+        Some(member.member_assignment).filter(|bytes| is_consumer && !bytes.is_empty());
+    let assignment = assignment
+        .and_then(|bytes| decode_data::<ConsumerProtocolAssignment<'_>>(bytes).ok())
+        .unwrap_or_default();
+    let subscription =
+        Some(member.member_metadata).filter(|bytes| is_consumer && !bytes.is_empty());
+    let subscription =
+        subscription.and_then(|bytes| decode_data::<ConsumerProtocolSubscription<'_>>(bytes).ok());
+    let partitions = assignment.assigned_partitions.iter().flat_map(|topic| {
+        topic
+            .partitions
+            .iter()
+            .map(|partition| TopicPartition::new(topic.topic, PartitionId(*partition)))
+    });
     ClassicMember {
         id: member.member_id.to_owned(),
         instance_id: member.group_instance_id.map(str::to_owned),
@@ -131,13 +143,18 @@ mod tests {
     #[test]
     fn the_assignment_of_a_consumer_is_read_and_that_of_others_is_not() {
         let assigned = Assigned { topic: "t", partitions: vec![1, 0] };
-        let assignment = ConsumerProtocolAssignment { assigned_partitions: vec![assigned], user_data: None };
+        let assignment =
+            ConsumerProtocolAssignment { assigned_partitions: vec![assigned], user_data: None };
         let bytes = encode_data(&assignment, 1).expect("short");
-        let described = DescribedGroupMember { member_assignment: &bytes, ..DescribedGroupMember::default() };
+        let described =
+            DescribedGroupMember { member_assignment: &bytes, ..DescribedGroupMember::default() };
         let expected = BTreeSet::from([TopicPartition::new("t", 0), TopicPartition::new("t", 1)]);
         assert_eq!(member(&described, "consumer").assignment, expected);
         assert_eq!(member(&described, "connect").assignment, BTreeSet::new());
-        let broken = DescribedGroupMember { member_assignment: &bytes[..3], ..DescribedGroupMember::default() };
+        let broken = DescribedGroupMember {
+            member_assignment: &bytes[..3],
+            ..DescribedGroupMember::default()
+        };
         assert_eq!(member(&broken, "consumer").assignment, BTreeSet::new());
     }
 }

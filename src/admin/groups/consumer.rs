@@ -78,7 +78,11 @@ impl Admin {
         let this = self.begun();
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &ConsumerGroupDescribeResponse<'_>| {
-            Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), self.consumer(group))).collect())
+            Ok(response
+                .groups
+                .iter()
+                .map(|group| (GroupId::from(group.group_id), self.consumer(group)))
+                .collect())
         };
         let mut described = this
             .ask_each(
@@ -93,13 +97,15 @@ impl Admin {
             .await;
         let is_other = |error: &Error| {
             let unknown = [ErrorCode::GROUP_ID_NOT_FOUND, ErrorCode::UNSUPPORTED_VERSION];
-            error.kind() == ErrorKind::Unsupported || error.code().is_some_and(|code| unknown.contains(&code))
+            error.kind() == ErrorKind::Unsupported
+                || error.code().is_some_and(|code| unknown.contains(&code))
         };
         let others = described.iter().filter(|(_, outcome)| outcome.as_ref().is_err_and(is_other));
         let others: Vec<GroupId> = others.map(|(group, _)| group.clone()).collect();
         if !others.is_empty() {
             let classic = this.describe_classic_groups(others).await;
-            described.extend(classic.into_iter().map(|(id, group)| (id, group.and_then(from_classic))));
+            described
+                .extend(classic.into_iter().map(|(id, group)| (id, group.and_then(from_classic))));
         }
         described
     }
@@ -140,7 +146,10 @@ fn member(member: &Member<'_>) -> ConsumerGroupMember {
 fn partitions(assignment: &Assignment<'_>) -> BTreeSet<TopicPartition> {
     let topics = assignment.topic_partitions.iter();
     let of = |name, partitions: &[i32]| -> Vec<_> {
-        partitions.iter().map(|partition| TopicPartition::new(name, PartitionId(*partition))).collect()
+        partitions
+            .iter()
+            .map(|partition| TopicPartition::new(name, PartitionId(*partition)))
+            .collect()
     };
     topics.flat_map(|topic| of(topic.topic_name, &topic.partitions)).collect()
 }

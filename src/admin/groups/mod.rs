@@ -170,8 +170,12 @@ impl Admin {
             });
             Ok(listed.collect())
         };
-        let mut listing: Listing<(BrokerId, GroupListing)> = self.list_with_broker(request, read).await?;
-        let items = listing.items.drain(..).map(|(coordinator, group)| GroupListing { coordinator, ..group });
+        let mut listing: Listing<(BrokerId, GroupListing)> =
+            self.list_with_broker(request, read).await?;
+        let items = listing
+            .items
+            .drain(..)
+            .map(|(coordinator, group)| GroupListing { coordinator, ..group });
         Ok(Listing { items: items.collect(), failures: listing.failures })
     }
 
@@ -181,16 +185,25 @@ impl Admin {
     /// For a group: [`NON_EMPTY_GROUP`](crate::ErrorCode::NON_EMPTY_GROUP),
     /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
     /// [`GROUP_AUTHORIZATION_FAILED`](crate::ErrorCode::GROUP_AUTHORIZATION_FAILED).
-    pub async fn delete_groups(&self, groups: impl IntoIterator<Item = impl Into<GroupId>>) -> Outcomes<GroupId, ()> {
+    pub async fn delete_groups(
+        &self,
+        groups: impl IntoIterator<Item = impl Into<GroupId>>,
+    ) -> Outcomes<GroupId, ()> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &DeleteGroupsResponse<'_>| {
             let results = response.results.iter();
-            Ok(results.map(|group| (GroupId::from(group.group_id), check(group.error_code, group.error_message))).collect())
+            Ok(results
+                .map(|group| {
+                    (GroupId::from(group.group_id), check(group.error_code, group.error_message))
+                })
+                .collect())
         };
         self.change_each(
             &groups,
             coordinator,
-            |share, _| DeleteGroupsRequest { groups_names: share.iter().map(|(group, ())| group.as_str()).collect() },
+            |share, _| DeleteGroupsRequest {
+                groups_names: share.iter().map(|(group, ())| group.as_str()).collect(),
+            },
             read,
         )
         .await
@@ -226,7 +239,8 @@ impl Admin {
             |_| coordinator(&group),
             |share, version| LeaveGroupRequest {
                 group_id: &group,
-                // Before version 3 a request is of the member itself; what is set here is then refused when it is written.
+                // Before version 3 a request is of the member itself; what is set here is then
+                // refused when it is written.
                 members: share
                     .iter()
                     .map(|(member, ())| {
@@ -234,7 +248,11 @@ impl Admin {
                             MemberToRemove::Instance(id) => ("", Some(id.as_str())),
                             MemberToRemove::Member(id) => (id.as_str(), None),
                         };
-                        MemberIdentity { member_id, group_instance_id, reason: Some(reason).filter(|_| version >= 5) }
+                        MemberIdentity {
+                            member_id,
+                            group_instance_id,
+                            reason: Some(reason).filter(|_| version >= 5),
+                        }
                     })
                     .collect(),
                 ..LeaveGroupRequest::default()
@@ -248,7 +266,11 @@ impl Admin {
     ///
     /// # Errors
     /// As [`Admin::describe_consumer_groups`]. For a member, as [`Admin::remove_members`].
-    pub async fn remove_all_members(&self, group: impl Into<GroupId>, reason: &str) -> Result<Outcomes<MemberToRemove, ()>> {
+    pub async fn remove_all_members(
+        &self,
+        group: impl Into<GroupId>,
+        reason: &str,
+    ) -> Result<Outcomes<MemberToRemove, ()>> {
         let group = group.into();
         let this = self.begun();
         let described = super::only(this.describe_consumer_groups([group.clone()]).await)?;
@@ -266,7 +288,10 @@ impl Admin {
         read: impl for<'a> Fn(&R::Response<'a>) -> Result<Vec<T>>,
     ) -> Result<Listing<T>> {
         let listing = self.list_with_broker(request, read).await?;
-        Ok(Listing { items: listing.items.into_iter().map(|(_, item)| item).collect(), failures: listing.failures })
+        Ok(Listing {
+            items: listing.items.into_iter().map(|(_, item)| item).collect(),
+            failures: listing.failures,
+        })
     }
 
     async fn list_with_broker<T, R: Request>(
@@ -275,13 +300,21 @@ impl Admin {
         read: impl for<'a> Fn(&R::Response<'a>) -> Result<Vec<T>>,
     ) -> Result<Listing<(BrokerId, T)>> {
         let this = self.begun();
-        let brokers: Vec<BrokerId> = this.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect();
+        let brokers: Vec<BrokerId> =
+            this.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect();
         let brokers = keys::<BrokerId>(brokers);
         let read = |share: &[(&BrokerId, &())], response: &R::Response<'_>| {
             let items = read(response);
             Ok(share.iter().take(1).map(|(broker, ())| **broker).zip([items]).collect())
         };
-        let answers = this.ask_each(&brokers, |broker| Route::Broker(*broker), |_, version| request(version), read).await;
+        let answers = this
+            .ask_each(
+                &brokers,
+                |broker| Route::Broker(*broker),
+                |_, version| request(version),
+                read,
+            )
+            .await;
         let mut listing = Listing { items: Vec::new(), failures: BTreeMap::new() };
         let mut last = None;
         for (broker, answer) in answers {

@@ -10,15 +10,20 @@ use crate::ids::{GroupId, LeaderEpoch, Offset, PartitionId, TopicPartition};
 use crate::wire::call::Request;
 use crate::wire::messages::ApiKey;
 use crate::wire::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse,
 };
 use crate::wire::messages::offset_delete::{
-    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic, OffsetDeleteResponse,
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+    OffsetDeleteResponse,
 };
-use crate::wire::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse};
+use crate::wire::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse,
+};
 use crate::wire::{Encode, EncodeError, Writer};
 
-/// The last version of OffsetCommit and OffsetFetch that names topics; later ones have ids, for which names would have to be looked up.
+/// The last version of OffsetCommit and OffsetFetch that names topics; later ones have ids, for
+/// which names would have to be looked up.
 const LAST_WITH_NAMES: i16 = 9;
 
 /// A request in those versions that name topics.
@@ -95,14 +100,20 @@ impl Admin {
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
     ) -> Outcomes<GroupId, Outcomes<TopicPartition, CommittedOffset>> {
         let groups = keys::<GroupId>(groups);
-        let read = |share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>| Ok(committed(share, response));
+        let read = |share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>| {
+            Ok(committed(share, response))
+        };
         self.ask_each(
             &groups,
             coordinator,
             |share, version| {
                 let mut request = OffsetFetchRequest::default();
                 if version >= 8 {
-                    let group = |id| OffsetFetchRequestGroup { group_id: id, topics: None, ..OffsetFetchRequestGroup::default() };
+                    let group = |id| OffsetFetchRequestGroup {
+                        group_id: id,
+                        topics: None,
+                        ..OffsetFetchRequestGroup::default()
+                    };
                     request.groups = share.iter().map(|(id, ())| group(id)).collect();
                 } else {
                     // One group at a time.
@@ -133,7 +144,8 @@ impl Admin {
         let read = |_: &[_], response: &OffsetCommitResponse<'_>| {
             let altered = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     (key, check(partition.error_code, None))
                 })
             });
@@ -143,7 +155,9 @@ impl Admin {
             &offsets,
             |_| coordinator(&group),
             |share, version| {
-                let partition = |partition: PartitionId, new: &NewOffset| (partition.0, new.offset.0, new.leader_epoch);
+                let partition = |partition: PartitionId, new: &NewOffset| {
+                    (partition.0, new.offset.0, new.leader_epoch)
+                };
                 let topics = by_topic(share).map(|(name, partitions)| OffsetCommitRequestTopic {
                     name,
                     partitions: partitions
@@ -153,7 +167,9 @@ impl Admin {
                             OffsetCommitRequestPartition {
                                 partition_index,
                                 committed_offset,
-                                committed_leader_epoch: epoch.filter(|_| version >= 6).map_or(-1, |epoch| epoch.0),
+                                committed_leader_epoch: epoch
+                                    .filter(|_| version >= 6)
+                                    .map_or(-1, |epoch| epoch.0),
                                 committed_metadata: Some(&new.metadata),
                             }
                         })
@@ -190,7 +206,8 @@ impl Admin {
             check(response.error_code, None)?;
             let deleted = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.name, PartitionId(partition.partition_index));
+                    let key =
+                        TopicPartition::new(topic.name, PartitionId(partition.partition_index));
                     (key, check(partition.error_code, None))
                 })
             });
@@ -206,7 +223,9 @@ impl Admin {
                         name,
                         partitions: partitions
                             .into_iter()
-                            .map(|(partition, ())| OffsetDeleteRequestPartition { partition_index: partition.0 })
+                            .map(|(partition, ())| OffsetDeleteRequestPartition {
+                                partition_index: partition.0,
+                            })
                             .collect(),
                     })
                     .collect(),
@@ -219,7 +238,10 @@ impl Admin {
 
 type GroupOffsets = Result<Outcomes<TopicPartition, CommittedOffset>>;
 
-fn committed(share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>) -> Vec<(GroupId, GroupOffsets)> {
+fn committed(
+    share: &[(&GroupId, &())],
+    response: &OffsetFetchResponse<'_>,
+) -> Vec<(GroupId, GroupOffsets)> {
     let offset = |code, offset: i64, epoch: i32, metadata: Option<&str>| {
         check(code, None).map(|()| {
             non_negative(offset).map(|offset| CommittedOffset {
@@ -230,13 +252,23 @@ fn committed(share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>) -> V
         })
     };
     // A partition without an offset is left out.
-    let known = |(key, offset): (TopicPartition, Result<Option<CommittedOffset>>)| Some((key, offset.transpose()?));
+    let known = |(key, offset): (TopicPartition, Result<Option<CommittedOffset>>)| {
+        Some((key, offset.transpose()?))
+    };
     let groups = response.groups.iter().map(|group| {
         let offsets = group.topics.iter().flat_map(|topic| {
             topic.partitions.iter().map(|found| {
                 let key = TopicPartition::new(topic.name, PartitionId(found.partition_index));
                 let metadata = found.metadata;
-                (key, offset(found.error_code, found.committed_offset, found.committed_leader_epoch, metadata))
+                (
+                    key,
+                    offset(
+                        found.error_code,
+                        found.committed_offset,
+                        found.committed_leader_epoch,
+                        metadata,
+                    ),
+                )
             })
         });
         let outcome = check(group.error_code, None).map(|()| offsets.filter_map(known).collect());
@@ -248,7 +280,15 @@ fn committed(share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>) -> V
         topic.partitions.iter().map(|found| {
             let key = TopicPartition::new(topic.name, PartitionId(found.partition_index));
             let metadata = found.metadata;
-            (key, offset(found.error_code, found.committed_offset, found.committed_leader_epoch, metadata))
+            (
+                key,
+                offset(
+                    found.error_code,
+                    found.committed_offset,
+                    found.committed_leader_epoch,
+                    metadata,
+                ),
+            )
         })
     });
     let outcome = check(response.error_code, None).map(|()| offsets.filter_map(known).collect());
@@ -258,16 +298,27 @@ fn committed(share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::messages::offset_fetch::{OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic};
+    use crate::wire::messages::offset_fetch::{
+        OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+    };
 
     #[test]
     fn an_older_reply_is_about_the_first_group() {
         let groups = ["a", "b"].map(GroupId::from);
         let share: Vec<_> = groups.iter().map(|group| (group, &())).collect();
-        let none = OffsetFetchResponsePartition { partition_index: 1, committed_offset: -1, ..Default::default() };
-        let some = OffsetFetchResponsePartition { partition_index: 0, committed_offset: 7, ..Default::default() };
+        let none = OffsetFetchResponsePartition {
+            partition_index: 1,
+            committed_offset: -1,
+            ..Default::default()
+        };
+        let some = OffsetFetchResponsePartition {
+            partition_index: 0,
+            committed_offset: 7,
+            ..Default::default()
+        };
         let topic = OffsetFetchResponseTopic { name: "t", partitions: vec![some, none] };
-        let response = OffsetFetchResponse { topics: vec![topic], ..OffsetFetchResponse::default() };
+        let response =
+            OffsetFetchResponse { topics: vec![topic], ..OffsetFetchResponse::default() };
         let read = committed(&share, &response);
         let [(group, Ok(offsets))] = read.as_slice() else { panic!("one group: {read:?}") };
         assert_eq!((group.as_str(), offsets.len()), ("a", 1));
@@ -278,8 +329,13 @@ mod tests {
     #[test]
     fn a_newer_reply_names_its_groups() {
         let group = GroupId::from("a");
-        let refused = OffsetFetchResponseGroup { group_id: "b", error_code: 30, ..OffsetFetchResponseGroup::default() };
-        let response = OffsetFetchResponse { groups: vec![refused], ..OffsetFetchResponse::default() };
+        let refused = OffsetFetchResponseGroup {
+            group_id: "b",
+            error_code: 30,
+            ..OffsetFetchResponseGroup::default()
+        };
+        let response =
+            OffsetFetchResponse { groups: vec![refused], ..OffsetFetchResponse::default() };
         let read = committed(&[(&group, &())], &response);
         assert!(matches!(read.as_slice(), [(group, Err(_))] if group.as_str() == "b"), "{read:?}");
     }

@@ -1,21 +1,26 @@
-//! Share groups, whose members take records from a partition together (KIP-932), and where they start.
+//! Share groups, whose members take records from a partition together (KIP-932), and where they
+//! start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{AclOperation, Admin, Outcomes, acls, by_topic, check, keys, non_empty, non_negative};
+use super::super::{
+    AclOperation, Admin, Outcomes, acls, by_topic, check, keys, non_empty, non_negative,
+};
 use super::{GroupState, coordinator};
 use crate::error::Result;
 use crate::ids::{BrokerId, GroupId, LeaderEpoch, Offset, PartitionId, TopicName, TopicPartition};
 use crate::wire::messages::alter_share_group_offsets::{
-    AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
-    AlterShareGroupOffsetsResponse,
+    AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsRequestPartition,
+    AlterShareGroupOffsetsRequestTopic, AlterShareGroupOffsetsResponse,
 };
 use crate::wire::messages::delete_share_group_offsets::{
-    DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsRequestTopic, DeleteShareGroupOffsetsResponse,
+    DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsRequestTopic,
+    DeleteShareGroupOffsetsResponse,
 };
 use crate::wire::messages::describe_share_group_offsets::{
-    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsRequestGroup, DescribeShareGroupOffsetsResponse,
-    DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
+    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsRequestGroup,
+    DescribeShareGroupOffsetsResponse, DescribeShareGroupOffsetsResponseGroup,
+    DescribeShareGroupOffsetsResponsePartition,
 };
 use crate::wire::messages::share_group_describe::{
     DescribedGroup, Member, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
@@ -88,7 +93,11 @@ impl Admin {
     ) -> Outcomes<GroupId, ShareGroup> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &ShareGroupDescribeResponse<'_>| {
-            Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), self.share(group))).collect())
+            Ok(response
+                .groups
+                .iter()
+                .map(|group| (GroupId::from(group.group_id), self.share(group)))
+                .collect())
         };
         self.ask_each(
             &groups,
@@ -129,7 +138,11 @@ impl Admin {
     ) -> Outcomes<GroupId, Outcomes<TopicPartition, ShareOffset>> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &DescribeShareGroupOffsetsResponse<'_>| {
-            Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), offsets(group))).collect())
+            Ok(response
+                .groups
+                .iter()
+                .map(|group| (GroupId::from(group.group_id), offsets(group)))
+                .collect())
         };
         self.ask_each(
             &groups,
@@ -137,7 +150,10 @@ impl Admin {
             |share, _| DescribeShareGroupOffsetsRequest {
                 groups: share
                     .iter()
-                    .map(|(group, ())| DescribeShareGroupOffsetsRequestGroup { group_id: group, topics: None })
+                    .map(|(group, ())| DescribeShareGroupOffsetsRequestGroup {
+                        group_id: group,
+                        topics: None,
+                    })
                     .collect(),
             },
             read,
@@ -163,7 +179,10 @@ impl Admin {
             check(response.error_code, response.error_message)?;
             let altered = response.responses.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {
-                    let key = TopicPartition::new(topic.topic_name, PartitionId(partition.partition_index));
+                    let key = TopicPartition::new(
+                        topic.topic_name,
+                        PartitionId(partition.partition_index),
+                    );
                     (key, check(partition.error_code, partition.error_message))
                 })
             });
@@ -209,14 +228,24 @@ impl Admin {
         let read = |_: &[_], response: &DeleteShareGroupOffsetsResponse<'_>| {
             check(response.error_code, response.error_message)?;
             let deleted = response.responses.iter();
-            Ok(deleted.map(|topic| (TopicName::from(topic.topic_name), check(topic.error_code, topic.error_message))).collect())
+            Ok(deleted
+                .map(|topic| {
+                    (
+                        TopicName::from(topic.topic_name),
+                        check(topic.error_code, topic.error_message),
+                    )
+                })
+                .collect())
         };
         self.change_each(
             &topics,
             |_| coordinator(&group),
             |share, _| DeleteShareGroupOffsetsRequest {
                 group_id: &group,
-                topics: share.iter().map(|(topic_name, ())| DeleteShareGroupOffsetsRequestTopic { topic_name }).collect(),
+                topics: share
+                    .iter()
+                    .map(|(topic_name, ())| DeleteShareGroupOffsetsRequestTopic { topic_name })
+                    .collect(),
             },
             read,
         )
@@ -226,7 +255,10 @@ impl Admin {
 
 fn member(member: &Member<'_>) -> ShareGroupMember {
     let assigned = member.assignment.topic_partitions.iter().flat_map(|topic| {
-        topic.partitions.iter().map(|partition| TopicPartition::new(topic.topic_name, PartitionId(*partition)))
+        topic
+            .partitions
+            .iter()
+            .map(|partition| TopicPartition::new(topic.topic_name, PartitionId(*partition)))
     });
     ShareGroupMember {
         id: member.member_id.to_owned(),
@@ -239,7 +271,9 @@ fn member(member: &Member<'_>) -> ShareGroupMember {
     }
 }
 
-fn offsets(group: &DescribeShareGroupOffsetsResponseGroup<'_>) -> Result<Outcomes<TopicPartition, ShareOffset>> {
+fn offsets(
+    group: &DescribeShareGroupOffsetsResponseGroup<'_>,
+) -> Result<Outcomes<TopicPartition, ShareOffset>> {
     check(group.error_code, group.error_message)?;
     let offsets = group.topics.iter().flat_map(|topic| {
         topic.partitions.iter().map(|partition| {

@@ -7,7 +7,8 @@ use super::{GroupState, coordinator};
 use crate::error::Result;
 use crate::ids::{BrokerId, GroupId, PartitionId, TopicName};
 use crate::wire::messages::streams_group_describe::{
-    Assignment, DescribedGroup, Member, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, TaskIds,
+    Assignment, DescribedGroup, Member, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
+    TaskIds,
 };
 
 /// A streams group.
@@ -106,7 +107,11 @@ impl Admin {
     ) -> Outcomes<GroupId, StreamsGroup> {
         let groups = keys::<GroupId>(groups);
         let read = |_: &[_], response: &StreamsGroupDescribeResponse<'_>| {
-            Ok(response.groups.iter().map(|group| (GroupId::from(group.group_id), self.streams(group))).collect())
+            Ok(response
+                .groups
+                .iter()
+                .map(|group| (GroupId::from(group.group_id), self.streams(group)))
+                .collect())
         };
         self.ask_each(
             &groups,
@@ -124,13 +129,26 @@ impl Admin {
     fn streams(&self, group: &DescribedGroup<'_>) -> Result<StreamsGroup> {
         check(group.error_code, group.error_message)?;
         let id = GroupId::from(group.group_id);
-        let subtopologies = group.topology.iter().flat_map(|topology| topology.subtopologies.iter().flatten());
+        let subtopologies =
+            group.topology.iter().flat_map(|topology| topology.subtopologies.iter().flatten());
         let subtopologies = subtopologies.map(|part| Subtopology {
             id: part.subtopology_id.to_owned(),
             source_topics: part.source_topics.iter().map(TopicName::from).collect(),
-            repartition_sink_topics: part.repartition_sink_topics.iter().map(TopicName::from).collect(),
-            state_changelog_topics: part.state_changelog_topics.iter().map(|topic| topic.name.into()).collect(),
-            repartition_source_topics: part.repartition_source_topics.iter().map(|topic| topic.name.into()).collect(),
+            repartition_sink_topics: part
+                .repartition_sink_topics
+                .iter()
+                .map(TopicName::from)
+                .collect(),
+            state_changelog_topics: part
+                .state_changelog_topics
+                .iter()
+                .map(|topic| topic.name.into())
+                .collect(),
+            repartition_source_topics: part
+                .repartition_source_topics
+                .iter()
+                .map(|topic| topic.name.into())
+                .collect(),
         });
         Ok(StreamsGroup {
             coordinator: self.coordinator_of(&id),
@@ -157,7 +175,10 @@ fn member(member: &Member<'_>) -> StreamsGroupMember {
         epoch: member.member_epoch,
         topology_epoch: member.topology_epoch,
         process_id: member.process_id.to_owned(),
-        user_endpoint: member.user_endpoint.as_ref().map(|endpoint| (endpoint.host.to_owned(), endpoint.port)),
+        user_endpoint: member
+            .user_endpoint
+            .as_ref()
+            .map(|endpoint| (endpoint.host.to_owned(), endpoint.port)),
         client_tags: tags.collect(),
         assignment: tasks(&member.assignment),
         target_assignment: tasks(&member.target_assignment),
@@ -167,9 +188,11 @@ fn member(member: &Member<'_>) -> StreamsGroupMember {
 
 fn tasks(assignment: &Assignment<'_>) -> StreamsTasks {
     let of = |tasks: &[TaskIds<'_>]| {
-        let ids = tasks
-            .iter()
-            .flat_map(|task| task.partitions.iter().map(|partition| (task.subtopology_id.to_owned(), PartitionId(*partition))));
+        let ids = tasks.iter().flat_map(|task| {
+            task.partitions
+                .iter()
+                .map(|partition| (task.subtopology_id.to_owned(), PartitionId(*partition)))
+        });
         ids.collect()
     };
     StreamsTasks {

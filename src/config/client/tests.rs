@@ -1,7 +1,8 @@
 use super::*;
 
 fn from(pairs: &[(&str, &str)]) -> std::result::Result<ClientConfig, String> {
-    let mut properties: Properties = [("bootstrap.servers", "localhost:9092")].into_iter().collect();
+    let mut properties: Properties =
+        [("bootstrap.servers", "localhost:9092")].into_iter().collect();
     properties.extend(pairs.iter().copied());
     ClientConfig::from_properties(&properties).map_err(|error| error.to_string())
 }
@@ -93,10 +94,17 @@ fn the_longest_duration_of_any_setter_can_be_added_to_a_clock() {
         .metadata_recovery_rebootstrap_trigger(most);
     config.validate().expect("longer than anybody waits");
     // Whatever is made of it: it doubles, and a fifth is added.
-    for duration in [config.retry_backoff_max, config.reconnect_backoff_max, config.socket_connection_setup_timeout_max] {
+    for duration in [
+        config.retry_backoff_max,
+        config.reconnect_backoff_max,
+        config.socket_connection_setup_timeout_max,
+    ] {
         assert!(std::time::Instant::now().checked_add(duration.mul_f64(2.4)).is_some());
     }
-    for refused in [ClientConfig::new("a:1").request_timeout(most), ClientConfig::new("a:1").default_api_timeout(most)] {
+    for refused in [
+        ClientConfig::new("a:1").request_timeout(most),
+        ClientConfig::new("a:1").default_api_timeout(most),
+    ] {
         assert!(refusal(refused).contains("is allowed"));
     }
 }

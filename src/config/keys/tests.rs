@@ -66,7 +66,9 @@ fn the_nearest_name_is_found() {
 
 #[test]
 fn distance_counts_edits() {
-    for (from, to, edits) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("abc", "abc", 0), ("ab", "ba", 2)] {
+    for (from, to, edits) in
+        [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("abc", "abc", 0), ("ab", "ba", 2)]
+    {
         assert_eq!((edit_distance(from, to), edit_distance(to, from)), (edits, edits));
     }
 }

@@ -1,7 +1,8 @@
 use super::*;
 
 fn from(pairs: &[(&str, &str)]) -> std::result::Result<ConsumerConfig, String> {
-    ConsumerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
+    ConsumerConfig::from_properties(&pairs.iter().copied().collect())
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -16,7 +17,10 @@ fn strategies_are_known_by_kafkas_names_and_javas_classes() {
         "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, roundrobin,sticky,range",
     )]);
     use AssignmentStrategy::{CooperativeSticky, Range, RoundRobin, Sticky};
-    assert_eq!(config.expect("allowed").partition_assignment_strategy, [CooperativeSticky, RoundRobin, Sticky, Range]);
+    assert_eq!(
+        config.expect("allowed").partition_assignment_strategy,
+        [CooperativeSticky, RoundRobin, Sticky, Range]
+    );
     for wrong in ["", "range,range", "uniform", "org.example.RangeAssignor", "RangeAssignor"] {
         let error = from(&[("partition.assignment.strategy", wrong)]).expect_err(wrong);
         assert!(error.contains("partition.assignment.strategy"), "{error}");
@@ -35,7 +39,9 @@ fn resets_are_known_by_javas_and_librdkafkas_words() {
         assert_eq!(from(&[("auto.offset.reset", word)]).expect(word).auto_offset_reset, reset);
     }
     for wrong in ["", "first", "by_duration:", "by_duration:-PT1S", "by_duration:1h"] {
-        assert!(from(&[("auto.offset.reset", wrong)]).expect_err(wrong).contains("auto.offset.reset"));
+        assert!(
+            from(&[("auto.offset.reset", wrong)]).expect_err(wrong).contains("auto.offset.reset")
+        );
     }
 }
 
@@ -48,13 +54,19 @@ fn automatic_commits_need_a_group_only_when_they_are_asked_for() {
 
 #[test]
 fn a_heartbeat_must_fit_into_a_session() {
-    let error = from(&[("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "6000")]).expect_err("too slow");
-    assert_eq!(error, "heartbeat.interval.ms is 6000: less than session.timeout.ms, which is 6000, is allowed");
+    let error = from(&[("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "6000")])
+        .expect_err("too slow");
+    assert_eq!(
+        error,
+        "heartbeat.interval.ms is 6000: less than session.timeout.ms, which is 6000, is allowed"
+    );
 }
 
 #[test]
 fn a_fetch_must_fit_into_a_response_and_its_wait_into_a_request() {
-    let client = ClientConfig::new("a:1").receive_message_max_bytes(1_000_000).request_timeout(Duration::from_secs(1));
+    let client = ClientConfig::new("a:1")
+        .receive_message_max_bytes(1_000_000)
+        .request_timeout(Duration::from_secs(1));
     let fits = ConsumerConfig::new().fetch_max_bytes(999_488);
     fits.validate(&client).expect("just fits");
     for (config, key) in [

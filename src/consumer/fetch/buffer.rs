@@ -1,15 +1,18 @@
 //! What was fetched and not yet handed over.
 //!
-//! Pure: bytes come in as batches whose headers were read, and leave one batch at a time, partitions in turn. Compressed
-//! batches are decompressed ahead, in jobs that others run, each within room that is set aside for it and as long as the
-//! budget lasts; a batch that is reached before its job was given out, or that outgrew its room, leaves as it came, for the
-//! application's side to decode. So the buffer always makes progress, and holds at most its budget.
+//! Pure: bytes come in as batches whose headers were read, and leave one batch at a time,
+//! partitions in turn. Compressed batches are decompressed ahead, in jobs that others run, each
+//! within room that is set aside for it and as long as the budget lasts; a batch that is reached
+//! before its job was given out, or that outgrew its room, leaves as it came, for the application's
+//! side to decode. So the buffer always makes progress, and holds at most its budget.
 //!
-//! What counts is the memory that is really held: batches are slices of the reply they came in, so the smallest keeps all of it.
-//! A reply of which little is left is let go by a copy of that little when room is short.
+//! What counts is the memory that is really held: batches are slices of the reply they came in, so
+//! the smallest keeps all of it. A reply of which little is left is let go by a copy of that little
+//! when room is short.
 //!
-//! Each partition has a queue under its assignment. Whatever happens to one assignment touches no other queue. What leaves otherwise than
-//! by [`Buffer::pop`] is either worth nothing, as its assignment has ended, or returned to be fetched again ([`Buffer::evict_held`]).
+//! Each partition has a queue under its assignment. Whatever happens to one assignment touches no
+//! other queue. What leaves otherwise than by [`Buffer::pop`] is either worth nothing, as its
+//! assignment has ended, or returned to be fetched again ([`Buffer::evict_held`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,7 +29,8 @@ pub(crate) struct BufferedBatch {
     pub(crate) content: Content,
     /// Records before it were delivered already; with the leader epoch of the one before.
     pub(crate) start: Position,
-    /// Where the partition stands after it: behind its last record and all that is skipped after that.
+    /// Where the partition stands after it: behind its last record and all that is skipped after
+    /// that.
     pub(crate) next: Offset,
 }
 
@@ -72,7 +76,8 @@ pub(crate) enum DecodeOutcome {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     queues: BTreeMap<AssignmentEpoch, PartitionBuffer>,
-    /// Leases with something in their queue, in turn; what a queue that has gone left behind has another number than the present one.
+    /// Leases with something in their queue, in turn; what a queue that has gone left behind has
+    /// another number than the present one.
     turns: VecDeque<(AssignmentEpoch, u64)>,
     next_turn: u64,
     /// Compressed batches not yet given out, oldest first; may name what has left since.
@@ -99,9 +104,9 @@ pub(crate) struct Buffer {
 struct PartitionBuffer {
     assignment: Arc<PartitionAssignment>,
     slots: VecDeque<BufferSlot>,
-    /// The number of the first slot; numbers rise by one, and none is given twice under one assignment while a job
-    /// may name it. A queue that has emptied is gone, so the next one under its assignment goes on at
-    /// [`Buffer::fresh`].
+    /// The number of the first slot; numbers rise by one, and none is given twice under one
+    /// assignment while a job may name it. A queue that has emptied is gone, so the next one under
+    /// its assignment goes on at [`Buffer::fresh`].
     first: u64,
     /// As fetched.
     wire_bytes: usize,
@@ -132,7 +137,8 @@ struct BufferedReply {
     slots: Vec<(AssignmentEpoch, u64)>,
 }
 
-/// To how many times its size a batch may decompress at least, or it is not decoded ahead (a guess: text shrinks 3 to 10 times).
+/// To how many times its size a batch may decompress at least, or it is not decoded ahead (a guess:
+/// text shrinks 3 to 10 times).
 const EXPANSION: usize = 4;
 
 /// As far as the expectation rises.
@@ -148,7 +154,9 @@ impl DecodeJob {
     pub(crate) fn run(&self, options: &DecodeOptions) -> DecodeOutcome {
         let limit = options.max_decompressed.min(self.limit);
         match self.batch.decode(&DecodeOptions { max_decompressed: limit, ..*options }) {
-            Err(error) if limit < options.max_decompressed && is_limit(&error.reason) => DecodeOutcome::Outgrown,
+            Err(error) if limit < options.max_decompressed && is_limit(&error.reason) => {
+                DecodeOutcome::Outgrown
+            }
             result => DecodeOutcome::Done(result.map_err(Error::from)),
         }
     }
@@ -184,8 +192,14 @@ impl Buffer {
         ReplyMemory { id: self.next_memory, size }
     }
 
-    /// Adds what was fetched for an assignment, in offset order: a slice of a reply's memory, or in memory of its own.
-    pub(crate) fn push(&mut self, assignment: &Arc<PartitionAssignment>, buffered: BufferedBatch, memory: Option<ReplyMemory>) {
+    /// Adds what was fetched for an assignment, in offset order: a slice of a reply's memory, or in
+    /// memory of its own.
+    pub(crate) fn push(
+        &mut self,
+        assignment: &Arc<PartitionAssignment>,
+        buffered: BufferedBatch,
+        memory: Option<ReplyMemory>,
+    ) {
         let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
@@ -198,9 +212,11 @@ impl Buffer {
             last.buffered.next = buffered.next;
             return;
         }
-        let number = queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
+        let number =
+            queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
-        let mut slot = BufferSlot { buffered, is_working: false, wire_bytes: 0, memory: None, own: 0 };
+        let mut slot =
+            BufferSlot { buffered, is_working: false, wire_bytes: 0, memory: None, own: 0 };
         if let Content::Fetched(batch) = &slot.buffered.content {
             slot.wire_bytes = batch.len();
             if let Some(memory) = memory {
@@ -226,11 +242,14 @@ impl Buffer {
         queue.slots.push_back(slot);
     }
 
-    /// Hands over the next piece of the next partition that may deliver; what belongs to ended assignments is dropped on the way.
+    /// Hands over the next piece of the next partition that may deliver; what belongs to ended
+    /// assignments is dropped on the way.
     pub(crate) fn pop(&mut self) -> Option<(Arc<PartitionAssignment>, BufferedBatch)> {
         for _ in 0..self.turns.len() {
             let (id, turn) = self.turns.pop_front()?;
-            let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.turn == turn) else { continue };
+            let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.turn == turn) else {
+                continue;
+            };
             match queue.assignment.delivery() {
                 DeliveryGate::Ended => {
                     self.drop_assignment(id);
@@ -261,8 +280,13 @@ impl Buffer {
         None
     }
 
-    /// Gives back, in front, what was taken and cannot be used now. It is kept in memory of its own from then on.
-    pub(crate) fn put_back(&mut self, assignment: &Arc<PartitionAssignment>, mut buffered: BufferedBatch) {
+    /// Gives back, in front, what was taken and cannot be used now. It is kept in memory of its own
+    /// from then on.
+    pub(crate) fn put_back(
+        &mut self,
+        assignment: &Arc<PartitionAssignment>,
+        mut buffered: BufferedBatch,
+    ) {
         let id = assignment.id();
         let queue = self.queues.entry(id).or_insert_with(|| {
             self.next_turn += 1;
@@ -285,20 +309,27 @@ impl Buffer {
             }
             Content::Skipped | Content::Failed(_) => (0, 0),
         };
-        // The piece takes the number before the first: its own if the queue was there all the time, so that a
-        // job or note that names it means it; else one that no slot has had, as `fresh` was raised before.
-        // `fresh` begins at 1, so there is always one before.
+        // The piece takes the number before the first: its own if the queue was there all the time,
+        // so that a job or note that names it means it; else one that no slot has had, as `fresh`
+        // was raised before. `fresh` begins at 1, so there is always one before.
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
         self.held += own;
-        queue.slots.push_front(BufferSlot { buffered, is_working: false, wire_bytes, memory: None, own });
+        queue.slots.push_front(BufferSlot {
+            buffered,
+            is_working: false,
+            wire_bytes,
+            memory: None,
+            own,
+        });
     }
 
     /// The next batch to decode ahead, while there is room for what comes out, which is set aside.
     pub(crate) fn next_job(&mut self) -> Option<DecodeJob> {
         self.short_of = None;
         while let Some(&(assignment, number)) = self.undecoded.front() {
-            let (budget, room, expansion) = (self.budget, self.budget.saturating_sub(self.held), self.expansion);
+            let (budget, room, expansion) =
+                (self.budget, self.budget.saturating_sub(self.held), self.expansion);
             if let Some(slot) = self.slot(assignment, number).filter(|slot| !slot.is_working)
                 && let Content::Fetched(batch) = &slot.buffered.content
                 && batch.is_heavy()
@@ -330,8 +361,15 @@ impl Buffer {
     }
 
     /// Takes the result of a job; of an assignment that has ended it is dropped.
-    pub(crate) fn decoded(&mut self, assignment: AssignmentEpoch, number: u64, outcome: DecodeOutcome) {
-        let Some(slot) = self.slot(assignment, number).filter(|slot| slot.is_working) else { return };
+    pub(crate) fn decoded(
+        &mut self,
+        assignment: AssignmentEpoch,
+        number: u64,
+        outcome: DecodeOutcome,
+    ) {
+        let Some(slot) = self.slot(assignment, number).filter(|slot| slot.is_working) else {
+            return;
+        };
         slot.is_working = false;
         let Content::Fetched(batch) = &slot.buffered.content else { return };
         let (before, wire_bytes) = (slot.own, slot.wire_bytes);
@@ -365,13 +403,16 @@ impl Buffer {
         }
     }
 
-    /// Expects half as much again as was seen: at once if it is more, and little by little if it is less.
+    /// Expects half as much again as was seen: at once if it is more, and little by little if it is
+    /// less.
     fn expect(&mut self, seen: usize) {
         let wanted = (seen + seen / 2 + 1).clamp(EXPANSION, MOST_EXPANSION);
-        self.expansion = wanted.max(self.expansion - self.expansion.saturating_sub(wanted).div_ceil(8));
+        self.expansion =
+            wanted.max(self.expansion - self.expansion.saturating_sub(wanted).div_ceil(8));
     }
 
-    /// Ends an assignment: nothing of it is delivered any more, and what is buffered for it is dropped.
+    /// Ends an assignment: nothing of it is delivered any more, and what is buffered for it is
+    /// dropped.
     pub(crate) fn end(&mut self, assignment: &PartitionAssignment) {
         assignment.set_delivery(DeliveryGate::Ended);
         self.drop_assignment(assignment.id());
@@ -385,20 +426,25 @@ impl Buffer {
             }
             // Each of many that go would else look through all that are left.
             if self.turns.len() > 2 * self.queues.len() + SPARE_TURNS {
-                self.turns.retain(|(id, turn)| self.queues.get(id).is_some_and(|queue| queue.turn == *turn));
+                self.turns.retain(|(id, turn)| {
+                    self.queues.get(id).is_some_and(|queue| queue.turn == *turn)
+                });
             }
         }
     }
 
-    /// Whether another fetch may be made: no sooner than when a good part of the budget is free, so that fetches stay large.
+    /// Whether another fetch may be made: no sooner than when a good part of the budget is free, so
+    /// that fetches stay large.
     ///
-    /// If nothing of what is held may be delivered, that need not come by itself: less must do then.
+    /// If nothing of what is held may be delivered, that need not come by itself: less must do
+    /// then.
     pub(crate) fn has_room(&mut self) -> bool {
         if self.held <= self.budget / 2 {
             return true;
         }
         self.compact();
-        let enough = if self.is_deliverable() { self.budget / 2 } else { self.budget - self.budget / 8 };
+        let enough =
+            if self.is_deliverable() { self.budget / 2 } else { self.budget - self.budget / 8 };
         self.held <= enough
     }
 
@@ -417,16 +463,21 @@ impl Buffer {
         std::mem::take(&mut self.relieved)
     }
 
-    /// If all that is held is of paused partitions, and so much that nothing else can be fetched: as much of it is dropped as must be,
-    /// from behind and the largest first. Returned is from where each of them is to be fetched again: what comes before is still
-    /// here, or in the application's hands.
+    /// If all that is held is of paused partitions, and so much that nothing else can be fetched:
+    /// as much of it is dropped as must be, from behind and the largest first. Returned is from
+    /// where each of them is to be fetched again: what comes before is still here, or in the
+    /// application's hands.
     pub(crate) fn evict_held(&mut self) -> Vec<(Arc<PartitionAssignment>, Position)> {
         if self.has_room() || self.is_deliverable() {
             return Vec::new();
         }
         let held = |queue: &&PartitionBuffer| queue.assignment.delivery() == DeliveryGate::Held;
-        let mut queues: Vec<_> =
-            self.queues.values().filter(held).map(|queue| (queue.wire_bytes, Arc::clone(&queue.assignment))).collect();
+        let mut queues: Vec<_> = self
+            .queues
+            .values()
+            .filter(held)
+            .map(|queue| (queue.wire_bytes, Arc::clone(&queue.assignment)))
+            .collect();
         queues.sort_by_key(|(bytes, assignment)| (std::cmp::Reverse(*bytes), assignment.id()));
         let mut evicted = BTreeMap::new();
         // Of each partition its first piece stays as long as that will do.
@@ -474,11 +525,17 @@ impl Buffer {
     /// Lets replies go of which little is left, by a copy of that.
     fn compact(&mut self) {
         for id in std::mem::take(&mut self.sparse) {
-            let Some(reply) = self.replies.get_mut(&id).filter(|reply| reply.is_sparse()) else { continue };
+            let Some(reply) = self.replies.get_mut(&id).filter(|reply| reply.is_sparse()) else {
+                continue;
+            };
             let slots = std::mem::take(&mut reply.slots);
             let mut left = Vec::new();
             for (assignment, number) in slots {
-                let Some(slot) = self.slot(assignment, number).filter(|slot| slot.memory == Some(id)) else { continue };
+                let Some(slot) =
+                    self.slot(assignment, number).filter(|slot| slot.memory == Some(id))
+                else {
+                    continue;
+                };
                 // What is being decoded leaves its reply by that.
                 if slot.is_working {
                     left.push((assignment, number));
@@ -530,7 +587,14 @@ impl Buffer {
 
 impl PartitionBuffer {
     fn new(assignment: &Arc<PartitionAssignment>, first: u64, turn: u64) -> Self {
-        Self { assignment: Arc::clone(assignment), slots: VecDeque::new(), first, wire_bytes: 0, is_full: false, turn }
+        Self {
+            assignment: Arc::clone(assignment),
+            slots: VecDeque::new(),
+            first,
+            wire_bytes: 0,
+            is_full: false,
+            turn,
+        }
     }
 }
 

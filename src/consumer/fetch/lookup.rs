@@ -1,7 +1,8 @@
-//! Which partitions must ask their leader something before they can be fetched: an offset by time, or where an epoch ended.
+//! Which partitions must ask their leader something before they can be fetched: an offset by time,
+//! or where an epoch ended.
 //!
-//! Pure. Questions to one broker go together. A question that fails waits and is asked again; one whose assignment has ended is
-//! forgotten, with its answer.
+//! Pure. Questions to one broker go together. A question that fails waits and is asked again; one
+//! whose assignment has ended is forgotten, with its answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -64,13 +65,26 @@ impl Lookups {
         Self { entries, ready, resting, backoff, random }
     }
 
-    /// Has a question asked; one that is being asked already under the same assignment is not asked twice.
-    pub(crate) fn want(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, question: Lookup) {
-        if self.entries.get(partition).is_some_and(|entry| entry.assignment == assignment && entry.question == question) {
+    /// Has a question asked; one that is being asked already under the same assignment is not asked
+    /// twice.
+    pub(crate) fn want(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        question: Lookup,
+    ) {
+        if self
+            .entries
+            .get(partition)
+            .is_some_and(|entry| entry.assignment == assignment && entry.question == question)
+        {
             return;
         }
         self.forget(partition);
-        self.entries.insert(partition.clone(), LookupState { assignment, question, failures: 0, asked: None });
+        self.entries.insert(
+            partition.clone(),
+            LookupState { assignment, question, failures: 0, asked: None },
+        );
         self.ready.insert(partition.clone());
     }
 
@@ -82,13 +96,23 @@ impl Lookups {
     }
 
     /// Lets a question wait after a failure, if its assignment has not ended.
-    pub(crate) fn failed(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, now: Instant) {
-        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.assignment == assignment) else { return };
+    pub(crate) fn failed(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        now: Instant,
+    ) {
+        let Some(entry) =
+            self.entries.get_mut(partition).filter(|entry| entry.assignment == assignment)
+        else {
+            return;
+        };
         entry.failures = entry.failures.saturating_add(1);
         self.resting.rest(partition, now + self.backoff.after(entry.failures, &mut self.random));
     }
 
-    /// Requests to make now; a partition without a leader waits, and the second value says that there was one.
+    /// Requests to make now; a partition without a leader waits, and the second value says that
+    /// there was one.
     pub(crate) fn poll(
         &mut self,
         leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>,
@@ -106,11 +130,17 @@ impl Lookups {
                 self.failed(&partition, assignment, now);
                 continue;
             };
-            let asked = PendingLookup { assignment: entry.assignment, question: entry.question, leader_epoch, partition };
+            let asked = PendingLookup {
+                assignment: entry.assignment,
+                question: entry.question,
+                leader_epoch,
+                partition,
+            };
             let is_epoch = matches!(entry.question, Lookup::Epoch(_));
             asks.entry((broker, is_epoch)).or_default().push(asked);
         }
-        let asks = asks.into_iter().map(|((broker, _), questions)| LookupRequest { broker, questions });
+        let asks =
+            asks.into_iter().map(|((broker, _), questions)| LookupRequest { broker, questions });
         (asks.collect(), is_leaderless)
     }
 
@@ -119,9 +149,13 @@ impl Lookups {
         self.resting.next()
     }
 
-    /// Asks at once what waits for a leader and has one, or another than the one that failed. What has the same one waits as long as it was
-    /// to: whoever fails has metadata asked for, and a view with nothing new in it would have it asked again without a pause.
-    pub(crate) fn retry_now(&mut self, leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>) {
+    /// Asks at once what waits for a leader and has one, or another than the one that failed. What
+    /// has the same one waits as long as it was to: whoever fails has metadata asked for, and a
+    /// view with nothing new in it would have it asked again without a pause.
+    pub(crate) fn retry_now(
+        &mut self,
+        leader: impl Fn(&TopicPartition) -> Option<(BrokerId, Option<LeaderEpoch>)>,
+    ) {
         for (partition, entry) in &self.entries {
             let is_worth_a_try = match (entry.asked, leader(partition)) {
                 (None, Some(_)) => true,

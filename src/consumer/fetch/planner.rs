@@ -1,15 +1,17 @@
 //! Which partitions are fetched from which broker, and when.
 //!
-//! Pure. At most one fetch per broker is under way; the next is due as soon as it has been answered and the buffer has room.
-//! A partition is fetched from its leader, or from the replica that the leader named as nearer (KIP-392). What fails waits
-//! by itself: a partition with a bad answer does not hold up its broker, and a broker that is gone does not hold up others.
+//! Pure. At most one fetch per broker is under way; the next is due as soon as it has been answered
+//! and the buffer has room. A partition is fetched from its leader, or from the replica that the
+//! leader named as nearer (KIP-392). What fails waits by itself: a partition with a bad answer does
+//! not hold up its broker, and a broker that is gone does not hold up others.
 //!
-//! While a partition has more buffered than it may, the others of its broker are fetched at a glance: now and then, and without
-//! waiting there for records. A fetch that is parked would hold up the full one when it has drained (KAFKA-17182, where Java leaves the
-//! whole broker alone, so that a quiet partition waits until a busy one has been worked off).
+//! While a partition has more buffered than it may, the others of its broker are fetched at a
+//! glance: now and then, and without waiting there for records. A fetch that is parked would hold
+//! up the full one when it has drained (KAFKA-17182, where Java leaves the whole broker alone, so
+//! that a quiet partition waits until a busy one has been worked off).
 //!
-//! A reply that is longer than the client accepts says nothing of which partition it was too long for: each of them is fetched alone
-//! until that is found.
+//! A reply that is longer than the client accepts says nothing of which partition it was too long
+//! for: each of them is fetched alone until that is found.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -46,10 +48,12 @@ pub(crate) enum FetchOutcome {
     TooLong,
 }
 
-/// How often in a row a partition follows its leader without a wait (a guess: a move takes one or two).
+/// How often in a row a partition follows its leader without a wait (a guess: a move takes one or
+/// two).
 pub(super) const QUICK_MOVES: u32 = 2;
 
-/// How long after an answer the next glance is made (a guess: what a quiet partition may wait beside a busy one).
+/// How long after an answer the next glance is made (a guess: what a quiet partition may wait
+/// beside a busy one).
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// The first pause after an answer that was empty and came at once; it doubles up to [`GLANCE`].
@@ -95,7 +99,8 @@ struct Source {
     /// Those of whom one may be what made a reply too long, each to be fetched alone.
     suspects: VecDeque<TopicPartition>,
     failures: u32,
-    /// Answers in a row that were empty and came at once, though the broker was asked to wait for records.
+    /// Answers in a row that were empty and came at once, though the broker was asked to wait for
+    /// records.
     hasty: u32,
     due: Option<Instant>,
     /// No fetch is made sooner while a partition is full.
@@ -178,7 +183,8 @@ impl Source {
             self.hasty = 0;
             return;
         }
-        let pause = HASTE.saturating_mul(1_u32.checked_shl(self.hasty).unwrap_or(u32::MAX)).min(GLANCE);
+        let pause =
+            HASTE.saturating_mul(1_u32.checked_shl(self.hasty).unwrap_or(u32::MAX)).min(GLANCE);
         self.hasty = self.hasty.saturating_add(1);
         self.due = Some(asked.at + pause).filter(|due| *due > now);
     }
@@ -215,7 +221,13 @@ impl Planner {
     }
 
     /// Has a partition fetched, from where it says now.
-    pub(crate) fn want(&mut self, partition: &TopicPartition, want: Want, leader: BrokerId, now: Instant) {
+    pub(crate) fn want(
+        &mut self,
+        partition: &TopicPartition,
+        want: Want,
+        leader: BrokerId,
+        now: Instant,
+    ) {
         let route = self.routes.entry(partition.clone()).or_insert(FetchRoute {
             want,
             leader,
@@ -250,11 +262,13 @@ impl Planner {
         self.resting.wake(partition);
     }
 
-    /// Leaves a partition out of fetches until it is wanted again; with `is_full` nothing may hold it up then.
+    /// Leaves a partition out of fetches until it is wanted again; with `is_full` nothing may hold
+    /// it up then.
     pub(crate) fn suspend(&mut self, partition: &TopicPartition, is_full: bool) {
         let Some(route) = self.routes.get_mut(partition) else { return };
         let source = route.source.take();
-        let broker = source.unwrap_or_else(|| route.preferred.map_or(route.leader, |(replica, _)| replica));
+        let broker =
+            source.unwrap_or_else(|| route.preferred.map_or(route.leader, |(replica, _)| replica));
         let before = std::mem::replace(&mut route.full_at, is_full.then_some(broker));
         self.leave_source(partition, source);
         self.drained(partition, before);
@@ -302,7 +316,8 @@ impl Planner {
         }
     }
 
-    /// What was asked of a broker for a partition in the fetch that is under way, or was answered last.
+    /// What was asked of a broker for a partition in the fetch that is under way, or was answered
+    /// last.
     pub(crate) fn asked(&self, broker: BrokerId, partition: &TopicPartition) -> Option<Want> {
         self.sources.get(&broker)?.session.told(partition).copied()
     }
@@ -312,8 +327,14 @@ impl Planner {
         self.routes.get(partition).is_some_and(|route| route.leader != broker)
     }
 
-    /// Ends the fetch that was under way. Returned is the partition that cannot be fetched because its reply is too long.
-    pub(crate) fn handle_outcome(&mut self, broker: BrokerId, outcome: FetchOutcome, now: Instant) -> Option<TopicPartition> {
+    /// Ends the fetch that was under way. Returned is the partition that cannot be fetched because
+    /// its reply is too long.
+    pub(crate) fn handle_outcome(
+        &mut self,
+        broker: BrokerId,
+        outcome: FetchOutcome,
+        now: Instant,
+    ) -> Option<TopicPartition> {
         let source = self.sources.get_mut(&broker)?;
         let asked = source.asked.take()?;
         let mut culprit = None;
@@ -336,7 +357,12 @@ impl Planner {
         }
         if outcome == FetchOutcome::Lost {
             let partitions: Vec<_> = source.wanted.keys().cloned().collect();
-            for partition in partitions.iter().filter(|tp| self.is_follower(broker, tp)).cloned().collect::<Vec<_>>() {
+            for partition in partitions
+                .iter()
+                .filter(|tp| self.is_follower(broker, tp))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
                 self.unprefer(&partition, now);
             }
         }
@@ -362,7 +388,8 @@ impl Planner {
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let resting = self.resting.next();
-        let sources = self.sources.values().filter(|source| source.is_waiting()).filter_map(Source::earliest);
+        let sources =
+            self.sources.values().filter(|source| source.is_waiting()).filter_map(Source::earliest);
         // What was due at a poll without room waits for room, not for the time.
         let sources = sources.filter(|due| self.starved.is_none_or(|polled| *due > polled));
         sources.chain(resting).min()

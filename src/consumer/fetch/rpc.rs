@@ -14,12 +14,18 @@ use crate::consumer::fetch::planner::FetchPlan;
 use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition, Uuid};
+use crate::ids::{
+    BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName,
+    TopicPartition, Uuid,
+};
 use crate::wire::call::{Reply, Request};
 use crate::wire::messages::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint, PartitionData,
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, NodeEndpoint,
+    PartitionData,
 };
-use crate::wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use crate::wire::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use crate::wire::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -53,13 +59,17 @@ impl FetchSettings {
     }
 }
 
-/// How many bytes one reply is asked to bring: up to [`REPLY`], if that is enough for one partition and for the least it must bring.
+/// How many bytes one reply is asked to bring: up to [`REPLY`], if that is enough for one partition
+/// and for the least it must bring.
 fn reply_limit(config: &ConsumerConfig) -> i32 {
-    REPLY.max(config.max_partition_fetch_bytes).max(config.fetch_min_bytes).min(config.fetch_max_bytes)
+    REPLY
+        .max(config.max_partition_fetch_bytes)
+        .max(config.fetch_min_bytes)
+        .min(config.fetch_max_bytes)
 }
 
-/// Larger replies are cold, fresh memory each time: with 60 partitions, one of 50 MiB took 1.8 times the processor time of
-/// twelve of this size.
+/// Larger replies are cold, fresh memory each time: with 60 partitions, one of 50 MiB took 1.8
+/// times the processor time of twelve of this size.
 const REPLY: i32 = 4 * 1024 * 1024;
 
 /// What a broker answered to a fetch.
@@ -105,15 +115,17 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched> {
     let request = |version| fetch_request(settings, plan, version);
     if plan.is_by_name {
-        let reply = cluster.call_with(plan.broker, lane, deadline, |version| FetchByName(request(version))).await?;
+        let reply = cluster
+            .call_with(plan.broker, lane, deadline, |version| FetchByName(request(version)))
+            .await?;
         return Ok(fetched(&reply.parse()?, reply.frame(), names, settings.isolation));
     }
     let reply = cluster.call_with(plan.broker, lane, deadline, request).await?;
     read_fetch(&reply, names, settings.isolation)
 }
 
-/// A Fetch of the versions that name topics: what a cluster speaks that gives them no ids yet, in the middle of an upgrade, though its
-/// brokers speak newer ones.
+/// A Fetch of the versions that name topics: what a cluster speaks that gives them no ids yet, in
+/// the middle of an upgrade, though its brokers speak newer ones.
 struct FetchByName<'a>(FetchRequest<'a>);
 
 impl Encode for FetchByName<'_> {
@@ -142,7 +154,11 @@ pub(crate) fn read_fetch(
     Ok(fetched(&reply.parse()?, reply.frame(), names, isolation))
 }
 
-fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a FetchPlan, version: i16) -> FetchRequest<'a> {
+fn fetch_request<'a>(
+    settings: &'a FetchSettings,
+    plan: &'a FetchPlan,
+    version: i16,
+) -> FetchRequest<'a> {
     let session = &plan.request;
     let mut topics: Vec<FetchTopic<'a>> = Vec::new();
     for (partition, want) in &session.fetch {
@@ -154,18 +170,32 @@ fn fetch_request<'a>(settings: &'a FetchSettings, plan: &'a FetchPlan, version: 
             ..FetchPartition::default()
         };
         let topic_id = Uuid::from(want.topic_id);
-        match topics.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
+        match topics
+            .last_mut()
+            .filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id)
+        {
             Some(topic) => topic.partitions.push(wanted),
-            None => topics.push(FetchTopic { topic: &partition.topic, topic_id, partitions: vec![wanted] }),
+            None => topics.push(FetchTopic {
+                topic: &partition.topic,
+                topic_id,
+                partitions: vec![wanted],
+            }),
         }
     }
     let mut forgotten: Vec<ForgottenTopic<'a>> = Vec::new();
     for (partition, topic_id) in &session.forget {
         let topic_id = Uuid::from(*topic_id);
-        match forgotten.last_mut().filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id) {
+        match forgotten
+            .last_mut()
+            .filter(|topic| topic.topic == &*partition.topic && topic.topic_id == topic_id)
+        {
             Some(topic) => topic.partitions.push(partition.partition.0),
             None => {
-                forgotten.push(ForgottenTopic { topic: &partition.topic, topic_id, partitions: vec![partition.partition.0] });
+                forgotten.push(ForgottenTopic {
+                    topic: &partition.topic,
+                    topic_id,
+                    partitions: vec![partition.partition.0],
+                });
             }
         }
     }
@@ -201,7 +231,10 @@ fn fetched(
         // A topic that was not asked for: a session's memory of one that has been created anew.
         let Some(name) = name else { continue };
         for data in &topic.partitions {
-            let partition = TopicPartition { topic: name.clone(), partition: PartitionId(data.partition_index) };
+            let partition = TopicPartition {
+                topic: name.clone(),
+                partition: PartitionId(data.partition_index),
+            };
             if data.current_leader.leader_id >= 0 && data.current_leader.leader_epoch >= 0 {
                 hints.push(hint(&partition, data, &response.node_endpoints));
             }
@@ -227,9 +260,12 @@ fn fetched_partition(
     FetchedPartition {
         partition,
         error: ErrorCode::check(data.error_code).err(),
-        diverging: known_offset(data.diverging_epoch.end_offset)
-            .map(|offset| Position { offset, leader_epoch: known_epoch(data.diverging_epoch.epoch) }),
-        preferred: (data.preferred_read_replica >= 0).then_some(BrokerId(data.preferred_read_replica)),
+        diverging: known_offset(data.diverging_epoch.end_offset).map(|offset| Position {
+            offset,
+            leader_epoch: known_epoch(data.diverging_epoch.epoch),
+        }),
+        preferred: (data.preferred_read_replica >= 0)
+            .then_some(BrokerId(data.preferred_read_replica)),
         aborted: aborted.collect(),
         end: known_offset(match isolation {
             IsolationLevel::ReadUncommitted => data.high_watermark,
@@ -240,18 +276,26 @@ fn fetched_partition(
     }
 }
 
-/// Whether so many bytes of a reply are better copied: whoever kept them, the buffer or the application, would keep all of it.
+/// Whether so many bytes of a reply are better copied: whoever kept them, the buffer or the
+/// application, would keep all of it.
 fn is_few(bytes: usize, reply: usize) -> bool {
     bytes <= FEW || (bytes <= 4 * FEW && bytes <= reply / 8)
 }
 
-/// What costs little to copy, beside all else that is done for the records of a partition (a guess).
+/// What costs little to copy, beside all else that is done for the records of a partition (a
+/// guess).
 const FEW: usize = 4 * 1024;
 
-fn hint(partition: &TopicPartition, data: &PartitionData<'_>, endpoints: &[NodeEndpoint<'_>]) -> LeaderHint {
+fn hint(
+    partition: &TopicPartition,
+    data: &PartitionData<'_>,
+    endpoints: &[NodeEndpoint<'_>],
+) -> LeaderHint {
     let leader = &data.current_leader;
     let endpoint = endpoints.iter().find(|endpoint| endpoint.node_id == leader.leader_id);
-    let address = endpoint.and_then(|endpoint| Some(BrokerAddress::new(endpoint.host, u16::try_from(endpoint.port).ok()?)));
+    let address = endpoint.and_then(|endpoint| {
+        Some(BrokerAddress::new(endpoint.host, u16::try_from(endpoint.port).ok()?))
+    });
     LeaderHint {
         partition: partition.clone(),
         leader: BrokerId(leader.leader_id),
@@ -270,7 +314,8 @@ pub(crate) enum LookupAnswer {
     },
     /// No record is that young.
     NoOffset,
-    /// The newest epoch not above the one asked for, and where it ended; `None` if the broker does not know.
+    /// The newest epoch not above the one asked for, and where it ended; `None` if the broker does
+    /// not know.
     EpochEnd(Option<Position>),
     Refused(ErrorCode),
 }
@@ -292,15 +337,20 @@ pub(crate) async fn ask(
                 Lookup::Offset(to) => time_of(to, now),
                 Lookup::Epoch(_) => LATEST,
             };
-            let asked: Vec<_> =
-                ask.questions.iter().map(|asked| (&asked.partition, asked.leader_epoch, time_of(asked))).collect();
+            let asked: Vec<_> = ask
+                .questions
+                .iter()
+                .map(|asked| (&asked.partition, asked.leader_epoch, time_of(asked)))
+                .collect();
             list_offsets(cluster, ask.broker, &asked, isolation, deadline).await
         }
         Some(Lookup::Epoch(_)) => match epoch_ends(cluster, ask, deadline).await {
             // A broker that cannot say is believed, as by Java's consumer.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                Ok(ask.questions.iter().map(|asked| (asked.partition.clone(), LookupAnswer::EpochEnd(None))).collect())
-            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(ask
+                .questions
+                .iter()
+                .map(|asked| (asked.partition.clone(), LookupAnswer::EpochEnd(None)))
+                .collect()),
             answers => answers,
         },
         None => Ok(Vec::new()),
@@ -316,7 +366,9 @@ fn time_of(to: ResetTo, now: Timestamp) -> i64 {
         ResetTo::Earliest => EARLIEST,
         ResetTo::Latest => LATEST,
         ResetTo::Time(time) => time.0,
-        ResetTo::Ago(ago) => now.0.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)).max(0),
+        ResetTo::Ago(ago) => {
+            now.0.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)).max(0)
+        }
     }
 }
 
@@ -334,12 +386,17 @@ pub(crate) async fn list_offsets(
     let request = |version: i16| {
         let mut topics: Vec<ListOffsetsTopic<'_>> = Vec::new();
         for (partition, epoch, timestamp) in asked {
-            let current_leader_epoch = if version >= 4 { epoch.map_or(-1, |epoch| epoch.0) } else { -1 };
-            let wanted =
-                ListOffsetsPartition { partition_index: partition.partition.0, current_leader_epoch, timestamp: *timestamp };
+            let current_leader_epoch =
+                if version >= 4 { epoch.map_or(-1, |epoch| epoch.0) } else { -1 };
+            let wanted = ListOffsetsPartition {
+                partition_index: partition.partition.0,
+                current_leader_epoch,
+                timestamp: *timestamp,
+            };
             match topics.last_mut().filter(|topic| topic.name == &*partition.topic) {
                 Some(topic) => topic.partitions.push(wanted),
-                None => topics.push(ListOffsetsTopic { name: &partition.topic, partitions: vec![wanted] }),
+                None => topics
+                    .push(ListOffsetsTopic { name: &partition.topic, partitions: vec![wanted] }),
             }
         }
         ListOffsetsRequest {
@@ -370,11 +427,17 @@ pub(crate) async fn list_offsets(
     Ok(answers)
 }
 
-async fn epoch_ends(cluster: &Cluster, ask: &LookupRequest, deadline: Instant) -> Result<Vec<(TopicPartition, LookupAnswer)>> {
+async fn epoch_ends(
+    cluster: &Cluster,
+    ask: &LookupRequest,
+    deadline: Instant,
+) -> Result<Vec<(TopicPartition, LookupAnswer)>> {
     let request = |_| {
         let mut topics: Vec<OffsetForLeaderTopic<'_>> = Vec::new();
         for PendingLookup { partition, question, leader_epoch, .. } in &ask.questions {
-            let Lookup::Epoch(Position { leader_epoch: Some(read_in), .. }) = question else { continue };
+            let Lookup::Epoch(Position { leader_epoch: Some(read_in), .. }) = question else {
+                continue;
+            };
             let wanted = OffsetForLeaderPartition {
                 partition: partition.partition.0,
                 current_leader_epoch: leader_epoch.map_or(-1, |epoch| epoch.0),
@@ -382,7 +445,10 @@ async fn epoch_ends(cluster: &Cluster, ask: &LookupRequest, deadline: Instant) -
             };
             match topics.last_mut().filter(|topic| topic.topic == &*partition.topic) {
                 Some(topic) => topic.partitions.push(wanted),
-                None => topics.push(OffsetForLeaderTopic { topic: &partition.topic, partitions: vec![wanted] }),
+                None => topics.push(OffsetForLeaderTopic {
+                    topic: &partition.topic,
+                    partitions: vec![wanted],
+                }),
             }
         }
         // -1: a consumer, not a replica. The schema's default of -2 is a debugging consumer.
@@ -396,11 +462,16 @@ async fn epoch_ends(cluster: &Cluster, ask: &LookupRequest, deadline: Instant) -
             let partition = TopicPartition::new(topic.topic, end.partition);
             let answer = match ErrorCode::check(end.error_code) {
                 // Before version 3 this was for brokers only.
-                Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::UNSUPPORTED_VERSION) => LookupAnswer::EpochEnd(None),
+                Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::UNSUPPORTED_VERSION) => {
+                    LookupAnswer::EpochEnd(None)
+                }
                 Err(code) => LookupAnswer::Refused(code),
                 Ok(()) => {
                     let position = known_offset(end.end_offset).zip(known_epoch(end.leader_epoch));
-                    LookupAnswer::EpochEnd(position.map(|(offset, epoch)| Position { offset, leader_epoch: Some(epoch) }))
+                    LookupAnswer::EpochEnd(
+                        position
+                            .map(|(offset, epoch)| Position { offset, leader_epoch: Some(epoch) }),
+                    )
                 }
             };
             answers.push((partition, answer));
@@ -434,9 +505,21 @@ mod tests {
     fn a_reply_is_asked_to_be_of_a_moderate_size() {
         let config = ConsumerConfig::new();
         assert_eq!(reply_limit(&config), REPLY);
-        assert_eq!(reply_limit(&config.clone().fetch_max_bytes(1_000)), 1_000, "what the user allows");
-        assert_eq!(reply_limit(&config.clone().max_partition_fetch_bytes(REPLY + 1)), REPLY + 1, "a partition is brought whole");
-        assert_eq!(reply_limit(&config.fetch_min_bytes(REPLY + 2)), REPLY + 2, "what a broker waits for can come");
+        assert_eq!(
+            reply_limit(&config.clone().fetch_max_bytes(1_000)),
+            1_000,
+            "what the user allows"
+        );
+        assert_eq!(
+            reply_limit(&config.clone().max_partition_fetch_bytes(REPLY + 1)),
+            REPLY + 1,
+            "a partition is brought whole"
+        );
+        assert_eq!(
+            reply_limit(&config.fetch_min_bytes(REPLY + 2)),
+            REPLY + 2,
+            "what a broker waits for can come"
+        );
     }
 
     #[test]
@@ -444,7 +527,12 @@ mod tests {
         let frame = Bytes::from(vec![0; 64 * 1024]);
         let of = |bytes: usize| {
             let data = PartitionData { records: frame.get(..bytes), ..PartitionData::default() };
-            fetched_partition(TopicPartition::new("t", 0), &data, &frame, IsolationLevel::ReadUncommitted)
+            fetched_partition(
+                TopicPartition::new("t", 0),
+                &data,
+                &frame,
+                IsolationLevel::ReadUncommitted,
+            )
         };
         let (few, many) = (of(70), of(32 * 1024));
         assert!(!few.is_slice && many.is_slice);

@@ -1,7 +1,8 @@
-//! A fetch session with one broker (KIP-227): each request tells only what changed since the one before.
+//! A fetch session with one broker (KIP-227): each request tells only what changed since the one
+//! before.
 //!
-//! Pure. `told` mirrors what the broker remembers. It is believed from when a request is made, as one fetch is under way at a
-//! time; any failure makes the next request a full one.
+//! Pure. `told` mirrors what the broker remembers. It is believed from when a request is made, as
+//! one fetch is under way at a time; any failure makes the next request a full one.
 //!
 //! ```text
 //!            ┌──────── (0, 0) full ◀──── error, lost reply: closes the old one by (id, 0)
@@ -20,7 +21,8 @@ use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 pub(crate) struct Want {
     pub(crate) assignment: AssignmentEpoch,
     pub(crate) offset: Offset,
-    /// The epoch of the leader as this client knows it: the broker refuses to serve another (KIP-320).
+    /// The epoch of the leader as this client knows it: the broker refuses to serve another
+    /// (KIP-320).
     pub(crate) leader_epoch: Option<LeaderEpoch>,
     pub(crate) topic_id: Option<TopicId>,
 }
@@ -40,7 +42,8 @@ pub(crate) struct SessionRequest {
 pub(crate) struct FetchSession {
     state: State,
     told: BTreeMap<TopicPartition, Want>,
-    /// Where a request that lists all partitions begins, so that brokers, who fill in order, starve none.
+    /// Where a request that lists all partitions begins, so that brokers, who fill in order, starve
+    /// none.
     rotation: usize,
 }
 
@@ -65,7 +68,8 @@ const NO_SESSION_EPOCH: i32 = -1;
 const NO_SESSION: i32 = 0;
 
 impl FetchSession {
-    /// The next request. `changed` names at least those of `wanted` that differ from the last request, and those that left.
+    /// The next request. `changed` names at least those of `wanted` that differ from the last
+    /// request, and those that left.
     pub(crate) fn request(
         &mut self,
         wanted: &BTreeMap<TopicPartition, Want>,
@@ -130,7 +134,8 @@ impl FetchSession {
     pub(crate) fn answered(&mut self, id: i32) {
         self.state = match self.state {
             State::Refused => State::Refused,
-            // No session was granted: asking again each time would make the broker look for room each time.
+            // No session was granted: asking again each time would make the broker look for room
+            // each time.
             _ if id == NO_SESSION => State::Refused,
             State::Open { id: open, epoch } if open == id => {
                 State::Open { id, epoch: if epoch == i32::MAX { 1 } else { epoch + 1 } }
@@ -148,7 +153,8 @@ impl FetchSession {
         };
     }
 
-    /// The request or its reply was lost, or the broker refused it: it may or may not have been applied.
+    /// The request or its reply was lost, or the broker refused it: it may or may not have been
+    /// applied.
     pub(crate) fn failed(&mut self) {
         self.state = match self.state {
             State::Open { id, .. } | State::Replacing(id) => State::Replacing(id),
@@ -168,7 +174,12 @@ mod tests {
     }
 
     fn want(offset: i64) -> Want {
-        Want { assignment: AssignmentEpoch(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
+        Want {
+            assignment: AssignmentEpoch(1),
+            offset: Offset(offset),
+            leader_epoch: None,
+            topic_id: None,
+        }
     }
 
     fn wanted(of: &[(i32, i64)]) -> BTreeMap<TopicPartition, Want> {

@@ -1,7 +1,9 @@
-//! Partitions whose position their leader has refused: each time in a row makes the next attempt wait longer.
+//! Partitions whose position their leader has refused: each time in a row makes the next attempt
+//! wait longer.
 //!
-//! Pure. A refused position is looked up anew, and the answer is fetched from at once; a leader that refuses that as well would be
-//! asked without end. The first time costs no wait. A seek by the application, which is another assignment, does not wait either.
+//! Pure. A refused position is looked up anew, and the answer is fetched from at once; a leader
+//! that refuses that as well would be asked without end. The first time costs no wait. A seek by
+//! the application, which is another assignment, does not wait either.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -38,12 +40,21 @@ impl Strikes {
     }
 
     /// Notes that an offset was refused, and which assignment goes on from there.
-    pub(crate) fn add(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, refused: Offset, now: Instant) {
+    pub(crate) fn add(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        refused: Offset,
+        now: Instant,
+    ) {
         let before = self.forgive(partition).map_or(0, |strike| strike.count);
         if before > 0 {
             self.resting.rest(partition, now + self.backoff.after(before, &mut self.random));
         }
-        self.entries.insert(partition.clone(), Strike { assignment, refused, count: before.saturating_add(1) });
+        self.entries.insert(
+            partition.clone(),
+            Strike { assignment, refused, count: before.saturating_add(1) },
+        );
     }
 
     /// The position was served, or the partition is gone: nothing is held against it.
@@ -53,12 +64,20 @@ impl Strikes {
     }
 
     /// What is held against a partition under its assignment.
-    pub(crate) fn of(&self, partition: &TopicPartition, assignment: AssignmentEpoch) -> Option<&Strike> {
+    pub(crate) fn of(
+        &self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+    ) -> Option<&Strike> {
         self.entries.get(partition).filter(|strike| strike.assignment == assignment)
     }
 
     /// Whether nothing is to be asked for a partition.
-    pub(crate) fn is_resting(&self, partition: &TopicPartition, assignment: AssignmentEpoch) -> bool {
+    pub(crate) fn is_resting(
+        &self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+    ) -> bool {
         self.of(partition, assignment).is_some() && self.resting.has(partition)
     }
 
@@ -104,6 +123,9 @@ mod tests {
         assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
         strikes.forgive(&tp());
         strikes.add(&tp(), AssignmentEpoch(6), Offset(5), now);
-        assert_eq!((strikes.is_resting(&tp(), AssignmentEpoch(6)), strikes.poll_timeout()), (false, None));
+        assert_eq!(
+            (strikes.is_resting(&tp(), AssignmentEpoch(6)), strikes.poll_timeout()),
+            (false, None)
+        );
     }
 }

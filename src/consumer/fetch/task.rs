@@ -1,7 +1,8 @@
-//! The fetcher: one task per consumer that turns positions into lookups and fetches, and answers into pieces of the buffer.
+//! The fetcher: one task per consumer that turns positions into lookups and fetches, and answers
+//! into pieces of the buffer.
 //!
-//! It owns the planner and the lookups. Each request runs as a task of its own and reports by a channel, which holds at most
-//! one event per request under way.
+//! It owns the planner and the lookups. Each request runs as a task of its own and reports by a
+//! channel, which holds at most one event per request under way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +83,8 @@ enum FetchEvent {
 /// Reports that wait for the fetcher; more make the reporting tasks wait.
 const EVENTS: usize = 64;
 
-/// Compressed bytes that one decoding job takes on (a guess: enough to be worth a thread, few enough to share the work).
+/// Compressed bytes that one decoding job takes on (a guess: enough to be worth a thread, few
+/// enough to share the work).
 const JOB_BYTES: usize = 256 * 1024;
 
 impl Fetcher {
@@ -111,14 +113,18 @@ impl Fetcher {
             view: cluster.view(),
             topics: cluster.want(MetadataInterest::default()),
             wanted_topics: MetadataInterest::default(),
-            subscribed: MetadataInterest { auto_create: config.allow_auto_create_topics, ..MetadataInterest::default() },
+            subscribed: MetadataInterest {
+                auto_create: config.allow_auto_create_topics,
+                ..MetadataInterest::default()
+            },
             has_other_assignments: false,
             refresh: LeaderRefresh { backoff, random: cluster.random(), failures: 0, due: None },
             told: BTreeSet::new(),
             told_stopped: BTreeSet::new(),
             told_topics: BTreeSet::new(),
             decoders: 0,
-            most_decoders: std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
+            most_decoders: std::thread::available_parallelism()
+                .map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
             events,
             report,
             cluster: cluster.for_task(),
@@ -132,8 +138,12 @@ impl Fetcher {
         let shared = Arc::clone(&self.shared);
         loop {
             self.drive(runtime::now());
-            let timeouts =
-                [self.planner.poll_timeout(), self.lookups.poll_timeout(), self.strikes.poll_timeout(), self.refresh.due];
+            let timeouts = [
+                self.planner.poll_timeout(),
+                self.lookups.poll_timeout(),
+                self.strikes.poll_timeout(),
+                self.refresh.due,
+            ];
             let timeout = timeouts.into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -172,7 +182,8 @@ impl Fetcher {
         self.look_at_changes(now);
         if self.refresh.due.is_some_and(|due| due <= now) {
             self.refresh.due = None;
-            // Who is not let in tries again when somebody asks for records: accounts are locked for using wrong credentials often.
+            // Who is not let in tries again when somebody asks for records: accounts are locked for
+            // using wrong credentials often.
             if !self.shared.is_refused() {
                 self.cluster.request_refresh();
                 // Asked again unless the view brings a leader.
@@ -193,7 +204,8 @@ impl Fetcher {
                 SubscriptionKind::Pattern(_) => (None, true),
                 SubscriptionKind::Nothing | SubscriptionKind::Manual => (None, false),
             };
-            let is_known = all == known.all && topics.map_or(known.topics.is_empty(), |topics| *topics == known.topics);
+            let is_known = all == known.all
+                && topics.map_or(known.topics.is_empty(), |topics| *topics == known.topics);
             (!is_known).then(|| MetadataInterest {
                 topics: topics.cloned().unwrap_or_default(),
                 all,
@@ -219,7 +231,13 @@ impl Fetcher {
         loop {
             let changed = self.shared.update(|subscription| {
                 let mut changed = subscription.take_changed();
-                changed.extend(subscription.buffer.take_relieved().iter().map(|assignment| assignment.partition().clone()));
+                changed.extend(
+                    subscription
+                        .buffer
+                        .take_relieved()
+                        .iter()
+                        .map(|assignment| assignment.partition().clone()),
+                );
                 changed
             });
             if changed.is_empty() {
@@ -239,20 +257,35 @@ impl Fetcher {
     }
 
     /// How a partition stands, told of its leader of now.
-    fn snapshot_of(&self, subscription: &mut Subscription, partition: &TopicPartition) -> Option<PartitionSnapshot> {
+    fn snapshot_of(
+        &self,
+        subscription: &mut Subscription,
+        partition: &TopicPartition,
+    ) -> Option<PartitionSnapshot> {
         subscription.snapshot_under(partition, |assignment| {
             let (_, leader_epoch) = self.view.leader_and_epoch(partition)?;
             leader_epoch.filter(|_| !self.strikes.is_resting(partition, assignment))
         })
     }
 
-    fn act_on(&mut self, partition: &TopicPartition, snapshot: Option<PartitionSnapshot>, now: Instant) {
+    fn act_on(
+        &mut self,
+        partition: &TopicPartition,
+        snapshot: Option<PartitionSnapshot>,
+        now: Instant,
+    ) {
         let Some(snapshot) = snapshot else {
             if let Some(ended) = self.assignments.remove(partition) {
                 self.has_other_assignments = true;
                 self.forget_assignment(&ended);
-                let first = TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
-                if self.assignments.range(first..).next().is_none_or(|(other, _)| other.topic != partition.topic) {
+                let first =
+                    TopicPartition { topic: partition.topic.clone(), partition: i32::MIN.into() };
+                if self
+                    .assignments
+                    .range(first..)
+                    .next()
+                    .is_none_or(|(other, _)| other.topic != partition.topic)
+                {
                     self.forget_identity(&partition.topic);
                 }
             }
@@ -307,7 +340,13 @@ impl Fetcher {
         self.told.retain(|(told, _)| *told != id);
     }
 
-    fn plan_fetch(&mut self, partition: &TopicPartition, snapshot: &PartitionSnapshot, position: Position, now: Instant) {
+    fn plan_fetch(
+        &mut self,
+        partition: &TopicPartition,
+        snapshot: &PartitionSnapshot,
+        position: Position,
+        now: Instant,
+    ) {
         let assignment = snapshot.assignment.id();
         let Some((leader, leader_epoch)) = self.view.leader_and_epoch(partition) else {
             self.planner.suspend(partition, false);
@@ -319,13 +358,20 @@ impl Fetcher {
             return;
         }
         let topic_id = self.topic_id(&partition.topic);
-        self.planner.want(partition, Want { assignment, offset: position.offset, leader_epoch, topic_id }, leader, now);
+        self.planner.want(
+            partition,
+            Want { assignment, offset: position.offset, leader_epoch, topic_id },
+            leader,
+            now,
+        );
     }
 
     fn refresh_later(&mut self, now: Instant) {
         if self.refresh.due.is_none() {
             self.refresh.failures = self.refresh.failures.saturating_add(1);
-            self.refresh.due = Some(now + self.refresh.backoff.after(self.refresh.failures, &mut self.refresh.random));
+            self.refresh.due = Some(
+                now + self.refresh.backoff.after(self.refresh.failures, &mut self.refresh.random),
+            );
         }
     }
 
@@ -346,7 +392,11 @@ impl Fetcher {
             if let Some(code) = topic.error.filter(|code| code.class() != Class::Retriable)
                 && self.told_topics.insert((name.clone(), code))
             {
-                self.shared.raise(Error::broker(code).in_api("Metadata").with_context(format_args!("topic {name}")));
+                self.shared.raise(
+                    Error::broker(code)
+                        .in_api("Metadata")
+                        .with_context(format_args!("topic {name}")),
+                );
             }
             let Some(id) = topic.id else { continue };
             if self.topic_ids.get(name) == Some(&id) {
@@ -365,7 +415,8 @@ impl Fetcher {
         }
     }
 
-    /// The id under which a topic is consumed. One that the client knew before this consumer wanted it comes with no new view.
+    /// The id under which a topic is consumed. One that the client knew before this consumer wanted
+    /// it comes with no new view.
     fn topic_id(&mut self, name: &TopicName) -> Option<TopicId> {
         if let Some(id) = self.topic_ids.get(name) {
             return Some(*id);
@@ -394,12 +445,14 @@ impl Fetcher {
 
     fn start_lookups(&mut self, now: Instant) {
         let view = Arc::clone(&self.view);
-        let (asks, is_leaderless) = self.lookups.poll(|partition| view.leader_and_epoch(partition), now);
+        let (asks, is_leaderless) =
+            self.lookups.poll(|partition| view.leader_and_epoch(partition), now);
         if is_leaderless {
             self.refresh_later(now);
         }
         for ask in asks {
-            let (cluster, report, isolation) = (self.cluster.clone(), self.report.clone(), self.settings.isolation);
+            let (cluster, report, isolation) =
+                (self.cluster.clone(), self.report.clone(), self.settings.isolation);
             let deadline = now + self.settings.timeout;
             self.runtime.spawn(async move {
                 let result = rpc::ask(&cluster, &ask, isolation, deadline).await;
@@ -422,12 +475,15 @@ impl Fetcher {
 
     fn start_fetch(&mut self, plan: FetchPlan, now: Instant) {
         let (cluster, report) = (self.cluster.clone(), self.report.clone());
-        let (settings, names, lane) = (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
+        let (settings, names, lane) =
+            (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
         let meter = Arc::clone(&self.shared.meter);
         let deadline = now + settings.max_wait + settings.timeout;
         let span = spans::fetch(plan.broker, plan.request.fetch.len());
         self.runtime.spawn(async move {
-            let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline).instrument(span).await;
+            let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline)
+                .instrument(span)
+                .await;
             if result.is_ok() {
                 let took = runtime::now().saturating_duration_since(now);
                 meter.record(Measure::Fetch, took);
@@ -454,7 +510,8 @@ impl Fetcher {
                 return;
             }
             self.decoders += 1;
-            let (shared, runtime, report) = (Arc::clone(&self.shared), self.runtime.clone(), self.report.clone());
+            let (shared, runtime, report) =
+                (Arc::clone(&self.shared), self.runtime.clone(), self.report.clone());
             self.runtime.spawn(async move {
                 let bytes = jobs.iter().map(|job| job.batch.len()).sum();
                 runtime.offload(bytes, move || jobs.iter().for_each(|job| shared.run(job))).await;
@@ -464,7 +521,8 @@ impl Fetcher {
     }
 }
 
-/// However the task ends, by the end of the consumer, the client or the runtime: nothing comes any more, and the application is told so.
+/// However the task ends, by the end of the consumer, the client or the runtime: nothing comes any
+/// more, and the application is told so.
 impl Drop for Fetcher {
     fn drop(&mut self) {
         self.shared.close();

@@ -1,7 +1,9 @@
-//! The membership of one consumer in a classic group (KIP-62, KIP-345, KIP-394, KIP-429, KIP-559, KIP-800, KIP-814).
+//! The membership of one consumer in a classic group (KIP-62, KIP-345, KIP-394, KIP-429, KIP-559,
+//! KIP-800, KIP-814).
 //!
-//! Pure: it says what to do ([`MemberAction`]) and is told what came of it. The task keeps to one order: what concerns the
-//! application (revoke, assign, lost) happens one after the other, calls go out at once.
+//! Pure: it says what to do ([`MemberAction`]) and is told what came of it. The task keeps to one
+//! order: what concerns the application (revoke, assign, lost) happens one after the other, calls
+//! go out at once.
 //!
 //! ```text
 //!              wanted                    given up              member id required
@@ -16,9 +18,9 @@
 //!    │                                                  │
 //!   Idle ◀──not polled, or refused─────────────────────┘      Failed ◀──fenced── any
 //! ```
-//! `Revoking` is left out where there is nothing to give up. A failed call leads to `Waiting`, and after a backoff to
-//! `Joining` again. Whoever finds that the coordinator may have given up on it (session over, unknown member, illegal
-//! generation) loses all it owned at once, and joins again.
+//! `Revoking` is left out where there is nothing to give up. A failed call leads to `Waiting`, and
+//! after a backoff to `Joining` again. Whoever finds that the coordinator may have given up on it
+//! (session over, unknown member, illegal generation) loses all it owned at once, and joins again.
 //!
 //! Every call carries the number of the attempt; a reply to an older attempt changes nothing.
 
@@ -74,23 +76,35 @@ pub(crate) struct Attempt(u64);
 #[derive(Clone, Debug)]
 pub(crate) enum MemberAction {
     /// Send JoinGroup; the strategies come with the subscription for each.
-    Join { attempt: Attempt, member: String, protocols: Vec<(&'static str, Vec<u8>)>, reason: &'static str },
+    Join {
+        attempt: Attempt,
+        member: String,
+        protocols: Vec<(&'static str, Vec<u8>)>,
+        reason: &'static str,
+    },
     /// Find out the partitions of these topics, which members of the group want.
     Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
     /// Send SyncGroup; the leader's carries what all shall own.
-    Sync { attempt: Attempt, identity: GroupMemberIdentity, protocol: &'static str, assignments: Vec<(String, Vec<u8>)> },
+    Sync {
+        attempt: Attempt,
+        identity: GroupMemberIdentity,
+        protocol: &'static str,
+        assignments: Vec<(String, Vec<u8>)>,
+    },
     /// Send Heartbeat.
     Heartbeat { attempt: Attempt, identity: GroupMemberIdentity },
     /// Send LeaveGroup and do not wait for more than its reply.
     Leave { member: String, reason: &'static str },
-    /// Stop delivering these, commit them if the client commits by itself, tell the application, then say so by
-    /// [`Classic::handle_revoked`].
+    /// Stop delivering these, commit them if the client commits by itself, tell the application,
+    /// then say so by [`Classic::handle_revoked`].
     Revoke(Vec<TopicPartition>),
-    /// Stop delivering these at once, they are no longer owned; the application is being told already.
+    /// Stop delivering these at once, they are no longer owned; the application is being told
+    /// already.
     Drop(Vec<TopicPartition>),
     /// As `Drop`, and tell the application.
     Lost(Vec<TopicPartition>),
-    /// Tell the application and deliver these from now on; may be empty, and then ends a rebalance all the same.
+    /// Tell the application and deliver these from now on; may be empty, and then ends a rebalance
+    /// all the same.
     Assign(Vec<TopicPartition>),
     /// Tell the application of this failure.
     Report(Error),
@@ -207,11 +221,15 @@ impl Classic {
                 self.last_poll = now;
                 self.prepare("the consumer subscribed", now);
             }
-            (Some(wanted), State::Stale) if before.is_none_or(|before| before.topics != wanted.topics) => {
+            (Some(wanted), State::Stale)
+                if before.is_none_or(|before| before.topics != wanted.topics) =>
+            {
                 self.prepare("the consumer subscribed", now);
             }
             (Some(_), State::Revoking { .. }) => {
-                if let State::Revoking { then: then @ AfterRevoking::Leave(_), .. } = &mut self.state {
+                if let State::Revoking { then: then @ AfterRevoking::Leave(_), .. } =
+                    &mut self.state
+                {
                     *then = AfterRevoking::Join("the consumer subscribed again");
                 }
             }
@@ -234,7 +252,11 @@ impl Classic {
         if matches!(self.state, State::Stale) && self.wanted.is_some() {
             match self.failures {
                 0 => self.prepare("the consumer polls again", now),
-                failures => self.state = State::Waiting(now + self.settings.backoff.after(failures, &mut self.random)),
+                failures => {
+                    self.state = State::Waiting(
+                        now + self.settings.backoff.after(failures, &mut self.random),
+                    )
+                }
             }
         }
     }
@@ -250,7 +272,12 @@ impl Classic {
         }
     }
 
-    pub(crate) fn handle_joined(&mut self, attempt: Attempt, outcome: Result<Joined>, now: Instant) {
+    pub(crate) fn handle_joined(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<Joined>,
+        now: Instant,
+    ) {
         if attempt != self.attempt || !matches!(self.state, State::Joining) {
             return;
         }
@@ -275,8 +302,11 @@ impl Classic {
         }
         let State::Assigning { strategy, members, skips_assignment } = &self.state else { return };
         let strategy = *strategy;
-        let assignments = if *skips_assignment { Assignments::new() } else { strategy.assign(&topics, members) };
-        let encode = |(member, partitions)| Ok((member, Assignment { partitions, user_data: None }.encode()?));
+        let assignments =
+            if *skips_assignment { Assignments::new() } else { strategy.assign(&topics, members) };
+        let encode = |(member, partitions)| {
+            Ok((member, Assignment { partitions, user_data: None }.encode()?))
+        };
         let assignments: Result<Vec<_>> = assignments.into_iter().map(encode).collect();
         self.described = Some(topics);
         match assignments {
@@ -286,7 +316,12 @@ impl Classic {
     }
 
     /// The bytes of what the member shall own.
-    pub(crate) fn handle_synced(&mut self, attempt: Attempt, outcome: Result<Vec<u8>>, now: Instant) {
+    pub(crate) fn handle_synced(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<Vec<u8>>,
+        now: Instant,
+    ) {
         if attempt != self.attempt || !matches!(self.state, State::Syncing) {
             return;
         }
@@ -298,7 +333,13 @@ impl Classic {
     }
 
     /// The reply to a heartbeat that was sent at `sent`.
-    pub(crate) fn handle_heartbeat(&mut self, attempt: Attempt, outcome: Result<()>, sent: Instant, now: Instant) {
+    pub(crate) fn handle_heartbeat(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<()>,
+        sent: Instant,
+        now: Instant,
+    ) {
         if attempt != self.attempt {
             return;
         }
@@ -311,9 +352,12 @@ impl Classic {
         }
         match outcome {
             Ok(()) => {}
-            // The reply on its way says what has become of the generation; if it does not come, the session ends.
+            // The reply on its way says what has become of the generation; if it does not come, the
+            // session ends.
             Err(error) if self.awaits_generation() && is_about_generation(&error) => {}
-            Err(error) if self.is_membership_error(&error) || !error.is_retriable() => self.handle_error(&error, now),
+            Err(error) if self.is_membership_error(&error) || !error.is_retriable() => {
+                self.handle_error(&error, now)
+            }
             Err(_) => {
                 self.failures += 1;
                 let again = now + self.settings.backoff.after(self.failures, &mut self.random);
@@ -323,7 +367,12 @@ impl Classic {
     }
 
     /// A commit was refused because of the membership under which it was sent.
-    pub(crate) fn handle_commit_refused(&mut self, sent_by: &GroupMemberIdentity, error: &Error, now: Instant) {
+    pub(crate) fn handle_commit_refused(
+        &mut self,
+        sent_by: &GroupMemberIdentity,
+        error: &Error,
+        now: Instant,
+    ) {
         let is_of_now = *sent_by == self.identity && self.identity.generation.is_some();
         let is_expected = self.awaits_generation() && is_about_generation(error);
         if is_of_now && !is_expected && self.is_membership_error(error) {
@@ -334,9 +383,13 @@ impl Classic {
     /// What the topics of [`Classic::led_topics`] look like now.
     pub(crate) fn handle_topics(&mut self, topics: &TopicRacks, now: Instant) {
         let Some(before) = &self.described else { return };
-        let counts = |topics: &TopicRacks| topics.iter().map(|(name, racks)| (name.clone(), racks.len())).collect::<Vec<_>>();
+        let counts = |topics: &TopicRacks| {
+            topics.iter().map(|(name, racks)| (name.clone(), racks.len())).collect::<Vec<_>>()
+        };
         let racks_changed = self.settings.rack.is_some() && before != topics;
-        if matches!(self.state, State::Stable) && (counts(before) != counts(topics) || racks_changed) {
+        if matches!(self.state, State::Stable)
+            && (counts(before) != counts(topics) || racks_changed)
+        {
             self.prepare("the partitions of subscribed topics have changed", now);
         }
     }
@@ -352,8 +405,8 @@ impl Classic {
         }
         match self.state {
             State::Waiting(until) if now >= until => self.join("the last attempt failed", now),
-            // The reply may be lost, and with it the group would wait for this member. Where it is not, the coordinator takes this for
-            // the same.
+            // The reply may be lost, and with it the group would wait for this member. Where it is
+            // not, the coordinator takes this for the same.
             _ if self.answer_by().is_some_and(|late| now >= late) => {
                 self.join("no answer came for session.timeout.ms", now);
             }
@@ -362,7 +415,10 @@ impl Classic {
         if self.heartbeat_by().is_some_and(|due| now >= due) {
             self.heartbeat_in_flight = true;
             self.next_heartbeat = now + self.settings.heartbeat_interval;
-            self.actions.push_back(MemberAction::Heartbeat { attempt: self.attempt, identity: self.identity.clone() });
+            self.actions.push_back(MemberAction::Heartbeat {
+                attempt: self.attempt,
+                identity: self.identity.clone(),
+            });
         }
     }
 
@@ -372,7 +428,10 @@ impl Classic {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let waiting = if let State::Waiting(until) = self.state { Some(until) } else { None };
-        [waiting, self.heartbeat_by(), self.session_by(), self.answer_by(), self.polled_by()].into_iter().flatten().min()
+        [waiting, self.heartbeat_by(), self.session_by(), self.answer_by(), self.polled_by()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Who the member is; commits carry it.
@@ -387,7 +446,8 @@ impl Classic {
 
     /// Whether nothing is left to be done for a consumer that is being closed.
     pub(crate) fn is_away(&self) -> bool {
-        matches!(self.state, State::Unjoined | State::Stale | State::Failed) && self.actions.is_empty()
+        matches!(self.state, State::Unjoined | State::Stale | State::Failed)
+            && self.actions.is_empty()
     }
 
     /// Whether it waits for the application to ask for records again.
@@ -400,9 +460,11 @@ impl Classic {
         !matches!(self.state, State::Unjoined | State::Stale | State::Failed)
     }
 
-    /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's it would not.
+    /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's
+    /// it would not.
     pub(crate) fn can_commit(&self) -> bool {
-        self.identity.generation.is_some() && !matches!(self.state, State::Assigning { .. } | State::Syncing)
+        self.identity.generation.is_some()
+            && !matches!(self.state, State::Assigning { .. } | State::Syncing)
     }
 }
 

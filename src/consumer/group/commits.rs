@@ -1,9 +1,10 @@
 //! Which offsets are on their way to the coordinator, and which wait for their turn.
 //!
-//! Pure. One OffsetCommit is in flight at a time and they go in the order in which they were asked for, so a committed
-//! offset never goes back by a retry that overtook its successor. A commit waits while the coordinator would refuse it
-//! (between JoinGroup's reply and SyncGroup's), and is tried again while its failure may pass and its partitions are
-//! still owned; what is taken away meanwhile fails, since another member may be on it already.
+//! Pure. One OffsetCommit is in flight at a time and they go in the order in which they were asked
+//! for, so a committed offset never goes back by a retry that overtook its successor. A commit
+//! waits while the coordinator would refuse it (between JoinGroup's reply and SyncGroup's), and is
+//! tried again while its failure may pass and its partitions are still owned; what is taken away
+//! meanwhile fails, since another member may be on it already.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -42,7 +43,8 @@ pub(crate) enum CommitIdentity {
 pub(crate) enum CommitAction {
     /// Send OffsetCommit.
     Send { sender: CommitIdentity, offsets: Offsets },
-    /// A commit that somebody waits for is over, or one that nobody waits for has failed; with the partitions that failed.
+    /// A commit that somebody waits for is over, or one that nobody waits for has failed; with the
+    /// partitions that failed.
     Done { ticket: Option<Ticket>, failures: Vec<(TopicPartition, Error)> },
 }
 
@@ -56,7 +58,8 @@ struct CommitBatch {
     assignments: BTreeMap<TopicPartition, AssignmentEpoch>,
     /// How often a partition was not known to the coordinator.
     unknown: BTreeMap<TopicPartition, u32>,
-    /// Of partitions that the application had chosen by itself: if it joins meanwhile, others may have them.
+    /// Of partitions that the application had chosen by itself: if it joins meanwhile, others may
+    /// have them.
     is_own: bool,
     ticket: Option<Ticket>,
     failures: Vec<(TopicPartition, Error)>,
@@ -65,10 +68,19 @@ struct CommitBatch {
 
 impl CommitBatch {
     fn new(commits: Vec<CommitPosition>, ticket: Option<Ticket>, deadline: Instant) -> Self {
-        let assignments = commits.iter().map(|commit| (commit.partition.clone(), commit.assignment)).collect();
+        let assignments =
+            commits.iter().map(|commit| (commit.partition.clone(), commit.assignment)).collect();
         let is_own = !commits.is_empty() && commits.iter().all(|commit| commit.is_own);
         let offsets = commits.into_iter().map(|commit| (commit.partition, commit.offset)).collect();
-        Self { offsets, assignments, unknown: BTreeMap::new(), is_own, ticket, failures: Vec::new(), deadline }
+        Self {
+            offsets,
+            assignments,
+            unknown: BTreeMap::new(),
+            is_own,
+            ticket,
+            failures: Vec::new(),
+            deadline,
+        }
     }
 }
 
@@ -78,7 +90,8 @@ pub(crate) struct Commits {
     queue: VecDeque<CommitBatch>,
     /// The first job of the queue has been sent.
     in_flight: bool,
-    /// What has gone while it was in flight, with its last assignment and the reason: not to be tried again.
+    /// What has gone while it was in flight, with its last assignment and the reason: not to be
+    /// tried again.
     gone: BTreeMap<TopicPartition, (AssignmentEpoch, Reason)>,
     again_at: Option<Instant>,
     tries: u32,
@@ -103,8 +116,13 @@ impl Commits {
         }
     }
 
-    /// Commits offsets after all that were asked for before, and tells when it is over. No offsets at all make a barrier.
-    pub(crate) fn submit_awaited(&mut self, commits: Vec<CommitPosition>, deadline: Instant) -> Ticket {
+    /// Commits offsets after all that were asked for before, and tells when it is over. No offsets
+    /// at all make a barrier.
+    pub(crate) fn submit_awaited(
+        &mut self,
+        commits: Vec<CommitPosition>,
+        deadline: Instant,
+    ) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.queue.push_back(CommitBatch::new(commits, Some(ticket), deadline));
@@ -118,7 +136,11 @@ impl Commits {
         }
         let job = CommitBatch::new(commits, None, deadline);
         let is_in_flight = self.in_flight && self.queue.len() == 1;
-        match self.queue.back_mut().filter(|last| last.ticket.is_none() && last.is_own == job.is_own && !is_in_flight) {
+        match self
+            .queue
+            .back_mut()
+            .filter(|last| last.ticket.is_none() && last.is_own == job.is_own && !is_in_flight)
+        {
             // Keeps the queue as short as there are partitions.
             Some(last) => {
                 last.offsets.extend(job.offsets);
@@ -129,14 +151,23 @@ impl Commits {
         }
     }
 
-    /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back what the application commits. What
-    /// is under way from before the application went elsewhere does not count.
+    /// Leaves only what goes beyond the offsets under way: an automatic commit must not take back
+    /// what the application commits. What is under way from before the application went elsewhere
+    /// does not count.
     pub(crate) fn retain_newer(&self, commits: &mut Vec<CommitPosition>) {
         let under_way = |commit: &CommitPosition| {
-            let of_now = self.queue.iter().filter(|job| job.assignments.get(&commit.partition) >= Some(&commit.since));
-            of_now.filter_map(|job| job.offsets.get(&commit.partition)).map(|offset| offset.offset).max()
+            let of_now = self
+                .queue
+                .iter()
+                .filter(|job| job.assignments.get(&commit.partition) >= Some(&commit.since));
+            of_now
+                .filter_map(|job| job.offsets.get(&commit.partition))
+                .map(|offset| offset.offset)
+                .max()
         };
-        commits.retain(|commit| under_way(commit).is_none_or(|under_way| under_way < commit.offset.offset));
+        commits.retain(|commit| {
+            under_way(commit).is_none_or(|under_way| under_way < commit.offset.offset)
+        });
     }
 
     /// Whether an offset of the partition is under way.
@@ -144,13 +175,19 @@ impl Commits {
         self.queue.iter().any(|job| job.offsets.contains_key(partition))
     }
 
-    /// These are not owned any more, or are of a topic that is gone: what waits of them, up to the assignment that is named, fails, and what is
-    /// in flight is not tried again.
-    pub(crate) fn handle_gone(&mut self, partitions: &[(TopicPartition, AssignmentEpoch)], reason: Reason) {
+    /// These are not owned any more, or are of a topic that is gone: what waits of them, up to the
+    /// assignment that is named, fails, and what is in flight is not tried again.
+    pub(crate) fn handle_gone(
+        &mut self,
+        partitions: &[(TopicPartition, AssignmentEpoch)],
+        reason: Reason,
+    ) {
         let waiting = usize::from(self.in_flight);
         for job in self.queue.iter_mut().skip(waiting) {
             for (tp, last) in partitions {
-                if job.assignments.get(tp).is_some_and(|assignment| assignment <= last) && job.offsets.remove(tp).is_some() {
+                if job.assignments.get(tp).is_some_and(|assignment| assignment <= last)
+                    && job.offsets.remove(tp).is_some()
+                {
                     job.failures.push((tp.clone(), reason(tp)));
                 }
             }
@@ -160,7 +197,8 @@ impl Commits {
         }
     }
 
-    /// What became of the request in flight. Returns the offsets that are committed now, with the assignments they were consumed under.
+    /// What became of the request in flight. Returns the offsets that are committed now, with the
+    /// assignments they were consumed under.
     pub(crate) fn handle_reply(
         &mut self,
         outcome: CommitOutcome,
@@ -177,12 +215,20 @@ impl Commits {
         };
         for (tp, offset) in std::mem::take(&mut job.offsets) {
             let Some(assignment) = job.assignments.get(&tp).copied() else { continue };
-            let missing = || Err(Error::new(ErrorKind::Protocol, "the coordinator left the partition out of its reply"));
+            let missing = || {
+                Err(Error::new(
+                    ErrorKind::Protocol,
+                    "the coordinator left the partition out of its reply",
+                ))
+            };
             let result = results.get(&tp).cloned().unwrap_or_else(missing);
             match (result, gone.get(&tp).filter(|(last, _)| assignment <= *last)) {
                 (Ok(()), _) => committed.push((tp, assignment, offset.offset)),
                 (Err(_), Some((_, reason))) => job.failures.push((tp.clone(), reason(&tp))),
-                (Err(error), None) if may_pass(&error, sender) && !is_unknown_for_good(&mut job.unknown, &tp, &error) => {
+                (Err(error), None)
+                    if may_pass(&error, sender)
+                        && !is_unknown_for_good(&mut job.unknown, &tp, &error) =>
+                {
                     job.offsets.insert(tp, offset);
                 }
                 (Err(error), None) => job.failures.push((tp.clone(), error.at_partition(tp))),
@@ -197,8 +243,14 @@ impl Commits {
         committed
     }
 
-    /// What to do next, as `sender`; as long as the consumer is no member, what it chose by itself is for nobody else to commit.
-    pub(crate) fn poll(&mut self, sender: CommitIdentity, is_member: bool, now: Instant) -> Option<CommitAction> {
+    /// What to do next, as `sender`; as long as the consumer is no member, what it chose by itself
+    /// is for nobody else to commit.
+    pub(crate) fn poll(
+        &mut self,
+        sender: CommitIdentity,
+        is_member: bool,
+        now: Instant,
+    ) -> Option<CommitAction> {
         self.finish(now);
         let mut sender = sender;
         if let Some(job) = self.queue.front_mut().filter(|job| job.is_own && !self.in_flight) {
@@ -213,7 +265,9 @@ impl Commits {
         if let Some(done) = self.done.pop_front() {
             return Some(done);
         }
-        let waits = self.in_flight || self.again_at.is_some_and(|at| at > now) || sender == CommitIdentity::Nobody;
+        let waits = self.in_flight
+            || self.again_at.is_some_and(|at| at > now)
+            || sender == CommitIdentity::Nobody;
         let first = self.queue.front().filter(|_| !waits)?;
         self.in_flight = true;
         self.again_at = None;
@@ -243,7 +297,8 @@ impl Commits {
         while let Some(job) = self.queue.front_mut().filter(|_| !self.in_flight) {
             if now >= job.deadline {
                 for tp in std::mem::take(&mut job.offsets).into_keys() {
-                    let error = Error::new(ErrorKind::Timeout, "the offset could not be committed in time");
+                    let error =
+                        Error::new(ErrorKind::Timeout, "the offset could not be committed in time");
                     job.failures.push((tp.clone(), error.at_partition(tp)));
                 }
             }
@@ -260,11 +315,15 @@ impl Commits {
     }
 }
 
-/// Whether to try again. The errors of a membership pass if the rebalance leaves the partition where it is; if it does
-/// not, [`Commits::handle_gone`] comes first.
+/// Whether to try again. The errors of a membership pass if the rebalance leaves the partition
+/// where it is; if it does not, [`Commits::handle_gone`] comes first.
 fn may_pass(error: &Error, sender: &CommitIdentity) -> bool {
     match error.code() {
-        Some(ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID) => {
+        Some(
+            ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::ILLEGAL_GENERATION
+            | ErrorCode::UNKNOWN_MEMBER_ID,
+        ) => {
             matches!(sender, CommitIdentity::Member(_))
         }
         _ => error.is_retriable(),
@@ -273,12 +332,20 @@ fn may_pass(error: &Error, sender: &CommitIdentity) -> bool {
 
 /// Whether the coordinator does not know the topic.
 pub(crate) fn is_unknown(error: &Error) -> bool {
-    matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID))
+    matches!(
+        error.code(),
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)
+    )
 }
 
-/// A topic that the coordinator does not know is new or deleted: for one that is new to be known it is asked again, but one that is
-/// deleted must not hold up the commits of all others, nor the rebalance that waits for them.
-fn is_unknown_for_good(unknown: &mut BTreeMap<TopicPartition, u32>, partition: &TopicPartition, error: &Error) -> bool {
+/// A topic that the coordinator does not know is new or deleted: for one that is new to be known it
+/// is asked again, but one that is deleted must not hold up the commits of all others, nor the
+/// rebalance that waits for them.
+fn is_unknown_for_good(
+    unknown: &mut BTreeMap<TopicPartition, u32>,
+    partition: &TopicPartition,
+    error: &Error,
+) -> bool {
     if !is_unknown(error) {
         return false;
     }
@@ -287,21 +354,27 @@ fn is_unknown_for_good(unknown: &mut BTreeMap<TopicPartition, u32>, partition: &
     *times >= UNKNOWN_AT_MOST
 }
 
-/// With the default backoff some two seconds (a guess: brokers tell one another of topics in milliseconds).
+/// With the default backoff some two seconds (a guess: brokers tell one another of topics in
+/// milliseconds).
 const UNKNOWN_AT_MOST: u32 = 5;
 
-/// What a commit of a partition that was taken away fails with: the application's work on it may be done again by another.
+/// What a commit of a partition that was taken away fails with: the application's work on it may be
+/// done again by another.
 pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
     let error = Error::broker(ErrorCode::ILLEGAL_GENERATION);
-    error.with_context("the partition is not assigned to this consumer any more").at_partition(partition.clone())
+    error
+        .with_context("the partition is not assigned to this consumer any more")
+        .at_partition(partition.clone())
 }
 
-/// What a commit fails with that waited while its topic was deleted and created anew: most versions of the request name no ids, so that it
-/// would be taken for an offset of the new topic.
+/// What a commit fails with that waited while its topic was deleted and created anew: most versions
+/// of the request name no ids, so that it would be taken for an offset of the new topic.
 pub(crate) fn of_old_topic(partition: &TopicPartition) -> Error {
     let error = Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     error
-        .with_context("the topic was deleted and created anew, and the offset is one of the old topic")
+        .with_context(
+            "the topic was deleted and created anew, and the offset is one of the old topic",
+        )
         .at_partition(partition.clone())
 }
 

@@ -1,16 +1,19 @@
-//! What members of a classic group tell each other through the coordinator, which does not look inside.
+//! What members of a classic group tell each other through the coordinator, which does not look
+//! inside.
 //!
-//! A member's *subscription* goes to the leader with JoinGroup; the leader's *assignment* comes back with SyncGroup.
-//! Whichever client leads decides for all, so both are byte for byte those of Kafka's own consumer (schemas
-//! `ConsumerProtocolSubscription` and `ConsumerProtocolAssignment`, versions 0 to 3):
+//! A member's *subscription* goes to the leader with JoinGroup; the leader's *assignment* comes
+//! back with SyncGroup. Whichever client leads decides for all, so both are byte for byte those of
+//! Kafka's own consumer (schemas `ConsumerProtocolSubscription` and `ConsumerProtocolAssignment`,
+//! versions 0 to 3):
 //!
 //! ```text
 //! subscription  version:i16 topics:[string] user_data:bytes? | v1 owned:[topic [i32]] | v2 generation:i32 | v3 rack:string?
 //! assignment    version:i16 partitions:[topic [i32]] user_data:bytes?
 //! ```
 //!
-//! A version newer than ours is read as our newest, as Kafka promises only to append; a blob that ends too early is an
-//! error, since a silently smaller assignment would leave partitions without an owner.
+//! A version newer than ours is read as our newest, as Kafka promises only to append; a blob that
+//! ends too early is an error, since a silently smaller assignment would leave partitions without
+//! an owner.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +26,8 @@ pub(crate) struct MemberSubscription {
     pub(crate) topics: Vec<TopicName>,
     /// What the assignor of this member adds for the assignor of the leader.
     pub(crate) user_data: Option<Vec<u8>>,
-    /// What the member owns while it joins (KIP-429); empty for one that revokes all before it joins.
+    /// What the member owns while it joins (KIP-429); empty for one that revokes all before it
+    /// joins.
     pub(crate) owned: Vec<TopicPartition>,
     /// The generation in which it got them (KIP-792).
     pub(crate) generation: Option<Generation>,
@@ -83,9 +87,23 @@ impl MemberSubscription {
         }
         let user_data = from.bytes()?.map(<[u8]>::to_vec);
         let owned = if version >= 1 { from.partitions()? } else { Vec::new() };
-        let generation = if version >= 2 { Some(from.i32()?).filter(|&generation| generation >= 0) } else { None };
-        let rack = if version >= 3 { from.nullable_string()?.filter(|rack| !rack.is_empty()) } else { None };
-        Ok(Self { topics, user_data, owned, generation: generation.map(Generation), rack: rack.map(str::to_owned) })
+        let generation = if version >= 2 {
+            Some(from.i32()?).filter(|&generation| generation >= 0)
+        } else {
+            None
+        };
+        let rack = if version >= 3 {
+            from.nullable_string()?.filter(|rack| !rack.is_empty())
+        } else {
+            None
+        };
+        Ok(Self {
+            topics,
+            user_data,
+            owned,
+            generation: generation.map(Generation),
+            rack: rack.map(str::to_owned),
+        })
     }
 }
 
@@ -98,8 +116,8 @@ impl Assignment {
         Ok(to.0)
     }
 
-    /// Reads what SyncGroup brought; no bytes at all mean nothing assigned, as brokers answer for a member that the
-    /// leader left out.
+    /// Reads what SyncGroup brought; no bytes at all mean nothing assigned, as brokers answer for a
+    /// member that the leader left out.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the bytes end before the fields do.
@@ -151,12 +169,17 @@ impl MemberDataWriter {
     }
 
     fn count(&mut self, count: usize) -> Result<()> {
-        self.i32(i32::try_from(count).map_err(|_| Error::config("a group member cannot tell of more than 2^31-1 things"))?);
+        self.i32(
+            i32::try_from(count).map_err(|_| {
+                Error::config("a group member cannot tell of more than 2^31-1 things")
+            })?,
+        );
         Ok(())
     }
 
     fn string(&mut self, value: &str) -> Result<()> {
-        let length = i16::try_from(value.len()).map_err(|_| Error::config("a name of a group member is over 32767 bytes"))?;
+        let length = i16::try_from(value.len())
+            .map_err(|_| Error::config("a name of a group member is over 32767 bytes"))?;
         self.i16(length);
         self.0.extend_from_slice(value.as_bytes());
         Ok(())
@@ -253,7 +276,8 @@ impl<'a> MemberDataReader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.bad("is cut short"))?;
+        let (head, rest) =
+            self.rest.split_at_checked(length).ok_or_else(|| self.bad("is cut short"))?;
         self.rest = rest;
         Ok(head)
     }
@@ -305,7 +329,8 @@ mod tests {
 
     #[test]
     fn an_older_version_leaves_out_what_it_does_not_know() {
-        let read = |version| MemberSubscription::decode(&full().encode_as(version).unwrap()).unwrap();
+        let read =
+            |version| MemberSubscription::decode(&full().encode_as(version).unwrap()).unwrap();
         assert_eq!((read(0).owned.len(), read(0).generation, read(0).rack), (0, None, None));
         assert_eq!((read(1).owned.len(), read(1).generation, read(1).rack), (3, None, None));
         assert_eq!((read(2).generation, read(2).rack), (Some(Generation(7)), None));
@@ -324,7 +349,9 @@ mod tests {
     #[test]
     fn a_truncated_blob_is_an_error_and_never_a_smaller_one() {
         let subscription = full().encode().unwrap();
-        let assignment = Assignment { partitions: vec![tp("a", 0), tp("b", 3)], user_data: None }.encode().unwrap();
+        let assignment = Assignment { partitions: vec![tp("a", 0), tp("b", 3)], user_data: None }
+            .encode()
+            .unwrap();
         for end in 0..subscription.len() {
             assert!(MemberSubscription::decode(&subscription[..end]).is_err(), "cut at {end}");
         }

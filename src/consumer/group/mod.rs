@@ -1,8 +1,9 @@
 //! One consumer's part in its group: membership, committed offsets, and what the listener is told.
 //!
-//! The rules are in two machines, [`classic`] (the membership) and [`commits`] (the order of commits); [`task`] drives both,
-//! makes their calls ([`rpc`]) and tells the subscription what is owned. A consumer that chose its partitions by itself has a
-//! group for its commits only. Not here: where each partition stands (`subscription`), and records (`fetch`).
+//! The rules are in two machines, [`classic`] (the membership) and [`commits`] (the order of
+//! commits); [`task`] drives both, makes their calls ([`rpc`]) and tells the subscription what is
+//! owned. A consumer that chose its partitions by itself has a group for its commits only. Not
+//! here: where each partition stands (`subscription`), and records (`fetch`).
 
 mod assignor;
 mod classic;
@@ -42,7 +43,8 @@ pub(crate) enum Change {
 }
 
 /// Tells the application of a change and waits until it has dealt with it.
-pub(crate) type ChangeListener = Arc<dyn Fn(Change) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+pub(crate) type ChangeListener =
+    Arc<dyn Fn(Change) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The handle on a consumer's group; cheap to clone.
 #[derive(Clone, Debug)]
@@ -81,7 +83,8 @@ impl Group {
         runtime: &Runtime,
         config: &ConsumerConfig,
     ) -> Result<Self> {
-        let group = config.group_id.clone().ok_or_else(|| Error::config("a group needs a group.id"))?;
+        let group =
+            config.group_id.clone().ok_or_else(|| Error::config("a group needs a group.id"))?;
         let instance = config.group_instance_id.clone();
         let settings = MemberSettings {
             instance: instance.clone(),
@@ -119,7 +122,8 @@ impl Group {
         Some(lock(&self.inner.identity).member.clone()).filter(|id| !id.is_empty())
     }
 
-    /// Commits offsets, or with `None` all that was handed over to the application, and waits until they are committed.
+    /// Commits offsets, or with `None` all that was handed over to the application, and waits until
+    /// they are committed.
     ///
     /// # Errors
     /// The first partition that failed: [`Class::Rejoin`](crate::Class::Rejoin) if it is not this
@@ -138,7 +142,10 @@ impl Group {
         self.inner.shared.to_group.notify_one();
         // An attempt that began before the deadline may end after it.
         let late = |_| self.late("the coordinator has not taken the offsets", begun, None);
-        let failures = tokio::time::timeout_at(deadline.into(), waiter).await.map_err(late)?.map_err(|_| closed())?;
+        let failures = tokio::time::timeout_at(deadline.into(), waiter)
+            .await
+            .map_err(late)?
+            .map_err(|_| closed())?;
         let failure = failures.into_iter().map(|(_, error)| error).chain(forfeited).next();
         failure.map_or(Ok(()), Err)
     }
@@ -160,7 +167,8 @@ impl Group {
     /// The committed offset of each partition, `None` where there is none.
     ///
     /// # Errors
-    /// At the deadline, the last failure that might have passed; at once, what the coordinator refuses.
+    /// At the deadline, the last failure that might have passed; at once, what the coordinator
+    /// refuses.
     ///
     /// # Cancel safety
     /// Safe.
@@ -174,20 +182,27 @@ impl Group {
         let (begun, mut last) = (runtime::now(), None);
         loop {
             let attempt = tokio::time::timeout_at(deadline.into(), rpc.committed(partitions)).await;
-            let late = |last| Err(self.late("the coordinator has not told the committed offsets", begun, last));
+            let late = |last| {
+                Err(self.late("the coordinator has not told the committed offsets", begun, last))
+            };
             let outcome = attempt.unwrap_or_else(|_| late(last.take()));
-            let outcome = outcome.and_then(|found| found.into_iter().map(|(tp, offset)| Ok((tp, offset?))).collect());
+            let outcome = outcome.and_then(|found| {
+                found.into_iter().map(|(tp, offset)| Ok((tp, offset?))).collect()
+            });
             let error = match outcome {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            let Some(pause) = retries.pause().filter(|_| error.is_retriable()) else { return Err(error) };
+            let Some(pause) = retries.pause().filter(|_| error.is_retriable()) else {
+                return Err(error);
+            };
             last = Some(error);
             pause.await?;
         }
     }
 
-    /// Gives up every partition, commits if the client commits by itself, and leaves the group, so that others take over.
+    /// Gives up every partition, commits if the client commits by itself, and leaves the group, so
+    /// that others take over.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] if that was not done in time.
@@ -195,11 +210,15 @@ impl Group {
     /// # Cancel safety
     /// If the future is dropped, it goes on in the background.
     pub(crate) async fn close(&self, deadline: Instant) -> Result<()> {
-        self.inner.closing.send_if_modified(|closing| closing.is_none() && closing.replace(deadline).is_none());
+        self.inner
+            .closing
+            .send_if_modified(|closing| closing.is_none() && closing.replace(deadline).is_none());
         self.inner.shared.to_group.notify_one();
         let mut ended = self.inner.ended.subscribe();
         let begun = runtime::now();
-        let late = || self.late("the last commit, the listener or the coordinator has not ended", begun, None);
+        let late = || {
+            self.late("the last commit, the listener or the coordinator has not ended", begun, None)
+        };
         match tokio::time::timeout_at(deadline.into(), ended.wait_for(|ended| *ended)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(late()),
@@ -211,23 +230,30 @@ impl Group {
     /// Something of the group has taken too long.
     fn late(&self, what: &str, since: Instant, cause: Option<Error>) -> Error {
         let rpc = &self.inner.rpc;
-        let message = format!("group {:?}: {what} within {:.1?}", rpc.group, runtime::now() - since);
+        let message =
+            format!("group {:?}: {what} within {:.1?}", rpc.group, runtime::now() - since);
         // Whoever cannot reach the cluster most often cannot reach the coordinator.
         match cause.or_else(|| rpc.cluster.watch_failure().borrow().clone()) {
-            Some(cause) => Error::new(ErrorKind::Timeout, format!("{message}: {cause}")).caused_by(cause),
+            Some(cause) => {
+                Error::new(ErrorKind::Timeout, format!("{message}: {cause}")).caused_by(cause)
+            }
             None => Error::new(ErrorKind::Timeout, message),
         }
     }
 }
 
 impl GroupInner {
-    /// What may be committed now of these offsets, or with `None` of all that was handed over; and the error of what was handed over
-    /// and is not this consumer's any more. Called under the lock of the pending_commits, so that nothing is submitted to a task that has ended.
+    /// What may be committed now of these offsets, or with `None` of all that was handed over; and
+    /// the error of what was handed over and is not this consumer's any more. Called under the lock
+    /// of the pending_commits, so that nothing is submitted to a task that has ended.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`]; what ended the membership; [`ErrorKind::Config`] for a negative
     /// offset; [`Class::Rejoin`](crate::Class::Rejoin) for offsets of what is not owned.
-    fn committable(&self, offsets: Option<Offsets>) -> Result<(Vec<CommitPosition>, Option<Error>)> {
+    fn committable(
+        &self,
+        offsets: Option<Offsets>,
+    ) -> Result<(Vec<CommitPosition>, Option<Error>)> {
         if *self.ended.borrow() {
             return Err(closed());
         }
@@ -238,7 +264,8 @@ impl GroupInner {
             None => Ok((subscription.delivered(), subscription.forfeited().next().map(not_owned))),
             Some(offsets) => {
                 if let Some((partition, at)) = offsets.iter().find(|(_, at)| at.offset.0 < 0) {
-                    let message = format!("an offset to commit must not be negative, but is {}", at.offset.0);
+                    let message =
+                        format!("an offset to commit must not be negative, but is {}", at.offset.0);
                     return Err(Error::config(message).at_partition(partition.clone()));
                 }
                 match subscription.not_owned(offsets.keys()) {

@@ -14,7 +14,9 @@ use crate::wire::call::{Reply, Request};
 use crate::wire::messages::heartbeat::HeartbeatRequest;
 use crate::wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::wire::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
-use crate::wire::messages::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use crate::wire::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use crate::wire::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -31,7 +33,8 @@ pub(crate) enum Join {
     MemberId(String),
 }
 
-/// Calls of one group to its coordinator. Each is one attempt; a coordinator that is not one any more is forgotten.
+/// Calls of one group to its coordinator. Each is one attempt; a coordinator that is not one any
+/// more is forgotten.
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
     pub(crate) cluster: Cluster,
@@ -49,8 +52,10 @@ impl Rpc {
         protocols: &[(&'static str, Vec<u8>)],
         reason: &str,
     ) -> Result<Join> {
-        // The coordinator answers when all members have joined or the rebalance timeout, which is max.poll.interval, is over.
-        let deadline = runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        // The coordinator answers when all members have joined or the rebalance timeout, which is
+        // max.poll.interval, is over.
+        let deadline =
+            runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
         let request = |version| JoinGroupRequest {
             group_id: &self.group,
             session_timeout_ms: millis(settings.session_timeout),
@@ -58,7 +63,10 @@ impl Rpc {
             member_id: member,
             group_instance_id: self.instance.as_deref().filter(|_| version >= 5),
             protocol_type: PROTOCOL_TYPE,
-            protocols: protocols.iter().map(|(name, metadata)| JoinGroupRequestProtocol { name, metadata }).collect(),
+            protocols: protocols
+                .iter()
+                .map(|(name, metadata)| JoinGroupRequestProtocol { name, metadata })
+                .collect(),
             reason: Some(reason).filter(|_| version >= 8),
         };
         let reply: Reply<JoinGroupRequest<'_>> = self.call(lane, deadline, request).await?;
@@ -68,10 +76,13 @@ impl Rpc {
         }
         self.check(&reply, response.error_code)?;
         self.check_protocol_type(response.protocol_type)?;
-        let members = response
-            .members
-            .iter()
-            .map(|member| (member.member_id.to_owned(), member.group_instance_id.map(str::to_owned), member.metadata.to_vec()));
+        let members = response.members.iter().map(|member| {
+            (
+                member.member_id.to_owned(),
+                member.group_instance_id.map(str::to_owned),
+                member.metadata.to_vec(),
+            )
+        });
         Ok(Join::Joined(Joined {
             member: response.member_id.to_owned(),
             generation: Generation(response.generation_id),
@@ -91,7 +102,8 @@ impl Rpc {
         assignments: &[(String, Vec<u8>)],
     ) -> Result<Vec<u8>> {
         // The coordinator answers when the leader has decided.
-        let deadline = runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        let deadline =
+            runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
         let request = |version| SyncGroupRequest {
             group_id: &self.group,
             generation_id: generation(identity),
@@ -109,12 +121,19 @@ impl Rpc {
         self.check(&reply, response.error_code)?;
         self.check_protocol_type(response.protocol_type)?;
         if let Some(theirs) = response.protocol_name.filter(|theirs| *theirs != protocol) {
-            return Err(Error::new(ErrorKind::Protocol, format!("joined with {protocol:?}, but the group uses {theirs:?}")));
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("joined with {protocol:?}, but the group uses {theirs:?}"),
+            ));
         }
         Ok(response.assignment.to_vec())
     }
 
-    pub(crate) async fn heartbeat(&self, settings: &MemberSettings, identity: &GroupMemberIdentity) -> Result<()> {
+    pub(crate) async fn heartbeat(
+        &self,
+        settings: &MemberSettings,
+        identity: &GroupMemberIdentity,
+    ) -> Result<()> {
         // So early that another try fits in the session.
         let deadline = runtime::now() + self.request_timeout().min(settings.session_timeout / 3);
         let request = |version| HeartbeatRequest {
@@ -123,12 +142,13 @@ impl Rpc {
             member_id: &identity.member,
             group_instance_id: self.instance.as_deref().filter(|_| version >= 3),
         };
-        let reply: Reply<HeartbeatRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let reply: Reply<HeartbeatRequest<'_>> =
+            self.call(Lane::Control, deadline, request).await?;
         self.check(&reply, reply.parse()?.error_code)
     }
 
-    /// Tells the coordinator that a member leaves, if it is known who that is: as in Java none is looked for, since the session ends
-    /// by itself.
+    /// Tells the coordinator that a member leaves, if it is known who that is: as in Java none is
+    /// looked for, since the session ends by itself.
     pub(crate) async fn leave(&self, member: &str, reason: &str, deadline: Instant) -> Result<()> {
         let request = |version| {
             let reason = Some(reason).filter(|_| version >= 5);
@@ -140,9 +160,13 @@ impl Rpc {
             }
         };
         if self.cluster.known_coordinator(&self.key()).is_none() {
-            return Err(Error::new(ErrorKind::Disconnected, "the coordinator is not known any more"));
+            return Err(Error::new(
+                ErrorKind::Disconnected,
+                "the coordinator is not known any more",
+            ));
         }
-        let reply: Reply<LeaveGroupRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let reply: Reply<LeaveGroupRequest<'_>> =
+            self.call(Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
         self.check(&reply, response.error_code)?;
         response.members.iter().try_for_each(|member| self.check(&reply, member.error_code))
@@ -151,24 +175,35 @@ impl Rpc {
     pub(crate) async fn commit(&self, sender: &CommitIdentity, offsets: &Offsets) -> CommitOutcome {
         let deadline = runtime::now() + self.request_timeout();
         let nobody = GroupMemberIdentity::default();
-        let identity = if let CommitIdentity::Member(identity) = sender { identity } else { &nobody };
+        let identity =
+            if let CommitIdentity::Member(identity) = sender { identity } else { &nobody };
         let view = self.cluster.view();
         let request = |version| OffsetCommitRequest {
             group_id: &self.group,
             generation_id_or_member_epoch: generation(identity),
             member_id: &identity.member,
-            group_instance_id: self.instance.as_deref().filter(|_| version >= 7 && identity.generation.is_some()),
+            group_instance_id: self
+                .instance
+                .as_deref()
+                .filter(|_| version >= 7 && identity.generation.is_some()),
             topics: by_topic(offsets.iter())
                 .into_iter()
                 .map(|(topic, partitions)| OffsetCommitRequestTopic {
                     name: if version < BY_TOPIC_ID { topic } else { "" },
-                    topic_id: if version < BY_TOPIC_ID { Uuid::ZERO } else { topic_id(&view, topic) },
+                    topic_id: if version < BY_TOPIC_ID {
+                        Uuid::ZERO
+                    } else {
+                        topic_id(&view, topic)
+                    },
                     partitions: partitions
                         .into_iter()
                         .map(|(partition_index, offset)| OffsetCommitRequestPartition {
                             partition_index,
                             committed_offset: offset.offset.0,
-                            committed_leader_epoch: offset.leader_epoch.filter(|_| version >= 6).map_or(-1, |epoch| epoch.0),
+                            committed_leader_epoch: offset
+                                .leader_epoch
+                                .filter(|_| version >= 6)
+                                .map_or(-1, |epoch| epoch.0),
                             committed_metadata: Some(&offset.metadata),
                         })
                         .collect(),
@@ -177,48 +212,74 @@ impl Rpc {
             ..OffsetCommitRequest::default()
         };
         let newest = newest_for(&view, offsets.keys());
-        let reply: Reply<OffsetCommitRequest<'_>> = self.call_up_to(newest, Lane::Control, deadline, request).await?;
+        let reply: Reply<OffsetCommitRequest<'_>> =
+            self.call_up_to(newest, Lane::Control, deadline, request).await?;
         let mut outcome = Vec::new();
         for topic in reply.parse()?.topics {
             let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
             for partition in topic.partitions {
-                let tp = TopicPartition { topic: name.clone(), partition: partition.partition_index.into() };
+                let tp = TopicPartition {
+                    topic: name.clone(),
+                    partition: partition.partition_index.into(),
+                };
                 outcome.push((tp, self.check(&reply, partition.error_code)));
             }
         }
         Ok(outcome)
     }
 
-    /// Asks for committed offsets; those of open transactions are not final and fail with UNSTABLE_OFFSET_COMMIT (KIP-447).
+    /// Asks for committed offsets; those of open transactions are not final and fail with
+    /// UNSTABLE_OFFSET_COMMIT (KIP-447).
     pub(crate) async fn committed(&self, partitions: &[TopicPartition]) -> Result<Committed> {
         let deadline = runtime::now() + self.request_timeout();
         let view = self.cluster.view();
         let topics = by_topic(partitions.iter().map(|tp| (tp, &())));
-        let numbers = |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
+        let numbers =
+            |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
         let request = |version| {
-            let mut request = OffsetFetchRequest { require_stable: version >= 7, ..OffsetFetchRequest::default() };
+            let mut request = OffsetFetchRequest {
+                require_stable: version >= 7,
+                ..OffsetFetchRequest::default()
+            };
             if version < 8 {
                 request.group_id = &self.group;
                 let topics = topics.iter();
-                let topics = topics.map(|(name, ps)| OffsetFetchRequestTopic { name, partition_indexes: numbers(ps) });
+                let topics = topics.map(|(name, ps)| OffsetFetchRequestTopic {
+                    name,
+                    partition_indexes: numbers(ps),
+                });
                 request.topics = Some(topics.collect());
             } else {
                 let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
                     name: if version < BY_TOPIC_ID { name } else { "" },
-                    topic_id: if version < BY_TOPIC_ID { Uuid::ZERO } else { topic_id(&view, name) },
+                    topic_id: if version < BY_TOPIC_ID {
+                        Uuid::ZERO
+                    } else {
+                        topic_id(&view, name)
+                    },
                     partition_indexes: numbers(partitions),
                 });
                 let topics = Some(topics.collect());
-                request.groups = vec![OffsetFetchRequestGroup { group_id: &self.group, topics, ..Default::default() }];
+                request.groups = vec![OffsetFetchRequestGroup {
+                    group_id: &self.group,
+                    topics,
+                    ..Default::default()
+                }];
             }
             request
         };
         let newest = newest_for(&view, partitions.iter());
-        let reply: Reply<OffsetFetchRequest<'_>> = self.call_up_to(newest, Lane::Control, deadline, request).await?;
+        let reply: Reply<OffsetFetchRequest<'_>> =
+            self.call_up_to(newest, Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
         self.check(&reply, response.error_code)?;
         let mut committed = Committed::new();
-        let mut add = |name: &TopicName, partition: i32, code, offset: i64, epoch: i32, metadata: Option<&str>| {
+        let mut add = |name: &TopicName,
+                       partition: i32,
+                       code,
+                       offset: i64,
+                       epoch: i32,
+                       metadata: Option<&str>| {
             let tp = TopicPartition { topic: name.clone(), partition: partition.into() };
             let found = (offset >= 0).then(|| OffsetAndMetadata {
                 offset: Offset(offset),
@@ -230,7 +291,14 @@ impl Rpc {
         for topic in &response.topics {
             let name = TopicName::from(topic.name);
             for p in &topic.partitions {
-                add(&name, p.partition_index, p.error_code, p.committed_offset, p.committed_leader_epoch, p.metadata);
+                add(
+                    &name,
+                    p.partition_index,
+                    p.error_code,
+                    p.committed_offset,
+                    p.committed_leader_epoch,
+                    p.metadata,
+                );
             }
         }
         for group in &response.groups {
@@ -238,7 +306,14 @@ impl Rpc {
             for topic in &group.topics {
                 let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
                 for p in &topic.partitions {
-                    add(&name, p.partition_index, p.error_code, p.committed_offset, p.committed_leader_epoch, p.metadata);
+                    add(
+                        &name,
+                        p.partition_index,
+                        p.error_code,
+                        p.committed_offset,
+                        p.committed_leader_epoch,
+                        p.metadata,
+                    );
                 }
             }
         }
@@ -246,7 +321,12 @@ impl Rpc {
     }
 
     /// One attempt at the coordinator.
-    async fn call<R: Request>(&self, lane: Lane, deadline: Instant, request: impl Fn(i16) -> R) -> Result<Reply<R>> {
+    async fn call<R: Request>(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        request: impl Fn(i16) -> R,
+    ) -> Result<Reply<R>> {
         self.call_up_to(i16::MAX, lane, deadline, request).await
     }
 
@@ -260,12 +340,17 @@ impl Rpc {
         let key = self.key();
         let found_by = deadline.min(runtime::now() + self.request_timeout());
         let broker = self.cluster.coordinator(&key, found_by).await?;
-        self.cluster.call_up_to(newest, broker, lane, deadline, request).await.inspect_err(|error| {
-            if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout) {
-                self.cluster.coordinator_moved(&key, broker);
-                self.cluster.request_refresh();
-            }
-        })
+        self.cluster.call_up_to(newest, broker, lane, deadline, request).await.inspect_err(
+            |error| {
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
+                ) {
+                    self.cluster.coordinator_moved(&key, broker);
+                    self.cluster.request_refresh();
+                }
+            },
+        )
     }
 
     fn check<R: Request>(&self, reply: &Reply<R>, code: i16) -> Result<()> {
@@ -273,7 +358,9 @@ impl Rpc {
         if let Some(broker) = reply.broker().filter(|_| code.needs_coordinator_lookup()) {
             self.cluster.coordinator_moved(&self.key(), broker);
         }
-        let error = Error::broker(code).in_api(R::API.name()).with_context(format_args!("group {:?}", self.group));
+        let error = Error::broker(code)
+            .in_api(R::API.name())
+            .with_context(format_args!("group {:?}", self.group));
         Err(if let Some(broker) = reply.broker() { error.at_broker(broker) } else { error })
     }
 
@@ -282,7 +369,10 @@ impl Rpc {
         match theirs.filter(|theirs| *theirs != PROTOCOL_TYPE) {
             None => Ok(()),
             Some(theirs) => Err(Error::broker(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
-                .with_context(format!("group {:?} is one of {theirs:?}, not of consumers", self.group))),
+                .with_context(format!(
+                    "group {:?} is one of {theirs:?}, not of consumers",
+                    self.group
+                ))),
         }
     }
 
@@ -295,7 +385,9 @@ impl Rpc {
     }
 }
 
-fn by_topic<'a, T>(partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>) -> BTreeMap<&'a TopicName, Vec<(i32, &'a T)>> {
+fn by_topic<'a, T>(
+    partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>,
+) -> BTreeMap<&'a TopicName, Vec<(i32, &'a T)>> {
     let mut topics: BTreeMap<&TopicName, Vec<(i32, &T)>> = BTreeMap::new();
     for (tp, value) in partitions {
         topics.entry(&tp.topic).or_default().push((tp.partition.0, value));
@@ -306,10 +398,14 @@ fn by_topic<'a, T>(partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>
 /// OffsetCommit and OffsetFetch name topics by their ids from this version on.
 const BY_TOPIC_ID: i16 = 10;
 
-/// The newest version in which all of these topics can be named: the client knows the ids only of those that its handles want, and
-/// whoever commits or asks may name any.
-fn newest_for<'a>(view: &ClusterView, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> i16 {
-    let has_id = |tp: &TopicPartition| view.topic(&tp.topic).is_some_and(|topic| topic.id.is_some());
+/// The newest version in which all of these topics can be named: the client knows the ids only of
+/// those that its handles want, and whoever commits or asks may name any.
+fn newest_for<'a>(
+    view: &ClusterView,
+    mut partitions: impl Iterator<Item = &'a TopicPartition>,
+) -> i16 {
+    let has_id =
+        |tp: &TopicPartition| view.topic(&tp.topic).is_some_and(|topic| topic.id.is_some());
     if partitions.all(has_id) { i16::MAX } else { BY_TOPIC_ID - 1 }
 }
 

@@ -1,7 +1,8 @@
-//! Drives one member: reads the clock, makes the calls of the machines, tells the subscription and the listener.
+//! Drives one member: reads the clock, makes the calls of the machines, tells the subscription and
+//! the listener.
 //!
-//! The loop never waits for a call or for the application: both run beside it and come back as an [`GroupEvent`], so
-//! heartbeats go on. What the listener is told is queued and told one at a time.
+//! The loop never waits for a call or for the application: both run beside it and come back as an
+//! [`GroupEvent`], so heartbeats go on. What the listener is told is queued and told one at a time.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -97,7 +98,9 @@ impl GroupTask {
             interest_now: cluster::MetadataInterest::default(),
             allows_auto_create: config.allow_auto_create_topics,
             excludes_internal: config.exclude_internal_topics,
-            auto_commit_interval: config.commits_automatically().then_some(config.auto_commit_interval),
+            auto_commit_interval: config
+                .commits_automatically()
+                .then_some(config.auto_commit_interval),
             next_auto_commit: now + config.auto_commit_interval,
             runtime,
             events,
@@ -185,7 +188,8 @@ impl GroupTask {
             self.machine.handle_polled(now);
         }
         if activity.is_waiting() {
-            // Whoever still waits asks again. One that has stopped to, with the waiting future or stream kept, does not.
+            // Whoever still waits asks again. One that has stopped to, with the waiting future or
+            // stream kept, does not.
             self.group.shared.wake();
         }
         // Late by at most a twentieth of the interval.
@@ -212,11 +216,16 @@ impl GroupTask {
         }
         let wanted = self.group.shared.read(|subscription| match subscription.interest() {
             SubscriptionKind::Nothing | SubscriptionKind::Manual => None,
-            SubscriptionKind::Topics(topics) => Some(WantedTopics { topics: topics.clone(), pattern: None }),
+            SubscriptionKind::Topics(topics) => {
+                Some(WantedTopics { topics: topics.clone(), pattern: None })
+            }
             SubscriptionKind::Pattern(pattern) => {
                 let visible = view.topics().filter(|topic| !topic.partitions.is_empty());
-                let visible = visible.filter(|topic| !(self.excludes_internal && topic.is_internal));
-                let topics = visible.filter(|topic| pattern.matches(&topic.name)).map(|topic| topic.name.clone());
+                let visible =
+                    visible.filter(|topic| !(self.excludes_internal && topic.is_internal));
+                let topics = visible
+                    .filter(|topic| pattern.matches(&topic.name))
+                    .map(|topic| topic.name.clone());
                 Some(WantedTopics { topics: topics.collect(), pattern: Some(pattern.clone()) })
             }
         });
@@ -237,7 +246,8 @@ impl GroupTask {
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
-        let interest = cluster::MetadataInterest { topics, all, auto_create: self.allows_auto_create };
+        let interest =
+            cluster::MetadataInterest { topics, all, auto_create: self.allows_auto_create };
         if interest != self.interest_now {
             self.interest_now = interest.clone();
             self.interest.set(interest);
@@ -251,14 +261,19 @@ impl GroupTask {
             MemberAction::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
                 if self.joining > 0 {
-                    // What is not answered holds up what comes behind it on its connection, perhaps for ever.
+                    // What is not answered holds up what comes behind it on its connection, perhaps
+                    // for ever.
                     self.lanes = group.rpc.cluster.lanes();
                 }
                 self.joining += 1;
                 let lane = Lane::Group(self.lanes.id());
                 let span = spans::join(&group.rpc.group);
                 self.spawn(async move {
-                    let joined = group.rpc.join(lane, &group.settings, &member, &protocols, reason).instrument(span).await;
+                    let joined = group
+                        .rpc
+                        .join(lane, &group.settings, &member, &protocols, reason)
+                        .instrument(span)
+                        .await;
                     GroupEvent::Joined(attempt, joined)
                 });
             }
@@ -272,7 +287,11 @@ impl GroupTask {
                 let lane = Lane::Group(self.lanes.id());
                 let span = spans::sync(&group.rpc.group);
                 self.spawn(async move {
-                    let synced = group.rpc.sync(lane, &group.settings, &identity, protocol, &assignments).instrument(span).await;
+                    let synced = group
+                        .rpc
+                        .sync(lane, &group.settings, &identity, protocol, &assignments)
+                        .instrument(span)
+                        .await;
                     GroupEvent::Synced(attempt, synced)
                 });
             }
@@ -283,7 +302,9 @@ impl GroupTask {
             MemberAction::Leave { member, reason } => {
                 self.leaving += 1;
                 let deadline = self.commit_deadline(now);
-                self.spawn(async move { GroupEvent::Left(group.rpc.leave(&member, reason, deadline).await) });
+                self.spawn(async move {
+                    GroupEvent::Left(group.rpc.leave(&member, reason, deadline).await)
+                });
             }
             MemberAction::Revoke(partitions) => {
                 group.shared.update(|subscription| subscription.hold(&partitions));
@@ -297,8 +318,12 @@ impl GroupTask {
                 self.to_tell.push_back(Change::Lost(partitions));
             }
             MemberAction::Assign(partitions) => {
-                group.shared.update(|subscription| subscription.assigned(partitions.iter().cloned()));
-                self.recorder.assigned(|| group.shared.read(|subscription| subscription.assignment().count()));
+                group
+                    .shared
+                    .update(|subscription| subscription.assigned(partitions.iter().cloned()));
+                self.recorder.assigned(|| {
+                    group.shared.read(|subscription| subscription.assignment().count())
+                });
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             MemberAction::Report(error) => group.shared.raise(error),
@@ -312,8 +337,12 @@ impl GroupTask {
             self.joining -= 1;
         }
         match event {
-            GroupEvent::Joined(attempt, Ok(Join::MemberId(member))) => self.machine.handle_member_id(attempt, member, now),
-            GroupEvent::Joined(attempt, Ok(Join::Joined(joined))) => self.machine.handle_joined(attempt, Ok(joined), now),
+            GroupEvent::Joined(attempt, Ok(Join::MemberId(member))) => {
+                self.machine.handle_member_id(attempt, member, now)
+            }
+            GroupEvent::Joined(attempt, Ok(Join::Joined(joined))) => {
+                self.machine.handle_joined(attempt, Ok(joined), now)
+            }
             GroupEvent::Joined(attempt, Err(error)) => {
                 debug!(group = self.group.rpc.group, %error, "could not join");
                 self.machine.handle_joined(attempt, Err(error), now);
@@ -328,14 +357,18 @@ impl GroupTask {
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
-            GroupEvent::HeartbeatDone { attempt, sent, outcome } => self.machine.handle_heartbeat(attempt, outcome, sent, now),
+            GroupEvent::HeartbeatDone { attempt, sent, outcome } => {
+                self.machine.handle_heartbeat(attempt, outcome, sent, now)
+            }
             GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
                     warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
                 }
             }
-            GroupEvent::Committed { sender, sent, outcome } => self.committed(&sender, sent, outcome, now),
+            GroupEvent::Committed { sender, sent, outcome } => {
+                self.committed(&sender, sent, outcome, now)
+            }
             GroupEvent::Fetched(assignments, outcome) => self.fetched(&assignments, outcome, now),
             GroupEvent::Told(change) => self.told(change, now),
         }
@@ -362,8 +395,10 @@ impl GroupTask {
             let racks = |replicas: &[crate::ids::BrokerId]| -> Racks {
                 replicas.iter().filter_map(|id| view.broker(*id)?.rack.clone()).collect()
             };
-            let partitions: Vec<Racks> = topic.partitions.iter().map(|partition| racks(&partition.replicas)).collect();
-            let is_gone = topic.error.is_none_or(|error| error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            let partitions: Vec<Racks> =
+                topic.partitions.iter().map(|partition| racks(&partition.replicas)).collect();
+            let is_gone =
+                topic.error.is_none_or(|error| error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             let before = self.machine.led_topics().and_then(|led| led.get(name));
             match (partitions.is_empty(), before) {
                 (false, _) => topics.insert(name.clone(), partitions),
@@ -380,7 +415,8 @@ impl GroupTask {
             self.giving.remove(tp);
         }
         let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
-        self.recorder.assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
+        self.recorder
+            .assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
         self.group.pending_commits().commits.handle_gone(&gone, not_owned);
     }
 
@@ -388,9 +424,15 @@ impl GroupTask {
         let Some(deadline) = self.closing else { return false };
         let pending_commits = self.group.pending_commits();
         // What has come since the group was left cannot be committed any more.
-        let can_commit = self.machine.is_member() || matches!(self.commits_as(), CommitIdentity::Alone);
-        let is_committed = pending_commits.commits.is_idle() || (!can_commit && !pending_commits.commits.is_in_flight());
-        let is_done = self.machine.is_away() && self.to_tell.is_empty() && !self.is_telling && self.leaving == 0 && is_committed;
+        let can_commit =
+            self.machine.is_member() || matches!(self.commits_as(), CommitIdentity::Alone);
+        let is_committed = pending_commits.commits.is_idle()
+            || (!can_commit && !pending_commits.commits.is_in_flight());
+        let is_done = self.machine.is_away()
+            && self.to_tell.is_empty()
+            && !self.is_telling
+            && self.leaving == 0
+            && is_committed;
         is_done || now >= deadline
     }
 
@@ -401,7 +443,10 @@ impl GroupTask {
         let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
         let question = self.describing.map(|(_, deadline)| deadline);
         let fetch = self.fetch_again_at.filter(|at| *at > now);
-        [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, self.closing].into_iter().flatten().min()
+        [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, self.closing]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn spawn(&self, work: impl Future<Output = GroupEvent> + Send + 'static) {
@@ -421,8 +466,10 @@ impl Drop for GroupTask {
     }
 }
 
-/// How soon a consumer that has left its group comes back after it asks for records again (a guess).
+/// How soon a consumer that has left its group comes back after it asks for records again (a
+/// guess).
 const IDLE_LOOK: Duration = Duration::from_millis(100);
 
-/// How long a leader waits for metadata of topics that only others want, before it decides without them (a guess).
+/// How long a leader waits for metadata of topics that only others want, before it decides without
+/// them (a guess).
 const DESCRIBE_AT_MOST: Duration = Duration::from_secs(10);

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::ids::{TopicName, TopicPartition};
 
 impl Subscription {
-    /// Replaces the interest by topics; partitions stay until the group takes them away. No topics end it, as in Java.
+    /// Replaces the interest by topics; partitions stay until the group takes them away. No topics
+    /// end it, as in Java.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) after [`Subscription::assign`] without
@@ -42,16 +43,21 @@ impl Subscription {
         Ok(())
     }
 
-    /// Replaces the assignment by partitions that the application chose; those it had keep their position.
+    /// Replaces the assignment by partitions that the application chose; those it had keep their
+    /// position.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) after a subscription without
     /// [`Subscription::unsubscribe`].
     pub(crate) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
         if self.interest.is_shared() {
-            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+            return Err(Error::config(
+                "assign and subscribe exclude each other: call unsubscribe first",
+            ));
         }
-        if let Some(bad) = partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0) {
+        if let Some(bad) =
+            partitions.iter().find(|tp| !is_topic_name(&tp.topic) || tp.partition.0 < 0)
+        {
             return Err(Error::config(format!("{bad} names no partition")));
         }
         if partitions.is_empty() {
@@ -66,7 +72,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Ends the interest, and delivery of every partition; the group's task deals with what they leave behind.
+    /// Ends the interest, and delivery of every partition; the group's task deals with what they
+    /// leave behind.
     pub(crate) fn unsubscribe(&mut self) {
         if self.interest.is_shared() {
             self.unsubscribed += 1;
@@ -94,7 +101,8 @@ impl Subscription {
     /// offset is negative.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> Result<()> {
         if position.offset.0 < 0 {
-            return Err(Error::config("an offset to seek must not be negative").at_partition(partition.clone()));
+            return Err(Error::config("an offset to seek must not be negative")
+                .at_partition(partition.clone()));
         }
         self.jump(partition, FetchState::Fetching(position))?;
         self.forget_committed(partition);
@@ -111,7 +119,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change nothing.
+    /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change
+    /// nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of them is not assigned; then none is
@@ -148,7 +157,9 @@ impl Subscription {
             return Err(Error::config("subscribe needs group.id; without a group, use assign"));
         }
         if matches!(self.interest, SubscriptionKind::Manual) {
-            return Err(Error::config("assign and subscribe exclude each other: call unsubscribe first"));
+            return Err(Error::config(
+                "assign and subscribe exclude each other: call unsubscribe first",
+            ));
         }
         Ok(())
     }

@@ -7,16 +7,18 @@ use crate::consumer::position::{AssignmentEpoch, OffsetAndMetadata};
 use crate::ids::{Offset, TopicPartition};
 
 impl Subscription {
-    /// What is finished beyond what is committed: for automatic commits, which never take back what the application committed
-    /// by itself.
+    /// What is finished beyond what is committed: for automatic commits, which never take back what
+    /// the application committed by itself.
     ///
-    /// Of partitions that the application chose by itself all is committed again and again, as by Java: the offsets of a group without
-    /// members expire one by one (`offsets.retention.minutes`).
+    /// Of partitions that the application chose by itself all is committed again and again, as by
+    /// Java: the offsets of a group without members expire one by one
+    /// (`offsets.retention.minutes`).
     pub(crate) fn finished(&self) -> Vec<CommitPosition> {
         let finished = |entry: &AssignedPartition| {
             let done = entry.assignment.done()?;
             let is_news = entry.committed.is_none_or(|committed| committed < done.offset);
-            let is_refreshed = entry.owner == AssignmentSource::Application && entry.committed == Some(done.offset);
+            let is_refreshed = entry.owner == AssignmentSource::Application
+                && entry.committed == Some(done.offset);
             if is_news || is_refreshed { Some(entry.commit_at(done)) } else { None }
         };
         self.owned().filter_map(finished).collect()
@@ -24,40 +26,67 @@ impl Subscription {
 
     /// What was handed over and not yet committed: for the application's own commits.
     ///
-    /// That finishes it, or the next automatic commit would go back behind this one. What the application chose by itself is committed
-    /// again, as by Java: nobody keeps others of the group from committing it too.
+    /// That finishes it, or the next automatic commit would go back behind this one. What the
+    /// application chose by itself is committed again, as by Java: nobody keeps others of the group
+    /// from committing it too.
     pub(crate) fn delivered(&self) -> Vec<CommitPosition> {
         let delivered = |entry: &AssignedPartition| {
             let position = entry.assignment.delivered()?;
             entry.assignment.finish_to(position.offset);
             entry.assignment.finish_epoch(position.leader_epoch);
-            if entry.owner == AssignmentSource::Application { Some(entry.commit_at(position)) } else { entry.commit(position) }
+            if entry.owner == AssignmentSource::Application {
+                Some(entry.commit_at(position))
+            } else {
+                entry.commit(position)
+            }
         };
         self.owned().filter_map(delivered).collect()
     }
 
     /// Offsets that the application names, under the assignments of this moment.
-    pub(crate) fn commits_of(&self, offsets: BTreeMap<TopicPartition, OffsetAndMetadata>) -> Vec<CommitPosition> {
-        let commit = |(partition, offset)| match self.entries.get(&partition).or_else(|| self.leaving.get(&partition)?.last()) {
+    pub(crate) fn commits_of(
+        &self,
+        offsets: BTreeMap<TopicPartition, OffsetAndMetadata>,
+    ) -> Vec<CommitPosition> {
+        let commit = |(partition, offset)| match self
+            .entries
+            .get(&partition)
+            .or_else(|| self.leaving.get(&partition)?.last())
+        {
             Some(entry) => entry.commit_of(offset),
             None => {
                 let assignment = AssignmentEpoch(self.next_assignment);
-                CommitPosition { partition, assignment, since: assignment, offset, is_own: !self.interest.is_shared() }
+                CommitPosition {
+                    partition,
+                    assignment,
+                    since: assignment,
+                    offset,
+                    is_own: !self.interest.is_shared(),
+                }
             }
         };
         offsets.into_iter().map(commit).collect()
     }
 
     /// A partition of a group that may not be committed, as it is not owned.
-    pub(crate) fn not_owned<'a>(&self, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> Option<&'a TopicPartition> {
+    pub(crate) fn not_owned<'a>(
+        &self,
+        mut partitions: impl Iterator<Item = &'a TopicPartition>,
+    ) -> Option<&'a TopicPartition> {
         if !self.interest.is_shared() {
             return None;
         }
         partitions.find(|tp| !self.entries.contains_key(*tp) && !self.leaving.contains_key(*tp))
     }
 
-    /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for, it is only what the broker holds.
-    pub(crate) fn committed(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, offset: Offset) {
+    /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for,
+    /// it is only what the broker holds.
+    pub(crate) fn committed(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        offset: Offset,
+    ) {
         let leaving = self.leaving.get_mut(partition).into_iter().flatten();
         for entry in leaving
             .chain(self.entries.get_mut(partition))
@@ -67,9 +96,12 @@ impl Subscription {
         }
     }
 
-    /// All partitions with a position to commit; of one that has been given up and chosen again, as it is now.
+    /// All partitions with a position to commit; of one that has been given up and chosen again, as
+    /// it is now.
     fn owned(&self) -> impl Iterator<Item = &AssignedPartition> {
-        let is_moved = |tp: &TopicPartition| self.entries.get(tp).is_some_and(|entry| entry.assignment.done().is_some());
+        let is_moved = |tp: &TopicPartition| {
+            self.entries.get(tp).is_some_and(|entry| entry.assignment.done().is_some())
+        };
         let leaving = self.leaving.iter().filter(move |(tp, _)| !is_moved(tp));
         leaving.flat_map(|(_, entries)| entries).chain(self.entries.values())
     }

@@ -36,7 +36,8 @@ impl Subscription {
         })
     }
 
-    /// [`Subscription::snapshot`], after [`Subscription::leader_is`] with what `leader_epoch` knows for the assignment.
+    /// [`Subscription::snapshot`], after [`Subscription::leader_is`] with what `leader_epoch` knows
+    /// for the assignment.
     pub(crate) fn snapshot_under(
         &mut self,
         partition: &TopicPartition,
@@ -49,10 +50,17 @@ impl Subscription {
         self.snapshot(partition)
     }
 
-    /// Ends a reset with the offset that the leader named. True if the assignment still waited for it.
+    /// Ends a reset with the offset that the leader named. True if the assignment still waited for
+    /// it.
     ///
-    /// An offset before the position comes from a log that was cut: the application goes back, under a new assignment.
-    pub(crate) fn offset_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, position: Position) -> bool {
+    /// An offset before the position comes from a log that was cut: the application goes back,
+    /// under a new assignment.
+    pub(crate) fn offset_found(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        position: Position,
+    ) -> bool {
         let Some(entry) = self.assigned_under(partition, assignment) else { return false };
         if !matches!(entry.fetch_state, FetchState::Resetting(_)) {
             return false;
@@ -69,7 +77,11 @@ impl Subscription {
     }
 
     /// No record is as young as a reset asked for: it is the end, then.
-    pub(crate) fn offset_not_found(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch) {
+    pub(crate) fn offset_not_found(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+    ) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
         if let FetchState::Resetting(to) = &mut entry.fetch_state {
             *to = ResetTo::Latest;
@@ -77,19 +89,26 @@ impl Subscription {
         }
     }
 
-    /// Takes note of which topics have their names by a view of the cluster; returns those that were deleted and created anew since
-    /// they were read.
+    /// Takes note of which topics have their names by a view of the cluster; returns those that
+    /// were deleted and created anew since they were read.
     ///
-    /// Each task that follows the view says so before it acts on it, and the first one counts: were it the fetcher's alone, the
-    /// group's task could commit a place in the old topic under the name of the new one.
-    pub(crate) fn follow(&mut self, version: u64, id_of: impl Fn(&TopicName) -> Option<TopicId>) -> BTreeSet<TopicName> {
+    /// Each task that follows the view says so before it acts on it, and the first one counts: were
+    /// it the fetcher's alone, the group's task could commit a place in the old topic under the
+    /// name of the new one.
+    pub(crate) fn follow(
+        &mut self,
+        version: u64,
+        id_of: impl Fn(&TopicName) -> Option<TopicId>,
+    ) -> BTreeSet<TopicName> {
         // A task may be late with a view that another has left behind.
         if version <= self.followed {
             return BTreeSet::new();
         }
         self.followed = version;
         let is_gone = |entry: &AssignedPartition| {
-            entry.assignment.topic().is_some_and(|read| id_of(&entry.assignment.partition().topic).is_some_and(|id| id != read))
+            entry.assignment.topic().is_some_and(|read| {
+                id_of(&entry.assignment.partition().topic).is_some_and(|id| id != read)
+            })
         };
         let mut last = BTreeMap::new();
         for entry in self.leaving.values_mut().flatten().filter(|entry| is_gone(entry)) {
@@ -97,8 +116,12 @@ impl Subscription {
             entry.committed = None;
             entry.assignment.start_at(BEGINNING);
         }
-        let gone: Vec<_> =
-            self.entries.values().filter(|entry| is_gone(entry)).map(|entry| Arc::clone(&entry.assignment)).collect();
+        let gone: Vec<_> = self
+            .entries
+            .values()
+            .filter(|entry| is_gone(entry))
+            .map(|entry| Arc::clone(&entry.assignment))
+            .collect();
         for assignment in &gone {
             last.insert(assignment.partition().clone(), assignment.id());
             self.begin_anew(assignment.partition());
@@ -109,13 +132,15 @@ impl Subscription {
         gone.into_iter().map(|assignment| assignment.partition().topic.clone()).collect()
     }
 
-    /// The partitions of topics that were created anew since the last call, with the last assignment of the old topic: what was consumed under
-    /// that or one before it is not to be committed any more.
+    /// The partitions of topics that were created anew since the last call, with the last
+    /// assignment of the old topic: what was consumed under that or one before it is not to be
+    /// committed any more.
     pub(crate) fn take_recreated(&mut self) -> Vec<(TopicPartition, AssignmentEpoch)> {
         std::mem::take(&mut self.recreated).into_iter().collect()
     }
 
-    /// The topic was deleted and created anew: positions in the old one mean nothing, and all of the new one is news.
+    /// The topic was deleted and created anew: positions in the old one mean nothing, and all of
+    /// the new one is news.
     pub(super) fn begin_anew(&mut self, partition: &TopicPartition) {
         let Some(entry) = self.entries.get_mut(partition) else { return };
         entry.committed = None;
@@ -123,20 +148,29 @@ impl Subscription {
             return;
         }
         let fetch_state = match self.reset {
-            AutoOffsetReset::None => reset_phase(self.reset, partition, "the topic was created anew"),
+            AutoOffsetReset::None => {
+                reset_phase(self.reset, partition, "the topic was created anew")
+            }
             _ => FetchState::Resetting(ResetTo::Earliest),
         };
         let is_stopped = matches!(fetch_state, FetchState::Stopped(_));
         // It is assigned, as was seen above.
         let _ = self.jump_to_topic(None, partition, fetch_state);
         if let Some(entry) = self.entries.get(partition).filter(|_| !is_stopped) {
-            // To be committed though the leader was not asked yet: what is committed of the old topic would be taken for a place in this.
+            // To be committed though the leader was not asked yet: what is committed of the old
+            // topic would be taken for a place in this.
             entry.assignment.start_at(BEGINNING);
         }
     }
 
-    /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read under an older (KIP-320).
-    pub(crate) fn leader_is(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: LeaderEpoch) {
+    /// Tells the epoch of the partition's leader; a newer one must confirm a position that was read
+    /// under an older (KIP-320).
+    pub(crate) fn leader_is(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        epoch: LeaderEpoch,
+    ) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
         let FetchState::Fetching(position) = entry.fetch_state else { return };
         if entry.validated.is_some_and(|validated| validated >= epoch) {
@@ -151,7 +185,12 @@ impl Subscription {
     }
 
     /// Ends a validation: the leader of `epoch` holds all that was read.
-    pub(crate) fn position_holds(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, epoch: Option<LeaderEpoch>) {
+    pub(crate) fn position_holds(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        epoch: Option<LeaderEpoch>,
+    ) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
         if let FetchState::Validating(position) = entry.fetch_state {
             entry.validated = epoch.max(entry.validated);
@@ -160,9 +199,11 @@ impl Subscription {
         }
     }
 
-    /// The log was cut at `divergence`, before what was fetched: goes back there under a new assignment.
+    /// The log was cut at `divergence`, before what was fetched: goes back there under a new
+    /// assignment.
     ///
-    /// Returns the error that the application must see: only if it was given records that are gone, not if they were buffered.
+    /// Returns the error that the application must see: only if it was given records that are gone,
+    /// not if they were buffered.
     pub(crate) fn truncated(
         &mut self,
         partition: &TopicPartition,
@@ -170,7 +211,9 @@ impl Subscription {
         divergence: Position,
     ) -> Option<Error> {
         let entry = self.assigned_under(partition, assignment)?;
-        let (FetchState::Validating(_) | FetchState::Fetching(_)) = entry.fetch_state else { return None };
+        let (FetchState::Validating(_) | FetchState::Fetching(_)) = entry.fetch_state else {
+            return None;
+        };
         match entry.assignment.delivered() {
             Some(at) if at.offset <= divergence.offset => {
                 self.restart(partition, at);
@@ -179,14 +222,18 @@ impl Subscription {
             at => {
                 self.jump(partition, FetchState::Fetching(divergence)).ok()?;
                 let from = at.map_or(divergence.offset, |at| at.offset);
-                let message = format!("the log was cut at offset {}, but was consumed up to {from}", divergence.offset);
+                let message = format!(
+                    "the log was cut at offset {}, but was consumed up to {from}",
+                    divergence.offset
+                );
                 Some(Error::new(ErrorKind::LogTruncated, message).at_partition(partition.clone()))
             }
         }
     }
 
-    /// Takes what a fetch from `from` brought, in slices of `memory` if of anything, and moves what is to be fetched next. False, and nothing is taken, if the position or
-    /// assignment has changed since the request was made.
+    /// Takes what a fetch from `from` brought, in slices of `memory` if of anything, and moves what
+    /// is to be fetched next. False, and nothing is taken, if the position or assignment has
+    /// changed since the request was made.
     pub(crate) fn fetched(
         &mut self,
         partition: &TopicPartition,
@@ -195,11 +242,15 @@ impl Subscription {
         FetchFilter { buffered_batches, next, failure }: FetchFilter,
         memory: Option<ReplyMemory>,
     ) -> bool {
-        let Some(entry) = self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment) else {
+        let Some(entry) =
+            self.entries.get_mut(partition).filter(|entry| entry.assignment.id() == assignment)
+        else {
             return false;
         };
         match &mut entry.fetch_state {
-            FetchState::Fetching(position) if position.offset == from && next.offset >= from => *position = next,
+            FetchState::Fetching(position) if position.offset == from && next.offset >= from => {
+                *position = next
+            }
             _ => return false,
         }
         if let Some(error) = failure {
@@ -212,11 +263,22 @@ impl Subscription {
         true
     }
 
-    /// Stops a partition until a seek behind all that is buffered, where the application is told why.
-    pub(crate) fn cannot_be_read(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset, error: Error) {
+    /// Stops a partition until a seek behind all that is buffered, where the application is told
+    /// why.
+    pub(crate) fn cannot_be_read(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        from: Offset,
+        error: Error,
+    ) {
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
         let FetchState::Fetching(position) = entry.fetch_state else { return };
-        let failed = BufferedBatch { content: Content::Failed(error.clone()), start: position, next: position.offset };
+        let failed = BufferedBatch {
+            content: Content::Failed(error.clone()),
+            start: position,
+            next: position.offset,
+        };
         self.fetched(
             partition,
             assignment,
@@ -228,18 +290,23 @@ impl Subscription {
 
     /// Makes room by what paused partitions have buffered, and has it fetched again.
     ///
-    /// Whatever a partition was doing, it goes back to before the first piece that it lost; what the application was given is
-    /// not touched.
+    /// Whatever a partition was doing, it goes back to before the first piece that it lost; what
+    /// the application was given is not touched.
     pub(crate) fn evict_held(&mut self) {
         for (assignment, position) in self.buffer.evict_held() {
-            let Some(entry) =
-                self.entries.get_mut(assignment.partition()).filter(|entry| entry.assignment.id() == assignment.id())
+            let Some(entry) = self
+                .entries
+                .get_mut(assignment.partition())
+                .filter(|entry| entry.assignment.id() == assignment.id())
             else {
                 continue;
             };
             entry.fetch_state = match entry.fetch_state {
-                FetchState::Validating(_) if position.leader_epoch.is_some() => FetchState::Validating(position),
-                // Also of one that is being reset, or has stopped, behind what it has lost: the leader says so again.
+                FetchState::Validating(_) if position.leader_epoch.is_some() => {
+                    FetchState::Validating(position)
+                }
+                // Also of one that is being reset, or has stopped, behind what it has lost: the
+                // leader says so again.
                 _ => FetchState::Fetching(position),
             };
             self.changed.insert(assignment.partition().clone());
@@ -247,16 +314,24 @@ impl Subscription {
     }
 
     /// The leader does not hold the offset that was asked for: resets by policy.
-    pub(crate) fn out_of_range(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, from: Offset) {
+    pub(crate) fn out_of_range(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        from: Offset,
+    ) {
         let reset = self.reset;
         let Some(entry) = self.assigned_under(partition, assignment) else { return };
-        let (FetchState::Fetching(Position { offset, .. }), at) = (&entry.fetch_state, entry.assignment.position()) else {
+        let (FetchState::Fetching(Position { offset, .. }), at) =
+            (&entry.fetch_state, entry.assignment.position())
+        else {
             return;
         };
         if *offset != from {
             return;
         }
-        let fetch_state = reset_phase(reset, partition, &format!("offset {from} is not in the log"));
+        let fetch_state =
+            reset_phase(reset, partition, &format!("offset {from} is not in the log"));
         if at == Some(from) {
             // Nothing is buffered, so the old position means nothing from here on.
             let _ = self.jump(partition, fetch_state);
@@ -266,8 +341,14 @@ impl Subscription {
         }
     }
 
-    /// Stops a partition until a seek, and drops what is buffered behind. False if the assignment has ended.
-    pub(crate) fn stop(&mut self, partition: &TopicPartition, assignment: AssignmentEpoch, error: Error) -> bool {
+    /// Stops a partition until a seek, and drops what is buffered behind. False if the assignment
+    /// has ended.
+    pub(crate) fn stop(
+        &mut self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        error: Error,
+    ) -> bool {
         let Some(entry) = self.assigned_under(partition, assignment) else { return false };
         entry.fetch_state = FetchState::Stopped(error);
         self.buffer.drop_assignment(assignment);
@@ -275,7 +356,8 @@ impl Subscription {
         true
     }
 
-    /// Fetches anew from where the application is: what is buffered, or in hand and not delivered, is of a log that is gone.
+    /// Fetches anew from where the application is: what is buffered, or in hand and not delivered,
+    /// is of a log that is gone.
     fn restart(&mut self, partition: &TopicPartition, at: Position) {
         let id = self.new_assignment_id();
         let Some(entry) = self.entries.get_mut(partition) else { return };

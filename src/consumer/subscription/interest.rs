@@ -33,8 +33,9 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self> {
-        let regex = regex_lite::Regex::new(&format!("^(?:{text})$"))
-            .map_err(|error| Error::config(format!("the pattern {text:?} is no regular expression: {error}")))?;
+        let regex = regex_lite::Regex::new(&format!("^(?:{text})$")).map_err(|error| {
+            Error::config(format!("the pattern {text:?} is no regular expression: {error}"))
+        })?;
         Ok(Self { regex })
     }
 

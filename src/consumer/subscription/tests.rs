@@ -11,7 +11,9 @@ fn tp(partition: i32) -> TopicPartition {
 
 fn assigned(reset: AutoOffsetReset, partitions: &[i32]) -> Subscription {
     let mut subscription = Subscription::new(reset, false, Buffer::new(1 << 8, 1 << 20));
-    subscription.assign(partitions.iter().map(|p| tp(*p)).collect()).expect("nothing was subscribed");
+    subscription
+        .assign(partitions.iter().map(|p| tp(*p)).collect())
+        .expect("nothing was subscribed");
     subscription
 }
 
@@ -40,12 +42,24 @@ fn begun_at_committed(partitions: &[i32]) -> Subscription {
 fn buffered_batches(offsets: std::ops::Range<i64>) -> Vec<BufferedBatch> {
     let buffered = |offset: i64| {
         let mut builder = RecordsBuilder::with_capacity(1024);
-        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 200]), headers: &[] }).unwrap();
+        builder
+            .append(&RecordFields {
+                timestamp: Timestamp(0),
+                key: None,
+                value: Some(&[7; 200]),
+                headers: &[],
+            })
+            .unwrap();
         let sealed = builder.seal(Compression::NONE).unwrap();
-        let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
+        let mut bytes =
+            [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
         bytes[..8].copy_from_slice(&offset.to_be_bytes());
         let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
-        BufferedBatch { content: Content::Fetched(batch), start: at(offset, 1), next: Offset(offset + 1) }
+        BufferedBatch {
+            content: Content::Fetched(batch),
+            start: at(offset, 1),
+            next: Offset(offset + 1),
+        }
     };
     offsets.map(buffered).collect()
 }
@@ -202,11 +216,17 @@ fn newer_leader_must_confirm_a_position_with_an_epoch() {
     subscription.seek(&tp(0), at(10, 3)).expect("assigned");
     let id = assignment(&subscription, 0).id();
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Validating(_)));
+    assert!(matches!(
+        subscription.snapshot(&tp(0)).expect("assigned").fetch_state,
+        FetchState::Validating(_)
+    ));
 
     subscription.position_holds(&tp(0), id, Some(LeaderEpoch(4)));
     subscription.leader_is(&tp(0), id, LeaderEpoch(4));
-    assert!(matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Fetching(_)));
+    assert!(matches!(
+        subscription.snapshot(&tp(0)).expect("assigned").fetch_state,
+        FetchState::Fetching(_)
+    ));
 }
 
 #[test]
@@ -231,7 +251,13 @@ fn out_of_range_resets_by_policy_and_drops_nothing_buffered() {
     let mut subscription = assigned(AutoOffsetReset::Latest, &[0]);
     subscription.seek(&tp(0), Position::at(Offset(10))).expect("assigned");
     let assignment = assignment(&subscription, 0);
-    assert!(subscription.fetched(&tp(0), assignment.id(), Offset(10), brought(vec![], at(50, 1)), None));
+    assert!(subscription.fetched(
+        &tp(0),
+        assignment.id(),
+        Offset(10),
+        brought(vec![], at(50, 1)),
+        None
+    ));
     subscription.out_of_range(&tp(0), assignment.id(), Offset(50));
     assert!(subscription.offset_found(&tp(0), assignment.id(), Position::at(Offset(90))));
     assert_eq!(assignment.delivery(), DeliveryGate::Open);
@@ -267,24 +293,36 @@ fn pattern_matches_whole_names() {
     assert!(Pattern::new("(").is_err());
 }
 
-/// What a paused partition has buffered is dropped for want of room, with the batch before in hand, in whatever phase it is: it is
-/// fetched again from there, and what is in hand stays unfinished.
+/// What a paused partition has buffered is dropped for want of room, with the batch before in hand,
+/// in whatever phase it is: it is fetched again from there, and what is in hand stays unfinished.
 #[test]
 fn what_is_evicted_is_fetched_again_in_every_phase() {
     type Happen = fn(&mut Subscription, AssignmentEpoch);
     let happenings: [(&str, Happen); 5] = [
         ("nothing", |_, _| {}),
-        ("a newer leader", |subscription, assignment| subscription.leader_is(&tp(0), assignment, LeaderEpoch(7))),
-        ("out of range", |subscription, assignment| subscription.out_of_range(&tp(0), assignment, Offset(9))),
+        ("a newer leader", |subscription, assignment| {
+            subscription.leader_is(&tp(0), assignment, LeaderEpoch(7))
+        }),
+        ("out of range", |subscription, assignment| {
+            subscription.out_of_range(&tp(0), assignment, Offset(9))
+        }),
         ("corrupt", |subscription, assignment| {
-            subscription.cannot_be_read(&tp(0), assignment, Offset(9), Error::new(ErrorKind::Corrupt, ""));
+            subscription.cannot_be_read(
+                &tp(0),
+                assignment,
+                Offset(9),
+                Error::new(ErrorKind::Corrupt, ""),
+            );
         }),
         ("no permission", |subscription, assignment| {
             subscription.fetched(
                 &tp(0),
                 assignment,
                 Offset(9),
-                FetchFilter { failure: Some(Error::new(ErrorKind::Corrupt, "")), ..brought(vec![], at(9, 1)) },
+                FetchFilter {
+                    failure: Some(Error::new(ErrorKind::Corrupt, "")),
+                    ..brought(vec![], at(9, 1))
+                },
                 None,
             );
         }),
@@ -294,7 +332,13 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
         subscription.seek(&tp(0), at(0, 1)).expect("assigned");
         let assignment = assignment(&subscription, 0);
         let buffered_batches = buffered_batches(0..9);
-        assert!(subscription.fetched(&tp(0), assignment.id(), Offset(0), brought(buffered_batches, at(9, 1)), None));
+        assert!(subscription.fetched(
+            &tp(0),
+            assignment.id(),
+            Offset(0),
+            brought(buffered_batches, at(9, 1)),
+            None
+        ));
         let (_, in_hand) = subscription.buffer.pop().expect("fetched");
         assignment.deliver_to(in_hand.next);
         happen(&mut subscription, assignment.id());
@@ -303,11 +347,16 @@ fn what_is_evicted_is_fetched_again_in_every_phase() {
         subscription.evict_held();
 
         let snapshot = subscription.snapshot(&tp(0)).expect("assigned");
-        let (FetchState::Fetching(from) | FetchState::Validating(from)) = snapshot.fetch_state else {
+        let (FetchState::Fetching(from) | FetchState::Validating(from)) = snapshot.fetch_state
+        else {
             panic!("{what}: {:?}", snapshot.fetch_state)
         };
         assert_eq!(from.offset, Offset(1), "{what}");
-        assert_eq!(snapshot.assignment.id(), assignment.id(), "{what}: what is in hand is finished under it");
+        assert_eq!(
+            snapshot.assignment.id(),
+            assignment.id(),
+            "{what}: what is in hand is finished under it"
+        );
         assert_eq!(assignment.done().map(|done| done.offset), Some(Offset(0)), "{what}");
     }
 }
@@ -321,26 +370,35 @@ fn what_is_in_hand_when_the_log_is_cut_behind_it_stays_unfinished() {
     first.deliver_to(Offset(20));
     assert!(subscription.truncated(&tp(0), first.id(), at(30, 3)).is_none());
     let second = assignment(&subscription, 0);
-    assert_eq!((first.delivery(), second.done().expect("begun").offset), (DeliveryGate::Ended, Offset(10)));
+    assert_eq!(
+        (first.delivery(), second.done().expect("begun").offset),
+        (DeliveryGate::Ended, Offset(10))
+    );
     first.finish_to(Offset(20));
     assert_eq!(second.done().expect("begun").offset, Offset(20));
 }
 
-/// Before its leader was asked where it begins; whoever gets the partition next would go on at a place in the topic of before.
+/// Before its leader was asked where it begins; whoever gets the partition next would go on at a
+/// place in the topic of before.
 #[test]
 fn a_topic_that_is_created_anew_is_to_be_committed_at_its_beginning() {
     let mut subscription = begun_at_committed(&[0]);
     subscription.begin_anew(&tp(0));
-    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
+    let commits: Vec<_> =
+        subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
     assert_eq!(commits, [Offset(0)]);
     let anew = assignment(&subscription, 0);
-    assert!(subscription.offset_found(&tp(0), anew.id(), at(3, 0)), "where its leader says that it begins");
+    assert!(
+        subscription.offset_found(&tp(0), anew.id(), at(3, 0)),
+        "where its leader says that it begins"
+    );
     assert!(
         matches!(subscription.snapshot(&tp(0)).expect("assigned").fetch_state, FetchState::Fetching(position) if position == at(3, 0))
     );
 }
 
-/// The group's task may see the new topic before the fetcher does, and its last commit must not be a place in the old one.
+/// The group's task may see the new topic before the fetcher does, and its last commit must not be
+/// a place in the old one.
 #[test]
 fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
     let (old, new) = (TopicId([1; 16]), TopicId([2; 16]));
@@ -351,8 +409,15 @@ fn whoever_follows_the_view_first_finds_a_topic_created_anew() {
     assert!(subscription.follow(6, |_| None).is_empty(), "a view without the topic");
     let last = assignment(&subscription, 0).id();
     assert_eq!(subscription.follow(7, |_| Some(new)).len(), 1);
-    assert_eq!((subscription.take_recreated(), subscription.take_recreated()), (vec![(tp(0), last)], vec![]));
-    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| (commit.partition, commit.offset.offset)).collect();
+    assert_eq!(
+        (subscription.take_recreated(), subscription.take_recreated()),
+        (vec![(tp(0), last)], vec![])
+    );
+    let commits: Vec<_> = subscription
+        .finished()
+        .into_iter()
+        .map(|commit| (commit.partition, commit.offset.offset))
+        .collect();
     assert_eq!(commits, [(tp(0), Offset(0))]);
     assignment(&subscription, 0).is_of(new);
     assert!(subscription.follow(6, |_| Some(old)).is_empty(), "a task that is late with its view");
@@ -365,7 +430,8 @@ fn what_was_given_up_of_a_topic_created_anew_is_committed_at_its_beginning() {
     assignment(&subscription, 0).is_of(TopicId([1; 16]));
     subscription.unsubscribe();
     subscription.follow(1, |_| Some(TopicId([2; 16])));
-    let commits: Vec<_> = subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
+    let commits: Vec<_> =
+        subscription.finished().into_iter().map(|commit| commit.offset.offset).collect();
     assert_eq!(commits, [Offset(0)]);
 }
 

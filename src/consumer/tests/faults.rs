@@ -39,7 +39,8 @@ async fn leader_moves_are_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn partition_without_a_leader_is_waited_for() {
-    let embedded = EmbeddedCluster::builder().brokers(3).in_memory().topic("t", 3, 1).start().await.unwrap();
+    let embedded =
+        EmbeddedCluster::builder().brokers(3).in_memory().topic("t", 3, 1).start().await.unwrap();
     append(&embedded, 0, 0..1);
     let leader = embedded.leader("t", 0).unwrap();
     embedded.kill_broker(leader);
@@ -89,11 +90,17 @@ async fn offset_out_of_range_resets_by_policy() {
         let embedded = brokers(1).await;
         append(&embedded, 0, 0..9);
         embedded.delete_records("t", 0, 3);
-        let mut consumer = consuming(&embedded, ConsumerConfig::new().auto_offset_reset(policy)).await;
+        let mut consumer =
+            consuming(&embedded, ConsumerConfig::new().auto_offset_reset(policy)).await;
         consumer.seek(&tp(0), 1).unwrap();
         let told = CapturedLogs::warnings();
         let waiting = tokio::time::timeout(Duration::from_secs(5), consumer.recv()).await;
-        assert_eq!(told.count(&["refused=1", &format!("to={expected}")]), 1, "with both offsets: {}", told.text());
+        assert_eq!(
+            told.count(&["refused=1", &format!("to={expected}")]),
+            1,
+            "with both offsets: {}",
+            told.text()
+        );
         if expected == 3 {
             assert_eq!(waiting.unwrap().unwrap().offset(), Offset(3));
         } else {
@@ -107,9 +114,13 @@ async fn offset_out_of_range_resets_by_policy() {
 async fn policy_none_tells_once_and_goes_on_after_a_seek() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..3);
-    let mut consumer = consuming(&embedded, ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::None)).await;
+    let mut consumer =
+        consuming(&embedded, ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::None)).await;
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::NoOffset, Some(tp(0))));
+    assert_eq!(
+        (error.kind(), error.context().partition.clone()),
+        (ErrorKind::NoOffset, Some(tp(0)))
+    );
     assert!(nothing_comes(&mut consumer).await);
     consumer.seek(&tp(0), 1).unwrap();
     assert_eq!(values(&mut consumer, 2).await, [1, 2]);
@@ -134,7 +145,10 @@ async fn damaged_batch_stops_its_partition_until_a_seek() {
 
     assert_eq!(values(&mut consumer, 2).await, [0, 1]);
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::Corrupt, Some(tp(0))));
+    assert_eq!(
+        (error.kind(), error.context().partition.clone()),
+        (ErrorKind::Corrupt, Some(tp(0)))
+    );
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(2));
     assert!(nothing_comes(&mut consumer).await);
     consumer.assign([tp(0), tp(1)]).unwrap();
@@ -176,7 +190,10 @@ async fn failing_fetches_are_not_repeated_in_a_hot_loop() {
         append(&embedded, 0, 0..1);
         embedded.fault(Fault::on(ApiKey::Fetch).partition("t", 0).then(Reaction::Answer(code)));
         let mut consumer = consuming(&embedded, from_earliest()).await;
-        let _ = tokio::time::timeout(Duration::from_secs(10), async { while consumer.recv().await.is_err() {} }).await;
+        let _ = tokio::time::timeout(Duration::from_secs(10), async {
+            while consumer.recv().await.is_err() {}
+        })
+        .await;
         let fetches = embedded.requests_of(ApiKey::Fetch).len();
         assert!((5..40).contains(&fetches), "{code:?}: {fetches} fetches in ten seconds");
         embedded.clear_faults();
@@ -192,11 +209,16 @@ async fn aborted_records_are_not_seen_under_read_committed() {
     embedded.append_transaction("t", 0, 8, &[(None, Some(b"1"))], TransactionEnd::Committed);
     embedded.append_transaction("t", 0, 7, &[(None, Some(b"2"))], TransactionEnd::Committed);
     embedded.append_transaction("t", 0, 9, &[(None, Some(b"101"))], TransactionEnd::Aborted);
-    let mut consumer = consuming(&embedded, from_earliest().isolation_level(IsolationLevel::ReadCommitted)).await;
+    let mut consumer =
+        consuming(&embedded, from_earliest().isolation_level(IsolationLevel::ReadCommitted)).await;
     assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
     assert!(nothing_comes(&mut consumer).await);
     let end = embedded.offsets("t", 0).unwrap().1;
-    assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(end), "markers and aborted records are passed over");
+    assert_eq!(
+        consumer.position(&tp(0)).await.unwrap(),
+        Offset(end),
+        "markers and aborted records are passed over"
+    );
     append(&embedded, 0, 3..4);
     assert_eq!(values(&mut consumer, 1).await, [3]);
 
@@ -215,7 +237,10 @@ async fn truncated_log_is_told_once_and_read_on_from_where_it_was_cut() {
     embedded.move_leader("t", 0, Some(leader % 3 + 1));
     append(&embedded, 0, 20..22);
     let error = next(&mut consumer).await.unwrap_err();
-    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::LogTruncated, Some(tp(0))));
+    assert_eq!(
+        (error.kind(), error.context().partition.clone()),
+        (ErrorKind::LogTruncated, Some(tp(0)))
+    );
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 6, 20));
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 7, 21));
     assert!(nothing_comes(&mut consumer).await);
@@ -236,7 +261,14 @@ async fn topic_created_anew_is_read_from_its_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn nearer_replica_is_used_and_left_when_it_fails() {
-    let embedded = EmbeddedCluster::builder().brokers(3).in_memory().rack(2, "b").topic("t", 1, 3).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder()
+        .brokers(3)
+        .in_memory()
+        .rack(2, "b")
+        .topic("t", 1, 3)
+        .start()
+        .await
+        .unwrap();
     embedded.move_leader("t", 0, Some(1));
     embedded.set_preferred_replica("t", 0, Some(2));
     append(&embedded, 0, 0..3);
@@ -251,11 +283,20 @@ async fn nearer_replica_is_used_and_left_when_it_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn the_rack_of_a_client_is_that_of_its_consumers() {
-    let embedded = EmbeddedCluster::builder().brokers(3).in_memory().rack(2, "b").topic("t", 1, 3).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder()
+        .brokers(3)
+        .in_memory()
+        .rack(2, "b")
+        .topic("t", 1, 3)
+        .start()
+        .await
+        .unwrap();
     embedded.move_leader("t", 0, Some(1));
     embedded.set_preferred_replica("t", 0, Some(2));
     append(&embedded, 0, 0..3);
-    let config = ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1);
+    let config = ClientConfig::new(embedded.bootstrap_servers())
+        .connector(InMemory(embedded.clone()))
+        .seed(1);
     let client = Client::new(config.client_rack("b")).unwrap();
     let mut consumer = client.consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
@@ -269,9 +310,10 @@ async fn look_ups_of_topics_that_are_not_there_say_so() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
     let consumer = client.consumer(from_earliest()).unwrap();
-    for (name, code) in
-        [("missing", crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), ("a/b", crate::ErrorCode::INVALID_TOPIC_EXCEPTION)]
-    {
+    for (name, code) in [
+        ("missing", crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ("a/b", crate::ErrorCode::INVALID_TOPIC_EXCEPTION),
+    ] {
         let error = consumer.end_offsets([TopicPartition::new(name, 0)]).await.unwrap_err();
         assert_eq!(error.code(), Some(code), "{error}");
         assert!(error.to_string().contains(name), "{error}");
@@ -281,7 +323,8 @@ async fn look_ups_of_topics_that_are_not_there_say_so() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_is_not_there_is_warned_of_once_and_read_when_it_comes() {
     let embedded = brokers(1).await;
-    let mut consumer = client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
+    let mut consumer =
+        client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
     consumer.assign([TopicPartition::new("missing", 0)]).unwrap();
     let told = CapturedLogs::warnings();
     assert!(tokio::time::timeout(Duration::from_secs(2), consumer.recv()).await.is_err());
@@ -299,7 +342,10 @@ async fn a_closed_client_makes_no_handles() {
     let admin = client.admin();
     client.clone().close(Duration::from_secs(1)).await.unwrap();
     assert_eq!(client.consumer(from_earliest()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(client.producer(crate::ProducerConfig::new()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        client.producer(crate::ProducerConfig::new()).map(drop).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     let begun = tokio::time::Instant::now();
     assert_eq!(admin.list_topics().await.unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -309,7 +355,8 @@ async fn a_closed_client_makes_no_handles() {
 async fn limits_smaller_than_a_record_still_make_progress() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..20);
-    let mut consumer = consuming(&embedded, from_earliest().max_partition_fetch_bytes(1).fetch_max_bytes(1)).await;
+    let mut consumer =
+        consuming(&embedded, from_earliest().max_partition_fetch_bytes(1).fetch_max_bytes(1)).await;
     assert_eq!(values(&mut consumer, 20).await, (0..20).collect::<Vec<_>>());
 }
 

@@ -16,7 +16,9 @@ const STRATEGIES: [AssignmentStrategy; 4] = [
 ];
 
 fn member_of(group: &str) -> ConsumerConfig {
-    from_earliest().group_id(group).partition_assignment_strategy([AssignmentStrategy::CooperativeSticky])
+    from_earliest()
+        .group_id(group)
+        .partition_assignment_strategy([AssignmentStrategy::CooperativeSticky])
 }
 
 fn member(client: &Client, config: ConsumerConfig) -> Consumer {
@@ -25,13 +27,18 @@ fn member(client: &Client, config: ConsumerConfig) -> Consumer {
     consumer
 }
 
-/// Polls all members, as their applications would, until the partitions of `t` are shared out so; within a minute.
+/// Polls all members, as their applications would, until the partitions of `t` are shared out so;
+/// within a minute.
 async fn settled(members: &mut [&mut Consumer], shares: &[usize]) -> Duration {
     let begun = crate::runtime::now();
     loop {
         let owned: Vec<Vec<_>> = members.iter().map(|member| member.assignment()).collect();
         let distinct: BTreeSet<_> = owned.iter().flatten().collect();
-        assert_eq!(distinct.len(), owned.iter().map(Vec::len).sum::<usize>(), "a partition has two owners: {owned:?}");
+        assert_eq!(
+            distinct.len(),
+            owned.iter().map(Vec::len).sum::<usize>(),
+            "a partition has two owners: {owned:?}"
+        );
         let mut sizes: Vec<_> = owned.iter().map(Vec::len).collect();
         sizes.sort_unstable();
         let waited = crate::runtime::now() - begun;
@@ -50,7 +57,11 @@ async fn two_members_on_one_client_join_in_under_a_second() {
     for strategy in STRATEGIES {
         let embedded = brokers(1).await;
         let client = client(&embedded);
-        let config = || member_of("g").partition_assignment_strategy([strategy]).heartbeat_interval(Duration::from_millis(200));
+        let config = || {
+            member_of("g")
+                .partition_assignment_strategy([strategy])
+                .heartbeat_interval(Duration::from_millis(200))
+        };
         let mut first = member(&client, config());
         let mut second = member(&client, config());
         let waited = settled(&mut [&mut first, &mut second], &[1, 2]).await;
@@ -119,7 +130,11 @@ async fn automatic_commits_cover_what_was_asked_past_and_closing_is_that_too() {
     let mut consumer = member(&client, member_of("g"));
     assert_eq!(values(&mut consumer, 1).await, [7]);
     drop(consumer);
-    assert_eq!(embedded.committed("g", "t", 0), Some(7), "nobody has said that the last is processed");
+    assert_eq!(
+        embedded.committed("g", "t", 0),
+        Some(7),
+        "nobody has said that the last is processed"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,8 +146,12 @@ async fn metadata_is_committed_and_a_foreign_partition_is_refused() {
     let mut offset = OffsetAndMetadata::new(7);
     offset.metadata = "note".to_owned();
     consumer.commit_offsets([(tp(1), offset)]).await.unwrap();
-    assert_eq!(consumer.committed([tp(1)]).await.unwrap()[&tp(1)].as_ref().unwrap().metadata, "note");
-    let refused = consumer.commit_offsets([(TopicPartition::new("other", 0), 1)]).await.unwrap_err();
+    assert_eq!(
+        consumer.committed([tp(1)]).await.unwrap()[&tp(1)].as_ref().unwrap().metadata,
+        "note"
+    );
+    let refused =
+        consumer.commit_offsets([(TopicPartition::new("other", 0), 1)]).await.unwrap_err();
     assert_eq!(refused.class(), Class::Rejoin);
 }
 
@@ -171,7 +190,10 @@ async fn waiting_for_records_is_not_idleness() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
     let mut consumer = member(&client, member_of("g").max_poll_interval(Duration::from_secs(10)));
-    assert!(tokio::time::timeout(Duration::from_secs(60), consumer.recv()).await.is_err(), "neither a record nor an error");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(60), consumer.recv()).await.is_err(),
+        "neither a record nor an error"
+    );
     assert_eq!(consumer.assignment().len(), 3);
 }
 
@@ -195,7 +217,9 @@ async fn a_coordinator_that_moves_or_dies_costs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn more_partitions_are_found_and_shared() {
     let embedded = brokers(1).await;
-    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5)).seed(1);
+    let config = ClientConfig::new(embedded.bootstrap_servers())
+        .metadata_max_age(Duration::from_secs(5))
+        .seed(1);
     let client = Client::new(config.connector(InMemory(embedded.clone()))).unwrap();
     let mut first = member(&client, member_of("g"));
     let mut second = member(&client, member_of("g"));
@@ -207,7 +231,9 @@ async fn more_partitions_are_found_and_shared() {
 #[tokio::test(start_paused = true)]
 async fn a_pattern_takes_in_topics_that_come_later() {
     let embedded = brokers(1).await;
-    let config = ClientConfig::new(embedded.bootstrap_servers()).metadata_max_age(Duration::from_secs(5)).seed(1);
+    let config = ClientConfig::new(embedded.bootstrap_servers())
+        .metadata_max_age(Duration::from_secs(5))
+        .seed(1);
     let client = Client::new(config.connector(InMemory(embedded.clone()))).unwrap();
     let mut consumer = client.consumer(member_of("g")).unwrap();
     consumer.subscribe_pattern("t.*").unwrap();
@@ -233,7 +259,9 @@ async fn unsubscribing_leaves_and_subscribing_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_group_is_told() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::JoinGroup).then(Reaction::Answer(BrokerCode::GroupAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::JoinGroup).then(Reaction::Answer(BrokerCode::GroupAuthorizationFailed)),
+    );
     let client = client(&embedded);
     let mut consumer = member(&client, member_of("g"));
     let error = next(&mut consumer).await.unwrap_err();
@@ -269,11 +297,19 @@ impl Notes {
 }
 
 impl RebalanceListener for Notes {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move { self.note("assigned", partitions) })
     }
 
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move {
             // Longer than several heartbeats: the member must stay alive.
             tokio::time::sleep(Duration::from_secs(12)).await;
@@ -282,7 +318,11 @@ impl RebalanceListener for Notes {
         })
     }
 
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move { self.note("lost", partitions) })
     }
 }
@@ -294,7 +334,10 @@ async fn a_listener_is_told_in_order_and_may_take_its_time_and_commit() {
     let client = client(&embedded);
     let config = || {
         let eager = [AssignmentStrategy::Range];
-        member_of("g").session_timeout(Duration::from_secs(10)).enable_auto_commit(false).partition_assignment_strategy(eager)
+        member_of("g")
+            .session_timeout(Duration::from_secs(10))
+            .enable_auto_commit(false)
+            .partition_assignment_strategy(eager)
     };
     let mut first = client.consumer(config()).unwrap();
     let notes = std::sync::Arc::new(Mutex::new(Vec::new()));
@@ -303,11 +346,17 @@ async fn a_listener_is_told_in_order_and_may_take_its_time_and_commit() {
     assert_eq!(values(&mut first, 3).await, [0, 1, 2]);
     let mut second = member(&client, config());
     settled(&mut [&mut first, &mut second], &[1, 2]).await;
-    assert_eq!(second.committed([tp(0)]).await.unwrap()[&tp(0)].as_ref().unwrap().offset, Offset(5));
+    assert_eq!(
+        second.committed([tp(0)]).await.unwrap()[&tp(0)].as_ref().unwrap().offset,
+        Offset(5)
+    );
     first.close(Duration::from_secs(60)).await.unwrap();
     let notes = notes.lock().unwrap().clone();
     assert_eq!(notes[..2], ["assigned 0,1,2", "revoked 0,1,2"]);
-    assert!(notes[2].starts_with("assigned ") && notes[3].starts_with("revoked ") && notes.len() == 4, "{notes:?}");
+    assert!(
+        notes[2].starts_with("assigned ") && notes[3].starts_with("revoked ") && notes.len() == 4,
+        "{notes:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,13 +371,15 @@ async fn close_leaves_no_task_even_without_a_coordinator() {
     assert!(crate::runtime::now() - begun <= Duration::from_secs(6));
 }
 
-/// The longest that Java takes: `request.timeout.ms` while there is something to commit, one attempt to leave while there is not.
+/// The longest that Java takes: `request.timeout.ms` while there is something to commit, one
+/// attempt to leave while there is not.
 #[tokio::test(start_paused = true)]
 async fn close_without_any_coordinator_takes_no_longer_than_a_request() {
     for (commits, at_most) in [(true, Duration::from_secs(4)), (false, Duration::from_secs(2))] {
         let embedded = brokers(1).await;
         append(&embedded, 0, 0..3);
-        let config = ClientConfig::new(embedded.bootstrap_servers()).request_timeout(Duration::from_secs(4));
+        let config =
+            ClientConfig::new(embedded.bootstrap_servers()).request_timeout(Duration::from_secs(4));
         let client = Client::new(config.connector(InMemory(embedded.clone())).seed(1)).unwrap();
         let mut consumer = member(&client, member_of("g").enable_auto_commit(commits));
         assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
@@ -345,12 +396,20 @@ async fn close_without_any_coordinator_takes_no_longer_than_a_request() {
 async fn commit_ends_at_its_deadline_though_an_attempt_goes_on() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..1);
-    let config = ClientConfig::new(embedded.bootstrap_servers()).default_api_timeout(Duration::from_secs(5));
-    let client = Client::new(config.request_timeout(Duration::from_secs(4)).connector(InMemory(embedded.clone()))).unwrap();
+    let config =
+        ClientConfig::new(embedded.bootstrap_servers()).default_api_timeout(Duration::from_secs(5));
+    let client = Client::new(
+        config.request_timeout(Duration::from_secs(4)).connector(InMemory(embedded.clone())),
+    )
+    .unwrap();
     let mut consumer = member(&client, member_of("g").enable_auto_commit(false));
     assert_eq!(values(&mut consumer, 1).await, [0]);
     embedded.fault(Fault::on(ApiKey::OffsetCommit).then(Reaction::DropReply));
     let begun = crate::runtime::now();
     assert_eq!(consumer.commit().await.unwrap_err().kind(), crate::error::ErrorKind::Timeout);
-    assert!(crate::runtime::now() - begun <= Duration::from_millis(5_010), "{:?}", crate::runtime::now() - begun);
+    assert!(
+        crate::runtime::now() - begun <= Duration::from_millis(5_010),
+        "{:?}",
+        crate::runtime::now() - begun
+    );
 }

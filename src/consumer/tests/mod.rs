@@ -25,8 +25,14 @@ mod seams;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }
 
@@ -37,11 +43,22 @@ fn tp(partition: i32) -> TopicPartition {
 /// Brokers with topic `t` of three partitions.
 async fn brokers(count: i32) -> EmbeddedCluster {
     let replication = i16::try_from(count).unwrap();
-    EmbeddedCluster::builder().brokers(count).in_memory().topic("t", 3, replication).start().await.unwrap()
+    EmbeddedCluster::builder()
+        .brokers(count)
+        .in_memory()
+        .topic("t", 3, replication)
+        .start()
+        .await
+        .unwrap()
 }
 
 fn client(embedded: &EmbeddedCluster) -> Client {
-    Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1)).unwrap()
+    Client::new(
+        ClientConfig::new(embedded.bootstrap_servers())
+            .connector(InMemory(embedded.clone()))
+            .seed(1),
+    )
+    .unwrap()
 }
 
 fn from_earliest() -> ConsumerConfig {
@@ -64,7 +81,9 @@ fn append_batch(embedded: &EmbeddedCluster, partition: i32, values: std::ops::Ra
 
 /// What the next record holds, within a minute of paused time.
 async fn next(consumer: &mut Consumer) -> Result<(i32, i64, u32)> {
-    let record = tokio::time::timeout(Duration::from_secs(60), consumer.recv()).await.expect("a record or an error")?;
+    let record = tokio::time::timeout(Duration::from_secs(60), consumer.recv())
+        .await
+        .expect("a record or an error")?;
     let value = std::str::from_utf8(record.value().unwrap()).unwrap().parse().unwrap();
     Ok((record.partition().0, record.offset().0, value))
 }

@@ -1,8 +1,10 @@
-//! Positions, buffer, what is in hand and what is committed, beside a model that keeps one number of each.
+//! Positions, buffer, what is in hand and what is committed, beside a model that keeps one number
+//! of each.
 //!
-//! No task and no network: the steps of application, group and fetcher are called as those call them, in any order. What they must
-//! keep: records come in their order with none left out or twice, only of partitions that are assigned and not paused; an automatic
-//! commit covers only what the application has asked past; and when everybody is let do his work, everything comes.
+//! No task and no network: the steps of application, group and fetcher are called as those call
+//! them, in any order. What they must keep: records come in their order with none left out or
+//! twice, only of partitions that are assigned and not paused; an automatic commit covers only what
+//! the application has asked past; and when everybody is let do his work, everything comes.
 
 use std::task::{Context, Poll, Waker};
 
@@ -101,14 +103,25 @@ fn index(partition: i32) -> usize {
 fn batch(offset: i64) -> BufferedBatch {
     let mut builder = RecordsBuilder::with_capacity(1024);
     for _ in 0..2 {
-        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 100]), headers: &[] }).unwrap();
+        builder
+            .append(&RecordFields {
+                timestamp: Timestamp(0),
+                key: None,
+                value: Some(&[7; 100]),
+                headers: &[],
+            })
+            .unwrap();
     }
     let sealed = builder.seal(Compression::NONE).unwrap();
     let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
     let base = offset - offset % 2;
     bytes[..8].copy_from_slice(&base.to_be_bytes());
     let batch = Batches::new(bytes.into()).next().unwrap().unwrap();
-    BufferedBatch { content: Content::Fetched(batch), start: at(offset, Some(1)), next: Offset(base + 2) }
+    BufferedBatch {
+        content: Content::Fetched(batch),
+        start: at(offset, Some(1)),
+        next: Offset(base + 2),
+    }
 }
 
 fn at(offset: i64, epoch: Option<i32>) -> Position {
@@ -118,7 +131,8 @@ fn at(offset: i64, epoch: Option<i32>) -> Position {
 impl World {
     fn new() -> Self {
         // So small that a batch is too much for a paused partition.
-        let subscription = Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(300, 1 << 20));
+        let subscription =
+            Subscription::new(AutoOffsetReset::Earliest, true, Buffer::new(300, 1 << 20));
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
         let shared = Arc::new(ConsumerShared::new(
             subscription,
@@ -128,7 +142,16 @@ impl World {
         ));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);
-        Self { shared, receiver, stays: vec![], paused, owned, unsubscribed: 0, committed: [None; 2], epoch: 1 }
+        Self {
+            shared,
+            receiver,
+            stays: vec![],
+            paused,
+            owned,
+            unsubscribed: 0,
+            committed: [None; 2],
+            epoch: 1,
+        }
     }
 
     fn take(&mut self, step: Step) {
@@ -136,7 +159,8 @@ impl World {
             Step::Subscribe => drop(self.shared.update(|it| it.subscribe(["t".into()].into()))),
             Step::Unsubscribe => self.shared.update(Subscription::unsubscribe),
             Step::Assign { zero, one } => {
-                let chosen = PARTITIONS.into_iter().filter(|p| [zero, one][index(*p)]).map(tp).collect();
+                let chosen =
+                    PARTITIONS.into_iter().filter(|p| [zero, one][index(*p)]).map(tp).collect();
                 drop(self.shared.update(|it| it.assign(chosen)));
             }
             Step::Seek { partition, to } => {
@@ -153,7 +177,8 @@ impl World {
             Step::Poll { times } => (0..times).for_each(|_| self.poll()),
             Step::PollBatch => self.poll_batch(),
             Step::Give { partition } => {
-                let is_wanted = self.shared.read(|it| matches!(it.interest(), SubscriptionKind::Topics(_)));
+                let is_wanted =
+                    self.shared.read(|it| matches!(it.interest(), SubscriptionKind::Topics(_)));
                 // As the group's task, which hears of unsubscribings before it joins.
                 if is_wanted && self.shared.read(Subscription::unsubscribed) == self.unsubscribed {
                     self.shared.update(|it| it.assigned([tp(partition)]));
@@ -186,19 +211,32 @@ impl World {
             Step::Cut { partition } => {
                 // Behind what the application has, so that it need not be told.
                 if let Some(assignment) = self.assignment(partition)
-                    && let Some(next) =
-                        self.stays.iter().rfind(|stay| Some(stay.since) == self.since(partition)).and_then(|stay| stay.next)
+                    && let Some(next) = self
+                        .stays
+                        .iter()
+                        .rfind(|stay| Some(stay.since) == self.since(partition))
+                        .and_then(|stay| stay.next)
                 {
-                    let told = self.shared.update(|it| it.truncated(&tp(partition), assignment, at(next, Some(1))));
+                    let told = self
+                        .shared
+                        .update(|it| it.truncated(&tp(partition), assignment, at(next, Some(1))));
                     assert!(told.is_none(), "it was told of what it has not seen: {told:?}");
                 }
             }
             Step::OutOfRange { partition } => {
-                if let Some((assignment, FetchState::Fetching(position))) = self.snapshot(partition) {
-                    self.shared.update(|it| it.out_of_range(&tp(partition), assignment, position.offset));
+                if let Some((assignment, FetchState::Fetching(position))) = self.snapshot(partition)
+                {
+                    self.shared
+                        .update(|it| it.out_of_range(&tp(partition), assignment, position.offset));
                     // The leader says that the log begins just there.
                     if let Some((assignment, FetchState::Resetting(_))) = self.snapshot(partition) {
-                        self.shared.update(|it| it.offset_found(&tp(partition), assignment, at(position.offset.0, Some(1))));
+                        self.shared.update(|it| {
+                            it.offset_found(
+                                &tp(partition),
+                                assignment,
+                                at(position.offset.0, Some(1)),
+                            )
+                        });
                     }
                     self.begin(partition, position.offset.0);
                 }
@@ -220,7 +258,9 @@ impl World {
     }
 
     fn snapshot(&self, partition: i32) -> Option<(AssignmentEpoch, FetchState)> {
-        self.shared.read(|it| it.snapshot(&tp(partition))).map(|snapshot| (snapshot.assignment.id(), snapshot.fetch_state))
+        self.shared
+            .read(|it| it.snapshot(&tp(partition)))
+            .map(|snapshot| (snapshot.assignment.id(), snapshot.fetch_state))
     }
 
     /// The partition begins there, unless it has begun.
@@ -234,13 +274,18 @@ impl World {
     fn answer(&mut self, partition: i32) {
         match self.snapshot(partition) {
             Some((assignment, FetchState::AwaitingCommitted)) => {
-                let is_asked =
-                    self.shared.read(Subscription::awaiting_committed).iter().any(|(waiting, _)| *waiting == tp(partition));
+                let is_asked = self
+                    .shared
+                    .read(Subscription::awaiting_committed)
+                    .iter()
+                    .any(|(waiting, _)| *waiting == tp(partition));
                 if !is_asked {
                     return;
                 }
                 let committed = self.committed[index(partition)].map(OffsetAndMetadata::new);
-                self.shared.update(|it| it.start_at_committed(&tp(partition), assignment, committed.as_ref()));
+                self.shared.update(|it| {
+                    it.start_at_committed(&tp(partition), assignment, committed.as_ref())
+                });
                 if let Some(committed) = committed {
                     self.begin(partition, committed.offset.0);
                 }
@@ -258,7 +303,9 @@ impl World {
     }
 
     fn fetch(&mut self, partition: i32, batches: i64) {
-        let Some((assignment, FetchState::Fetching(from))) = self.snapshot(partition) else { return };
+        let Some((assignment, FetchState::Fetching(from))) = self.snapshot(partition) else {
+            return;
+        };
         let (mut next, mut buffered_batches) = (from.offset.0, Vec::new());
         for _ in 0..batches {
             if next < LENGTH {
@@ -268,7 +315,13 @@ impl World {
             }
         }
         let brought = FetchFilter { buffered_batches, next: at(next, Some(1)), failure: None };
-        assert!(self.shared.update(|it| it.fetched(&tp(partition), assignment, from.offset, brought, None)));
+        assert!(self.shared.update(|it| it.fetched(
+            &tp(partition),
+            assignment,
+            from.offset,
+            brought,
+            None
+        )));
     }
 
     /// Everything that was returned before counts as processed.
@@ -310,7 +363,8 @@ impl World {
     }
 
     fn revoke(&mut self, partitions: &[i32]) {
-        let partitions: Vec<_> = partitions.iter().filter(|p| self.owned[index(**p)]).map(|p| tp(*p)).collect();
+        let partitions: Vec<_> =
+            partitions.iter().filter(|p| self.owned[index(**p)]).map(|p| tp(*p)).collect();
         self.shared.update(|it| it.hold(&partitions));
         let mut finished = self.shared.read(Subscription::finished);
         finished.retain(|commit| partitions.contains(&commit.partition));
@@ -324,10 +378,16 @@ impl World {
     fn commit(&mut self, commits: Vec<CommitPosition>) {
         for commit in commits {
             let offset = commit.offset.offset.0;
-            let stay = self.stays.iter().find(|stay| stay.since == commit.since).expect("of a stay that has begun");
+            let stay = self
+                .stays
+                .iter()
+                .find(|stay| stay.since == commit.since)
+                .expect("of a stay that has begun");
             assert!(Some(offset) <= stay.done, "committed {offset} of {stay:?}");
             self.committed[index(stay.partition)] = Some(offset);
-            self.shared.update(|it| it.committed(&commit.partition, commit.assignment, commit.offset.offset));
+            self.shared.update(|it| {
+                it.committed(&commit.partition, commit.assignment, commit.offset.offset)
+            });
         }
     }
 

@@ -18,7 +18,8 @@ fn message(offset: i64, attributes: u8, value: &[u8]) -> Vec<u8> {
     message.extend((-1_i32).to_be_bytes());
     message.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
     message.extend(value);
-    [&offset.to_be_bytes()[..], &i32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat()
+    [&offset.to_be_bytes()[..], &i32::try_from(message.len()).unwrap().to_be_bytes(), &message]
+        .concat()
 }
 
 /// A compressed message with ten inside, whose offsets are relative: 20 to 29.
@@ -31,29 +32,45 @@ fn compressed() -> Bytes {
 #[tokio::test(start_paused = true)]
 async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
     for start in [20, 23, 29] {
-        let mut subscription = Subscription::new(AutoOffsetReset::Earliest, false, Buffer::new(1 << 20, 1 << 20));
+        let mut subscription =
+            Subscription::new(AutoOffsetReset::Earliest, false, Buffer::new(1 << 20, 1 << 20));
         subscription.assign([tp(0)].into()).unwrap();
         subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
         let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared =
-            Arc::new(ConsumerShared::new(subscription, CancellationToken::new(), decode, ClientRecorder::new("test").consumer()));
+        let shared = Arc::new(ConsumerShared::new(
+            subscription,
+            CancellationToken::new(),
+            decode,
+            ClientRecorder::new("test").consumer(),
+        ));
         let batch = Batches::new(compressed()).next().unwrap().unwrap();
         let next = batch.next_offset();
-        let buffered = BufferedBatch { content: Content::Fetched(batch), start: Position::at(Offset(start)), next };
+        let buffered = BufferedBatch {
+            content: Content::Fetched(batch),
+            start: Position::at(Offset(start)),
+            next,
+        };
         shared.update(|subscription| {
             let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
             assert!(subscription.fetched(
                 &tp(0),
                 assignment,
                 Offset(start),
-                FetchFilter { buffered_batches: vec![buffered], next: Position::at(next), failure: None },
+                FetchFilter {
+                    buffered_batches: vec![buffered],
+                    next: Position::at(next),
+                    failure: None
+                },
                 None
             ));
         });
         let mut receiver = Receiver::new(shared, 500);
         for offset in start..30 {
             let record = poll_fn(|context| receiver.poll_record(context)).await.unwrap();
-            assert_eq!((record.offset().0, record.value().unwrap()), (offset, &offset.to_string().as_bytes()[1..]));
+            assert_eq!(
+                (record.offset().0, record.value().unwrap()),
+                (offset, &offset.to_string().as_bytes()[1..])
+            );
         }
     }
 }

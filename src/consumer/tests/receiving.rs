@@ -71,7 +71,10 @@ async fn seek_into_a_batch_begins_at_the_very_record() {
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 6, 6));
     consumer.seek(&tp(0), 3).unwrap();
     let batch = consumer.next_batch().await.unwrap();
-    assert_eq!(batch.iter().map(|record| record.offset().0).collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(
+        batch.iter().map(|record| record.offset().0).collect::<Vec<_>>(),
+        [3, 4, 5, 6, 7, 8, 9]
+    );
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(10));
 }
 
@@ -155,7 +158,11 @@ async fn dropped_recv_loses_no_record() {
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
     for value in 0..20 {
-        assert!(tokio::time::timeout(Duration::from_millis(u64::from(value) * 7), consumer.recv()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(u64::from(value) * 7), consumer.recv())
+                .await
+                .is_err()
+        );
         append(&embedded, 0, value..value + 1);
         let mut midway = Box::pin(consumer.recv());
         for _ in 0..value {
@@ -191,8 +198,14 @@ async fn offsets_are_found_by_end_and_by_time() {
     let embedded = brokers(3).await;
     append(&embedded, 0, 0..5);
     let consumer = client(&embedded).consumer(from_earliest()).unwrap();
-    assert_eq!(consumer.beginning_offsets([tp(0), tp(1)]).await.unwrap(), [(tp(0), Offset(0)), (tp(1), Offset(0))].into());
-    assert_eq!(consumer.end_offsets([tp(0), tp(1)]).await.unwrap(), [(tp(0), Offset(5)), (tp(1), Offset(0))].into());
+    assert_eq!(
+        consumer.beginning_offsets([tp(0), tp(1)]).await.unwrap(),
+        [(tp(0), Offset(0)), (tp(1), Offset(0))].into()
+    );
+    assert_eq!(
+        consumer.end_offsets([tp(0), tp(1)]).await.unwrap(),
+        [(tp(0), Offset(5)), (tp(1), Offset(0))].into()
+    );
     let far = consumer.offsets_for_times([(tp(0), crate::Timestamp(i64::MAX))]).await.unwrap();
     assert_eq!(far, [(tp(0), None)].into());
     let first = consumer.offsets_for_times([(tp(0), crate::Timestamp(0))]).await.unwrap();
@@ -244,14 +257,23 @@ async fn drop_ends_every_task() {
 #[tokio::test(start_paused = true)]
 async fn record_keeps_its_bytes_after_the_consumer_is_gone() {
     let embedded = brokers(1).await;
-    embedded.append("t", 0, &[(Some(b"k"), Some(b"v")), (Some(b""), None), (None, Some(b""))]).unwrap();
+    embedded
+        .append("t", 0, &[(Some(b"k"), Some(b"v")), (Some(b""), None), (None, Some(b""))])
+        .unwrap();
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
-    let records = [consumer.recv().await.unwrap(), consumer.recv().await.unwrap(), consumer.recv().await.unwrap()];
+    let records = [
+        consumer.recv().await.unwrap(),
+        consumer.recv().await.unwrap(),
+        consumer.recv().await.unwrap(),
+    ];
     drop(consumer);
     for records in [records.clone(), records.map(|record| record.detach())] {
         let parts: Vec<_> = records.iter().map(|record| (record.key(), record.value())).collect();
-        assert_eq!(parts, [(Some(&b"k"[..]), Some(&b"v"[..])), (Some(&b""[..]), None), (None, Some(&b""[..]))]);
+        assert_eq!(
+            parts,
+            [(Some(&b"k"[..]), Some(&b"v"[..])), (Some(&b""[..]), None), (None, Some(&b""[..]))]
+        );
         assert_eq!(records[0].value_bytes().unwrap(), "v");
         assert_eq!((records[2].topic(), records[2].offset()), ("t", Offset(2)));
     }
@@ -264,7 +286,10 @@ async fn dropped_calls_change_nothing() {
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
     for _ in 0..40 {
-        assert!(futures_poll(&mut Box::pin(consumer.position(&tp(1)))).await.is_some(), "not assigned");
+        assert!(
+            futures_poll(&mut Box::pin(consumer.position(&tp(1)))).await.is_some(),
+            "not assigned"
+        );
         drop(Box::pin(consumer.position(&tp(0))));
         let mut midway = Box::pin(consumer.end_offsets([tp(0)]));
         let _ = futures_poll(&mut midway).await;
@@ -287,11 +312,14 @@ async fn stream_ends_when_the_consumer_is_closed_and_not_before() {
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
     for offset in 0..2 {
-        let item = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
+        let item =
+            std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context))
+                .await;
         assert_eq!(item.unwrap().unwrap().offset(), Offset(offset));
     }
     consumer.handle.core.shared.close();
-    let end = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
+    let end =
+        std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
     assert!(end.is_none());
 }
 
@@ -301,7 +329,9 @@ async fn record_is_finished_when_the_next_is_asked_for() {
     append_batch(&embedded, 0, 0..3);
     let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
-    let done = |consumer: &Consumer| consumer.handle.core.shared.read(|subscription| subscription.finished()[0].offset.offset);
+    let done = |consumer: &Consumer| {
+        consumer.handle.core.shared.read(|subscription| subscription.finished()[0].offset.offset)
+    };
     values(&mut consumer, 2).await;
     assert_eq!(done(&consumer), Offset(1));
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(2));
@@ -318,22 +348,33 @@ async fn what_was_received_is_sent_on_whole() {
     let producer = client.producer(crate::ProducerConfig::new()).unwrap();
     let mut consumer = client.consumer(from_earliest()).unwrap();
     consumer.assign([tp(0)]).unwrap();
-    let sent =
-        crate::Record::to("t").partition(0).key(None::<&str>).value("v").header("h", "1").header("n", None::<&str>).timestamp(7);
+    let sent = crate::Record::to("t")
+        .partition(0)
+        .key(None::<&str>)
+        .value("v")
+        .header("h", "1")
+        .header("n", None::<&str>)
+        .timestamp(7);
     drop(producer.send(sent).await.unwrap());
     let first = consumer.recv().await.unwrap();
     drop(producer.send(crate::Record::from(&first).partition(0)).await.unwrap());
     let second = consumer.recv().await.unwrap();
     for record in [&first, &second] {
-        assert_eq!((record.key(), record.value(), record.timestamp().0), (None, Some(&b"v"[..]), 7));
-        let headers: Vec<_> = record.headers().map(|header| (header.name().into_owned(), header.value)).collect();
+        assert_eq!(
+            (record.key(), record.value(), record.timestamp().0),
+            (None, Some(&b"v"[..]), 7)
+        );
+        let headers: Vec<_> =
+            record.headers().map(|header| (header.name().into_owned(), header.value)).collect();
         assert_eq!(headers, [("h".to_owned(), Some(&b"1"[..])), ("n".to_owned(), None)]);
     }
 }
 
-/// How often the state is locked while one fetch is answered, and until it has gone out again, that brings a batch for each of `partitions`.
+/// How often the state is locked while one fetch is answered, and until it has gone out again, that
+/// brings a batch for each of `partitions`.
 async fn locks_of_a_fetch(partitions: i32) -> u64 {
-    let embedded = EmbeddedCluster::builder().in_memory().topic("t", partitions, 1).start().await.unwrap();
+    let embedded =
+        EmbeddedCluster::builder().in_memory().topic("t", partitions, 1).start().await.unwrap();
     let consumer = client(&embedded).consumer(from_earliest()).unwrap();
     consumer.assign((0..partitions).map(tp)).unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;

@@ -1,4 +1,5 @@
-//! Brokers that refuse, for ever or for want of a version, and partitions that stand in each other's way.
+//! Brokers that refuse, for ever or for want of a version, and partitions that stand in each
+//! other's way.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,7 +22,9 @@ async fn consuming(embedded: &EmbeddedCluster, config: ConsumerConfig) -> Consum
 async fn offset_out_of_range_for_ever_is_asked_ever_more_seldom() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..3);
-    let fault = Fault::on(ApiKey::Fetch).partition("t", 0).then(Reaction::Answer(ErrorCode::OffsetOutOfRange));
+    let fault = Fault::on(ApiKey::Fetch)
+        .partition("t", 0)
+        .then(Reaction::Answer(ErrorCode::OffsetOutOfRange));
     embedded.fault(fault);
     let mut consumer = consuming(&embedded, from_earliest()).await;
     assert!(nothing_comes(&mut consumer).await);
@@ -109,7 +112,9 @@ async fn batch_longer_than_a_reply_may_be_stops_its_partition_and_no_other() {
     for partition in 1..3 {
         append(&embedded, partition, 10..12);
     }
-    let settings = ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).seed(1);
+    let settings = ClientConfig::new(embedded.bootstrap_servers())
+        .connector(InMemory(embedded.clone()))
+        .seed(1);
     let client = Client::new(settings.receive_message_max_bytes(50_000)).unwrap();
     let mut consumer = client.consumer(from_earliest().fetch_max_bytes(40_000)).unwrap();
     consumer.assign((0..3).map(tp)).unwrap();
@@ -123,7 +128,10 @@ async fn batch_longer_than_a_reply_may_be_stops_its_partition_and_no_other() {
     seen.sort_unstable();
     assert_eq!(seen, [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]);
     let [error] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((error.kind(), error.context().partition.clone()), (ErrorKind::RecordTooLarge, Some(tp(0))));
+    assert_eq!(
+        (error.kind(), error.context().partition.clone()),
+        (ErrorKind::RecordTooLarge, Some(tp(0)))
+    );
     assert!(error.to_string().contains("receive.message.max.bytes is 50000"), "{error}");
     assert!(error.to_string().contains("offset 1 "), "{error}");
 
@@ -143,16 +151,19 @@ async fn quiet_partition_does_not_wait_until_a_busy_one_is_worked_off() {
     for _ in 0..400 {
         embedded.append("t", 0, &[(None, Some(&[b'0'; 1000]))]).unwrap();
     }
-    let mut consumer = client(&embedded).consumer(from_earliest().max_partition_fetch_bytes(100_000)).unwrap();
+    let mut consumer =
+        client(&embedded).consumer(from_earliest().max_partition_fetch_bytes(100_000)).unwrap();
     consumer.assign([tp(0), tp(1)]).unwrap();
     let mut appended = None;
     for number in 0..200 {
         if consumer.recv().await.unwrap().partition().0 == 1 {
-            let waited = tokio::time::Instant::now() - appended.expect("it has come after it was written");
+            let waited =
+                tokio::time::Instant::now() - appended.expect("it has come after it was written");
             assert!(waited < Duration::from_millis(500), "{waited:?}");
             return;
         }
-        // Half a hundred records are as much as a partition may have buffered when it is asked for more: five seconds of work.
+        // Half a hundred records are as much as a partition may have buffered when it is asked for
+        // more: five seconds of work.
         tokio::time::sleep(Duration::from_millis(100)).await;
         if number == 20 {
             append(&embedded, 1, 0..1);
@@ -169,15 +180,24 @@ struct Counting(InMemory, Arc<AtomicUsize>);
 struct Counted(Box<dyn Io>, Arc<AtomicUsize>);
 
 impl Connector for Counting {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, deadline: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(
-            async move { Ok(Box::new(Counted(self.0.connect(address, deadline).await?, Arc::clone(&self.1))) as Box<dyn Io>) },
-        )
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        deadline: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(Counted(self.0.connect(address, deadline).await?, Arc::clone(&self.1)))
+                as Box<dyn Io>)
+        })
     }
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.0).poll_read(cx, buffer);
         self.1.fetch_add(buffer.filled().len() - before, Ordering::Relaxed);
@@ -186,7 +206,11 @@ impl AsyncRead for Counted {
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
@@ -203,7 +227,13 @@ impl AsyncWrite for Counted {
 async fn partitions_paused_while_they_are_worked_on_are_not_read_again_and_again() {
     const PARTITIONS: i32 = 24;
     const BATCHES: usize = 40;
-    let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic("t", PARTITIONS, 1).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder()
+        .brokers(1)
+        .in_memory()
+        .topic("t", PARTITIONS, 1)
+        .start()
+        .await
+        .unwrap();
     let mut written = 0;
     for partition in 0..PARTITIONS {
         for _ in 0..BATCHES {
@@ -213,9 +243,14 @@ async fn partitions_paused_while_they_are_worked_on_are_not_read_again_and_again
     }
     let read = Arc::new(AtomicUsize::new(0));
     let connector = Counting(InMemory(embedded.clone()), Arc::clone(&read));
-    let client = Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(connector).seed(1)).unwrap();
+    let client =
+        Client::new(ClientConfig::new(embedded.bootstrap_servers()).connector(connector).seed(1))
+            .unwrap();
     // Not nearly enough for a good part of each.
-    let config = from_earliest().fetch_buffer_bytes(400_000).max_partition_fetch_bytes(40_000).fetch_max_bytes(100_000);
+    let config = from_earliest()
+        .fetch_buffer_bytes(400_000)
+        .max_partition_fetch_bytes(40_000)
+        .fetch_max_bytes(100_000);
     let mut consumer = client.consumer(config).unwrap();
     consumer.assign((0..PARTITIONS).map(tp)).unwrap();
     let handle = consumer.handle();
@@ -231,7 +266,11 @@ async fn partitions_paused_while_they_are_worked_on_are_not_read_again_and_again
                 let partition = batch.topic_partition().clone();
                 let at = &mut next[usize::try_from(partition.partition.0).unwrap()];
                 for record in &batch {
-                    assert_eq!(record.offset().0, *at, "{partition}: none is left out and none comes twice");
+                    assert_eq!(
+                        record.offset().0,
+                        *at,
+                        "{partition}: none is left out and none comes twice"
+                    );
                     *at += 1;
                     received += 1;
                 }
@@ -251,12 +290,24 @@ async fn partitions_paused_while_they_are_worked_on_are_not_read_again_and_again
 #[tokio::test(start_paused = true)]
 async fn offsets_of_a_missing_topic_end_with_its_code_and_of_a_forbidden_one_at_once() {
     let embedded = brokers(1).await;
-    let consumer = client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
+    let consumer =
+        client(&embedded).consumer(from_earliest().allow_auto_create_topics(false)).unwrap();
     let told = CapturedLogs::warnings();
     let error = consumer.end_offsets([TopicPartition::new("missing", 0)]).await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Timeout, Some(crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)));
-    assert_eq!(told.count(&["missing", "UNKNOWN_TOPIC_OR_PARTITION", "offsets of this topic"]), 1, "{}", told.text());
-    assert!(error.to_string().contains("missing") && std::error::Error::source(&error).is_some(), "{error}");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Timeout, Some(crate::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+    );
+    assert_eq!(
+        told.count(&["missing", "UNKNOWN_TOPIC_OR_PARTITION", "offsets of this topic"]),
+        1,
+        "{}",
+        told.text()
+    );
+    assert!(
+        error.to_string().contains("missing") && std::error::Error::source(&error).is_some(),
+        "{error}"
+    );
 
     embedded.create_topic("secret", 1, 1).unwrap();
     let refusal = Reaction::Answer(ErrorCode::TopicAuthorizationFailed);
@@ -281,7 +332,9 @@ async fn what_a_coordinator_refuses_names_the_group_and_what_would_allow_it() {
             assert_eq!(error.code(), Some(crate::ErrorCode::GROUP_AUTHORIZATION_FAILED));
             let said = error.to_string();
             assert!(
-                said.contains("\"shop\"") && said.contains("an ACL must allow") && said.matches("shop").count() == 1,
+                said.contains("\"shop\"")
+                    && said.contains("an ACL must allow")
+                    && said.matches("shop").count() == 1,
                 "{said}"
             );
         }
@@ -294,11 +347,16 @@ async fn what_takes_too_long_says_of_what_how_long_and_why() {
     let client = client(&embedded);
     let consumer = client.consumer(from_earliest().group_id("shop")).unwrap();
     consumer.assign([tp(0)]).unwrap();
-    embedded.fault(Fault::on(ApiKey::OffsetFetch).then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)));
+    embedded.fault(
+        Fault::on(ApiKey::OffsetFetch).then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)),
+    );
     let error = consumer.committed([tp(0)]).await.unwrap_err();
     let said = error.to_string();
     assert_eq!(error.code(), Some(crate::ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), "{said}");
     assert!(said.contains("shop") && said.contains("OffsetFetch"), "{said}");
     let error = consumer.position(&tp(0)).await.unwrap_err().to_string();
-    assert!(error.contains("60000 ms (default.api.timeout.ms)") && error.contains("t-0"), "{error}");
+    assert!(
+        error.contains("60000 ms (default.api.timeout.ms)") && error.contains("t-0"),
+        "{error}"
+    );
 }

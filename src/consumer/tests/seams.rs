@@ -1,4 +1,5 @@
-//! Calls in an unusual order, and ends in unusual places, against embedded brokers in memory under paused time.
+//! Calls in an unusual order, and ends in unusual places, against embedded brokers in memory under
+//! paused time.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +12,14 @@ use crate::ids::Timestamp;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn member_of(group: &str) -> ConsumerConfig {
-    from_earliest().group_id(group).partition_assignment_strategy([AssignmentStrategy::CooperativeSticky])
+    from_earliest()
+        .group_id(group)
+        .partition_assignment_strategy([AssignmentStrategy::CooperativeSticky])
 }
 
 async fn one_partition() -> EmbeddedCluster {
-    let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 1, 1).start().await.unwrap();
+    let embedded =
+        EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 1, 1).start().await.unwrap();
     append(&embedded, 0, 0..10);
     embedded
 }
@@ -23,7 +27,11 @@ async fn one_partition() -> EmbeddedCluster {
 async fn committed(embedded: &EmbeddedCluster, group: &str, offset: i64) {
     let begun = crate::runtime::now();
     while embedded.committed(group, "t", 0) != Some(offset) {
-        assert!(crate::runtime::now() - begun < 20 * SECOND, "{:?}, not {offset}", embedded.committed(group, "t", 0));
+        assert!(
+            crate::runtime::now() - begun < 20 * SECOND,
+            "{:?}, not {offset}",
+            embedded.committed(group, "t", 0)
+        );
         tokio::time::sleep(SECOND / 10).await;
     }
 }
@@ -42,13 +50,18 @@ async fn a_topic_that_is_subscribed_again_at_once_goes_on() {
     for strategy in [AssignmentStrategy::CooperativeSticky, AssignmentStrategy::Range] {
         let embedded = one_partition().await;
         let client = client(&embedded);
-        let mut consumer = client.consumer(member_of("g").partition_assignment_strategy([strategy])).unwrap();
+        let mut consumer =
+            client.consumer(member_of("g").partition_assignment_strategy([strategy])).unwrap();
         consumer.subscribe(["t"]).unwrap();
         assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
         consumer.unsubscribe().unwrap();
         assert_eq!(consumer.assignment(), []);
         consumer.subscribe(["t"]).unwrap();
-        assert_eq!(values(&mut consumer, 3).await, [3, 4, 5], "the last is processed, as more is asked for");
+        assert_eq!(
+            values(&mut consumer, 3).await,
+            [3, 4, 5],
+            "the last is processed, as more is asked for"
+        );
     }
 }
 
@@ -81,7 +94,11 @@ async fn what_is_assigned_by_hand_is_not_taken_away_by_the_group_that_was_left()
     assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
     consumer.unsubscribe().unwrap();
     consumer.assign([tp(0)]).unwrap();
-    assert_eq!(values(&mut consumer, 3).await, [3, 4, 5], "behind what was committed when it was given up");
+    assert_eq!(
+        values(&mut consumer, 3).await,
+        [3, 4, 5],
+        "behind what was committed when it was given up"
+    );
     tokio::time::sleep(60 * SECOND).await;
     assert_eq!(consumer.assignment(), [tp(0)]);
     assert_eq!(values(&mut consumer, 2).await, [6, 7]);
@@ -93,7 +110,11 @@ async fn what_is_assigned_by_hand_is_not_taken_away_by_the_group_that_was_left()
 struct Committing(Arc<Mutex<Vec<Result<()>>>>);
 
 impl RebalanceListener for Committing {
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        _: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move {
             let outcome = consumer.commit().await;
             self.0.lock().unwrap().push(outcome);
@@ -120,7 +141,8 @@ async fn what_was_processed_is_committed_though_it_was_given_up_by_the_applicati
     committed(&embedded, "listener", 5).await;
     assert!(matches!(outcomes.lock().unwrap()[..], [Ok(())]));
 
-    let mut consumer = client.consumer(member_of("chosen twice").enable_auto_commit(false)).unwrap();
+    let mut consumer =
+        client.consumer(member_of("chosen twice").enable_auto_commit(false)).unwrap();
     let outcomes = Arc::default();
     consumer.rebalance_listener(Committing(Arc::clone(&outcomes)));
     consumer.subscribe(["t"]).unwrap();
@@ -151,7 +173,8 @@ async fn the_end_of_the_client_ends_every_call_of_its_consumers() {
     });
     tokio::time::sleep(SECOND).await;
     client.clone().close(SECOND).await.unwrap();
-    let (kind, mut consumer) = tokio::time::timeout(SECOND, waiting).await.expect("it does not wait").unwrap();
+    let (kind, mut consumer) =
+        tokio::time::timeout(SECOND, waiting).await.expect("it does not wait").unwrap();
     assert_eq!(kind, ErrorKind::Closed);
     assert_eq!(ends(consumer.recv()).await, ErrorKind::Closed, "and says so each time");
     assert_eq!(ends(handle.commit()).await, ErrorKind::Closed);
@@ -161,12 +184,19 @@ async fn the_end_of_the_client_ends_every_call_of_its_consumers() {
     assert_eq!(ends(handle.end_offsets([tp(0)])).await, ErrorKind::Closed);
     assert_eq!(handle.commit_async().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(handle.subscribe(["t"]).unwrap_err().kind(), ErrorKind::Closed);
-    tokio::time::timeout(SECOND, consumer.close(60 * SECOND)).await.expect("there is nothing to wait for").unwrap();
+    tokio::time::timeout(SECOND, consumer.close(60 * SECOND))
+        .await
+        .expect("there is nothing to wait for")
+        .unwrap();
 
     let late = client.consumer(member_of("late"));
     if let Ok(mut late) = late {
         let _ = late.subscribe(["t"]);
-        assert_eq!(ends(late.recv()).await, ErrorKind::Closed, "of a client that was closed before");
+        assert_eq!(
+            ends(late.recv()).await,
+            ErrorKind::Closed,
+            "of a client that was closed before"
+        );
         assert_eq!(ends(late.commit()).await, ErrorKind::Closed);
     }
 }
@@ -282,19 +312,24 @@ async fn offsets_of_topics_that_the_client_does_not_know_are_committed_and_found
     assert_eq!(found[&tp(0)].as_ref().map(|at| at.offset), Some(Offset(5)));
 }
 
-/// Cooperative, so that it goes on with what it owns while it joins again; its JoinGroup is answered into the void.
+/// Cooperative, so that it goes on with what it owns while it joins again; its JoinGroup is
+/// answered into the void.
 #[tokio::test(start_paused = true)]
 async fn a_member_whose_join_is_never_answered_does_not_stay_an_owner() {
     let embedded = brokers(1).await;
     let config = || member_of("g").session_timeout(10 * SECOND);
-    let named = ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())).client_id("deaf").seed(2);
+    let named = ClientConfig::new(embedded.bootstrap_servers())
+        .connector(InMemory(embedded.clone()))
+        .client_id("deaf")
+        .seed(2);
     let (deaf, client) = (Client::new(named).unwrap(), client(&embedded));
     let mut first = deaf.consumer(config()).unwrap();
     first.subscribe(["t"]).unwrap();
     while first.assignment().len() < 3 {
         let _ = tokio::time::timeout(SECOND / 100, first.recv()).await;
     }
-    embedded.fault(Fault::on(ApiKey::JoinGroup).client_id("deaf").times(1).then(Reaction::DropReply));
+    embedded
+        .fault(Fault::on(ApiKey::JoinGroup).client_id("deaf").times(1).then(Reaction::DropReply));
     let mut second = client.consumer(config()).unwrap();
     second.subscribe(["t"]).unwrap();
     let begun = crate::runtime::now();
@@ -303,7 +338,11 @@ async fn a_member_whose_join_is_never_answered_does_not_stay_an_owner() {
             let _ = tokio::time::timeout(SECOND / 100, member.recv()).await;
         }
         let (one, two) = (first.assignment(), second.assignment());
-        assert!(one.iter().all(|partition| !two.contains(partition)), "two owners after {:?}", crate::runtime::now() - begun);
+        assert!(
+            one.iter().all(|partition| !two.contains(partition)),
+            "two owners after {:?}",
+            crate::runtime::now() - begun
+        );
         if one.len() + two.len() == 3 && !one.is_empty() && !two.is_empty() {
             break;
         }
@@ -333,14 +372,18 @@ async fn a_stream_that_is_not_polled_gives_its_partitions_up() {
     let mut consumer = client.consumer(member_of("g").max_poll_interval(10 * SECOND)).unwrap();
     consumer.subscribe(["t"]).unwrap();
     values(&mut consumer, 10).await;
-    let polled = std::pin::Pin::new(&mut consumer).poll_next(&mut Context::from_waker(Waker::noop()));
+    let polled =
+        std::pin::Pin::new(&mut consumer).poll_next(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Pending));
     tokio::time::sleep(12 * SECOND).await;
     assert_eq!(consumer.assignment(), []);
 
     let alive = tokio::spawn(async move {
         loop {
-            let _ = std::future::poll_fn(|context| std::pin::Pin::new(&mut consumer).poll_next(context)).await;
+            let _ = std::future::poll_fn(|context| {
+                std::pin::Pin::new(&mut consumer).poll_next(context)
+            })
+            .await;
             if consumer.assignment().is_empty() {
                 continue;
             }
@@ -349,7 +392,8 @@ async fn a_stream_that_is_not_polled_gives_its_partitions_up() {
     });
     tokio::time::sleep(30 * SECOND).await;
     append(&embedded, 0, 10..11);
-    let consumer = tokio::time::timeout(SECOND, alive).await.expect("a stream that waits is alive").unwrap();
+    let consumer =
+        tokio::time::timeout(SECOND, alive).await.expect("a stream that waits is alive").unwrap();
     assert_eq!(consumer.assignment(), [tp(0)]);
 }
 
@@ -360,7 +404,10 @@ async fn arguments_out_of_range_are_refused_or_mean_what_they_mean_in_java() {
     let mut consumer = client.consumer(member_of("g")).unwrap();
     consumer.subscribe(["t"]).unwrap();
     values(&mut consumer, 1).await;
-    assert_eq!(consumer.seek_to_time([&tp(0)], Timestamp(-1)).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(
+        consumer.seek_to_time([&tp(0)], Timestamp(-1)).unwrap_err().kind(),
+        ErrorKind::Config
+    );
     assert_eq!(consumer.seek(&tp(0), -1).unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(consumer.commit_offsets([(tp(0), -5)]).await.unwrap_err().kind(), ErrorKind::Config);
     consumer.subscribe::<&str>([]).unwrap();
@@ -386,7 +433,8 @@ async fn a_commit_after_the_partitions_were_lost_does_not_say_that_it_is_done() 
 /// In real time: what is done on a record is done on the only thread there is.
 #[tokio::test]
 async fn others_are_let_run_by_an_application_that_works_on_each_record() {
-    let embedded = EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 1, 1).start().await.unwrap();
+    let embedded =
+        EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 1, 1).start().await.unwrap();
     append_batch(&embedded, 0, 0..2000);
     let client = client(&embedded);
     let mut consumer = client.consumer(from_earliest()).unwrap();
@@ -441,7 +489,8 @@ async fn what_was_done_by_hand_is_not_committed_by_a_member() {
     values(&mut consumer, 5).await;
     // Holds up the commits of what was done by hand until it is a member.
     embedded.fault(Fault::on(ApiKey::OffsetCommit).nth(1).then(Reaction::DelayReply(5 * SECOND)));
-    let under_way = tokio::time::timeout(SECOND / 1000, consumer.commit_offsets([(tp(0), 1)])).await;
+    let under_way =
+        tokio::time::timeout(SECOND / 1000, consumer.commit_offsets([(tp(0), 1)])).await;
     assert!(under_way.is_err());
     consumer.unsubscribe().unwrap();
     consumer.subscribe(["t"]).unwrap();
@@ -469,7 +518,11 @@ async fn a_commit_of_what_was_chosen_by_hand_holds_though_another_went_over_it()
 struct Noting(Arc<Mutex<Vec<(bool, Option<Result<()>>)>>>);
 
 impl RebalanceListener for Noting {
-    fn on_revoked<'a>(&'a self, consumer: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        _: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move {
             let outcome = consumer.commit().await;
             self.0.lock().unwrap().push((false, Some(outcome)));
@@ -487,13 +540,17 @@ impl RebalanceListener for Noting {
 async fn what_is_lost_while_its_last_commit_is_under_way_is_told_as_lost() {
     let embedded = one_partition().await;
     let client = client(&embedded);
-    let mut consumer = client.consumer(member_of("g").session_timeout(6 * SECOND).heartbeat_interval(SECOND)).unwrap();
+    let mut consumer = client
+        .consumer(member_of("g").session_timeout(6 * SECOND).heartbeat_interval(SECOND))
+        .unwrap();
     let told = Arc::default();
     consumer.rebalance_listener(Noting(Arc::clone(&told)));
     consumer.subscribe(["t"]).unwrap();
     values(&mut consumer, 5).await;
     for api in [ApiKey::Heartbeat, ApiKey::OffsetCommit] {
-        embedded.fault(Fault::on(api).then(Reaction::Answer(kavka_testcontainers::embedded::ErrorCode::CoordinatorNotAvailable)));
+        embedded.fault(Fault::on(api).then(Reaction::Answer(
+            kavka_testcontainers::embedded::ErrorCode::CoordinatorNotAvailable,
+        )));
     }
     consumer.unsubscribe().unwrap();
     for _ in 0..120 {

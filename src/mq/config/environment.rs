@@ -18,16 +18,25 @@ impl Config {
     pub fn from_env() -> Result<Self> {
         let mut variables = Vec::new();
         for (name, text) in std::env::vars_os() {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("KAVKA_")) else { continue };
+            let Some(name) = name.to_str().filter(|name| name.starts_with("KAVKA_")) else {
+                continue;
+            };
             match text.into_string() {
                 Ok(text) => variables.push((name.to_owned(), text)),
-                Err(_) => return Err(Error::new(Code::InvalidConfig, format!("{name} is no UTF-8: a text is allowed"))),
+                Err(_) => {
+                    return Err(Error::new(
+                        Code::InvalidConfig,
+                        format!("{name} is no UTF-8: a text is allowed"),
+                    ));
+                }
             }
         }
         Self::from_variables(variables)
     }
 
-    pub(super) fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+    pub(super) fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let mut config = Self::default();
         let keys = Self::keys();
         for (name, text) in variables {
@@ -36,7 +45,10 @@ impl Config {
                 Some(key) => config.set_as(&name, key, &text)?,
                 None => {
                     let meant = words::nearest_variable(&name);
-                    warn!(variable = name, meant, "a variable of the environment is no setting, and is ignored");
+                    warn!(
+                        variable = name,
+                        meant, "a variable of the environment is no setting, and is ignored"
+                    );
                 }
             }
         }

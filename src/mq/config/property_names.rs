@@ -1,4 +1,5 @@
-//! Which key of this layer stands for which of Kafka's properties, by which the client's own messages name a setting.
+//! Which key of this layer stands for which of Kafka's properties, by which the client's own
+//! messages name a setting.
 
 /// A message of the client, with the keys of this layer beside the properties it names.
 pub(in crate::mq) fn in_our_words(message: &str) -> String {
@@ -7,7 +8,10 @@ pub(in crate::mq) fn in_our_words(message: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let is_begin = !said.ends_with(is_of_name);
         let property = PROPERTIES.iter().find(|(property, _)| {
-            is_begin && rest.strip_prefix(property).is_some_and(|behind| !behind.trim_start_matches('.').starts_with(is_of_name))
+            is_begin
+                && rest
+                    .strip_prefix(property)
+                    .is_some_and(|behind| !behind.trim_start_matches('.').starts_with(is_of_name))
         });
         let taken = match property {
             Some((property, key)) => {
@@ -70,8 +74,14 @@ mod tests {
     fn a_message_names_the_key_beside_the_property() {
         for (message, said) in [
             ("linger.ms is 7", "producer.linger_ms (linger.ms) is 7"),
-            ("not within delivery.timeout.ms.", "not within producer.delivery_timeout (delivery.timeout.ms)."),
-            ("my.linger.ms and linger.ms.too are topics", "my.linger.ms and linger.ms.too are topics"),
+            (
+                "not within delivery.timeout.ms.",
+                "not within producer.delivery_timeout (delivery.timeout.ms).",
+            ),
+            (
+                "my.linger.ms and linger.ms.too are topics",
+                "my.linger.ms and linger.ms.too are topics",
+            ),
             ("größer als fetch.max.bytes", "größer als consumer.fetch_max_bytes (fetch.max.bytes)"),
         ] {
             assert_eq!(in_our_words(message), said);

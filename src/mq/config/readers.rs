@@ -1,4 +1,5 @@
-//! Whether each setting of this layer has a reader: as `config/readers.rs`, which tells why, for settings that a table makes.
+//! Whether each setting of this layer has a reader: as `config/readers.rs`, which tells why, for
+//! settings that a table makes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +21,8 @@ fn a_setting_whose_readers_are_taken_away_is_found() {
     let code = code();
     for key in Config::keys() {
         let field = key.rsplit('.').next().unwrap();
-        let taken = reads(&key).iter().fold(code.clone(), |code, read| replaced(&code, read, "taken"));
+        let taken =
+            reads(&key).iter().fold(code.clone(), |code, read| replaced(&code, read, "taken"));
         assert!(unread(&taken).contains(&key), "{key}: {field}");
     }
 }
@@ -34,7 +36,10 @@ fn reads(key: &str) -> Vec<String> {
 }
 
 fn unread(code: &str) -> BTreeSet<String> {
-    Config::keys().into_iter().filter(|key| !reads(key).iter().any(|read| replaced(code, read, "") != code)).collect()
+    Config::keys()
+        .into_iter()
+        .filter(|key| !reads(key).iter().any(|read| replaced(code, read, "") != code))
+        .collect()
 }
 
 /// Replaces whole names.
@@ -60,7 +65,9 @@ fn without_effect() -> BTreeSet<String> {
             says_so |= line.contains(WITHOUT_EFFECT);
         } else {
             let field = line.split_once(':').map(|(field, _)| field);
-            let key = keys.iter().find(|key| key.split_once('.').is_some_and(|(_, of)| Some(of) == field));
+            let key = keys
+                .iter()
+                .find(|key| key.split_once('.').is_some_and(|(_, of)| Some(of) == field));
             found.extend(key.filter(|_| says_so).cloned());
             says_so = false;
         }
@@ -68,7 +75,8 @@ fn without_effect() -> BTreeSet<String> {
     found
 }
 
-/// The code of the layer, without white space, the table, the checks of its values and tests; names of groups stand where code has others.
+/// The code of the layer, without white space, the table, the checks of its values and tests; names
+/// of groups stand where code has others.
 fn code() -> String {
     let own = fs::read_to_string(sources().join("config.rs")).unwrap();
     let (_, own) = own.split_once("impl Config {").unwrap();

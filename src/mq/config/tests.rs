@@ -56,7 +56,11 @@ fn the_fields_and_defaults_are_those_of_the_table() {
         }
         named.push(key.to_owned());
     }
-    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()), "setting every default changes nothing");
+    assert_eq!(
+        format!("{config:?}"),
+        format!("{:?}", Config::default()),
+        "setting every default changes nothing"
+    );
     let mut known = Config::keys();
     named.sort();
     known.sort();
@@ -77,7 +81,12 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
     let values = |key: &str| match key {
         "brokers" => "x:1",
         "security_protocol" => "SASL_SSL",
-        key if key.ends_with("_timeout") || key.ends_with("_interval") || key.ends_with("_backoff") => "8s",
+        key if key.ends_with("_timeout")
+            || key.ends_with("_interval")
+            || key.ends_with("_backoff") =>
+        {
+            "8s"
+        }
         "connection.keep_alive"
         | "pool.connection_max_lifetime"
         | "pool.connection_max_idle_time"
@@ -88,7 +97,9 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
         "consumer.isolation_level" => "read_committed",
         "monitoring.log_level" => "trace",
         "ssl.enabled" | "ssl.insecure_skip_verify" | "monitoring.enable_tracing" => "true",
-        "producer.enable_idempotence" | "consumer.enable_auto_commit" | "monitoring.enable_metrics" => "false",
+        "producer.enable_idempotence"
+        | "consumer.enable_auto_commit"
+        | "monitoring.enable_metrics" => "false",
         "performance.optimize_for_small_messages" => "false",
         _ => "7",
     };
@@ -107,7 +118,8 @@ fn every_key_is_set_in_either_spelling_and_from_the_environment() {
         camel.set(&camel_key, values(&key)).unwrap();
         assert_eq!(format!("{camel:?}"), format!("{snake:?}"), "{camel_key}");
         let variable = format!("KAVKA_{}", key.replace('.', "_").to_uppercase());
-        let from_env = Config::from_variables([(variable.clone(), values(&key).to_owned())]).unwrap();
+        let from_env =
+            Config::from_variables([(variable.clone(), values(&key).to_owned())]).unwrap();
         assert_eq!(format!("{from_env:?}"), format!("{snake:?}"), "{variable}");
     }
 }
@@ -119,11 +131,19 @@ fn what_is_set_for_a_consumer_reaches_the_consumer_under_it() {
     let mut config = Config::default();
     config.consumer.group_id = Some("g".to_owned());
     let usual = format!("{:?}", config.core_consumer().unwrap());
-    for key in Config::keys().into_iter().filter(|key| key.starts_with("consumer.") && !ours.contains(&key.as_str())) {
+    for key in Config::keys()
+        .into_iter()
+        .filter(|key| key.starts_with("consumer.") && !ours.contains(&key.as_str()))
+    {
         let value = match key.as_str() {
             "consumer.auto_offset_reset" => "earliest",
             "consumer.isolation_level" => "read_committed",
-            key if key.ends_with("_timeout") || key.ends_with("_interval") || key.ends_with("_wait") => "7s",
+            key if key.ends_with("_timeout")
+                || key.ends_with("_interval")
+                || key.ends_with("_wait") =>
+            {
+                "7s"
+            }
             _ => "777777",
         };
         let mut config = config.clone();
@@ -135,7 +155,10 @@ fn what_is_set_for_a_consumer_reaches_the_consumer_under_it() {
 #[test]
 fn an_unknown_key_is_refused_by_name_with_the_nearest() {
     let error = refusal(&[("producer.lingerms", "5")]);
-    assert_eq!(error, "INVALID_CONFIG: producer.lingerms is no key; the nearest is producer.linger_ms");
+    assert_eq!(
+        error,
+        "INVALID_CONFIG: producer.lingerms is no key; the nearest is producer.linger_ms"
+    );
     assert!(refusal(&[("prodcer.linger_ms", "5")]).contains("prodcer.linger_ms"));
 }
 
@@ -143,17 +166,24 @@ fn an_unknown_key_is_refused_by_name_with_the_nearest() {
 fn a_mistake_in_the_environment_is_told_in_its_words_and_once() {
     let set = |name: &str, text: &str| Config::from_variables([(name.to_owned(), text.to_owned())]);
     let error = set("KAVKA_PRODUCER_LINGER_MS", "soon").unwrap_err().to_string();
-    assert_eq!(error, "INVALID_CONFIG: KAVKA_PRODUCER_LINGER_MS is \"soon\": a whole number from 0 is allowed");
+    assert_eq!(
+        error,
+        "INVALID_CONFIG: KAVKA_PRODUCER_LINGER_MS is \"soon\": a whole number from 0 is allowed"
+    );
     let error = set("KAVKA_CONSUMER_SESSION_TIMEOUT", "10").unwrap_err().to_string();
     assert!(
-        error.starts_with("INVALID_CONFIG: KAVKA_CONSUMER_SESSION_TIMEOUT is") && error.matches("INVALID").count() == 1,
+        error.starts_with("INVALID_CONFIG: KAVKA_CONSUMER_SESSION_TIMEOUT is")
+            && error.matches("INVALID").count() == 1,
         "{error}"
     );
     let logs = crate::observability::captured_logs::CapturedLogs::warnings();
     let config = set("KAVKA_PRODUCER_LINGERMS", "5").unwrap();
     assert_eq!(config.producer.linger_ms, None);
     let told = logs.text();
-    assert!(told.contains("KAVKA_PRODUCER_LINGERMS") && told.contains("KAVKA_PRODUCER_LINGER_MS"), "{told}");
+    assert!(
+        told.contains("KAVKA_PRODUCER_LINGERMS") && told.contains("KAVKA_PRODUCER_LINGER_MS"),
+        "{told}"
+    );
     logs.clear();
     set("KAVKA_BROKERS", "").unwrap();
     assert_eq!(logs.text(), "");
@@ -177,7 +207,10 @@ fn how_long_a_send_may_take_is_a_setting_of_its_own() {
     assert_eq!(config.client().unwrap().request_timeout, Duration::from_secs(4));
     config.set("producer.delivery_timeout", "200s").unwrap();
     assert_eq!(config.client().unwrap().request_timeout, Duration::from_secs(30));
-    assert!(refusal(&[("producer.delivery_timeout", "0")]).contains("producer.delivery_timeout"), "0 is not allowed");
+    assert!(
+        refusal(&[("producer.delivery_timeout", "0")]).contains("producer.delivery_timeout"),
+        "0 is not allowed"
+    );
 }
 
 #[test]
@@ -192,8 +225,15 @@ fn skipping_verification_leaves_out_the_name_and_nothing_else() {
         properties.get("ssl.endpoint.identification.algorithm").map(str::to_owned)
     };
     assert_eq!(checks(&[("ssl.enabled", "true")]), None, "https, as the client has it");
-    assert_eq!(checks(&[("ssl.enabled", "true"), ("ssl.insecure_skip_verify", "true")]).as_deref(), Some(""));
-    assert_eq!(checks(&[("ssl.insecure_skip_verify", "true")]), None, "without TLS there is nothing to leave out");
+    assert_eq!(
+        checks(&[("ssl.enabled", "true"), ("ssl.insecure_skip_verify", "true")]).as_deref(),
+        Some("")
+    );
+    assert_eq!(
+        checks(&[("ssl.insecure_skip_verify", "true")]),
+        None,
+        "without TLS there is nothing to leave out"
+    );
 }
 
 #[test]
@@ -216,7 +256,12 @@ fn an_impossible_value_is_refused_by_key() {
         ("monitoring.metrics_interval", "0s"),
     ] {
         let error = refusal(&[(key, value)]);
-        assert!(error.starts_with("INVALID_CONFIG: ") && error.contains(key) && error.contains("allowed"), "{error}");
+        assert!(
+            error.starts_with("INVALID_CONFIG: ")
+                && error.contains(key)
+                && error.contains("allowed"),
+            "{error}"
+        );
     }
     assert!(refusal(&[("brokers", "")]).starts_with("MISSING_CONFIG: brokers"));
     assert!(refusal(&[("brokers", "localhost")]).contains("no port"));
@@ -228,7 +273,11 @@ fn an_impossible_value_is_refused_by_key() {
 fn the_seeds_pair_of_acks_1_and_idempotence_is_refused_and_says_why() {
     for acks in ["1", "0"] {
         let error = refusal(&[("producer.required_acks", acks)]);
-        assert!(error.contains("producer.required_acks") && error.contains("producer.enable_idempotence"), "{error}");
+        assert!(
+            error.contains("producer.required_acks")
+                && error.contains("producer.enable_idempotence"),
+            "{error}"
+        );
         let mut config = Config::default();
         config.set("producer.required_acks", acks).unwrap();
         config.set("producer.enable_idempotence", "false").unwrap();
@@ -247,7 +296,10 @@ fn an_explicit_linger_turns_adaptive_batching_off() {
 
 #[test]
 fn a_login_needs_a_protocol_that_has_one_and_the_other_way_round() {
-    assert!(refusal(&[("security_protocol", "SASL_PLAINTEXT")]).starts_with("MISSING_CONFIG: sasl.mechanism"));
+    assert!(
+        refusal(&[("security_protocol", "SASL_PLAINTEXT")])
+            .starts_with("MISSING_CONFIG: sasl.mechanism")
+    );
     assert!(refusal(&[("sasl.mechanism", "PLAIN")]).starts_with("INVALID_CONFIG: sasl.mechanism"));
 }
 

@@ -12,7 +12,8 @@ use crate::producer::Acks;
 use crate::{consumer, producer};
 
 impl Config {
-    /// Says which settings were given that other clients of the same configuration use, and this one does not.
+    /// Says which settings were given that other clients of the same configuration use, and this
+    /// one does not.
     fn warn_of_what_changes_nothing(&self) {
         let (ours, default) = (&self.connection, ConnectionConfig::default());
         let (pool, of_pool) = (&self.pool, PoolConfig::default());
@@ -22,8 +23,16 @@ impl Config {
                 ours.write_timeout != default.write_timeout,
                 "a request has one deadline: producer.request_timeout",
             ),
-            ("connection.keep_alive", ours.keep_alive != default.keep_alive, "TCP probes idle sockets by itself"),
-            ("connection.max_retries", ours.max_retries != default.max_retries, "connecting ends at the deadline of the call"),
+            (
+                "connection.keep_alive",
+                ours.keep_alive != default.keep_alive,
+                "TCP probes idle sockets by itself",
+            ),
+            (
+                "connection.max_retries",
+                ours.max_retries != default.max_retries,
+                "connecting ends at the deadline of the call",
+            ),
             (
                 "pool.max_connections",
                 pool.max_connections != of_pool.max_connections,
@@ -50,7 +59,10 @@ impl Config {
     /// The settings of the client under this.
     pub(in crate::mq) fn client(&self) -> Result<ClientConfig> {
         if self.brokers.iter().all(|broker| broker.trim().is_empty()) {
-            return Err(Error::new(Code::MissingConfig, "brokers is empty: one host:port or more is needed"));
+            return Err(Error::new(
+                Code::MissingConfig,
+                "brokers is empty: one host:port or more is needed",
+            ));
         }
         let mut properties = Properties::new();
         properties.set("bootstrap.servers", self.brokers.join(","));
@@ -78,19 +90,25 @@ impl Config {
             (SecurityProtocol::SaslPlaintext, true) => SecurityProtocol::SaslSsl,
             (protocol, _) => protocol,
         };
-        let has_login = matches!(protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
+        let has_login =
+            matches!(protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
         if has_login != self.sasl.mechanism.is_some() {
             let message = if has_login {
                 "sasl.mechanism is missing: security_protocol asks for a login"
             } else {
                 "sasl.mechanism is set: security_protocol must be SASL_PLAINTEXT or SASL_SSL then"
             };
-            return Err(Error::new(if has_login { Code::MissingConfig } else { Code::InvalidConfig }, message));
+            return Err(Error::new(
+                if has_login { Code::MissingConfig } else { Code::InvalidConfig },
+                message,
+            ));
         }
         if protocol != SecurityProtocol::Plaintext {
             properties.set("security.protocol", protocol.to_string());
         }
-        if self.ssl.insecure_skip_verify && matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl) {
+        if self.ssl.insecure_skip_verify
+            && matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
+        {
             // As much as Java's client can leave out; it is warned of where certificates are read.
             properties.set("ssl.endpoint.identification.algorithm", "");
         }
@@ -111,7 +129,9 @@ impl Config {
 
     /// A request that outlived its messages would be waited for by nobody.
     fn longest_request(&self) -> Duration {
-        self.producer.request_timeout.min(self.producer.delivery_timeout.saturating_sub(self.linger()))
+        self.producer
+            .request_timeout
+            .min(self.producer.delivery_timeout.saturating_sub(self.linger()))
     }
 
     pub(super) fn linger(&self) -> Duration {
@@ -146,8 +166,9 @@ impl Config {
     pub(in crate::mq) fn core_consumer(&self) -> Result<consumer::ConsumerConfig> {
         let ours = &self.consumer;
         let group = ours.group_id.as_deref().filter(|id| !id.is_empty());
-        let group =
-            group.ok_or_else(|| Error::new(Code::MissingConfig, "consumer.group_id is missing: consuming needs a group"))?;
+        let group = group.ok_or_else(|| {
+            Error::new(Code::MissingConfig, "consumer.group_id is missing: consuming needs a group")
+        })?;
         let config = consumer::ConsumerConfig::new()
             .group_id(group)
             .auto_offset_reset(ours.auto_offset_reset)

@@ -13,11 +13,13 @@ pub(super) fn variable(key: &str) -> String {
 
 /// Refuses a key, and names the one that was meant.
 pub(super) fn unknown(key: &str) -> Error {
-    let told = match (PROPERTIES.iter().find(|(property, _)| *property == key), nearest(&normalized(key))) {
-        (Some((_, meant)), _) => format!("{key} is no key; here it is {meant}"),
-        (None, Some(near)) => format!("{key} is no key; the nearest is {near}"),
-        (None, None) => format!("{key} is no key, and none is like it"),
-    };
+    let told =
+        match (PROPERTIES.iter().find(|(property, _)| *property == key), nearest(&normalized(key)))
+        {
+            (Some((_, meant)), _) => format!("{key} is no key; here it is {meant}"),
+            (None, Some(near)) => format!("{key} is no key; the nearest is {near}"),
+            (None, None) => format!("{key} is no key, and none is like it"),
+        };
     Error::new(Code::InvalidConfig, told)
 }
 
@@ -26,7 +28,8 @@ pub(super) fn nearest_variable(name: &str) -> Option<String> {
     nearest(&name.strip_prefix(PREFIX)?.to_lowercase()).map(|key| variable(&key))
 }
 
-/// The key that is likest, if one is like it: by what must be changed, separators aside, with the group or without.
+/// The key that is likest, if one is like it: by what must be changed, separators aside, with the
+/// group or without.
 fn nearest(name: &str) -> Option<String> {
     let bare = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     let name = bare(name);
@@ -58,9 +61,16 @@ mod tests {
             ("", "none is like it"),
         ] {
             let error = unknown(key).to_string();
-            assert!(error.starts_with(&format!("INVALID_CONFIG: {key} is no key")) && error.ends_with(told), "{error}");
+            assert!(
+                error.starts_with(&format!("INVALID_CONFIG: {key} is no key"))
+                    && error.ends_with(told),
+                "{error}"
+            );
         }
-        assert_eq!(nearest_variable("KAVKA_LINGER_MS").as_deref(), Some("KAVKA_PRODUCER_LINGER_MS"));
+        assert_eq!(
+            nearest_variable("KAVKA_LINGER_MS").as_deref(),
+            Some("KAVKA_PRODUCER_LINGER_MS")
+        );
         assert_eq!(nearest_variable("KAVKA_BROKER").as_deref(), Some("KAVKA_BROKERS"));
         assert_eq!(nearest_variable("KAVKA_COLOUR"), None);
     }

@@ -1,4 +1,5 @@
-//! Calls of a service's code, which may take for ever or panic: neither is the end of whoever calls it.
+//! Calls of a service's code, which may take for ever or panic: neither is the end of whoever calls
+//! it.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,7 +16,11 @@ use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 
 /// One call of a handler.
-pub(super) async fn call(shared: &ConsumerInner, registered: &RegisteredHandler, message: Message) -> Outcome {
+pub(super) async fn call(
+    shared: &ConsumerInner,
+    registered: &RegisteredHandler,
+    message: Message,
+) -> Outcome {
     if !shared.config.monitoring.enable_tracing {
         return in_time(shared, || registered.handler.handle(message)).await;
     }
@@ -45,13 +50,17 @@ pub(super) async fn tell(
 
 /// Whether the caller is a handler of this consumer, at work.
 pub(super) fn is_within(shared: &ConsumerInner) -> bool {
-    WITHIN.with_borrow(|within| within.iter().any(|id| std::ptr::eq(*id, std::ptr::from_ref(shared).cast())))
+    WITHIN.with_borrow(|within| {
+        within.iter().any(|id| std::ptr::eq(*id, std::ptr::from_ref(shared).cast()))
+    })
 }
 
 async fn in_time<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
     let mut handling = pin!(guarded(shared, begin));
     // Most handlers are done at once: only the others are worth a timer.
-    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
+    if let Poll::Ready(outcome) =
+        poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await
+    {
         return outcome;
     }
     let longest = shared.config.consumer.max_poll_interval;
@@ -68,8 +77,10 @@ async fn in_time<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFutu
 async fn guarded<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
     match caught(shared, begin) {
         Ok(mut handling) => {
-            let mut poll = |context: &mut Context<'_>| caught(shared, || handling.as_mut().poll(context));
-            poll_fn(|context| poll(context).unwrap_or_else(|error| Poll::Ready(failed(error)))).await
+            let mut poll =
+                |context: &mut Context<'_>| caught(shared, || handling.as_mut().poll(context));
+            poll_fn(|context| poll(context).unwrap_or_else(|error| Poll::Ready(failed(error))))
+                .await
         }
         Err(error) => failed(error),
     }
@@ -87,12 +98,19 @@ fn caught<T>(shared: &ConsumerInner, work: impl FnOnce() -> T) -> Result<T, Erro
     let done = catch_unwind(AssertUnwindSafe(work));
     WITHIN.with_borrow_mut(Vec::pop);
     done.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Error::new(Code::ConsumeFailed, format!("the handler panicked: {}", text.unwrap_or("without a text")))
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Error::new(
+            Code::ConsumeFailed,
+            format!("the handler panicked: {}", text.unwrap_or("without a text")),
+        )
     })
 }
 
 thread_local! {
-    /// The consumers whose handlers this thread is in, by their places: several where one polls another's.
+    /// The consumers whose handlers this thread is in, by their places: several where one polls
+    /// another's.
     static WITHIN: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
 }

@@ -1,11 +1,14 @@
-//! The ways from the receiving task to the handlers: for each handler as many as it handles partitions at once, each with a worker.
+//! The ways from the receiving task to the handlers: for each handler as many as it handles
+//! partitions at once, each with a worker.
 //!
-//! A partition always takes the same queue, which keeps its order. What does not fit into a queue waits in `waiting`, until half of the
-//! queue is free. A quick handler is waited for; where that takes long, the partitions that want more of its queue are paused, so that
-//! others go on: then nothing of them is fetched, which would keep a quick handler waiting in turn.
+//! A partition always takes the same queue, which keeps its order. What does not fit into a queue
+//! waits in `waiting`, until half of the queue is free. A quick handler is waited for; where that
+//! takes long, the partitions that want more of its queue are paused, so that others go on: then
+//! nothing of them is fetched, which would keep a quick handler waiting in turn.
 //!
-//! A partition that loses its handler, and is not taken away, is set aside: it is paused until another handler wants it, and the message in hand
-//! is done; then it goes on with the first message that is not. So is one whose last message is still on its way to the dead letters.
+//! A partition that loses its handler, and is not taken away, is set aside: it is paused until
+//! another handler wants it, and the message in hand is done; then it goes on with the first
+//! message that is not. So is one whose last message is still on its way to the dead letters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -37,7 +40,9 @@ impl HandlerQueues {
         let number = queue_of(&work.partition, parallel);
         let Self { shared, workers, queues } = self;
         let queue = queues.entry((registered.id, number)).or_insert_with(|| {
-            let load = Arc::new(QueueLoad::new((shared.config.consumer.max_poll_records / parallel).max(1)));
+            let load = Arc::new(QueueLoad::new(
+                (shared.config.consumer.max_poll_records / parallel).max(1),
+            ));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most);
             workers.spawn(worker::work(
@@ -47,17 +52,24 @@ impl HandlerQueues {
                 from_task,
                 Arc::clone(&load),
             ));
-            HandlerQueue { to_worker, load, partitions: BTreeSet::new(), waiting: VecDeque::new(), paused: BTreeSet::new() }
+            HandlerQueue {
+                to_worker,
+                load,
+                partitions: BTreeSet::new(),
+                waiting: VecDeque::new(),
+                paused: BTreeSet::new(),
+            }
         });
         if !queue.partitions.contains(&work.partition) {
             queue.partitions.insert(work.partition.clone());
         }
         let left = if queue.waiting.is_empty() { queue.take(work) } else { Some(work) };
         if let Some(work) = left {
-            // It is told before the queue is looked at again, so that whoever makes room from here on rings:
-            // here `is_full` is written and then `messages` read (by `flush`), in the worker `messages` is
-            // written and then `is_full` read. In one order for all (SeqCst), one of the two sees what the
-            // other wrote; else both could miss it, and the queue would stand still, empty.
+            // It is told before the queue is looked at again, so that whoever makes room from here
+            // on rings: here `is_full` is written and then `messages` read (by `flush`), in the
+            // worker `messages` is written and then `is_full` read. In one order for all (SeqCst),
+            // one of the two sees what the other wrote; else both could miss it, and the queue
+            // would stand still, empty.
             shared.is_full.store(true, Ordering::SeqCst);
             if !queue.paused.is_empty() {
                 queue.pause(&work.partition, shared);
@@ -68,13 +80,18 @@ impl HandlerQueues {
 
     /// Whether a queue is full whose partitions are not paused.
     pub(super) fn is_waiting_for_room(&self) -> bool {
-        self.is_full() && self.queues.values().any(|queue| !queue.waiting.is_empty() && queue.paused.is_empty())
+        self.is_full()
+            && self
+                .queues
+                .values()
+                .any(|queue| !queue.waiting.is_empty() && queue.paused.is_empty())
     }
 
     /// Pauses the partitions whose messages wait.
     pub(super) fn pause(&mut self) {
         for queue in self.queues.values_mut() {
-            let partitions: BTreeSet<_> = queue.waiting.iter().map(|work| work.partition.clone()).collect();
+            let partitions: BTreeSet<_> =
+                queue.waiting.iter().map(|work| work.partition.clone()).collect();
             partitions.iter().for_each(|partition| queue.pause(partition, &self.shared));
         }
     }
@@ -95,7 +112,9 @@ impl HandlerQueues {
             }
             is_full |= !queue.waiting.is_empty();
             if queue.waiting.is_empty() {
-                std::mem::take(&mut queue.paused).iter().for_each(|partition| self.shared.resume_if_allowed(partition));
+                std::mem::take(&mut queue.paused)
+                    .iter()
+                    .for_each(|partition| self.shared.resume_if_allowed(partition));
             }
         }
         self.shared.is_full.store(is_full, Ordering::SeqCst);
@@ -105,13 +124,18 @@ impl HandlerQueues {
         self.shared.is_full.load(Ordering::SeqCst)
     }
 
-    /// Ends the queues of handlers that are gone, and sets partitions aside that their handler does not take any more.
+    /// Ends the queues of handlers that are gone, and sets partitions aside that their handler does
+    /// not take any more.
     pub(super) fn retain(&mut self) {
         let handlers = self.shared.handlers().list.clone();
-        let taker = |partition: &TopicPartition| handlers.iter().find(|handler| handler.topics.take(&partition.topic));
+        let taker = |partition: &TopicPartition| {
+            handlers.iter().find(|handler| handler.topics.take(&partition.topic))
+        };
         let mut orphaned = BTreeSet::new();
         for ((handler, _), queue) in &mut self.queues {
-            let stays = |partition: &TopicPartition| taker(partition).is_some_and(|taker| taker.id == *handler);
+            let stays = |partition: &TopicPartition| {
+                taker(partition).is_some_and(|taker| taker.id == *handler)
+            };
             orphaned.extend(queue.partitions.iter().filter(|partition| !stays(partition)).cloned());
             queue.partitions.retain(stays);
             queue.paused.retain(stays);
@@ -158,14 +182,22 @@ impl HandlerQueues {
 
 /// Gives the records of a batch to the queue of their handler; returns how many.
 ///
-/// They are all walked here, so that the consumer, asked for more, tells of one that cannot be read.
-pub(super) fn dispatch(shared: &Arc<ConsumerInner>, queues: &mut HandlerQueues, batch: &RecordBatch) -> usize {
+/// They are all walked here, so that the consumer, asked for more, tells of one that cannot be
+/// read.
+pub(super) fn dispatch(
+    shared: &Arc<ConsumerInner>,
+    queues: &mut HandlerQueues,
+    batch: &RecordBatch,
+) -> usize {
     let partition = batch.topic_partition();
     let registered = shared.handler_of(&partition.topic);
     let progress = shared.progress();
     // A batch from before a seek is not of the generation that began with it.
-    let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else { return 0 };
-    // Whatever has it come, such as the user's `resume`: it goes on where it stopped, and not before.
+    let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else {
+        return 0;
+    };
+    // Whatever has it come, such as the user's `resume`: it goes on where it stopped, and not
+    // before.
     let is_aside = progress.is_aside(partition);
     drop(progress);
     if let Some(first) = batch.iter().next() {
@@ -178,13 +210,19 @@ pub(super) fn dispatch(shared: &Arc<ConsumerInner>, queues: &mut HandlerQueues, 
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
     if count > 0 {
-        queues.push(&registered, HandlerWork { partition: partition.clone(), part, generation, records });
+        queues.push(
+            &registered,
+            HandlerWork { partition: partition.clone(), part, generation, records },
+        );
     }
     count
 }
 
 fn queue_of(partition: &TopicPartition, parallel: usize) -> usize {
-    let topic = partition.topic.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    let topic = partition
+        .topic
+        .bytes()
+        .fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     let number = usize::try_from(partition.partition.0).unwrap_or(0);
     topic.wrapping_add(number) % parallel
 }

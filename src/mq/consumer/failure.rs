@@ -1,4 +1,5 @@
-//! What becomes of a message: that it is done, or, of one that its handler has failed on, what its policy has left for it.
+//! What becomes of a message: that it is done, or, of one that its handler has failed on, what its
+//! policy has left for it.
 
 use tracing::{debug, error, warn};
 
@@ -18,7 +19,8 @@ pub(super) enum Disposition {
     DoneAndStop,
     /// It is not done, and the handler stops.
     Stop,
-    /// It is not done, and somebody else gets it, later: the partition goes, or the consumer is closed, and nothing after it is begun.
+    /// It is not done, and somebody else gets it, later: the partition goes, or the consumer is
+    /// closed, and nothing after it is begun.
     Left,
     /// It is to go to another topic.
     Letter {
@@ -79,7 +81,9 @@ pub(super) fn give_up(
             error!(%failure, %partition, %offset, failures, "a handler stops at a message it fails on");
             Disposition::Stop
         }
-        ExhaustedAction::DeadLetter(to) => Disposition::Letter { to: to.clone(), why: failure.to_string() },
+        ExhaustedAction::DeadLetter(to) => {
+            Disposition::Letter { to: to.clone(), why: failure.to_string() }
+        }
     }
 }
 

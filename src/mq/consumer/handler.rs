@@ -38,7 +38,9 @@ impl From<bool> for Outcome {
     }
 }
 
-impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>> From<std::result::Result<T, E>> for Outcome {
+impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>>
+    From<std::result::Result<T, E>> for Outcome
+{
     fn from(result: std::result::Result<T, E>) -> Self {
         match result {
             Ok(outcome) => outcome.into(),
@@ -352,8 +354,10 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_end() {
-        let policy = FailurePolicy::retry(4).backoff(Duration::from_millis(100), Duration::from_millis(300));
-        let pauses: Vec<_> = (1..=5).map(|failures| policy.pause(failures).map(|pause| pause.as_millis())).collect();
+        let policy =
+            FailurePolicy::retry(4).backoff(Duration::from_millis(100), Duration::from_millis(300));
+        let pauses: Vec<_> =
+            (1..=5).map(|failures| policy.pause(failures).map(|pause| pause.as_millis())).collect();
         assert_eq!(pauses, [Some(100), Some(200), Some(300), Some(300), None]);
         assert_eq!(FailurePolicy::skip().pause(1), None);
     }

@@ -14,7 +14,8 @@ use crate::runtime;
 /// Commits and looks at lag, now and then.
 pub(super) async fn housekeeping(shared: Arc<ConsumerInner>) {
     let commits = shared.config.consumer.enable_auto_commit;
-    let (every, look_every) = (shared.config.consumer.auto_commit_interval, shared.config.monitoring.metrics_interval);
+    let (every, look_every) =
+        (shared.config.consumer.auto_commit_interval, shared.config.monitoring.metrics_interval);
     let (every, look_every) = (bounded(every), bounded(look_every));
     let begun = runtime::now();
     let (mut commit_at, mut look_at) = (begun + every, begun + look_every);
@@ -47,7 +48,10 @@ impl ConsumerInner {
         if offsets.is_empty() { Ok(()) } else { self.commit_offsets(offsets).await }
     }
 
-    pub(super) async fn commit_offsets(&self, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
+    pub(super) async fn commit_offsets(
+        &self,
+        offsets: Vec<(TopicPartition, Offset)>,
+    ) -> Result<()> {
         let committed = self.handle.commit_offsets(offsets.clone()).await;
         committed.map_err(|error| Error::from_client(error, During::Commit))?;
         self.progress().committed(&offsets);

@@ -6,8 +6,9 @@
 //!                        │        partitions                         └─▶ failure: again, skipped, stopped, dead letter
 //!  group ─ rebalance ────┴─▶ finish what is in hand, commit, let go
 //! ```
-//! Offsets of messages that handlers have finished are committed here, every `auto_commit_interval`, before partitions go, and at the
-//! end: at least once, and a message that was handed over but not finished comes again.
+//! Offsets of messages that handlers have finished are committed here, every
+//! `auto_commit_interval`, before partitions go, and at the end: at least once, and a message that
+//! was handed over but not finished comes again.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -28,7 +29,9 @@ mod receive;
 mod shared;
 mod worker;
 
-pub use handler::{Callback, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback};
+pub use handler::{
+    Callback, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
+};
 #[cfg(feature = "json")]
 pub use handler::{Json, json};
 
@@ -124,7 +127,11 @@ impl Consumer {
     /// - [`Code::InvalidConfig`] if another handler is subscribed to one of the topics, or a name
     ///   is not allowed.
     /// - [`Code::ConsumerClosed`] if the consumer was closed.
-    pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>, handler: impl Handler) -> Result<()> {
+    pub fn subscribe<T: Into<TopicName>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+        handler: impl Handler,
+    ) -> Result<()> {
         self.subscribe_with(topics, HandlerOptions::new(), handler)
     }
 
@@ -141,7 +148,10 @@ impl Consumer {
     ) -> Result<()> {
         let topics: Vec<TopicName> = topics.into_iter().map(Into::into).collect();
         if topics.is_empty() {
-            return Err(Error::new(Code::InvalidConfig, "no topic is named: one or more are needed"));
+            return Err(Error::new(
+                Code::InvalidConfig,
+                "no topic is named: one or more are needed",
+            ));
         }
         self.shared().register(HandlerTopics::Named(topics), options, Arc::new(handler))
     }
@@ -152,11 +162,23 @@ impl Consumer {
     /// # Errors
     /// - [`Code::InvalidConfig`] if the pattern is not valid.
     /// - [`Code::ConsumerClosed`] if the consumer was closed.
-    pub fn subscribe_pattern(&self, pattern: &str, options: HandlerOptions, handler: impl Handler) -> Result<()> {
+    pub fn subscribe_pattern(
+        &self,
+        pattern: &str,
+        options: HandlerOptions,
+        handler: impl Handler,
+    ) -> Result<()> {
         let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-            Error::new(Code::InvalidConfig, format!("the pattern {pattern:?} is no regular expression: {error}"))
+            Error::new(
+                Code::InvalidConfig,
+                format!("the pattern {pattern:?} is no regular expression: {error}"),
+            )
         })?;
-        self.shared().register(HandlerTopics::Pattern { text: pattern.to_owned(), regex }, options, Arc::new(handler))
+        self.shared().register(
+            HandlerTopics::Pattern { text: pattern.to_owned(), regex },
+            options,
+            Arc::new(handler),
+        )
     }
 
     /// Unsubscribes topics from their handlers. A handler without topics ends after its current
@@ -164,7 +186,10 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Code::ConsumerClosed`] if the consumer was closed.
-    pub fn unsubscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
+    pub fn unsubscribe<T: Into<TopicName>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+    ) -> Result<()> {
         let topics: BTreeSet<TopicName> = topics.into_iter().map(Into::into).collect();
         self.shared().change(|handlers| {
             for registered in &mut handlers.list {
@@ -241,7 +266,10 @@ impl Consumer {
         paused.retain(|paused| !partitions.contains(paused));
         // One that nobody can take comes when somebody can.
         let aside: Vec<_> = shared.progress().aside().cloned().collect();
-        shared.handle.resume(partitions.iter().filter(|partition| !aside.contains(partition))).map_err(unassigned)
+        shared
+            .handle
+            .resume(partitions.iter().filter(|partition| !aside.contains(partition)))
+            .map_err(unassigned)
     }
 
     /// Commits the offsets of all handled messages, and waits until they are committed.
@@ -258,7 +286,11 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`Consumer::commit`].
-    pub async fn commit_offset(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
+    pub async fn commit_offset(
+        &self,
+        partition: &TopicPartition,
+        offset: impl Into<Offset>,
+    ) -> Result<()> {
         self.commit_offsets([(partition.clone(), offset.into())]).await
     }
 
@@ -267,7 +299,10 @@ impl Consumer {
     ///
     /// # Errors
     /// As [`Consumer::commit`].
-    pub async fn commit_offsets(&self, offsets: impl IntoIterator<Item = (TopicPartition, Offset)>) -> Result<()> {
+    pub async fn commit_offsets(
+        &self,
+        offsets: impl IntoIterator<Item = (TopicPartition, Offset)>,
+    ) -> Result<()> {
         self.shared().commit_offsets(offsets.into_iter().collect()).await
     }
 
@@ -305,7 +340,10 @@ impl Consumer {
     pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
         let offset = offset.into();
         if offset.0 < 0 {
-            return Err(Error::new(Code::InvalidOffset, format!("the offset is {offset}: 0 or more is allowed")));
+            return Err(Error::new(
+                Code::InvalidOffset,
+                format!("the offset is {offset}: 0 or more is allowed"),
+            ));
         }
         self.seek_with(std::slice::from_ref(partition), |handle| handle.seek(partition, offset))
     }
@@ -341,7 +379,11 @@ impl Consumer {
         for (partition, standing) in shared.progress().standings() {
             let lag = lag.get(partition).copied();
             metrics.lag = metrics.lag.saturating_add(lag.unwrap_or(0));
-            let of_partition = PartitionMetrics { current_offset: standing.done, committed_offset: standing.committed, lag };
+            let of_partition = PartitionMetrics {
+                current_offset: standing.done,
+                committed_offset: standing.committed,
+                lag,
+            };
             metrics.partitions.insert(partition.clone(), of_partition);
         }
         metrics
@@ -353,7 +395,10 @@ impl Consumer {
     /// # Errors
     /// [`Code::Timeout`], or another code for the reason why a broker refuses.
     pub async fn lag(&self) -> Result<u64> {
-        self.shared().measure_lag().await.map_err(|error| Error::from_client(error, During::Consume))
+        self.shared()
+            .measure_lag()
+            .await
+            .map_err(|error| Error::from_client(error, During::Consume))
     }
 
     /// Shuts down in order: stops taking messages, lets each handler finish its current message,
@@ -383,8 +428,11 @@ impl Consumer {
         shared.stopped.notify_waiters();
         if ended.is_err() {
             let in_hand: Vec<_> = shared.progress().in_hand().map(ToString::to_string).collect();
-            let who =
-                if in_hand.is_empty() { "the group".to_owned() } else { format!("a message in hand of {}", in_hand.join(", ")) };
+            let who = if in_hand.is_empty() {
+                "the group".to_owned()
+            } else {
+                format!("a message in hand of {}", in_hand.join(", "))
+            };
             let late = Error::new(Code::Timeout, format!("{who} did not end within {timeout:?}"));
             lock(&shared.ended).get_or_insert(Err(late));
         }
@@ -412,7 +460,9 @@ impl Consumer {
 
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer").field("handle", &self.owner.shared.handle).finish_non_exhaustive()
+        f.debug_struct("Consumer")
+            .field("handle", &self.owner.shared.handle)
+            .finish_non_exhaustive()
     }
 }
 

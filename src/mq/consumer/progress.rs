@@ -5,8 +5,8 @@
 //!                     ▲                                              │
 //!                     └──────── seek: generation n + 1 ◀─────────────┘      revoked ─▶ gone
 //! ```
-//! A message belongs to the generation in which it was received. One of an older generation, which waited while its partition moved or
-//! was sought, is dropped.
+//! A message belongs to the generation in which it was received. One of an older generation, which
+//! waited while its partition moved or was sought, is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,8 @@ use crate::ids::{Offset, TopicPartition};
 pub(super) struct Progress {
     parts: BTreeMap<TopicPartition, Arc<Part>>,
     generations: u64,
-    /// Those that nobody can take at the moment; nothing of them is begun until [`Progress::resettled`].
+    /// Those that nobody can take at the moment; nothing of them is begun until
+    /// [`Progress::resettled`].
     aside: BTreeSet<TopicPartition>,
 }
 
@@ -50,7 +51,8 @@ impl Progress {
     pub(super) fn assigned(&mut self, partition: &TopicPartition) {
         self.gone(partition);
         self.generations += 1;
-        let state = State { generation: self.generations, since: self.generations, ..State::default() };
+        let state =
+            State { generation: self.generations, since: self.generations, ..State::default() };
         self.parts.insert(partition.clone(), Arc::new(Part(Mutex::new(state))));
     }
 
@@ -69,7 +71,8 @@ impl Progress {
         }
     }
 
-    /// Nobody can take a partition at the moment: it has no handler, or its last message is still in hand elsewhere.
+    /// Nobody can take a partition at the moment: it has no handler, or its last message is still
+    /// in hand elsewhere.
     pub(super) fn set_aside(&mut self, partition: &TopicPartition) {
         if self.parts.contains_key(partition) {
             self.aside.insert(partition.clone());
@@ -84,7 +87,8 @@ impl Progress {
         self.aside.iter()
     }
 
-    /// Somebody takes a partition again, from the offset that this returns; where it stands if that is `None`.
+    /// Somebody takes a partition again, from the offset that this returns; where it stands if that
+    /// is `None`.
     pub(super) fn resettled(&mut self, partition: &TopicPartition) -> Option<Offset> {
         self.aside.remove(partition);
         self.unhandled(partition)
@@ -95,7 +99,8 @@ impl Progress {
         self.going(partition);
         if let Some(part) = self.parts.get(partition) {
             let mut state = part.state();
-            (state.since, state.first, state.done, state.committed) = (state.generation, None, None, None);
+            (state.since, state.first, state.done, state.committed) =
+                (state.generation, None, None, None);
         }
     }
 
@@ -107,7 +112,10 @@ impl Progress {
 
     /// Those with a message in hand.
     pub(super) fn in_hand(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.parts.iter().filter(|(_, part)| part.state().is_in_hand).map(|(partition, _)| partition)
+        self.parts
+            .iter()
+            .filter(|(_, part)| part.state().is_in_hand)
+            .map(|(partition, _)| partition)
     }
 
     pub(super) fn is_in_hand(&self, partition: &TopicPartition) -> bool {
@@ -115,9 +123,13 @@ impl Progress {
     }
 
     /// What is done and not committed, of these partitions or of all.
-    pub(super) fn to_commit(&self, only: Option<&[TopicPartition]>) -> Vec<(TopicPartition, Offset)> {
+    pub(super) fn to_commit(
+        &self,
+        only: Option<&[TopicPartition]>,
+    ) -> Vec<(TopicPartition, Offset)> {
         let wanted = |partition: &TopicPartition| only.is_none_or(|only| only.contains(partition));
-        let open = self.standings().filter(|(partition, at)| wanted(partition) && at.done != at.committed);
+        let open =
+            self.standings().filter(|(partition, at)| wanted(partition) && at.done != at.committed);
         open.filter_map(|(partition, at)| Some((partition.clone(), at.done?))).collect()
     }
 
@@ -149,7 +161,8 @@ impl Part {
         self.state().first.get_or_insert(first);
     }
 
-    /// Begins a message; `false` if it is of an older generation, or the one before it is still in hand elsewhere.
+    /// Begins a message; `false` if it is of an older generation, or the one before it is still in
+    /// hand elsewhere.
     pub(super) fn begin(&self, generation: u64) -> bool {
         let mut state = self.state();
         let is_next = state.generation == generation && !state.is_in_hand;
@@ -157,8 +170,9 @@ impl Part {
         is_next
     }
 
-    /// Ends a message, after which `next` is to be handled if it is done. What is done while a partition goes counts, what is done after a
-    /// seek does not. Returns whether the partition goes or was sought meanwhile, for which somebody may wait.
+    /// Ends a message, after which `next` is to be handled if it is done. What is done while a
+    /// partition goes counts, what is done after a seek does not. Returns whether the partition
+    /// goes or was sought meanwhile, for which somebody may wait.
     pub(super) fn end(&self, generation: u64, next: Option<Offset>) -> bool {
         let mut state = self.state();
         state.is_in_hand = false;

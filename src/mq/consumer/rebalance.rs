@@ -14,7 +14,11 @@ use crate::runtime;
 pub(super) struct MqRebalanceListener(pub(super) Weak<ConsumerInner>);
 
 impl RebalanceListener for MqRebalanceListener {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         if let Some(shared) = self.0.upgrade() {
             let mut progress = shared.progress();
             partitions.iter().for_each(|partition| progress.assigned(partition));
@@ -22,14 +26,21 @@ impl RebalanceListener for MqRebalanceListener {
         Box::pin(std::future::ready(()))
     }
 
-    fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(async move {
             let Some(shared) = self.0.upgrade() else { return };
             partitions.iter().for_each(|partition| shared.progress().going(partition));
             shared.has_settled();
             let by = runtime::now() + shared.config.consumer.max_poll_interval / 2;
             if tokio::time::timeout_at(by.into(), settled(&shared, partitions)).await.is_err() {
-                warn!(?partitions, "partitions go while a handler still works on them: its message will come again");
+                warn!(
+                    ?partitions,
+                    "partitions go while a handler still works on them: its message will come again"
+                );
             }
             if shared.config.consumer.enable_auto_commit
                 && let Err(error) = shared.commit_done(Some(partitions)).await
@@ -40,7 +51,11 @@ impl RebalanceListener for MqRebalanceListener {
         })
     }
 
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         if let Some(shared) = self.0.upgrade() {
             forget(&shared, partitions);
         }
@@ -60,5 +75,6 @@ fn forget(shared: &ConsumerInner, partitions: &[TopicPartition]) {
 
 /// Waits until no message of the partitions is in hand.
 async fn settled(shared: &ConsumerInner, partitions: &[TopicPartition]) {
-    when(shared, || !partitions.iter().any(|partition| shared.progress().is_in_hand(partition))).await;
+    when(shared, || !partitions.iter().any(|partition| shared.progress().is_in_hand(partition)))
+        .await;
 }

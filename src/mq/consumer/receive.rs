@@ -1,4 +1,5 @@
-//! The task that receives: it takes batches from the client's consumer, gives them to the handlers' queues, and ends both in order.
+//! The task that receives: it takes batches from the client's consumer, gives them to the handlers'
+//! queues, and ends both in order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +38,8 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
             received = consumer.next_batch(), if has_handlers && !is_patient && errors.quiet_until.is_none() => {
                 match take(&shared, &mut queues, &mut consumer, received) {
                     Ok(()) => errors = Errors::default(),
-                    // The handlers have changed between the look and the call, or the user must change something.
+                    // The handlers have changed between the look and the call, or the user must
+                    // change something.
                     Err(error) if error.kind() == ErrorKind::Config && error.context().partition.is_none() => {
                         tokio::select! {
                             () = shared.changed.notified() => queues.retain(),
@@ -69,7 +71,8 @@ fn is_last(error: &crate::error::Error) -> bool {
     error.kind() == ErrorKind::Closed || error.code() == Some(ErrorCode::FENCED_INSTANCE_ID)
 }
 
-/// Errors without a message between them. One for each partition is none too many; then they are paced.
+/// Errors without a message between them. One for each partition is none too many; then they are
+/// paced.
 #[derive(Debug, Default)]
 struct Errors {
     count: usize,
@@ -87,11 +90,19 @@ impl Errors {
 }
 
 /// Finishes what is in hand, commits and leaves the group.
-async fn end(shared: &ConsumerInner, queues: HandlerQueues, consumer: Consumer) -> crate::mq::Result<()> {
+async fn end(
+    shared: &ConsumerInner,
+    queues: HandlerQueues,
+    consumer: Consumer,
+) -> crate::mq::Result<()> {
     queues.end().await;
     // Of those that are being given up, the listener commits.
     let assigned = shared.handle.assignment();
-    let committed = if shared.config.consumer.enable_auto_commit { shared.commit_done(Some(&assigned)).await } else { Ok(()) };
+    let committed = if shared.config.consumer.enable_auto_commit {
+        shared.commit_done(Some(&assigned)).await
+    } else {
+        Ok(())
+    };
     if let Err(error) = &committed {
         warn!(%error, "what was handled last is not committed, and will come again");
     }
@@ -102,15 +113,17 @@ async fn end(shared: &ConsumerInner, queues: HandlerQueues, consumer: Consumer) 
         warn!(%error, "the group was not left in time");
     }
     // Nobody goes on in a topic that was deleted.
-    let committed = committed.or_else(|error| if error.code() == Code::TopicNotFound { Ok(()) } else { Err(error) });
+    let committed = committed
+        .or_else(|error| if error.code() == Code::TopicNotFound { Ok(()) } else { Err(error) });
     committed.and(closed.map_err(|error| Error::from_client(error, During::Commit)))
 }
 
-/// How long a full queue keeps all others waiting before its partitions are paused (a guess: a handler that needs less than 4 µs a message
-/// has made room by then).
+/// How long a full queue keeps all others waiting before its partitions are paused (a guess: a
+/// handler that needs less than 4 µs a message has made room by then).
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// Gives a batch to its queue, and others that are there already: waiting for all that may happen costs more than a batch.
+/// Gives a batch to its queue, and others that are there already: waiting for all that may happen
+/// costs more than a batch.
 fn take(
     shared: &Arc<ConsumerInner>,
     queues: &mut HandlerQueues,

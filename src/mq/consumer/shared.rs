@@ -53,7 +53,12 @@ pub(super) struct Handlers {
 }
 
 impl ConsumerInner {
-    pub(super) fn register(&self, topics: HandlerTopics, options: HandlerOptions, handler: Arc<dyn Handler>) -> Result<()> {
+    pub(super) fn register(
+        &self,
+        topics: HandlerTopics,
+        options: HandlerOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<()> {
         if self.closing.is_cancelled() {
             return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
         }
@@ -66,10 +71,18 @@ impl ConsumerInner {
             if let HandlerTopics::Named(names) = &topics
                 && let Some(name) = others.flatten().find(|name| names.contains(name))
             {
-                return Err(Error::new(Code::InvalidConfig, format!("topic {name} has a handler: unsubscribe that first")));
+                return Err(Error::new(
+                    Code::InvalidConfig,
+                    format!("topic {name} has a handler: unsubscribe that first"),
+                ));
             }
             id = Some(handlers.next_id);
-            handlers.list.push(Arc::new(RegisteredHandler { id: handlers.next_id, topics, handler, options }));
+            handlers.list.push(Arc::new(RegisteredHandler {
+                id: handlers.next_id,
+                topics,
+                handler,
+                options,
+            }));
             handlers.next_id += 1;
             Ok(())
         });
@@ -116,7 +129,8 @@ impl ConsumerInner {
         let _ = self.handle.pause([partition]);
     }
 
-    /// Ends [`ConsumerInner::hold_back`], unless the user has paused the partition, or nobody can take it.
+    /// Ends [`ConsumerInner::hold_back`], unless the user has paused the partition, or nobody can
+    /// take it.
     pub(super) fn resume_if_allowed(&self, partition: &TopicPartition) {
         let paused = lock(&self.paused);
         if !paused.contains(partition) && !self.progress().is_aside(partition) {
@@ -144,7 +158,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until what is in hand of a partition should not be begun again, as that goes or was sought.
+/// Waits until what is in hand of a partition should not be begun again, as that goes or was
+/// sought.
 pub(super) async fn stale(shared: &ConsumerInner, part: &Part, generation: u64) {
     when(shared, || !part.is_current(generation)).await;
 }

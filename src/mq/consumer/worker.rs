@@ -36,9 +36,14 @@ pub(super) async fn work(
             }
             let mut fate = process(&shared, &registered, &part, generation, &record).await;
             if let Disposition::Letter { to, why } = fate {
-                let (shared, registered, part) = (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
+                let (shared, registered, part) =
+                    (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
                 let (partition, message) = (partition.clone(), Message::received(&record));
-                fate = post(Letter { shared, registered, partition, part, generation, message, to, why }, &workers).await;
+                fate = post(
+                    Letter { shared, registered, partition, part, generation, message, to, why },
+                    &workers,
+                )
+                .await;
             }
             let done = fate.is_done().then(|| record.offset().advance(1));
             if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
@@ -80,7 +85,9 @@ async fn process(
         };
         shared.meter.failed();
         failures += 1;
-        let is_unreadable = failure.downcast_ref::<Error>().is_some_and(|error| error.code() == Code::DeserializationFailed);
+        let is_unreadable = failure
+            .downcast_ref::<Error>()
+            .is_some_and(|error| error.code() == Code::DeserializationFailed);
         let pause = registered.options.policy.pause(failures).filter(|_| !is_unreadable);
         let Some(pause) = pause else {
             return give_up(registered, record, failure.as_ref(), failures);

@@ -97,7 +97,10 @@ async fn a_pattern_takes_what_it_matches_beside_named_topics() {
     consumer.subscribe_pattern("u|nothing.*", HandlerOptions::new(), noting(&matched)).unwrap();
     matched.wait_for(4).await;
     named.wait_for(3).await;
-    assert_eq!(consumer.subscribe_pattern("(", HandlerOptions::new(), noting(&named)).unwrap_err().code(), Code::InvalidConfig);
+    assert_eq!(
+        consumer.subscribe_pattern("(", HandlerOptions::new(), noting(&named)).unwrap_err().code(),
+        Code::InvalidConfig
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,8 +153,12 @@ async fn topics_can_be_given_up_one_by_one_or_all() {
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_changes_hands_at_once_misses_nothing() {
-    let cases =
-        [(Duration::ZERO, &["t"][..]), (Duration::ZERO, &["t", "u"]), (Duration::from_millis(1), &["t", "u"]), (SECOND, &["t"])];
+    let cases = [
+        (Duration::ZERO, &["t"][..]),
+        (Duration::ZERO, &["t", "u"]),
+        (Duration::from_millis(1), &["t", "u"]),
+        (SECOND, &["t"]),
+    ];
     for (pause, topics) in cases {
         let embedded = brokers(1).await;
         append_batch(&embedded, "t", 0, 0..40);
@@ -216,7 +223,8 @@ async fn partitions_can_be_handled_in_parallel_each_in_order() {
         append(&embedded, "t", partition, 0..20);
     }
     let mq = mq(&embedded);
-    let (seen, at_once, most) = (Seen::default(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (seen, at_once, most) =
+        (Seen::default(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let handler = {
         let (seen, at_once, most) = (seen.clone(), Arc::clone(&at_once), Arc::clone(&most));
         move |message: Message| {
@@ -229,7 +237,10 @@ async fn partitions_can_be_handled_in_parallel_each_in_order() {
             }
         }
     };
-    mq.consumer().unwrap().subscribe_with(["t"], HandlerOptions::new().partitions_in_parallel(3), handler).unwrap();
+    mq.consumer()
+        .unwrap()
+        .subscribe_with(["t"], HandlerOptions::new().partitions_in_parallel(3), handler)
+        .unwrap();
     seen.wait_for(60).await;
     assert_eq!(most.load(Ordering::SeqCst), 3);
     for partition in 0..3 {
@@ -313,7 +324,10 @@ async fn a_handler_that_does_not_end_does_not_hold_up_closing_for_ever() {
     let at = crate::runtime::now();
     assert_eq!(consumer.close(3 * SECOND).await.unwrap_err().code(), Code::Timeout);
     assert_eq!(crate::runtime::now() - at, 3 * SECOND);
-    assert_eq!(consumer.subscribe(["t"], noting(&Seen::default())).unwrap_err().code(), Code::ConsumerClosed);
+    assert_eq!(
+        consumer.subscribe(["t"], noting(&Seen::default())).unwrap_err().code(),
+        Code::ConsumerClosed
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +366,15 @@ async fn seeking_and_pausing_move_only_their_partition() {
         consumer.seek(&tp(0), -1).unwrap_err(),
     ]
     .map(|error| error.code());
-    assert_eq!(codes, [Code::InvalidPartition, Code::InvalidPartition, Code::InvalidPartition, Code::InvalidOffset]);
+    assert_eq!(
+        codes,
+        [
+            Code::InvalidPartition,
+            Code::InvalidPartition,
+            Code::InvalidPartition,
+            Code::InvalidOffset
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -405,7 +427,12 @@ async fn lag_is_what_has_not_been_handled() {
     let metrics = consumer.metrics();
     assert_eq!((metrics.lag, metrics.messages, metrics.bytes), (18, 12, 12));
     assert_eq!(consumer.lag().await.unwrap(), 18);
-    let offsets: i64 = metrics.partitions.values().filter_map(|partition| partition.current_offset).map(|offset| offset.0).sum();
+    let offsets: i64 = metrics
+        .partitions
+        .values()
+        .filter_map(|partition| partition.current_offset)
+        .map(|offset| offset.0)
+        .sum();
     assert_eq!(offsets, 12);
 }
 
@@ -413,7 +440,12 @@ async fn lag_is_what_has_not_been_handled() {
 async fn a_received_message_has_all_that_was_sent() {
     let embedded = brokers(1).await;
     let mq = mq(&embedded);
-    let sent = Message::new("t", "1").key("k").header("h", "1").header("h", "2").timestamp(77).partition(1);
+    let sent = Message::new("t", "1")
+        .key("k")
+        .header("h", "1")
+        .header("h", "2")
+        .timestamp(77)
+        .partition(1);
     mq.producer().send_batch_sync(std::slice::from_ref(&sent)).await.remove(0).result.unwrap();
     let got: Arc<Mutex<Option<Message>>> = Arc::default();
     let noted = Arc::clone(&got);

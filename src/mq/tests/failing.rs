@@ -11,7 +11,9 @@ fn failing_on_3(seen: &Seen, times: usize) -> impl crate::mq::Handler {
     let (seen, left) = (seen.clone(), AtomicUsize::new(times));
     move |message: Message| {
         let fails = message.text() == Some("3")
-            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+            && left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok();
         if !fails {
             seen.add(&message);
         }
@@ -66,8 +68,10 @@ async fn a_dead_letter_says_where_it_came_from_and_why() {
     until(|| !letters.lock().unwrap().is_empty()).await;
     let letter = letters.lock().unwrap()[0].clone();
     assert_eq!(letter.text(), Some("3"));
-    let text = |value: &Option<bytes::Bytes>| String::from_utf8(value.as_ref().unwrap().to_vec()).unwrap();
-    let headers: Vec<_> = letter.headers.iter().map(|header| (header.name.clone(), text(&header.value))).collect();
+    let text =
+        |value: &Option<bytes::Bytes>| String::from_utf8(value.as_ref().unwrap().to_vec()).unwrap();
+    let headers: Vec<_> =
+        letter.headers.iter().map(|header| (header.name.clone(), text(&header.value))).collect();
     let expected = [
         ("kavka.dead-letter.topic", "t"),
         ("kavka.dead-letter.partition", "2"),
@@ -85,7 +89,11 @@ async fn a_handler_that_stops_at_a_failure_leaves_the_message_to_others() {
     let first = mq(&embedded);
     let seen = Seen::default();
     let options = HandlerOptions::new().on_failure(FailurePolicy::stop());
-    first.consumer().unwrap().subscribe_with(["t"], options, failing_on_3(&seen, usize::MAX)).unwrap();
+    first
+        .consumer()
+        .unwrap()
+        .subscribe_with(["t"], options, failing_on_3(&seen, usize::MAX))
+        .unwrap();
     first.consumer().unwrap().stopped().await;
     first.close().await.unwrap();
     let (second, rest) = (mq(&embedded), Seen::default());
@@ -164,7 +172,8 @@ async fn an_error_of_a_partition_is_told_to_its_handler() {
     until(|| told.lock().unwrap().len() >= 3).await;
     let told = told.lock().unwrap();
     assert!(told.iter().all(|(_, error)| error.code() == Code::InvalidOffset), "{told:?}");
-    let partitions: BTreeSet<_> = told.iter().filter_map(|(partition, _)| partition.clone()).collect();
+    let partitions: BTreeSet<_> =
+        told.iter().filter_map(|(partition, _)| partition.clone()).collect();
     assert_eq!(partitions, (0..3).map(tp).collect());
 }
 
@@ -183,7 +192,8 @@ async fn json_is_read_for_a_typed_handler_and_what_is_none_is_not_tried_again() 
         noted.lock().unwrap().push(number);
         std::future::ready(crate::mq::Outcome::Continue)
     });
-    let options = HandlerOptions::new().on_failure(FailurePolicy::retry(5).then_dead_letter("dead"));
+    let options =
+        HandlerOptions::new().on_failure(FailurePolicy::retry(5).then_dead_letter("dead"));
     mq.consumer().unwrap().subscribe_with(["t"], options, handler).unwrap();
     until(|| seen.lock().unwrap().len() == 2).await;
     assert_eq!(*seen.lock().unwrap(), [0, 2]);

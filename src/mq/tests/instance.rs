@@ -13,7 +13,13 @@ async fn a_ping_tells_whether_a_broker_answers() {
     embedded.stop_broker(1);
     let begun = crate::runtime::now();
     let error = mq.ping().await.unwrap_err();
-    assert!(matches!(error.code(), Code::ConnectionFailed | Code::ConnectionTimeout | Code::ConnectionClosed), "{error}");
+    assert!(
+        matches!(
+            error.code(),
+            Code::ConnectionFailed | Code::ConnectionTimeout | Code::ConnectionClosed
+        ),
+        "{error}"
+    );
     assert!(error.is_retriable());
     assert!(crate::runtime::now() - begun <= 2 * SECOND, "monitoring.health_timeout");
     embedded.start_broker(1).await.unwrap();
@@ -39,7 +45,10 @@ async fn the_pool_is_the_clients_connections() {
     seen.wait_for(1).await;
     let stats = pool.stats();
     assert_eq!(stats.total_connections, stats.active_connections + stats.idle_connections);
-    assert!((3..=5).contains(&stats.total_connections), "control, produce, fetch, group: {stats:?}");
+    assert!(
+        (3..=5).contains(&stats.total_connections),
+        "control, produce, fetch, group: {stats:?}"
+    );
     assert!(stats.active_connections >= 1, "the fetch waits: {stats:?}");
     assert!(stats.created >= 4);
     embedded.stop_broker(1);
@@ -58,7 +67,11 @@ async fn connections_stay_warm_and_are_replaced_in_time_without_loss() {
     mq.producer().send_sync("t", "1").await.unwrap();
     assert_eq!(pool.stats().total_connections, 2, "short requests and producing");
     tokio::time::sleep(30 * 60 * SECOND).await;
-    assert_eq!((pool.stats().total_connections, pool.stats().created), (2, 2), "pool.min_idle_connections is 2");
+    assert_eq!(
+        (pool.stats().total_connections, pool.stats().created),
+        (2, 2),
+        "pool.min_idle_connections is 2"
+    );
     for number in 0..240 {
         tokio::time::sleep(30 * SECOND).await;
         mq.producer().send_sync("t", number.to_string()).await.unwrap();
@@ -74,19 +87,31 @@ async fn topics_are_made_listed_found_and_deleted() {
     let embedded = brokers(1).await;
     let mq = mq(&embedded);
     let admin = mq.admin();
-    let room = || NewTopic::new("room").partitions(2).replication_factor(1).config("cleanup.policy", "compact");
+    let room = || {
+        NewTopic::new("room")
+            .partitions(2)
+            .replication_factor(1)
+            .config("cleanup.policy", "compact")
+    };
     admin.create_topic(room()).await.unwrap();
     assert!(!admin.ensure_topic(room()).await.unwrap());
     let error = admin.create_topic(room()).await.unwrap_err();
-    assert_eq!(error.client_error().and_then(crate::error::Error::code), Some(crate::error::ErrorCode::TOPIC_ALREADY_EXISTS));
+    assert_eq!(
+        error.client_error().and_then(crate::error::Error::code),
+        Some(crate::error::ErrorCode::TOPIC_ALREADY_EXISTS)
+    );
     assert_eq!(error.code(), Code::InvalidTopic, "{error}");
-    let names: Vec<_> = admin.list_topics().await.unwrap().iter().map(|name| name.to_string()).collect();
+    let names: Vec<_> =
+        admin.list_topics().await.unwrap().iter().map(|name| name.to_string()).collect();
     assert_eq!(names, ["dead", "room", "t", "u"]);
     assert!(admin.topic_exists("room").await.unwrap());
     admin.delete_topic("room").await.unwrap();
     assert!(!admin.topic_exists("room").await.unwrap());
     assert_eq!(admin.delete_topic("room").await.unwrap_err().code(), Code::TopicNotFound);
-    assert_eq!(admin.create_topic(NewTopic::new("no/name")).await.unwrap_err().code(), Code::InvalidTopic);
+    assert_eq!(
+        admin.create_topic(NewTopic::new("no/name")).await.unwrap_err().code(),
+        Code::InvalidTopic
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +187,11 @@ async fn a_broker_that_never_answers_is_told_in_time() {
     #[derive(Debug)]
     struct Silent;
     impl Connector for Silent {
-        fn connect<'a>(&'a self, _: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        fn connect<'a>(
+            &'a self,
+            _: &'a BrokerAddress,
+            _: Instant,
+        ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
             Box::pin(async {
                 let (ours, theirs) = tokio::io::duplex(64 * 1024);
                 // Kept open for as long as the test.
@@ -177,7 +206,10 @@ async fn a_broker_that_never_answers_is_told_in_time() {
     assert_eq!(mq.ping().await.unwrap_err().code(), Code::ConnectionTimeout);
     let names = told.count(&["kavka-mq", "a:1", "b:2"]);
     assert!((1..=2).contains(&names), "it waits without a word, or says too much: {}", told.text());
-    assert_eq!(mq.connection_pool().health_check().await.unwrap_err().code(), Code::ConnectionTimeout);
+    assert_eq!(
+        mq.connection_pool().health_check().await.unwrap_err().code(),
+        Code::ConnectionTimeout
+    );
     assert!(!mq.health().check().await.is_healthy());
     assert!(crate::runtime::now() - begun <= 6 * SECOND);
     mq.close().await.unwrap();

@@ -24,8 +24,14 @@ mod sending;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }
 
@@ -35,11 +41,18 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
     let replication = i16::try_from(count).unwrap();
     let builder = EmbeddedCluster::builder().brokers(count).in_memory().auto_create_topics(false);
-    builder.topic("t", 3, replication).topic("u", 3, replication).topic("dead", 1, replication).start().await.unwrap()
+    builder
+        .topic("t", 3, replication)
+        .topic("u", 3, replication)
+        .topic("dead", 1, replication)
+        .start()
+        .await
+        .unwrap()
 }
 
 pub(super) fn config(embedded: &EmbeddedCluster) -> Config {
-    let mut config = Config::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()));
+    let mut config =
+        Config::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone()));
     // So that the embedded log can be read.
     config.producer.compression = crate::wire::compress::Compression::NONE;
     config.consumer.group_id = Some("g".to_owned());
@@ -63,7 +76,12 @@ fn append(embedded: &EmbeddedCluster, topic: &str, partition: i32, values: std::
 }
 
 /// Appends records with the values `from` up to `to`, in one batch.
-fn append_batch(embedded: &EmbeddedCluster, topic: &str, partition: i32, values: std::ops::Range<u32>) {
+fn append_batch(
+    embedded: &EmbeddedCluster,
+    topic: &str,
+    partition: i32,
+    values: std::ops::Range<u32>,
+) {
     let values: Vec<_> = values.map(|value| value.to_string()).collect();
     let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
     embedded.append(topic, partition, &records).unwrap();
@@ -71,11 +89,19 @@ fn append_batch(embedded: &EmbeddedCluster, topic: &str, partition: i32, values:
 
 /// The values of a partition, in order.
 fn log(embedded: &EmbeddedCluster, topic: &str, partition: i32) -> Vec<String> {
-    let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap_or_default().to_vec()).unwrap();
+    let text =
+        |value: Option<&[u8]>| String::from_utf8(value.unwrap_or_default().to_vec()).unwrap();
     let batches = embedded.log(topic, partition);
     batches
         .iter()
-        .flat_map(|batch| batch.records().unwrap().into_iter().map(|record| text(record.value)).collect::<Vec<_>>())
+        .flat_map(|batch| {
+            batch
+                .records()
+                .unwrap()
+                .into_iter()
+                .map(|record| text(record.value))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 

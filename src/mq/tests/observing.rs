@@ -8,7 +8,8 @@ mod told {
 
     use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
     use metrics::{
-        Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+        Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
+        Recorder, SharedString, Unit,
     };
 
     use super::super::{InMemory, SECOND, Seen, brokers, config, until};
@@ -70,21 +71,29 @@ mod told {
 
     impl Noted {
         fn cell(&self, kind: &str, key: &Key) -> Arc<Cell> {
-            let mut labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            let mut labels: Vec<_> =
+                key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
             labels.sort();
             Arc::new(Cell(self.clone(), format!("{} {kind} {}", key.name(), labels.join(","))))
         }
 
-        /// Everything told so far, counters that never counted excepted: name, kind and names of labels as the table has them.
+        /// Everything told so far, counters that never counted excepted: name, kind and names of
+        /// labels as the table has them.
         fn rows(&self) -> BTreeSet<(String, String, String)> {
             let told = self.0.lock().unwrap();
             told.keys()
                 .map(|key| {
                     let mut parts = key.splitn(3, ' ');
-                    let (name, kind, labels) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+                    let (name, kind, labels) =
+                        (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
                     let labels = labels.split(',').map(|label| label.split('=').next().unwrap());
-                    let labels: BTreeSet<&str> = labels.filter(|label| *label != "client_id").collect();
-                    (name.to_owned(), kind.to_owned(), labels.into_iter().collect::<Vec<_>>().join(" "))
+                    let labels: BTreeSet<&str> =
+                        labels.filter(|label| *label != "client_id").collect();
+                    (
+                        name.to_owned(),
+                        kind.to_owned(),
+                        labels.into_iter().collect::<Vec<_>>().join(" "),
+                    )
                 })
                 .collect()
         }
@@ -94,7 +103,8 @@ mod told {
             let told = self.0.lock().unwrap();
             let fits = |key: &&String| {
                 let labels = key.rsplit(' ').next().unwrap();
-                key.split(' ').next() == Some(name) && wanted.iter().all(|label| labels.split(',').any(|own| own == *label))
+                key.split(' ').next() == Some(name)
+                    && wanted.iter().all(|label| labels.split(',').any(|own| own == *label))
             };
             told.keys().filter(fits).map(|key| told[key]).sum()
         }
@@ -125,7 +135,11 @@ mod told {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
             let labels: BTreeSet<&str> = cells[2].split('`').skip(1).step_by(2).collect();
             let labels: Vec<&str> = labels.into_iter().collect();
-            (format!("kafka_{}", cells[0].trim_end_matches('`')), cells[1].to_owned(), labels.join(" "))
+            (
+                format!("kafka_{}", cells[0].trim_end_matches('`')),
+                cells[1].to_owned(),
+                labels.join(" "),
+            )
         })
         .collect()
     }
@@ -136,34 +150,59 @@ mod told {
         let _installed = metrics::set_default_local_recorder(&recorder);
         let embedded = brokers(1).await;
 
-        // A plain client that meets all that can happen: a dead address, a quota, a retry, a batch too large, a refusal.
-        let config_of = |servers: String| ClientConfig::new(servers).client_id("plain").connector(InMemory(embedded.clone()));
+        // A plain client that meets all that can happen: a dead address, a quota, a retry, a batch
+        // too large, a refusal.
+        let config_of = |servers: String| {
+            ClientConfig::new(servers).client_id("plain").connector(InMemory(embedded.clone()))
+        };
         let lost = Client::new(config_of("nowhere:1".to_owned())).unwrap();
         let nobody = lost.producer(ProducerConfig::default()).unwrap();
-        until(|| recorder.sum("kafka_client_connection_failure_total", &["client_id=plain"]) >= 1.0).await;
+        until(|| {
+            recorder.sum("kafka_client_connection_failure_total", &["client_id=plain"]) >= 1.0
+        })
+        .await;
         drop((nobody, lost));
         let client = Client::new(config_of(embedded.bootstrap_servers())).unwrap();
-        let producer = client.producer(ProducerConfig::default().linger(SECOND).compression(Compression::NONE)).unwrap();
-        embedded.fault(Fault::on(ApiKey::Produce).times(1).then(Reaction::Answer(ErrorCode::NotLeaderOrFollower)));
+        let producer = client
+            .producer(ProducerConfig::default().linger(SECOND).compression(Compression::NONE))
+            .unwrap();
+        embedded.fault(
+            Fault::on(ApiKey::Produce)
+                .times(1)
+                .then(Reaction::Answer(ErrorCode::NotLeaderOrFollower)),
+        );
         let mut deliveries = Vec::new();
         for value in ["a", "b", "c"] {
-            deliveries.push(producer.send(Record::to("t").partition(0).value(value)).await.unwrap());
+            deliveries
+                .push(producer.send(Record::to("t").partition(0).value(value)).await.unwrap());
         }
         for delivery in deliveries {
             delivery.await.unwrap();
         }
-        embedded.fault(Fault::on(ApiKey::Produce).times(1).then(Reaction::Answer(ErrorCode::MessageTooLarge)));
-        let (one, two) = (Record::to("u").partition(0).value("1"), Record::to("u").partition(0).value("2"));
+        embedded.fault(
+            Fault::on(ApiKey::Produce).times(1).then(Reaction::Answer(ErrorCode::MessageTooLarge)),
+        );
+        let (one, two) =
+            (Record::to("u").partition(0).value("1"), Record::to("u").partition(0).value("2"));
         let (one, two) = (producer.send(one).await.unwrap(), producer.send(two).await.unwrap());
         one.await.unwrap();
         two.await.unwrap();
         embedded.fault(Fault::on(ApiKey::Produce).times(1).then(Reaction::CloseBefore));
         producer.send(Record::to("u").partition(2).value("5")).await.unwrap().await.unwrap();
-        assert_eq!(recorder.sum("kafka_client_request_failure_total", &["api=Produce", "node_id=1"]), 1.0);
-        embedded.fault(Fault::on(ApiKey::Produce).times(1).then(Reaction::Answer(ErrorCode::TopicAuthorizationFailed)));
+        assert_eq!(
+            recorder.sum("kafka_client_request_failure_total", &["api=Produce", "node_id=1"]),
+            1.0
+        );
+        embedded.fault(
+            Fault::on(ApiKey::Produce)
+                .times(1)
+                .then(Reaction::Answer(ErrorCode::TopicAuthorizationFailed)),
+        );
         let refused = producer.send(Record::to("u").partition(1).value("3")).await.unwrap();
         refused.await.unwrap_err();
-        let plain = |name: &str, labels: &[&str]| recorder.sum(name, &[labels, &["client_id=plain"]].concat());
+        let plain = |name: &str, labels: &[&str]| {
+            recorder.sum(name, &[labels, &["client_id=plain"]].concat())
+        };
         assert_eq!(plain("kafka_producer_record_send_total", &["topic=t"]), 3.0);
         assert_eq!(plain("kafka_producer_record_retry_total", &["topic=t"]), 3.0);
         assert_eq!(plain("kafka_producer_record_send_total", &["topic=u"]), 4.0);
@@ -173,13 +212,19 @@ mod told {
         assert_eq!(free, plain("kafka_producer_buffer_total_bytes", &[]), "all was given back");
         assert_eq!(plain("kafka_client_requests_in_flight", &[]), 0.0);
 
-        let config_of_consumer = ConsumerConfig::default().group_id("plain-group").auto_offset_reset(AutoOffsetReset::Earliest);
+        let config_of_consumer = ConsumerConfig::default()
+            .group_id("plain-group")
+            .auto_offset_reset(AutoOffsetReset::Earliest);
         let mut consumer = client.consumer(config_of_consumer).unwrap();
         consumer.subscribe(["t"]).unwrap();
         for _ in 0..3 {
             consumer.recv().await.unwrap();
         }
-        embedded.fault(Fault::on(ApiKey::OffsetCommit).times(1).then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)));
+        embedded.fault(
+            Fault::on(ApiKey::OffsetCommit)
+                .times(1)
+                .then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)),
+        );
         consumer.commit().await.unwrap();
         assert_eq!(plain("kafka_consumer_commit_error_total", &[]), 1.0);
         assert_eq!(plain("kafka_consumer_assigned_partitions", &["group_id=plain-group"]), 3.0);
@@ -205,9 +250,11 @@ mod told {
         }
         let opened = plain("kafka_client_connection_creation_total", &[]);
         assert!(opened >= 3.0 && opened == plain("kafka_client_connection_close_total", &[]));
-        for gauge in
-            ["kafka_producer_buffer_total_bytes", "kafka_producer_buffer_available_bytes", "kafka_consumer_assigned_partitions"]
-        {
+        for gauge in [
+            "kafka_producer_buffer_total_bytes",
+            "kafka_producer_buffer_available_bytes",
+            "kafka_consumer_assigned_partitions",
+        ] {
             assert_eq!(plain(gauge, &[]), 0.0, "{gauge} of what has ended");
         }
 
@@ -219,7 +266,8 @@ mod told {
             noted.add(&message);
             std::future::ready(if message.text() == Some("4") { Err("no") } else { Ok(()) })
         };
-        let options = HandlerOptions::new().on_failure(FailurePolicy::retry(0).then_dead_letter("dead"));
+        let options =
+            HandlerOptions::new().on_failure(FailurePolicy::retry(0).then_dead_letter("dead"));
         mq.consumer().unwrap().subscribe_with(["u"], options, handler).unwrap();
         mq.producer().send_sync("u", "4").await.unwrap();
         seen.wait_for(4).await;
@@ -234,9 +282,16 @@ mod told {
         }
         consumer.commit().await.unwrap();
         mq.publish_metrics();
-        assert_eq!(recorder.sum("kafka_producer_record_send_total", &["client_id=kavka-mq", "topic=u"]), 1.0);
-        assert_eq!(recorder.sum("kafka_consumer_handler_lag", &["client_id=kavka-mq", "topic=u"]), 0.0);
-        let committed = recorder.sum("kafka_consumer_committed_offset", &["client_id=kavka-mq", "topic=u"]);
+        assert_eq!(
+            recorder.sum("kafka_producer_record_send_total", &["client_id=kavka-mq", "topic=u"]),
+            1.0
+        );
+        assert_eq!(
+            recorder.sum("kafka_consumer_handler_lag", &["client_id=kavka-mq", "topic=u"]),
+            0.0
+        );
+        let committed =
+            recorder.sum("kafka_consumer_committed_offset", &["client_id=kavka-mq", "topic=u"]);
         assert_eq!(committed, 4.0);
         mq.close().await.unwrap();
 
@@ -336,7 +391,8 @@ mod spans {
     #[tokio::test(start_paused = true)]
     async fn spans_have_the_names_and_fields_of_the_table() {
         let noted = Noted::default();
-        // With a single one, a place that another test's thread comes by first would be taken for one that nobody listens to.
+        // With a single one, a place that another test's thread comes by first would be taken for
+        // one that nobody listens to.
         let _second = tracing::Dispatch::new(noted.clone());
         let _installed = tracing::subscriber::set_default(noted.clone());
         let embedded = brokers(1).await;
@@ -354,12 +410,25 @@ mod spans {
         seen.wait_for(1).await;
         mq.close().await.unwrap();
 
-        let made: Vec<Made> = noted.made.lock().unwrap().iter().filter(|made| made.name.starts_with("kafka.")).cloned().collect();
-        let told: BTreeMap<_, _> = made.iter().map(|made| (made.name, made.fields.clone())).collect();
+        let made: Vec<Made> = noted
+            .made
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|made| made.name.starts_with("kafka."))
+            .cloned()
+            .collect();
+        let told: BTreeMap<_, _> =
+            made.iter().map(|made| (made.name, made.fields.clone())).collect();
         assert_eq!(told, table());
         for made in &made {
             let is_of_mq = matches!(made.name, "kafka.send" | "kafka.process");
-            assert_eq!(made.level, if is_of_mq { Level::INFO } else { Level::DEBUG }, "{}", made.name);
+            assert_eq!(
+                made.level,
+                if is_of_mq { Level::INFO } else { Level::DEBUG },
+                "{}",
+                made.name
+            );
         }
         for (api, around) in [
             ("Produce", "kafka.produce"),
@@ -368,11 +437,16 @@ mod spans {
             ("SyncGroup", "kafka.sync"),
             ("OffsetCommit", "kafka.commit"),
         ] {
-            let mut requests = made.iter().filter(|made| made.values.get("kafka.api").is_some_and(|name| name == api));
+            let mut requests = made
+                .iter()
+                .filter(|made| made.values.get("kafka.api").is_some_and(|name| name == api));
             let request = requests.next().unwrap_or_else(|| panic!("no request of {api}"));
             assert_eq!(request.within, Some(around));
             assert_eq!(
-                (request.values["messaging.client.id"].as_str(), request.values["kafka.node_id"].as_str()),
+                (
+                    request.values["messaging.client.id"].as_str(),
+                    request.values["kafka.node_id"].as_str()
+                ),
                 ("kavka-mq", "1")
             );
         }
@@ -388,17 +462,24 @@ async fn the_context_of_a_trace_goes_with_its_record() {
 
     let embedded = super::brokers(1).await;
     let connector = super::InMemory(embedded.clone());
-    let client = crate::client::Client::new(crate::config::ClientConfig::new(embedded.bootstrap_servers()).connector(connector));
+    let client = crate::client::Client::new(
+        crate::config::ClientConfig::new(embedded.bootstrap_servers()).connector(connector),
+    );
     let client = client.unwrap();
     let producer = client.producer(crate::producer::ProducerConfig::default()).unwrap();
-    let context: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+    let context: TraceContext =
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
     let (stale, text) = (TraceContext { span_id: 7, ..context }.to_string(), context.to_string());
-    let headers =
-        [Header::new("other", "x"), Header::new(TraceContext::HEADER, &stale), Header::new(TraceContext::HEADER, &text)];
+    let headers = [
+        Header::new("other", "x"),
+        Header::new(TraceContext::HEADER, &stale),
+        Header::new(TraceContext::HEADER, &text),
+    ];
     for headers in [&headers[..], &[], &[Header::new(TraceContext::HEADER, "nonsense")]] {
         producer.send(Record::to("dead").value("v").headers(headers)).await.unwrap().await.unwrap();
     }
-    let config = crate::consumer::ConsumerConfig::default().auto_offset_reset(crate::consumer::AutoOffsetReset::Earliest);
+    let config = crate::consumer::ConsumerConfig::default()
+        .auto_offset_reset(crate::consumer::AutoOffsetReset::Earliest);
     let mut consumer = client.consumer(config).unwrap();
     consumer.assign([crate::ids::TopicPartition::new("dead", 0)]).unwrap();
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! The table of promises in `docs/mq.md`: each row names tests that exist, or says what is different.
+//! The table of promises in `docs/mq.md`: each row names tests that exist, or says what is
+//! different.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,14 +33,18 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
 /// The rows: a promise, and what shows it.
 fn rows() -> Vec<(&'static str, &'static str)> {
     let table = DOC.split("## Every promise").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
+    let rows =
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
     rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap()).collect()
 }
 
-/// What a row says of tests: a name, or the beginning of one with `…` behind it. A name of a test is a sentence, and a setting is not.
+/// What a row says of tests: a name, or the beginning of one with `…` behind it. A name of a test
+/// is a sentence, and a setting is not.
 fn named(shown: &str) -> Vec<&str> {
     let words = shown.split('`').skip(1).step_by(2);
-    words.filter(|word| !word.contains(['.', ':', '/', '(']) && word.matches('_').count() >= 3).collect()
+    words
+        .filter(|word| !word.contains(['.', ':', '/', '(']) && word.matches('_').count() >= 3)
+        .collect()
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A consumer whose handlers panic, never end or cannot get rid of a message, and whose client, group or topics go away under it.
+//! A consumer whose handlers panic, never end or cannot get rid of a message, and whose client,
+//! group or topics go away under it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -71,7 +72,10 @@ async fn a_missing_dead_letter_topic_holds_up_its_partition_and_no_other() {
     assert!(crate::runtime::now() - begun < 10 * SECOND, "the handler hears of it soon");
     let (partition, error) = picky.told.lock().unwrap()[0].clone();
     assert_eq!(partition, Some(tp(0)));
-    assert!(error.to_string().contains("the dead-letter topic nowhere cannot be written"), "{error}");
+    assert!(
+        error.to_string().contains("the dead-letter topic nowhere cannot be written"),
+        "{error}"
+    );
     // Whatever the user wants of it meanwhile, nothing overtakes.
     consumer.resume(&[tp(0)]).unwrap();
     tokio::time::sleep(30 * SECOND).await;
@@ -79,7 +83,11 @@ async fn a_missing_dead_letter_topic_holds_up_its_partition_and_no_other() {
     assert_eq!(committed(&consumer, 0).await, Some(20), "what is in hand is not committed");
     embedded.create_topic("nowhere", 1, 1).unwrap();
     picky.seen.wait_for(119).await;
-    assert_eq!(picky.seen.of(0), [numbers(0..20), numbers(21..40)].concat(), "it goes on behind the message");
+    assert_eq!(
+        picky.seen.of(0),
+        [numbers(0..20), numbers(21..40)].concat(),
+        "it goes on behind the message"
+    );
     assert_eq!(log(&embedded, "nowhere", 0), ["77"]);
     assert_eq!(picky.calls.load(Ordering::SeqCst), 1, "the handler is not called for it again");
     mq.close().await.unwrap();
@@ -107,7 +115,10 @@ async fn who_waits_for_a_dead_letter_topic_ends_in_time_and_leaves_the_message_t
         }
         let _ = mq.close().await;
         assert!(crate::runtime::now() - begun <= 3 * SECOND, "{how}");
-        assert!(embedded.committed("g", "t", 0).is_none_or(|committed| committed <= 5), "{how}: it is not done");
+        assert!(
+            embedded.committed("g", "t", 0).is_none_or(|committed| committed <= 5),
+            "{how}: it is not done"
+        );
         tokio::time::sleep(30 * SECOND).await;
     }
 }
@@ -140,7 +151,8 @@ async fn a_handler_that_panics_has_failed_and_takes_nothing_along() {
             }
         }
     };
-    let options = HandlerOptions::new().on_failure(FailurePolicy::retry(1).then_dead_letter("dead"));
+    let options =
+        HandlerOptions::new().on_failure(FailurePolicy::retry(1).then_dead_letter("dead"));
     consumer.subscribe_with(["t"], options, handler).unwrap();
     seen.wait_for(16).await;
     until(|| log(&embedded, "dead", 0).len() == 4).await;
@@ -180,10 +192,19 @@ async fn a_client_that_is_closed_ends_its_consumer_and_all_who_ask_hear_of_it() 
     let begun = crate::runtime::now();
     mq.client().clone().close(SECOND).await.unwrap();
     consumer.stopped().await;
-    assert_eq!(picky.told.lock().unwrap().iter().map(|(_, error)| error.code()).collect::<Vec<_>>(), [Code::ConsumerClosed]);
+    assert_eq!(
+        picky.told.lock().unwrap().iter().map(|(_, error)| error.code()).collect::<Vec<_>>(),
+        [Code::ConsumerClosed]
+    );
     for _ in 0..2 {
-        assert_eq!(consumer.subscribe(["u"], picky.clone()).unwrap_err().code(), Code::ConsumerClosed);
-        assert_eq!(consumer.commit_offset(&tp(0), 1).await.unwrap_err().code(), Code::ConsumerClosed);
+        assert_eq!(
+            consumer.subscribe(["u"], picky.clone()).unwrap_err().code(),
+            Code::ConsumerClosed
+        );
+        assert_eq!(
+            consumer.commit_offset(&tp(0), 1).await.unwrap_err().code(),
+            Code::ConsumerClosed
+        );
         assert!(consumer.close(SECOND).await.is_err(), "what was handled last is not committed");
     }
     assert!(crate::runtime::now() - begun <= SECOND);
@@ -205,13 +226,21 @@ async fn a_partition_that_is_lost_is_not_tried_again() {
         std::future::ready(Err::<(), _>("never"))
     };
     let policy = FailurePolicy::retry(1).backoff(60 * SECOND, 60 * SECOND).then_skip();
-    mq.consumer().unwrap().subscribe_with(["t"], HandlerOptions::new().on_failure(policy), handler).unwrap();
+    mq.consumer()
+        .unwrap()
+        .subscribe_with(["t"], HandlerOptions::new().on_failure(policy), handler)
+        .unwrap();
     until(|| !calls.lock().unwrap().is_empty()).await;
     let first = calls.lock().unwrap()[0];
-    embedded.fault(Fault::on(ApiKey::Heartbeat).times(1).then(Reaction::Answer(BrokerCode::UnknownMemberId)));
+    embedded.fault(
+        Fault::on(ApiKey::Heartbeat).times(1).then(Reaction::Answer(BrokerCode::UnknownMemberId)),
+    );
     until(|| calls.lock().unwrap().len() == 2).await;
     let second = calls.lock().unwrap()[1];
-    assert!(second - first < 30 * SECOND, "it waits no more for a partition that has gone: its new owner begins at once");
+    assert!(
+        second - first < 30 * SECOND,
+        "it waits no more for a partition that has gone: its new owner begins at once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +261,11 @@ async fn the_message_in_hand_is_the_next_offset_and_counts_as_lag() {
     assert_eq!(consumer.lag().await.unwrap(), 10);
     let error = consumer.close(3 * SECOND).await.unwrap_err();
     assert_eq!(error.to_string(), "TIMEOUT: a message in hand of t-0 did not end within 3s");
-    assert_eq!(consumer.close(SECOND).await.unwrap_err().code(), Code::Timeout, "each time it is asked");
+    assert_eq!(
+        consumer.close(SECOND).await.unwrap_err().code(),
+        Code::Timeout,
+        "each time it is asked"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,8 +276,14 @@ async fn a_commit_that_fails_at_the_end_is_told() {
     let picky = Picky { fails_on: "none", ..Picky::default() };
     mq.consumer().unwrap().subscribe(["t"], picky.clone()).unwrap();
     picky.seen.wait_for(3).await;
-    embedded.fault(Fault::on(ApiKey::OffsetCommit).then(Reaction::Answer(BrokerCode::GroupAuthorizationFailed)));
-    assert_eq!(mq.consumer().unwrap().close(10 * SECOND).await.unwrap_err().code(), Code::AuthorizationFailed);
+    embedded.fault(
+        Fault::on(ApiKey::OffsetCommit)
+            .then(Reaction::Answer(BrokerCode::GroupAuthorizationFailed)),
+    );
+    assert_eq!(
+        mq.consumer().unwrap().close(10 * SECOND).await.unwrap_err().code(),
+        Code::AuthorizationFailed
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +299,10 @@ async fn no_duration_is_too_long() {
     let mq = Mq::new(config).unwrap();
     let picky = Picky { fails_on: "1", ..Picky::default() };
     let policy = FailurePolicy::retry(1).backoff(Duration::MAX, Duration::MAX);
-    mq.consumer().unwrap().subscribe_with(["t"], HandlerOptions::new().on_failure(policy), picky.clone()).unwrap();
+    mq.consumer()
+        .unwrap()
+        .subscribe_with(["t"], HandlerOptions::new().on_failure(policy), picky.clone())
+        .unwrap();
     until(|| picky.calls.load(Ordering::SeqCst) == 1).await;
     mq.ping().await.unwrap();
     assert!(mq.health().check().await.is_healthy());
@@ -282,7 +324,11 @@ async fn a_message_too_large_for_its_dead_letter_topic_is_told_and_goes_there_wi
     for stops in [true, false] {
         let mq = mq(&embedded);
         let consumer = mq.consumer().unwrap();
-        let picky = Picky { fails_on: Box::leak(large.clone().into_boxed_str()), stops, ..Picky::default() };
+        let picky = Picky {
+            fails_on: Box::leak(large.clone().into_boxed_str()),
+            stops,
+            ..Picky::default()
+        };
         consumer.subscribe_with(["t"], to_dead_letters("dead"), picky.clone()).unwrap();
         if stops {
             consumer.stopped().await;
@@ -294,7 +340,10 @@ async fn a_message_too_large_for_its_dead_letter_topic_is_told_and_goes_there_wi
         assert_eq!((partition, error.code()), (&tp(0), Code::MessageTooLarge), "{error}");
         mq.close().await.unwrap();
         let (committed, letters) = if stops { (Some(1), 0) } else { (Some(3), 1) };
-        assert_eq!((embedded.committed("g", "t", 0), log(&embedded, "dead", 0).len()), (committed, letters));
+        assert_eq!(
+            (embedded.committed("g", "t", 0), log(&embedded, "dead", 0).len()),
+            (committed, letters)
+        );
     }
     let letters = embedded.log("dead", 0);
     let letter = &letters[0].records().unwrap()[0];

@@ -32,13 +32,23 @@ async fn callbacks_of_a_partition_come_in_its_order() {
     let offsets = shared();
     for number in 0..200 {
         let told = Arc::clone(&offsets);
-        let tell = move |sent: crate::mq::Result<crate::mq::Sent>| told.lock().unwrap().push(sent.unwrap().offset.unwrap().0);
+        let tell = move |sent: crate::mq::Result<crate::mq::Sent>| {
+            told.lock().unwrap().push(sent.unwrap().offset.unwrap().0)
+        };
         match number % 3 {
             0 => mq.producer().send_async_with_key("t", "k", "v", tell).await.unwrap(),
-            1 => mq.producer().send_async_with_headers("t", Some(b"k"), "v", &[], tell).await.unwrap(),
+            1 => mq
+                .producer()
+                .send_async_with_headers("t", Some(b"k"), "v", &[], tell)
+                .await
+                .unwrap(),
             _ => {
                 let message = Message::new("t", "v").key("k");
-                mq.producer().send_batch_async(vec![message], move |mut results| tell(results.remove(0).result)).unwrap();
+                mq.producer()
+                    .send_batch_async(vec![message], move |mut results| {
+                        tell(results.remove(0).result)
+                    })
+                    .unwrap();
                 tokio::task::yield_now().await;
             }
         }
@@ -61,12 +71,21 @@ async fn a_batch_has_one_result_for_each_message_in_order() {
         Message::new("t", "c").partition(1),
     ];
     let results = mq.producer().send_batch_sync(&messages).await;
-    assert_eq!(results.iter().map(|result| result.topic.as_str()).collect::<Vec<_>>(), ["t", "t", "u", "t"]);
-    let codes: Vec<_> = results.iter().map(|result| result.result.as_ref().err().map(crate::mq::Error::code)).collect();
+    assert_eq!(
+        results.iter().map(|result| result.topic.as_str()).collect::<Vec<_>>(),
+        ["t", "t", "u", "t"]
+    );
+    let codes: Vec<_> = results
+        .iter()
+        .map(|result| result.result.as_ref().err().map(crate::mq::Error::code))
+        .collect();
     assert_eq!(codes, [None, Some(Code::MessageTooLarge), Some(Code::PartitionNotFound), None]);
     assert_eq!(log(&embedded, "t", 1), ["a", "c"]);
     let metrics = mq.producer().metrics();
-    assert_eq!((metrics.total_messages, metrics.successful_messages, metrics.failed_messages), (4, 2, 2));
+    assert_eq!(
+        (metrics.total_messages, metrics.successful_messages, metrics.failed_messages),
+        (4, 2, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +103,8 @@ async fn a_dropped_send_has_sent_nothing_or_all() {
     let mq = mq(&embedded);
     let producer = mq.producer();
     // The topic is not known yet, so that the first poll must wait.
-    let dropped = tokio::time::timeout(Duration::ZERO, producer.send(Record::to("t").value("dropped"))).await;
+    let dropped =
+        tokio::time::timeout(Duration::ZERO, producer.send(Record::to("t").value("dropped"))).await;
     assert!(dropped.is_err());
     producer.send_sync("t", "sent").await.unwrap();
     let all: Vec<_> = (0..3).flat_map(|partition| log(&embedded, "t", partition)).collect();
@@ -113,7 +133,9 @@ async fn a_producer_stands_alone() {
 #[tokio::test(start_paused = true)]
 async fn refusals_of_the_leader_use_up_max_retries() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::Produce).times(4).then(Reaction::Answer(BrokerCode::NotEnoughReplicas)));
+    embedded.fault(
+        Fault::on(ApiKey::Produce).times(4).then(Reaction::Answer(BrokerCode::NotEnoughReplicas)),
+    );
     let mq = mq(&embedded);
     let error = mq.producer().send_sync("t", "a").await.unwrap_err();
     assert_eq!(error.code(), Code::RetryExhausted);
@@ -130,12 +152,17 @@ async fn lost_connections_use_up_nothing_and_lose_nothing() {
     let mut receipts = Vec::new();
     for number in 0..50 {
         let value = number.to_string();
-        receipts.push(mq.producer().send(Record::to("t").partition(0).value(&value)).await.unwrap());
+        receipts
+            .push(mq.producer().send(Record::to("t").partition(0).value(&value)).await.unwrap());
     }
     for receipt in receipts {
         receipt.await.unwrap();
     }
-    assert_eq!(log(&embedded, "t", 0), (0..50).map(|number| number.to_string()).collect::<Vec<_>>(), "once each, in order");
+    assert_eq!(
+        log(&embedded, "t", 0),
+        (0..50).map(|number| number.to_string()).collect::<Vec<_>>(),
+        "once each, in order"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +231,9 @@ fn chatter(random: &mut crate::clock::Random) -> String {
         think know want need see hear go come make take give send call wait ok yes no haha what where who why how much many";
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let count = 4 + random.below(20);
-    let word = |random: &mut crate::clock::Random| words[usize::try_from(random.below(words.len() as u64)).unwrap()];
+    let word = |random: &mut crate::clock::Random| {
+        words[usize::try_from(random.below(words.len() as u64)).unwrap()]
+    };
     let text: Vec<&str> = (0..count).map(|_| word(random)).collect();
     let (user, sequence) = (random.below(200), random.below(1_000_000));
     format!(r#"{{"user":"user-{user}","seq":{sequence},"text":"{}"}}"#, text.join(" "))
@@ -221,8 +250,12 @@ fn chat_like_text_shrinks_to_about_what_the_seed_promises() {
         let mut records = RecordsBuilder::with_capacity(16_384);
         loop {
             let text = chatter(&mut random);
-            let fields =
-                RecordFields { timestamp: Timestamp(0), key: Some(b"room-7"), value: Some(text.as_bytes()), headers: &[] };
+            let fields = RecordFields {
+                timestamp: Timestamp(0),
+                key: Some(b"room-7"),
+                value: Some(text.as_bytes()),
+                headers: &[],
+            };
             if records.append_within(16_384, &fields).is_none() {
                 break;
             }

@@ -1,7 +1,8 @@
-//! The task of one connection: opens it, then moves requests out and replies in until something goes wrong.
+//! The task of one connection: opens it, then moves requests out and replies in until something
+//! goes wrong.
 //!
-//! One task owns the stream and polls both directions, so that reading never waits on writing. It ends for good; a new
-//! connection is a new task.
+//! One task owns the stream and polls both directions, so that reading never waits on writing. It
+//! ends for good; a new connection is a new task.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -57,10 +58,12 @@ pub(crate) struct Setup {
     pub(crate) recorder: ConnectionRecorder,
 }
 
-/// Bytes that may wait to be written before no more requests are accepted (a guess: a few full Produce requests).
+/// Bytes that may wait to be written before no more requests are accepted (a guess: a few full
+/// Produce requests).
 const OUTGOING_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Slices passed to one vectored write: two for each partition of a Produce request, and the kernel takes 1,024.
+/// Slices passed to one vectored write: two for each partition of a Produce request, and the kernel
+/// takes 1,024.
 const SLICES: usize = 128;
 
 /// Opens the connection and serves it to its end.
@@ -71,7 +74,9 @@ pub(super) async fn run(
     mut requests: mpsc::Receiver<QueuedRequest>,
     state: watch::Publisher<ConnectionState>,
 ) {
-    let opened = opening::open(&shared, &setup, &runtime).instrument(spans::connect(&setup.client_id, &shared.address)).await;
+    let opened = opening::open(&shared, &setup, &runtime)
+        .instrument(spans::connect(&setup.client_id, &shared.address))
+        .await;
     let error = match opened {
         Ok((io, HandshakeOutcome { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
@@ -119,19 +124,22 @@ struct Expecting {
 /// Where in a frame the number of its API stands: behind the length.
 const API_KEY: std::ops::Range<usize> = 4..6;
 
-/// The longest reply to most requests: metadata of some 700,000 partitions. What is read of it takes up to 25 times its bytes, so that the
-/// limit of fetched records is none for it (a guess).
+/// The longest reply to most requests: metadata of some 700,000 partitions. What is read of it
+/// takes up to 25 times its bytes, so that the limit of fetched records is none for it (a guess).
 const LONGEST_REPLY: usize = 32 * 1024 * 1024;
 
-/// The longest reply to a request that is about one thing (a guess: they take less than 100 bytes, and a message).
+/// The longest reply to a request that is about one thing (a guess: they take less than 100 bytes,
+/// and a message).
 const LONGEST_SMALL_REPLY: usize = 64 * 1024;
 
 /// Whose replies are small.
-const SMALL_REPLIES: [ApiKey; 3] = [ApiKey::Heartbeat, ApiKey::InitProducerId, ApiKey::PushTelemetry];
+const SMALL_REPLIES: [ApiKey; 3] =
+    [ApiKey::Heartbeat, ApiKey::InitProducerId, ApiKey::PushTelemetry];
 
 /// How long the reply to a request may be; `most` is `receive.message.max.bytes`.
 fn longest_reply(frame: &Frame, most: usize) -> usize {
-    let key = frame.chunk().get(API_KEY).and_then(|key| key.try_into().ok()).map(i16::from_be_bytes);
+    let key =
+        frame.chunk().get(API_KEY).and_then(|key| key.try_into().ok()).map(i16::from_be_bytes);
     match key {
         Some(key) if key == ApiKey::Fetch.key() => most,
         Some(key) if SMALL_REPLIES.map(ApiKey::key).contains(&key) => most.min(LONGEST_SMALL_REPLY),
@@ -200,7 +208,11 @@ impl<'a> Serving<'a> {
     }
 
     /// Moves what can be moved; ready when the connection has ended.
-    fn poll(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> Poll<ConnectionEnd> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        requests: &mut mpsc::Receiver<QueuedRequest>,
+    ) -> Poll<ConnectionEnd> {
         loop {
             let renewed = match self.poll_reauthentication(cx) {
                 Poll::Ready(Err(ending)) => return Poll::Ready(ending),
@@ -229,10 +241,18 @@ impl<'a> Serving<'a> {
     }
 
     /// Takes requests from the queue while there is room and the broker wants to hear from us.
-    fn accept(&mut self, cx: &mut Context<'_>, requests: &mut mpsc::Receiver<QueuedRequest>) -> bool {
+    fn accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        requests: &mut mpsc::Receiver<QueuedRequest>,
+    ) -> bool {
         let mut any = false;
         let is_parking = self.reauthentication.is_parking(runtime::now());
-        while self.outgoing_bytes < OUTGOING_LIMIT && !self.owner_gone && !is_parking && self.muted_until().is_none() {
+        while self.outgoing_bytes < OUTGOING_LIMIT
+            && !self.owner_gone
+            && !is_parking
+            && self.muted_until().is_none()
+        {
             match requests.poll_recv(cx) {
                 Poll::Ready(Some(queued)) => {
                     any = true;
@@ -256,17 +276,23 @@ impl<'a> Serving<'a> {
         let longest = longest_reply(&queued.frame, self.setup.max_reply);
         self.outgoing.push_back(queued.frame);
         if queued.answered {
-            self.inflight.push(queued.correlation_id, queued.deadline, Expecting { waiter: queued.reply, longest });
+            self.inflight.push(
+                queued.correlation_id,
+                queued.deadline,
+                Expecting { waiter: queued.reply, longest },
+            );
         } else {
             self.unanswered.push(queued.correlation_id, queued.deadline, queued.reply);
         }
     }
 
-    /// Ready(Ok) when something was written; pending when there is nothing to write or the socket is full.
+    /// Ready(Ok) when something was written; pending when there is nothing to write or the socket
+    /// is full.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
         if self.outgoing.is_empty() {
             if self.is_unflushed {
-                ready!(Pin::new(&mut self.io).poll_flush(cx)).map_err(|error| self.broken(&error))?;
+                ready!(Pin::new(&mut self.io).poll_flush(cx))
+                    .map_err(|error| self.broken(&error))?;
                 self.is_unflushed = false;
             }
             return Poll::Pending;
@@ -276,8 +302,14 @@ impl<'a> Serving<'a> {
         for frame in &self.outgoing {
             count += frame.chunks_vectored(&mut slices[count..]);
         }
-        let written = match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count])) {
-            Ok(0) => return Poll::Ready(Err(ConnectionEnd::new(ErrorKind::Disconnected, "the peer accepts no more bytes"))),
+        let written = match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]))
+        {
+            Ok(0) => {
+                return Poll::Ready(Err(ConnectionEnd::new(
+                    ErrorKind::Disconnected,
+                    "the peer accepts no more bytes",
+                )));
+            }
             Ok(written) => written,
             Err(error) => return Poll::Ready(Err(self.broken(&error))),
         };
@@ -317,7 +349,10 @@ impl<'a> Serving<'a> {
 
     fn deliver(&mut self) -> Result<(), ConnectionEnd> {
         loop {
-            let longest = self.inflight.first().map_or(opening::LARGEST_HANDSHAKE, |expecting| expecting.longest);
+            let longest = self
+                .inflight
+                .first()
+                .map_or(opening::LARGEST_HANDSHAKE, |expecting| expecting.longest);
             self.incoming.expect(longest);
             let frame = self.incoming.frame().map_err(|length| ConnectionEnd(length.error()))?;
             let Some(frame) = frame else { return Ok(()) };
@@ -328,10 +363,14 @@ impl<'a> Serving<'a> {
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
             trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
             self.setup.recorder.received(frame.len());
-            let Expecting { waiter, .. } = self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
-                let expected = expected.map_or("none".to_owned(), |id| id.to_string());
-                ConnectionEnd::new(ErrorKind::Protocol, format!("a reply has correlation id {found}, expected {expected}"))
-            })?;
+            let Expecting { waiter, .. } =
+                self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
+                    let expected = expected.map_or("none".to_owned(), |id| id.to_string());
+                    ConnectionEnd::new(
+                        ErrorKind::Protocol,
+                        format!("a reply has correlation id {found}, expected {expected}"),
+                    )
+                })?;
             self.has_delivered = true;
             // The caller may have lost interest.
             let _ = waiter.send(Ok(frame));
@@ -339,7 +378,10 @@ impl<'a> Serving<'a> {
     }
 
     fn end_of_stream(&self) -> ConnectionEnd {
-        let message = match (self.incoming.is_partial(), self.has_delivered || self.setup.security.has_sasl()) {
+        let message = match (
+            self.incoming.is_partial(),
+            self.has_delivered || self.setup.security.has_sasl(),
+        ) {
             (true, _) => "the peer closed it within a reply",
             (false, true) => "the peer closed it",
             (false, false) => {
@@ -359,7 +401,8 @@ impl<'a> Serving<'a> {
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         loop {
             let Some(due) = self.next_due() else { return Poll::Pending };
-            // The timer is left where it is while it fires early enough: most deadlines only move away.
+            // The timer is left where it is while it fires early enough: most deadlines only move
+            // away.
             if due < self.timer_at || self.timer.is_elapsed() {
                 self.timer_at = due;
                 self.timer.as_mut().reset(due.into());
@@ -367,28 +410,38 @@ impl<'a> Serving<'a> {
             ready!(self.timer.as_mut().poll(cx));
             let now = runtime::now();
             if self.deadline().is_some_and(|deadline| deadline <= now) {
-                return Poll::Ready(ConnectionEnd::new(ErrorKind::Timeout, "a request was not answered within its deadline"));
+                return Poll::Ready(ConnectionEnd::new(
+                    ErrorKind::Timeout,
+                    "a request was not answered within its deadline",
+                ));
             }
             if self.old_at().is_some_and(|old| old <= now) {
-                return Poll::Ready(ConnectionEnd::new(ErrorKind::Disconnected, "as old as a connection may become"));
+                return Poll::Ready(ConnectionEnd::new(
+                    ErrorKind::Disconnected,
+                    "as old as a connection may become",
+                ));
             }
             if self.idle_at().is_some_and(|idle| idle <= now) {
                 if self.counted.may_close() {
-                    return Poll::Ready(ConnectionEnd::new(ErrorKind::Disconnected, "unused for connections.max.idle.ms"));
+                    return Poll::Ready(ConnectionEnd::new(
+                        ErrorKind::Disconnected,
+                        "unused for connections.max.idle.ms",
+                    ));
                 }
                 // One of those that are kept: asked again as if it had been used.
                 self.used = now;
                 continue;
             }
             if self.reauthentication.due().is_some_and(|due| due <= now) {
-                // No spin: at the head of the next round `poll_reauthentication` leaves the state that was due.
+                // No spin: at the head of the next round `poll_reauthentication` leaves the state
+                // that was due.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.muted_until().is_none() {
-                // The broker wants to hear from us again: look at the queue, in the next round. That is one
-                // more for a timer that fired early, and no spin: with nothing due, the timer is set anew
-                // before this returns.
+                // The broker wants to hear from us again: look at the queue, in the next round.
+                // That is one more for a timer that fired early, and no spin: with nothing due, the
+                // timer is set anew before this returns.
                 cx.waker().wake_by_ref();
                 if self.next_due().is_none_or(|due| due <= now) {
                     return Poll::Pending;
@@ -403,7 +456,13 @@ impl<'a> Serving<'a> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let times = [self.deadline(), self.idle_at(), self.old_at(), self.muted_until(), self.reauthentication.due()];
+        let times = [
+            self.deadline(),
+            self.idle_at(),
+            self.old_at(),
+            self.muted_until(),
+            self.reauthentication.due(),
+        ];
         times.into_iter().flatten().min()
     }
 

@@ -1,4 +1,5 @@
-//! The exchange by which the client proves who it is: SaslHandshake names the mechanism, SaslAuthenticate carries its words.
+//! The exchange by which the client proves who it is: SaslHandshake names the mechanism,
+//! SaslAuthenticate carries its words.
 //!
 //! ```text
 //!   Naming ──the broker has it──▶ Talking ──the broker's words, at most 16──▶ done, with the lifetime of the session
@@ -53,7 +54,11 @@ pub(in crate::net) enum AuthenticationStep {
 }
 
 impl Authentication {
-    pub(in crate::net) fn new(mechanism: &str, session: Box<dyn SaslSession>, client_id: &str) -> Self {
+    pub(in crate::net) fn new(
+        mechanism: &str,
+        session: Box<dyn SaslSession>,
+        client_id: &str,
+    ) -> Self {
         Self {
             mechanism: mechanism.to_owned(),
             session,
@@ -69,21 +74,38 @@ impl Authentication {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the broker has no SASL as it is since Kafka 1.0 (KIP-152).
     pub(in crate::net) fn start(&mut self, versions: &ApiVersions) -> Result<AuthenticationStep> {
-        let missing = || Error::new(ErrorKind::Unsupported, "the broker does not speak SASL as this client does (KIP-152)");
+        let missing = || {
+            Error::new(
+                ErrorKind::Unsupported,
+                "the broker does not speak SASL as this client does (KIP-152)",
+            )
+        };
         // Version 0 would be followed by words without a header.
-        let handshake = versions.version_of::<SaslHandshakeRequest<'_>>().filter(|version| *version >= 1);
+        let handshake =
+            versions.version_of::<SaslHandshakeRequest<'_>>().filter(|version| *version >= 1);
         let authenticate = versions.version_of::<SaslAuthenticateRequest<'_>>();
-        self.versions = Versions { handshake: handshake.ok_or_else(missing)?, authenticate: authenticate.ok_or_else(missing)? };
+        self.versions = Versions {
+            handshake: handshake.ok_or_else(missing)?,
+            authenticate: authenticate.ok_or_else(missing)?,
+        };
         self.correlation_id += 1;
         let request = SaslHandshakeRequest { mechanism: &self.mechanism };
-        let frame = encode_request(&request, self.versions.handshake, self.correlation_id, &self.client_id)?;
+        let frame = encode_request(
+            &request,
+            self.versions.handshake,
+            self.correlation_id,
+            &self.client_id,
+        )?;
         Ok(AuthenticationStep::Send(frame))
     }
 
-    /// What is to be done elsewhere before [`Authentication::handle_reply`] is told this reply, as it takes long.
+    /// What is to be done elsewhere before [`Authentication::handle_reply`] is told this reply, as
+    /// it takes long.
     pub(in crate::net) fn work(&mut self, frame: &Bytes) -> Option<SaslWork> {
         let State::Talking { .. } = self.state else { return None };
-        let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate).ok()?;
+        let response =
+            decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate)
+                .ok()?;
         ErrorCode::check(response.error_code).ok()?;
         self.session.prepare(response.auth_bytes)
     }
@@ -97,17 +119,23 @@ impl Authentication {
         expect_id(frame, self.correlation_id)?;
         match self.state {
             State::Naming => {
-                let response = decode_response::<SaslHandshakeRequest<'_>>(frame, self.versions.handshake)?;
-                ErrorCode::check(response.error_code).map_err(|code| self.not_offered(code, &response.mechanisms))?;
+                let response =
+                    decode_response::<SaslHandshakeRequest<'_>>(frame, self.versions.handshake)?;
+                ErrorCode::check(response.error_code)
+                    .map_err(|code| self.not_offered(code, &response.mechanisms))?;
                 self.state = State::Talking { rounds: 0 };
                 self.talk(&[])?.ok_or_else(|| self.refuse("the mechanism has nothing to say"))
             }
             State::Talking { .. } => {
-                let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, self.versions.authenticate)?;
+                let response = decode_response::<SaslAuthenticateRequest<'_>>(
+                    frame,
+                    self.versions.authenticate,
+                )?;
                 if let Err(code) = ErrorCode::check(response.error_code) {
                     return Err(self.refused(code, response.error_message));
                 }
-                let lifetime = u64::try_from(response.session_lifetime_ms).ok().filter(|millis| *millis > 0);
+                let lifetime =
+                    u64::try_from(response.session_lifetime_ms).ok().filter(|millis| *millis > 0);
                 let done = AuthenticationStep::Done(lifetime.map(Duration::from_millis));
                 Ok(self.talk(response.auth_bytes)?.unwrap_or(done))
             }
@@ -125,8 +153,13 @@ impl Authentication {
         }
         self.correlation_id += 1;
         let request = SaslAuthenticateRequest { auth_bytes: &answer };
-        let frame =
-            encode_secret_request(&request, self.versions.authenticate, self.correlation_id, &self.client_id, answer.len());
+        let frame = encode_secret_request(
+            &request,
+            self.versions.authenticate,
+            self.correlation_id,
+            &self.client_id,
+            answer.len(),
+        );
         answer.zeroize();
         Ok(Some(AuthenticationStep::Send(frame?)))
     }
@@ -136,13 +169,21 @@ impl Authentication {
         let name = &self.mechanism;
         let message = match code {
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
-                let offered: Vec<String> = offered.iter().take(16).map(|name| shown(name).within(40).to_string()).collect();
+                let offered: Vec<String> = offered
+                    .iter()
+                    .take(16)
+                    .map(|name| shown(name).within(40).to_string())
+                    .collect();
                 let offered = offered.join(", ");
-                format!("the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those")
+                format!(
+                    "the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those"
+                )
             }
-            ErrorCode::ILLEGAL_SASL_STATE => "the listener has no SASL: set security.protocol to PLAINTEXT or SSL, or use the \
+            ErrorCode::ILLEGAL_SASL_STATE => {
+                "the listener has no SASL: set security.protocol to PLAINTEXT or SSL, or use the \
                                               port of a SASL listener"
-                .to_owned(),
+                    .to_owned()
+            }
             _ => format!("the broker refused to begin {name}"),
         };
         Error::new(ErrorKind::Authentication, message).with_code(code)
@@ -150,16 +191,21 @@ impl Authentication {
 
     /// The broker does not believe it.
     fn refused(&mut self, code: ErrorCode, message: Option<&str>) -> Error {
-        let said = message.filter(|message| !message.is_empty()).map(|message| format!(" ({})", shown(message)));
+        let said = message
+            .filter(|message| !message.is_empty())
+            .map(|message| format!(" ({})", shown(message)));
         let said = said.unwrap_or_default();
         if self.session.handle_refusal() {
             // No code: its class would say that nothing helps.
-            let message =
-                format!("the broker refused the kept credentials of {}{said}; others are got for the next", self.mechanism);
+            let message = format!(
+                "the broker refused the kept credentials of {}{said}; others are got for the next",
+                self.mechanism
+            );
             return Error::new(ErrorKind::Connect, message);
         }
         let advice = self.session.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-        let message = format!("the broker refused the credentials of {}{said}{advice}", self.mechanism);
+        let message =
+            format!("the broker refused the credentials of {}{said}{advice}", self.mechanism);
         Error::new(ErrorKind::Authentication, message).with_code(code)
     }
 
@@ -177,8 +223,10 @@ pub(in crate::net) fn as_error(mechanism: &str, error: SaslError) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(error) => {
-            let source: std::sync::Arc<dyn std::error::Error + Send + Sync> = std::sync::Arc::from(error);
-            Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}")).with_shared_source(source)
+            let source: std::sync::Arc<dyn std::error::Error + Send + Sync> =
+                std::sync::Arc::from(error);
+            Error::new(ErrorKind::Authentication, format!("{mechanism}: {source}"))
+                .with_shared_source(source)
         }
     }
 }
@@ -212,7 +260,8 @@ mod tests {
         }
 
         let refused = |is_kept| {
-            let mut authentication = Authentication::new("OAUTHBEARER", Box::new(Kept(is_kept)), "me");
+            let mut authentication =
+                Authentication::new("OAUTHBEARER", Box::new(Kept(is_kept)), "me");
             authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some("expired"))
         };
         let (kept, new) = (refused(true), refused(false));
@@ -224,8 +273,11 @@ mod tests {
     fn what_a_hostile_broker_says_is_shown_within_bounds_and_on_one_line() {
         let mut authentication = Authentication::new("PLAIN", Box::new(Silent), "me");
         let long = format!("no\n\u{1b}[2J{}", "x".repeat(100_000));
-        let refused = authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some(&long)).to_string();
-        let offered = authentication.not_offered(ErrorCode::UNSUPPORTED_SASL_MECHANISM, &[long.as_str(); 1000]).to_string();
+        let refused =
+            authentication.refused(ErrorCode::SASL_AUTHENTICATION_FAILED, Some(&long)).to_string();
+        let offered = authentication
+            .not_offered(ErrorCode::UNSUPPORTED_SASL_MECHANISM, &[long.as_str(); 1000])
+            .to_string();
         for said in [refused, offered] {
             assert!(said.len() < 2000 && !said.contains(char::is_control), "{} bytes", said.len());
             assert!(said.contains("no\\n\\u{1b}[2Jxxx"), "{said}");

@@ -1,4 +1,5 @@
-//! What is said on a new connection before the first request: which APIs the broker speaks (KIP-35, KIP-511), and who the client is.
+//! What is said on a new connection before the first request: which APIs the broker speaks (KIP-35,
+//! KIP-511), and who the client is.
 //!
 //! ```text
 //!   Asking(newest) ──versions──▶ done, or Authenticating ──▶ done
@@ -25,9 +26,10 @@ use crate::wire::versions::{ApiKey, ApiVersions, Features};
 /// The name under which brokers see this client software.
 const SOFTWARE_NAME: &str = "kavka";
 
-/// The versions of ApiVersions that a peer is greeted in, one after the other while it closes the connection instead of an answer: Azure Event
-/// Hubs does so to version 4, and 3 is the first flexible one. Version 5 asks the broker to check which cluster and node it is (KIP-1242), which we
-/// do not tell.
+/// The versions of ApiVersions that a peer is greeted in, one after the other while it closes the
+/// connection instead of an answer: Azure Event Hubs does so to version 4, and 3 is the first
+/// flexible one. Version 5 asks the broker to check which cluster and node it is (KIP-1242), which
+/// we do not tell.
 pub(super) const GREETINGS: [i16; 3] = [4, 3, 0];
 
 /// The machine: send what it gives, tell it the reply.
@@ -48,7 +50,8 @@ pub(super) enum HandshakeStep {
     Done(HandshakeOutcome),
 }
 
-/// What the broker has said of itself, and for how long it knows who the client is (KIP-368); `None` if for ever.
+/// What the broker has said of itself, and for how long it knows who the client is (KIP-368);
+/// `None` if for ever.
 #[derive(Debug)]
 pub(super) struct HandshakeOutcome {
     pub(super) versions: ApiVersions,
@@ -59,7 +62,13 @@ impl Handshake {
     /// Begins with ApiVersions in the version `first`, one of [`GREETINGS`].
     pub(super) fn new(client_id: &str, first: i16, authentication: Option<Authentication>) -> Self {
         let version = first;
-        Self { client_id: client_id.to_owned(), version, correlation_id: 0, authentication, versions: None }
+        Self {
+            client_id: client_id.to_owned(),
+            version,
+            correlation_id: 0,
+            authentication,
+            versions: None,
+        }
     }
 
     /// The request to send first.
@@ -70,10 +79,16 @@ impl Handshake {
             client_software_version: env!("CARGO_PKG_VERSION"),
             ..ApiVersionsRequest::default()
         };
-        Ok(HandshakeStep::Send(encode_request(&request, self.version, self.correlation_id, &self.client_id)?))
+        Ok(HandshakeStep::Send(encode_request(
+            &request,
+            self.version,
+            self.correlation_id,
+            &self.client_id,
+        )?))
     }
 
-    /// What is to be done elsewhere before [`Handshake::handle_reply`] is told this reply, as it takes long.
+    /// What is to be done elsewhere before [`Handshake::handle_reply`] is told this reply, as it
+    /// takes long.
     pub(super) fn work(&mut self, frame: &Bytes) -> Option<SaslWork> {
         self.versions.as_ref()?;
         self.authentication.as_mut()?.work(frame)
@@ -108,7 +123,8 @@ impl Handshake {
                 None => Ok(HandshakeStep::Done(HandshakeOutcome { versions, lifetime: None })),
             },
             Err(ErrorCode::UNSUPPORTED_VERSION) if self.version > 0 => {
-                // A reply that does not say which versions there are comes from a broker that knows version 0 only.
+                // A reply that does not say which versions there are comes from a broker that knows
+                // version 0 only.
                 let newest = versions.range(ApiKey::ApiVersions).map_or(0, |range| *range.end());
                 self.version = newest.clamp(0, self.version - 1);
                 self.start()
@@ -117,23 +133,36 @@ impl Handshake {
         }
     }
 
-    fn authenticated(&mut self, versions: ApiVersions, step: AuthenticationStep) -> Result<HandshakeStep> {
+    fn authenticated(
+        &mut self,
+        versions: ApiVersions,
+        step: AuthenticationStep,
+    ) -> Result<HandshakeStep> {
         match step {
             AuthenticationStep::Send(frame) => {
                 self.versions = Some(versions);
                 Ok(HandshakeStep::Send(frame))
             }
-            AuthenticationStep::Done(lifetime) => Ok(HandshakeStep::Done(HandshakeOutcome { versions, lifetime })),
+            AuthenticationStep::Done(lifetime) => {
+                Ok(HandshakeStep::Done(HandshakeOutcome { versions, lifetime }))
+            }
         }
     }
 }
 
 /// What a broker says that it can do.
 fn versions_of(response: &ApiVersionsResponse<'_>) -> ApiVersions {
-    let ranges = response.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+    let ranges = response
+        .api_keys
+        .iter()
+        .map(|api| (api.api_key, (api.min_version, api.max_version)))
+        .collect();
     let epoch = Some(response.finalized_features_epoch).filter(|epoch| *epoch >= 0);
     let features = &response.finalized_features;
-    let levels = features.iter().map(|feature| (feature.name.to_owned(), feature.max_version_level)).collect();
+    let levels = features
+        .iter()
+        .map(|feature| (feature.name.to_owned(), feature.max_version_level))
+        .collect();
     ApiVersions::new(ranges, Features::new(epoch, levels))
 }
 
@@ -198,12 +227,19 @@ mod tests {
     fn a_reply_to_something_else_is_refused() {
         let mut handshake = Handshake::new("c", 4, None);
         let _ = handshake.start();
-        assert_eq!(handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(), ErrorKind::Protocol);
+        assert_eq!(
+            handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(),
+            ErrorKind::Protocol
+        );
     }
 
     #[test]
     fn finalized_features_keep_their_levels_and_epoch() {
-        let feature = FinalizedFeatureKey { name: "transaction.version", max_version_level: 2, min_version_level: 1 };
+        let feature = FinalizedFeatureKey {
+            name: "transaction.version",
+            max_version_level: 2,
+            min_version_level: 1,
+        };
         let response = ApiVersionsResponse {
             finalized_features: vec![feature],
             finalized_features_epoch: 7,
@@ -211,7 +247,10 @@ mod tests {
         };
         let versions = versions_of(&response);
         let features = versions.features();
-        assert_eq!((features.level("transaction.version"), features.level("group.version")), (Some(2), None));
+        assert_eq!(
+            (features.level("transaction.version"), features.level("group.version")),
+            (Some(2), None)
+        );
         assert_eq!(features.epoch(), Some(7));
         assert_eq!(versions_of(&ApiVersionsResponse::default()).features().epoch(), None);
     }

@@ -18,7 +18,11 @@ const TEMPLATE: &str = "sasl.oauthbearer.assertion.template.file";
 ///
 /// # Errors
 /// [`ErrorKind::Config`](crate::ErrorKind::Config), with the property and what to change.
-pub(super) fn assertion(origin: &Assertion, tls: &TlsConfig, now: Timestamp) -> Result<Zeroizing<String>> {
+pub(super) fn assertion(
+    origin: &Assertion,
+    tls: &TlsConfig,
+    now: Timestamp,
+) -> Result<Zeroizing<String>> {
     match origin {
         Assertion::File(file) => from_file(file),
         Assertion::Signed(signer) => signed(signer, tls, now),
@@ -28,7 +32,10 @@ pub(super) fn assertion(origin: &Assertion, tls: &TlsConfig, now: Timestamp) -> 
 fn from_file(file: &Path) -> Result<Zeroizing<String>> {
     let bytes = read(ASSERTION_FILE, file)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    };
     if text.split('.').count() != 3 || !text.split('.').all(is_part) {
         return Err(Error::config(format!(
             "{ASSERTION_FILE}: {} holds no signed JWT: three parts of base64url with dots between are allowed",
@@ -40,7 +47,8 @@ fn from_file(file: &Path) -> Result<Zeroizing<String>> {
 
 fn signed(signer: &AssertionSigner, tls: &TlsConfig, now: Timestamp) -> Result<Zeroizing<String>> {
     let (header, claims) = contents(signer, now)?;
-    let encoded = |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+    let encoded =
+        |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
     let mut text = Zeroizing::new(format!("{}.{}", encoded(header), encoded(claims)));
     let property = signer.key.property();
     let pem = match &signer.key {
@@ -53,10 +61,16 @@ fn signed(signer: &AssertionSigner, tls: &TlsConfig, now: Timestamp) -> Result<Z
     Ok(text)
 }
 
-/// Header and claims, in the order of Java's `AssertionUtils.layeredAssertionJwtTemplate`: properties, template, what is made anew.
-fn contents(signer: &AssertionSigner, now: Timestamp) -> Result<(Map<String, Value>, Map<String, Value>)> {
+/// Header and claims, in the order of Java's `AssertionUtils.layeredAssertionJwtTemplate`:
+/// properties, template, what is made anew.
+fn contents(
+    signer: &AssertionSigner,
+    now: Timestamp,
+) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let (mut header, mut claims) = (Map::new(), Map::new());
-    for (name, value) in [("aud", &signer.audience), ("iss", &signer.issuer), ("sub", &signer.subject)] {
+    for (name, value) in
+        [("aud", &signer.audience), ("iss", &signer.issuer), ("sub", &signer.subject)]
+    {
         if let Some(value) = value {
             claims.insert(name.into(), value.as_str().into());
         }
@@ -88,7 +102,9 @@ fn template(file: &Path) -> Result<[Map<String, Value>; 2]> {
         ))
     };
     let bytes = read(TEMPLATE, file)?;
-    let Ok(Value::Object(mut all)) = serde_json::from_slice(&bytes) else { return Err(refuse("is none")) };
+    let Ok(Value::Object(mut all)) = serde_json::from_slice(&bytes) else {
+        return Err(refuse("is none"));
+    };
     let mut part = |name: &str| match all.remove(name) {
         None => Ok(Map::new()),
         Some(Value::Object(part)) => Ok(part),
@@ -100,7 +116,9 @@ fn template(file: &Path) -> Result<[Map<String, Value>; 2]> {
 /// A random UUID (RFC 9562, version 4).
 fn id() -> Result<String> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::config(format!("the operating system gives no randomness: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::config(format!("the operating system gives no randomness: {error}"))
+    })?;
     let bits = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{bits:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
@@ -108,12 +126,19 @@ fn id() -> Result<String> {
 }
 
 #[cfg(feature = "tls")]
-fn signature(signer: &AssertionSigner, tls: &TlsConfig, pem: &[u8], message: &[u8]) -> Result<Vec<u8>> {
+fn signature(
+    signer: &AssertionSigner,
+    tls: &TlsConfig,
+    pem: &[u8],
+    message: &[u8],
+) -> Result<Vec<u8>> {
     super::super::tls::jwt_signature(signer, tls, pem, message)
 }
 
 /// Without the feature `tls`, a configuration that wants it was refused.
 #[cfg(not(feature = "tls"))]
 fn signature(_: &AssertionSigner, _: &TlsConfig, _: &[u8], _: &[u8]) -> Result<Vec<u8>> {
-    Err(Error::config("assertions are to be signed, but this program was built without kavka's feature tls"))
+    Err(Error::config(
+        "assertions are to be signed, but this program was built without kavka's feature tls",
+    ))
 }

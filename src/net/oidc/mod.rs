@@ -1,5 +1,5 @@
-//! Tokens from an HTTP endpoint for an id and a secret, the client-credentials flow of OAuth 2 (RFC 6749, section 4.4; KIP-768), or
-//! for a signed assertion (RFC 7523; KIP-1139).
+//! Tokens from an HTTP endpoint for an id and a secret, the client-credentials flow of OAuth 2 (RFC
+//! 6749, section 4.4; KIP-768), or for a signed assertion (RFC 7523; KIP-1139).
 
 mod assertion;
 
@@ -22,7 +22,9 @@ use super::connector::{Connector, Io, TcpConnector};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::boxed::BoxFuture;
-use crate::config::{Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenSource};
+use crate::config::{
+    Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenSource,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -74,7 +76,11 @@ impl Oidc {
     /// made.
     pub(super) fn new(config: OidcConfig) -> Result<Self> {
         let url = "sasl.oauthbearer.token.endpoint.url";
-        let refuse = || Error::config(format!("{url} is no URL: https://host/path or http://host/path is allowed"));
+        let refuse = || {
+            Error::config(format!(
+                "{url} is no URL: https://host/path or http://host/path is allowed"
+            ))
+        };
         let uri: Uri = config.token_endpoint_url.0.expose().parse().map_err(|_| refuse())?;
         let is_https = uri.scheme_str() == Some("https");
         let authority = uri.authority().ok_or_else(refuse)?;
@@ -84,7 +90,9 @@ impl Oidc {
                 "{url} has a user in it: client id and secret have properties of their own; a @ in the path or the query is written %40"
             )));
         }
-        if let Grant::ClientAssertion { assertion: origin, .. } | Grant::JwtBearer(origin) = &config.grant {
+        if let Grant::ClientAssertion { assertion: origin, .. } | Grant::JwtBearer(origin) =
+            &config.grant
+        {
             // Said now, and not at the first token.
             assertion(origin, &config.tls, Timestamp(0))?;
         }
@@ -96,7 +104,10 @@ impl Oidc {
             );
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let address = BrokerAddress::new(host, authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }));
+        let address = BrokerAddress::new(
+            host,
+            authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+        );
         Ok(Self {
             #[cfg(feature = "tls")]
             tls: match is_https {
@@ -109,7 +120,8 @@ impl Oidc {
         })
     }
 
-    /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's `Retry` does.
+    /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's
+    /// `Retry` does.
     async fn ask(&self, now: Timestamp) -> Result<Token, SaslError> {
         let begin = runtime::now();
         let end = begin + self.config.retry_backoff_max;
@@ -123,7 +135,9 @@ impl Oidc {
                     runtime::sleep_until(runtime::now() + pause).await;
                     pause *= 2;
                 }
-                Err(TokenFailure::Passing(error) | TokenFailure::Lasting(error)) => return Err(Box::new(error)),
+                Err(TokenFailure::Passing(error) | TokenFailure::Lasting(error)) => {
+                    return Err(Box::new(error));
+                }
             }
         }
     }
@@ -132,21 +146,26 @@ impl Oidc {
     async fn ask_once(&self, first: Timestamp, now: Timestamp) -> Result<Token, TokenFailure> {
         let endpoint = self.endpoint();
         let late = |what: &str, property: &str, limit: Duration| {
-            let message = format!("the token endpoint {endpoint} did not {what} in {limit:?} ({property})");
+            let message =
+                format!("the token endpoint {endpoint} did not {what} in {limit:?} ({property})");
             TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         };
         let limit = self.config.connect_timeout;
         let io = tokio::time::timeout(limit, self.connect(limit)).await;
-        let io = io.map_err(|_| late("take a connection", "sasl.login.connect.timeout.ms", limit))??;
+        let io =
+            io.map_err(|_| late("take a connection", "sasl.login.connect.timeout.ms", limit))??;
         let limit = self.config.read_timeout;
         let answer = tokio::time::timeout(limit, self.exchange(io, now)).await;
-        let (status, body) = answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
+        let (status, body) =
+            answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
         let mut body = Wiped(serde_json::from_slice(&body).unwrap_or(Value::Null));
         if status != StatusCode::OK {
             return Err(self.refusal(status, &body.0));
         }
         self.token(&mut body.0, first).ok_or_else(|| {
-            let message = format!("the token endpoint {endpoint} answered without an access_token: is it one?");
+            let message = format!(
+                "the token endpoint {endpoint} answered without an access_token: is it one?"
+            );
             TokenFailure::Lasting(Error::new(ErrorKind::Authentication, message))
         })
     }
@@ -154,28 +173,42 @@ impl Oidc {
     async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, TokenFailure> {
         let tcp = TcpConnector { send_buffer: None, receive_buffer: None };
         let io = tcp.connect(&self.address, runtime::now() + limit).await.map_err(|error| {
-            let message = format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
+            let message =
+                format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
             TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         })?;
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             return tls.handshake(io, self.address.host()).await.map_err(|error| {
-                let error =
-                    error.with_context(format_args!("the token endpoint {} (https.ca.location is its trust)", self.endpoint()));
-                if error.is_retriable() { TokenFailure::Passing(error) } else { TokenFailure::Lasting(error) }
+                let error = error.with_context(format_args!(
+                    "the token endpoint {} (https.ca.location is its trust)",
+                    self.endpoint()
+                ));
+                if error.is_retriable() {
+                    TokenFailure::Passing(error)
+                } else {
+                    TokenFailure::Lasting(error)
+                }
             });
         }
         Ok(io)
     }
 
-    async fn exchange(&self, io: Box<dyn Io>, now: Timestamp) -> Result<(StatusCode, Zeroizing<Vec<u8>>), TokenFailure> {
+    async fn exchange(
+        &self,
+        io: Box<dyn Io>,
+        now: Timestamp,
+    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), TokenFailure> {
         let lost = |error: &dyn fmt::Display| {
             let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
             TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
         };
         let mut http = hyper::client::conn::http1::Builder::new();
-        let (mut sender, connection) =
-            http.max_buf_size(LONGEST_HEADERS).handshake(TokioIo::new(io)).await.map_err(|error| lost(&error))?;
+        let (mut sender, connection) = http
+            .max_buf_size(LONGEST_HEADERS)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|error| lost(&error))?;
         let request = self.request(now)?;
         let answered = async {
             let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
@@ -192,14 +225,19 @@ impl Oidc {
     }
 
     fn request(&self, now: Timestamp) -> Result<Request<Full<Bytes>>, TokenFailure> {
-        let impossible =
-            || TokenFailure::Lasting(Error::config("the token endpoint cannot be asked: its URL or the client id is odd"));
-        let mut request = Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
-            .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json");
+        let impossible = || {
+            TokenFailure::Lasting(Error::config(
+                "the token endpoint cannot be asked: its URL or the client id is odd",
+            ))
+        };
+        let mut request =
+            Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
+                .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(ACCEPT, "application/json");
         if let Grant::ClientSecret { id, secret } = &self.config.grant {
-            let mut basic = HeaderValue::from_str(&self.basic(id, secret.expose())).map_err(|_| impossible())?;
+            let mut basic = HeaderValue::from_str(&self.basic(id, secret.expose()))
+                .map_err(|_| impossible())?;
             basic.set_sensitive(true);
             request = request.header(AUTHORIZATION, basic);
         }
@@ -218,12 +256,20 @@ impl Oidc {
 
     /// The parameters, in the order of Java's request formatters.
     fn form(&self, now: Timestamp) -> Result<Zeroizing<String>> {
-        let scope = self.config.scope.as_ref().map(|scope| format!("&scope={}", url_encoded(scope))).unwrap_or_default();
+        let scope = self
+            .config
+            .scope
+            .as_ref()
+            .map(|scope| format!("&scope={}", url_encoded(scope)))
+            .unwrap_or_default();
         let tls = &self.config.tls;
         Ok(Zeroizing::new(match &self.config.grant {
             Grant::ClientSecret { .. } => format!("grant_type=client_credentials{scope}"),
             Grant::ClientAssertion { id, assertion: origin } => {
-                let id = id.as_ref().map(|id| format!("&client_id={}", url_encoded(id))).unwrap_or_default();
+                let id = id
+                    .as_ref()
+                    .map(|id| format!("&client_id={}", url_encoded(id)))
+                    .unwrap_or_default();
                 let kind = url_encoded("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
                 // It needs no encoding.
                 let assertion = assertion(origin, tls, now)?;
@@ -234,7 +280,10 @@ impl Oidc {
             }
             Grant::JwtBearer(origin) => {
                 let kind = url_encoded("urn:ietf:params:oauth:grant-type:jwt-bearer");
-                format!("grant_type={kind}&assertion={}{scope}", assertion(origin, tls, now)?.as_str())
+                format!(
+                    "grant_type={kind}&assertion={}{scope}",
+                    assertion(origin, tls, now)?.as_str()
+                )
             }
         }))
     }
@@ -242,9 +291,12 @@ impl Oidc {
     fn token(&self, body: &mut Value, now: Timestamp) -> Option<Token> {
         let Value::String(value) = body.get_mut("access_token")?.take() else { return None };
         let value = Secret::new(value);
-        // What the endpoint says is by its clock and relative, so that a wrong clock here does no harm.
-        let relative =
-            body.get("expires_in").and_then(Value::as_i64).map(|seconds| now.0.saturating_add(seconds.saturating_mul(1000)));
+        // What the endpoint says is by its clock and relative, so that a wrong clock here does no
+        // harm.
+        let relative = body
+            .get("expires_in")
+            .and_then(Value::as_i64)
+            .map(|seconds| now.0.saturating_add(seconds.saturating_mul(1000)));
         let expires_at = relative.or_else(|| expiry(value.expose()));
         let mut token = Token::new(value);
         token.expires_at = expires_at.map(Timestamp);
@@ -267,7 +319,8 @@ impl Oidc {
                     "check sasl.oauthbearer.client.credentials.client.id, sasl.oauthbearer.client.credentials.client.secret and \
                      sasl.oauthbearer.scope"
                 }
-                Grant::ClientAssertion { assertion: Assertion::File(_), .. } | Grant::JwtBearer(Assertion::File(_)) => {
+                Grant::ClientAssertion { assertion: Assertion::File(_), .. }
+                | Grant::JwtBearer(Assertion::File(_)) => {
                     "check the assertion in sasl.oauthbearer.assertion.file, which may have expired, and sasl.oauthbearer.scope"
                 }
                 _ => {
@@ -284,10 +337,12 @@ impl Oidc {
     /// The endpoint's own words (RFC 6749, section 5.2), as far as they can be shown.
     fn said(&self, body: &Value) -> String {
         let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("");
-        let (error, description) = (shown(word("error")).within(80).to_string(), word("error_description"));
+        let (error, description) =
+            (shown(word("error")).within(80).to_string(), word("error_description"));
         let is_secret = match &self.config.grant {
             Grant::ClientSecret { secret, .. } => description.contains(secret.expose()),
-            // An endpoint that repeats the assertion repeats what it begins with: an object of JSON.
+            // An endpoint that repeats the assertion repeats what it begins with: an object of
+            // JSON.
             _ => description.contains("eyJ"),
         };
         match description.is_empty() || is_secret {
@@ -315,7 +370,8 @@ impl From<TokenFailure> for SaslError {
     }
 }
 
-/// A whole body. Each piece is copied: it holds on to a buffer, which may be thousands of times as large.
+/// A whole body. Each piece is copied: it holds on to a buffer, which may be thousands of times as
+/// large.
 async fn read(mut body: Incoming) -> Result<Zeroizing<Vec<u8>>, SaslError> {
     // As long as it can become, so that no copy of a token is left behind by growing.
     let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
@@ -341,7 +397,9 @@ fn url_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                encoded.push(char::from(byte))
+            }
             b' ' => encoded.push('+'),
             other => encoded.push_str(&format!("%{other:02X}")),
         }

@@ -4,7 +4,9 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// An endpoint that gives these answers, one a connection; returns what it was asked.
-async fn endpoint(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+async fn endpoint(
+    answers: &'static [&'static str],
+) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/token?x=y", listener.local_addr().expect("an address"));
     let served = tokio::spawn(async move {
@@ -26,7 +28,8 @@ async fn endpoint(answers: &'static [&'static str]) -> (String, tokio::task::Joi
 
 fn oidc(url: &str) -> Oidc {
     let config = OidcConfig::new(url, "me", "hunter2/+").scope("a b");
-    Oidc::new(config.retry_backoff(Duration::from_millis(1), Duration::from_secs(5))).expect("a URL")
+    Oidc::new(config.retry_backoff(Duration::from_millis(1), Duration::from_secs(5)))
+        .expect("a URL")
 }
 
 #[tokio::test]
@@ -79,7 +82,9 @@ fn an_answer_that_drips_takes_no_more_memory_than_one_that_flows() {
 
 #[tokio::test]
 async fn a_refusal_is_not_tried_again_and_says_what_to_change() {
-    let (url, _served) = endpoint(&["HTTP/1.1 401 No\r\ncontent-length: 26\r\n\r\n{\"error\":\"invalid_client\"}"]).await;
+    let (url, _served) =
+        endpoint(&["HTTP/1.1 401 No\r\ncontent-length: 26\r\n\r\n{\"error\":\"invalid_client\"}"])
+            .await;
     let error = oidc(&url).ask(Timestamp(0)).await.expect_err("refused").to_string();
     assert!(error.contains("401 invalid_client") && error.contains("client.secret"), "{error}");
     assert!(!error.contains("hunter2") && !error.contains("x=y"), "{error}");
@@ -87,7 +92,10 @@ async fn a_refusal_is_not_tried_again_and_says_what_to_change() {
 
 #[tokio::test]
 async fn an_answer_without_a_token_is_refused() {
-    for answer in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhttp"] {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhttp",
+    ] {
         let (url, _served) = endpoint(Box::leak(Box::new([answer]))).await;
         let error = oidc(&url).ask(Timestamp(0)).await.expect_err("no token").to_string();
         assert!(error.contains("access_token"), "{error}");
@@ -111,19 +119,25 @@ fn the_expiry_of_a_jwt_is_read() {
 
 /// The same over TLS, with certificates of its own; gives each connection the same answer.
 #[cfg(feature = "tls")]
-async fn https_endpoint(folder: &std::path::Path) -> (String, kavka_testcontainers::apache::Certificates) {
+async fn https_endpoint(
+    folder: &std::path::Path,
+) -> (String, kavka_testcontainers::apache::Certificates) {
     use std::sync::Arc;
 
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
     let files = kavka_testcontainers::apache::Certificates::write(folder).expect("certificates");
-    let chain = CertificateDer::pem_file_iter(&files.server).expect("a file").map(|found| found.expect("PEM")).collect();
+    let chain = CertificateDer::pem_file_iter(&files.server)
+        .expect("a file")
+        .map(|found| found.expect("PEM"))
+        .collect();
     let key = PrivateKeyDer::from_pem_file(&files.server).expect("a key");
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .expect("a server");
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .expect("a server");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -160,7 +174,12 @@ async fn an_https_endpoint_is_asked_only_if_its_authority_is_trusted() {
     let token = ask(&url, &files.authority).await.expect("a token");
     assert_eq!(token.value.expose(), "abc");
     let error = ask(&url, &files.other_authority).await.expect_err("not trusted");
-    assert!(error.contains("https.ca.location") && error.contains("not trusted") && !error.contains("hunter2"), "{error}");
+    assert!(
+        error.contains("https.ca.location")
+            && error.contains("not trusted")
+            && !error.contains("hunter2"),
+        "{error}"
+    );
     let plain = ask(&url.replace("https:", "http:"), &files.authority).await.expect_err("TLS");
     assert!(plain.contains("did not answer"), "{plain}");
     std::fs::remove_dir_all(&folder).expect("removed");

@@ -1,6 +1,8 @@
-//! AWS_MSK_IAM: a request that is signed as AWS's are (Signature Version 4) and sent as JSON, in place of a password.
+//! AWS_MSK_IAM: a request that is signed as AWS's are (Signature Version 4) and sent as JSON, in
+//! place of a password.
 //!
-//! The words are those of AWS's library for Java, aws-msk-iam-auth: version 2020_10_22, good for 15 minutes.
+//! The words are those of AWS's library for Java, aws-msk-iam-auth: version 2020_10_22, good for 15
+//! minutes.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -9,7 +11,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::wrong;
 use crate::boxed::BoxFuture;
-use crate::config::{AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession};
+use crate::config::{
+    AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession,
+};
 use crate::ids::Timestamp;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -22,14 +26,26 @@ impl SaslMechanism for AwsMskIam {
         "AWS_MSK_IAM"
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
+    fn start<'a>(
+        &'a self,
+        context: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(async move {
             // As Java's URI and the signature's host have it; a name means the same in either case.
             let host = context.host.to_ascii_lowercase();
-            let named = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok());
-            let region = self.region.clone().or_else(|| region_of(&host).map(str::to_owned)).or_else(named);
-            let region = region
-                .ok_or_else(|| wrong(format!("{} names no region of AWS: set AwsMskIam::region, or AWS_REGION", context.host)))?;
+            let named = || {
+                ["AWS_REGION", "AWS_DEFAULT_REGION"]
+                    .into_iter()
+                    .find_map(|name| std::env::var(name).ok())
+            };
+            let region =
+                self.region.clone().or_else(|| region_of(&host).map(str::to_owned)).or_else(named);
+            let region = region.ok_or_else(|| {
+                wrong(format!(
+                    "{} names no region of AWS: set AwsMskIam::region, or AWS_REGION",
+                    context.host
+                ))
+            })?;
             let credentials = self.provider.credentials().await?;
             let message = payload(&host, &region, &credentials, context.now);
             Ok(Box::new(AwsMskIamSession { message: Some(message) }) as Box<dyn SaslSession>)
@@ -47,7 +63,9 @@ impl SaslSession for AwsMskIamSession {
         match self.message.take() {
             Some(mut message) => Ok(Some(std::mem::take(&mut *message))),
             // It names the request; that there is something is what counts, as in Java.
-            None if challenge.is_empty() => Err(wrong("the broker took the signature without a word")),
+            None if challenge.is_empty() => {
+                Err(wrong("the broker took the signature without a word"))
+            }
             None => Ok(None),
         }
     }
@@ -66,10 +84,16 @@ fn region_of(host: &str) -> Option<&str> {
     before.rsplit('.').next().filter(|label| label.contains('-'))
 }
 
-fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestamp) -> Zeroizing<Vec<u8>> {
+fn payload(
+    host: &str,
+    region: &str,
+    credentials: &AwsCredentials,
+    now: Timestamp,
+) -> Zeroizing<Vec<u8>> {
     let stamp = stamp(now);
     let date = stamp.split('T').next().unwrap_or_default();
-    let credential = format!("{}/{date}/{region}/{SERVICE}/aws4_request", credentials.access_key_id);
+    let credential =
+        format!("{}/{date}/{region}/{SERVICE}/aws4_request", credentials.access_key_id);
     let token = credentials.session_token.as_ref().map(|token| token.expose());
     // In the order of their names, as they are signed.
     let mut query = vec![
@@ -81,8 +105,11 @@ fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestam
     ];
     query.extend(token.map(|token| ("X-Amz-Security-Token", token)));
     query.push(("X-Amz-SignedHeaders", "host"));
-    // Room for all of it, so that no copy of the token is left behind by growing; an encoded byte is at most three.
-    let room = query.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>() + host.len() + 256;
+    // Room for all of it, so that no copy of the token is left behind by growing; an encoded byte
+    // is at most three.
+    let room = query.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum::<usize>()
+        + host.len()
+        + 256;
     let mut request = Zeroizing::new(String::with_capacity(room));
     request.push_str("GET\n/\n");
     for (number, (name, value)) in query.iter().enumerate() {
@@ -94,7 +121,8 @@ fn payload(host: &str, region: &str, credentials: &AwsCredentials, now: Timestam
     for part in ["\nhost:", host, "\n\nhost\n", &hex(&Sha256::digest(b""))] {
         request.push_str(part);
     }
-    let signature = signature(credentials.secret_access_key.expose(), &stamp, region, SERVICE, &request);
+    let signature =
+        signature(credentials.secret_access_key.expose(), &stamp, region, SERVICE, &request);
     let mut message = json!({
         "version": "2020_10_22",
         "host": host,
@@ -120,11 +148,15 @@ fn signature(secret: &str, stamp: &str, region: &str, service: &str, request: &s
         key = mac(&key, word);
     }
     let hash = hex(&Sha256::digest(request.as_bytes()));
-    hex(&mac(&key, &format!("{ALGORITHM}\n{stamp}\n{date}/{region}/{service}/aws4_request\n{hash}")))
+    hex(&mac(
+        &key,
+        &format!("{ALGORITHM}\n{stamp}\n{date}/{region}/{service}/aws4_request\n{hash}"),
+    ))
 }
 
 fn mac(key: &[u8], text: &str) -> Zeroizing<Vec<u8>> {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    let mut mac =
+        <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
     mac.update(text.as_bytes());
     Zeroizing::new(mac.finalize().into_bytes().to_vec())
 }
@@ -137,13 +169,16 @@ fn hex(bytes: &[u8]) -> String {
 fn percent_encode(text: &str, to: &mut String) {
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                to.push(char::from(byte))
+            }
             other => to.push_str(&format!("%{other:02X}")),
         }
     }
 }
 
-/// `20210315T123456Z`; days become a date by the proleptic Gregorian calendar, whose eras are 400 years.
+/// `20210315T123456Z`; days become a date by the proleptic Gregorian calendar, whose eras are 400
+/// years.
 fn stamp(now: Timestamp) -> String {
     let seconds = now.0.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
@@ -155,7 +190,12 @@ fn stamp(now: Timestamp) -> String {
     let day = day - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -182,12 +222,18 @@ mod tests {
         impl crate::config::AwsCredentialsProvider for Fixed {
             fn credentials(&self) -> BoxFuture<'_, Result<AwsCredentials, SaslError>> {
                 let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-                let credentials = AwsCredentials::new("AKIDEXAMPLE", secret).session_token("a/token+=");
+                let credentials =
+                    AwsCredentials::new("AKIDEXAMPLE", secret).session_token("a/token+=");
                 Box::pin(std::future::ready(Ok(credentials)))
             }
         }
         let upper = HOST.replace("demo", "Demo").replace("eu-west-1", "EU-West-1");
-        let context = SaslContext { host: &upper, port: 9098, now: Timestamp(1_615_811_696_789), nonce: [0; 24] };
+        let context = SaslContext {
+            host: &upper,
+            port: 9098,
+            now: Timestamp(1_615_811_696_789),
+            nonce: [0; 24],
+        };
         let mechanism = AwsMskIam::new(Fixed);
         let mut session = mechanism.start(context).await.expect("credentials");
         let said = session.respond(b"").expect("first").expect("a payload");
@@ -207,7 +253,10 @@ mod tests {
             "x-amz-signature": "9bf3d62c8d0a3ac1c80a94f8c4186acba4538dbf8e7fe93ac7eb072d55aee748",
         });
         assert_eq!(said, expected);
-        assert_eq!(session.respond(b"{\"version\":\"2020_10_22\",\"request-id\":\"x\"}").expect("taken"), None);
+        assert_eq!(
+            session.respond(b"{\"version\":\"2020_10_22\",\"request-id\":\"x\"}").expect("taken"),
+            None
+        );
         assert!(!format!("{mechanism:?}").contains("EXAMPLEKEY"));
     }
 

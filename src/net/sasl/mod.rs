@@ -13,12 +13,15 @@ pub(super) use oauthbearer::OAuthBearer;
 
 use crate::config::{Mechanism, Sasl, SaslError, SaslMechanism};
 
-/// The mechanism that a configuration names; `None` for OAUTHBEARER, whose tokens come from elsewhere.
+/// The mechanism that a configuration names; `None` for OAUTHBEARER, whose tokens come from
+/// elsewhere.
 pub(super) fn mechanism(sasl: &Sasl) -> Option<Arc<dyn SaslMechanism>> {
     match &sasl.0 {
         Mechanism::Plain(credentials) => Some(Arc::new(plain::Plain::new(credentials.clone()))),
         #[cfg(feature = "scram")]
-        Mechanism::Scram { hash, credentials, is_token } => Some(scram::mechanism(*hash, credentials.clone(), *is_token)),
+        Mechanism::Scram { hash, credentials, is_token } => {
+            Some(scram::mechanism(*hash, credentials.clone(), *is_token))
+        }
         #[cfg(not(feature = "scram"))]
         Mechanism::Scram { .. } => None,
         Mechanism::OAuthBearer(_) => None,

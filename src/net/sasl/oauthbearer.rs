@@ -1,4 +1,5 @@
-//! OAUTHBEARER (RFC 7628): one token, to which the broker answers with nothing, or with why it does not take it.
+//! OAUTHBEARER (RFC 7628): one token, to which the broker answers with nothing, or with why it does
+//! not take it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,10 +37,14 @@ impl SaslMechanism for OAuthBearer {
         "OAUTHBEARER"
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
+    fn start<'a>(
+        &'a self,
+        context: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
         Box::pin(async move {
             let handed = self.tokens.token(context.now).await?;
-            Ok(Box::new(OAuthBearerSession::new(Arc::clone(&self.tokens), handed, context.now)?) as Box<dyn SaslSession>)
+            Ok(Box::new(OAuthBearerSession::new(Arc::clone(&self.tokens), handed, context.now)?)
+                as Box<dyn SaslSession>)
         })
     }
 }
@@ -64,12 +69,17 @@ enum State {
 impl OAuthBearerSession {
     /// # Errors
     /// The token or an extension has characters that would end it early.
-    fn new(tokens: Arc<TokenCache>, Handed { token, is_kept }: Handed, now: Timestamp) -> Result<Self, SaslError> {
+    fn new(
+        tokens: Arc<TokenCache>,
+        Handed { token, is_kept }: Handed,
+        now: Timestamp,
+    ) -> Result<Self, SaslError> {
         let value = token.value.expose();
         if value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic()) {
             return Err(wrong("the token is empty or has characters that none may have"));
         }
-        let extensions: usize = token.extensions.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let extensions: usize =
+            token.extensions.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         // Room for all of it, so that no copy is left behind by growing.
         let mut message = Zeroizing::new(String::with_capacity(value.len() + extensions + 24));
         for part in ["n,,\u{1}auth=Bearer ", value] {
@@ -77,10 +87,15 @@ impl OAuthBearerSession {
         }
         message.push(SEPARATOR);
         for (name, value) in &token.extensions {
-            let is_name = !name.is_empty() && name != "auth" && name.chars().all(|c| c.is_ascii_alphabetic());
-            let is_value = value.chars().all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\t' | '\r' | '\n'));
+            let is_name =
+                !name.is_empty() && name != "auth" && name.chars().all(|c| c.is_ascii_alphabetic());
+            let is_value = value
+                .chars()
+                .all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\t' | '\r' | '\n'));
             if !is_name || !is_value {
-                return Err(wrong(format!("the extension {name:?} of the token is not letters=visible characters")));
+                return Err(wrong(format!(
+                    "the extension {name:?} of the token is not letters=visible characters"
+                )));
             }
             message.push_str(name);
             message.push('=');
@@ -117,7 +132,9 @@ impl SaslSession for OAuthBearerSession {
         Some(match self.expires_at {
             Some(Timestamp(end)) if end <= self.started.0 => {
                 let ago = self.started.0.saturating_sub(end) / 1000;
-                format!("by this machine's clock the token expired {ago} s ago, so this clock or that of its issuer is wrong")
+                format!(
+                    "by this machine's clock the token expired {ago} s ago, so this clock or that of its issuer is wrong"
+                )
             }
             Some(Timestamp(end)) => {
                 let left = end.saturating_sub(self.started.0) / 1000;
@@ -126,7 +143,9 @@ impl SaslSession for OAuthBearerSession {
                      clock"
                 )
             }
-            None => "check the token's issuer, audience, scope and times, and the clocks".to_owned(),
+            None => {
+                "check the token's issuer, audience, scope and times, and the clocks".to_owned()
+            }
         })
     }
 }
@@ -148,12 +167,17 @@ mod tests {
                 Box::pin(std::future::ready(Err("none".into())))
             }
         }
-        OAuthBearerSession::new(Arc::new(TokenCache::new(Arc::new(None))), Handed { token: token.clone(), is_kept: false }, now)
+        OAuthBearerSession::new(
+            Arc::new(TokenCache::new(Arc::new(None))),
+            Handed { token: token.clone(), is_kept: false },
+            now,
+        )
     }
 
     #[test]
     fn the_message_is_that_of_rfc_7628_with_kafka_s_extensions() {
-        let token = token("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==").extension("logicalCluster", "lkc 1");
+        let token = token("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")
+            .extension("logicalCluster", "lkc 1");
         let mut session = session(&token, Timestamp(0)).expect("right");
         let expected = &b"n,,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01logicalCluster=lkc 1\x01\x01"[..];
         assert_eq!(session.respond(b"").expect("first").as_deref(), Some(expected));
@@ -162,9 +186,13 @@ mod tests {
 
     #[test]
     fn a_refusal_is_acknowledged_and_the_advice_tells_of_clocks() {
-        let mut session = session(&token("t").expires_at(Timestamp(5_000)), Timestamp(9_000)).expect("right");
+        let mut session =
+            session(&token("t").expires_at(Timestamp(5_000)), Timestamp(9_000)).expect("right");
         session.respond(b"").expect("first");
-        assert_eq!(session.respond(b"{\"status\":\"invalid_token\"}").expect("why").as_deref(), Some(&b"\x01"[..]));
+        assert_eq!(
+            session.respond(b"{\"status\":\"invalid_token\"}").expect("why").as_deref(),
+            Some(&b"\x01"[..])
+        );
         let advice = session.advice().expect("advice");
         assert!(advice.contains("expired 4 s ago"), "{advice}");
         assert!(session.respond(b"").is_err(), "a success after a refusal is none");
@@ -172,9 +200,13 @@ mod tests {
 
     #[test]
     fn what_would_end_the_message_early_is_refused() {
-        for bad in
-            [token(""), token("a b"), token("a\u{1}"), token("a").extension("auth", "x"), token("a").extension("b", "\u{1}")]
-        {
+        for bad in [
+            token(""),
+            token("a b"),
+            token("a\u{1}"),
+            token("a").extension("auth", "x"),
+            token("a").extension("b", "\u{1}"),
+        ] {
             assert!(session(&bad, Timestamp(0)).is_err());
         }
     }

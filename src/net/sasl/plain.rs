@@ -22,9 +22,15 @@ impl SaslMechanism for Plain {
         "PLAIN"
     }
 
-    fn start<'a>(&'a self, _: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
-        let (username, password) = (self.credentials.username.as_bytes(), self.credentials.password.expose().as_bytes());
-        let session = PlainSession { message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())) };
+    fn start<'a>(
+        &'a self,
+        _: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
+        let (username, password) =
+            (self.credentials.username.as_bytes(), self.credentials.password.expose().as_bytes());
+        let session = PlainSession {
+            message: Some(Zeroizing::new([b"\0", username, b"\0", password].concat())),
+        };
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
 }
@@ -59,13 +65,19 @@ mod tests {
 
     #[test]
     fn one_message_has_user_and_password() {
-        let plain = Plain::new(Credentials { username: "tim".into(), password: "tanstaaftanstaaf".into() });
+        let plain =
+            Plain::new(Credentials { username: "tim".into(), password: "tanstaaftanstaaf".into() });
         let context = SaslContext { host: "h", port: 1, now: Timestamp(0), nonce: [0; 24] };
-        let Poll::Ready(Ok(mut session)) = pin!(plain.start(context)).poll(&mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(Ok(mut session)) =
+            pin!(plain.start(context)).poll(&mut Context::from_waker(Waker::noop()))
+        else {
             panic!("at once")
         };
         // RFC 4616, section 4, without an authorisation identity.
-        assert_eq!(session.respond(b"").expect("first").as_deref(), Some(&b"\0tim\0tanstaaftanstaaf"[..]));
+        assert_eq!(
+            session.respond(b"").expect("first").as_deref(),
+            Some(&b"\0tim\0tanstaaftanstaaf"[..])
+        );
         assert_eq!(session.respond(b"").expect("done"), None);
         assert!(session.respond(b"what?").is_err());
         assert!(!format!("{plain:?}").contains("tanstaaf"));

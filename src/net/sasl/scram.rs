@@ -22,16 +22,23 @@ use zeroize::Zeroizing;
 
 use super::wrong;
 use crate::boxed::BoxFuture;
-use crate::config::{Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork, ScramHash};
+use crate::config::{
+    Credentials, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork, ScramHash,
+};
 use crate::shown::shown;
 
 /// Fewer are too easy to try out (RFC 7677 and Kafka's own least).
 const LEAST_ITERATIONS: u32 = 4096;
 
-/// More only keep the client busy (Kafka's most is 16,384; six times that takes about a tenth of a second).
+/// More only keep the client busy (Kafka's most is 16,384; six times that takes about a tenth of a
+/// second).
 const MOST_ITERATIONS: u32 = 100_000;
 
-pub(super) fn mechanism(hash: ScramHash, credentials: Credentials, is_token: bool) -> Arc<dyn SaslMechanism> {
+pub(super) fn mechanism(
+    hash: ScramHash,
+    credentials: Credentials,
+    is_token: bool,
+) -> Arc<dyn SaslMechanism> {
     Arc::new(Scram { hash, credentials, is_token, last: Arc::default() })
 }
 
@@ -42,8 +49,8 @@ struct Scram {
     last: Arc<Last>,
 }
 
-/// The keys of the last exchange: a broker keeps the salt of a user, so the slow hash is done once and not for each connection and
-/// each new proof.
+/// The keys of the last exchange: a broker keeps the salt of a user, so the slow hash is done once
+/// and not for each connection and each new proof.
 type Last = Mutex<Option<Keys>>;
 
 /// What the slow hash makes of a password.
@@ -70,8 +77,16 @@ impl SaslMechanism for Scram {
         }
     }
 
-    fn start<'a>(&'a self, context: SaslContext<'a>) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
-        let mut session = ScramSession::new(self.hash, &self.credentials, self.is_token, BASE64.encode(context.nonce));
+    fn start<'a>(
+        &'a self,
+        context: SaslContext<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn SaslSession>, SaslError>> {
+        let mut session = ScramSession::new(
+            self.hash,
+            &self.credentials,
+            self.is_token,
+            BASE64.encode(context.nonce),
+        );
         session.last = Arc::clone(&self.last);
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn SaslSession>)))
     }
@@ -115,14 +130,19 @@ impl ScramSession {
         let mut parts = message.split(',');
         let mut part = |name: &str| {
             let part = parts.next().and_then(|part| part.strip_prefix(name)?.strip_prefix('='));
-            part.ok_or_else(|| wrong(format!("the broker's first message has no {name}= in its place")))
+            part.ok_or_else(|| {
+                wrong(format!("the broker's first message has no {name}= in its place"))
+            })
         };
         let (nonce, salt, iterations) = (part("r")?, part("s")?, part("i")?);
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
             return Err(wrong("the broker's nonce does not continue this client's"));
         }
         let salt = BASE64.decode(salt).map_err(|_| wrong("the broker's salt is no base 64"))?;
-        let iterations = iterations.parse().ok().filter(|count| (LEAST_ITERATIONS..=MOST_ITERATIONS).contains(count));
+        let iterations = iterations
+            .parse()
+            .ok()
+            .filter(|count| (LEAST_ITERATIONS..=MOST_ITERATIONS).contains(count));
         let iterations = iterations.ok_or_else(|| {
             wrong(format!("the broker wants an iteration count outside {LEAST_ITERATIONS} to {MOST_ITERATIONS}"))
         })?;
@@ -135,7 +155,9 @@ impl ScramSession {
         let without_proof = format!("c=biws,r={nonce}");
         let messages = format!("{},{message},{without_proof}", self.first_bare);
         // Prepared, unless connections to brokers with other salts came between.
-        let keys = self.known_keys(&salt, iterations).unwrap_or_else(|| slow_keys(self.hash, &self.password, salt, iterations));
+        let keys = self
+            .known_keys(&salt, iterations)
+            .unwrap_or_else(|| slow_keys(self.hash, &self.password, salt, iterations));
         let proof = match self.hash {
             ScramHash::Sha256 => proof::<Sha256>(&keys, &messages),
             ScramHash::Sha512 => proof::<Sha512>(&keys, &messages),
@@ -159,7 +181,8 @@ struct ServerFirst<'m> {
 
 impl SaslSession for ScramSession {
     fn respond(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
-        let text = std::str::from_utf8(challenge).map_err(|_| wrong("the broker's message is no UTF-8"))?;
+        let text = std::str::from_utf8(challenge)
+            .map_err(|_| wrong("the broker's message is no UTF-8"))?;
         match std::mem::replace(&mut self.state, State::Done) {
             State::First => {
                 self.state = State::Salt;
@@ -170,13 +193,16 @@ impl SaslSession for ScramSession {
                 if let Some(error) = attribute(text, "e") {
                     return Err(wrong(format!("the broker says {}", shown(error))));
                 }
-                let signature = attribute(text, "v").and_then(|signature| BASE64.decode(signature).ok());
+                let signature =
+                    attribute(text, "v").and_then(|signature| BASE64.decode(signature).ok());
                 let is_right = signature.is_some_and(|signature| match self.hash {
                     ScramHash::Sha256 => is_mac::<Sha256>(&key, &messages, &signature),
                     ScramHash::Sha512 => is_mac::<Sha512>(&key, &messages, &signature),
                 });
                 if !is_right {
-                    return Err(wrong("the broker does not know the password either: it is not the one that it says it is"));
+                    return Err(wrong(
+                        "the broker does not know the password either: it is not the one that it says it is",
+                    ));
                 }
                 Ok(None)
             }
@@ -187,7 +213,8 @@ impl SaslSession for ScramSession {
     /// The slow hash, unless its result is known.
     fn prepare(&mut self, challenge: &[u8]) -> Option<SaslWork> {
         let State::Salt = self.state else { return None };
-        let ServerFirst { salt, iterations, .. } = self.first_of_server(std::str::from_utf8(challenge).ok()?).ok()?;
+        let ServerFirst { salt, iterations, .. } =
+            self.first_of_server(std::str::from_utf8(challenge).ok()?).ok()?;
         if self.known_keys(&salt, iterations).is_some() {
             return None;
         }
@@ -227,7 +254,8 @@ where
     Hmac<H>: Mac + KeyInit + Clone,
 {
     let mut salted = Zeroizing::new([0; LENGTH]);
-    pbkdf2::pbkdf2::<Hmac<H>>(password.as_bytes(), &salt, iterations, &mut *salted).expect("a key of HMAC may have any length");
+    pbkdf2::pbkdf2::<Hmac<H>>(password.as_bytes(), &salt, iterations, &mut *salted)
+        .expect("a key of HMAC may have any length");
     let (client, server) = (mac::<H>(&*salted, b"Client Key"), mac::<H>(&*salted, b"Server Key"));
     Keys { salt, iterations, client, server }
 }
@@ -249,7 +277,8 @@ where
     H: EagerHash + BlockSizeUser + CoreProxy,
     Hmac<H>: Mac + KeyInit,
 {
-    let mut mac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    let mut mac =
+        <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
     mac.update(text.as_bytes());
     mac.verify_slice(code).is_ok()
 }
@@ -259,7 +288,8 @@ where
     H: EagerHash + BlockSizeUser + CoreProxy,
     Hmac<H>: Mac + KeyInit,
 {
-    let mut mac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
+    let mut mac =
+        <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
     mac.update(text);
     Zeroizing::new(mac.finalize().into_bytes().to_vec())
 }
@@ -286,7 +316,8 @@ mod tests {
     }
 
     const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
-    const SERVER_FIRST: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+    const SERVER_FIRST: &str =
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
 
     #[test]
     fn the_exchange_of_rfc_7677_is_reproduced() {
@@ -296,8 +327,16 @@ mod tests {
             say(&mut session, SERVER_FIRST),
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
         );
-        assert_eq!(session.respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").expect("the signature"), None);
-        assert!(session.respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").is_err(), "it is over");
+        assert_eq!(
+            session
+                .respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+                .expect("the signature"),
+            None
+        );
+        assert!(
+            session.respond(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").is_err(),
+            "it is over"
+        );
     }
 
     #[test]
@@ -334,7 +373,15 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_of_the_server_is_refused() {
-        for last in ["v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "v=", "v=!", "", "x=1", "e=invalid-proof", "v=6rri"] {
+        for last in [
+            "v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+            "v=",
+            "v=!",
+            "",
+            "x=1",
+            "e=invalid-proof",
+            "v=6rri",
+        ] {
             let mut session = session(ScramHash::Sha256, NONCE, false);
             say(&mut session, "");
             say(&mut session, SERVER_FIRST);

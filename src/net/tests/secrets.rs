@@ -1,4 +1,5 @@
-//! No secret is shown, whatever is wrong with it: not in an error, its sources or its `Debug`, not in a config's, not in a log.
+//! No secret is shown, whatever is wrong with it: not in an error, its sources or its `Debug`, not
+//! in a config's, not in a log.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -15,7 +16,9 @@ use crate::observability::captured_logs::CapturedLogs;
 
 /// Ninety bytes that look like nothing else, the same in each run.
 fn needle() -> Vec<u8> {
-    (1_u64..=90).map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56).to_le_bytes()[0]).collect()
+    (1_u64..=90)
+        .map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56).to_le_bytes()[0])
+        .collect()
 }
 
 /// How eight bytes in a row would look, wherever they are shown.
@@ -30,7 +33,8 @@ fn looks(part: &[u8]) -> [String; 7] {
         hex(part),
         hex(part).to_uppercase(),
         spaced.join(" "),
-        // Three bytes of base 64 are four characters: of nine bytes the six in the middle, at any offset.
+        // Three bytes of base 64 are four characters: of nine bytes the six in the middle, at any
+        // offset.
         STANDARD.encode(part).get(4..10).unwrap_or_default().to_owned(),
     ]
 }
@@ -84,7 +88,11 @@ fn told(error: &Error) -> String {
 /// A text of PEM, and what can become of it on its way.
 fn pems(label: &str) -> Vec<String> {
     let body = STANDARD.encode(needle());
-    let lines: String = body.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    let lines: String = body
+        .as_bytes()
+        .chunks(64)
+        .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+        .collect();
     let pem = format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n");
     let end = format!("-----END {label}-----");
     vec![
@@ -112,9 +120,22 @@ fn damaged() -> Vec<String> {
 /// Passwords with what they should not have.
 fn passwords() -> Vec<String> {
     let secret = STANDARD.encode(needle());
-    ["@", "@\0", "\"@", "@\n", "'@;", "${file:/@:x}", "${@:y}", " @ ", "{@", "@=", "\\u@", "\u{e9}@"]
-        .map(|form| form.replace('@', &secret))
-        .into()
+    [
+        "@",
+        "@\0",
+        "\"@",
+        "@\n",
+        "'@;",
+        "${file:/@:x}",
+        "${@:y}",
+        " @ ",
+        "{@",
+        "@=",
+        "\\u@",
+        "\u{e9}@",
+    ]
+    .map(|form| form.replace('@', &secret))
+    .into()
 }
 
 const SSL: (&str, &str) = ("security.protocol", "SSL");
@@ -137,24 +158,41 @@ fn scenario(name: &str) -> (Vec<(&'static str, &'static str)>, Vec<String>) {
     match name {
         "sasl.password" => (vec![SASL, PLAIN, ("sasl.username", "me")], passwords()),
         "sasl.jaas.config" => {
-            let forms = ["@", "a.PlainLoginModule required password=\"@", "a.PlainLoginModule required @", "@ required;"];
-            let forms =
-                forms.into_iter().chain(["a.PlainLoginModule @ x;", "a.PlainLoginModule required username=x password=@;"]);
-            let values = forms.flat_map(|form| passwords().into_iter().map(move |secret| form.replace('@', &secret)));
+            let forms = [
+                "@",
+                "a.PlainLoginModule required password=\"@",
+                "a.PlainLoginModule required @",
+                "@ required;",
+            ];
+            let forms = forms.into_iter().chain([
+                "a.PlainLoginModule @ x;",
+                "a.PlainLoginModule required username=x password=@;",
+            ]);
+            let values = forms.flat_map(|form| {
+                passwords().into_iter().map(move |secret| form.replace('@', &secret))
+            });
             (vec![SASL, PLAIN], values.collect())
         }
         "sasl.oauthbearer.client.secret" | "sasl.oauthbearer.client.credentials.client.secret" => {
             (vec![SASL, OAUTH, URL, ONCE, ID], passwords())
         }
         "sasl.oauthbearer.token.endpoint.url" => {
-            let forms = ["http://me:@@127.0.0.1:1/x", "http://127.0.0.1:1/x?key=@", "http://127.0.0.1:1 @", "@", "http:/@"];
-            let values =
-                forms.into_iter().flat_map(|form| passwords().into_iter().map(move |secret| form.replacen('@', &secret, 1)));
+            let forms = [
+                "http://me:@@127.0.0.1:1/x",
+                "http://127.0.0.1:1/x?key=@",
+                "http://127.0.0.1:1 @",
+                "@",
+                "http:/@",
+            ];
+            let values = forms.into_iter().flat_map(|form| {
+                passwords().into_iter().map(move |secret| form.replacen('@', &secret, 1))
+            });
             (vec![SASL, OAUTH, ONCE, ID, ("sasl.oauthbearer.client.secret", "x")], values.collect())
         }
         KEY => (vec![SASL, OAUTH, URL, ONCE, BEARER, ecdsa], damaged()),
         "sasl.oauthbearer.assertion.private.key.passphrase" => {
-            let key = "-----BEGIN ENCRYPTED PRIVATE KEY-----AAAA-----END ENCRYPTED PRIVATE KEY-----";
+            let key =
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----AAAA-----END ENCRYPTED PRIVATE KEY-----";
             (vec![SASL, OAUTH, URL, ONCE, BEARER, ecdsa, (KEY, key)], passwords())
         }
         "https.ca.pem" => {
@@ -162,13 +200,18 @@ fn scenario(name: &str) -> (Vec<(&'static str, &'static str)>, Vec<String>) {
             (vec![SASL, OAUTH, url, ONCE, ID, ("sasl.oauthbearer.client.secret", "x")], damaged())
         }
         "ssl.ca.pem" | "ssl.truststore.certificates" => (vec![SSL], damaged()),
-        "ssl.keystore.certificate.chain" | "ssl.certificate.pem" => (vec![SSL, TRUST, ("ssl.keystore.key", "x")], damaged()),
+        "ssl.keystore.certificate.chain" | "ssl.certificate.pem" => {
+            (vec![SSL, TRUST, ("ssl.keystore.key", "x")], damaged())
+        }
         "ssl.keystore.key" | "ssl.key.pem" => {
             let chain = "-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----";
             (vec![SSL, TRUST, ("ssl.keystore.certificate.chain", chain)], damaged())
         }
         "ssl.key.password" | "ssl.keystore.password" | "ssl.truststore.password" => {
-            let identity = [("ssl.keystore.certificate.chain", vectors::CERTIFICATE), ("ssl.keystore.key", vectors::AES)];
+            let identity = [
+                ("ssl.keystore.certificate.chain", vectors::CERTIFICATE),
+                ("ssl.keystore.key", vectors::AES),
+            ];
             (vec![SSL, TRUST, identity[0], identity[1]], passwords())
         }
         other => panic!("{other} may be a secret: say here how its value is reached"),
@@ -184,7 +227,8 @@ async fn no_value_of_a_property_that_may_be_a_secret_is_ever_shown() {
             pairs.push((name, &value));
             let what = format!("{name}={value:?}");
             for text in [String::new(), format!("{name}={value}\n")] {
-                // By code the first time, and then as a file in which nobody has escaped it, so that it may come apart into lines.
+                // By code the first time, and then as a file in which nobody has escaped it, so
+                // that it may come apart into lines.
                 let pairs = if text.is_empty() { &pairs[..] } else { &companions[..] };
                 let shown = shown(&text, pairs).await;
                 assert_hides(&shown, &what);
@@ -199,7 +243,10 @@ async fn credentials_that_go_out_in_clear_are_warned_of_once_by_name() {
     let oidc = [ID, ("sasl.oauthbearer.client.secret", "x"), ONCE];
     let https = ("sasl.oauthbearer.token.endpoint.url", "https://127.0.0.1:1/token");
     let sasl_ssl = ("security.protocol", "SASL_SSL");
-    let jaas = ("sasl.jaas.config", "OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"a\";");
+    let jaas = (
+        "sasl.jaas.config",
+        "OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"a\";",
+    );
     for (pairs, warned) in [
         ([&[SASL, PLAIN][..], &credentials].concat(), &["PLAIN"][..]),
         (
@@ -216,7 +263,8 @@ async fn credentials_that_go_out_in_clear_are_warned_of_once_by_name() {
         ([&[("security.protocol", "PLAINTEXT"), PLAIN][..], &credentials].concat(), &[]),
     ] {
         let shown = shown("", &pairs).await;
-        let lines: Vec<&str> = shown.lines().filter(|line| line.contains("go out in clear")).collect();
+        let lines: Vec<&str> =
+            shown.lines().filter(|line| line.contains("go out in clear")).collect();
         assert_eq!(lines.len(), warned.len(), "{pairs:?}: {shown}");
         for (line, word) in lines.iter().zip(warned) {
             assert!(line.contains("WARN") && line.contains(word), "{line}");
@@ -242,11 +290,21 @@ async fn nothing_of_a_file_that_may_hold_a_secret_is_ever_shown() {
                 vec![SASL, OAUTH, URL, ONCE, BEARER]
             }
             "sasl.oauthbearer.assertion.template.file" => {
-                vec![SASL, OAUTH, URL, ONCE, BEARER, ("sasl.oauthbearer.assertion.private.key.file", place)]
+                vec![
+                    SASL,
+                    OAUTH,
+                    URL,
+                    ONCE,
+                    BEARER,
+                    ("sasl.oauthbearer.assertion.private.key.file", place),
+                ]
             }
             other => panic!("{other} names a file: say here how it is reached"),
         };
-        let contents = damaged().into_iter().map(String::into_bytes).chain([needle(), [&[0x30], &needle()[..]].concat()]);
+        let contents = damaged()
+            .into_iter()
+            .map(String::into_bytes)
+            .chain([needle(), [&[0x30], &needle()[..]].concat()]);
         for content in contents {
             std::fs::write(&file, &content).expect("written");
             let mut pairs = companions.clone();

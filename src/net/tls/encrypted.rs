@@ -30,24 +30,39 @@ pub(super) fn decrypted(
     password: Option<&Secret>,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let Some(password) = password else {
-        return Err(Error::config(format!("{property}: the private key is encrypted: set {password_property}, or {DECRYPT}")));
+        return Err(Error::config(format!(
+            "{property}: the private key is encrypted: set {password_property}, or {DECRYPT}"
+        )));
     };
     decrypt(property, section, password_property, password)
 }
 
 #[cfg(feature = "encrypted-keys")]
-fn decrypt(property: &str, section: &Section<'_>, password_property: &str, password: &Secret) -> Result<Zeroizing<Vec<u8>>> {
+fn decrypt(
+    property: &str,
+    section: &Section<'_>,
+    password_property: &str,
+    password: &Secret,
+) -> Result<Zeroizing<Vec<u8>>> {
     use pkcs8::EncryptedPrivateKeyInfoRef;
     use pkcs8::pkcs5::Error as Scheme;
 
-    let der = section.der().map_err(|flaw| Error::config(format!("{property}: the encrypted private key is damaged: {flaw}")))?;
+    let der = section.der().map_err(|flaw| {
+        Error::config(format!("{property}: the encrypted private key is damaged: {flaw}"))
+    })?;
     let strange = || {
-        Error::config(format!("{property}: the private key is damaged, or encrypted in a way that is not supported: {DECRYPT}"))
+        Error::config(format!(
+            "{property}: the private key is damaged, or encrypted in a way that is not supported: {DECRYPT}"
+        ))
     };
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| strange())?;
     let key = encrypted.decrypt(password.expose()).map_err(|error| match error {
-        pkcs8::Error::EncryptedPrivateKey(Scheme::NoPbes1CryptSupport | Scheme::UnsupportedAlgorithm { .. }) => strange(),
-        _ => Error::config(format!("{property}: the private key cannot be decrypted: check {password_property}")),
+        pkcs8::Error::EncryptedPrivateKey(
+            Scheme::NoPbes1CryptSupport | Scheme::UnsupportedAlgorithm { .. },
+        ) => strange(),
+        _ => Error::config(format!(
+            "{property}: the private key cannot be decrypted: check {password_property}"
+        )),
     })?;
     Ok(Zeroizing::new(key.as_bytes().to_vec()))
 }
@@ -70,7 +85,8 @@ mod tests {
 
     fn key(pem: &str, password: Option<&str>) -> Result<PrivateKeyDer<'static>> {
         let password = password.map(Secret::from);
-        private_key("ssl.keystore.key", pem.as_bytes(), "ssl.key.password", password.as_ref()).map(|key| key.to_rustls())
+        private_key("ssl.keystore.key", pem.as_bytes(), "ssl.key.password", password.as_ref())
+            .map(|key| key.to_rustls())
     }
 
     #[test]
@@ -78,8 +94,17 @@ mod tests {
         let plain = PrivateKeyDer::from_pem_slice(vectors::KEY.as_bytes()).expect("a key");
         let on_one_line = vectors::AES.replace('\n', " ");
         let beside_a_certificate = format!("{}{}", vectors::CERTIFICATE, vectors::AES);
-        for pem in [vectors::AES, vectors::SCRYPT, vectors::TRIPLE_DES, &on_one_line, &beside_a_certificate] {
-            assert_eq!(key(pem, Some("hunter2")).expect("decrypted").secret_der(), plain.secret_der());
+        for pem in [
+            vectors::AES,
+            vectors::SCRYPT,
+            vectors::TRIPLE_DES,
+            &on_one_line,
+            &beside_a_certificate,
+        ] {
+            assert_eq!(
+                key(pem, Some("hunter2")).expect("decrypted").secret_der(),
+                plain.secret_der()
+            );
         }
     }
 

@@ -78,11 +78,14 @@ fn explain_certificate(error: &CertificateError) -> String {
 }
 
 /// What the cryptography that is built in cannot check, in words that go on after "has".
-const KNOWN_KEYS: &str = "a key or a signature that is none of RSA, Ed25519 and ECDSA on P-256 and P-384";
+const KNOWN_KEYS: &str =
+    "a key or a signature that is none of RSA, Ed25519 and ECDSA on P-256 and P-384";
 
 /// The name in rustls' `DnsName("name")`.
 fn plain_name(presented: &str) -> &str {
-    presented.split_once('(').map_or(presented, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
+    presented
+        .split_once('(')
+        .map_or(presented, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
 }
 
 fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
@@ -95,14 +98,21 @@ fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::AccessDenied
     );
-    let expired = matches!(alert, AlertDescription::CertificateExpired | AlertDescription::CertificateRevoked);
+    let expired = matches!(
+        alert,
+        AlertDescription::CertificateExpired | AlertDescription::CertificateRevoked
+    );
     match (has_identity, refuses_certificate) {
-        _ if expired => format!("the broker says that this client's certificate has expired or was revoked ({alert:?})"),
+        _ if expired => format!(
+            "the broker says that this client's certificate has expired or was revoked ({alert:?})"
+        ),
         (true, true) => format!(
             "the broker refused this client's certificate ({alert:?}): ssl.keystore.location must hold one of an authority that \
              the broker trusts"
         ),
-        (false, true) => format!("the broker demands a client certificate ({alert:?}): set ssl.keystore.location"),
+        (false, true) => format!(
+            "the broker demands a client certificate ({alert:?}): set ssl.keystore.location"
+        ),
         (false, false) if alert == AlertDescription::HandshakeFailure => format!(
             "the broker broke off the TLS handshake ({alert:?}): it may demand a client certificate (ssl.keystore.location), or \
              have no cipher suite in common (ssl.cipher.suites), or a certificate with {KNOWN_KEYS}"
@@ -153,15 +163,20 @@ mod tests {
 
         use super::super::{Tls, vectors};
 
-        let chain = vec![CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate")];
+        let chain = vec![
+            CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate"),
+        ];
         let key = PrivateKeyDer::from_pem_slice(vectors::KEY.as_bytes()).expect("a key");
-        let server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-            .expect("a server");
+        let server = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls_graviola::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .expect("a server");
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let accepting = tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(theirs);
-        let tls = Tls::new(TlsConfig::new().truststore_certificates(vectors::CERTIFICATE)).expect("an authority");
+        let tls = Tls::new(TlsConfig::new().truststore_certificates(vectors::CERTIFICATE))
+            .expect("an authority");
         let (connected, _) = tokio::join!(tls.handshake(Box::new(ours), "alice"), accepting);
         let Err(error) = connected else { panic!("it was taken") };
         assert!(error.to_string().contains("basicConstraints=CA:FALSE"), "{error}");

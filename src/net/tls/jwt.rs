@@ -24,7 +24,9 @@ pub(in crate::net) fn jwt_signature(
     let (property, algorithm) = (signer.key.property(), signer.algorithm);
     let (scheme, wanted) = match algorithm {
         AssertionAlgorithm::Rs256 => (SignatureScheme::RSA_PKCS1_SHA256, "a key of RSA"),
-        AssertionAlgorithm::Es256 => (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256"),
+        AssertionAlgorithm::Es256 => {
+            (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256")
+        }
     };
     let key = private_key(property, pem, ASSERTION_PASSPHRASE, signer.passphrase.as_ref())?;
     let key = key.signing(property, &provider(settings)?)?;
@@ -34,7 +36,8 @@ pub(in crate::net) fn jwt_signature(
              {wanted}"
         ))
     })?;
-    let failed = || Error::config(format!("{property}: the private key did not sign the assertion"));
+    let failed =
+        || Error::config(format!("{property}: the private key did not sign the assertion"));
     let signature = signer.sign(message).map_err(|_| failed())?;
     match algorithm {
         AssertionAlgorithm::Rs256 => Ok(signature),
@@ -42,7 +45,8 @@ pub(in crate::net) fn jwt_signature(
     }
 }
 
-/// Two integers of fixed length, as JWT has it, out of a sequence of two of DER, as TLS has it; `None` if it is none.
+/// Two integers of fixed length, as JWT has it, out of a sequence of two of DER, as TLS has it;
+/// `None` if it is none.
 fn fixed(der: &[u8]) -> Option<Vec<u8>> {
     let (body, rest) = element(0x30, der)?;
     let (r, others) = element(0x02, body)?;
@@ -85,7 +89,8 @@ mod tests {
 
     #[test]
     fn what_is_no_pair_of_integers_is_refused() {
-        let too_long = [&[0x30, 0x46, 2, 33, 1][..], &[0xff; 32], &[2, 33, 1], &[0x7f; 32]].concat();
+        let too_long =
+            [&[0x30, 0x46, 2, 33, 1][..], &[0xff; 32], &[2, 33, 1], &[0x7f; 32]].concat();
         let refused: [&[u8]; 7] = [
             &[],
             &[0x30],

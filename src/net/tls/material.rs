@@ -30,7 +30,8 @@ pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+                let why =
+                    found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
                 return Err(Error::config(format!(
                     "the system trusts no authority{why}: set ssl.truststore.location to a PEM file, or use \
                      TlsConfig::webpki_roots()"
@@ -54,8 +55,13 @@ pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Adds what the user trusts; says which of it cannot be used, as a bundle may hold a curious one among many.
-fn add(roots: &mut RootCertStore, property: &str, certificates: Vec<CertificateDer<'static>>) -> Result<()> {
+/// Adds what the user trusts; says which of it cannot be used, as a bundle may hold a curious one
+/// among many.
+fn add(
+    roots: &mut RootCertStore,
+    property: &str,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<()> {
     let count = certificates.len();
     let mut unusable = Vec::new();
     for (number, certificate) in (1_usize..).zip(certificates) {
@@ -82,17 +88,24 @@ fn add(roots: &mut RootCertStore, property: &str, certificates: Vec<CertificateD
 /// # Errors
 /// [`ErrorKind::Config`](crate::ErrorKind::Config) if they cannot be read, or do not belong
 /// together.
-pub(super) fn identity(settings: &TlsConfig, provider: &CryptoProvider) -> Result<Option<CertifiedKey>> {
+pub(super) fn identity(
+    settings: &TlsConfig,
+    provider: &CryptoProvider,
+) -> Result<Option<CertifiedKey>> {
     let Some((property, (chain, key))) = chain(settings)? else { return Ok(None) };
     let certified = CertifiedKey::new(chain, key.signing(property, provider)?);
     match certified.keys_match() {
         // A key that does not tell which certificate is its own may be the right one.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(Some(certified)),
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Ok(Some(certified))
+        }
         Err(rustls::Error::InconsistentKeys(_)) => Err(Error::config(format!(
             "{property}: the private key is not that of the certificate: the client's own certificate comes first, then those of the \
              authorities between"
         ))),
-        Err(_) => Err(Error::config(format!("{property}: the first certificate of the chain is damaged"))),
+        Err(_) => {
+            Err(Error::config(format!("{property}: the first certificate of the chain is damaged")))
+        }
     }
 }
 
@@ -108,7 +121,10 @@ fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
             let bytes = read(name, file)?;
             let chain = match is_store(&bytes) {
                 true => in_store(name, &bytes, settings.keystore_password.as_ref())?,
-                false => (certificates(name, &file.display(), &bytes)?, private_key(name, &bytes, KEY_PASSWORD, password)?),
+                false => (
+                    certificates(name, &file.display(), &bytes)?,
+                    private_key(name, &bytes, KEY_PASSWORD, password)?,
+                ),
             };
             (name, chain)
         }
@@ -120,14 +136,19 @@ fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
         }
         ClientCertificate::Pem { chain, key } => {
             let name = "ssl.keystore.key";
-            let chain = certificates("ssl.keystore.certificate.chain", &"the text", chain.expose().as_bytes())?;
+            let chain = certificates(
+                "ssl.keystore.certificate.chain",
+                &"the text",
+                chain.expose().as_bytes(),
+            )?;
             (name, (chain, private_key(name, key.expose().as_bytes(), KEY_PASSWORD, password)?))
         }
     };
     Ok(Some(chain))
 }
 
-/// Whether a file is DER, whose first byte says a sequence, and so a store of PKCS#12; a JKS file begins with FEEDFEED.
+/// Whether a file is DER, whose first byte says a sequence, and so a store of PKCS#12; a JKS file
+/// begins with FEEDFEED.
 fn is_store(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x30)
 }
@@ -153,14 +174,23 @@ fn no_stores(property: &str) -> Error {
 }
 
 /// The certificates in a text, which may hold other things besides.
-fn certificates(property: &str, place: &dyn fmt::Display, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates(
+    property: &str,
+    place: &dyn fmt::Display,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>> {
     let flawed = |flaw| Error::config(format!("{property}: {place} is no good PEM: {flaw}"));
     let found = sections(pem).map_err(flawed)?;
-    let found = found.iter().filter(|section| matches!(section.label, "CERTIFICATE" | "X509 CERTIFICATE"));
-    let found: Vec<_> =
-        found.map(|section| Ok(CertificateDer::from(section.der()?.to_vec()))).collect::<Result<_, _>>().map_err(flawed)?;
+    let found =
+        found.iter().filter(|section| matches!(section.label, "CERTIFICATE" | "X509 CERTIFICATE"));
+    let found: Vec<_> = found
+        .map(|section| Ok(CertificateDer::from(section.der()?.to_vec())))
+        .collect::<Result<_, _>>()
+        .map_err(flawed)?;
     match found.is_empty() {
-        true => Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}"))),
+        true => {
+            Err(Error::config(format!("{property}: {place} has no certificate in PEM; {CONVERT}")))
+        }
         false => Ok(found),
     }
 }
@@ -199,11 +229,17 @@ mod tests {
     fn a_damaged_certificate_among_good_ones_is_told_and_does_not_take_them_along() {
         let good = super::super::vectors::CERTIFICATE;
         let no_base_64 = good.replacen("MIIBdjCC", "!IIBdjCC", 1);
-        let error =
-            roots(&TlsConfig::new().truststore_certificates(format!("{good}{no_base_64}"))).expect_err("damaged").to_string();
-        assert!(error.contains("ssl.truststore.certificates") && error.contains("section 2 is damaged"), "{error}");
+        let error = roots(&TlsConfig::new().truststore_certificates(format!("{good}{no_base_64}")))
+            .expect_err("damaged")
+            .to_string();
+        assert!(
+            error.contains("ssl.truststore.certificates") && error.contains("section 2 is damaged"),
+            "{error}"
+        );
         let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let trusted = roots(&TlsConfig::new().truststore_certificates(format!("{no_certificate}{good}"))).expect("one is good");
+        let trusted =
+            roots(&TlsConfig::new().truststore_certificates(format!("{no_certificate}{good}")))
+                .expect("one is good");
         assert_eq!(trusted.len(), 1);
     }
 
@@ -212,7 +248,9 @@ mod tests {
     fn a_key_of_a_kind_that_is_not_known_is_refused_with_those_that_are() {
         let (certificate, key) = (super::super::vectors::CERTIFICATE, super::super::vectors::KEY);
         let provider = super::super::provider(&TlsConfig::new()).expect("cryptography");
-        let of = |chain: &str, key: &str| identity(&TlsConfig::new().keystore_certificate_chain(chain, key), &provider).map(drop);
+        let of = |chain: &str, key: &str| {
+            identity(&TlsConfig::new().keystore_certificate_chain(chain, key), &provider).map(drop)
+        };
         of(certificate, key).expect("they belong together");
         // The curve of the same key by the name of another, 1.3.132.0.35: P-521.
         let other = key.replacen("CCqGSM49AwEH", "BSuBBAAjAwEH", 1);
@@ -223,12 +261,21 @@ mod tests {
     #[test]
     fn files_that_are_not_there_or_hold_something_else_are_refused_by_property() {
         let error = refusal(&TlsConfig::new().keystore_location("no/such.pem"));
-        assert!(error.contains("ssl.keystore.location") && error.contains("no/such.pem"), "{error}");
-        let error = roots(&TlsConfig::new().truststore_location("Cargo.toml")).expect_err("no certificate").to_string();
-        assert!(error.contains("ssl.truststore.location") && error.contains("openssl pkcs12"), "{error}");
-        let error =
-            roots(&TlsConfig::new().truststore_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
-                .expect_err("junk");
+        assert!(
+            error.contains("ssl.keystore.location") && error.contains("no/such.pem"),
+            "{error}"
+        );
+        let error = roots(&TlsConfig::new().truststore_location("Cargo.toml"))
+            .expect_err("no certificate")
+            .to_string();
+        assert!(
+            error.contains("ssl.truststore.location") && error.contains("openssl pkcs12"),
+            "{error}"
+        );
+        let error = roots(&TlsConfig::new().truststore_certificates(
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ))
+        .expect_err("junk");
         assert!(error.to_string().contains("none of the certificates"), "{error}");
     }
 }

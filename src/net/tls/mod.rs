@@ -87,7 +87,12 @@ impl Tls {
         // The zone of an IPv6 address is of no concern to the peer.
         let name = host.split('%').next().unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|_| {
-            Error::new(ErrorKind::Tls, format!("{host} is no name that a certificate can hold: connect by one that it holds"))
+            Error::new(
+                ErrorKind::Tls,
+                format!(
+                    "{host} is no name that a certificate can hold: connect by one that it holds"
+                ),
+            )
         })?;
         let stream = self.connector().connect(name, io).await.map_err(|error| {
             explain(&error, &self.settings).unwrap_or_else(|| {
@@ -138,7 +143,8 @@ fn stamps(settings: &TlsConfig) -> Vec<FileStamp> {
         ClientCertificate::None | ClientCertificate::Pem { .. } => {}
     }
     let stamp = |file: &Path| {
-        let state = std::fs::metadata(file).and_then(|metadata| Ok((metadata.modified()?, metadata.len())));
+        let state =
+            std::fs::metadata(file).and_then(|metadata| Ok((metadata.modified()?, metadata.len())));
         FileStamp { file: file.to_owned(), state: state.ok() }
     };
     files.into_iter().map(stamp).collect()
@@ -155,12 +161,17 @@ fn connector(settings: &TlsConfig) -> Result<TlsConnector> {
 fn client_config(settings: &TlsConfig) -> Result<rustls::ClientConfig> {
     let provider = Arc::new(provider(settings)?);
     let impossible = |error: rustls::Error| Error::config(format!("TLS cannot be set up: {error}"));
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), Arc::clone(&provider))
-        .build()
-        .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(
+        Arc::new(roots(settings)?),
+        Arc::clone(&provider),
+    )
+    .build()
+    .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?;
     let versions = versions(&settings.enabled_protocols);
     let identity = identity(settings, &provider)?;
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(impossible)?;
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(impossible)?;
     let builder = if settings.any_server_name {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(ChainVerifier(verifier)))
     } else {
@@ -168,7 +179,9 @@ fn client_config(settings: &TlsConfig) -> Result<rustls::ClientConfig> {
     };
     Ok(match identity {
         None => builder.with_no_client_auth(),
-        Some(certified) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))),
+        Some(certified) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        }
     })
 }
 
@@ -203,7 +216,12 @@ fn processor_suffices() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;
-        has!("adx") && has!("aes") && has!("avx") && has!("avx2") && has!("bmi1") && has!("pclmulqdq")
+        has!("adx")
+            && has!("aes")
+            && has!("avx")
+            && has!("avx2")
+            && has!("bmi1")
+            && has!("pclmulqdq")
     }
     #[cfg(target_arch = "aarch64")]
     {
@@ -216,19 +234,29 @@ fn processor_suffices() -> bool {
 
 fn restrict(provider: &mut CryptoProvider, names: &[String]) -> Result<()> {
     // rustls writes TLS13_ where IANA and Java write TLS_.
-    let name = |suite: &rustls::SupportedCipherSuite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
+    let name = |suite: &rustls::SupportedCipherSuite| {
+        format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+    };
     let known: Vec<String> = provider.cipher_suites.iter().map(name).collect();
     provider.cipher_suites.retain(|suite| names.contains(&name(suite)));
     if provider.cipher_suites.is_empty() {
         let (names, known) = (names.join(","), known.join(", "));
-        return Err(Error::config(format!("ssl.cipher.suites is {names}, of which there is none: of {known} any are allowed")));
+        return Err(Error::config(format!(
+            "ssl.cipher.suites is {names}, of which there is none: of {known} any are allowed"
+        )));
     }
     Ok(())
 }
 
 fn versions(enabled: &[TlsVersion]) -> Vec<&'static SupportedProtocolVersion> {
-    let all = [(TlsVersion::Tls13, &rustls::version::TLS13), (TlsVersion::Tls12, &rustls::version::TLS12)];
-    all.into_iter().filter(|(version, _)| enabled.is_empty() || enabled.contains(version)).map(|(_, version)| version).collect()
+    let all = [
+        (TlsVersion::Tls13, &rustls::version::TLS13),
+        (TlsVersion::Tls12, &rustls::version::TLS12),
+    ];
+    all.into_iter()
+        .filter(|(version, _)| enabled.is_empty() || enabled.contains(version))
+        .map(|(_, version)| version)
+        .collect()
 }
 
 /// Checks everything but the name.
@@ -245,7 +273,8 @@ impl ServerCertVerifier for ChainVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         // The name is looked at last, so a certificate that fails by it alone is otherwise good.
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -291,14 +320,22 @@ mod tests {
     fn suites_are_restricted_by_the_names_of_iana() {
         let names = |wanted: &[&str]| {
             let settings = TlsConfig::new().cipher_suites(wanted.iter().copied());
-            provider(&settings)
-                .map(|provider| provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect())
+            provider(&settings).map(|provider| {
+                provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect()
+            })
         };
-        let both: Vec<String> =
-            names(&["TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_RC4_128_MD5"]).expect("two");
+        let both: Vec<String> = names(&[
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "TLS_RSA_WITH_RC4_128_MD5",
+        ])
+        .expect("two");
         assert_eq!(both, ["TLS13_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]);
         let error = names(&["RC4"]).expect_err("none").to_string();
-        assert!(error.contains("ssl.cipher.suites") && error.contains("TLS_AES_256_GCM_SHA384"), "{error}");
+        assert!(
+            error.contains("ssl.cipher.suites") && error.contains("TLS_AES_256_GCM_SHA384"),
+            "{error}"
+        );
     }
 
     #[test]

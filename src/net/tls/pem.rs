@@ -1,7 +1,8 @@
-//! PEM (RFC 7468) as OpenSSL and Java write it, and as it arrives: with any white space in place of line feeds, as in a property
-//! (KIP-651) or in a variable that has lost them.
+//! PEM (RFC 7468) as OpenSSL and Java write it, and as it arrives: with any white space in place of
+//! line feeds, as in a property (KIP-651) or in a variable that has lost them.
 //!
-//! What is read may be a private key. So no error of this file has room for any of the text: a [`Flaw`] is a number and a word.
+//! What is read may be a private key. So no error of this file has room for any of the text: a
+//! [`Flaw`] is a number and a word.
 
 use std::fmt;
 
@@ -30,7 +31,8 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 
-/// All sections of a text; what is before, between and after them is passed over, as the attributes that OpenSSL writes.
+/// All sections of a text; what is before, between and after them is passed over, as the attributes
+/// that OpenSSL writes.
 ///
 /// # Errors
 /// A section has no end, or another one's.
@@ -66,7 +68,8 @@ impl Section<'_> {
         // As long as it can become, so that no copy is left behind by growing.
         let mut digits = Zeroizing::new(Vec::with_capacity(self.body.len()));
         digits.extend(self.body.iter().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut der = Zeroizing::new(Vec::with_capacity(base64::decoded_len_estimate(digits.len())));
+        let mut der =
+            Zeroizing::new(Vec::with_capacity(base64::decoded_len_estimate(digits.len())));
         // Its error quotes a byte and is dropped.
         STANDARD
             .decode_vec(&*digits, &mut der)
@@ -91,11 +94,13 @@ fn split_once<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
 mod tests {
     use super::*;
 
-    const TWO: &str =
-        "Bag Attributes: x\n-----BEGIN A B-----\nAAEC\nAwQ=\n-----END A B-----\n\n-----BEGIN C-----\r\nBQ==\r\n-----END C-----";
+    const TWO: &str = "Bag Attributes: x\n-----BEGIN A B-----\nAAEC\nAwQ=\n-----END A B-----\n\n-----BEGIN C-----\r\nBQ==\r\n-----END C-----";
 
     fn read(text: &str) -> Result<Vec<(String, Vec<u8>)>, Flaw> {
-        sections(text.as_bytes())?.iter().map(|section| Ok((section.label.to_owned(), section.der()?.to_vec()))).collect()
+        sections(text.as_bytes())?
+            .iter()
+            .map(|section| Ok((section.label.to_owned(), section.der()?.to_vec())))
+            .collect()
     }
 
     #[test]

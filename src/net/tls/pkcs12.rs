@@ -9,11 +9,18 @@ use super::private_key::{Chain, PrivateKey};
 use crate::config::{CONVERT, Secret};
 use crate::error::{Error, Result};
 
-/// The certificates that a trust store vouches for: as in Java, those that were imported as trusted.
-pub(super) fn trusted(property: &str, store: &[u8], password: Option<&Secret>) -> Result<Vec<CertificateDer<'static>>> {
+/// The certificates that a trust store vouches for: as in Java, those that were imported as
+/// trusted.
+pub(super) fn trusted(
+    property: &str,
+    store: &[u8],
+    password: Option<&Secret>,
+) -> Result<Vec<CertificateDer<'static>>> {
     let archive = Pkcs12Archive::from_pkcs12(store, password.map_or("", Secret::expose));
-    let archive = archive.map_err(|error| unreadable(property, "ssl.truststore.password", &error))?;
-    let trusted: Vec<_> = archive.certs.iter().filter(|bag| bag.trusted).map(|bag| der(&bag.cert)).collect();
+    let archive =
+        archive.map_err(|error| unreadable(property, "ssl.truststore.password", &error))?;
+    let trusted: Vec<_> =
+        archive.certs.iter().filter(|bag| bag.trusted).map(|bag| der(&bag.cert)).collect();
     if trusted.is_empty() {
         return Err(Error::config(format!(
             "{property}: the store has no certificate that it marks as trusted, as Java demands: keytool -importcert makes one that \
@@ -25,14 +32,21 @@ pub(super) fn trusted(property: &str, store: &[u8], password: Option<&Secret>) -
 
 /// The one key of a key store, with its chain.
 pub(super) fn identity(property: &str, store: &[u8], password: Option<&Secret>) -> Result<Chain> {
-    let store = KeyStore::from_pkcs12(store, password.map_or("", Secret::expose), Pkcs12ImportPolicy::Strict);
+    let store = KeyStore::from_pkcs12(
+        store,
+        password.map_or("", Secret::expose),
+        Pkcs12ImportPolicy::Strict,
+    );
     let store = store.map_err(|error| unreadable(property, "ssl.keystore.password", &error))?;
     let mut chains = store.entries().filter_map(|(_, entry)| match entry {
         KeyStoreEntry::PrivateKeyChain(chain) => Some(chain),
         _ => None,
     });
-    let refuse =
-        |found: &str| Err(Error::config(format!("{property}: the store holds {found} with a certificate: one is allowed")));
+    let refuse = |found: &str| {
+        Err(Error::config(format!(
+            "{property}: the store holds {found} with a certificate: one is allowed"
+        )))
+    };
     match (chains.next(), chains.next()) {
         (Some(chain), None) => {
             let key = PrivateKey::pkcs8(Zeroizing::new(chain.key().as_der().to_vec()));
@@ -50,8 +64,12 @@ fn der(certificate: &Certificate) -> CertificateDer<'static> {
 fn unreadable(property: &str, password: &str, error: &StoreError) -> Error {
     // In words of our own: those of a reader that has seen the key might quote it.
     let why = match error {
-        StoreError::MacError(_) | StoreError::UnpadError | StoreError::Pkcs5Error(_) => format!("check {password}"),
-        StoreError::UnsupportedMacAlgorithm | StoreError::UnsupportedEncryptionScheme | StoreError::InvalidParameters => {
+        StoreError::MacError(_) | StoreError::UnpadError | StoreError::Pkcs5Error(_) => {
+            format!("check {password}")
+        }
+        StoreError::UnsupportedMacAlgorithm
+        | StoreError::UnsupportedEncryptionScheme
+        | StoreError::InvalidParameters => {
             format!("it is protected in a way that is not supported; {CONVERT}")
         }
         _ => format!("it is damaged, or no store of PKCS#12; {CONVERT}"),
@@ -78,18 +96,27 @@ mod tests {
 
     #[test]
     fn key_stores_of_openssl_old_and_new_are_read() {
-        let certificate = CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate");
+        let certificate =
+            CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(vectors::KEY.as_bytes()).expect("a key");
         for store in [vectors::KEY_STORE, vectors::OLD_KEY_STORE] {
-            let (chain, found) = identity("ssl.keystore.location", &bytes(store), hunter2().as_ref()).expect("a key store");
-            assert_eq!((chain, found.to_rustls().secret_der()), (vec![certificate.clone()], key.secret_der()));
+            let (chain, found) =
+                identity("ssl.keystore.location", &bytes(store), hunter2().as_ref())
+                    .expect("a key store");
+            assert_eq!(
+                (chain, found.to_rustls().secret_der()),
+                (vec![certificate.clone()], key.secret_der())
+            );
         }
     }
 
     #[test]
     fn a_trust_store_of_keytool_is_read() {
-        let certificate = CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate");
-        let found = trusted("ssl.truststore.location", &bytes(vectors::TRUST_STORE), hunter2().as_ref()).expect("a trust store");
+        let certificate =
+            CertificateDer::from_pem_slice(vectors::CERTIFICATE.as_bytes()).expect("a certificate");
+        let found =
+            trusted("ssl.truststore.location", &bytes(vectors::TRUST_STORE), hunter2().as_ref())
+                .expect("a trust store");
         assert_eq!(found, [certificate]);
     }
 

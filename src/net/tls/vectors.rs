@@ -1,5 +1,5 @@
-//! Keys and stores that other programs have made once, for tests: OpenSSL 3.0 and keytool of Java 17, of one P-256 key and a
-//! certificate for `alice`, with the password `hunter2`.
+//! Keys and stores that other programs have made once, for tests: OpenSSL 3.0 and keytool of Java
+//! 17, of one P-256 key and a certificate for `alice`, with the password `hunter2`.
 
 /// `openssl pkcs8 -topk8 -nocrypt`
 pub(in crate::net) const KEY: &str = r"-----BEGIN PRIVATE KEY-----

@@ -26,8 +26,9 @@ pub(in crate::producer) enum SendRefusal {
 impl ProducerShared {
     /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
     ///
-    /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over all of it), the partition's
-    /// slot, the events; `sticky` under the first alone. `docs/dev/locks.md` has all of them.
+    /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over
+    /// all of it), the partition's slot, the events; `sticky` under the first alone.
+    /// `docs/dev/locks.md` has all of them.
     #[inline]
     pub(in crate::producer) fn accept(
         &self,
@@ -38,12 +39,14 @@ impl ProducerShared {
         let known = self.topics.read();
         let topic = self.topic(&known, record)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, record, chosen);
-        let append = |slot: &PartitionBatches| slot.append(&self.accumulator, record, is_unkeyed, spare);
+        let append =
+            |slot: &PartitionBatches| slot.append(&self.accumulator, record, is_unkeyed, spare);
         let appended = self.append_or_move_on(topic, partition, is_unkeyed, append)?;
         Ok(Delivery::new(appended.outcome, appended.index, appended.timestamp))
     }
 
-    /// Appends the first record, and those after it that go to the same partition and fit the same batch.
+    /// Appends the first record, and those after it that go to the same partition and fit the same
+    /// batch.
     pub(in crate::producer) fn accept_run(
         &self,
         records: &[Record<'_>],
@@ -51,10 +54,16 @@ impl ProducerShared {
     ) -> Result<(Appended, u32), SendRefusal> {
         let Some(first) = records.first() else { return Err(SendRefusal::NoRoom(0)) };
         let chosen = self.ask_partitioner(first)?;
-        // What the user's partitioner says of the others is asked for before anything is locked, too.
+        // What the user's partitioner says of the others is asked for before anything is locked,
+        // too.
         let has_partitioner = self.config.partitioner.is_some();
-        let follows = |record: &&Record<'_>| self.ask_partitioner(record).is_ok_and(|next| next == chosen);
-        let most = if has_partitioner { 1 + records.iter().skip(1).take_while(follows).count() } else { records.len() };
+        let follows =
+            |record: &&Record<'_>| self.ask_partitioner(record).is_ok_and(|next| next == chosen);
+        let most = if has_partitioner {
+            1 + records.iter().skip(1).take_while(follows).count()
+        } else {
+            records.len()
+        };
         let known = self.topics.read();
         let topic = self.topic(&known, first)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, first, chosen);
@@ -64,10 +73,13 @@ impl ProducerShared {
                 && topic.choose(&self.config, record, chosen) == (partition, is_unkeyed)
         };
         let run = || records.iter().take(most).take_while(fits);
-        self.append_or_move_on(topic, partition, is_unkeyed, |slot| slot.append_run(&self.accumulator, run(), is_unkeyed, spare))
+        self.append_or_move_on(topic, partition, is_unkeyed, |slot| {
+            slot.append_run(&self.accumulator, run(), is_unkeyed, spare)
+        })
     }
 
-    /// What the user's partitioner chooses. It runs outside of every lock: it may well send records itself.
+    /// What the user's partitioner chooses. It runs outside of every lock: it may well send records
+    /// itself.
     #[inline]
     fn ask_partitioner(&self, record: &Record<'_>) -> Result<Option<PartitionId>, SendRefusal> {
         match &self.config.partitioner {
@@ -89,7 +101,9 @@ impl ProducerShared {
         mut append: impl FnMut(&PartitionBatches) -> Result<T, AppendRefusal>,
     ) -> Result<T, SendRefusal> {
         loop {
-            let slot = topic.slot(partition).ok_or_else(|| SendRefusal::Failed(no_partition(partition, topic)))?;
+            let slot = topic
+                .slot(partition)
+                .ok_or_else(|| SendRefusal::Failed(no_partition(partition, topic)))?;
             match append(slot) {
                 Ok(appended) => return Ok(appended),
                 Err(AppendRefusal::NoRoom(bytes)) => return Err(SendRefusal::NoRoom(bytes)),
@@ -103,7 +117,11 @@ impl ProducerShared {
     }
 
     #[inline]
-    fn topic<'k>(&self, known: &'k super::topics::Known, record: &Record<'_>) -> Result<&'k Arc<ProducerTopic>, SendRefusal> {
+    fn topic<'k>(
+        &self,
+        known: &'k super::topics::Known,
+        record: &Record<'_>,
+    ) -> Result<&'k Arc<ProducerTopic>, SendRefusal> {
         if let Some(ended) = &known.ended {
             let ended = ended.clone().with_written(Written::No);
             let is_refused = ended.kind() == ErrorKind::Broker;
@@ -127,7 +145,8 @@ impl ProducerShared {
         if let Some(timestamp) = record.timestamp.filter(|timestamp| timestamp.0 < 0) {
             return Err(negative(timestamp));
         }
-        let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
+        let payload =
+            record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
         let limit = self.config.max_request_size.min(self.accumulator.memory.size());
         if payload.saturating_add(OVERHEAD) <= limit && record.headers.is_empty() {
             return Ok(());
@@ -139,19 +158,23 @@ impl ProducerShared {
 /// Java's `ProducerRecord` refuses them too; −1 means in a batch that there is none.
 #[cold]
 fn negative(timestamp: Timestamp) -> Error {
-    Error::config(format!("the timestamp is {}: 0 or more is allowed", timestamp.0)).with_written(Written::No)
+    Error::config(format!("the timestamp is {}: 0 or more is allowed", timestamp.0))
+        .with_written(Written::No)
 }
 
 #[cold]
 fn check_exact_size(record: &Record<'_>, payload: usize, limit: usize) -> Result<(), Error> {
-    let of_header =
-        |header: &crate::record::Header<'_>| header.name.len().saturating_add(header.value.map_or(0, <[u8]>::len)) + 10;
+    let of_header = |header: &crate::record::Header<'_>| {
+        header.name.len().saturating_add(header.value.map_or(0, <[u8]>::len)) + 10
+    };
     let headers = record.headers.iter().map(of_header).fold(0_usize, usize::saturating_add);
     let size = payload.saturating_add(headers).saturating_add(OVERHEAD);
     if size <= limit {
         return Ok(());
     }
-    let message = format!("the record takes up to {size} bytes: max.request.size and buffer.memory allow {limit}");
+    let message = format!(
+        "the record takes up to {size} bytes: max.request.size and buffer.memory allow {limit}"
+    );
     Err(Error::new(ErrorKind::RecordTooLarge, message).with_written(Written::No))
 }
 
@@ -163,5 +186,6 @@ fn no_partition(partition: PartitionId, topic: &ProducerTopic) -> Error {
         .with_written(Written::No)
 }
 
-/// What a record takes at most beside key, value and headers, with the header of a batch of its own.
+/// What a record takes at most beside key, value and headers, with the header of a batch of its
+/// own.
 const OVERHEAD: usize = HEADER_LEN + 36;

@@ -1,10 +1,12 @@
-//! Room of batches that are gone, for the batches that open next: without it, each would go through the allocator and touch new pages.
+//! Room of batches that are gone, for the batches that open next: without it, each would go through
+//! the allocator and touch new pages.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Some free buffers, beside `buffer.memory`: at most as many as make up [`MOST_BYTES`], if they are of `batch.size`.
+/// Some free buffers, beside `buffer.memory`: at most as many as make up [`MOST_BYTES`], if they
+/// are of `batch.size`.
 #[derive(Debug)]
 pub(in crate::producer) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
@@ -19,7 +21,8 @@ impl Buffers {
 
     /// An empty buffer with room for `capacity` bytes, and for not more than twice as many.
     pub(in crate::producer) fn take(&self, capacity: usize) -> Vec<u8> {
-        let fits = |buffer: &Vec<u8>| (capacity..=capacity.saturating_mul(2)).contains(&buffer.capacity());
+        let fits =
+            |buffer: &Vec<u8>| (capacity..=capacity.saturating_mul(2)).contains(&buffer.capacity());
         let kept = self.lock().pop();
         // Batches of one producer are alike: what does not fit now is of no more use.
         kept.filter(fits).unwrap_or_else(|| Vec::with_capacity(capacity))

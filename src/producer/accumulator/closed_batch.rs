@@ -1,4 +1,5 @@
-//! What an open batch becomes: the sender task gets it by an event when it is full, or takes it when it is due.
+//! What an open batch becomes: the sender task gets it by an event when it is full, or takes it
+//! when it is due.
 
 use std::time::Instant;
 

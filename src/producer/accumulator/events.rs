@@ -26,7 +26,8 @@ pub(in crate::producer) enum SenderEvent {
         partition: PartitionIndex,
         batch: BatchId,
     },
-    /// Somebody sends to a topic that is not known, or not any more: see [`crate::producer::unknown_topics`].
+    /// Somebody sends to a topic that is not known, or not any more: see
+    /// [`crate::producer::unknown_topics`].
     UnknownTopic,
     /// Somebody waits for memory.
     MemoryExhausted,
@@ -36,7 +37,8 @@ pub(in crate::producer) enum SenderEvent {
     Abort(oneshot::Sender<()>),
 }
 
-/// A queue that the memory of the producer bounds: each batch stands in it three times at most, what says nothing new only once.
+/// A queue that the memory of the producer bounds: each batch stands in it three times at most,
+/// what says nothing new only once.
 #[derive(Debug, Default)]
 pub(in crate::producer) struct SenderEvents {
     state: Mutex<State>,
@@ -59,15 +61,23 @@ impl SenderEvents {
         self.push_and_tell(event, || true);
     }
 
-    /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the event when it next has something to do.
+    /// Wakes the task only if `is_urgent`, which is asked once the event is in: else it finds the
+    /// event when it next has something to do.
     ///
-    /// It is asked under the lock, on which [`PartitionBatches::is_next`](super::partition::PartitionBatches) counts. Asked before, it
-    /// could say "no" of batches that have ended by the time that the event is in, and the task would sleep
-    /// on.
-    pub(in crate::producer) fn push_and_tell(&self, event: SenderEvent, is_urgent: impl FnOnce() -> bool) {
+    /// It is asked under the lock, on which
+    /// [`PartitionBatches::is_next`](super::partition::PartitionBatches) counts. Asked before, it
+    /// could say "no" of batches that have ended by the time that the event is in, and the task
+    /// would sleep on.
+    pub(in crate::producer) fn push_and_tell(
+        &self,
+        event: SenderEvent,
+        is_urgent: impl FnOnce() -> bool,
+    ) {
         let mut state = self.lock();
         let has_said = match event {
-            SenderEvent::MemoryExhausted => std::mem::replace(&mut state.has_memory_exhausted, true),
+            SenderEvent::MemoryExhausted => {
+                std::mem::replace(&mut state.has_memory_exhausted, true)
+            }
             SenderEvent::UnknownTopic => std::mem::replace(&mut state.has_unknown_topic, true),
             _ => false,
         };
@@ -98,11 +108,13 @@ impl SenderEvents {
     /// Moves everything to `into`, which is empty and whose room is used again.
     pub(in crate::producer) fn take(&self, into: &mut Vec<SenderEvent>) {
         let mut state = self.lock();
-        (state.is_told, state.has_memory_exhausted, state.has_unknown_topic) = (false, false, false);
+        (state.is_told, state.has_memory_exhausted, state.has_unknown_topic) =
+            (false, false, false);
         std::mem::swap(&mut state.events, into);
     }
 
-    /// Drops what is here and what comes, and with it the promises and answers that it holds; tells whether there was any.
+    /// Drops what is here and what comes, and with it the promises and answers that it holds; tells
+    /// whether there was any.
     pub(in crate::producer) fn end(&self) -> bool {
         let mut state = self.lock();
         state.is_ended = true;

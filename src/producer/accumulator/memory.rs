@@ -1,7 +1,9 @@
-//! The memory that a producer may use for records (`buffer.memory`), and the queue of those who wait for some.
+//! The memory that a producer may use for records (`buffer.memory`), and the queue of those who
+//! wait for some.
 //!
-//! Open batches hold chunks of it, so that a record costs no atomic operation here. What a batch holds is given back when the
-//! batch is gone, by dropping its [`Reservation`]: exactly once, whatever became of it.
+//! Open batches hold chunks of it, so that a record costs no atomic operation here. What a batch
+//! holds is given back when the batch is gone, by dropping its [`Reservation`]: exactly once,
+//! whatever became of it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,13 +44,19 @@ impl BufferMemory {
         Arc::clone(&self.free).try_acquire_many_owned(bytes).ok().map(Reservation)
     }
 
-    /// Waits for some bytes until there are many, but not longer than until `patience` ends; then for as many as needed.
+    /// Waits for some bytes until there are many, but not longer than until `patience` ends; then
+    /// for as many as needed.
     ///
-    /// One who comes back for each batch that is acknowledged is woken as often, and costs a producer at full speed more than its records.
+    /// One who comes back for each batch that is acknowledged is woken as often, and costs a
+    /// producer at full speed more than its records.
     ///
     /// # Cancel safety
     /// As [`BufferMemory::reserve`].
-    pub(in crate::producer) async fn reserve_among_many(&self, bytes: usize, patience: Instant) -> Result<Reservation> {
+    pub(in crate::producer) async fn reserve_among_many(
+        &self,
+        bytes: usize,
+        patience: Instant,
+    ) -> Result<Reservation> {
         let many = MANY.min(self.size / MANY_SHARE);
         if many > bytes {
             tokio::select! {
@@ -74,7 +82,8 @@ impl BufferMemory {
                 format!("{bytes} bytes are more than buffer.memory, {} bytes: raise it", self.size),
             )
         };
-        let bytes = u32::try_from(bytes).ok().filter(|_| bytes <= self.size).ok_or_else(too_much)?;
+        let bytes =
+            u32::try_from(bytes).ok().filter(|_| bytes <= self.size).ok_or_else(too_much)?;
         let closed = |_| Error::new(ErrorKind::Closed, "the producer is closed");
         Arc::clone(&self.free).acquire_many_owned(bytes).await.map(Reservation).map_err(closed)
     }
@@ -119,10 +128,17 @@ mod tests {
         let mut waiting = Box::pin(memory.reserve_among_many(10, patience));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         held.shrink_to(held.bytes() - 99);
-        assert!(futures_util::poll!(&mut waiting).is_pending(), "99 are enough for it, and not many");
+        assert!(
+            futures_util::poll!(&mut waiting).is_pending(),
+            "99 are enough for it, and not many"
+        );
         held.shrink_to(held.bytes() - 1);
         assert_eq!(waiting.await.unwrap().bytes(), 10);
-        assert_eq!((runtime::now(), memory.free()), (start, 100), "the rest is there for whoever comes");
+        assert_eq!(
+            (runtime::now(), memory.free()),
+            (start, 100),
+            "the rest is there for whoever comes"
+        );
 
         let _other = memory.try_reserve(90).unwrap();
         assert_eq!(memory.reserve_among_many(10, patience).await.unwrap().bytes(), 10);

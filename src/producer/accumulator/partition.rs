@@ -1,4 +1,5 @@
-//! The open batch of a partition, to which senders append, and what it is handed on as when it takes no more.
+//! The open batch of a partition, to which senders append, and what it is handed on as when it
+//! takes no more.
 //!
 //! ```text
 //!  PartitionBatches (one lock)           SenderEvents ─▶ sender task
@@ -6,9 +7,9 @@
 //!              └── due: take ──▶ ClosedBatch ─▶ sender task
 //! ```
 //!
-//! Key, value and headers are copied once, here, into their final wire form. A record costs one lock, and nothing that
-//! grows with the number of records waiting; memory, identity and outcome are taken once per batch, and the sender task is told of a batch,
-//! never of a record.
+//! Key, value and headers are copied once, here, into their final wire form. A record costs one
+//! lock, and nothing that grows with the number of records waiting; memory, identity and outcome
+//! are taken once per batch, and the sender task is told of a batch, never of a record.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +39,8 @@ pub(in crate::producer) struct AccumulatorShared {
     /// A record with more bytes of key and value does not wait for company.
     pub(in crate::producer) small_record: usize,
     pub(in crate::producer) next_batch_seq: AtomicU64,
-    /// With more batches of a partition without a verdict, one is sure to wait for others to end before a new one can be sent.
+    /// With more batches of a partition without a verdict, one is sure to wait for others to end
+    /// before a new one can be sent.
     pub(in crate::producer) backlog: u32,
 }
 
@@ -97,7 +99,8 @@ pub(in crate::producer) enum AppendRefusal {
 impl AccumulatorShared {
     #[inline]
     fn is_large(&self, record: &Record<'_>) -> bool {
-        let payload = record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
+        let payload =
+            record.key.map_or(0, <[u8]>::len).saturating_add(record.value.map_or(0, <[u8]>::len));
         payload > self.small_record
     }
 }
@@ -128,12 +131,17 @@ impl PartitionBatches {
     ) -> Result<Appended, AppendRefusal> {
         let mut open = self.lock();
         let (index, timestamp) = self.push(&mut open, accumulator, record, is_unkeyed, spare)?;
-        let outcome = open.batch.as_ref().map(|batch| Arc::clone(&batch.outcome)).ok_or(AppendRefusal::NoRoom(0))?;
+        let outcome = open
+            .batch
+            .as_ref()
+            .map(|batch| Arc::clone(&batch.outcome))
+            .ok_or(AppendRefusal::NoRoom(0))?;
         self.notify_sender(&mut open, accumulator, index == 0, accumulator.is_large(record));
         Ok(Appended { outcome, index, timestamp })
     }
 
-    /// Appends records for as long as they fit one batch, under one lock; tells how many did, and where the first is.
+    /// Appends records for as long as they fit one batch, under one lock; tells how many did, and
+    /// where the first is.
     pub(in crate::producer) fn append_run<'r, 'a: 'r>(
         &self,
         accumulator: &AccumulatorShared,
@@ -152,8 +160,15 @@ impl PartitionBatches {
         // One look at the clock for records that come in one call.
         let mut now = first.timestamp.is_none().then_some(timestamp);
         for record in records {
-            let timestamp = record.timestamp.unwrap_or_else(|| *now.get_or_insert_with(|| accumulator.wall_clock.now()));
-            let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
+            let timestamp = record
+                .timestamp
+                .unwrap_or_else(|| *now.get_or_insert_with(|| accumulator.wall_clock.now()));
+            let fields = RecordFields {
+                timestamp,
+                key: record.key,
+                value: record.value,
+                headers: &record.headers,
+            };
             if batch.append(&fields, is_unkeyed, unkeyed).is_none() {
                 break;
             }
@@ -178,20 +193,32 @@ impl PartitionBatches {
         Some(taken.close())
     }
 
-    /// Tells the sender task of an open batch that is new, full, or has a large record and so is to be sent as soon as that is possible.
+    /// Tells the sender task of an open batch that is new, full, or has a large record and so is to
+    /// be sent as soon as that is possible.
     #[inline]
-    fn notify_sender(&self, open: &mut OpenState, accumulator: &AccumulatorShared, is_new: bool, has_large: bool) {
+    fn notify_sender(
+        &self,
+        open: &mut OpenState,
+        accumulator: &AccumulatorShared,
+        is_new: bool,
+        has_large: bool,
+    ) {
         let Some(batch) = &mut open.batch else { return };
         let is_full = batch.is_full(self.limit.get());
         if is_new {
-            let event = SenderEvent::Opened { partition: self.index, batch: batch.id, at: batch.opened };
+            let event =
+                SenderEvent::Opened { partition: self.index, batch: batch.id, at: batch.opened };
             // What follows at once wakes the task for both.
-            accumulator.events.push_and_tell(event, || !is_full && !has_large && self.is_next(accumulator));
+            accumulator
+                .events
+                .push_and_tell(event, || !is_full && !has_large && self.is_next(accumulator));
         }
         if is_full {
             self.close(open, accumulator);
         } else if has_large && !std::mem::replace(&mut batch.is_expedited, true) {
-            accumulator.events.push(SenderEvent::Expedite { partition: self.index, batch: batch.id });
+            accumulator
+                .events
+                .push(SenderEvent::Expedite { partition: self.index, batch: batch.id });
         }
     }
 
@@ -199,17 +226,20 @@ impl PartitionBatches {
     fn close(&self, open: &mut OpenState, accumulator: &AccumulatorShared) {
         if let Some(full) = open.batch.take() {
             open.last_len = full.records.len();
-            let event = SenderEvent::Closed { partition: self.index, batch: Box::new(full.close()) };
+            let event =
+                SenderEvent::Closed { partition: self.index, batch: Box::new(full.close()) };
             accumulator.events.push_and_tell(event, || self.is_next(accumulator));
         }
     }
 
-    /// Whether the sender task has to hear of a new or full batch now: not if the batch has to wait for others, whose end will wake the task.
+    /// Whether the sender task has to hear of a new or full batch now: not if the batch has to wait
+    /// for others, whose end will wake the task.
     ///
-    /// To be asked under the lock of the events, with the event in it; a relaxed count will do then. Suppose
-    /// that the last of the others ends meanwhile: the task counts down before it looks, under the same lock,
-    /// whether it may sleep. If it looks after the event came in, it finds that; if before, the count that is
-    /// read here includes what it has counted, and it is woken.
+    /// To be asked under the lock of the events, with the event in it; a relaxed count will do
+    /// then. Suppose that the last of the others ends meanwhile: the task counts down before it
+    /// looks, under the same lock, whether it may sleep. If it looks after the event came in, it
+    /// finds that; if before, the count that is read here includes what it has counted, and it is
+    /// woken.
     fn is_next(&self, accumulator: &AccumulatorShared) -> bool {
         self.queued() <= accumulator.backlog
     }
@@ -252,7 +282,12 @@ impl PartitionBatches {
             Some(timestamp) => timestamp,
             None => accumulator.wall_clock.now(),
         };
-        let fields = RecordFields { timestamp, key: record.key, value: record.value, headers: &record.headers };
+        let fields = RecordFields {
+            timestamp,
+            key: record.key,
+            value: record.value,
+            headers: &record.headers,
+        };
         if let Some(batch) = &mut open.batch
             && let Some(index) = batch.append(&fields, is_unkeyed, &mut open.unkeyed)
         {
@@ -260,7 +295,8 @@ impl PartitionBatches {
         }
         self.make_room(open, accumulator, &fields, is_unkeyed, spare)?;
         let batch = open.batch.as_mut().ok_or(AppendRefusal::NoRoom(0))?;
-        let index = batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(AppendRefusal::NoRoom(0))?;
+        let index =
+            batch.append(&fields, is_unkeyed, &mut open.unkeyed).ok_or(AppendRefusal::NoRoom(0))?;
         Ok((index, timestamp))
     }
 
@@ -295,17 +331,28 @@ impl PartitionBatches {
         fields: &RecordFields<'_>,
         spare: &mut Option<Reservation>,
     ) -> Result<(), AppendRefusal> {
-        let alone = RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
+        let alone =
+            RecordsBuilder::with_capacity(0).encoded_len_of(fields).saturating_add(HEADER_LEN);
         let limit = self.limit.get();
         let needed = alone.max(least_held(accumulator.memory.size()));
         let wanted = needed.max(open.last_len.max(FIRST_CHUNK).min(limit));
-        let memory = obtain(accumulator, needed, wanted, spare).ok_or(AppendRefusal::NoRoom(needed))?;
+        let memory =
+            obtain(accumulator, needed, wanted, spare).ok_or(AppendRefusal::NoRoom(needed))?;
         let id = BatchId::unsplit(accumulator.next_batch_seq.fetch_add(1, Ordering::Relaxed));
         let (outcome, promise) = BatchOutcome::new(self.topic_partition.clone());
         let room = memory.bytes().min(limit.max(alone));
         let records = RecordsBuilder::in_buffer(accumulator.buffers.take(room));
         let opened = runtime::now();
-        open.batch = Some(OpenBatch { id, records, room, memory, outcome, promise, opened, is_expedited: false });
+        open.batch = Some(OpenBatch {
+            id,
+            records,
+            room,
+            memory,
+            outcome,
+            promise,
+            opened,
+            is_expedited: false,
+        });
         self.queued.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -317,7 +364,12 @@ impl PartitionBatches {
 
 impl OpenBatch {
     #[inline]
-    fn append(&mut self, fields: &RecordFields<'_>, is_unkeyed: bool, unkeyed: &mut usize) -> Option<u32> {
+    fn append(
+        &mut self,
+        fields: &RecordFields<'_>,
+        is_unkeyed: bool,
+        unkeyed: &mut usize,
+    ) -> Option<u32> {
         let before = self.records.len();
         let index = self.records.append_within(self.room, fields)?;
         if is_unkeyed {
@@ -326,7 +378,8 @@ impl OpenBatch {
         Some(index)
     }
 
-    /// Whether another record like those it has would not fit: it then need not linger until one has come.
+    /// Whether another record like those it has would not fit: it then need not linger until one
+    /// has come.
     #[inline]
     fn is_full(&self, limit: usize) -> bool {
         let len = self.records.len();
@@ -348,7 +401,9 @@ impl OpenBatch {
         let held = self.memory.bytes();
         let missing = needed.saturating_sub(held);
         let wanted = needed.max(held.saturating_mul(2).min(limit)).saturating_sub(held);
-        self.memory.add(obtain(accumulator, missing, wanted, spare).ok_or(AppendRefusal::NoRoom(missing))?);
+        self.memory.add(
+            obtain(accumulator, missing, wanted, spare).ok_or(AppendRefusal::NoRoom(missing))?,
+        );
         self.room = self.memory.bytes().min(limit.max(needed));
         Ok(())
     }
@@ -360,15 +415,21 @@ impl OpenBatch {
 }
 
 /// Memory for `wanted` bytes, or at least for `needed`; what was waited for comes first.
-fn obtain(accumulator: &AccumulatorShared, needed: usize, wanted: usize, spare: &mut Option<Reservation>) -> Option<Reservation> {
+fn obtain(
+    accumulator: &AccumulatorShared,
+    needed: usize,
+    wanted: usize,
+    spare: &mut Option<Reservation>,
+) -> Option<Reservation> {
     if let Some(spare) = spare.take_if(|spare| spare.bytes() >= needed) {
         return Some(spare);
     }
     accumulator.memory.try_reserve(wanted).or_else(|| accumulator.memory.try_reserve(needed))
 }
 
-/// What a batch counts for at least in a `buffer.memory` of some size: as much as what is kept beside its records (measured: about 1 KiB),
-/// or batches of one small record each would take many times the memory that was allowed.
+/// What a batch counts for at least in a `buffer.memory` of some size: as much as what is kept
+/// beside its records (measured: about 1 KiB), or batches of one small record each would take many
+/// times the memory that was allowed.
 pub(in crate::producer) fn least_held(size: usize) -> usize {
     FIRST_CHUNK.min(size)
 }

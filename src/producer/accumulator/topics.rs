@@ -1,4 +1,5 @@
-//! The topics that a producer sends to, as its senders see them: snapshots that the sender task alone replaces.
+//! The topics that a producer sends to, as its senders see them: snapshots that the sender task
+//! alone replaces.
 //!
 //! ```text
 //!  send ─▶ Topics (read) ─▶ Topic ─▶ Slot           sender task ─▶ Topics (change), when metadata changes
@@ -18,8 +19,9 @@ use crate::producer::config::ProducerConfig;
 use crate::producer::partitioner::{PartitionLoad, Sticky, TopicPartitions};
 use crate::record::Record;
 
-/// All topics of a producer, and whether it still takes records: a copy for each of some threads, or those that send at the same
-/// time would pass the memory of one lock to and fro with every record.
+/// All topics of a producer, and whether it still takes records: a copy for each of some threads,
+/// or those that send at the same time would pass the memory of one lock to and fro with every
+/// record.
 #[derive(Debug, Default)]
 pub(in crate::producer) struct ProducerTopics([PerThread; COPIES]);
 
@@ -33,7 +35,8 @@ const COPIES: usize = 8;
 
 #[derive(Debug, Default)]
 pub(in crate::producer) struct Known {
-    pub(in crate::producer) topics: HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
+    pub(in crate::producer) topics:
+        HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
     /// Why no more records are taken.
     pub(in crate::producer) ended: Option<Error>,
 }
@@ -64,7 +67,8 @@ impl ProducerTopics {
         known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes all copies, one after the other. Whoever has looked at one as it was before has finished when this returns.
+    /// Changes all copies, one after the other. Whoever has looked at one as it was before has
+    /// finished when this returns.
     pub(in crate::producer) fn change(&self, change: impl Fn(&mut Known)) {
         for PerThread(known) in &self.0 {
             change(&mut known.write().unwrap_or_else(PoisonError::into_inner));
@@ -90,7 +94,8 @@ fn thread_number() -> usize {
 }
 
 impl ProducerTopic {
-    /// The partition for a record, for which the user's partitioner has chosen one or not, and whether it was chosen for want of a key.
+    /// The partition for a record, for which the user's partitioner has chosen one or not, and
+    /// whether it was chosen for want of a key.
     #[inline]
     pub(in crate::producer) fn choose(
         &self,
@@ -98,14 +103,20 @@ impl ProducerTopic {
         record: &Record<'_>,
         chosen: Option<PartitionId>,
     ) -> (PartitionId, bool) {
-        let fixed = record.partition.or(chosen).or_else(|| config.partition_of_key(record, &self.partitions));
+        let fixed = record
+            .partition
+            .or(chosen)
+            .or_else(|| config.partition_of_key(record, &self.partitions));
         match fixed {
             Some(partition) => (partition, false),
             None => (self.unkeyed_partition(), true),
         }
     }
 
-    pub(in crate::producer) fn slot(&self, partition: PartitionId) -> Option<&Arc<PartitionBatches>> {
+    pub(in crate::producer) fn slot(
+        &self,
+        partition: PartitionId,
+    ) -> Option<&Arc<PartitionBatches>> {
         self.slots.get(usize::try_from(partition.0).ok()?)
     }
 
@@ -120,11 +131,13 @@ impl ProducerTopic {
         self.draw(sticky, random);
     }
 
-    /// Leaves the partition for records without a key if it has no leader, or one that takes nothing, and others have.
+    /// Leaves the partition for records without a key if it has no leader, or one that takes
+    /// nothing, and others have.
     pub(in crate::producer) fn avoid_unavailable(&self) {
         let current = PartitionId(self.unkeyed.current.load(Ordering::Relaxed));
         let has_leader = self.partitions.available().binary_search(&current).is_ok();
-        let is_stuck = self.unkeyed.is_adaptive && self.slot(current).is_some_and(|slot| slot.is_stuck());
+        let is_stuck =
+            self.unkeyed.is_adaptive && self.slot(current).is_some_and(|slot| slot.is_stuck());
         if current.0 >= 0 && (!has_leader || is_stuck) && !self.usable().is_empty() {
             let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
             let (sticky, random) = &mut *sticky;
@@ -133,10 +146,13 @@ impl ProducerTopic {
         }
     }
 
-    /// The partitions that have a leader, and of those the ones whose leader takes something, if there are any.
+    /// The partitions that have a leader, and of those the ones whose leader takes something, if
+    /// there are any.
     fn usable(&self) -> Cow<'_, [PartitionId]> {
         let available = self.partitions.available();
-        let is_stuck = |id: &PartitionId| self.unkeyed.is_adaptive && self.slot(*id).is_some_and(|slot| slot.is_stuck());
+        let is_stuck = |id: &PartitionId| {
+            self.unkeyed.is_adaptive && self.slot(*id).is_some_and(|slot| slot.is_stuck())
+        };
         if !available.iter().any(is_stuck) || available.iter().all(is_stuck) {
             return available.into();
         }
@@ -159,7 +175,8 @@ impl ProducerTopic {
     fn draw(&self, sticky: &mut Sticky, random: &mut Random) -> PartitionId {
         if self.unkeyed.is_adaptive {
             let usable = self.usable();
-            let queues: Vec<_> = usable.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
+            let queues: Vec<_> =
+                usable.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
             sticky.set_load(PartitionLoad::new(&queues, self.partitions.count()));
         }
         let next = sticky.current(&self.partitions, random);
@@ -171,11 +188,16 @@ impl ProducerTopic {
 impl Unkeyed {
     pub(in crate::producer) fn new(config: &ProducerConfig, random: Random) -> Self {
         let sticky = Mutex::new((Sticky::new(config.batch_size), random));
-        Self { current: AtomicI32::new(-1), sticky, is_adaptive: config.partitioner_adaptive_partitioning_enable }
+        Self {
+            current: AtomicI32::new(-1),
+            sticky,
+            is_adaptive: config.partitioner_adaptive_partitioning_enable,
+        }
     }
 }
 
-/// A hash for topic names (FNV-1a, a word at a time): they are the application's own, few, and looked up for every record.
+/// A hash for topic names (FNV-1a, a word at a time): they are the application's own, few, and
+/// looked up for every record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::producer) struct NameHasher(u64);
 
@@ -209,8 +231,14 @@ mod tests {
     fn every_thread_sees_a_change_whichever_copy_it_reads() {
         let topics = ProducerTopics::default();
         let ends = || topics.read().ended.is_some();
-        let seen =
-            || thread::scope(|scope| (0..2 * COPIES).map(|_| scope.spawn(ends)).map(|thread| thread.join().unwrap()).collect());
+        let seen = || {
+            thread::scope(|scope| {
+                (0..2 * COPIES)
+                    .map(|_| scope.spawn(ends))
+                    .map(|thread| thread.join().unwrap())
+                    .collect()
+            })
+        };
         let before: Vec<_> = seen();
         topics.end(&Error::config("closed"));
         let after: Vec<_> = seen();

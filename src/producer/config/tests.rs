@@ -1,7 +1,8 @@
 use super::*;
 
 fn from(pairs: &[(&str, &str)]) -> std::result::Result<ProducerConfig, String> {
-    ProducerConfig::from_properties(&pairs.iter().copied().collect()).map_err(|error| error.to_string())
+    ProducerConfig::from_properties(&pairs.iter().copied().collect())
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -32,21 +33,39 @@ fn more_than_five_in_flight_need_idempotence_off() {
 fn an_explicit_delivery_timeout_must_hold_linger_and_request_timeout() {
     let client = ClientConfig::new("a:1").request_timeout(Duration::from_secs(30));
     let linger = ProducerConfig::new().linger(Duration::from_secs(10));
-    linger.clone().delivery_timeout(Duration::from_secs(40)).validate(&client).expect("just enough");
+    linger
+        .clone()
+        .delivery_timeout(Duration::from_secs(40))
+        .validate(&client)
+        .expect("just enough");
     let short = linger.clone().delivery_timeout(Duration::from_millis(39_999));
     let error = short.validate(&client).expect_err("too short").to_string();
-    assert_eq!(error, "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is 40000, is allowed");
+    assert_eq!(
+        error,
+        "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is 40000, is allowed"
+    );
     assert_eq!(linger.effective_delivery_timeout(client.request_timeout), Duration::from_secs(120));
-    assert_eq!(linger.effective_delivery_timeout(Duration::from_secs(115)), Duration::from_secs(125));
+    assert_eq!(
+        linger.effective_delivery_timeout(Duration::from_secs(115)),
+        Duration::from_secs(125)
+    );
 }
 
 #[test]
 fn a_level_belongs_to_its_codec() {
-    let config = from(&[("compression.type", "zstd"), ("compression.zstd.level", "19"), ("compression.gzip.level", "2")]);
+    let config = from(&[
+        ("compression.type", "zstd"),
+        ("compression.zstd.level", "19"),
+        ("compression.gzip.level", "2"),
+    ]);
     assert_eq!(config.expect("allowed").compression, Compression::ZSTD.level(19).expect("a level"));
     let config = from(&[("compression.codec", "gzip"), ("compression.level", "9")]);
     assert_eq!(config.expect("allowed").compression, Compression::GZIP.level(9).expect("a level"));
-    for (key, value) in [("compression.gzip.level", "0"), ("compression.lz4.level", "18"), ("compression.zstd.level", "23")] {
+    for (key, value) in [
+        ("compression.gzip.level", "0"),
+        ("compression.lz4.level", "18"),
+        ("compression.zstd.level", "23"),
+    ] {
         assert!(from(&[(key, value)]).expect_err("no such level").contains(key));
     }
 }

@@ -47,13 +47,15 @@ pub(in crate::producer) enum Action {
     Send { request: RequestId, broker: BrokerId, batches: Vec<Outgoing>, departure: Departure },
     /// Seal the batch again as smaller ones; answer with `handle_split`.
     Split { partition: PartitionIndex, batch: BatchId },
-    /// Tell those who wait for the records of the batch, which may still be open, and free its memory.
+    /// Tell those who wait for the records of the batch, which may still be open, and free its
+    /// memory.
     Resolve { partition: PartitionIndex, batch: BatchId, verdict: Verdict },
     /// Ask any broker for a producer id; answer with `handle_producer_id`.
     AskProducerId,
     /// What is known of leaders is stale.
     RefreshMetadata,
-    /// End every attempt at a broker by closing the connection: another leads by now, and it does not answer.
+    /// End every attempt at a broker by closing the connection: another leads by now, and it does
+    /// not answer.
     HangUp(BrokerId),
 }
 
@@ -70,7 +72,8 @@ pub(in crate::producer) struct Outgoing {
 pub(in crate::producer) enum Verdict {
     /// They are in the log; without an offset when the broker did not say which.
     Written { base_offset: Option<Offset>, append_time: Option<Timestamp> },
-    /// They are not, or may not be: `error` says which. `records` are those with an error of their own (KIP-467).
+    /// They are not, or may not be: `error` says which. `records` are those with an error of their
+    /// own (KIP-467).
     Failed { error: Error, records: Vec<(u32, Error)> },
 }
 
@@ -114,9 +117,9 @@ impl Answer {
     }
 }
 
-/// What an answer says of the attempt. `Unknown` and `Abandoned` put the batch under rule (d), `TooLarge`
-/// under (f); a duplicate came here as `Written` (g); all that ends without a success or another attempt
-/// drains the partition (e).
+/// What an answer says of the attempt. `Unknown` and `Abandoned` put the batch under rule (d),
+/// `TooLarge` under (f); a duplicate came here as `Written` (g); all that ends without a success or
+/// another attempt drains the partition (e).
 pub(super) fn ending(answer: &Answer, attempts_left: bool) -> AttemptEnd {
     match answer {
         Answer::Written { .. } => AttemptEnd::Written,
@@ -133,8 +136,11 @@ pub(super) fn ending(answer: &Answer, attempts_left: bool) -> AttemptEnd {
     }
 }
 
-/// Whether asking another broker for a producer id, or later, would end the same way. What is no Kafka at all is one address of many.
+/// Whether asking another broker for a producer id, or later, would end the same way. What is no
+/// Kafka at all is one address of many.
 pub(in crate::producer) fn is_last_word(error: &Error) -> bool {
     let is_answer = error.code().is_some() && !error.is_retriable();
-    is_answer || error.is_refusal() || matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unsupported)
+    is_answer
+        || error.is_refusal()
+        || matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unsupported)
 }

@@ -1,4 +1,5 @@
-//! Decides how long an open batch waits for company, from how fast records come and brokers answer (`adaptive_batching`, ours).
+//! Decides how long an open batch waits for company, from how fast records come and brokers answer
+//! (`adaptive_batching`, ours).
 //!
 //! # The control law
 //!
@@ -16,20 +17,25 @@
 //!  a record above `small_record` bytes, a full batch, a flush: do not wait
 //! ```
 //!
-//! A lone record finds nothing on its way and no company to come, and leaves at once. As the rate rises, more than one record is
-//! expected before the reply (λ·s ≥ 1), and then waiting for it costs almost nothing: a broker serves one request of a connection
-//! at a time, so an earlier request would wait at the broker instead. Batches so grow with the rate by themselves. Where several
-//! requests are on their way, as after a burst, waiting for the second reply drains them, one at a time. `h` is what a target
-//! latency of more than a timer's tick leaves to spend on fuller batches, in proportion to how near the target throughput is.
+//! A lone record finds nothing on its way and no company to come, and leaves at once. As the rate
+//! rises, more than one record is expected before the reply (λ·s ≥ 1), and then waiting for it
+//! costs almost nothing: a broker serves one request of a connection at a time, so an earlier
+//! request would wait at the broker instead. Batches so grow with the rate by themselves. Where
+//! several requests are on their way, as after a burst, waiting for the second reply drains them,
+//! one at a time. `h` is what a target latency of more than a timer's tick leaves to spend on
+//! fuller batches, in proportion to how near the target throughput is.
 //!
-//! The time to a reply is counted from its request or from the reply before it, whichever is later: with the queue of our own requests
-//! in it, a pipeline once full would look like a slow broker, and stay full. Replies that cannot be relied on to come within the target are not waited for, so that the 99th percentile of the wait stays
-//! under the target; the pipeline of five requests then limits what is sent, as without this.
+//! The time to a reply is counted from its request or from the reply before it, whichever is later:
+//! with the queue of our own requests in it, a pipeline once full would look like a slow broker,
+//! and stay full. Replies that cannot be relied on to come within the target are not waited for, so
+//! that the 99th percentile of the wait stays under the target; the pipeline of five requests then
+//! limits what is sent, as without this.
 //!
 //! # Why it does not oscillate
 //!
-//! Nothing here measures its own outcome. `h` follows λ, which the callers make. Where they wait for their acknowledgement, so that λ
-//! falls as `h` rises, the gain of that loop is (dh/dλ)·(dλ/dh) = −(L/T)·λ/(s + h), whose size is at most h/(s + h) < 1: it settles.
+//! Nothing here measures its own outcome. `h` follows λ, which the callers make. Where they wait
+//! for their acknowledgement, so that λ falls as `h` rises, the gain of that loop is
+//! (dh/dλ)·(dλ/dh) = −(L/T)·λ/(s + h), whose size is at most h/(s + h) < 1: it settles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -66,7 +72,11 @@ impl AdaptiveBatching {
     /// Creates the default settings: up to 1 ms of waiting, a target of 100,000 records per second,
     /// and records of up to 1 KiB counting as small.
     pub fn new() -> Self {
-        Self { target_latency: Duration::from_millis(1), target_throughput: 100_000, small_record: 1024 }
+        Self {
+            target_latency: Duration::from_millis(1),
+            target_throughput: 100_000,
+            small_record: 1024,
+        }
     }
 
     /// Sets how long a record may wait for others (default 1 ms).
@@ -94,10 +104,14 @@ impl AdaptiveBatching {
 
     pub(in crate::producer) fn check(&self) -> Result<()> {
         if self.target_latency.is_zero() {
-            return Err(Error::config("the target latency of adaptive batching is 0: more is allowed, or linger.ms=0 instead"));
+            return Err(Error::config(
+                "the target latency of adaptive batching is 0: more is allowed, or linger.ms=0 instead",
+            ));
         }
         if self.target_throughput == 0 {
-            return Err(Error::config("the target throughput of adaptive batching is 0: 1 or more is allowed"));
+            return Err(Error::config(
+                "the target throughput of adaptive batching is 0: 1 or more is allowed",
+            ));
         }
         Ok(())
     }
@@ -181,16 +195,21 @@ impl Adaptive {
         let took = now.saturating_duration_since(begun).as_secs_f64();
         self.replies = Some(match self.replies {
             None => Replies { mean: took, deviation: took / 2.0 },
-            Some(Replies { mean, deviation }) => {
-                Replies { deviation: deviation + ((took - mean).abs() - deviation) / 4.0, mean: mean + (took - mean) / 8.0 }
-            }
+            Some(Replies { mean, deviation }) => Replies {
+                deviation: deviation + ((took - mean).abs() - deviation) / 4.0,
+                mean: mean + (took - mean) / 8.0,
+            },
         });
         clock.reply_before = clock.last_reply.replace(now);
         std::mem::take(&mut clock.waiting)
     }
 
     /// The open batch of a partition waits.
-    pub(in crate::producer) fn handle_waiting(&mut self, broker: BrokerId, partition: PartitionIndex) {
+    pub(in crate::producer) fn handle_waiting(
+        &mut self,
+        broker: BrokerId,
+        partition: PartitionIndex,
+    ) {
         self.brokers.entry(broker).or_default().waiting.insert(partition);
     }
 
@@ -198,21 +217,28 @@ impl Adaptive {
         let longest = self.targets.target_latency;
         let is_clocked = is_busy && self.waits_for_replies();
         let reply_before = self.brokers.get(&broker).and_then(|clock| clock.reply_before);
-        BrokerLinger { linger: self.linger(), for_reply: is_clocked.then_some(ForReply { reply_before, longest }) }
+        BrokerLinger {
+            linger: self.linger(),
+            for_reply: is_clocked.then_some(ForReply { reply_before, longest }),
+        }
     }
 
     /// Whether company is expected before a reply, and two replies come within the target.
     pub(in crate::producer) fn waits_for_replies(&self) -> bool {
         self.replies.is_some_and(|replies| {
             let late = replies.mean + 4.0 * replies.deviation;
-            self.arrivals.per_second * replies.mean >= 1.0 && 2.0 * late <= self.targets.target_latency.as_secs_f64()
+            self.arrivals.per_second * replies.mean >= 1.0
+                && 2.0 * late <= self.targets.target_latency.as_secs_f64()
         })
     }
 
     /// `h` of the law.
     pub(in crate::producer) fn linger(&self) -> Duration {
         let budget = self.targets.target_latency.saturating_sub(TICK);
-        #[allow(clippy::cast_precision_loss, reason = "a rate of above 2^53 records per second may be rounded")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a rate of above 2^53 records per second may be rounded"
+        )]
         let load = (self.arrivals.per_second / self.targets.target_throughput as f64).min(1.0);
         let linger = budget.mul_f64(load);
         if self.arrivals.per_second * linger.as_secs_f64() < 1.0 { Duration::ZERO } else { linger }
@@ -234,7 +260,8 @@ impl Arrivals {
     }
 }
 
-/// The least time over which a rate is counted (a guess: at 100,000 records per second it sees 500).
+/// The least time over which a rate is counted (a guess: at 100,000 records per second it sees
+/// 500).
 const WINDOW: Duration = Duration::from_millis(5);
 
 /// How long a rate is remembered (a guess: a burst of that length is taken for a rate).
@@ -268,7 +295,10 @@ mod tests {
     #[test]
     fn nothing_waits_before_anything_is_known() {
         let adaptive = Adaptive::new(five_ms(), Instant::now());
-        assert_eq!(adaptive.wait(BROKER, true), BrokerLinger { linger: Duration::ZERO, for_reply: None });
+        assert_eq!(
+            adaptive.wait(BROKER, true),
+            BrokerLinger { linger: Duration::ZERO, for_reply: None }
+        );
     }
 
     #[test]
@@ -286,7 +316,11 @@ mod tests {
         let (mut adaptive, now) = seen(targets, 100_000, Duration::from_micros(250));
         // As likely 0.1 ms as 0.4 ms: the mean is well below the target, the worst is not.
         for number in 0..100 {
-            let _ = adaptive.handle_reply(BROKER, now - Duration::from_micros(100 + 300 * (number % 2)), now);
+            let _ = adaptive.handle_reply(
+                BROKER,
+                now - Duration::from_micros(100 + 300 * (number % 2)),
+                now,
+            );
         }
         assert!(!adaptive.waits_for_replies());
     }
@@ -297,7 +331,10 @@ mod tests {
         let linger = |per_second| seen(five_ms(), per_second, reply).0.linger();
         assert_eq!(linger(1_000), Duration::ZERO, "less than one record would come");
         let half = linger(50_000);
-        assert!(half > Duration::from_micros(1_950) && half < Duration::from_micros(2_050), "{half:?}");
+        assert!(
+            half > Duration::from_micros(1_950) && half < Duration::from_micros(2_050),
+            "{half:?}"
+        );
         assert_eq!(linger(400_000), Duration::from_millis(4), "the target less a tick, never more");
         assert_eq!(
             seen(AdaptiveBatching::new(), 400_000, reply).0.linger(),

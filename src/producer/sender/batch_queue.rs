@@ -4,8 +4,9 @@
 //!  opened ─▶ Open ──full, or due and taken──▶ Sealing ──▶ Sealed ──▶ (in flight: super::sequence)
 //! ```
 //!
-//! Records are not here: they are in the open batch of the partition ([`crate::producer::accumulator::partition`]), to which senders append without
-//! asking this machine. An open batch stays open, and grows, for as long as others are before it.
+//! Records are not here: they are in the open batch of the partition
+//! ([`crate::producer::accumulator::partition`]), to which senders append without asking this
+//! machine. An open batch stays open, and grows, for as long as others are before it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -128,7 +129,8 @@ impl BatchQueue {
         let Some(first) = self.0.front() else { return Head::Nothing };
         match first.stage {
             Stage::Open { since, is_urgent } => {
-                let is_pressed = is_urgent || due_rule.due_up_to.is_some_and(|up_to| first.batch.seq <= up_to);
+                let is_pressed =
+                    is_urgent || due_rule.due_up_to.is_some_and(|up_to| first.batch.seq <= up_to);
                 let due = if is_pressed { since } else { since + due_rule.of_batch(since) };
                 Head::Open { batch: first.batch, due }
             }
@@ -142,7 +144,8 @@ impl BatchQueue {
         self.0.insert(at, QueuedBatch { batch, stage });
     }
 
-    /// Batches are found from the front for sealing and from the back for closing; queues are short.
+    /// Batches are found from the front for sealing and from the back for closing; queues are
+    /// short.
     fn find(&mut self, batch: BatchId) -> Option<&mut QueuedBatch> {
         let at = self.0.binary_search_by(|queued| queued.batch.cmp(&batch)).ok()?;
         self.0.get_mut(at)
@@ -163,7 +166,10 @@ mod tests {
     fn a_batch_younger_than_two_replies_waits_for_the_next() {
         let last = Instant::now();
         let longest = Duration::from_millis(9);
-        let due_rule = DueRule { for_reply: Some(ForReply { reply_before: Some(last), longest }), ..due_rule(None) };
+        let due_rule = DueRule {
+            for_reply: Some(ForReply { reply_before: Some(last), longest }),
+            ..due_rule(None)
+        };
         for (since, wait) in [(last, longest), (last - Duration::from_micros(1), LINGER)] {
             let mut queue = BatchQueue::default();
             let batch = BatchId::unsplit(1);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Which batches of a request have been given to a connection: before, nobody can have got them, and they can be withdrawn.
+/// Which batches of a request have been given to a connection: before, nobody can have got them,
+/// and they can be withdrawn.
 ///
-/// One atomic of each, since the request is made while the sender decides: it either leaves or is withdrawn.
+/// One atomic of each, since the request is made while the sender decides: it either leaves or is
+/// withdrawn.
 #[derive(Clone, Debug)]
 pub(in crate::producer) struct Departure(Arc<[AtomicU8]>);
 

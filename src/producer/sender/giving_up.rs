@@ -30,18 +30,23 @@ impl Sender {
         if let Some(trouble) = &state.trouble {
             return Some(trouble.clone());
         }
-        let asks = matches!(self.producer, ProducerIdState::Asked | ProducerIdState::AskAgain { .. });
+        let asks =
+            matches!(self.producer, ProducerIdState::Asked | ProducerIdState::AskAgain { .. });
         if let Some(trouble) = self.id_trouble.as_ref().filter(|_| asks) {
             return Some(trouble.clone().with_context("there is no producer id"));
         }
-        let Some(Leader { broker, .. }) = state.leader else { return Some(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE)) };
-        let silent = || Error::new(ErrorKind::Timeout, "the broker has not answered").at_broker(broker);
+        let Some(Leader { broker, .. }) = state.leader else {
+            return Some(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE));
+        };
+        let silent =
+            || Error::new(ErrorKind::Timeout, "the broker has not answered").at_broker(broker);
         (asks || !state.queue.has(batch)).then(silent)
     }
 
     pub(super) fn fail_all(&mut self, error: &Error) {
         let departed = self.under_way();
-        let batches: Vec<_> = self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
+        let batches: Vec<_> =
+            self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
         for (batch, partition) in batches {
             self.give_up(batch, error.clone(), has_left(&departed, batch));
             self.refresh_readiness(partition);
@@ -52,7 +57,8 @@ impl Sender {
     pub(super) fn give_up(&mut self, batch: BatchId, error: Error, has_left: bool) {
         let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
         let Some(state) = self.partition(partition) else { return };
-        let in_flight = if state.queue.remove(batch) { None } else { state.sequences.expire(batch, has_left) };
+        let in_flight =
+            if state.queue.remove(batch) { None } else { state.sequences.expire(batch, has_left) };
         let error = error.with_written(in_flight.unwrap_or(Written::No));
         self.resolve(batch, Verdict::Failed { error, records: Vec::new() });
     }

@@ -28,7 +28,11 @@ impl ProducerIdState {
 
 impl Sender {
     /// What became of [`Action::AskProducerId`].
-    pub(in crate::producer) fn handle_producer_id(&mut self, result: Result<ProducerIdAndEpoch, Error>, now: Instant) {
+    pub(in crate::producer) fn handle_producer_id(
+        &mut self,
+        result: Result<ProducerIdAndEpoch, Error>,
+        now: Instant,
+    ) {
         self.now = now;
         match result {
             Ok(identity) => {
@@ -49,7 +53,8 @@ impl Sender {
         }
     }
 
-    /// Asks for an id once a pause has passed, unless there was progress since it was asked for last.
+    /// Asks for an id once a pause has passed, unless there was progress since it was asked for
+    /// last.
     pub(super) fn ask_producer_id(&mut self) {
         if self.id_asked == 0 {
             return self.ask_producer_id_now();

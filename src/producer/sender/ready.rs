@@ -1,4 +1,5 @@
-//! Which partitions could be served now, broker by broker, and when the others want to be looked at again.
+//! Which partitions could be served now, broker by broker, and when the others want to be looked at
+//! again.
 //!
 //! It makes a poll of [`crate::producer::sender`] cost what is ready, not what exists.
 
@@ -36,16 +37,27 @@ pub(in crate::producer) struct Ready {
 struct Outbox {
     in_flight: usize,
     ready: BTreeSet<PartitionIndex>,
-    /// The last partition served: the next round starts behind it, so that none starves when not all fit.
+    /// The last partition served: the next round starts behind it, so that none starves when not
+    /// all fit.
     last: Option<PartitionIndex>,
 }
 
 impl Ready {
     pub(in crate::producer) fn new(max_in_flight: usize) -> Self {
-        Self { brokers: BTreeMap::new(), servable: BTreeSet::new(), timers: BTreeSet::new(), max_in_flight }
+        Self {
+            brokers: BTreeMap::new(),
+            servable: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            max_in_flight,
+        }
     }
 
-    pub(in crate::producer) fn put(&mut self, partition: PartitionIndex, place: &mut PartitionReadiness, to: PartitionReadiness) {
+    pub(in crate::producer) fn put(
+        &mut self,
+        partition: PartitionIndex,
+        place: &mut PartitionReadiness,
+        to: PartitionReadiness,
+    ) {
         if *place == to {
             return;
         }
@@ -85,7 +97,8 @@ impl Ready {
         match outbox.last {
             None => outbox.ready.iter().copied().collect(),
             Some(last) => {
-                let (before, behind) = outbox.ready.iter().partition::<Vec<_>, _>(|partition| **partition <= last);
+                let (before, behind) =
+                    outbox.ready.iter().partition::<Vec<_>, _>(|partition| **partition <= last);
                 behind.into_iter().chain(before).collect()
             }
         }

@@ -1,8 +1,9 @@
-//! The sequences of one partition: which batches are with the broker, under which identity, and what the end of an attempt means.
+//! The sequences of one partition: which batches are with the broker, under which identity, and
+//! what the end of an attempt means.
 //!
-//! A broker appends a batch of an idempotent producer only if its first sequence follows the last one it has of that producer
-//! id and epoch, or if it knows no such producer; it recognises the last five batches as duplicates (`ProducerStateManager`).
-//! Everything here follows from that:
+//! A broker appends a batch of an idempotent producer only if its first sequence follows the last
+//! one it has of that producer id and epoch, or if it knows no such producer; it recognises the
+//! last five batches as duplicates (`ProducerStateManager`). Everything here follows from that:
 //!
 //! ```text
 //!             begin                     end: may succeed later
@@ -13,13 +14,15 @@
 //!                      └─ too large ─▶ Splitting ─▶ Idle, Idle    draining, nothing left ─▶ next epoch, sequence 0
 //! ```
 //!
-//! The sequence rules, by the letters that tests name (`docs/dev/sequence-rules.md`): (a) a sequence is kept
-//! on every retry; (b) one in flight until one is acknowledged; (c) nothing to a new leader before all at the
-//! old one have ended; (d) what may be written is never numbered anew; (e) one that expires fails alone and
-//! the epoch rises; (f) a split batch's parts share its sequences; (g) a duplicate is a success.
+//! The sequence rules, by the letters that tests name (`docs/dev/sequence-rules.md`): (a) a
+//! sequence is kept on every retry; (b) one in flight until one is acknowledged; (c) nothing to a
+//! new leader before all at the old one have ended; (d) what may be written is never numbered anew;
+//! (e) one that expires fails alone and the epoch rises; (f) a split batch's parts share its
+//! sequences; (g) a duplicate is a success.
 //!
-//! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition alone, since only its leader
-//! compares. With `enable.idempotence=false` the same batches fly without stamps and no gap matters.
+//! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition
+//! alone, since only its leader compares. With `enable.idempotence=false` the same batches fly
+//! without stamps and no gap matters.
 //!
 //! It does not know time limits, sizes or brokers' load: [`crate::producer::sender`] does.
 
@@ -44,7 +47,8 @@ pub(in crate::producer) struct SequenceStamp {
     pub(in crate::producer) base: Sequence,
 }
 
-/// The batches of one partition that have been sent at least once and have no verdict yet, in order.
+/// The batches of one partition that have been sent at least once and have no verdict yet, in
+/// order.
 #[derive(Debug)]
 pub(in crate::producer) struct Sequences {
     numbering: Numbering,
@@ -58,8 +62,8 @@ pub(in crate::producer) struct Sequences {
     departures: u64,
     /// Where the last attempt went.
     at: Option<BrokerId>,
-    /// Whether that broker has acknowledged a batch of the present identity, and not been lost sight of since: it may have started anew
-    /// without its logs.
+    /// Whether that broker has acknowledged a batch of the present identity, and not been lost
+    /// sight of since: it may have started anew without its logs.
     is_confirmed: bool,
     /// Nothing new begins before: an identity was given up under which nothing was acknowledged.
     paused_until: Option<Instant>,
@@ -77,7 +81,8 @@ enum Numbering {
         identity: ProducerIdAndEpoch,
         next: Sequence,
     },
-    /// A sequence was given and will not be written: nothing new begins until all that is in flight has ended.
+    /// A sequence was given and will not be written: nothing new begins until all that is in flight
+    /// has ended.
     Draining {
         identity: ProducerIdAndEpoch,
         then: AfterDraining,
@@ -98,7 +103,8 @@ struct Flight {
     state: FlightState,
     /// An attempt has ended without saying whether it was written.
     is_doubtful: bool,
-    /// A later batch is in the log: a broker that had forgotten the producer took it. This one can be there before it, or not at all.
+    /// A later batch is in the log: a broker that had forgotten the producer took it. This one can
+    /// be there before it, or not at all.
     is_overtaken: bool,
     /// Counts the batches begun: the broker recognises the last five.
     ordinal: u64,
@@ -154,7 +160,8 @@ impl ProducerIdAndEpoch {
 }
 
 impl Flight {
-    /// Whether it may still go under another identity: it is not in the log, nor is anything after it.
+    /// Whether it may still go under another identity: it is not in the log, nor is anything after
+    /// it.
     fn may_be_renumbered(&self) -> bool {
         matches!(self.state, FlightState::Idle { .. }) && !self.is_doubtful && !self.is_overtaken
     }
@@ -163,7 +170,8 @@ impl Flight {
 impl Sequences {
     /// `window` is how many batches may be with the broker at a time.
     pub(in crate::producer) fn new(is_idempotent: bool, window: u64) -> Self {
-        let numbering = if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
+        let numbering =
+            if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
         Self {
             numbering,
             flights: VecDeque::new(),
@@ -216,7 +224,11 @@ impl Sequences {
     }
 
     /// Sends the batch of [`Sequences::next_resend`] again.
-    pub(in crate::producer) fn resend(&mut self, batch: BatchId, broker: BrokerId) -> Option<SequenceStamp> {
+    pub(in crate::producer) fn resend(
+        &mut self,
+        batch: BatchId,
+        broker: BrokerId,
+    ) -> Option<SequenceStamp> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let departed = self.depart(broker);
         let flight = self.flights.get_mut(at)?;
@@ -226,9 +238,17 @@ impl Sequences {
     }
 
     /// Takes note of the end of an attempt; the batch may be sent again from `retry_at`.
-    pub(in crate::producer) fn end(&mut self, batch: BatchId, ending: AttemptEnd, retry_at: Instant) -> Effect {
+    pub(in crate::producer) fn end(
+        &mut self,
+        batch: BatchId,
+        ending: AttemptEnd,
+        retry_at: Instant,
+    ) -> Effect {
         self.live = self.live.saturating_sub(1);
-        let found = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Sent);
+        let found = self
+            .flights
+            .iter()
+            .position(|flight| flight.batch == batch && flight.state == FlightState::Sent);
         let effect = match found {
             Some(at) => self.end_flight(at, ending, retry_at),
             None => Effect::Forgotten,
@@ -237,9 +257,13 @@ impl Sequences {
         effect
     }
 
-    /// Gives a batch up because its time is over, alone (rule e); `None` if it is not in flight. `has_left`:
-    /// its present attempt is on a connection.
-    pub(in crate::producer) fn expire(&mut self, batch: BatchId, has_left: bool) -> Option<Written> {
+    /// Gives a batch up because its time is over, alone (rule e); `None` if it is not in flight.
+    /// `has_left`: its present attempt is on a connection.
+    pub(in crate::producer) fn expire(
+        &mut self,
+        batch: BatchId,
+        has_left: bool,
+    ) -> Option<Written> {
         let at = self.flights.iter().position(|flight| flight.batch == batch)?;
         let flight = self.flights.remove(at)?;
         let may_be_written = flight.is_doubtful || (flight.state == FlightState::Sent && has_left);
@@ -251,7 +275,10 @@ impl Sequences {
 
     /// Puts the parts of a split batch in its place: they share its sequences (rule f).
     pub(in crate::producer) fn replace(&mut self, batch: BatchId, parts: &[(BatchId, u32)]) {
-        let Some(at) = self.flights.iter().position(|flight| flight.batch == batch && flight.state == FlightState::Splitting)
+        let Some(at) = self
+            .flights
+            .iter()
+            .position(|flight| flight.batch == batch && flight.state == FlightState::Splitting)
         else {
             return;
         };
@@ -272,8 +299,8 @@ impl Sequences {
         }
     }
 
-    /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor anything that
-    /// comes after it (rules d, e).
+    /// Takes out what must be numbered anew, once all of it may: nothing of it was written, nor
+    /// anything that comes after it (rules d, e).
     pub(in crate::producer) fn take_renumbered(&mut self) -> Vec<BatchId> {
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         if !is_draining || self.live > 0 || !self.flights.iter().all(Flight::may_be_renumbered) {
@@ -294,24 +321,39 @@ impl Sequences {
     }
 
     /// Whether a batch may have its first attempt, at this broker.
-    pub(in crate::producer) fn may_begin(&self, broker: BrokerId, producer: Option<ProducerIdAndEpoch>) -> bool {
-        if !self.may_depart(broker) || self.flights.iter().any(|flight| flight.state != FlightState::Sent) {
+    pub(in crate::producer) fn may_begin(
+        &self,
+        broker: BrokerId,
+        producer: Option<ProducerIdAndEpoch>,
+    ) -> bool {
+        if !self.may_depart(broker)
+            || self.flights.iter().any(|flight| flight.state != FlightState::Sent)
+        {
             return false;
         }
         let oldest = self.flights.front().map_or(self.next_ordinal, |flight| flight.ordinal);
         match &self.numbering {
-            Numbering::Unset { spent } => producer.is_some_and(|producer| Some(producer.id) != *spent),
+            Numbering::Unset { spent } => {
+                producer.is_some_and(|producer| Some(producer.id) != *spent)
+            }
             Numbering::Off | Numbering::Steady { .. } => self.next_ordinal - oldest < self.window,
             Numbering::Draining { .. } => false,
         }
     }
 
     /// The batch to send again next at this broker, and from when on.
-    pub(in crate::producer) fn next_resend(&self, broker: BrokerId) -> Option<(BatchId, Option<Instant>)> {
+    pub(in crate::producer) fn next_resend(
+        &self,
+        broker: BrokerId,
+    ) -> Option<(BatchId, Option<Instant>)> {
         let oldest = self.flights.front()?.ordinal;
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         let keeps_its_number = |flight: &&Flight| !(is_draining && flight.may_be_renumbered());
-        let flight = self.flights.iter().filter(keeps_its_number).find(|flight| flight.state != FlightState::Sent)?;
+        let flight = self
+            .flights
+            .iter()
+            .filter(keeps_its_number)
+            .find(|flight| flight.state != FlightState::Sent)?;
         let FlightState::Idle { not_before } = flight.state else { return None };
         let may = self.may_depart(broker) && flight.ordinal - oldest < self.window;
         may.then_some((flight.batch, not_before))
@@ -331,9 +373,9 @@ impl Sequences {
         self.flights.is_empty()
     }
 
-    /// Nothing goes to a new leader before every attempt at the old one has ended (rule c), and no second
-    /// batch to a leader that has acknowledged none (rule b): it takes any first sequence of a producer that
-    /// it does not know.
+    /// Nothing goes to a new leader before every attempt at the old one has ended (rule c), and no
+    /// second batch to a leader that has acknowledged none (rule b): it takes any first sequence of
+    /// a producer that it does not know.
     fn may_depart(&self, broker: BrokerId) -> bool {
         let is_known = self.is_confirmed || matches!(self.numbering, Numbering::Off);
         self.live == 0 || (self.at == Some(broker) && is_known)
@@ -352,19 +394,28 @@ impl Sequences {
 
     fn end_flight(&mut self, at: usize, ending: AttemptEnd, retry_at: Instant) -> Effect {
         let departed = self.flights.get(at).map(|flight| flight.departed);
-        let has_overtaken = self.flights.iter().take(at).all(|earlier| Some(earlier.departed) < departed);
+        let has_overtaken =
+            self.flights.iter().take(at).all(|earlier| Some(earlier.departed) < departed);
         let is_draining = matches!(self.numbering, Numbering::Draining { .. });
         // What will be numbered anew does not come before it any more.
-        let has_earlier = self.flights.iter().take(at).any(|earlier| !(is_draining && earlier.may_be_renumbered()));
+        let has_earlier = self
+            .flights
+            .iter()
+            .take(at)
+            .any(|earlier| !(is_draining && earlier.may_be_renumbered()));
         let Some(flight) = self.flights.get_mut(at) else { return Effect::Forgotten };
         match ending {
             AttemptEnd::Written => {
                 let identity = flight.stamp.map(|stamp| stamp.identity);
                 self.flights.remove(at);
                 if identity.is_some() {
-                    self.flights.iter_mut().take(at).for_each(|earlier| earlier.is_overtaken = true);
+                    self.flights
+                        .iter_mut()
+                        .take(at)
+                        .for_each(|earlier| earlier.is_overtaken = true);
                 }
-                if matches!(self.numbering, Numbering::Steady { identity: present, .. } if Some(present) == identity) {
+                if matches!(self.numbering, Numbering::Steady { identity: present, .. } if Some(present) == identity)
+                {
                     self.is_confirmed = true;
                 }
                 Effect::Acknowledged
@@ -379,33 +430,39 @@ impl Sequences {
                 self.is_confirmed = false;
                 Effect::Retry
             }
-            // In doubt, too: what is too large now was so before. Its parts stay in doubt, so that they are never numbered anew.
+            // In doubt, too: what is too large now was so before. Its parts stay in doubt, so that
+            // they are never numbered anew.
             AttemptEnd::TooLarge if flight.count > 1 => {
                 flight.state = FlightState::Splitting;
                 Effect::Split
             }
-            AttemptEnd::TooLarge | AttemptEnd::Refused => self.fail(at, false, AfterDraining::RaiseEpoch),
+            AttemptEnd::TooLarge | AttemptEnd::Refused => {
+                self.fail(at, false, AfterDraining::RaiseEpoch)
+            }
             AttemptEnd::Abandoned => self.fail(at, true, AfterDraining::RaiseEpoch),
             AttemptEnd::OutOfSequence if has_earlier => {
-                // What it misses is on its way again, before it; or has yet to arrive, and then this one would overtake it
-                // again and again without a pause.
+                // What it misses is on its way again, before it; or has yet to arrive, and then
+                // this one would overtake it again and again without a pause.
                 flight.state = FlightState::Idle { not_before: has_overtaken.then_some(retry_at) };
                 Effect::Retry
             }
-            AttemptEnd::OutOfSequence => self.renumber_or_fail(at, AfterDraining::RaiseEpoch, retry_at),
+            AttemptEnd::OutOfSequence => {
+                self.renumber_or_fail(at, AfterDraining::RaiseEpoch, retry_at)
+            }
             AttemptEnd::Fenced => self.renumber_or_fail(at, AfterDraining::TakeNewId, retry_at),
         }
     }
 
-    /// A batch that may have been written is never sent under another epoch or sequence (rule d), nor one
-    /// behind which others were written.
+    /// A batch that may have been written is never sent under another epoch or sequence (rule d),
+    /// nor one behind which others were written.
     fn renumber_or_fail(&mut self, at: usize, then: AfterDraining, retry_at: Instant) -> Effect {
         let is_renumbered = !matches!(self.numbering, Numbering::Off);
         match self.flights.get_mut(at) {
             Some(flight) if is_renumbered && !flight.is_doubtful && !flight.is_overtaken => {
                 flight.state = FlightState::Idle { not_before: None };
                 if !self.is_confirmed {
-                    // What has never worked under this identity is not tried under one after the other without a pause.
+                    // What has never worked under this identity is not tried under one after the
+                    // other without a pause.
                     self.paused_until = Some(retry_at);
                 }
                 self.drain(then);
@@ -423,8 +480,12 @@ impl Sequences {
 
     fn drain(&mut self, then: AfterDraining) {
         match &mut self.numbering {
-            Numbering::Steady { identity, .. } => self.numbering = Numbering::Draining { identity: *identity, then },
-            Numbering::Draining { then: already, .. } if then == AfterDraining::TakeNewId => *already = then,
+            Numbering::Steady { identity, .. } => {
+                self.numbering = Numbering::Draining { identity: *identity, then }
+            }
+            Numbering::Draining { then: already, .. } if then == AfterDraining::TakeNewId => {
+                *already = then
+            }
             Numbering::Draining { .. } | Numbering::Off | Numbering::Unset { .. } => {}
         }
     }

@@ -1,4 +1,5 @@
-//! What is done next for a broker: batches are closed that are due there, or a request is made of what is ready.
+//! What is done next for a broker: batches are closed that are due there, or a request is made of
+//! what is ready.
 
 use super::departure::Departure;
 use super::*;
@@ -55,7 +56,15 @@ impl Sender {
         self.next_request += 1;
         let carried = batches.iter().map(|outgoing| (outgoing.partition, outgoing.batch)).collect();
         let departure = Departure::of(batches.len());
-        self.requests.insert(request, InflightProduce { broker, batches: carried, sent: self.now, departure: departure.clone() });
+        self.requests.insert(
+            request,
+            InflightProduce {
+                broker,
+                batches: carried,
+                sent: self.now,
+                departure: departure.clone(),
+            },
+        );
         for outgoing in &batches {
             self.refresh_readiness(outgoing.partition);
         }
@@ -64,7 +73,12 @@ impl Sender {
 }
 
 /// What the first batches of a partition wait for. Retries come before what is new.
-pub(super) fn step(partition: &PartitionSender, producer: &ProducerIdState, due_rule: DueRule, now: Instant) -> NextStep {
+pub(super) fn step(
+    partition: &PartitionSender,
+    producer: &ProducerIdState,
+    due_rule: DueRule,
+    now: Instant,
+) -> NextStep {
     let head = partition.queue.head(due_rule);
     if head == Head::Nothing && partition.sequences.is_empty() {
         return NextStep::AwaitEvent;

@@ -19,7 +19,8 @@ use crate::producer::sender::ready::PartitionIndex;
 use crate::runtime;
 use crate::watch;
 
-/// A topic whose metadata has been seen. It is kept for the sequences of its partitions, also while it is not wanted.
+/// A topic whose metadata has been seen. It is kept for the sequences of its partitions, also while
+/// it is not wanted.
 #[derive(Debug)]
 pub(super) struct TopicState {
     /// `None` while senders do not see the topic.
@@ -53,7 +54,11 @@ impl SenderTask {
     }
 
     fn show_interest(&self) {
-        self.interest.set(MetadataInterest { topics: self.wanted.names().cloned().collect(), all: false, auto_create: true });
+        self.interest.set(MetadataInterest {
+            topics: self.wanted.names().cloned().collect(),
+            all: false,
+            auto_create: true,
+        });
     }
 
     /// A partition is used: its topic must be known for as long.
@@ -72,7 +77,8 @@ impl SenderTask {
 
     /// Has records without a key avoid the partitions of brokers that take nothing (KIP-794).
     pub(super) fn judge_brokers(&mut self, timeout: Duration) {
-        let before = std::mem::replace(&mut self.stuck, self.machine.stuck(timeout, runtime::now()));
+        let before =
+            std::mem::replace(&mut self.stuck, self.machine.stuck(timeout, runtime::now()));
         if before.0 == self.stuck.0 {
             return;
         }
@@ -120,7 +126,11 @@ impl SenderTask {
         self.follow(&names, &view);
     }
 
-    pub(super) fn follow<'n>(&mut self, names: impl IntoIterator<Item = &'n TopicName>, view: &ClusterView) {
+    pub(super) fn follow<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n TopicName>,
+        view: &ClusterView,
+    ) {
         let mut has_changed = false;
         for name in names {
             let Some(topic) = view.topic(name).filter(|_| self.wanted.has(name)) else { continue };
@@ -130,14 +140,23 @@ impl SenderTask {
                 continue;
             }
             has_changed = true;
-            self.wanted.set_known(name, topic.error.is_none_or(|code| !code.is_retriable()) || !topic.partitions.is_empty());
+            self.wanted.set_known(
+                name,
+                topic.error.is_none_or(|code| !code.is_retriable()) || !topic.partitions.is_empty(),
+            );
             match topic.error {
                 Some(code) if !code.is_retriable() => {
-                    let error = Error::broker(code).with_context(&**name).in_api("Metadata").with_written(Written::No);
-                    self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Err(error.clone()))));
+                    let error = Error::broker(code)
+                        .with_context(&**name)
+                        .in_api("Metadata")
+                        .with_written(Written::No);
+                    self.shared.topics.change(|known| {
+                        drop(known.topics.insert(name.clone(), Err(error.clone())))
+                    });
                     self.shared.wishes.forget(name);
                 }
-                // Deleted, or not created yet: whoever sends to it waits, what was accepted stays until its time is over.
+                // Deleted, or not created yet: whoever sends to it waits, what was accepted stays
+                // until its time is over.
                 Some(code) if topic.partitions.is_empty() => {
                     self.shared.topics.change(|known| drop(known.topics.remove(name)));
                     self.lose_leaders(name, code);
@@ -153,16 +172,25 @@ impl SenderTask {
         }
     }
 
-    pub(in crate::producer) fn follow_topic(&mut self, name: TopicName, topic: &Arc<cluster::Topic>) {
+    pub(in crate::producer) fn follow_topic(
+        &mut self,
+        name: TopicName,
+        topic: &Arc<cluster::Topic>,
+    ) {
         let followed = self.topics.remove(&name);
         let config = &self.shared.config;
         let (mut slots, unkeyed, limit) = match followed {
             Some(followed) => (followed.slots, followed.unkeyed, followed.limit),
-            None => (Vec::new(), Arc::new(Unkeyed::new(config, self.random.fork())), Arc::new(config.batch_limit())),
+            None => (
+                Vec::new(),
+                Arc::new(Unkeyed::new(config, self.random.fork())),
+                Arc::new(config.batch_limit()),
+            ),
         };
         let now = runtime::now();
         for (number, described) in topic.partitions.iter().enumerate() {
-            let leader = described.leader.map(|broker| Leader { broker, epoch: described.leader_epoch });
+            let leader =
+                described.leader.map(|broker| Leader { broker, epoch: described.leader_epoch });
             match (slots.get(number), leader) {
                 (Some(slot), Some(_)) => self.machine.handle_leader(slot.index, leader, now),
                 (Some(slot), None) => {
@@ -184,7 +212,9 @@ impl SenderTask {
             }
         }
         let shown = ProducerTopic {
-            partitions: TopicPartitions::new(topic.partitions.iter().map(|partition| partition.leader.is_some())),
+            partitions: TopicPartitions::new(
+                topic.partitions.iter().map(|partition| partition.leader.is_some()),
+            ),
             slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
             unkeyed: Arc::clone(&unkeyed),
         };
@@ -192,7 +222,9 @@ impl SenderTask {
         followed.mark_stuck(&self.stuck.0);
         shown.avoid_unavailable();
         let shown = Arc::new(shown);
-        self.shared.topics.change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
+        self.shared
+            .topics
+            .change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
         self.topics.insert(name, followed);
     }
 

@@ -1,5 +1,5 @@
-//! Adaptive batching in virtual time: the sender machine, records that come at some rate, and a broker that answers one request at a
-//! time.
+//! Adaptive batching in virtual time: the sender machine, records that come at some rate, and a
+//! broker that answers one request at a time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -41,8 +41,14 @@ fn adaptive(targets: AdaptiveBatching) -> SenderSettings {
     SenderSettings { adaptive: Some(targets), max_request_size: 1 << 20, ..settings() }
 }
 
-/// Records come as `per_second` says of the time that has passed; the broker works on each request for `service`, give or take a fifth.
-fn run(settings: SenderSettings, lasts: Duration, service: Duration, mut per_second: impl FnMut(Duration) -> f64) -> Seen {
+/// Records come as `per_second` says of the time that has passed; the broker works on each request
+/// for `service`, give or take a fifth.
+fn run(
+    settings: SenderSettings,
+    lasts: Duration,
+    service: Duration,
+    mut per_second: impl FnMut(Duration) -> f64,
+) -> Seen {
     let mut world = World::ready(settings, 1);
     let mut random = Random::new(3);
     let begun = world.now;
@@ -64,7 +70,8 @@ fn run(settings: SenderSettings, lasts: Duration, service: Duration, mut per_sec
         if busy_until.is_some_and(|until| until <= world.now) {
             busy_until = None;
             world.serve_well(1);
-            seen.acknowledged.extend(flying.pop_front().unwrap().into_iter().map(|at| world.now - at));
+            seen.acknowledged
+                .extend(flying.pop_front().unwrap().into_iter().map(|at| world.now - at));
         }
         if world.sender.poll_timeout().is_some_and(|due| due <= world.now) {
             world.sender.handle_timeout(world.now);
@@ -81,7 +88,9 @@ fn run(settings: SenderSettings, lasts: Duration, service: Duration, mut per_sec
             flying.push_back(records);
             seen.requests.push((world.now, count));
         }
-        if busy_until.is_none() && world.wires.get(&BrokerId(1)).is_some_and(|wire| !wire.is_empty()) {
+        if busy_until.is_none()
+            && world.wires.get(&BrokerId(1)).is_some_and(|wire| !wire.is_empty())
+        {
             busy_until = Some(world.now + random.jitter(service, 0.2));
         }
     }
@@ -106,7 +115,9 @@ fn a_lone_record_leaves_at_once() {
             100.0
         }
     };
-    for targets in [AdaptiveBatching::new(), AdaptiveBatching::new().target_latency(Duration::from_millis(5))] {
+    for targets in
+        [AdaptiveBatching::new(), AdaptiveBatching::new().target_latency(Duration::from_millis(5))]
+    {
         let seen = run(adaptive(targets), SECOND, SERVICE, burst);
         let lone = &seen.waits[seen.waits.len() - 30..];
         assert_eq!(lone.iter().max(), Some(&Duration::ZERO));
@@ -125,9 +136,14 @@ fn a_burst_is_packed_and_waits_less_than_the_target() {
     let seen = run(adaptive(AdaptiveBatching::new()), SECOND, SERVICE, burst);
     assert!(seen.mean_batch() >= 20.0, "{}", seen.mean_batch());
     assert!(p99(&seen.waits) < Duration::from_millis(1), "{:?}", p99(&seen.waits));
-    // Without the option the pipeline packs as well, but five requests queue at the broker, and each record behind four of them.
+    // Without the option the pipeline packs as well, but five requests queue at the broker, and
+    // each record behind four of them.
     let unpaced = run(
-        SenderSettings { linger: Duration::ZERO, adaptive: None, ..adaptive(AdaptiveBatching::new()) },
+        SenderSettings {
+            linger: Duration::ZERO,
+            adaptive: None,
+            ..adaptive(AdaptiveBatching::new())
+        },
         SECOND,
         SERVICE,
         burst,
@@ -140,16 +156,24 @@ fn a_burst_is_packed_and_waits_less_than_the_target() {
 fn a_wider_target_packs_more_and_is_kept() {
     let target = Duration::from_millis(5);
     // Too few bytes to fill batches, so that only the clock decides.
-    let seen =
-        run(adaptive(AdaptiveBatching::new().target_latency(target).target_throughput(20_000)), SECOND, SERVICE, |_| 15_000.0);
+    let seen = run(
+        adaptive(AdaptiveBatching::new().target_latency(target).target_throughput(20_000)),
+        SECOND,
+        SERVICE,
+        |_| 15_000.0,
+    );
     assert!(seen.mean_batch() >= 30.0, "{}", seen.mean_batch());
     assert!(p99(&seen.waits) < target, "{:?}", p99(&seen.waits));
 }
 
 #[test]
 fn a_slow_broker_does_not_make_records_wait_for_its_replies() {
-    let seen = run(adaptive(AdaptiveBatching::new()), SECOND, Duration::from_millis(2), |_| 2_000.0);
-    assert!(seen.requests.iter().take(20).all(|(_, count)| *count < 10), "sent on while replies are late");
+    let seen =
+        run(adaptive(AdaptiveBatching::new()), SECOND, Duration::from_millis(2), |_| 2_000.0);
+    assert!(
+        seen.requests.iter().take(20).all(|(_, count)| *count < 10),
+        "sent on while replies are late"
+    );
 }
 
 #[test]
@@ -157,7 +181,12 @@ fn batches_settle_and_do_not_swing() {
     for (targets, per_second) in [
         (AdaptiveBatching::new(), 100_000.0),
         (AdaptiveBatching::new(), 20_000.0),
-        (AdaptiveBatching::new().target_latency(Duration::from_millis(5)).target_throughput(20_000), 10_000.0),
+        (
+            AdaptiveBatching::new()
+                .target_latency(Duration::from_millis(5))
+                .target_throughput(20_000),
+            10_000.0,
+        ),
     ] {
         let seen = run(adaptive(targets), SECOND, SERVICE, |_| per_second);
         let begun = seen.requests[0].0;
@@ -166,8 +195,14 @@ fn batches_settle_and_do_not_swing() {
             .map(|(_, count)| u32::try_from(*count).unwrap().into())
             .collect();
         let mean = settled.iter().sum::<f64>() / settled.len() as f64;
-        let variance = settled.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / settled.len() as f64;
-        // The broker's own time varies by a fifth either way; a swing would be of the size of the mean.
-        assert!(variance.sqrt() / mean < 0.3, "{targets:?} at {per_second}: {mean} ± {}", variance.sqrt());
+        let variance =
+            settled.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / settled.len() as f64;
+        // The broker's own time varies by a fifth either way; a swing would be of the size of the
+        // mean.
+        assert!(
+            variance.sqrt() / mean < 0.3,
+            "{targets:?} at {per_second}: {mean} ± {}",
+            variance.sqrt()
+        );
     }
 }

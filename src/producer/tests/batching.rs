@@ -73,8 +73,11 @@ fn a_request_carries_every_ready_partition_and_the_next_begins_behind_the_last()
     for _ in 0..3 {
         world.serve_well(1);
     }
-    let partitions: Vec<Vec<_>> =
-        world.sent.iter().map(|sent| sent.batches.iter().map(|batch| batch.partition.0).collect()).collect();
+    let partitions: Vec<Vec<_>> = world
+        .sent
+        .iter()
+        .map(|sent| sent.batches.iter().map(|batch| batch.partition.0).collect())
+        .collect();
     assert_eq!(partitions, [vec![4], vec![0, 1, 2], vec![3, 4]]);
 }
 

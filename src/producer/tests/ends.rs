@@ -1,4 +1,5 @@
-//! However a producer, its client or its runtime ends, and whatever happens to a batch: every record has one verdict.
+//! However a producer, its client or its runtime ends, and whatever happens to a batch: every
+//! record has one verdict.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +13,9 @@ use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, PartitionId, Timestamp};
 use crate::producer::delivery::Delivery;
 use crate::producer::task::SenderTask;
-use crate::producer::{Acks, Partitioner, Producer, ProducerConfig, ProducerShared, TopicPartitions};
+use crate::producer::{
+    Acks, Partitioner, Producer, ProducerConfig, ProducerShared, TopicPartitions,
+};
 use crate::record::Record;
 use crate::runtime;
 
@@ -26,7 +29,8 @@ fn verdict(delivery: &Delivery) -> (ErrorKind, Option<Written>) {
 /// A task that knows topic `t` of one partition and is not run.
 fn task(cluster: &Cluster, config: ProducerConfig) -> (SenderTask, Arc<ProducerShared>) {
     let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
-    let mut task = SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(cluster.lanes().id()));
+    let mut task =
+        SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(cluster.lanes().id()));
     let partition = cluster::Partition {
         id: PartitionId(0),
         leader: Some(BrokerId(1)),
@@ -34,7 +38,13 @@ fn task(cluster: &Cluster, config: ProducerConfig) -> (SenderTask, Arc<ProducerS
         replicas: [].into(),
         error: None,
     };
-    let topic = cluster::Topic { name: "t".into(), id: None, is_internal: false, error: None, partitions: vec![partition] };
+    let topic = cluster::Topic {
+        name: "t".into(),
+        id: None,
+        is_internal: false,
+        error: None,
+        partitions: vec![partition],
+    };
     task.follow_topic("t".into(), &Arc::new(topic));
     (task, shared)
 }
@@ -89,7 +99,10 @@ async fn closing_the_client_ends_its_producers() {
     assert_eq!(verdict(&sent), (ErrorKind::Closed, Some(Written::Maybe)));
     assert_eq!(verdict(&open), (ErrorKind::Closed, Some(Written::No)));
     assert_eq!(producer.send(to(0).value("x")).await.unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(producer.send(Record::to("u").value("x")).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        producer.send(Record::to("u").value("x")).await.unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(producer.try_send(to(0).value("x")).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(producer.flush().await.unwrap_err().kind(), ErrorKind::Closed);
     let error = producer.close(Duration::MAX).await.unwrap_err();
@@ -101,12 +114,21 @@ async fn a_producer_of_a_closed_client_is_closed() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
     client.clone().close(SECOND).await.unwrap();
-    assert_eq!(client.producer(ProducerConfig::new()).map(drop).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        client.producer(ProducerConfig::new()).map(drop).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
 }
 
 #[test]
 fn the_end_of_the_runtime_ends_its_producers() {
-    let paused = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let paused = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
     let first = paused();
     let (producer, open) = first.block_on(async {
         let embedded = brokers(1).await;
@@ -141,7 +163,8 @@ async fn a_batch_size_of_nothing_gives_every_record_a_batch() {
     let producer = producer(&embedded, ProducerConfig::new().batch_size(0));
     for key in [None, Some("k")] {
         let record = Record::to("t").key(key).value("x");
-        let deliveries = [producer.send(record.clone()).await.unwrap(), producer.send(record).await.unwrap()];
+        let deliveries =
+            [producer.send(record.clone()).await.unwrap(), producer.send(record).await.unwrap()];
         all(deliveries.into()).await;
     }
     let batches: usize = (0..3).map(|partition| embedded.log("t", partition).len()).sum();
@@ -151,7 +174,10 @@ async fn a_batch_size_of_nothing_gives_every_record_a_batch() {
 #[tokio::test(start_paused = true)]
 async fn small_batches_count_for_what_is_kept_beside_their_records() {
     let embedded = brokers(1).await;
-    let producer = producer(&embedded, ProducerConfig::new().batch_size(0).buffer_memory(100 * 1024).max_block(SECOND));
+    let producer = producer(
+        &embedded,
+        ProducerConfig::new().batch_size(0).buffer_memory(100 * 1024).max_block(SECOND),
+    );
     all(send_numbers(&producer, 0, 0..1).await).await;
     embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::DropReply));
     let accepted = (0..1000).map_while(|_| producer.try_send(to(0).value("x")).ok()).count();
@@ -173,7 +199,8 @@ impl Partitioner for Copying {
 async fn a_partitioner_may_send() {
     let embedded = brokers(1).await;
     let place = Arc::new(OnceLock::new());
-    let producer = producer(&embedded, ProducerConfig::new().partitioner(Copying(Arc::clone(&place))));
+    let producer =
+        producer(&embedded, ProducerConfig::new().partitioner(Copying(Arc::clone(&place))));
     place.set(producer.clone()).unwrap();
     all(send_numbers(&producer, 0, 0..1).await).await;
     producer.send(Record::to("t").key("k").value("own")).await.unwrap().await.unwrap();
@@ -188,8 +215,14 @@ async fn a_topic_that_is_not_there_is_named_by_its_code_and_not_asked_for_for_ev
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new().max_block(3 * SECOND));
     let error = producer.send(Record::to("mispelt").value("x")).await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Timeout, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)));
-    assert!(error.to_string().contains("mispelt") && error.to_string().contains("3000 ms"), "{error}");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Timeout, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+    );
+    assert!(
+        error.to_string().contains("mispelt") && error.to_string().contains("3000 ms"),
+        "{error}"
+    );
     tokio::time::sleep(10 * SECOND).await;
     embedded.clear_requests();
     tokio::time::sleep(100 * SECOND).await;
@@ -217,7 +250,8 @@ async fn a_topic_that_is_not_used_is_forgotten_and_may_be_used_again() {
 #[tokio::test(start_paused = true)]
 async fn without_acknowledgements_a_leader_that_moves_is_found_by_the_closed_connection() {
     let embedded = brokers(2).await;
-    let producer = producer(&embedded, ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO));
+    let producer =
+        producer(&embedded, ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO));
     all(send_numbers(&producer, 0, 0..1).await).await;
     let old = embedded.leader("t", 0).unwrap();
     embedded.move_leader("t", 0, Some(3 - old));
@@ -232,7 +266,10 @@ async fn without_acknowledgements_a_leader_that_moves_is_found_by_the_closed_con
 #[tokio::test(start_paused = true)]
 async fn without_acknowledgements_what_waits_for_the_first_connection_keeps_its_order() {
     let embedded = brokers(1).await;
-    let producer = producer(&embedded, ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO).batch_size(0));
+    let producer = producer(
+        &embedded,
+        ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO).batch_size(0),
+    );
     embedded.fault(Fault::on(ApiKey::ApiVersions).after(1).then(Reaction::DelayReply(SECOND)));
     all(send_numbers(&producer, 0, 0..10).await).await;
     tokio::time::sleep(10 * SECOND).await;
@@ -243,14 +280,19 @@ async fn without_acknowledgements_what_waits_for_the_first_connection_keeps_its_
 async fn a_time_before_1970_is_refused() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new());
-    let error = producer.send(Record { timestamp: Some(Timestamp(-1)), ..to(0).value("x") }).await.unwrap_err();
+    let error = producer
+        .send(Record { timestamp: Some(Timestamp(-1)), ..to(0).value("x") })
+        .await
+        .unwrap_err();
     assert_eq!((error.kind(), error.written()), (ErrorKind::Config, Some(Written::No)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_producer_that_may_write_nowhere_is_told_of_the_topic() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::InitProducerId).then(Reaction::Answer(Code::ClusterAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::InitProducerId).then(Reaction::Answer(Code::ClusterAuthorizationFailed)),
+    );
     let producer = producer(&embedded, ProducerConfig::new());
     let error = loop {
         match producer.send(to(0).value("x")).await {
@@ -260,7 +302,10 @@ async fn a_producer_that_may_write_nowhere_is_told_of_the_topic() {
     };
     assert_eq!(error.code(), Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED));
     let text = error.to_string();
-    assert!(text.starts_with("topic t: ") && text.contains("permission Write for the topic"), "{text}");
+    assert!(
+        text.starts_with("topic t: ") && text.contains("permission Write for the topic"),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +316,10 @@ async fn a_send_that_waits_for_a_cluster_in_vain_says_why() {
     let error = producer.send(to(0).value("x")).await.unwrap_err();
     assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)));
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
-    assert!(cause.contains("cannot connect") && error.to_string().contains(&cause), "{error}: {cause}");
+    assert!(
+        cause.contains("cannot connect") && error.to_string().contains(&cause),
+        "{error}: {cause}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,18 +342,22 @@ async fn a_leader_that_falls_silent_is_left_once_another_leads() {
 async fn records_without_a_key_avoid_a_broker_that_takes_nothing() {
     let embedded = brokers(2).await;
     let timeout = ProducerConfig::new().partitioner_availability_timeout(SECOND);
-    let producer = producer(&embedded, timeout.batch_size(100).max_in_flight_requests_per_connection(1));
+    let producer =
+        producer(&embedded, timeout.batch_size(100).max_in_flight_requests_per_connection(1));
     for partition in 0..3 {
         all(send_numbers(&producer, partition, 0..1).await).await;
     }
     let slow = embedded.leader("t", 0).unwrap();
-    let is_slow = |delivery: &Delivery| embedded.leader("t", delivery.topic_partition().partition.0) == Some(slow);
+    let is_slow = |delivery: &Delivery| {
+        embedded.leader("t", delivery.topic_partition().partition.0) == Some(slow)
+    };
     embedded.fault(Fault::on(ApiKey::Produce).broker(slow).then(Reaction::Delay(20 * SECOND)));
     let mut rounds = Vec::new();
     for _ in 0..3 {
         let mut deliveries = Vec::new();
         for number in 0..100_u32 {
-            deliveries.push(producer.send(Record::to("t").value(&number.to_string())).await.unwrap());
+            deliveries
+                .push(producer.send(Record::to("t").value(&number.to_string())).await.unwrap());
         }
         rounds.push(deliveries);
         tokio::time::sleep(3 * SECOND).await;

@@ -1,4 +1,5 @@
-//! The machines of the producer against a model of a cluster: the rules by name, then random scripts.
+//! The machines of the producer against a model of a cluster: the rules by name, then random
+//! scripts.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The base sequences of what was sent, with the epoch.
 fn stamps(world: &World) -> Vec<(i16, i32)> {
-    let stamps = world.sent.iter().flat_map(|sent| &sent.batches).filter_map(|outgoing| outgoing.stamp);
+    let stamps =
+        world.sent.iter().flat_map(|sent| &sent.batches).filter_map(|outgoing| outgoing.stamp);
     stamps.map(|stamp| (stamp.identity.epoch.0, stamp.base.0)).collect()
 }
 

@@ -1,7 +1,8 @@
 //! A model of brokers, of the way to them and of the senders of records, around one [`Sender`].
 //!
-//! Its logs check sequences as Kafka's `ProducerStateManager` does. A connection that is cut fails all that is on it at the
-//! client, while the broker may still read it later: the worst that TCP allows.
+//! Its logs check sequences as Kafka's `ProducerStateManager` does. A connection that is cut fails
+//! all that is on it at the client, while the broker may still read it later: the worst that TCP
+//! allows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -14,7 +15,9 @@ use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::producer::sender::sequence::{ProducerIdAndEpoch, SequenceStamp};
-use crate::producer::sender::{Action, Answer, Leader, Outgoing, RequestId, Sender, SenderSettings, Verdict};
+use crate::producer::sender::{
+    Action, Answer, Leader, Outgoing, RequestId, Sender, SenderSettings, Verdict,
+};
 
 pub(super) const LINGER: Duration = Duration::from_millis(5);
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);
@@ -65,7 +68,8 @@ struct Cached {
     offset: usize,
 }
 
-/// The sequences given so far in one partition under one identity, to check that none is left out or given twice.
+/// The sequences given so far in one partition under one identity, to check that none is left out
+/// or given twice.
 type Given = BTreeMap<(u32, i64, i16), BTreeMap<i32, Range<u64>>>;
 
 #[derive(Debug)]
@@ -153,7 +157,8 @@ impl World {
         self.accepted.push((record, partition));
         let at = PartitionIndex(partition);
         match self.open.get_mut(&partition) {
-            // The records of one batch have consecutive numbers here, so another partition's record ends it.
+            // The records of one batch have consecutive numbers here, so another partition's record
+            // ends it.
             Some((_, records)) if records.end == record => records.end += 1,
             _ => {
                 self.close(partition);
@@ -198,7 +203,12 @@ impl World {
     pub(super) fn finish_sealing(&mut self, batch: BatchId) {
         let Some(records) = self.batches.get(&batch) else { return };
         let count = u32::try_from(records.end - records.start).unwrap();
-        self.sender.handle_sealed(batch, count, 61 + 10 * usize::try_from(count).unwrap(), self.now);
+        self.sender.handle_sealed(
+            batch,
+            count,
+            61 + 10 * usize::try_from(count).unwrap(),
+            self.now,
+        );
     }
 
     /// How many records the open batch of a partition has.
@@ -211,7 +221,8 @@ impl World {
         while let Some(action) = self.sender.poll() {
             match action {
                 Action::Close { partition, batch } => {
-                    let (open, records) = self.open.remove(&partition.0).expect("only what is open is closed");
+                    let (open, records) =
+                        self.open.remove(&partition.0).expect("only what is open is closed");
                     assert_eq!(open, batch, "the batch to close is the open one");
                     self.batches.insert(batch, records);
                     self.seal(batch);
@@ -223,7 +234,9 @@ impl World {
                     self.send(Sent { request, broker, batches });
                 }
                 Action::Split { batch, .. } => self.split(batch),
-                Action::Resolve { partition, batch, verdict } => self.resolve(partition, batch, verdict),
+                Action::Resolve { partition, batch, verdict } => {
+                    self.resolve(partition, batch, verdict)
+                }
                 Action::AskProducerId => self.id_requests += 1,
                 Action::RefreshMetadata => self.refreshes += 1,
                 Action::HangUp(broker) => self.cut(broker.0),
@@ -233,7 +246,8 @@ impl World {
 
     fn send(&mut self, sent: Sent) {
         assert!(!sent.batches.is_empty());
-        let partitions: BTreeSet<_> = sent.batches.iter().map(|outgoing| outgoing.partition).collect();
+        let partitions: BTreeSet<_> =
+            sent.batches.iter().map(|outgoing| outgoing.partition).collect();
         assert_eq!(partitions.len(), sent.batches.len(), "one batch of a partition per request");
         assert!(self.wires.get(&sent.broker).map_or(0, VecDeque::len) < 5, "requests in flight");
         for outgoing in &sent.batches {
@@ -247,27 +261,43 @@ impl World {
         let partition = outgoing.partition.0;
         let records = self.batches[&outgoing.batch].clone();
         let under_way = |(at, wire): (&BrokerId, &VecDeque<Sent>)| {
-            let carries = |sent: &&Sent| sent.batches.iter().any(|batch| batch.partition == outgoing.partition);
+            let carries = |sent: &&Sent| {
+                sent.batches.iter().any(|batch| batch.partition == outgoing.partition)
+            };
             (*at, wire.iter().filter(carries).count())
         };
-        let under_way: Vec<_> = self.wires.iter().map(under_way).filter(|(_, count)| *count > 0).collect();
+        let under_way: Vec<_> =
+            self.wires.iter().map(under_way).filter(|(_, count)| *count > 0).collect();
         assert!(under_way.iter().all(|(at, _)| *at == broker), "(c) attempts at two leaders");
         if let Some(stamp) = outgoing.stamp {
-            let acknowledged = self.acknowledged_by.get(&(partition, broker)) == Some(&stamp.identity);
+            let acknowledged =
+                self.acknowledged_by.get(&(partition, broker)) == Some(&stamp.identity);
             let others = under_way.first().map_or(0, |(_, count)| *count);
-            assert!(acknowledged || others == 0, "(b) two in flight at a leader that has acknowledged none");
+            assert!(
+                acknowledged || others == 0,
+                "(b) two in flight at a leader that has acknowledged none"
+            );
             let key = (partition, stamp.identity.id.0, stamp.identity.epoch.0);
             let given = self.given.entry(key).or_default();
             check_sequence(given, stamp.base.0, &records);
-            if given.range(..=stamp.base.0).next_back().is_none_or(|(_, known)| known.end < records.end) {
+            if given
+                .range(..=stamp.base.0)
+                .next_back()
+                .is_none_or(|(_, known)| known.end < records.end)
+            {
                 given.insert(stamp.base.0, records.clone());
             }
         }
         for record in records {
             if let Some(before) = self.doubtful.get(&record) {
                 let first = self.batches[&outgoing.batch].start;
-                let now = outgoing.stamp.map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
-                assert_eq!(*before, now, "(d) what may have been written went under another epoch or sequence");
+                let now = outgoing
+                    .stamp
+                    .map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
+                assert_eq!(
+                    *before, now,
+                    "(d) what may have been written went under another epoch or sequence"
+                );
             }
         }
     }
@@ -308,7 +338,9 @@ impl World {
         for (index, record) in records.enumerate() {
             let index = i64::try_from(index).unwrap();
             let outcome = match &verdict {
-                Verdict::Written { base_offset, .. } => Ok(base_offset.map(|base| base.advance(index))),
+                Verdict::Written { base_offset, .. } => {
+                    Ok(base_offset.map(|base| base.advance(index)))
+                }
                 Verdict::Failed { error, .. } => Err(error.clone()),
             };
             assert!(self.verdicts.insert(record, outcome).is_none(), "one verdict per record");
@@ -316,15 +348,25 @@ impl World {
     }
 
     /// The broker reads the next request on a connection, and its answer arrives.
-    pub(super) fn serve(&mut self, broker: i32, mut fault: impl FnMut(PartitionIndex) -> Option<Fault>) {
-        let Some(sent) = self.wires.get_mut(&BrokerId(broker)).and_then(VecDeque::pop_front) else { return };
-        let answers: Vec<_> =
-            sent.batches.iter().map(|outgoing| self.append(sent.broker, *outgoing, fault(outgoing.partition))).collect();
+    pub(super) fn serve(
+        &mut self,
+        broker: i32,
+        mut fault: impl FnMut(PartitionIndex) -> Option<Fault>,
+    ) {
+        let Some(sent) = self.wires.get_mut(&BrokerId(broker)).and_then(VecDeque::pop_front) else {
+            return;
+        };
+        let answers: Vec<_> = sent
+            .batches
+            .iter()
+            .map(|outgoing| self.append(sent.broker, *outgoing, fault(outgoing.partition)))
+            .collect();
         for (outgoing, answer) in sent.batches.iter().zip(&answers) {
             match answer {
                 Answer::Written { .. } => {
                     if let Some(stamp) = outgoing.stamp {
-                        self.acknowledged_by.insert((outgoing.partition.0, broker.into()), stamp.identity);
+                        self.acknowledged_by
+                            .insert((outgoing.partition.0, broker.into()), stamp.identity);
                     }
                 }
                 Answer::Retry { written: Written::Maybe, .. } => self.doubt(*outgoing),
@@ -350,7 +392,8 @@ impl World {
         }
         self.ghosts.entry(broker).or_default().extend(lost.iter().cloned());
         for sent in lost {
-            let answers = vec![retry(ErrorKind::Disconnected, Written::Maybe, true); sent.batches.len()];
+            let answers =
+                vec![retry(ErrorKind::Disconnected, Written::Maybe, true); sent.batches.len()];
             self.sender.handle_answers(sent.request, answers, self.now);
         }
         self.run();
@@ -367,7 +410,10 @@ impl World {
 
     /// A broker reads on from a connection that the client has closed.
     pub(super) fn haunt(&mut self, broker: i32) {
-        let Some(sent) = self.ghosts.get_mut(&BrokerId(broker)).and_then(VecDeque::pop_front) else { return };
+        let Some(sent) = self.ghosts.get_mut(&BrokerId(broker)).and_then(VecDeque::pop_front)
+        else {
+            return;
+        };
         for outgoing in &sent.batches {
             self.append(sent.broker, *outgoing, None);
         }
@@ -381,7 +427,11 @@ impl World {
     pub(super) fn tell_leaders(&mut self) {
         for (partition, leader) in self.leaders.clone().into_iter().enumerate() {
             let partition = PartitionIndex(u32::try_from(partition).unwrap());
-            self.sender.handle_leader(partition, Some(Leader { broker: leader, epoch: None }), self.now);
+            self.sender.handle_leader(
+                partition,
+                Some(Leader { broker: leader, epoch: None }),
+                self.now,
+            );
         }
         self.run();
     }
@@ -399,7 +449,9 @@ impl World {
         let Some(records) = self.batches.get(&outgoing.batch) else { return };
         let first = records.start;
         for record in records.clone() {
-            let stamp = outgoing.stamp.map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
+            let stamp = outgoing
+                .stamp
+                .map(|stamp| SequenceStamp { base: at(stamp.base, record - first), ..stamp });
             self.doubtful.insert(record, stamp);
         }
     }
@@ -415,9 +467,15 @@ impl World {
         }
         match fault {
             Some(Fault::NotEnoughReplicas) => return retry(ErrorKind::Broker, Written::No, false),
-            Some(Fault::TimedOutUnwritten) => return retry(ErrorKind::Broker, Written::Maybe, false),
+            Some(Fault::TimedOutUnwritten) => {
+                return retry(ErrorKind::Broker, Written::Maybe, false);
+            }
             Some(Fault::Invalid) => {
-                return Answer::Failed { error: Error::new(ErrorKind::Broker, "invalid"), written: Written::No, records: vec![] };
+                return Answer::Failed {
+                    error: Error::new(ErrorKind::Broker, "invalid"),
+                    written: Written::No,
+                    records: vec![],
+                };
             }
             Some(Fault::NotEnoughReplicasAfterAppend) | None => {}
         }
@@ -437,22 +495,27 @@ impl World {
 impl Log {
     fn append(&mut self, stamp: Option<SequenceStamp>, records: Range<u64>) -> Answer {
         let offset = self.records.len();
-        let written =
-            |offset: usize| Answer::Written { base_offset: Some(Offset(i64::try_from(offset).unwrap())), append_time: None };
+        let written = |offset: usize| Answer::Written {
+            base_offset: Some(Offset(i64::try_from(offset).unwrap())),
+            append_time: None,
+        };
         if let Some(SequenceStamp { identity, base: Sequence(first) }) = stamp {
             let count = u32::try_from(records.end - records.start).unwrap();
             let last = Sequence(first).advance(count - 1).0;
             if let Some((epoch, batches)) = self.producers.get(&identity.id.0) {
-                if let Some(known) =
-                    batches.iter().find(|known| *epoch == identity.epoch.0 && (known.first, known.last) == (first, last))
-                {
+                if let Some(known) = batches.iter().find(|known| {
+                    *epoch == identity.epoch.0 && (known.first, known.last) == (first, last)
+                }) {
                     return written(known.offset);
                 }
                 if identity.epoch.0 < *epoch {
                     return Answer::Fenced(Error::new(ErrorKind::Broker, "fenced"));
                 }
-                let expected =
-                    if identity.epoch.0 > *epoch { Some(0) } else { batches.back().map(|last| Sequence(last.last).advance(1).0) };
+                let expected = if identity.epoch.0 > *epoch {
+                    Some(0)
+                } else {
+                    batches.back().map(|last| Sequence(last.last).advance(1).0)
+                };
                 if expected.is_some_and(|expected| expected != first) {
                     return Answer::OutOfSequence(Error::new(ErrorKind::Broker, "out of order"));
                 }
@@ -471,7 +534,8 @@ impl Log {
         written(offset)
     }
 
-    /// The broker has started anew without its logs, or they were too old: it takes any first sequence.
+    /// The broker has started anew without its logs, or they were too old: it takes any first
+    /// sequence.
     pub(super) fn forget_producers(&mut self) {
         self.producers.clear();
     }
@@ -492,7 +556,11 @@ fn check_sequence(given: &BTreeMap<i32, Range<u64>>, base: i32, records: &Range<
         Some((known_base, known)) => {
             let skipped = u64::try_from(base - known_base).unwrap();
             if base == *known_base || known.start + skipped < known.end {
-                assert_eq!(known.start + skipped, records.start, "(a) a sequence was given to two records");
+                assert_eq!(
+                    known.start + skipped,
+                    records.start,
+                    "(a) a sequence was given to two records"
+                );
             } else {
                 assert_eq!(known.end - known.start, skipped, "(a) a sequence was left out");
             }

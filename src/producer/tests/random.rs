@@ -57,7 +57,9 @@ fn script(seed: u64, is_idempotent: bool) -> World {
             85..=88 => {
                 world.is_sealing_slow = chance(&mut random, 50);
                 if !world.sealing.is_empty() {
-                    let at = usize::try_from(random.below(u64::try_from(world.sealing.len()).unwrap())).unwrap();
+                    let at =
+                        usize::try_from(random.below(u64::try_from(world.sealing.len()).unwrap()))
+                            .unwrap();
                     let batch = world.sealing.swap_remove(at);
                     world.finish_sealing(batch);
                 }

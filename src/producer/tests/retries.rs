@@ -36,9 +36,17 @@ fn only_what_a_leader_answered_uses_up_broker_error_retries() {
     let mut world = World::ready(SenderSettings { broker_error_retries: 1, ..settings() }, 1);
     world.accept_batch(0, 1);
     let answer = |world: &mut World, code: ErrorCode| {
-        let sent = world.wires.get_mut(&BrokerId(1)).and_then(|wire| wire.pop_front()).expect("one more attempt");
+        let sent = world
+            .wires
+            .get_mut(&BrokerId(1))
+            .and_then(|wire| wire.pop_front())
+            .expect("one more attempt");
         let is_leader_stale = code.needs_metadata_refresh();
-        let answers = vec![Answer::Retry { error: Error::broker(code), written: Written::No, is_leader_stale }];
+        let answers = vec![Answer::Retry {
+            error: Error::broker(code),
+            written: Written::No,
+            is_leader_stale,
+        }];
         world.sender.handle_answers(sent.request, answers, world.now);
         world.run();
         world.wait(2 * SECOND);
@@ -51,7 +59,8 @@ fn only_what_a_leader_answered_uses_up_broker_error_retries() {
     answer(&mut world, ErrorCode::NOT_ENOUGH_REPLICAS);
     assert!(world.verdicts.is_empty());
     answer(&mut world, ErrorCode::NOT_ENOUGH_REPLICAS);
-    let error = world.verdicts[&0].as_ref().expect_err("the second answer of the leader was the last");
+    let error =
+        world.verdicts[&0].as_ref().expect_err("the second answer of the leader was the last");
     assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS));
 }
 
@@ -93,7 +102,8 @@ fn refused_for_a_minute(world: &mut World, answer: fn(Error) -> Answer) -> usize
     let mut id = 100;
     for _ in 0..6000 {
         while let Some(sent) = world.wires.get_mut(&BrokerId(1)).and_then(|wire| wire.pop_front()) {
-            let answers = vec![answer(Error::new(ErrorKind::Broker, "refused")); sent.batches.len()];
+            let answers =
+                vec![answer(Error::new(ErrorKind::Broker, "refused")); sent.batches.len()];
             world.sender.handle_answers(sent.request, answers, world.now);
             world.run();
             id += 1;
@@ -108,7 +118,8 @@ fn refused_for_a_minute(world: &mut World, answer: fn(Error) -> Answer) -> usize
 #[test]
 fn what_is_refused_for_ever_is_tried_again_with_pauses() {
     for answer in [Answer::OutOfSequence, Answer::Fenced] {
-        let mut world = World::ready(SenderSettings { delivery_timeout: 100 * SECOND, ..settings() }, 1);
+        let mut world =
+            World::ready(SenderSettings { delivery_timeout: 100 * SECOND, ..settings() }, 1);
         world.accept_batch(0, 1);
         let tries = refused_for_a_minute(&mut world, answer);
         assert!((10..150).contains(&tries), "{tries}");
@@ -132,8 +143,15 @@ fn leaders_that_change_with_every_attempt_are_not_followed_without_a_pause() {
     world.accept_batch(0, 1);
     for attempt in 0..100 {
         let at = attempt % 2 + 1;
-        let Some(sent) = world.wires.get_mut(&BrokerId(at)).and_then(|wire| wire.pop_front()) else { break };
-        let answer = Answer::Retry { error: Error::new(ErrorKind::Broker, ""), written: Written::No, is_leader_stale: true };
+        let Some(sent) = world.wires.get_mut(&BrokerId(at)).and_then(|wire| wire.pop_front())
+        else {
+            break;
+        };
+        let answer = Answer::Retry {
+            error: Error::new(ErrorKind::Broker, ""),
+            written: Written::No,
+            is_leader_stale: true,
+        };
         world.move_leader(0, 3 - at);
         world.tell_leaders();
         world.sender.handle_answers(sent.request, vec![answer], world.now);
@@ -163,7 +181,12 @@ fn a_batch_that_expires_tells_why() {
     world.wait(DELIVERY);
     assert_eq!(told(&world).code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS));
     let text = told(&world).to_string();
-    assert!(text.starts_with("not acknowledged within 10000 ms (delivery.timeout.ms): NOT_ENOUGH_REPLICAS"), "{text}");
+    assert!(
+        text.starts_with(
+            "not acknowledged within 10000 ms (delivery.timeout.ms): NOT_ENOUGH_REPLICAS"
+        ),
+        "{text}"
+    );
 
     let mut world = World::ready(settings(), 1);
     world.sender.handle_leaderless(
@@ -178,14 +201,25 @@ fn a_batch_that_expires_tells_why() {
     let mut world = World::ready(settings(), 1);
     world.accept_batch(0, 1);
     world.wait(DELIVERY);
-    assert!(told(&world).to_string().contains("the broker has not answered (broker 1)"), "{}", told(&world));
+    assert!(
+        told(&world).to_string().contains("the broker has not answered (broker 1)"),
+        "{}",
+        told(&world)
+    );
 
     let mut world = World::new(settings(), 1, 7);
     world.run();
-    world.sender.handle_producer_id(Err(Error::new(ErrorKind::Connect, "cannot connect to b:9092")), world.now);
+    world.sender.handle_producer_id(
+        Err(Error::new(ErrorKind::Connect, "cannot connect to b:9092")),
+        world.now,
+    );
     world.accept_batch(0, 1);
     world.wait(DELIVERY);
-    assert!(told(&world).to_string().contains("no producer id: cannot connect to b:9092"), "{}", told(&world));
+    assert!(
+        told(&world).to_string().contains("no producer id: cannot connect to b:9092"),
+        "{}",
+        told(&world)
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The sequence rules (a) to (g) of `docs/dev/sequence-rules.md`, by their letters, and what follows from them.
+//! The sequence rules (a) to (g) of `docs/dev/sequence-rules.md`, by their letters, and what
+//! follows from them.
 
 use super::model::{DELIVERY, Fault, World, settings};
 use super::{SECOND, confirmed, stamps, written};
@@ -204,7 +205,11 @@ fn g_a_duplicate_is_success() {
     world.haunt(1);
     world.wait(SECOND);
     let sent = world.wires.get_mut(&BrokerId(1)).unwrap().pop_front().unwrap();
-    world.sender.handle_answers(sent.request, vec![Answer::Written { base_offset: None, append_time: None }], world.now);
+    world.sender.handle_answers(
+        sent.request,
+        vec![Answer::Written { base_offset: None, append_time: None }],
+        world.now,
+    );
     world.run();
     assert_eq!(world.verdicts[&1].as_ref().unwrap(), &None);
 }
@@ -215,7 +220,11 @@ fn a_fenced_producer_takes_a_new_id_and_goes_on() {
     world.accept_batch(0, 1);
     let sent = world.wires.get_mut(&BrokerId(1)).unwrap().pop_front().unwrap();
     let before = world.id_requests;
-    world.sender.handle_answers(sent.request, vec![Answer::Fenced(Error::new(ErrorKind::Broker, "fenced"))], world.now);
+    world.sender.handle_answers(
+        sent.request,
+        vec![Answer::Fenced(Error::new(ErrorKind::Broker, "fenced"))],
+        world.now,
+    );
     world.run();
     assert_eq!(world.id_requests, before + 1);
     world.give_id(41, 0);

@@ -25,8 +25,14 @@ mod ending;
 struct InMemory(EmbeddedCluster);
 
 impl Connector for InMemory {
-    fn connect<'a>(&'a self, address: &'a BrokerAddress, _: Instant) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>) })
+    fn connect<'a>(
+        &'a self,
+        address: &'a BrokerAddress,
+        _: Instant,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
+        Box::pin(async move {
+            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
+        })
     }
 }
 
@@ -65,11 +71,22 @@ pub(super) fn values(embedded: &EmbeddedCluster, partition: i32) -> Vec<String> 
     let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
     batches
         .iter()
-        .flat_map(|batch| batch.records().unwrap().into_iter().map(|record| text(record.value)).collect::<Vec<_>>())
+        .flat_map(|batch| {
+            batch
+                .records()
+                .unwrap()
+                .into_iter()
+                .map(|record| text(record.value))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
-pub(super) async fn send_numbers(producer: &Producer, partition: i32, numbers: std::ops::Range<u32>) -> Vec<Delivery> {
+pub(super) async fn send_numbers(
+    producer: &Producer,
+    partition: i32,
+    numbers: std::ops::Range<u32>,
+) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     for number in numbers {
         deliveries.push(producer.send(to(partition).value(&number.to_string())).await.unwrap());
@@ -92,10 +109,14 @@ async fn what_is_sent_is_in_the_log_at_the_offset_that_is_told() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new());
     let headers = [Header::new("h", "1"), Header::new("n", None::<&str>)];
-    let first = producer.send(to(1).key("k").value("a").headers(&headers).timestamp(77)).await.unwrap();
+    let first =
+        producer.send(to(1).key("k").value("a").headers(&headers).timestamp(77)).await.unwrap();
     let second = producer.send(to(1).value("b")).await.unwrap();
     let first = first.await.unwrap();
-    assert_eq!((first.offset, first.timestamp.0, first.topic_partition.partition), (Some(Offset(0)), 77, PartitionId(1)));
+    assert_eq!(
+        (first.offset, first.timestamp.0, first.topic_partition.partition),
+        (Some(Offset(0)), 77, PartitionId(1))
+    );
     assert_eq!(second.await.unwrap().offset, Some(Offset(1)));
     assert_eq!(values(&embedded, 1), ["a", "b"]);
     assert_eq!(embedded.log("t", 1).len(), 1, "one batch");
@@ -118,16 +139,26 @@ async fn one_request_carries_every_partition() {
 #[tokio::test(start_paused = true)]
 async fn records_arrive_once_and_in_order_through_lost_replies_and_cut_connections() {
     let embedded = brokers(3).await;
-    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseAfter));
-    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseBefore));
-    embedded.fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::Answer(Code::NotEnoughReplicas)));
-    embedded.fault(Fault::on(ApiKey::Produce).probability(0.05).times(20).then(Reaction::MoveLeader(None)));
+    embedded
+        .fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseAfter));
+    embedded
+        .fault(Fault::on(ApiKey::Produce).probability(0.1).times(20).then(Reaction::CloseBefore));
+    embedded.fault(
+        Fault::on(ApiKey::Produce)
+            .probability(0.1)
+            .times(20)
+            .then(Reaction::Answer(Code::NotEnoughReplicas)),
+    );
+    embedded.fault(
+        Fault::on(ApiKey::Produce).probability(0.05).times(20).then(Reaction::MoveLeader(None)),
+    );
     let config = ProducerConfig::new().batch_size(200).linger(Duration::ZERO);
     let producer = producer(&embedded, config);
     let mut deliveries = Vec::new();
     for round in 0..50 {
         for partition in 0..3 {
-            deliveries.extend(send_numbers(&producer, partition, round * 20..(round + 1) * 20).await);
+            deliveries
+                .extend(send_numbers(&producer, partition, round * 20..(round + 1) * 20).await);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -154,12 +185,17 @@ async fn a_killed_broker_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn after_delivery_timeout_a_record_fails_and_the_next_is_sent() {
     let embedded = brokers(1).await;
-    let producer = producer(&embedded, ProducerConfig::new().delivery_timeout(Duration::from_secs(40)));
+    let producer =
+        producer(&embedded, ProducerConfig::new().delivery_timeout(Duration::from_secs(40)));
     all(send_numbers(&producer, 0, 0..1).await).await;
-    let fault = embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    let fault =
+        embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
     let error = producer.send(to(0).value("x")).await.unwrap().await.unwrap_err();
     assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)));
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("NOT_ENOUGH_REPLICAS"), "{error:?}");
+    assert!(
+        std::error::Error::source(&error).unwrap().to_string().contains("NOT_ENOUGH_REPLICAS"),
+        "{error:?}"
+    );
     embedded.remove_fault(fault);
     all(send_numbers(&producer, 0, 1..2).await).await;
     assert_eq!(values(&embedded, 0), ["0", "1"]);
@@ -167,8 +203,14 @@ async fn after_delivery_timeout_a_record_fails_and_the_next_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_too_large_for_the_broker_is_split() {
-    let embedded =
-        EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 3, 1).message_max_bytes(1000).start().await.unwrap();
+    let embedded = EmbeddedCluster::builder()
+        .brokers(1)
+        .in_memory()
+        .topic("t", 3, 1)
+        .message_max_bytes(1000)
+        .start()
+        .await
+        .unwrap();
     let producer = producer(&embedded, ProducerConfig::new());
     all(send_numbers(&producer, 0, 0..1).await).await;
     let deliveries = send_numbers(&producer, 0, 1..400).await;
@@ -186,13 +228,23 @@ async fn a_batch_too_large_for_the_broker_is_split() {
 #[tokio::test(start_paused = true)]
 async fn what_packs_well_fills_a_batch_with_more_and_what_is_too_large_then_is_split() {
     for most in [10_000, 700] {
-        let embedded =
-            EmbeddedCluster::builder().brokers(1).in_memory().topic("t", 3, 1).message_max_bytes(most).start().await.unwrap();
-        let config = ProducerConfig::new().batch_size(1000).compression(Compression::LZ4).linger(Duration::from_secs(60));
+        let embedded = EmbeddedCluster::builder()
+            .brokers(1)
+            .in_memory()
+            .topic("t", 3, 1)
+            .message_max_bytes(most)
+            .start()
+            .await
+            .unwrap();
+        let config = ProducerConfig::new()
+            .batch_size(1000)
+            .compression(Compression::LZ4)
+            .linger(Duration::from_secs(60));
         let producer = producer(&embedded, config);
         let mut deliveries = Vec::new();
         for number in 0..2000 {
-            let value = format!("a line that is like all the others but for its number, which is {number}");
+            let value =
+                format!("a line that is like all the others but for its number, which is {number}");
             deliveries.push(producer.send(to(0).value(&value)).await.unwrap());
         }
         producer.flush().await.unwrap();
@@ -214,7 +266,10 @@ async fn a_record_has_the_time_of_its_sending_whatever_came_before() {
     let time = Arc::new(AtomicI64::new(1_000));
     let shown = Arc::clone(&time);
     let clock = move || Timestamp(shown.load(Ordering::Relaxed));
-    let producer = Client::new(config(&embedded).wall_clock(clock)).unwrap().producer(ProducerConfig::new()).unwrap();
+    let producer = Client::new(config(&embedded).wall_clock(clock))
+        .unwrap()
+        .producer(ProducerConfig::new())
+        .unwrap();
     for now in [1_000, 5_000, 5_001, 9_000_000] {
         time.store(now, Ordering::Relaxed);
         let mut deliveries = send_numbers(&producer, 0, 0..50).await;
@@ -228,9 +283,13 @@ async fn a_record_has_the_time_of_its_sending_whatever_came_before() {
         assert_eq!(times, [vec![0; 50], vec![100_000]].concat());
         batch.await.unwrap();
     }
-    let stored: BTreeSet<_> = embedded.log("t", 0).iter().map(|batch| batch.header.base_timestamp).collect();
+    let stored: BTreeSet<_> =
+        embedded.log("t", 0).iter().map(|batch| batch.header.base_timestamp).collect();
     assert!(
-        stored.iter().all(|time| [1_000, 5_000, 5_001, 101_000, 105_000, 105_001, 9_000_000, 9_100_000].contains(time)),
+        stored
+            .iter()
+            .all(|time| [1_000, 5_000, 5_001, 101_000, 105_000, 105_001, 9_000_000, 9_100_000]
+                .contains(time)),
         "{stored:?}"
     );
 }
@@ -246,8 +305,16 @@ async fn a_record_larger_than_a_request_is_refused_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn every_codec_and_every_acks_arrives() {
-    let codecs = [Compression::NONE, Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
-    for (codec, acks) in codecs.into_iter().zip([Acks::All, Acks::Leader, Acks::All, Acks::Leader, Acks::All]) {
+    let codecs = [
+        Compression::NONE,
+        Compression::GZIP,
+        Compression::SNAPPY,
+        Compression::LZ4,
+        Compression::ZSTD,
+    ];
+    for (codec, acks) in
+        codecs.into_iter().zip([Acks::All, Acks::Leader, Acks::All, Acks::Leader, Acks::All])
+    {
         let embedded = brokers(1).await;
         let config = ProducerConfig::new().compression(codec).acks(acks);
         let producer = producer(&embedded, config);
@@ -274,7 +341,11 @@ async fn an_unknown_topic_is_waited_for_until_max_block_and_found_when_it_is_cre
     let producer = producer(&embedded, ProducerConfig::new().max_block(Duration::from_secs(5)));
     let begun = tokio::time::Instant::now();
     let error = producer.send(Record::to("late").value("x")).await.unwrap_err();
-    assert_eq!((error.kind(), error.written()), (ErrorKind::Timeout, Some(Written::No)), "{error:?}");
+    assert_eq!(
+        (error.kind(), error.written()),
+        (ErrorKind::Timeout, Some(Written::No)),
+        "{error:?}"
+    );
     assert_eq!(begun.elapsed().as_secs(), 5);
     assert_eq!(producer.try_send(Record::to("late")).unwrap_err().kind(), ErrorKind::NoMetadata);
     let (sent, ()) = tokio::join!(producer.send(Record::to("late").value("x")), async {
@@ -296,7 +367,10 @@ async fn a_partition_that_does_not_exist_is_said_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_compressed_batch_holds_as_much_memory_as_it_took_before() {
     let embedded = brokers(1).await;
-    let config = ProducerConfig::new().buffer_memory(40_000).batch_size(4_000).compression(crate::Compression::LZ4);
+    let config = ProducerConfig::new()
+        .buffer_memory(40_000)
+        .batch_size(4_000)
+        .compression(crate::Compression::LZ4);
     let producer = producer(&embedded, config);
     all(send_numbers(&producer, 0, 0..1).await).await;
     embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
@@ -313,10 +387,14 @@ async fn a_compressed_batch_holds_as_much_memory_as_it_took_before() {
 #[tokio::test(start_paused = true)]
 async fn without_room_send_waits_and_try_send_does_not() {
     let embedded = brokers(1).await;
-    let config = ProducerConfig::new().buffer_memory(40_000).batch_size(4_000).max_block(Duration::from_secs(2));
+    let config = ProducerConfig::new()
+        .buffer_memory(40_000)
+        .batch_size(4_000)
+        .max_block(Duration::from_secs(2));
     let producer = producer(&embedded, config);
     all(send_numbers(&producer, 0, 0..1).await).await;
-    let fault = embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
+    let fault =
+        embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::Answer(Code::NotEnoughReplicas)));
     let value = [7; 1_000];
     let mut deliveries = Vec::new();
     let error = loop {
@@ -358,7 +436,8 @@ async fn many_blocked_senders_some_of_which_give_up_all_come_to_an_end() {
                     let record = Record::to("t").value(&value);
                     let sending = producer.send(record);
                     if (task + round).is_multiple_of(7) {
-                        let _given_up = tokio::time::timeout(Duration::from_micros(100), sending).await;
+                        let _given_up =
+                            tokio::time::timeout(Duration::from_micros(100), sending).await;
                     } else {
                         sending.await.unwrap().await.unwrap();
                     }
@@ -396,7 +475,10 @@ async fn a_dropped_delivery_still_sends() {
 async fn a_batch_without_room_for_another_like_its_records_does_not_linger() {
     let embedded = brokers(1).await;
     let hour = Duration::from_secs(3600);
-    let producer = producer(&embedded, ProducerConfig::new().linger(hour).delivery_timeout(2 * hour).batch_size(1024));
+    let producer = producer(
+        &embedded,
+        ProducerConfig::new().linger(hour).delivery_timeout(2 * hour).batch_size(1024),
+    );
     let begun = runtime::now();
     // A header of 61 bytes and eight records of 109 leave 91.
     let value = "x".repeat(100);
@@ -423,7 +505,8 @@ async fn records_without_a_key_fill_all_partitions_evenly() {
     for seed in 0..10 {
         let embedded = brokers(1).await;
         let config = config(&embedded).seed(seed);
-        let producer = Client::new(config).unwrap().producer(ProducerConfig::new().batch_size(100)).unwrap();
+        let producer =
+            Client::new(config).unwrap().producer(ProducerConfig::new().batch_size(100)).unwrap();
         for number in 0..9_000_u32 {
             drop(producer.send(Record::to("t").value(&number.to_string())).await.unwrap());
         }
@@ -431,7 +514,10 @@ async fn records_without_a_key_fill_all_partitions_evenly() {
         // Some 1,000 draws: five standard deviations are 8 % of all.
         let counts = [0, 1, 2].map(|partition| embedded.offsets("t", partition).unwrap().1);
         assert_eq!(counts.iter().sum::<i64>(), 9_000);
-        assert!(counts.iter().all(|count| (2_300..3_700).contains(count)), "seed {seed}: {counts:?}");
+        assert!(
+            counts.iter().all(|count| (2_300..3_700).contains(count)),
+            "seed {seed}: {counts:?}"
+        );
     }
 }
 
@@ -439,7 +525,8 @@ async fn records_without_a_key_fill_all_partitions_evenly() {
 async fn a_throttled_producer_is_silent_for_as_long_as_the_broker_asks() {
     let embedded = brokers(1).await;
     let producer = producer(&embedded, ProducerConfig::new());
-    embedded.fault(Fault::on(ApiKey::Produce).nth(1).then(Reaction::Throttle(Duration::from_secs(3))));
+    embedded
+        .fault(Fault::on(ApiKey::Produce).nth(1).then(Reaction::Throttle(Duration::from_secs(3))));
     all(send_numbers(&producer, 0, 0..1).await).await;
     let at = tokio::time::Instant::now();
     all(send_numbers(&producer, 1, 0..1).await).await;
@@ -449,7 +536,11 @@ async fn a_throttled_producer_is_silent_for_as_long_as_the_broker_asks() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_topic_is_said_at_once() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::Produce).topic("t").then(Reaction::Answer(Code::TopicAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::Produce)
+            .topic("t")
+            .then(Reaction::Answer(Code::TopicAuthorizationFailed)),
+    );
     let producer = producer(&embedded, ProducerConfig::new());
     let error = producer.send(to(0).value("x")).await.unwrap().await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
@@ -471,7 +562,8 @@ async fn an_adaptive_producer_lets_small_records_wait_at_high_rates_and_large_on
     took("connects").await;
     tokio::time::advance(second).await;
     assert_eq!(took("alone").await, Duration::ZERO);
-    // A thousand a second is above the target throughput, so that all of the target latency is used.
+    // A thousand a second is above the target throughput, so that all of the target latency is
+    // used.
     let mut deliveries = Vec::new();
     for number in 0..300 {
         deliveries.push(producer.send(to(0).value(&number.to_string())).await.unwrap());
@@ -479,7 +571,11 @@ async fn an_adaptive_producer_lets_small_records_wait_at_high_rates_and_large_on
         tokio::task::yield_now().await;
     }
     all(deliveries).await;
-    assert!(producer.stats().adaptive_linger > second / 2, "{:?}", producer.stats().adaptive_linger);
+    assert!(
+        producer.stats().adaptive_linger > second / 2,
+        "{:?}",
+        producer.stats().adaptive_linger
+    );
     let small = producer.send(to(0).value("small")).await.unwrap();
     let large = took(&"x".repeat(2000)).await;
     assert_eq!(large, Duration::ZERO);
@@ -490,7 +586,12 @@ async fn an_adaptive_producer_lets_small_records_wait_at_high_rates_and_large_on
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_was_refused_is_asked_about_again() {
     let embedded = brokers(1).await;
-    embedded.fault(Fault::on(ApiKey::Metadata).topic("t").times(1).then(Reaction::Answer(Code::TopicAuthorizationFailed)));
+    embedded.fault(
+        Fault::on(ApiKey::Metadata)
+            .topic("t")
+            .times(1)
+            .then(Reaction::Answer(Code::TopicAuthorizationFailed)),
+    );
     let producer = producer(&embedded, ProducerConfig::new());
     let error = producer.send(to(0).value("x")).await.expect_err("refused");
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));

@@ -1,4 +1,5 @@
-//! Reading batches out of a fetch response: lazily, borrowed, and believing nothing that the bytes do not bear out.
+//! Reading batches out of a fetch response: lazily, borrowed, and believing nothing that the bytes
+//! do not bear out.
 //!
 //! ```text
 //! Bytes ──Batches──▶ Batch (header only) ──decode: checksum, decompress──▶ Records
@@ -10,13 +11,15 @@ use bytes::Bytes;
 use super::prefix::{Prefix, array};
 use super::records::{RecordRef, Records, Shape};
 use super::{
-    Attributes, BatchError, BatchErrorReason, CRC_START, DecodeOptions, HEADER_LEN, HeaderFields, PREFIX_LEN, checksum, legacy,
+    Attributes, BatchError, BatchErrorReason, CRC_START, DecodeOptions, HEADER_LEN, HeaderFields,
+    PREFIX_LEN, checksum, legacy,
 };
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 use crate::record::TimestampType;
 use crate::wire::compress::{self, Codec};
 
-/// The batches of a fetch response's `records`, one after the other; ends silently at a last batch that is cut off.
+/// The batches of a fetch response's `records`, one after the other; ends silently at a last batch
+/// that is cut off.
 ///
 /// After an error it ends: where one length is wrong, nothing behind it can be found.
 #[derive(Clone, Debug)]
@@ -29,7 +32,8 @@ impl Batches {
         Self { rest: records }
     }
 
-    /// How many bytes are still to be read; after the end, the length of the batch that was cut off.
+    /// How many bytes are still to be read; after the end, the length of the batch that was cut
+    /// off.
     #[cfg(test)]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
@@ -45,20 +49,27 @@ impl Batches {
             unknown => return Err(fail(BatchErrorReason::Magic(unknown))),
         };
         let length = usize::try_from(prefix.length).ok().filter(|&length| length >= smallest);
-        let Some(length) = length else { return Err(fail(BatchErrorReason::Length(prefix.length))) };
+        let Some(length) = length else {
+            return Err(fail(BatchErrorReason::Length(prefix.length)));
+        };
         if self.rest.len() - PREFIX_LEN < length {
             return Ok(None);
         }
         let malformed = |what| fail(BatchErrorReason::Malformed(what));
         let (len, format) = if prefix.magic == 2 {
-            let header = read_header(&self.rest).ok_or_else(|| malformed("header fields that contradict each other"))?;
+            let header = read_header(&self.rest)
+                .ok_or_else(|| malformed("header fields that contradict each other"))?;
             (PREFIX_LEN + length, Format::V2(header))
         } else {
-            let run = legacy::scan(&self.rest).ok_or_else(|| malformed("message shorter than its fields"))?;
+            let run = legacy::scan(&self.rest)
+                .ok_or_else(|| malformed("message shorter than its fields"))?;
             (run.len, Format::Legacy(run))
         };
         let bytes = self.rest.split_to(len);
-        let epoch = matches!(format, Format::V2(_)).then(|| array(&bytes, PREFIX_LEN)).flatten().map(i32::from_be_bytes);
+        let epoch = matches!(format, Format::V2(_))
+            .then(|| array(&bytes, PREFIX_LEN))
+            .flatten()
+            .map(i32::from_be_bytes);
         let leader_epoch = epoch.filter(|epoch| *epoch >= 0).map(LeaderEpoch);
         Ok(Some(Batch { format, leader_epoch, bytes }))
     }
@@ -90,7 +101,10 @@ fn read_header(bytes: &[u8]) -> Option<HeaderFields> {
         count: i32::from_be_bytes(array(bytes, 57)?),
     };
     let last = header.base_offset.0.checked_add(i64::from(header.last_offset_delta))?;
-    let is_sound = header.base_offset.0 >= 0 && header.last_offset_delta >= 0 && last < i64::MAX && header.count >= 0;
+    let is_sound = header.base_offset.0 >= 0
+        && header.last_offset_delta >= 0
+        && last < i64::MAX
+        && header.count >= 0;
     is_sound.then_some(header)
 }
 
@@ -111,8 +125,8 @@ enum Format {
 }
 
 impl Batch {
-    /// The offset that the batch begins at; of a compressed message of the old versions only the last offset is known
-    /// before it is decoded, and this is it.
+    /// The offset that the batch begins at; of a compressed message of the old versions only the
+    /// last offset is known before it is decoded, and this is it.
     pub(crate) fn base_offset(&self) -> Offset {
         match &self.format {
             Format::V2(header) => header.base_offset,
@@ -120,7 +134,8 @@ impl Batch {
         }
     }
 
-    /// The last offset that the batch stands for, whether or not a record with it has survived compaction.
+    /// The last offset that the batch stands for, whether or not a record with it has survived
+    /// compaction.
     pub(crate) fn last_offset(&self) -> Offset {
         match &self.format {
             Format::V2(header) => header.base_offset.advance(i64::from(header.last_offset_delta)),
@@ -204,8 +219,13 @@ impl Batch {
         .map_err(|reason| BatchError { offset: self.base_offset(), reason })
     }
 
-    fn decode_v2(&self, header: &HeaderFields, options: &DecodeOptions) -> Result<Records, BatchErrorReason> {
-        const SHORT: BatchErrorReason = BatchErrorReason::Malformed("batch shorter than its header");
+    fn decode_v2(
+        &self,
+        header: &HeaderFields,
+        options: &DecodeOptions,
+    ) -> Result<Records, BatchErrorReason> {
+        const SHORT: BatchErrorReason =
+            BatchErrorReason::Malformed("batch shorter than its header");
         if options.check_crc {
             let stored = u32::from_be_bytes(array(&self.bytes, 17).ok_or(SHORT)?);
             let computed = checksum(&[], self.bytes.get(CRC_START..).ok_or(SHORT)?);
@@ -235,11 +255,16 @@ impl Batch {
     /// The marker of a control batch; `None` for an empty one.
     /// # Errors
     /// As for [`Batch::decode`], and if the record is not a marker.
-    pub(crate) fn control(&self, options: &DecodeOptions) -> Result<Option<ControlRecord>, BatchError> {
+    pub(crate) fn control(
+        &self,
+        options: &DecodeOptions,
+    ) -> Result<Option<ControlRecord>, BatchError> {
         let records = self.decode(options)?;
         let Some(record) = records.iter().next().transpose()? else { return Ok(None) };
         let malformed = BatchErrorReason::Malformed("control record that is not a marker");
-        ControlRecord::read(&record).map(Some).ok_or(BatchError { offset: record.offset, reason: malformed })
+        ControlRecord::read(&record)
+            .map(Some)
+            .ok_or(BatchError { offset: record.offset, reason: malformed })
     }
 }
 
@@ -261,7 +286,8 @@ pub(crate) enum ControlMarker {
 }
 
 impl ControlRecord {
-    /// Newer versions are read as the newest known: the fields of a version are kept by its successors.
+    /// Newer versions are read as the newest known: the fields of a version are kept by its
+    /// successors.
     fn read(record: &RecordRef<'_>) -> Option<Self> {
         let key = record.key?;
         let version = i16::from_be_bytes(array(key, 0)?);

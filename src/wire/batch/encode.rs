@@ -1,10 +1,11 @@
-//! Building a batch: records are appended in their final wire form, so that nothing is encoded twice.
+//! Building a batch: records are appended in their final wire form, so that nothing is encoded
+//! twice.
 //!
 //! ```text
 //! RecordsBuilder ──append──▶ RecordsBuilder ──seal──▶ SealedRecords ──BatchHeader::write──▶ 61 bytes
 //! ```
-//! The records are compressed once, at `seal`; the header, which names producer, epoch and sequence, is written when the batch is
-//! sent, and again only if those change.
+//! The records are compressed once, at `seal`; the header, which names producer, epoch and
+//! sequence, is written when the batch is sent, and again only if those change.
 
 use bytes::Bytes;
 
@@ -44,14 +45,22 @@ impl RecordsBuilder {
     /// An empty batch in an empty buffer, beyond which it grows by doubling.
     pub(crate) fn in_buffer(records: Vec<u8>) -> Self {
         debug_assert!(records.is_empty());
-        Self { records, count: 0, base_timestamp: Timestamp(NO_TIMESTAMP), max_timestamp: Timestamp(NO_TIMESTAMP) }
+        Self {
+            records,
+            count: 0,
+            base_timestamp: Timestamp(NO_TIMESTAMP),
+            max_timestamp: Timestamp(NO_TIMESTAMP),
+        }
     }
 
-    /// Appends a record if the whole batch then takes at most `limit` bytes, its header included and before
-    /// compression; returns the record's index, or `None` and leaves the batch as it was.
+    /// Appends a record if the whole batch then takes at most `limit` bytes, its header included
+    /// and before compression; returns the record's index, or `None` and leaves the batch as it
+    /// was.
     #[inline]
     pub(crate) fn append_within(&mut self, limit: usize, record: &RecordFields<'_>) -> Option<u32> {
-        let form = self.short_form(record).map_or_else(|| RecordForm::Long(self.measure(record)), RecordForm::Short);
+        let form = self
+            .short_form(record)
+            .map_or_else(|| RecordForm::Long(self.measure(record)), RecordForm::Short);
         let len = self.len().checked_add(form.total())?;
         if len > limit || len > MAX_BATCH_LEN {
             return None;
@@ -80,18 +89,25 @@ impl RecordsBuilder {
     /// The usual form: no headers, and nothing that is 256 KiB long or a quarter of an hour away.
     #[inline]
     fn short_form(&self, record: &RecordFields<'_>) -> Option<ShortForm> {
-        let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
+        let (key_len, value_len) =
+            (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
         let timestamp_code = self.timestamp_code(record);
-        let is_long = (key_len | value_len) >= SHORT_LEN || self.count >= SHORT_COUNT || timestamp_code >= Few::CODES;
+        let is_long = (key_len | value_len) >= SHORT_LEN
+            || self.count >= SHORT_COUNT
+            || timestamp_code >= Few::CODES;
         if is_long || !record.headers.is_empty() {
             return None;
         }
         let index_code = zigzag::zigzag(i64::from(self.count));
         let front = Few::default().zero().code(timestamp_code).code(index_code);
-        let (key, value) = (Few::default().code(nullable_code(record.key)), nullable_code(record.value));
+        let (key, value) =
+            (Few::default().code(nullable_code(record.key)), nullable_code(record.value));
         // What stands before a key that is empty or null stands before the value.
-        let (before, behind_key) =
-            if key_len == 0 { (key.code(value), Few::default()) } else { (key, Few::default().code(value)) };
+        let (before, behind_key) = if key_len == 0 {
+            (key.code(value), Few::default())
+        } else {
+            (key, Few::default().code(value))
+        };
         let body = front.len() + before.len() + key_len + behind_key.len() + value_len + 1;
         let length = Few::default().code(length_code(body));
         Some(ShortForm {
@@ -104,7 +120,11 @@ impl RecordsBuilder {
     /// An empty batch takes its base from the record.
     #[inline]
     fn timestamp_code(&self, record: &RecordFields<'_>) -> u64 {
-        let delta = if self.count == 0 { 0 } else { record.timestamp.0.wrapping_sub(self.base_timestamp.0) };
+        let delta = if self.count == 0 {
+            0
+        } else {
+            record.timestamp.0.wrapping_sub(self.base_timestamp.0)
+        };
         zigzag::zigzag(delta)
     }
 
@@ -148,7 +168,8 @@ impl RecordsBuilder {
         let uncompressed_len = self.records.len();
         let compressed = match compression.codec() {
             Codec::None => None,
-            _ => compress::compress(compression, &self.records)?.filter(|smaller| smaller.len() < uncompressed_len),
+            _ => compress::compress(compression, &self.records)?
+                .filter(|smaller| smaller.len() < uncompressed_len),
         };
         let (records, codec) = match compressed {
             Some(compressed) => (compressed, compression.codec()),
@@ -243,13 +264,19 @@ impl SealedRecords {
         HEADER_LEN + self.records.len()
     }
 
-    /// Divides the batch into consecutive parts of at most `limit` bytes each before compression, a single larger record excepted.
+    /// Divides the batch into consecutive parts of at most `limit` bytes each before compression, a
+    /// single larger record excepted.
     ///
-    /// A batch of more than one record gives at least two parts, whatever the limit, so that a caller who halves gets
-    /// somewhere (MESSAGE_TOO_LARGE, `ProducerBatch.split` in Java).
+    /// A batch of more than one record gives at least two parts, whatever the limit, so that a
+    /// caller who halves gets somewhere (MESSAGE_TOO_LARGE, `ProducerBatch.split` in Java).
     /// # Errors
-    /// If the crate was built without the codec, or if the records do not decode, which would be a bug of this module.
-    pub(crate) fn split(&self, limit: usize, compression: Compression) -> Result<Vec<Self>, CodecError> {
+    /// If the crate was built without the codec, or if the records do not decode, which would be a
+    /// bug of this module.
+    pub(crate) fn split(
+        &self,
+        limit: usize,
+        compression: Compression,
+    ) -> Result<Vec<Self>, CodecError> {
         let plain = compress::decompress(self.codec, &self.records, self.uncompressed_len)?;
         let half = HEADER_LEN + self.uncompressed_len / 2;
         let limit = limit.min(half);
@@ -257,13 +284,24 @@ impl SealedRecords {
         let mut open = RecordsBuilder::with_capacity(limit.min(self.uncompressed_len));
         let mut headers = Vec::new();
         for record in RecordIter::new(&plain, self.shape()) {
-            let record = record.map_err(|_| CodecError::Damaged { codec: self.codec, what: "sealed records do not decode" })?;
+            let record = record.map_err(|_| CodecError::Damaged {
+                codec: self.codec,
+                what: "sealed records do not decode",
+            })?;
             headers.clear();
             headers.extend(record.headers());
-            let fields = RecordFields { timestamp: record.timestamp, key: record.key, value: record.value, headers: &headers };
+            let fields = RecordFields {
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+                headers: &headers,
+            };
             if open.append_within(limit, &fields).is_none() {
                 if !open.is_empty() {
-                    parts.push(std::mem::replace(&mut open, RecordsBuilder::with_capacity(limit)).seal(compression)?);
+                    parts.push(
+                        std::mem::replace(&mut open, RecordsBuilder::with_capacity(limit))
+                            .seal(compression)?,
+                    );
                 }
                 // The record was in a batch before, so it fits one.
                 open.append(&fields);
@@ -278,7 +316,13 @@ impl SealedRecords {
     fn shape(&self) -> Shape {
         let count = i32::try_from(self.count).unwrap_or(i32::MAX);
         let base_timestamp = self.base_timestamp.0;
-        Shape { base_offset: 0, last_offset_delta: count - 1, base_timestamp, append_time: None, count }
+        Shape {
+            base_offset: 0,
+            last_offset_delta: count - 1,
+            base_timestamp,
+            append_time: None,
+            count,
+        }
     }
 }
 
@@ -305,7 +349,10 @@ impl BatchHeader {
         let fields = HeaderFields {
             // Brokers set the offset and the leader epoch.
             base_offset: Offset(0),
-            attributes: Attributes::new(records.codec, self.producer.is_some_and(|producer| producer.is_transactional)),
+            attributes: Attributes::new(
+                records.codec,
+                self.producer.is_some_and(|producer| producer.is_transactional),
+            ),
             last_offset_delta: i32::try_from(records.count).unwrap_or(i32::MAX) - 1,
             base_timestamp: records.base_timestamp.0,
             max_timestamp: records.max_timestamp.0,
@@ -330,7 +377,8 @@ const MAX_BATCH_LEN: usize = 0x7fff_ffff;
 /// What stands for "no timestamp".
 const NO_TIMESTAMP: i64 = -1;
 
-/// The zigzag code of a length; saturates for what no batch can hold, which `append_within` refuses.
+/// The zigzag code of a length; saturates for what no batch can hold, which `append_within`
+/// refuses.
 #[inline]
 fn length_code(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(2)
@@ -352,7 +400,8 @@ fn nullable_len(bytes: Option<&[u8]>) -> usize {
 
 fn headers_len(headers: &[Header<'_>]) -> usize {
     headers.iter().fold(zigzag::code_len(length_code(headers.len())), |sum, header| {
-        sum.saturating_add(nullable_len(Some(header.name))).saturating_add(nullable_len(header.value))
+        sum.saturating_add(nullable_len(Some(header.name)))
+            .saturating_add(nullable_len(header.value))
     })
 }
 

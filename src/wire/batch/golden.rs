@@ -1,8 +1,10 @@
 //! Bytes that other clients wrote.
 //!
-//! `JAVA_*`: by `MemoryRecordsBuilder` of kafka-clients 3.9.2, the last that writes versions 0 and 1: base offset 42, leader epoch 7,
-//! producer 1000, epoch 5, sequence 10; the records are those of `assert_java_records`. `JAVA_V2_WRITTEN` is as a producer sends it: offset 0,
-//! consecutive records, transactional. `RDKAFKA_*`: by kcat over librdkafka, taken from the log of a broker of Kafka 4.3.1.
+//! `JAVA_*`: by `MemoryRecordsBuilder` of kafka-clients 3.9.2, the last that writes versions 0 and
+//! 1: base offset 42, leader epoch 7, producer 1000, epoch 5, sequence 10; the records are those of
+//! `assert_java_records`. `JAVA_V2_WRITTEN` is as a producer sends it: offset 0, consecutive
+//! records, transactional. `RDKAFKA_*`: by kcat over librdkafka, taken from the log of a broker of
+//! Kafka 4.3.1.
 
 /// The bytes of a constant below.
 pub(super) fn bytes(hex: &str) -> Vec<u8> {

@@ -1,13 +1,16 @@
-//! Reading the formats before version 2, which old segments still hold and brokers return as they are. Never written.
+//! Reading the formats before version 2, which old segments still hold and brokers return as they
+//! are. Never written.
 //!
 //! ```text
 //! byte 0      8          12      16    17          18 (version 1 only)   18 or 26
 //!      offset  size i32   crc u32 magic attributes  timestamp i64         key length i32, key, value length i32, value
 //! ```
-//! A compressed message holds a sequence of messages in its value; its offset is that of the last one. In version 0 the inner
-//! offsets are absolute, in version 1 relative. The checksum is CRC-32 over everything behind it.
+//! A compressed message holds a sequence of messages in its value; its offset is that of the last
+//! one. In version 0 the inner offsets are absolute, in version 1 relative. The checksum is CRC-32
+//! over everything behind it.
 //!
-//! Messages are rewritten as version 2 records, so that all code behind knows one form; the copy is the price of an old log.
+//! Messages are rewritten as version 2 records, so that all code behind knows one form; the copy is
+//! the price of an old log.
 
 use bytes::Bytes;
 
@@ -32,7 +35,8 @@ pub(super) struct Run {
     codec_id: u8,
 }
 
-/// Measures the run of messages that `bytes` begin with; `None` if the first is too short for its version.
+/// Measures the run of messages that `bytes` begin with; `None` if the first is too short for its
+/// version.
 pub(super) fn scan(bytes: &[u8]) -> Option<Run> {
     let (first, mut rest) = LegacyMessage::split(bytes)?;
     let mut run = Run {
@@ -57,7 +61,11 @@ pub(super) fn scan(bytes: &[u8]) -> Option<Run> {
 }
 
 /// The messages of a run as records.
-pub(super) fn decode(bytes: &[u8], run: &Run, options: &DecodeOptions) -> Result<Records, BatchErrorReason> {
+pub(super) fn decode(
+    bytes: &[u8],
+    run: &Run,
+    options: &DecodeOptions,
+) -> Result<Records, BatchErrorReason> {
     if run.codec_id == 0 {
         let mut records = Rewriter::new(run.base_offset, bytes.len());
         records.put_all(bytes, options, |message| Some((message.offset, message.timestamp)))?;
@@ -69,7 +77,10 @@ pub(super) fn decode(bytes: &[u8], run: &Run, options: &DecodeOptions) -> Result
     if codec == Codec::Zstd {
         return Err(BatchErrorReason::Malformed("zstd in a version before 2"));
     }
-    let compressed = wrapper.fields()?.value.ok_or(BatchErrorReason::Malformed("compressed message without value"))?;
+    let compressed = wrapper
+        .fields()?
+        .value
+        .ok_or(BatchErrorReason::Malformed("compressed message without value"))?;
     let plain = if wrapper.magic == 0 {
         compress::decompress_v0(codec, compressed, options.max_decompressed)?
     } else {
@@ -92,7 +103,8 @@ fn base_of_inner(wrapper: &LegacyMessage<'_>, last_inner: Offset) -> Result<i64,
     if wrapper.magic == 0 || wrapper.offset.0 == 0 {
         return Ok(0);
     }
-    let base = wrapper.offset.0.checked_sub(last_inner.0).filter(|&base| base >= 0 && last_inner.0 >= 0);
+    let base =
+        wrapper.offset.0.checked_sub(last_inner.0).filter(|&base| base >= 0 && last_inner.0 >= 0);
     base.ok_or(BatchErrorReason::Malformed("compressed message with an offset below those inside"))
 }
 
@@ -103,7 +115,9 @@ fn offsets_of(plain: &[u8], magic: i8) -> Result<(Offset, Offset), BatchErrorRea
     while !rest.is_empty() {
         let (message, behind) = LegacyMessage::split(rest).ok_or(CUT)?;
         if message.magic != magic || message.codec_id() != 0 {
-            return Err(BatchErrorReason::Malformed("message of another version or codec inside a compressed one"));
+            return Err(BatchErrorReason::Malformed(
+                "message of another version or codec inside a compressed one",
+            ));
         }
         let (first, _) = offsets.unwrap_or((message.offset, message.offset));
         offsets = Some((first, message.offset));
@@ -146,7 +160,8 @@ impl Rewriter {
             message.verify(options)?;
             let Fields { key, value } = message.fields()?;
             let (offset, timestamp) = place(&message).ok_or(OUT_OF_ORDER)?;
-            let delta = offset_delta(offset, self.base_offset).filter(|&delta| self.last_delta.is_none_or(|last| delta > last));
+            let delta = offset_delta(offset, self.base_offset)
+                .filter(|&delta| self.last_delta.is_none_or(|last| delta > last));
             let delta = delta.ok_or(OUT_OF_ORDER)?;
             encode::put_bare_record(&mut self.data, timestamp, delta, key, value);
             self.last_delta = Some(delta);
@@ -191,7 +206,8 @@ struct Fields<'a> {
 }
 
 impl<'a> LegacyMessage<'a> {
-    /// Takes the message that `bytes` begin with; `None` if it is cut off, of another version, or too short for its own.
+    /// Takes the message that `bytes` begin with; `None` if it is cut off, of another version, or
+    /// too short for its own.
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let Prefix { offset, length, magic } = Prefix::read(bytes)?;
         let smallest = match magic {
@@ -202,7 +218,8 @@ impl<'a> LegacyMessage<'a> {
         let size = usize::try_from(length).ok().filter(|&size| size >= smallest)?;
         let (message, rest) = bytes.split_at_checked(PREFIX_LEN.checked_add(size)?)?;
         let [attributes] = array(message, 17)?;
-        let (timestamp, fields_at) = if magic == 0 { (-1, 18) } else { (i64::from_be_bytes(array(message, 18)?), 26) };
+        let (timestamp, fields_at) =
+            if magic == 0 { (-1, 18) } else { (i64::from_be_bytes(array(message, 18)?), 26) };
         let message = Self {
             offset,
             len: message.len(),
@@ -237,7 +254,9 @@ impl<'a> LegacyMessage<'a> {
     fn fields(&self) -> Result<Fields<'a>, BatchErrorReason> {
         let mut rest = self.key_and_value;
         let malformed = BatchErrorReason::Malformed("key and value that do not fill their message");
-        let (Some(key), Some(value), []) = (take_nullable(&mut rest), take_nullable(&mut rest), rest) else {
+        let (Some(key), Some(value), []) =
+            (take_nullable(&mut rest), take_nullable(&mut rest), rest)
+        else {
             return Err(malformed);
         };
         Ok(Fields { key, value })

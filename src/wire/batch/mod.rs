@@ -1,4 +1,5 @@
-//! Record batches: what a partition's log is made of (KIP-98 for version 2, which is written; versions 0 and 1 are read).
+//! Record batches: what a partition's log is made of (KIP-98 for version 2, which is written;
+//! versions 0 and 1 are read).
 //!
 //! ```text
 //! byte 0      8          12            16    17   21          23               27             35            43
@@ -6,8 +7,8 @@
 //! byte 51     53       57        61
 //!      epoch   sequence  count     records (compressed as one when the attributes say so)
 //! ```
-//! The checksum covers byte 21 to the end, so offset and leader epoch can be set without it. Big-endian throughout; inside the
-//! records, zigzag variable-length integers (`zigzag`).
+//! The checksum covers byte 21 to the end, so offset and leader epoch can be set without it.
+//! Big-endian throughout; inside the records, zigzag variable-length integers (`zigzag`).
 //!
 //! No topic, no socket: producer and fetcher hand bytes in and take bytes out.
 

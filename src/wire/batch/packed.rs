@@ -1,5 +1,5 @@
-//! A few bytes that are made in a register and stored at once: the varints in front of a record's key and value are most of what
-//! encoding a small record costs.
+//! A few bytes that are made in a register and stored at once: the varints in front of a record's
+//! key and value are most of what encoding a small record costs.
 
 /// At most 8 bytes, the first lowest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -8,7 +8,8 @@ pub(super) struct Few {
     bits: u32,
 }
 
-/// At most 16 bytes, the first lowest: made of [`Few`], since each shift of 128 bits costs several of 64.
+/// At most 16 bytes, the first lowest: made of [`Few`], since each shift of 128 bits costs several
+/// of 64.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Packed {
     bytes: u128,
@@ -60,7 +61,10 @@ impl Packed {
     #[inline]
     pub(super) fn then(self, others: Few) -> Self {
         debug_assert!(self.bits + others.bits <= 128);
-        Self { bytes: self.bytes | u128::from(others.bytes) << self.bits, bits: self.bits + others.bits }
+        Self {
+            bytes: self.bytes | u128::from(others.bytes) << self.bits,
+            bits: self.bits + others.bits,
+        }
     }
 
     #[inline]

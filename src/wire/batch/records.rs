@@ -1,9 +1,11 @@
-//! The records of one batch, plain: walked one by one, borrowed, and believing nothing that the bytes do not bear out.
+//! The records of one batch, plain: walked one by one, borrowed, and believing nothing that the
+//! bytes do not bear out.
 //!
 //! ```text
 //! Records ──RecordIter──▶ RecordRef ──Headers──▶ Header
 //! ```
-//! [`Records`] owns the plain bytes, and each [`RecordRef`] borrows from them: no allocation and no reference count per record.
+//! [`Records`] owns the plain bytes, and each [`RecordRef`] borrows from them: no allocation and no
+//! reference count per record.
 
 use bytes::Bytes;
 
@@ -44,13 +46,22 @@ impl Records {
     #[inline]
     pub(crate) fn resume(&self, cursor: RecordCursor) -> RecordIter<'_> {
         let RecordCursor { at, read, next_delta } = cursor;
-        RecordIter { rest: self.data.get(at..).unwrap_or_default(), read, next_delta, shape: self.shape }
+        RecordIter {
+            rest: self.data.get(at..).unwrap_or_default(),
+            read,
+            next_delta,
+            shape: self.shape,
+        }
     }
 
     /// Where `iter`, a walk over these records, stands.
     #[inline]
     pub(crate) fn cursor(&self, iter: &RecordIter<'_>) -> RecordCursor {
-        RecordCursor { at: self.data.len().saturating_sub(iter.rest.len()), read: iter.read, next_delta: iter.next_delta }
+        RecordCursor {
+            at: self.data.len().saturating_sub(iter.rest.len()),
+            read: iter.read,
+            next_delta: iter.next_delta,
+        }
     }
 
     /// The place behind the last record, if the header's count is to be believed.
@@ -63,7 +74,8 @@ impl Records {
         usize::try_from(self.shape.count).unwrap_or(0)
     }
 
-    /// How many bytes the records take; of a batch that came uncompressed they are part of the reply.
+    /// How many bytes the records take; of a batch that came uncompressed they are part of the
+    /// reply.
     pub(crate) fn len(&self) -> usize {
         self.data.len()
     }
@@ -93,9 +105,13 @@ pub(crate) struct RecordCursor {
 }
 
 impl RecordCursor {
-    /// How many records, and how many bytes, lie between an earlier place of the same records and this one.
+    /// How many records, and how many bytes, lie between an earlier place of the same records and
+    /// this one.
     pub(crate) fn since(&self, earlier: Self) -> (usize, usize) {
-        (usize::try_from(self.read.saturating_sub(earlier.read)).unwrap_or(0), self.at.saturating_sub(earlier.at))
+        (
+            usize::try_from(self.read.saturating_sub(earlier.read)).unwrap_or(0),
+            self.at.saturating_sub(earlier.at),
+        )
     }
 }
 
@@ -120,7 +136,8 @@ impl<'a> RecordIter<'a> {
         let mut rest = self.rest;
         let length = zigzag::take(&mut rest).ok_or("record cut off")?;
         let length = usize::try_from(length).map_err(|_| "negative record length")?;
-        let (mut body, rest) = rest.split_at_checked(length).ok_or("record longer than its batch")?;
+        let (mut body, rest) =
+            rest.split_at_checked(length).ok_or("record longer than its batch")?;
         let body = &mut body;
         // The attributes of a record are unused.
         let (_, fields) = body.split_first().ok_or("record without attributes")?;
@@ -131,14 +148,19 @@ impl<'a> RecordIter<'a> {
             return Err("offset out of order or beyond the batch");
         }
         let timestamp = match self.shape.append_time {
-            None => self.shape.base_timestamp.checked_add(timestamp_delta).ok_or("timestamp overflows")?,
+            None => self
+                .shape
+                .base_timestamp
+                .checked_add(timestamp_delta)
+                .ok_or("timestamp overflows")?,
             Some(time) => time,
         };
         let key = take_nullable(body).ok_or("key longer than its record")?;
         let value = take_nullable(body).ok_or("value longer than its record")?;
         let headers = if matches!(body, [0]) { Headers::NONE } else { Headers::check(body)? };
         self.rest = rest;
-        // Below the batch's last delta, or at it: one more fits, since the header's check leaves room.
+        // Below the batch's last delta, or at it: one more fits, since the header's check leaves
+        // room.
         self.next_delta = offset_delta.saturating_add(1);
         self.read += 1;
         // The header's check: base and last delta add up to less than the largest offset.
@@ -161,7 +183,11 @@ impl<'a> Iterator for RecordIter<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.read == self.shape.count {
-            return if self.rest.is_empty() { None } else { Some(Err(self.fail("more bytes than records"))) };
+            return if self.rest.is_empty() {
+                None
+            } else {
+                Some(Err(self.fail("more bytes than records")))
+            };
         }
         match self.read() {
             Ok(record) => Some(Ok(record)),

@@ -10,7 +10,13 @@ use crate::wire::compress::Compression;
 
 const OPTIONS: DecodeOptions = DecodeOptions { check_crc: true, max_decompressed: 1 << 20 };
 const TIME: i64 = 1_700_000_000_000;
-const CODECS: [Compression; 5] = [Compression::NONE, Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
+const CODECS: [Compression; 5] = [
+    Compression::NONE,
+    Compression::GZIP,
+    Compression::SNAPPY,
+    Compression::LZ4,
+    Compression::ZSTD,
+];
 
 /// A record that owns what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +29,23 @@ struct Owned {
 }
 
 impl Owned {
-    fn new(offset: i64, timestamp: i64, key: Option<&str>, value: Option<&str>, headers: &[(&str, Option<&str>)]) -> Self {
+    fn new(
+        offset: i64,
+        timestamp: i64,
+        key: Option<&str>,
+        value: Option<&str>,
+        headers: &[(&str, Option<&str>)],
+    ) -> Self {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-        let headers = headers.iter().map(|&(name, value)| (name.as_bytes().to_vec(), bytes(value))).collect();
+        let headers =
+            headers.iter().map(|&(name, value)| (name.as_bytes().to_vec(), bytes(value))).collect();
         Self { offset, timestamp, key: bytes(key), value: bytes(value), headers }
     }
 
     fn of(record: &RecordRef<'_>) -> Self {
-        let headers = record.headers().map(|header| (header.name_bytes().to_vec(), header.value.map(<[u8]>::to_vec)));
+        let headers = record
+            .headers()
+            .map(|header| (header.name_bytes().to_vec(), header.value.map(<[u8]>::to_vec)));
         Self {
             offset: record.offset.0,
             timestamp: record.timestamp.0,
@@ -42,9 +57,13 @@ impl Owned {
 
     /// Appends this record, checking what the builder says of its length.
     fn append_to(&self, builder: &mut RecordsBuilder) {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| std::str::from_utf8(name).unwrap()).collect();
-        let headers: Vec<_> =
-            names.iter().zip(&self.headers).map(|(name, (_, value))| Header::new(name, value.as_deref())).collect();
+        let names: Vec<_> =
+            self.headers.iter().map(|(name, _)| std::str::from_utf8(name).unwrap()).collect();
+        let headers: Vec<_> = names
+            .iter()
+            .zip(&self.headers)
+            .map(|(name, (_, value))| Header::new(name, value.as_deref()))
+            .collect();
         let fields = RecordFields {
             timestamp: Timestamp(self.timestamp),
             key: self.key.as_deref(),
@@ -93,9 +112,16 @@ fn only_batch(bytes: impl Into<Bytes>) -> Batch {
 
 /// The records of the `JAVA_*` bytes.
 fn java_records(magic: i8) -> Vec<Owned> {
-    let headers: &[_] = if magic == 2 { &[("a", Some("1")), ("a", None), ("é", Some(""))] } else { &[] };
+    let headers: &[_] =
+        if magic == 2 { &[("a", Some("1")), ("a", None), ("é", Some(""))] } else { &[] };
     let mut records = vec![
-        Owned::new(42, TIME, Some("k0"), Some("value value value value value value value value"), headers),
+        Owned::new(
+            42,
+            TIME,
+            Some("k0"),
+            Some("value value value value value value value value"),
+            headers,
+        ),
         Owned::new(43, TIME + 5, None, None, &[]),
         Owned::new(46, TIME + 2, Some(""), Some(""), &[]),
     ];
@@ -135,11 +161,23 @@ fn what_java_wrote_is_read_with_every_version_and_codec() {
 #[test]
 fn what_librdkafka_wrote_is_read_with_every_codec() {
     let headers = [("a", Some("1")), ("a", Some(""))];
-    for hex in [golden::RDKAFKA_NONE, golden::RDKAFKA_GZIP, golden::RDKAFKA_SNAPPY, golden::RDKAFKA_LZ4, golden::RDKAFKA_ZSTD] {
+    for hex in [
+        golden::RDKAFKA_NONE,
+        golden::RDKAFKA_GZIP,
+        golden::RDKAFKA_SNAPPY,
+        golden::RDKAFKA_LZ4,
+        golden::RDKAFKA_ZSTD,
+    ] {
         let read = read_all(golden::bytes(hex), &OPTIONS).unwrap();
         let time = read[0].timestamp;
         let expected = [
-            Owned::new(0, time, Some("k0"), Some("value value value value value value value value value"), &headers),
+            Owned::new(
+                0,
+                time,
+                Some("k0"),
+                Some("value value value value value value value value value"),
+                &headers,
+            ),
             Owned::new(1, time, Some("k1"), None, &headers),
             Owned::new(2, time, Some("k2"), Some("value value value value value"), &headers),
         ];
@@ -151,23 +189,38 @@ fn what_librdkafka_wrote_is_read_with_every_codec() {
 fn a_batch_is_written_byte_for_byte_as_java_writes_it() {
     let mut records = java_records(2);
     records[2].offset = 44;
-    let stamp = ProducerStamp { id: ProducerId(1000), epoch: ProducerEpoch(5), sequence: Sequence(10), is_transactional: true };
-    let bytes = batch_bytes(&sealed(&records, Compression::NONE), BatchHeader { producer: Some(stamp) });
+    let stamp = ProducerStamp {
+        id: ProducerId(1000),
+        epoch: ProducerEpoch(5),
+        sequence: Sequence(10),
+        is_transactional: true,
+    };
+    let bytes =
+        batch_bytes(&sealed(&records, Compression::NONE), BatchHeader { producer: Some(stamp) });
     assert_eq!(bytes, golden::bytes(golden::JAVA_V2_WRITTEN));
 }
 
 #[test]
 fn log_append_time_is_the_time_of_every_record() {
-    for hex in [golden::JAVA_V2_LOG_APPEND_TIME, golden::JAVA_V1_LOG_APPEND_TIME, golden::JAVA_V1_LOG_APPEND_TIME_GZIP] {
+    for hex in [
+        golden::JAVA_V2_LOG_APPEND_TIME,
+        golden::JAVA_V1_LOG_APPEND_TIME,
+        golden::JAVA_V1_LOG_APPEND_TIME_GZIP,
+    ] {
         assert_eq!(only_batch(golden::bytes(hex)).timestamp_type(), TimestampType::LogAppendTime);
         let read = read_all(golden::bytes(hex), &OPTIONS).unwrap();
-        assert_eq!(read.iter().map(|record| record.timestamp).collect::<Vec<_>>(), [TIME + 1000; 3]);
+        assert_eq!(
+            read.iter().map(|record| record.timestamp).collect::<Vec<_>>(),
+            [TIME + 1000; 3]
+        );
     }
 }
 
 #[test]
 fn control_batches_say_how_the_transaction_ended() {
-    for (hex, marker) in [(golden::JAVA_ABORT, ControlMarker::Abort), (golden::JAVA_COMMIT, ControlMarker::Commit)] {
+    for (hex, marker) in
+        [(golden::JAVA_ABORT, ControlMarker::Abort), (golden::JAVA_COMMIT, ControlMarker::Commit)]
+    {
         let batch = only_batch(golden::bytes(hex));
         assert!(batch.is_control() && batch.is_transactional());
         assert_eq!(batch.producer(), Some((ProducerId(1000), ProducerEpoch(5))));
@@ -180,12 +233,21 @@ fn control_batches_say_how_the_transaction_ended() {
 fn a_batch_that_compaction_emptied_still_moves_the_position() {
     let batch = only_batch(golden::bytes(golden::JAVA_EMPTY));
     assert_eq!((batch.base_offset(), batch.next_offset()), (Offset(42), Offset(47)));
-    assert_eq!(batch.decode(&DecodeOptions { check_crc: false, ..OPTIONS }).unwrap().iter().count(), 0);
+    assert_eq!(
+        batch.decode(&DecodeOptions { check_crc: false, ..OPTIONS }).unwrap().iter().count(),
+        0
+    );
 }
 
 #[test]
 fn versions_can_follow_each_other_in_one_response() {
-    let hex = [golden::JAVA_V0_NONE, golden::JAVA_V0_LZ4, golden::JAVA_V1_NONE, golden::JAVA_V1_GZIP, golden::JAVA_V2_ZSTD];
+    let hex = [
+        golden::JAVA_V0_NONE,
+        golden::JAVA_V0_LZ4,
+        golden::JAVA_V1_NONE,
+        golden::JAVA_V1_GZIP,
+        golden::JAVA_V2_ZSTD,
+    ];
     let bytes: Vec<u8> = hex.iter().flat_map(|hex| golden::bytes(hex)).collect();
     let expected: Vec<_> = [0, 0, 1, 1, 2].into_iter().flat_map(java_records).collect();
     assert_eq!(read_all(bytes, &OPTIONS).unwrap(), expected);
@@ -242,13 +304,29 @@ fn records_that_do_not_hold_together_are_refused() {
         (&[14, 0, 0, 0, 1, 20, b'v', 0], 1, "value longer than its record"),
         (&[14, 0, 0, 0, 1, 2, b'v', 1], 1, "negative header count"),
         (&[14, 0, 0, 0, 1, 2, b'v', 2], 1, "header longer than its record"),
-        (&[22, 0, 0, 0, 1, 2, b'v', 0xfe, 0xff, 0xff, 0xff, 0x0f], 1, "header longer than its record"),
+        (
+            &[22, 0, 0, 0, 1, 2, b'v', 0xfe, 0xff, 0xff, 0xff, 0x0f],
+            1,
+            "header longer than its record",
+        ),
     ];
     for (records, count, what) in refused {
-        assert_eq!(reason_of(forged(records, count, 1, 0)), BatchErrorReason::Malformed(what), "{records:?}");
+        assert_eq!(
+            reason_of(forged(records, count, 1, 0)),
+            BatchErrorReason::Malformed(what),
+            "{records:?}"
+        );
     }
-    let late = [&[32, 0][..], &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[0, 1, 2, b'v', 0]].concat();
-    assert_eq!(reason_of(forged(&late, 1, 0, 0)), BatchErrorReason::Malformed("timestamp overflows"));
+    let late = [
+        &[32, 0][..],
+        &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+        &[0, 1, 2, b'v', 0],
+    ]
+    .concat();
+    assert_eq!(
+        reason_of(forged(&late, 1, 0, 0)),
+        BatchErrorReason::Malformed("timestamp overflows")
+    );
 }
 
 #[test]
@@ -274,7 +352,10 @@ fn headers_that_contradict_themselves_are_refused() {
     bytes[16] = 2;
     bytes[8..12].copy_from_slice(&48_i32.to_be_bytes());
     assert_eq!(reason_of(bytes.into()), BatchErrorReason::Length(48));
-    assert_eq!(reason_of(forged(&RECORD, 1, 0, 7)), BatchErrorReason::Codec(CodecError::Unknown(7)));
+    assert_eq!(
+        reason_of(forged(&RECORD, 1, 0, 7)),
+        BatchErrorReason::Codec(CodecError::Unknown(7))
+    );
 }
 
 #[test]
@@ -293,7 +374,10 @@ fn a_header_name_that_is_not_utf8_does_not_stop_the_partition() {
     let records = [20, 0, 0, 0, 1, 1, 2, 4, 0xff, b'x', 1];
     let decoded = only_batch(forged(&records, 1, 0, 0)).decode(&OPTIONS).unwrap();
     let header = decoded.iter().next().unwrap().unwrap().headers().next().unwrap();
-    assert_eq!((header.name_bytes(), &*header.name(), header.value), (&b"\xffx"[..], "\u{fffd}x", None));
+    assert_eq!(
+        (header.name_bytes(), &*header.name(), header.value),
+        (&b"\xffx"[..], "\u{fffd}x", None)
+    );
 }
 
 #[test]
@@ -321,7 +405,12 @@ fn compression_that_does_not_help_is_left_out() {
 #[test]
 fn records_are_appended_and_read_without_an_allocation_each() {
     let headers = [Header::new("name", "value"), Header::new("name", None::<&str>)];
-    let fields = RecordFields { timestamp: Timestamp(TIME), key: Some(b"key"), value: Some(&[7; 100]), headers: &headers };
+    let fields = RecordFields {
+        timestamp: Timestamp(TIME),
+        key: Some(b"key"),
+        value: Some(&[7; 100]),
+        headers: &headers,
+    };
     let mut builder = RecordsBuilder::with_capacity(200_000);
     let appending = allocation_counter::measure(|| {
         for _ in 0..1000 {
@@ -348,10 +437,17 @@ fn text() -> impl Strategy<Value = Option<Vec<u8>>> {
 }
 
 fn records() -> impl Strategy<Value = Vec<Owned>> {
-    let headers = proptest::collection::vec(("[a-cé]{0,3}".prop_map(String::into_bytes), text()), 0..3);
+    let headers =
+        proptest::collection::vec(("[a-cé]{0,3}".prop_map(String::into_bytes), text()), 0..3);
     let record = (0..=i64::MAX, text(), text(), headers);
     proptest::collection::vec(record, 1..70).prop_map(|records| {
-        let owned = |(offset, (timestamp, key, value, headers))| Owned { offset, timestamp, key, value, headers };
+        let owned = |(offset, (timestamp, key, value, headers))| Owned {
+            offset,
+            timestamp,
+            key,
+            value,
+            headers,
+        };
         (0..).zip(records).map(owned).collect()
     })
 }

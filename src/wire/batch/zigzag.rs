@@ -19,7 +19,8 @@ fn unzigzag(code: u64) -> i64 {
 /// How many bytes a zigzag code takes.
 #[inline]
 pub(super) fn code_len(code: u64) -> usize {
-    // Seven bits a byte; `| 1` gives zero its one byte. The product is ceil(bits / 7) for 1..=64 bits.
+    // Seven bits a byte; `| 1` gives zero its one byte. The product is ceil(bits / 7) for 1..=64
+    // bits.
     let bits = 64 - (code | 1).leading_zeros();
     usize::try_from((bits * 9 + 64) >> 6).expect("at most 10")
 }
@@ -55,7 +56,8 @@ fn low_byte(code: u64) -> u8 {
     code.to_le_bytes()[0]
 }
 
-/// Takes an `i64` from the front; `None` when the bytes end first, or when it takes more than 10 bytes.
+/// Takes an `i64` from the front; `None` when the bytes end first, or when it takes more than 10
+/// bytes.
 #[inline]
 pub(super) fn take_long(from: &mut &[u8]) -> Option<i64> {
     let (&first, rest) = from.split_first()?;
@@ -66,7 +68,8 @@ pub(super) fn take_long(from: &mut &[u8]) -> Option<i64> {
     take_code(from, MAX_VARLONG).map(unzigzag)
 }
 
-/// Takes an `i32` from the front; `None` when the bytes end first, or when it takes more than 5 bytes or 32 bits.
+/// Takes an `i32` from the front; `None` when the bytes end first, or when it takes more than 5
+/// bytes or 32 bits.
 #[inline]
 pub(super) fn take(from: &mut &[u8]) -> Option<i32> {
     let (&first, rest) = from.split_first()?;
@@ -141,7 +144,10 @@ mod tests {
         assert_eq!(take(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0][..]), None);
         assert_eq!(take(&mut &encoded(i64::from(i32::MAX) + 1)[..]), None);
         assert_eq!(take_long(&mut &[0xff; 10][..]), None);
-        assert_eq!(take_long(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2][..]), None);
+        assert_eq!(
+            take_long(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2][..]),
+            None
+        );
         assert_eq!(take(&mut &[0x80][..]), None);
         assert_eq!(take(&mut &[][..]), None);
     }

@@ -51,7 +51,11 @@ fn size_of(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
+pub(super) fn decompress(
+    input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), CodecFailure> {
     INFLATE.with_borrow_mut(|kept| {
         let inflate = kept.get_or_insert_with(|| Decompress::new(false));
         // Batches compress to a third or better; guess that, and grow with what comes.
@@ -92,11 +96,15 @@ fn inflate_member<'a>(
                 return Err(CodecFailure::Limit);
             }
             // One byte beyond the limit tells "just reached" from "too long".
-            out.reserve_exact(out.len().clamp(MIN_GROWTH, limit.saturating_sub(out.len()).saturating_add(1).max(MIN_GROWTH)));
+            out.reserve_exact(out.len().clamp(
+                MIN_GROWTH,
+                limit.saturating_sub(out.len()).saturating_add(1).max(MIN_GROWTH),
+            ));
         }
         let before = (inflate.total_in(), inflate.total_out());
-        let status =
-            inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| CodecFailure::Damaged("bad deflate stream"))?;
+        let status = inflate
+            .decompress_vec(rest, out, FlushDecompress::None)
+            .map_err(|_| CodecFailure::Damaged("bad deflate stream"))?;
         let taken = usize::try_from(inflate.total_in() - before.0).unwrap_or(usize::MAX);
         rest = rest.get(taken..).unwrap_or_default();
         if out.len() > limit {
@@ -104,7 +112,9 @@ fn inflate_member<'a>(
         }
         match status {
             Status::StreamEnd => return Ok(rest),
-            _ if taken == 0 && inflate.total_out() == before.1 && out.len() < out.capacity() => return Err(CUT),
+            _ if taken == 0 && inflate.total_out() == before.1 && out.len() < out.capacity() => {
+                return Err(CUT);
+            }
             Status::Ok | Status::BufError => {}
         }
     }

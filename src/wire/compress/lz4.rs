@@ -4,14 +4,16 @@
 //! magic u32 | FLG | BD | [content size u64] | [dictionary u32] | header checksum | { size u32 | block | [checksum u32] } ...
 //!           | 0 u32 | [content checksum u32]                                          integers little-endian
 //! ```
-//! Written: independent blocks of 64 KiB, nothing optional, since Java refuses linked blocks. Read: whatever the format allows but a
-//! dictionary; like Java, without looking at the content checksum, and one frame only.
+//! Written: independent blocks of 64 KiB, nothing optional, since Java refuses linked blocks. Read:
+//! whatever the format allows but a dictionary; like Java, without looking at the content checksum,
+//! and one frame only.
 
 use std::cell::RefCell;
 
 use bytes::Bytes;
 use lz4_flex::block::{
-    CompressTable, DecompressError, compress_into_with_table, decompress_into, decompress_into_with_dict, get_maximum_output_size,
+    CompressTable, DecompressError, compress_into_with_table, decompress_into,
+    decompress_into_with_dict, get_maximum_output_size,
 };
 use twox_hash::XxHash32;
 
@@ -34,8 +36,11 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
         out.extend_from_slice(&HEADER);
         for plain in input.chunks(WRITTEN_BLOCK_LEN) {
             let len = compress_into_with_table(plain, block, table).ok()?;
-            let (size, bytes) =
-                if len < plain.len() { (u32::try_from(len).ok()?, block.get(..len)?) } else { (stored(plain)?, plain) };
+            let (size, bytes) = if len < plain.len() {
+                (u32::try_from(len).ok()?, block.get(..len)?)
+            } else {
+                (stored(plain)?, plain)
+            };
             out.extend_from_slice(&size.to_le_bytes());
             out.extend_from_slice(bytes);
         }
@@ -55,9 +60,17 @@ fn stored(plain: &[u8]) -> Option<u32> {
     Some(u32::try_from(plain.len()).ok()? | STORED)
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_header: bool) -> Result<(), CodecFailure> {
+pub(super) fn decompress(
+    input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+    check_header: bool,
+) -> Result<(), CodecFailure> {
     let (frame, mut rest) = FrameHeader::read(input, check_header)?;
-    if frame.content_size.is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit)) {
+    if frame
+        .content_size
+        .is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit))
+    {
         return Err(CodecFailure::Limit);
     }
     PLAIN.with_borrow_mut(|plain| {
@@ -93,7 +106,9 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize, check_he
             *plain = Vec::new();
         }
         match frame.content_size {
-            Some(size) if u64::try_from(out.len()) != Ok(size) => Err(CodecFailure::Damaged("wrong content size")),
+            Some(size) if u64::try_from(out.len()) != Ok(size) => {
+                Err(CodecFailure::Damaged("wrong content size"))
+            }
             _ => Ok(()),
         }
     })
@@ -113,7 +128,11 @@ fn append_block(
     }
     let to = plain.get_mut(..most.min(room)).unwrap_or_default();
     let decompressed = if frame.is_linked {
-        decompress_into_with_dict(block, to, out.get(out.len().saturating_sub(WINDOW_LEN)..).unwrap_or_default())
+        decompress_into_with_dict(
+            block,
+            to,
+            out.get(out.len().saturating_sub(WINDOW_LEN)..).unwrap_or_default(),
+        )
     } else {
         decompress_independent(block, to)
     };
@@ -150,9 +169,13 @@ impl FrameHeader {
         const CONTENT_SIZE: u8 = 0b0000_1000;
         const RESERVED: u8 = 0b0000_0010;
         const DICTIONARY: u8 = 0b0000_0001;
-        let after_magic = input.strip_prefix(&MAGIC[..]).ok_or(CodecFailure::Damaged("not a frame"))?;
+        let after_magic =
+            input.strip_prefix(&MAGIC[..]).ok_or(CodecFailure::Damaged("not a frame"))?;
         let (&[flags, block_descriptor], mut rest) = after_magic.split_first_chunk().ok_or(CUT)?;
-        if flags & VERSION != VERSION_1 || flags & (RESERVED | DICTIONARY) != 0 || block_descriptor & 0b1000_1111 != 0 {
+        if flags & VERSION != VERSION_1
+            || flags & (RESERVED | DICTIONARY) != 0
+            || block_descriptor & 0b1000_1111 != 0
+        {
             return Err(CodecFailure::Damaged("unknown kind of frame"));
         }
         let block_len = match block_descriptor >> 4 {
@@ -174,7 +197,15 @@ impl FrameHeader {
             return Err(CodecFailure::Damaged("wrong header checksum"));
         }
         let is_linked = flags & INDEPENDENT == 0;
-        Ok((Self { is_linked, has_block_checksums: flags & BLOCK_CHECKSUMS != 0, block_len, content_size }, rest))
+        Ok((
+            Self {
+                is_linked,
+                has_block_checksums: flags & BLOCK_CHECKSUMS != 0,
+                block_len,
+                content_size,
+            },
+            rest,
+        ))
     }
 }
 
@@ -184,7 +215,8 @@ fn header_checksum(descriptor: &[u8]) -> u8 {
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 
-/// Version 1, independent blocks of at most 64 KiB, nothing optional; the last byte is the checksum of the two before.
+/// Version 1, independent blocks of at most 64 KiB, nothing optional; the last byte is the checksum
+/// of the two before.
 const HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
 
 const WRITTEN_BLOCK_LEN: usize = 64 << 10;

@@ -1,7 +1,8 @@
 //! The codecs of record batches, each behind the feature of its name.
 //!
-//! A decompressor is given its bound and stops there: what a header claims, or a few bytes expand to, never decides how much memory is
-//! taken. Contexts and scratch buffers are kept per thread, since making one costs more than compressing a batch.
+//! A decompressor is given its bound and stops there: what a header claims, or a few bytes expand
+//! to, never decides how much memory is taken. Contexts and scratch buffers are kept per thread,
+//! since making one costs more than compressing a batch.
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,7 +73,10 @@ impl Compression {
         if is_allowed {
             Ok(Self { level, ..self })
         } else {
-            Err(Error::config(format!("compression.{}.level is {level}: {allowed} is allowed", self.codec)))
+            Err(Error::config(format!(
+                "compression.{}.level is {level}: {allowed} is allowed",
+                self.codec
+            )))
         }
     }
 
@@ -123,7 +127,11 @@ impl FromStr for Compression {
         [Self::NONE, Self::GZIP, Self::SNAPPY, Self::LZ4, Self::ZSTD]
             .into_iter()
             .find(|compression| compression.codec.name() == name)
-            .ok_or_else(|| Error::config(format!("compression.type is {name:?}, but must be none, gzip, snappy, lz4 or zstd")))
+            .ok_or_else(|| {
+                Error::config(format!(
+                    "compression.type is {name:?}, but must be none, gzip, snappy, lz4 or zstd"
+                ))
+            })
     }
 }
 
@@ -219,7 +227,10 @@ enum CodecFailure {
 /// Compresses; `None` where the codec itself sees no use in it.
 /// # Errors
 /// If the crate was built without the codec.
-pub(crate) fn compress(compression: Compression, input: &[u8]) -> Result<Option<Bytes>, CodecError> {
+pub(crate) fn compress(
+    compression: Compression,
+    input: &[u8],
+) -> Result<Option<Bytes>, CodecError> {
     compression.ensure_built()?;
     // Unused where every codec is left out.
     let _ = input;
@@ -240,7 +251,8 @@ pub(crate) fn compress(compression: Compression, input: &[u8]) -> Result<Option<
 
 /// Decompresses to at most `limit` bytes.
 /// # Errors
-/// If the input is damaged, would pass the limit, or needs a codec that the crate was built without.
+/// If the input is damaged, would pass the limit, or needs a codec that the crate was built
+/// without.
 pub(crate) fn decompress(codec: Codec, input: &[u8], limit: usize) -> Result<Bytes, CodecError> {
     decompress_as(codec, input, limit, Checks::Strict)
 }
@@ -253,13 +265,20 @@ pub(crate) fn decompress_v0(codec: Codec, input: &[u8], limit: usize) -> Result<
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Checks {
     Strict,
-    /// The writers of version 0 computed the checksum of the lz4 frame header over the wrong bytes (KAFKA-3160).
+    /// The writers of version 0 computed the checksum of the lz4 frame header over the wrong bytes
+    /// (KAFKA-3160).
     V0,
 }
 
-/// The output grows by doubling up to [`USUAL`]. What is larger is decompressed anew into twice the room, made at once: output that
-/// grows on would take, while it is moved, half as much again as the limit allows.
-fn decompress_as(codec: Codec, input: &[u8], limit: usize, checks: Checks) -> Result<Bytes, CodecError> {
+/// The output grows by doubling up to [`USUAL`]. What is larger is decompressed anew into twice the
+/// room, made at once: output that grows on would take, while it is moved, half as much again as
+/// the limit allows.
+fn decompress_as(
+    codec: Codec,
+    input: &[u8],
+    limit: usize,
+    checks: Checks,
+) -> Result<Bytes, CodecError> {
     let mut stage = limit.min(USUAL);
     let mut out = Vec::new();
     loop {
@@ -305,10 +324,12 @@ fn decompress_into(
     })
 }
 
-/// More than a batch decompresses to, as brokers refuse those of more than 1 MiB by default (a guess).
+/// More than a batch decompresses to, as brokers refuse those of more than 1 MiB by default (a
+/// guess).
 const USUAL: usize = 16 << 20;
 
-/// What a codec wants beyond what it writes: a block of zstd, or the byte that tells "just reached" from "too long".
+/// What a codec wants beyond what it writes: a block of zstd, or the byte that tells "just reached"
+/// from "too long".
 const SLACK: usize = 256 << 10;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! snappy: written in the framing of the xerial library, as Java does; read with that framing or as one raw block, as librdkafka writes.
+//! snappy: written in the framing of the xerial library, as Java does; read with that framing or as
+//! one raw block, as librdkafka writes.
 //!
 //! ```text
 //! 82 'SNAPPY' 00 | version i32 = 1 | compatible i32 = 1 | { length i32 | raw block } ...      integers big-endian
@@ -30,7 +31,11 @@ pub(super) fn compress(input: &[u8]) -> Option<Bytes> {
     })
 }
 
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
+pub(super) fn decompress(
+    input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), CodecFailure> {
     let Some(framed) = input.strip_prefix(&MAGIC[..]) else {
         return append_block(out, input, limit);
     };
@@ -38,7 +43,8 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
     let mut rest = framed.get(HEADER.len() - MAGIC.len()..).ok_or(CUT)?;
     while !rest.is_empty() {
         let (length, behind) = rest.split_first_chunk().ok_or(CUT)?;
-        let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| CodecFailure::Damaged("negative block length"))?;
+        let length = usize::try_from(i32::from_be_bytes(*length))
+            .map_err(|_| CodecFailure::Damaged("negative block length"))?;
         let block;
         (block, rest) = behind.split_at_checked(length).ok_or(CUT)?;
         append_block(out, block, limit)?;
@@ -51,7 +57,8 @@ fn append_block(out: &mut Vec<u8>, block: &[u8], limit: usize) -> Result<(), Cod
     if len > limit.saturating_sub(out.len()) {
         return Err(CodecFailure::Limit);
     }
-    // The length is only a claim until it is checked against what a block of this size can hold at all.
+    // The length is only a claim until it is checked against what a block of this size can hold at
+    // all.
     if len > block.len().saturating_mul(MAX_RATIO) {
         return Err(BAD_BLOCK);
     }

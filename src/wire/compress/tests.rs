@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: [Compression; 4] = [Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
+const ALL: [Compression; 4] =
+    [Compression::GZIP, Compression::SNAPPY, Compression::LZ4, Compression::ZSTD];
 
 fn compressed(compression: Compression, input: &[u8]) -> Bytes {
     compress(compression, input).unwrap().unwrap()
@@ -26,7 +27,8 @@ fn levels_are_those_of_java() {
         let input = b"abcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabc";
         for &level in allowed {
             let at_level = compression.level(level).unwrap();
-            let plain = decompress(at_level.codec(), &compressed(at_level, input), input.len()).unwrap();
+            let plain =
+                decompress(at_level.codec(), &compressed(at_level, input), input.len()).unwrap();
             assert_eq!(plain, &input[..]);
         }
         for &level in refused {
@@ -37,11 +39,14 @@ fn levels_are_those_of_java() {
 
 #[test]
 fn the_level_reaches_the_codec() {
-    let input: Vec<u8> = (0..40_000_u32).flat_map(|i| (i.wrapping_mul(i) >> 9).to_string().into_bytes()).collect();
-    for (weak, strong) in
-        [(Compression::GZIP.level(1), Compression::GZIP.level(9)), (Compression::ZSTD.level(-50), Compression::ZSTD.level(15))]
-    {
-        let (weak, strong) = (compressed(weak.unwrap(), &input), compressed(strong.unwrap(), &input));
+    let input: Vec<u8> =
+        (0..40_000_u32).flat_map(|i| (i.wrapping_mul(i) >> 9).to_string().into_bytes()).collect();
+    for (weak, strong) in [
+        (Compression::GZIP.level(1), Compression::GZIP.level(9)),
+        (Compression::ZSTD.level(-50), Compression::ZSTD.level(15)),
+    ] {
+        let (weak, strong) =
+            (compressed(weak.unwrap(), &input), compressed(strong.unwrap(), &input));
         assert!(strong.len() < weak.len());
     }
 }
@@ -51,7 +56,13 @@ fn names_are_those_of_compression_type() {
     for name in ["none", "gzip", "snappy", "lz4", "zstd"] {
         assert_eq!(name.parse::<Compression>().unwrap().to_string(), name);
     }
-    assert!("brotli".parse::<Compression>().unwrap_err().to_string().contains("none, gzip, snappy, lz4 or zstd"));
+    assert!(
+        "brotli"
+            .parse::<Compression>()
+            .unwrap_err()
+            .to_string()
+            .contains("none, gzip, snappy, lz4 or zstd")
+    );
 }
 
 #[test]
@@ -61,8 +72,14 @@ fn a_bomb_stops_at_the_limit() {
     for compression in ALL {
         let codec = compression.codec();
         let bytes = compressed(compression, &bomb);
-        assert_eq!(decompress(codec, &bytes, LIMIT), Err(CodecError::Limit { codec, limit: LIMIT }));
-        assert_eq!(decompress(codec, &bytes, bomb.len() - 1), Err(CodecError::Limit { codec, limit: bomb.len() - 1 }));
+        assert_eq!(
+            decompress(codec, &bytes, LIMIT),
+            Err(CodecError::Limit { codec, limit: LIMIT })
+        );
+        assert_eq!(
+            decompress(codec, &bytes, bomb.len() - 1),
+            Err(CodecError::Limit { codec, limit: bomb.len() - 1 })
+        );
         assert_eq!(decompress(codec, &bytes, bomb.len()).unwrap().len(), bomb.len());
     }
 }
@@ -71,7 +88,10 @@ fn a_bomb_stops_at_the_limit() {
 fn a_claimed_size_is_not_believed() {
     let limit = 1 << 30;
     // A raw snappy block that says 953 MiB.
-    assert!(matches!(decompress(Codec::Snappy, &hex("80 94 eb dc 03 00"), limit), Err(CodecError::Damaged { .. })));
+    assert!(matches!(
+        decompress(Codec::Snappy, &hex("80 94 eb dc 03 00"), limit),
+        Err(CodecError::Damaged { .. })
+    ));
     // An lz4 frame with a content size of 1 GiB - 1 and nothing behind.
     let mut frame = hex("04224d18 68 40 ffffff3f00000000");
     frame.push(twox_hash::XxHash32::oneshot(0, &frame[4..]).to_le_bytes()[1]);
@@ -88,7 +108,10 @@ fn gzip_members_follow_each_other() {
     let named = hex("1f8b0808b6d7046b000368692e74787400cb48cdc9c957c800910040a62d010b000000");
     let plain = hex("1f8b0800000000000203cb48cdc9c957c8402701e3513d8d17000000");
     let both = [&named[..], &plain, &compressed(Compression::GZIP, b"!")].concat();
-    assert_eq!(decompress(Codec::Gzip, &both, 100).unwrap(), &b"hello hellohello hello hello hello!"[..]);
+    assert_eq!(
+        decompress(Codec::Gzip, &both, 100).unwrap(),
+        &b"hello hellohello hello hello hello!"[..]
+    );
     let limit = Err(CodecError::Limit { codec: Codec::Gzip, limit: 34 });
     assert_eq!(decompress(Codec::Gzip, &both, 34), limit);
 }
@@ -112,7 +135,8 @@ fn snappy_is_read_framed_and_raw() {
     assert_eq!(decompress(Codec::Snappy, &framed[..16], 10).unwrap(), &b""[..]);
 }
 
-/// "kavka " 12,000 times, by `lz4 -B4 -BD -BX --content-size`: linked blocks, block checksums, content size and checksum.
+/// "kavka " 12,000 times, by `lz4 -B4 -BD -BX --content-size`: linked blocks, block checksums,
+/// content size and checksum.
 const LINKED_FRAME: &str = "\
     04224d185c40401901000000000011100100006f6b61766b61200600ffffffffffffffffffffffffffffffffffffffffffffffffffffff\
     ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
@@ -124,7 +148,10 @@ const LINKED_FRAME: &str = "\
 
 #[test]
 fn an_lz4_frame_of_the_tool_is_read() {
-    assert_eq!(decompress(Codec::Lz4, &hex(LINKED_FRAME), 72_000).unwrap(), b"kavka ".repeat(12_000));
+    assert_eq!(
+        decompress(Codec::Lz4, &hex(LINKED_FRAME), 72_000).unwrap(),
+        b"kavka ".repeat(12_000)
+    );
 }
 
 #[test]
@@ -150,7 +177,10 @@ fn lz4_frames_of_every_kind_are_read() {
         frame.extend([0; 4]);
         // The content checksum, which Java does not look at either.
         frame.extend([1, 2, 3, 4]);
-        assert_eq!(decompress(Codec::Lz4, &frame, 1 << 20).unwrap(), [&first[..], &second].concat());
+        assert_eq!(
+            decompress(Codec::Lz4, &frame, 1 << 20).unwrap(),
+            [&first[..], &second].concat()
+        );
         let mut wrong = frame.clone();
         wrong[descriptor.len() + 5 + 4 + 5] ^= 1;
         assert!(decompress(Codec::Lz4, &wrong, 1 << 20).is_err());
@@ -172,8 +202,14 @@ fn zstd_frames_follow_each_other() {
     let first = hex("28b52ffd04586500003068656c6c6f200100994b11175eae0d");
     let second = compressed(Compression::ZSTD, b"hello hello hello");
     let both = [&first[..], &second].concat();
-    assert_eq!(decompress(Codec::Zstd, &both, 40).unwrap(), &b"hello hello hello hellohello hello hello"[..]);
-    assert_eq!(decompress(Codec::Zstd, &both, 39), Err(CodecError::Limit { codec: Codec::Zstd, limit: 39 }));
+    assert_eq!(
+        decompress(Codec::Zstd, &both, 40).unwrap(),
+        &b"hello hello hello hellohello hello hello"[..]
+    );
+    assert_eq!(
+        decompress(Codec::Zstd, &both, 39),
+        Err(CodecError::Limit { codec: Codec::Zstd, limit: 39 })
+    );
 }
 
 #[test]
@@ -184,8 +220,13 @@ fn input_that_is_cut_off_is_damaged() {
         for cut in (0..whole.len()).step_by(7) {
             let plain = decompress(compression.codec(), &whole[..cut], input.len());
             // Framed snappy has no end mark, so it can be cut between two blocks.
-            let is_shorter = plain.as_ref().is_ok_and(|plain| compression == Compression::SNAPPY && plain.len() < input.len());
-            assert!(is_shorter || matches!(plain, Err(CodecError::Damaged { .. })), "{compression} cut to {cut}");
+            let is_shorter = plain
+                .as_ref()
+                .is_ok_and(|plain| compression == Compression::SNAPPY && plain.len() < input.len());
+            assert!(
+                is_shorter || matches!(plain, Err(CodecError::Damaged { .. })),
+                "{compression} cut to {cut}"
+            );
         }
     }
 }

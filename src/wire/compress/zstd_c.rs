@@ -32,8 +32,13 @@ pub(super) fn compress(input: &[u8], level: i32) -> Option<Bytes> {
     })
 }
 
-/// Decompresses into room that grows until it is enough: C writes no further than the capacity, and needs no window beside it.
-pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecFailure> {
+/// Decompresses into room that grows until it is enough: C writes no further than the capacity, and
+/// needs no window beside it.
+pub(super) fn decompress(
+    input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), CodecFailure> {
     // No frame at all would be none to complain of.
     if input.is_empty() {
         return Err(CodecFailure::Damaged("cut off"));
@@ -51,7 +56,9 @@ pub(super) fn decompress(input: &[u8], out: &mut Vec<u8>, limit: usize) -> Resul
             match decompressor.decompress(out, input) {
                 Ok(_) if out.len() > limit => return Err(CodecFailure::Limit),
                 Ok(_) => return Ok(()),
-                Err(code) if code != TOO_SMALL => return Err(CodecFailure::Damaged(zstd_safe::get_error_name(code))),
+                Err(code) if code != TOO_SMALL => {
+                    return Err(CodecFailure::Damaged(zstd_safe::get_error_name(code)));
+                }
                 Err(_) if out.capacity() >= limit => return Err(CodecFailure::Limit),
                 Err(_) => room = out.capacity().saturating_mul(2).min(limit),
             }
@@ -64,7 +71,8 @@ const TOO_SMALL: usize = 70_usize.wrapping_neg();
 
 const MIN_ROOM: usize = 16 << 10;
 
-/// The largest context that a thread keeps: level 3 needs less, the highest levels tens of megabytes.
+/// The largest context that a thread keeps: level 3 needs less, the highest levels tens of
+/// megabytes.
 const KEPT_CONTEXT: usize = 8 << 20;
 
 /// The second opinion on what is read and written without C.
@@ -79,8 +87,10 @@ mod tests {
     fn inputs() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..2000),
-            proptest::collection::vec("[a-z]{1,9} ?", 0..3000).prop_map(|words| words.concat().into_bytes()),
-            ("[a-d]{1,40}", 0..5000_usize).prop_map(|(text, times)| text.into_bytes().repeat(times)),
+            proptest::collection::vec("[a-z]{1,9} ?", 0..3000)
+                .prop_map(|words| words.concat().into_bytes()),
+            ("[a-d]{1,40}", 0..5000_usize)
+                .prop_map(|(text, times)| text.into_bytes().repeat(times)),
         ]
     }
 

@@ -99,7 +99,10 @@ impl<'a> Decode<'a> for AlterClientQuotasResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, entries: from.array("entries")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            entries: from.array("entries")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -150,7 +153,10 @@ impl<'a> Decode<'a> for ResponseEntityData<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { entity_type: from.string("entity_type")?, entity_name: from.nullable_string("entity_name")? };
+        let this = Self {
+            entity_type: from.string("entity_type")?,
+            entity_name: from.nullable_string("entity_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -106,7 +106,11 @@ impl<'a> Decode<'a> for AlterPartitionReassignmentsResponse<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             throttle_time_ms: from.i32("throttle_time_ms")?,
-            allow_replication_factor_change: if version >= 1 { from.bool("allow_replication_factor_change")? } else { true },
+            allow_replication_factor_change: if version >= 1 {
+                from.bool("allow_replication_factor_change")?
+            } else {
+                true
+            },
             error_code: from.i16("error_code")?,
             error_message: from.nullable_string("error_message")?,
             responses: from.array("responses")?,

@@ -73,7 +73,10 @@ impl<'a> Decode<'a> for AlterReplicaLogDirsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, results: from.array("results")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            results: from.array("results")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -90,7 +93,8 @@ impl<'a> Decode<'a> for AlterReplicaLogDirTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
+        let this =
+            Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -107,7 +111,10 @@ impl<'a> Decode<'a> for AlterReplicaLogDirPartitionResult {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, error_code: from.i16("error_code")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            error_code: from.i16("error_code")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

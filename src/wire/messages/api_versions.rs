@@ -31,7 +31,12 @@ pub(crate) struct ApiVersionsRequest<'a> {
 
 impl Default for ApiVersionsRequest<'_> {
     fn default() -> Self {
-        Self { client_software_name: "", client_software_version: "", cluster_id: None, node_id: -1 }
+        Self {
+            client_software_name: "",
+            client_software_version: "",
+            cluster_id: None,
+            node_id: -1,
+        }
     }
 }
 
@@ -120,8 +125,11 @@ impl<'a> Decode<'a> for ApiVersion {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this =
-            Self { api_key: from.i16("api_key")?, min_version: from.i16("min_version")?, max_version: from.i16("max_version")? };
+        let this = Self {
+            api_key: from.i16("api_key")?,
+            min_version: from.i16("min_version")?,
+            max_version: from.i16("max_version")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -139,8 +147,11 @@ impl<'a> Decode<'a> for SupportedFeatureKey<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this =
-            Self { name: from.string("name")?, min_version: from.i16("min_version")?, max_version: from.i16("max_version")? };
+        let this = Self {
+            name: from.string("name")?,
+            min_version: from.i16("min_version")?,
+            max_version: from.i16("max_version")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -44,7 +44,8 @@ impl<'a> Decode<'a> for ConsumerGroupDescribeResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
+        let this =
+            Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -31,7 +31,10 @@ impl<'a> Decode<'a> for ConsumerProtocolAssignment<'a> {
     const MIN_LEN: usize = 8;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        Ok(Self { assigned_partitions: from.array("assigned_partitions")?, user_data: from.nullable_bytes("user_data")? })
+        Ok(Self {
+            assigned_partitions: from.array("assigned_partitions")?,
+            user_data: from.nullable_bytes("user_data")?,
+        })
     }
 }
 

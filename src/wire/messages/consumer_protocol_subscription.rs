@@ -27,7 +27,13 @@ pub(crate) struct ConsumerProtocolSubscription<'a> {
 
 impl Default for ConsumerProtocolSubscription<'_> {
     fn default() -> Self {
-        Self { topics: Vec::new(), user_data: None, owned_partitions: Vec::new(), generation_id: -1, rack_id: None }
+        Self {
+            topics: Vec::new(),
+            user_data: None,
+            owned_partitions: Vec::new(),
+            generation_id: -1,
+            rack_id: None,
+        }
     }
 }
 
@@ -55,7 +61,11 @@ impl<'a> Decode<'a> for ConsumerProtocolSubscription<'a> {
         Ok(Self {
             topics: from.array("topics")?,
             user_data: from.nullable_bytes("user_data")?,
-            owned_partitions: if version >= 1 { from.array("owned_partitions")? } else { Vec::new() },
+            owned_partitions: if version >= 1 {
+                from.array("owned_partitions")?
+            } else {
+                Vec::new()
+            },
             generation_id: if version >= 2 { from.i32("generation_id")? } else { -1 },
             rack_id: if version >= 3 { from.nullable_string("rack_id")? } else { None },
         })

@@ -81,7 +81,10 @@ impl<'a> Decode<'a> for CreateAclsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, results: from.array("results")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            results: from.array("results")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -104,7 +107,10 @@ impl<'a> Decode<'a> for AclCreationResult<'a> {
     const MIN_LEN: usize = 4;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { error_code: from.i16("error_code")?, error_message: from.nullable_string("error_message")? };
+        let this = Self {
+            error_code: from.i16("error_code")?,
+            error_message: from.nullable_string("error_message")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

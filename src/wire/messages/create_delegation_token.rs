@@ -29,7 +29,12 @@ pub(crate) struct CreateDelegationTokenRequest<'a> {
 
 impl Default for CreateDelegationTokenRequest<'_> {
     fn default() -> Self {
-        Self { owner_principal_type: Some(""), owner_principal_name: Some(""), renewers: Vec::new(), max_lifetime_ms: 0 }
+        Self {
+            owner_principal_type: Some(""),
+            owner_principal_name: Some(""),
+            renewers: Vec::new(),
+            max_lifetime_ms: 0,
+        }
     }
 }
 
@@ -91,8 +96,16 @@ impl<'a> Decode<'a> for CreateDelegationTokenResponse<'a> {
             error_code: from.i16("error_code")?,
             principal_type: from.string("principal_type")?,
             principal_name: from.string("principal_name")?,
-            token_requester_principal_type: if version >= 3 { from.string("token_requester_principal_type")? } else { "" },
-            token_requester_principal_name: if version >= 3 { from.string("token_requester_principal_name")? } else { "" },
+            token_requester_principal_type: if version >= 3 {
+                from.string("token_requester_principal_type")?
+            } else {
+                ""
+            },
+            token_requester_principal_name: if version >= 3 {
+                from.string("token_requester_principal_name")?
+            } else {
+                ""
+            },
             issue_timestamp_ms: from.i64("issue_timestamp_ms")?,
             expiry_timestamp_ms: from.i64("expiry_timestamp_ms")?,
             max_timestamp_ms: from.i64("max_timestamp_ms")?,

@@ -83,7 +83,10 @@ impl<'a> Decode<'a> for CreatePartitionsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, results: from.array("results")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            results: from.array("results")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

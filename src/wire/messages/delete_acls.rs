@@ -81,7 +81,10 @@ impl<'a> Decode<'a> for DeleteAclsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, filter_results: from.array("filter_results")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            filter_results: from.array("filter_results")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

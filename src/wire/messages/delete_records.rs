@@ -75,7 +75,8 @@ impl<'a> Decode<'a> for DeleteRecordsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, topics: from.array("topics")? };
+        let this =
+            Self { throttle_time_ms: from.i32("throttle_time_ms")?, topics: from.array("topics")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

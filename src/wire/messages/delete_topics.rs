@@ -76,7 +76,10 @@ impl<'a> Decode<'a> for DeleteTopicsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, responses: from.array("responses")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            responses: from.array("responses")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -105,7 +108,11 @@ impl<'a> Decode<'a> for DeletableTopicResult<'a> {
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            name: if version >= 6 { from.nullable_string("name")? } else { Some(from.string("name")?) },
+            name: if version >= 6 {
+                from.nullable_string("name")?
+            } else {
+                Some(from.string("name")?)
+            },
             topic_id: if version >= 6 { from.uuid("topic_id")? } else { Uuid::ZERO },
             error_code: from.i16("error_code")?,
             error_message: if version >= 5 { from.nullable_string("error_message")? } else { None },

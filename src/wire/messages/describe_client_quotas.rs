@@ -67,7 +67,12 @@ pub(crate) struct DescribeClientQuotasResponse<'a> {
 
 impl Default for DescribeClientQuotasResponse<'_> {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), entries: Some(Vec::new()) }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: Some(""),
+            entries: Some(Vec::new()),
+        }
     }
 }
 
@@ -120,7 +125,10 @@ impl<'a> Decode<'a> for EntityData<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { entity_type: from.string("entity_type")?, entity_name: from.nullable_string("entity_name")? };
+        let this = Self {
+            entity_type: from.string("entity_type")?,
+            entity_name: from.nullable_string("entity_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

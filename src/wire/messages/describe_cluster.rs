@@ -28,7 +28,11 @@ pub(crate) struct DescribeClusterRequest {
 
 impl Default for DescribeClusterRequest {
     fn default() -> Self {
-        Self { include_cluster_authorized_operations: false, endpoint_type: 1, include_fenced_brokers: false }
+        Self {
+            include_cluster_authorized_operations: false,
+            endpoint_type: 1,
+            include_fenced_brokers: false,
+        }
     }
 }
 

@@ -74,7 +74,10 @@ impl<'a> Decode<'a> for DescribeConfigsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, results: from.array("results")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            results: from.array("results")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -92,7 +95,13 @@ pub(crate) struct DescribeConfigsResult<'a> {
 
 impl Default for DescribeConfigsResult<'_> {
     fn default() -> Self {
-        Self { error_code: 0, error_message: Some(""), resource_type: 0, resource_name: "", configs: Vec::new() }
+        Self {
+            error_code: 0,
+            error_message: Some(""),
+            resource_type: 0,
+            resource_name: "",
+            configs: Vec::new(),
+        }
     }
 }
 
@@ -154,7 +163,11 @@ impl<'a> Decode<'a> for DescribeConfigsResourceResult<'a> {
             is_sensitive: from.bool("is_sensitive")?,
             synonyms: from.array("synonyms")?,
             config_type: if version >= 3 { from.i8("config_type")? } else { 0 },
-            documentation: if version >= 3 { from.nullable_string("documentation")? } else { Some("") },
+            documentation: if version >= 3 {
+                from.nullable_string("documentation")?
+            } else {
+                Some("")
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -179,7 +192,11 @@ impl<'a> Decode<'a> for DescribeConfigsSynonym<'a> {
     const MIN_LEN: usize = 4;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, value: from.nullable_string("value")?, source: from.i8("source")? };
+        let this = Self {
+            name: from.string("name")?,
+            value: from.nullable_string("value")?,
+            source: from.i8("source")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

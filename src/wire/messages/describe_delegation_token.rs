@@ -98,8 +98,16 @@ impl<'a> Decode<'a> for DescribedDelegationToken<'a> {
         let this = Self {
             principal_type: from.string("principal_type")?,
             principal_name: from.string("principal_name")?,
-            token_requester_principal_type: if version >= 3 { from.string("token_requester_principal_type")? } else { "" },
-            token_requester_principal_name: if version >= 3 { from.string("token_requester_principal_name")? } else { "" },
+            token_requester_principal_type: if version >= 3 {
+                from.string("token_requester_principal_type")?
+            } else {
+                ""
+            },
+            token_requester_principal_name: if version >= 3 {
+                from.string("token_requester_principal_name")?
+            } else {
+                ""
+            },
             issue_timestamp: from.i64("issue_timestamp")?,
             expiry_timestamp: from.i64("expiry_timestamp")?,
             max_timestamp: from.i64("max_timestamp")?,
@@ -123,7 +131,10 @@ impl<'a> Decode<'a> for DescribedDelegationTokenRenewer<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { principal_type: from.string("principal_type")?, principal_name: from.string("principal_name")? };
+        let this = Self {
+            principal_type: from.string("principal_type")?,
+            principal_name: from.string("principal_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -100,7 +100,11 @@ impl<'a> Decode<'a> for DescribedGroup<'a> {
             protocol_type: from.string("protocol_type")?,
             protocol_data: from.string("protocol_data")?,
             members: from.array("members")?,
-            authorized_operations: if version >= 3 { from.i32("authorized_operations")? } else { i32::MIN },
+            authorized_operations: if version >= 3 {
+                from.i32("authorized_operations")?
+            } else {
+                i32::MIN
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -125,7 +129,11 @@ impl<'a> Decode<'a> for DescribedGroupMember<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 4 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 4 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
             client_id: from.string("client_id")?,
             client_host: from.string("client_host")?,
             member_metadata: from.bytes("member_metadata")?,

@@ -91,7 +91,14 @@ pub(crate) struct DescribeLogDirsResult<'a> {
 
 impl Default for DescribeLogDirsResult<'_> {
     fn default() -> Self {
-        Self { error_code: 0, log_dir: "", topics: Vec::new(), total_bytes: -1, usable_bytes: -1, is_cordoned: false }
+        Self {
+            error_code: 0,
+            log_dir: "",
+            topics: Vec::new(),
+            total_bytes: -1,
+            usable_bytes: -1,
+            is_cordoned: false,
+        }
     }
 }
 

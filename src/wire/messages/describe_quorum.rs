@@ -84,7 +84,11 @@ impl<'a> Decode<'a> for DescribeQuorumResponse<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             error_code: from.i16("error_code")?,
-            error_message: if version >= 2 { from.nullable_string("error_message")? } else { Some("") },
+            error_message: if version >= 2 {
+                from.nullable_string("error_message")?
+            } else {
+                Some("")
+            },
             topics: from.array("topics")?,
             nodes: if version >= 2 { from.array("nodes")? } else { Vec::new() },
         };
@@ -104,7 +108,8 @@ impl<'a> Decode<'a> for ResponseTopicData<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
+        let this =
+            Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -146,7 +151,11 @@ impl<'a> Decode<'a> for ResponsePartitionData<'a> {
         let this = Self {
             partition_index: from.i32("partition_index")?,
             error_code: from.i16("error_code")?,
-            error_message: if version >= 2 { from.nullable_string("error_message")? } else { Some("") },
+            error_message: if version >= 2 {
+                from.nullable_string("error_message")?
+            } else {
+                Some("")
+            },
             leader_id: from.i32("leader_id")?,
             leader_epoch: from.i32("leader_epoch")?,
             high_watermark: from.i64("high_watermark")?,
@@ -189,10 +198,18 @@ impl<'a> Decode<'a> for ReplicaState {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             replica_id: from.i32("replica_id")?,
-            replica_directory_id: if version >= 2 { from.uuid("replica_directory_id")? } else { Uuid::ZERO },
+            replica_directory_id: if version >= 2 {
+                from.uuid("replica_directory_id")?
+            } else {
+                Uuid::ZERO
+            },
             log_end_offset: from.i64("log_end_offset")?,
             last_fetch_timestamp: if version >= 1 { from.i64("last_fetch_timestamp")? } else { -1 },
-            last_caught_up_timestamp: if version >= 1 { from.i64("last_caught_up_timestamp")? } else { -1 },
+            last_caught_up_timestamp: if version >= 1 {
+                from.i64("last_caught_up_timestamp")?
+            } else {
+                -1
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -228,7 +245,11 @@ impl<'a> Decode<'a> for Listener<'a> {
     const MIN_LEN: usize = 5;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, host: from.string("host")?, port: from.u16("port")? };
+        let this = Self {
+            name: from.string("name")?,
+            host: from.string("host")?,
+            port: from.u16("port")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

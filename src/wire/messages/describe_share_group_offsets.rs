@@ -80,7 +80,8 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
+        let this =
+            Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -152,7 +153,14 @@ pub(crate) struct DescribeShareGroupOffsetsResponsePartition<'a> {
 
 impl Default for DescribeShareGroupOffsetsResponsePartition<'_> {
     fn default() -> Self {
-        Self { partition_index: 0, start_offset: 0, leader_epoch: 0, lag: -1, error_code: 0, error_message: None }
+        Self {
+            partition_index: 0,
+            start_offset: 0,
+            leader_epoch: 0,
+            lag: -1,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

@@ -195,7 +195,10 @@ impl<'a> Decode<'a> for ResponseCursor<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partition_index: from.i32("partition_index")? };
+        let this = Self {
+            topic_name: from.string("topic_name")?,
+            partition_index: from.i32("partition_index")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

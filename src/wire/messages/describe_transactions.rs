@@ -41,8 +41,10 @@ impl<'a> Decode<'a> for DescribeTransactionsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this =
-            Self { throttle_time_ms: from.i32("throttle_time_ms")?, transaction_states: from.array("transaction_states")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            transaction_states: from.array("transaction_states")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

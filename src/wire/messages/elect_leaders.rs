@@ -95,7 +95,10 @@ impl<'a> Decode<'a> for ReplicaElectionResult<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic: from.string("topic")?, partition_result: from.array("partition_result")? };
+        let this = Self {
+            topic: from.string("topic")?,
+            partition_result: from.array("partition_result")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -368,7 +368,11 @@ impl<'a> Decode<'a> for PartitionData<'a> {
             current_leader: LeaderIdAndEpoch::default(),
             snapshot_id: SnapshotId::default(),
             aborted_transactions: from.nullable_array("aborted_transactions")?,
-            preferred_read_replica: if version >= 11 { from.i32("preferred_read_replica")? } else { -1 },
+            preferred_read_replica: if version >= 11 {
+                from.i32("preferred_read_replica")?
+            } else {
+                -1
+            },
             records: from.nullable_bytes("records")?,
         };
         from.tagged_fields(|from, tag| {
@@ -424,7 +428,8 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { leader_id: from.i32("leader_id")?, leader_epoch: from.i32("leader_epoch")? };
+        let this =
+            Self { leader_id: from.i32("leader_id")?, leader_epoch: from.i32("leader_epoch")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -464,7 +469,8 @@ impl<'a> Decode<'a> for AbortedTransaction {
     const MIN_LEN: usize = 16;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { producer_id: from.i64("producer_id")?, first_offset: from.i64("first_offset")? };
+        let this =
+            Self { producer_id: from.i64("producer_id")?, first_offset: from.i64("first_offset")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -89,7 +89,11 @@ impl<'a> Decode<'a> for FindCoordinatorResponse<'a> {
         let this = Self {
             throttle_time_ms: if version >= 1 { from.i32("throttle_time_ms")? } else { 0 },
             error_code: if version <= 3 { from.i16("error_code")? } else { 0 },
-            error_message: if (1..=3).contains(&version) { from.nullable_string("error_message")? } else { Some("") },
+            error_message: if (1..=3).contains(&version) {
+                from.nullable_string("error_message")?
+            } else {
+                Some("")
+            },
             node_id: if version <= 3 { from.i32("node_id")? } else { 0 },
             host: if version <= 3 { from.string("host")? } else { "" },
             port: if version <= 3 { from.i32("port")? } else { 0 },

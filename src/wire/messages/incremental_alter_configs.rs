@@ -85,7 +85,10 @@ impl<'a> Decode<'a> for IncrementalAlterConfigsResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, responses: from.array("responses")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            responses: from.array("responses")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

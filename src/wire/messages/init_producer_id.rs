@@ -29,7 +29,12 @@ pub(crate) struct InitProducerIdRequest<'a> {
 
 impl Default for InitProducerIdRequest<'_> {
     fn default() -> Self {
-        Self { transactional_id: Some(""), transaction_timeout_ms: 0, producer_id: -1, producer_epoch: -1 }
+        Self {
+            transactional_id: Some(""),
+            transaction_timeout_ms: 0,
+            producer_id: -1,
+            producer_epoch: -1,
+        }
     }
 }
 
@@ -84,8 +89,16 @@ impl<'a> Decode<'a> for InitProducerIdResponse {
             error_code: from.i16("error_code")?,
             producer_id: from.i64("producer_id")?,
             producer_epoch: from.i16("producer_epoch")?,
-            ongoing_txn_producer_id: if version >= 6 { from.i64("ongoing_txn_producer_id")? } else { -1 },
-            ongoing_txn_producer_epoch: if version >= 6 { from.i16("ongoing_txn_producer_epoch")? } else { -1 },
+            ongoing_txn_producer_id: if version >= 6 {
+                from.i64("ongoing_txn_producer_id")?
+            } else {
+                -1
+            },
+            ongoing_txn_producer_epoch: if version >= 6 {
+                from.i16("ongoing_txn_producer_epoch")?
+            } else {
+                -1
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)

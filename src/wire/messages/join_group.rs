@@ -159,7 +159,11 @@ impl<'a> Decode<'a> for JoinGroupResponseMember<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 5 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 5 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
             metadata: from.bytes("metadata")?,
         };
         from.skip_tagged_fields()?;

@@ -29,7 +29,12 @@ pub(crate) struct ListTransactionsRequest<'a> {
 
 impl Default for ListTransactionsRequest<'_> {
     fn default() -> Self {
-        Self { state_filters: Vec::new(), producer_id_filters: Vec::new(), duration_filter: -1, transactional_id_pattern: None }
+        Self {
+            state_filters: Vec::new(),
+            producer_id_filters: Vec::new(),
+            duration_filter: -1,
+            transactional_id_pattern: None,
+        }
     }
 }
 

@@ -57,12 +57,18 @@ impl Encode for MetadataRequest<'_> {
         if (8..=10).contains(&version) {
             to.bool(self.include_cluster_authorized_operations);
         } else {
-            to.lacks("include_cluster_authorized_operations", self.include_cluster_authorized_operations)?;
+            to.lacks(
+                "include_cluster_authorized_operations",
+                self.include_cluster_authorized_operations,
+            )?;
         }
         if version >= 8 {
             to.bool(self.include_topic_authorized_operations);
         } else {
-            to.lacks("include_topic_authorized_operations", self.include_topic_authorized_operations)?;
+            to.lacks(
+                "include_topic_authorized_operations",
+                self.include_topic_authorized_operations,
+            )?;
         }
         to.no_tagged_fields();
         Ok(())
@@ -212,11 +218,19 @@ impl<'a> Decode<'a> for MetadataResponseTopic<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             error_code: from.i16("error_code")?,
-            name: if version >= 12 { from.nullable_string("name")? } else { Some(from.string("name")?) },
+            name: if version >= 12 {
+                from.nullable_string("name")?
+            } else {
+                Some(from.string("name")?)
+            },
             topic_id: if version >= 10 { from.uuid("topic_id")? } else { Uuid::ZERO },
             is_internal: if version >= 1 { from.bool("is_internal")? } else { false },
             partitions: from.array("partitions")?,
-            topic_authorized_operations: if version >= 8 { from.i32("topic_authorized_operations")? } else { i32::MIN },
+            topic_authorized_operations: if version >= 8 {
+                from.i32("topic_authorized_operations")?
+            } else {
+                i32::MIN
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -262,7 +276,11 @@ impl<'a> Decode<'a> for MetadataResponsePartition {
             leader_epoch: if version >= 7 { from.i32("leader_epoch")? } else { -1 },
             replica_nodes: from.array("replica_nodes")?,
             isr_nodes: from.array("isr_nodes")?,
-            offline_replicas: if version >= 5 { from.array("offline_replicas")? } else { Vec::new() },
+            offline_replicas: if version >= 5 {
+                from.array("offline_replicas")?
+            } else {
+                Vec::new()
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)

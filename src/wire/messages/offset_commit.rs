@@ -104,7 +104,12 @@ pub(crate) struct OffsetCommitRequestPartition<'a> {
 
 impl Default for OffsetCommitRequestPartition<'_> {
     fn default() -> Self {
-        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, committed_metadata: Some("") }
+        Self {
+            partition_index: 0,
+            committed_offset: 0,
+            committed_leader_epoch: -1,
+            committed_metadata: Some(""),
+        }
     }
 }
 
@@ -183,7 +188,10 @@ impl<'a> Decode<'a> for OffsetCommitResponsePartition {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, error_code: from.i16("error_code")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            error_code: from.i16("error_code")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -105,6 +105,9 @@ impl<'a> Decode<'a> for OffsetDeleteResponsePartition {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        Ok(Self { partition_index: from.i32("partition_index")?, error_code: from.i16("error_code")? })
+        Ok(Self {
+            partition_index: from.i32("partition_index")?,
+            error_code: from.i16("error_code")?,
+        })
     }
 }

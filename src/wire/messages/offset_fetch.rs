@@ -199,7 +199,13 @@ pub(crate) struct OffsetFetchResponsePartition<'a> {
 
 impl Default for OffsetFetchResponsePartition<'_> {
     fn default() -> Self {
-        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: Some(""), error_code: 0 }
+        Self {
+            partition_index: 0,
+            committed_offset: 0,
+            committed_leader_epoch: -1,
+            metadata: Some(""),
+            error_code: 0,
+        }
     }
 }
 
@@ -210,7 +216,11 @@ impl<'a> Decode<'a> for OffsetFetchResponsePartition<'a> {
         let this = Self {
             partition_index: from.i32("partition_index")?,
             committed_offset: from.i64("committed_offset")?,
-            committed_leader_epoch: if version >= 5 { from.i32("committed_leader_epoch")? } else { -1 },
+            committed_leader_epoch: if version >= 5 {
+                from.i32("committed_leader_epoch")?
+            } else {
+                -1
+            },
             metadata: from.nullable_string("metadata")?,
             error_code: from.i16("error_code")?,
         };
@@ -231,8 +241,11 @@ impl<'a> Decode<'a> for OffsetFetchResponseGroup<'a> {
     const MIN_LEN: usize = 5;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this =
-            Self { group_id: from.string("group_id")?, topics: from.array("topics")?, error_code: from.i16("error_code")? };
+        let this = Self {
+            group_id: from.string("group_id")?,
+            topics: from.array("topics")?,
+            error_code: from.i16("error_code")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -280,7 +293,13 @@ pub(crate) struct OffsetFetchResponsePartitions<'a> {
 
 impl Default for OffsetFetchResponsePartitions<'_> {
     fn default() -> Self {
-        Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: Some(""), error_code: 0 }
+        Self {
+            partition_index: 0,
+            committed_offset: 0,
+            committed_leader_epoch: -1,
+            metadata: Some(""),
+            error_code: 0,
+        }
     }
 }
 

@@ -238,7 +238,8 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { leader_id: from.i32("leader_id")?, leader_epoch: from.i32("leader_epoch")? };
+        let this =
+            Self { leader_id: from.i32("leader_id")?, leader_epoch: from.i32("leader_epoch")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -29,7 +29,13 @@ pub(crate) struct PushTelemetryRequest<'a> {
 
 impl Default for PushTelemetryRequest<'_> {
     fn default() -> Self {
-        Self { client_instance_id: Uuid::ZERO, subscription_id: 0, terminating: false, compression_type: 0, metrics: &[] }
+        Self {
+            client_instance_id: Uuid::ZERO,
+            subscription_id: 0,
+            terminating: false,
+            compression_type: 0,
+            metrics: &[],
+        }
     }
 }
 
@@ -56,7 +62,10 @@ impl<'a> Decode<'a> for PushTelemetryResponse {
     const MIN_LEN: usize = 7;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, error_code: from.i16("error_code")? };
+        let this = Self {
+            throttle_time_ms: from.i32("throttle_time_ms")?,
+            error_code: from.i16("error_code")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

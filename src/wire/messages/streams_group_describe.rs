@@ -50,7 +50,8 @@ impl<'a> Decode<'a> for StreamsGroupDescribeResponse<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
+        let this =
+            Self { throttle_time_ms: from.i32("throttle_time_ms")?, groups: from.array("groups")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -109,8 +110,16 @@ impl<'a> Decode<'a> for DescribedGroup<'a> {
             topology: from.nullable_structure("topology")?,
             members: from.array("members")?,
             authorized_operations: from.i32("authorized_operations")?,
-            topology_description: if version >= 1 { from.nullable_structure("topology_description")? } else { None },
-            topology_description_status: if version >= 1 { from.i8("topology_description_status")? } else { 0 },
+            topology_description: if version >= 1 {
+                from.nullable_structure("topology_description")?
+            } else {
+                None
+            },
+            topology_description_status: if version >= 1 {
+                from.i8("topology_description_status")?
+            } else {
+                0
+            },
             assignor_name: if version >= 1 { from.nullable_string("assignor_name")? } else { None },
         };
         from.skip_tagged_fields()?;
@@ -129,7 +138,10 @@ impl<'a> Decode<'a> for Topology<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { epoch: from.i32("epoch")?, subtopologies: from.nullable_array("subtopologies")? };
+        let this = Self {
+            epoch: from.i32("epoch")?,
+            subtopologies: from.nullable_array("subtopologies")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -320,7 +332,10 @@ impl<'a> Decode<'a> for TaskIds<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { subtopology_id: from.string("subtopology_id")?, partitions: from.array("partitions")? };
+        let this = Self {
+            subtopology_id: from.string("subtopology_id")?,
+            partitions: from.array("partitions")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -337,7 +352,10 @@ impl<'a> Decode<'a> for TopologyDescription<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { subtopologies: from.array("subtopologies")?, global_stores: from.array("global_stores")? };
+        let this = Self {
+            subtopologies: from.array("subtopologies")?,
+            global_stores: from.array("global_stores")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -354,7 +372,8 @@ impl<'a> Decode<'a> for TopologyDescriptionSubtopology<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { subtopology_id: from.string("subtopology_id")?, nodes: from.array("nodes")? };
+        let this =
+            Self { subtopology_id: from.string("subtopology_id")?, nodes: from.array("nodes")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -399,7 +418,8 @@ impl<'a> Decode<'a> for TopologyDescriptionGlobalStore<'a> {
     const MIN_LEN: usize = 15;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { source: from.structure("source")?, processor: from.structure("processor")? };
+        let this =
+            Self { source: from.structure("source")?, processor: from.structure("processor")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -134,7 +134,10 @@ impl<'a> Decode<'a> for WritableTxnMarkerPartitionResult {
     const MIN_LEN: usize = 7;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, error_code: from.i16("error_code")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            error_code: from.i16("error_code")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }

@@ -1,4 +1,5 @@
-//! Where the jars of one version come from: `KAFKA_HOME`, or Maven with the `pom.xml` beside this file.
+//! Where the jars of one version come from: `KAFKA_HOME`, or Maven with the `pom.xml` beside this
+//! file.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -24,7 +25,9 @@ pub(super) fn version_at_home() -> Result<Option<Version>> {
     let libs = Path::new(&home).join("libs");
     for entry in fs::read_dir(&libs).map_err(Error::file(&libs))? {
         let name = entry.map_err(Error::file(&libs))?.file_name();
-        let version = name.to_str().and_then(|name| name.strip_prefix("kafka_2.1")?.split_once('-')?.1.strip_suffix(".jar"));
+        let version = name.to_str().and_then(|name| {
+            name.strip_prefix("kafka_2.1")?.split_once('-')?.1.strip_suffix(".jar")
+        });
         if let Some(version) = version.and_then(|version| version.parse().ok()) {
             return Ok(Some(version));
         }
@@ -44,21 +47,30 @@ pub(super) fn resolve(version: Version) -> Result<Classpath> {
     let cache = cache()?;
     fs::create_dir_all(&cache).map_err(Error::file(&cache))?;
     let lock = cache.join("lock");
-    // Held until the file is closed at the end of the function, so that tests that run side by side resolve once.
+    // Held until the file is closed at the end of the function, so that tests that run side by side
+    // resolve once.
     let file = File::create(&lock).map_err(Error::file(&lock))?;
     file.lock().map_err(Error::file(&lock))?;
     let pom = cache.join("pom.xml");
     fs::write(&pom, POM).map_err(Error::file(&pom))?;
     let tools = version.tools();
-    Ok(Classpath { broker: jars(&cache, &pom, version, tools)?, tools: jars(&cache, &pom, tools, tools)? })
+    Ok(Classpath {
+        broker: jars(&cache, &pom, version, tools)?,
+        tools: jars(&cache, &pom, tools, tools)?,
+    })
 }
 
 fn cache() -> Result<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+    let variable =
+        |name| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
     let base = variable("XDG_CACHE_HOME")
         .or_else(|| variable("LOCALAPPDATA"))
         .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .ok_or_else(|| Error::Config("neither XDG_CACHE_HOME nor HOME says where the jars' list can be cached".into()))?;
+        .ok_or_else(|| {
+            Error::Config(
+                "neither XDG_CACHE_HOME nor HOME says where the jars' list can be cached".into(),
+            )
+        })?;
     Ok(base.join("kavka-testcontainers"))
 }
 
@@ -77,12 +89,22 @@ fn jars(cache: &Path, pom: &Path, version: Version, tools: Version) -> Result<St
         .arg(format!("-Dmdep.outputFile={}", file.display()))
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| Error::Program { program: "mvn", variable: "KAVKA_MVN or KAFKA_HOME", source })?;
+        .map_err(|source| Error::Program {
+            program: "mvn",
+            variable: "KAVKA_MVN or KAFKA_HOME",
+            source,
+        })?;
     if !output.status.success() {
         let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
-        return Err(Error::Resolve { version: version.to_string(), status: output.status, output: output_text });
+        return Err(Error::Resolve {
+            version: version.to_string(),
+            status: output.status,
+            output: output_text,
+        });
     }
-    cached(&file).ok_or_else(|| Error::file(&file)(io::Error::other("mvn succeeded, but lists jars that do not exist")))
+    cached(&file).ok_or_else(|| {
+        Error::file(&file)(io::Error::other("mvn succeeded, but lists jars that do not exist"))
+    })
 }
 
 /// The list in a file, if every jar in it still exists.

@@ -61,7 +61,8 @@ impl Config {
         self
     }
 
-    /// Sets the number of nodes; from three on, topics have three replicas of which two must be in sync. Default 1.
+    /// Sets the number of nodes; from three on, topics have three replicas of which two must be in
+    /// sync. Default 1.
     #[must_use]
     pub fn nodes(mut self, nodes: u16) -> Self {
         self.nodes = nodes;
@@ -75,14 +76,16 @@ impl Config {
         self
     }
 
-    /// Lets the nodes advertise a [`Proxy`](crate::proxy::Proxy) each, through which all traffic of clients then flows. Default off.
+    /// Lets the nodes advertise a [`Proxy`](crate::proxy::Proxy) each, through which all traffic of
+    /// clients then flows. Default off.
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.behind_proxies = true;
         self
     }
 
-    /// Puts each node into a rack of its own, `r1`, `r2` and so on, and lets consumers fetch from theirs (KIP-392). Default off.
+    /// Puts each node into a rack of its own, `r1`, `r2` and so on, and lets consumers fetch from
+    /// theirs (KIP-392). Default off.
     #[must_use]
     pub fn racks(mut self) -> Self {
         self.racks = true;
@@ -103,7 +106,8 @@ impl Config {
         self
     }
 
-    /// Sets a feature's level when the storage is formatted, such as `transaction.version` (KRaft only).
+    /// Sets a feature's level when the storage is formatted, such as `transaction.version` (KRaft
+    /// only).
     #[must_use]
     pub fn feature(mut self, name: impl Into<String>, level: u16) -> Self {
         self.features.insert(name.into(), level);
@@ -124,7 +128,8 @@ impl Config {
         self
     }
 
-    /// Forbids everything to everybody but `admin` and those on plaintext listeners, until ACLs permit it (KRaft only). Default off.
+    /// Forbids everything to everybody but `admin` and those on plaintext listeners, until ACLs
+    /// permit it (KRaft only). Default off.
     #[must_use]
     pub fn acls(mut self) -> Self {
         self.has_acls = true;
@@ -138,16 +143,16 @@ impl Config {
         self
     }
 
-    /// Gives each node a receiver of clients' metrics (KIP-714), for [`Cluster::received_metrics`](super::Cluster::received_metrics);
-    /// needs `javac`. Default off.
+    /// Gives each node a receiver of clients' metrics (KIP-714), for
+    /// [`Cluster::received_metrics`](super::Cluster::received_metrics); needs `javac`. Default off.
     #[must_use]
     pub fn metrics_receiver(mut self) -> Self {
         self.receives_metrics = true;
         self
     }
 
-    /// Starts node 1 as the only voter of a quorum whose voters can be changed (KIP-853, Kafka 3.9); the others follow it. Default off: all
-    /// nodes vote, for good.
+    /// Starts node 1 as the only voter of a quorum whose voters can be changed (KIP-853, Kafka
+    /// 3.9); the others follow it. Default off: all nodes vote, for good.
     #[must_use]
     pub fn dynamic_quorum(mut self) -> Self {
         self.has_dynamic_quorum = true;

@@ -1,4 +1,5 @@
-//! A receiver of clients' metrics (KIP-714) in each node: a class that writes into a file what clients push.
+//! A receiver of clients' metrics (KIP-714) in each node: a class that writes into a file what
+//! clients push.
 
 use std::env;
 use std::fs;
@@ -26,7 +27,12 @@ pub(super) async fn compile(folder: &Path, jars: &str) -> Result<String> {
     fs::write(&source, SOURCE).map_err(Error::file(&source))?;
     let classes = folder.join("classes");
     let mut command = Command::new(env::var_os("KAVKA_JAVAC").unwrap_or_else(|| "javac".into()));
-    command.args(["-nowarn", "-cp", jars, "-d"]).arg(&classes).arg(&source).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(["-nowarn", "-cp", jars, "-d"])
+        .arg(&classes)
+        .arg(&source)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let missing = |source| Error::Program { program: "javac", variable: "KAVKA_JAVAC", source };
     let output = command.output().await.map_err(missing)?;
     if !output.status.success() {
@@ -38,8 +44,9 @@ pub(super) async fn compile(folder: &Path, jars: &str) -> Result<String> {
 }
 
 impl Cluster {
-    /// What clients have pushed to the receivers of [`Config::metrics_receiver`](super::Config::metrics_receiver): lines of fields
-    /// with tabs between them.
+    /// What clients have pushed to the receivers of
+    /// [`Config::metrics_receiver`](super::Config::metrics_receiver): lines of fields with tabs
+    /// between them.
     ///
     /// ```text
     /// push    INSTANCE  CLIENT-ID  terminating or running

@@ -1,8 +1,10 @@
-//! Real Apache Kafka as local processes: any version, one node or several, with kill, pause and restart.
+//! Real Apache Kafka as local processes: any version, one node or several, with kill, pause and
+//! restart.
 //!
-//! Needs Java 17, and either `KAFKA_HOME` or Maven, which at the first use of a version takes its jars from where it takes all others.
-//! Versions from 3.3 on run as combined KRaft nodes, older ones with a ZooKeeper. Everything lives in a folder of its own under the
-//! system's folder for temporary files, which goes with the cluster, however that ends; `KAVKA_KEEP_LOGS=1` keeps it.
+//! Needs Java 17, and either `KAFKA_HOME` or Maven, which at the first use of a version takes its
+//! jars from where it takes all others. Versions from 3.3 on run as combined KRaft nodes, older
+//! ones with a ZooKeeper. Everything lives in a folder of its own under the system's folder for
+//! temporary files, which goes with the cluster, however that ends; `KAVKA_KEEP_LOGS=1` keeps it.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), kavka_testcontainers::apache::Error> {
@@ -53,7 +55,8 @@ pub use self::version::Version;
 
 /// How long a node may take to become ready: 3 to 22 s were seen, on a busy machine.
 const READY_LIMIT: Duration = Duration::from_secs(90);
-/// How long a node may take to stop: 0.5 to 4 s were seen, more when it cannot hand over its partitions.
+/// How long a node may take to stop: 0.5 to 4 s were seen, more when it cannot hand over its
+/// partitions.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Real Kafka that runs until it is dropped.
@@ -99,7 +102,9 @@ impl Cluster {
             None => classpath::version_at_home()?.unwrap_or(Version::DEFAULT),
         };
         let resolving = tokio::task::spawn_blocking(move || classpath::resolve(version));
-        let mut jars = resolving.await.map_err(|_| Error::Config("the search for jars was aborted".into()))??;
+        let mut jars = resolving
+            .await
+            .map_err(|_| Error::Config("the search for jars was aborted".into()))??;
         let folder = new_folder()?;
         let watcher = Some(Watcher::spawn(&folder)?);
         if config.receives_metrics {
@@ -107,9 +112,14 @@ impl Cluster {
         }
         let mut nodes = Vec::new();
         for id in 1..=config.nodes {
-            let mut ports = ports::of_node(&config.secured).map_err(Error::process(format!("node{id}")))?;
+            let mut ports =
+                ports::of_node(&config.secured).map_err(Error::process(format!("node{id}")))?;
             let proxy = match config.behind_proxies {
-                true => Some(Proxy::start((HOST, ports.client)).await.map_err(Error::process(format!("proxy{id}")))?),
+                true => Some(
+                    Proxy::start((HOST, ports.client))
+                        .await
+                        .map_err(Error::process(format!("proxy{id}")))?,
+                ),
                 false => None,
             };
             ports.advertised = proxy.as_ref().map_or(ports.client, |proxy| proxy.address().port());
@@ -117,7 +127,11 @@ impl Cluster {
         }
         let is_secured = !config.secured.is_empty();
         let certificates = if is_secured { Some(Certificates::write(&folder)?) } else { None };
-        let tokens = if is_secured { Some(TokenEndpoint::start(&folder, config.token_lifetime).await?) } else { None };
+        let tokens = if is_secured {
+            Some(TokenEndpoint::start(&folder, config.token_lifetime).await?)
+        } else {
+            None
+        };
         let mut cluster = Self {
             version,
             heap: config.heap.clone(),
@@ -152,7 +166,8 @@ impl Cluster {
         self.join(|ports| ports.internal)
     }
 
-    /// Where a node listens as a controller, on its listener `CONTROLLER`; `None` if there is no such node.
+    /// Where a node listens as a controller, on its listener `CONTROLLER`; `None` if there is no
+    /// such node.
     pub fn controller_address(&self, node: u16) -> Option<(&'static str, u16)> {
         self.node(node).ok().map(|node| (HOST, node.ports.controller))
     }
@@ -163,12 +178,16 @@ impl Cluster {
     /// [`Error::Config`] if [`Config::secured`] did not name it.
     pub fn bootstrap_of(&self, security: Security) -> Result<String> {
         let missing = || Error::Config(format!("the nodes have no listener {security:?}"));
-        let all: Option<Vec<_>> =
-            self.nodes.iter().map(|node| Some(format!("{HOST}:{}", node.ports.secured.get(&security)?))).collect();
+        let all: Option<Vec<_>> = self
+            .nodes
+            .iter()
+            .map(|node| Some(format!("{HOST}:{}", node.ports.secured.get(&security)?)))
+            .collect();
         all.map(|all| all.join(",")).ok_or_else(missing)
     }
 
-    /// The certificates that clients of secured listeners may want; `None` without [`Config::secured`].
+    /// The certificates that clients of secured listeners may want; `None` without
+    /// [`Config::secured`].
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
     }
@@ -204,7 +223,9 @@ impl Cluster {
     /// [`Error::File`] if there is no log.
     pub fn log(&self, node: u16) -> Result<String> {
         let path = self.folder.join(format!("node{node}.log"));
-        fs::read(&path).map(|log| String::from_utf8_lossy(&log).into_owned()).map_err(Error::file(&path))
+        fs::read(&path)
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .map_err(Error::file(&path))
     }
 
     /// Ends a node at once (SIGKILL), as a crash does; one that is down stays so.
@@ -263,7 +284,8 @@ impl Cluster {
         self.signal(node, Signal::Resume).await
     }
 
-    /// Ends all processes and waits until they are gone. A cluster that is dropped does the same without waiting.
+    /// Ends all processes and waits until they are gone. A cluster that is dropped does the same
+    /// without waiting.
     ///
     /// # Errors
     /// [`Error::Process`] if one does not end.
@@ -289,11 +311,15 @@ impl Cluster {
     }
 
     fn node(&self, id: u16) -> Result<&Node> {
-        self.nodes.iter().find(|node| node.id == id).ok_or_else(|| Error::Config(format!("there is no node {id}")))
+        self.nodes
+            .iter()
+            .find(|node| node.id == id)
+            .ok_or_else(|| Error::Config(format!("there is no node {id}")))
     }
 
     fn join(&self, port: impl Fn(&Ports) -> u16) -> String {
-        let all: Vec<_> = self.nodes.iter().map(|node| format!("{HOST}:{}", port(&node.ports))).collect();
+        let all: Vec<_> =
+            self.nodes.iter().map(|node| format!("{HOST}:{}", port(&node.ports))).collect();
         all.join(",")
     }
 
@@ -313,12 +339,20 @@ impl Cluster {
             let allowed = format!("{},file://{}", tokens.url(), keys.display());
             command.arg(format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={allowed}"));
             // What Java's client may sign assertions with.
-            let key = self.certificates.as_ref().map(|files| files.alice_rsa_plain_key.display().to_string()).unwrap_or_default();
+            let key = self
+                .certificates
+                .as_ref()
+                .map(|files| files.alice_rsa_plain_key.display().to_string())
+                .unwrap_or_default();
             command.arg(format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.files={key}"));
         }
         if is_tool {
             // A tool ends before the second compiler pays off.
-            command.arg("-XX:TieredStopAtLevel=1").args(&self.tool_logging).arg("-cp").arg(&self.jars.tools);
+            command
+                .arg("-XX:TieredStopAtLevel=1")
+                .args(&self.tool_logging)
+                .arg("-cp")
+                .arg(&self.jars.tools);
         } else {
             command.arg("-Xms128m").args(&self.node_logging).arg("-cp").arg(&self.jars.broker);
         }
@@ -332,7 +366,8 @@ impl Cluster {
     fn spawn_node(&self, node: &Node) -> Result<Process> {
         let mut command = self.java(&self.heap, false);
         command.arg("kafka.Kafka").arg(self.properties_of(node.id));
-        Process::spawn(&self.folder, &format!("node{}", node.id), &mut command).map_err(java_missing)
+        Process::spawn(&self.folder, &format!("node{}", node.id), &mut command)
+            .map_err(java_missing)
     }
 
     /// Writes the configuration, and formats the storage or starts ZooKeeper.
@@ -344,14 +379,18 @@ impl Cluster {
         let ports: Vec<Ports> = self.nodes.iter().map(|node| node.ports.clone()).collect();
         for node in self.nodes() {
             let data = self.folder.join(format!("data{node}"));
-            properties::write(&self.properties_of(node), &properties::of_node(config, zookeeper, &ports, node, &data))?;
+            properties::write(
+                &self.properties_of(node),
+                &properties::of_node(config, zookeeper, &ports, node, &data),
+            )?;
         }
         let Some(port) = zookeeper else { return self.format(config).await };
         let file = self.folder.join("zookeeper.properties");
         properties::write(&file, &properties::of_zookeeper(port, &self.folder.join("zookeeper")))?;
         let mut command = self.java("256m", false);
         command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(file);
-        self.zookeeper = Some(Process::spawn(&self.folder, "zookeeper", &mut command).map_err(java_missing)?);
+        self.zookeeper =
+            Some(Process::spawn(&self.folder, "zookeeper", &mut command).map_err(java_missing)?);
         Ok(())
     }
 
@@ -361,15 +400,24 @@ impl Cluster {
         let mut formatting = Vec::new();
         for node in self.nodes() {
             let mut command = self.java("256m", true);
-            command.args(["kafka.tools.StorageTool", "format", "-t", &id, "-c"]).arg(self.properties_of(node));
+            command
+                .args(["kafka.tools.StorageTool", "format", "-t", &id, "-c"])
+                .arg(self.properties_of(node));
             for (feature, level) in &config.features {
                 command.arg("--feature").arg(format!("{feature}={level}"));
             }
-            if config.secured.iter().any(|security| security.mechanisms().contains(&"SCRAM-SHA-256")) {
-                for ((user, password), mechanism) in
-                    security::USERS.iter().flat_map(|user| [(user, "SCRAM-SHA-256"), (user, "SCRAM-SHA-512")])
+            if config
+                .secured
+                .iter()
+                .any(|security| security.mechanisms().contains(&"SCRAM-SHA-256"))
+            {
+                for ((user, password), mechanism) in security::USERS
+                    .iter()
+                    .flat_map(|user| [(user, "SCRAM-SHA-256"), (user, "SCRAM-SHA-512")])
                 {
-                    command.arg("--add-scram").arg(format!("{mechanism}=[name={user},password={password}]"));
+                    command
+                        .arg("--add-scram")
+                        .arg(format!("{mechanism}=[name={user},password={password}]"));
                 }
             }
             if config.has_dynamic_quorum {
@@ -378,7 +426,10 @@ impl Cluster {
             if let Some(version) = &config.release_version {
                 command.arg("--release-version").arg(version);
             }
-            formatting.push(Process::spawn(&self.folder, &format!("format{node}"), &mut command).map_err(java_missing)?);
+            formatting.push(
+                Process::spawn(&self.folder, &format!("format{node}"), &mut command)
+                    .map_err(java_missing)?,
+            );
         }
         for mut process in formatting {
             let status = process.wait(READY_LIMIT).await?;
@@ -435,19 +486,26 @@ fn java_missing(error: Error) -> Error {
     }
 }
 
-/// A new folder for a cluster. Process id and a counter tell those of one machine apart, and the time those of before a restart of it.
+/// A new folder for a cluster. Process id and a counter tell those of one machine apart, and the
+/// time those of before a restart of it.
 fn new_folder() -> Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let name = format!("kavka-kafka-{}-{}-{since}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = format!(
+        "kavka-kafka-{}-{}-{since}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
     let folder = env::temp_dir().join(name);
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     Ok(folder)
 }
 
-/// An id for a cluster: sixteen bytes in URL-safe base 64, which is 22 characters of which the last has four bits to spare.
+/// An id for a cluster: sixteen bytes in URL-safe base 64, which is 22 characters of which the last
+/// has four bits to spare.
 ///
-/// It must not begin with `-`, which the tool would take for an option. Two clusters with one id would not matter: they never meet.
+/// It must not begin with `-`, which the tool would take for an option. Two clusters with one id
+/// would not matter: they never meet.
 fn cluster_id(folder: &Path) -> String {
     let digits: String = folder.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
     format!("kavka{digits:0>16.16}A")

@@ -1,8 +1,9 @@
 //! Processes that end with the test: nodes, ZooKeeper, tools.
 //!
-//! A test that is dropped ends its processes, and so must one that is killed, when no destructor runs. So each cluster has a
-//! [`Watcher`], a shell that holds the reading end of a pipe. When the pipe closes, for whatever reason, it kills every process whose
-//! id is in the folder and removes the folder. All of them run in process groups of their own, which a Ctrl-C does not reach.
+//! A test that is dropped ends its processes, and so must one that is killed, when no destructor
+//! runs. So each cluster has a [`Watcher`], a shell that holds the reading end of a pipe. When the
+//! pipe closes, for whatever reason, it kills every process whose id is in the folder and removes
+//! the folder. All of them run in process groups of their own, which a Ctrl-C does not reach.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -36,16 +37,23 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a command, both of whose outputs are appended to `NAME.log` in the folder unless they were set.
+    /// Starts a command, both of whose outputs are appended to `NAME.log` in the folder unless they
+    /// were set.
     pub(super) fn spawn(folder: &Path, name: &str, command: &mut Command) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
-        let output = File::options().append(true).create(true).open(&log).map_err(Error::file(&log))?;
+        let output =
+            File::options().append(true).create(true).open(&log).map_err(Error::file(&log))?;
         command.stderr(output.try_clone().map_err(Error::file(&log))?).stdout(output);
         Self::spawn_with_outputs(folder, name, command, log)
     }
 
     /// Starts a command whose outputs were set by the caller, one of them as `log`.
-    pub(super) fn spawn_with_outputs(folder: &Path, name: &str, command: &mut Command, log: PathBuf) -> Result<Self> {
+    pub(super) fn spawn_with_outputs(
+        folder: &Path,
+        name: &str,
+        command: &mut Command,
+        log: PathBuf,
+    ) -> Result<Self> {
         own_group(command);
         let child = command.kill_on_drop(true).spawn().map_err(Error::process(name))?;
         let pid_file = folder.join(format!("{name}.pid"));
@@ -100,7 +108,8 @@ impl Process {
     }
 }
 
-/// Ends the processes of a folder and removes it when it is dropped, or when this process ends in whatever way.
+/// Ends the processes of a folder and removes it when it is dropped, or when this process ends in
+/// whatever way.
 #[derive(Debug)]
 pub(super) struct Watcher {
     child: Child,
@@ -117,7 +126,13 @@ impl Watcher {
             rm -rf "$0" || { sleep 1; rm -rf "$0"; }
         "#;
         let mut command = Command::new("sh");
-        command.arg("-c").arg(SCRIPT).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("-c")
+            .arg(SCRIPT)
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         own_group(&mut command);
         let mut child = command.spawn().map_err(Error::process("the watcher"))?;
         let pipe = child.stdin.take();
@@ -169,7 +184,8 @@ fn send(pid: u32, signal: Signal) -> std::io::Result<()> {
         Signal::Pause => Number::STOP,
         Signal::Resume => Number::CONT,
     };
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidInput)?;
+    let pid =
+        i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidInput)?;
     Ok(kill_process(pid, number)?)
 }
 

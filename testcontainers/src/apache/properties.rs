@@ -26,7 +26,8 @@ pub(super) struct Ports {
     pub(super) secured: BTreeMap<Security, u16>,
 }
 
-/// Writes a Java properties file. Values hold neither line ends nor backslashes: they come from the launcher and from tests.
+/// Writes a Java properties file. Values hold neither line ends nor backslashes: they come from the
+/// launcher and from tests.
 pub(super) fn write(file: &Path, properties: &BTreeMap<String, String>) -> Result<()> {
     let text: String = properties.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     fs::write(file, text).map_err(Error::file(file))
@@ -43,17 +44,29 @@ pub(super) fn of_node(
     let Some(own) = ports.get(usize::from(id) - 1) else { return BTreeMap::new() };
     let replicas = config.nodes.min(3);
     let in_sync = replicas.min(2);
-    let secured: String =
-        own.secured.iter().map(|(security, port)| format!(",{}://{HOST}:{port}", security.listener())).collect();
-    let protocols: String =
-        own.secured.keys().map(|security| format!(",{}:{}", security.listener(), security.protocol())).collect();
-    let listeners = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.client, own.internal);
-    let advertised = format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.advertised, own.internal);
+    let secured: String = own
+        .secured
+        .iter()
+        .map(|(security, port)| format!(",{}://{HOST}:{port}", security.listener()))
+        .collect();
+    let protocols: String = own
+        .secured
+        .keys()
+        .map(|security| format!(",{}:{}", security.listener(), security.protocol()))
+        .collect();
+    let listeners =
+        format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.client, own.internal);
+    let advertised =
+        format!("CLIENT://{HOST}:{},INTERNAL://{HOST}:{}{secured}", own.advertised, own.internal);
     let mut all: BTreeMap<String, String> = BTreeMap::new();
-    let mut set = |name: &str, value: &dyn ToString| drop(all.insert(name.to_owned(), value.to_string()));
+    let mut set =
+        |name: &str, value: &dyn ToString| drop(all.insert(name.to_owned(), value.to_string()));
     set("advertised.listeners", &advertised);
     set("inter.broker.listener.name", &"INTERNAL");
-    set("listener.security.protocol.map", &format!("CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"));
+    set(
+        "listener.security.protocol.map",
+        &format!("CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
+    );
     set("log.dirs", &data.display());
     if let Some(port) = zookeeper {
         set("broker.id", &id);
@@ -61,7 +74,10 @@ pub(super) fn of_node(
         set("zookeeper.session.timeout.ms", &6000);
         set("listeners", &listeners);
     } else {
-        let controllers = ports.iter().zip(1..).map(|(ports, id): (_, u16)| (id, format!("{HOST}:{}", ports.controller)));
+        let controllers = ports
+            .iter()
+            .zip(1..)
+            .map(|(ports, id): (_, u16)| (id, format!("{HOST}:{}", ports.controller)));
         set("process.roles", &"broker,controller");
         set("node.id", &id);
         set("controller.listener.names", &"CONTROLLER");
@@ -69,7 +85,8 @@ pub(super) fn of_node(
             let all: Vec<_> = controllers.map(|(_, address)| address).collect();
             set("controller.quorum.bootstrap.servers", &all.join(","));
         } else {
-            let voters: Vec<_> = controllers.map(|(id, address)| format!("{id}@{address}")).collect();
+            let voters: Vec<_> =
+                controllers.map(|(id, address)| format!("{id}@{address}")).collect();
             set("controller.quorum.voters", &voters.join(","));
         }
         set("listeners", &format!("{listeners},CONTROLLER://{HOST}:{}", own.controller));
@@ -82,7 +99,10 @@ pub(super) fn of_node(
         set(&format!("{topic}.num.partitions"), &config.nodes);
     }
     for topic in ["", "transaction.state.log.", "share.coordinator.state.topic."] {
-        set(&format!("{topic}{}", if topic.is_empty() { "min.insync.replicas" } else { "min.isr" }), &in_sync);
+        set(
+            &format!("{topic}{}", if topic.is_empty() { "min.insync.replicas" } else { "min.isr" }),
+            &in_sync,
+        );
     }
     set("default.replication.factor", &replicas);
     set("auto.create.topics.enable", &false);
@@ -137,7 +157,8 @@ pub(super) fn of_zookeeper(port: u16, data: &Path) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Logging to the standard error at a level, for log4j 2 and for log4j 1; returns the JVM's options that name the files.
+/// Logging to the standard error at a level, for log4j 2 and for log4j 1; returns the JVM's options
+/// that name the files.
 pub(super) fn write_logging(folder: &Path, who: &str, level: &str) -> Result<[String; 2]> {
     const LAYOUT: &str = "%d %p %m (%c)%n";
     let second = folder.join(format!("{who}.log4j2.properties"));
@@ -153,5 +174,8 @@ pub(super) fn write_logging(folder: &Path, who: &str, level: &str) -> Result<[St
         level.to_uppercase()
     );
     fs::write(&first, text).map_err(Error::file(&first))?;
-    Ok([format!("-Dlog4j2.configurationFile={}", second.display()), format!("-Dlog4j.configuration=file:{}", first.display())])
+    Ok([
+        format!("-Dlog4j2.configurationFile={}", second.display()),
+        format!("-Dlog4j.configuration=file:{}", first.display()),
+    ])
 }

@@ -10,7 +10,8 @@ use super::Cluster;
 use super::error::{Error, Result};
 use super::process::{LOG_LINES, Process, Signal, tail};
 
-/// How long a tool may take that does not say otherwise: a JVM starts in one to two seconds, and on a busy machine in ten.
+/// How long a tool may take that does not say otherwise: a JVM starts in one to two seconds, and on
+/// a busy machine in ten.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A Java tool that is to run.
@@ -28,7 +29,14 @@ pub struct Tool<'a> {
 impl<'a> Tool<'a> {
     pub(super) fn new(cluster: &'a Cluster, class: &str) -> Self {
         let class = cluster.version().tools().tool_class(class);
-        Self { cluster, class, arguments: Vec::new(), heap: "256m".into(), input: None, limit: PATIENCE }
+        Self {
+            cluster,
+            class,
+            arguments: Vec::new(),
+            heap: "256m".into(),
+            input: None,
+            limit: PATIENCE,
+        }
     }
 
     /// Adds arguments.
@@ -58,7 +66,8 @@ impl<'a> Tool<'a> {
     /// Runs the tool to its end and returns what it wrote to its standard output.
     ///
     /// # Errors
-    /// [`Error::Tool`] if it does not end with success, [`Error::Timeout`] if it does not end in time.
+    /// [`Error::Tool`] if it does not end with success, [`Error::Timeout`] if it does not end in
+    /// time.
     ///
     /// # Cancel safety
     /// A tool whose future is dropped is killed.
@@ -156,7 +165,8 @@ impl Running {
 }
 
 impl Cluster {
-    /// A Java tool of this version, by its newest class name, such as `org.apache.kafka.tools.VerifiableProducer`.
+    /// A Java tool of this version, by its newest class name, such as
+    /// `org.apache.kafka.tools.VerifiableProducer`.
     pub fn tool(&self, class: &str) -> Tool<'_> {
         Tool::new(self, class)
     }
@@ -165,10 +175,18 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error::Tool`] if the cluster refuses it.
-    pub async fn create_topic(&self, name: &str, partitions: u32, replicas: u16, configs: &[(&str, &str)]) -> Result<()> {
+    pub async fn create_topic(
+        &self,
+        name: &str,
+        partitions: u32,
+        replicas: u16,
+        configs: &[(&str, &str)],
+    ) -> Result<()> {
         let bootstrap = self.internal_bootstrap();
         let (partitions, replicas) = (partitions.to_string(), replicas.to_string());
-        let configs = configs.iter().flat_map(|(key, value)| ["--config".to_owned(), format!("{key}={value}")]);
+        let configs = configs
+            .iter()
+            .flat_map(|(key, value)| ["--config".to_owned(), format!("{key}={value}")]);
         self.tool("org.apache.kafka.tools.TopicCommand")
             .args(["--bootstrap-server", &bootstrap, "--create", "--topic", name])
             .args(["--partitions", &partitions, "--replication-factor", &replicas])
@@ -184,7 +202,9 @@ impl Cluster {
     /// [`Error::File`] if it cannot be written.
     pub fn file(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
         let path = self.folder().join(name);
-        File::create(&path).and_then(|mut file| file.write_all(content)).map_err(Error::file(&path))?;
+        File::create(&path)
+            .and_then(|mut file| file.write_all(content))
+            .map_err(Error::file(&path))?;
         Ok(path)
     }
 }

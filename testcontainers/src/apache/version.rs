@@ -22,7 +22,8 @@ impl Version {
         Self { major, minor, patch }
     }
 
-    /// Whether brokers keep their metadata in ZooKeeper: KRaft is for production from 3.3 (KIP-833).
+    /// Whether brokers keep their metadata in ZooKeeper: KRaft is for production from 3.3
+    /// (KIP-833).
     pub fn needs_zookeeper(self) -> bool {
         self < Self::new(3, 3, 0)
     }
@@ -42,15 +43,28 @@ impl Version {
         }
     }
 
-    /// The main class of a tool that moved, under its newest name: KAFKA-14525 moved the tools out of `kafka.*`.
+    /// The main class of a tool that moved, under its newest name: KAFKA-14525 moved the tools out
+    /// of `kafka.*`.
     pub(super) fn tool_class(self, class: &str) -> String {
         let old = match class {
-            "org.apache.kafka.tools.TopicCommand" if self < Self::new(3, 7, 0) => "kafka.admin.TopicCommand",
-            "org.apache.kafka.tools.consumer.ConsoleConsumer" if self < Self::new(3, 8, 0) => "kafka.tools.ConsoleConsumer",
-            "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 2, 0) => "kafka.admin.AclCommand",
-            "org.apache.kafka.tools.ConsoleProducer" if self < Self::new(4, 0, 0) => "kafka.tools.ConsoleProducer",
-            "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 0, 0) => "kafka.admin.AclCommand",
-            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand" if self < Self::new(3, 8, 0) => {
+            "org.apache.kafka.tools.TopicCommand" if self < Self::new(3, 7, 0) => {
+                "kafka.admin.TopicCommand"
+            }
+            "org.apache.kafka.tools.consumer.ConsoleConsumer" if self < Self::new(3, 8, 0) => {
+                "kafka.tools.ConsoleConsumer"
+            }
+            "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 2, 0) => {
+                "kafka.admin.AclCommand"
+            }
+            "org.apache.kafka.tools.ConsoleProducer" if self < Self::new(4, 0, 0) => {
+                "kafka.tools.ConsoleProducer"
+            }
+            "org.apache.kafka.tools.AclCommand" if self < Self::new(4, 0, 0) => {
+                "kafka.admin.AclCommand"
+            }
+            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+                if self < Self::new(3, 8, 0) =>
+            {
                 "kafka.admin.ConsumerGroupCommand"
             }
             _ => class,
@@ -66,7 +80,9 @@ impl FromStr for Version {
         let numbers: Option<Vec<u16>> = text.split('.').map(|number| number.parse().ok()).collect();
         match numbers.as_deref() {
             Some(&[major, minor, patch]) => Ok(Self::new(major, minor, patch)),
-            _ => Err(Error::Config(format!("{text:?} is not a version of Apache Kafka, such as 4.3.1"))),
+            _ => Err(Error::Config(format!(
+                "{text:?} is not a version of Apache Kafka, such as 4.3.1"
+            ))),
         }
     }
 }

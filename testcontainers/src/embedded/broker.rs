@@ -23,7 +23,8 @@ pub(crate) struct Broker {
     pub(crate) registered: bool,
     /// Serves, but is not in metadata.
     pub(crate) hidden: bool,
-    /// The finalized features that it tells, level of `transaction.version` and epoch, when it has not heard of newer ones.
+    /// The finalized features that it tells, level of `transaction.version` and epoch, when it has
+    /// not heard of newer ones.
     pub(crate) stale_features: Option<(i16, i64)>,
     /// The versions it admits to, by API key.
     pub(crate) versions: BTreeMap<i16, (i16, i16)>,
@@ -32,7 +33,11 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(listen: Address, versions: BTreeMap<i16, (i16, i16)>, session_slots: usize) -> Self {
+    pub(crate) fn new(
+        listen: Address,
+        versions: BTreeMap<i16, (i16, i16)>,
+        session_slots: usize,
+    ) -> Self {
         Self {
             advertised: listen.clone(),
             listen,

@@ -24,9 +24,11 @@ use super::{EmbeddedCluster, Transport, api};
 const PORT: u16 = 9092;
 
 /// What Kafka 3.9 serves of the APIs that the new protocol has changed.
-const LAST_OF_OLD_TRANSACTIONS: [(ApiKey, i16); 3] = [(ApiKey::Produce, 11), (ApiKey::EndTxn, 4), (ApiKey::TxnOffsetCommit, 4)];
+const LAST_OF_OLD_TRANSACTIONS: [(ApiKey, i16); 3] =
+    [(ApiKey::Produce, 11), (ApiKey::EndTxn, 4), (ApiKey::TxnOffsetCommit, 4)];
 
-/// Settings of an [`EmbeddedCluster`]; by default one broker over TCP that creates topics when asked for them.
+/// Settings of an [`EmbeddedCluster`]; by default one broker over TCP that creates topics when
+/// asked for them.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -60,7 +62,8 @@ impl Builder {
         self
     }
 
-    /// Connections are pairs of buffers from [`EmbeddedCluster::connect`], and time is tokio's, which may be paused.
+    /// Connections are pairs of buffers from [`EmbeddedCluster::connect`], and time is tokio's,
+    /// which may be paused.
     pub fn in_memory(mut self) -> Self {
         self.transport = Transport::Memory;
         self
@@ -126,13 +129,15 @@ impl Builder {
         self
     }
 
-    /// How long the controller takes to see that a killed broker is dead: by default no time, in Kafka 9 s.
+    /// How long the controller takes to see that a killed broker is dead: by default no time, in
+    /// Kafka 9 s.
     pub fn failure_detection(mut self, delay: Duration) -> Self {
         self.settings.failure_detection = delay;
         self
     }
 
-    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 1 and 0 for the old protocol.
+    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 1 and 0 for the old
+    /// protocol.
     ///
     /// It can be changed while the cluster runs: [`EmbeddedCluster::set_transaction_version`].
     pub fn transaction_version(mut self, level: i16) -> Self {
@@ -140,16 +145,16 @@ impl Builder {
         self
     }
 
-    /// Brokers of before Kafka 4.0, which know the old protocol alone: no feature `transaction.version`, Produce up to version
-    /// 11, EndTxn and TxnOffsetCommit up to 4.
+    /// Brokers of before Kafka 4.0, which know the old protocol alone: no feature
+    /// `transaction.version`, Produce up to version 11, EndTxn and TxnOffsetCommit up to 4.
     pub fn only_old_transactions(mut self) -> Self {
         self.settings.transaction_version = 0;
         self.settings.has_transaction_version = false;
         self
     }
 
-    /// `transaction.partition.verification.enable`, by default true; brokers of before Kafka 3.6 have none of it, and append
-    /// in a transaction what was never added to it.
+    /// `transaction.partition.verification.enable`, by default true; brokers of before Kafka 3.6
+    /// have none of it, and append in a transaction what was never added to it.
     pub fn transaction_verification(mut self, yes: bool) -> Self {
         self.settings.verifies_transactions = yes;
         self
@@ -161,20 +166,22 @@ impl Builder {
         self
     }
 
-    /// `transactional.id.expiration.ms`: an id that nobody uses for so long is forgotten; by default after 7 days.
+    /// `transactional.id.expiration.ms`: an id that nobody uses for so long is forgotten; by
+    /// default after 7 days.
     pub fn transactional_id_expiration(mut self, expiration: Duration) -> Self {
         self.settings.transactional_id_expiration = expiration;
         self
     }
 
-    /// How long after the end of a transaction its marker comes to each partition, by default 1 ms; see
-    /// [`EmbeddedCluster::set_marker_delay`].
+    /// How long after the end of a transaction its marker comes to each partition, by default 1 ms;
+    /// see [`EmbeddedCluster::set_marker_delay`].
     pub fn marker_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
         self.settings.marker_delay = (*delay.start(), *delay.end());
         self
     }
 
-    /// Brokers have a receiver of clients' metrics (KIP-714); see [`EmbeddedCluster::subscribe_to_metrics`].
+    /// Brokers have a receiver of clients' metrics (KIP-714); see
+    /// [`EmbeddedCluster::subscribe_to_metrics`].
     pub fn metrics_receiver(mut self) -> Self {
         self.receives_metrics = true;
         self
@@ -210,12 +217,15 @@ impl Builder {
                     ("127.0.0.1".to_owned(), port)
                 }
             };
-            let mut broker = Broker::new(listen, self.versions(), self.settings.fetch_session_slots);
+            let mut broker =
+                Broker::new(listen, self.versions(), self.settings.fetch_session_slots);
             broker.rack = self.racks.get(&id).cloned();
             brokers.insert(id, broker);
         }
         let clock = match self.transport {
-            Transport::Memory => Clock::Virtual { epoch_ms: Clock::VIRTUAL_EPOCH_MS, started: Instant::now() },
+            Transport::Memory => {
+                Clock::Virtual { epoch_ms: Clock::VIRTUAL_EPOCH_MS, started: Instant::now() }
+            }
             Transport::Tcp => Clock::System,
         };
         let shared = Shared::new(self.state(random, cluster_id, brokers), clock);

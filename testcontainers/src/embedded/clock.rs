@@ -33,7 +33,9 @@ impl Clock {
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
         let (epoch_ms, since) = match self {
-            Self::System => (0, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)),
+            Self::System => {
+                (0, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
+            }
             Self::Virtual { epoch_ms, started } => (*epoch_ms, started.elapsed()),
         };
         epoch_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -28,7 +28,8 @@ where
         state.next_connection
     };
     tracing::debug!(broker, connection = id, "connected");
-    let connection = Connection { shared: Arc::clone(&shared), broker, id, stream: BufReader::new(stream) };
+    let connection =
+        Connection { shared: Arc::clone(&shared), broker, id, stream: BufReader::new(stream) };
     tokio::select! {
         biased;
         () = ended.cancelled() => tracing::debug!(broker, connection = id, "cut"),
@@ -60,7 +61,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Outcome::Mute => std::future::pending().await,
                 Outcome::Close => return self.stream.get_mut().shutdown().await,
             }
-            let throttle = self.shared.lock().broker(self.broker).map(|broker| broker.throttle).unwrap_or_default();
+            let throttle = self
+                .shared
+                .lock()
+                .broker(self.broker)
+                .map(|broker| broker.throttle)
+                .unwrap_or_default();
             if !throttle.is_zero() {
                 // KIP-219: the reply goes at once, and the channel is deaf for a while.
                 sleep(throttle).await;
@@ -71,7 +77,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn read(&mut self) -> io::Result<Bytes> {
         let length = usize::try_from(self.stream.read_i32().await?).unwrap_or(usize::MAX);
         if length > MAX_REQUEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame is larger than a broker accepts"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the frame is larger than a broker accepts",
+            ));
         }
         let mut frame = BytesMut::zeroed(length);
         self.stream.read_exact(&mut frame).await?;
@@ -87,13 +96,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         if version < range.0 || version > range.1 {
             tracing::debug!(?api, version, "a version that is not served");
-            return if api as i16 == ApiVersionsRequest::KEY { refuse_version(&frame, range) } else { Outcome::Close };
+            return if api as i16 == ApiVersionsRequest::KEY {
+                refuse_version(&frame, range)
+            } else {
+                Outcome::Close
+            };
         }
         if !self.is_admitted(api) {
             return Outcome::Close;
         }
         match RequestHeader::decode(&mut frame, api.request_header_version(version)) {
-            Ok(header) => api::serve(Call::new(Arc::clone(&self.shared), self.broker, self.id, header, size), frame).await,
+            Ok(header) => {
+                api::serve(
+                    Call::new(Arc::clone(&self.shared), self.broker, self.id, header, size),
+                    frame,
+                )
+                .await
+            }
             Err(error) => {
                 tracing::error!(?api, version, %error, "request header cannot be decoded");
                 Outcome::Close
@@ -107,14 +126,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if state.settings.sasl.is_none() {
             return true;
         }
-        let admission = state.logins.entry(self.id).or_insert_with(Login::new).admits(api, Instant::now());
+        let admission =
+            state.logins.entry(self.id).or_insert_with(Login::new).admits(api, Instant::now());
         match admission {
             Admission::Serve => {}
             Admission::Close => state.login_counts.out_of_turn += 1,
             Admission::Expired => state.login_counts.expired += 1,
         }
         if admission != Admission::Serve {
-            tracing::debug!(broker = self.broker, connection = self.id, ?api, ?admission, "not admitted");
+            tracing::debug!(
+                broker = self.broker,
+                connection = self.id,
+                ?api,
+                ?admission,
+                "not admitted"
+            );
         }
         admission == Admission::Serve
     }

@@ -12,7 +12,10 @@ use super::log::records::{ScannedRecord, encode, scan};
 use super::log::{Log, StoredBatch, batch};
 use super::state::{GROUP_KEY, State, TRANSACTION_KEY};
 use super::transaction::Marker;
-use super::{EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedCommit, TrackedRequest};
+use super::{
+    EmbeddedCluster, Fault, FaultId, Logins, MetricsSubscription, PushedMetrics, TrackedCommit,
+    TrackedRequest,
+};
 
 /// How a transaction that a test appends ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,12 @@ impl EmbeddedCluster {
     ///
     /// # Errors
     /// As CreateTopics answers.
-    pub fn create_topic(&self, name: &str, partitions: i32, replication: i16) -> Result<(), ResponseError> {
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<(), ResponseError> {
         self.shared().lock().create_topic(name, partitions, replication).map(drop)
     }
 
@@ -53,7 +61,8 @@ impl EmbeddedCluster {
         self.shared().lock().grow_topic(name, count)
     }
 
-    /// Sets a setting of a topic, such as `cleanup.policy`, `message.timestamp.type` or `min.insync.replicas`.
+    /// Sets a setting of a topic, such as `cleanup.policy`, `message.timestamp.type` or
+    /// `min.insync.replicas`.
     pub fn set_topic_config(&self, name: &str, key: &str, value: &str) {
         if let Some(topic) = self.shared().lock().topics.get_mut(name) {
             topic.configs.insert(key.to_owned(), value.to_owned());
@@ -63,13 +72,17 @@ impl EmbeddedCluster {
     /// The batches of a partition, oldest first.
     pub fn log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
         let state = self.shared().lock();
-        state.partition(topic, partition).map_or_else(Vec::new, |partition| partition.log.batches().to_vec())
+        state
+            .partition(topic, partition)
+            .map_or_else(Vec::new, |partition| partition.log.batches().to_vec())
     }
 
     /// The first offset of a partition and the one after its last.
     pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let state = self.shared().lock();
-        state.partition(topic, partition).map(|partition| (partition.log.start(), partition.log.end()))
+        state
+            .partition(topic, partition)
+            .map(|partition| (partition.log.start(), partition.log.end()))
     }
 
     /// How often clients have proved who they are; see [`Builder::sasl`](super::Builder::sasl).
@@ -82,7 +95,8 @@ impl EmbeddedCluster {
         self.with_log(topic, partition, |log| log.delete_below(offset));
     }
 
-    /// Cuts a partition's log at `offset` and starts another leader epoch, as an unclean election does.
+    /// Cuts a partition's log at `offset` and starts another leader epoch, as an unclean election
+    /// does.
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
             partition.log.truncate(offset);
@@ -103,7 +117,8 @@ impl EmbeddedCluster {
         self.with_log(topic, partition, |log| log.producers.forget(producer_id));
     }
 
-    /// Appends bytes as they are, with only offset and leader epoch patched; they need not be right.
+    /// Appends bytes as they are, with only offset and leader epoch patched; they need not be
+    /// right.
     pub fn append_raw(&self, topic: &str, partition: i32, batch: &[u8]) {
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
             let epoch = partition.leader_epoch;
@@ -113,11 +128,17 @@ impl EmbeddedCluster {
     }
 
     /// Appends a batch of records (key, value) and gives its first offset.
-    pub fn append(&self, topic: &str, partition: i32, records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Option<i64> {
+    pub fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: &[(Option<&[u8]>, Option<&[u8]>)],
+    ) -> Option<i64> {
         self.append_as(topic, partition, (0, -1, -1, -1), records)
     }
 
-    /// Appends a batch of a transaction and, unless it stays open, its marker; gives the first offset.
+    /// Appends a batch of a transaction and, unless it stays open, its marker; gives the first
+    /// offset.
     ///
     /// The producer is known only to this partition: there is no transaction at a coordinator.
     pub fn append_transaction(
@@ -129,7 +150,8 @@ impl EmbeddedCluster {
         end: TransactionEnd,
     ) -> Option<i64> {
         const TRANSACTIONAL: i16 = 1 << 4;
-        let offset = self.append_as(topic, partition, (TRANSACTIONAL, producer_id, 0, 0), records)?;
+        let offset =
+            self.append_as(topic, partition, (TRANSACTIONAL, producer_id, 0, 0), records)?;
         if end != TransactionEnd::Open {
             self.end_transaction(topic, partition, producer_id, end == TransactionEnd::Committed);
         }
@@ -140,7 +162,8 @@ impl EmbeddedCluster {
     pub fn end_transaction(&self, topic: &str, partition: i32, producer_id: i64, committed: bool) {
         let now = self.shared().now_ms();
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
-            let marker = Marker { producer_id, epoch: 0, committed, coordinator_epoch: 0, version: 0 };
+            let marker =
+                Marker { producer_id, epoch: 0, committed, coordinator_epoch: 0, version: 0 };
             partition.log.append_marker(marker, partition.leader_epoch, now);
         }
         self.shared().changed.notify_waiters();
@@ -221,7 +244,12 @@ impl EmbeddedCluster {
     /// The brokers that run.
     pub fn running_brokers(&self) -> Vec<i32> {
         let state = self.shared().lock();
-        state.brokers.iter().filter(|(_, broker)| broker.running.is_some()).map(|(id, _)| *id).collect()
+        state
+            .brokers
+            .iter()
+            .filter(|(_, broker)| broker.running.is_some())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// The broker that leads a partition.
@@ -316,7 +344,8 @@ impl EmbeddedCluster {
         self.with_broker(id, |broker| broker.sessions.clear());
     }
 
-    /// Wants other metrics of clients from now on; of use with [`Builder::metrics_receiver`](super::Builder::metrics_receiver).
+    /// Wants other metrics of clients from now on; of use with
+    /// [`Builder::metrics_receiver`](super::Builder::metrics_receiver).
     pub fn subscribe_to_metrics(&self, subscription: MetricsSubscription) {
         if let Some(receiver) = &mut self.shared().lock().metrics {
             receiver.subscribe(subscription);
@@ -325,7 +354,12 @@ impl EmbeddedCluster {
 
     /// What clients have pushed, oldest first.
     pub fn pushed_metrics(&self) -> Vec<PushedMetrics> {
-        self.shared().lock().metrics.as_ref().map(|receiver| receiver.pushed.clone()).unwrap_or_default()
+        self.shared()
+            .lock()
+            .metrics
+            .as_ref()
+            .map(|receiver| receiver.pushed.clone())
+            .unwrap_or_default()
     }
 
     fn with_broker(&self, id: i32, change: impl FnOnce(&mut super::broker::Broker)) {

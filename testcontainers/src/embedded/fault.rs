@@ -11,8 +11,8 @@ use super::state::TopicPartition;
 
 /// A rule that a cluster applies to the requests it receives.
 ///
-/// Without conditions it meets every request. Conditions all have to hold; [`Fault::nth`], [`Fault::times`] and
-/// [`Fault::probability`] count only the requests that meet the others.
+/// Without conditions it meets every request. Conditions all have to hold; [`Fault::nth`],
+/// [`Fault::times`] and [`Fault::probability`] count only the requests that meet the others.
 ///
 /// ```
 /// use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
@@ -45,7 +45,8 @@ pub enum Reaction {
     Delay(Duration),
     /// It is served, and the reply waits.
     DelayReply(Duration),
-    /// It is served, and the reply asks for silence of this length (KIP-219); the broker listens all the same, which shows who obeys.
+    /// It is served, and the reply asks for silence of this length (KIP-219); the broker listens
+    /// all the same, which shows who obeys.
     Throttle(Duration),
     /// It is served, but the connection never says anything again.
     DropReply,
@@ -55,9 +56,11 @@ pub enum Reaction {
     CloseAfter,
     /// The error code is answered, for every partition that meets the rule, and nothing is done.
     Answer(ResponseError),
-    /// The partitions it names that meet the rule get another leader, or this one, before it is served.
+    /// The partitions it names that meet the rule get another leader, or this one, before it is
+    /// served.
     MoveLeader(Option<i32>),
-    /// The group's or transaction's coordinator moves to another broker, or this one, before it is served.
+    /// The group's or transaction's coordinator moves to another broker, or this one, before it is
+    /// served.
     MoveCoordinator(Option<i32>),
     /// The broker claims other versions of an API from now on.
     SetVersions {
@@ -74,7 +77,8 @@ pub enum Reaction {
     Truncate(usize),
     /// It is served, but the reply has another correlation id.
     WrongCorrelation,
-    /// It is served, but the reply is spoiled behind its correlation id, by the cluster's seed: a lying server.
+    /// It is served, but the reply is spoiled behind its correlation id, by the cluster's seed: a
+    /// lying server.
     Mutate,
     /// It is served, but the frame announces this length.
     WrongLength(i32),
@@ -163,7 +167,11 @@ impl Fault {
     /// Only some of such requests, by the cluster's seed.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1,000,000")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0..=1,000,000"
+        )]
         let millionths = (probability.clamp(0.0, 1.0) * 1e6) as u32;
         self.millionths = millionths;
         self
@@ -187,11 +195,13 @@ impl Fault {
         if request.version < self.version {
             return false;
         }
-        self.topic.is_none() || request.partitions.iter().any(|partition| self.names(&partition.0, partition.1))
+        self.topic.is_none()
+            || request.partitions.iter().any(|partition| self.names(&partition.0, partition.1))
     }
 
     fn names(&self, topic: &str, partition: i32) -> bool {
-        self.topic.as_deref().is_none_or(|name| name == topic) && self.partition.is_none_or(|index| index == partition)
+        self.topic.as_deref().is_none_or(|name| name == topic)
+            && self.partition.is_none_or(|index| index == partition)
     }
 }
 
@@ -257,7 +267,9 @@ impl Faults {
                 continue;
             }
             *seen += 1;
-            if rule.turns.contains(seen) && (rule.millionths >= 1_000_000 || random.chance(rule.millionths)) {
+            if rule.turns.contains(seen)
+                && (rule.millionths >= 1_000_000 || random.chance(rule.millionths))
+            {
                 *hits += 1;
                 met.push(Hit { rule: rule.clone() });
             }

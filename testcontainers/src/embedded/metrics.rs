@@ -59,7 +59,8 @@ struct Instance {
 const KEPT: usize = 10_000;
 
 impl Default for MetricsSubscription {
-    /// Nothing, every five minutes, as deltas and in any codec: what Kafka answers while nobody has subscribed.
+    /// Nothing, every five minutes, as deltas and in any codec: what Kafka answers while nobody has
+    /// subscribed.
     fn default() -> Self {
         Self {
             metrics: Vec::new(),
@@ -73,7 +74,12 @@ impl Default for MetricsSubscription {
 
 impl Receiver {
     pub(crate) fn new() -> Self {
-        Self { subscription: MetricsSubscription::default(), id: 1, pushed: Vec::new(), instances: BTreeMap::new() }
+        Self {
+            subscription: MetricsSubscription::default(),
+            id: 1,
+            pushed: Vec::new(),
+            instances: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn subscribe(&mut self, subscription: MetricsSubscription) {
@@ -86,7 +92,13 @@ impl Receiver {
     }
 
     /// Takes a push, or refuses it as a broker does.
-    pub(crate) fn push(&mut self, instance: Uuid, id: i32, push: PushedMetrics, now: Instant) -> Result<(), ResponseError> {
+    pub(crate) fn push(
+        &mut self,
+        instance: Uuid,
+        id: i32,
+        push: PushedMetrics,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         let known = self.instances.entry(instance).or_default();
         let interval = self.subscription.interval;
         let is_early = known.pushed.is_some_and(|before| now < before + interval);

@@ -1,7 +1,8 @@
 //! An in-process Kafka of one or several brokers, over TCP or in memory.
 //!
-//! It checks what a broker checks and keeps batches as opaque bytes. In memory, under tokio's paused time and on one
-//! thread, everything it does follows from the seed and from what its clients send. What it lacks is in `GAPS.md`.
+//! It checks what a broker checks and keeps batches as opaque bytes. In memory, under tokio's
+//! paused time and on one thread, everything it does follows from the seed and from what its
+//! clients send. What it lacks is in `GAPS.md`.
 //!
 //! ```text
 //! connection (one request at a time) ─▶ api/ (decode, fault rules, a file per API) ─▶ state (one lock)
@@ -65,7 +66,8 @@ use state::Shared;
 /// The buffer of each direction of a connection in memory: about a socket's.
 const PIPE_BYTES: usize = 256 * 1024;
 
-/// A Kafka that runs inside this process; clones are the same cluster, and it ends with the last of them.
+/// A Kafka that runs inside this process; clones are the same cluster, and it ends with the last of
+/// them.
 #[derive(Clone, Debug)]
 pub struct EmbeddedCluster {
     inner: Arc<Inner>,
@@ -94,8 +96,13 @@ impl EmbeddedCluster {
     }
 
     fn new(shared: Arc<Shared>, transport: Transport) -> Self {
-        let inner =
-            Inner { shared, transport, tasks: TaskTracker::new(), ended: CancellationToken::new(), accepting: Mutex::default() };
+        let inner = Inner {
+            shared,
+            transport,
+            tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
+            accepting: Mutex::default(),
+        };
         inner.tasks.spawn(timer::run(Arc::clone(&inner.shared), inner.ended.clone()));
         Self { inner: Arc::new(inner) }
     }
@@ -103,19 +110,26 @@ impl EmbeddedCluster {
     /// The addresses that clients start from, separated by commas.
     pub fn bootstrap_servers(&self) -> String {
         let state = self.shared().lock();
-        let addresses: Vec<String> =
-            state.brokers.values().map(|broker| format!("{}:{}", broker.listen.0, broker.listen.1)).collect();
+        let addresses: Vec<String> = state
+            .brokers
+            .values()
+            .map(|broker| format!("{}:{}", broker.listen.0, broker.listen.1))
+            .collect();
         addresses.join(",")
     }
 
     /// Connects to a broker in memory.
     ///
     /// # Errors
-    /// `NotFound` when no broker has the address, as a name that does not resolve; `ConnectionRefused` when it is down.
+    /// `NotFound` when no broker has the address, as a name that does not resolve;
+    /// `ConnectionRefused` when it is down.
     pub fn connect(&self, host: &str, port: u16) -> io::Result<DuplexStream> {
         let (id, running) = {
             let state = self.shared().lock();
-            let found = state.brokers.iter().find(|(_, broker)| broker.listen.0 == host && broker.listen.1 == port);
+            let found = state
+                .brokers
+                .iter()
+                .find(|(_, broker)| broker.listen.0 == host && broker.listen.1 == port);
             let (id, broker) = found.ok_or_else(|| not_found(host, port))?;
             (*id, broker.running.clone().ok_or(io::ErrorKind::ConnectionRefused)?)
         };
@@ -172,7 +186,8 @@ impl EmbeddedCluster {
         }
         self.shared().wake();
         if let Some(listener) = listener {
-            let accepting = accept(Arc::clone(self.shared()), id, listener, self.inner.tasks.clone(), running);
+            let accepting =
+                accept(Arc::clone(self.shared()), id, listener, self.inner.tasks.clone(), running);
             let task = self.inner.tasks.spawn(accepting);
             self.accepting().insert(id, task);
         }
@@ -193,7 +208,13 @@ impl Drop for Inner {
     }
 }
 
-async fn accept(shared: Arc<Shared>, broker: i32, listener: TcpListener, tasks: TaskTracker, running: CancellationToken) {
+async fn accept(
+    shared: Arc<Shared>,
+    broker: i32,
+    listener: TcpListener,
+    tasks: TaskTracker,
+    running: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -205,7 +226,12 @@ async fn accept(shared: Arc<Shared>, broker: i32, listener: TcpListener, tasks: 
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(broker, %error, "TCP_NODELAY");
                 }
-                tasks.spawn(connection::serve(Arc::clone(&shared), broker, stream, running.clone()));
+                tasks.spawn(connection::serve(
+                    Arc::clone(&shared),
+                    broker,
+                    stream,
+                    running.clone(),
+                ));
             }
             Err(error) => tracing::warn!(broker, %error, "accept failed"),
         }

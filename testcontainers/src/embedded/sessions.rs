@@ -75,7 +75,12 @@ impl FetchSessions {
     }
 
     /// Opens, continues or ends a session as the request says.
-    pub(crate) fn open(&mut self, request: SessionRequest, fresh_id: i32, now: Instant) -> Result<Opened, ResponseError> {
+    pub(crate) fn open(
+        &mut self,
+        request: SessionRequest,
+        fresh_id: i32,
+        now: Instant,
+    ) -> Result<Opened, ResponseError> {
         match request.epoch {
             -1 => {
                 self.sessions.remove(&request.id);
@@ -93,7 +98,9 @@ impl FetchSessions {
     pub(crate) fn told(&mut self, id: i32, told: &[(PartitionKey, Told, bool)]) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         for (key, what, had_records) in told {
-            let Some(at) = session.partitions.iter().position(|(known, ..)| known == key) else { continue };
+            let Some(at) = session.partitions.iter().position(|(known, ..)| known == key) else {
+                continue;
+            };
             if *had_records {
                 let (key, wanted, _) = session.partitions.remove(at);
                 session.partitions.push((key, wanted, Some(*what)));
@@ -105,7 +112,10 @@ impl FetchSessions {
 
     /// The partitions that a session holds.
     pub(crate) fn partitions_of(&self, id: i32) -> impl Iterator<Item = &PartitionKey> {
-        self.sessions.get(&id).into_iter().flat_map(|session| session.partitions.iter().map(|(key, ..)| key))
+        self.sessions
+            .get(&id)
+            .into_iter()
+            .flat_map(|session| session.partitions.iter().map(|(key, ..)| key))
     }
 
     /// Forgets every session, as a restart does.
@@ -125,13 +135,19 @@ impl FetchSessions {
             return full(0, request.wanted);
         }
         let opened = full(fresh_id, request.wanted);
-        let session = Session { epoch: 1, last_used: now, uses_ids: request.uses_ids, partitions: opened.partitions.clone() };
+        let session = Session {
+            epoch: 1,
+            last_used: now,
+            uses_ids: request.uses_ids,
+            partitions: opened.partitions.clone(),
+        };
         self.sessions.insert(fresh_id, session);
         opened
     }
 
     fn resume(&mut self, request: SessionRequest, now: Instant) -> Result<Opened, ResponseError> {
-        let session = self.sessions.get_mut(&request.id).ok_or(ResponseError::FetchSessionIdNotFound)?;
+        let session =
+            self.sessions.get_mut(&request.id).ok_or(ResponseError::FetchSessionIdNotFound)?;
         if session.epoch != request.epoch {
             return Err(ResponseError::InvalidFetchSessionEpoch);
         }

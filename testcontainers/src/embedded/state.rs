@@ -35,7 +35,8 @@ pub(crate) struct Settings {
     pub(crate) max_session_timeout: Duration,
     pub(crate) max_transaction_timeout: Duration,
     pub(crate) transactional_id_expiration: Duration,
-    /// A leader asks whether a partition was added before it appends in a transaction (KIP-890 part 1).
+    /// A leader asks whether a partition was added before it appends in a transaction (KIP-890 part
+    /// 1).
     pub(crate) verifies_transactions: bool,
     /// How long after the end of a transaction its markers come, at least and at most.
     pub(crate) marker_delay: (Duration, Duration),
@@ -125,7 +126,13 @@ pub(crate) const TRANSACTION_KEY: i8 = 1;
 
 impl Shared {
     pub(crate) fn new(state: State, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), timers: Notify::new(), clock, started: Instant::now() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            timers: Notify::new(),
+            clock,
+            started: Instant::now(),
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -141,7 +148,8 @@ impl Shared {
         Moment { at, ms: self.clock.now_ms(), elapsed: at.saturating_duration_since(self.started) }
     }
 
-    /// Somebody leads or coordinates who did not, or there is more to read: all who wait look again.
+    /// Somebody leads or coordinates who did not, or there is more to read: all who wait look
+    /// again.
     pub(crate) fn wake(&self) {
         self.changed.notify_waiters();
         self.timers.notify_one();
@@ -171,9 +179,19 @@ impl State {
     }
 
     /// The partition, if `broker` leads it.
-    pub(crate) fn led_by(&mut self, broker: i32, topic: &str, index: i32) -> Result<&mut Partition, ResponseError> {
-        let partition = self.partition_mut(topic, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        if partition.leader == Some(broker) { Ok(partition) } else { Err(ResponseError::NotLeaderOrFollower) }
+    pub(crate) fn led_by(
+        &mut self,
+        broker: i32,
+        topic: &str,
+        index: i32,
+    ) -> Result<&mut Partition, ResponseError> {
+        let partition =
+            self.partition_mut(topic, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        if partition.leader == Some(broker) {
+            Ok(partition)
+        } else {
+            Err(ResponseError::NotLeaderOrFollower)
+        }
     }
 
     /// Compares the epoch that a client knows with the partition's (KIP-320).
@@ -192,13 +210,22 @@ impl State {
     }
 
     /// Makes a topic whose replicas are spread over the brokers that are up.
-    pub(crate) fn create_topic(&mut self, name: &str, partitions: i32, replication: i16) -> Result<Uuid, ResponseError> {
+    pub(crate) fn create_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<Uuid, ResponseError> {
         let replicas = self.placement(partitions, replication)?;
         self.create_topic_on(name, replicas)
     }
 
     /// Replicas for the partitions of a new topic.
-    pub(crate) fn placement(&self, partitions: i32, replication: i16) -> Result<Vec<Vec<i32>>, ResponseError> {
+    pub(crate) fn placement(
+        &self,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<Vec<Vec<i32>>, ResponseError> {
         let brokers: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
         let replication = usize::try_from(replication).unwrap_or(0);
         if partitions < 1 {
@@ -208,11 +235,17 @@ impl State {
             return Err(ResponseError::InvalidReplicationFactor);
         }
         let partitions = usize::try_from(partitions).unwrap_or(0);
-        Ok((0..partitions).map(|index| spread(&brokers, self.topics.len() + index, replication)).collect())
+        Ok((0..partitions)
+            .map(|index| spread(&brokers, self.topics.len() + index, replication))
+            .collect())
     }
 
     /// Makes a topic with the replicas given for each partition.
-    pub(crate) fn create_topic_on(&mut self, name: &str, replicas: Vec<Vec<i32>>) -> Result<Uuid, ResponseError> {
+    pub(crate) fn create_topic_on(
+        &mut self,
+        name: &str,
+        replicas: Vec<Vec<i32>>,
+    ) -> Result<Uuid, ResponseError> {
         if !is_valid_name(name) {
             return Err(ResponseError::InvalidTopicException);
         }
@@ -269,13 +302,16 @@ impl State {
         self.settle_coordinators(now);
     }
 
-    /// Unloads the groups, and tells the transactions, whose coordinator is not the one that it was.
+    /// Unloads the groups, and tells the transactions, whose coordinator is not the one that it
+    /// was.
     pub(crate) fn settle_coordinators(&mut self, now: Moment) {
         self.settle_transactions(now);
         let names: Vec<String> = self.groups.keys().cloned().collect();
         for name in names {
             let coordinator = self.coordinator(GROUP_KEY, &name);
-            if let Some(group) = self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator) {
+            if let Some(group) =
+                self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator)
+            {
                 group.coordinator = coordinator;
                 group.unload(now.at);
             }
@@ -283,7 +319,11 @@ impl State {
     }
 
     /// The group, made if need be, if `broker` coordinates it.
-    pub(crate) fn group_at(&mut self, broker: i32, name: &str) -> Result<&mut Group, ResponseError> {
+    pub(crate) fn group_at(
+        &mut self,
+        broker: i32,
+        name: &str,
+    ) -> Result<&mut Group, ResponseError> {
         if name.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
@@ -294,7 +334,11 @@ impl State {
     }
 
     /// The group, if there is one and `broker` coordinates it.
-    pub(crate) fn known_group_at(&mut self, broker: i32, name: &str) -> Result<Option<&mut Group>, ResponseError> {
+    pub(crate) fn known_group_at(
+        &mut self,
+        broker: i32,
+        name: &str,
+    ) -> Result<Option<&mut Group>, ResponseError> {
         if name.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
@@ -307,7 +351,9 @@ impl State {
         let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
         let Some(partition) = self.partition_mut(topic, index) else { return };
         let current = partition.leader;
-        let next = || partition.replicas.iter().copied().find(|id| up.contains(id) && Some(*id) != current);
+        let next = || {
+            partition.replicas.iter().copied().find(|id| up.contains(id) && Some(*id) != current)
+        };
         let Some(leader) = to.or_else(next) else { return };
         if !partition.replicas.contains(&leader) {
             partition.replicas.push(leader);
@@ -316,7 +362,13 @@ impl State {
     }
 
     /// Gives a group or transaction another coordinator that is up: `to`, or the next broker.
-    pub(crate) fn move_coordinator(&mut self, key_type: i8, key: &str, to: Option<i32>, now: Moment) {
+    pub(crate) fn move_coordinator(
+        &mut self,
+        key_type: i8,
+        key: &str,
+        to: Option<i32>,
+        now: Moment,
+    ) {
         let current = self.coordinator(key_type, key);
         let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
         let next = up.iter().find(|id| Some(**id) > current).or(up.first()).copied();
@@ -335,21 +387,33 @@ impl State {
     /// The broker that coordinates a key: where a test put it, else by a hash over the brokers.
     pub(crate) fn coordinator(&self, key_type: i8, key: &str) -> Option<i32> {
         let up: Vec<i32> = self.up_brokers().map(|(id, _)| id).collect();
-        if let Some(placed) = self.coordinators.get(&(key_type, key.to_owned())).filter(|id| up.contains(id)) {
+        if let Some(placed) =
+            self.coordinators.get(&(key_type, key.to_owned())).filter(|id| up.contains(id))
+        {
             return Some(*placed);
         }
         let all: Vec<i32> = self.brokers.keys().copied().collect();
         // FNV-1a: stable over runs and Rust versions.
-        let hash =
-            key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         let slots = u64::try_from(all.len()).ok().filter(|slots| *slots > 0)?;
         let first = usize::try_from(hash % slots).unwrap_or(0);
         all.iter().cycle().skip(first).take(all.len()).copied().find(|id| up.contains(id))
     }
 
     /// Fails unless `broker` coordinates the key.
-    pub(crate) fn check_coordinator(&self, broker: i32, key_type: i8, key: &str) -> Result<(), ResponseError> {
-        if self.coordinator(key_type, key) == Some(broker) { Ok(()) } else { Err(ResponseError::NotCoordinator) }
+    pub(crate) fn check_coordinator(
+        &self,
+        broker: i32,
+        key_type: i8,
+        key: &str,
+    ) -> Result<(), ResponseError> {
+        if self.coordinator(key_type, key) == Some(broker) {
+            Ok(())
+        } else {
+            Err(ResponseError::NotCoordinator)
+        }
     }
 
     /// The address that metadata gives for a broker.

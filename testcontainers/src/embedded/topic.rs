@@ -33,7 +33,9 @@ impl Topic {
     }
 
     pub(crate) fn is_compacted(&self) -> bool {
-        self.configs.get("cleanup.policy").is_some_and(|policy| policy.split(',').any(|one| one.trim() == "compact"))
+        self.configs
+            .get("cleanup.policy")
+            .is_some_and(|policy| policy.split(',').any(|one| one.trim() == "compact"))
     }
 
     pub(crate) fn uses_append_time(&self) -> bool {
@@ -46,7 +48,12 @@ impl Topic {
     }
 
     /// What a batch must obey here.
-    pub(crate) fn append_rules(&self, leader_epoch: i32, default_max_bytes: usize, now_ms: i64) -> AppendRules {
+    pub(crate) fn append_rules(
+        &self,
+        leader_epoch: i32,
+        default_max_bytes: usize,
+        now_ms: i64,
+    ) -> AppendRules {
         AppendRules {
             max_bytes: self.number("max.message.bytes").unwrap_or(default_max_bytes),
             compacted: self.is_compacted(),
@@ -83,5 +90,9 @@ impl Partition {
 /// Whether a name may be a topic's: Kafka's `Topic.validate`.
 pub(crate) fn is_valid_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(allowed)
+    !name.is_empty()
+        && name.len() <= 249
+        && name != "."
+        && name != ".."
+        && name.bytes().all(allowed)
 }

@@ -31,7 +31,9 @@ async fn round_trip(stream: &mut TcpStream, text: &[u8]) -> Vec<u8> {
 /// What comes back until the connection ends.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut back = Vec::new();
-    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut back)).await.expect("the connection was cut");
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut back))
+        .await
+        .expect("the connection was cut");
     back
 }
 
@@ -42,9 +44,14 @@ async fn bytes_go_both_ways_and_the_tap_sees_them() {
     let seen: Arc<Mutex<Vec<_>>> = Arc::default();
     let tap = Arc::clone(&seen);
     let proxy = Proxy::start(echo().await).await.unwrap();
-    proxy.tap(move |number, direction, bytes| tap.lock().unwrap().push((number, direction, bytes.to_vec())));
+    proxy.tap(move |number, direction, bytes| {
+        tap.lock().unwrap().push((number, direction, bytes.to_vec()))
+    });
     assert_eq!(round_trip(&mut client(&proxy).await, b"kavka").await, b"kavka");
-    assert_eq!(*seen.lock().unwrap(), [(0, Direction::Request, b"kavka".to_vec()), (0, Direction::Response, b"kavka".to_vec())]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [(0, Direction::Request, b"kavka".to_vec()), (0, Direction::Response, b"kavka".to_vec())]
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! Stands in for Java's VerifiableConsumer in Apache Kafka's system tests: a member of a group that tells as JSON lines what it is
-//! given, reads and commits.
+//! Stands in for Java's VerifiableConsumer in Apache Kafka's system tests: a member of a group that
+//! tells as JSON lines what it is given, reads and commits.
 //!
-//! One task writes all lines, and between two of its steps nothing is delivered: so records are told before their
-//! commit and before their partition goes.
+//! One task writes all lines, and between two of its steps nothing is delivered: so records are
+//! told before their commit and before their partition goes.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use kavka::{
-    BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset, RebalanceListener, RecordBatch,
-    TopicPartition,
+    BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset,
+    RebalanceListener, RecordBatch, TopicPartition,
 };
 use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
 use kavka_tools::cli;
@@ -31,8 +31,9 @@ const POLL: usize = 500;
 
 /// Consumes a topic as a member of a group and prints JSON lines, as Java's VerifiableConsumer does
 ///
-/// At SIGTERM and SIGINT it commits, leaves the group and ends with status 0; 1 if Kafka failed, 2 for a wrong argument. Options win over
-/// files and -X; --consumer.config and --broker-list are the older names of --command-config and --bootstrap-server.
+/// At SIGTERM and SIGINT it commits, leaves the group and ends with status 0; 1 if Kafka failed, 2
+/// for a wrong argument. Options win over files and -X; --consumer.config and --broker-list are the
+/// older names of --command-config and --bootstrap-server.
 #[derive(Debug, Parser)]
 #[command(name = "verifiable_consumer")]
 struct Options {
@@ -53,8 +54,8 @@ struct Options {
     /// [default: 30000]
     #[arg(long, value_name = "MS")]
     session_timeout: Option<String>,
-    /// Java's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor, in org.apache.kafka.clients.consumer
-    /// [default: the first]
+    /// Java's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor, in
+    /// org.apache.kafka.clients.consumer [default: the first]
     #[arg(long, value_name = "CLASS[,CLASS…]")]
     assignment_strategy: Option<String>,
     /// Commits from time to time, not after each poll
@@ -137,16 +138,28 @@ impl Listener {
 }
 
 impl RebalanceListener for Listener {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_assigned<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(self.pass("partitions_assigned", partitions))
     }
 
-    fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_revoked<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(self.pass("partitions_revoked", partitions))
     }
 
     /// Java's program has one word for both.
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    fn on_lost<'a>(
+        &'a self,
+        _: &'a ConsumerHandle,
+        partitions: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
         Box::pin(self.pass("partitions_revoked", partitions))
     }
 }
@@ -172,7 +185,8 @@ struct Member<W: Write> {
     consumed: u64,
 }
 
-/// Consumes until a signal, the last record wanted, or a failure. The output, and how consuming ended.
+/// Consumes until a signal, the last record wanted, or a failure. The output, and how consuming
+/// ended.
 async fn consume<W: Write>(
     options: Options,
     bootstrap: &str,
@@ -190,7 +204,8 @@ async fn consume<W: Write>(
 
     let close_timeout = Duration::from_millis(options.close_timeout);
     let handle = consumer.handle();
-    let mut member = Member { options, handle, interrupt, events, positions: BTreeMap::new(), consumed: 0 };
+    let mut member =
+        Member { options, handle, interrupt, events, positions: BTreeMap::new(), consumed: 0 };
     let mut ended = member.run(&mut consumer, &mut changes).await;
     let was_asked = member.interrupt.is_received();
     if was_asked {
@@ -222,7 +237,11 @@ async fn consume<W: Write>(
 }
 
 impl<W: Write> Member<W> {
-    async fn run(&mut self, consumer: &mut Consumer, changes: &mut mpsc::Receiver<Change>) -> Outcome<()> {
+    async fn run(
+        &mut self,
+        consumer: &mut Consumer,
+        changes: &mut mpsc::Receiver<Change>,
+    ) -> Outcome<()> {
         let mut interrupt = self.interrupt.clone();
         while self.wanted() > 0 {
             tokio::select! {
@@ -242,14 +261,17 @@ impl<W: Write> Member<W> {
     }
 
     fn wanted(&self) -> u64 {
-        u64::try_from(self.options.max_messages).map_or(u64::MAX, |most| most.saturating_sub(self.consumed))
+        u64::try_from(self.options.max_messages)
+            .map_or(u64::MAX, |most| most.saturating_sub(self.consumed))
     }
 
-    /// Tells of a batch and, if this program commits by itself, of all that is there without waiting; then commits.
+    /// Tells of a batch and, if this program commits by itself, of all that is there without
+    /// waiting; then commits.
     async fn take(&mut self, consumer: &mut Consumer, first: RecordBatch) -> Outcome<()> {
         let mut summaries = Summaries::new();
         let mut count = self.read(&first, &mut summaries)?;
-        // Asking for a batch allows an automatic commit of the one before, which must have been told.
+        // Asking for a batch allows an automatic commit of the one before, which must have been
+        // told.
         while !self.options.enable_autocommit && count < POLL && self.wanted() > 0 {
             let mut next = pin!(consumer.next_batch());
             match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
@@ -267,8 +289,10 @@ impl<W: Write> Member<W> {
         }
         self.events.emit("records_consumed", records_consumed(&summaries))?;
         self.events.flush()?;
-        let offsets: BTreeMap<_, _> =
-            summaries.into_iter().map(|(partition, summary)| (partition, Offset(summary.max).advance(1))).collect();
+        let offsets: BTreeMap<_, _> = summaries
+            .into_iter()
+            .map(|(partition, summary)| (partition, Offset(summary.max).advance(1)))
+            .collect();
         self.positions.extend(offsets.clone());
         if !self.options.enable_autocommit {
             let outcome = self.commit(&offsets).await;
@@ -313,7 +337,8 @@ impl<W: Write> Member<W> {
         self.events.flush()
     }
 
-    /// With automatic commits: commits what was told, of some partitions or all. Without, that has been done.
+    /// With automatic commits: commits what was told, of some partitions or all. Without, that has
+    /// been done.
     async fn commit_positions(&self, of: Option<&[TopicPartition]>) {
         if !self.options.enable_autocommit {
             return;
@@ -391,13 +416,21 @@ mod tests {
         let options = options.expect("good options");
         options.config().expect("good settings");
         assert!(options.enable_autocommit && options.verbose && options.max_messages == 7);
-        read("--topic t --group-id g --broker-list h:1").expect("the older name").config().expect("good defaults");
+        read("--topic t --group-id g --broker-list h:1")
+            .expect("the older name")
+            .config()
+            .expect("good defaults");
     }
 
     #[test]
     fn what_this_client_does_not_have_is_a_wrong_argument() {
-        for line in ["--group-protocol consumer", "--assignment-strategy org.example.Mine", "--reset-policy never"] {
-            let refused = read(&format!("--topic t --group-id g {line}")).and_then(|options| options.config());
+        for line in [
+            "--group-protocol consumer",
+            "--assignment-strategy org.example.Mine",
+            "--reset-policy never",
+        ] {
+            let refused = read(&format!("--topic t --group-id g {line}"))
+                .and_then(|options| options.config());
             assert!(matches!(refused, Err(Stop::Usage(_))), "{line}");
         }
         assert!(matches!(read("--topic t --group-id g --nonsense"), Err(Stop::Usage(_))));
@@ -408,7 +441,10 @@ mod tests {
     fn a_failed_commit_says_why() {
         let offsets = BTreeMap::from([(TopicPartition::new("t", 1), Offset(5))]);
         let failed = offsets_committed(&offsets, Some("no".to_owned()));
-        assert_eq!(failed, json!({"offsets": [{"topic": "t", "partition": 1, "offset": 5}], "success": false, "error": "no"}));
+        assert_eq!(
+            failed,
+            json!({"offsets": [{"topic": "t", "partition": 1, "offset": 5}], "success": false, "error": "no"})
+        );
         assert!(offsets_committed(&offsets, None).get("error").is_none());
     }
 
@@ -417,15 +453,22 @@ mod tests {
         let cluster = EmbeddedCluster::builder().tcp().start().await.expect("a cluster");
         let bootstrap = cluster.bootstrap_servers();
         let client = Client::new(kavka::ClientConfig::new(&bootstrap)).expect("good settings");
-        client.admin().create_topic(kavka::NewTopic::new("t").partitions(2)).await.expect("a topic");
+        client
+            .admin()
+            .create_topic(kavka::NewTopic::new("t").partitions(2))
+            .await
+            .expect("a topic");
         let producer = client.producer(ProducerConfig::new()).expect("good settings");
         for number in 0..30 {
             let record = Record::to("t").value("v").partition(number % 2);
             let _ = producer.send(record).await.expect("accepted").await.expect("acknowledged");
         }
-        let options = read(&format!("--topic t --group-id g --max-messages 20 {options}")).expect("good options");
+        let options = read(&format!("--topic t --group-id g --max-messages 20 {options}"))
+            .expect("good options");
         let interrupt = Interrupt::listen().expect("signals");
-        let (out, ended) = consume(options, &bootstrap, interrupt, Events::new(Vec::new())).await.expect("it wrote");
+        let (out, ended) = consume(options, &bootstrap, interrupt, Events::new(Vec::new()))
+            .await
+            .expect("it wrote");
         ended.expect("no failure");
         let witness = client.consumer(ConsumerConfig::new().group_id("g")).expect("good settings");
         let partitions = [0, 1].map(|partition| TopicPartition::new("t", partition));
@@ -433,7 +476,13 @@ mod tests {
         cluster.shutdown().await;
         let lines = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let events = lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
-        (events, committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?.offset.0))).collect())
+        (
+            events,
+            committed
+                .into_iter()
+                .filter_map(|(partition, offset)| Some((partition, offset?.offset.0)))
+                .collect(),
+        )
     }
 
     fn names(events: &[Value]) -> Vec<&str> {
@@ -446,9 +495,13 @@ mod tests {
         for event in events.iter().filter(|event| event["name"] == "records_consumed") {
             for part in event["partitions"].as_array().expect("a list") {
                 let number = |name: &str| part[name].as_i64().expect("a number");
-                let partition = TopicPartition::new("t", i32::try_from(number("partition")).expect("small"));
+                let partition =
+                    TopicPartition::new("t", i32::try_from(number("partition")).expect("small"));
                 let position = positions.entry(partition).or_insert(0);
-                assert_eq!((number("minOffset"), number("maxOffset") + 1), (*position, *position + number("count")));
+                assert_eq!(
+                    (number("minOffset"), number("maxOffset") + 1),
+                    (*position, *position + number("count"))
+                );
                 *position += number("count");
             }
         }
@@ -460,9 +513,16 @@ mod tests {
         let (events, committed) = events_of("--verbose").await;
         let names = names(&events);
         assert_eq!(names[..2], ["startup_complete", "partitions_assigned"]);
-        assert_eq!(names[names.len() - 3..], ["partitions_revoked", "shutdown_complete", "shutdown_requested"]);
-        let polls: Vec<_> = names[2..names.len() - 3].iter().filter(|name| **name != "record_data").collect();
-        assert!(polls.chunks(2).all(|pair| pair == [&"records_consumed", &"offsets_committed"]), "{names:?}");
+        assert_eq!(
+            names[names.len() - 3..],
+            ["partitions_revoked", "shutdown_complete", "shutdown_requested"]
+        );
+        let polls: Vec<_> =
+            names[2..names.len() - 3].iter().filter(|name| **name != "record_data").collect();
+        assert!(
+            polls.chunks(2).all(|pair| pair == [&"records_consumed", &"offsets_committed"]),
+            "{names:?}"
+        );
         let positions = positions(&events);
         assert_eq!(positions.values().sum::<i64>(), 20);
         assert_eq!(committed, positions);

@@ -1,4 +1,5 @@
-//! Stands in for Java's VerifiableProducer in Apache Kafka's system tests: sends numbers, and tells as JSON lines what became of each.
+//! Stands in for Java's VerifiableProducer in Apache Kafka's system tests: sends numbers, and tells
+//! as JSON lines what became of each.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -9,7 +10,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use kavka::{Client, Delivery, Error, PartitionId, Producer, ProducerConfig, Record, RecordMetadata};
+use kavka::{
+    Client, Delivery, Error, PartitionId, Producer, ProducerConfig, Record, RecordMetadata,
+};
 use kavka_programs::{Connection, Interrupt, Outcome, Stop};
 use kavka_tools::cli;
 use kavka_tools::events::{Events, java_class};
@@ -19,14 +22,17 @@ use tokio::sync::mpsc;
 /// How long after a signal what was sent is still waited for.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// For how many records the verdict is waited for before more are sent; the producer's memory is usually the tighter bound.
+/// For how many records the verdict is waited for before more are sent; the producer's memory is
+/// usually the tighter bound.
 const MOST_WAITING: usize = 100_000;
 
-/// Sends 0, 1, 2, … as text and prints a JSON line for each acknowledgement or failure, as Java's VerifiableProducer does
+/// Sends 0, 1, 2, … as text and prints a JSON line for each acknowledgement or failure, as Java's
+/// VerifiableProducer does
 ///
-/// Nothing is sent twice unless a file or -X sets `retries`, which also makes the producer idempotent again. Failed records do not change
-/// the exit status: 0, or 1 if Kafka could not be used at all, 2 for a wrong argument. Files and -X win over options; --producer.config
-/// and --broker-list are the older names of --command-config and --bootstrap-server.
+/// Nothing is sent twice unless a file or -X sets `retries`, which also makes the producer
+/// idempotent again. Failed records do not change the exit status: 0, or 1 if Kafka could not be
+/// used at all, 2 for a wrong argument. Files and -X win over options; --producer.config and
+/// --broker-list are the older names of --command-config and --bootstrap-server.
 #[derive(Debug, Parser)]
 #[command(name = "verifiable_producer")]
 struct Options {
@@ -138,7 +144,12 @@ async fn produce<W: Write + Send + 'static>(
 }
 
 /// Sends until there is enough or a signal comes; how many records.
-async fn send(options: &Options, producer: &Producer, sender: mpsc::Sender<Sent>, mut interrupt: Interrupt) -> u64 {
+async fn send(
+    options: &Options,
+    producer: &Producer,
+    sender: mpsc::Sender<Sent>,
+    mut interrupt: Interrupt,
+) -> u64 {
     let started = tokio::time::Instant::now();
     let mut create_time = Some(options.message_create_time).filter(|time| *time >= 0);
     let mut created = Instant::now();
@@ -208,7 +219,11 @@ impl<W: Write> Reporter<W> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Outcome<()>> {
         loop {
-            let next = if self.count < MOST_WAITING { self.sent.poll_recv(context) } else { Poll::Pending };
+            let next = if self.count < MOST_WAITING {
+                self.sent.poll_recv(context)
+            } else {
+                Poll::Pending
+            };
             match next {
                 Poll::Ready(Some(Sent { key, value, outcome: Ok(delivery) })) => {
                     self.count += 1;
@@ -249,7 +264,12 @@ impl<W: Write> Reporter<W> {
         told.into_iter().try_for_each(|(key, value, verdict)| self.tell(key, value, verdict))
     }
 
-    fn tell(&mut self, key: Option<String>, value: String, verdict: Result<RecordMetadata, Error>) -> Outcome<()> {
+    fn tell(
+        &mut self,
+        key: Option<String>,
+        value: String,
+        verdict: Result<RecordMetadata, Error>,
+    ) -> Outcome<()> {
         match verdict {
             Ok(metadata) => {
                 self.acked += 1;
@@ -285,7 +305,9 @@ mod tests {
 
     #[test]
     fn both_generations_of_options_are_understood() {
-        let new = read("--topic t --bootstrap-server h:1 --max-messages 5 --throughput 10 --acks 1 --command-config /dev/null");
+        let new = read(
+            "--topic t --bootstrap-server h:1 --max-messages 5 --throughput 10 --acks 1 --command-config /dev/null",
+        );
         let new = new.expect("options of 4.x");
         assert_eq!((new.max_messages, new.throughput, new.acks.as_str()), (5, 10, "1"));
         let old =
@@ -297,7 +319,9 @@ mod tests {
 
     #[test]
     fn the_throughput_spreads_records_evenly() {
-        let due = |throughput, number| read(&format!("--topic t --throughput {throughput}")).expect("good").due(number);
+        let due = |throughput, number| {
+            read(&format!("--topic t --throughput {throughput}")).expect("good").due(number)
+        };
         assert_eq!(due(4, 6), Some(Duration::from_millis(1500)));
         assert_eq!(due(-1, 1_000_000), Some(Duration::ZERO));
         assert_eq!(due(0, 0), None);
@@ -306,21 +330,33 @@ mod tests {
     #[tokio::test]
     async fn every_record_is_told_with_its_offset_and_the_end_sums_up() {
         let cluster = EmbeddedCluster::builder().tcp().start().await.expect("a cluster");
-        let options = read("--topic t --max-messages 20 --repeating-keys 3 --message-create-time 1000").expect("good options");
+        let options =
+            read("--topic t --max-messages 20 --repeating-keys 3 --message-create-time 1000")
+                .expect("good options");
         let interrupt = Interrupt::listen().expect("signals");
-        let out = produce(options, &cluster.bootstrap_servers(), interrupt, Events::new(Vec::new())).await.expect("no failure");
+        let out =
+            produce(options, &cluster.bootstrap_servers(), interrupt, Events::new(Vec::new()))
+                .await
+                .expect("no failure");
         cluster.shutdown().await;
         let lines = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let events: Vec<Value> = lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
-        let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap_or_default()).collect();
-        assert_eq!((names[0], &names[21..]), ("startup_complete", &["shutdown_complete", "tool_data"][..]));
+        let events: Vec<Value> =
+            lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+        let names: Vec<_> =
+            events.iter().map(|event| event["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(
+            (names[0], &names[21..]),
+            ("startup_complete", &["shutdown_complete", "tool_data"][..])
+        );
         let mut values: Vec<u64> = Vec::new();
         let mut offsets: BTreeMap<i64, i64> = BTreeMap::new();
         for event in &events[1..21] {
             assert_eq!(event["name"], "producer_send_success");
-            let value: u64 = event["value"].as_str().and_then(|value| value.parse().ok()).expect("a number");
+            let value: u64 =
+                event["value"].as_str().and_then(|value| value.parse().ok()).expect("a number");
             assert_eq!(event["key"], json!((value % 3).to_string()));
-            let next = offsets.entry(event["partition"].as_i64().expect("a partition")).or_default();
+            let next =
+                offsets.entry(event["partition"].as_i64().expect("a partition")).or_default();
             assert_eq!(event["offset"], *next);
             *next += 1;
             values.push(value);

@@ -1,4 +1,5 @@
-//! barnabas: batches built by the wrapper, `enqueue`d five deep per partition, then one `flush`; `Consumer::poll`.
+//! barnabas: batches built by the wrapper, `enqueue`d five deep per partition, then one `flush`;
+//! `Consumer::poll`.
 
 use barnabas_tokio::{Consumer, IsolationLevel, Producer, ProducerRecord, StartOffset, Tokio};
 use perf_common::{die, now_ns, report_sink, Acks, Args, Pacer, Payload, Sink};

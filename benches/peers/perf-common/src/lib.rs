@@ -281,7 +281,8 @@ pub fn report_sink(client: &str, s: &Sink, nanos: u64) {
     report(client, "consume", s.records, s.bytes, nanos, Latencies::default(), 0);
 }
 
-/// Counts records in flight and holds the sender back above `cap`, for clients whose own `send` does not wait.
+/// Counts records in flight and holds the sender back above `cap`, for clients whose own `send`
+/// does not wait.
 pub struct Gate {
     cap: u64,
     flying: std::sync::atomic::AtomicU64,
@@ -368,7 +369,8 @@ impl Acks {
     }
 }
 
-/// When each record was sent, by its offset in the one partition of a fresh topic, for a consumer in the same process.
+/// When each record was sent, by its offset in the one partition of a fresh topic, for a consumer
+/// in the same process.
 pub struct Handled {
     sent: Vec<std::sync::atomic::AtomicU64>,
     seen: std::sync::Mutex<Histogram<u64>>,

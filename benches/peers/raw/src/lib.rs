@@ -75,7 +75,8 @@ fn fetch(topic: &str, at: &[i64]) -> Vec<u8> {
     framed(1, 4, &b)
 }
 
-/// Fetches all partitions, one request after the other; `each` counts a batch: where its partition was read up to, its base offset, itself.
+/// Fetches all partitions, one request after the other; `each` counts a batch: where its partition
+/// was read up to, its base offset, itself.
 pub fn consume(name: &str, a: &Args, mut s: TcpStream, mut each: impl FnMut(&mut Sink, i64, i64, &[u8])) {
     let (mut sink, mut start) = (Sink::default(), 0);
     fetch_while(a, &mut s, |at, first, _, batch| {
@@ -88,7 +89,8 @@ pub fn consume(name: &str, a: &Args, mut s: TcpStream, mut each: impl FnMut(&mut
     report_sink(name, &sink, now_ns() - start);
 }
 
-/// Fetches until `each` says no: where its partition was read up to, base offset, last offset delta, batch.
+/// Fetches until `each` says no: where its partition was read up to, base offset, last offset
+/// delta, batch.
 pub fn fetch_while(a: &Args, s: &mut TcpStream, mut each: impl FnMut(i64, i64, i64, &[u8]) -> bool) {
     let (mut at, mut buf, mut more) = (vec![0i64; a.partitions], Vec::new(), true);
     while more {
@@ -101,7 +103,8 @@ pub fn fetch_while(a: &Args, s: &mut TcpStream, mut each: impl FnMut(i64, i64, i
     }
 }
 
-/// Calls `each` with every whole batch of a Fetch v4 answer: partition, base offset, last offset delta, batch.
+/// Calls `each` with every whole batch of a Fetch v4 answer: partition, base offset, last offset
+/// delta, batch.
 fn batches(buf: &[u8], mut each: impl FnMut(usize, i64, i64, &[u8])) {
     let mut o = 12;
     o += 2 + i16_at(buf, o) as usize;

@@ -1,5 +1,6 @@
-//! raw: not a client but a ceiling. Produce requests encoded once and sent over and over, five in flight on one
-//! connection (no producer id, no retries); fetches whose records are counted by batch header and never decoded.
+//! raw: not a client but a ceiling. Produce requests encoded once and sent over and over, five in
+//! flight on one connection (no producer id, no retries); fetches whose records are counted by
+//! batch header and never decoded.
 
 use peer_raw::{failures, fetch_while, frame, framed, i32_at, string, varint};
 use perf_common::{die, now_ns, Acks, Args, Handled, Pacer, Payload};

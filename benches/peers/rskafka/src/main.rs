@@ -1,4 +1,5 @@
-//! rskafka: no accumulator of its own, so the wrapper builds the batches, one request in flight per partition.
+//! rskafka: no accumulator of its own, so the wrapper builds the batches, one request in flight per
+//! partition.
 
 use perf_common::{die, now_ns, report_sink, Acks, Args, Pacer, Payload, Sink};
 use rskafka::client::partition::{Compression, UnknownTopicHandling};

@@ -1,4 +1,5 @@
-//! Every operation of the admin handle on a cluster of three nodes: its effect as Kafka's own tools see it, and its typical error.
+//! Every operation of the admin handle on a cluster of three nodes: its effect as Kafka's own tools
+//! see it, and its typical error.
 
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,14 @@ struct Bench {
 impl Bench {
     async fn start(version: Option<Version>) -> Self {
         let config = version.map_or_else(config, |version| config().version(version));
-        // Whoever does not log in, as all do here, may do everything; with the authorizer there are ACLs to manage.
+        // Whoever does not log in, as all do here, may do everything; with the authorizer there are
+        // ACLs to manage.
         let config = config
             .nodes(3)
-            .property("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
+            .property(
+                "authorizer.class.name",
+                "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            )
             .property("super.users", "User:ANONYMOUS");
         let cluster = Cluster::start(config).await.unwrap();
         let client = client(&cluster);
@@ -47,12 +52,21 @@ impl Bench {
     /// Runs one of Kafka's own tools and returns what it printed.
     async fn java(&self, class: &str, arguments: &[&str]) -> String {
         let bootstrap = self.cluster.internal_bootstrap();
-        let tool = self.cluster.tool(class).args(["--bootstrap-server", &bootstrap]).args(arguments.iter().copied());
+        let tool = self
+            .cluster
+            .tool(class)
+            .args(["--bootstrap-server", &bootstrap])
+            .args(arguments.iter().copied());
         tool.run().await.unwrap()
     }
 
     /// Runs a tool until what it prints satisfies a condition.
-    async fn java_until(&self, class: &str, arguments: &[&str], condition: impl Fn(&str) -> bool) -> String {
+    async fn java_until(
+        &self,
+        class: &str,
+        arguments: &[&str],
+        condition: impl Fn(&str) -> bool,
+    ) -> String {
         let started = Instant::now();
         loop {
             let printed = self.java(class, arguments).await;
@@ -94,7 +108,11 @@ fn code(error: &Error) -> ErrorCode {
 }
 
 /// Asks until the answer satisfies a condition.
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> T, condition: impl Fn(&T) -> bool) -> T {
+async fn until<T>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> T,
+    condition: impl Fn(&T) -> bool,
+) -> T {
     in_time(what, async {
         loop {
             let answer = ask().await;
@@ -141,7 +159,11 @@ async fn part(name: &str, work: impl Future<Output = ()>) {
 }
 
 async fn topic(bench: &Bench, name: &str, partitions: i32, replicas: i16) {
-    bench.admin.create_topic(NewTopic::new(name).partitions(partitions).replication_factor(replicas)).await.unwrap();
+    bench
+        .admin
+        .create_topic(NewTopic::new(name).partitions(partitions).replication_factor(replicas))
+        .await
+        .unwrap();
 }
 
 fn partition(topic: &str, number: i32) -> TopicPartition {

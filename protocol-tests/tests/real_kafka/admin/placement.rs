@@ -18,7 +18,9 @@ pub(super) async fn placement(bench: &Bench) {
     assert_eq!(refused(unmoved, "moved-0"), ErrorCode::NO_REASSIGNMENT_IN_PROGRESS);
     let impossible = one(admin.alter_reassignments([(moved.clone(), Some(brokers(&[9])))]).await);
     assert_eq!(refused(impossible, "moved-0"), ErrorCode::INVALID_REPLICA_ASSIGNMENT);
-    let grown = one(admin.alter_reassignments_of_same_size([(moved.clone(), Some(brokers(&[1, 2, 3])))]).await);
+    let grown = one(admin
+        .alter_reassignments_of_same_size([(moved.clone(), Some(brokers(&[1, 2, 3])))])
+        .await);
     match bench.is_at_least(4, 1) {
         true => assert_eq!(refused(grown, "moved-0"), ErrorCode::INVALID_REPLICATION_FACTOR),
         false => assert_eq!(grown.unwrap_err().kind(), ErrorKind::Unsupported),
@@ -28,7 +30,10 @@ pub(super) async fn placement(bench: &Bench) {
     bench.cluster.stop(3).await.unwrap();
     one(admin.alter_reassignments([(moved.clone(), Some(brokers(&[1, 3])))]).await).unwrap();
     let under_way = admin.list_reassignments().await.unwrap();
-    assert_eq!((&under_way[&moved].adding, &under_way[&moved].removing), (&brokers(&[3]), &brokers(&[2])));
+    assert_eq!(
+        (&under_way[&moved].adding, &under_way[&moved].removing),
+        (&brokers(&[3]), &brokers(&[2]))
+    );
     assert_eq!(admin.list_reassignments_of([moved.clone()]).await.unwrap(), under_way);
     let printed = bench.java(REASSIGN, &["--list"]).await;
     assert!(printed.contains("moved-0"), "{printed}");
@@ -38,9 +43,17 @@ pub(super) async fn placement(bench: &Bench) {
     // And one that ends; then the preferred leader leads again.
     bench.cluster.restart(3).await.unwrap();
     one(admin.alter_reassignments([(moved.clone(), Some(brokers(&[3, 1])))]).await).unwrap();
-    until("the end of the move", async || admin.list_reassignments().await.unwrap(), |moves| moves.is_empty()).await;
+    until(
+        "the end of the move",
+        async || admin.list_reassignments().await.unwrap(),
+        |moves| moves.is_empty(),
+    )
+    .await;
     let described = async || admin.describe_topic("moved").await.unwrap().partitions.remove(0);
-    until("the new place", described, |found| found.replicas == brokers(&[3, 1]) && found.in_sync_replicas.len() == 2).await;
+    until("the new place", described, |found| {
+        found.replicas == brokers(&[3, 1]) && found.in_sync_replicas.len() == 2
+    })
+    .await;
     let elected = one(admin.elect_leaders(Election::Preferred, [moved.clone()]).await);
     if let Err(error) = &elected {
         assert_eq!(error.code(), Some(ErrorCode::ELECTION_NOT_NEEDED), "{error}");
@@ -60,18 +73,31 @@ pub(super) async fn placement(bench: &Bench) {
 pub(super) async fn log_dirs(bench: &Bench) {
     let admin = &bench.admin;
     let mut described = admin.describe_log_dirs([1, 9]).await;
-    assert_eq!(refused(described.remove(&BrokerId(9)).unwrap(), "broker 9"), ErrorCode::BROKER_NOT_AVAILABLE);
+    assert_eq!(
+        refused(described.remove(&BrokerId(9)).unwrap(), "broker 9"),
+        ErrorCode::BROKER_NOT_AVAILABLE
+    );
     let dirs = described.remove(&BrokerId(1)).unwrap().unwrap();
     let dir = &dirs[0];
     let size = dir.replicas[&partition("moved", 0)].size;
     assert!(dir.error.is_none() && dir.total_bytes > Some(0) && size > 0, "{dir:?}");
-    let printed =
-        bench.java("org.apache.kafka.tools.LogDirsCommand", &["--describe", "--topic-list", "moved", "--broker-list", "1"]).await;
-    assert!(printed.contains(&format!("\"size\":{size}")) && printed.contains(&dir.path), "{printed}");
+    let printed = bench
+        .java(
+            "org.apache.kafka.tools.LogDirsCommand",
+            &["--describe", "--topic-list", "moved", "--broker-list", "1"],
+        )
+        .await;
+    assert!(
+        printed.contains(&format!("\"size\":{size}")) && printed.contains(&dir.path),
+        "{printed}"
+    );
     let replica = |broker: i32| Replica::new(partition("moved", 0), broker);
     let mut found = admin.describe_replica_log_dirs([replica(1), replica(2)]).await;
     assert_eq!(found.remove(&replica(1)).unwrap().unwrap()[&dir.path].size, size);
-    assert_eq!(refused(found.remove(&replica(2)).unwrap(), "moved-0 on broker 2"), ErrorCode::REPLICA_NOT_AVAILABLE);
+    assert_eq!(
+        refused(found.remove(&replica(2)).unwrap(), "moved-0 on broker 2"),
+        ErrorCode::REPLICA_NOT_AVAILABLE
+    );
     let stays = admin.alter_replica_log_dirs([(replica(1), dir.path.clone())]).await;
     one(stays).unwrap();
     let nowhere = admin.alter_replica_log_dirs([(replica(1), "/none")]).await;
@@ -85,37 +111,55 @@ pub(super) async fn cluster(bench: &Bench) {
     let id = cluster.cluster_id.unwrap();
     // This tool wants its command first.
     let bootstrap = bench.cluster.internal_bootstrap();
-    let tool = bench.cluster.tool("org.apache.kafka.tools.ClusterTool").args(["cluster-id", "--bootstrap-server", &bootstrap]);
+    let tool = bench.cluster.tool("org.apache.kafka.tools.ClusterTool").args([
+        "cluster-id",
+        "--bootstrap-server",
+        &bootstrap,
+    ]);
     let printed = tool.run().await.unwrap();
     assert!(printed.contains(&id), "{printed}");
     assert!(cluster.authorized_operations.is_some_and(|operations| operations.len() > 5));
     match admin.describe_registered_brokers().await {
-        Ok(brokers) => assert!(brokers.iter().all(|broker| broker.is_fenced == Some(false)), "{brokers:?}"),
-        Err(error) => assert!(!bench.is_at_least(4, 0) && error.kind() == ErrorKind::Unsupported, "{error}"),
+        Ok(brokers) => {
+            assert!(brokers.iter().all(|broker| broker.is_fenced == Some(false)), "{brokers:?}")
+        }
+        Err(error) => {
+            assert!(!bench.is_at_least(4, 0) && error.kind() == ErrorKind::Unsupported, "{error}")
+        }
     }
     let gone = admin.unregister_broker(9).await;
     assert_eq!(refused(gone, "broker 9"), ErrorCode::BROKER_ID_NOT_REGISTERED);
     if bench.is_at_least(4, 0) {
-        // One that is down is still registered until it is forgotten; when it comes back it registers anew.
+        // One that is down is still registered until it is forgotten; when it comes back it
+        // registers anew.
         let registered = async || {
             let brokers = admin.describe_registered_brokers().await.unwrap();
-            brokers.into_iter().map(|broker| (broker.id.0, broker.is_fenced == Some(true))).collect::<Vec<_>>()
+            brokers
+                .into_iter()
+                .map(|broker| (broker.id.0, broker.is_fenced == Some(true)))
+                .collect::<Vec<_>>()
         };
         bench.cluster.stop(3).await.unwrap();
         until("the broker to be fenced", registered, |found| found.contains(&(3, true))).await;
         admin.unregister_broker(3).await.unwrap();
-        until("the broker to be forgotten", registered, |found| *found == [(1, false), (2, false)]).await;
+        until("the broker to be forgotten", registered, |found| *found == [(1, false), (2, false)])
+            .await;
         bench.cluster.restart(3).await.unwrap();
         until("the broker to be back", registered, |found| found.contains(&(3, false))).await;
     }
 
     let quorum = admin.describe_quorum().await.unwrap();
     assert_eq!(quorum.voters.len(), 3);
-    let printed = bench.java("org.apache.kafka.tools.MetadataQuorumCommand", &["describe", "--status"]).await;
-    let leader = printed.lines().find_map(|line| line.strip_prefix("LeaderId:")).unwrap_or_else(|| panic!("{printed}"));
+    let printed =
+        bench.java("org.apache.kafka.tools.MetadataQuorumCommand", &["describe", "--status"]).await;
+    let leader = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("LeaderId:"))
+        .unwrap_or_else(|| panic!("{printed}"));
     assert_eq!(leader.trim(), quorum.leader.unwrap().to_string());
     let voter = kavka::admin::Voter::new(9, kavka::DirectoryId([9; 16]));
-    let added = admin.add_voter(voter.clone().endpoint("CONTROLLER", "localhost", 1)).await.unwrap_err();
+    let added =
+        admin.add_voter(voter.clone().endpoint("CONTROLLER", "localhost", 1)).await.unwrap_err();
     let removed = admin.remove_voter(voter).await.unwrap_err();
     // These voters are fixed in the properties.
     for error in [added, removed] {
@@ -126,12 +170,18 @@ pub(super) async fn cluster(bench: &Bench) {
     let features = admin.describe_features().await.unwrap();
     let level = *features.features["metadata.version"].finalized.as_ref().unwrap().end();
     assert!(features.epoch.is_some());
-    let validated = admin.clone().validate_only().update_features([("metadata.version", FeatureUpdate::upgrade(level))]).await;
+    let validated = admin
+        .clone()
+        .validate_only()
+        .update_features([("metadata.version", FeatureUpdate::upgrade(level))])
+        .await;
     one(validated).unwrap();
-    let refusal = one(admin.update_features([("metadata.version", FeatureUpdate::upgrade(9999))]).await);
+    let refusal =
+        one(admin.update_features([("metadata.version", FeatureUpdate::upgrade(9999))]).await);
     assert_eq!(refused(refusal, "feature metadata.version"), ErrorCode::INVALID_UPDATE_VERSION);
     if bench.is_at_least(4, 2) {
-        one(admin.update_features([("share.version", FeatureUpdate::safe_downgrade(0))]).await).unwrap();
+        one(admin.update_features([("share.version", FeatureUpdate::safe_downgrade(0))]).await)
+            .unwrap();
         let printed = bench
             .java_until("org.apache.kafka.tools.FeatureCommand", &["describe"], |printed| {
                 let row = printed.lines().find(|line| line.contains("share.version"));

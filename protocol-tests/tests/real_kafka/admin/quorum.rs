@@ -25,9 +25,11 @@ async fn a_controller_votes_from_when_it_is_added_until_it_is_removed() {
         let admin = client.admin();
         let bootstrap = cluster.internal_bootstrap();
         let java = async || {
-            let tool = cluster.tool(TOOL).args(["--bootstrap-server", &bootstrap, "describe", "--status"]);
+            let tool =
+                cluster.tool(TOOL).args(["--bootstrap-server", &bootstrap, "describe", "--status"]);
             let printed = tool.run().await.unwrap();
-            let line = printed.lines().find(|line| line.starts_with("CurrentVoters")).map(str::to_owned);
+            let line =
+                printed.lines().find(|line| line.starts_with("CurrentVoters")).map(str::to_owned);
             line.unwrap_or_else(|| panic!("{printed}"))
         };
         let quorum = async || admin.describe_quorum().await.unwrap();
@@ -35,7 +37,11 @@ async fn a_controller_votes_from_when_it_is_added_until_it_is_removed() {
         let at_first = until("all follow", quorum, |quorum| quorum.observers.len() == 2).await;
         assert_eq!(voters(&at_first), BTreeSet::from([1]));
         let directory = |id: i32| {
-            let replica = at_first.voters.iter().chain(&at_first.observers).find(|replica| replica.id.0 == id);
+            let replica = at_first
+                .voters
+                .iter()
+                .chain(&at_first.observers)
+                .find(|replica| replica.id.0 == id);
             replica.and_then(|replica| replica.directory_id).expect("the brokers name the folders")
         };
         let voter = |id: u16| {
@@ -54,12 +60,17 @@ async fn a_controller_votes_from_when_it_is_added_until_it_is_removed() {
 
         // The active controller leaves too: another takes over.
         admin.remove_voter(voter(1)).await.unwrap();
-        let left =
-            until("two vote", quorum, |quorum| quorum.voters.len() == 2 && quorum.leader.is_some_and(|id| id.0 != 1)).await;
+        let left = until("two vote", quorum, |quorum| {
+            quorum.voters.len() == 2 && quorum.leader.is_some_and(|id| id.0 != 1)
+        })
+        .await;
         assert_eq!(voters(&left), BTreeSet::from([2, 3]));
         let line = java().await;
         assert!(!line.contains("\"id\": 1,") && line.contains("\"id\": 2"), "{line}");
-        assert_eq!(refused(admin.remove_voter(voter(1)).await, "voter 1"), ErrorCode::VOTER_NOT_FOUND);
+        assert_eq!(
+            refused(admin.remove_voter(voter(1)).await, "voter 1"),
+            ErrorCode::VOTER_NOT_FOUND
+        );
         client.close(PATIENCE).await.unwrap();
         cluster.shutdown().await.unwrap();
     }

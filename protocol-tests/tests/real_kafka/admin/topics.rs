@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use kavka::admin::{ConfigAlteration, ConfigEntry, ConfigResource, ConfigResourceType, ConfigSource, NewPartitions, OffsetSpec};
-use kavka::{BrokerId, Class, ErrorCode, ErrorKind, NewTopic, Offset, Timestamp, TopicId, TopicName};
+use kavka::admin::{
+    ConfigAlteration, ConfigEntry, ConfigResource, ConfigResourceType, ConfigSource, NewPartitions,
+    OffsetSpec,
+};
+use kavka::{
+    BrokerId, Class, ErrorCode, ErrorKind, NewTopic, Offset, Timestamp, TopicId, TopicName,
+};
 
 use super::{Bench, CONFIGS, TOPICS, one, partition, refused, topic, until};
 use crate::support::produce;
@@ -13,7 +18,10 @@ pub(super) async fn topics(bench: &Bench) {
     let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
 
     // Only checked, then made; of two topics one is refused.
-    let orders = NewTopic::new("orders").partitions(3).replication_factor(2).config("retention.ms", "3600000");
+    let orders = NewTopic::new("orders")
+        .partitions(3)
+        .replication_factor(2)
+        .config("retention.ms", "3600000");
     let checked = admin.clone().validate_only().create_topic(orders.clone()).await.unwrap();
     assert_eq!(checked.partitions, Some(3));
     let placed = NewTopic::new("placed").assignments([brokers(&[1, 2]), brokers(&[2, 3])]);
@@ -27,30 +35,52 @@ pub(super) async fn topics(bench: &Bench) {
         assert_eq!(made.replication_factor, Some(2), "{name}");
         assert!(made.configs.iter().any(|config| config.name == "retention.ms"), "{name}");
     }
-    assert_eq!(refused(admin.create_topic(orders).await, "topic orders"), ErrorCode::TOPIC_ALREADY_EXISTS);
+    assert_eq!(
+        refused(admin.create_topic(orders).await, "topic orders"),
+        ErrorCode::TOPIC_ALREADY_EXISTS
+    );
     let missing = NewTopic::new("t").partitions(1).replication_factor(9);
-    assert_eq!(refused(admin.create_topic(missing).await, "topic t"), ErrorCode::INVALID_REPLICATION_FACTOR);
+    assert_eq!(
+        refused(admin.create_topic(missing).await, "topic t"),
+        ErrorCode::INVALID_REPLICATION_FACTOR
+    );
     let described = bench.java(TOPICS, &["--describe", "--topic", "orders,placed"]).await;
-    assert!(described.contains("retention.ms=3600000") && described.contains("PartitionCount: 3"), "{described}");
-    assert!(described.contains("Replicas: 1,2") && described.contains("Replicas: 2,3"), "{described}");
+    assert!(
+        described.contains("retention.ms=3600000") && described.contains("PartitionCount: 3"),
+        "{described}"
+    );
+    assert!(
+        described.contains("Replicas: 1,2") && described.contains("Replicas: 2,3"),
+        "{described}"
+    );
 
     // Described by name, by id, and in pages.
     let known = |topics: &kavka::admin::Outcomes<TopicName, _>| topics.values().all(Result::is_ok);
-    let described = until("the topics", async || admin.describe_topics(["orders", "placed"]).await, known).await;
+    let described =
+        until("the topics", async || admin.describe_topics(["orders", "placed"]).await, known)
+            .await;
     let placed = described[&TopicName::from("placed")].as_ref().unwrap();
-    let replicas: Vec<_> = placed.partitions.iter().map(|partition| partition.replicas.clone()).collect();
+    let replicas: Vec<_> =
+        placed.partitions.iter().map(|partition| partition.replicas.clone()).collect();
     assert_eq!(replicas, [brokers(&[1, 2]), brokers(&[2, 3])]);
     let id = placed.id.unwrap();
     assert_eq!(one(admin.describe_topics_by_id([id]).await).unwrap().name.as_str(), "placed");
     let unknown = TopicId([7; 16]);
-    assert_eq!(refused(one(admin.describe_topics_by_id([unknown]).await), &unknown.to_string()), ErrorCode::UNKNOWN_TOPIC_ID);
-    assert_eq!(refused(admin.describe_topic("none").await, "topic none"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(
+        refused(one(admin.describe_topics_by_id([unknown]).await), &unknown.to_string()),
+        ErrorCode::UNKNOWN_TOPIC_ID
+    );
+    assert_eq!(
+        refused(admin.describe_topic("none").await, "topic none"),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+    );
     let mut pages = admin.all_topic_pages();
     let mut seen = BTreeSet::new();
     while let Some(page) = pages.next().await.unwrap() {
         seen.extend(page.into_iter().map(|(name, _)| name));
     }
-    let listed: BTreeSet<_> = admin.list_topics().await.unwrap().into_iter().map(|topic| topic.name).collect();
+    let listed: BTreeSet<_> =
+        admin.list_topics().await.unwrap().into_iter().map(|topic| topic.name).collect();
     assert_eq!(seen, listed);
     assert!(listed.contains("orders"), "{listed:?}");
 
@@ -62,16 +92,25 @@ pub(super) async fn topics(bench: &Bench) {
     let fewer = admin.create_partitions([("orders", NewPartitions::increase_to(2))]).await;
     assert_eq!(refused(one(fewer), "topic orders"), ErrorCode::INVALID_PARTITIONS);
     let described = bench.java(TOPICS, &["--describe", "--topic", "orders"]).await;
-    assert!(described.contains("PartitionCount: 4") && described.contains("Replicas: 3,1"), "{described}");
+    assert!(
+        described.contains("PartitionCount: 4") && described.contains("Replicas: 3,1"),
+        "{described}"
+    );
 
     // Deleted by name and by id.
     let only_checked = admin.clone().validate_only().delete_topic("orders").await.unwrap_err();
     assert_eq!(only_checked.class(), Class::InvalidConfiguration, "{only_checked}");
     let deleted = admin.delete_topics(["orders", "none"]).await;
     deleted[&TopicName::from("orders")].as_ref().unwrap();
-    assert_eq!(deleted[&TopicName::from("none")].as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(
+        deleted[&TopicName::from("none")].as_ref().unwrap_err().code(),
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    );
     one(admin.delete_topics_by_id([id]).await).unwrap();
-    assert_eq!(refused(one(admin.delete_topics_by_id([id]).await), &id.to_string()), ErrorCode::UNKNOWN_TOPIC_ID);
+    assert_eq!(
+        refused(one(admin.delete_topics_by_id([id]).await), &id.to_string()),
+        ErrorCode::UNKNOWN_TOPIC_ID
+    );
     let listed = bench.java(TOPICS, &["--list"]).await;
     assert!(!listed.contains("orders") && !listed.contains("placed"), "{listed}");
 }
@@ -81,29 +120,44 @@ pub(super) async fn records(bench: &Bench) {
     topic(bench, "log", 2, 3).await;
     produce(&bench.client, "log", 2, 0..100).await;
     let (first, second, missing) = (partition("log", 0), partition("log", 1), partition("log", 9));
-    let wanted =
-        [(first.clone(), OffsetSpec::Latest), (second.clone(), OffsetSpec::Earliest), (missing.clone(), OffsetSpec::Latest)];
+    let wanted = [
+        (first.clone(), OffsetSpec::Latest),
+        (second.clone(), OffsetSpec::Earliest),
+        (missing.clone(), OffsetSpec::Latest),
+    ];
     let mut found = admin.list_offsets(wanted).await;
     assert_eq!(found.remove(&first).unwrap().unwrap().offset, Some(Offset(50)));
     assert_eq!(found.remove(&second).unwrap().unwrap().offset, Some(Offset(0)));
-    assert_eq!(refused(found.remove(&missing).unwrap(), "log-9"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(
+        refused(found.remove(&missing).unwrap(), "log-9"),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+    );
     let find = async |spec| one(admin.list_offsets([(first.clone(), spec)]).await);
     let newest = find(OffsetSpec::MaxTimestamp).await.unwrap();
-    assert!(newest.offset >= Some(Offset(0)) && newest.timestamp > Some(Timestamp(0)), "{newest:?}");
+    assert!(
+        newest.offset >= Some(Offset(0)) && newest.timestamp > Some(Timestamp(0)),
+        "{newest:?}"
+    );
     assert_eq!(find(OffsetSpec::At(Timestamp(0))).await.unwrap().offset, Some(Offset(0)));
     assert_eq!(find(OffsetSpec::At(Timestamp(i64::MAX))).await.unwrap().offset, None);
     match find(OffsetSpec::EarliestPendingUpload).await {
         Ok(found) => assert!(bench.is_at_least(4, 2) && found.offset.is_none(), "{found:?}"),
-        Err(error) => assert!(!bench.is_at_least(4, 2) && error.kind() == ErrorKind::Unsupported, "{error}"),
+        Err(error) => {
+            assert!(!bench.is_at_least(4, 2) && error.kind() == ErrorKind::Unsupported, "{error}")
+        }
     }
-    let committed = one(admin.list_committed_offsets([(second.clone(), OffsetSpec::Latest)]).await).unwrap();
+    let committed =
+        one(admin.list_committed_offsets([(second.clone(), OffsetSpec::Latest)]).await).unwrap();
     assert_eq!(committed.offset, Some(Offset(50)));
 
-    let mut deleted = admin.delete_records([(first.clone(), Offset(10)), (second.clone(), Offset(999))]).await;
+    let mut deleted =
+        admin.delete_records([(first.clone(), Offset(10)), (second.clone(), Offset(999))]).await;
     assert_eq!(deleted.remove(&first).unwrap().unwrap(), Offset(10));
     assert_eq!(refused(deleted.remove(&second).unwrap(), "log-1"), ErrorCode::OFFSET_OUT_OF_RANGE);
     assert_eq!(one(admin.delete_all_records([second]).await).unwrap(), Offset(50));
-    let begins = bench.java("org.apache.kafka.tools.GetOffsetShell", &["--topic", "log", "--time", "-2"]).await;
+    let begins = bench
+        .java("org.apache.kafka.tools.GetOffsetShell", &["--topic", "log", "--time", "-2"])
+        .await;
     assert!(begins.contains("log:0:10") && begins.contains("log:1:50"), "{begins}");
 }
 
@@ -116,16 +170,26 @@ pub(super) async fn configs(bench: &Bench) {
     };
     let entry = async |resource: &ConfigResource, name: &str| -> ConfigEntry {
         let entries = one(admin.describe_configs([resource.clone()]).await).unwrap();
-        entries.into_iter().find(|entry| entry.name == name).unwrap_or_else(|| panic!("{resource} has no {name}"))
+        entries
+            .into_iter()
+            .find(|entry| entry.name == name)
+            .unwrap_or_else(|| panic!("{resource} has no {name}"))
     };
     let java = async |arguments: &[&str]| bench.java(CONFIGS, arguments).await;
 
     // Set, append, subtract, delete; only checked; refused.
-    alter(&admin.clone().validate_only(), &resource, ConfigAlteration::set("retention.ms", "1")).await.unwrap();
+    alter(&admin.clone().validate_only(), &resource, ConfigAlteration::set("retention.ms", "1"))
+        .await
+        .unwrap();
     alter(admin, &resource, ConfigAlteration::set("retention.ms", "7200000")).await.unwrap();
     alter(admin, &resource, ConfigAlteration::append("cleanup.policy", "compact")).await.unwrap();
-    let described = java(&["--describe", "--entity-type", "topics", "--entity-name", "configured"]).await;
-    assert!(described.contains("retention.ms=7200000") && described.contains("cleanup.policy=delete,compact"), "{described}");
+    let described =
+        java(&["--describe", "--entity-type", "topics", "--entity-name", "configured"]).await;
+    assert!(
+        described.contains("retention.ms=7200000")
+            && described.contains("cleanup.policy=delete,compact"),
+        "{described}"
+    );
     alter(admin, &resource, ConfigAlteration::subtract("cleanup.policy", "delete")).await.unwrap();
     let changed = |value: &str| value.to_owned();
     let settled = until(
@@ -141,28 +205,47 @@ pub(super) async fn configs(bench: &Bench) {
     let places: Vec<_> = policy.synonyms.iter().map(|synonym| synonym.source).collect();
     assert_eq!(places, [ConfigSource::DynamicTopic, ConfigSource::Default]);
     alter(admin, &resource, ConfigAlteration::delete("retention.ms")).await.unwrap();
-    until("retention.ms", async || entry(&resource, "retention.ms").await, ConfigEntry::is_default).await;
+    until("retention.ms", async || entry(&resource, "retention.ms").await, ConfigEntry::is_default)
+        .await;
     let refusal = alter(admin, &resource, ConfigAlteration::set("retention.ms", "soon")).await;
     assert_eq!(refused(refusal, "topic configured"), ErrorCode::INVALID_CONFIG);
     let none = ConfigResource::topic("none");
     let mut both = admin.describe_configs([none.clone(), resource.clone()]).await;
     both.remove(&resource).unwrap().unwrap();
-    assert_eq!(refused(both.remove(&none).unwrap(), "topic none"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(
+        refused(both.remove(&none).unwrap(), "topic none"),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+    );
     let documented = one(admin.describe_configs_with_documentation([resource]).await).unwrap();
-    assert!(documented.iter().all(|entry| entry.documentation.is_some() && entry.kind.is_some()), "{documented:?}");
+    assert!(
+        documented.iter().all(|entry| entry.documentation.is_some() && entry.kind.is_some()),
+        "{documented:?}"
+    );
 
     // A broker, all brokers, and loggers: each is asked of itself.
     let (broker, loggers) = (ConfigResource::broker(2), ConfigResource::broker_loggers(2));
     alter(admin, &broker, ConfigAlteration::set("log.cleaner.threads", "2")).await.unwrap();
-    alter(admin, &ConfigResource::all_brokers(), ConfigAlteration::set("message.max.bytes", "1000000")).await.unwrap();
-    let is_changed = |entry: &ConfigEntry| entry.source == ConfigSource::DynamicBroker && entry.value.as_deref() == Some("2");
-    until("a broker's config", async || entry(&broker, "log.cleaner.threads").await, is_changed).await;
+    alter(
+        admin,
+        &ConfigResource::all_brokers(),
+        ConfigAlteration::set("message.max.bytes", "1000000"),
+    )
+    .await
+    .unwrap();
+    let is_changed = |entry: &ConfigEntry| {
+        entry.source == ConfigSource::DynamicBroker && entry.value.as_deref() == Some("2")
+    };
+    until("a broker's config", async || entry(&broker, "log.cleaner.threads").await, is_changed)
+        .await;
     let described = java(&["--describe", "--entity-type", "brokers", "--entity-name", "2"]).await;
     assert!(described.contains("log.cleaner.threads=2"), "{described}");
     alter(admin, &loggers, ConfigAlteration::set("kafka.server.KafkaApis", "ERROR")).await.unwrap();
     assert_eq!(entry(&loggers, "kafka.server.KafkaApis").await.value.as_deref(), Some("ERROR"));
     let other = one(admin.describe_configs([ConfigResource::broker_loggers(1)]).await).unwrap();
-    let other = other.into_iter().find(|entry| entry.name == "kafka.server.KafkaApis").and_then(|entry| entry.value);
+    let other = other
+        .into_iter()
+        .find(|entry| entry.name == "kafka.server.KafkaApis")
+        .and_then(|entry| entry.value);
     assert_ne!(other.as_deref(), Some("ERROR"), "another broker's logger was changed");
     let absent = one(admin.describe_configs([ConfigResource::broker(9)]).await);
     assert_eq!(refused(absent, "broker 9"), ErrorCode::BROKER_NOT_AVAILABLE);
@@ -178,7 +261,9 @@ pub(super) async fn configs(bench: &Bench) {
     assert_eq!(listed.await, [metrics]);
     if bench.is_at_least(4, 0) {
         let group = ConfigResource::group("configured");
-        alter(admin, &group, ConfigAlteration::set("consumer.session.timeout.ms", "50000")).await.unwrap();
+        alter(admin, &group, ConfigAlteration::set("consumer.session.timeout.ms", "50000"))
+            .await
+            .unwrap();
         until(
             "the group's config",
             async || entry(&group, "consumer.session.timeout.ms").await.value,
@@ -189,10 +274,14 @@ pub(super) async fn configs(bench: &Bench) {
     if bench.is_at_least(4, 1) {
         let listed = admin.list_config_resources([]).await.unwrap();
         assert!(
-            listed.contains(&ConfigResource::topic("configured")) && listed.contains(&ConfigResource::broker(1)),
+            listed.contains(&ConfigResource::topic("configured"))
+                && listed.contains(&ConfigResource::broker(1)),
             "{listed:?}"
         );
     } else {
-        assert_eq!(admin.list_config_resources([]).await.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            admin.list_config_resources([]).await.unwrap_err().kind(),
+            ErrorKind::Unsupported
+        );
     }
 }

@@ -15,7 +15,16 @@ pub(super) async fn transactions(bench: &Bench) {
     let mut java = bench
         .cluster
         .tool("org.apache.kafka.tools.ProducerPerformance")
-        .args(["--topic", "ledger", "--num-records", "1000000", "--record-size", "10", "--throughput", "20"])
+        .args([
+            "--topic",
+            "ledger",
+            "--num-records",
+            "1000000",
+            "--record-size",
+            "10",
+            "--throughput",
+            "20",
+        ])
         .args(["--transactional-id", "teller", "--transaction-duration-ms", "600000"])
         .args(["--producer-props", &format!("bootstrap.servers={bootstrap}")])
         .spawn()
@@ -32,11 +41,24 @@ pub(super) async fn transactions(bench: &Bench) {
     assert_eq!(listed[0].transactional_id.as_str(), "teller");
     let mut described = admin.describe_transactions(["teller", "none"]).await;
     let teller = described.remove("teller").unwrap().unwrap();
-    assert_eq!((teller.state, teller.producer_id), (TransactionState::Ongoing, listed[0].producer_id));
-    assert!(teller.partitions.contains(&ledger) && teller.started.is_some(), "{:?}", teller.partitions);
-    assert_eq!(refused(described.remove("none").unwrap(), "transactional id none"), ErrorCode::TRANSACTIONAL_ID_NOT_FOUND);
+    assert_eq!(
+        (teller.state, teller.producer_id),
+        (TransactionState::Ongoing, listed[0].producer_id)
+    );
+    assert!(
+        teller.partitions.contains(&ledger) && teller.started.is_some(),
+        "{:?}",
+        teller.partitions
+    );
+    assert_eq!(
+        refused(described.remove("none").unwrap(), "transactional id none"),
+        ErrorCode::TRANSACTIONAL_ID_NOT_FOUND
+    );
     let printed = bench.java(TRANSACTIONS, &["describe", "--transactional-id", "teller"]).await;
-    assert!(printed.contains("Ongoing") && printed.contains(&teller.producer_id.to_string()), "{printed}");
+    assert!(
+        printed.contains("Ongoing") && printed.contains(&teller.producer_id.to_string()),
+        "{printed}"
+    );
     let open = until(
         "the open transaction",
         async || one(admin.describe_producers([ledger.clone()]).await).unwrap(),
@@ -55,9 +77,17 @@ pub(super) async fn transactions(bench: &Bench) {
     admin.abort_transaction(hanging).await.unwrap();
     let ended = one(admin.describe_producers([ledger.clone()]).await).unwrap();
     assert!(ended.iter().all(|producer| producer.transaction_start.is_none()), "{ended:?}");
-    assert_eq!(HangingTransaction::of(ledger.clone(), &ended[0]).unwrap_err().class(), Class::InvalidConfiguration);
-    let printed = bench.java(TRANSACTIONS, &["describe-producers", "--topic", "ledger", "--partition", "0"]).await;
-    let row = printed.lines().find(|line| line.starts_with(&open.id.to_string())).unwrap_or_else(|| panic!("{printed}"));
+    assert_eq!(
+        HangingTransaction::of(ledger.clone(), &ended[0]).unwrap_err().class(),
+        Class::InvalidConfiguration
+    );
+    let printed = bench
+        .java(TRANSACTIONS, &["describe-producers", "--topic", "ledger", "--partition", "0"])
+        .await;
+    let row = printed
+        .lines()
+        .find(|line| line.starts_with(&open.id.to_string()))
+        .unwrap_or_else(|| panic!("{printed}"));
     assert!(row.trim_end().ends_with("None"), "{printed}");
 
     // The coordinator ends it for all, and the next incarnation has a higher epoch.

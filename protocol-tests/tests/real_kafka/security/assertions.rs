@@ -1,8 +1,12 @@
-//! Tokens for assertions in place of a secret (KIP-1139), and that Java's client asks for them in the same words.
+//! Tokens for assertions in place of a secret (KIP-1139), and that Java's client asks for them in
+//! the same words.
 
 use std::collections::BTreeMap;
 
-use kavka::{Assertion, AssertionAlgorithm, AssertionSigner, Client, ClientConfig, ErrorKind, OidcConfig, Properties, Sasl};
+use kavka::{
+    Assertion, AssertionAlgorithm, AssertionSigner, Client, ClientConfig, ErrorKind, OidcConfig,
+    Properties, Sasl,
+};
 use kavka_testcontainers::apache::{Certificates, Cluster, Config, Security};
 
 use super::{base, certificates, connect, oauth, quickstart, with};
@@ -13,7 +17,10 @@ pub(super) fn bearer(cluster: &Cluster) -> Properties {
     let endpoint = cluster.token_endpoint().unwrap();
     let pairs = [
         ("sasl.oauthbearer.token.endpoint.url", endpoint),
-        ("sasl.oauthbearer.jwt.retriever.class", "org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever"),
+        (
+            "sasl.oauthbearer.jwt.retriever.class",
+            "org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever",
+        ),
         ("sasl.oauthbearer.assertion.claim.iss", "alice"),
         ("sasl.oauthbearer.assertion.claim.sub", "alice"),
         ("sasl.oauthbearer.assertion.claim.aud", endpoint),
@@ -33,13 +40,24 @@ async fn an_assertion_stands_for_a_client() {
     };
     let es256 = ("sasl.oauthbearer.assertion.algorithm", "ES256");
     let passphrase = ("sasl.oauthbearer.assertion.private.key.passphrase", Certificates::PASSWORD);
-    let default = ("sasl.oauthbearer.jwt.retriever.class", "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever");
-    let template = cluster.file("template.json", br#"{"header": {"kid": "k1"}, "payload": {"more": [1]}}"#).unwrap();
+    let default = (
+        "sasl.oauthbearer.jwt.retriever.class",
+        "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+    );
+    let template = cluster
+        .file("template.json", br#"{"header": {"kid": "k1"}, "payload": {"more": [1]}}"#)
+        .unwrap();
     for (name, properties) in [
         ("rs256", key(&files.alice_rsa_key, &[])),
         ("es256", key(&files.alice_key, &[es256])),
         ("encrypted", key(&files.alice_rsa_encrypted_key, &[passphrase])),
-        ("template", key(&files.alice_key, &[es256, ("sasl.oauthbearer.assertion.template.file", template.to_str().unwrap())])),
+        (
+            "template",
+            key(
+                &files.alice_key,
+                &[es256, ("sasl.oauthbearer.assertion.template.file", template.to_str().unwrap())],
+            ),
+        ),
         ("client-assertion", key(&files.alice_key, &[es256, default])),
     ] {
         in_time(name, quickstart(&connect(&properties), name)).await;
@@ -50,7 +68,10 @@ async fn an_assertion_stands_for_a_client() {
     let posted = form.iter().find_map(|form| fields(form).remove("assertion")).unwrap();
     let file = cluster.file("assertion", posted.as_bytes()).unwrap();
     let file = Assertion::file(file);
-    let error = first_call(by_setters(&cluster, file)).await.expect_err("an id was used before").to_string();
+    let error = first_call(by_setters(&cluster, file))
+        .await
+        .expect_err("an id was used before")
+        .to_string();
     assert!(error.contains("400 invalid_grant (the assertion was used before)"), "{error}");
 
     let signer = |file: &std::path::Path| {
@@ -62,10 +83,15 @@ async fn an_assertion_stands_for_a_client() {
     let file = cluster.file("assertion", fields(&last)["assertion"].as_bytes()).unwrap();
     first_call(by_setters(&cluster, Assertion::file(file))).await.unwrap();
 
-    let error = first_call(by_setters(&cluster, signer(&files.stranger).into())).await.expect_err("a stranger");
+    let error = first_call(by_setters(&cluster, signer(&files.stranger).into()))
+        .await
+        .expect_err("a stranger");
     assert_eq!(error.kind(), ErrorKind::Authentication);
     let message = error.to_string();
-    assert!(message.contains("400 invalid_grant") && message.contains("not that of a known key"), "{message}");
+    assert!(
+        message.contains("400 invalid_grant") && message.contains("not that of a known key"),
+        "{message}"
+    );
     cluster.shutdown().await.unwrap();
 }
 
@@ -93,12 +119,24 @@ async fn javas_client_posts_the_same() {
         let class = format!("org.apache.kafka.common.security.oauthbearer.{retriever}");
         let properties = with(java.clone(), &[("sasl.oauthbearer.jwt.retriever.class", &class)]);
         let ours = posted(&cluster, async || first_call(connect(&properties)).await.unwrap()).await;
-        let text: String = properties.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let text: String =
+            properties.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         let text = format!("{text}sasl.login.callback.handler.class={handler}\n");
         let file = cluster.file("java.properties", text.as_bytes()).unwrap();
-        let arguments = ["--bootstrap-server", &bootstrap, "--command-config", file.to_str().unwrap(), "--list"];
+        let arguments = [
+            "--bootstrap-server",
+            &bootstrap,
+            "--command-config",
+            file.to_str().unwrap(),
+            "--list",
+        ];
         let theirs = posted(&cluster, async || {
-            cluster.tool("org.apache.kafka.tools.TopicCommand").args(arguments).run().await.unwrap();
+            cluster
+                .tool("org.apache.kafka.tools.TopicCommand")
+                .args(arguments)
+                .run()
+                .await
+                .unwrap();
         });
         let theirs = theirs.await;
         eprintln!("{retriever}: {ours:?}");
@@ -107,8 +145,8 @@ async fn javas_client_posts_the_same() {
     cluster.shutdown().await.unwrap();
 }
 
-/// The form that something posts: its fields in their order, and what is in the assertion, where values that differ each time are left
-/// out.
+/// The form that something posts: its fields in their order, and what is in the assertion, where
+/// values that differ each time are left out.
 async fn posted(cluster: &Cluster, act: impl AsyncFnOnce()) -> Vec<(String, String)> {
     let before = cluster.token_requests().len();
     act().await;

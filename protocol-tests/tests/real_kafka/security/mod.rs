@@ -1,4 +1,5 @@
-//! Secured listeners: who is let in, who is refused and how that is said, and what happens while a client is in.
+//! Secured listeners: who is let in, who is refused and how that is said, and what happens while a
+//! client is in.
 
 mod access;
 mod assertions;
@@ -9,7 +10,8 @@ mod stores;
 use std::time::{Duration, Instant};
 
 use kavka::{
-    Class, Client, ClientConfig, ErrorCode, ErrorKind, NewTopic, OidcConfig, ProducerConfig, Properties, Record, Sasl, TlsConfig,
+    Class, Client, ClientConfig, ErrorCode, ErrorKind, NewTopic, OidcConfig, ProducerConfig,
+    Properties, Record, Sasl, TlsConfig,
 };
 use kavka_testcontainers::apache::{Certificates, Cluster, Config, Security, USERS, Version};
 
@@ -18,7 +20,8 @@ use crate::support::{PATIENCE, earliest, in_time, sized};
 /// The versions that the issue names.
 const VERSIONS: [Version; 2] = [Version::DEFAULT, Version::new(3, 9, 2)];
 
-/// The longest that a refusal may take to reach the user. A broker delays its answer to wrong credentials by 100 ms.
+/// The longest that a refusal may take to reach the user. A broker delays its answer to wrong
+/// credentials by 100 ms.
 const REFUSED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn certificates(cluster: &Cluster) -> &Certificates {
@@ -32,13 +35,19 @@ pub(super) fn base(cluster: &Cluster, security: Security) -> Properties {
     properties.set("security.protocol", security.protocol());
     if security.protocol().ends_with("SSL") {
         properties.set("ssl.truststore.type", "PEM");
-        properties.set("ssl.truststore.location", certificates(cluster).authority.to_str().unwrap());
+        properties
+            .set("ssl.truststore.location", certificates(cluster).authority.to_str().unwrap());
     }
     properties
 }
 
 /// As Java's users write it.
-pub(super) fn login(mut properties: Properties, mechanism: &str, user: &str, password: &str) -> Properties {
+pub(super) fn login(
+    mut properties: Properties,
+    mechanism: &str,
+    user: &str,
+    password: &str,
+) -> Properties {
     let module = if mechanism == "PLAIN" { "plain.Plain" } else { "scram.Scram" };
     properties.set("sasl.mechanism", mechanism);
     properties.set(
@@ -55,11 +64,17 @@ pub(super) fn with(mut properties: Properties, pairs: &[(&str, &str)]) -> Proper
 
 fn oauth(properties: Properties, jaas: &str) -> Properties {
     let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
-    with(properties, &[("sasl.mechanism", "OAUTHBEARER"), ("sasl.jaas.config", &format!("{module} {jaas};"))])
+    with(
+        properties,
+        &[("sasl.mechanism", "OAUTHBEARER"), ("sasl.jaas.config", &format!("{module} {jaas};"))],
+    )
 }
 
 fn oidc(cluster: &Cluster, secret: &str) -> Properties {
-    let properties = oauth(base(cluster, Security::OAuthOidc), &format!("clientId=\"alice\" clientSecret=\"{secret}\""));
+    let properties = oauth(
+        base(cluster, Security::OAuthOidc),
+        &format!("clientId=\"alice\" clientSecret=\"{secret}\""),
+    );
     with(properties, &[("sasl.oauthbearer.token.endpoint.url", cluster.token_endpoint().unwrap())])
 }
 
@@ -71,7 +86,8 @@ pub(super) fn connect(properties: &Properties) -> Client {
 async fn every_kind_lets_the_right_in_and_refuses_the_wrong() {
     for version in sized(&VERSIONS[..1], &VERSIONS[..]) {
         eprintln!("{version}");
-        let cluster = Cluster::start(Config::new().version(*version).secured(Security::ALL)).await.unwrap();
+        let cluster =
+            Cluster::start(Config::new().version(*version).secured(Security::ALL)).await.unwrap();
         let good = good(&cluster);
         for (number, (name, properties)) in good.iter().enumerate() {
             let started = Instant::now();
@@ -90,21 +106,37 @@ async fn every_kind_lets_the_right_in_and_refuses_the_wrong() {
 fn good(cluster: &Cluster) -> Vec<(String, Properties)> {
     let mut all = vec![("TLS".to_owned(), base(cluster, Security::Ssl))];
     for version in ["TLSv1.2", "TLSv1.3"] {
-        all.push((version.to_owned(), with(base(cluster, Security::Ssl), &[("ssl.enabled.protocols", version)])));
+        all.push((
+            version.to_owned(),
+            with(base(cluster, Security::Ssl), &[("ssl.enabled.protocols", version)]),
+        ));
     }
     let any_name = [("ssl.endpoint.identification.algorithm", "")];
-    all.push(("TLS without a check of the name".to_owned(), with(base(cluster, Security::SslWrongName), &any_name)));
+    all.push((
+        "TLS without a check of the name".to_owned(),
+        with(base(cluster, Security::SslWrongName), &any_name),
+    ));
     let files = certificates(cluster);
-    let (alice, chain, key) = (files.alice.to_str().unwrap(), &files.alice_certificate, &files.alice_key);
+    let (alice, chain, key) =
+        (files.alice.to_str().unwrap(), &files.alice_certificate, &files.alice_key);
     let mutual = || base(cluster, Security::MutualTls);
-    all.push(("mutual TLS by PKCS#8".to_owned(), with(mutual(), &[("ssl.keystore.location", alice)])));
-    let parts = [("ssl.certificate.location", chain.to_str().unwrap()), ("ssl.key.location", key.to_str().unwrap())];
+    all.push((
+        "mutual TLS by PKCS#8".to_owned(),
+        with(mutual(), &[("ssl.keystore.location", alice)]),
+    ));
+    let parts = [
+        ("ssl.certificate.location", chain.to_str().unwrap()),
+        ("ssl.key.location", key.to_str().unwrap()),
+    ];
     all.push(("mutual TLS by SEC1".to_owned(), with(mutual(), &parts)));
     let rsa = [("ssl.keystore.location", files.alice_rsa.to_str().unwrap())];
     all.push(("mutual TLS by RSA in PKCS#8".to_owned(), with(mutual(), &rsa)));
     let chain = files.alice_rsa_certificate.to_str().unwrap();
     let parts = |key| [("ssl.certificate.location", chain), ("ssl.key.location", key)];
-    all.push(("mutual TLS by RSA in PKCS#1".to_owned(), with(mutual(), &parts(files.alice_rsa_key.to_str().unwrap()))));
+    all.push((
+        "mutual TLS by RSA in PKCS#1".to_owned(),
+        with(mutual(), &parts(files.alice_rsa_key.to_str().unwrap())),
+    ));
     let encrypted = with(mutual(), &parts(files.alice_rsa_encrypted_key.to_str().unwrap()));
     let password = ("ssl.key.password", Certificates::PASSWORD);
     all.push(("mutual TLS by an encrypted key".to_owned(), with(encrypted, &[password])));
@@ -116,7 +148,10 @@ fn good(cluster: &Cluster) -> Vec<(String, Properties)> {
         }
     }
     let unsecured = "unsecuredLoginStringClaim_sub=\"alice\"";
-    all.push(("OAUTHBEARER unsecured".to_owned(), oauth(base(cluster, Security::OAuthUnsecured), unsecured)));
+    all.push((
+        "OAUTHBEARER unsecured".to_owned(),
+        oauth(base(cluster, Security::OAuthUnsecured), unsecured),
+    ));
     all.push(("OAUTHBEARER by OIDC".to_owned(), oidc(cluster, "alice-secret")));
     all
 }
@@ -124,7 +159,11 @@ fn good(cluster: &Cluster) -> Vec<(String, Properties)> {
 /// Produces, consumes as a group, commits: what examples/quickstart.rs does.
 pub(super) async fn quickstart(client: &Client, topic: &str) {
     const RECORDS: usize = 200;
-    client.admin().create_topic(NewTopic::new(topic).partitions(2).replication_factor(1)).await.unwrap();
+    client
+        .admin()
+        .create_topic(NewTopic::new(topic).partitions(2).replication_factor(1))
+        .await
+        .unwrap();
     let producer = client.producer(ProducerConfig::new()).unwrap();
     for number in 0..RECORDS {
         let value = number.to_string();
@@ -152,18 +191,28 @@ struct Refusal {
 }
 
 fn bad(cluster: &Cluster) -> Vec<Refusal> {
-    let refusal = |name, properties, kind, code, words| Refusal { name, properties, kind, code, words };
+    let refusal =
+        |name, properties, kind, code, words| Refusal { name, properties, kind, code, words };
     let tls = |name, properties, words| refusal(name, properties, ErrorKind::Tls, None, words);
-    let auth = |name, properties, code, words| refusal(name, properties, ErrorKind::Authentication, code, words);
+    let auth = |name, properties, code, words| {
+        refusal(name, properties, ErrorKind::Authentication, code, words)
+    };
     let files = certificates(cluster);
     let failed = Some(ErrorCode::SASL_AUTHENTICATION_FAILED);
     let mut all = vec![
         tls(
             "an authority that is not trusted",
-            with(base(cluster, Security::Ssl), &[("ssl.truststore.location", files.other_authority.to_str().unwrap())]),
+            with(
+                base(cluster, Security::Ssl),
+                &[("ssl.truststore.location", files.other_authority.to_str().unwrap())],
+            ),
             &["not trusted", "ssl.truststore.location"],
         ),
-        tls("another name", base(cluster, Security::SslWrongName), &["wrong.example", "127.0.0.1", "advertised.listeners"]),
+        tls(
+            "another name",
+            base(cluster, Security::SslWrongName),
+            &["wrong.example", "127.0.0.1", "advertised.listeners"],
+        ),
         tls("an expired certificate", base(cluster, Security::SslExpired), &["expired"]),
         tls(
             "no client certificate",
@@ -172,7 +221,10 @@ fn bad(cluster: &Cluster) -> Vec<Refusal> {
         ),
         tls(
             "a stranger's certificate",
-            with(base(cluster, Security::MutualTls), &[("ssl.keystore.location", files.stranger.to_str().unwrap())]),
+            with(
+                base(cluster, Security::MutualTls),
+                &[("ssl.keystore.location", files.stranger.to_str().unwrap())],
+            ),
             &["refused this client's certificate", "ssl.keystore.location"],
         ),
         auth(
@@ -187,7 +239,10 @@ fn bad(cluster: &Cluster) -> Vec<Refusal> {
         auth(
             "SASL to a listener without it",
             login(
-                with(base(cluster, Security::SaslPlain), &[("bootstrap.servers", &cluster.bootstrap())]),
+                with(
+                    base(cluster, Security::SaslPlain),
+                    &[("bootstrap.servers", &cluster.bootstrap())],
+                ),
                 "PLAIN",
                 "alice",
                 "alice-secret",
@@ -197,7 +252,10 @@ fn bad(cluster: &Cluster) -> Vec<Refusal> {
         ),
         refusal(
             "plaintext to a TLS listener",
-            with(Properties::new(), &[("bootstrap.servers", &cluster.bootstrap_of(Security::Ssl).unwrap())]),
+            with(
+                Properties::new(),
+                &[("bootstrap.servers", &cluster.bootstrap_of(Security::Ssl).unwrap())],
+            ),
             ErrorKind::Tls,
             None,
             &["TLS", "security.protocol"],
@@ -211,16 +269,31 @@ fn bad(cluster: &Cluster) -> Vec<Refusal> {
             failed,
             &["invalid_token", "expired 100 s ago", "clock"],
         ),
-        auth("a wrong client secret", oidc(cluster, "wrong"), None, &["401", "invalid_client", "client.secret"]),
+        auth(
+            "a wrong client secret",
+            oidc(cluster, "wrong"),
+            None,
+            &["401", "invalid_client", "client.secret"],
+        ),
     ];
     for security in [Security::SaslPlain, Security::SaslScram, Security::SaslSsl] {
         for mechanism in security.mechanisms() {
             let properties = login(base(cluster, security), mechanism, "alice", "wrong");
-            all.push(auth("a wrong password", properties, failed, &["refused the credentials", "sasl.password"]));
+            all.push(auth(
+                "a wrong password",
+                properties,
+                failed,
+                &["refused the credentials", "sasl.password"],
+            ));
         }
     }
     let nobody = login(base(cluster, Security::SaslScram), "SCRAM-SHA-256", "nobody", "x");
-    all.push(auth("a user that there is none of", nobody, failed, &["refused the credentials", "sasl.username"]));
+    all.push(auth(
+        "a user that there is none of",
+        nobody,
+        failed,
+        &["refused the credentials", "sasl.username"],
+    ));
     all
 }
 
@@ -266,7 +339,9 @@ async fn by_setters(cluster: &Cluster) {
     let token = OidcConfig::new(cluster.token_endpoint().unwrap(), alice, password);
     for config in [
         bootstrap(Security::MutualTls).tls(tls),
-        bootstrap(Security::SaslSsl).tls(TlsConfig::new().truststore_location(&files.authority)).sasl(sasl),
+        bootstrap(Security::SaslSsl)
+            .tls(TlsConfig::new().truststore_location(&files.authority))
+            .sasl(sasl),
         bootstrap(Security::OAuthOidc).sasl(Sasl::oauthbearer_oidc(token)),
     ] {
         let client = Client::new(config).unwrap();
@@ -280,7 +355,10 @@ async fn certificates_are_read_again_when_their_files_change() {
     let cluster = Cluster::start(Config::new().secured([Security::MutualTls])).await.unwrap();
     let files = certificates(&cluster);
     let file = cluster.file("changing.pem", &std::fs::read(&files.stranger).unwrap()).unwrap();
-    let properties = with(base(&cluster, Security::MutualTls), &[("ssl.keystore.location", file.to_str().unwrap())]);
+    let properties = with(
+        base(&cluster, Security::MutualTls),
+        &[("ssl.keystore.location", file.to_str().unwrap())],
+    );
     let client = connect(&properties);
     let error = client.admin().describe_cluster().await.expect_err("a stranger");
     assert_eq!(error.kind(), ErrorKind::Tls);

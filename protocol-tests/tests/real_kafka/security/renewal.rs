@@ -22,21 +22,29 @@ async fn a_session_is_renewed_without_an_error_a_loss_or_a_gap() {
 async fn renew(version: Version, every: Duration, lasting: Duration) {
     let kinds = [Security::SaslPlain, Security::SaslSsl, Security::OAuthOidc];
     // Tokens outlive sessions, but not the test of full size.
-    let config = Config::new().version(version).secured(kinds).token_lifetime(Duration::from_secs(20));
+    let config =
+        Config::new().version(version).secured(kinds).token_lifetime(Duration::from_secs(20));
     let config = config.property("connections.max.reauth.ms", every.as_millis()).log_level("info");
     let cluster = Cluster::start(config).await.unwrap();
     for (name, properties) in [
         ("plain", login(base(&cluster, Security::SaslPlain), "PLAIN", "alice", "alice-secret")),
-        ("scram", login(base(&cluster, Security::SaslSsl), "SCRAM-SHA-512", "alice", "alice-secret")),
+        (
+            "scram",
+            login(base(&cluster, Security::SaslSsl), "SCRAM-SHA-512", "alice", "alice-secret"),
+        ),
         ("oidc", oidc(&cluster, "alice-secret")),
     ] {
         cluster.create_topic(name, 1, 1, &[]).await.unwrap();
         let client = connect(&properties);
         let (records, longest) = flow(&client, name, lasting).await;
         let stats = client.stats();
-        eprintln!("{version} {name}: {records} records, longest way {longest:.2?}, {} connections", stats.connections_created);
+        eprintln!(
+            "{version} {name}: {records} records, longest way {longest:.2?}, {} connections",
+            stats.connections_created
+        );
         assert!(longest < LONGEST_GAP, "{name}: a record took {longest:?}");
-        // One each for bootstrap, control, produce and fetch: a session that was not renewed would have cost its connection.
+        // One each for bootstrap, control, produce and fetch: a session that was not renewed would
+        // have cost its connection.
         assert!(stats.connections_created <= 4, "{name}: {stats:?}");
         assert_eq!(stats.connections_failed, 0, "{name}");
         client.close(PATIENCE).await.unwrap();
@@ -46,7 +54,8 @@ async fn renew(version: Version, every: Duration, lasting: Duration) {
     cluster.shutdown().await.unwrap();
 }
 
-/// Sends a record every few milliseconds and receives it; returns how many, and the longest that one took.
+/// Sends a record every few milliseconds and receives it; returns how many, and the longest that
+/// one took.
 async fn flow(client: &Client, topic: &str, lasting: Duration) -> (usize, Duration) {
     let producer = client.producer(ProducerConfig::new()).unwrap();
     let mut consumer = client.consumer(earliest()).unwrap();
@@ -84,6 +93,7 @@ async fn flow(client: &Client, topic: &str, lasting: Duration) -> (usize, Durati
     let (sent, received) = tokio::join!(write, read);
     assert_eq!(sent.len(), received.len());
     // The first waits for metadata and the producer's id.
-    let ways = sent.iter().zip(&received).skip(20).map(|(sent, received)| received.duration_since(*sent));
+    let ways =
+        sent.iter().zip(&received).skip(20).map(|(sent, received)| received.duration_since(*sent));
     (sent.len(), ways.max().unwrap())
 }

@@ -38,15 +38,23 @@ impl<'a> MakeWriter<'a> for Kept {
 #[tokio::test]
 async fn a_failing_login_prints_no_secret_at_trace_level() {
     let kept = Kept::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(kept.clone());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(kept.clone());
     let guard = tracing::subscriber::set_default(subscriber.finish());
-    // While there is one subscriber, tracing asks the thread that meets a line first, and never again: a test beside this one would
-    // silence it for all. With two it asks both.
+    // While there is one subscriber, tracing asks the thread that meets a line first, and never
+    // again: a test beside this one would silence it for all. With two it asks both.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let cluster = Cluster::start(Config::new().secured(Security::ALL)).await.unwrap();
     let mut all = vec![oidc(&cluster, SECRET)];
     for security in [Security::SaslPlain, Security::SaslScram, Security::SaslSsl] {
-        all.extend(security.mechanisms().iter().map(|mechanism| login(base(&cluster, security), mechanism, "alice", SECRET)));
+        all.extend(
+            security
+                .mechanisms()
+                .iter()
+                .map(|mechanism| login(base(&cluster, security), mechanism, "alice", SECRET)),
+        );
     }
     let key = std::fs::read_to_string(&certificates(&cluster).stranger).unwrap();
     let secret_line = key.lines().nth(1).unwrap().to_owned();
@@ -60,8 +68,14 @@ async fn a_failing_login_prints_no_secret_at_trace_level() {
     let encrypted = certificates(&cluster).alice_rsa_encrypted_key.to_str().unwrap();
     let passphrase = ("sasl.oauthbearer.assertion.private.key.passphrase", SECRET);
     all.push(signed(&[("sasl.oauthbearer.assertion.private.key.file", encrypted), passphrase]));
-    all.push(with(base(&cluster, Security::SaslPlain), &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", SECRET)]));
-    all.push(with(oauth(base(&cluster, Security::SaslPlain), SECRET), &[("sasl.password", SECRET)]));
+    all.push(with(
+        base(&cluster, Security::SaslPlain),
+        &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", SECRET)],
+    ));
+    all.push(with(
+        oauth(base(&cluster, Security::SaslPlain), SECRET),
+        &[("sasl.password", SECRET)],
+    ));
 
     let mut printed = String::new();
     for properties in &all {

@@ -24,7 +24,8 @@ pub(super) fn properties(cluster: &Cluster) -> Properties {
         store.add_entry(alias, entry);
         cluster.file(file, &store.writer(PASSWORD).write().unwrap()).unwrap()
     };
-    let (keys, trust) = (write("alice.p12", "alice", alice), write("trust.p12", "authority", authority));
+    let (keys, trust) =
+        (write("alice.p12", "alice", alice), write("trust.p12", "authority", authority));
     with(
         base(cluster, Security::MutualTls),
         &[

@@ -11,7 +11,10 @@ use crate::wire::compress::Compression;
 const OPTIONS: DecodeOptions = DecodeOptions { check_crc: true, max_decompressed: 1 << 20 };
 
 fn assignment(id: u64) -> Arc<PartitionAssignment> {
-    let assignment = PartitionAssignment::new(AssignmentEpoch(id), TopicPartition::new("t", i32::try_from(id).unwrap()));
+    let assignment = PartitionAssignment::new(
+        AssignmentEpoch(id),
+        TopicPartition::new("t", i32::try_from(id).unwrap()),
+    );
     assignment.start_at(Position::at(Offset(0)));
     Arc::new(assignment)
 }
@@ -20,7 +23,14 @@ fn assignment(id: u64) -> Arc<PartitionAssignment> {
 fn batch(offset: i64, count: u32, compression: Compression) -> Batch {
     let mut builder = RecordsBuilder::with_capacity(1024);
     for _ in 0..count {
-        builder.append(&RecordFields { timestamp: Timestamp(0), key: None, value: Some(&[7; 100]), headers: &[] }).unwrap();
+        builder
+            .append(&RecordFields {
+                timestamp: Timestamp(0),
+                key: None,
+                value: Some(&[7; 100]),
+                headers: &[],
+            })
+            .unwrap();
     }
     let sealed = builder.seal(compression).unwrap();
     let mut bytes = [&BatchHeader { producer: None }.write(&sealed)[..], &sealed.records].concat();
@@ -39,7 +49,9 @@ fn plain(offset: i64) -> BufferedBatch {
 }
 
 fn popped(buffer: &mut Buffer) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| buffer.pop()).map(|(assignment, buffered)| (assignment.id().0, buffered.start.offset.0)).collect()
+    std::iter::from_fn(|| buffer.pop())
+        .map(|(assignment, buffered)| (assignment.id().0, buffered.start.offset.0))
+        .collect()
 }
 
 #[test]
@@ -122,7 +134,11 @@ fn job_of_a_dropped_assignment_changes_nothing() {
     buffer.push(&one, buffered(0, 5, Compression::GZIP), None);
     let job = buffer.next_job().unwrap();
     buffer.drop_assignment(one.id());
-    buffer.decoded(job.assignment, job.number, DecodeOutcome::Done(Err(Error::new(ErrorKind::Corrupt, "late"))));
+    buffer.decoded(
+        job.assignment,
+        job.number,
+        DecodeOutcome::Done(Err(Error::new(ErrorKind::Corrupt, "late"))),
+    );
     assert_eq!((buffer.held(), popped(&mut buffer)), (0, vec![]));
 }
 
@@ -173,7 +189,11 @@ fn paused_partitions_do_not_starve_others() {
     assert!(buffer.evict_held().is_empty(), "while there is something to deliver, room will come");
     assert_eq!(popped(&mut buffer), [(3, 0)]);
     let evicted = |buffer: &mut Buffer| -> Vec<_> {
-        buffer.evict_held().iter().map(|(assignment, from)| (assignment.id().0, from.offset.0)).collect()
+        buffer
+            .evict_held()
+            .iter()
+            .map(|(assignment, from)| (assignment.id().0, from.offset.0))
+            .collect()
     };
     assert_eq!(evicted(&mut buffer), [(1, 2)], "from behind, and no more than must be");
     assert_eq!(evicted(&mut buffer), []);
@@ -215,7 +235,8 @@ fn reply_counts_whole_until_its_last_batch_has_left() {
     assert_eq!(buffer.held(), 0);
 }
 
-/// Batches that decompress to much more than jobs set aside: together no more than the budget is ever taken.
+/// Batches that decompress to much more than jobs set aside: together no more than the budget is
+/// ever taken.
 #[test]
 fn batches_that_outgrow_their_room_are_left_to_the_application() {
     let compressed = || buffered(0, 2000, Compression::ZSTD);
@@ -265,14 +286,20 @@ fn expectation_follows_what_batches_decompress_to() {
 fn skipped_batches_join_the_piece_before_them() {
     let mut buffer = Buffer::new(1 << 20, 1 << 20);
     let one = assignment(1);
-    let skipped =
-        |start, next| BufferedBatch { content: Content::Skipped, start: Position::at(Offset(start)), next: Offset(next) };
+    let skipped = |start, next| BufferedBatch {
+        content: Content::Skipped,
+        start: Position::at(Offset(start)),
+        next: Offset(next),
+    };
     buffer.push(&one, plain(0), None);
     buffer.push(&one, skipped(1, 9), None);
     let (_, buffered) = buffer.pop().unwrap();
     assert_eq!(buffered.next, Offset(9));
     buffer.push(&one, skipped(9, 12), None);
-    assert!(matches!(buffer.pop(), Some((_, BufferedBatch { content: Content::Skipped, next: Offset(12), .. }))));
+    assert!(matches!(
+        buffer.pop(),
+        Some((_, BufferedBatch { content: Content::Skipped, next: Offset(12), .. }))
+    ));
 }
 
 #[derive(Clone, Debug)]
@@ -307,7 +334,8 @@ proptest! {
         // What one batch may grow to when it is decompressed.
         const LARGEST: usize = 20 * 120;
         let mut buffer = Buffer::new(BUDGET, 2048);
-        // Four partitions, each under its newest assignment: where it is fetched and where the application stands.
+        // Four partitions, each under its newest assignment: where it is fetched and where the
+        // application stands.
         let mut partitions: Vec<_> = (0..4).map(|id| (assignment(id), 0_i64, 0_i64)).collect();
         let mut next_assignment = 4;
         let mut jobs: Vec<DecodeJob> = Vec::new();

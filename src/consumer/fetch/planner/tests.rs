@@ -11,7 +11,12 @@ fn tp(partition: i32) -> TopicPartition {
 }
 
 fn want(offset: i64) -> Want {
-    Want { assignment: AssignmentEpoch(1), offset: Offset(offset), leader_epoch: None, topic_id: None }
+    Want {
+        assignment: AssignmentEpoch(1),
+        offset: Offset(offset),
+        leader_epoch: None,
+        topic_id: None,
+    }
 }
 
 fn planner() -> (Planner, Instant) {
@@ -21,7 +26,9 @@ fn planner() -> (Planner, Instant) {
 
 fn asked(planner: &mut Planner, now: Instant) -> Vec<(BrokerId, Vec<i32>)> {
     std::iter::from_fn(|| planner.poll(now, true))
-        .map(|plan| (plan.broker, plan.request.fetch.iter().map(|(tp, _)| tp.partition.0).collect()))
+        .map(|plan| {
+            (plan.broker, plan.request.fetch.iter().map(|(tp, _)| tp.partition.0).collect())
+        })
         .collect()
 }
 
@@ -112,7 +119,10 @@ fn beside_a_full_partition_the_others_are_fetched_at_a_glance() {
     planner.handle_outcome(ONE, ANSWERED, now);
     planner.suspend(&tp(0), true);
     planner.suspend(&tp(0), false);
-    assert!(!planner.poll(now, true).expect("due").is_glance, "a paused partition is nobody's business");
+    assert!(
+        !planner.poll(now, true).expect("due").is_glance,
+        "a paused partition is nobody's business"
+    );
 }
 
 #[test]
@@ -123,7 +133,11 @@ fn broker_that_answers_at_once_with_nothing_is_asked_ever_more_seldom() {
     while now < start + Duration::from_secs(10) {
         while planner.poll(now, true).is_some() {
             fetches += 1;
-            planner.handle_outcome(ONE, FetchOutcome::Answered { session: 5, has_news: false }, now);
+            planner.handle_outcome(
+                ONE,
+                FetchOutcome::Answered { session: 5, has_news: false },
+                now,
+            );
         }
         now = planner.poll_timeout().expect("it waits");
     }
@@ -131,7 +145,11 @@ fn broker_that_answers_at_once_with_nothing_is_asked_ever_more_seldom() {
     asked(&mut planner, now);
     now += Duration::from_millis(500);
     planner.handle_outcome(ONE, FetchOutcome::Answered { session: 5, has_news: false }, now);
-    assert_eq!(asked(&mut planner, now).len(), 1, "one that waits as it is asked to is not waited for");
+    assert_eq!(
+        asked(&mut planner, now).len(),
+        1,
+        "one that waits as it is asked to is not waited for"
+    );
 }
 
 #[test]
@@ -147,7 +165,11 @@ fn partition_whose_reply_is_too_long_is_found_and_the_others_go_on() {
         let asked: Vec<_> = (0..4).map(tp).filter(|tp| planner.asked(ONE, tp).is_some()).collect();
         assert!(asked.len() == 1 || plan.request.fetch.len() <= asked.len());
         let is_too_long = asked.contains(&tp(2));
-        let outcome = if is_too_long { FetchOutcome::TooLong } else { FetchOutcome::Answered { session: 5, has_news: true } };
+        let outcome = if is_too_long {
+            FetchOutcome::TooLong
+        } else {
+            FetchOutcome::Answered { session: 5, has_news: true }
+        };
         if let Some(culprit) = planner.handle_outcome(ONE, outcome, now) {
             planner.forget(&culprit);
             culprits.push(culprit);
@@ -167,7 +189,10 @@ fn topics_are_named_until_the_id_of_each_is_known_and_then_in_another_session() 
     planner.handle_outcome(ONE, ANSWERED, now);
     planner.want(&tp(1), known, ONE, now);
     let plan = planner.poll(now, true).expect("due");
-    assert_eq!((plan.is_by_name, plan.request.id, plan.request.epoch, plan.request.fetch.len()), (false, 5, 0, 2));
+    assert_eq!(
+        (plan.is_by_name, plan.request.id, plan.request.epoch, plan.request.fetch.len()),
+        (false, 5, 0, 2)
+    );
 }
 
 #[test]

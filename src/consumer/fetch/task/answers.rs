@@ -27,7 +27,12 @@ impl Fetcher {
         }
     }
 
-    fn handle_answers(&mut self, ask: &LookupRequest, result: Result<Vec<(TopicPartition, LookupAnswer)>>, now: Instant) {
+    fn handle_answers(
+        &mut self,
+        ask: &LookupRequest,
+        result: Result<Vec<(TopicPartition, LookupAnswer)>>,
+        now: Instant,
+    ) {
         let answers: BTreeMap<_, _> = match result {
             Ok(answers) => answers.into_iter().collect(),
             Err(error) => {
@@ -56,8 +61,12 @@ impl Fetcher {
                 (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) => {
                     subscription.offset_found(partition, *assignment, *position);
                 }
-                (LookupAnswer::NoOffset, Lookup::Offset(_)) => subscription.offset_not_found(partition, *assignment),
-                (LookupAnswer::EpochEnd(Some(end)), Lookup::Epoch(position)) if end.offset < position.offset => {
+                (LookupAnswer::NoOffset, Lookup::Offset(_)) => {
+                    subscription.offset_not_found(partition, *assignment)
+                }
+                (LookupAnswer::EpochEnd(Some(end)), Lookup::Epoch(position))
+                    if end.offset < position.offset =>
+                {
                     error = subscription.truncated(partition, *assignment, *end);
                 }
                 (LookupAnswer::EpochEnd(_), Lookup::Epoch(_)) => {
@@ -71,7 +80,10 @@ impl Fetcher {
             self.shared.raise(error);
         }
         if let (LookupAnswer::Offset { position, .. }, Lookup::Offset(_)) = (answer, question)
-            && let Some(strike) = self.strikes.of(partition, *assignment).filter(|strike| strike.count.is_power_of_two())
+            && let Some(strike) = self
+                .strikes
+                .of(partition, *assignment)
+                .filter(|strike| strike.count.is_power_of_two())
         {
             let (refused, times) = (strike.refused, strike.count);
             warn!(%partition, %refused, to = %position.offset, times, "an offset is not in the log: read on from another");
@@ -80,7 +92,11 @@ impl Fetcher {
             if code.needs_metadata_refresh() || code.is_retriable() {
                 self.cluster.request_refresh();
             } else {
-                let api = if matches!(question, Lookup::Epoch(_)) { "OffsetForLeaderEpoch" } else { "ListOffsets" };
+                let api = if matches!(question, Lookup::Epoch(_)) {
+                    "OffsetForLeaderEpoch"
+                } else {
+                    "ListOffsets"
+                };
                 self.tell_once(*assignment, *code, rpc::refusal(*code, api, partition));
             }
         }
@@ -106,7 +122,9 @@ impl Fetcher {
             self.planner.handle_outcome(broker, outcome(code), now);
             return;
         }
-        self.shared.recorder.fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
+        self.shared
+            .recorder
+            .fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
         let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
         let mut seen = Seen::default();
         for partition in fetched.partitions {
@@ -135,16 +153,23 @@ impl Fetcher {
             }
             return;
         };
-        let Some(partition) = self.planner.handle_outcome(broker, FetchOutcome::TooLong, now) else { return };
+        let Some(partition) = self.planner.handle_outcome(broker, FetchOutcome::TooLong, now)
+        else {
+            return;
+        };
         let Some(want) = self.planner.asked(broker, &partition) else { return };
         let message = format!(
             "the reply with the batch at offset {} takes {length} bytes, and receive.message.max.bytes is {limit}: raise it, or seek \
              past the batch",
             want.offset
         );
-        let error =
-            Error::new(ErrorKind::RecordTooLarge, message).in_api("Fetch").at_broker(broker).at_partition(partition.clone());
-        self.shared.update(|subscription| subscription.cannot_be_read(&partition, want.assignment, want.offset, error));
+        let error = Error::new(ErrorKind::RecordTooLarge, message)
+            .in_api("Fetch")
+            .at_broker(broker)
+            .at_partition(partition.clone());
+        self.shared.update(|subscription| {
+            subscription.cannot_be_read(&partition, want.assignment, want.offset, error)
+        });
         self.shared.wake();
         self.look_at(&partition, now);
     }
@@ -176,7 +201,9 @@ impl Fetcher {
         }
         self.planner.succeeded(&partition);
         self.strikes.forgive(&partition);
-        if let Some(assignment) = self.assignments.get(&partition).filter(|assignment| assignment.id() == want.assignment) {
+        if let Some(assignment) =
+            self.assignments.get(&partition).filter(|assignment| assignment.id() == want.assignment)
+        {
             if let Some(id) = want.topic_id {
                 assignment.is_of(id);
             }
@@ -197,7 +224,13 @@ impl Fetcher {
     }
 
     /// Holds against a partition that its leader has refused an offset.
-    fn strike(&mut self, partition: &TopicPartition, goes_on: Option<PartitionSnapshot>, refused: Offset, now: Instant) {
+    fn strike(
+        &mut self,
+        partition: &TopicPartition,
+        goes_on: Option<PartitionSnapshot>,
+        refused: Offset,
+        now: Instant,
+    ) {
         if let Some(snapshot) = goes_on {
             self.strikes.add(partition, snapshot.assignment.id(), refused, now);
         }
@@ -205,17 +238,28 @@ impl Fetcher {
 
     /// True if there was something new.
     ///
-    /// The lock is taken twice, with the batches sorted between: that reads all their headers, which nobody should wait for.
-    fn take_records(&mut self, want: Want, fetched: FetchedPartition, reply: ReplyMemory, now: Instant) -> bool {
+    /// The lock is taken twice, with the batches sorted between: that reads all their headers,
+    /// which nobody should wait for.
+    fn take_records(
+        &mut self,
+        want: Want,
+        fetched: FetchedPartition,
+        reply: ReplyMemory,
+        now: Instant,
+    ) -> bool {
         let partition = &fetched.partition;
         let snapshot = self.shared.read(|subscription| subscription.snapshot(partition));
-        let Some(PartitionSnapshot { assignment, fetch_state: FetchState::Fetching(position), .. }) = snapshot else {
+        let Some(PartitionSnapshot {
+            assignment, fetch_state: FetchState::Fetching(position), ..
+        }) = snapshot
+        else {
             return false;
         };
         if assignment.id() != want.assignment || position.offset != want.offset {
             return false;
         }
-        let mut filter = filter::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
+        let mut filter =
+            filter::sort(fetched.records, position, fetched.aborted, &self.shared.decode);
         if filter.buffered_batches.is_empty() {
             // Bytes without news: asking again at once would get them again.
             self.planner.rest(partition, now);
@@ -226,7 +270,8 @@ impl Fetcher {
         }
         let memory = fetched.is_slice.then_some(reply);
         let taken = self.shared.update(|subscription| {
-            let is_taken = subscription.fetched(partition, want.assignment, want.offset, filter, memory);
+            let is_taken =
+                subscription.fetched(partition, want.assignment, want.offset, filter, memory);
             is_taken.then(|| self.snapshot_of(subscription, partition))
         });
         let Some(snapshot) = taken else { return false };
@@ -245,8 +290,11 @@ impl Fetcher {
     ) -> bool {
         match code {
             ErrorCode::OFFSET_OUT_OF_RANGE => {
-                // A follower may lag behind, or have less: only the leader's word resets a position.
-                if self.planner.is_follower(broker, partition) && self.planner.unprefer(partition, now) {
+                // A follower may lag behind, or have less: only the leader's word resets a
+                // position.
+                if self.planner.is_follower(broker, partition)
+                    && self.planner.unprefer(partition, now)
+                {
                     return false;
                 }
                 let goes_on = self.shared.update(|subscription| {
@@ -259,7 +307,9 @@ impl Fetcher {
             ErrorCode::CORRUPT_MESSAGE => {
                 // Told in its place, behind what is buffered.
                 let error = rpc::refusal(code, "Fetch", partition);
-                self.shared.update(|subscription| subscription.cannot_be_read(partition, want.assignment, want.offset, error));
+                self.shared.update(|subscription| {
+                    subscription.cannot_be_read(partition, want.assignment, want.offset, error)
+                });
                 false
             }
             _ => {
@@ -290,10 +340,12 @@ struct Seen {
 
 /// Whether an answer has left a partition with the same question.
 fn still_asks(subscription: &Subscription, asked: &PendingLookup) -> bool {
-    subscription.snapshot(&asked.partition).is_some_and(|snapshot| match (snapshot.fetch_state, asked.question) {
-        (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
-        (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
-        _ => false,
+    subscription.snapshot(&asked.partition).is_some_and(|snapshot| {
+        match (snapshot.fetch_state, asked.question) {
+            (FetchState::Resetting(to), Lookup::Offset(asked)) => to == asked,
+            (FetchState::Validating(position), Lookup::Epoch(asked)) => position == asked,
+            _ => false,
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! `cooperative-sticky`: [`sticky`], but a partition that moves is first only taken away (KIP-429).
 //!
-//! Its old owner sees that it is gone, gives it up and joins again; that rebalance gives it to the new owner. So no two
-//! members ever own it, and members keep consuming what stays theirs.
+//! Its old owner sees that it is gone, gives it up and joins again; that rebalance gives it to the
+//! new owner. So no two members ever own it, and members keep consuming what stays theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,10 @@ pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
 pub(super) fn held_of(member: &Member) -> OwnedPartitions {
     let Member { subscription, .. } = member;
     let told = || {
-        MemberDataReader::new(subscription.user_data.as_deref()?, "user data").i32().ok().filter(|&generation| generation >= 0)
+        MemberDataReader::new(subscription.user_data.as_deref()?, "user data")
+            .i32()
+            .ok()
+            .filter(|&generation| generation >= 0)
     };
     let generation = subscription.generation.or_else(|| told().map(Generation));
     OwnedPartitions { partitions: subscription.owned.clone(), generation }

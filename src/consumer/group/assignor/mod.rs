@@ -1,9 +1,9 @@
 //! Who gets which partition: the rules by which the leader of a classic group decides for everyone.
 //!
-//! The four of Kafka's own consumer, with its results, because in a group of several clients any of them may lead. The
-//! state that the sticky ones carry from one generation to the next is an argument ([`OwnedPartitions`]), so an assignor is a plain
-//! value. Racks are heeded as Kafka does since KIP-881: only if members and replicas have racks and not every partition
-//! is on every rack.
+//! The four of Kafka's own consumer, with its results, because in a group of several clients any of
+//! them may lead. The state that the sticky ones carry from one generation to the next is an
+//! argument ([`OwnedPartitions`]), so an assignor is a plain value. Racks are heeded as Kafka does
+//! since KIP-881: only if members and replicas have racks and not every partition is on every rack.
 
 mod cooperative_sticky;
 mod range;
@@ -49,7 +49,8 @@ impl Assignor {
         self == Self::CooperativeSticky
     }
 
-    /// What a member adds to its subscription for this assignor; `held` is `None` before its first assignment.
+    /// What a member adds to its subscription for this assignor; `held` is `None` before its first
+    /// assignment.
     pub(crate) fn user_data(self, held: Option<&OwnedPartitions>) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Range | Self::RoundRobin => Ok(None),
@@ -83,8 +84,8 @@ impl Member {
         self.subscription.rack.as_deref().filter(|rack| !rack.is_empty())
     }
 
-    /// The order of members: static ones by instance id, then the others by member id, so that a restarted static
-    /// member gets the same place (KIP-345).
+    /// The order of members: static ones by instance id, then the others by member id, so that a
+    /// restarted static member gets the same place (KIP-345).
     fn order(&self) -> (bool, &str) {
         match &self.instance {
             Some(instance) => (false, instance),
@@ -96,9 +97,12 @@ impl Member {
 /// Whether racks can make a difference (KIP-881).
 fn racks_matter<'a>(members: impl Iterator<Item = &'a Member>, partitions: &[&Racks]) -> bool {
     let wanted: BTreeSet<&str> = members.filter_map(Member::rack).collect();
-    let there: BTreeSet<&str> = partitions.iter().flat_map(|racks| racks.iter().map(|rack| &**rack)).collect();
+    let there: BTreeSet<&str> =
+        partitions.iter().flat_map(|racks| racks.iter().map(|rack| &**rack)).collect();
     !wanted.is_disjoint(&there)
-        && partitions.iter().any(|racks| racks.iter().map(|rack| &**rack).collect::<BTreeSet<_>>().len() != there.len())
+        && partitions.iter().any(|racks| {
+            racks.iter().map(|rack| &**rack).collect::<BTreeSet<_>>().len() != there.len()
+        })
 }
 
 /// An entry for every member.

@@ -1,8 +1,9 @@
 //! `range`: of each topic, a run of neighbouring partitions to each member.
 //!
-//! Topics with as many partitions and the same members are cut at the same places, so one member gets the same partition
-//! numbers of all of them (co-partitioning). If racks matter (KIP-881), partitions go first to members on a rack of one
-//! of their replicas, within the same shares and keeping co-partitioning; the rest is then cut as ever.
+//! Topics with as many partitions and the same members are cut at the same places, so one member
+//! gets the same partition numbers of all of them (co-partitioning). If racks matter (KIP-881),
+//! partitions go first to members on a rack of one of their replicas, within the same shares and
+//! keeping co-partitioning; the rest is then cut as ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +14,12 @@ pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
     let mut ordered: Vec<&Member> = members.iter().collect();
     ordered.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut wanted_by = wanted_by(topics, &ordered);
-    let mut states: Vec<RangeTopic<'_>> =
-        topics.iter().map(|(topic, racks)| RangeTopic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default())).collect();
+    let mut states: Vec<RangeTopic<'_>> = topics
+        .iter()
+        .map(|(topic, racks)| {
+            RangeTopic::new(topic, racks, wanted_by.remove(topic).unwrap_or_default())
+        })
+        .collect();
     let mut result = nothing_for(members);
     if states.iter().any(|topic| topic.racks_matter) {
         match_racks(&mut states, &mut result);
@@ -28,15 +33,20 @@ pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
     result
 }
 
-/// Who wants each topic, in order. Made in one walk over what members want: to look for each topic in each member's list is
-/// quadratic in topics.
-fn wanted_by<'a>(topics: &TopicRacks, ordered: &[&'a Member]) -> BTreeMap<TopicName, Vec<&'a Member>> {
-    let mut wanted_by: BTreeMap<TopicName, Vec<&Member>> = topics.keys().map(|topic| (topic.clone(), Vec::new())).collect();
+/// Who wants each topic, in order. Made in one walk over what members want: to look for each topic
+/// in each member's list is quadratic in topics.
+fn wanted_by<'a>(
+    topics: &TopicRacks,
+    ordered: &[&'a Member],
+) -> BTreeMap<TopicName, Vec<&'a Member>> {
+    let mut wanted_by: BTreeMap<TopicName, Vec<&Member>> =
+        topics.keys().map(|topic| (topic.clone(), Vec::new())).collect();
     for &member in ordered {
         for topic in &member.subscription.topics {
             // A member may name a topic twice.
-            if let Some(members) =
-                wanted_by.get_mut(topic).filter(|members| members.last().is_none_or(|last| last.id != member.id))
+            if let Some(members) = wanted_by
+                .get_mut(topic)
+                .filter(|members| members.last().is_none_or(|last| last.id != member.id))
             {
                 members.push(member);
             }
@@ -80,7 +90,8 @@ impl<'a> RangeTopic<'a> {
     fn cut(&mut self, result: &mut Assignments, may: impl Fn(&Self, usize, usize) -> bool) {
         for member in 0..self.members.len() {
             let room = self.room(member);
-            let run: Vec<usize> = self.open.iter().copied().filter(|&p| may(self, member, p)).take(room).collect();
+            let run: Vec<usize> =
+                self.open.iter().copied().filter(|&p| may(self, member, p)).take(room).collect();
             self.give(member, &run, result);
         }
     }
@@ -98,7 +109,10 @@ impl<'a> RangeTopic<'a> {
         }
         if let Some(partitions) = result.get_mut(&self.members[member].id) {
             let numbers = run.iter().filter_map(|&partition| i32::try_from(partition).ok());
-            partitions.extend(numbers.map(|number| TopicPartition { topic: self.name.clone(), partition: number.into() }));
+            partitions.extend(numbers.map(|number| TopicPartition {
+                topic: self.name.clone(),
+                partition: number.into(),
+            }));
         }
     }
 
@@ -108,11 +122,14 @@ impl<'a> RangeTopic<'a> {
 
     /// Whether a replica is on the member's rack; a member without one is at home everywhere.
     fn is_near(&self, member: usize, partition: usize) -> bool {
-        self.members[member].rack().is_none_or(|rack| self.racks[partition].iter().any(|there| &**there == rack))
+        self.members[member]
+            .rack()
+            .is_none_or(|rack| self.racks[partition].iter().any(|there| &**there == rack))
     }
 }
 
-/// Assigns what can be assigned within racks; topics that are co-partitioned go together or not at all.
+/// Assigns what can be assigned within racks; topics that are co-partitioned go together or not at
+/// all.
 fn match_racks<'a>(topics: &mut [RangeTopic<'a>], result: &mut Assignments) {
     let mut groups: BTreeMap<(Vec<&'a str>, usize), Vec<usize>> = BTreeMap::new();
     for (at, topic) in topics.iter().enumerate() {
@@ -145,7 +162,11 @@ fn match_racks_together(
 ) {
     let mut remaining: Vec<usize> = (0..members).collect();
     for partition in 0..partitions {
-        let near = |&member: &usize| group.iter().all(|&at| topics[at].is_near(member, partition) && topics[at].room(member) > 0);
+        let near = |&member: &usize| {
+            group
+                .iter()
+                .all(|&at| topics[at].is_near(member, partition) && topics[at].room(member) > 0)
+        };
         let Some(chosen) = remaining.iter().copied().find(near) else { continue };
         for &at in group {
             topics[at].give(chosen, &[partition], result);

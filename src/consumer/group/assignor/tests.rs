@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::*;
 
-/// Inputs and the decisions of kafka-clients 4.3.1 (`RangeAssignor`, `RoundRobinAssignor`, `StickyAssignor`,
-/// `CooperativeStickyAssignor`), one case a line. Of each partition, the racks of its replicas, a letter each.
+/// Inputs and the decisions of kafka-clients 4.3.1 (`RangeAssignor`, `RoundRobinAssignor`,
+/// `StickyAssignor`, `CooperativeStickyAssignor`), one case a line. Of each partition, the racks of
+/// its replicas, a letter each.
 const VECTORS: &str = include_str!("vectors.jsonl");
 
 struct Case {
@@ -47,29 +48,55 @@ fn cases() -> Vec<Case> {
 
 fn case(text: &str, line: usize) -> Case {
     let java: Value = serde_json::from_str(text).unwrap();
-    let letters = |racks: &Value| racks.as_str().unwrap().chars().map(|c| Arc::from(c.to_string())).collect();
+    let letters =
+        |racks: &Value| racks.as_str().unwrap().chars().map(|c| Arc::from(c.to_string())).collect();
     let topics = java["topics"].as_object().unwrap().iter();
-    let topics = topics.map(|(topic, racks)| (topic.into(), racks.as_array().unwrap().iter().map(letters).collect())).collect();
+    let topics = topics
+        .map(|(topic, racks)| {
+            (topic.into(), racks.as_array().unwrap().iter().map(letters).collect())
+        })
+        .collect();
     let mut held = BTreeMap::new();
     let mut members = Vec::new();
     for member in java["members"].as_array().unwrap() {
         let text = |key: &str| member[key].as_str().map(str::to_owned);
-        let topics = member["topics"].as_array().unwrap().iter().map(|topic| topic.as_str().unwrap().into()).collect();
+        let topics = member["topics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|topic| topic.as_str().unwrap().into())
+            .collect();
         let id = text("id").unwrap();
         if let Some(generation) = member["generation"].as_i64() {
             let generation = Some(Generation(i32::try_from(generation).unwrap()));
-            held.insert(id.clone(), OwnedPartitions { partitions: partitions_of(&member["owned"]), generation });
+            held.insert(
+                id.clone(),
+                OwnedPartitions { partitions: partitions_of(&member["owned"]), generation },
+            );
         }
-        let subscription = MemberSubscription { topics, rack: text("rack"), ..MemberSubscription::default() };
+        let subscription =
+            MemberSubscription { topics, rack: text("rack"), ..MemberSubscription::default() };
         members.push(Member { id, instance: text("instance"), subscription });
     }
     Case { line, topics, members, held, java }
 }
 
 fn partitions_of(value: &Value) -> Vec<TopicPartition> {
-    let numbers = |value: &Value| value.as_array().unwrap().iter().map(|n| i32::try_from(n.as_i64().unwrap()).unwrap()).collect();
-    let topics = value.as_object().unwrap().iter().map(|(topic, partitions)| (topic, numbers(partitions)));
-    topics.flat_map(|(topic, ps): (_, Vec<i32>)| ps.into_iter().map(move |p| TopicPartition::new(topic, p))).collect()
+    let numbers = |value: &Value| {
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| i32::try_from(n.as_i64().unwrap()).unwrap())
+            .collect()
+    };
+    let topics =
+        value.as_object().unwrap().iter().map(|(topic, partitions)| (topic, numbers(partitions)));
+    topics
+        .flat_map(|(topic, ps): (_, Vec<i32>)| {
+            ps.into_iter().map(move |p| TopicPartition::new(topic, p))
+        })
+        .collect()
 }
 
 /// Sum of squared loads: lower is more even.
@@ -79,7 +106,9 @@ fn unevenness(assignments: &Assignments) -> usize {
 
 fn kept(assignments: &Assignments, held: &BTreeMap<String, OwnedPartitions>) -> usize {
     let kept = |(id, held): (&String, &OwnedPartitions)| {
-        assignments.get(id).map_or(0, |now| held.partitions.iter().filter(|tp| now.contains(tp)).count())
+        assignments
+            .get(id)
+            .map_or(0, |now| held.partitions.iter().filter(|tp| now.contains(tp)).count())
     };
     held.iter().map(kept).sum()
 }
@@ -97,7 +126,10 @@ fn assert_is_complete(topics: &TopicRacks, members: &[Member], result: &Assignme
     for (topic, racks) in topics {
         if members.iter().any(|member| member.subscription.topics.contains(topic)) {
             for (_, partition) in racks.iter().zip(0..) {
-                assert!(seen.contains(&TopicPartition::new(topic.as_str(), partition)), "{topic}-{partition} has no owner");
+                assert!(
+                    seen.contains(&TopicPartition::new(topic.as_str(), partition)),
+                    "{topic}-{partition} has no owner"
+                );
             }
         }
     }
@@ -122,17 +154,27 @@ fn sticky_decides_at_least_as_well_as_javas() {
         let java = case.java(Assignor::Sticky);
         assert_is_complete(&case.topics, &members, &ours);
         assert!(unevenness(&ours) <= unevenness(&java), "line {}: less even", case.line);
-        if unevenness(&ours) == unevenness(&java) && !case.members.iter().any(|member| member.rack().is_some()) {
-            assert!(kept(&ours, &case.held) >= kept(&java, &case.held), "line {}: moves more", case.line);
+        if unevenness(&ours) == unevenness(&java)
+            && !case.members.iter().any(|member| member.rack().is_some())
+        {
+            assert!(
+                kept(&ours, &case.held) >= kept(&java, &case.held),
+                "line {}: moves more",
+                case.line
+            );
         }
-        let alike = case.members.windows(2).all(|pair| pair[0].subscription.topics == pair[1].subscription.topics);
+        let alike = case
+            .members
+            .windows(2)
+            .all(|pair| pair[0].subscription.topics == pair[1].subscription.topics);
         if alike && case.held.is_empty() {
             assert_eq!(ours, java, "line {}", case.line);
         }
         total += 1;
         equal += usize::from(ours == java);
     }
-    // The rest is equal in quality: where several are equally good, Java's choice follows the order of its hash maps.
+    // The rest is equal in quality: where several are equally good, Java's choice follows the order
+    // of its hash maps.
     assert!(equal * 100 >= total * 60, "equal in {equal} of {total} cases");
 }
 
@@ -143,8 +185,10 @@ fn cooperative_sticky_withholds_what_javas_withholds() {
         let ours = Assignor::CooperativeSticky.assign(&case.topics, &members);
         let full = sticky::assign(&case.topics, &members, cooperative_sticky::held_of);
         let java = case.java(Assignor::CooperativeSticky);
-        // Java's decision before it withholds is not in the vectors; compare where ours is the same as far as it is visible.
-        let visible = java.iter().all(|(id, partitions)| partitions.iter().all(|tp| full[id].contains(tp)));
+        // Java's decision before it withholds is not in the vectors; compare where ours is the same
+        // as far as it is visible.
+        let visible =
+            java.iter().all(|(id, partitions)| partitions.iter().all(|tp| full[id].contains(tp)));
         if visible {
             assert_eq!(ours, java, "line {}", case.line);
         }
@@ -154,8 +198,13 @@ fn cooperative_sticky_withholds_what_javas_withholds() {
 #[test]
 fn sticky_user_data_is_javas() {
     let tp = TopicPartition::new;
-    let held = OwnedPartitions { partitions: vec![tp("b", 1), tp("a", 2), tp("b", 0)], generation: Some(Generation(5)) };
-    let hex = |bytes: Option<Vec<u8>>| bytes.unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let held = OwnedPartitions {
+        partitions: vec![tp("b", 1), tp("a", 2), tp("b", 0)],
+        generation: Some(Generation(5)),
+    };
+    let hex = |bytes: Option<Vec<u8>>| {
+        bytes.unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
     assert_eq!(
         hex(Assignor::Sticky.user_data(Some(&held)).unwrap()),
         "00000002000161000000010000000200016200000002000000000000000100000005"
@@ -169,9 +218,13 @@ fn sticky_user_data_is_javas() {
 fn user_data_without_a_generation_still_counts() {
     let mut writer = super::super::consumer_protocol::MemberDataWriter::default();
     writer.partitions(&[TopicPartition::new("t", 3)]).unwrap();
-    let mut member = Member { id: "m".to_owned(), instance: None, subscription: MemberSubscription::default() };
+    let mut member =
+        Member { id: "m".to_owned(), instance: None, subscription: MemberSubscription::default() };
     member.subscription.user_data = Some(writer.0);
-    assert_eq!(sticky::held_of(&member), OwnedPartitions { partitions: vec![TopicPartition::new("t", 3)], generation: None });
+    assert_eq!(
+        sticky::held_of(&member),
+        OwnedPartitions { partitions: vec![TopicPartition::new("t", 3)], generation: None }
+    );
     member.subscription.user_data = Some(vec![0, 0, 9]);
     assert_eq!(sticky::held_of(&member), OwnedPartitions::default());
 }
@@ -180,7 +233,11 @@ fn user_data_without_a_generation_still_counts() {
 fn the_later_generation_keeps_what_two_members_claim() {
     let topics = TopicRacks::from([("t".into(), vec![Racks::new(); 2])]);
     let claim = |id: &str, generation| {
-        let mut member = Member { id: id.to_owned(), instance: None, subscription: MemberSubscription::default() };
+        let mut member = Member {
+            id: id.to_owned(),
+            instance: None,
+            subscription: MemberSubscription::default(),
+        };
         member.subscription.topics = vec!["t".into()];
         member.subscription.owned = vec![TopicPartition::new("t", 0)];
         member.subscription.generation = Some(Generation(generation));
@@ -196,12 +253,15 @@ fn the_later_generation_keeps_what_two_members_claim() {
     );
 }
 
-/// The processor time that so many decisions take for so many topics and 100 members that want them all; the clock's where there is none
-/// of the thread's own, by which a machine with other things to do makes a decision look slow.
+/// The processor time that so many decisions take for so many topics and 100 members that want them
+/// all; the clock's where there is none of the thread's own, by which a machine with other things
+/// to do makes a decision look slow.
 fn time_of(assignor: Assignor, topics: usize, decisions: usize) -> Duration {
-    let names: Vec<TopicName> = (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
+    let names: Vec<TopicName> =
+        (0..topics).map(|topic| TopicName::from(format!("topic-{topic:05}"))).collect();
     let member = |at| {
-        let subscription = MemberSubscription { topics: names.clone(), ..MemberSubscription::default() };
+        let subscription =
+            MemberSubscription { topics: names.clone(), ..MemberSubscription::default() };
         Member { id: format!("m{at}"), instance: None, subscription }
     };
     let members: Vec<_> = (0..100).map(member).collect();
@@ -220,22 +280,35 @@ fn processor_time() -> Option<Duration> {
 
 #[test]
 fn decisions_take_no_more_than_in_proportion_to_topics() {
-    for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky] {
+    for assignor in
+        [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky]
+    {
         // As many topics either way: twenty times the time if it were quadratic.
         let (few, many) = (time_of(assignor, 50, 20), time_of(assignor, 1000, 1));
-        assert!(many < few * 7, "{}: {few:?} for 20 times 50 topics, {many:?} for 1000", assignor.name());
+        assert!(
+            many < few * 7,
+            "{}: {few:?} for 20 times 50 topics, {many:?} for 1000",
+            assignor.name()
+        );
     }
 }
 
 fn group() -> impl Strategy<Value = (TopicRacks, Vec<Member>)> {
     let topics = proptest::collection::vec(0_usize..12, 1..6);
-    let members = proptest::collection::vec(proptest::collection::btree_set(0_usize..6, 1..6), 1..9);
+    let members =
+        proptest::collection::vec(proptest::collection::btree_set(0_usize..6, 1..6), 1..9);
     (topics, members).prop_map(|(topics, members)| {
         let name = |topic: usize| TopicName::from(format!("t{topic}"));
-        let topics = topics.into_iter().zip(0..).map(|(count, at)| (name(at), vec![Racks::new(); count])).collect();
+        let topics = topics
+            .into_iter()
+            .zip(0..)
+            .map(|(count, at)| (name(at), vec![Racks::new(); count]))
+            .collect();
         let member = |(wants, at): (BTreeSet<usize>, usize)| {
-            let subscription =
-                MemberSubscription { topics: wants.into_iter().map(name).collect(), ..MemberSubscription::default() };
+            let subscription = MemberSubscription {
+                topics: wants.into_iter().map(name).collect(),
+                ..MemberSubscription::default()
+            };
             Member { id: format!("m{at}"), instance: None, subscription }
         };
         (topics, members.into_iter().zip(0..).map(member).collect())

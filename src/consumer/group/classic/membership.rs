@@ -5,7 +5,9 @@ use super::*;
 impl Classic {
     /// Gives up what must be given up before JoinGroup, then joins.
     pub(super) fn prepare(&mut self, reason: &'static str, now: Instant) {
-        let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
+        let Some(wanted) = &self.wanted else {
+            return self.leave("the consumer unsubscribed", now);
+        };
         let keeps = |tp: &TopicPartition| self.is_cooperative && wanted.has(&tp.topic);
         let giving: Vec<_> = self.owned.iter().filter(|tp| !keeps(tp)).cloned().collect();
         self.give(giving, AfterRevoking::Join(reason), now);
@@ -27,7 +29,9 @@ impl Classic {
     }
 
     pub(super) fn join(&mut self, reason: &'static str, now: Instant) {
-        let Some(wanted) = &self.wanted else { return self.leave("the consumer unsubscribed", now) };
+        let Some(wanted) = &self.wanted else {
+            return self.leave("the consumer unsubscribed", now);
+        };
         let mut subscription = MemberSubscription {
             topics: wanted.topics.iter().cloned().collect(),
             user_data: None,
@@ -51,18 +55,29 @@ impl Classic {
         self.asked = now;
         self.state = State::Joining;
         let member = self.identity.member.clone();
-        self.actions.push_back(MemberAction::Join { attempt: self.attempt, member, protocols, reason });
+        self.actions.push_back(MemberAction::Join {
+            attempt: self.attempt,
+            member,
+            protocols,
+            reason,
+        });
     }
 
     pub(super) fn joined(&mut self, joined: Joined, now: Instant) {
         let is_leader = joined.leader == joined.member;
-        self.identity = GroupMemberIdentity { member: joined.member, generation: Some(joined.generation) };
+        self.identity =
+            GroupMemberIdentity { member: joined.member, generation: Some(joined.generation) };
         self.described = None;
         // The session began when the coordinator answered, which is as good as now.
         self.session_ends = now + self.settings.session_timeout;
         self.next_heartbeat = now + self.settings.heartbeat_interval;
-        let Some(strategy) = self.settings.strategies.iter().copied().find(|it| it.name() == joined.protocol) else {
-            let message = format!("the coordinator chose the strategy {:?}, which was not offered", joined.protocol);
+        let Some(strategy) =
+            self.settings.strategies.iter().copied().find(|it| it.name() == joined.protocol)
+        else {
+            let message = format!(
+                "the coordinator chose the strategy {:?}, which was not offered",
+                joined.protocol
+            );
             return self.refuse(Error::new(ErrorKind::Protocol, message));
         };
         if !is_leader {
@@ -75,28 +90,44 @@ impl Classic {
             Ok(members) => members,
             Err(error) => return self.refuse(error),
         };
-        let topics = members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
-        self.state = State::Assigning { strategy, members, skips_assignment: joined.skips_assignment };
+        let topics =
+            members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
+        self.state =
+            State::Assigning { strategy, members, skips_assignment: joined.skips_assignment };
         self.actions.push_back(MemberAction::Describe { attempt: self.attempt, topics });
     }
 
-    pub(super) fn sync(&mut self, strategy: Assignor, assignments: Vec<(String, Vec<u8>)>, now: Instant) {
+    pub(super) fn sync(
+        &mut self,
+        strategy: Assignor,
+        assignments: Vec<(String, Vec<u8>)>,
+        now: Instant,
+    ) {
         self.asked = now;
         self.state = State::Syncing;
         let (attempt, identity) = (self.attempt, self.identity.clone());
-        self.actions.push_back(MemberAction::Sync { attempt, identity, protocol: strategy.name(), assignments });
+        self.actions.push_back(MemberAction::Sync {
+            attempt,
+            identity,
+            protocol: strategy.name(),
+            assignments,
+        });
     }
 
     pub(super) fn synced(&mut self, assignment: Assignment, now: Instant) {
         self.failures = 0;
-        self.held = Some(OwnedPartitions { partitions: assignment.partitions.clone(), generation: self.identity.generation });
+        self.held = Some(OwnedPartitions {
+            partitions: assignment.partitions.clone(),
+            generation: self.identity.generation,
+        });
         let all = assignment.partitions.len();
         let mut mine: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
         if let Some(wanted) = &self.wanted {
             // The interest has changed on the way.
             mine.retain(|tp| wanted.has(&tp.topic));
         }
-        let is_stale = mine.len() < all || self.wanted.as_ref().is_some_and(|wanted| wanted.topics != self.joined_with);
+        let is_stale = mine.len() < all
+            || self.wanted.as_ref().is_some_and(|wanted| wanted.topics != self.joined_with);
         let taken: Vec<_> = self.owned.difference(&mine).cloned().collect();
         let added: Vec<_> = mine.difference(&self.owned).cloned().collect();
         self.state = State::Stable;
@@ -109,10 +140,15 @@ impl Classic {
             }
             return;
         }
-        // What is taken away must be given up before another can get it (KIP-429). `give` queues Revoke, so
-        // that the listener hears of what goes before it hears of what comes, as Java's does; and it takes
-        // `taken` out of `owned`, which then is set to what is owned with `added`.
-        self.give(taken, AfterRevoking::Join("gave up partitions that move to another member"), now);
+        // What is taken away must be given up before another can get it (KIP-429). `give` queues
+        // Revoke, so that the listener hears of what goes before it hears of what comes, as Java's
+        // does; and it takes `taken` out of `owned`, which then is set to what is owned with
+        // `added`.
+        self.give(
+            taken,
+            AfterRevoking::Join("gave up partitions that move to another member"),
+            now,
+        );
         self.owned = mine;
         self.actions.push_back(MemberAction::Assign(added));
     }
@@ -128,7 +164,8 @@ impl Classic {
 
     fn wait(&mut self, now: Instant) {
         self.next_attempt();
-        self.state = State::Waiting(now + self.settings.backoff.after(self.failures, &mut self.random));
+        self.state =
+            State::Waiting(now + self.settings.backoff.after(self.failures, &mut self.random));
     }
 
     /// Whether it says something of the membership rather than of the call.
@@ -160,7 +197,8 @@ impl Classic {
                 self.lose();
                 self.state = State::Failed;
                 let instance = self.settings.instance.as_deref().unwrap_or_default();
-                let message = format!("another consumer has joined with group.instance.id {instance:?}");
+                let message =
+                    format!("another consumer has joined with group.instance.id {instance:?}");
                 self.actions.push_back(MemberAction::Fail(error.clone().with_context(message)));
             }
             _ => self.refuse(error.clone()),
@@ -171,7 +209,8 @@ impl Classic {
         match &mut self.state {
             // It joins anyway.
             State::Revoking { .. } | State::Unjoined | State::Stale | State::Failed => {}
-            // The first time it joins again at once. A group that is joined and rebalances without end is not asked without a pause.
+            // The first time it joins again at once. A group that is joined and rebalances without
+            // end is not asked without a pause.
             State::Joining | State::Assigning { .. } | State::Syncing => {
                 self.failures += 1;
                 match self.failures {
@@ -183,7 +222,8 @@ impl Classic {
         }
     }
 
-    /// The coordinator does not let it be a member for a reason that only the application can change.
+    /// The coordinator does not let it be a member for a reason that only the application can
+    /// change.
     pub(super) fn refuse(&mut self, error: Error) {
         let was_member = self.identity.generation.is_some();
         self.lose();
@@ -219,7 +259,8 @@ impl Classic {
              time or raise it",
             limit.as_millis()
         );
-        self.actions.push_back(MemberAction::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
+        self.actions
+            .push_back(MemberAction::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
         self.state = State::Stale;
     }
 
@@ -265,18 +306,26 @@ impl Classic {
         self.heartbeat_in_flight = false;
     }
 
-    /// When the next heartbeat is due. A member that owns something beats also while JoinGroup is on its way: without an answer, it
-    /// would not learn that the coordinator has given its partitions to another.
+    /// When the next heartbeat is due. A member that owns something beats also while JoinGroup is
+    /// on its way: without an answer, it would not learn that the coordinator has given its
+    /// partitions to another.
     pub(super) fn heartbeat_by(&self) -> Option<Instant> {
-        let beats =
-            self.owns_or(matches!(self.state, State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable));
-        (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight).then_some(self.next_heartbeat)
+        let beats = self.owns_or(matches!(
+            self.state,
+            State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable
+        ));
+        (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight)
+            .then_some(self.next_heartbeat)
     }
 
     pub(super) fn session_by(&self) -> Option<Instant> {
         let counts = self.owns_or(matches!(
             self.state,
-            State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable | State::Waiting(_)
+            State::Revoking { .. }
+                | State::Assigning { .. }
+                | State::Syncing
+                | State::Stable
+                | State::Waiting(_)
         ));
         (counts && self.identity.generation.is_some()).then_some(self.session_ends)
     }
@@ -303,6 +352,7 @@ impl Classic {
 
 impl WantedTopics {
     fn has(&self, topic: &TopicName) -> bool {
-        self.topics.contains(topic) || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
+        self.topics.contains(topic)
+            || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
     }
 }

@@ -49,7 +49,8 @@ impl Script {
     }
 
     fn want(&mut self, topics: &[&str]) {
-        let wanted = WantedTopics { topics: topics.iter().map(TopicName::from).collect(), pattern: None };
+        let wanted =
+            WantedTopics { topics: topics.iter().map(TopicName::from).collect(), pattern: None };
         self.machine.handle_wanted(Some(wanted), self.now);
     }
 
@@ -111,7 +112,9 @@ fn unreachable() -> Error {
 
 fn subscription(action: &MemberAction) -> MemberSubscription {
     match action {
-        MemberAction::Join { protocols, .. } => MemberSubscription::decode(&protocols[0].1).unwrap(),
+        MemberAction::Join { protocols, .. } => {
+            MemberSubscription::decode(&protocols[0].1).unwrap()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -129,30 +132,42 @@ fn joins_again_with_the_member_id_it_is_given() {
 fn a_leader_decides_for_all_with_the_topics_of_all() {
     let mut script = Script::wanting(settings(Assignor::Range));
     let MemberAction::Join { attempt, protocols, .. } = script.only() else { panic!("no join") };
-    let other = MemberSubscription { topics: vec!["u".into()], ..MemberSubscription::default() }.encode().unwrap();
+    let other = MemberSubscription { topics: vec!["u".into()], ..MemberSubscription::default() }
+        .encode()
+        .unwrap();
     let joined = Joined {
         member: "me".to_owned(),
         generation: Generation(1),
         protocol: "range".to_owned(),
         leader: "me".to_owned(),
         skips_assignment: false,
-        members: vec![("me".to_owned(), None, protocols[0].1.clone()), ("you".to_owned(), None, other)],
+        members: vec![
+            ("me".to_owned(), None, protocols[0].1.clone()),
+            ("you".to_owned(), None, other),
+        ],
     };
     script.machine.handle_joined(attempt, Ok(joined), script.now);
     let MemberAction::Describe { attempt, topics } = script.only() else { panic!("no question") };
     assert_eq!(topics, ["t".into(), "u".into()].into());
-    let described: TopicRacks = [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
+    let described: TopicRacks =
+        [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
     script.machine.handle_described(attempt, described.clone(), script.now);
     let MemberAction::Sync { assignments, .. } = script.only() else { panic!("no sync") };
-    let partitions: Vec<_> =
-        assignments.iter().map(|(member, bytes)| (member.as_str(), Assignment::decode(bytes).unwrap().partitions)).collect();
-    assert_eq!(partitions, [("me", vec![tp(0), tp(1)]), ("you", vec![TopicPartition::new("u", 0)])]);
+    let partitions: Vec<_> = assignments
+        .iter()
+        .map(|(member, bytes)| (member.as_str(), Assignment::decode(bytes).unwrap().partitions))
+        .collect();
+    assert_eq!(
+        partitions,
+        [("me", vec![tp(0), tp(1)]), ("you", vec![TopicPartition::new("u", 0)])]
+    );
 
     script.sync(&[0, 1]);
     script.actions();
     script.machine.handle_topics(&described, script.now);
     assert!(script.actions().is_empty());
-    let grown: TopicRacks = [("t".into(), vec![Racks::new(); 3]), ("u".into(), vec![Racks::new()])].into();
+    let grown: TopicRacks =
+        [("t".into(), vec![Racks::new(); 3]), ("u".into(), vec![Racks::new()])].into();
     script.machine.handle_topics(&grown, script.now);
     assert!(matches!(script.only(), MemberAction::Revoke(_)), "more partitions: a new round");
 }
@@ -160,9 +175,13 @@ fn a_leader_decides_for_all_with_the_topics_of_all() {
 #[test]
 fn an_eager_member_gives_up_all_before_it_joins_and_beats_meanwhile() {
     let mut script = Script::stable(settings(Assignor::Range), &[0, 1]);
-    assert!(matches!(script.only(), MemberAction::Assign(partitions) if partitions == [tp(0), tp(1)]));
+    assert!(
+        matches!(script.only(), MemberAction::Assign(partitions) if partitions == [tp(0), tp(1)])
+    );
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    assert!(matches!(script.only(), MemberAction::Revoke(partitions) if partitions == [tp(0), tp(1)]));
+    assert!(
+        matches!(script.only(), MemberAction::Revoke(partitions) if partitions == [tp(0), tp(1)])
+    );
     assert!(script.machine.can_commit(), "what was processed must be committed before it goes");
     script.wait();
     assert!(matches!(script.only(), MemberAction::Heartbeat { .. }));
@@ -221,10 +240,20 @@ fn an_illegal_generation_costs_the_partitions_but_not_the_member_id() {
     let mut script = Script::stable(settings(Assignor::Range), &[0]);
     script.actions();
     let identity = script.machine.identity().clone();
-    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    script.machine.handle_commit_refused(
+        &identity,
+        &code(ErrorCode::ILLEGAL_GENERATION),
+        script.now,
+    );
     let actions = script.actions();
-    assert!(matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Join { member, .. }] if member == "me"));
-    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    assert!(
+        matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Join { member, .. }] if member == "me")
+    );
+    script.machine.handle_commit_refused(
+        &identity,
+        &code(ErrorCode::ILLEGAL_GENERATION),
+        script.now,
+    );
     assert!(script.actions().is_empty(), "a late answer to the old generation means nothing");
 }
 
@@ -272,7 +301,9 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
     let again = loop {
         script.wait();
         match script.actions().remove(0) {
-            MemberAction::Heartbeat { .. } => script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS))),
+            MemberAction::Heartbeat { .. } => {
+                script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)))
+            }
             other => break other,
         }
     };
@@ -289,7 +320,10 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
             other => break other,
         }
     };
-    assert!(matches!(again, MemberAction::Join { .. }), "SyncGroup was not answered, but {again:?}");
+    assert!(
+        matches!(again, MemberAction::Join { .. }),
+        "SyncGroup was not answered, but {again:?}"
+    );
     assert_eq!(script.now - begun, 45 * SECOND);
 }
 
@@ -297,11 +331,23 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
 fn a_commit_of_the_generation_before_costs_nothing_while_the_new_one_is_on_its_way() {
     let mut script = joining(&[0, 1]);
     let identity = script.machine.identity.clone();
-    script.machine.handle_commit_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
-    script.machine.handle_commit_refused(&identity, &code(ErrorCode::REBALANCE_IN_PROGRESS), script.now);
+    script.machine.handle_commit_refused(
+        &identity,
+        &code(ErrorCode::ILLEGAL_GENERATION),
+        script.now,
+    );
+    script.machine.handle_commit_refused(
+        &identity,
+        &code(ErrorCode::REBALANCE_IN_PROGRESS),
+        script.now,
+    );
     assert!(script.actions().is_empty());
     assert_eq!(script.owned(), [0, 1]);
-    script.machine.handle_commit_refused(&identity, &code(ErrorCode::UNKNOWN_MEMBER_ID), script.now);
+    script.machine.handle_commit_refused(
+        &identity,
+        &code(ErrorCode::UNKNOWN_MEMBER_ID),
+        script.now,
+    );
     assert!(matches!(&script.actions()[..], [MemberAction::Lost(_), MemberAction::Join { .. }]));
 }
 
@@ -312,7 +358,9 @@ fn unsubscribing_while_something_is_given_up_gives_up_the_rest() {
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     script.join(2);
     script.sync(&[0]);
-    assert!(matches!(&script.actions()[..], [MemberAction::Revoke(given), MemberAction::Assign(_)] if *given == [tp(1)]));
+    assert!(
+        matches!(&script.actions()[..], [MemberAction::Revoke(given), MemberAction::Assign(_)] if *given == [tp(1)])
+    );
     script.machine.handle_wanted(None, script.now);
     assert!(matches!(script.only(), MemberAction::Revoke(rest) if rest == [tp(0)]));
     script.want(&["t"]);
@@ -323,7 +371,10 @@ fn unsubscribing_while_something_is_given_up_gives_up_the_rest() {
 
 #[test]
 fn a_fenced_instance_ends_for_good() {
-    let mut script = Script::stable(MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[0]);
+    let mut script = Script::stable(
+        MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) },
+        &[0],
+    );
     script.actions();
     script.beat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
     let actions = script.actions();
@@ -364,7 +415,10 @@ fn a_session_lasts_from_when_the_answered_heartbeat_was_sent() {
 
 #[test]
 fn an_application_that_does_not_poll_leaves_once_and_comes_back_when_it_does() {
-    let mut script = Script::stable(MemberSettings { max_poll_interval: 10 * SECOND, ..settings(Assignor::Range) }, &[0]);
+    let mut script = Script::stable(
+        MemberSettings { max_poll_interval: 10 * SECOND, ..settings(Assignor::Range) },
+        &[0],
+    );
     script.actions();
     let begun = script.now;
     let actions = loop {
@@ -410,7 +464,10 @@ fn leaving_gives_up_then_leaves_and_a_static_member_stays() {
     assert!(matches!(script.only(), MemberAction::Leave { member, .. } if member == "me"));
     assert!(script.machine.is_away() && script.machine.poll_timeout().is_none());
 
-    let mut script = Script::stable(MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) }, &[]);
+    let mut script = Script::stable(
+        MemberSettings { instance: Some("i".to_owned()), ..settings(Assignor::Range) },
+        &[],
+    );
     script.actions();
     script.machine.handle_close(script.now);
     assert!(script.actions().is_empty() && script.machine.is_away());
@@ -427,7 +484,9 @@ fn a_refusal_is_told_once_and_tried_again_by_the_next_poll_after_a_while() {
         let mut script = Script::wanting(settings(Assignor::Range));
         script.only();
         script.machine.handle_joined(script.machine.attempt, Err(code(refusal)), script.now);
-        assert!(matches!(script.only(), MemberAction::Report(error) if error.code() == Some(refusal)));
+        assert!(
+            matches!(script.only(), MemberAction::Report(error) if error.code() == Some(refusal))
+        );
         script.machine.handle_polled(script.now);
         assert!(script.actions().is_empty());
         script.wait();
@@ -439,7 +498,11 @@ fn a_refusal_is_told_once_and_tried_again_by_the_next_poll_after_a_while() {
 fn a_coordinator_that_moves_is_asked_again_after_a_backoff() {
     let mut script = Script::wanting(settings(Assignor::Range));
     script.only();
-    for again in [code(ErrorCode::NOT_COORDINATOR), code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), unreachable()] {
+    for again in [
+        code(ErrorCode::NOT_COORDINATOR),
+        code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+        unreachable(),
+    ] {
         script.machine.handle_joined(script.machine.attempt, Err(again), script.now);
         assert!(script.actions().is_empty());
         script.wait();
@@ -467,7 +530,10 @@ fn a_group_that_rebalances_whenever_it_is_joined_is_joined_ever_more_rarely() {
     script.sync(&[0]);
     script.actions();
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    assert!(matches!(script.actions().last(), Some(MemberAction::Join { .. } | MemberAction::Revoke(_))));
+    assert!(matches!(
+        script.actions().last(),
+        Some(MemberAction::Join { .. } | MemberAction::Revoke(_))
+    ));
 }
 
 #[test]
@@ -477,7 +543,10 @@ fn an_interest_that_changed_on_the_way_is_not_given_old_partitions() {
     script.want(&["u"]);
     script.sync(&[0, 1]);
     let actions = script.actions();
-    assert!(matches!(&actions[..], [MemberAction::Assign(none), MemberAction::Join { .. }] if none.is_empty()), "{actions:?}");
+    assert!(
+        matches!(&actions[..], [MemberAction::Assign(none), MemberAction::Join { .. }] if none.is_empty()),
+        "{actions:?}"
+    );
 }
 
 #[test]
@@ -485,7 +554,14 @@ fn an_assignment_that_is_cut_short_is_refused_and_not_taken_for_less() {
     let mut script = Script::wanting(settings(Assignor::Range));
     script.join(1);
     let bytes = Assignment { partitions: vec![tp(0), tp(1)], user_data: None }.encode().unwrap();
-    script.machine.handle_synced(script.machine.attempt, Ok(bytes[..bytes.len() - 6].to_vec()), script.now);
+    script.machine.handle_synced(
+        script.machine.attempt,
+        Ok(bytes[..bytes.len() - 6].to_vec()),
+        script.now,
+    );
     let actions = script.actions();
-    assert!(matches!(&actions[..], [MemberAction::Leave { .. }, MemberAction::Report(_)]), "{actions:?}");
+    assert!(
+        matches!(&actions[..], [MemberAction::Leave { .. }, MemberAction::Report(_)]),
+        "{actions:?}"
+    );
 }

@@ -39,7 +39,10 @@ fn code(code: ErrorCode) -> CommitOutcome {
 }
 
 fn member() -> CommitIdentity {
-    CommitIdentity::Member(GroupMemberIdentity { member: "m".to_owned(), generation: Some(3.into()) })
+    CommitIdentity::Member(GroupMemberIdentity {
+        member: "m".to_owned(),
+        generation: Some(3.into()),
+    })
 }
 
 #[test]
@@ -65,10 +68,16 @@ fn a_later_commit_waits_for_an_earlier_one_that_is_tried_again() {
 fn commits_nobody_waits_for_are_merged_and_the_later_offset_wins() {
     let (mut commits, now) = commits();
     for offset in 0..100 {
-        commits.submit(commits_under(1, &[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]), now + SECOND);
+        commits.submit(
+            commits_under(1, &[(0, offset), (i32::try_from(offset % 3).unwrap() + 1, offset)]),
+            now + SECOND,
+        );
     }
     assert_eq!(commits.queue.len(), 1);
-    assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)]));
+    assert_eq!(
+        sent(commits.poll(CommitIdentity::Alone, false, now)),
+        offsets(&[(0, 99), (1, 99), (2, 97), (3, 98)])
+    );
 }
 
 #[test]
@@ -79,8 +88,13 @@ fn a_commit_during_a_rebalance_waits_and_goes_under_the_new_generation() {
     commits.handle_reply(code(ErrorCode::REBALANCE_IN_PROGRESS), &member(), now);
     let now = now + SECOND;
     assert!(commits.poll(CommitIdentity::Nobody, true, now).is_none());
-    let next = CommitIdentity::Member(GroupMemberIdentity { member: "m".to_owned(), generation: Some(4.into()) });
-    let Some(CommitAction::Send { sender, .. }) = commits.poll(next.clone(), true, now) else { panic!("not sent") };
+    let next = CommitIdentity::Member(GroupMemberIdentity {
+        member: "m".to_owned(),
+        generation: Some(4.into()),
+    });
+    let Some(CommitAction::Send { sender, .. }) = commits.poll(next.clone(), true, now) else {
+        panic!("not sent")
+    };
     assert_eq!(sender, next);
 }
 
@@ -92,12 +106,18 @@ fn what_is_taken_away_fails_and_is_not_tried_again() {
     sent(commits.poll(member(), true, now));
     commits.handle_gone(&[(tp(0), AssignmentEpoch(1))], not_owned);
     commits.handle_reply(code(ErrorCode::ILLEGAL_GENERATION), &member(), now);
-    let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
+    let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now)
+    else {
+        panic!("not done")
+    };
     assert_eq!((done, failures.len()), (Some(ticket), 1));
     assert_eq!(failures[0].1.class(), crate::error::Class::Rejoin);
     assert_eq!(sent(commits.poll(member(), true, now)), offsets(&[(1, 6)]));
     commits.handle_reply(Ok(vec![(tp(1), Ok(()))]), &member(), now);
-    let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now) else { panic!("not done") };
+    let Some(CommitAction::Done { ticket: done, failures }) = commits.poll(member(), true, now)
+    else {
+        panic!("not done")
+    };
     assert_eq!((done, failures.len()), (Some(waiting), 1));
 }
 
@@ -106,9 +126,16 @@ fn one_partition_may_fail_for_good_while_another_succeeds() {
     let (mut commits, now) = commits();
     commits.submit_awaited(commits_under(1, &[(0, 5), (1, 5)]), now + SECOND);
     sent(commits.poll(CommitIdentity::Alone, false, now));
-    let outcome = vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
-    assert_eq!(commits.handle_reply(Ok(outcome), &CommitIdentity::Alone, now), [(tp(1), AssignmentEpoch(1), Offset(5))]);
-    let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Alone, false, now) else { panic!("not done") };
+    let outcome =
+        vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
+    assert_eq!(
+        commits.handle_reply(Ok(outcome), &CommitIdentity::Alone, now),
+        [(tp(1), AssignmentEpoch(1), Offset(5))]
+    );
+    let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Alone, false, now)
+    else {
+        panic!("not done")
+    };
     assert_eq!(failures[0].1.code(), Some(ErrorCode::OFFSET_METADATA_TOO_LARGE));
 }
 
@@ -118,7 +145,9 @@ fn a_commit_fails_at_its_deadline() {
     commits.submit_awaited(commits_under(1, &[(0, 5)]), now + SECOND);
     assert!(commits.poll(CommitIdentity::Nobody, true, now).is_none());
     assert_eq!(commits.poll_timeout(), Some(now + SECOND));
-    let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Nobody, true, now + SECOND) else {
+    let Some(CommitAction::Done { failures, .. }) =
+        commits.poll(CommitIdentity::Nobody, true, now + SECOND)
+    else {
         panic!("not done")
     };
     assert_eq!(failures[0].1.kind(), ErrorKind::Timeout);
@@ -147,15 +176,24 @@ fn an_automatic_commit_follows_a_seek_back_though_another_is_under_way() {
 
 #[test]
 fn what_was_chosen_by_hand_is_committed_before_the_consumer_is_a_member_or_not_at_all() {
-    let own =
-        || commits_under(1, &[(0, 5)]).into_iter().map(|commit| CommitPosition { is_own: true, ..commit }).collect::<Vec<_>>();
+    let own = || {
+        commits_under(1, &[(0, 5)])
+            .into_iter()
+            .map(|commit| CommitPosition { is_own: true, ..commit })
+            .collect::<Vec<_>>()
+    };
     let (mut commits, now) = commits();
     commits.submit(own(), now + SECOND);
-    let Some(CommitAction::Send { sender, .. }) = commits.poll(CommitIdentity::Nobody, false, now) else { panic!("not sent") };
+    let Some(CommitAction::Send { sender, .. }) = commits.poll(CommitIdentity::Nobody, false, now)
+    else {
+        panic!("not sent")
+    };
     assert_eq!(sender, CommitIdentity::Alone);
     commits.submit(own(), now + SECOND);
     commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &CommitIdentity::Alone, now);
-    assert!(matches!(commits.poll(member(), true, now), Some(CommitAction::Done { failures, .. }) if failures.len() == 1));
+    assert!(
+        matches!(commits.poll(member(), true, now), Some(CommitAction::Done { failures, .. }) if failures.len() == 1)
+    );
 }
 
 #[test]
@@ -199,7 +237,10 @@ fn what_waited_for_a_deleted_topic_is_not_committed_into_the_one_created_anew() 
     sent(commits.poll(member(), true, now));
     commits.handle_reply(code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), &member(), now);
     commits.handle_gone(&[(tp(0), AssignmentEpoch(3))], of_old_topic);
-    let Some(CommitAction::Done { failures, .. }) = commits.poll(member(), true, now + SECOND) else { panic!("tried again") };
+    let Some(CommitAction::Done { failures, .. }) = commits.poll(member(), true, now + SECOND)
+    else {
+        panic!("tried again")
+    };
     assert_eq!(failures[0].1.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 }
 

@@ -1,4 +1,5 @@
-//! The commits of a member: automatic ones, those that are asked for, and from where the partitions start that were committed before.
+//! The commits of a member: automatic ones, those that are asked for, and from where the partitions
+//! start that were committed before.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,8 @@ use crate::ids::TopicPartition;
 use crate::observability::spans;
 
 impl GroupTask {
-    /// Commits what is finished of the partitions that the application has chosen by itself and chosen no more.
+    /// Commits what is finished of the partitions that the application has chosen by itself and
+    /// chosen no more.
     pub(super) fn part_with_abandoned(&mut self, now: Instant) {
         let mut commits = self.group.shared.update(Subscription::take_abandoned);
         let deadline = self.commit_deadline(now);
@@ -52,7 +54,10 @@ impl GroupTask {
         loop {
             let sender = self.commits_as();
             let mut pending_commits = self.group.pending_commits();
-            let Some(action) = pending_commits.commits.poll(sender, self.machine.is_member(), now) else { return };
+            let Some(action) = pending_commits.commits.poll(sender, self.machine.is_member(), now)
+            else {
+                return;
+            };
             match action {
                 commits::CommitAction::Done { ticket, failures } => {
                     match ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket)) {
@@ -82,14 +87,27 @@ impl GroupTask {
         if self.machine.can_commit() {
             return CommitIdentity::Member(self.machine.identity().clone());
         }
-        let is_shared_out = || self.group.shared.read(|subscription| subscription.interest().is_shared());
-        if self.machine.is_member() || is_shared_out() { CommitIdentity::Nobody } else { CommitIdentity::Alone }
+        let is_shared_out =
+            || self.group.shared.read(|subscription| subscription.interest().is_shared());
+        if self.machine.is_member() || is_shared_out() {
+            CommitIdentity::Nobody
+        } else {
+            CommitIdentity::Alone
+        }
     }
 
-    pub(super) fn committed(&mut self, sender: &CommitIdentity, sent: Instant, outcome: CommitOutcome, now: Instant) {
+    pub(super) fn committed(
+        &mut self,
+        sender: &CommitIdentity,
+        sent: Instant,
+        outcome: CommitOutcome,
+        now: Instant,
+    ) {
         let mut errors = Vec::new();
         match &outcome {
-            Ok(results) => errors.extend(results.iter().filter_map(|(_, result)| result.clone().err())),
+            Ok(results) => {
+                errors.extend(results.iter().filter_map(|(_, result)| result.clone().err()))
+            }
             Err(error) => errors.push(error.clone()),
         }
         if errors.iter().any(commits::is_unknown) {
@@ -150,7 +168,9 @@ impl GroupTask {
                     Err(error) => Some(Err(error.clone())),
                 };
                 match result {
-                    Some(Ok(committed)) => subscription.start_at_committed(tp, *assignment, committed.as_ref()),
+                    Some(Ok(committed)) => {
+                        subscription.start_at_committed(tp, *assignment, committed.as_ref())
+                    }
                     Some(Err(error)) if !error.is_retriable() => {
                         let error = error.at_partition(tp.clone());
                         if subscription.stop(tp, *assignment, error.clone()) {
@@ -166,7 +186,9 @@ impl GroupTask {
         }
         self.fetch_failures = if again { self.fetch_failures + 1 } else { 0 };
         let cluster = &self.group.rpc.cluster;
-        self.fetch_again_at = again.then(|| now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random()));
+        self.fetch_again_at = again.then(|| {
+            now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random())
+        });
     }
 
     pub(super) fn commit_deadline(&self, now: Instant) -> Instant {

@@ -1,4 +1,5 @@
-//! What the listener is told: one change after the other, each when it has dealt with the one before.
+//! What the listener is told: one change after the other, each when it has dealt with the one
+//! before.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,9 +23,12 @@ impl GroupTask {
         let listener = lock(&self.group.listener).clone();
         let committed = if let Change::Revoked(partitions) = &change {
             let mut last = self.finished();
-            last.retain(|commit| self.group.commits_automatically && partitions.contains(&commit.partition));
+            last.retain(|commit| {
+                self.group.commits_automatically && partitions.contains(&commit.partition)
+            });
             // Without offsets it waits for the commits that were asked for before.
-            let waiter = self.group.pending_commits().submit_awaited(last, self.commit_deadline(now));
+            let waiter =
+                self.group.pending_commits().submit_awaited(last, self.commit_deadline(now));
             self.send_commits(now);
             Some(waiter)
         } else {
@@ -68,10 +72,14 @@ impl GroupTask {
     }
 }
 
-/// A member that was lost while its last commits were under way has nothing left to give up, nor to commit.
+/// A member that was lost while its last commits were under way has nothing left to give up, nor to
+/// commit.
 fn as_it_has_become(change: Change, shared: &ConsumerShared) -> Change {
     match change {
-        Change::Revoked(partitions) if shared.read(|subscription| !partitions.iter().any(|tp| subscription.is_of_group(tp))) => {
+        Change::Revoked(partitions)
+            if shared
+                .read(|subscription| !partitions.iter().any(|tp| subscription.is_of_group(tp))) =>
+        {
             Change::Lost(partitions)
         }
         change => change,

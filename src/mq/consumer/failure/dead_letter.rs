@@ -7,8 +7,9 @@
 //!                                   ├─▶ written ─▶ done, the partition comes again behind it
 //!                                   └─▶ refused ─▶ told ─▶ tried again after growing pauses, until the partition goes
 //! ```
-//! A topic that is missing, or a broker that is, thus holds up what has a message for it, and nothing else. A letter too large for the topic would
-//! hold up its partition for ever: once that is told, it goes without its value, which is still where it came from.
+//! A topic that is missing, or a broker that is, thus holds up what has a message for it, and
+//! nothing else. A letter too large for the topic would hold up its partition for ever: once that
+//! is told, it goes without its value, which is still where it came from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,10 +40,13 @@ pub(in crate::mq::consumer) struct Letter {
     pub(in crate::mq::consumer) why: String,
 }
 
-/// Sends a letter: here if that is quick, else in a task of its own, while its partition is set aside.
+/// Sends a letter: here if that is quick, else in a task of its own, while its partition is set
+/// aside.
 pub(in crate::mq::consumer) async fn post(letter: Letter, workers: &Runtime) -> Disposition {
-    let (shared, partition, part) = (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
-    let (registered, generation, next) = (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
+    let (shared, partition, part) =
+        (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
+    let (registered, generation, next) =
+        (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
     let mut delivering = Box::pin(letter.deliver());
     if let Ok(fate) = tokio::time::timeout(MOMENT, &mut delivering).await {
         return fate;
@@ -69,7 +73,8 @@ impl Letter {
             let sent = tokio::select! {
                 biased;
                 sent = send(shared, message, to, why, is_whole) => sent,
-                // What is on its way is mostly there in a moment, and would be written twice otherwise.
+                // What is on its way is mostly there in a moment, and would be written twice
+                // otherwise.
                 () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Disposition::Left,
             };
             let error = match sent {
@@ -105,18 +110,32 @@ impl Letter {
     }
 }
 
-/// Writes a message, whole or without its value, to a dead-letter topic, and waits until it is there.
-async fn send(shared: &ConsumerInner, message: &Message, to: &TopicName, why: &str, is_whole: bool) -> crate::error::Result<()> {
+/// Writes a message, whole or without its value, to a dead-letter topic, and waits until it is
+/// there.
+async fn send(
+    shared: &ConsumerInner,
+    message: &Message,
+    to: &TopicName,
+    why: &str,
+    is_whole: bool,
+) -> crate::error::Result<()> {
     let producer = producer(shared)?;
-    let mut letter = Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
+    let mut letter =
+        Message { topic: to.clone(), partition: None, offset: None, ..message.clone() };
     if !is_whole {
         let bytes = letter.value.take().map_or(0, |value| value.len());
         letter = letter.header(DEAD_LETTER_OMITTED, bytes.to_string());
     }
     letter = letter
         .header(DEAD_LETTER_TOPIC, message.topic.as_str().to_owned())
-        .header(DEAD_LETTER_PARTITION, message.partition.map_or(String::new(), |partition| partition.to_string()))
-        .header(DEAD_LETTER_OFFSET, message.offset.map_or(String::new(), |offset| offset.to_string()))
+        .header(
+            DEAD_LETTER_PARTITION,
+            message.partition.map_or(String::new(), |partition| partition.to_string()),
+        )
+        .header(
+            DEAD_LETTER_OFFSET,
+            message.offset.map_or(String::new(), |offset| offset.to_string()),
+        )
         .header(DEAD_LETTER_ERROR, why.to_owned());
     let sent = async { producer.send(letter.record()).await?.await }.await;
     if sent.as_ref().is_err_and(|error| error.class() == Class::Fatal) {
@@ -131,14 +150,16 @@ fn producer(shared: &ConsumerInner) -> crate::error::Result<Producer> {
     if let Some(producer) = &*producer {
         return Ok(producer.clone());
     }
-    let config = shared.config.core_producer().map_err(|error| ClientError::config(error.to_string()))?;
+    let config =
+        shared.config.core_producer().map_err(|error| ClientError::config(error.to_string()))?;
     let longest = shared.config.producer.delivery_timeout.min(LONGEST_BLOCK);
     let made = shared.client.producer(config.max_block(longest))?;
     *producer = Some(made.clone());
     Ok(made)
 }
 
-/// How long a queue waits for a letter, and a letter for its verdict when its partition goes (a guess: many times what a broker needs).
+/// How long a queue waits for a letter, and a letter for its verdict when its partition goes (a
+/// guess: many times what a broker needs).
 const MOMENT: Duration = Duration::from_secs(1);
 /// How long a letter waits for its topic before somebody is told.
 const LONGEST_BLOCK: Duration = Duration::from_secs(5);

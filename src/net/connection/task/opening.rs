@@ -1,4 +1,5 @@
-//! Opening a connection: the byte stream, what secures it, and the handshake, in older greetings where a peer closes it at the newest.
+//! Opening a connection: the byte stream, what secures it, and the handshake, in older greetings
+//! where a peer closes it at the newest.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +19,8 @@ use crate::net::handshake::{GREETINGS, Handshake, HandshakeOutcome, HandshakeSte
 use crate::net::incoming::{BadLength, Incoming};
 use crate::runtime::{self, Runtime};
 
-/// The greeting that each peer has answered, so that one that closes the connection at newer ones is not asked in them each time.
+/// The greeting that each peer has answered, so that one that closes the connection at newer ones
+/// is not asked in them each time.
 #[derive(Debug, Default)]
 pub(crate) struct Greetings(Mutex<BTreeMap<BrokerAddress, i16>>);
 
@@ -36,11 +38,18 @@ impl Greetings {
     }
 }
 
-pub(super) async fn open(shared: &ConnectionShared, setup: &Setup, runtime: &Runtime) -> Result<(Box<dyn Io>, HandshakeOutcome)> {
+pub(super) async fn open(
+    shared: &ConnectionShared,
+    setup: &Setup,
+    runtime: &Runtime,
+) -> Result<(Box<dyn Io>, HandshakeOutcome)> {
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
         let known = setup.greetings.of(&shared.address);
-        let greetings: Vec<i16> = GREETINGS.into_iter().filter(|version| known.is_none_or(|known| *version <= known)).collect();
+        let greetings: Vec<i16> = GREETINGS
+            .into_iter()
+            .filter(|version| known.is_none_or(|known| *version <= known))
+            .collect();
         let mut greetings = greetings.into_iter().peekable();
         loop {
             let version = greetings.next().unwrap_or(0);
@@ -49,7 +58,9 @@ pub(super) async fn open(shared: &ConnectionShared, setup: &Setup, runtime: &Run
                     setup.greetings.note(&shared.address, version);
                     return Ok(opened);
                 }
-                Err(ConnectFailure { error, is_unanswered: true }) if greetings.peek().is_some() => {
+                Err(ConnectFailure { error, is_unanswered: true })
+                    if greetings.peek().is_some() =>
+                {
                     debug!(address = %shared.address, %error, version, "trying an older greeting");
                 }
                 Err(ConnectFailure { error, .. }) => return Err(error),
@@ -57,8 +68,10 @@ pub(super) async fn open(shared: &ConnectionShared, setup: &Setup, runtime: &Run
         }
     };
     let late = || {
-        let message =
-            format!("{} did not answer in {:?} (socket.connection.setup.timeout.ms)", shared.address, setup.setup_timeout);
+        let message = format!(
+            "{} did not answer in {:?} (socket.connection.setup.timeout.ms)",
+            shared.address, setup.setup_timeout
+        );
         Err(Error::new(ErrorKind::Connect, message))
     };
     tokio::time::timeout_at(deadline.into(), opening).await.unwrap_or_else(|_| late())
@@ -94,9 +107,10 @@ async fn open_with(
         let greeted = shake_hands(&mut io, shared, setup, runtime, version).await?;
         Ok((io, greeted))
     };
-    secured
-        .await
-        .map_err(|failure: ConnectFailure| ConnectFailure { error: failure.error.with_context(&shared.address), ..failure })
+    secured.await.map_err(|failure: ConnectFailure| ConnectFailure {
+        error: failure.error.with_context(&shared.address),
+        ..failure
+    })
 }
 
 async fn shake_hands(
@@ -107,7 +121,9 @@ async fn shake_hands(
     version: i16,
 ) -> Result<HandshakeOutcome, ConnectFailure> {
     let mut is_answered = false;
-    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered).await.map_err(ConnectFailure::from);
+    let mut outcome = greet(io, shared, setup, runtime, version, &mut is_answered)
+        .await
+        .map_err(ConnectFailure::from);
     if let Err(failure) = &mut outcome {
         failure.is_unanswered = !is_answered && failure.error.kind() == ErrorKind::Connect;
     }
@@ -123,7 +139,12 @@ async fn greet(
     is_answered: &mut bool,
 ) -> Result<HandshakeOutcome> {
     let lost = |error: io::Error| {
-        let plain = || Error::new(ErrorKind::Connect, format!("the connection was lost during set-up: {error}"));
+        let plain = || {
+            Error::new(
+                ErrorKind::Connect,
+                format!("the connection was lost during set-up: {error}"),
+            )
+        };
         setup.security.explain(&error).unwrap_or_else(plain)
     };
     let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
@@ -145,7 +166,10 @@ async fn greet(
             }
             let (buffer, most) = incoming.room();
             if io.read_buf(&mut buffer.limit(most)).await.map_err(lost)? == 0 {
-                let message = format!("the peer closed the connection during set-up: {}", setup.security.why_closed());
+                let message = format!(
+                    "the peer closed the connection during set-up: {}",
+                    setup.security.why_closed()
+                );
                 return Err(Error::new(ErrorKind::Connect, message));
             }
         };

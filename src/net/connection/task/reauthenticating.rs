@@ -13,13 +13,17 @@ use crate::runtime;
 
 impl Serving<'_> {
     /// Re-authenticates when that is due; ready when something has changed.
-    pub(super) fn poll_reauthentication(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
+    pub(super) fn poll_reauthentication(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionEnd>> {
         let now = runtime::now();
         match &mut self.reauthentication {
             Reauthentication::Waiting { at, session } if *at <= now => {
                 let (setup, address) = (self.setup.clone(), self.shared.address.clone());
                 let start = Box::pin(async move {
-                    let authentication = setup.security.authentication(&address, &setup.client_id).await?;
+                    let authentication =
+                        setup.security.authentication(&address, &setup.client_id).await?;
                     authentication.ok_or_else(no_mechanism)
                 });
                 self.reauthentication = Reauthentication::Preparing { start, session: *session };
@@ -30,17 +34,23 @@ impl Serving<'_> {
                     "the session has ended before there was a new token",
                 )));
             }
-            Reauthentication::Preparing { start, session } => match (ready!(start.as_mut().poll(cx)), *session) {
-                (Ok(authentication), _) => self.reauthentication = Reauthentication::Draining(authentication),
-                (Err(error), session) => match Reauthentication::retry(session, now) {
-                    Some(retry) => {
-                        debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
-                        self.reauthentication = retry;
+            Reauthentication::Preparing { start, session } => {
+                match (ready!(start.as_mut().poll(cx)), *session) {
+                    (Ok(authentication), _) => {
+                        self.reauthentication = Reauthentication::Draining(authentication)
                     }
-                    None => return Poll::Ready(Err(ConnectionEnd(error))),
-                },
-            },
-            Reauthentication::Draining(_) if self.inflight.is_empty() && self.outgoing.is_empty() => {
+                    (Err(error), session) => match Reauthentication::retry(session, now) {
+                        Some(retry) => {
+                            debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
+                            self.reauthentication = retry;
+                        }
+                        None => return Poll::Ready(Err(ConnectionEnd(error))),
+                    },
+                }
+            }
+            Reauthentication::Draining(_)
+                if self.inflight.is_empty() && self.outgoing.is_empty() =>
+            {
                 let Reauthentication::Draining(mut authentication) =
                     std::mem::replace(&mut self.reauthentication, Reauthentication::Never)
                 else {
@@ -76,10 +86,19 @@ impl Serving<'_> {
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn handle_reauthentication_reply(&mut self, frame: &Bytes) -> Result<(), ConnectionEnd> {
-        let Reauthentication::Exchanging { authentication, work, .. } = &mut self.reauthentication else { return Ok(()) };
+    pub(super) fn handle_reauthentication_reply(
+        &mut self,
+        frame: &Bytes,
+    ) -> Result<(), ConnectionEnd> {
+        let Reauthentication::Exchanging { authentication, work, .. } = &mut self.reauthentication
+        else {
+            return Ok(());
+        };
         if work.is_some() {
-            return Err(ConnectionEnd::new(ErrorKind::Protocol, "a reply came that nobody asked for"));
+            return Err(ConnectionEnd::new(
+                ErrorKind::Protocol,
+                "a reply came that nobody asked for",
+            ));
         }
         if let Some(slow) = authentication.work(frame) {
             let runtime = self.runtime.clone();
@@ -110,5 +129,8 @@ impl Serving<'_> {
 }
 
 fn no_mechanism() -> Error {
-    Error::new(ErrorKind::Authentication, "the broker wants re-authentication, but there is no mechanism")
+    Error::new(
+        ErrorKind::Authentication,
+        "the broker wants re-authentication, but there is no mechanism",
+    )
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::config::{AssertionAlgorithm, AssertionSigner};
 
-/// Keys, and an endpoint that knows their public halves and checks assertions with other cryptography than ours.
+/// Keys, and an endpoint that knows their public halves and checks assertions with other
+/// cryptography than ours.
 struct Place {
     folder: PathBuf,
     files: Certificates,
@@ -17,10 +18,12 @@ struct Place {
 
 impl Place {
     async fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("kavka-assertion-{name}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("kavka-assertion-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let files = Certificates::write(&folder).expect("certificates");
-        let endpoint = TokenEndpoint::start(&folder, Duration::from_secs(600)).await.expect("an endpoint");
+        let endpoint =
+            TokenEndpoint::start(&folder, Duration::from_secs(600)).await.expect("an endpoint");
         Self { folder, files, endpoint }
     }
 
@@ -63,7 +66,8 @@ fn refused(config: OidcConfig) -> String {
 
 /// Header and claims of an assertion.
 fn opened(assertion: &str) -> (Value, Value) {
-    let mut parts = assertion.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64url"));
+    let mut parts =
+        assertion.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64url"));
     let mut part = || serde_json::from_slice(&parts.next().expect("a part")).expect("JSON");
     (part(), part())
 }
@@ -72,7 +76,8 @@ fn opened(assertion: &str) -> (Value, Value) {
 async fn an_endpoint_takes_assertions_of_both_algorithms_and_every_form_of_key() {
     let place = Place::new("good").await;
     let files = &place.files;
-    let rsa = |file: &Path| place.claims(AssertionSigner::key_file(AssertionAlgorithm::Rs256, file));
+    let rsa =
+        |file: &Path| place.claims(AssertionSigner::key_file(AssertionAlgorithm::Rs256, file));
     let pem = std::fs::read_to_string(&files.alice_key).expect("a key");
     for signer in [
         place.es256(),
@@ -100,11 +105,20 @@ async fn the_forms_are_java_s() {
     Oidc::new(config).expect("an assertion").ask(now()).await.expect("a token");
     let config = OidcConfig::client_assertion(url, Some("al ice".into()), place.es256()).scope("s");
     Oidc::new(config).expect("an assertion").ask(now()).await.expect("a token");
-    let forms: Vec<Vec<String>> =
-        place.endpoint.forms().iter().map(|form| form.split('&').map(str::to_owned).collect()).collect();
+    let forms: Vec<Vec<String>> = place
+        .endpoint
+        .forms()
+        .iter()
+        .map(|form| form.split('&').map(str::to_owned).collect())
+        .collect();
     let [bearer, client] = forms.as_slice() else { panic!("two requests") };
-    let named = |form: &[String]| form.iter().filter(|field| !field.contains("assertion=")).cloned().collect::<Vec<_>>();
-    assert_eq!(named(bearer), ["grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer", "scope=a+b"]);
+    let named = |form: &[String]| {
+        form.iter().filter(|field| !field.contains("assertion=")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        named(bearer),
+        ["grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer", "scope=a+b"]
+    );
     assert_eq!(
         named(client),
         [
@@ -114,17 +128,24 @@ async fn the_forms_are_java_s() {
             "scope=s"
         ]
     );
-    assert!(bearer[1].starts_with("assertion=eyJ") && client[1].starts_with("client_assertion=eyJ"));
+    assert!(
+        bearer[1].starts_with("assertion=eyJ") && client[1].starts_with("client_assertion=eyJ")
+    );
 }
 
 #[tokio::test]
 async fn the_template_gives_way_to_what_is_made_anew_and_properties_to_the_template() {
     let place = Place::new("template").await;
-    let template =
-        json!({"header": {"kid": "k7", "alg": "none"}, "payload": {"aud": "theirs", "exp": 1, "extra": [1, {"a": null}]}});
+    let template = json!({"header": {"kid": "k7", "alg": "none"}, "payload": {"aud": "theirs", "exp": 1, "extra": [1, {"a": null}]}});
     let template = place.file("template.json", &template.to_string());
-    let signer = place.es256().template_file(template).lifetime(Duration::from_secs(30)).leeway(Duration::from_secs(5));
-    let made = assertion(&signer.include_id(true).into(), &Default::default(), Timestamp(1_000_999)).expect("an assertion");
+    let signer = place
+        .es256()
+        .template_file(template)
+        .lifetime(Duration::from_secs(30))
+        .leeway(Duration::from_secs(5));
+    let made =
+        assertion(&signer.include_id(true).into(), &Default::default(), Timestamp(1_000_999))
+            .expect("an assertion");
     let (header, mut claims) = opened(&made);
     assert_eq!(header, json!({"alg": "ES256", "typ": "JWT", "kid": "k7"}));
     let id = claims.as_object_mut().and_then(|claims| claims.remove("jti")).expect("an id");
@@ -134,9 +155,14 @@ async fn the_template_gives_way_to_what_is_made_anew_and_properties_to_the_templ
         claims,
         json!({"aud": "theirs", "iss": "alice", "sub": "alice", "iat": 1000, "exp": 1030, "nbf": 995, "extra": [1, {"a": null}]})
     );
-    for (text, word) in [("[]", "is none"), ("{\"payload\":[]}", "payload that is no object"), ("{", "is none")] {
+    for (text, word) in
+        [("[]", "is none"), ("{\"payload\":[]}", "payload that is no object"), ("{", "is none")]
+    {
         let file = place.file("bad.json", text);
-        let error = refused(OidcConfig::jwt_bearer(place.endpoint.url(), place.es256().template_file(file)));
+        let error = refused(OidcConfig::jwt_bearer(
+            place.endpoint.url(),
+            place.es256().template_file(file),
+        ));
         assert!(error.contains("assertion.template.file") && error.contains(word), "{error}");
     }
 }
@@ -148,7 +174,8 @@ async fn each_assertion_has_an_id_of_its_own_and_no_request_repeats_one() {
     for _ in 0..3 {
         oidc.ask(now()).await.expect("a token");
     }
-    let repeated = assertion(&place.es256().include_id(true).into(), &Default::default(), now()).expect("an assertion");
+    let repeated = assertion(&place.es256().include_id(true).into(), &Default::default(), now())
+        .expect("an assertion");
     let file = place.file("assertion", &repeated);
     place.ask(Assertion::file(&file)).await.expect("a token");
     let error = place.ask(Assertion::file(&file)).await.expect_err("the endpoint does look");
@@ -164,11 +191,15 @@ async fn a_key_that_was_replaced_is_used_for_the_next_token() {
     // The client's copy of the key, and the endpoint's, are replaced one after the other.
     let mine = place.folder.join("mine.pem");
     std::fs::copy(&place.files.alice_key, &mine).expect("copied");
-    let oidc = place.bearer(place.claims(AssertionSigner::key_file(AssertionAlgorithm::Es256, &mine)));
+    let oidc =
+        place.bearer(place.claims(AssertionSigner::key_file(AssertionAlgorithm::Es256, &mine)));
     oidc.ask(now()).await.expect("a token");
     std::fs::copy(&other.alice_key, &place.files.alice_key).expect("copied");
     let error = oidc.ask(now()).await.expect_err("the old key").to_string();
-    assert!(error.contains("invalid_grant") && error.contains("not that of a known key"), "{error}");
+    assert!(
+        error.contains("invalid_grant") && error.contains("not that of a known key"),
+        "{error}"
+    );
     std::fs::copy(&other.alice_key, &mine).expect("copied");
     oidc.ask(now()).await.expect("the new key");
     std::fs::remove_file(&mine).expect("removed");
@@ -179,11 +210,17 @@ async fn a_key_that_was_replaced_is_used_for_the_next_token() {
 #[tokio::test]
 async fn an_assertion_in_a_file_is_sent_as_it_is_and_read_again() {
     let place = Place::new("file").await;
-    let made = |at: Timestamp| assertion(&place.es256().into(), &Default::default(), at).expect("an assertion");
-    let file = place.file("assertion", &format!("{}\n", made(Timestamp(now().0 - 400_000)).as_str()));
+    let made = |at: Timestamp| {
+        assertion(&place.es256().into(), &Default::default(), at).expect("an assertion")
+    };
+    let file =
+        place.file("assertion", &format!("{}\n", made(Timestamp(now().0 - 400_000)).as_str()));
     let oidc = place.bearer(Assertion::file(&file));
     let error = oidc.ask(now()).await.expect_err("expired").to_string();
-    assert!(error.contains("has expired") && error.contains("sasl.oauthbearer.assertion.file"), "{error}");
+    assert!(
+        error.contains("has expired") && error.contains("sasl.oauthbearer.assertion.file"),
+        "{error}"
+    );
     let fresh = made(now());
     std::fs::write(&file, format!(" {}\n", fresh.as_str())).expect("written");
     oidc.ask(now()).await.expect("a token");
@@ -192,7 +229,10 @@ async fn an_assertion_in_a_file_is_sent_as_it_is_and_read_again() {
     for text in ["", "a.b", "a..c", "a.b.c.d", "a.b.c\nd", "{}"] {
         std::fs::write(&file, text).expect("written");
         let error = refused(OidcConfig::jwt_bearer(place.endpoint.url(), Assertion::file(&file)));
-        assert!(error.contains("sasl.oauthbearer.assertion.file") && error.contains("no signed JWT"), "{error}");
+        assert!(
+            error.contains("sasl.oauthbearer.assertion.file") && error.contains("no signed JWT"),
+            "{error}"
+        );
     }
     let error = refused(OidcConfig::jwt_bearer(place.endpoint.url(), Assertion::file("no/such")));
     assert!(error.contains("sasl.oauthbearer.assertion.file: cannot read no/such"), "{error}");
@@ -208,11 +248,17 @@ async fn a_refused_assertion_is_told_in_the_endpoint_s_words() {
         (place.es256().issuer("mallory"), "no known user"),
     ] {
         let error = place.ask(signer).await.expect_err(word);
-        assert!(error.contains("400 invalid_grant") && error.contains(word) && error.contains("private key"), "{error}");
+        assert!(
+            error.contains("400 invalid_grant")
+                && error.contains(word)
+                && error.contains("private key"),
+            "{error}"
+        );
     }
     // A clock that is wrong by more than the leeway.
     for (time, word) in [(now().0 + 100_000, "not good yet"), (now().0 - 400_000, "expired")] {
-        let error = place.bearer(place.es256()).ask(Timestamp(time)).await.expect_err(word).to_string();
+        let error =
+            place.bearer(place.es256()).ask(Timestamp(time)).await.expect_err(word).to_string();
         assert!(error.contains(word) && error.contains("clock"), "{error}");
     }
 }
@@ -225,16 +271,34 @@ fn a_key_that_does_not_do_is_refused_at_once() {
     let signed = |algorithm, file: &Path| AssertionSigner::key_file(algorithm, file);
     let encrypted = || signed(AssertionAlgorithm::Rs256, &files.alice_rsa_encrypted_key);
     for (signer, words) in [
-        (signed(AssertionAlgorithm::Rs256, &files.alice_key), &["private.key.file", "algorithm is RS256", "a key of RSA"][..]),
-        (signed(AssertionAlgorithm::Es256, &files.alice_rsa), &["private.key.file", "algorithm is ES256", "P-256"]),
-        (signed(AssertionAlgorithm::Es256, Path::new("no/such.pem")), &["private.key.file", "no/such.pem"]),
-        (AssertionSigner::key_pem(AssertionAlgorithm::Es256, "hunter2"), &["private.key.pem", "PKCS#8"]),
+        (
+            signed(AssertionAlgorithm::Rs256, &files.alice_key),
+            &["private.key.file", "algorithm is RS256", "a key of RSA"][..],
+        ),
+        (
+            signed(AssertionAlgorithm::Es256, &files.alice_rsa),
+            &["private.key.file", "algorithm is ES256", "P-256"],
+        ),
+        (
+            signed(AssertionAlgorithm::Es256, Path::new("no/such.pem")),
+            &["private.key.file", "no/such.pem"],
+        ),
+        (
+            AssertionSigner::key_pem(AssertionAlgorithm::Es256, "hunter2"),
+            &["private.key.pem", "PKCS#8"],
+        ),
         (encrypted(), &["encrypted", "assertion.private.key.passphrase"]),
         #[cfg(feature = "encrypted-keys")]
-        (encrypted().passphrase("hunter3"), &["cannot be decrypted", "assertion.private.key.passphrase"]),
+        (
+            encrypted().passphrase("hunter3"),
+            &["cannot be decrypted", "assertion.private.key.passphrase"],
+        ),
     ] {
         let error = refused(OidcConfig::jwt_bearer("http://localhost/token", signer));
-        assert!(words.iter().all(|word| error.contains(word)) && !error.contains("hunter"), "{error}");
+        assert!(
+            words.iter().all(|word| error.contains(word)) && !error.contains("hunter"),
+            "{error}"
+        );
     }
     std::fs::remove_dir_all(&folder).expect("removed");
 }
@@ -243,7 +307,9 @@ fn a_key_that_does_not_do_is_refused_at_once() {
 async fn what_an_endpoint_says_is_shown_without_the_secret() {
     let said = |description: &str| {
         let config = OidcConfig::new("http://localhost/", "me", "hunter2");
-        Oidc::new(config).expect("a URL").said(&json!({"error": "e\u{7}", "error_description": description}))
+        Oidc::new(config)
+            .expect("a URL")
+            .said(&json!({"error": "e\u{7}", "error_description": description}))
     };
     assert_eq!(said("why\n"), "e\\u{7} (why\\n)");
     assert_eq!(said("it was hunter2"), "e\\u{7}");

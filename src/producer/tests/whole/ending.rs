@@ -35,7 +35,10 @@ async fn close_gives_up_at_its_timeout_and_says_what_may_have_been_written() {
     embedded.fault(Fault::on(ApiKey::Produce).then(Reaction::DropReply));
     let sent = producer.send(to(0).value("sent")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(producer.close(Duration::from_secs(3)).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(
+        producer.close(Duration::from_secs(3)).await.unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
     let error = sent.await.unwrap_err();
     assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(Written::Maybe)));
 }
@@ -46,7 +49,9 @@ async fn close_dropped_midway_still_sends() {
     let producer = producer(&embedded, ProducerConfig::new());
     let delivery = producer.send(to(0).value("x")).await.unwrap();
     let other = producer.clone();
-    assert!(tokio::time::timeout(Duration::ZERO, producer.close(Duration::from_secs(5))).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::ZERO, producer.close(Duration::from_secs(5))).await.is_err()
+    );
     delivery.await.unwrap();
     drop(other);
 }
@@ -85,10 +90,15 @@ async fn send_all_stops_at_a_record_that_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn send_all_dropped_midway_has_sent_the_first_ones() {
     let embedded = brokers(1).await;
-    let producer = producer(&embedded, ProducerConfig::new().buffer_memory(4_000).batch_size(1_000));
+    let producer =
+        producer(&embedded, ProducerConfig::new().buffer_memory(4_000).batch_size(1_000));
     all(send_numbers(&producer, 0, 0..1).await).await;
     let numbers = numbers(1..1000);
-    let dropped = tokio::time::timeout(Duration::ZERO, producer.send_all(numbers.iter().map(|number| to(0).value(number)))).await;
+    let dropped = tokio::time::timeout(
+        Duration::ZERO,
+        producer.send_all(numbers.iter().map(|number| to(0).value(number))),
+    )
+    .await;
     assert!(dropped.is_err(), "there is no room for all");
     producer.flush().await.unwrap();
     let values = values(&embedded, 0);

@@ -1,16 +1,21 @@
-//! A second opinion, where that crate's semantics are right: header names that are unique, and offsets and sequences that rise by one.
+//! A second opinion, where that crate's semantics are right: header names that are unique, and
+//! offsets and sequences that rise by one.
 
 use bytes::BytesMut;
 use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::records::{
-    Compression as TheirCompression, Record as TheirRecord, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions,
-    TimestampType as TheirTimestampType,
+    Compression as TheirCompression, Record as TheirRecord, RecordBatchDecoder, RecordBatchEncoder,
+    RecordEncodeOptions, TimestampType as TheirTimestampType,
 };
 
 use super::*;
 
-const STAMP: ProducerStamp =
-    ProducerStamp { id: ProducerId(77), epoch: ProducerEpoch(3), sequence: Sequence(9), is_transactional: false };
+const STAMP: ProducerStamp = ProducerStamp {
+    id: ProducerId(77),
+    epoch: ProducerEpoch(3),
+    sequence: Sequence(9),
+    is_transactional: false,
+};
 
 fn theirs(record: &Owned) -> TheirRecord {
     let mut headers = IndexMap::new();
@@ -57,7 +62,8 @@ proptest! {
         let mut bytes = BytesMut::new();
         let options = RecordEncodeOptions { version: 2, compression: TheirCompression::None };
         RecordBatchEncoder::encode(&mut bytes, &their_records, &options).unwrap();
-        // That crate takes the smallest timestamp for the base, we the first, as Java does: compare what that leaves alone.
+        // That crate takes the smallest timestamp for the base, we the first, as Java does: compare
+        // what that leaves alone.
         if records.iter().all(|record| record.timestamp >= records[0].timestamp) {
             prop_assert_eq!(&ours[CRC_START..], &bytes[CRC_START..]);
         }

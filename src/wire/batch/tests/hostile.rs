@@ -4,7 +4,8 @@ use super::*;
 use crate::clock::Random;
 use crate::wire::hostile;
 
-/// What reading may take beside the multiple of the batch's size: what is decompressed, and a codec's tables.
+/// What reading may take beside the multiple of the batch's size: what is decompressed, and a
+/// codec's tables.
 fn may_allocate(len: u64) -> u64 {
     16 * len + 400_000
 }

@@ -39,7 +39,11 @@ impl<'a> Decode<'a> for Listener<'a> {
     const MIN_LEN: usize = 5;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, host: from.string("host")?, port: from.u16("port")? };
+        let this = Self {
+            name: from.string("name")?,
+            host: from.string("host")?,
+            port: from.u16("port")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -63,6 +67,10 @@ impl Encode for AddRaftVoterResponse<'_> {
 
 impl Sample for AddRaftVoterResponse<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            throttle_time_ms: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

@@ -9,7 +9,8 @@ impl<'a> Decode<'a> for AlterClientQuotasRequest<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { entries: from.array("entries")?, validate_only: from.bool("validate_only")? };
+        let this =
+            Self { entries: from.array("entries")?, validate_only: from.bool("validate_only")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -17,7 +18,10 @@ impl<'a> Decode<'a> for AlterClientQuotasRequest<'a> {
 
 impl Sample for AlterClientQuotasRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { entries: from.array(|from| RequestEntryData::sample(from, version)), validate_only: from.bool() }
+        Self {
+            entries: from.array(|from| RequestEntryData::sample(from, version)),
+            validate_only: from.bool(),
+        }
     }
 }
 
@@ -44,7 +48,10 @@ impl<'a> Decode<'a> for RequestEntityData<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { entity_type: from.string("entity_type")?, entity_name: from.nullable_string("entity_name")? };
+        let this = Self {
+            entity_type: from.string("entity_type")?,
+            entity_name: from.nullable_string("entity_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -60,7 +67,11 @@ impl<'a> Decode<'a> for OpData<'a> {
     const MIN_LEN: usize = 11;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { key: from.string("key")?, value: from.f64("value")?, remove: from.bool("remove")? };
+        let this = Self {
+            key: from.string("key")?,
+            value: from.f64("value")?,
+            remove: from.bool("remove")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -83,7 +94,10 @@ impl Encode for AlterClientQuotasResponse<'_> {
 
 impl Sample for AlterClientQuotasResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), entries: from.array(|from| ResponseEntryData::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            entries: from.array(|from| ResponseEntryData::sample(from, version)),
+        }
     }
 }
 

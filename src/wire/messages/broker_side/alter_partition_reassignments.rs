@@ -11,7 +11,11 @@ impl<'a> Decode<'a> for AlterPartitionReassignmentsRequest<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             timeout_ms: from.i32("timeout_ms")?,
-            allow_replication_factor_change: if version >= 1 { from.bool("allow_replication_factor_change")? } else { true },
+            allow_replication_factor_change: if version >= 1 {
+                from.bool("allow_replication_factor_change")?
+            } else {
+                true
+            },
             topics: from.array("topics")?,
         };
         from.skip_tagged_fields()?;
@@ -41,7 +45,10 @@ impl<'a> Decode<'a> for ReassignableTopic<'a> {
 
 impl Sample for ReassignableTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| ReassignablePartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| ReassignablePartition::sample(from, version)),
+        }
     }
 }
 
@@ -49,7 +56,10 @@ impl<'a> Decode<'a> for ReassignablePartition {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, replicas: from.nullable_array("replicas")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            replicas: from.nullable_array("replicas")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -57,7 +67,10 @@ impl<'a> Decode<'a> for ReassignablePartition {
 
 impl Sample for ReassignablePartition {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { partition_index: from.i32(), replicas: from.option(|from| from.array(|from| from.i32())) }
+        Self {
+            partition_index: from.i32(),
+            replicas: from.option(|from| from.array(|from| from.i32())),
+        }
     }
 }
 
@@ -98,7 +111,10 @@ impl Encode for ReassignableTopicResponse<'_> {
 
 impl Sample for ReassignableTopicResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| ReassignablePartitionResponse::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| ReassignablePartitionResponse::sample(from, version)),
+        }
     }
 }
 
@@ -114,6 +130,10 @@ impl Encode for ReassignablePartitionResponse<'_> {
 
 impl Sample for ReassignablePartitionResponse<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { partition_index: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            partition_index: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

@@ -33,7 +33,10 @@ impl<'a> Decode<'a> for AlterReplicaLogDir<'a> {
 
 impl Sample for AlterReplicaLogDir<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { path: from.string(), topics: from.array(|from| AlterReplicaLogDirTopic::sample(from, version)) }
+        Self {
+            path: from.string(),
+            topics: from.array(|from| AlterReplicaLogDirTopic::sample(from, version)),
+        }
     }
 }
 
@@ -64,7 +67,10 @@ impl Encode for AlterReplicaLogDirsResponse<'_> {
 
 impl Sample for AlterReplicaLogDirsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| AlterReplicaLogDirTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| AlterReplicaLogDirTopicResult::sample(from, version)),
+        }
     }
 }
 

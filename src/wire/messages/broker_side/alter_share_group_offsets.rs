@@ -17,7 +17,10 @@ impl<'a> Decode<'a> for AlterShareGroupOffsetsRequest<'a> {
 
 impl Sample for AlterShareGroupOffsetsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { group_id: from.string(), topics: from.array(|from| AlterShareGroupOffsetsRequestTopic::sample(from, version)) }
+        Self {
+            group_id: from.string(),
+            topics: from.array(|from| AlterShareGroupOffsetsRequestTopic::sample(from, version)),
+        }
     }
 }
 
@@ -25,7 +28,8 @@ impl<'a> Decode<'a> for AlterShareGroupOffsetsRequestTopic<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
+        let this =
+            Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -35,7 +39,8 @@ impl Sample for AlterShareGroupOffsetsRequestTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             topic_name: from.string(),
-            partitions: from.array(|from| AlterShareGroupOffsetsRequestPartition::sample(from, version)),
+            partitions: from
+                .array(|from| AlterShareGroupOffsetsRequestPartition::sample(from, version)),
         }
     }
 }
@@ -44,7 +49,10 @@ impl<'a> Decode<'a> for AlterShareGroupOffsetsRequestPartition {
     const MIN_LEN: usize = 13;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, start_offset: from.i64("start_offset")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            start_offset: from.i64("start_offset")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -73,7 +81,8 @@ impl Sample for AlterShareGroupOffsetsResponse<'_> {
             throttle_time_ms: from.i32(),
             error_code: from.i16(),
             error_message: from.option(|from| from.string()),
-            responses: from.array(|from| AlterShareGroupOffsetsResponseTopic::sample(from, version)),
+            responses: from
+                .array(|from| AlterShareGroupOffsetsResponseTopic::sample(from, version)),
         }
     }
 }
@@ -93,7 +102,8 @@ impl Sample for AlterShareGroupOffsetsResponseTopic<'_> {
         Self {
             topic_name: from.string(),
             topic_id: from.uuid(),
-            partitions: from.array(|from| AlterShareGroupOffsetsResponsePartition::sample(from, version)),
+            partitions: from
+                .array(|from| AlterShareGroupOffsetsResponsePartition::sample(from, version)),
         }
     }
 }
@@ -110,6 +120,10 @@ impl Encode for AlterShareGroupOffsetsResponsePartition<'_> {
 
 impl Sample for AlterShareGroupOffsetsResponsePartition<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { partition_index: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            partition_index: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

@@ -9,7 +9,8 @@ impl<'a> Decode<'a> for AlterUserScramCredentialsRequest<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { deletions: from.array("deletions")?, upsertions: from.array("upsertions")? };
+        let this =
+            Self { deletions: from.array("deletions")?, upsertions: from.array("upsertions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -79,7 +80,10 @@ impl Encode for AlterUserScramCredentialsResponse<'_> {
 
 impl Sample for AlterUserScramCredentialsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| AlterUserScramCredentialsResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| AlterUserScramCredentialsResult::sample(from, version)),
+        }
     }
 }
 
@@ -95,6 +99,10 @@ impl Encode for AlterUserScramCredentialsResult<'_> {
 
 impl Sample for AlterUserScramCredentialsResult<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { user: from.string(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            user: from.string(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

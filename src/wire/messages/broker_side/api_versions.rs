@@ -10,8 +10,16 @@ impl<'a> Decode<'a> for ApiVersionsRequest<'a> {
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            client_software_name: if version >= 3 { from.string("client_software_name")? } else { "" },
-            client_software_version: if version >= 3 { from.string("client_software_version")? } else { "" },
+            client_software_name: if version >= 3 {
+                from.string("client_software_name")?
+            } else {
+                ""
+            },
+            client_software_version: if version >= 3 {
+                from.string("client_software_version")?
+            } else {
+                ""
+            },
             cluster_id: if version >= 5 { from.nullable_string("cluster_id")? } else { None },
             node_id: if version >= 5 { from.i32("node_id")? } else { -1 },
         };

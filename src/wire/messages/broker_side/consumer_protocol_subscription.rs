@@ -9,7 +9,11 @@ impl Sample for ConsumerProtocolSubscription<'_> {
         Self {
             topics: from.array(|from| from.string()),
             user_data: from.option(|from| from.bytes()),
-            owned_partitions: if version >= 1 { from.array(|from| TopicPartition::sample(from, version)) } else { Vec::new() },
+            owned_partitions: if version >= 1 {
+                from.array(|from| TopicPartition::sample(from, version))
+            } else {
+                Vec::new()
+            },
             generation_id: if version >= 2 { from.i32() } else { -1 },
             rack_id: if version >= 3 { from.option(|from| from.string()) } else { None },
         }

@@ -64,7 +64,10 @@ impl Encode for CreateAclsResponse<'_> {
 
 impl Sample for CreateAclsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| AclCreationResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| AclCreationResult::sample(from, version)),
+        }
     }
 }
 

@@ -10,8 +10,16 @@ impl<'a> Decode<'a> for CreateDelegationTokenRequest<'a> {
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            owner_principal_type: if version >= 3 { from.nullable_string("owner_principal_type")? } else { Some("") },
-            owner_principal_name: if version >= 3 { from.nullable_string("owner_principal_name")? } else { Some("") },
+            owner_principal_type: if version >= 3 {
+                from.nullable_string("owner_principal_type")?
+            } else {
+                Some("")
+            },
+            owner_principal_name: if version >= 3 {
+                from.nullable_string("owner_principal_name")?
+            } else {
+                Some("")
+            },
             renewers: from.array("renewers")?,
             max_lifetime_ms: from.i64("max_lifetime_ms")?,
         };
@@ -23,8 +31,16 @@ impl<'a> Decode<'a> for CreateDelegationTokenRequest<'a> {
 impl Sample for CreateDelegationTokenRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
-            owner_principal_type: if version >= 3 { from.option(|from| from.string()) } else { Some("") },
-            owner_principal_name: if version >= 3 { from.option(|from| from.string()) } else { Some("") },
+            owner_principal_type: if version >= 3 {
+                from.option(|from| from.string())
+            } else {
+                Some("")
+            },
+            owner_principal_name: if version >= 3 {
+                from.option(|from| from.string())
+            } else {
+                Some("")
+            },
             renewers: from.array(|from| CreatableRenewers::sample(from, version)),
             max_lifetime_ms: from.i64(),
         }
@@ -35,7 +51,10 @@ impl<'a> Decode<'a> for CreatableRenewers<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { principal_type: from.string("principal_type")?, principal_name: from.string("principal_name")? };
+        let this = Self {
+            principal_type: from.string("principal_type")?,
+            principal_name: from.string("principal_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -56,8 +75,14 @@ impl Encode for CreateDelegationTokenResponse<'_> {
             to.string("token_requester_principal_type", self.token_requester_principal_type)?;
             to.string("token_requester_principal_name", self.token_requester_principal_name)?;
         } else {
-            to.lacks("token_requester_principal_type", !self.token_requester_principal_type.is_empty())?;
-            to.lacks("token_requester_principal_name", !self.token_requester_principal_name.is_empty())?;
+            to.lacks(
+                "token_requester_principal_type",
+                !self.token_requester_principal_type.is_empty(),
+            )?;
+            to.lacks(
+                "token_requester_principal_name",
+                !self.token_requester_principal_name.is_empty(),
+            )?;
         }
         to.i64(self.issue_timestamp_ms);
         to.i64(self.expiry_timestamp_ms);

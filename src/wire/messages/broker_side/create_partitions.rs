@@ -33,8 +33,11 @@ impl<'a> Decode<'a> for CreatePartitionsTopic<'a> {
     const MIN_LEN: usize = 7;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this =
-            Self { name: from.string("name")?, count: from.i32("count")?, assignments: from.nullable_array("assignments")? };
+        let this = Self {
+            name: from.string("name")?,
+            count: from.i32("count")?,
+            assignments: from.nullable_array("assignments")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -45,7 +48,9 @@ impl Sample for CreatePartitionsTopic<'_> {
         Self {
             name: from.string(),
             count: from.i32(),
-            assignments: from.option(|from| from.array(|from| CreatePartitionsAssignment::sample(from, version))),
+            assignments: from.option(|from| {
+                from.array(|from| CreatePartitionsAssignment::sample(from, version))
+            }),
         }
     }
 }
@@ -77,7 +82,10 @@ impl Encode for CreatePartitionsResponse<'_> {
 
 impl Sample for CreatePartitionsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| CreatePartitionsTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| CreatePartitionsTopicResult::sample(from, version)),
+        }
     }
 }
 
@@ -93,6 +101,10 @@ impl Encode for CreatePartitionsTopicResult<'_> {
 
 impl Sample for CreatePartitionsTopicResult<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { name: from.string(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            name: from.string(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

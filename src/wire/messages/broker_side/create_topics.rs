@@ -62,7 +62,10 @@ impl<'a> Decode<'a> for CreatableReplicaAssignment {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, broker_ids: from.array("broker_ids")? };
+        let this = Self {
+            partition_index: from.i32("partition_index")?,
+            broker_ids: from.array("broker_ids")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -101,7 +104,10 @@ impl Encode for CreateTopicsResponse<'_> {
 
 impl Sample for CreateTopicsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), topics: from.array(|from| CreatableTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            topics: from.array(|from| CreatableTopicResult::sample(from, version)),
+        }
     }
 }
 

@@ -64,7 +64,10 @@ impl Encode for DeleteAclsResponse<'_> {
 
 impl Sample for DeleteAclsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), filter_results: from.array(|from| DeleteAclsFilterResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            filter_results: from.array(|from| DeleteAclsFilterResult::sample(from, version)),
+        }
     }
 }
 

@@ -32,7 +32,10 @@ impl Encode for DeleteGroupsResponse<'_> {
 
 impl Sample for DeleteGroupsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| DeletableGroupResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| DeletableGroupResult::sample(from, version)),
+        }
     }
 }
 

@@ -17,7 +17,10 @@ impl<'a> Decode<'a> for DeleteRecordsRequest<'a> {
 
 impl Sample for DeleteRecordsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topics: from.array(|from| DeleteRecordsTopic::sample(from, version)), timeout_ms: from.i32() }
+        Self {
+            topics: from.array(|from| DeleteRecordsTopic::sample(from, version)),
+            timeout_ms: from.i32(),
+        }
     }
 }
 
@@ -33,7 +36,10 @@ impl<'a> Decode<'a> for DeleteRecordsTopic<'a> {
 
 impl Sample for DeleteRecordsTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| DeleteRecordsPartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| DeleteRecordsPartition::sample(from, version)),
+        }
     }
 }
 
@@ -41,7 +47,8 @@ impl<'a> Decode<'a> for DeleteRecordsPartition {
     const MIN_LEN: usize = 12;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { partition_index: from.i32("partition_index")?, offset: from.i64("offset")? };
+        let this =
+            Self { partition_index: from.i32("partition_index")?, offset: from.i64("offset")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -64,7 +71,10 @@ impl Encode for DeleteRecordsResponse<'_> {
 
 impl Sample for DeleteRecordsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), topics: from.array(|from| DeleteRecordsTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            topics: from.array(|from| DeleteRecordsTopicResult::sample(from, version)),
+        }
     }
 }
 
@@ -79,7 +89,10 @@ impl Encode for DeleteRecordsTopicResult<'_> {
 
 impl Sample for DeleteRecordsTopicResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| DeleteRecordsPartitionResult::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| DeleteRecordsPartitionResult::sample(from, version)),
+        }
     }
 }
 

@@ -17,7 +17,10 @@ impl<'a> Decode<'a> for DeleteShareGroupOffsetsRequest<'a> {
 
 impl Sample for DeleteShareGroupOffsetsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { group_id: from.string(), topics: from.array(|from| DeleteShareGroupOffsetsRequestTopic::sample(from, version)) }
+        Self {
+            group_id: from.string(),
+            topics: from.array(|from| DeleteShareGroupOffsetsRequestTopic::sample(from, version)),
+        }
     }
 }
 
@@ -54,7 +57,8 @@ impl Sample for DeleteShareGroupOffsetsResponse<'_> {
             throttle_time_ms: from.i32(),
             error_code: from.i16(),
             error_message: from.option(|from| from.string()),
-            responses: from.array(|from| DeleteShareGroupOffsetsResponseTopic::sample(from, version)),
+            responses: from
+                .array(|from| DeleteShareGroupOffsetsResponseTopic::sample(from, version)),
         }
     }
 }

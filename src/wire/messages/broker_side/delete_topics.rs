@@ -23,7 +23,11 @@ impl<'a> Decode<'a> for DeleteTopicsRequest<'a> {
 impl Sample for DeleteTopicsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
-            topics: if version >= 6 { from.array(|from| DeleteTopicState::sample(from, version)) } else { Vec::new() },
+            topics: if version >= 6 {
+                from.array(|from| DeleteTopicState::sample(from, version))
+            } else {
+                Vec::new()
+            },
             topic_names: if version <= 5 { from.array(|from| from.string()) } else { Vec::new() },
             timeout_ms: from.i32(),
         }
@@ -57,7 +61,10 @@ impl Encode for DeleteTopicsResponse<'_> {
 
 impl Sample for DeleteTopicsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), responses: from.array(|from| DeletableTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            responses: from.array(|from| DeletableTopicResult::sample(from, version)),
+        }
     }
 }
 
@@ -84,7 +91,11 @@ impl Encode for DeletableTopicResult<'_> {
 impl Sample for DeletableTopicResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
-            name: if version >= 6 { from.option(|from| from.string()) } else { Some(from.string()) },
+            name: if version >= 6 {
+                from.option(|from| from.string())
+            } else {
+                Some(from.string())
+            },
             topic_id: if version >= 6 { from.uuid() } else { Uuid::ZERO },
             error_code: from.i16(),
             error_message: if version >= 5 { from.option(|from| from.string()) } else { None },

@@ -94,6 +94,11 @@ impl Encode for AclDescription<'_> {
 
 impl Sample for AclDescription<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { principal: from.string(), host: from.string(), operation: from.i8(), permission_type: from.i8() }
+        Self {
+            principal: from.string(),
+            host: from.string(),
+            operation: from.i8(),
+            permission_type: from.i8(),
+        }
     }
 }

@@ -17,7 +17,10 @@ impl<'a> Decode<'a> for DescribeClientQuotasRequest<'a> {
 
 impl Sample for DescribeClientQuotasRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { components: from.array(|from| ComponentData::sample(from, version)), strict: from.bool() }
+        Self {
+            components: from.array(|from| ComponentData::sample(from, version)),
+            strict: from.bool(),
+        }
     }
 }
 
@@ -37,7 +40,11 @@ impl<'a> Decode<'a> for ComponentData<'a> {
 
 impl Sample for ComponentData<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { entity_type: from.string(), match_type: from.i8(), r#match: from.option(|from| from.string()) }
+        Self {
+            entity_type: from.string(),
+            match_type: from.i8(),
+            r#match: from.option(|from| from.string()),
+        }
     }
 }
 

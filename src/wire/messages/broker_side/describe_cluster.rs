@@ -10,9 +10,14 @@ impl<'a> Decode<'a> for DescribeClusterRequest {
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            include_cluster_authorized_operations: from.bool("include_cluster_authorized_operations")?,
+            include_cluster_authorized_operations: from
+                .bool("include_cluster_authorized_operations")?,
             endpoint_type: if version >= 1 { from.i8("endpoint_type")? } else { 1 },
-            include_fenced_brokers: if version >= 2 { from.bool("include_fenced_brokers")? } else { false },
+            include_fenced_brokers: if version >= 2 {
+                from.bool("include_fenced_brokers")?
+            } else {
+                false
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)

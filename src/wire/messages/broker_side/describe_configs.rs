@@ -12,7 +12,11 @@ impl<'a> Decode<'a> for DescribeConfigsRequest<'a> {
         let this = Self {
             resources: from.array("resources")?,
             include_synonyms: from.bool("include_synonyms")?,
-            include_documentation: if version >= 3 { from.bool("include_documentation")? } else { false },
+            include_documentation: if version >= 3 {
+                from.bool("include_documentation")?
+            } else {
+                false
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -64,7 +68,10 @@ impl Encode for DescribeConfigsResponse<'_> {
 
 impl Sample for DescribeConfigsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), results: from.array(|from| DescribeConfigsResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            results: from.array(|from| DescribeConfigsResult::sample(from, version)),
+        }
     }
 }
 

@@ -17,7 +17,11 @@ impl<'a> Decode<'a> for DescribeDelegationTokenRequest<'a> {
 
 impl Sample for DescribeDelegationTokenRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { owners: from.option(|from| from.array(|from| DescribeDelegationTokenOwner::sample(from, version))) }
+        Self {
+            owners: from.option(|from| {
+                from.array(|from| DescribeDelegationTokenOwner::sample(from, version))
+            }),
+        }
     }
 }
 
@@ -25,7 +29,10 @@ impl<'a> Decode<'a> for DescribeDelegationTokenOwner<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { principal_type: from.string("principal_type")?, principal_name: from.string("principal_name")? };
+        let this = Self {
+            principal_type: from.string("principal_type")?,
+            principal_name: from.string("principal_name")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -65,8 +72,14 @@ impl Encode for DescribedDelegationToken<'_> {
             to.string("token_requester_principal_type", self.token_requester_principal_type)?;
             to.string("token_requester_principal_name", self.token_requester_principal_name)?;
         } else {
-            to.lacks("token_requester_principal_type", !self.token_requester_principal_type.is_empty())?;
-            to.lacks("token_requester_principal_name", !self.token_requester_principal_name.is_empty())?;
+            to.lacks(
+                "token_requester_principal_type",
+                !self.token_requester_principal_type.is_empty(),
+            )?;
+            to.lacks(
+                "token_requester_principal_name",
+                !self.token_requester_principal_name.is_empty(),
+            )?;
         }
         to.i64(self.issue_timestamp);
         to.i64(self.expiry_timestamp);

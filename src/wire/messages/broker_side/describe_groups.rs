@@ -11,7 +11,11 @@ impl<'a> Decode<'a> for DescribeGroupsRequest<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             groups: from.array("groups")?,
-            include_authorized_operations: if version >= 3 { from.bool("include_authorized_operations")? } else { false },
+            include_authorized_operations: if version >= 3 {
+                from.bool("include_authorized_operations")?
+            } else {
+                false
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)

@@ -17,7 +17,10 @@ impl<'a> Decode<'a> for DescribeLogDirsRequest<'a> {
 
 impl Sample for DescribeLogDirsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topics: from.option(|from| from.array(|from| DescribableLogDirTopic::sample(from, version))) }
+        Self {
+            topics: from
+                .option(|from| from.array(|from| DescribableLogDirTopic::sample(from, version))),
+        }
     }
 }
 
@@ -100,7 +103,10 @@ impl Encode for DescribeLogDirsTopic<'_> {
 
 impl Sample for DescribeLogDirsTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| DescribeLogDirsPartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| DescribeLogDirsPartition::sample(from, version)),
+        }
     }
 }
 
@@ -117,6 +123,11 @@ impl Encode for DescribeLogDirsPartition {
 
 impl Sample for DescribeLogDirsPartition {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { partition_index: from.i32(), partition_size: from.i64(), offset_lag: from.i64(), is_future_key: from.bool() }
+        Self {
+            partition_index: from.i32(),
+            partition_size: from.i64(),
+            offset_lag: from.i64(),
+            is_future_key: from.bool(),
+        }
     }
 }

@@ -25,7 +25,10 @@ impl<'a> Decode<'a> for TopicRequest<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, partition_indexes: from.array("partition_indexes")? };
+        let this = Self {
+            name: from.string("name")?,
+            partition_indexes: from.array("partition_indexes")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -48,7 +51,10 @@ impl Encode for DescribeProducersResponse<'_> {
 
 impl Sample for DescribeProducersResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), topics: from.array(|from| TopicResponse::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            topics: from.array(|from| TopicResponse::sample(from, version)),
+        }
     }
 }
 
@@ -63,7 +69,10 @@ impl Encode for TopicResponse<'_> {
 
 impl Sample for TopicResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| PartitionResponse::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| PartitionResponse::sample(from, version)),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ impl<'a> Decode<'a> for RequestTopicData<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
+        let this =
+            Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -34,7 +35,10 @@ impl<'a> Decode<'a> for RequestTopicData<'a> {
 
 impl Sample for RequestTopicData<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topic_name: from.string(), partitions: from.array(|from| RequestPartitionData::sample(from, version)) }
+        Self {
+            topic_name: from.string(),
+            partitions: from.array(|from| RequestPartitionData::sample(from, version)),
+        }
     }
 }
 
@@ -77,7 +81,11 @@ impl Sample for DescribeQuorumResponse<'_> {
             error_code: from.i16(),
             error_message: if version >= 2 { from.option(|from| from.string()) } else { Some("") },
             topics: from.array(|from| ResponseTopicData::sample(from, version)),
-            nodes: if version >= 2 { from.array(|from| Node::sample(from, version)) } else { Vec::new() },
+            nodes: if version >= 2 {
+                from.array(|from| Node::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -93,7 +101,10 @@ impl Encode for ResponseTopicData<'_> {
 
 impl Sample for ResponseTopicData<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topic_name: from.string(), partitions: from.array(|from| ResponsePartitionData::sample(from, version)) }
+        Self {
+            topic_name: from.string(),
+            partitions: from.array(|from| ResponsePartitionData::sample(from, version)),
+        }
     }
 }
 

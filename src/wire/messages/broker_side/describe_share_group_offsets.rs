@@ -17,7 +17,9 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsRequest<'a> {
 
 impl Sample for DescribeShareGroupOffsetsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { groups: from.array(|from| DescribeShareGroupOffsetsRequestGroup::sample(from, version)) }
+        Self {
+            groups: from.array(|from| DescribeShareGroupOffsetsRequestGroup::sample(from, version)),
+        }
     }
 }
 
@@ -25,7 +27,8 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsRequestGroup<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { group_id: from.string("group_id")?, topics: from.nullable_array("topics")? };
+        let this =
+            Self { group_id: from.string("group_id")?, topics: from.nullable_array("topics")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -35,7 +38,9 @@ impl Sample for DescribeShareGroupOffsetsRequestGroup<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             group_id: from.string(),
-            topics: from.option(|from| from.array(|from| DescribeShareGroupOffsetsRequestTopic::sample(from, version))),
+            topics: from.option(|from| {
+                from.array(|from| DescribeShareGroupOffsetsRequestTopic::sample(from, version))
+            }),
         }
     }
 }
@@ -44,7 +49,8 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsRequestTopic<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
+        let this =
+            Self { topic_name: from.string("topic_name")?, partitions: from.array("partitions")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -69,7 +75,8 @@ impl Sample for DescribeShareGroupOffsetsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             throttle_time_ms: from.i32(),
-            groups: from.array(|from| DescribeShareGroupOffsetsResponseGroup::sample(from, version)),
+            groups: from
+                .array(|from| DescribeShareGroupOffsetsResponseGroup::sample(from, version)),
         }
     }
 }
@@ -89,7 +96,8 @@ impl Sample for DescribeShareGroupOffsetsResponseGroup<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             group_id: from.string(),
-            topics: from.array(|from| DescribeShareGroupOffsetsResponseTopic::sample(from, version)),
+            topics: from
+                .array(|from| DescribeShareGroupOffsetsResponseTopic::sample(from, version)),
             error_code: from.i16(),
             error_message: from.option(|from| from.string()),
         }
@@ -111,7 +119,8 @@ impl Sample for DescribeShareGroupOffsetsResponseTopic<'_> {
         Self {
             topic_name: from.string(),
             topic_id: from.uuid(),
-            partitions: from.array(|from| DescribeShareGroupOffsetsResponsePartition::sample(from, version)),
+            partitions: from
+                .array(|from| DescribeShareGroupOffsetsResponsePartition::sample(from, version)),
         }
     }
 }

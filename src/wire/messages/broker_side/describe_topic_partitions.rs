@@ -49,7 +49,10 @@ impl<'a> Decode<'a> for RequestCursor<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { topic_name: from.string("topic_name")?, partition_index: from.i32("partition_index")? };
+        let this = Self {
+            topic_name: from.string("topic_name")?,
+            partition_index: from.i32("partition_index")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -101,7 +104,8 @@ impl Sample for DescribeTopicPartitionsResponseTopic<'_> {
             name: from.option(|from| from.string()),
             topic_id: from.uuid(),
             is_internal: from.bool(),
-            partitions: from.array(|from| DescribeTopicPartitionsResponsePartition::sample(from, version)),
+            partitions: from
+                .array(|from| DescribeTopicPartitionsResponsePartition::sample(from, version)),
             topic_authorized_operations: from.i32(),
         }
     }

@@ -32,7 +32,10 @@ impl Encode for DescribeTransactionsResponse<'_> {
 
 impl Sample for DescribeTransactionsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), transaction_states: from.array(|from| TransactionState::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            transaction_states: from.array(|from| TransactionState::sample(from, version)),
+        }
     }
 }
 

@@ -23,7 +23,8 @@ impl Sample for ElectLeadersRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             election_type: if version >= 1 { from.i8() } else { 0 },
-            topic_partitions: from.option(|from| from.array(|from| TopicPartitions::sample(from, version))),
+            topic_partitions: from
+                .option(|from| from.array(|from| TopicPartitions::sample(from, version))),
             timeout_ms: from.i32(),
         }
     }
@@ -64,7 +65,8 @@ impl Sample for ElectLeadersResponse<'_> {
         Self {
             throttle_time_ms: from.i32(),
             error_code: if version >= 1 { from.i16() } else { 0 },
-            replica_election_results: from.array(|from| ReplicaElectionResult::sample(from, version)),
+            replica_election_results: from
+                .array(|from| ReplicaElectionResult::sample(from, version)),
         }
     }
 }
@@ -80,7 +82,10 @@ impl Encode for ReplicaElectionResult<'_> {
 
 impl Sample for ReplicaElectionResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topic: from.string(), partition_result: from.array(|from| PartitionResult::sample(from, version)) }
+        Self {
+            topic: from.string(),
+            partition_result: from.array(|from| PartitionResult::sample(from, version)),
+        }
     }
 }
 
@@ -96,6 +101,10 @@ impl Encode for PartitionResult<'_> {
 
 impl Sample for PartitionResult<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { partition_id: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            partition_id: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

@@ -9,7 +9,10 @@ impl<'a> Decode<'a> for ExpireDelegationTokenRequest<'a> {
     const MIN_LEN: usize = 10;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { hmac: from.bytes("hmac")?, expiry_time_period_ms: from.i64("expiry_time_period_ms")? };
+        let this = Self {
+            hmac: from.bytes("hmac")?,
+            expiry_time_period_ms: from.i64("expiry_time_period_ms")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -33,6 +36,10 @@ impl Encode for ExpireDelegationTokenResponse {
 
 impl Sample for ExpireDelegationTokenResponse {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { error_code: from.i16(), expiry_timestamp_ms: from.i64(), throttle_time_ms: from.i32() }
+        Self {
+            error_code: from.i16(),
+            expiry_timestamp_ms: from.i64(),
+            throttle_time_ms: from.i32(),
+        }
     }
 }

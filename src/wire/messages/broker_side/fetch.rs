@@ -21,7 +21,11 @@ impl<'a> Decode<'a> for FetchRequest<'a> {
             session_id: if version >= 7 { from.i32("session_id")? } else { 0 },
             session_epoch: if version >= 7 { from.i32("session_epoch")? } else { -1 },
             topics: from.array("topics")?,
-            forgotten_topics_data: if version >= 7 { from.array("forgotten_topics_data")? } else { Vec::new() },
+            forgotten_topics_data: if version >= 7 {
+                from.array("forgotten_topics_data")?
+            } else {
+                Vec::new()
+            },
             rack_id: if version >= 11 { from.string("rack_id")? } else { "" },
         };
         from.tagged_fields(|from, tag| {
@@ -41,7 +45,11 @@ impl Sample for FetchRequest<'_> {
         Self {
             cluster_id: if version >= 12 { from.option(|from| from.string()) } else { None },
             replica_id: if version <= 14 { from.i32() } else { -1 },
-            replica_state: if version >= 15 { ReplicaState::sample(from, version) } else { ReplicaState::default() },
+            replica_state: if version >= 15 {
+                ReplicaState::sample(from, version)
+            } else {
+                ReplicaState::default()
+            },
             max_wait_ms: from.i32(),
             min_bytes: from.i32(),
             max_bytes: from.i32(),
@@ -63,7 +71,8 @@ impl<'a> Decode<'a> for ReplicaState {
     const MIN_LEN: usize = 13;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { replica_id: from.i32("replica_id")?, replica_epoch: from.i64("replica_epoch")? };
+        let this =
+            Self { replica_id: from.i32("replica_id")?, replica_epoch: from.i64("replica_epoch")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -115,7 +124,9 @@ impl<'a> Decode<'a> for FetchPartition {
         };
         from.tagged_fields(|from, tag| {
             match tag {
-                0 if version >= 17 => this.replica_directory_id = from.uuid("replica_directory_id")?,
+                0 if version >= 17 => {
+                    this.replica_directory_id = from.uuid("replica_directory_id")?
+                }
                 1 if version >= 18 => this.high_watermark = from.i64("high_watermark")?,
                 _ => from.skip_rest(),
             }
@@ -194,7 +205,11 @@ impl Sample for FetchResponse<'_> {
             error_code: if version >= 7 { from.i16() } else { 0 },
             session_id: if version >= 7 { from.i32() } else { 0 },
             responses: from.array(|from| FetchableTopicResponse::sample(from, version)),
-            node_endpoints: if version >= 16 { from.array(|from| NodeEndpoint::sample(from, version)) } else { Vec::new() },
+            node_endpoints: if version >= 16 {
+                from.array(|from| NodeEndpoint::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -272,10 +287,23 @@ impl Sample for PartitionData<'_> {
             high_watermark: from.i64(),
             last_stable_offset: from.i64(),
             log_start_offset: if version >= 5 { from.i64() } else { -1 },
-            diverging_epoch: if version >= 12 { EpochEndOffset::sample(from, version) } else { EpochEndOffset::default() },
-            current_leader: if version >= 12 { LeaderIdAndEpoch::sample(from, version) } else { LeaderIdAndEpoch::default() },
-            snapshot_id: if version >= 12 { SnapshotId::sample(from, version) } else { SnapshotId::default() },
-            aborted_transactions: from.option(|from| from.array(|from| AbortedTransaction::sample(from, version))),
+            diverging_epoch: if version >= 12 {
+                EpochEndOffset::sample(from, version)
+            } else {
+                EpochEndOffset::default()
+            },
+            current_leader: if version >= 12 {
+                LeaderIdAndEpoch::sample(from, version)
+            } else {
+                LeaderIdAndEpoch::default()
+            },
+            snapshot_id: if version >= 12 {
+                SnapshotId::sample(from, version)
+            } else {
+                SnapshotId::default()
+            },
+            aborted_transactions: from
+                .option(|from| from.array(|from| AbortedTransaction::sample(from, version))),
             preferred_read_replica: if version >= 11 { from.i32() } else { -1 },
             records: from.option(|from| from.bytes()),
         }
@@ -355,6 +383,11 @@ impl Encode for NodeEndpoint<'_> {
 
 impl Sample for NodeEndpoint<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { node_id: from.i32(), host: from.string(), port: from.i32(), rack: from.option(|from| from.string()) }
+        Self {
+            node_id: from.i32(),
+            host: from.string(),
+            port: from.i32(),
+            rack: from.option(|from| from.string()),
+        }
     }
 }

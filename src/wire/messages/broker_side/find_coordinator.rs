@@ -12,7 +12,11 @@ impl<'a> Decode<'a> for FindCoordinatorRequest<'a> {
         let this = Self {
             key: if version <= 3 { from.string("key")? } else { "" },
             key_type: if version >= 1 { from.i8("key_type")? } else { 0 },
-            coordinator_keys: if version >= 4 { from.array("coordinator_keys")? } else { Vec::new() },
+            coordinator_keys: if version >= 4 {
+                from.array("coordinator_keys")?
+            } else {
+                Vec::new()
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -24,7 +28,11 @@ impl Sample for FindCoordinatorRequest<'_> {
         Self {
             key: if version <= 3 { from.string() } else { "" },
             key_type: if version >= 1 { from.i8() } else { 0 },
-            coordinator_keys: if version >= 4 { from.array(|from| from.string()) } else { Vec::new() },
+            coordinator_keys: if version >= 4 {
+                from.array(|from| from.string())
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -66,11 +74,19 @@ impl Sample for FindCoordinatorResponse<'_> {
         Self {
             throttle_time_ms: if version >= 1 { from.i32() } else { 0 },
             error_code: if version <= 3 { from.i16() } else { 0 },
-            error_message: if (1..=3).contains(&version) { from.option(|from| from.string()) } else { Some("") },
+            error_message: if (1..=3).contains(&version) {
+                from.option(|from| from.string())
+            } else {
+                Some("")
+            },
             node_id: if version <= 3 { from.i32() } else { 0 },
             host: if version <= 3 { from.string() } else { "" },
             port: if version <= 3 { from.i32() } else { 0 },
-            coordinators: if version >= 4 { from.array(|from| Coordinator::sample(from, version)) } else { Vec::new() },
+            coordinators: if version >= 4 {
+                from.array(|from| Coordinator::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }

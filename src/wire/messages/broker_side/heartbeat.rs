@@ -13,7 +13,11 @@ impl<'a> Decode<'a> for HeartbeatRequest<'a> {
             group_id: from.string("group_id")?,
             generation_id: from.i32("generation_id")?,
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 3 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 3 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)

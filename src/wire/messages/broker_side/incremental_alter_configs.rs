@@ -9,7 +9,10 @@ impl<'a> Decode<'a> for IncrementalAlterConfigsRequest<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { resources: from.array("resources")?, validate_only: from.bool("validate_only")? };
+        let this = Self {
+            resources: from.array("resources")?,
+            validate_only: from.bool("validate_only")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -17,7 +20,10 @@ impl<'a> Decode<'a> for IncrementalAlterConfigsRequest<'a> {
 
 impl Sample for IncrementalAlterConfigsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { resources: from.array(|from| AlterConfigsResource::sample(from, version)), validate_only: from.bool() }
+        Self {
+            resources: from.array(|from| AlterConfigsResource::sample(from, version)),
+            validate_only: from.bool(),
+        }
     }
 }
 
@@ -61,7 +67,11 @@ impl<'a> Decode<'a> for AlterableConfig<'a> {
 
 impl Sample for AlterableConfig<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { name: from.string(), config_operation: from.i8(), value: from.option(|from| from.string()) }
+        Self {
+            name: from.string(),
+            config_operation: from.i8(),
+            value: from.option(|from| from.string()),
+        }
     }
 }
 
@@ -76,7 +86,10 @@ impl Encode for IncrementalAlterConfigsResponse<'_> {
 
 impl Sample for IncrementalAlterConfigsResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), responses: from.array(|from| AlterConfigsResourceResponse::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            responses: from.array(|from| AlterConfigsResourceResponse::sample(from, version)),
+        }
     }
 }
 

@@ -14,7 +14,11 @@ impl<'a> Decode<'a> for JoinGroupRequest<'a> {
             session_timeout_ms: from.i32("session_timeout_ms")?,
             rebalance_timeout_ms: if version >= 1 { from.i32("rebalance_timeout_ms")? } else { -1 },
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 5 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 5 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
             protocol_type: from.string("protocol_type")?,
             protocols: from.array("protocols")?,
             reason: if version >= 8 { from.nullable_string("reason")? } else { None },
@@ -91,7 +95,11 @@ impl Sample for JoinGroupResponse<'_> {
             error_code: from.i16(),
             generation_id: from.i32(),
             protocol_type: if version >= 7 { from.option(|from| from.string()) } else { None },
-            protocol_name: if version >= 7 { from.option(|from| from.string()) } else { Some(from.string()) },
+            protocol_name: if version >= 7 {
+                from.option(|from| from.string())
+            } else {
+                Some(from.string())
+            },
             leader: from.string(),
             skip_assignment: if version >= 9 { from.bool() } else { false },
             member_id: from.string(),

@@ -24,7 +24,11 @@ impl Sample for LeaveGroupRequest<'_> {
         Self {
             group_id: from.string(),
             member_id: if version <= 2 { from.string() } else { "" },
-            members: if version >= 3 { from.array(|from| MemberIdentity::sample(from, version)) } else { Vec::new() },
+            members: if version >= 3 {
+                from.array(|from| MemberIdentity::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -74,7 +78,11 @@ impl Sample for LeaveGroupResponse<'_> {
         Self {
             throttle_time_ms: if version >= 1 { from.i32() } else { 0 },
             error_code: from.i16(),
-            members: if version >= 3 { from.array(|from| MemberResponse::sample(from, version)) } else { Vec::new() },
+            members: if version >= 3 {
+                from.array(|from| MemberResponse::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -91,6 +99,10 @@ impl Encode for MemberResponse<'_> {
 
 impl Sample for MemberResponse<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { member_id: from.string(), group_instance_id: from.option(|from| from.string()), error_code: from.i16() }
+        Self {
+            member_id: from.string(),
+            group_instance_id: from.option(|from| from.string()),
+            error_code: from.i16(),
+        }
     }
 }

@@ -9,7 +9,9 @@ impl<'a> Decode<'a> for ListConfigResourcesRequest {
     const MIN_LEN: usize = 1;
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
-        let this = Self { resource_types: if version >= 1 { from.array("resource_types")? } else { Vec::new() } };
+        let this = Self {
+            resource_types: if version >= 1 { from.array("resource_types")? } else { Vec::new() },
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -17,7 +19,9 @@ impl<'a> Decode<'a> for ListConfigResourcesRequest {
 
 impl Sample for ListConfigResourcesRequest {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { resource_types: if version >= 1 { from.array(|from| from.i8()) } else { Vec::new() } }
+        Self {
+            resource_types: if version >= 1 { from.array(|from| from.i8()) } else { Vec::new() },
+        }
     }
 }
 
@@ -54,6 +58,9 @@ impl Encode for ConfigResource<'_> {
 
 impl Sample for ConfigResource<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { resource_name: from.string(), resource_type: if version >= 1 { from.i8() } else { 16 } }
+        Self {
+            resource_name: from.string(),
+            resource_type: if version >= 1 { from.i8() } else { 16 },
+        }
     }
 }

@@ -43,7 +43,10 @@ impl<'a> Decode<'a> for ListOffsetsTopic<'a> {
 
 impl Sample for ListOffsetsTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| ListOffsetsPartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| ListOffsetsPartition::sample(from, version)),
+        }
     }
 }
 
@@ -102,7 +105,10 @@ impl Encode for ListOffsetsTopicResponse<'_> {
 
 impl Sample for ListOffsetsTopicResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| ListOffsetsPartitionResponse::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| ListOffsetsPartitionResponse::sample(from, version)),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ impl<'a> Decode<'a> for ListPartitionReassignmentsRequest<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { timeout_ms: from.i32("timeout_ms")?, topics: from.nullable_array("topics")? };
+        let this =
+            Self { timeout_ms: from.i32("timeout_ms")?, topics: from.nullable_array("topics")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -19,7 +20,9 @@ impl Sample for ListPartitionReassignmentsRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             timeout_ms: from.i32(),
-            topics: from.option(|from| from.array(|from| ListPartitionReassignmentsTopics::sample(from, version))),
+            topics: from.option(|from| {
+                from.array(|from| ListPartitionReassignmentsTopics::sample(from, version))
+            }),
         }
     }
 }
@@ -28,7 +31,10 @@ impl<'a> Decode<'a> for ListPartitionReassignmentsTopics<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, partition_indexes: from.array("partition_indexes")? };
+        let this = Self {
+            name: from.string("name")?,
+            partition_indexes: from.array("partition_indexes")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -73,7 +79,10 @@ impl Encode for OngoingTopicReassignment<'_> {
 
 impl Sample for OngoingTopicReassignment<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| OngoingPartitionReassignment::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| OngoingPartitionReassignment::sample(from, version)),
+        }
     }
 }
 

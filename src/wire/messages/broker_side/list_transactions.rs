@@ -13,7 +13,11 @@ impl<'a> Decode<'a> for ListTransactionsRequest<'a> {
             state_filters: from.array("state_filters")?,
             producer_id_filters: from.array("producer_id_filters")?,
             duration_filter: if version >= 1 { from.i64("duration_filter")? } else { -1 },
-            transactional_id_pattern: if version >= 2 { from.nullable_string("transactional_id_pattern")? } else { None },
+            transactional_id_pattern: if version >= 2 {
+                from.nullable_string("transactional_id_pattern")?
+            } else {
+                None
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -26,7 +30,11 @@ impl Sample for ListTransactionsRequest<'_> {
             state_filters: from.array(|from| from.string()),
             producer_id_filters: from.array(|from| from.i64()),
             duration_filter: if version >= 1 { from.i64() } else { -1 },
-            transactional_id_pattern: if version >= 2 { from.option(|from| from.string()) } else { None },
+            transactional_id_pattern: if version >= 2 {
+                from.option(|from| from.string())
+            } else {
+                None
+            },
         }
     }
 }
@@ -65,6 +73,10 @@ impl Encode for TransactionState<'_> {
 
 impl Sample for TransactionState<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { transactional_id: from.string(), producer_id: from.i64(), transaction_state: from.string() }
+        Self {
+            transactional_id: from.string(),
+            producer_id: from.i64(),
+            transaction_state: from.string(),
+        }
     }
 }

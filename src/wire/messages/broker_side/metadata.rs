@@ -11,8 +11,16 @@ impl<'a> Decode<'a> for MetadataRequest<'a> {
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
-            topics: if version >= 1 { from.nullable_array("topics")? } else { Some(from.array("topics")?) },
-            allow_auto_topic_creation: if version >= 4 { from.bool("allow_auto_topic_creation")? } else { true },
+            topics: if version >= 1 {
+                from.nullable_array("topics")?
+            } else {
+                Some(from.array("topics")?)
+            },
+            allow_auto_topic_creation: if version >= 4 {
+                from.bool("allow_auto_topic_creation")?
+            } else {
+                true
+            },
             include_cluster_authorized_operations: if (8..=10).contains(&version) {
                 from.bool("include_cluster_authorized_operations")?
             } else {
@@ -38,7 +46,11 @@ impl Sample for MetadataRequest<'_> {
                 Some(from.array(|from| MetadataRequestTopic::sample(from, version)))
             },
             allow_auto_topic_creation: if version >= 4 { from.bool() } else { true },
-            include_cluster_authorized_operations: if (8..=10).contains(&version) { from.bool() } else { false },
+            include_cluster_authorized_operations: if (8..=10).contains(&version) {
+                from.bool()
+            } else {
+                false
+            },
             include_topic_authorized_operations: if version >= 8 { from.bool() } else { false },
         }
     }
@@ -50,7 +62,11 @@ impl<'a> Decode<'a> for MetadataRequestTopic<'a> {
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
         let this = Self {
             topic_id: if version >= 10 { from.uuid("topic_id")? } else { Uuid::ZERO },
-            name: if version >= 10 { from.nullable_string("name")? } else { Some(from.string("name")?) },
+            name: if version >= 10 {
+                from.nullable_string("name")?
+            } else {
+                Some(from.string("name")?)
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -61,7 +77,11 @@ impl Sample for MetadataRequestTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             topic_id: if version >= 10 { from.uuid() } else { Uuid::ZERO },
-            name: if version >= 10 { from.option(|from| from.string()) } else { Some(from.string()) },
+            name: if version >= 10 {
+                from.option(|from| from.string())
+            } else {
+                Some(from.string())
+            },
         }
     }
 }
@@ -82,7 +102,10 @@ impl Encode for MetadataResponse<'_> {
         if (8..=10).contains(&version) {
             to.i32(self.cluster_authorized_operations);
         } else {
-            to.lacks("cluster_authorized_operations", self.cluster_authorized_operations != i32::MIN)?;
+            to.lacks(
+                "cluster_authorized_operations",
+                self.cluster_authorized_operations != i32::MIN,
+            )?;
         }
         if version >= 13 {
             to.i16(self.error_code);
@@ -100,7 +123,11 @@ impl Sample for MetadataResponse<'_> {
             cluster_id: if version >= 2 { from.option(|from| from.string()) } else { None },
             controller_id: if version >= 1 { from.i32() } else { -1 },
             topics: from.array(|from| MetadataResponseTopic::sample(from, version)),
-            cluster_authorized_operations: if (8..=10).contains(&version) { from.i32() } else { i32::MIN },
+            cluster_authorized_operations: if (8..=10).contains(&version) {
+                from.i32()
+            } else {
+                i32::MIN
+            },
             error_code: if version >= 13 { from.i16() } else { 0 },
         }
     }
@@ -160,7 +187,11 @@ impl Sample for MetadataResponseTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             error_code: from.i16(),
-            name: if version >= 12 { from.option(|from| from.string()) } else { Some(from.string()) },
+            name: if version >= 12 {
+                from.option(|from| from.string())
+            } else {
+                Some(from.string())
+            },
             topic_id: if version >= 10 { from.uuid() } else { Uuid::ZERO },
             is_internal: if version >= 1 { from.bool() } else { false },
             partitions: from.array(|from| MetadataResponsePartition::sample(from, version)),

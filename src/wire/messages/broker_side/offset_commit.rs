@@ -14,7 +14,11 @@ impl<'a> Decode<'a> for OffsetCommitRequest<'a> {
             group_id: from.string("group_id")?,
             generation_id_or_member_epoch: from.i32("generation_id_or_member_epoch")?,
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 7 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 7 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
             retention_time_ms: if version <= 4 { from.i64("retention_time_ms")? } else { -1 },
             topics: from.array("topics")?,
         };
@@ -67,7 +71,11 @@ impl<'a> Decode<'a> for OffsetCommitRequestPartition<'a> {
         let this = Self {
             partition_index: from.i32("partition_index")?,
             committed_offset: from.i64("committed_offset")?,
-            committed_leader_epoch: if version >= 6 { from.i32("committed_leader_epoch")? } else { -1 },
+            committed_leader_epoch: if version >= 6 {
+                from.i32("committed_leader_epoch")?
+            } else {
+                -1
+            },
             committed_metadata: from.nullable_string("committed_metadata")?,
         };
         from.skip_tagged_fields()?;

@@ -15,7 +15,10 @@ impl<'a> Decode<'a> for OffsetDeleteRequest<'a> {
 
 impl Sample for OffsetDeleteRequest<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { group_id: from.string(), topics: from.array(|from| OffsetDeleteRequestTopic::sample(from, version)) }
+        Self {
+            group_id: from.string(),
+            topics: from.array(|from| OffsetDeleteRequestTopic::sample(from, version)),
+        }
     }
 }
 
@@ -29,7 +32,10 @@ impl<'a> Decode<'a> for OffsetDeleteRequestTopic<'a> {
 
 impl Sample for OffsetDeleteRequestTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| OffsetDeleteRequestPartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| OffsetDeleteRequestPartition::sample(from, version)),
+        }
     }
 }
 
@@ -76,7 +82,10 @@ impl Encode for OffsetDeleteResponseTopic<'_> {
 
 impl Sample for OffsetDeleteResponseTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| OffsetDeleteResponsePartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| OffsetDeleteResponsePartition::sample(from, version)),
+        }
     }
 }
 

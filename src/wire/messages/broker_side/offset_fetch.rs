@@ -13,7 +13,11 @@ impl<'a> Decode<'a> for OffsetFetchRequest<'a> {
         let this = Self {
             group_id: if version <= 7 { from.string("group_id")? } else { "" },
             topics: if version <= 7 {
-                if version >= 2 { from.nullable_array("topics")? } else { Some(from.array("topics")?) }
+                if version >= 2 {
+                    from.nullable_array("topics")?
+                } else {
+                    Some(from.array("topics")?)
+                }
             } else {
                 Some(Vec::new())
             },
@@ -31,14 +35,20 @@ impl Sample for OffsetFetchRequest<'_> {
             group_id: if version <= 7 { from.string() } else { "" },
             topics: if version <= 7 {
                 if version >= 2 {
-                    from.option(|from| from.array(|from| OffsetFetchRequestTopic::sample(from, version)))
+                    from.option(|from| {
+                        from.array(|from| OffsetFetchRequestTopic::sample(from, version))
+                    })
                 } else {
                     Some(from.array(|from| OffsetFetchRequestTopic::sample(from, version)))
                 }
             } else {
                 Some(Vec::new())
             },
-            groups: if version >= 8 { from.array(|from| OffsetFetchRequestGroup::sample(from, version)) } else { Vec::new() },
+            groups: if version >= 8 {
+                from.array(|from| OffsetFetchRequestGroup::sample(from, version))
+            } else {
+                Vec::new()
+            },
             require_stable: if version >= 7 { from.bool() } else { false },
         }
     }
@@ -48,7 +58,10 @@ impl<'a> Decode<'a> for OffsetFetchRequestTopic<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, partition_indexes: from.array("partition_indexes")? };
+        let this = Self {
+            name: from.string("name")?,
+            partition_indexes: from.array("partition_indexes")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -81,7 +94,8 @@ impl Sample for OffsetFetchRequestGroup<'_> {
             group_id: from.string(),
             member_id: if version >= 9 { from.option(|from| from.string()) } else { None },
             member_epoch: if version >= 9 { from.i32() } else { -1 },
-            topics: from.option(|from| from.array(|from| OffsetFetchRequestTopics::sample(from, version))),
+            topics: from
+                .option(|from| from.array(|from| OffsetFetchRequestTopics::sample(from, version))),
         }
     }
 }
@@ -137,9 +151,17 @@ impl Sample for OffsetFetchResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
         Self {
             throttle_time_ms: if version >= 3 { from.i32() } else { 0 },
-            topics: if version <= 7 { from.array(|from| OffsetFetchResponseTopic::sample(from, version)) } else { Vec::new() },
+            topics: if version <= 7 {
+                from.array(|from| OffsetFetchResponseTopic::sample(from, version))
+            } else {
+                Vec::new()
+            },
             error_code: if (2..=7).contains(&version) { from.i16() } else { 0 },
-            groups: if version >= 8 { from.array(|from| OffsetFetchResponseGroup::sample(from, version)) } else { Vec::new() },
+            groups: if version >= 8 {
+                from.array(|from| OffsetFetchResponseGroup::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -155,7 +177,10 @@ impl Encode for OffsetFetchResponseTopic<'_> {
 
 impl Sample for OffsetFetchResponseTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| OffsetFetchResponsePartition::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| OffsetFetchResponsePartition::sample(from, version)),
+        }
     }
 }
 

@@ -9,7 +9,10 @@ impl<'a> Decode<'a> for OffsetForLeaderEpochRequest<'a> {
     const MIN_LEN: usize = 4;
 
     fn decode(from: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
-        let this = Self { replica_id: if version >= 3 { from.i32("replica_id")? } else { -2 }, topics: from.array("topics")? };
+        let this = Self {
+            replica_id: if version >= 3 { from.i32("replica_id")? } else { -2 },
+            topics: from.array("topics")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -36,7 +39,10 @@ impl<'a> Decode<'a> for OffsetForLeaderTopic<'a> {
 
 impl Sample for OffsetForLeaderTopic<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topic: from.string(), partitions: from.array(|from| OffsetForLeaderPartition::sample(from, version)) }
+        Self {
+            topic: from.string(),
+            partitions: from.array(|from| OffsetForLeaderPartition::sample(from, version)),
+        }
     }
 }
 
@@ -71,7 +77,10 @@ impl Encode for OffsetForLeaderEpochResponse<'_> {
 
 impl Sample for OffsetForLeaderEpochResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), topics: from.array(|from| OffsetForLeaderTopicResult::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            topics: from.array(|from| OffsetForLeaderTopicResult::sample(from, version)),
+        }
     }
 }
 
@@ -86,7 +95,10 @@ impl Encode for OffsetForLeaderTopicResult<'_> {
 
 impl Sample for OffsetForLeaderTopicResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { topic: from.string(), partitions: from.array(|from| EpochEndOffset::sample(from, version)) }
+        Self {
+            topic: from.string(),
+            partitions: from.array(|from| EpochEndOffset::sample(from, version)),
+        }
     }
 }
 
@@ -103,6 +115,11 @@ impl Encode for EpochEndOffset {
 
 impl Sample for EpochEndOffset {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { error_code: from.i16(), partition: from.i32(), leader_epoch: from.i32(), end_offset: from.i64() }
+        Self {
+            error_code: from.i16(),
+            partition: from.i32(),
+            leader_epoch: from.i32(),
+            end_offset: from.i64(),
+        }
     }
 }

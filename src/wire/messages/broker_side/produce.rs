@@ -60,7 +60,10 @@ impl<'a> Decode<'a> for PartitionProduceData<'a> {
     const MIN_LEN: usize = 6;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { index: from.i32("index")?, records: from.nullable_bytes("records")?.map(super::chunks) };
+        let this = Self {
+            index: from.i32("index")?,
+            records: from.nullable_bytes("records")?.map(super::chunks),
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -94,7 +97,11 @@ impl Sample for ProduceResponse<'_> {
         Self {
             responses: from.array(|from| TopicProduceResponse::sample(from, version)),
             throttle_time_ms: from.i32(),
-            node_endpoints: if version >= 10 { from.array(|from| NodeEndpoint::sample(from, version)) } else { Vec::new() },
+            node_endpoints: if version >= 10 {
+                from.array(|from| NodeEndpoint::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -163,7 +170,11 @@ impl Sample for PartitionProduceResponse<'_> {
                 Vec::new()
             },
             error_message: if version >= 8 { from.option(|from| from.string()) } else { None },
-            current_leader: if version >= 10 { LeaderIdAndEpoch::sample(from, version) } else { LeaderIdAndEpoch::default() },
+            current_leader: if version >= 10 {
+                LeaderIdAndEpoch::sample(from, version)
+            } else {
+                LeaderIdAndEpoch::default()
+            },
         }
     }
 }
@@ -179,7 +190,10 @@ impl Encode for BatchIndexAndErrorMessage<'_> {
 
 impl Sample for BatchIndexAndErrorMessage<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { batch_index: from.i32(), batch_index_error_message: from.option(|from| from.string()) }
+        Self {
+            batch_index: from.i32(),
+            batch_index_error_message: from.option(|from| from.string()),
+        }
     }
 }
 
@@ -211,6 +225,11 @@ impl Encode for NodeEndpoint<'_> {
 
 impl Sample for NodeEndpoint<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { node_id: from.i32(), host: from.string(), port: from.i32(), rack: from.option(|from| from.string()) }
+        Self {
+            node_id: from.i32(),
+            host: from.string(),
+            port: from.i32(),
+            rack: from.option(|from| from.string()),
+        }
     }
 }

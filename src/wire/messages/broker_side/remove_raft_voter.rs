@@ -21,7 +21,11 @@ impl<'a> Decode<'a> for RemoveRaftVoterRequest<'a> {
 
 impl Sample for RemoveRaftVoterRequest<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { cluster_id: from.option(|from| from.string()), voter_id: from.i32(), voter_directory_id: from.uuid() }
+        Self {
+            cluster_id: from.option(|from| from.string()),
+            voter_id: from.i32(),
+            voter_directory_id: from.uuid(),
+        }
     }
 }
 
@@ -37,6 +41,10 @@ impl Encode for RemoveRaftVoterResponse<'_> {
 
 impl Sample for RemoveRaftVoterResponse<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            throttle_time_ms: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

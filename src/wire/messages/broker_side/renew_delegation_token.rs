@@ -9,7 +9,8 @@ impl<'a> Decode<'a> for RenewDelegationTokenRequest<'a> {
     const MIN_LEN: usize = 10;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { hmac: from.bytes("hmac")?, renew_period_ms: from.i64("renew_period_ms")? };
+        let this =
+            Self { hmac: from.bytes("hmac")?, renew_period_ms: from.i64("renew_period_ms")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -33,6 +34,10 @@ impl Encode for RenewDelegationTokenResponse {
 
 impl Sample for RenewDelegationTokenResponse {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { error_code: from.i16(), expiry_timestamp_ms: from.i64(), throttle_time_ms: from.i32() }
+        Self {
+            error_code: from.i16(),
+            expiry_timestamp_ms: from.i64(),
+            throttle_time_ms: from.i32(),
+        }
     }
 }

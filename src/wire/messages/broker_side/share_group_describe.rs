@@ -20,7 +20,10 @@ impl<'a> Decode<'a> for ShareGroupDescribeRequest<'a> {
 
 impl Sample for ShareGroupDescribeRequest<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { group_ids: from.array(|from| from.string()), include_authorized_operations: from.bool() }
+        Self {
+            group_ids: from.array(|from| from.string()),
+            include_authorized_operations: from.bool(),
+        }
     }
 }
 
@@ -35,7 +38,10 @@ impl Encode for ShareGroupDescribeResponse<'_> {
 
 impl Sample for ShareGroupDescribeResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), groups: from.array(|from| DescribedGroup::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            groups: from.array(|from| DescribedGroup::sample(from, version)),
+        }
     }
 }
 
@@ -125,6 +131,10 @@ impl Encode for TopicPartitions<'_> {
 
 impl Sample for TopicPartitions<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { topic_id: from.uuid(), topic_name: from.string(), partitions: from.array(|from| from.i32()) }
+        Self {
+            topic_id: from.uuid(),
+            topic_name: from.string(),
+            partitions: from.array(|from| from.i32()),
+        }
     }
 }

@@ -12,7 +12,11 @@ impl<'a> Decode<'a> for StreamsGroupDescribeRequest<'a> {
         let this = Self {
             group_ids: from.array("group_ids")?,
             include_authorized_operations: from.bool("include_authorized_operations")?,
-            include_topology_description: if version >= 1 { from.bool("include_topology_description")? } else { false },
+            include_topology_description: if version >= 1 {
+                from.bool("include_topology_description")?
+            } else {
+                false
+            },
         };
         from.skip_tagged_fields()?;
         Ok(this)
@@ -40,7 +44,10 @@ impl Encode for StreamsGroupDescribeResponse<'_> {
 
 impl Sample for StreamsGroupDescribeResponse<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), groups: from.array(|from| DescribedGroup::sample(from, version)) }
+        Self {
+            throttle_time_ms: from.i32(),
+            groups: from.array(|from| DescribedGroup::sample(from, version)),
+        }
     }
 }
 
@@ -102,7 +109,11 @@ impl Encode for Topology<'_> {
 
 impl Sample for Topology<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { epoch: from.i32(), subtopologies: from.option(|from| from.array(|from| Subtopology::sample(from, version))) }
+        Self {
+            epoch: from.i32(),
+            subtopologies: from
+                .option(|from| from.array(|from| Subtopology::sample(from, version))),
+        }
     }
 }
 
@@ -306,7 +317,10 @@ impl Encode for TopologyDescriptionSubtopology<'_> {
 
 impl Sample for TopologyDescriptionSubtopology<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { subtopology_id: from.string(), nodes: from.array(|from| TopologyDescriptionNode::sample(from, version)) }
+        Self {
+            subtopology_id: from.string(),
+            nodes: from.array(|from| TopologyDescriptionNode::sample(from, version)),
+        }
     }
 }
 
@@ -347,6 +361,9 @@ impl Encode for TopologyDescriptionGlobalStore<'_> {
 
 impl Sample for TopologyDescriptionGlobalStore<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { source: TopologyDescriptionNode::sample(from, version), processor: TopologyDescriptionNode::sample(from, version) }
+        Self {
+            source: TopologyDescriptionNode::sample(from, version),
+            processor: TopologyDescriptionNode::sample(from, version),
+        }
     }
 }

@@ -13,7 +13,11 @@ impl<'a> Decode<'a> for SyncGroupRequest<'a> {
             group_id: from.string("group_id")?,
             generation_id: from.i32("generation_id")?,
             member_id: from.string("member_id")?,
-            group_instance_id: if version >= 3 { from.nullable_string("group_instance_id")? } else { None },
+            group_instance_id: if version >= 3 {
+                from.nullable_string("group_instance_id")?
+            } else {
+                None
+            },
             protocol_type: if version >= 5 { from.nullable_string("protocol_type")? } else { None },
             protocol_name: if version >= 5 { from.nullable_string("protocol_name")? } else { None },
             assignments: from.array("assignments")?,
@@ -41,7 +45,8 @@ impl<'a> Decode<'a> for SyncGroupRequestAssignment<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { member_id: from.string("member_id")?, assignment: from.bytes("assignment")? };
+        let this =
+            Self { member_id: from.string("member_id")?, assignment: from.bytes("assignment")? };
         from.skip_tagged_fields()?;
         Ok(this)
     }

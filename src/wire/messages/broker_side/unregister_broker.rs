@@ -33,6 +33,10 @@ impl Encode for UnregisterBrokerResponse<'_> {
 
 impl Sample for UnregisterBrokerResponse<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { throttle_time_ms: from.i32(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            throttle_time_ms: from.i32(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

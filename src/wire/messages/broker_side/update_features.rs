@@ -74,7 +74,11 @@ impl Sample for UpdateFeaturesResponse<'_> {
             throttle_time_ms: from.i32(),
             error_code: from.i16(),
             error_message: from.option(|from| from.string()),
-            results: if version <= 1 { from.array(|from| UpdatableFeatureResult::sample(from, version)) } else { Vec::new() },
+            results: if version <= 1 {
+                from.array(|from| UpdatableFeatureResult::sample(from, version))
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -91,6 +95,10 @@ impl Encode for UpdatableFeatureResult<'_> {
 
 impl Sample for UpdatableFeatureResult<'_> {
     fn sample(from: &mut Samples, _: i16) -> Self {
-        Self { feature: from.string(), error_code: from.i16(), error_message: from.option(|from| from.string()) }
+        Self {
+            feature: from.string(),
+            error_code: from.i16(),
+            error_message: from.option(|from| from.string()),
+        }
     }
 }

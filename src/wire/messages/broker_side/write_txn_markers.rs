@@ -55,7 +55,10 @@ impl<'a> Decode<'a> for WritableTxnMarkerTopic<'a> {
     const MIN_LEN: usize = 3;
 
     fn decode(from: &mut Reader<'a>, _: i16) -> Result<Self, DecodeError> {
-        let this = Self { name: from.string("name")?, partition_indexes: from.array("partition_indexes")? };
+        let this = Self {
+            name: from.string("name")?,
+            partition_indexes: from.array("partition_indexes")?,
+        };
         from.skip_tagged_fields()?;
         Ok(this)
     }
@@ -92,7 +95,10 @@ impl Encode for WritableTxnMarkerResult<'_> {
 
 impl Sample for WritableTxnMarkerResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { producer_id: from.i64(), topics: from.array(|from| WritableTxnMarkerTopicResult::sample(from, version)) }
+        Self {
+            producer_id: from.i64(),
+            topics: from.array(|from| WritableTxnMarkerTopicResult::sample(from, version)),
+        }
     }
 }
 
@@ -107,7 +113,10 @@ impl Encode for WritableTxnMarkerTopicResult<'_> {
 
 impl Sample for WritableTxnMarkerTopicResult<'_> {
     fn sample(from: &mut Samples, version: i16) -> Self {
-        Self { name: from.string(), partitions: from.array(|from| WritableTxnMarkerPartitionResult::sample(from, version)) }
+        Self {
+            name: from.string(),
+            partitions: from.array(|from| WritableTxnMarkerPartitionResult::sample(from, version)),
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use crate::ids;
 /// Type names differ between crates and are dropped. So are newtypes, and the tagged fields that nobody knows, which we
 /// do not keep. Bytes are lists of numbers, ids as Kafka prints them.
 pub(super) fn canonical(message: &impl Debug) -> String {
-    let text = format!("{message:?}").replace(", unknown_tagged_fields: {}", "").replace("unknown_tagged_fields: {}", "");
+    let text = format!("{message:?}")
+        .replace(", unknown_tagged_fields: {}", "")
+        .replace("unknown_tagged_fields: {}", "");
     let mut canonical = String::new();
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
@@ -24,7 +26,9 @@ pub(super) fn canonical(message: &impl Debug) -> String {
         let (token, tail) = rest.split_at(length);
         rest = tail;
         match (first, tail.chars().next()) {
-            ('b', Some(_)) if token.ends_with('"') => write!(canonical, "{:?}", bytes_of(token)).expect("text"),
+            ('b', Some(_)) if token.ends_with('"') => {
+                write!(canonical, "{:?}", bytes_of(token)).expect("text")
+            }
             // The name of a struct.
             ('A'..='Z', Some(' ')) if tail.starts_with(" {") => {}
             _ => match Uuid::parse_str(token) {
@@ -34,7 +38,10 @@ pub(super) fn canonical(message: &impl Debug) -> String {
         }
     }
     // Records of a request are one chunk with us.
-    canonical.replace("records: Some([[", "records: Some([").replace("]])", "])").replace("{  }", "{}")
+    canonical
+        .replace("records: Some([[", "records: Some([")
+        .replace("]])", "])")
+        .replace("{  }", "{}")
 }
 
 fn is_of_word(letter: char) -> bool {
@@ -90,7 +97,11 @@ fn values_of_different_types_read_the_same() {
         value: &'static [u8],
     }
 
-    let theirs = Theirs { id: Uuid::from_u128(7), value: vec![0, 7, b'"'].into(), unknown_tagged_fields: [].into() };
+    let theirs = Theirs {
+        id: Uuid::from_u128(7),
+        value: vec![0, 7, b'"'].into(),
+        unknown_tagged_fields: [].into(),
+    };
     let ours = Ours { id: ids::Uuid(7_u128.to_be_bytes()), value: &[0, 7, b'"'] };
     assert_eq!(canonical(&theirs), canonical(&ours));
     assert_ne!(canonical(&theirs), canonical(&Ours { value: &[0, 7], ..ours }));

@@ -71,7 +71,10 @@ fn captured() -> Vec<Captured> {
         if path.extension().is_some_and(|extension| extension == "jsonl") {
             let text = fs::read_to_string(&path).expect("text");
             captured.extend(text.lines().zip(1..).map(|(line, number)| {
-                Captured::parse(&serde_json::from_str(line).expect("JSON"), &format!("{}:{number}", path.display()))
+                Captured::parse(
+                    &serde_json::from_str(line).expect("JSON"),
+                    &format!("{}:{number}", path.display()),
+                )
             }));
         }
     }
@@ -81,7 +84,9 @@ fn captured() -> Vec<Captured> {
 
 impl Captured {
     fn parse(line: &Value, place: &str) -> Self {
-        let number = |key: &str| line[key].as_i64().and_then(|number| i16::try_from(number).ok()).expect("a number");
+        let number = |key: &str| {
+            line[key].as_i64().and_then(|number| i16::try_from(number).ok()).expect("a number")
+        };
         let text = |key: &str| line[key].as_str().expect("text");
         let hex = text("frame");
         let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
@@ -99,14 +104,21 @@ impl Captured {
         let is_flexible = *version >= R::FLEXIBLE;
         if self.is_request {
             let mut header = Reader::new(&frame[8..], "header", 1, false);
-            let client_id = header.nullable_string("client_id").expect("a client id").unwrap_or_default();
+            let client_id =
+                header.nullable_string("client_id").expect("a client id").unwrap_or_default();
             let body = &frame[8 + 2 + client_id.len() + usize::from(is_flexible)..];
             let mut from = Reader::new(body, R::API.name(), *version, is_flexible);
-            let request = R::decode(&mut from, *version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let request =
+                R::decode(&mut from, *version).unwrap_or_else(|error| panic!("{place}: {error}"));
             from.finish().unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert_eq!(encoded(&request, R::API, *version, is_flexible), body, "{place}: {request:?}");
+            assert_eq!(
+                encoded(&request, R::API, *version, is_flexible),
+                body,
+                "{place}: {request:?}"
+            );
         } else {
-            let response = decode_response::<R>(frame, *version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let response = decode_response::<R>(frame, *version)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
             let header_len = 4 + usize::from(is_flexible && R::API != ApiKey::ApiVersions);
             let written = encoded(&response, R::API, *version, is_flexible);
             assert_eq!(written, frame[header_len..], "{place}: {response:?}");
@@ -141,7 +153,8 @@ for_each_api!(check);
 #[test]
 fn what_real_brokers_and_clients_said_is_read_whole_and_written_the_same() {
     let captured = captured();
-    let seen: BTreeSet<_> = captured.iter().filter_map(|one| Some((check(one)?, one.is_request))).collect();
+    let seen: BTreeSet<_> =
+        captured.iter().filter_map(|one| Some((check(one)?, one.is_request))).collect();
     let both = |api: &&ApiKey| seen.contains(&(**api, true)) && seen.contains(&(**api, false));
     let missing: Vec<_> = IN_USE.iter().filter(|api| !both(api)).collect();
     assert_eq!(missing, NOT_CAPTURED.iter().collect::<Vec<_>>());

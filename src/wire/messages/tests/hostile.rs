@@ -22,7 +22,8 @@ fn responses_survive<R: TestRequest>() {
         let versions = R::VERSIONS;
         let span = u64::try_from(versions.end() - versions.start() + 1).expect("a range");
         let version = versions.start() + i16::try_from(random.below(span)).expect("a version");
-        let response = <R::Response<'static>>::sample(&mut Samples::new(random.next_u64()), version);
+        let response =
+            <R::Response<'static>>::sample(&mut Samples::new(random.next_u64()), version);
         (response_frame::<R>(&response, version), version)
     };
     let decode = |frame: &[u8], version| drop(decode_response::<R>(frame, version));
@@ -40,12 +41,16 @@ fn data_survives<D: Data + Sample>(decode: impl Fn(&[u8]) -> Result<(), DecodeEr
 
 #[test]
 fn consumer_protocol_subscription() {
-    data_survives::<ConsumerProtocolSubscription>(|bytes| decode_data::<ConsumerProtocolSubscription>(bytes).map(drop));
+    data_survives::<ConsumerProtocolSubscription>(|bytes| {
+        decode_data::<ConsumerProtocolSubscription>(bytes).map(drop)
+    });
 }
 
 #[test]
 fn consumer_protocol_assignment() {
-    data_survives::<ConsumerProtocolAssignment>(|bytes| decode_data::<ConsumerProtocolAssignment>(bytes).map(drop));
+    data_survives::<ConsumerProtocolAssignment>(|bytes| {
+        decode_data::<ConsumerProtocolAssignment>(bytes).map(drop)
+    });
 }
 
 macro_rules! survives {

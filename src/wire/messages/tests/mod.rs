@@ -27,7 +27,8 @@ impl<M: Encode + Sample + Debug + PartialEq> TestMessage for M {}
 
 /// The bytes of a request after its length, which live as long as the test does.
 fn request_frame<R: Request>(request: &R, version: i16) -> &'static [u8] {
-    let mut frame = encode_request(request, version, CORRELATION_ID, "kavka").unwrap_or_else(|error| panic!("{error}: a sample"));
+    let mut frame = encode_request(request, version, CORRELATION_ID, "kavka")
+        .unwrap_or_else(|error| panic!("{error}: a sample"));
     let length = usize::try_from(frame.get_i32()).expect("a length");
     let bytes = frame.copy_to_bytes(frame.remaining());
     assert_eq!(length, bytes.len(), "the length in front");
@@ -77,7 +78,11 @@ fn responses_come_back<R: TestRequest>() {
         for seed in 0..50 {
             let response = <R::Response<'static>>::sample(&mut Samples::new(seed), version);
             let frame = response_frame::<R>(&response, version).leak();
-            assert_eq!(decode_response::<R>(frame, version), Ok(response), "v{version} seed {seed}");
+            assert_eq!(
+                decode_response::<R>(frame, version),
+                Ok(response),
+                "v{version} seed {seed}"
+            );
         }
     }
 }

@@ -18,7 +18,8 @@ pub(in crate::wire::messages) struct Samples {
     elements: u64,
 }
 
-const STRINGS: [&str; 6] = ["", "a", "orders", "grüße-日本", "0123456789012345678901234567890123456789", "\0"];
+const STRINGS: [&str; 6] =
+    ["", "a", "orders", "grüße-日本", "0123456789012345678901234567890123456789", "\0"];
 const BYTES: [&[u8]; 4] = [&[], &[0], &[0xff; 3], &[7; 600]];
 
 impl Samples {
@@ -69,11 +70,17 @@ impl Samples {
         self.one_of(&BYTES)
     }
 
-    pub(in crate::wire::messages) fn option<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(in crate::wire::messages) fn option<T>(
+        &mut self,
+        value: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
         (self.random.below(4) > 0).then(|| value(self))
     }
 
-    pub(in crate::wire::messages) fn array<T>(&mut self, mut element: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(in crate::wire::messages) fn array<T>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> T,
+    ) -> Vec<T> {
         // Mostly short; at times past what one byte of a varint counts.
         let count = if self.random.below(50) == 0 { 130 } else { self.random.below(4) };
         let count = count.min(self.elements);

@@ -39,7 +39,8 @@ fn assert_same(theirs: &impl Debug, ours: &impl Debug, place: &str) {
 }
 
 fn shared_versions<R: Request, T: Message>() -> impl Iterator<Item = i16> {
-    let shared = R::VERSIONS.filter(|version| (T::VERSIONS.min..=T::VERSIONS.max).contains(version));
+    let shared =
+        R::VERSIONS.filter(|version| (T::VERSIONS.min..=T::VERSIONS.max).contains(version));
     assert!(shared.clone().next().is_some(), "no version in common");
     shared
 }
@@ -54,12 +55,19 @@ fn requests_agree<R: TestRequest, T: protocol::Request + Debug>() {
 
             let mut rest = Bytes::from_static(frame);
             let header_version = T::header_version(version);
-            let header = theirs::RequestHeader::decode(&mut rest, header_version).expect("a header");
+            let header =
+                theirs::RequestHeader::decode(&mut rest, header_version).expect("a header");
             let expected = (T::KEY, version, CORRELATION_ID, Some("kavka"));
             let client_id = header.client_id.as_deref();
-            let found = (header.request_api_key, header.request_api_version, header.correlation_id, client_id);
+            let found = (
+                header.request_api_key,
+                header.request_api_version,
+                header.correlation_id,
+                client_id,
+            );
             assert_eq!(found, expected, "{place}");
-            let theirs = T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let theirs =
+                T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
             assert!(rest.is_empty(), "{place}: bytes left over");
             assert_same(&theirs, &ours, &place);
 
@@ -81,8 +89,10 @@ fn responses_agree<R: TestRequest, T: Message + Encodable + Decodable + HeaderVe
 
             let mut rest = Bytes::from_static(frame);
             let header_version = T::header_version(version);
-            let header = theirs::ResponseHeader::decode(&mut rest, header_version).expect("a header");
-            let theirs = T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let header =
+                theirs::ResponseHeader::decode(&mut rest, header_version).expect("a header");
+            let theirs =
+                T::decode(&mut rest, version).unwrap_or_else(|error| panic!("{place}: {error}"));
             assert!(rest.is_empty(), "{place}: bytes left over");
             assert_same(&theirs, &ours, &place);
 
@@ -90,7 +100,11 @@ fn responses_agree<R: TestRequest, T: Message + Encodable + Decodable + HeaderVe
             header.encode(&mut written, header_version).expect("a header");
             theirs.encode(&mut written, version).unwrap_or_else(|error| panic!("{place}: {error}"));
             assert_eq!(written, frame, "{place}");
-            assert_eq!(decode_response::<R>(Vec::from(written).leak(), version), Ok(ours), "{place}");
+            assert_eq!(
+                decode_response::<R>(Vec::from(written).leak(), version),
+                Ok(ours),
+                "{place}"
+            );
         }
     }
 }

@@ -11,8 +11,9 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PKCS_RSA_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
+    date_time_ymd,
 };
 
 use crate::apache::error::{Error, Result};
@@ -125,7 +126,8 @@ impl Authority {
 
     fn sign(&self, name: &str, hosts: &[&str], until: i32) -> Result<Certified> {
         let key = Key::new()?;
-        let certificate = params(name, hosts, until)?.signed_by(&key, &self.issuer).map_err(failed)?;
+        let certificate =
+            params(name, hosts, until)?.signed_by(&key, &self.issuer).map_err(failed)?;
         Ok(Certified { chain: certificate.pem() + &self.certificate, key })
     }
 

@@ -1,4 +1,5 @@
-//! Secured listeners: which there are, what the nodes are told of them, and the certificates and tokens that go with them.
+//! Secured listeners: which there are, what the nodes are told of them, and the certificates and
+//! tokens that go with them.
 
 mod certificates;
 mod tokens;
@@ -10,7 +11,8 @@ pub use self::certificates::Certificates;
 pub use self::tokens::TokenEndpoint;
 
 /// Users and passwords that every SASL listener knows; `admin` may do everything.
-pub const USERS: [(&str, &str); 3] = [("admin", "admin-secret"), ("alice", "alice-secret"), ("bob", "bob-secret")];
+pub const USERS: [(&str, &str); 3] =
+    [("admin", "admin-secret"), ("alice", "alice-secret"), ("bob", "bob-secret")];
 
 /// What stands between clients and one more listener of each node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +34,8 @@ pub enum Security {
     SaslSsl,
     /// OAUTHBEARER with tokens that nobody has signed.
     OAuthUnsecured,
-    /// OAUTHBEARER with signed tokens from [`Cluster::token_endpoint`](super::Cluster::token_endpoint).
+    /// OAUTHBEARER with signed tokens from
+    /// [`Cluster::token_endpoint`](super::Cluster::token_endpoint).
     OAuthOidc,
 }
 
@@ -59,7 +62,9 @@ impl Security {
         match self {
             Self::Ssl | Self::MutualTls | Self::SslWrongName | Self::SslExpired => "SSL",
             Self::SaslSsl => "SASL_SSL",
-            Self::SaslPlain | Self::SaslScram | Self::OAuthUnsecured | Self::OAuthOidc => "SASL_PLAINTEXT",
+            Self::SaslPlain | Self::SaslScram | Self::OAuthUnsecured | Self::OAuthOidc => {
+                "SASL_PLAINTEXT"
+            }
         }
     }
 
@@ -83,7 +88,8 @@ impl Security {
     pub(super) fn properties(self, folder: &Path) -> BTreeMap<String, String> {
         let prefix = format!("listener.name.{}", self.listener().to_lowercase());
         let mut all = BTreeMap::new();
-        let mut set = |name: &str, value: String| drop(all.insert(format!("{prefix}.{name}"), value));
+        let mut set =
+            |name: &str, value: String| drop(all.insert(format!("{prefix}.{name}"), value));
         if self.protocol().contains("SSL") && self.protocol() != "SASL_PLAINTEXT" {
             let certificate = match self {
                 Self::SslWrongName => "wrong-name",
@@ -91,20 +97,29 @@ impl Security {
                 _ => "server",
             };
             set("ssl.keystore.type", "PEM".into());
-            set("ssl.keystore.location", folder.join(format!("{certificate}.pem")).display().to_string());
+            set(
+                "ssl.keystore.location",
+                folder.join(format!("{certificate}.pem")).display().to_string(),
+            );
             set("ssl.truststore.type", "PEM".into());
             set("ssl.truststore.location", folder.join("authority.pem").display().to_string());
-            set("ssl.client.auth", if self == Self::MutualTls { "required" } else { "none" }.into());
+            set(
+                "ssl.client.auth",
+                if self == Self::MutualTls { "required" } else { "none" }.into(),
+            );
             set("ssl.principal.mapping.rules", "RULE:^.*CN=([^,]+).*$/$1/,DEFAULT".into());
         }
         if !self.mechanisms().is_empty() {
             set("sasl.enabled.mechanisms", self.mechanisms().join(","));
         }
-        let users: String = USERS.iter().map(|(user, password)| format!(" user_{user}=\"{password}\"")).collect();
+        let users: String =
+            USERS.iter().map(|(user, password)| format!(" user_{user}=\"{password}\"")).collect();
         for mechanism in self.mechanisms() {
             let jaas = match *mechanism {
                 "PLAIN" => format!("{PLAIN}{users};"),
-                "OAUTHBEARER" if self == Self::OAuthUnsecured => format!("{OAUTH} unsecuredLoginStringClaim_sub=\"broker\";"),
+                "OAUTHBEARER" if self == Self::OAuthUnsecured => {
+                    format!("{OAUTH} unsecuredLoginStringClaim_sub=\"broker\";")
+                }
                 "OAUTHBEARER" => format!("{OAUTH};"),
                 _ => format!("{SCRAM};"),
             };
@@ -114,7 +129,12 @@ impl Security {
         let package = "org.apache.kafka.common.security.oauthbearer";
         match self {
             Self::OAuthUnsecured => {
-                set(handler, format!("{package}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"));
+                set(
+                    handler,
+                    format!(
+                        "{package}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+                    ),
+                );
             }
             Self::OAuthOidc => {
                 set(handler, format!("{package}.OAuthBearerValidatorCallbackHandler"));

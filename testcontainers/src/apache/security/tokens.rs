@@ -1,5 +1,5 @@
-//! An endpoint that gives signed tokens to those who know a password or a private key: the client-credentials flow of OAuth 2 and the
-//! assertions of RFC 7523, as far as tests need them.
+//! An endpoint that gives signed tokens to those who know a password or a private key: the
+//! client-credentials flow of OAuth 2 and the assertions of RFC 7523, as far as tests need them.
 
 mod assertion;
 
@@ -28,8 +28,8 @@ const KEPT: usize = 100;
 
 /// An HTTP server that gives tokens until it is dropped; a cluster with secured listeners has one.
 ///
-/// It takes the passwords of [`USERS`], and assertions of alice that her key of RSA or the one in `alice-key.pem` has signed, whatever
-/// that file holds by then.
+/// It takes the passwords of [`USERS`], and assertions of alice that her key of RSA or the one in
+/// `alice-key.pem` has signed, whatever that file holds by then.
 #[derive(Debug)]
 pub struct TokenEndpoint {
     url: String,
@@ -57,7 +57,8 @@ impl std::fmt::Debug for Shared {
 }
 
 impl TokenEndpoint {
-    /// Writes the public key into a folder that has [`Certificates`](super::Certificates), for the nodes, and starts to serve.
+    /// Writes the public key into a folder that has [`Certificates`](super::Certificates), for the
+    /// nodes, and starts to serve.
     ///
     /// # Errors
     /// When a file cannot be written, or there is no port.
@@ -70,10 +71,21 @@ impl TokenEndpoint {
         );
         let file = folder.join("jwks.json");
         fs::write(&file, keys).map_err(Error::file(&file))?;
-        let listener = TcpListener::bind((HOST, 0)).await.map_err(Error::process("token endpoint"))?;
-        let url = format!("http://{}/token", listener.local_addr().map_err(Error::process("token endpoint"))?);
+        let listener =
+            TcpListener::bind((HOST, 0)).await.map_err(Error::process("token endpoint"))?;
+        let url = format!(
+            "http://{}/token",
+            listener.local_addr().map_err(Error::process("token endpoint"))?
+        );
         let (forms, used) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { key, lifetime, url: url.clone(), folder: folder.to_owned(), forms, used });
+        let shared = Arc::new(Shared {
+            key,
+            lifetime,
+            url: url.clone(),
+            folder: folder.to_owned(),
+            forms,
+            used,
+        });
         let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -126,17 +138,25 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     let (status, body) = match user {
         Ok(user) => {
-            let (token, seconds) = (token(&shared.key, user, shared.lifetime), shared.lifetime.as_secs());
-            ("200 OK", format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":{seconds}}}"))
+            let (token, seconds) =
+                (token(&shared.key, user, shared.lifetime), shared.lifetime.as_secs());
+            (
+                "200 OK",
+                format!(
+                    "{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":{seconds}}}"
+                ),
+            )
         }
         Err((error, why)) => {
-            let status = if error == "invalid_client" { "401 Unauthorized" } else { "400 Bad Request" };
+            let status =
+                if error == "invalid_client" { "401 Unauthorized" } else { "400 Bad Request" };
             (status, format!("{{\"error\":\"{error}\",\"error_description\":\"{why}\"}}"))
         }
     };
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
     stream.write_all((head + &body).as_bytes()).await?;
     stream.shutdown().await
 }
@@ -145,7 +165,9 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     body.len() >= length.unwrap_or(0)
 }
 
@@ -157,7 +179,10 @@ fn user(request: &str) -> Option<&'static str> {
     })?;
     let pair = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let pair = String::from_utf8(pair).ok()?;
-    USERS.iter().find(|(user, password)| pair == format!("{user}:{password}")).map(|(user, _)| *user)
+    USERS
+        .iter()
+        .find(|(user, password)| pair == format!("{user}:{password}"))
+        .map(|(user, _)| *user)
 }
 
 /// A token signed with ES256.

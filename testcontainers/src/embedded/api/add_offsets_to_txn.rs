@@ -20,7 +20,8 @@ impl Api for AddOffsetsToTxnRequest {
     }
 
     async fn handle(self, call: &Call) -> Option<AddOffsetsToTxnResponse> {
-        let result = add(call, &self).map_err(|error| fenced(error, call.version() >= TELLS_FENCED));
+        let result =
+            add(call, &self).map_err(|error| fenced(error, call.version() >= TELLS_FENCED));
         call.shared.timers.notify_one();
         let response = AddOffsetsToTxnResponse::default().with_error_code(super::code(&result));
         Some(response.with_throttle_time_ms(call.throttle_ms()))

@@ -1,9 +1,12 @@
-//! AddPartitionsToTxn, key 24, versions 0 to 5: up to 3 for clients, from 4 on in batches, for brokers.
+//! AddPartitionsToTxn, key 24, versions 0 to 5: up to 3 for clients, from 4 on in batches, for
+//! brokers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction};
+use kafka_protocol::messages::add_partitions_to_txn_request::{
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
 };
@@ -22,12 +25,16 @@ impl Api for AddPartitionsToTxnRequest {
     const SERVED: (i16, i16) = (0, 5);
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
-        let topics = self.transactions.iter().flat_map(|one| &one.topics).chain(&self.v3_and_below_topics);
+        let topics =
+            self.transactions.iter().flat_map(|one| &one.topics).chain(&self.v3_and_below_topics);
         topics.flat_map(named).collect()
     }
 
     fn coordinated(&self) -> Option<(i8, String)> {
-        let id = self.transactions.first().map_or(&self.v3_and_below_transactional_id, |one| &one.transactional_id);
+        let id = self
+            .transactions
+            .first()
+            .map_or(&self.v3_and_below_transactional_id, |one| &one.transactional_id);
         Some((TRANSACTION_KEY, id.to_string()))
     }
 
@@ -53,34 +60,47 @@ impl Api for AddPartitionsToTxnRequest {
     }
 }
 
-fn answer(call: &Call, transaction: &AddPartitionsToTxnTransaction) -> Vec<AddPartitionsToTxnTopicResult> {
+fn answer(
+    call: &Call,
+    transaction: &AddPartitionsToTxnTransaction,
+) -> Vec<AddPartitionsToTxnTopicResult> {
     let errors = add(call, transaction);
     let topics = transaction.topics.iter().map(|topic| {
         let partitions = named(topic).map(|partition| {
-            let error = errors.get(&partition).map(|error| fenced(*error, call.version() >= TELLS_FENCED));
+            let error =
+                errors.get(&partition).map(|error| fenced(*error, call.version() >= TELLS_FENCED));
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(partition.1)
                 .with_partition_error_code(error.map_or(0, |error| error.code()))
         });
         let partitions = partitions.collect();
-        AddPartitionsToTxnTopicResult::default().with_name(topic.name.clone()).with_results_by_partition(partitions)
+        AddPartitionsToTxnTopicResult::default()
+            .with_name(topic.name.clone())
+            .with_results_by_partition(partitions)
     });
     topics.collect()
 }
 
 /// All are added or none; gives the errors.
-fn add(call: &Call, transaction: &AddPartitionsToTxnTransaction) -> BTreeMap<TopicPartition, ResponseError> {
+fn add(
+    call: &Call,
+    transaction: &AddPartitionsToTxnTransaction,
+) -> BTreeMap<TopicPartition, ResponseError> {
     let asked: BTreeSet<TopicPartition> = transaction.topics.iter().flat_map(named).collect();
     let mut state = call.lock();
-    let is_known = |(topic, index): &TopicPartition| topic == OFFSETS_TOPIC || state.partition(topic, *index).is_some();
+    let is_known = |(topic, index): &TopicPartition| {
+        topic == OFFSETS_TOPIC || state.partition(topic, *index).is_some()
+    };
     let check = |partition: &TopicPartition| {
         let injected = call.injected(&partition.0, partition.1);
-        injected.or_else(|| (!is_known(partition)).then_some(ResponseError::UnknownTopicOrPartition))
+        injected
+            .or_else(|| (!is_known(partition)).then_some(ResponseError::UnknownTopicOrPartition))
     };
     let bad: BTreeMap<TopicPartition, ResponseError> =
         asked.iter().filter_map(|partition| Some((partition.clone(), check(partition)?))).collect();
     if !bad.is_empty() {
-        let rest = asked.into_iter().map(|partition| (partition, ResponseError::OperationNotAttempted));
+        let rest =
+            asked.into_iter().map(|partition| (partition, ResponseError::OperationNotAttempted));
         return rest.chain(bad).collect();
     }
     let (id, now) = (&transaction.transactional_id, call.shared.moment());
@@ -88,10 +108,15 @@ fn add(call: &Call, transaction: &AddPartitionsToTxnTransaction) -> BTreeMap<Top
     let result = if transaction.verify_only {
         state.verify_in_transaction(call.broker, id, producer, &asked, now)
     } else {
-        state.add_to_transaction(call.broker, id, producer, asked.clone(), now).map(|()| BTreeSet::new())
+        state
+            .add_to_transaction(call.broker, id, producer, asked.clone(), now)
+            .map(|()| BTreeSet::new())
     };
     match result {
-        Ok(missing) => missing.into_iter().map(|partition| (partition, ResponseError::TransactionAbortable)).collect(),
+        Ok(missing) => missing
+            .into_iter()
+            .map(|partition| (partition, ResponseError::TransactionAbortable))
+            .collect(),
         Err(error) => asked.into_iter().map(|partition| (partition, error)).collect(),
     }
 }

@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
+use kafka_protocol::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader};
 use kafka_protocol::protocol::{Request, StrBytes};
 
@@ -18,7 +20,8 @@ impl Api for ApiVersionsRequest {
 
     async fn handle(self, call: &Call) -> Option<ApiVersionsResponse> {
         let error = call.injected_any().or_else(|| {
-            let named = !self.client_software_name.is_empty() && !self.client_software_version.is_empty();
+            let named =
+                !self.client_software_name.is_empty() && !self.client_software_version.is_empty();
             (call.version() >= 3 && !named).then_some(ResponseError::InvalidRequest)
         });
         let state = call.lock();
@@ -28,10 +31,13 @@ impl Api for ApiVersionsRequest {
         }
         let broker = state.broker(call.broker)?;
         let versions = &broker.versions;
-        response = response.with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
+        response = response
+            .with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
         if call.version() >= TELLS_FEATURES && state.settings.has_transaction_version {
-            // The lowest level is 0, which only version 4 can tell; before it such a feature is left out.
-            let supported = SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
+            // The lowest level is 0, which only version 4 can tell; before it such a feature is
+            // left out.
+            let supported =
+                SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
             let newest = (state.settings.transaction_version, state.features_epoch);
             let (level, epoch) = broker.stale_features.unwrap_or(newest);
             let finalized = FinalizedFeatureKey::default()
@@ -39,7 +45,11 @@ impl Api for ApiVersionsRequest {
                 .with_max_version_level(level)
                 .with_min_version_level(level);
             response = response
-                .with_supported_features(if call.version() >= TELLS_LEVEL_0 { vec![supported] } else { Vec::new() })
+                .with_supported_features(if call.version() >= TELLS_LEVEL_0 {
+                    vec![supported]
+                } else {
+                    Vec::new()
+                })
                 .with_finalized_features(if level > 0 { vec![finalized] } else { Vec::new() })
                 .with_finalized_features_epoch(epoch);
         }

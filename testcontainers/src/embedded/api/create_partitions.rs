@@ -18,17 +18,28 @@ impl Api for CreatePartitionsRequest {
                 Some(error) => Err(error),
                 None => grow(&mut state, topic, self.validate_only),
             };
-            CreatePartitionsTopicResult::default().with_name(topic.name.clone()).with_error_code(super::code(&result))
+            CreatePartitionsTopicResult::default()
+                .with_name(topic.name.clone())
+                .with_error_code(super::code(&result))
         });
         let results = results.collect();
         drop(state);
-        Some(CreatePartitionsResponse::default().with_results(results).with_throttle_time_ms(call.throttle_ms()))
+        Some(
+            CreatePartitionsResponse::default()
+                .with_results(results)
+                .with_throttle_time_ms(call.throttle_ms()),
+        )
     }
 }
 
 /// Replicas that the request gives are not looked at; see `GAPS.md`.
-fn grow(state: &mut State, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), ResponseError> {
-    let known = state.topics.get(topic.name.as_str()).ok_or(ResponseError::UnknownTopicOrPartition)?;
+fn grow(
+    state: &mut State,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> Result<(), ResponseError> {
+    let known =
+        state.topics.get(topic.name.as_str()).ok_or(ResponseError::UnknownTopicOrPartition)?;
     if usize::try_from(topic.count).unwrap_or(0) <= known.partitions.len() {
         return Err(ResponseError::InvalidPartitions);
     }

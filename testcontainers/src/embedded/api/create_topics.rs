@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
@@ -31,7 +33,11 @@ impl Api for CreateTopicsRequest {
     }
 }
 
-fn create(state: &mut State, topic: &CreatableTopic, validate_only: bool) -> Result<(), ResponseError> {
+fn create(
+    state: &mut State,
+    topic: &CreatableTopic,
+    validate_only: bool,
+) -> Result<(), ResponseError> {
     if !is_valid_name(&topic.name) {
         return Err(ResponseError::InvalidTopicException);
     }
@@ -39,9 +45,16 @@ fn create(state: &mut State, topic: &CreatableTopic, validate_only: bool) -> Res
         return Err(ResponseError::TopicAlreadyExists);
     }
     let replicas = if topic.assignments.is_empty() {
-        let partitions = if topic.num_partitions == -1 { state.settings.default_partitions } else { topic.num_partitions };
-        let replication =
-            if topic.replication_factor == -1 { state.settings.default_replication } else { topic.replication_factor };
+        let partitions = if topic.num_partitions == -1 {
+            state.settings.default_partitions
+        } else {
+            topic.num_partitions
+        };
+        let replication = if topic.replication_factor == -1 {
+            state.settings.default_replication
+        } else {
+            topic.replication_factor
+        };
         state.placement(partitions, replication)?
     } else {
         assigned(state, topic)?
@@ -51,7 +64,9 @@ fn create(state: &mut State, topic: &CreatableTopic, validate_only: bool) -> Res
     }
     state.create_topic_on(&topic.name, replicas)?;
     if let Some(created) = state.topics.get_mut(topic.name.as_str()) {
-        let set = topic.configs.iter().filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())));
+        let set = topic.configs.iter().filter_map(|config| {
+            Some((config.name.to_string(), config.value.as_ref()?.to_string()))
+        });
         created.configs = set.collect();
     }
     Ok(())
@@ -61,18 +76,26 @@ fn create(state: &mut State, topic: &CreatableTopic, validate_only: bool) -> Res
 fn assigned(state: &State, topic: &CreatableTopic) -> Result<Vec<Vec<i32>>, ResponseError> {
     let mut assignments: Vec<_> = topic.assignments.iter().collect();
     assignments.sort_by_key(|assignment| assignment.partition_index);
-    let is_dense = (0_i32..).zip(&assignments).all(|(index, assignment)| assignment.partition_index == index);
+    let is_dense =
+        (0_i32..).zip(&assignments).all(|(index, assignment)| assignment.partition_index == index);
     let is_known = |id: &i32| state.brokers.contains_key(id);
-    let replicas: Vec<Vec<i32>> =
-        assignments.iter().map(|assignment| assignment.broker_ids.iter().map(|id| id.0).collect()).collect();
-    if is_dense && replicas.iter().all(|ids: &Vec<i32>| !ids.is_empty() && ids.iter().all(is_known)) {
+    let replicas: Vec<Vec<i32>> = assignments
+        .iter()
+        .map(|assignment| assignment.broker_ids.iter().map(|id| id.0).collect())
+        .collect();
+    if is_dense && replicas.iter().all(|ids: &Vec<i32>| !ids.is_empty() && ids.iter().all(is_known))
+    {
         Ok(replicas)
     } else {
         Err(ResponseError::InvalidReplicaAssignment)
     }
 }
 
-fn answer(state: &State, topic: CreatableTopic, result: Result<(), ResponseError>) -> CreatableTopicResult {
+fn answer(
+    state: &State,
+    topic: CreatableTopic,
+    result: Result<(), ResponseError>,
+) -> CreatableTopicResult {
     let created = state.topics.get(topic.name.as_str()).filter(|_| result.is_ok());
     let mut response = CreatableTopicResult::default().with_error_code(super::code(&result));
     if let Err(error) = &result {
@@ -80,7 +103,8 @@ fn answer(state: &State, topic: CreatableTopic, result: Result<(), ResponseError
     }
     if let Some(created) = created {
         let partitions = i32::try_from(created.partitions.len()).unwrap_or(i32::MAX);
-        let replication = created.partitions.first().map_or(0, |partition| partition.replicas.len());
+        let replication =
+            created.partitions.first().map_or(0, |partition| partition.replicas.len());
         let configs = created.configs.iter().map(|(name, value)| {
             CreatableTopicConfigs::default()
                 .with_name(StrBytes::from_string(name.clone()))

@@ -18,11 +18,17 @@ impl Api for DeleteGroupsRequest {
         let mut state = call.lock();
         let results = self.groups_names.iter().map(|id| {
             let result = delete(call, &mut state, id);
-            DeletableGroupResult::default().with_group_id(id.clone()).with_error_code(super::code(&result))
+            DeletableGroupResult::default()
+                .with_group_id(id.clone())
+                .with_error_code(super::code(&result))
         });
         let results = results.collect();
         drop(state);
-        Some(DeleteGroupsResponse::default().with_results(results).with_throttle_time_ms(call.throttle_ms()))
+        Some(
+            DeleteGroupsResponse::default()
+                .with_results(results)
+                .with_throttle_time_ms(call.throttle_ms()),
+        )
     }
 }
 

@@ -1,7 +1,9 @@
 //! DeleteRecords, key 21, versions 0 to 2.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use kafka_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
 use super::{Api, Call};
@@ -14,7 +16,11 @@ impl Api for DeleteRecordsRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))
+            })
+            .collect()
     }
 
     async fn handle(self, call: &Call) -> Option<DeleteRecordsResponse> {
@@ -28,7 +34,9 @@ impl Api for DeleteRecordsRequest {
                     .with_error_code(super::code(&result))
             });
             let partitions = partitions.collect();
-            DeleteRecordsTopicResult::default().with_name(topic.name.clone()).with_partitions(partitions)
+            DeleteRecordsTopicResult::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions)
         });
         let response = DeleteRecordsResponse::default().with_topics(topics.collect());
         drop(state);
@@ -37,7 +45,13 @@ impl Api for DeleteRecordsRequest {
     }
 }
 
-fn delete(call: &Call, state: &mut State, topic: &str, index: i32, offset: i64) -> Result<i64, ResponseError> {
+fn delete(
+    call: &Call,
+    state: &mut State,
+    topic: &str,
+    index: i32,
+    offset: i64,
+) -> Result<i64, ResponseError> {
     if let Some(error) = call.injected(topic, index) {
         return Err(error);
     }

@@ -16,12 +16,19 @@ impl Api for DeleteTopicsRequest {
 
     async fn handle(self, call: &Call) -> Option<DeleteTopicsResponse> {
         let mut state = call.lock();
-        let by_name = self.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
+        let by_name = self
+            .topic_names
+            .into_iter()
+            .map(|name| DeleteTopicState::default().with_name(Some(name)));
         let wanted = by_name.chain(self.topics);
         let responses = wanted.map(|topic| delete(call, &mut state, topic)).collect();
         drop(state);
         call.shared.changed.notify_waiters();
-        Some(DeleteTopicsResponse::default().with_responses(responses).with_throttle_time_ms(call.throttle_ms()))
+        Some(
+            DeleteTopicsResponse::default()
+                .with_responses(responses)
+                .with_throttle_time_ms(call.throttle_ms()),
+        )
     }
 }
 
@@ -36,6 +43,7 @@ fn delete(call: &Call, state: &mut State, topic: DeleteTopicState) -> DeletableT
         (Some(name), None) => state.delete_topic(name),
     };
     let id = *result.as_ref().unwrap_or(&topic.topic_id);
-    let response = DeletableTopicResult::default().with_name(name).with_error_code(super::code(&result));
+    let response =
+        DeletableTopicResult::default().with_name(name).with_error_code(super::code(&result));
     if call.version() >= BY_ID { response.with_topic_id(id) } else { response }
 }

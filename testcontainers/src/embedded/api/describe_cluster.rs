@@ -10,13 +10,14 @@ impl Api for DescribeClusterRequest {
 
     async fn handle(self, call: &Call) -> Option<DescribeClusterResponse> {
         let state = call.lock();
-        let brokers = state.visible_brokers().filter_map(|(id, _)| state.endpoint(id)).map(|node| {
-            DescribeClusterBroker::default()
-                .with_broker_id(node.id)
-                .with_host(node.host)
-                .with_port(node.port)
-                .with_rack(node.rack)
-        });
+        let brokers =
+            state.visible_brokers().filter_map(|(id, _)| state.endpoint(id)).map(|node| {
+                DescribeClusterBroker::default()
+                    .with_broker_id(node.id)
+                    .with_host(node.host)
+                    .with_port(node.port)
+                    .with_rack(node.rack)
+            });
         let response = DescribeClusterResponse::default()
             .with_error_code(call.injected_any().map_or(0, |error| error.code()))
             .with_cluster_id(owned(&state.cluster_id))

@@ -1,10 +1,13 @@
-//! DescribeConfigs, key 32, versions 1 to 4: what was set on a topic, and the defaults that clients look for.
+//! DescribeConfigs, key 32, versions 1 to 4: what was set on a topic, and the defaults that clients
+//! look for.
 
 use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use super::{Api, Call, owned};
@@ -30,8 +33,12 @@ impl Api for DescribeConfigsRequest {
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone())
                 .with_error_code(super::code(&found));
-            let is_wanted =
-                |name: &str| resource.configuration_keys.as_ref().is_none_or(|keys| keys.iter().any(|key| **key == *name));
+            let is_wanted = |name: &str| {
+                resource
+                    .configuration_keys
+                    .as_ref()
+                    .is_none_or(|keys| keys.iter().any(|key| **key == *name))
+            };
             let configs = found.unwrap_or_default().into_iter().filter(|(name, _)| is_wanted(name));
             result.with_configs(configs.map(entry).collect())
         });
@@ -41,10 +48,16 @@ impl Api for DescribeConfigsRequest {
     }
 }
 
-fn find(state: &State, resource: &DescribeConfigsResource) -> Result<BTreeMap<String, (String, i8)>, ResponseError> {
+fn find(
+    state: &State,
+    resource: &DescribeConfigsResource,
+) -> Result<BTreeMap<String, (String, i8)>, ResponseError> {
     match resource.resource_type {
         TOPIC => {
-            let topic = state.topics.get(&*resource.resource_name).ok_or(ResponseError::UnknownTopicOrPartition)?;
+            let topic = state
+                .topics
+                .get(&*resource.resource_name)
+                .ok_or(ResponseError::UnknownTopicOrPartition)?;
             let defaults = [
                 ("cleanup.policy", "delete".to_owned()),
                 ("compression.type", "producer".to_owned()),
@@ -53,16 +66,29 @@ fn find(state: &State, resource: &DescribeConfigsResource) -> Result<BTreeMap<St
                 ("min.insync.replicas", "1".to_owned()),
                 ("retention.ms", "604800000".to_owned()),
             ];
-            let mut configs: BTreeMap<_, _> =
-                defaults.into_iter().map(|(name, value)| (name.to_owned(), (value, DEFAULT))).collect();
-            configs.extend(topic.configs.iter().map(|(name, value)| (name.clone(), (value.clone(), SET_ON_TOPIC))));
+            let mut configs: BTreeMap<_, _> = defaults
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), (value, DEFAULT)))
+                .collect();
+            configs.extend(
+                topic
+                    .configs
+                    .iter()
+                    .map(|(name, value)| (name.clone(), (value.clone(), SET_ON_TOPIC))),
+            );
             Ok(configs)
         }
-        BROKER => Ok(BTreeMap::from([("message.max.bytes".to_owned(), (state.settings.message_max_bytes.to_string(), DEFAULT))])),
+        BROKER => Ok(BTreeMap::from([(
+            "message.max.bytes".to_owned(),
+            (state.settings.message_max_bytes.to_string(), DEFAULT),
+        )])),
         _ => Err(ResponseError::InvalidRequest),
     }
 }
 
 fn entry((name, (value, source)): (String, (String, i8))) -> DescribeConfigsResourceResult {
-    DescribeConfigsResourceResult::default().with_name(owned(&name)).with_value(Some(owned(&value))).with_config_source(source)
+    DescribeConfigsResourceResult::default()
+        .with_name(owned(&name))
+        .with_value(Some(owned(&value)))
+        .with_config_source(source)
 }

@@ -42,9 +42,9 @@ fn describe(call: &Call, state: &mut State, id: &GroupId) -> DescribedGroup {
             .with_protocol_type(owned(group.protocol_type()))
             .with_protocol_data(owned(group.protocol()))
             .with_members(members(group, call.version() >= SHOWS_INSTANCE)),
-        Ok(None) if call.version() >= ERROR_FOR_UNKNOWN => {
-            response.with_error_code(ResponseError::GroupIdNotFound.code()).with_group_state(owned("Dead"))
-        }
+        Ok(None) if call.version() >= ERROR_FOR_UNKNOWN => response
+            .with_error_code(ResponseError::GroupIdNotFound.code())
+            .with_group_state(owned("Dead")),
         Ok(None) => response.with_group_state(owned("Dead")),
     }
 }

@@ -1,7 +1,9 @@
 //! DescribeProducers, key 61, version 0.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
+use kafka_protocol::messages::describe_producers_response::{
+    PartitionResponse, ProducerState, TopicResponse,
+};
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
 
 use super::{Api, Call};
@@ -13,16 +15,24 @@ impl Api for DescribeProducersRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partition_indexes.iter().map(|index| (topic.name.to_string(), *index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partition_indexes.iter().map(|index| (topic.name.to_string(), *index))
+            })
+            .collect()
     }
 
     async fn handle(self, call: &Call) -> Option<DescribeProducersResponse> {
         let mut state = call.lock();
         let topics = self.topics.into_iter().map(|topic| {
             let partitions = topic.partition_indexes.iter().map(|index| {
-                let response = PartitionResponse::default().with_partition_index(*index).with_error_message(None);
+                let response = PartitionResponse::default()
+                    .with_partition_index(*index)
+                    .with_error_message(None);
                 match describe(call, &mut state, &topic.name, *index) {
-                    Ok(producers) => response.with_active_producers(producers.into_iter().map(entry).collect()),
+                    Ok(producers) => {
+                        response.with_active_producers(producers.into_iter().map(entry).collect())
+                    }
                     Err(error) => response.with_error_code(error.code()),
                 }
             });
@@ -35,7 +45,12 @@ impl Api for DescribeProducersRequest {
     }
 }
 
-fn describe(call: &Call, state: &mut State, topic: &str, index: i32) -> Result<Vec<PartitionProducer>, ResponseError> {
+fn describe(
+    call: &Call,
+    state: &mut State,
+    topic: &str,
+    index: i32,
+) -> Result<Vec<PartitionProducer>, ResponseError> {
     match call.injected(topic, index) {
         Some(error) => Err(error),
         None => Ok(state.led_by(call.broker, topic, index)?.log.producers.describe()),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
-use kafka_protocol::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse, ProducerId, TransactionalId};
+use kafka_protocol::messages::{
+    DescribeTransactionsRequest, DescribeTransactionsResponse, ProducerId, TransactionalId,
+};
 
 use super::{Api, Call, owned};
 use crate::embedded::state::TRANSACTION_KEY;
@@ -26,7 +28,8 @@ impl Api for DescribeTransactionsRequest {
                 Err(error) => response.with_error_code(error.code()),
             }
         });
-        let response = DescribeTransactionsResponse::default().with_transaction_states(states.collect());
+        let response =
+            DescribeTransactionsResponse::default().with_transaction_states(states.collect());
         Some(response.with_throttle_time_ms(call.throttle_ms()))
     }
 }
@@ -39,7 +42,9 @@ fn describe(call: &Call, id: &TransactionalId) -> Result<TransactionDescription,
         return Err(ResponseError::InvalidRequest);
     }
     let now = call.shared.moment();
-    call.lock().describe_transaction_at(call.broker, id, now)?.ok_or(ResponseError::TransactionalIdNotFound)
+    call.lock()
+        .describe_transaction_at(call.broker, id, now)?
+        .ok_or(ResponseError::TransactionalIdNotFound)
 }
 
 fn fill(response: TransactionState, transaction: TransactionDescription) -> TransactionState {
@@ -47,12 +52,14 @@ fn fill(response: TransactionState, transaction: TransactionDescription) -> Tran
     for (topic, partition) in transaction.partitions {
         topics.entry(topic).or_default().push(partition);
     }
-    let topics = topics
-        .into_iter()
-        .map(|(topic, partitions)| TopicData::default().with_topic(owned(&topic).into()).with_partitions(partitions));
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicData::default().with_topic(owned(&topic).into()).with_partitions(partitions)
+    });
     response
         .with_transaction_state(owned(transaction.state.name()))
-        .with_transaction_timeout_ms(i32::try_from(transaction.timeout.as_millis()).unwrap_or(i32::MAX))
+        .with_transaction_timeout_ms(
+            i32::try_from(transaction.timeout.as_millis()).unwrap_or(i32::MAX),
+        )
         .with_transaction_start_time_ms(transaction.started_ms.unwrap_or(-1))
         .with_producer_id(ProducerId(transaction.producer_id))
         .with_producer_epoch(transaction.producer_epoch)

@@ -19,11 +19,14 @@ impl Api for EndTxnRequest {
     }
 
     async fn handle(self, call: &Call) -> Option<EndTxnResponse> {
-        let result = end(call, &self).map_err(|error| fenced(error, call.version() >= TELLS_FENCED));
+        let result =
+            end(call, &self).map_err(|error| fenced(error, call.version() >= TELLS_FENCED));
         call.shared.wake();
         let response = EndTxnResponse::default().with_throttle_time_ms(call.throttle_ms());
         Some(match result {
-            Ok((id, epoch)) if call.version() >= BUMPS => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
+            Ok((id, epoch)) if call.version() >= BUMPS => {
+                response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch)
+            }
             result => response.with_error_code(super::code(&result)),
         })
     }
@@ -35,5 +38,12 @@ fn end(call: &Call, request: &EndTxnRequest) -> Result<(i64, i16), ResponseError
     }
     let producer = (request.producer_id.0, request.producer_epoch);
     let (bumps, now) = (call.version() >= BUMPS, call.shared.moment());
-    call.lock().end_transaction_of(call.broker, &request.transactional_id, producer, request.committed, bumps, now)
+    call.lock().end_transaction_of(
+        call.broker,
+        &request.transactional_id,
+        producer,
+        request.committed,
+        bumps,
+        now,
+    )
 }

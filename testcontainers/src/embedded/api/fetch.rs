@@ -23,13 +23,17 @@ impl Api for FetchRequest {
 
     fn touches(&self, state: &State, broker: i32) -> Vec<TopicPartition> {
         let named = wanted(&self.topics).into_iter().map(|(key, _)| key);
-        let held = state.broker(broker).into_iter().flat_map(|broker| broker.sessions.partitions_of(self.session_id));
+        let held = state
+            .broker(broker)
+            .into_iter()
+            .flat_map(|broker| broker.sessions.partitions_of(self.session_id));
         let keys: BTreeSet<PartitionKey> = named.chain(held.cloned()).collect();
         keys.iter().filter_map(|(topic, index)| Some((resolve(state, topic)?, *index))).collect()
     }
 
     async fn handle(self, call: &Call) -> Option<FetchResponse> {
-        let deadline = Instant::now() + Duration::from_millis(u64::try_from(self.max_wait_ms).unwrap_or(0));
+        let deadline =
+            Instant::now() + Duration::from_millis(u64::try_from(self.max_wait_ms).unwrap_or(0));
         let opened = match open(call, &self) {
             Ok(opened) => opened,
             Err(error) => return Some(failed(call, error)),
@@ -55,7 +59,8 @@ fn open(call: &Call, request: &FetchRequest) -> Result<Opened, ResponseError> {
     }
     let mut state = call.lock();
     // Positive, and never 0: that means "no session".
-    let fresh_id = i32::try_from(1 + state.random.below(i32::MAX.unsigned_abs().into())).unwrap_or(1);
+    let fresh_id =
+        i32::try_from(1 + state.random.below(i32::MAX.unsigned_abs().into())).unwrap_or(1);
     let broker = state.brokers.get_mut(&call.broker).ok_or(ResponseError::BrokerNotAvailable)?;
     let session = SessionRequest {
         id: request.session_id,
@@ -68,7 +73,12 @@ fn open(call: &Call, request: &FetchRequest) -> Result<Opened, ResponseError> {
 }
 
 /// The reply, if there is enough for one or no time left.
-fn attempt(call: &Call, request: &FetchRequest, opened: &Opened, is_late: bool) -> Option<FetchResponse> {
+fn attempt(
+    call: &Call,
+    request: &FetchRequest,
+    opened: &Opened,
+    is_late: bool,
+) -> Option<FetchResponse> {
     let mut state = call.lock();
     let reader = Reader {
         broker: call.broker,
@@ -77,7 +87,8 @@ fn attempt(call: &Call, request: &FetchRequest, opened: &Opened, is_late: bool) 
         names_rack: !request.rack_id.is_empty(),
     };
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
-    if !is_late && !opened.partitions.is_empty() && !is_ready(call, &state, reader, opened, enough) {
+    if !is_late && !opened.partitions.is_empty() && !is_ready(call, &state, reader, opened, enough)
+    {
         return None;
     }
     let mut limits = Limits::new(request.max_bytes);
@@ -87,20 +98,31 @@ fn attempt(call: &Call, request: &FetchRequest, opened: &Opened, is_late: bool) 
         reads.push((key.clone(), *told, read));
     }
     if opened.id != 0 {
-        let told: Vec<(PartitionKey, Told, bool)> =
-            reads.iter().map(|(key, _, read)| (key.clone(), read.told(), read.has_records())).collect();
+        let told: Vec<(PartitionKey, Told, bool)> = reads
+            .iter()
+            .map(|(key, _, read)| (key.clone(), read.told(), read.has_records()))
+            .collect();
         if let Some(broker) = state.brokers.get_mut(&call.broker) {
             broker.sessions.told(opened.id, &told);
         }
     }
-    let leaders: BTreeSet<i32> = reads.iter().filter_map(|(.., read)| read.hinted_leader()).collect();
-    let endpoints =
-        leaders.into_iter().filter(|_| call.version() >= 16).filter_map(|id| state.endpoint(id)).map(|node| {
-            NodeEndpoint::default().with_node_id(node.id).with_host(node.host).with_port(node.port).with_rack(node.rack)
+    let leaders: BTreeSet<i32> =
+        reads.iter().filter_map(|(.., read)| read.hinted_leader()).collect();
+    let endpoints = leaders
+        .into_iter()
+        .filter(|_| call.version() >= 16)
+        .filter_map(|id| state.endpoint(id))
+        .map(|node| {
+            NodeEndpoint::default()
+                .with_node_id(node.id)
+                .with_host(node.host)
+                .with_port(node.port)
+                .with_rack(node.rack)
         });
     let endpoints = endpoints.collect();
     drop(state);
-    let changed = reads.into_iter().filter(|(_, told, read)| !opened.incremental || read.is_news(*told));
+    let changed =
+        reads.into_iter().filter(|(_, told, read)| !opened.incremental || read.is_news(*told));
     let response = FetchResponse::default()
         .with_session_id(opened.id)
         .with_responses(by_topic(changed.map(|(key, _, read)| (key, read))))
@@ -123,7 +145,14 @@ fn is_ready(call: &Call, state: &State, reader: Reader, opened: &Opened, enough:
     sum >= enough
 }
 
-fn read(call: &Call, state: &State, reader: Reader, key: &PartitionKey, wanted: Wanted, limits: &mut Limits) -> Read {
+fn read(
+    call: &Call,
+    state: &State,
+    reader: Reader,
+    key: &PartitionKey,
+    wanted: Wanted,
+    limits: &mut Limits,
+) -> Read {
     let Some(name) = resolve(state, &key.0) else {
         return Read::failed(key.1, ResponseError::UnknownTopicId);
     };
@@ -140,7 +169,9 @@ fn failed(call: &Call, error: ResponseError) -> FetchResponse {
 fn is_of_session(error: ResponseError) -> bool {
     matches!(
         error,
-        ResponseError::FetchSessionIdNotFound | ResponseError::InvalidFetchSessionEpoch | ResponseError::FetchSessionTopicIdError
+        ResponseError::FetchSessionIdNotFound
+            | ResponseError::InvalidFetchSessionEpoch
+            | ResponseError::FetchSessionTopicIdError
     )
 }
 
@@ -165,7 +196,10 @@ fn wanted(topics: &[FetchTopic]) -> Vec<(PartitionKey, Wanted)> {
         };
         ((key_of(&topic.topic, topic.topic_id), one.partition), wanted)
     };
-    topics.iter().flat_map(|topic| topic.partitions.iter().map(move |one| entry(topic, one))).collect()
+    topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(move |one| entry(topic, one)))
+        .collect()
 }
 
 fn forgotten(topics: &[ForgottenTopic]) -> Vec<PartitionKey> {
@@ -183,9 +217,12 @@ fn by_topic(reads: impl Iterator<Item = (PartitionKey, Read)>) -> Vec<FetchableT
         match topics.last_mut().filter(|(last, _)| *last == key) {
             Some((_, topic)) => topic.partitions.push(read.into_response()),
             None => {
-                let topic = FetchableTopicResponse::default().with_partitions(vec![read.into_response()]);
+                let topic =
+                    FetchableTopicResponse::default().with_partitions(vec![read.into_response()]);
                 let topic = match &key {
-                    TopicKey::Name(name) => topic.with_topic(TopicName(StrBytes::from_string(name.clone()))),
+                    TopicKey::Name(name) => {
+                        topic.with_topic(TopicName(StrBytes::from_string(name.clone())))
+                    }
                     TopicKey::Id(id) => topic.with_topic_id(*id),
                 };
                 topics.push((key, topic));

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_response::{AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData,
+};
 use kafka_protocol::messages::{BrokerId, ProducerId};
 
 use crate::embedded::log::batch::BatchHeader;
@@ -46,7 +48,14 @@ impl Limits {
 
 impl Reader {
     /// The bytes that could be given now, or `None` when there is an error or news to tell at once.
-    pub(super) fn available(&self, state: &State, topic: &str, index: i32, wanted: Wanted, enough: usize) -> Option<usize> {
+    pub(super) fn available(
+        &self,
+        state: &State,
+        topic: &str,
+        index: i32,
+        wanted: Wanted,
+        enough: usize,
+    ) -> Option<usize> {
         let partition = self.check(state, topic, index, wanted).ok()?;
         if self.preferred(partition).is_some() || diverging(partition, wanted).is_some() {
             return None;
@@ -55,13 +64,25 @@ impl Reader {
         Some(partition.log.available(wanted.offset, self.end(partition), limit))
     }
 
-    pub(super) fn read(&self, state: &State, topic: &str, index: i32, wanted: Wanted, limits: &mut Limits) -> Read {
+    pub(super) fn read(
+        &self,
+        state: &State,
+        topic: &str,
+        index: i32,
+        wanted: Wanted,
+        limits: &mut Limits,
+    ) -> Read {
         match self.check(state, topic, index, wanted) {
             Ok(partition) => self.read_checked(partition, index, wanted, limits),
             Err(error) => {
                 let mut read = Read::failed(index, error);
-                let moved = matches!(error, ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch);
-                if let (true, true, Some(partition)) = (moved, self.version >= LEADER_HINTS, state.partition(topic, index)) {
+                let moved = matches!(
+                    error,
+                    ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch
+                );
+                if let (true, true, Some(partition)) =
+                    (moved, self.version >= LEADER_HINTS, state.partition(topic, index))
+                {
                     read.data.current_leader = LeaderIdAndEpoch::default()
                         .with_leader_id(BrokerId(partition.leader.unwrap_or(-1)))
                         .with_leader_epoch(partition.leader_epoch);
@@ -71,7 +92,13 @@ impl Reader {
         }
     }
 
-    fn read_checked(&self, partition: &Partition, index: i32, wanted: Wanted, limits: &mut Limits) -> Read {
+    fn read_checked(
+        &self,
+        partition: &Partition,
+        index: i32,
+        wanted: Wanted,
+        limits: &mut Limits,
+    ) -> Read {
         let log = &partition.log;
         let mut data = PartitionData::default()
             .with_partition_index(index)
@@ -92,20 +119,29 @@ impl Reader {
         limits.left = limits.left.saturating_sub(records.len());
         limits.is_first &= records.is_empty();
         if self.committed_only && !records.is_empty() {
-            let aborted = log.aborted_between(wanted.offset, last_offset(&records) + 1).map(|aborted| {
-                AbortedTransaction::default()
-                    .with_producer_id(ProducerId(aborted.producer_id))
-                    .with_first_offset(aborted.first_offset)
-            });
+            let aborted =
+                log.aborted_between(wanted.offset, last_offset(&records) + 1).map(|aborted| {
+                    AbortedTransaction::default()
+                        .with_producer_id(ProducerId(aborted.producer_id))
+                        .with_first_offset(aborted.first_offset)
+                });
             data.aborted_transactions = Some(aborted.collect());
         }
         Read { data: data.with_records(Some(records)) }
     }
 
-    fn check<'a>(&self, state: &'a State, topic: &str, index: i32, wanted: Wanted) -> Result<&'a Partition, ResponseError> {
-        let partition = state.partition(topic, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    fn check<'a>(
+        &self,
+        state: &'a State,
+        topic: &str,
+        index: i32,
+        wanted: Wanted,
+    ) -> Result<&'a Partition, ResponseError> {
+        let partition =
+            state.partition(topic, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
         let is_leader = partition.leader == Some(self.broker);
-        let may_follow = self.version >= FOLLOWER_FETCH && partition.replicas.contains(&self.broker);
+        let may_follow =
+            self.version >= FOLLOWER_FETCH && partition.replicas.contains(&self.broker);
         if !is_leader && !may_follow {
             return Err(ResponseError::NotLeaderOrFollower);
         }
@@ -119,11 +155,17 @@ impl Reader {
     /// Where the leader sends this consumer instead.
     fn preferred(&self, partition: &Partition) -> Option<i32> {
         let is_leader = partition.leader == Some(self.broker);
-        partition.preferred_replica.filter(|replica| is_leader && self.names_rack && *replica != self.broker)
+        partition
+            .preferred_replica
+            .filter(|replica| is_leader && self.names_rack && *replica != self.broker)
     }
 
     fn end(&self, partition: &Partition) -> i64 {
-        if self.committed_only { partition.log.last_stable_offset() } else { partition.log.high_watermark() }
+        if self.committed_only {
+            partition.log.last_stable_offset()
+        } else {
+            partition.log.high_watermark()
+        }
     }
 }
 

@@ -31,7 +31,9 @@ impl Api for FindCoordinatorRequest {
             response.with_coordinators(found.collect())
         } else {
             match look(&self.key) {
-                Ok(node) => response.with_node_id(node.id).with_host(node.host).with_port(node.port),
+                Ok(node) => {
+                    response.with_node_id(node.id).with_host(node.host).with_port(node.port)
+                }
                 Err(error) => response
                     .with_error_code(error.code())
                     .with_error_message(text("there is no coordinator"))
@@ -59,6 +61,8 @@ fn entry(key: &StrBytes, found: Result<Endpoint, ResponseError>) -> Coordinator 
     let coordinator = Coordinator::default().with_key(key.clone());
     match found {
         Ok(node) => coordinator.with_node_id(node.id).with_host(node.host).with_port(node.port),
-        Err(error) => coordinator.with_error_code(error.code()).with_node_id(BrokerId(-1)).with_port(-1),
+        Err(error) => {
+            coordinator.with_error_code(error.code()).with_node_id(BrokerId(-1)).with_port(-1)
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! GetTelemetrySubscriptions, key 71, version 0; claimed by brokers with a receiver of metrics.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse};
+use kafka_protocol::messages::{
+    GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
+};
 
 use super::{Api, Call};
 
@@ -9,7 +11,8 @@ impl Api for GetTelemetrySubscriptionsRequest {
     const SERVED: (i16, i16) = (0, 0);
 
     async fn handle(self, call: &Call) -> Option<GetTelemetrySubscriptionsResponse> {
-        let response = GetTelemetrySubscriptionsResponse::default().with_throttle_time_ms(call.throttle_ms());
+        let response =
+            GetTelemetrySubscriptionsResponse::default().with_throttle_time_ms(call.throttle_ms());
         if let Some(error) = call.injected_any() {
             return Some(response.with_error_code(error.code()));
         }
@@ -18,7 +21,11 @@ impl Api for GetTelemetrySubscriptionsRequest {
         let Some(receiver) = &mut state.metrics else {
             return Some(response.with_error_code(ResponseError::UnsupportedVersion.code()));
         };
-        let instance = if self.client_instance_id.is_nil() { state.random.uuid() } else { self.client_instance_id };
+        let instance = if self.client_instance_id.is_nil() {
+            state.random.uuid()
+        } else {
+            self.client_instance_id
+        };
         receiver.register(instance);
         let subscription = &receiver.subscription;
         Some(
@@ -26,10 +33,14 @@ impl Api for GetTelemetrySubscriptionsRequest {
                 .with_client_instance_id(instance)
                 .with_subscription_id(receiver.id)
                 .with_accepted_compression_types(subscription.compressions.clone())
-                .with_push_interval_ms(i32::try_from(subscription.interval.as_millis()).unwrap_or(i32::MAX))
+                .with_push_interval_ms(
+                    i32::try_from(subscription.interval.as_millis()).unwrap_or(i32::MAX),
+                )
                 .with_telemetry_max_bytes(i32::try_from(subscription.max_bytes).unwrap_or(i32::MAX))
                 .with_delta_temporality(subscription.delta_temporality)
-                .with_requested_metrics(subscription.metrics.iter().map(|name| super::owned(name)).collect()),
+                .with_requested_metrics(
+                    subscription.metrics.iter().map(|name| super::owned(name)).collect(),
+                ),
         )
     }
 }

@@ -17,7 +17,11 @@ impl Api for HeartbeatRequest {
 
     async fn handle(self, call: &Call) -> Option<HeartbeatResponse> {
         let code = super::code(&beat(call, &self));
-        Some(HeartbeatResponse::default().with_error_code(code).with_throttle_time_ms(call.throttle_ms()))
+        Some(
+            HeartbeatResponse::default()
+                .with_error_code(code)
+                .with_throttle_time_ms(call.throttle_ms()),
+        )
     }
 }
 
@@ -31,6 +35,8 @@ fn beat(call: &Call, request: &HeartbeatRequest) -> Result<(), ResponseError> {
         generation: request.generation_id,
     };
     let mut state = call.lock();
-    let group = state.known_group_at(call.broker, &request.group_id)?.ok_or(ResponseError::UnknownMemberId)?;
+    let group = state
+        .known_group_at(call.broker, &request.group_id)?
+        .ok_or(ResponseError::UnknownMemberId)?;
     group.heartbeat(claim, Instant::now())
 }

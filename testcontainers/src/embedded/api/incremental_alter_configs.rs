@@ -1,7 +1,9 @@
 //! IncrementalAlterConfigs, key 44, versions 0 and 1: of topics.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
@@ -38,11 +40,18 @@ impl Api for IncrementalAlterConfigsRequest {
     }
 }
 
-fn alter(state: &mut State, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), ResponseError> {
+fn alter(
+    state: &mut State,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), ResponseError> {
     if resource.resource_type != TOPIC {
         return Err(ResponseError::InvalidRequest);
     }
-    let topic = state.topics.get_mut(&*resource.resource_name).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let topic = state
+        .topics
+        .get_mut(&*resource.resource_name)
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
     let mut changed = topic.clone();
     for config in &resource.configs {
         apply(&mut changed, config)?;

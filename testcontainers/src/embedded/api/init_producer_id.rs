@@ -25,20 +25,34 @@ impl Api for InitProducerIdRequest {
         let response = InitProducerIdResponse::default().with_throttle_time_ms(call.throttle_ms());
         Some(match result.map_err(|error| fenced(error, call.version() >= TELLS_FENCED)) {
             Ok((id, epoch)) => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
-            Err(error) => response.with_error_code(error.code()).with_producer_id(ProducerId(-1)).with_producer_epoch(-1),
+            Err(error) => response
+                .with_error_code(error.code())
+                .with_producer_id(ProducerId(-1))
+                .with_producer_epoch(-1),
         })
     }
 }
 
-fn grant(call: &Call, request: &InitProducerIdRequest, state: &mut State) -> Result<(i64, i16), ResponseError> {
+fn grant(
+    call: &Call,
+    request: &InitProducerIdRequest,
+    state: &mut State,
+) -> Result<(i64, i16), ResponseError> {
     let expected = match (request.producer_id.0, request.producer_epoch) {
         (-1, -1) => None,
         (-1, _) | (_, -1) => return Err(ResponseError::InvalidRequest),
         known => Some(known),
     };
     let Some(id) = &request.transactional_id else {
-        // Without a transactional id Kafka gives a fresh id, whatever the producer had (`TransactionCoordinator`).
+        // Without a transactional id Kafka gives a fresh id, whatever the producer had
+        // (`TransactionCoordinator`).
         return Ok((state.new_producer_id(), 0));
     };
-    state.init_transactional(call.broker, id, duration(request.transaction_timeout_ms), expected, call.shared.moment())
+    state.init_transactional(
+        call.broker,
+        id,
+        duration(request.transaction_timeout_ms),
+        expected,
+        call.shared.moment(),
+    )
 }

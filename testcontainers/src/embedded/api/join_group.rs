@@ -32,7 +32,10 @@ impl Api for JoinGroupRequest {
             Ok(Answer::Now(result)) => result,
             Ok(Answer::Later(result)) => {
                 call.shared.timers.notify_one();
-                let lost = NotJoined { error: ResponseError::NotCoordinator, member_id: member_id.to_string() };
+                let lost = NotJoined {
+                    error: ResponseError::NotCoordinator,
+                    member_id: member_id.to_string(),
+                };
                 result.await.unwrap_or(Err(lost))
             }
             Err(error) => Err(NotJoined { error, member_id: member_id.to_string() }),
@@ -49,7 +52,9 @@ fn join(call: &Call, request: JoinGroupRequest) -> Result<Answer<JoinResult>, Re
     let session_timeout = duration(request.session_timeout_ms);
     let mut state = call.lock();
     let settings = state.settings.clone();
-    if session_timeout < settings.min_session_timeout || session_timeout > settings.max_session_timeout {
+    if session_timeout < settings.min_session_timeout
+        || session_timeout > settings.max_session_timeout
+    {
         return Err(ResponseError::InvalidSessionTimeout);
     }
     let fresh = state.random.uuid();
@@ -59,14 +64,19 @@ fn join(call: &Call, request: JoinGroupRequest) -> Result<Answer<JoinResult>, Re
 }
 
 fn joiner(call: &Call, request: &JoinGroupRequest, session_timeout: Duration) -> Joiner {
-    let protocols = request.protocols.iter().map(|one| (one.name.to_string(), one.metadata.clone()));
+    let protocols =
+        request.protocols.iter().map(|one| (one.name.to_string(), one.metadata.clone()));
     Joiner {
         member_id: request.member_id.to_string(),
         instance: request.group_instance_id.as_ref().map(StrBytes::to_string),
         client_id: call.client_id().to_owned(),
         session_timeout,
         // Version 0 has none: the session's counts.
-        rebalance_timeout: if call.version() == 0 { session_timeout } else { duration(request.rebalance_timeout_ms) },
+        rebalance_timeout: if call.version() == 0 {
+            session_timeout
+        } else {
+            duration(request.rebalance_timeout_ms)
+        },
         protocol_type: request.protocol_type.to_string(),
         protocols: protocols.collect(),
         knows_ids: call.version() >= KNOWS_IDS,
@@ -90,7 +100,9 @@ fn joined_response(call: &Call, joined: Joined) -> JoinGroupResponse {
     let members = joined.members.into_iter().map(|(id, instance, metadata)| {
         JoinGroupResponseMember::default()
             .with_member_id(StrBytes::from_string(id))
-            .with_group_instance_id(instance.filter(|_| call.version() >= 5).map(StrBytes::from_string))
+            .with_group_instance_id(
+                instance.filter(|_| call.version() >= 5).map(StrBytes::from_string),
+            )
             .with_metadata(metadata)
     });
     let protocol_type = joined.protocol_type.filter(|_| call.version() >= NULLABLE_PROTOCOL);

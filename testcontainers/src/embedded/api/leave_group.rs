@@ -40,7 +40,8 @@ fn leave(call: &Call, request: &LeaveGroupRequest) -> LeaveGroupResponse {
         None => Err(ResponseError::UnknownMemberId),
     };
     if call.version() < BATCHED {
-        return LeaveGroupResponse::default().with_error_code(super::code(&go(&request.member_id, None)));
+        return LeaveGroupResponse::default()
+            .with_error_code(super::code(&go(&request.member_id, None)));
     }
     let members = request.members.iter().map(|member| {
         let result = go(&member.member_id, member.group_instance_id.as_deref());

@@ -18,16 +18,25 @@ impl Api for ListGroupsRequest {
         let fits = |filter: &[kafka_protocol::protocol::StrBytes], is: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(is))
         };
-        let mine = state.groups.iter().filter(|(name, _)| state.coordinator(GROUP_KEY, name) == Some(call.broker));
-        let wanted =
-            mine.filter(|(_, group)| fits(&self.states_filter, group.state_name()) && fits(&self.types_filter, "classic"));
+        let mine = state
+            .groups
+            .iter()
+            .filter(|(name, _)| state.coordinator(GROUP_KEY, name) == Some(call.broker));
+        let wanted = mine.filter(|(_, group)| {
+            fits(&self.states_filter, group.state_name()) && fits(&self.types_filter, "classic")
+        });
         let groups = wanted.map(|(name, group)| {
-            let mut listed =
-                ListedGroup::default().with_group_id(owned(name).into()).with_protocol_type(owned(group.protocol_type()));
+            let mut listed = ListedGroup::default()
+                .with_group_id(owned(name).into())
+                .with_protocol_type(owned(group.protocol_type()));
             if call.version() >= TELLS_STATE {
                 listed = listed.with_group_state(owned(group.state_name()));
             }
-            if call.version() >= TELLS_TYPE { listed.with_group_type(owned("classic")) } else { listed }
+            if call.version() >= TELLS_TYPE {
+                listed.with_group_type(owned("classic"))
+            } else {
+                listed
+            }
         });
         let response = ListGroupsResponse::default()
             .with_error_code(call.injected_any().map_or(0, |error| error.code()))

@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use super::{Api, Call};
@@ -23,7 +25,11 @@ impl Api for ListOffsetsRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))
+            })
+            .collect()
     }
 
     async fn handle(self, call: &Call) -> Option<ListOffsetsResponse> {
@@ -31,17 +37,22 @@ impl Api for ListOffsetsRequest {
         let committed_only = self.isolation_level == READ_COMMITTED;
         let topics = self.topics.into_iter().map(|topic| {
             let answer = |wanted: &ListOffsetsPartition| {
-                let response = ListOffsetsPartitionResponse::default().with_partition_index(wanted.partition_index);
+                let response = ListOffsetsPartitionResponse::default()
+                    .with_partition_index(wanted.partition_index);
                 match find(call, &mut state, &topic.name, wanted, committed_only) {
                     Ok((offset, timestamp, epoch)) => response
                         .with_offset(offset)
                         .with_timestamp(timestamp)
                         .with_leader_epoch(epoch.filter(|_| call.version() >= 4).unwrap_or(-1)),
-                    Err(error) => response.with_error_code(error.code()).with_offset(-1).with_timestamp(-1),
+                    Err(error) => {
+                        response.with_error_code(error.code()).with_offset(-1).with_timestamp(-1)
+                    }
                 }
             };
             let partitions = topic.partitions.iter().map(answer).collect();
-            ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions)
+            ListOffsetsTopicResponse::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions)
         });
         let response = ListOffsetsResponse::default().with_topics(topics.collect());
         drop(state);

@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_transactions_response::TransactionState as Listed;
-use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse, ProducerId, TransactionalId};
+use kafka_protocol::messages::{
+    ListTransactionsRequest, ListTransactionsResponse, ProducerId, TransactionalId,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Api, Call, owned};
@@ -26,7 +28,9 @@ impl Api for ListTransactionsRequest {
     async fn handle(self, call: &Call) -> Option<ListTransactionsResponse> {
         let now = call.shared.moment();
         let state = call.lock();
-        let loads = state.loads_transactions(call.broker, now.at).then_some(ResponseError::CoordinatorLoadInProgress);
+        let loads = state
+            .loads_transactions(call.broker, now.at)
+            .then_some(ResponseError::CoordinatorLoadInProgress);
         let response = ListTransactionsResponse::default();
         let response = match call.injected_any().or(loads) {
             Some(error) => response.with_error_code(error.code()),
@@ -39,9 +43,15 @@ impl Api for ListTransactionsRequest {
                         .with_producer_id(ProducerId(one.producer_id))
                         .with_transaction_state(owned(one.state.name()))
                 });
-                let unknown: Vec<StrBytes> =
-                    self.state_filters.iter().filter(|name| !STATES.contains(&name.as_str())).cloned().collect();
-                response.with_transaction_states(listed.collect()).with_unknown_state_filters(unknown)
+                let unknown: Vec<StrBytes> = self
+                    .state_filters
+                    .iter()
+                    .filter(|name| !STATES.contains(&name.as_str()))
+                    .cloned()
+                    .collect();
+                response
+                    .with_transaction_states(listed.collect())
+                    .with_unknown_state_filters(unknown)
             }
         };
         drop(state);

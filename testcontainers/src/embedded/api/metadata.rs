@@ -1,7 +1,9 @@
 //! Metadata, key 3, versions 0 to 13.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -20,8 +22,10 @@ impl Api for MetadataRequest {
 
     async fn handle(self, call: &Call) -> Option<MetadataResponse> {
         let mut state = call.lock();
-        let wants_all = self.topics.as_ref().is_none_or(|topics| call.version() == 0 && topics.is_empty());
-        let may_create = state.settings.auto_create_topics && (call.version() < 4 || self.allow_auto_topic_creation);
+        let wants_all =
+            self.topics.as_ref().is_none_or(|topics| call.version() == 0 && topics.is_empty());
+        let may_create = state.settings.auto_create_topics
+            && (call.version() < 4 || self.allow_auto_topic_creation);
         let topics = if wants_all {
             let names: Vec<String> = state.topics.keys().cloned().collect();
             names.iter().map(|name| describe(call, &state, name)).collect()
@@ -35,13 +39,14 @@ impl Api for MetadataRequest {
                 })
                 .collect()
         };
-        let brokers = state.visible_brokers().filter_map(|(id, _)| state.endpoint(id)).map(|endpoint| {
-            MetadataResponseBroker::default()
-                .with_node_id(endpoint.id)
-                .with_host(endpoint.host)
-                .with_port(endpoint.port)
-                .with_rack(endpoint.rack)
-        });
+        let brokers =
+            state.visible_brokers().filter_map(|(id, _)| state.endpoint(id)).map(|endpoint| {
+                MetadataResponseBroker::default()
+                    .with_node_id(endpoint.id)
+                    .with_host(endpoint.host)
+                    .with_port(endpoint.port)
+                    .with_rack(endpoint.rack)
+            });
         let response = MetadataResponse::default()
             .with_brokers(brokers.collect())
             .with_cluster_id(Some(StrBytes::from_string(state.cluster_id.clone())))
@@ -58,19 +63,26 @@ fn all_of<'a>(state: &'a State, name: &'a TopicName) -> impl Iterator<Item = Top
     indexes.map(|(index, _)| (name.to_string(), index))
 }
 
-fn named(call: &Call, state: &mut State, name: &TopicName, may_create: bool) -> MetadataResponseTopic {
+fn named(
+    call: &Call,
+    state: &mut State,
+    name: &TopicName,
+    may_create: bool,
+) -> MetadataResponseTopic {
     if state.topics.contains_key(name.as_str()) {
         return describe(call, state, name);
     }
-    let failed =
-        |error: ResponseError| MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(error.code());
+    let failed = |error: ResponseError| {
+        MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(error.code())
+    };
     if !is_valid_name(name) {
         return failed(ResponseError::InvalidTopicException);
     }
     if !may_create {
         return failed(ResponseError::UnknownTopicOrPartition);
     }
-    let (partitions, replication) = (state.settings.default_partitions, state.settings.default_replication);
+    let (partitions, replication) =
+        (state.settings.default_partitions, state.settings.default_replication);
     match state.create_topic(name, partitions, replication) {
         // As KRaft brokers answer while the controller makes it; the next request finds it.
         Ok(_) => failed(ResponseError::UnknownTopicOrPartition),
@@ -83,22 +95,29 @@ fn by_id(call: &Call, state: &State, id: Uuid) -> MetadataResponseTopic {
         Some(name) => describe(call, state, name),
         None => {
             let error = ResponseError::UnknownTopicId;
-            MetadataResponseTopic::default().with_name(None).with_topic_id(id).with_error_code(error.code())
+            MetadataResponseTopic::default()
+                .with_name(None)
+                .with_topic_id(id)
+                .with_error_code(error.code())
         }
     }
 }
 
 fn describe(call: &Call, state: &State, name: &str) -> MetadataResponseTopic {
     let Some(topic) = state.topics.get(name) else { return MetadataResponseTopic::default() };
-    let named = MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
+    let named = MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
     // This code is one of topics, and hides all else; others are of partitions.
     if let Some(error @ ResponseError::TopicAuthorizationFailed) = call.injected(name, 0) {
         return named.with_error_code(error.code());
     }
-    let partitions = (0_i32..)
-        .zip(&topic.partitions)
-        .map(|(index, partition)| describe_partition(state, index, partition, call.injected(name, index)));
-    named.with_topic_id(topic.id).with_is_internal(name.starts_with("__")).with_partitions(partitions.collect())
+    let partitions = (0_i32..).zip(&topic.partitions).map(|(index, partition)| {
+        describe_partition(state, index, partition, call.injected(name, index))
+    });
+    named
+        .with_topic_id(topic.id)
+        .with_is_internal(name.starts_with("__"))
+        .with_partitions(partitions.collect())
 }
 
 fn describe_partition(

@@ -1,4 +1,5 @@
-//! Which APIs there are, and the way of a request: decode, track, meet the fault rules, serve, encode.
+//! Which APIs there are, and the way of a request: decode, track, meet the fault rules, serve,
+//! encode.
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
@@ -48,14 +49,16 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest, EndTxnRequest,
-    FetchRequest, FindCoordinatorRequest, GetTelemetrySubscriptionsRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest,
-    RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
-    WriteTxnMarkersRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    EndTxnRequest, FetchRequest, FindCoordinatorRequest, GetTelemetrySubscriptionsRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, PushTelemetryRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest,
+    SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
 use tokio::time::sleep;
@@ -176,7 +179,13 @@ pub(crate) enum Outcome {
 }
 
 impl Call {
-    pub(crate) fn new(shared: Arc<Shared>, broker: i32, connection: u64, header: RequestHeader, size: usize) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        broker: i32,
+        connection: u64,
+        header: RequestHeader,
+        size: usize,
+    ) -> Self {
         Self {
             shared,
             broker,
@@ -222,7 +231,9 @@ impl Call {
     }
 
     fn throttle_ms(&self) -> i32 {
-        let asked = self.delay(|reaction| if let Reaction::Throttle(silence) = reaction { Some(silence) } else { None });
+        let asked = self.delay(|reaction| {
+            if let Reaction::Throttle(silence) = reaction { Some(silence) } else { None }
+        });
         if !asked.is_zero() {
             return i32::try_from(asked.as_millis()).unwrap_or(i32::MAX);
         }
@@ -230,19 +241,31 @@ impl Call {
     }
 
     /// Notes the request and finds the rules that it meets; moves what they move.
-    fn meet(&mut self, api: ApiKey, partitions: Vec<TopicPartition>, coordinated: Option<(i8, String)>) {
+    fn meet(
+        &mut self,
+        api: ApiKey,
+        partitions: Vec<TopicPartition>,
+        coordinated: Option<(i8, String)>,
+    ) {
         let shared = Arc::clone(&self.shared);
         let now = shared.moment();
         let mut state = shared.lock();
         let state = &mut *state;
         let client_id = self.header.client_id.as_deref();
-        let facts =
-            Facts { api, broker: self.broker, version: self.header.request_api_version, client_id, partitions: &partitions };
+        let facts = Facts {
+            api,
+            broker: self.broker,
+            version: self.header.request_api_version,
+            client_id,
+            partitions: &partitions,
+        };
         self.hits = state.faults.judge(&facts, &mut state.random);
         for hit in &self.hits {
             match hit.reaction() {
                 Reaction::MoveLeader(to) => {
-                    for (topic, partition) in partitions.iter().filter(|(topic, index)| hit.is_for(topic, *index)) {
+                    for (topic, partition) in
+                        partitions.iter().filter(|(topic, index)| hit.is_for(topic, *index))
+                    {
                         state.move_leader(topic, *partition, to);
                     }
                     shared.wake();
@@ -323,7 +346,12 @@ async fn run<A: Api>(mut call: Call, mut body: Bytes) -> Outcome {
     let request = match A::decode(&mut body, call.version()) {
         Ok(request) if !body.has_remaining() => request,
         Ok(_) => {
-            tracing::error!(?api, version = call.version(), left = body.remaining(), "request has bytes left over");
+            tracing::error!(
+                ?api,
+                version = call.version(),
+                left = body.remaining(),
+                "request has bytes left over"
+            );
             return Outcome::Close;
         }
         Err(error) => {
@@ -333,13 +361,27 @@ async fn run<A: Api>(mut call: Call, mut body: Bytes) -> Outcome {
     };
     let touches = request.touches(&call.lock(), call.broker);
     call.meet(api, touches, request.coordinated());
-    wait(call.delay(|reaction| if let Reaction::Delay(delay) = reaction { Some(delay) } else { None })).await;
+    wait(
+        call.delay(
+            |reaction| if let Reaction::Delay(delay) = reaction { Some(delay) } else { None },
+        ),
+    )
+    .await;
     if call.is_hit_by(Reaction::CloseBefore) {
         return Outcome::Close;
     }
-    tracing::trace!(broker = call.broker, connection = call.connection, ?api, version = call.version(), "serving");
+    tracing::trace!(
+        broker = call.broker,
+        connection = call.connection,
+        ?api,
+        version = call.version(),
+        "serving"
+    );
     let response = request.handle(&call).await;
-    wait(call.delay(|reaction| if let Reaction::DelayReply(delay) = reaction { Some(delay) } else { None })).await;
+    wait(call.delay(
+        |reaction| if let Reaction::DelayReply(delay) = reaction { Some(delay) } else { None },
+    ))
+    .await;
     if call.is_hit_by(Reaction::CloseAfter) || call.close.load(Ordering::Relaxed) {
         return Outcome::Close;
     }
@@ -366,11 +408,17 @@ async fn wait(duration: Duration) {
 }
 
 /// The reply's frame without its length.
-fn encode<R: Encodable + HeaderVersion>(request: &RequestHeader, response: &R) -> Result<BytesMut, impl std::fmt::Display> {
+fn encode<R: Encodable + HeaderVersion>(
+    request: &RequestHeader,
+    response: &R,
+) -> Result<BytesMut, impl std::fmt::Display> {
     let version = request.request_api_version;
     let mut to = BytesMut::new();
     let header = ResponseHeader::default().with_correlation_id(request.correlation_id);
-    header.encode(&mut to, R::header_version(version)).and_then(|()| response.encode(&mut to, version)).map(|()| to)
+    header
+        .encode(&mut to, R::header_version(version))
+        .and_then(|()| response.encode(&mut to, version))
+        .map(|()| to)
 }
 
 /// The code of an outcome: 0 for success.

@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
-use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use tokio::time::Instant;
 
@@ -17,7 +19,11 @@ impl Api for OffsetCommitRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))
+            })
+            .collect()
     }
 
     fn coordinated(&self) -> Option<(i8, String)> {
@@ -31,20 +37,31 @@ impl Api for OffsetCommitRequest {
             let partitions = topic.partitions.iter().map(|one| {
                 let result = match call.injected(&topic.name, one.partition_index) {
                     Some(error) => Err(error),
-                    None => allowed.and_then(|()| commit(call, &mut state, &self.group_id, &topic.name, one)),
+                    None => allowed
+                        .and_then(|()| commit(call, &mut state, &self.group_id, &topic.name, one)),
                 };
                 if result.is_ok() {
                     let (group, topic) = (self.group_id.to_string(), topic.name.to_string());
                     let (partition, offset) = (one.partition_index, one.committed_offset);
-                    let (at, client_id) = (call.shared.started.elapsed(), call.client_id().to_owned());
-                    state.commits.push(TrackedCommit { at, group, topic, partition, offset, client_id });
+                    let (at, client_id) =
+                        (call.shared.started.elapsed(), call.client_id().to_owned());
+                    state.commits.push(TrackedCommit {
+                        at,
+                        group,
+                        topic,
+                        partition,
+                        offset,
+                        client_id,
+                    });
                 }
                 OffsetCommitResponsePartition::default()
                     .with_partition_index(one.partition_index)
                     .with_error_code(super::code(&result))
             });
             let partitions = partitions.collect();
-            OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
+            OffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions)
         });
         let response = OffsetCommitResponse::default().with_topics(topics.collect());
         drop(state);
@@ -52,7 +69,11 @@ impl Api for OffsetCommitRequest {
     }
 }
 
-fn check(call: &Call, state: &mut State, request: &OffsetCommitRequest) -> Result<(), ResponseError> {
+fn check(
+    call: &Call,
+    state: &mut State,
+    request: &OffsetCommitRequest,
+) -> Result<(), ResponseError> {
     let claim = Claim {
         member_id: &request.member_id,
         instance: request.group_instance_id.as_deref(),

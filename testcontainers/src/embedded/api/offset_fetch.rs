@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{GroupId, OffsetFetchRequest, OffsetFetchResponse, TopicName};
 
@@ -42,10 +42,14 @@ fn many(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let mut state = call.lock();
     let groups = request.groups.into_iter().map(|group| {
         let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-        let wanted = group.topics.map(|topics| topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect());
+        let wanted = group.topics.map(|topics| {
+            topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect()
+        });
         match look(call, &mut state, &group.group_id, wanted, request.require_stable) {
             Err(error) => response.with_error_code(error.code()),
-            Ok(topics) => response.with_topics(topics.into_iter().map(|(name, found)| topics_entry(name, found)).collect()),
+            Ok(topics) => response.with_topics(
+                topics.into_iter().map(|(name, found)| topics_entry(name, found)).collect(),
+            ),
         }
     });
     OffsetFetchResponse::default().with_groups(groups.collect())
@@ -53,15 +57,23 @@ fn many(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
 
 fn one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let mut state = call.lock();
-    let wanted = request.topics.map(|topics| topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect());
+    let wanted = request
+        .topics
+        .map(|topics| topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect());
     let found = look(call, &mut state, &request.group_id, wanted, request.require_stable);
     let response = OffsetFetchResponse::default();
     match found {
-        // Before version 2 there is no place for it but the partitions; nobody has asked for that yet.
+        // Before version 2 there is no place for it but the partitions; nobody has asked for that
+        // yet.
         Err(error) => response.with_error_code(error.code()),
         Ok(topics) => {
             let with_epoch = call.version() >= TELLS_EPOCH;
-            response.with_topics(topics.into_iter().map(|(name, found)| topic_entry(name, found, with_epoch)).collect())
+            response.with_topics(
+                topics
+                    .into_iter()
+                    .map(|(name, found)| topic_entry(name, found, with_epoch))
+                    .collect(),
+            )
         }
     }
 }
@@ -86,19 +98,26 @@ fn look(
         all.into_iter().collect()
     };
     let find = |topic: &TopicName, partition: i32| match offsets {
-        Some(offsets) if require_stable && offsets.is_unstable(topic, partition) => Err(ResponseError::UnstableOffsetCommit),
+        Some(offsets) if require_stable && offsets.is_unstable(topic, partition) => {
+            Err(ResponseError::UnstableOffsetCommit)
+        }
         Some(offsets) => Ok(offsets.get(topic, partition).cloned()),
         None => Ok(None),
     };
     let wanted: Wanted = wanted.unwrap_or_else(all);
     let answer = |(topic, partitions): (TopicName, Vec<i32>)| {
-        let found = partitions.into_iter().map(|partition| (partition, find(&topic, partition))).collect();
+        let found =
+            partitions.into_iter().map(|partition| (partition, find(&topic, partition))).collect();
         (topic, found)
     };
     Ok(wanted.into_iter().map(answer).collect())
 }
 
-fn topic_entry(name: TopicName, found: Vec<(i32, Found)>, with_epoch: bool) -> OffsetFetchResponseTopic {
+fn topic_entry(
+    name: TopicName,
+    found: Vec<(i32, Found)>,
+    with_epoch: bool,
+) -> OffsetFetchResponseTopic {
     let partitions = found.into_iter().map(|(index, found)| {
         let response = OffsetFetchResponsePartition::default().with_partition_index(index);
         match found {
@@ -107,7 +126,10 @@ fn topic_entry(name: TopicName, found: Vec<(i32, Found)>, with_epoch: bool) -> O
                 .with_committed_leader_epoch(if with_epoch { committed.leader_epoch } else { -1 })
                 .with_metadata(Some(owned(&committed.metadata))),
             Ok(None) => response.with_committed_offset(-1).with_metadata(Some(owned(""))),
-            Err(error) => response.with_error_code(error.code()).with_committed_offset(-1).with_metadata(Some(owned(""))),
+            Err(error) => response
+                .with_error_code(error.code())
+                .with_committed_offset(-1)
+                .with_metadata(Some(owned(""))),
         }
     });
     OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions.collect())
@@ -115,7 +137,9 @@ fn topic_entry(name: TopicName, found: Vec<(i32, Found)>, with_epoch: bool) -> O
 
 fn topics_entry(name: TopicName, found: Vec<(i32, Found)>) -> OffsetFetchResponseTopics {
     let partitions = found.into_iter().map(|(index, found)| {
-        let response = OffsetFetchResponsePartitions::default().with_partition_index(index).with_metadata(Some(owned("")));
+        let response = OffsetFetchResponsePartitions::default()
+            .with_partition_index(index)
+            .with_metadata(Some(owned("")));
         match found {
             Ok(Some(committed)) => response
                 .with_committed_offset(committed.offset)

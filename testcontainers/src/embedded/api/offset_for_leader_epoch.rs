@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::{Api, Call};
@@ -13,7 +15,11 @@ impl Api for OffsetForLeaderEpochRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partitions.iter().map(|one| (topic.topic.to_string(), one.partition))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partitions.iter().map(|one| (topic.topic.to_string(), one.partition))
+            })
+            .collect()
     }
 
     async fn handle(self, call: &Call) -> Option<OffsetForLeaderEpochResponse> {
@@ -22,14 +28,18 @@ impl Api for OffsetForLeaderEpochRequest {
             let answer = |wanted: &OffsetForLeaderPartition| {
                 let response = EpochEndOffset::default().with_partition(wanted.partition);
                 match find(call, &mut state, &topic.topic, wanted) {
-                    Ok(Some((epoch, end))) => response.with_leader_epoch(epoch).with_end_offset(end),
+                    Ok(Some((epoch, end))) => {
+                        response.with_leader_epoch(epoch).with_end_offset(end)
+                    }
                     // An epoch before the first known: undefined.
                     Ok(None) => response.with_leader_epoch(-1).with_end_offset(-1),
                     Err(error) => response.with_error_code(error.code()),
                 }
             };
             let partitions = topic.partitions.iter().map(answer).collect();
-            OffsetForLeaderTopicResult::default().with_topic(topic.topic.clone()).with_partitions(partitions)
+            OffsetForLeaderTopicResult::default()
+                .with_topic(topic.topic.clone())
+                .with_partitions(partitions)
         });
         let response = OffsetForLeaderEpochResponse::default().with_topics(topics.collect());
         drop(state);
@@ -48,5 +58,8 @@ fn find(
     }
     let partition = state.led_by(call.broker, topic, wanted.partition)?;
     State::check_epoch(partition, wanted.current_leader_epoch)?;
-    Ok(partition.log.end_of_epoch(wanted.leader_epoch).filter(|_| wanted.leader_epoch <= partition.leader_epoch))
+    Ok(partition
+        .log
+        .end_of_epoch(wanted.leader_epoch)
+        .filter(|_| wanted.leader_epoch <= partition.leader_epoch))
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
 };
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -22,8 +23,8 @@ use crate::embedded::log::{Appended, Refused};
 use crate::embedded::state::{State, TopicPartition};
 
 const ZSTD: i16 = 4;
-/// `add.partitions.to.txn.retry.backoff.ms` and `add.partitions.to.txn.retry.backoff.max.ms`: how a leader waits for the
-/// markers of the transaction before.
+/// `add.partitions.to.txn.retry.backoff.ms` and `add.partitions.to.txn.retry.backoff.max.ms`: how a
+/// leader waits for the markers of the transaction before.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 const RETRY_FOR: Duration = Duration::from_millis(100);
 
@@ -54,7 +55,8 @@ impl Api for ProduceRequest {
     }
 }
 
-/// Appends what the coordinators of transactions do not bar, under the lock under which they were asked.
+/// Appends what the coordinators of transactions do not bar, under the lock under which they were
+/// asked.
 fn append(
     request: ProduceRequest,
     call: &Call,
@@ -62,8 +64,10 @@ fn append(
     barred: BTreeMap<TopicPartition, ResponseError>,
 ) -> Option<ProduceResponse> {
     let is_transactional = !barred.is_empty() || request.transactional_id.is_some();
-    let mut work = Work { call, acks: request.acks, barred, hinted: BTreeSet::new(), failed: false };
-    let responses = request.topic_data.into_iter().map(|topic| work.topic(&mut state, topic)).collect();
+    let mut work =
+        Work { call, acks: request.acks, barred, hinted: BTreeSet::new(), failed: false };
+    let responses =
+        request.topic_data.into_iter().map(|topic| work.topic(&mut state, topic)).collect();
     let endpoints = work.hinted.iter().filter_map(|id| state.endpoint(*id)).map(|endpoint| {
         NodeEndpoint::default()
             .with_node_id(endpoint.id)
@@ -71,7 +75,9 @@ fn append(
             .with_port(endpoint.port)
             .with_rack(endpoint.rack)
     });
-    let response = ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints.collect());
+    let response = ProduceResponse::default()
+        .with_responses(responses)
+        .with_node_endpoints(endpoints.collect());
     let failed = work.failed;
     drop(state);
     call.shared.changed.notify_waiters();
@@ -112,10 +118,18 @@ impl Work<'_> {
             }
         });
         let partitions = partitions.collect();
-        TopicProduceResponse::default().with_name(topic.name).with_topic_id(topic.topic_id).with_partition_responses(partitions)
+        TopicProduceResponse::default()
+            .with_name(topic.name)
+            .with_topic_id(topic.topic_id)
+            .with_partition_responses(partitions)
     }
 
-    fn partition(&mut self, state: &mut State, topic: &str, data: PartitionProduceData) -> PartitionProduceResponse {
+    fn partition(
+        &mut self,
+        state: &mut State,
+        topic: &str,
+        data: PartitionProduceData,
+    ) -> PartitionProduceResponse {
         let index = data.index;
         let result = self.append(state, topic, index, data.records);
         let response = PartitionProduceResponse::default().with_index(index);
@@ -128,7 +142,9 @@ impl Work<'_> {
             Err(refused) => {
                 self.failed = true;
                 let mut response = refuse(response, &refused);
-                if let (ResponseError::NotLeaderOrFollower, Some(partition)) = (refused.error, partition) {
+                if let (ResponseError::NotLeaderOrFollower, Some(partition)) =
+                    (refused.error, partition)
+                {
                     // A later version's field: the codec refuses to drop what is not its default.
                     if self.call.version() >= 10 {
                         self.hinted.extend(partition.leader);
@@ -144,13 +160,22 @@ impl Work<'_> {
         }
     }
 
-    fn append(&self, state: &mut State, name: &str, index: i32, records: Option<Bytes>) -> Result<Appended, Refused> {
+    fn append(
+        &self,
+        state: &mut State,
+        name: &str,
+        index: i32,
+        records: Option<Bytes>,
+    ) -> Result<Appended, Refused> {
         let refuse = |error, message| Refused::new(error, message);
         if let Some(error) = self.call.injected(name, index) {
             return Err(refuse(error, "a fault rule says so"));
         }
         if let Some(error) = self.barred.get(&(name.to_owned(), index)) {
-            return Err(refuse(*error, "the transaction does not have the partition, or is another's"));
+            return Err(refuse(
+                *error,
+                "the transaction does not have the partition, or is another's",
+            ));
         }
         if !matches!(self.acks, -1..=1) {
             return Err(refuse(ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
@@ -161,24 +186,36 @@ impl Work<'_> {
             .led_by(self.call.broker, name, index)
             .map_err(|error| refuse(error, "this broker does not lead the partition"))?;
         let leader_epoch = partition.leader_epoch;
-        let in_sync = state.partition(name, index).map_or(0, |partition| state.in_sync(partition).len());
-        let topic = state.topics.get(name).ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such topic"))?;
+        let in_sync =
+            state.partition(name, index).map_or(0, |partition| state.in_sync(partition).len());
+        let topic = state
+            .topics
+            .get(name)
+            .ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such topic"))?;
         if self.acks == -1 && in_sync < topic.number("min.insync.replicas").unwrap_or(1) {
-            return Err(refuse(ResponseError::NotEnoughReplicas, "fewer in-sync replicas than min.insync.replicas"));
+            return Err(refuse(
+                ResponseError::NotEnoughReplicas,
+                "fewer in-sync replicas than min.insync.replicas",
+            ));
         }
         let rules = topic.append_rules(leader_epoch, max_bytes, now_ms);
         let records = records.unwrap_or_default();
-        if self.call.version() < 7 && BatchHeader::read(&records).is_some_and(|batch| batch.compression() == ZSTD) {
+        if self.call.version() < 7
+            && BatchHeader::read(&records).is_some_and(|batch| batch.compression() == ZSTD)
+        {
             return Err(refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7"));
         }
         let log = state.partition_mut(name, index).map(|partition| &mut partition.log);
-        log.ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such partition"))?.append(&records, rules)
+        log.ok_or(refuse(ResponseError::UnknownTopicOrPartition, "there is no such partition"))?
+            .append(&records, rules)
     }
 }
 
 fn refuse(response: PartitionProduceResponse, refused: &Refused) -> PartitionProduceResponse {
     let records = refused.records.iter().map(|index| {
-        BatchIndexAndErrorMessage::default().with_batch_index(*index).with_batch_index_error_message(text("record without a key"))
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(*index)
+            .with_batch_index_error_message(text("record without a key"))
     });
     response
         .with_base_offset(-1)

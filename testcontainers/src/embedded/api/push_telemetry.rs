@@ -12,7 +12,11 @@ impl Api for PushTelemetryRequest {
 
     async fn handle(self, call: &Call) -> Option<PushTelemetryResponse> {
         let code = super::code(&push(call, &self));
-        Some(PushTelemetryResponse::default().with_error_code(code).with_throttle_time_ms(call.throttle_ms()))
+        Some(
+            PushTelemetryResponse::default()
+                .with_error_code(code)
+                .with_throttle_time_ms(call.throttle_ms()),
+        )
     }
 }
 

@@ -28,10 +28,15 @@ impl Api for SaslAuthenticateRequest {
         match progress(call, &self.auth_bytes)? {
             Progress::Challenge(words) => Some(response.with_auth_bytes(Bytes::from(words))),
             Progress::Done(words, _, lifetime) => {
-                let lifetime = i64::try_from(lifetime.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+                let lifetime =
+                    i64::try_from(lifetime.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
                 let response = response.with_auth_bytes(Bytes::from(words));
                 // Older clients cannot be told, and are not held to it.
-                Some(if call.version() >= 1 { response.with_session_lifetime_ms(lifetime) } else { response })
+                Some(if call.version() >= 1 {
+                    response.with_session_lifetime_ms(lifetime)
+                } else {
+                    response
+                })
             }
             Progress::Refused(why) => {
                 sleep(REFUSED_AFTER).await;

@@ -12,10 +12,16 @@ impl Api for SaslHandshakeRequest {
     async fn handle(self, call: &Call) -> Option<SaslHandshakeResponse> {
         let mut state = call.lock();
         let sasl = state.settings.sasl.clone()?;
-        let mut response = SaslHandshakeResponse::default().with_mechanisms(sasl.names().into_iter().map(owned).collect());
+        let mut response = SaslHandshakeResponse::default()
+            .with_mechanisms(sasl.names().into_iter().map(owned).collect());
         if let Some(error) = call.injected_any() {
             response = response.with_error_code(error.code());
-        } else if !state.logins.entry(call.connection).or_insert_with(Login::new).shake(&sasl, &self.mechanism) {
+        } else if !state
+            .logins
+            .entry(call.connection)
+            .or_insert_with(Login::new)
+            .shake(&sasl, &self.mechanism)
+        {
             state.login_counts.refused += 1;
             response = response.with_error_code(ResponseError::UnsupportedSaslMechanism.code());
             call.close_after_reply();

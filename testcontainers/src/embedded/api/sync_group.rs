@@ -50,9 +50,14 @@ fn sync(call: &Call, request: &SyncGroupRequest) -> Result<Answer<SyncResult>, R
         return Err(error);
     }
     let mut state = call.lock();
-    let group = state.known_group_at(call.broker, &request.group_id)?.ok_or(ResponseError::UnknownMemberId)?;
-    let assignments: BTreeMap<String, Bytes> =
-        request.assignments.iter().map(|one| (one.member_id.to_string(), one.assignment.clone())).collect();
+    let group = state
+        .known_group_at(call.broker, &request.group_id)?
+        .ok_or(ResponseError::UnknownMemberId)?;
+    let assignments: BTreeMap<String, Bytes> = request
+        .assignments
+        .iter()
+        .map(|one| (one.member_id.to_string(), one.assignment.clone()))
+        .collect();
     let claim = Claim {
         member_id: &request.member_id,
         instance: request.group_instance_id.as_deref(),

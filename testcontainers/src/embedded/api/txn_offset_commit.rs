@@ -2,7 +2,9 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
-use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 use super::{Api, Call};
@@ -20,7 +22,11 @@ impl Api for TxnOffsetCommitRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.topics.iter();
-        topics.flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partitions.iter().map(|one| (topic.name.to_string(), one.partition_index))
+            })
+            .collect()
     }
 
     fn coordinated(&self) -> Option<(i8, String)> {
@@ -33,21 +39,29 @@ impl Api for TxnOffsetCommitRequest {
         // Only what is left after faults and unknown partitions is taken to the coordinators.
         let checked = |state: &State, topic: &str, index: i32| match call.injected(topic, index) {
             Some(error) => Err(error),
-            None if state.partition(topic, index).is_none() => Err(ResponseError::UnknownTopicOrPartition),
+            None if state.partition(topic, index).is_none() => {
+                Err(ResponseError::UnknownTopicOrPartition)
+            }
             None => Ok(()),
         };
-        let is_any_good = self.touches(&state, call.broker).iter().any(|one| checked(&state, &one.0, one.1).is_ok());
+        let is_any_good = self
+            .touches(&state, call.broker)
+            .iter()
+            .any(|one| checked(&state, &one.0, one.1).is_ok());
         let allowed = if is_any_good { check(call, &mut state, &self, now) } else { Ok(()) };
         let topics = self.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|one| {
                 let result = checked(&state, &topic.name, one.partition_index).and(allowed);
-                let result = result.and_then(|()| commit(call, &mut state, &self, &topic.name, one));
+                let result =
+                    result.and_then(|()| commit(call, &mut state, &self, &topic.name, one));
                 TxnOffsetCommitResponsePartition::default()
                     .with_partition_index(one.partition_index)
                     .with_error_code(super::code(&result))
             });
             let partitions = partitions.collect();
-            TxnOffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
+            TxnOffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions)
         });
         let response = TxnOffsetCommitResponse::default().with_topics(topics.collect());
         drop(state);
@@ -57,17 +71,26 @@ impl Api for TxnOffsetCommitRequest {
 }
 
 /// The transaction first, then the member (KIP-447): as the coordinator of a group asks them.
-fn check(call: &Call, state: &mut State, request: &TxnOffsetCommitRequest, now: Moment) -> Result<(), ResponseError> {
+fn check(
+    call: &Call,
+    state: &mut State,
+    request: &TxnOffsetCommitRequest,
+    now: Moment,
+) -> Result<(), ResponseError> {
     let known = state.known_group_at(call.broker, &request.group_id)?;
     let is_stranger = known.is_none() && request.generation_id >= 0;
     let offsets = (OFFSETS_TOPIC.to_owned(), offsets_partition(&request.group_id));
     let producer = (request.producer_id.0, request.producer_epoch);
     let admission = Admission::of_txn_offset_commit(call.version());
     let asks = admission == Admission::Add || state.settings.verifies_transactions;
-    let asked = asks.then(|| state.admit(&request.transactional_id, producer, &[(offsets, -1)], admission, now));
+    let asked = asks.then(|| {
+        state.admit(&request.transactional_id, producer, &[(offsets, -1)], admission, now)
+    });
     if let Some(error) = asked.unwrap_or_default().into_values().next() {
         return Err(match error {
-            ResponseError::NetworkException | ResponseError::CoordinatorLoadInProgress => loading(call.version()),
+            ResponseError::NetworkException | ResponseError::CoordinatorLoadInProgress => {
+                loading(call.version())
+            }
             error => error,
         });
     }
@@ -83,7 +106,11 @@ fn check(call: &Call, state: &mut State, request: &TxnOffsetCommitRequest, now: 
 }
 
 fn loading(version: i16) -> ResponseError {
-    if version < KNOWS_LOADING { ResponseError::CoordinatorNotAvailable } else { ResponseError::CoordinatorLoadInProgress }
+    if version < KNOWS_LOADING {
+        ResponseError::CoordinatorNotAvailable
+    } else {
+        ResponseError::CoordinatorLoadInProgress
+    }
 }
 
 fn commit(
@@ -103,8 +130,17 @@ fn commit(
         metadata: metadata.to_owned(),
         client_id: call.client_id().to_owned(),
     };
-    let group = state.groups.get_mut(request.group_id.as_str()).ok_or(ResponseError::UnknownMemberId)?;
-    group.offsets.commit_in(request.producer_id.0, (topic.to_owned(), wanted.partition_index), committed);
-    state.write_offsets(&request.group_id, (request.producer_id.0, request.producer_epoch), call.shared.moment());
+    let group =
+        state.groups.get_mut(request.group_id.as_str()).ok_or(ResponseError::UnknownMemberId)?;
+    group.offsets.commit_in(
+        request.producer_id.0,
+        (topic.to_owned(), wanted.partition_index),
+        committed,
+    );
+    state.write_offsets(
+        &request.group_id,
+        (request.producer_id.0, request.producer_epoch),
+        call.shared.moment(),
+    );
     Ok(())
 }

@@ -1,7 +1,10 @@
-//! WriteTxnMarkers, key 27, version 1: between brokers, and for an admin who ends a transaction that hangs (KIP-664).
+//! WriteTxnMarkers, key 27, version 1: between brokers, and for an admin who ends a transaction
+//! that hangs (KIP-664).
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+use kafka_protocol::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use kafka_protocol::messages::write_txn_markers_response::{
     WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
 };
@@ -16,7 +19,11 @@ impl Api for WriteTxnMarkersRequest {
 
     fn touches(&self, _state: &State, _broker: i32) -> Vec<TopicPartition> {
         let topics = self.markers.iter().flat_map(|marker| &marker.topics);
-        topics.flat_map(|topic| topic.partition_indexes.iter().map(|index| (topic.name.to_string(), *index))).collect()
+        topics
+            .flat_map(|topic| {
+                topic.partition_indexes.iter().map(|index| (topic.name.to_string(), *index))
+            })
+            .collect()
     }
 
     async fn handle(self, call: &Call) -> Option<WriteTxnMarkersResponse> {
@@ -24,7 +31,9 @@ impl Api for WriteTxnMarkersRequest {
         let markers = self.markers.iter().map(|asked| {
             let topics = asked.topics.iter().map(|topic| write(call, &mut state, asked, topic));
             let topics = topics.collect();
-            WritableTxnMarkerResult::default().with_producer_id(asked.producer_id).with_topics(topics)
+            WritableTxnMarkerResult::default()
+                .with_producer_id(asked.producer_id)
+                .with_topics(topics)
         });
         let response = WriteTxnMarkersResponse::default().with_markers(markers.collect());
         drop(state);
@@ -48,11 +57,16 @@ fn write(
     };
     let partitions = topic.partition_indexes.iter().map(|index| {
         let partition = (topic.name.to_string(), *index);
-        let result = check(call, state, &partition).and_then(|()| state.write_marker(&partition, marker, call.shared.moment()));
-        WritableTxnMarkerPartitionResult::default().with_partition_index(*index).with_error_code(super::code(&result))
+        let result = check(call, state, &partition)
+            .and_then(|()| state.write_marker(&partition, marker, call.shared.moment()));
+        WritableTxnMarkerPartitionResult::default()
+            .with_partition_index(*index)
+            .with_error_code(super::code(&result))
     });
     let partitions = partitions.collect();
-    WritableTxnMarkerTopicResult::default().with_name(topic.name.clone()).with_partitions(partitions)
+    WritableTxnMarkerTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_partitions(partitions)
 }
 
 /// A broker knows only partitions that it hosts.
@@ -63,7 +77,13 @@ fn check(call: &Call, state: &State, (topic, index): &TopicPartition) -> Result<
     if topic == OFFSETS_TOPIC {
         return Ok(());
     }
-    let hosted = state.partition(topic, *index).filter(|partition| partition.replicas.contains(&call.broker));
+    let hosted = state
+        .partition(topic, *index)
+        .filter(|partition| partition.replicas.contains(&call.broker));
     let partition = hosted.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    if partition.leader == Some(call.broker) { Ok(()) } else { Err(ResponseError::NotLeaderOrFollower) }
+    if partition.leader == Some(call.broker) {
+        Ok(())
+    } else {
+        Err(ResponseError::NotLeaderOrFollower)
+    }
 }

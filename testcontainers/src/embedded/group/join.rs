@@ -12,14 +12,30 @@ use super::{Group, Phase};
 
 impl Group {
     /// A member joins or joins again; `fresh` makes the id of a new one.
-    pub(crate) fn join(&mut self, joiner: Joiner, fresh: Uuid, delay: Duration, now: Instant) -> Answer<JoinResult> {
+    pub(crate) fn join(
+        &mut self,
+        joiner: Joiner,
+        fresh: Uuid,
+        delay: Duration,
+        now: Instant,
+    ) -> Answer<JoinResult> {
         if !self.can_speak(&joiner) {
             return refuse(&joiner, ResponseError::InconsistentGroupProtocol);
         }
-        if joiner.member_id.is_empty() { self.join_new(joiner, fresh, delay, now) } else { self.rejoin(joiner, delay, now) }
+        if joiner.member_id.is_empty() {
+            self.join_new(joiner, fresh, delay, now)
+        } else {
+            self.rejoin(joiner, delay, now)
+        }
     }
 
-    fn join_new(&mut self, joiner: Joiner, fresh: Uuid, delay: Duration, now: Instant) -> Answer<JoinResult> {
+    fn join_new(
+        &mut self,
+        joiner: Joiner,
+        fresh: Uuid,
+        delay: Duration,
+        now: Instant,
+    ) -> Answer<JoinResult> {
         if let Some(instance) = joiner.instance.clone() {
             let id = format!("{instance}-{fresh}");
             return match self.owner_of(&instance).map(str::to_owned) {
@@ -30,7 +46,10 @@ impl Group {
         let id = format!("{}-{fresh}", joiner.client_id);
         if joiner.knows_ids {
             self.pending.insert(id.clone(), now + joiner.session_timeout);
-            return Answer::Now(Err(NotJoined { error: ResponseError::MemberIdRequired, member_id: id }));
+            return Answer::Now(Err(NotJoined {
+                error: ResponseError::MemberIdRequired,
+                member_id: id,
+            }));
         }
         self.add(joiner, id, delay, now)
     }
@@ -51,11 +70,19 @@ impl Group {
             // Its last answer may have been lost.
             Phase::Completing { .. } if is_same => Answer::Now(Ok(self.describe(&id))),
             Phase::Stable if is_same && !leads => Answer::Now(Ok(self.describe(&id))),
-            Phase::Preparing { .. } | Phase::Completing { .. } | Phase::Stable => self.await_join(&joiner, &id, now),
+            Phase::Preparing { .. } | Phase::Completing { .. } | Phase::Stable => {
+                self.await_join(&joiner, &id, now)
+            }
         }
     }
 
-    fn add(&mut self, joiner: Joiner, id: String, delay: Duration, now: Instant) -> Answer<JoinResult> {
+    fn add(
+        &mut self,
+        joiner: Joiner,
+        id: String,
+        delay: Duration,
+        now: Instant,
+    ) -> Answer<JoinResult> {
         self.joined_so_far += 1;
         self.protocol_type = Some(joiner.protocol_type.clone());
         let member = Member::new(&joiner, id.clone(), self.joined_so_far, now);
@@ -78,7 +105,10 @@ impl Group {
             member.update(joiner);
             member.heard(now);
             // An older join of the same member is on a connection that it has left.
-            member.answer_join(Err(NotJoined { error: ResponseError::RebalanceInProgress, member_id: id.to_owned() }));
+            member.answer_join(Err(NotJoined {
+                error: ResponseError::RebalanceInProgress,
+                member_id: id.to_owned(),
+            }));
             member.joining = Some(waiter);
         }
         match self.phase {
@@ -89,7 +119,13 @@ impl Group {
     }
 
     /// A static member came back under a new id: it takes the place of the old one.
-    fn replace(&mut self, joiner: Joiner, old: &str, id: String, now: Instant) -> Answer<JoinResult> {
+    fn replace(
+        &mut self,
+        joiner: Joiner,
+        old: &str,
+        id: String,
+        now: Instant,
+    ) -> Answer<JoinResult> {
         let Some(mut member) = self.members.remove(old) else {
             return refuse(&joiner, ResponseError::UnknownMemberId);
         };
@@ -107,7 +143,8 @@ impl Group {
         if self.phase != Phase::Stable || self.select_protocol() != self.protocol {
             return self.await_join(&joiner, &id, now);
         }
-        // Same protocol, so the assignment stands (KIP-345); the leader must not assign anew (KIP-814).
+        // Same protocol, so the assignment stands (KIP-345); the leader must not assign anew
+        // (KIP-814).
         self.persist();
         let mut joined = self.describe(&id);
         if led && joiner.can_skip {

@@ -8,8 +8,8 @@
 //!     └──────────────────────┘ ◀──────── join, leave, death, leader or subscription changed ────┘
 //! ```
 //!
-//! Members that wait for an answer are oneshot channels; time is an argument, and [`Group::deadline`] says when
-//! [`Group::tick`] is due.
+//! Members that wait for an answer are oneshot channels; time is an argument, and
+//! [`Group::deadline`] says when [`Group::tick`] is due.
 
 mod join;
 pub(crate) mod member;
@@ -76,8 +76,12 @@ impl Group {
     /// Does what is due: expired ids, dead members, ended phases.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.pending.retain(|_, until| *until > now);
-        let dead: Vec<String> =
-            self.members.values().filter(|one| !one.is_waiting() && one.alive_until <= now).map(|one| one.id.clone()).collect();
+        let dead: Vec<String> = self
+            .members
+            .values()
+            .filter(|one| !one.is_waiting() && one.alive_until <= now)
+            .map(|one| one.id.clone())
+            .collect();
         for id in dead {
             tracing::debug!(member = %id, "session timed out");
             self.remove(&id, now);
@@ -86,7 +90,11 @@ impl Group {
             Phase::Preparing { until, delay_left: Some(left), someone_came } if until <= now => {
                 if someone_came && !left.is_zero() {
                     let step = left.min(Duration::from_secs(3));
-                    self.phase = Phase::Preparing { until: now + step, delay_left: Some(left - step), someone_came: false };
+                    self.phase = Phase::Preparing {
+                        until: now + step,
+                        delay_left: Some(left - step),
+                        someone_came: false,
+                    };
                 } else {
                     self.complete_join(now);
                 }
@@ -94,8 +102,12 @@ impl Group {
             Phase::Preparing { until, .. } if until <= now => self.complete_join(now),
             Phase::Preparing { .. } => self.maybe_complete_join(now),
             Phase::Completing { until } if until <= now => {
-                let silent: Vec<String> =
-                    self.members.values().filter(|one| one.syncing.is_none()).map(|one| one.id.clone()).collect();
+                let silent: Vec<String> = self
+                    .members
+                    .values()
+                    .filter(|one| one.syncing.is_none())
+                    .map(|one| one.id.clone())
+                    .collect();
                 for id in silent {
                     self.remove(&id, now);
                 }
@@ -110,7 +122,8 @@ impl Group {
             Phase::Preparing { until, .. } | Phase::Completing { until } => Some(until),
             Phase::Empty | Phase::Stable => None,
         };
-        let sessions = self.members.values().filter(|one| !one.is_waiting()).map(|one| one.alive_until);
+        let sessions =
+            self.members.values().filter(|one| !one.is_waiting()).map(|one| one.alive_until);
         sessions.chain(self.pending.values().copied()).chain(phase).min()
     }
 
@@ -131,7 +144,11 @@ impl Group {
         self.protocol_type.clone_from(&persisted.protocol_type);
         self.protocol.clone_from(&persisted.protocol);
         self.leader.clone_from(&persisted.leader);
-        self.members = persisted.members.iter().map(|member| (member.id.clone(), member.persisted())).collect();
+        self.members = persisted
+            .members
+            .iter()
+            .map(|member| (member.id.clone(), member.persisted()))
+            .collect();
         self.members.values_mut().for_each(|member| member.heard(now));
         self.phase = if self.members.is_empty() { Phase::Empty } else { Phase::Stable };
     }
@@ -164,7 +181,10 @@ impl Group {
     /// Drops a member and rebalances the others.
     fn remove(&mut self, id: &str, now: Instant) {
         let Some(mut member) = self.members.remove(id) else { return };
-        member.answer_join(Err(NotJoined { error: ResponseError::UnknownMemberId, member_id: id.to_owned() }));
+        member.answer_join(Err(NotJoined {
+            error: ResponseError::UnknownMemberId,
+            member_id: id.to_owned(),
+        }));
         member.answer_sync(Err(ResponseError::UnknownMemberId));
         if self.leader.as_deref() == Some(id) {
             self.leader = None;
@@ -187,8 +207,10 @@ impl Group {
                 }
             }
         }
-        let timeout = self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
-        self.phase = Phase::Preparing { until: now + timeout, delay_left: None, someone_came: false };
+        let timeout =
+            self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
+        self.phase =
+            Phase::Preparing { until: now + timeout, delay_left: None, someone_came: false };
         self.maybe_complete_join(now);
     }
 
@@ -207,11 +229,14 @@ impl Group {
             self.become_empty();
             return;
         }
-        let oldest = self.members.values().filter(|one| one.joining.is_some()).min_by_key(|one| one.number);
+        let oldest =
+            self.members.values().filter(|one| one.joining.is_some()).min_by_key(|one| one.number);
         let Some(oldest) = oldest.map(|one| one.id.clone()) else {
             // Only static members that are away: wait another round for them.
-            let timeout = self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
-            self.phase = Phase::Preparing { until: now + timeout, delay_left: None, someone_came: false };
+            let timeout =
+                self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
+            self.phase =
+                Phase::Preparing { until: now + timeout, delay_left: None, someone_came: false };
             return;
         };
         let leads = |id: &String| self.members.get(id).is_some_and(|one| one.joining.is_some());
@@ -220,7 +245,8 @@ impl Group {
         }
         self.generation += 1;
         self.protocol = self.select_protocol();
-        let timeout = self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
+        let timeout =
+            self.members.values().map(|one| one.rebalance_timeout).max().unwrap_or_default();
         self.phase = Phase::Completing { until: now + timeout };
         let ids: Vec<String> = self.members.keys().cloned().collect();
         for id in ids {
@@ -263,7 +289,9 @@ impl Group {
             protocol: self.protocol.clone(),
             leader: self.leader.clone().unwrap_or_default(),
             skip_assignment: false,
-            members: members.map(|one| (one.id.clone(), one.instance.clone(), one.metadata(protocol))).collect(),
+            members: members
+                .map(|one| (one.id.clone(), one.instance.clone(), one.metadata(protocol)))
+                .collect(),
         }
     }
 
@@ -272,7 +300,8 @@ impl Group {
         let is_common = |name: &str| self.members.values().all(|member| member.supports(name));
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
-            let choice = member.protocols.iter().map(|(name, _)| name.as_str()).find(|name| is_common(name));
+            let choice =
+                member.protocols.iter().map(|(name, _)| name.as_str()).find(|name| is_common(name));
             *votes.entry(choice?).or_default() += 1;
         }
         let most = votes.values().copied().max()?;
@@ -280,7 +309,11 @@ impl Group {
     }
 
     /// Finds a member, and that its instance is still its own.
-    fn member_mut(&mut self, id: &str, instance: Option<&str>) -> Result<&mut Member, ResponseError> {
+    fn member_mut(
+        &mut self,
+        id: &str,
+        instance: Option<&str>,
+    ) -> Result<&mut Member, ResponseError> {
         if let Some(instance) = instance {
             let owner = self.owner_of(instance).ok_or(ResponseError::UnknownMemberId)?;
             if owner != id {

@@ -1,4 +1,5 @@
-//! The committed offsets of a group, and those that wait for a transaction to end, after Kafka's `OffsetMetadataManager`.
+//! The committed offsets of a group, and those that wait for a transaction to end, after Kafka's
+//! `OffsetMetadataManager`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,8 +29,21 @@ pub(crate) struct Offsets {
 type Written = (u64, Committed);
 
 impl Committed {
-    pub(crate) fn tracked(self, at: Duration, group: &str, topic: String, partition: i32) -> TrackedCommit {
-        TrackedCommit { at, group: group.to_owned(), topic, partition, offset: self.offset, client_id: self.client_id }
+    pub(crate) fn tracked(
+        self,
+        at: Duration,
+        group: &str,
+        topic: String,
+        partition: i32,
+    ) -> TrackedCommit {
+        TrackedCommit {
+            at,
+            group: group.to_owned(),
+            topic,
+            partition,
+            offset: self.offset,
+            client_id: self.client_id,
+        }
     }
 }
 
@@ -39,13 +53,23 @@ impl Offsets {
         self.committed.insert(partition, (self.written, committed));
     }
 
-    pub(crate) fn commit_in(&mut self, producer_id: i64, partition: TopicPartition, committed: Committed) {
+    pub(crate) fn commit_in(
+        &mut self,
+        producer_id: i64,
+        partition: TopicPartition,
+        committed: Committed,
+    ) {
         self.written += 1;
         self.pending.entry(producer_id).or_default().insert(partition, (self.written, committed));
     }
 
-    /// A transaction ended; gives what is committed by it. An offset that was committed outside of it since then stays.
-    pub(crate) fn end(&mut self, producer_id: i64, committed: bool) -> Vec<(TopicPartition, Committed)> {
+    /// A transaction ended; gives what is committed by it. An offset that was committed outside of
+    /// it since then stays.
+    pub(crate) fn end(
+        &mut self,
+        producer_id: i64,
+        committed: bool,
+    ) -> Vec<(TopicPartition, Committed)> {
         let pending = self.pending.remove(&producer_id).filter(|_| committed).unwrap_or_default();
         let mut materialized = Vec::new();
         for (partition, written) in pending {

@@ -35,7 +35,11 @@ impl Group {
     }
 
     /// A sign of life; the error tells the member what to do.
-    pub(crate) fn heartbeat(&mut self, claim: Claim<'_>, now: Instant) -> Result<(), ResponseError> {
+    pub(crate) fn heartbeat(
+        &mut self,
+        claim: Claim<'_>,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         self.heard(claim, now)?;
         match self.phase {
             Phase::Empty => Err(ResponseError::UnknownMemberId),
@@ -45,13 +49,20 @@ impl Group {
     }
 
     /// A member goes; a static one may be named by its instance alone.
-    pub(crate) fn leave(&mut self, member_id: &str, instance: Option<&str>, now: Instant) -> Result<(), ResponseError> {
+    pub(crate) fn leave(
+        &mut self,
+        member_id: &str,
+        instance: Option<&str>,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         if instance.is_none() && self.pending.remove(member_id).is_some() {
             self.maybe_complete_join(now);
             return Ok(());
         }
         let id = match instance {
-            Some(instance) if member_id.is_empty() => self.owner_of(instance).unwrap_or_default().to_owned(),
+            Some(instance) if member_id.is_empty() => {
+                self.owner_of(instance).unwrap_or_default().to_owned()
+            }
             _ => member_id.to_owned(),
         };
         self.member_mut(&id, instance)?;
@@ -60,7 +71,12 @@ impl Group {
     }
 
     /// Whether offsets may be committed in this name.
-    pub(crate) fn check_commit(&mut self, claim: Claim<'_>, transactional: bool, now: Instant) -> Result<(), ResponseError> {
+    pub(crate) fn check_commit(
+        &mut self,
+        claim: Claim<'_>,
+        transactional: bool,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         if claim.generation < 0 && self.phase == Phase::Empty {
             return Ok(());
         }
@@ -83,7 +99,8 @@ impl Group {
         now: Instant,
     ) -> Result<Option<Bytes>, ResponseError> {
         self.heard(claim, now)?;
-        let differs = |said: Option<&str>, is: Option<&str>| said.is_some() && is.is_some() && said != is;
+        let differs =
+            |said: Option<&str>, is: Option<&str>| said.is_some() && is.is_some() && said != is;
         if differs(kind, self.protocol_type.as_deref()) || differs(name, self.protocol.as_deref()) {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
@@ -91,11 +108,18 @@ impl Group {
             Phase::Empty => Err(ResponseError::UnknownMemberId),
             Phase::Preparing { .. } => Err(ResponseError::RebalanceInProgress),
             Phase::Completing { .. } => Ok(None),
-            Phase::Stable => Ok(self.members.get(claim.member_id).map(|member| member.assignment.clone())),
+            Phase::Stable => {
+                Ok(self.members.get(claim.member_id).map(|member| member.assignment.clone()))
+            }
         }
     }
 
-    fn await_sync(&mut self, claim: Claim<'_>, assignments: &BTreeMap<String, Bytes>, now: Instant) -> Answer<SyncResult> {
+    fn await_sync(
+        &mut self,
+        claim: Claim<'_>,
+        assignments: &BTreeMap<String, Bytes>,
+        now: Instant,
+    ) -> Answer<SyncResult> {
         let (waiter, waiting) = oneshot::channel();
         if let Some(member) = self.members.get_mut(claim.member_id) {
             member.answer_sync(Err(ResponseError::RebalanceInProgress));

@@ -5,7 +5,8 @@
 //! 23 last offset delta i32   27 base timestamp i64   35 max timestamp i64   43 producer id i64
 //! 51 producer epoch i16   53 base sequence i32   57 record count i32   61 records
 //! ```
-//! The CRC covers everything from the attributes on, so base offset and leader epoch are rewritten freely.
+//! The CRC covers everything from the attributes on, so base offset and leader epoch are rewritten
+//! freely.
 
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, checksum};
@@ -121,8 +122,14 @@ pub(crate) fn crc_matches(batch: &[u8], header: &BatchHeader) -> bool {
     batch.get(CHECKED_FROM..).is_some_and(|checked| crc(checked) == header.crc)
 }
 
-/// The batch as the log keeps it: with its offset and leader epoch, and on a LogAppendTime topic with its time.
-pub(crate) fn stored(batch: &[u8], base_offset: i64, leader_epoch: i32, append_time: Option<i64>) -> Bytes {
+/// The batch as the log keeps it: with its offset and leader epoch, and on a LogAppendTime topic
+/// with its time.
+pub(crate) fn stored(
+    batch: &[u8],
+    base_offset: i64,
+    leader_epoch: i32,
+    append_time: Option<i64>,
+) -> Bytes {
     let mut to = BytesMut::from(batch);
     patch(&mut to, 0, &base_offset.to_be_bytes());
     patch(&mut to, 12, &leader_epoch.to_be_bytes());
@@ -157,7 +164,13 @@ pub(crate) fn read_marker(batch: &[u8], header: &BatchHeader) -> Option<Marker> 
         _ => return None,
     };
     let coordinator_epoch = i32::from_be_bytes(*record.value?.get(2..)?.first_chunk()?);
-    Some(Marker { producer_id: header.producer_id, epoch: header.producer_epoch, committed, coordinator_epoch, version: 0 })
+    Some(Marker {
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        committed,
+        coordinator_epoch,
+        version: 0,
+    })
 }
 
 /// A batch around records that are already encoded.
@@ -171,7 +184,8 @@ pub(crate) fn build(
     records: &[u8],
 ) -> Bytes {
     let mut to = BytesMut::with_capacity(HEADER_LEN + records.len());
-    let length = i32::try_from(HEADER_LEN - 12 + records.len()).expect("a batch of a test is below 2 GiB");
+    let length =
+        i32::try_from(HEADER_LEN - 12 + records.len()).expect("a batch of a test is below 2 GiB");
     to.extend_from_slice(&0_i64.to_be_bytes());
     to.extend_from_slice(&length.to_be_bytes());
     to.extend_from_slice(&(-1_i32).to_be_bytes());
@@ -206,5 +220,8 @@ fn patch(batch: &mut BytesMut, at: usize, with: &[u8]) {
 }
 
 fn field<const N: usize>(header: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
-    *header.get(at..).and_then(|rest| rest.first_chunk()).expect("every field lies inside the header")
+    *header
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .expect("every field lies inside the header")
 }

@@ -106,10 +106,17 @@ impl Refused {
 
 impl Log {
     /// Checks and appends what a producer sent, in the order of Kafka's `UnifiedLog.append`.
-    pub(crate) fn append(&mut self, records: &[u8], rules: AppendRules) -> Result<Appended, Refused> {
+    pub(crate) fn append(
+        &mut self,
+        records: &[u8],
+        rules: AppendRules,
+    ) -> Result<Appended, Refused> {
         let header = check_shape(records)?;
         if records.len() > rules.max_bytes {
-            return Err(Refused::new(ResponseError::MessageTooLarge, "the batch is larger than max.message.bytes"));
+            return Err(Refused::new(
+                ResponseError::MessageTooLarge,
+                "the batch is larger than max.message.bytes",
+            ));
         }
         if !batch::crc_matches(records, &header) {
             return Err(Refused::new(ResponseError::CorruptMessage, "the batch has a wrong CRC"));
@@ -120,9 +127,15 @@ impl Log {
                 Ok(Verdict::Append) => {}
                 Ok(Verdict::Duplicate(old)) => {
                     let append_time = rules.append_time.map(|_| old.timestamp);
-                    return Ok(Appended { base_offset: old.base_offset, append_time, duplicate: true });
+                    return Ok(Appended {
+                        base_offset: old.base_offset,
+                        append_time,
+                        duplicate: true,
+                    });
                 }
-                Err(error) => return Err(Refused::new(error, "the producer state forbids the batch")),
+                Err(error) => {
+                    return Err(Refused::new(error, "the producer state forbids the batch"));
+                }
             }
         }
         let base_offset = self.append_unchecked(records, rules.leader_epoch, rules.append_time);
@@ -134,7 +147,12 @@ impl Log {
     }
 
     /// Appends a batch without any check.
-    pub(crate) fn append_unchecked(&mut self, records: &[u8], leader_epoch: i32, append_time: Option<i64>) -> i64 {
+    pub(crate) fn append_unchecked(
+        &mut self,
+        records: &[u8],
+        leader_epoch: i32,
+        append_time: Option<i64>,
+    ) -> i64 {
         let base_offset = self.end;
         let bytes = batch::stored(records, base_offset, leader_epoch, append_time);
         let Some(header) = BatchHeader::read(&bytes) else { return base_offset };
@@ -207,7 +225,12 @@ impl Log {
     /// Everything below is decided, by markers that consumers may see.
     pub(crate) fn last_stable_offset(&self) -> i64 {
         let high = self.high_watermark();
-        let hidden = self.ended.iter().rev().take_while(|ended| ended.last_offset >= high).map(|ended| ended.first_offset);
+        let hidden = self
+            .ended
+            .iter()
+            .rev()
+            .take_while(|ended| ended.last_offset >= high)
+            .map(|ended| ended.first_offset);
         hidden.chain(self.producers.first_open()).fold(high, i64::min).max(self.start)
     }
 
@@ -225,7 +248,8 @@ impl Log {
             return Fate::Plain;
         }
         let holds = |ended: &&EndedTransaction| {
-            ended.producer_id == header.producer_id && (ended.first_offset..ended.last_offset).contains(&header.base_offset)
+            ended.producer_id == header.producer_id
+                && (ended.first_offset..ended.last_offset).contains(&header.base_offset)
         };
         match self.ended.iter().find(holds) {
             Some(ended) if ended.committed => Fate::Committed,
@@ -238,16 +262,22 @@ impl Log {
         &self.batches
     }
 
-    /// The bytes of a fetch: from the batch that holds `offset` up to `limit` bytes and below `below`.
+    /// The bytes of a fetch: from the batch that holds `offset` up to `limit` bytes and below
+    /// `below`.
     ///
-    /// As a broker that sends a slice of its file, it may cut the last batch. The first batch comes whole or, unless
-    /// `whole_first`, not at all.
+    /// As a broker that sends a slice of its file, it may cut the last batch. The first batch comes
+    /// whole or, unless `whole_first`, not at all.
     pub(crate) fn read(&self, offset: i64, below: i64, limit: usize, whole_first: bool) -> Bytes {
         let from = self.batches.partition_point(|batch| batch.header.last_offset() < offset);
-        let readable = || self.batches.iter().skip(from).take_while(|batch| batch.header.base_offset < below);
+        let readable =
+            || self.batches.iter().skip(from).take_while(|batch| batch.header.base_offset < below);
         let Some(first) = readable().next() else { return Bytes::new() };
         if first.bytes.len() >= limit {
-            return if whole_first || first.bytes.len() == limit { first.bytes.clone() } else { Bytes::new() };
+            return if whole_first || first.bytes.len() == limit {
+                first.bytes.clone()
+            } else {
+                Bytes::new()
+            };
         }
         let mut to = BytesMut::new();
         for batch in readable() {
@@ -264,7 +294,9 @@ impl Log {
     pub(crate) fn available(&self, offset: i64, below: i64, enough: usize) -> usize {
         let from = self.batches.partition_point(|batch| batch.header.last_offset() < offset);
         let mut sum = 0;
-        for batch in self.batches.iter().skip(from).take_while(|batch| batch.header.base_offset < below) {
+        for batch in
+            self.batches.iter().skip(from).take_while(|batch| batch.header.base_offset < below)
+        {
             sum += batch.bytes.len();
             if sum >= enough {
                 break;
@@ -274,11 +306,18 @@ impl Log {
     }
 
     /// Aborted transactions that touch the offsets from `from` to below `to`.
-    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &EndedTransaction> {
-        self.ended.iter().filter(move |ended| !ended.committed && ended.last_offset >= from && ended.first_offset < to)
+    pub(crate) fn aborted_between(
+        &self,
+        from: i64,
+        to: i64,
+    ) -> impl Iterator<Item = &EndedTransaction> {
+        self.ended.iter().filter(move |ended| {
+            !ended.committed && ended.last_offset >= from && ended.first_offset < to
+        })
     }
 
-    /// The end of the largest epoch that is at most `epoch` (KIP-320): (that epoch, its end offset).
+    /// The end of the largest epoch that is at most `epoch` (KIP-320): (that epoch, its end
+    /// offset).
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let index = self.epochs.partition_point(|(known, _)| *known <= epoch);
         let (found, _) = *self.epochs.get(index.checked_sub(1)?)?;
@@ -310,11 +349,14 @@ impl Log {
 
 fn check_shape(records: &[u8]) -> Result<BatchHeader, Refused> {
     let invalid = |message| Refused::new(ResponseError::InvalidRecord, message);
-    let header = BatchHeader::read(records).ok_or(invalid("the request has no whole batch for the partition"))?;
+    let header = BatchHeader::read(records)
+        .ok_or(invalid("the request has no whole batch for the partition"))?;
     if header.magic != 2 {
         return Err(invalid("produce requests hold only batches of format 2"));
     }
-    if usize::try_from(header.length).is_ok_and(|length| length + 12 != records.len()) || header.length < 0 {
+    if usize::try_from(header.length).is_ok_and(|length| length + 12 != records.len())
+        || header.length < 0
+    {
         return Err(invalid("produce requests hold exactly one batch for each partition"));
     }
     if header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 {
@@ -342,13 +384,20 @@ fn check_records(batch: &[u8], header: &BatchHeader, compacted: bool) -> Result<
     }
     let body = batch.get(HEADER_LEN..).unwrap_or_default();
     let Some(records) = records::scan(body, header.record_count) else {
-        return Err(Refused::new(ResponseError::InvalidRecord, "a record of the batch is malformed"));
+        return Err(Refused::new(
+            ResponseError::InvalidRecord,
+            "a record of the batch is malformed",
+        ));
     };
     if (0_i64..).zip(&records).any(|(at, record)| record.offset_delta != at) {
-        return Err(Refused::new(ResponseError::InvalidRecord, "the offsets of the records are not consecutive"));
+        return Err(Refused::new(
+            ResponseError::InvalidRecord,
+            "the offsets of the records are not consecutive",
+        ));
     }
     let without_key = (0_i32..).zip(&records).filter(|(_, record)| record.key.is_none());
-    let bad: Vec<i32> = if compacted { without_key.map(|(index, _)| index).collect() } else { Vec::new() };
+    let bad: Vec<i32> =
+        if compacted { without_key.map(|(index, _)| index).collect() } else { Vec::new() };
     if bad.is_empty() {
         return Ok(());
     }
@@ -370,6 +419,11 @@ fn first_at(batch: &StoredBatch, time: i64, start: i64) -> Option<(i64, i64)> {
     let records = records::scan(batch.bytes.get(HEADER_LEN..)?, header.record_count)?;
     records
         .iter()
-        .map(|record| (header.base_offset + record.offset_delta, header.base_timestamp + record.timestamp_delta))
+        .map(|record| {
+            (
+                header.base_offset + record.offset_delta,
+                header.base_timestamp + record.timestamp_delta,
+            )
+        })
         .find(|(offset, timestamp)| *timestamp >= time && *offset >= start)
 }

@@ -1,5 +1,5 @@
-//! What a partition remembers of each producer, after Kafka's `ProducerStateManager`, `ProducerAppendInfo` and
-//! `VerificationStateEntry`.
+//! What a partition remembers of each producer, after Kafka's `ProducerStateManager`,
+//! `ProducerAppendInfo` and `VerificationStateEntry`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -89,7 +89,11 @@ impl Producers {
                 return Ok(false);
             }
         }
-        let entry = self.verifying.entry(producer_id).or_insert(Verification { lowest_sequence: sequence, epoch, bumps });
+        let entry = self.verifying.entry(producer_id).or_insert(Verification {
+            lowest_sequence: sequence,
+            epoch,
+            bumps,
+        });
         if epoch > entry.epoch {
             (entry.epoch, entry.lowest_sequence) = (epoch, sequence);
         } else if epoch == entry.epoch {
@@ -113,7 +117,11 @@ impl Producers {
             return Ok(Verdict::Append);
         };
         if batch.producer_epoch > producer.epoch {
-            return if batch.base_sequence == 0 { Ok(Verdict::Append) } else { Err(ResponseError::OutOfOrderSequenceNumber) };
+            return if batch.base_sequence == 0 {
+                Ok(Verdict::Append)
+            } else {
+                Err(ResponseError::OutOfOrderSequenceNumber)
+            };
         }
         let follows = match producer.batches.back() {
             Some(last) => advance_sequence(last.last_sequence, 1) == batch.base_sequence,
@@ -132,7 +140,10 @@ impl Producers {
     /// Remembers a batch that was appended at `base_offset`.
     pub(crate) fn appended(&mut self, batch: &BatchHeader, base_offset: i64, timestamp: i64) {
         self.verifying.remove(&batch.producer_id);
-        let producer = self.known.entry(batch.producer_id).or_insert_with(|| Producer::new(batch.producer_epoch));
+        let producer = self
+            .known
+            .entry(batch.producer_id)
+            .or_insert_with(|| Producer::new(batch.producer_epoch));
         producer.reach_epoch(batch.producer_epoch);
         if producer.batches.len() == REMEMBERED_BATCHES {
             producer.batches.pop_front();
@@ -162,8 +173,11 @@ impl Producers {
     pub(crate) fn check_marker(&self, marker: &Marker) -> Result<(), ResponseError> {
         let Some(producer) = self.known.get(&marker.producer_id) else { return Ok(()) };
         let bumps = marker.version >= BUMPS_EPOCH;
-        let is_repeated = marker.epoch == producer.epoch && (producer.open_since.is_none() || marker.epoch == i16::MAX);
-        if marker.epoch < producer.epoch || (bumps && marker.epoch == producer.epoch && !is_repeated) {
+        let is_repeated = marker.epoch == producer.epoch
+            && (producer.open_since.is_none() || marker.epoch == i16::MAX);
+        if marker.epoch < producer.epoch
+            || (bumps && marker.epoch == producer.epoch && !is_repeated)
+        {
             return Err(ResponseError::InvalidProducerEpoch);
         }
         if marker.coordinator_epoch < producer.coordinator_epoch {
@@ -174,12 +188,14 @@ impl Producers {
 
     /// Ends the transaction of a producer; gives the offset where it began.
     pub(crate) fn end_transaction(&mut self, marker: &Marker, timestamp: i64) -> Option<i64> {
-        // With the new protocol a batch of the next transaction, under the marker's epoch, may be here before it.
+        // With the new protocol a batch of the next transaction, under the marker's epoch, may be
+        // here before it.
         let is_of_next = |entry: &Verification| entry.bumps && entry.epoch == marker.epoch;
         if !self.verifying.get(&marker.producer_id).is_some_and(is_of_next) {
             self.verifying.remove(&marker.producer_id);
         }
-        let producer = self.known.entry(marker.producer_id).or_insert_with(|| Producer::new(marker.epoch));
+        let producer =
+            self.known.entry(marker.producer_id).or_insert_with(|| Producer::new(marker.epoch));
         producer.reach_epoch(marker.epoch);
         producer.coordinator_epoch = marker.coordinator_epoch;
         producer.last_timestamp = timestamp;
@@ -191,7 +207,8 @@ impl Producers {
         self.known.values().filter_map(|producer| producer.open_since).min()
     }
 
-    /// Another replica leads: what the old leader was asking its coordinators was in its memory alone.
+    /// Another replica leads: what the old leader was asking its coordinators was in its memory
+    /// alone.
     pub(crate) fn forget_verifications(&mut self) {
         self.verifying.clear();
     }
@@ -219,7 +236,11 @@ impl Producers {
         self.known.iter().map(describe).collect()
     }
 
-    fn check_verification(&self, known: Option<&Producer>, batch: &BatchHeader) -> Result<(), ResponseError> {
+    fn check_verification(
+        &self,
+        known: Option<&Producer>,
+        batch: &BatchHeader,
+    ) -> Result<(), ResponseError> {
         let Some(entry) = self.verifying.get(&batch.producer_id) else { return Ok(()) };
         let is_fresh = known.is_none_or(|producer| producer.batches.is_empty());
         let skips = entry.bumps && is_fresh && batch.base_sequence != 0;
@@ -232,7 +253,13 @@ impl Producers {
 
 impl Producer {
     fn new(epoch: i16) -> Self {
-        Self { epoch, batches: VecDeque::new(), open_since: None, last_timestamp: -1, coordinator_epoch: -1 }
+        Self {
+            epoch,
+            batches: VecDeque::new(),
+            open_since: None,
+            last_timestamp: -1,
+            coordinator_epoch: -1,
+        }
     }
 
     /// Sequences begin anew with another epoch.
@@ -248,6 +275,9 @@ impl Producer {
             return None;
         }
         let last = batch.last_sequence();
-        self.batches.iter().find(|old| old.first_sequence == batch.base_sequence && old.last_sequence == last).copied()
+        self.batches
+            .iter()
+            .find(|old| old.first_sequence == batch.base_sequence && old.last_sequence == last)
+            .copied()
     }
 }

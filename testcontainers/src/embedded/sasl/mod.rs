@@ -1,4 +1,5 @@
-//! SASL as brokers do it: who is let in, for how long, and what a connection may ask before, between and after (KIP-152, KIP-368).
+//! SASL as brokers do it: who is let in, for how long, and what a connection may ask before,
+//! between and after (KIP-152, KIP-368).
 //!
 //! ```text
 //!           handshake            the last step is right
@@ -45,7 +46,8 @@ impl SaslMechanism {
     }
 }
 
-/// Says whose a token is, and until when it is good, in milliseconds since 1970; `None` if it is not good.
+/// Says whose a token is, and until when it is good, in milliseconds since 1970; `None` if it is
+/// not good.
 type TokenCheck = Arc<dyn Fn(&str) -> Option<(String, i64)> + Send + Sync>;
 
 /// What every client of a cluster must go through first.
@@ -68,7 +70,10 @@ struct User {
 impl fmt::Debug for Sasl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let users: Vec<&String> = self.users.keys().collect();
-        f.debug_struct("Sasl").field("mechanisms", &self.mechanisms).field("users", &users).finish_non_exhaustive()
+        f.debug_struct("Sasl")
+            .field("mechanisms", &self.mechanisms)
+            .field("users", &users)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,8 +98,12 @@ impl Sasl {
         self
     }
 
-    /// Judges tokens of OAUTHBEARER: whose one is, and until when it is good, in milliseconds since 1970; `None` if it is not good.
-    pub fn tokens(mut self, check: impl Fn(&str) -> Option<(String, i64)> + Send + Sync + 'static) -> Self {
+    /// Judges tokens of OAUTHBEARER: whose one is, and until when it is good, in milliseconds since
+    /// 1970; `None` if it is not good.
+    pub fn tokens(
+        mut self,
+        check: impl Fn(&str) -> Option<(String, i64)> + Send + Sync + 'static,
+    ) -> Self {
         self.tokens = Some(Arc::new(check));
         self
     }
@@ -169,7 +178,8 @@ pub(crate) enum Progress {
     Refused(String),
 }
 
-/// A broker looks at no further proof in this time (`KafkaChannel.MIN_REAUTH_INTERVAL_ONE_SECOND_NANOS`).
+/// A broker looks at no further proof in this time
+/// (`KafkaChannel.MIN_REAUTH_INTERVAL_ONE_SECOND_NANOS`).
 const LEAST_BETWEEN: Duration = Duration::from_secs(1);
 
 impl Login {
@@ -180,10 +190,17 @@ impl Login {
     /// Whether the connection may ask this now.
     pub(crate) fn admits(&self, api: ApiKey, now: Instant) -> Admission {
         match (&self.known, &self.exchange, api) {
-            (_, Some(_), ApiKey::SaslAuthenticate) | (None, _, ApiKey::ApiVersions | ApiKey::SaslHandshake) => Admission::Serve,
+            (_, Some(_), ApiKey::SaslAuthenticate)
+            | (None, _, ApiKey::ApiVersions | ApiKey::SaslHandshake) => Admission::Serve,
             (None, ..) | (Some(_), Some(_), _) => Admission::Close,
-            (Some(known), None, ApiKey::SaslHandshake) if now.duration_since(known.since) >= LEAST_BETWEEN => Admission::Serve,
-            (Some(known), None, _) if known.until.is_some_and(|until| now > until) => Admission::Expired,
+            (Some(known), None, ApiKey::SaslHandshake)
+                if now.duration_since(known.since) >= LEAST_BETWEEN =>
+            {
+                Admission::Serve
+            }
+            (Some(known), None, _) if known.until.is_some_and(|until| now > until) => {
+                Admission::Expired
+            }
             // KafkaApis answers them with ILLEGAL_SASL_STATE; no client has a reason to ask.
             (Some(_), None, ApiKey::SaslHandshake | ApiKey::SaslAuthenticate) => Admission::Close,
             (Some(_), None, _) => Admission::Serve,
@@ -193,19 +210,31 @@ impl Login {
     /// Begins an exchange; false if there is no such mechanism here.
     pub(crate) fn shake(&mut self, sasl: &Sasl, mechanism: &str) -> bool {
         let found = sasl.mechanisms.iter().find(|enabled| enabled.name() == mechanism);
-        self.exchange = found.map(|mechanism| Exchange { mechanism: *mechanism, step: Step::First });
+        self.exchange =
+            found.map(|mechanism| Exchange { mechanism: *mechanism, step: Step::First });
         found.is_some()
     }
 
     /// Takes the client's next words.
-    pub(crate) fn step(&mut self, sasl: &Sasl, words: &[u8], nonce: &str, now: Instant, now_ms: i64) -> Progress {
-        let Some(mut exchange) = self.exchange.take() else { return Progress::Refused("there was no handshake".into()) };
+    pub(crate) fn step(
+        &mut self,
+        sasl: &Sasl,
+        words: &[u8],
+        nonce: &str,
+        now: Instant,
+        now_ms: i64,
+    ) -> Progress {
+        let Some(mut exchange) = self.exchange.take() else {
+            return Progress::Refused("there was no handshake".into());
+        };
         match judge(sasl, &mut exchange, words, nonce, now_ms) {
             Ok(Verdict::More(challenge)) => {
                 self.exchange = Some(exchange);
                 Progress::Challenge(challenge)
             }
-            Ok(Verdict::Is { user, last, good_for }) => self.known(sasl, exchange.mechanism, user, last, good_for, now),
+            Ok(Verdict::Is { user, last, good_for }) => {
+                self.known(sasl, exchange.mechanism, user, last, good_for, now)
+            }
             Err(why) => Progress::Refused(why),
         }
     }
@@ -229,7 +258,12 @@ impl Login {
             // As in Kafka, a token's end is no session's end unless the broker limits sessions.
             (None, _) => None,
         };
-        self.known = Some(Known { user, mechanism, since: now, until: lifetime.map(|lifetime| now + lifetime) });
+        self.known = Some(Known {
+            user,
+            mechanism,
+            since: now,
+            until: lifetime.map(|lifetime| now + lifetime),
+        });
         Progress::Done(last, before.is_some(), lifetime)
     }
 }
@@ -239,9 +273,16 @@ enum Verdict {
     Is { user: String, last: Vec<u8>, good_for: Option<Duration> },
 }
 
-fn judge(sasl: &Sasl, exchange: &mut Exchange, words: &[u8], nonce: &str, now_ms: i64) -> Result<Verdict, String> {
+fn judge(
+    sasl: &Sasl,
+    exchange: &mut Exchange,
+    words: &[u8],
+    nonce: &str,
+    now_ms: i64,
+) -> Result<Verdict, String> {
     let invalid = || "Authentication failed: Invalid username or password".to_owned();
-    let credentials = || "Authentication failed during authentication due to invalid credentials".to_owned();
+    let credentials =
+        || "Authentication failed during authentication due to invalid credentials".to_owned();
     let hash = match exchange.mechanism {
         SaslMechanism::Plain => return plain(sasl, words).ok_or_else(invalid),
         SaslMechanism::OAuthBearer => return token(sasl, exchange, words, now_ms),
@@ -271,16 +312,24 @@ fn plain(sasl: &Sasl, words: &[u8]) -> Option<Verdict> {
 }
 
 /// RFC 7628: a header of GS2, then pairs that end with a byte of 1.
-fn token(sasl: &Sasl, exchange: &mut Exchange, words: &[u8], now_ms: i64) -> Result<Verdict, String> {
+fn token(
+    sasl: &Sasl,
+    exchange: &mut Exchange,
+    words: &[u8],
+    now_ms: i64,
+) -> Result<Verdict, String> {
     if matches!(exchange.step, Step::Refused) {
         return Err("{\"status\":\"invalid_token\"}".into());
     }
     let text = std::str::from_utf8(words).map_err(|_| "no text")?;
     let mut parts = text.split('\x01');
-    if !parts.next().is_some_and(|header| header.starts_with("n,") && header.ends_with(',')) || !text.ends_with("\x01\x01") {
+    if !parts.next().is_some_and(|header| header.starts_with("n,") && header.ends_with(','))
+        || !text.ends_with("\x01\x01")
+    {
         return Err("Invalid OAUTHBEARER client first message".into());
     }
-    let value = parts.find_map(|part| part.strip_prefix("auth=Bearer ")).ok_or("there is no token")?;
+    let value =
+        parts.find_map(|part| part.strip_prefix("auth=Bearer ")).ok_or("there is no token")?;
     match sasl.tokens.as_ref().and_then(|check| check(value)).filter(|(_, until)| *until > now_ms) {
         Some((user, until)) => {
             let left = Duration::from_millis(u64::try_from(until - now_ms).unwrap_or(0));

@@ -1,4 +1,5 @@
-//! The server's side of SCRAM (RFC 5802), down to HMAC (RFC 2104), so that it shares nothing with a client's but the hash.
+//! The server's side of SCRAM (RFC 5802), down to HMAC (RFC 2104), so that it shares nothing with a
+//! client's but the hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,8 +17,16 @@ pub(super) enum Hash {
 impl Hash {
     fn of(self, parts: &[&[u8]]) -> Vec<u8> {
         match self {
-            Self::Sha256 => parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().to_vec(),
-            Self::Sha512 => parts.iter().fold(Sha512::new(), |hash, part| hash.chain_update(part)).finalize().to_vec(),
+            Self::Sha256 => parts
+                .iter()
+                .fold(Sha256::new(), |hash, part| hash.chain_update(part))
+                .finalize()
+                .to_vec(),
+            Self::Sha512 => parts
+                .iter()
+                .fold(Sha512::new(), |hash, part| hash.chain_update(part))
+                .finalize()
+                .to_vec(),
         }
     }
 
@@ -93,7 +102,8 @@ impl Scram {
         let theirs = fields.next()?.strip_prefix("r=").filter(|theirs| !theirs.is_empty())?;
         let stored = stored(&user)?;
         let nonce = format!("{theirs}{nonce}");
-        let answer = format!("r={nonce},s={},i={}", STANDARD.encode(&stored.salt), stored.iterations);
+        let answer =
+            format!("r={nonce},s={},i={}", STANDARD.encode(&stored.salt), stored.iterations);
         let said = format!("{bare},{answer}");
         Some((Self { hash, user, stored, nonce, said }, answer.into_bytes()))
     }
@@ -128,14 +138,21 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7677_is_let_in_and_a_wrong_proof_is_not() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").expect("base 64");
-        let stored = |name: &str| (name == "user").then(|| Stored::iterated(Hash::Sha256, "pencil", &salt, 4096));
+        let stored = |name: &str| {
+            (name == "user").then(|| Stored::iterated(Hash::Sha256, "pencil", &salt, 4096))
+        };
         let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
-        let (scram, answer) = Scram::first(Hash::Sha256, first, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", stored).expect("a user");
+        let (scram, answer) =
+            Scram::first(Hash::Sha256, first, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", stored)
+                .expect("a user");
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         assert_eq!(answer, format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096").into_bytes());
         let last = |proof: &str| scram.last(format!("c=biws,r={nonce},p={proof}").as_bytes());
         let (user, own) = last("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").expect("right");
-        assert_eq!((user.as_str(), own.as_slice()), ("user", &b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="[..]));
+        assert_eq!(
+            (user.as_str(), own.as_slice()),
+            ("user", &b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="[..])
+        );
         assert_eq!(last("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVA="), None);
         assert_eq!(last(""), None);
         assert!(Scram::first(Hash::Sha256, b"n,,n=nobody,r=x", "y", stored).is_none());

@@ -4,7 +4,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName};
+use kafka_protocol::messages::{
+    FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -54,7 +56,8 @@ impl Client {
 
     pub(super) async fn receive<R: Request>(&mut self, version: i16) -> Option<R::Response> {
         let mut frame = self.frame().await?;
-        let header = ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
+        let header =
+            ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
         assert_eq!(header.correlation_id, self.correlation);
         let response = R::Response::decode(&mut frame, version).unwrap();
         assert!(!frame.has_remaining(), "the reply is longer than its message");
@@ -64,7 +67,9 @@ impl Client {
     pub(super) async fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
         self.send(request, version).await;
         let answered = self.receive::<R>(version).await;
-        answered.unwrap_or_else(|| panic!("the broker closed the connection over key {} version {version}", R::KEY))
+        answered.unwrap_or_else(|| {
+            panic!("the broker closed the connection over key {} version {version}", R::KEY)
+        })
     }
 
     /// Produces one batch to partition 0 of `t`.
@@ -96,12 +101,16 @@ pub(super) fn name(topic: &'static str) -> TopicName {
 
 pub(super) fn produce_request(batch: Bytes) -> ProduceRequest {
     let partition = PartitionProduceData::default().with_index(0).with_records(Some(batch));
-    let topic = TopicProduceData::default().with_name(name("t")).with_partition_data(vec![partition]);
+    let topic =
+        TopicProduceData::default().with_name(name("t")).with_partition_data(vec![partition]);
     ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic])
 }
 
 pub(super) fn fetch_request(offset: i64) -> FetchRequest {
-    let partition = FetchPartition::default().with_partition(0).with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    let partition = FetchPartition::default()
+        .with_partition(0)
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default().with_topic(name("t")).with_partitions(vec![partition]);
     FetchRequest::default().with_max_bytes(1 << 20).with_min_bytes(1).with_topics(vec![topic])
 }

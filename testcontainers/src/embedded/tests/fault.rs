@@ -10,7 +10,8 @@ use crate::embedded::{Fault, Reaction};
 #[tokio::test(start_paused = true)]
 async fn the_nth_reply_is_lost_after_it_was_applied() {
     let cluster = one_broker().start().await.unwrap();
-    let rule = cluster.fault(Fault::on(ApiKey::Produce).partition("t", 0).nth(2).then(Reaction::CloseAfter));
+    let rule = cluster
+        .fault(Fault::on(ApiKey::Produce).partition("t", 0).nth(2).then(Reaction::CloseAfter));
     let mut client = Client::to(&cluster, 1);
     assert_eq!(client.produce(plain(&["a"])).await.error_code, 0);
     client.send(&produce_request(plain(&["b"])), 9).await;
@@ -68,7 +69,10 @@ async fn replies_wait_and_requests_are_tracked() {
     Client::to(&cluster, 1).call(&MetadataRequest::default().with_topics(None), 12).await;
     assert_eq!(started.elapsed(), Duration::from_secs(2));
     let requests = cluster.requests_of(ApiKey::Metadata);
-    assert_eq!((requests[0].broker, requests[0].version, requests[0].client_id.as_deref()), (1, 12, Some("test")));
+    assert_eq!(
+        (requests[0].broker, requests[0].version, requests[0].client_id.as_deref()),
+        (1, 12, Some("test"))
+    );
 }
 
 #[tokio::test(start_paused = true)]

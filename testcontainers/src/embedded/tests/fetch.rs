@@ -43,7 +43,8 @@ async fn the_first_batch_comes_whole_and_the_last_may_be_cut() {
     client.produce(large.clone()).await;
     client.produce(large.clone()).await;
     let read = async |client: &mut Client, limit: i32| {
-        let response: FetchResponse = client.call(&fetch_request(0).with_max_bytes(limit), 12).await;
+        let response: FetchResponse =
+            client.call(&fetch_request(0).with_max_bytes(limit), 12).await;
         response.responses[0].partitions[0].records.clone().unwrap()
     };
     assert_eq!(read(&mut client, 1).await.len(), large.len());
@@ -61,15 +62,26 @@ async fn a_session_tells_only_what_changed() {
     let first: FetchResponse = client.call(&fetch_request(0).with_session_epoch(0), 12).await;
     let id = first.session_id;
     assert_ne!(id, 0);
-    let at = |epoch: i32| FetchRequest::default().with_max_bytes(1 << 20).with_session_id(id).with_session_epoch(epoch);
+    let at = |epoch: i32| {
+        FetchRequest::default()
+            .with_max_bytes(1 << 20)
+            .with_session_id(id)
+            .with_session_epoch(epoch)
+    };
     let moved = fetch_request(1).with_session_id(id).with_session_epoch(1);
     assert!(client.call(&moved, 12).await.responses.is_empty(), "nothing new");
-    assert_eq!(client.call(&at(1), 12).await.error_code, ResponseError::InvalidFetchSessionEpoch.code());
+    assert_eq!(
+        client.call(&at(1), 12).await.error_code,
+        ResponseError::InvalidFetchSessionEpoch.code()
+    );
     cluster.append("t", 0, &[(None, Some(b"v"))]).unwrap();
     let news = client.call(&at(2), 12).await;
     assert_eq!(news.responses[0].partitions[0].high_watermark, 2);
     cluster.evict_fetch_sessions(1);
-    assert_eq!(client.call(&at(3), 12).await.error_code, ResponseError::FetchSessionIdNotFound.code());
+    assert_eq!(
+        client.call(&at(3), 12).await.error_code,
+        ResponseError::FetchSessionIdNotFound.code()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,5 +158,8 @@ async fn topic_ids_find_topics_and_unknown_ones_are_told() {
     let response = Client::to(&cluster, 1).call(&request, 17).await;
     assert_eq!(response.responses[0].topic_id, id);
     assert!(!response.responses[0].partitions[0].records.as_ref().unwrap().is_empty());
-    assert_eq!(response.responses[1].partitions[0].error_code, ResponseError::UnknownTopicId.code());
+    assert_eq!(
+        response.responses[1].partitions[0].error_code,
+        ResponseError::UnknownTopicId.code()
+    );
 }

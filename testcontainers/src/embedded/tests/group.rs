@@ -3,11 +3,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
+    OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -18,8 +23,9 @@ fn group() -> GroupId {
 }
 
 fn join_request(member: &StrBytes) -> JoinGroupRequest {
-    let protocol =
-        JoinGroupRequestProtocol::default().with_name(StrBytes::from_static_str("range")).with_metadata(Bytes::from_static(b"m"));
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(StrBytes::from_static_str("range"))
+        .with_metadata(Bytes::from_static(b"m"));
     JoinGroupRequest::default()
         .with_group_id(group())
         .with_session_timeout_ms(10_000)
@@ -44,9 +50,14 @@ async fn heartbeat(client: &mut Client, joined: &JoinGroupResponse) -> i16 {
     client.call(&request, 4).await.error_code
 }
 
-fn sync_request(joined: &JoinGroupResponse, assignments: &[(&StrBytes, &'static [u8])]) -> SyncGroupRequest {
+fn sync_request(
+    joined: &JoinGroupResponse,
+    assignments: &[(&StrBytes, &'static [u8])],
+) -> SyncGroupRequest {
     let assignments = assignments.iter().map(|(member, bytes)| {
-        SyncGroupRequestAssignment::default().with_member_id((*member).clone()).with_assignment(Bytes::from_static(bytes))
+        SyncGroupRequestAssignment::default()
+            .with_member_id((*member).clone())
+            .with_assignment(Bytes::from_static(bytes))
     });
     SyncGroupRequest::default()
         .with_group_id(group())
@@ -74,7 +85,8 @@ async fn two_members_share_a_generation() {
     assert_eq!((leader.members.len(), follower.members.len()), (2, 0));
 
     two.send(&sync_request(&follower, &[]), 5).await;
-    let assignments: [(&StrBytes, &'static [u8]); 2] = [(&leader.member_id, b"a"), (&follower.member_id, b"b")];
+    let assignments: [(&StrBytes, &'static [u8]); 2] =
+        [(&leader.member_id, b"a"), (&follower.member_id, b"b")];
     assert_eq!(&one.call(&sync_request(&leader, &assignments), 5).await.assignment[..], b"a");
     assert_eq!(&two.receive::<SyncGroupRequest>(5).await.unwrap().assignment[..], b"b");
     assert_eq!(heartbeat(&mut two, &follower).await, 0);
@@ -132,20 +144,28 @@ async fn offsets_are_committed_by_members_of_the_generation() {
     let joined = join(&mut client).await;
     client.call(&sync_request(&joined, &[(&joined.member_id, b"all")]), 5).await;
     let commit = |generation: i32| {
-        let partition = OffsetCommitRequestPartition::default().with_committed_offset(7).with_committed_leader_epoch(0);
-        let topic = OffsetCommitRequestTopic::default().with_name(name("t")).with_partitions(vec![partition]);
+        let partition = OffsetCommitRequestPartition::default()
+            .with_committed_offset(7)
+            .with_committed_leader_epoch(0);
+        let topic = OffsetCommitRequestTopic::default()
+            .with_name(name("t"))
+            .with_partitions(vec![partition]);
         OffsetCommitRequest::default()
             .with_group_id(group())
             .with_member_id(joined.member_id.clone())
             .with_generation_id_or_member_epoch(generation)
             .with_topics(vec![topic])
     };
-    let code = |response: kafka_protocol::messages::OffsetCommitResponse| response.topics[0].partitions[0].error_code;
+    let code = |response: kafka_protocol::messages::OffsetCommitResponse| {
+        response.topics[0].partitions[0].error_code
+    };
     let late = client.call(&commit(joined.generation_id - 1), 9).await;
     assert_eq!(code(late), ResponseError::IllegalGeneration.code());
     assert_eq!(code(client.call(&commit(joined.generation_id), 9).await), 0);
-    let topic = OffsetFetchRequestTopics::default().with_name(name("t")).with_partition_indexes(vec![0, 1]);
-    let wanted = OffsetFetchRequestGroup::default().with_group_id(group()).with_topics(Some(vec![topic]));
+    let topic =
+        OffsetFetchRequestTopics::default().with_name(name("t")).with_partition_indexes(vec![0, 1]);
+    let wanted =
+        OffsetFetchRequestGroup::default().with_group_id(group()).with_topics(Some(vec![topic]));
     let found = client.call(&OffsetFetchRequest::default().with_groups(vec![wanted]), 9).await;
     let partitions = &found.groups[0].topics[0].partitions;
     assert_eq!(partitions.iter().map(|one| one.committed_offset).collect::<Vec<_>>(), [7, -1]);

@@ -22,7 +22,10 @@ async fn a_duplicate_of_the_last_five_batches_gets_its_old_offset() {
     let cluster = one_broker().start().await.unwrap();
     let mut client = Client::to(&cluster, 1);
     for sequence in 0..6 {
-        assert_eq!(client.produce(batch((7, 0, sequence), &["x"])).await.base_offset, i64::from(sequence));
+        assert_eq!(
+            client.produce(batch((7, 0, sequence), &["x"])).await.base_offset,
+            i64::from(sequence)
+        );
     }
     for sequence in 1..6 {
         let again = client.produce(batch((7, 0, sequence), &["x"])).await;
@@ -37,7 +40,9 @@ async fn a_duplicate_of_the_last_five_batches_gets_its_old_offset() {
 async fn sequences_follow_each_other_within_an_epoch() {
     let cluster = one_broker().start().await.unwrap();
     let mut client = Client::to(&cluster, 1);
-    let code = async |client: &mut Client, producer| client.produce(batch(producer, &["x"])).await.error_code;
+    let code = async |client: &mut Client, producer| {
+        client.produce(batch(producer, &["x"])).await.error_code
+    };
     assert_eq!(code(&mut client, (7, 3, 41)).await, 0, "any first sequence of an unknown producer");
     assert_eq!(code(&mut client, (7, 3, 43)).await, ResponseError::OutOfOrderSequenceNumber.code());
     assert_eq!(code(&mut client, (7, 3, 42)).await, 0);
@@ -54,7 +59,10 @@ async fn malformed_batches_are_refused() {
     let mut client = Client::to(&cluster, 1);
     let mut flipped = plain(&["a"]).to_vec();
     *flipped.last_mut().unwrap() ^= 1;
-    assert_eq!(client.produce(flipped.into()).await.error_code, ResponseError::CorruptMessage.code());
+    assert_eq!(
+        client.produce(flipped.into()).await.error_code,
+        ResponseError::CorruptMessage.code()
+    );
     let two = [plain(&["a"]), plain(&["b"])].concat();
     assert_eq!(client.produce(two.into()).await.error_code, ResponseError::InvalidRecord.code());
     let large = plain(&[&"x".repeat(300)]);
@@ -67,7 +75,8 @@ async fn a_compacted_topic_names_the_records_without_a_key() {
     let cluster = one_broker().start().await.unwrap();
     cluster.set_topic_config("t", "cleanup.policy", "compact");
     let records = [(Some(&b"k"[..]), Some(&b"v"[..])), (None, Some(&b"v"[..]))];
-    let answer = Client::to(&cluster, 1).produce(build(0, 0, -1, -1, -1, 2, &encode(&records))).await;
+    let answer =
+        Client::to(&cluster, 1).produce(build(0, 0, -1, -1, -1, 2, &encode(&records))).await;
     assert_eq!(answer.error_code, ResponseError::InvalidRecord.code());
     assert_eq!(answer.record_errors.iter().map(|error| error.batch_index).collect::<Vec<_>>(), [1]);
 }
@@ -92,7 +101,10 @@ async fn another_leader_is_named_with_its_address() {
     let response: ProduceResponse = client.call(&produce_request(plain(&["a"])), 10).await;
     let partition = &response.responses[0].partition_responses[0];
     assert_eq!(partition.error_code, ResponseError::NotLeaderOrFollower.code());
-    assert_eq!((partition.current_leader.leader_id.0, partition.current_leader.leader_epoch), (2, 1));
+    assert_eq!(
+        (partition.current_leader.leader_id.0, partition.current_leader.leader_epoch),
+        (2, 1)
+    );
     assert_eq!(&*response.node_endpoints[0].host, "broker-2");
 }
 
@@ -102,7 +114,9 @@ async fn without_acks_there_is_no_reply_and_an_error_closes() {
     let mut client = Client::to(&cluster, 1);
     client.send(&produce_request(plain(&["a"])).with_acks(0), 9).await;
     assert_eq!(client.produce(plain(&["b"])).await.base_offset, 1);
-    client.send(&produce_request([plain(&["a"]), plain(&["b"])].concat().into()).with_acks(0), 9).await;
+    client
+        .send(&produce_request([plain(&["a"]), plain(&["b"])].concat().into()).with_acks(0), 9)
+        .await;
     assert!(client.receive::<ProduceRequest>(9).await.is_none());
 }
 

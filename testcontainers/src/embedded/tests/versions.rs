@@ -1,9 +1,10 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, InitProducerIdRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeClusterRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId,
+    HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
     OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
@@ -27,18 +28,27 @@ async fn every_version<R: Request>(request: impl Fn(i16) -> R) {
 async fn every_version_of_every_api_is_answered() {
     let text = StrBytes::from_static_str;
     let group = || GroupId(text("g"));
-    every_version(|_| ApiVersionsRequest::default().with_client_software_name(text("n")).with_client_software_version(text("1")))
-        .await;
-    every_version(|version| MetadataRequest::default().with_topics(if version > 0 { None } else { Some(Vec::new()) })).await;
+    every_version(|_| {
+        ApiVersionsRequest::default()
+            .with_client_software_name(text("n"))
+            .with_client_software_version(text("1"))
+    })
+    .await;
+    every_version(|version| {
+        MetadataRequest::default().with_topics(if version > 0 { None } else { Some(Vec::new()) })
+    })
+    .await;
     every_version(|version| match version {
         13 => ProduceRequest::default().with_acks(-1),
         _ => produce_request(plain(&["x"])),
     })
     .await;
-    every_version(|version| if version < 13 { fetch_request(0) } else { FetchRequest::default() }).await;
+    every_version(|version| if version < 13 { fetch_request(0) } else { FetchRequest::default() })
+        .await;
     every_version(|_| {
         let partition = ListOffsetsPartition::default().with_timestamp(-1);
-        let topic = ListOffsetsTopic::default().with_name(name("t")).with_partitions(vec![partition]);
+        let topic =
+            ListOffsetsTopic::default().with_name(name("t")).with_partitions(vec![partition]);
         ListOffsetsRequest::default().with_topics(vec![topic])
     })
     .await;
@@ -51,7 +61,11 @@ async fn every_version_of_every_api_is_answered() {
     every_version(|_| OffsetForLeaderEpochRequest::default()).await;
     every_version(|version| {
         let request = FindCoordinatorRequest::default();
-        if version < 4 { request.with_key(text("g")) } else { request.with_coordinator_keys(vec![text("g")]) }
+        if version < 4 {
+            request.with_key(text("g"))
+        } else {
+            request.with_coordinator_keys(vec![text("g")])
+        }
     })
     .await;
     every_version(|_| JoinGroupRequest::default().with_group_id(group())).await;
@@ -83,7 +97,9 @@ async fn a_topic_is_made_when_asked_for_and_found_the_next_time() {
     use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
     let cluster = one_broker().default_partitions(3).start().await.unwrap();
     let topic = MetadataRequestTopic::default().with_name(Some(name("new")));
-    let request = MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(true);
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![topic]))
+        .with_allow_auto_topic_creation(true);
     let mut client = Client::to(&cluster, 1);
     let first = client.call(&request, 12).await;
     assert_eq!(first.topics[0].error_code, ResponseError::UnknownTopicOrPartition.code());

@@ -1,4 +1,5 @@
-//! What a transaction consists of, and what the leader of a partition asks its coordinator before it appends (KIP-890).
+//! What a transaction consists of, and what the leader of a partition asks its coordinator before
+//! it appends (KIP-890).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +18,14 @@ const OFFSETS_PARTITIONS: i32 = 50;
 
 /// The partition of [`OFFSETS_TOPIC`] that a group is in: Java's `hashCode` over the partitions.
 pub(crate) fn offsets_partition(group: &str) -> i32 {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = group
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     hash.checked_abs().unwrap_or(0) % OFFSETS_PARTITIONS
 }
 
-/// What a leader does about a partition that is new to a transaction: Kafka's `TransactionSupportedOperation`.
+/// What a leader does about a partition that is new to a transaction: Kafka's
+/// `TransactionSupportedOperation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// Asks whether it was added; the client knows no TRANSACTION_ABORTABLE.
@@ -74,7 +78,11 @@ impl State {
                 transaction.updated = now.at;
             }
             _ => {
-                transaction.step(Phase::Ongoing { partitions: added }, transaction.producer_id, now);
+                transaction.step(
+                    Phase::Ongoing { partitions: added },
+                    transaction.producer_id,
+                    now,
+                );
                 transaction.started = Some(now);
             }
         }
@@ -100,9 +108,11 @@ impl State {
         }
     }
 
-    /// Asks the coordinator about the partitions, each with its batch's first sequence, that begin a transaction here.
+    /// Asks the coordinator about the partitions, each with its batch's first sequence, that begin
+    /// a transaction here.
     ///
-    /// Gives the partitions that must not be appended to. Who appends under the same lock needs no verification guard.
+    /// Gives the partitions that must not be appended to. Who appends under the same lock needs no
+    /// verification guard.
     pub(crate) fn admit(
         &mut self,
         id: &str,
@@ -115,7 +125,9 @@ impl State {
         let mut unknown = BTreeSet::new();
         for (partition, sequence) in batches {
             let begun = match self.producers_of(partition) {
-                Some(producers) => producers.begin_verification(producer, *sequence, admission == Admission::Add),
+                Some(producers) => {
+                    producers.begin_verification(producer, *sequence, admission == Admission::Add)
+                }
                 None => Err(ResponseError::NotLeaderOrFollower),
             };
             match begun {
@@ -141,22 +153,28 @@ impl State {
         let answer = match self.coordinator(TRANSACTION_KEY, id) {
             None => Err(ResponseError::CoordinatorNotAvailable),
             Some(broker) if !self.runs(broker) => Err(ResponseError::NetworkException),
-            Some(broker) if admission == Admission::Add => {
-                self.add_to_transaction(broker, id, producer, partitions.clone(), now).map(|()| BTreeSet::new())
-            }
+            Some(broker) if admission == Admission::Add => self
+                .add_to_transaction(broker, id, producer, partitions.clone(), now)
+                .map(|()| BTreeSet::new()),
             Some(broker) => self.verify_in_transaction(broker, id, producer, &partitions, now),
         };
         match answer {
             Ok(missing) => {
                 let error = match admission {
                     Admission::Verify => ResponseError::InvalidTxnState,
-                    Admission::VerifyAbortable | Admission::Add => ResponseError::TransactionAbortable,
+                    Admission::VerifyAbortable | Admission::Add => {
+                        ResponseError::TransactionAbortable
+                    }
                 };
                 missing.into_iter().map(|partition| (partition, error)).collect()
             }
             Err(error) => {
                 // Who produces is told of its epoch by the partition's code.
-                let error = if error == ResponseError::ProducerFenced { ResponseError::InvalidProducerEpoch } else { error };
+                let error = if error == ResponseError::ProducerFenced {
+                    ResponseError::InvalidProducerEpoch
+                } else {
+                    error
+                };
                 partitions.into_iter().map(|partition| (partition, error)).collect()
             }
         }
@@ -164,11 +182,18 @@ impl State {
 
     /// Notes that a producer's transaction has written offsets of a group.
     pub(crate) fn write_offsets(&mut self, group: &str, producer: Identity, now: Moment) {
-        self.transactions.offsets.entry(offsets_partition(group)).or_default().wrote_offsets(producer, now.ms);
+        self.transactions
+            .offsets
+            .entry(offsets_partition(group))
+            .or_default()
+            .wrote_offsets(producer, now.ms);
     }
 
     /// What a partition, also one of [`OFFSETS_TOPIC`], knows of producers.
-    pub(super) fn producers_of(&mut self, (topic, index): &TopicPartition) -> Option<&mut Producers> {
+    pub(super) fn producers_of(
+        &mut self,
+        (topic, index): &TopicPartition,
+    ) -> Option<&mut Producers> {
         if topic == OFFSETS_TOPIC {
             return Some(self.transactions.offsets.entry(*index).or_default());
         }

@@ -44,8 +44,8 @@ pub struct TransactionDescription {
     pub timeout: Duration,
     /// When the first partition came into the last transaction, in milliseconds since 1970.
     pub started_ms: Option<i64>,
-    /// The topics and partitions in it; while it ends, those whose marker is missing. A group's offsets are a partition of
-    /// `__consumer_offsets`.
+    /// The topics and partitions in it; while it ends, those whose marker is missing. A group's
+    /// offsets are a partition of `__consumer_offsets`.
     pub partitions: Vec<(String, i32)>,
 }
 
@@ -96,7 +96,8 @@ impl Transaction {
 impl State {
     /// The transactional ids that `broker` coordinates, or all.
     pub(crate) fn describe_transactions(&self, broker: Option<i32>) -> Vec<TransactionDescription> {
-        let is_asked = |id: &str| broker.is_none() || self.coordinator(TRANSACTION_KEY, id) == broker;
+        let is_asked =
+            |id: &str| broker.is_none() || self.coordinator(TRANSACTION_KEY, id) == broker;
         let asked = self.transactions.by_id.iter().filter(|(id, _)| is_asked(id));
         asked.map(|(id, transaction)| transaction.describe(id)).collect()
     }
@@ -152,19 +153,20 @@ impl EmbeddedCluster {
         self.shared().lock().transactions.history.iter().cloned().collect()
     }
 
-    /// Changes the finalized feature `transaction.version` of a cluster that runs: 2 for KIP-890, 1 and 0 for the old protocol.
+    /// Changes the finalized feature `transaction.version` of a cluster that runs: 2 for KIP-890, 1
+    /// and 0 for the old protocol.
     ///
-    /// Clients learn it from their next ApiVersions, whose epoch of finalized features is a higher one. As in Kafka, brokers
-    /// go on serving both protocols: what a request does follows from its version, and the feature decides only how a
-    /// coordinator aborts on its own.
+    /// Clients learn it from their next ApiVersions, whose epoch of finalized features is a higher
+    /// one. As in Kafka, brokers go on serving both protocols: what a request does follows from its
+    /// version, and the feature decides only how a coordinator aborts on its own.
     pub fn set_transaction_version(&self, level: i16) {
         let mut state = self.shared().lock();
         state.settings.transaction_version = level;
         state.features_epoch += 1;
     }
 
-    /// A broker hears of no change of the features from now on, and tells clients the old ones under their old epoch, or it
-    /// catches up: brokers learn of a change one after the other.
+    /// A broker hears of no change of the features from now on, and tells clients the old ones
+    /// under their old epoch, or it catches up: brokers learn of a change one after the other.
     pub fn hold_features(&self, broker: i32, held: bool) {
         let mut state = self.shared().lock();
         let now = (state.settings.transaction_version, state.features_epoch);
@@ -178,20 +180,25 @@ impl EmbeddedCluster {
         self.shared().lock().features_epoch
     }
 
-    /// How long after the end of a transaction its marker comes to each partition: each draws its own time by the seed.
+    /// How long after the end of a transaction its marker comes to each partition: each draws its
+    /// own time by the seed.
     ///
     /// Only transactions that end from now on obey. By default 1 ms.
     pub fn set_marker_delay(&self, delay: RangeInclusive<Duration>) {
         self.shared().lock().settings.marker_delay = (*delay.start(), *delay.end());
     }
 
-    /// Lets no marker through to a partition, or lets them go: its transactions stay open, and their ids stay in
-    /// `PrepareCommit` or `PrepareAbort`. The partitions of a group's offsets are those of `__consumer_offsets`; see
-    /// [`EmbeddedCluster::offsets_partition`].
+    /// Lets no marker through to a partition, or lets them go: its transactions stay open, and
+    /// their ids stay in `PrepareCommit` or `PrepareAbort`. The partitions of a group's offsets are
+    /// those of `__consumer_offsets`; see [`EmbeddedCluster::offsets_partition`].
     pub fn hold_markers(&self, topic: &str, partition: i32, held: bool) {
         let partition = (topic.to_owned(), partition);
         let mut state = self.shared().lock();
-        let changed = if held { state.transactions.held.insert(partition) } else { state.transactions.held.remove(&partition) };
+        let changed = if held {
+            state.transactions.held.insert(partition)
+        } else {
+            state.transactions.held.remove(&partition)
+        };
         drop(state);
         if changed {
             self.shared().timers.notify_one();
@@ -203,11 +210,16 @@ impl EmbeddedCluster {
         super::offsets_partition(group)
     }
 
-    /// Aborts the open transaction of an id now, as its coordinator does when the timeout is over; false when none is open.
+    /// Aborts the open transaction of an id now, as its coordinator does when the timeout is over;
+    /// false when none is open.
     pub fn time_out_transaction(&self, id: &str) -> bool {
         let now = self.shared().moment();
         let mut state = self.shared().lock();
-        let is_open = state.transactions.by_id.get(id).is_some_and(|one| matches!(one.phase, Phase::Ongoing { .. }));
+        let is_open = state
+            .transactions
+            .by_id
+            .get(id)
+            .is_some_and(|one| matches!(one.phase, Phase::Ongoing { .. }));
         if is_open {
             state.abort_and_fence(id, now);
         }
@@ -216,33 +228,42 @@ impl EmbeddedCluster {
         is_open
     }
 
-    /// Forgets a transactional id, as `transactional.id.expiration.ms` does; false while a transaction is open or ending.
+    /// Forgets a transactional id, as `transactional.id.expiration.ms` does; false while a
+    /// transaction is open or ending.
     pub fn expire_transactional_id(&self, id: &str) -> bool {
         let mut state = self.shared().lock();
-        let may = state.transactions.by_id.get(id).is_some_and(|one| one.expiry(Duration::ZERO).is_some());
+        let may = state
+            .transactions
+            .by_id
+            .get(id)
+            .is_some_and(|one| one.expiry(Duration::ZERO).is_some());
         may && state.transactions.by_id.remove(id).is_some()
     }
 
-    /// Sets the epoch of a transactional id that has no transaction, to come near the last one, 32,766; false when it cannot.
+    /// Sets the epoch of a transactional id that has no transaction, to come near the last one,
+    /// 32,766; false when it cannot.
     ///
-    /// Partitions hear of it with the next transaction. The producer that was at it is fenced: it has to initialise again.
+    /// Partitions hear of it with the next transaction. The producer that was at it is fenced: it
+    /// has to initialise again.
     pub fn set_producer_epoch(&self, id: &str, epoch: i16) -> bool {
         let mut state = self.shared().lock();
-        let idle = state.transactions.by_id.get_mut(id).filter(|one| one.expiry(Duration::ZERO).is_some());
+        let idle =
+            state.transactions.by_id.get_mut(id).filter(|one| one.expiry(Duration::ZERO).is_some());
         idle.is_some_and(|transaction| {
             transaction.epoch = epoch;
             true
         })
     }
 
-    /// The coordinator of a transactional id answers COORDINATOR_LOAD_IN_PROGRESS for so long; partition leaders that have
-    /// to ask it refuse with NOT_ENOUGH_REPLICAS.
+    /// The coordinator of a transactional id answers COORDINATOR_LOAD_IN_PROGRESS for so long;
+    /// partition leaders that have to ask it refuse with NOT_ENOUGH_REPLICAS.
     pub fn load_transaction_coordinator(&self, id: &str, during: Duration) {
         let until = Instant::now() + during;
         self.shared().lock().transactions.loading.insert(id.to_owned(), until);
     }
 
-    /// How long a broker that becomes coordinator of a transactional id reads its log: by default no time.
+    /// How long a broker that becomes coordinator of a transactional id reads its log: by default
+    /// no time.
     pub fn set_coordinator_load(&self, during: Duration) {
         self.shared().lock().settings.coordinator_load = during;
     }
@@ -250,7 +271,10 @@ impl EmbeddedCluster {
     /// The producers that a partition knows, as DescribeProducers gives them.
     pub fn partition_producers(&self, topic: &str, partition: i32) -> Vec<PartitionProducer> {
         let mut state = self.shared().lock();
-        state.producers_of(&(topic.to_owned(), partition)).map(|producers| producers.describe()).unwrap_or_default()
+        state
+            .producers_of(&(topic.to_owned(), partition))
+            .map(|producers| producers.describe())
+            .unwrap_or_default()
     }
 
     /// The last stable offset of a partition: what `read_committed` consumers see lies below.
@@ -260,16 +284,25 @@ impl EmbeddedCluster {
 
     /// The batches of a partition, oldest first, each with what became of its transaction.
     pub fn fates(&self, topic: &str, partition: i32) -> Vec<(StoredBatch, Fate)> {
-        self.shared().lock().partition(topic, partition).map(|partition| partition.log.fates()).unwrap_or_default()
+        self.shared()
+            .lock()
+            .partition(topic, partition)
+            .map(|partition| partition.log.fates())
+            .unwrap_or_default()
     }
 
-    /// The batches that a `read_committed` consumer gets from a partition, without markers: the committed ones and those
-    /// outside of transactions, below the last stable offset.
+    /// The batches that a `read_committed` consumer gets from a partition, without markers: the
+    /// committed ones and those outside of transactions, below the last stable offset.
     pub fn committed_log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
         let state = self.shared().lock();
-        let Some(log) = state.partition(topic, partition).map(|partition| &partition.log) else { return Vec::new() };
+        let Some(log) = state.partition(topic, partition).map(|partition| &partition.log) else {
+            return Vec::new();
+        };
         let stable = log.last_stable_offset();
-        let readable = log.fates().into_iter().filter(|(batch, fate)| fate.is_readable() && batch.header.base_offset < stable);
+        let readable = log
+            .fates()
+            .into_iter()
+            .filter(|(batch, fate)| fate.is_readable() && batch.header.base_offset < stable);
         readable.map(|(batch, _)| batch).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! The end of a transaction: by EndTxn of either protocol, by a successor, or because its time is up.
+//! The end of a transaction: by EndTxn of either protocol, by a successor, or because its time is
+//! up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,8 @@ enum Step {
 }
 
 impl State {
-    /// EndTxn. With `bumps`, as from version 5 on, the reply names the producer of the next transaction.
+    /// EndTxn. With `bumps`, as from version 5 on, the reply names the producer of the next
+    /// transaction.
     pub(crate) fn end_transaction_of(
         &mut self,
         broker: i32,
@@ -28,14 +30,18 @@ impl State {
         now: Moment,
     ) -> Result<Identity, ResponseError> {
         let transaction = self.known_transaction_at(broker, id, now)?;
-        let step =
-            if bumps { transaction.judge_new(producer, committed)? } else { transaction.judge_old(producer, committed)? };
+        let step = if bumps {
+            transaction.judge_new(producer, committed)?
+        } else {
+            transaction.judge_old(producer, committed)?
+        };
         match step {
             Step::Again => Ok((transaction.producer_id, transaction.epoch)),
             Step::Prepare => {
                 let version = if bumps { BUMPS_EPOCH } else { 0 };
                 self.prepare(id, committed, version, now);
-                let transaction = self.transactions.by_id.get(id).ok_or(ResponseError::UnknownServerError)?;
+                let transaction =
+                    self.transactions.by_id.get(id).ok_or(ResponseError::UnknownServerError)?;
                 Ok(transaction.successor())
             }
         }
@@ -44,7 +50,11 @@ impl State {
     /// Aborts what has been open for too long.
     pub(super) fn abort_overdue(&mut self, now: Moment) {
         let is_late = |one: &Transaction| one.deadline().is_some_and(|deadline| deadline <= now.at);
-        let late = self.transactions.by_id.iter().filter(|(_, one)| is_late(one) && self.coordinator_runs(one));
+        let late = self
+            .transactions
+            .by_id
+            .iter()
+            .filter(|(_, one)| is_late(one) && self.coordinator_runs(one));
         let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
         for id in late {
             tracing::debug!(%id, "transaction timed out");
@@ -52,8 +62,8 @@ impl State {
         }
     }
 
-    /// Aborts under the next epoch, so that the producer that was at it can write no more. By which protocol is the
-    /// cluster's to say, not the client's.
+    /// Aborts under the next epoch, so that the producer that was at it can write no more. By which
+    /// protocol is the cluster's to say, not the client's.
     pub(super) fn abort_and_fence(&mut self, id: &str, now: Moment) {
         let version = self.settings.transaction_version;
         let Some(transaction) = self.transactions.by_id.get_mut(id) else { return };
@@ -67,7 +77,8 @@ impl State {
     /// Writes the decision down and sends the markers out.
     fn prepare(&mut self, id: &str, committed: bool, version: i16, now: Moment) {
         let bumps = version >= BUMPS_EPOCH;
-        let rotates = bumps && self.transactions.by_id.get(id).is_some_and(Transaction::is_exhausted);
+        let rotates =
+            bumps && self.transactions.by_id.get(id).is_some_and(Transaction::is_exhausted);
         let fresh = rotates.then(|| self.new_producer_id());
         let Some(transaction) = self.transactions.by_id.get_mut(id) else { return };
         if bumps {
@@ -83,7 +94,8 @@ impl State {
                 BTreeSet::new()
             }
         };
-        let prepared = Phase::Prepared { committed, partitions, waiting: BTreeMap::new(), is_stuck: false };
+        let prepared =
+            Phase::Prepared { committed, partitions, waiting: BTreeMap::new(), is_stuck: false };
         transaction.step(prepared, transaction.producer_id, now);
         self.transactions.note(id, now);
         self.send_markers(id, now);
@@ -92,7 +104,11 @@ impl State {
 
 impl Transaction {
     /// `endTransactionWithTV1`: an end may be repeated under its own epoch.
-    fn judge_old(&self, (producer_id, epoch): Identity, committed: bool) -> Result<Step, ResponseError> {
+    fn judge_old(
+        &self,
+        (producer_id, epoch): Identity,
+        committed: bool,
+    ) -> Result<Step, ResponseError> {
         if producer_id != self.producer_id {
             return Err(ResponseError::InvalidProducerIdMapping);
         }
@@ -107,14 +123,20 @@ impl Transaction {
         }
     }
 
-    /// `endTransaction` of version 2: a repeated end comes under the epoch before, and an abort of nothing gives an epoch.
-    fn judge_new(&self, (producer_id, epoch): Identity, committed: bool) -> Result<Step, ResponseError> {
+    /// `endTransaction` of version 2: a repeated end comes under the epoch before, and an abort of
+    /// nothing gives an epoch.
+    fn judge_new(
+        &self,
+        (producer_id, epoch): Identity,
+        committed: bool,
+    ) -> Result<Step, ResponseError> {
         if self.is_pending() {
             // First of all: the producer may already have the id that is still to come.
             return Err(ResponseError::ConcurrentTransactions);
         }
         let is_complete = matches!(self.phase, Phase::Complete { .. });
-        let over_rotation = self.previous_producer_id == producer_id && epoch == i16::MAX - 1 && self.epoch == 0;
+        let over_rotation =
+            self.previous_producer_id == producer_id && epoch == i16::MAX - 1 && self.epoch == 0;
         let is_retry = over_rotation || epoch.checked_add(1) == Some(self.epoch);
         if producer_id != self.producer_id && !over_rotation {
             return Err(ResponseError::InvalidProducerIdMapping);

@@ -1,4 +1,5 @@
-//! InitProducerId: who the producer of a transactional id is, and who is it no more (KIP-98, KIP-360).
+//! InitProducerId: who the producer of a transactional id is, and who is it no more (KIP-98,
+//! KIP-360).
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::embedded::clock::Moment;
 use crate::embedded::state::State;
 
 impl State {
-    /// Gives a transactional id its producer id and epoch. Without `expected` it fences whoever has it; with it, only the
-    /// owner, or who was the owner until a reply was lost, goes on.
+    /// Gives a transactional id its producer id and epoch. Without `expected` it fences whoever has
+    /// it; with it, only the owner, or who was the owner until a reply was lost, goes on.
     pub(crate) fn init_transactional(
         &mut self,
         broker: i32,
@@ -27,7 +28,9 @@ impl State {
         }
         if self.transaction_at(broker, id, now)?.is_none() {
             let producer_id = self.new_producer_id();
-            self.transactions.by_id.insert(id.to_owned(), Transaction::new(producer_id, timeout, broker, now));
+            self.transactions
+                .by_id
+                .insert(id.to_owned(), Transaction::new(producer_id, timeout, broker, now));
         }
         let transaction = self.known_transaction_at(broker, id, now)?;
         if transaction.is_pending() {
@@ -41,7 +44,8 @@ impl State {
             // The client asks again: only then, with the markers written, it gets an epoch.
             return Err(ResponseError::ConcurrentTransactions);
         }
-        let rotates = transaction.is_exhausted() && expected.is_none_or(|(_, epoch)| epoch == transaction.epoch);
+        let rotates = transaction.is_exhausted()
+            && expected.is_none_or(|(_, epoch)| epoch == transaction.epoch);
         if rotates {
             let fresh = self.new_producer_id();
             self.known_transaction_at(broker, id, now)?.rotate(fresh, expected.is_some(), now);

@@ -1,4 +1,5 @@
-//! Transactions as their coordinator keeps them, after Kafka's `TransactionCoordinator` and `TransactionMetadata`.
+//! Transactions as their coordinator keeps them, after Kafka's `TransactionCoordinator` and
+//! `TransactionMetadata`.
 //!
 //! ```text
 //!           AddPartitionsToTxn, Produce v12,                    EndTxn                       every marker
@@ -11,8 +12,9 @@
 //!         Prepared{aborted} from Empty and Complete, with EndTxn v5 alone: an abort of nothing still bumps ───────┘
 //! ```
 //!
-//! While markers are out every other step is answered CONCURRENT_TRANSACTIONS. The old protocol (EndTxn up to v4) keeps
-//! the epoch at the end of a transaction; the new one (KIP-890, EndTxn v5) raises it, and the markers carry the raised one.
+//! While markers are out every other step is answered CONCURRENT_TRANSACTIONS. The old protocol
+//! (EndTxn up to v4) keeps the epoch at the end of a transaction; the new one (KIP-890, EndTxn v5)
+//! raises it, and the markers carry the raised one.
 //!
 //! ```text
 //! init     InitProducerId        add      partitions of a transaction, and what a leader asks before it appends
@@ -45,7 +47,8 @@ use super::track::REMEMBERED;
 /// A producer: its id and its epoch.
 pub(crate) type Identity = (i64, i16);
 
-/// The epoch of a transactional id that nobody has initialised yet, and the last epoch of one that may not be asked for again.
+/// The epoch of a transactional id that nobody has initialised yet, and the last epoch of one that
+/// may not be asked for again.
 const NO_EPOCH: i16 = -1;
 
 /// From this `transaction.version` on the end of a transaction raises the epoch (KIP-890).
@@ -177,7 +180,12 @@ impl Transaction {
 
 impl State {
     /// The transactional id, if there is one and `broker` coordinates it and knows it already.
-    fn transaction_at(&mut self, broker: i32, id: &str, now: Moment) -> Result<Option<&mut Transaction>, ResponseError> {
+    fn transaction_at(
+        &mut self,
+        broker: i32,
+        id: &str,
+        now: Moment,
+    ) -> Result<Option<&mut Transaction>, ResponseError> {
         self.check_coordinator(broker, TRANSACTION_KEY, id)?;
         if self.transactions.is_loading(id, now.at) {
             return Err(ResponseError::CoordinatorLoadInProgress);
@@ -186,7 +194,12 @@ impl State {
     }
 
     /// Fails unless `broker` coordinates the id, and for an empty id.
-    fn known_transaction_at(&mut self, broker: i32, id: &str, now: Moment) -> Result<&mut Transaction, ResponseError> {
+    fn known_transaction_at(
+        &mut self,
+        broker: i32,
+        id: &str,
+        now: Moment,
+    ) -> Result<&mut Transaction, ResponseError> {
         if id.is_empty() {
             return Err(ResponseError::InvalidRequest);
         }
@@ -205,14 +218,17 @@ impl State {
     pub(crate) fn transactions_deadline(&self) -> Option<Instant> {
         let expiration = self.settings.transactional_id_expiration;
         let living = self.transactions.by_id.values().filter(|one| self.coordinator_runs(one));
-        let each = living.flat_map(|one| [one.deadline(), one.expiry(expiration), self.next_marker(one)]);
+        let each =
+            living.flat_map(|one| [one.deadline(), one.expiry(expiration), self.next_marker(one)]);
         each.flatten().min()
     }
 
     /// Forgets ids that nobody has used for long.
     fn expire_transactional_ids(&mut self, now: Instant) {
         let expiration = self.settings.transactional_id_expiration;
-        self.transactions.by_id.retain(|_, one| one.expiry(expiration).is_none_or(|expiry| expiry > now));
+        self.transactions
+            .by_id
+            .retain(|_, one| one.expiry(expiration).is_none_or(|expiry| expiry > now));
     }
 
     /// Nothing happens on a coordinator that is dead, until another is made of it.

@@ -5,8 +5,8 @@ use std::io::Read as _;
 
 use kavka::Admin;
 use kavka::admin::{
-    AclBinding, AclFilter, AclOperation, AclPermission, PatternType, QuotaAlteration, QuotaEntity, QuotaFilter, ResourcePattern,
-    ResourceType, ScramCredential, ScramMechanism,
+    AclBinding, AclFilter, AclOperation, AclPermission, PatternType, QuotaAlteration, QuotaEntity,
+    QuotaFilter, ResourcePattern, ResourceType, ScramCredential, ScramMechanism,
 };
 use kavka_programs::{Outcome, Stop, required};
 use serde_json::{Value, json};
@@ -19,7 +19,8 @@ pub(crate) async fn acls(admin: &Admin, options: &Options) -> Outcome<Table> {
     options.no_names()?;
     match options.verb.as_str() {
         "list" => {
-            let mut table = Table::new(["PERMISSION", "PRINCIPAL", "HOST", "OPERATION", "RESOURCE"]);
+            let mut table =
+                Table::new(["PERMISSION", "PRINCIPAL", "HOST", "OPERATION", "RESOURCE"]);
             for rule in admin.describe_acls(filter(options)?).await? {
                 let cells = row(&rule);
                 table.row(cells);
@@ -58,7 +59,9 @@ fn resource(options: &Options) -> Outcome<Option<(ResourceType, String)>> {
     }
     match named.len() {
         0 | 1 => Ok(named.pop()),
-        _ => Err(Stop::usage("only one of --topic, --group, --transactional-id and --cluster is allowed")),
+        _ => Err(Stop::usage(
+            "only one of --topic, --group, --transactional-id and --cluster is allowed",
+        )),
     }
 }
 
@@ -69,7 +72,8 @@ fn operation(options: &Options) -> Outcome<Option<AclOperation>> {
 fn filter(options: &Options) -> Outcome<AclFilter> {
     let mut filter = AclFilter::any();
     if let Some((kind, name)) = resource(options)? {
-        let pattern = if options.has("--prefixed") { PatternType::Prefixed } else { PatternType::Match };
+        let pattern =
+            if options.has("--prefixed") { PatternType::Prefixed } else { PatternType::Match };
         filter = filter.kind(kind).name(name, pattern);
     }
     if let Some(principal) = options.one("--principal") {
@@ -88,11 +92,15 @@ fn filter(options: &Options) -> Outcome<AclFilter> {
 }
 
 async fn create_acl(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let (kind, name) = required(resource(options)?, "one of --topic, --group, --transactional-id and --cluster")?;
+    let (kind, name) =
+        required(resource(options)?, "one of --topic, --group, --transactional-id and --cluster")?;
     let principal = required(options.one("--principal"), "--principal")?;
     let operation = required(operation(options)?, "--operation")?;
-    let pattern =
-        if options.has("--prefixed") { ResourcePattern::prefixed(kind, name) } else { ResourcePattern::literal(kind, name) };
+    let pattern = if options.has("--prefixed") {
+        ResourcePattern::prefixed(kind, name)
+    } else {
+        ResourcePattern::literal(kind, name)
+    };
     let rule = match options.has("--deny") {
         true => AclBinding::deny(pattern, principal, operation),
         false => AclBinding::allow(pattern, principal, operation),
@@ -160,7 +168,8 @@ async fn alter_quotas(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mut changes = Vec::new();
     let mut plan = Vec::new();
     for (name, value) in options.pairs("--set")? {
-        let number = value.parse().map_err(|_| Stop::usage(format_args!("{name} cannot be {value:?}")))?;
+        let number =
+            value.parse().map_err(|_| Stop::usage(format_args!("{name} cannot be {value:?}")))?;
         changes.push(QuotaAlteration::set(name, number));
         plan.push(format!("set {name} of {entity} to {number}"));
     }
@@ -192,7 +201,11 @@ pub(crate) async fn users(admin: &Admin, options: &Options) -> Outcome<Table> {
                     Ok(credentials) => {
                         for credential in credentials {
                             let mechanism = credential.mechanism.to_string();
-                            table.row([user.as_str().into(), mechanism.into(), credential.iterations.into()]);
+                            table.row([
+                                user.as_str().into(),
+                                mechanism.into(),
+                                credential.iterations.into(),
+                            ]);
                         }
                     }
                     Err(error) => table.failure(&error),
@@ -211,20 +224,28 @@ fn mechanism(options: &Options) -> Outcome<ScramMechanism> {
 }
 
 async fn create_user(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let [name] = options.some_names()? else { return Err(Stop::usage("users create needs one name")) };
+    let [name] = options.some_names()? else {
+        return Err(Stop::usage("users create needs one name"));
+    };
     let mut credential = ScramCredential::new(mechanism(options)?);
     if let Some(iterations) = options.parsed("--iterations")? {
         credential = credential.iterations(iterations);
     }
     if options.is_dry_run {
-        return Ok(Options::dry_run(vec![format!("set the password of user {name} for {}", credential.mechanism)]));
+        return Ok(Options::dry_run(vec![format!(
+            "set the password of user {name} for {}",
+            credential.mechanism
+        )]));
     }
     // A password on the command line would be seen by everybody on the machine.
     let file = required(options.one("--password-file"), "--password-file")?;
     let mut password = String::new();
     match file {
         "-" => drop(std::io::stdin().read_to_string(&mut password)?),
-        file => password = std::fs::read_to_string(file).map_err(|error| Stop::failure(format_args!("{file}: {error}")))?,
+        file => {
+            password = std::fs::read_to_string(file)
+                .map_err(|error| Stop::failure(format_args!("{file}: {error}")))?
+        }
     }
     let password = password.trim_end_matches(['\r', '\n']);
     admin.upsert_scram_user(name, credential, password).await?;
@@ -235,8 +256,12 @@ async fn create_user(admin: &Admin, options: &Options) -> Outcome<Table> {
 
 async fn delete_users(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mechanism = mechanism(options)?;
-    let names: BTreeMap<&String, ScramMechanism> = options.some_names()?.iter().map(|name| (name, mechanism)).collect();
-    let plan: Vec<String> = names.keys().map(|name| format!("delete the password of user {name} for {mechanism}")).collect();
+    let names: BTreeMap<&String, ScramMechanism> =
+        options.some_names()?.iter().map(|name| (name, mechanism)).collect();
+    let plan: Vec<String> = names
+        .keys()
+        .map(|name| format!("delete the password of user {name} for {mechanism}"))
+        .collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }

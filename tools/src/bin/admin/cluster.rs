@@ -35,7 +35,12 @@ async fn describe(admin: &Admin) -> Outcome<Table> {
 async fn brokers(admin: &Admin) -> Outcome<Table> {
     let mut table = Table::new(["BROKER", "ADDRESS", "RACK", "FENCED"]);
     for broker in admin.describe_registered_brokers().await? {
-        table.row([broker.id.0.into(), broker.address.to_string().into(), broker.rack.into(), broker.is_fenced.into()]);
+        table.row([
+            broker.id.0.into(),
+            broker.address.to_string().into(),
+            broker.rack.into(),
+            broker.is_fenced.into(),
+        ]);
     }
     Ok(table)
 }
@@ -43,8 +48,13 @@ async fn brokers(admin: &Admin) -> Outcome<Table> {
 async fn features(admin: &Admin) -> Outcome<Table> {
     let mut table = Table::new(["FEATURE", "LEVEL", "SUPPORTED"]);
     for (name, feature) in admin.describe_features().await?.features {
-        let supported = feature.supported.map(|levels| format!("{}-{}", levels.start(), levels.end()));
-        table.row([name.into(), feature.finalized.map(|levels| *levels.end()).into(), text(supported)]);
+        let supported =
+            feature.supported.map(|levels| format!("{}-{}", levels.start(), levels.end()));
+        table.row([
+            name.into(),
+            feature.finalized.map(|levels| *levels.end()).into(),
+            text(supported),
+        ]);
     }
     Ok(table)
 }
@@ -53,8 +63,9 @@ async fn quorum(admin: &Admin) -> Outcome<Table> {
     let quorum = admin.describe_quorum().await?;
     let mut table = Table::new(["NODE", "ROLE", "LOG END", "LAG", "LAST CAUGHT UP"]);
     let end = quorum.voters.iter().filter_map(|replica| replica.log_end_offset).max();
-    let voters =
-        quorum.voters.iter().map(|replica| (replica, if Some(replica.id) == quorum.leader { "leader" } else { "voter" }));
+    let voters = quorum.voters.iter().map(|replica| {
+        (replica, if Some(replica.id) == quorum.leader { "leader" } else { "voter" })
+    });
     let observers = quorum.observers.iter().map(|replica| (replica, "observer"));
     for (replica, role) in voters.chain(observers) {
         let lag = end.zip(replica.log_end_offset).map(|(end, own)| end.0 - own.0);

@@ -1,4 +1,5 @@
-//! What can be done to which resource, and with which options: the table of which the command line is made.
+//! What can be done to which resource, and with which options: the table of which the command line
+//! is made.
 
 use clap::{Arg, ArgAction, Command};
 
@@ -8,7 +9,17 @@ pub(crate) struct Verb(&'static str, &'static str, &'static str, &'static [&'sta
 /// An option: its name, what its value is called (nothing for a flag), and its help.
 struct Opt(&'static str, &'static str, &'static str);
 
-const RULE: &[&str] = &["topic", "group", "transactional-id", "cluster", "prefixed", "principal", "host", "operation", "deny"];
+const RULE: &[&str] = &[
+    "topic",
+    "group",
+    "transactional-id",
+    "cluster",
+    "prefixed",
+    "principal",
+    "host",
+    "operation",
+    "deny",
+];
 const ENTITY: &str = "the entity; an empty name is the default of its kind";
 
 const RESOURCES: &[(&str, &str, &[Verb])] = &[
@@ -33,11 +44,21 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
                 "Describes topics: one by its partitions, several in a line each, all without a name",
                 &[],
             ),
-            Verb("create", "TOPIC", "Creates topics", &["partitions", "replication-factor", "config", "assignment"]),
+            Verb(
+                "create",
+                "TOPIC",
+                "Creates topics",
+                &["partitions", "replication-factor", "config", "assignment"],
+            ),
             Verb("alter", "TOPIC", "Raises the number of partitions", &["partitions"]),
             Verb("delete", "TOPIC", "Deletes topics", &[]),
             Verb("offsets", "TOPIC", "Lists offsets of each partition", &["time"]),
-            Verb("delete-records", "TOPIC:PARTITION:OFFSET", "Deletes the records before an offset; -1 is the end", &[]),
+            Verb(
+                "delete-records",
+                "TOPIC:PARTITION:OFFSET",
+                "Deletes the records before an offset; -1 is the end",
+                &[],
+            ),
         ],
     ),
     (
@@ -58,7 +79,12 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         "Configs; RESOURCE is topic:NAME, broker:ID, broker: for all, logger:ID, group:ID or client-metrics:NAME",
         &[
             Verb("list", "", "Lists the resources that have configs", &[]),
-            Verb("describe", "RESOURCE", "Describes configs that are not the default", &["all", "docs"]),
+            Verb(
+                "describe",
+                "RESOURCE",
+                "Describes configs that are not the default",
+                &["all", "docs"],
+            ),
             Verb("alter", "RESOURCE", "Alters configs", &["set", "delete", "append", "subtract"]),
         ],
     ),
@@ -76,7 +102,12 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         "Limits of users, clients and addresses",
         &[
             Verb("list", "", "Lists the quotas", &[]),
-            Verb("alter", "", "Alters the quotas of an entity", &["user", "client-id", "ip", "set", "delete"]),
+            Verb(
+                "alter",
+                "",
+                "Alters the quotas of an entity",
+                &["user", "client-id", "ip", "set", "delete"],
+            ),
         ],
     ),
     (
@@ -84,7 +115,12 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         "Users that log in by SCRAM",
         &[
             Verb("list", "[NAME]", "Lists users", &[]),
-            Verb("create", "NAME", "Sets the password of a user", &["password-file", "mechanism", "iterations"]),
+            Verb(
+                "create",
+                "NAME",
+                "Sets the password of a user",
+                &["password-file", "mechanism", "iterations"],
+            ),
             Verb("delete", "NAME", "Deletes the passwords of users", &["mechanism"]),
         ],
     ),
@@ -97,8 +133,16 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
             Verb("cancel", "TOPIC:PARTITION", "Cancels reassignments", &[]),
         ],
     ),
-    ("leaders", "Leaders of partitions", &[Verb("elect", "[TOPIC:PARTITION]", "Elects leaders", &["unclean"])]),
-    ("log-dirs", "Folders in which brokers keep partitions", &[Verb("describe", "[BROKER]", "Describes log folders", &[])]),
+    (
+        "leaders",
+        "Leaders of partitions",
+        &[Verb("elect", "[TOPIC:PARTITION]", "Elects leaders", &["unclean"])],
+    ),
+    (
+        "log-dirs",
+        "Folders in which brokers keep partitions",
+        &[Verb("describe", "[BROKER]", "Describes log folders", &[])],
+    ),
     (
         "transactions",
         "Transactions and their producers",
@@ -141,7 +185,11 @@ const OPTIONS: &[Opt] = &[
     Opt("password-file", "FILE", "holds the password; - is standard input"),
     Opt("mechanism", "MECHANISM", "SCRAM-SHA-256 or SCRAM-SHA-512 [default: SCRAM-SHA-256]"),
     Opt("iterations", "N", "rounds of the hash"),
-    Opt("unclean", "", "takes a replica that is not in sync where no other is left, and loses records"),
+    Opt(
+        "unclean",
+        "",
+        "takes a replica that is not in sync where no other is left, and loses records",
+    ),
 ];
 
 /// The names of the options of all verbs.
@@ -153,13 +201,19 @@ pub(crate) fn options() -> impl Iterator<Item = (&'static str, bool)> {
 pub(crate) fn with_resources(command: Command) -> Command {
     RESOURCES.iter().fold(command.subcommand_required(true), |command, (resource, about, verbs)| {
         let verbs = verbs.iter().map(|Verb(name, names, about, options)| {
-            let verb = Command::new(*name).about(*about).args(options.iter().map(|option| argument(option)));
+            let verb = Command::new(*name)
+                .about(*about)
+                .args(options.iter().map(|option| argument(option)));
             match *names {
                 "" => verb,
-                names => verb.arg(Arg::new("names").value_name(names).num_args(0..).action(ArgAction::Append)),
+                names => verb.arg(
+                    Arg::new("names").value_name(names).num_args(0..).action(ArgAction::Append),
+                ),
             }
         });
-        command.subcommand(Command::new(*resource).about(*about).subcommand_required(true).subcommands(verbs))
+        command.subcommand(
+            Command::new(*resource).about(*about).subcommand_required(true).subcommands(verbs),
+        )
     })
 }
 

@@ -74,13 +74,25 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
             }
         };
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        for entry in entries.into_iter().filter(|entry| options.has("--all") || !entry.is_default()) {
+        for entry in entries.into_iter().filter(|entry| options.has("--all") || !entry.is_default())
+        {
             let value = if entry.is_sensitive { Some("(hidden)".to_owned()) } else { entry.value };
-            let cells = [resource.to_string().into(), entry.name.into(), value.into(), entry.source.to_string().into()];
+            let cells = [
+                resource.to_string().into(),
+                entry.name.into(),
+                value.into(),
+                entry.source.to_string().into(),
+            ];
             match with_documentation {
                 true => {
                     let [resource, config, value, source] = cells;
-                    table.row([resource, config, value, source, text(entry.documentation.as_deref().map(plain))]);
+                    table.row([
+                        resource,
+                        config,
+                        value,
+                        source,
+                        text(entry.documentation.as_deref().map(plain)),
+                    ]);
                 }
                 false => table.row(cells),
             }
@@ -109,22 +121,41 @@ fn plain(html: &str) -> String {
 
 async fn alter(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mut changes = Vec::new();
-    changes.extend(options.pairs("--set")?.into_iter().map(|(name, value)| ConfigAlteration::set(name, value)));
-    changes.extend(options.pairs("--append")?.into_iter().map(|(name, value)| ConfigAlteration::append(name, value)));
-    changes.extend(options.pairs("--subtract")?.into_iter().map(|(name, value)| ConfigAlteration::subtract(name, value)));
+    changes.extend(
+        options.pairs("--set")?.into_iter().map(|(name, value)| ConfigAlteration::set(name, value)),
+    );
+    changes.extend(
+        options
+            .pairs("--append")?
+            .into_iter()
+            .map(|(name, value)| ConfigAlteration::append(name, value)),
+    );
+    changes.extend(
+        options
+            .pairs("--subtract")?
+            .into_iter()
+            .map(|(name, value)| ConfigAlteration::subtract(name, value)),
+    );
     changes.extend(options.all("--delete").map(ConfigAlteration::delete));
     if changes.is_empty() {
         return Err(Stop::usage("one of --set, --delete, --append and --subtract is needed"));
     }
-    let resources: BTreeMap<_, _> = resources(options)?.into_iter().map(|resource| (resource, changes.clone())).collect();
+    let resources: BTreeMap<_, _> =
+        resources(options)?.into_iter().map(|resource| (resource, changes.clone())).collect();
     let step = |resource: &ConfigResource, change: &ConfigAlteration| match change {
         ConfigAlteration::Set { name, value } => format!("set {name} of {resource} to {value}"),
         ConfigAlteration::Delete { name } => format!("delete {name} of {resource}"),
-        ConfigAlteration::Append { name, values } => format!("append {values} to {name} of {resource}"),
-        ConfigAlteration::Subtract { name, values } => format!("subtract {values} from {name} of {resource}"),
+        ConfigAlteration::Append { name, values } => {
+            format!("append {values} to {name} of {resource}")
+        }
+        ConfigAlteration::Subtract { name, values } => {
+            format!("subtract {values} from {name} of {resource}")
+        }
         other => format!("{other:?} of {resource}"),
     };
-    let steps = resources.iter().flat_map(|(resource, changes)| changes.iter().map(move |change| step(resource, change)));
+    let steps = resources
+        .iter()
+        .flat_map(|(resource, changes)| changes.iter().map(move |change| step(resource, change)));
     let plan: Vec<String> = steps.collect();
     let is_real = options.may_destroy(&plan)?;
     let altered = checked(admin, options).alter_configs(resources).await;

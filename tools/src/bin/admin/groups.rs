@@ -25,8 +25,9 @@ pub(crate) async fn run(admin: &Admin, options: &Options) -> Outcome<Table> {
 
 async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
     options.no_names()?;
-    let filter =
-        GroupFilter::all().states(options.all("--state").map(GroupState::from)).types(options.all("--type").map(GroupType::from));
+    let filter = GroupFilter::all()
+        .states(options.all("--state").map(GroupState::from))
+        .types(options.all("--type").map(GroupType::from));
     let mut table = Table::new(["GROUP", "TYPE", "PROTOCOL", "STATE", "COORDINATOR"]);
     let mut listing = admin.list_groups(filter).await?;
     listing.items.sort_by(|a, b| a.id.cmp(&b.id));
@@ -61,7 +62,14 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
             Ok((kind, state, members)) => {
                 for (member, host, assignment) in members {
                     let (kind, state) = (kind.to_string(), state.to_string());
-                    table.row([group.as_str().into(), kind.into(), state.into(), member.into(), host.into(), assignment]);
+                    table.row([
+                        group.as_str().into(),
+                        kind.into(),
+                        state.into(),
+                        member.into(),
+                        host.into(),
+                        assignment,
+                    ]);
                 }
             }
             Err(error) => table.failure(&error),
@@ -76,19 +84,28 @@ async fn members(admin: &Admin, group: &str) -> kavka::Result<(GroupType, GroupS
     let consumers = only(admin.describe_consumer_groups([group]).await);
     let error = match consumers {
         Ok(described) => {
-            let members = described.members.into_iter().map(|member| (member.id, member.host, partitions(&member.assignment)));
+            let members = described
+                .members
+                .into_iter()
+                .map(|member| (member.id, member.host, partitions(&member.assignment)));
             return Ok((described.kind, described.state, members.collect()));
         }
         Err(error) => error,
     };
     // It may be of another type.
     if let Ok(described) = only(admin.describe_share_groups([group]).await) {
-        let members = described.members.into_iter().map(|member| (member.id, member.host, partitions(&member.assignment)));
+        let members = described
+            .members
+            .into_iter()
+            .map(|member| (member.id, member.host, partitions(&member.assignment)));
         return Ok((GroupType::Share, described.state, members.collect()));
     }
     if let Ok(described) = only(admin.describe_streams_groups([group]).await) {
         let tasks = |active: &std::collections::BTreeSet<(String, kavka::PartitionId)>| {
-            active.iter().map(|(part, partition)| Value::from(format!("{part}_{partition}"))).collect::<Vec<_>>()
+            active
+                .iter()
+                .map(|(part, partition)| Value::from(format!("{part}_{partition}")))
+                .collect::<Vec<_>>()
         };
         let members = described.members.into_iter().map(|member| {
             let assignment = tasks(&member.assignment.active).into();
@@ -97,7 +114,10 @@ async fn members(admin: &Admin, group: &str) -> kavka::Result<(GroupType, GroupS
         return Ok((GroupType::Streams, described.state, members.collect()));
     }
     let classic = only(admin.describe_classic_groups([group]).await).map_err(|_| error)?;
-    let members = classic.members.into_iter().map(|member| (member.id, member.host, partitions(&member.assignment)));
+    let members = classic
+        .members
+        .into_iter()
+        .map(|member| (member.id, member.host, partitions(&member.assignment)));
     Ok((GroupType::Classic, classic.state, members.collect()))
 }
 
@@ -115,7 +135,8 @@ async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mut table = Table::new(["GROUP", "TOPIC", "PARTITION", "OFFSET", "END", "LAG"]);
     for (group, committed) in admin.list_group_offsets(options.some_names()?).await {
         let committed = match committed {
-            Ok(committed) if committed.is_empty() => match shared(admin, &group, &mut table).await? {
+            Ok(committed) if committed.is_empty() => match shared(admin, &group, &mut table).await?
+            {
                 true => continue,
                 false => committed,
             },
@@ -125,25 +146,38 @@ async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
                 continue;
             }
         };
-        let ends = admin.list_offsets(committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest))).await;
+        let ends = admin
+            .list_offsets(committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest)))
+            .await;
         for (partition, committed) in committed {
-            let end = ends.get(&partition).and_then(|end| end.as_ref().ok()?.offset).map(|end| end.0);
+            let end =
+                ends.get(&partition).and_then(|end| end.as_ref().ok()?.offset).map(|end| end.0);
             table.outcome(committed, |committed| {
                 let lag = end.map(|end| end.saturating_sub(committed.offset.0).max(0));
                 let TopicPartition { topic, partition, .. } = &partition;
                 let offset = committed.offset.0.into();
-                [group.as_str().into(), topic.as_str().into(), partition.0.into(), offset, end.into(), lag.into()]
+                [
+                    group.as_str().into(),
+                    topic.as_str().into(),
+                    partition.0.into(),
+                    offset,
+                    end.into(),
+                    lag.into(),
+                ]
             });
         }
     }
     Ok(table)
 }
 
-/// The offsets of a share group; false if there are none, such as of a cluster without share groups.
+/// The offsets of a share group; false if there are none, such as of a cluster without share
+/// groups.
 async fn shared(admin: &Admin, group: &GroupId, table: &mut Table) -> Outcome<bool> {
     let found = match only(admin.list_share_group_offsets([group.clone()]).await) {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::Unsupported || error.code().is_some() => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::Unsupported || error.code().is_some() => {
+            return Ok(false);
+        }
         Err(error) => return Err(Stop::failure(error)),
     };
     let is_share = !found.is_empty();
@@ -152,7 +186,14 @@ async fn shared(admin: &Admin, group: &GroupId, table: &mut Table) -> Outcome<bo
             let TopicPartition { topic, partition, .. } = &partition;
             let (start, lag) = (offset.start.map(|start| start.0), offset.lag);
             let end = start.zip(lag).map(|(start, lag)| start.saturating_add(lag));
-            [group.as_str().into(), topic.as_str().into(), partition.0.into(), start.into(), end.into(), lag.into()]
+            [
+                group.as_str().into(),
+                topic.as_str().into(),
+                partition.0.into(),
+                start.into(),
+                end.into(),
+                lag.into(),
+            ]
         });
     }
     Ok(is_share)
@@ -168,7 +209,8 @@ fn group_and_rest(options: &Options) -> Outcome<(&String, &[String])> {
 
 async fn set_offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
     let (group, rest) = group_and_rest(options)?;
-    let offsets = rest.iter().map(|text| partition_and_offset(text)).collect::<Outcome<Vec<_>>>()?;
+    let offsets =
+        rest.iter().map(|text| partition_and_offset(text)).collect::<Outcome<Vec<_>>>()?;
     let step = |(partition, offset): &(TopicPartition, kavka::Offset)| {
         format!("set the offset of group {group} in {partition} to {offset}")
     };
@@ -177,10 +219,14 @@ async fn set_offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
         return Ok(Options::dry_run(plan));
     }
     let mut table = Table::new(["TOPIC", "PARTITION", "OFFSET"]);
-    let new = offsets.iter().map(|(partition, offset)| (partition.clone(), NewOffset::new(*offset)));
+    let new =
+        offsets.iter().map(|(partition, offset)| (partition.clone(), NewOffset::new(*offset)));
     let altered = admin.alter_group_offsets(group, new).await;
-    for ((partition, offset), (_, altered)) in BTreeMap::from_iter(offsets).into_iter().zip(altered) {
-        table.outcome(altered, |()| [partition.topic.as_str().into(), partition.partition.0.into(), offset.0.into()]);
+    for ((partition, offset), (_, altered)) in BTreeMap::from_iter(offsets).into_iter().zip(altered)
+    {
+        table.outcome(altered, |()| {
+            [partition.topic.as_str().into(), partition.partition.0.into(), offset.0.into()]
+        });
     }
     Ok(table)
 }
@@ -188,14 +234,17 @@ async fn set_offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
 async fn delete_offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
     let (group, rest) = group_and_rest(options)?;
     let partitions = rest.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
-    let plan: Vec<String> =
-        partitions.iter().map(|partition| format!("delete the offset of group {group} in {partition}")).collect();
+    let plan: Vec<String> = partitions
+        .iter()
+        .map(|partition| format!("delete the offset of group {group} in {partition}"))
+        .collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }
     let mut table = Table::new(["DELETED OF TOPIC", "PARTITION"]);
     for (partition, deleted) in admin.delete_group_offsets(group, partitions).await {
-        table.outcome(deleted, |()| [partition.topic.as_str().into(), partition.partition.0.into()]);
+        table
+            .outcome(deleted, |()| [partition.topic.as_str().into(), partition.partition.0.into()]);
     }
     Ok(table)
 }
@@ -212,12 +261,15 @@ async fn remove_members(admin: &Admin, options: &Options) -> Outcome<Table> {
             None => MemberToRemove::Member(member.id),
         })
         .collect();
-    let plan: Vec<String> = members.iter().map(|member| format!("remove {member} from group {group}")).collect();
+    let plan: Vec<String> =
+        members.iter().map(|member| format!("remove {member} from group {group}")).collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }
     let mut table = Table::new(["REMOVED"]);
-    for (member, removed) in admin.remove_members(group, members, "removed by an administrator").await {
+    for (member, removed) in
+        admin.remove_members(group, members, "removed by an administrator").await
+    {
         table.outcome(removed, |()| [member.to_string().into()]);
     }
     Ok(table)
@@ -225,7 +277,8 @@ async fn remove_members(admin: &Admin, options: &Options) -> Outcome<Table> {
 
 async fn delete(admin: &Admin, options: &Options) -> Outcome<Table> {
     let names = options.some_names()?;
-    let plan: Vec<String> = names.iter().map(|group| format!("delete group {group} and its offsets")).collect();
+    let plan: Vec<String> =
+        names.iter().map(|group| format!("delete group {group} and its offsets")).collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }

@@ -49,19 +49,32 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Outcome<Self> {
-        let (everywhere, matches) = cli::parse_with::<Everywhere>(arguments, commands::with_resources)?;
+        let (everywhere, matches) =
+            cli::parse_with::<Everywhere>(arguments, commands::with_resources)?;
         let Everywhere { connection, is_json, is_dry_run, is_sure, timeout } = everywhere;
-        let mut options = Self { connection, is_json, is_dry_run, is_sure, timeout, ..Self::default() };
+        let mut options =
+            Self { connection, is_json, is_dry_run, is_sure, timeout, ..Self::default() };
         // clap lets nothing pass without both.
         if let Some((resource, matches)) = matches.subcommand()
             && let Some((verb, matches)) = matches.subcommand()
         {
-            let given = |name: &str| matches.try_get_many::<String>(name).ok().flatten().into_iter().flatten().cloned().collect();
+            let given = |name: &str| {
+                matches
+                    .try_get_many::<String>(name)
+                    .ok()
+                    .flatten()
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect()
+            };
             options.names = given("names");
             (options.resource, options.verb) = (resource.to_owned(), verb.to_owned());
             for (name, is_flag) in commands::options() {
                 match is_flag {
-                    true if matches.try_get_one::<bool>(name).ok().flatten() == Some(&true) => options.flags.push(name),
+                    true if matches.try_get_one::<bool>(name).ok().flatten() == Some(&true) => {
+                        options.flags.push(name)
+                    }
                     true => {}
                     false => drop(options.values.insert(name, given(name))),
                 }
@@ -85,14 +98,17 @@ impl Options {
     }
 
     pub(crate) fn parsed<T: FromStr>(&self, option: &str) -> Outcome<Option<T>> {
-        let parse = |text: &str| text.parse().map_err(|_| Stop::usage(format_args!("{option} cannot be {text:?}")));
+        let parse = |text: &str| {
+            text.parse().map_err(|_| Stop::usage(format_args!("{option} cannot be {text:?}")))
+        };
         self.one(option).map(parse).transpose()
     }
 
     /// Every `K=V` of an option.
     pub(crate) fn pairs(&self, option: &str) -> Outcome<Vec<(&str, &str)>> {
         let split = |pair: &'_ str| -> Outcome<usize> {
-            pair.find('=').ok_or_else(|| Stop::usage(format_args!("{option} is {pair:?}: K=V is allowed")))
+            pair.find('=')
+                .ok_or_else(|| Stop::usage(format_args!("{option} is {pair:?}: K=V is allowed")))
         };
         self.all(option).map(|pair| split(pair).map(|at| (&pair[..at], &pair[at + 1..]))).collect()
     }
@@ -109,7 +125,9 @@ impl Options {
     pub(crate) fn no_names(&self) -> Outcome<()> {
         match self.names.first() {
             None => Ok(()),
-            Some(name) => Err(Stop::usage(format_args!("{} {} takes no {name:?}", self.resource, self.verb))),
+            Some(name) => {
+                Err(Stop::usage(format_args!("{} {} takes no {name:?}", self.resource, self.verb)))
+            }
         }
     }
 
@@ -117,7 +135,8 @@ impl Options {
         Err(Stop::usage(format_args!("{:?} cannot be done to {}", self.verb, self.resource)))
     }
 
-    /// Whether to do what cannot be undone: asks on a terminal unless `--yes` is given, and only tells under `--dry-run`.
+    /// Whether to do what cannot be undone: asks on a terminal unless `--yes` is given, and only
+    /// tells under `--dry-run`.
     ///
     /// # Errors
     /// A failure if the answer is no.
@@ -164,27 +183,35 @@ pub(crate) fn partition(text: &str) -> Outcome<TopicPartition> {
 pub(crate) fn partition_and_offset(text: &str) -> Outcome<(TopicPartition, Offset)> {
     let (partition, rest) = parts(text)?;
     let offset = rest.and_then(|offset| offset.parse().ok());
-    let offset: i64 = offset.ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:OFFSET")))?;
+    let offset: i64 =
+        offset.ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:OFFSET")))?;
     Ok((partition, Offset(offset)))
 }
 
 /// `TOPIC:PARTITION:BROKER,BROKER`.
 pub(crate) fn partition_and_brokers(text: &str) -> Outcome<(TopicPartition, Vec<BrokerId>)> {
     let (partition, rest) = parts(text)?;
-    let rest = rest.ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:BROKER,BROKER")))?;
+    let rest = rest
+        .ok_or_else(|| Stop::usage(format_args!("{text:?} is no TOPIC:PARTITION:BROKER,BROKER")))?;
     Ok((partition, brokers(rest)?))
 }
 
 /// `1,2,3`.
 pub(crate) fn brokers(text: &str) -> Outcome<Vec<BrokerId>> {
-    let broker = |id: &str| id.trim().parse().map(BrokerId).map_err(|_| Stop::usage(format_args!("{id:?} is no broker")));
+    let broker = |id: &str| {
+        id.trim()
+            .parse()
+            .map(BrokerId)
+            .map_err(|_| Stop::usage(format_args!("{id:?} is no broker")))
+    };
     text.split(',').map(broker).collect()
 }
 
 fn parts(text: &str) -> Outcome<(TopicPartition, Option<&str>)> {
     let mut parts = text.splitn(3, ':');
     let topic = parts.next().filter(|topic| !topic.is_empty());
-    let partition = parts.next().and_then(|number| number.parse::<i32>().ok()).filter(|number| *number >= 0);
+    let partition =
+        parts.next().and_then(|number| number.parse::<i32>().ok()).filter(|number| *number >= 0);
     match (topic, partition) {
         (Some(topic), Some(partition)) => Ok((TopicPartition::new(topic, partition), parts.next())),
         _ => Err(Stop::usage(format_args!("{text:?} does not begin with TOPIC:PARTITION"))),
@@ -203,7 +230,10 @@ mod tests {
     fn a_command_line_is_a_resource_a_verb_and_names_among_options() {
         let options = read("topics --dry-run create a --partitions 3 b --config=x=1=2").unwrap();
         assert_eq!((options.resource.as_str(), options.verb.as_str()), ("topics", "create"));
-        assert_eq!((options.names.as_slice(), options.is_dry_run), (["a".to_owned(), "b".to_owned()].as_slice(), true));
+        assert_eq!(
+            (options.names.as_slice(), options.is_dry_run),
+            (["a".to_owned(), "b".to_owned()].as_slice(), true)
+        );
         assert_eq!(options.parsed::<i32>("--partitions").unwrap(), Some(3));
         assert_eq!(options.pairs("--config").unwrap(), [("x", "1=2")]);
         assert!(matches!(read("topics"), Err(Stop::Usage(_))));
@@ -221,17 +251,28 @@ mod tests {
         ] {
             assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
         }
-        let options = read("configs alter topic:t --set a=1 --set b= --delete c --json -X client.id=x").unwrap();
-        assert_eq!((options.pairs("--set").unwrap().len(), options.all("--delete").count(), options.is_json), (2, 1, true));
+        let options =
+            read("configs alter topic:t --set a=1 --set b= --delete c --json -X client.id=x")
+                .unwrap();
+        assert_eq!(
+            (
+                options.pairs("--set").unwrap().len(),
+                options.all("--delete").count(),
+                options.is_json
+            ),
+            (2, 1, true)
+        );
         assert!(read("leaders elect --unclean").unwrap().has("--unclean"));
         assert_eq!(read("topics delete-records t:0:-1").unwrap().names, ["t:0:-1"]);
     }
 
     #[test]
     fn help_is_there_for_all_a_resource_and_a_verb() {
-        for (line, part) in
-            [("--help", "reassignments"), ("topics --help", "delete-records"), ("topics create -h", "--assignment")]
-        {
+        for (line, part) in [
+            ("--help", "reassignments"),
+            ("topics --help", "delete-records"),
+            ("topics create -h", "--assignment"),
+        ] {
             let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
             assert!(text.contains(part), "{text}");
         }
@@ -240,7 +281,10 @@ mod tests {
     #[test]
     fn what_is_no_partition_is_refused() {
         assert_eq!(partition("t:3").unwrap(), TopicPartition::new("t", 3));
-        assert_eq!(partition_and_offset("t:3:-1").unwrap(), (TopicPartition::new("t", 3), Offset(-1)));
+        assert_eq!(
+            partition_and_offset("t:3:-1").unwrap(),
+            (TopicPartition::new("t", 3), Offset(-1))
+        );
         assert_eq!(partition_and_brokers("t:0:1,2").unwrap().1, [BrokerId(1), BrokerId(2)]);
         for text in ["", "t", ":1", "t:x", "t:-1", "t:1:2"] {
             assert!(partition(text).is_err(), "{text:?}");

@@ -60,10 +60,14 @@ pub(crate) async fn leaders(admin: &Admin, options: &Options) -> Outcome<Table> 
         return options.unknown_verb();
     }
     let election = if options.has("--unclean") { Election::Unclean } else { Election::Preferred };
-    let partitions = options.names.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
+    let partitions =
+        options.names.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
     let plan = match partitions.is_empty() {
         true => vec![format!("elect {election} leaders of all partitions that need it")],
-        false => partitions.iter().map(|partition| format!("elect the {election} leader of {partition}")).collect(),
+        false => partitions
+            .iter()
+            .map(|partition| format!("elect the {election} leader of {partition}"))
+            .collect(),
     };
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
@@ -90,9 +94,13 @@ pub(crate) async fn log_dirs(admin: &Admin, options: &Options) -> Outcome<Table>
     if options.verb != "describe" {
         return options.unknown_verb();
     }
-    let id = |text: &String| text.parse().map(BrokerId).map_err(|_| Stop::usage(format_args!("{text:?} is no broker")));
+    let id = |text: &String| {
+        text.parse().map(BrokerId).map_err(|_| Stop::usage(format_args!("{text:?} is no broker")))
+    };
     let brokers: Vec<BrokerId> = match options.names.is_empty() {
-        true => admin.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect(),
+        true => {
+            admin.describe_cluster().await?.brokers.into_iter().map(|broker| broker.id).collect()
+        }
         false => options.names.iter().map(id).collect::<Outcome<_>>()?,
     };
     let mut table = Table::new(["BROKER", "DIRECTORY", "PARTITIONS", "BYTES", "FREE", "ERROR"]);

@@ -35,7 +35,8 @@ async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
 /// One topic is described partition by partition, several in a line each.
 async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
     if let [name] = options.names.as_slice() {
-        let mut table = Table::new(["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "OFFLINE"]);
+        let mut table =
+            Table::new(["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "OFFLINE"]);
         let topic = admin.describe_topic(name).await?;
         for partition in topic.partitions {
             table.row([
@@ -49,7 +50,8 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
         }
         return Ok(table);
     }
-    let mut table = Table::new(["TOPIC", "PARTITIONS", "REPLICAS", "UNDER-REPLICATED", "LEADERLESS"]);
+    let mut table =
+        Table::new(["TOPIC", "PARTITIONS", "REPLICAS", "UNDER-REPLICATED", "LEADERLESS"]);
     let mut pages = match options.names.is_empty() {
         true => admin.all_topic_pages(),
         false => admin.topic_pages(&options.names),
@@ -65,7 +67,9 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
         }
     }
     for (name, partitions) in topics {
-        let count = |condition: fn(&PartitionDescription) -> bool| partitions.iter().filter(|found| condition(found)).count();
+        let count = |condition: fn(&PartitionDescription) -> bool| {
+            partitions.iter().filter(|found| condition(found)).count()
+        };
         table.row([
             name.as_str().into(),
             partitions.len().into(),
@@ -78,9 +82,12 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
 }
 
 async fn create(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let assignment = options.one("--assignment").map(|text| text.split('/').map(brokers).collect::<Outcome<Vec<_>>>());
+    let assignment = options
+        .one("--assignment")
+        .map(|text| text.split('/').map(brokers).collect::<Outcome<Vec<_>>>());
     let assignment = assignment.transpose()?;
-    let (partitions, factor) = (options.parsed("--partitions")?, options.parsed("--replication-factor")?);
+    let (partitions, factor) =
+        (options.parsed("--partitions")?, options.parsed("--replication-factor")?);
     let configs = options.pairs("--config")?;
     let topic = |name: &String| {
         let mut topic = NewTopic::new(name);
@@ -96,10 +103,20 @@ async fn create(admin: &Admin, options: &Options) -> Outcome<Table> {
         configs.iter().fold(topic, |topic, (name, value)| topic.config(*name, *value))
     };
     let admin = checked(admin, options);
-    let mut table = Table::new([if options.is_dry_run { "WOULD CREATE" } else { "CREATED" }, "ID", "PARTITIONS", "REPLICAS"]);
+    let mut table = Table::new([
+        if options.is_dry_run { "WOULD CREATE" } else { "CREATED" },
+        "ID",
+        "PARTITIONS",
+        "REPLICAS",
+    ]);
     for (name, created) in admin.create_topics(options.some_names()?.iter().map(topic)).await {
         table.outcome(created, |created| {
-            [name.as_str().into(), text(created.id), created.partitions.into(), created.replication_factor.into()]
+            [
+                name.as_str().into(),
+                text(created.id),
+                created.partitions.into(),
+                created.replication_factor.into(),
+            ]
         });
     }
     Ok(table)
@@ -108,7 +125,8 @@ async fn create(admin: &Admin, options: &Options) -> Outcome<Table> {
 async fn alter(admin: &Admin, options: &Options) -> Outcome<Table> {
     let count = required(options.parsed("--partitions")?, "--partitions")?;
     let more = options.some_names()?.iter().map(|name| (name, NewPartitions::increase_to(count)));
-    let mut table = Table::new([if options.is_dry_run { "WOULD ALTER" } else { "ALTERED" }, "PARTITIONS"]);
+    let mut table =
+        Table::new([if options.is_dry_run { "WOULD ALTER" } else { "ALTERED" }, "PARTITIONS"]);
     for (name, altered) in checked(admin, options).create_partitions(more).await {
         table.outcome(altered, |()| [name.as_str().into(), count.into()]);
     }
@@ -124,10 +142,14 @@ async fn delete(admin: &Admin, options: &Options) -> Outcome<Table> {
             return Err(Stop::failure(error));
         }
     }
-    let size = |topic: &kavka::Result<kavka::admin::TopicDescription>| topic.as_ref().map_or(0, |topic| topic.partitions.len());
+    let size = |topic: &kavka::Result<kavka::admin::TopicDescription>| {
+        topic.as_ref().map_or(0, |topic| topic.partitions.len())
+    };
     let plan: Vec<String> = described
         .iter()
-        .map(|(name, topic)| format!("delete topic {name} with {} partitions and all their records", size(topic)))
+        .map(|(name, topic)| {
+            format!("delete topic {name} with {} partitions and all their records", size(topic))
+        })
         .collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
@@ -146,7 +168,9 @@ async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
         Some(time) => match time.parse() {
             Ok(time) => OffsetSpec::At(Timestamp(time)),
             Err(_) => {
-                return Err(Stop::usage(format_args!("--time is {time:?}: earliest, latest and milliseconds are allowed")));
+                return Err(Stop::usage(format_args!(
+                    "--time is {time:?}: earliest, latest and milliseconds are allowed"
+                )));
             }
         },
     };
@@ -154,9 +178,12 @@ async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mut wanted = Vec::new();
     for topic in admin.describe_topics(options.some_names()?).await.into_values() {
         match topic {
-            Ok(topic) => {
-                wanted.extend(topic.partitions.iter().map(|found| (TopicPartition::new(topic.name.clone(), found.id), spec)))
-            }
+            Ok(topic) => wanted.extend(
+                topic
+                    .partitions
+                    .iter()
+                    .map(|found| (TopicPartition::new(topic.name.clone(), found.id), spec)),
+            ),
             Err(error) => table.failure(&error),
         }
     }
@@ -164,14 +191,23 @@ async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
         table.outcome(found, |found| {
             let offset = found.offset.map(|offset| offset.0);
             let timestamp = found.timestamp.map(|timestamp| timestamp.0);
-            [partition.topic.as_str().into(), partition.partition.0.into(), offset.into(), timestamp.into()]
+            [
+                partition.topic.as_str().into(),
+                partition.partition.0.into(),
+                offset.into(),
+                timestamp.into(),
+            ]
         });
     }
     Ok(table)
 }
 
 async fn delete_records(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let before = options.some_names()?.iter().map(|name| partition_and_offset(name)).collect::<Outcome<Vec<_>>>()?;
+    let before = options
+        .some_names()?
+        .iter()
+        .map(|name| partition_and_offset(name))
+        .collect::<Outcome<Vec<_>>>()?;
     let step = |(partition, offset): &(TopicPartition, kavka::Offset)| match offset.0 {
         -1 => format!("delete all records of {partition}"),
         offset => format!("delete the records of {partition} before offset {offset}"),
@@ -182,7 +218,9 @@ async fn delete_records(admin: &Admin, options: &Options) -> Outcome<Table> {
     }
     let mut table = Table::new(["TOPIC", "PARTITION", "FIRST OFFSET"]);
     for (partition, deleted) in admin.delete_records(before).await {
-        table.outcome(deleted, |first| [partition.topic.as_str().into(), partition.partition.0.into(), first.0.into()]);
+        table.outcome(deleted, |first| {
+            [partition.topic.as_str().into(), partition.partition.0.into(), first.0.into()]
+        });
     }
     Ok(table)
 }

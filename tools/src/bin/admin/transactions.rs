@@ -20,19 +20,25 @@ pub(crate) async fn run(admin: &Admin, options: &Options) -> Outcome<Table> {
 
 async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
     options.no_names()?;
-    let filter = TransactionFilter::all().states(options.all("--state").map(TransactionState::from));
+    let filter =
+        TransactionFilter::all().states(options.all("--state").map(TransactionState::from));
     let mut listing = admin.list_transactions(filter).await?;
     listing.items.sort_by(|a, b| a.transactional_id.cmp(&b.transactional_id));
     let mut table = Table::new(["TRANSACTIONAL ID", "PRODUCER", "STATE"]);
     for found in listing.items {
-        table.row([found.transactional_id.as_str().into(), found.producer_id.0.into(), found.state.to_string().into()]);
+        table.row([
+            found.transactional_id.as_str().into(),
+            found.producer_id.0.into(),
+            found.state.to_string().into(),
+        ]);
     }
     listing.failures.values().for_each(|error| table.failure(error));
     Ok(table)
 }
 
 async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let mut table = Table::new(["TRANSACTIONAL ID", "PRODUCER", "EPOCH", "STATE", "STARTED", "PARTITIONS"]);
+    let mut table =
+        Table::new(["TRANSACTIONAL ID", "PRODUCER", "EPOCH", "STATE", "STARTED", "PARTITIONS"]);
     for (id, described) in admin.describe_transactions(options.some_names()?).await {
         table.outcome(described, |found| {
             [
@@ -49,7 +55,8 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
 }
 
 async fn producers(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let partitions = options.some_names()?.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
+    let partitions =
+        options.some_names()?.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
     let mut table = Table::new(["PARTITION", "PRODUCER", "EPOCH", "SEQUENCE", "OPEN SINCE OFFSET"]);
     for (partition, producers) in admin.describe_producers(partitions).await {
         match producers {
@@ -72,14 +79,18 @@ async fn producers(admin: &Admin, options: &Options) -> Outcome<Table> {
 
 async fn fence(admin: &Admin, options: &Options) -> Outcome<Table> {
     let ids = options.some_names()?;
-    let plan: Vec<String> =
-        ids.iter().map(|id| format!("abort what {id} has open, and refuse its producer from now on")).collect();
+    let plan: Vec<String> = ids
+        .iter()
+        .map(|id| format!("abort what {id} has open, and refuse its producer from now on"))
+        .collect();
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }
     let mut table = Table::new(["FENCED", "PRODUCER", "EPOCH"]);
     for (id, fenced) in admin.fence_producers(ids).await {
-        table.outcome(fenced, |(producer, epoch)| [id.as_str().into(), producer.0.into(), epoch.0.into()]);
+        table.outcome(fenced, |(producer, epoch)| {
+            [id.as_str().into(), producer.0.into(), epoch.0.into()]
+        });
     }
     Ok(table)
 }
@@ -89,11 +100,14 @@ async fn abort(admin: &Admin, options: &Options) -> Outcome<Table> {
     let [text] = options.some_names()? else {
         return Err(Stop::usage("transactions abort needs one TOPIC:PARTITION:PRODUCER_ID"));
     };
-    let (partition, producer): (TopicPartition, i64) = partition_and_offset(text).map(|(at, id)| (at, id.0))?;
+    let (partition, producer): (TopicPartition, i64) =
+        partition_and_offset(text).map(|(at, id)| (at, id.0))?;
     let described = admin.describe_producers([partition.clone()]).await;
     let producers = described.into_values().next().expect("one partition was asked for")?;
     let found = producers.into_iter().find(|found| found.id.0 == producer);
-    let found = found.ok_or_else(|| Stop::failure(format_args!("{partition} remembers no producer {producer}")))?;
+    let found = found.ok_or_else(|| {
+        Stop::failure(format_args!("{partition} remembers no producer {producer}"))
+    })?;
     let hanging = HangingTransaction::of(partition.clone(), &found).map_err(Stop::failure)?;
     let plan = vec![format!("abort the transaction of producer {producer} in {partition}")];
     if !options.may_destroy(&plan)? {

@@ -11,8 +11,8 @@ use kavka_programs::{Interrupt, Outcome, Stop, is_read};
 use super::format::{self, Format};
 use super::{Options, Start, metadata};
 
-/// How often the position is compared with the end where no record tells it: behind the last record may stand the markers of
-/// transactions, or what compaction has removed.
+/// How often the position is compared with the end where no record tells it: behind the last record
+/// may stand the markers of transactions, or what compaction has removed.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Prints records until the end, the count or a signal.
@@ -42,10 +42,14 @@ fn config(options: &Options) -> Outcome<ConsumerConfig> {
         (Some(Start::At(_)), None) => "latest",
         // What was there when it was looked up, and is deleted by now.
         (Some(Start::BeforeEnd(_)), None) => "earliest",
-        (Some(_), Some(_)) => return Err(Stop::usage("with -G only beginning and end are allowed for -o")),
+        (Some(_), Some(_)) => {
+            return Err(Stop::usage("with -G only beginning and end are allowed for -o"));
+        }
     };
     if options.group.is_some() && options.partition.is_some() {
-        return Err(Stop::usage("-G and -p exclude each other: the group shares the partitions out"));
+        return Err(Stop::usage(
+            "-G and -p exclude each other: the group shares the partitions out",
+        ));
     }
     let mut properties = options.connection.properties(&[("auto.offset.reset", reset)])?;
     match &options.group {
@@ -56,10 +60,16 @@ fn config(options: &Options) -> Outcome<ConsumerConfig> {
     Ok(ConsumerConfig::from_properties(&properties)?)
 }
 
-async fn consume(options: &Options, client: &Client, consumer: &mut Consumer, printer: &mut Printer) -> Outcome<()> {
+async fn consume(
+    options: &Options,
+    client: &Client,
+    consumer: &mut Consumer,
+    printer: &mut Printer,
+) -> Outcome<()> {
     let topic = options.topics.first().map_or("", String::as_str);
     let mut ends = Ends::default();
-    // A member of a group waits for a topic for as long as it takes; whoever typed its name wants to hear that there is none.
+    // A member of a group waits for a topic for as long as it takes; whoever typed its name wants
+    // to hear that there is none.
     let partitions = partitions(options, client, topic).await?;
     if options.group.is_some() {
         consumer.subscribe([topic])?;
@@ -96,19 +106,31 @@ async fn consume(options: &Options, client: &Client, consumer: &mut Consumer, pr
     Ok(())
 }
 
-async fn partitions(options: &Options, client: &Client, topic: &str) -> Outcome<Vec<TopicPartition>> {
+async fn partitions(
+    options: &Options,
+    client: &Client,
+    topic: &str,
+) -> Outcome<Vec<TopicPartition>> {
     let described = client.admin().describe_topic(topic).await?;
     let all = described.partitions.iter().map(|partition| partition.id);
-    let chosen: Vec<TopicPartition> =
-        all.filter(|id| options.partition.is_none_or(|wanted| wanted == id.0)).map(|id| TopicPartition::new(topic, id)).collect();
+    let chosen: Vec<TopicPartition> = all
+        .filter(|id| options.partition.is_none_or(|wanted| wanted == id.0))
+        .map(|id| TopicPartition::new(topic, id))
+        .collect();
     match (chosen.is_empty(), options.partition) {
-        (true, Some(wanted)) => Err(Stop::failure(format_args!("topic {topic} has no partition {wanted}"))),
+        (true, Some(wanted)) => {
+            Err(Stop::failure(format_args!("topic {topic} has no partition {wanted}")))
+        }
         _ => Ok(chosen),
     }
 }
 
 /// Seeks where `-o` says.
-async fn start(options: &Options, consumer: &Consumer, partitions: &[TopicPartition]) -> Outcome<()> {
+async fn start(
+    options: &Options,
+    consumer: &Consumer,
+    partitions: &[TopicPartition],
+) -> Outcome<()> {
     match options.start.unwrap_or(Start::Beginning) {
         Start::Beginning => consumer.seek_to_beginning(partitions)?,
         Start::End => consumer.seek_to_end(partitions)?,
@@ -134,14 +156,19 @@ struct Ends(BTreeMap<TopicPartition, Offset>);
 
 impl Ends {
     async fn learn(&mut self, consumer: &Consumer, partitions: &[TopicPartition]) -> Outcome<()> {
-        let unknown: BTreeSet<_> = partitions.iter().filter(|partition| !self.0.contains_key(partition)).cloned().collect();
+        let unknown: BTreeSet<_> = partitions
+            .iter()
+            .filter(|partition| !self.0.contains_key(partition))
+            .cloned()
+            .collect();
         if !unknown.is_empty() {
             self.0.extend(consumer.end_offsets(unknown).await?);
         }
         Ok(())
     }
 
-    /// Whether all that is assigned has been read to its end; a member that is assigned nothing has not.
+    /// Whether all that is assigned has been read to its end; a member that is assigned nothing has
+    /// not.
     async fn are_reached(&mut self, consumer: &Consumer) -> Outcome<bool> {
         let assigned = consumer.assignment();
         self.learn(consumer, &assigned).await?;
@@ -293,11 +320,17 @@ mod tests {
     async fn a_group_hears_of_a_topic_that_does_not_exist() {
         let cluster = cluster().await;
         let client = Client::new(ClientConfig::new(cluster.bootstrap_servers())).unwrap();
-        let options = Options { topics: vec!["nowhere".to_owned()], group: Some("g".to_owned()), ..Options::default() };
+        let options = Options {
+            topics: vec!["nowhere".to_owned()],
+            group: Some("g".to_owned()),
+            ..Options::default()
+        };
         let mut consumer = client.consumer(config(&options).unwrap()).unwrap();
         let mut printer = Printer::new(&options, std::io::sink());
         let consuming = consume(&options, &client, &mut consumer, &mut printer);
-        let Ok(Err(Stop::Failure(told))) = tokio::time::timeout(Duration::from_secs(20), consuming).await else {
+        let Ok(Err(Stop::Failure(told))) =
+            tokio::time::timeout(Duration::from_secs(20), consuming).await
+        else {
             panic!("it waits for the topic without a word");
         };
         assert!(told.contains("nowhere") && told.contains("UNKNOWN_TOPIC_OR_PARTITION"), "{told}");

@@ -119,7 +119,9 @@ pub(crate) fn write_json(to: &mut impl Write, record: &ConsumerRecord) -> io::Re
     object.insert("timestamp_type".to_owned(), kind.into());
     insert_bytes(&mut object, "key", record.key());
     insert_bytes(&mut object, "value", record.value());
-    let headers = record.headers().map(|header| Value::from(vec![header.name().as_ref().into(), header_value(header.value)]));
+    let headers = record
+        .headers()
+        .map(|header| Value::from(vec![header.name().as_ref().into(), header_value(header.value)]));
     object.insert("headers".to_owned(), headers.collect());
     serde_json::to_writer(&mut *to, &object)?;
     to.write_all(b"\n")
@@ -131,13 +133,17 @@ pub(crate) fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        let hex = after.strip_prefix('x').and_then(|digits| u8::from_str_radix(digits.get(..2)?, 16).ok());
+        let hex = after
+            .strip_prefix('x')
+            .and_then(|digits| u8::from_str_radix(digits.get(..2)?, 16).ok());
         let (c, length) = match after.chars().next() {
             Some('n') => ('\n', 1),
             Some('r') => ('\r', 1),
             Some('t') => ('\t', 1),
             Some('\\') => ('\\', 1),
-            Some('x') if hex.is_some_and(|byte| byte.is_ascii()) => (hex.map_or('x', char::from), 3),
+            Some('x') if hex.is_some_and(|byte| byte.is_ascii()) => {
+                (hex.map_or('x', char::from), 3)
+            }
             _ => ('\\', 0),
         };
         plain.push(c);

@@ -35,13 +35,15 @@ struct Options {
     /// -P: compresses with none, gzip, snappy, lz4 or zstd
     #[arg(short = 'z', value_name = "CODEC")]
     compression: Option<Compression>,
-    /// -P: splits a line into key and value at the first SEP; -C: prints the key and SEP before the value
+    /// -P: splits a line into key and value at the first SEP; -C: prints the key and SEP before the
+    /// value
     #[arg(short = 'K', value_name = "SEP", value_parser = separator)]
     separator: Option<String>,
     /// JSON lines
     #[arg(short = 'J')]
     is_json: bool,
-    /// -C: starts at beginning, end, an offset N, or -N: N records before the end [default: beginning]
+    /// -C: starts at beginning, end, an offset N, or -N: N records before the end [default:
+    /// beginning]
     #[arg(short = 'o', value_name = "OFFSET")]
     start: Option<Start>,
     /// -C: ends at the end of every partition
@@ -163,7 +165,10 @@ mod tests {
     #[test]
     fn the_documented_forms_are_understood() {
         let options = read("-P -b h:1 -t t -p 3 -z zstd -K: -J -X acks=all").unwrap();
-        assert_eq!((options.partition, options.separator.as_deref(), options.is_json), (Some(3), Some(":"), true));
+        assert_eq!(
+            (options.partition, options.separator.as_deref(), options.is_json),
+            (Some(3), Some(":"), true)
+        );
         assert_eq!((options.compression, options.mode.produces), (Some(Compression::ZSTD), true));
         assert_eq!(options.connection.named_cluster().unwrap().as_deref(), Some("h:1"));
         for (text, start) in [
@@ -174,11 +179,17 @@ mod tests {
             ("end", Start::End),
         ] {
             for joint in [" ", ""] {
-                assert_eq!(read(&format!("-C -t t -o{joint}{text}")).unwrap().start, Some(start), "{text}");
+                assert_eq!(
+                    read(&format!("-C -t t -o{joint}{text}")).unwrap().start,
+                    Some(start),
+                    "{text}"
+                );
             }
         }
         let options = read("-Ceb h:1 -t t -c 5 -G g -f %k\\n -K=").unwrap();
-        assert!(options.ends && options.format.is_some() && options.separator.as_deref() == Some("="));
+        assert!(
+            options.ends && options.format.is_some() && options.separator.as_deref() == Some("=")
+        );
         assert_eq!((options.count, options.group.as_deref()), (Some(5), Some("g")));
         assert!(read("-L --bootstrap-server h:1").unwrap().mode.lists);
         assert!(read("-Q -b h:1 -t t:0:-1 -t t:1:5").unwrap().mode.queries);

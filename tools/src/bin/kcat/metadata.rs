@@ -22,7 +22,8 @@ pub(crate) async fn list(options: Options, mut interrupt: Interrupt) -> Outcome<
             false => options.topics.iter().map(Into::into).collect::<Vec<_>>(),
         };
         let topics = admin.describe_topics(names).await;
-        let is_missing = |error: &kavka::Error| error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let is_missing =
+            |error: &kavka::Error| error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         // A topic that was deleted since it was listed is no failure; one that was asked for is.
         let mut described = Vec::new();
         for (name, topic) in topics {
@@ -38,7 +39,11 @@ pub(crate) async fn list(options: Options, mut interrupt: Interrupt) -> Outcome<
         done = work => done?,
         () = interrupt.received() => return Ok(ExitCode::FAILURE),
     };
-    let text = if options.is_json { format!("{}\n", as_json(&cluster, &topics)) } else { as_text(&cluster, &topics) };
+    let text = if options.is_json {
+        format!("{}\n", as_json(&cluster, &topics))
+    } else {
+        as_text(&cluster, &topics)
+    };
     write_out(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -55,11 +60,21 @@ fn as_text(cluster: &ClusterDescription, topics: &[TopicDescription]) -> String 
     }
     let _ = writeln!(text, " {} topics:", topics.len());
     for topic in topics {
-        let _ = writeln!(text, "  topic \"{}\" with {} partitions:", topic.name, topic.partitions.len());
+        let _ = writeln!(
+            text,
+            "  topic \"{}\" with {} partitions:",
+            topic.name,
+            topic.partitions.len()
+        );
         for partition in &topic.partitions {
             let leader = partition.leader.map_or("none".to_owned(), |leader| leader.to_string());
-            let (replicas, in_sync) = (list_of(&partition.replicas), list_of(&partition.in_sync_replicas));
-            let _ = writeln!(text, "    partition {}, leader {leader}, replicas: {replicas}, isrs: {in_sync}", partition.id);
+            let (replicas, in_sync) =
+                (list_of(&partition.replicas), list_of(&partition.in_sync_replicas));
+            let _ = writeln!(
+                text,
+                "    partition {}, leader {leader}, replicas: {replicas}, isrs: {in_sync}",
+                partition.id
+            );
         }
     }
     text
@@ -71,7 +86,9 @@ fn list_of(brokers: &[BrokerId]) -> String {
 
 fn as_json(cluster: &ClusterDescription, topics: &[TopicDescription]) -> Value {
     let number = |broker: Option<BrokerId>| broker.map_or(-1, |broker| broker.0);
-    let ids = |brokers: &[BrokerId]| brokers.iter().map(|broker| json!({"id": broker.0})).collect::<Vec<_>>();
+    let ids = |brokers: &[BrokerId]| {
+        brokers.iter().map(|broker| json!({"id": broker.0})).collect::<Vec<_>>()
+    };
     let brokers = cluster.brokers.iter().map(|broker| {
         let mut object = json!({"id": broker.id.0, "name": broker.address.to_string()});
         if let Some(rack) = &broker.rack {
@@ -100,8 +117,10 @@ fn as_json(cluster: &ClusterDescription, topics: &[TopicDescription]) -> Value {
 
 /// Prints the offsets that belong to the times of `-t TOPIC:PARTITION:TIMESTAMP`.
 pub(crate) async fn query(options: Options, mut interrupt: Interrupt) -> Outcome<ExitCode> {
-    let queries: Vec<(TopicPartition, i64)> = options.topics.iter().map(|text| time(text)).collect::<Outcome<_>>()?;
-    let consumer = client(&options)?.consumer(ConsumerConfig::from_properties(&options.connection.properties(&[])?)?)?;
+    let queries: Vec<(TopicPartition, i64)> =
+        options.topics.iter().map(|text| time(text)).collect::<Outcome<_>>()?;
+    let consumer = client(&options)?
+        .consumer(ConsumerConfig::from_properties(&options.connection.properties(&[])?)?)?;
     let mut text = String::new();
     for (partition, time) in queries {
         let offset = tokio::select! {
@@ -110,7 +129,8 @@ pub(crate) async fn query(options: Options, mut interrupt: Interrupt) -> Outcome
         };
         let TopicPartition { topic, partition, .. } = partition;
         let line = match options.is_json {
-            true => json!({"topic": topic.as_str(), "partition": partition.0, "offset": offset}).to_string(),
+            true => json!({"topic": topic.as_str(), "partition": partition.0, "offset": offset})
+                .to_string(),
             false => format!("{topic} [{partition}] offset {offset}"),
         };
         let _ = writeln!(text, "{line}");
@@ -128,7 +148,8 @@ async fn offset_at(consumer: &Consumer, partition: &TopicPartition, time: i64) -
         -1 => consumer.end_offsets(only).await?.remove(partition),
         -2 => consumer.beginning_offsets(only).await?.remove(partition),
         time => {
-            let mut found = consumer.offsets_for_times([(partition.clone(), Timestamp(time))]).await?;
+            let mut found =
+                consumer.offsets_for_times([(partition.clone(), Timestamp(time))]).await?;
             found.remove(partition).flatten().map(|found| found.offset)
         }
     };
@@ -142,8 +163,13 @@ fn time(text: &str) -> Outcome<(TopicPartition, i64)> {
         ))
     };
     let mut parts = text.rsplitn(3, ':');
-    let time: i64 = parts.next().and_then(|time| time.parse().ok()).filter(|time| *time >= -2).ok_or_else(refuse)?;
-    let partition: u16 = parts.next().and_then(|partition| partition.parse().ok()).ok_or_else(refuse)?;
+    let time: i64 = parts
+        .next()
+        .and_then(|time| time.parse().ok())
+        .filter(|time| *time >= -2)
+        .ok_or_else(refuse)?;
+    let partition: u16 =
+        parts.next().and_then(|partition| partition.parse().ok()).ok_or_else(refuse)?;
     let topic = parts.next().filter(|topic| !topic.is_empty()).ok_or_else(refuse)?;
     Ok((TopicPartition::new(topic, i32::from(partition)), time))
 }

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use super::{Options, metadata};
 
-/// How many pieces of input may wait for their acknowledgement before no more is read; the producer's memory is the tighter bound.
+/// How many pieces of input may wait for their acknowledgement before no more is read; the
+/// producer's memory is the tighter bound.
 const MOST_WAITING: usize = 10_000;
 
 /// So many bytes are read at once, if they are there.
@@ -76,7 +77,9 @@ pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<E
         },
     };
     // Of a piece that was interrupted, what was sent is reported too.
-    let is_told = tokio::time::timeout(PATIENCE, waiting.send(course.sent.take())).await.is_ok_and(|told| told.is_ok());
+    let is_told = tokio::time::timeout(PATIENCE, waiting.send(course.sent.take()))
+        .await
+        .is_ok_and(|told| told.is_ok());
     drop(waiting);
     // Nothing waits for more records to fill a batch any more.
     let _ = tokio::time::timeout(PATIENCE, producer.flush()).await;
@@ -120,8 +123,9 @@ fn read_some<R: std::io::Read>(input: &mut BufReader<R>) -> Lines {
 
 /// Sends all lines; whether every one could be handed to the producer.
 ///
-/// A line that is no record, or too large a one, is told and passed over. What else fails would fail for all lines after it too, each after
-/// `max.block.ms`: a topic that does not exist, a cluster that cannot be reached.
+/// A line that is no record, or too large a one, is told and passed over. What else fails would
+/// fail for all lines after it too, each after `max.block.ms`: a topic that does not exist, a
+/// cluster that cannot be reached.
 async fn send_all(
     options: &Options,
     producer: &Producer,
@@ -136,7 +140,10 @@ async fn send_all(
         let lines = match lines {
             Ok(lines) => lines,
             Err(error) => {
-                complain("kcat", format_args!("line {}: {error}; no more lines are sent", number + 1));
+                complain(
+                    "kcat",
+                    format_args!("line {}: {error}; no more lines are sent", number + 1),
+                );
                 course.at.set(None);
                 return false;
             }
@@ -154,7 +161,10 @@ async fn send_all(
                     is_good = false;
                 }
                 Err(Unsent::End(message)) => {
-                    complain("kcat", format_args!("line {number}: {message}; no more lines are sent"));
+                    complain(
+                        "kcat",
+                        format_args!("line {number}: {message}; no more lines are sent"),
+                    );
                     course.at.set(None);
                     return false;
                 }
@@ -177,7 +187,8 @@ async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<D
     };
     let topic = options.topics.first().map_or("", String::as_str);
     let mut record = Record::to(topic).key(input.key.as_deref()).value(input.value.as_deref());
-    record.headers = input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
+    record.headers =
+        input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
     record.partition = input.partition.or(options.partition).map(Into::into);
     record.timestamp = input.timestamp.map(Timestamp);
     producer.send(record).await.map_err(|error| match error.kind() {
@@ -205,7 +216,11 @@ impl Input {
     fn from_text(line: Vec<u8>, separator: Option<&str>) -> Self {
         let separator = separator.unwrap_or_default().as_bytes();
         let is_separated = !separator.is_empty() && line.len() >= separator.len();
-        let at = if is_separated { line.windows(separator.len()).position(|window| window == separator) } else { None };
+        let at = if is_separated {
+            line.windows(separator.len()).position(|window| window == separator)
+        } else {
+            None
+        };
         match at {
             Some(at) => {
                 let (key, rest) = line.split_at(at);
@@ -217,7 +232,8 @@ impl Input {
     }
 
     fn from_json(line: &[u8]) -> Result<Self, String> {
-        let mut object: Map<String, Value> = serde_json::from_slice(line).map_err(|error| format!("no JSON object: {error}"))?;
+        let mut object: Map<String, Value> =
+            serde_json::from_slice(line).map_err(|error| format!("no JSON object: {error}"))?;
         let input = Self {
             key: take_bytes(&mut object, "key")?,
             value: take_bytes(&mut object, "value")?,
@@ -236,11 +252,17 @@ impl Input {
     }
 }
 
-fn take_number<T: TryFrom<i64>>(object: &mut Map<String, Value>, name: &str) -> Result<Option<T>, String> {
+fn take_number<T: TryFrom<i64>>(
+    object: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, String> {
     match object.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
-            let number = value.as_i64().filter(|number| *number >= 0).and_then(|number| T::try_from(number).ok());
+            let number = value
+                .as_i64()
+                .filter(|number| *number >= 0)
+                .and_then(|number| T::try_from(number).ok());
             number.map(Some).ok_or_else(|| format!("{name} is {value}, which is no possible one"))
         }
     }
@@ -275,7 +297,8 @@ mod tests {
         assert!(begun.elapsed() < max_block * 5, "{:?}", begun.elapsed());
         let error = send(&options, &producer, b"line".to_vec()).await.unwrap_err();
         assert!(
-            format!("{error:?}").contains("nowhere") && format!("{error:?}").contains("UNKNOWN_TOPIC_OR_PARTITION"),
+            format!("{error:?}").contains("nowhere")
+                && format!("{error:?}").contains("UNKNOWN_TOPIC_OR_PARTITION"),
             "{error:?}"
         );
     }

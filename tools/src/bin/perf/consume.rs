@@ -37,9 +37,14 @@ impl Read {
 const CHUNK: u64 = 256;
 
 /// Consumes and measures.
-pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Interrupt) -> Outcome<Report> {
+pub(crate) async fn run(
+    options: &Options,
+    client: &Client,
+    mut interrupt: Interrupt,
+) -> Outcome<Report> {
     let mut config = ConsumerConfig::from_properties(
-        // A batch is handed over whole; the other clients of the comparison may hand over as many at a time.
+        // A batch is handed over whole; the other clients of the comparison may hand over as many
+        // at a time.
         &options.properties(&[("auto.offset.reset", "earliest"), ("max.poll.records", "5000")])?,
     )?;
     if let Some(group) = &options.group {
@@ -54,14 +59,20 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
                 topic = admin.describe_topic(&options.topic) => topic?,
                 () = interrupt.received() => return Err(Stop::failure("interrupted before the topic was described")),
             };
-            consumer.assign(topic.partitions.iter().map(|partition| TopicPartition::new(&options.topic, partition.id)))?;
+            consumer.assign(
+                topic
+                    .partitions
+                    .iter()
+                    .map(|partition| TopicPartition::new(&options.topic, partition.id)),
+            )?;
         }
     }
     let progress = Progress::start(options.records);
     let mut read = Read::default();
     let mut started = None;
     let mut seen = 0;
-    let mut silence = tokio::time::interval_at(tokio::time::Instant::now() + NOTHING_COMES, NOTHING_COMES);
+    let mut silence =
+        tokio::time::interval_at(tokio::time::Instant::now() + NOTHING_COMES, NOTHING_COMES);
     while read.records < options.records {
         let before = read.records;
         tokio::select! {
@@ -87,7 +98,12 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
 }
 
 /// Reads the next records, at most as many as are still wanted.
-async fn next(options: &Options, consumer: &mut Consumer, read: &mut Read, started: &mut Option<Instant>) -> Outcome<()> {
+async fn next(
+    options: &Options,
+    consumer: &mut Consumer,
+    read: &mut Read,
+    started: &mut Option<Instant>,
+) -> Outcome<()> {
     match options.records_api {
         RecordsApi::Batch => {
             let batch = consumer.next_batch().await?;

@@ -1,6 +1,8 @@
-//! The way from `send` to a handler of `kavka::mq`, measured in one process and so with one clock (`--to-handler`).
+//! The way from `send` to a handler of `kavka::mq`, measured in one process and so with one clock
+//! (`--to-handler`).
 //!
-//! A value begins with a number of this run, by which records of others are told apart, and with the time from which it counts.
+//! A value begins with a number of this run, by which records of others are told apart, and with
+//! the time from which it counts.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -43,13 +45,24 @@ const PROBE: u64 = u64::MAX;
 
 impl Handled {
     /// Consumes the topic from its end on; returns when every partition of it is handled.
-    pub(crate) async fn start(options: &Options, config: Config, partitions: usize) -> Outcome<Arc<Self>> {
-        let run = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
+    pub(crate) async fn start(
+        options: &Options,
+        config: Config,
+        partitions: usize,
+    ) -> Outcome<Arc<Self>> {
+        let run = std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
         let mut config = config;
         config.consumer.group_id = Some(format!("perf-{run}"));
         let mq = Mq::new(config)?;
-        let handled =
-            Arc::new(Self { run, started: OnceLock::new(), seen: Mutex::default(), mq: mq.clone(), probes: AtomicU64::new(0) });
+        let handled = Arc::new(Self {
+            run,
+            started: OnceLock::new(),
+            seen: Mutex::default(),
+            mq: mq.clone(),
+            probes: AtomicU64::new(0),
+        });
         let notes = Arc::clone(&handled);
         let handler = move |message: Message| {
             notes.note(&message);
@@ -63,7 +76,9 @@ impl Handled {
             }
             for partition in 0..partitions {
                 let probe = handled.stamp(PROBE, &[0; STAMP]);
-                let record = Record::to(&options.topic).partition(i32::try_from(partition).unwrap_or(0)).value(&probe);
+                let record = Record::to(&options.topic)
+                    .partition(i32::try_from(partition).unwrap_or(0))
+                    .value(&probe);
                 handled.probes.fetch_add(1, Relaxed);
                 mq.producer().send(record).await?.await?;
             }
@@ -91,7 +106,9 @@ impl Handled {
         while self.seen().latencies.count() < records {
             if begun.elapsed() > AT_MOST {
                 let seen = self.seen().latencies.count();
-                return Err(Stop::failure(format_args!("the handler saw {seen} of {records} records")));
+                return Err(Stop::failure(format_args!(
+                    "the handler saw {seen} of {records} records"
+                )));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -23,7 +23,11 @@ struct Read {
 }
 
 /// Consumes and measures.
-pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Interrupt) -> Outcome<Report> {
+pub(crate) async fn run(
+    options: &Options,
+    client: &Client,
+    mut interrupt: Interrupt,
+) -> Outcome<Report> {
     let mut config = options.mq_config()?;
     config.consumer.group_id = Some(options.group.clone().unwrap_or_else(|| "perf-mq".to_owned()));
     let mq = Mq::with_client(client.clone(), config)?;
@@ -35,7 +39,9 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
         let started = *noted.started.get_or_init(Instant::now);
         let before = noted.records.fetch_add(1, Relaxed);
         if before < wanted {
-            noted.bytes.fetch_add(message.value.as_ref().map_or(0, |value| value.len() as u64), Relaxed);
+            noted
+                .bytes
+                .fetch_add(message.value.as_ref().map_or(0, |value| value.len() as u64), Relaxed);
             shown.add(1);
         }
         if before + 1 == wanted {
@@ -45,7 +51,8 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
         std::future::ready(())
     };
     mq.consumer()?.subscribe([options.topic.as_str()], handler)?;
-    let mut silence = tokio::time::interval_at(tokio::time::Instant::now() + NOTHING_COMES, NOTHING_COMES);
+    let mut silence =
+        tokio::time::interval_at(tokio::time::Instant::now() + NOTHING_COMES, NOTHING_COMES);
     let mut seen = 0;
     loop {
         tokio::select! {
@@ -64,7 +71,8 @@ pub(crate) async fn run(options: &Options, client: &Client, mut interrupt: Inter
     progress.stop();
     let elapsed = read.elapsed.get().copied();
     let elapsed = elapsed.or_else(|| Some(read.started.get()?.elapsed())).unwrap_or_default();
-    let report = Report::consumed(read.records.load(Relaxed).min(wanted), read.bytes.load(Relaxed), elapsed);
+    let report =
+        Report::consumed(read.records.load(Relaxed).min(wanted), read.bytes.load(Relaxed), elapsed);
     mq.consumer()?.close(super::PATIENCE).await?;
     Ok(report)
 }

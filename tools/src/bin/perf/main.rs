@@ -1,6 +1,7 @@
 //! Measures what a cluster and this client do together: how many records, how fast, at which cost.
 //!
-//! `produce.rs` sends and `observe.rs` watches the acknowledgements; `consume.rs` reads; `report.rs` is the line at the end.
+//! `produce.rs` sends and `observe.rs` watches the acknowledgements; `consume.rs` reads;
+//! `report.rs` is the line at the end.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,7 +43,12 @@ async fn run() -> Outcome<ExitCode> {
     worked
 }
 
-async fn work(options: &Options, bootstrap: &str, is_own_cluster: bool, mut interrupt: Interrupt) -> Outcome<ExitCode> {
+async fn work(
+    options: &Options,
+    bootstrap: &str,
+    is_own_cluster: bool,
+    mut interrupt: Interrupt,
+) -> Outcome<ExitCode> {
     if options.metrics {
         recorder::install()?;
     }
@@ -72,7 +78,9 @@ const PARTITIONS: i32 = 6;
 
 async fn create(client: &Client, topic: &str, partitions: i32) -> Outcome<()> {
     match client.admin().create_topic(NewTopic::new(topic).partitions(partitions)).await {
-        Err(error) if error.code() != Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Err(Stop::from(error)),
+        Err(error) if error.code() != Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
+            Err(Stop::from(error))
+        }
         _ => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! Watches acknowledgements: a task that takes what was sent a chunk at a time, and costs little for each record.
+//! Watches acknowledgements: a task that takes what was sent a chunk at a time, and costs little
+//! for each record.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -14,7 +15,8 @@ use super::pipe::Pending;
 use super::progress::Progress;
 use super::report::Tally;
 
-/// Records that were handed to the producer; each with the time, since the start, from which its latency counts.
+/// Records that were handed to the producer; each with the time, since the start, from which its
+/// latency counts.
 pub(crate) enum Sent {
     Each(Vec<(u64, Pending)>),
     /// One call of `send_all`.
@@ -38,7 +40,14 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn new(sent: mpsc::Receiver<Sent>, started: Instant, progress: Progress) -> Self {
-        Self { sent, partitions: Vec::new(), calls: VecDeque::new(), started, progress, tally: Tally::default() }
+        Self {
+            sent,
+            partitions: Vec::new(),
+            calls: VecDeque::new(),
+            started,
+            progress,
+            tally: Tally::default(),
+        }
     }
 
     /// Ends when all that was sent has its verdict and nothing more can come.
@@ -71,13 +80,16 @@ impl Observer {
             self.calls.pop_front();
         }
         self.progress.add(self.tally.acknowledged - before);
-        let is_waiting = !self.calls.is_empty() || self.partitions.iter().any(|waiting| !waiting.is_empty());
+        let is_waiting =
+            !self.calls.is_empty() || self.partitions.iter().any(|waiting| !waiting.is_empty());
         if has_ended && !is_waiting { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn take(&mut self, sent: Sent) {
         match sent {
-            Sent::Call { since, records, deliveries } => self.calls.push_back((since, records, deliveries)),
+            Sent::Call { since, records, deliveries } => {
+                self.calls.push_back((since, records, deliveries))
+            }
             Sent::Each(records) => {
                 for (since, pending) in records {
                     let partition = pending.partition();

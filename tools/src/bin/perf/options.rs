@@ -10,9 +10,10 @@ use super::payload::Payload;
 
 /// Measures producing and consuming; the last line of stdout is one JSON object
 ///
-/// A latency is the time from the call of `send`, or with --rate from when the record was due, to its acknowledgement. The clock runs from
-/// the first send to the last acknowledgement, or from the first record read to the last. CPU and memory are those of the process. Ends
-/// with status 0, 1 if Kafka or a record failed, 2 for a wrong argument.
+/// A latency is the time from the call of `send`, or with --rate from when the record was due, to
+/// its acknowledgement. The clock runs from the first send to the last acknowledgement, or from the
+/// first record read to the last. CPU and memory are those of the process. Ends with status 0, 1 if
+/// Kafka or a record failed, 2 for a wrong argument.
 #[derive(Debug, Parser)]
 #[command(name = "perf")]
 pub(crate) struct Options {
@@ -26,7 +27,8 @@ pub(crate) struct Options {
     /// The cluster and its settings; without one a Kafka inside this process
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// Through `kavka::mq`, whose defaults then hold (lz4, adaptive batching unless --linger-ms is given); -X reaches only its client
+    /// Through `kavka::mq`, whose defaults then hold (lz4, adaptive batching unless --linger-ms is
+    /// given); -X reaches only its client
     #[arg(long)]
     pub(crate) mq: bool,
     /// Has a recorder take what the client tells
@@ -66,15 +68,16 @@ pub(crate) struct Options {
     /// How large a batch may be
     #[arg(long, value_name = "BYTES", help_heading = PRODUCE)]
     batch_bytes: Option<String>,
-    /// Hands records over by `send_all`, 256 in a call, not one by one; the latency of a record is then that of its call and of those
-    /// before it, and all records of a call that failed count as errors
+    /// Hands records over by `send_all`, 256 in a call, not one by one; the latency of a record is
+    /// then that of its call and of those before it, and all records of a call that failed count as
+    /// errors
     #[arg(long, conflicts_with = "mq", help_heading = PRODUCE)]
     pub(crate) batch_api: bool,
     /// With --rate, from when a latency counts
     #[arg(long, value_enum, default_value_t = Moment::Due, help_heading = PRODUCE)]
     pub(crate) latency_from: Moment,
-    /// With --mq: a handler in this process reads the topic, too, and `handler` in the JSON object has the latencies from the same moment
-    /// to it
+    /// With --mq: a handler in this process reads the topic, too, and `handler` in the JSON object
+    /// has the latencies from the same moment to it
     #[arg(long, help_heading = PRODUCE)]
     pub(crate) to_handler: bool,
 
@@ -121,12 +124,15 @@ impl Options {
     /// Refuses options that do not go together.
     pub(crate) fn checked(self) -> Outcome<Self> {
         if self.to_handler && (!self.mq || self.mode != Mode::Produce || self.size < STAMP) {
-            return Err(Stop::usage(format_args!("--to-handler needs produce, --mq and a --size of {STAMP} or more")));
+            return Err(Stop::usage(format_args!(
+                "--to-handler needs produce, --mq and a --size of {STAMP} or more"
+            )));
         }
         Ok(self)
     }
 
-    /// The settings of producer and consumer: the defaults given, then those of files and `-X`, then those of options.
+    /// The settings of producer and consumer: the defaults given, then those of files and `-X`,
+    /// then those of options.
     pub(crate) fn properties(&self, defaults: &[(&str, &str)]) -> Outcome<Properties> {
         let mut properties = self.connection.properties(defaults)?;
         for (_, name, value) in self.settings() {
@@ -147,7 +153,8 @@ impl Options {
         Ok(config)
     }
 
-    /// Settings of producer or consumer that have an option of their own: the name in `mq`, Java's name, and the value.
+    /// Settings of producer or consumer that have an option of their own: the name in `mq`, Java's
+    /// name, and the value.
     fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         let settings = [
             ("producer.required_acks", "acks", &self.acks),
@@ -178,13 +185,21 @@ mod tests {
              --linger-ms 5 --batch-bytes 16384 --rate 2000 --payload random --warmup 7",
         )
         .expect("all options of the contract");
-        assert_eq!((options.mode, options.records, options.size, options.warmup), (Mode::Produce, 10, 1024, 7));
+        assert_eq!(
+            (options.mode, options.records, options.size, options.warmup),
+            (Mode::Produce, 10, 1024, 7)
+        );
         assert_eq!((options.rate, options.payload), (Some(2000), Payload::Random));
         let properties = options.properties(&[("linger.ms", "0")]).expect("no file to read");
-        let given = ["acks", "enable.idempotence", "compression.type", "linger.ms", "batch.size"].map(|key| properties.get(key));
+        let given = ["acks", "enable.idempotence", "compression.type", "linger.ms", "batch.size"]
+            .map(|key| properties.get(key));
         assert_eq!(given, ["all", "true", "lz4", "5", "16384"].map(Some));
-        let options = read("consume --topic t --records 1 --group g --from earliest").expect("the other mode");
-        assert_eq!((options.mode, options.group.as_deref(), options.records_api), (Mode::Consume, Some("g"), RecordsApi::Batch));
+        let options = read("consume --topic t --records 1 --group g --from earliest")
+            .expect("the other mode");
+        assert_eq!(
+            (options.mode, options.group.as_deref(), options.records_api),
+            (Mode::Consume, Some("g"), RecordsApi::Batch)
+        );
     }
 
     #[test]

@@ -59,7 +59,10 @@ impl SplitMix {
 
 fn random(len: usize) -> Vec<u8> {
     let mut random = SplitMix(1);
-    let mut bytes: Vec<u8> = std::iter::repeat_with(|| random.next().to_le_bytes()).take(len.div_ceil(8)).flatten().collect();
+    let mut bytes: Vec<u8> = std::iter::repeat_with(|| random.next().to_le_bytes())
+        .take(len.div_ceil(8))
+        .flatten()
+        .collect();
     bytes.truncate(len);
     bytes
 }
@@ -70,10 +73,11 @@ fn text(len: usize) -> Vec<u8> {
     let mut text = String::with_capacity(len + 256);
     while text.len() < len {
         time += random.below(50);
-        let level = ["INFO", "INFO", "WARN", "DEBUG"][usize::try_from(random.below(4)).unwrap_or(0)];
+        let level =
+            ["INFO", "INFO", "WARN", "DEBUG"][usize::try_from(random.below(4)).unwrap_or(0)];
         let (service, host) = (random.below(8), random.below(20));
-        let path =
-            ["/api/v1/items", "/api/v1/orders", "/api/v1/users", "/healthz"][usize::try_from(random.below(4)).unwrap_or(0)];
+        let path = ["/api/v1/items", "/api/v1/orders", "/api/v1/users", "/healthz"]
+            [usize::try_from(random.below(4)).unwrap_or(0)];
         let id = random.below(100_000);
         let status = if random.below(20) == 0 { 500 } else { 200 };
         let duration = random.below(500);
@@ -95,7 +99,9 @@ mod tests {
 
     /// FNV-1a, 64 bits.
     fn hash(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 
     #[test]

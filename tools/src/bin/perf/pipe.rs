@@ -1,4 +1,5 @@
-//! What records go through: the client's producer, or that of `kavka::mq` on the same client (`--mq`).
+//! What records go through: the client's producer, or that of `kavka::mq` on the same client
+//! (`--mq`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,7 +30,9 @@ impl Pipe {
         if options.mq {
             return Ok(Self::Mq(Mq::with_client(client.clone(), options.mq_config()?)?));
         }
-        Ok(Self::Client(client.producer(ProducerConfig::from_properties(&options.properties(&[])?)?)?))
+        Ok(Self::Client(
+            client.producer(ProducerConfig::from_properties(&options.properties(&[])?)?)?,
+        ))
     }
 
     pub(crate) async fn send(&self, record: Record<'_>) -> Outcome<Pending> {
@@ -66,8 +69,12 @@ impl Pending {
 
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Outcome<()>> {
         match self {
-            Self::Client(delivery) => Pin::new(delivery).poll(context).map(|told| told.map(drop).map_err(Stop::from)),
-            Self::Mq(receipt) => Pin::new(receipt).poll(context).map(|told| told.map(drop).map_err(Stop::from)),
+            Self::Client(delivery) => {
+                Pin::new(delivery).poll(context).map(|told| told.map(drop).map_err(Stop::from))
+            }
+            Self::Mq(receipt) => {
+                Pin::new(receipt).poll(context).map(|told| told.map(drop).map_err(Stop::from))
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ use super::report::{Report, Tally};
 /// Records that go to the observer together, or into one call of `send_all`.
 const CHUNK: u64 = 256;
 
-/// Chunks that may wait for the observer: no more of them than this many are in flight in a producer of usual memory.
+/// Chunks that may wait for the observer: no more of them than this many are in flight in a
+/// producer of usual memory.
 const CHUNKS: usize = 16_384;
 
 /// How long after a signal what was sent may still be acknowledged.
@@ -52,7 +53,12 @@ struct Sender {
 }
 
 /// Produces and measures; an error only before the measurement.
-pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, interrupt: Interrupt) -> Outcome<Report> {
+pub(crate) async fn run(
+    options: &Options,
+    client: &Client,
+    bootstrap: &str,
+    interrupt: Interrupt,
+) -> Outcome<Report> {
     let pipe = Pipe::open(options, client)?;
     let values = Arc::new(Values::new(options.payload, options.size));
     let (admin, mut early) = (client.admin(), interrupt.clone());
@@ -66,7 +72,11 @@ pub(crate) async fn run(options: &Options, client: &Client, bootstrap: &str, int
     }
     // A topic that is not there yet is created by the first record, if the cluster does that.
     warm_up(options, &pipe, &values, &interrupt).await?;
-    let handled = if options.to_handler { Some(consume_too(options, client, bootstrap).await?) } else { None };
+    let handled = if options.to_handler {
+        Some(consume_too(options, client, bootstrap).await?)
+    } else {
+        None
+    };
 
     let progress = Progress::start(options.records);
     let started = handled.as_ref().map_or_else(Instant::now, |handled| handled.started());
@@ -146,11 +156,17 @@ async fn gather(tasks: Vec<(JoinHandle<Tally>, JoinHandle<Tally>)>, pipe: Pipe) 
     Ok(tally)
 }
 
-async fn warm_up(options: &Options, pipe: &Pipe, values: &Values, interrupt: &Interrupt) -> Outcome<()> {
+async fn warm_up(
+    options: &Options,
+    pipe: &Pipe,
+    values: &Values,
+    interrupt: &Interrupt,
+) -> Outcome<()> {
     let warming = async {
         let mut pending = VecDeque::new();
         for record in 0..options.warmup {
-            pending.push_back(pipe.send(Record::to(&options.topic).value(values.get(record))).await?);
+            pending
+                .push_back(pipe.send(Record::to(&options.topic).value(values.get(record))).await?);
         }
         pipe.flush().await;
         for mut pending in pending {
@@ -185,7 +201,8 @@ impl Sender {
         self.tally
     }
 
-    /// How many records of this task may have been sent by now; sleeps until there is one more than `done`.
+    /// How many records of this task may have been sent by now; sleeps until there is one more than
+    /// `done`.
     fn due(&self, done: u64) -> u64 {
         let Some(rate) = self.rate else { return (done + CHUNK).min(self.count) };
         let due_at = |tick: u64| {
@@ -199,14 +216,18 @@ impl Sender {
             return due_at(tick_now);
         }
         let next = self.due_tick(done, rate);
-        std::thread::sleep(Duration::from_nanos(next * TICK_NANOS).saturating_sub(self.started.elapsed()));
+        std::thread::sleep(
+            Duration::from_nanos(next * TICK_NANOS).saturating_sub(self.started.elapsed()),
+        );
         due_at(next).max(done)
     }
 
-    /// The tick at which a record of this task is due: the first at which, by the rate, it may have been sent.
+    /// The tick at which a record of this task is due: the first at which, by the rate, it may have
+    /// been sent.
     fn due_tick(&self, record: u64, rate: u64) -> u64 {
         let number = u128::from(self.first + record * self.step) + 1;
-        u64::try_from((number * NANOS).div_ceil(u128::from(rate) * TICK.as_nanos())).unwrap_or(u64::MAX)
+        u64::try_from((number * NANOS).div_ceil(u128::from(rate) * TICK.as_nanos()))
+            .unwrap_or(u64::MAX)
     }
 
     /// From when the latency of a record counts: when it is due, or now.
@@ -231,7 +252,9 @@ impl Sender {
                 if sent.is_pending() && !chunk.is_empty() {
                     // While this one waits for room, those before it are acknowledged.
                     let ready = std::mem::take(&mut chunk);
-                    if let Err(mpsc::error::TrySendError::Full(Sent::Each(ready))) = self.sent.try_send(Sent::Each(ready)) {
+                    if let Err(mpsc::error::TrySendError::Full(Sent::Each(ready))) =
+                        self.sent.try_send(Sent::Each(ready))
+                    {
                         chunk = ready;
                     }
                 }
@@ -259,7 +282,8 @@ impl Sender {
         let Pipe::Client(producer) = &self.pipe else { return false };
         let deliveries = producer.send_all(records).await;
         let is_good = deliveries.accepted() == to - from;
-        self.sent.send(Sent::Call { since, records: to - from, deliveries }).await.is_ok() && is_good
+        self.sent.send(Sent::Call { since, records: to - from, deliveries }).await.is_ok()
+            && is_good
     }
 }
 

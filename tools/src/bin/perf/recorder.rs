@@ -1,4 +1,5 @@
-//! A recorder of the facade `metrics` for `--metrics`: it counts as a service's does, and nobody reads it.
+//! A recorder of the facade `metrics` for `--metrics`: it counts as a service's does, and nobody
+//! reads it.
 //!
 //! Own, and small, so that another crate's cost is not measured along with the client's.
 
@@ -7,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kavka_programs::{Outcome, Stop};
-use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 
 /// Seconds, from half a millisecond on.
-const BOUNDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BOUNDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 #[derive(Debug, Default)]
 struct Counting {
@@ -30,7 +34,9 @@ pub(crate) fn install() -> Outcome<()> {
 }
 
 fn of<T: Default>(values: &Mutex<BTreeMap<Key, Arc<T>>>, key: &Key) -> Arc<T> {
-    Arc::clone(values.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    Arc::clone(
+        values.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default(),
+    )
 }
 
 impl HistogramFn for Buckets {

@@ -77,10 +77,19 @@ impl Report {
     }
 
     pub(crate) fn consumed(records: u64, bytes: u64, elapsed: Duration) -> Self {
-        Self { records, bytes, seconds: elapsed.as_secs_f64(), errors: 0, first_error: None, latencies: None, handled: None }
+        Self {
+            records,
+            bytes,
+            seconds: elapsed.as_secs_f64(),
+            errors: 0,
+            first_error: None,
+            latencies: None,
+            handled: None,
+        }
     }
 
-    /// Adds how long records took to a handler, and how many others were sent to find out that it reads.
+    /// Adds how long records took to a handler, and how many others were sent to find out that it
+    /// reads.
     pub(crate) fn handled(mut self, latencies: Histogram, probes: u64) -> Self {
         self.handled = Some(Handled { latencies, probes });
         self
@@ -89,7 +98,12 @@ impl Report {
     /// The line; null for what is not measured in this mode or on this system.
     pub(crate) fn json(&self, options: &Options) -> Value {
         let per_second = |count: f64| if self.seconds > 0.0 { count / self.seconds } else { 0.0 };
-        let milliseconds = |share| self.latencies.as_ref().and_then(|latencies| latencies.quantile(share)).map(as_milliseconds);
+        let milliseconds = |share| {
+            self.latencies
+                .as_ref()
+                .and_then(|latencies| latencies.quantile(share))
+                .map(as_milliseconds)
+        };
         let handler = self.handled.as_ref().map(|Handled { latencies, probes }| {
             let milliseconds = |share| latencies.quantile(share).map(as_milliseconds);
             json!({
@@ -128,9 +142,10 @@ impl Report {
     pub(crate) fn check(&self) -> Outcome<()> {
         match &self.first_error {
             Some(Stop::Usage(message)) if self.records == 0 => Err(Stop::usage(message)),
-            Some(Stop::Usage(error) | Stop::Failure(error)) => {
-                Err(Stop::failure(format_args!("{} records failed, the first: {error}", self.errors)))
-            }
+            Some(Stop::Usage(error) | Stop::Failure(error)) => Err(Stop::failure(format_args!(
+                "{} records failed, the first: {error}",
+                self.errors
+            ))),
             Some(Stop::Asked(_)) | None => Ok(()),
         }
     }
@@ -168,7 +183,8 @@ impl Histogram {
         self.0.max()
     }
 
-    /// The smallest value that so large a share of all does not exceed, rounded up to what is told apart.
+    /// The smallest value that so large a share of all does not exceed, rounded up to what is told
+    /// apart.
     fn quantile(&self, share: f64) -> Option<u64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(share))
     }
@@ -193,8 +209,15 @@ impl Usage {
     }
 
     fn read(stat: &str, status: &str) -> Self {
-        // The name in parentheses may hold anything; user and system time are the 14th and 15th field.
-        let mut times = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).map(str::parse::<u32>);
+        // The name in parentheses may hold anything; user and system time are the 14th and 15th
+        // field.
+        let mut times = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(11)
+            .map(str::parse::<u32>);
         let mut seconds = || Some(f64::from(times.next()?.ok()?) / TICKS_PER_SECOND);
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         Self {
@@ -232,6 +255,9 @@ mod tests {
     fn linux_tells_times_behind_a_name_with_spaces() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 75 0 0 20 0 4 0 100 0 0";
         let usage = Usage::read(stat, "Name:\tperf\nVmPeak:\t 9 kB\nVmHWM:\t    1234 kB\n");
-        assert_eq!((usage.cpu_user, usage.cpu_sys, usage.max_rss_kb), (Some(2.5), Some(0.75), Some(1234)));
+        assert_eq!(
+            (usage.cpu_user, usage.cpu_sys, usage.max_rss_kb),
+            (Some(2.5), Some(0.75), Some(1234))
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! floor: not a client but the least work. Every record is encoded with checksum and codec, every request written, every
-//! answer checked; fetched batches are checked, decompressed and walked. One thread, one connection, no retries, no producer id.
+//! floor: not a client but the least work. Every record is encoded with checksum and codec, every
+//! request written, every answer checked; fetched batches are checked, decompressed and walked. One
+//! thread, one connection, no retries, no producer id.
 
 use std::collections::VecDeque;
 use std::io::Write;

@@ -1,10 +1,13 @@
-//! Members want different topics: keep what is owned, give the rest to the least loaded, then shift along shortest paths.
+//! Members want different topics: keep what is owned, give the rest to the least loaded, then shift
+//! along shortest paths.
 //!
-//! Think of a graph whose nodes are members and where an edge leads from one that has a partition to every other that
-//! wants its topic. While some path leads from a member to one with at least two partitions less, moving one partition
-//! along each edge of it makes the loads more even; when there is none, no assignment is more even (it is an optimal
-//! semi-matching: every improvement contains such a path). Shortest paths, and on an edge first the partitions that come
-//! home or never belonged to the giver, keep the moves few. Each path lowers the sum of squared loads, so it ends.
+//! Think of a graph whose nodes are members and where an edge leads from one that has a partition
+//! to every other that wants its topic. While some path leads from a member to one with at least
+//! two partitions less, moving one partition along each edge of it makes the loads more even; when
+//! there is none, no assignment is more even (it is an optimal semi-matching: every improvement
+//! contains such a path). Shortest paths, and on an edge first the partitions that come home or
+//! never belonged to the giver, keep the moves few. Each path lowers the sum of squared loads, so
+//! it ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,11 +15,16 @@ use super::AssignmentPlan;
 
 pub(super) fn search(plan: &mut AssignmentPlan<'_>) {
     let mut search = Search::new(plan);
-    let mut open: Vec<usize> = (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
+    let mut open: Vec<usize> =
+        (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
     // Those that few members want first: they have the least choice.
     open.sort_by_key(|&p| search.wanted_by[plan.partitions[p].topic].len());
     if plan.racks_matter {
-        open.retain(|&p| !search.give_to_least_loaded(plan, p, |plan, member| plan.suits(member, &plan.partitions[p])));
+        open.retain(|&p| {
+            !search.give_to_least_loaded(plan, p, |plan, member| {
+                plan.suits(member, &plan.partitions[p])
+            })
+        });
     }
     for p in open {
         search.give_to_least_loaded(plan, p, |_, _| true);
@@ -36,8 +44,11 @@ struct Search {
 impl Search {
     fn new(plan: &AssignmentPlan<'_>) -> Self {
         let topics = plan.partitions.last().map_or(0, |last| last.topic + 1);
-        let wanted_by =
-            (0..topics).map(|topic| (0..plan.members.len()).filter(|&m| plan.wants[m].contains(&topic)).collect()).collect();
+        let wanted_by = (0..topics)
+            .map(|topic| {
+                (0..plan.members.len()).filter(|&m| plan.wants[m].contains(&topic)).collect()
+            })
+            .collect();
         let mut has = vec![BTreeMap::<usize, BTreeSet<usize>>::new(); plan.members.len()];
         let mut load = vec![0; plan.members.len()];
         for (p, owner) in plan.owner.iter().enumerate() {
@@ -90,7 +101,8 @@ impl Search {
 
     fn level(&mut self, plan: &mut AssignmentPlan<'_>) {
         loop {
-            let heaviest_first: Vec<usize> = self.by_load.iter().rev().map(|&(_, member)| member).collect();
+            let heaviest_first: Vec<usize> =
+                self.by_load.iter().rev().map(|&(_, member)| member).collect();
             let mut improved = false;
             for member in heaviest_first {
                 while let Some(path) = self.path_from(member) {
@@ -108,7 +120,8 @@ impl Search {
         }
     }
 
-    /// The shortest way to shift one partition's worth of load from a member to one with at least two less.
+    /// The shortest way to shift one partition's worth of load from a member to one with at least
+    /// two less.
     fn path_from(&self, start: usize) -> Option<Vec<(usize, usize, usize)>> {
         if self.by_load.first().is_none_or(|&(least, _)| least + 2 > self.load[start]) {
             return None;
@@ -128,7 +141,9 @@ impl Search {
                     }
                     came_by.insert(to, (from, topic));
                     queue.push_back(to);
-                    if self.load[to] + 2 <= self.load[start] && target.is_none_or(|best| self.load[to] < self.load[best]) {
+                    if self.load[to] + 2 <= self.load[start]
+                        && target.is_none_or(|best| self.load[to] < self.load[best])
+                    {
                         target = Some(to);
                     }
                 }
@@ -146,7 +161,13 @@ impl Search {
         None
     }
 
-    fn best_to_move(&self, plan: &AssignmentPlan<'_>, from: usize, topic: usize, to: usize) -> Option<usize> {
+    fn best_to_move(
+        &self,
+        plan: &AssignmentPlan<'_>,
+        from: usize,
+        topic: usize,
+        to: usize,
+    ) -> Option<usize> {
         let rank = |&p: &usize| {
             let partition = &plan.partitions[p];
             let home = partition.before == Some(to);

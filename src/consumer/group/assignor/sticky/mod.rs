@@ -1,9 +1,11 @@
-//! `sticky`: as balanced as the subscriptions allow, and of the balanced ones an assignment that moves little (KIP-54).
+//! `sticky`: as balanced as the subscriptions allow, and of the balanced ones an assignment that
+//! moves little (KIP-54).
 //!
-//! Members say what they held and since when; of two that claim one partition, the later generation is right (KIP-341),
-//! and of two in the same generation neither. If all members want the same topics, shares are known beforehand and
-//! [`quota`] fills them; if not, [`balance`] searches. The former gives what Kafka's own assignor gives; the latter is at
-//! least as balanced, since it also shifts partitions through third members.
+//! Members say what they held and since when; of two that claim one partition, the later generation
+//! is right (KIP-341), and of two in the same generation neither. If all members want the same
+//! topics, shares are known beforehand and [`quota`] fills them; if not, [`balance`] searches. The
+//! former gives what Kafka's own assignor gives; the latter is at least as balanced, since it also
+//! shifts partitions through third members.
 
 mod balance;
 mod quota;
@@ -23,17 +25,23 @@ pub(super) fn user_data(held: &OwnedPartitions) -> Result<Vec<u8>> {
     Ok(to.0)
 }
 
-/// What a member of an eager group held, from its user data: version 0 lacks the generation, and what cannot be read
-/// counts as nothing held.
+/// What a member of an eager group held, from its user data: version 0 lacks the generation, and
+/// what cannot be read counts as nothing held.
 pub(super) fn held_of(member: &Member) -> OwnedPartitions {
-    let Some(bytes) = member.subscription.user_data.as_deref() else { return OwnedPartitions::default() };
+    let Some(bytes) = member.subscription.user_data.as_deref() else {
+        return OwnedPartitions::default();
+    };
     let mut from = MemberDataReader::new(bytes, "user data");
     let Ok(partitions) = from.partitions() else { return OwnedPartitions::default() };
     let generation = from.i32().ok().filter(|&generation| generation >= 0);
     OwnedPartitions { partitions, generation: generation.map(Generation) }
 }
 
-pub(super) fn assign(topics: &TopicRacks, members: &[Member], held_of: fn(&Member) -> OwnedPartitions) -> Assignments {
+pub(super) fn assign(
+    topics: &TopicRacks,
+    members: &[Member],
+    held_of: fn(&Member) -> OwnedPartitions,
+) -> Assignments {
     let mut result = nothing_for(members);
     let mut plan = AssignmentPlan::new(topics, members, held_of);
     if members.is_empty() {
@@ -53,8 +61,12 @@ pub(super) fn assign(topics: &TopicRacks, members: &[Member], held_of: fn(&Membe
 }
 
 /// The partitions that several members of the latest generation claim.
-pub(super) fn contested(members: &[Member], held_of: fn(&Member) -> OwnedPartitions) -> BTreeSet<TopicPartition> {
-    let contested = claims(members.iter(), held_of).into_iter().filter(|(_, claim)| claim.is_contested);
+pub(super) fn contested(
+    members: &[Member],
+    held_of: fn(&Member) -> OwnedPartitions,
+) -> BTreeSet<TopicPartition> {
+    let contested =
+        claims(members.iter(), held_of).into_iter().filter(|(_, claim)| claim.is_contested);
     contested.map(|(tp, _)| tp).collect()
 }
 
@@ -80,20 +92,32 @@ struct StickyPartition<'a> {
 }
 
 impl<'a> AssignmentPlan<'a> {
-    fn new(topics: &'a TopicRacks, members: &'a [Member], held_of: fn(&Member) -> OwnedPartitions) -> Self {
+    fn new(
+        topics: &'a TopicRacks,
+        members: &'a [Member],
+        held_of: fn(&Member) -> OwnedPartitions,
+    ) -> Self {
         let mut members: Vec<&Member> = members.iter().collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
         let number: BTreeMap<_, usize> = topics.keys().zip(0..).collect();
         let wants: Vec<BTreeSet<usize>> = members
             .iter()
-            .map(|member| member.subscription.topics.iter().filter_map(|topic| number.get(topic).copied()).collect())
+            .map(|member| {
+                member
+                    .subscription
+                    .topics
+                    .iter()
+                    .filter_map(|topic| number.get(topic).copied())
+                    .collect()
+            })
             .collect();
         let claims = claims(members.iter().copied(), held_of);
         let mut partitions = Vec::new();
         for ((topic, racks), at) in topics.iter().zip(0..) {
             for (racks, partition) in racks.iter().zip(0_i32..) {
                 let tp = TopicPartition { topic: topic.clone(), partition: partition.into() };
-                let before = claims.get(&tp).filter(|claim| !claim.is_contested).map(|claim| claim.member);
+                let before =
+                    claims.get(&tp).filter(|claim| !claim.is_contested).map(|claim| claim.member);
                 partitions.push(StickyPartition { tp, topic: at, racks, before });
             }
         }
@@ -104,7 +128,9 @@ impl<'a> AssignmentPlan<'a> {
             .partitions
             .iter()
             .map(|partition| {
-                partition.before.filter(|&owner| plan.wants[owner].contains(&partition.topic) && plan.suits(owner, partition))
+                partition.before.filter(|&owner| {
+                    plan.wants[owner].contains(&partition.topic) && plan.suits(owner, partition)
+                })
             })
             .collect();
         plan
@@ -112,13 +138,16 @@ impl<'a> AssignmentPlan<'a> {
 
     /// Whether the member is not on a foreign rack.
     fn suits(&self, member: usize, partition: &StickyPartition<'_>) -> bool {
-        !self.racks_matter || self.members[member].rack().is_none() || self.is_near(member, partition)
+        !self.racks_matter
+            || self.members[member].rack().is_none()
+            || self.is_near(member, partition)
     }
 
     /// Whether member and a replica are known to share a rack, and that counts.
     fn is_near(&self, member: usize, partition: &StickyPartition<'_>) -> bool {
         let rack = self.members[member].rack();
-        self.racks_matter && rack.is_some_and(|rack| partition.racks.iter().any(|there| &**there == rack))
+        self.racks_matter
+            && rack.is_some_and(|rack| partition.racks.iter().any(|there| &**there == rack))
     }
 }
 

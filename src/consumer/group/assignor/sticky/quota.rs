@@ -1,7 +1,7 @@
 //! All members want the same topics: each gets the rounded-down share, some one more.
 //!
-//! Members first keep what they had up to their share, then the rest goes round. If racks matter, the rest goes round
-//! within racks before it goes round anyhow.
+//! Members first keep what they had up to their share, then the rest goes round. If racks matter,
+//! the rest goes round within racks before it goes round anyhow.
 
 use std::collections::VecDeque;
 
@@ -10,10 +10,15 @@ use super::AssignmentPlan;
 pub(super) fn fill(plan: &mut AssignmentPlan<'_>) {
     let mut quota = EvenShares::new(plan);
     quota.keep_owned(plan);
-    let mut open: Vec<usize> = (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
+    let mut open: Vec<usize> =
+        (0..plan.partitions.len()).filter(|&p| plan.owner[p].is_none()).collect();
     if plan.racks_matter {
         // Those with the fewest members on their racks first: they have the least choice.
-        open.sort_by_cached_key(|&p| (0..plan.members.len()).filter(|&member| plan.is_near(member, &plan.partitions[p])).count());
+        open.sort_by_cached_key(|&p| {
+            (0..plan.members.len())
+                .filter(|&member| plan.is_near(member, &plan.partitions[p]))
+                .count()
+        });
         quota.go_round_within_racks(plan, &mut open);
     }
     quota.go_round(plan, &open);
@@ -75,7 +80,9 @@ impl EvenShares {
         let mut next = 0;
         open.retain(|&p| {
             let near = |member: usize| plan.is_near(member, &plan.partitions[p]);
-            let found = (0..self.below.len()).map(|step| (next + step) % self.below.len()).find(|&at| near(self.below[at]));
+            let found = (0..self.below.len())
+                .map(|step| (next + step) % self.below.len())
+                .find(|&at| near(self.below[at]));
             let member = if let Some(at) = found {
                 let member = self.below[at];
                 next = at + 1;
@@ -87,8 +94,14 @@ impl EvenShares {
                 next = if self.below.is_empty() { 0 } else { next % self.below.len() };
                 member
             } else {
-                let found = self.at_share.iter().position(|&member| near(member)).filter(|_| self.extra > 0);
-                let Some(member) = found.and_then(|at| self.at_share.remove(at)) else { return true };
+                let found = self
+                    .at_share
+                    .iter()
+                    .position(|&member| near(member))
+                    .filter(|_| self.extra > 0);
+                let Some(member) = found.and_then(|at| self.at_share.remove(at)) else {
+                    return true;
+                };
                 self.extra -= 1;
                 member
             };

@@ -1,4 +1,5 @@
-//! Random scripts: whatever the coordinator answers and the application does, what a member may rely on holds.
+//! Random scripts: whatever the coordinator answers and the application does, what a member may
+//! rely on holds.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
-//! A key of RSA that everybody knows, made once by OpenSSL 3.0: there is no small way to make one in Rust, and no test needs another.
+//! A key of RSA that everybody knows, made once by OpenSSL 3.0: there is no small way to make one
+//! in Rust, and no test needs another.
 
 /// `openssl genrsa 2048`: PKCS#8.
 pub(super) const PKCS8: &str = "-----BEGIN PRIVATE KEY-----

@@ -1,4 +1,5 @@
-//! The check of an assertion that was posted (RFC 7521, RFC 7523): whether it was signed, by whom, for whom and when.
+//! The check of an assertion that was posted (RFC 7521, RFC 7523): whether it was signed, by whom,
+//! for whom and when.
 
 use std::fs;
 use std::sync::PoisonError;
@@ -27,11 +28,16 @@ pub(super) struct Posted {
 /// The assertion in a form: as the grant, or in place of a client's secret.
 pub(super) fn in_form(form: &str) -> Option<Posted> {
     let field = |name: &str| {
-        form.split('&').filter_map(|pair| pair.split_once('=')).find(|(found, _)| *found == name).map(|(_, value)| decoded(value))
+        form.split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| decoded(value))
     };
     let posted = |name: &str, error| Some(Posted { assertion: field(name)?, error });
     match (field("grant_type")?.as_str(), field("client_assertion_type").as_deref()) {
-        ("urn:ietf:params:oauth:grant-type:jwt-bearer", None) => posted("assertion", "invalid_grant"),
+        ("urn:ietf:params:oauth:grant-type:jwt-bearer", None) => {
+            posted("assertion", "invalid_grant")
+        }
         ("client_credentials", Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")) => {
             posted("client_assertion", "invalid_client")
         }
@@ -40,13 +46,18 @@ pub(super) fn in_form(form: &str) -> Option<Posted> {
 }
 
 impl Posted {
-    pub(super) fn check(&self, shared: &Shared) -> Result<&'static str, (&'static str, &'static str)> {
+    pub(super) fn check(
+        &self,
+        shared: &Shared,
+    ) -> Result<&'static str, (&'static str, &'static str)> {
         self.verdict(shared).map_err(|why| (self.error, why))
     }
 
     fn verdict(&self, shared: &Shared) -> Result<&'static str, &'static str> {
         let parts: Vec<&str> = self.assertion.split('.').collect();
-        let &[header, claims, signature] = parts.as_slice() else { return Err("the assertion is no JWT") };
+        let &[header, claims, signature] = parts.as_slice() else {
+            return Err("the assertion is no JWT");
+        };
         let message = format!("{header}.{claims}");
         let object = |part| serde_json::from_slice::<Value>(&bytes(part)?).map_err(|_| "no JSON");
         let (header, claims) = (object(header)?, object(claims)?);
@@ -111,8 +122,11 @@ fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        let digits: Vec<u8> = if byte == b'%' { rest.by_ref().take(2).collect() } else { Vec::new() };
-        let hex = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let digits: Vec<u8> =
+            if byte == b'%' { rest.by_ref().take(2).collect() } else { Vec::new() };
+        let hex = std::str::from_utf8(&digits)
+            .ok()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(hex.unwrap_or(if byte == b'+' { b' ' } else { byte }));
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -48,7 +48,9 @@ async fn a_new_coordinator_writes_the_markers_of_what_was_decided_once_more() {
     cluster.hold_markers(&world.topic, 1, false);
     rest(10).await;
     assert_eq!(cluster.transaction(&world.id).unwrap().state, TransactionState::CompleteCommit);
-    let fates = |partition| cluster.fates(&world.topic, partition).into_iter().map(|one| one.1).collect::<Vec<_>>();
+    let fates = |partition| {
+        cluster.fates(&world.topic, partition).into_iter().map(|one| one.1).collect::<Vec<_>>()
+    };
     let marker = Fate::Marker { committed: true };
     assert_eq!(fates(0), [Fate::Committed, marker, marker]);
     assert_eq!(fates(1), [Fate::Committed, marker]);
@@ -58,7 +60,8 @@ async fn a_new_coordinator_writes_the_markers_of_what_was_decided_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_coordinator_that_was_killed_writes_no_markers_until_another_is_found() {
-    let cluster = one_broker().brokers(2).failure_detection(Duration::from_secs(9)).start().await.unwrap();
+    let cluster =
+        one_broker().brokers(2).failure_detection(Duration::from_secs(9)).start().await.unwrap();
     let mut world = World::embedded(&cluster).await;
     cluster.move_transaction_coordinator(&world.id, Some(1));
     for partition in [0, 1] {
@@ -90,7 +93,11 @@ async fn a_coordinator_that_loads_says_so_and_leaders_refuse_for_a_while() {
     assert_eq!(world.commit_offset(3, me, 1, super::world::NOBODY).await, Err(loading));
     assert_eq!(world.produce(11, me, 0).await, Err(ResponseError::NotEnoughReplicas));
     rest(1_000).await;
-    assert_eq!(world.produce(11, me, 1).await, Err(ResponseError::OutOfOrderSequenceNumber), "it may not overtake the first");
+    assert_eq!(
+        world.produce(11, me, 1).await,
+        Err(ResponseError::OutOfOrderSequenceNumber),
+        "it may not overtake the first"
+    );
     assert_eq!(world.produce(11, me, 0).await, Ok(0));
     assert_eq!(world.produce(11, me, 1).await, Ok(1));
 }
@@ -103,9 +110,17 @@ async fn a_fault_rule_moves_the_coordinator_and_the_end_has_happened_all_the_sam
     cluster.fault(Fault::on(ApiKey::EndTxn).times(1).then(Reaction::MoveCoordinator(Some(2))));
     assert_eq!(world.end(5, me, true).await, Err(ResponseError::NotCoordinator));
     let mut there = World::at(&cluster, 2, &world);
-    cluster.fault(Fault::on(ApiKey::EndTxn).times(1).then(Reaction::Answer(ResponseError::UnknownServerError)));
+    cluster.fault(
+        Fault::on(ApiKey::EndTxn)
+            .times(1)
+            .then(Reaction::Answer(ResponseError::UnknownServerError)),
+    );
     assert_eq!(there.end(5, me, true).await, Err(ResponseError::UnknownServerError));
-    assert_eq!(cluster.transaction(&world.id).unwrap().state, TransactionState::Ongoing, "nothing was done");
+    assert_eq!(
+        cluster.transaction(&world.id).unwrap().state,
+        TransactionState::Ongoing,
+        "nothing was done"
+    );
     assert!(there.end(5, me, true).await.is_ok());
 }
 
@@ -128,12 +143,16 @@ async fn what_was_done_under_a_lost_reply_is_answered_again() {
     let mut world = World::at(&cluster, 1, &world);
     world.settle().await;
     assert_eq!(world.end(5, next, true).await, Ok((next.0, next.1 + 1)));
-    assert_eq!(cluster.log(&world.topic, 0).iter().filter(|batch| batch.header.is_control()).count(), 1);
+    assert_eq!(
+        cluster.log(&world.topic, 0).iter().filter(|batch| batch.header.is_control()).count(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_id_is_forgotten() {
-    let cluster = one_broker().transactional_id_expiration(Duration::from_secs(3600)).start().await.unwrap();
+    let cluster =
+        one_broker().transactional_id_expiration(Duration::from_secs(3600)).start().await.unwrap();
     let mut world = World::embedded(&cluster).await;
     let me = world.begin().await;
     rest(3_599_000).await;
@@ -205,7 +224,10 @@ async fn brokers_learn_of_a_feature_one_after_the_other() {
     cluster.hold_features(2, true);
     cluster.set_transaction_version(2);
     let (new, old) = (one.api_versions(4).await, two.api_versions(4).await);
-    assert_eq!((new.finalized_features[0].max_version_level, old.finalized_features[0].max_version_level), (2, 1));
+    assert_eq!(
+        (new.finalized_features[0].max_version_level, old.finalized_features[0].max_version_level),
+        (2, 1)
+    );
     assert!(new.finalized_features_epoch > old.finalized_features_epoch);
     cluster.hold_features(2, false);
     assert_eq!(two.api_versions(4).await.finalized_features, new.finalized_features);
@@ -222,7 +244,11 @@ async fn a_new_leader_does_not_know_what_the_old_one_had_refused() {
     assert_eq!(world.produce(11, me, 1).await, Err(ResponseError::OutOfOrderSequenceNumber));
     cluster.move_leader(&world.topic, 0, Some(2));
     let mut there = World::at(&cluster, 2, &world);
-    assert_eq!(there.produce(11, me, 1).await, Ok(0), "any first sequence of a producer that it does not know");
+    assert_eq!(
+        there.produce(11, me, 1).await,
+        Ok(0),
+        "any first sequence of a producer that it does not know"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,8 +258,13 @@ async fn brokers_of_before_4_0_know_the_old_protocol_alone() {
     let told = world.api_versions(4).await;
     assert!(told.supported_features.is_empty() && told.finalized_features.is_empty());
     assert_eq!(told.finalized_features_epoch, -1);
-    let last = |api: ApiKey| told.api_keys.iter().find(|one| one.api_key == api as i16).unwrap().max_version;
-    assert_eq!([last(ApiKey::Produce), last(ApiKey::EndTxn), last(ApiKey::TxnOffsetCommit)], [11, 4, 4]);
+    let last = |api: ApiKey| {
+        told.api_keys.iter().find(|one| one.api_key == api as i16).unwrap().max_version
+    };
+    assert_eq!(
+        [last(ApiKey::Produce), last(ApiKey::EndTxn), last(ApiKey::TxnOffsetCommit)],
+        [11, 4, 4]
+    );
     assert_eq!(super::scripts::old_protocol(&mut world).await, super::scripts::OLD_PROTOCOL);
 }
 

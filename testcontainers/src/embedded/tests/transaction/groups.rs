@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{GroupId, JoinGroupRequest, OffsetCommitRequest};
 use kafka_protocol::protocol::StrBytes;
 
@@ -14,7 +16,9 @@ use crate::embedded::EmbeddedCluster;
 /// Joins the world's group; gives the member and its generation.
 async fn join(world: &mut World, instance: Option<&'static str>) -> (&'static str, i32) {
     let text = StrBytes::from_static_str;
-    let protocol = JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(b"m"));
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(text("range"))
+        .with_metadata(Bytes::from_static(b"m"));
     let request = JoinGroupRequest::default()
         .with_group_id(GroupId(StrBytes::from_string(world.group.clone())))
         .with_session_timeout_ms(10_000)
@@ -37,10 +41,17 @@ async fn only_members_of_the_generation_commit_in_a_transaction() {
     let me = world.begin().await;
     let (member, generation) = join(&mut world, None).await;
     let code = async |world: &mut World, member| world.commit_offset(5, me, 1, member).await;
-    assert_eq!(code(&mut world, (member, generation - 1)).await, Err(ResponseError::IllegalGeneration));
+    assert_eq!(
+        code(&mut world, (member, generation - 1)).await,
+        Err(ResponseError::IllegalGeneration)
+    );
     assert_eq!(code(&mut world, ("nobody", generation)).await, Err(ResponseError::UnknownMemberId));
     assert_eq!(code(&mut world, NOBODY).await, Ok(()), "clients from before KIP-447 say nothing");
-    assert_eq!(code(&mut world, (member, generation)).await, Ok(()), "also before the assignment is there");
+    assert_eq!(
+        code(&mut world, (member, generation)).await,
+        Ok(()),
+        "also before the assignment is there"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,8 +62,14 @@ async fn a_static_member_that_was_replaced_commits_nothing() {
     let old = join(&mut world, Some("i")).await;
     let new = join(&mut world, Some("i")).await;
     assert_ne!(old.0, new.0);
-    assert_eq!(world.commit_offset_as(5, me, 1, old, Some("i")).await, Err(ResponseError::FencedInstanceId));
-    assert_eq!(world.commit_offset_as(5, me, 1, new, Some("other")).await, Err(ResponseError::UnknownMemberId));
+    assert_eq!(
+        world.commit_offset_as(5, me, 1, old, Some("i")).await,
+        Err(ResponseError::FencedInstanceId)
+    );
+    assert_eq!(
+        world.commit_offset_as(5, me, 1, new, Some("other")).await,
+        Err(ResponseError::UnknownMemberId)
+    );
     assert_eq!(world.commit_offset_as(5, me, 1, new, Some("i")).await, Ok(()));
 }
 
@@ -63,7 +80,9 @@ async fn an_offset_that_is_committed_outside_later_stays() {
     let me = world.begin().await;
     world.commit_offset(5, me, 3, NOBODY).await.unwrap();
     let partition = OffsetCommitRequestPartition::default().with_committed_offset(9);
-    let topic = OffsetCommitRequestTopic::default().with_name(world.topic()).with_partitions(vec![partition]);
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(world.topic())
+        .with_partitions(vec![partition]);
     let outside = OffsetCommitRequest::default()
         .with_group_id(GroupId(StrBytes::from_string(world.group.clone())))
         .with_generation_id_or_member_epoch(-1)
@@ -98,7 +117,8 @@ async fn offsets_stay_unstable_until_their_own_marker() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_is_found_in_its_partition_as_java_finds_it() {
-    // "group".hashCode() is 98629247, "a-b".hashCode() 94710, and "zzzzzzzzzz".hashCode() -1580979136.
+    // "group".hashCode() is 98629247, "a-b".hashCode() 94710, and "zzzzzzzzzz".hashCode()
+    // -1580979136.
     assert_eq!(EmbeddedCluster::offsets_partition("group"), 98_629_247 % 50);
     assert_eq!(EmbeddedCluster::offsets_partition("a-b"), 94_710 % 50);
     assert_eq!(EmbeddedCluster::offsets_partition("zzzzzzzzzz"), 1_580_979_136 % 50);

@@ -12,7 +12,8 @@ use crate::embedded::{EmbeddedCluster, Fate, TransactionState};
 const LONG: Duration = Duration::from_millis(500);
 
 async fn slow(level: i16) -> (EmbeddedCluster, World) {
-    let cluster = one_broker().transaction_version(level).marker_delay(LONG..=LONG).start().await.unwrap();
+    let cluster =
+        one_broker().transaction_version(level).marker_delay(LONG..=LONG).start().await.unwrap();
     let world = World::embedded(&cluster).await;
     (cluster, world)
 }
@@ -30,7 +31,11 @@ async fn while_markers_are_out_the_old_protocol_has_to_wait() {
     assert_eq!(world.end(3, me, true).await, Err(concurrent), "the same again");
     assert_eq!(world.end(3, me, false).await, Err(concurrent), "and the opposite");
     assert_eq!(world.init(4, (-1, -1)).await, Err(concurrent));
-    assert_eq!(world.produce_to(11, me, 0, 1).await, Err(ResponseError::NotEnoughReplicas), "which is retried without a look-up");
+    assert_eq!(
+        world.produce_to(11, me, 0, 1).await,
+        Err(ResponseError::NotEnoughReplicas),
+        "which is retried without a look-up"
+    );
     assert_eq!(world.end(3, (me.0, me.1 - 1), true).await, Err(ResponseError::ProducerFenced));
     assert_eq!(cluster.fates(&world.topic, 0).last().unwrap().1, Fate::Open);
     rest(501).await;
@@ -50,7 +55,10 @@ async fn while_markers_are_out_a_leader_waits_a_little_for_the_new_protocol() {
     let asked = tokio::time::Instant::now();
     assert_eq!(world.produce(12, next, 0).await, Err(ResponseError::ConcurrentTransactions));
     assert_eq!(asked.elapsed(), Duration::from_millis(100));
-    assert_eq!(world.commit_offset(5, next, 1, super::world::NOBODY).await, Err(ResponseError::ConcurrentTransactions));
+    assert_eq!(
+        world.commit_offset(5, next, 1, super::world::NOBODY).await,
+        Err(ResponseError::ConcurrentTransactions)
+    );
     rest(330).await;
     let offset = world.produce(12, next, 0).await.unwrap();
     assert_eq!(offset, 2, "it came 70 ms before the marker, and lies behind it");
@@ -71,7 +79,8 @@ async fn the_stable_end_is_never_below_the_first_offset() {
     assert_eq!(cluster.last_stable_offset(&world.topic, 0), Some(1));
 }
 
-/// Why a client that changes to the new protocol asks for an epoch first: Kafka's own comment in `UnifiedLog` relies on it.
+/// Why a client that changes to the new protocol asks for an epoch first: Kafka's own comment in
+/// `UnifiedLog` relies on it.
 #[tokio::test(start_paused = true)]
 async fn under_the_epoch_of_the_old_protocol_a_record_of_the_new_one_joins_what_is_ending() {
     let (cluster, mut world) = slow(2).await;
@@ -81,7 +90,11 @@ async fn under_the_epoch_of_the_old_protocol_a_record_of_the_new_one_joins_what_
     world.end(4, me, true).await.unwrap();
     assert_eq!(world.produce(12, me, 1).await, Ok(1));
     world.settle().await;
-    assert_eq!(cluster.committed_log(&world.topic, 0).len(), 2, "it was committed before its transaction began");
+    assert_eq!(
+        cluster.committed_log(&world.topic, 0).len(),
+        2,
+        "it was committed before its transaction began"
+    );
     assert_eq!(cluster.transaction(&world.id).unwrap().state, TransactionState::CompleteCommit);
 }
 
@@ -153,7 +166,11 @@ async fn every_step_of_an_id_is_written_down() {
     let next = world.end(5, me, true).await.unwrap();
     world.settle().await;
     world.end(5, next, false).await.unwrap();
-    let steps: Vec<_> = cluster.transaction_history().into_iter().map(|one| (one.state, one.producer_epoch)).collect();
+    let steps: Vec<_> = cluster
+        .transaction_history()
+        .into_iter()
+        .map(|one| (one.state, one.producer_epoch))
+        .collect();
     assert_eq!(
         steps,
         [

@@ -1,4 +1,5 @@
-//! Rivals for one transactional id under trouble by seed: what was committed is there, and nothing else.
+//! Rivals for one transactional id under trouble by seed: what was committed is there, and nothing
+//! else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -94,7 +95,9 @@ impl Game {
             3 => self.cluster.load_transaction_coordinator("x", Duration::from_millis(50)),
             4 => self.cluster.hold_markers("topic", partition, true),
             5 => self.cluster.hold_markers("topic", partition, false),
-            6 => self.cluster.set_transaction_version(i16::try_from(1 + self.random.below(2)).unwrap()),
+            6 => self
+                .cluster
+                .set_transaction_version(i16::try_from(1 + self.random.below(2)).unwrap()),
             _ => rest(self.random.below(300)).await,
         }
     }
@@ -176,7 +179,10 @@ impl Game {
             // The reply was lost: the same is asked once more, and the answer is the same.
             match self.coordinator().end(if is_new { 5 } else { 4 }, me, committed).await {
                 Ok(same) => next = same,
-                Err(ResponseError::ConcurrentTransactions | ResponseError::CoordinatorLoadInProgress) => {}
+                Err(
+                    ResponseError::ConcurrentTransactions
+                    | ResponseError::CoordinatorLoadInProgress,
+                ) => {}
                 Err(error) => panic!("an end that had happened: {error:?}"),
             }
         }
@@ -223,7 +229,12 @@ impl Game {
         rest(1_000).await;
         let state = self.cluster.transaction("x").unwrap().state;
         assert!(
-            matches!(state, TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort),
+            matches!(
+                state,
+                TransactionState::Empty
+                    | TransactionState::CompleteCommit
+                    | TransactionState::CompleteAbort
+            ),
             "seed {seed}: {state:?}"
         );
         let mut found = BTreeSet::new();
@@ -236,15 +247,27 @@ impl Game {
                 if matches!(fate, Fate::Marker { .. }) {
                     continue;
                 }
-                let value = String::from_utf8(stored.records().unwrap()[0].value.unwrap().to_vec()).unwrap();
-                let expected = if self.truth.committed.contains(&value) { Fate::Committed } else { Fate::Aborted };
+                let value = String::from_utf8(stored.records().unwrap()[0].value.unwrap().to_vec())
+                    .unwrap();
+                let expected = if self.truth.committed.contains(&value) {
+                    Fate::Committed
+                } else {
+                    Fate::Aborted
+                };
                 assert_eq!(fate, expected, "seed {seed}: record {value}");
                 assert!(found.insert(value.clone()), "seed {seed}: record {value} is there twice");
             }
         }
-        assert!(self.truth.committed.is_subset(&found), "seed {seed}: a record that was committed is not there");
-        let told: BTreeSet<i64> = self.cluster.commits_after(0).into_iter().map(|one| one.offset).collect();
-        assert!(told.is_subset(&self.truth.offsets), "seed {seed}: offsets of a transaction that was not committed");
+        assert!(
+            self.truth.committed.is_subset(&found),
+            "seed {seed}: a record that was committed is not there"
+        );
+        let told: BTreeSet<i64> =
+            self.cluster.commits_after(0).into_iter().map(|one| one.offset).collect();
+        assert!(
+            told.is_subset(&self.truth.offsets),
+            "seed {seed}: offsets of a transaction that was not committed"
+        );
     }
 }
 
@@ -268,5 +291,8 @@ async fn what_was_committed_is_there_and_nothing_else() {
         undecided += game.truth.undecided.len();
         game.settle(rivals, seed).await;
     }
-    assert!(committed > 1_000 && aborted > 500 && undecided > 100, "{committed} {aborted} {undecided}");
+    assert!(
+        committed > 1_000 && aborted > 500 && undecided > 100,
+        "{committed} {aborted} {undecided}"
+    );
 }

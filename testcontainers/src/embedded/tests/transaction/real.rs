@@ -1,5 +1,6 @@
-//! The scripts on real Kafka, which decides. Needs brokers that are up already: `KAVKA_OLD_BOOTSTRAP` at
-//! `transaction.version` 1 or of a version before, `KAVKA_NEW_BOOTSTRAP` at 2, each a host and a port.
+//! The scripts on real Kafka, which decides. Needs brokers that are up already:
+//! `KAVKA_OLD_BOOTSTRAP` at `transaction.version` 1 or of a version before, `KAVKA_NEW_BOOTSTRAP`
+//! at 2, each a host and a port.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

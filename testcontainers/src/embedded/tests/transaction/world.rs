@@ -11,14 +11,21 @@ use kafka_protocol::messages::describe_producers_response::ProducerState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
-use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest,
-    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, GroupId,
-    InitProducerIdRequest, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TopicName, TransactionalId,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, ApiVersionsResponse,
+    BrokerId, CreateTopicsRequest, DescribeProducersRequest, DescribeTransactionsRequest,
+    EndTxnRequest, FetchRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest,
+    ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TopicName, TransactionalId,
     TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -71,8 +78,12 @@ impl World {
             group: format!("group{suffix}"),
             timeout_ms: 60_000,
         };
-        let topic = CreatableTopic::default().with_name(world.topic()).with_num_partitions(2).with_replication_factor(1);
-        let create = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+        let topic = CreatableTopic::default()
+            .with_name(world.topic())
+            .with_num_partitions(2)
+            .with_replication_factor(1);
+        let create =
+            CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
         assert_eq!(world.client.call(&create, 7).await.topics[0].error_code, 0);
         for (kind, key) in [(1, world.id.clone()), (0, world.group.clone())] {
             world.find_coordinator(kind, key).await;
@@ -95,7 +106,9 @@ impl World {
     /// Real brokers make the topics of their coordinators when they are first asked.
     async fn find_coordinator(&mut self, kind: i8, key: String) {
         loop {
-            let request = FindCoordinatorRequest::default().with_key_type(kind).with_key(StrBytes::from_string(key.clone()));
+            let request = FindCoordinatorRequest::default()
+                .with_key_type(kind)
+                .with_key(StrBytes::from_string(key.clone()));
             if self.client.call(&request, 3).await.error_code == 0 {
                 return;
             }
@@ -118,15 +131,27 @@ impl World {
         loop {
             match self.init(4, (-1, -1)).await {
                 Ok(producer) => return producer,
-                Err(ResponseError::ConcurrentTransactions | ResponseError::NotCoordinator) => rest(20).await,
-                Err(ResponseError::CoordinatorNotAvailable | ResponseError::CoordinatorLoadInProgress) => rest(20).await,
+                Err(ResponseError::ConcurrentTransactions | ResponseError::NotCoordinator) => {
+                    rest(20).await
+                }
+                Err(
+                    ResponseError::CoordinatorNotAvailable
+                    | ResponseError::CoordinatorLoadInProgress,
+                ) => rest(20).await,
                 Err(error) => panic!("{error}"),
             }
         }
     }
 
-    pub(super) async fn add(&mut self, version: i16, producer: Producer, partitions: &[i32]) -> Vec<Answer<()>> {
-        let topic = AddPartitionsToTxnTopic::default().with_name(self.topic()).with_partitions(partitions.to_vec());
+    pub(super) async fn add(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        partitions: &[i32],
+    ) -> Vec<Answer<()>> {
+        let topic = AddPartitionsToTxnTopic::default()
+            .with_name(self.topic())
+            .with_partitions(partitions.to_vec());
         let request = AddPartitionsToTxnRequest::default()
             .with_v3_and_below_transactional_id(self.id())
             .with_v3_and_below_producer_id(ProducerId(producer.0))
@@ -142,28 +167,50 @@ impl World {
     }
 
     /// Produces a record in the transaction to partition 0; gives its offset.
-    pub(super) async fn produce(&mut self, version: i16, producer: Producer, sequence: i32) -> Answer<i64> {
+    pub(super) async fn produce(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        sequence: i32,
+    ) -> Answer<i64> {
         self.produce_to(version, producer, sequence, 0).await
     }
 
-    pub(super) async fn produce_to(&mut self, version: i16, producer: Producer, sequence: i32, partition: i32) -> Answer<i64> {
+    pub(super) async fn produce_to(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        sequence: i32,
+        partition: i32,
+    ) -> Answer<i64> {
         self.produce_batch(version, batch(producer, sequence), partition).await
     }
 
-    pub(super) async fn produce_batch(&mut self, version: i16, batch: Bytes, partition: i32) -> Answer<i64> {
+    pub(super) async fn produce_batch(
+        &mut self,
+        version: i16,
+        batch: Bytes,
+        partition: i32,
+    ) -> Answer<i64> {
         let id = Some(self.id());
         let request = self.produce_request(batch, partition).with_transactional_id(id);
-        let response = self.client.call(&request, version).await.responses[0].partition_responses[0].clone();
+        let response =
+            self.client.call(&request, version).await.responses[0].partition_responses[0].clone();
         answer(response.error_code, response.base_offset)
     }
 
     /// Produces a record outside of the transaction.
-    pub(super) async fn produce_outside(&mut self, producer: Producer, sequence: i32) -> Answer<i64> {
+    pub(super) async fn produce_outside(
+        &mut self,
+        producer: Producer,
+        sequence: i32,
+    ) -> Answer<i64> {
         let records = encode(&[(None, Some(b"v"))]);
         let batch = build(0, now_ms(), producer.0, producer.1, sequence, 1, &records);
         let id = Some(self.id());
         let request = self.produce_request(batch, 0).with_transactional_id(id);
-        let response = self.client.call(&request, 11).await.responses[0].partition_responses[0].clone();
+        let response =
+            self.client.call(&request, 11).await.responses[0].partition_responses[0].clone();
         answer(response.error_code, response.base_offset)
     }
 
@@ -175,24 +222,39 @@ impl World {
     }
 
     /// Aborts in partition 0, as an admin does.
-    pub(super) async fn write_marker(&mut self, producer: Producer, coordinator_epoch: i32) -> Answer<()> {
-        let topic = WritableTxnMarkerTopic::default().with_name(self.topic()).with_partition_indexes(vec![0]);
+    pub(super) async fn write_marker(
+        &mut self,
+        producer: Producer,
+        coordinator_epoch: i32,
+    ) -> Answer<()> {
+        let topic = WritableTxnMarkerTopic::default()
+            .with_name(self.topic())
+            .with_partition_indexes(vec![0]);
         let marker = WritableTxnMarker::default()
             .with_producer_id(ProducerId(producer.0))
             .with_producer_epoch(producer.1)
             .with_coordinator_epoch(coordinator_epoch)
             .with_topics(vec![topic]);
-        let response = self.client.call(&WriteTxnMarkersRequest::default().with_markers(vec![marker]), 1).await;
+        let response = self
+            .client
+            .call(&WriteTxnMarkersRequest::default().with_markers(vec![marker]), 1)
+            .await;
         answer(response.markers[0].topics[0].partitions[0].error_code, ())
     }
 
     pub(super) fn produce_request(&self, batch: Bytes, partition: i32) -> ProduceRequest {
         let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
-        let topic = TopicProduceData::default().with_name(self.topic()).with_partition_data(vec![data]);
+        let topic =
+            TopicProduceData::default().with_name(self.topic()).with_partition_data(vec![data]);
         ProduceRequest::default().with_acks(-1).with_timeout_ms(5000).with_topic_data(vec![topic])
     }
 
-    pub(super) async fn end(&mut self, version: i16, producer: Producer, committed: bool) -> Answer<Producer> {
+    pub(super) async fn end(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        committed: bool,
+    ) -> Answer<Producer> {
         let request = EndTxnRequest::default()
             .with_transactional_id(self.id())
             .with_producer_id(ProducerId(producer.0))
@@ -234,7 +296,13 @@ impl World {
         answer(response.error_code, ())
     }
 
-    pub(super) async fn commit_offset(&mut self, version: i16, producer: Producer, offset: i64, member: Member) -> Answer<()> {
+    pub(super) async fn commit_offset(
+        &mut self,
+        version: i16,
+        producer: Producer,
+        offset: i64,
+        member: Member,
+    ) -> Answer<()> {
         self.commit_offset_as(version, producer, offset, member, None).await
     }
 
@@ -251,7 +319,9 @@ impl World {
             .with_committed_offset(offset)
             .with_committed_leader_epoch(-1)
             .with_committed_metadata(Some(StrBytes::new()));
-        let topic = TxnOffsetCommitRequestTopic::default().with_name(self.topic()).with_partitions(vec![partition]);
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(self.topic())
+            .with_partitions(vec![partition]);
         let request = TxnOffsetCommitRequest::default()
             .with_transactional_id(self.id())
             .with_group_id(self.group())
@@ -266,9 +336,14 @@ impl World {
     }
 
     pub(super) async fn fetch_offset(&mut self, stable: bool) -> Answer<i64> {
-        let topic = OffsetFetchRequestTopics::default().with_name(self.topic()).with_partition_indexes(vec![0]);
-        let group = OffsetFetchRequestGroup::default().with_group_id(self.group()).with_topics(Some(vec![topic]));
-        let request = OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(stable);
+        let topic = OffsetFetchRequestTopics::default()
+            .with_name(self.topic())
+            .with_partition_indexes(vec![0]);
+        let group = OffsetFetchRequestGroup::default()
+            .with_group_id(self.group())
+            .with_topics(Some(vec![topic]));
+        let request =
+            OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(stable);
         let response = self.client.call(&request, 8).await;
         let found = &response.groups[0].topics[0].partitions[0];
         answer(found.error_code, found.committed_offset)
@@ -279,7 +354,11 @@ impl World {
         self.fetch_waiting(committed_only, 0).await
     }
 
-    pub(super) async fn fetch_waiting(&mut self, committed_only: bool, max_wait_ms: i32) -> PartitionData {
+    pub(super) async fn fetch_waiting(
+        &mut self,
+        committed_only: bool,
+        max_wait_ms: i32,
+    ) -> PartitionData {
         let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
         let topic = FetchTopic::default().with_topic(self.topic()).with_partitions(vec![partition]);
         let request = FetchRequest::default()
@@ -293,8 +372,10 @@ impl World {
     }
 
     pub(super) async fn end_offset(&mut self, committed_only: bool) -> i64 {
-        let partition = ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
-        let topic = ListOffsetsTopic::default().with_name(self.topic()).with_partitions(vec![partition]);
+        let partition =
+            ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
+        let topic =
+            ListOffsetsTopic::default().with_name(self.topic()).with_partitions(vec![partition]);
         let request = ListOffsetsRequest::default()
             .with_replica_id(BrokerId(-1))
             .with_isolation_level(committed_only.into())
@@ -304,15 +385,21 @@ impl World {
 
     pub(super) async fn api_versions(&mut self, version: i16) -> ApiVersionsResponse {
         let text = StrBytes::from_static_str;
-        let request = ApiVersionsRequest::default().with_client_software_name(text("n")).with_client_software_version(text("1"));
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(text("n"))
+            .with_client_software_version(text("1"));
         self.client.call(&request, version).await
     }
 
     /// The state of the transactional id, with its epoch and whether anything is in it.
     pub(super) async fn state(&mut self) -> Answer<(String, i16)> {
-        let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![self.id()]);
+        let request =
+            DescribeTransactionsRequest::default().with_transactional_ids(vec![self.id()]);
         let response = self.client.call(&request, 0).await.transaction_states[0].clone();
-        answer(response.error_code, (response.transaction_state.to_string(), response.producer_epoch))
+        answer(
+            response.error_code,
+            (response.transaction_state.to_string(), response.producer_epoch),
+        )
     }
 
     /// Waits until no marker is on its way.
@@ -323,13 +410,22 @@ impl World {
     }
 }
 
-/// A batch of one record in a transaction, of now: real brokers begin another segment when times are far apart.
+/// A batch of one record in a transaction, of now: real brokers begin another segment when times
+/// are far apart.
 pub(super) fn batch(producer: Producer, sequence: i32) -> Bytes {
     batch_of(producer, sequence, "v")
 }
 
 pub(super) fn batch_of(producer: Producer, sequence: i32, value: &str) -> Bytes {
-    build(TRANSACTIONAL, now_ms(), producer.0, producer.1, sequence, 1, &encode(&[(None, Some(value.as_bytes()))]))
+    build(
+        TRANSACTIONAL,
+        now_ms(),
+        producer.0,
+        producer.1,
+        sequence,
+        1,
+        &encode(&[(None, Some(value.as_bytes()))]),
+    )
 }
 
 fn now_ms() -> i64 {

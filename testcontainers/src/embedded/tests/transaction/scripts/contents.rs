@@ -13,7 +13,10 @@ pub(in super::super) async fn offsets_old(world: &mut World) -> Vec<String> {
     said.say("commit", &world.commit_offset(3, me, 7, NOBODY).await);
     said.say("fetch", &world.fetch_offset(false).await);
     said.say("fetch stable", &world.fetch_offset(true).await);
-    said.say("a generation of a group without members", &world.commit_offset(3, me, 1, ("m", 4)).await);
+    said.say(
+        "a generation of a group without members",
+        &world.commit_offset(3, me, 1, ("m", 4)).await,
+    );
     world.end(3, me, true).await.unwrap();
     world.settle().await;
     said.say("fetch stable when committed", &world.fetch_offset(true).await);
@@ -48,7 +51,10 @@ pub(in super::super) async fn offsets_new(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
     let me = world.begin().await;
     // Before 4.0 it is UNKNOWN_MEMBER_ID.
-    said.say("a generation of a group that is not there", &world.commit_offset(5, me, 1, ("m", 4)).await);
+    said.say(
+        "a generation of a group that is not there",
+        &world.commit_offset(5, me, 1, ("m", 4)).await,
+    );
     said.say("commit", &world.commit_offset(5, me, 7, NOBODY).await);
     said.say("fetch stable", &world.fetch_offset(true).await);
     said.say_producer("end", me, &world.end(5, me, true).await);
@@ -75,7 +81,8 @@ pub(in super::super) const OFFSETS_NEW: &[&str] = &[
     "fetch stable when aborted: 7",
 ];
 
-/// What consumers of either isolation see of a transaction that is open, and of one that was aborted.
+/// What consumers of either isolation see of a transaction that is open, and of one that was
+/// aborted.
 pub(in super::super) async fn isolation(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
     let me = world.begin().await;
@@ -84,11 +91,22 @@ pub(in super::super) async fn isolation(world: &mut World) -> Vec<String> {
     let look = async |said: &mut Said, world: &mut World, when: &str| {
         for committed_only in [false, true] {
             let found = world.fetch(committed_only).await;
-            let bases: Vec<i64> = headers(&found.records.unwrap_or_default()).iter().map(|one| one.base_offset).collect();
-            let aborted: Vec<i64> = found.aborted_transactions.into_iter().flatten().map(|one| one.first_offset).collect();
+            let bases: Vec<i64> = headers(&found.records.unwrap_or_default())
+                .iter()
+                .map(|one| one.base_offset)
+                .collect();
+            let aborted: Vec<i64> = found
+                .aborted_transactions
+                .into_iter()
+                .flatten()
+                .map(|one| one.first_offset)
+                .collect();
             let (high, stable) = (found.high_watermark, found.last_stable_offset);
             let end = world.end_offset(committed_only).await;
-            said.say(&format!("{when}, committed only {committed_only}"), &Ok((high, stable, bases, aborted, end)));
+            said.say(
+                &format!("{when}, committed only {committed_only}"),
+                &Ok((high, stable, bases, aborted, end)),
+            );
         }
     };
     look(&mut said, world, "open").await;
@@ -146,7 +164,12 @@ pub(in super::super) async fn hanging(world: &mut World) -> Vec<String> {
     world.produce(11, me, 0).await.unwrap();
     let look = async |said: &mut Said, world: &mut World, when: &str| {
         let one = world.producers().await.remove(0);
-        let sees = (one.producer_epoch, one.last_sequence, one.coordinator_epoch, one.current_txn_start_offset);
+        let sees = (
+            one.producer_epoch,
+            one.last_sequence,
+            one.coordinator_epoch,
+            one.current_txn_start_offset,
+        );
         said.say(when, &Ok(sees));
     };
     look(&mut said, world, "open").await;

@@ -153,10 +153,16 @@ pub(in super::super) const TIME_OUT_OLD: &[&str] = &[
     "init: ProducerFenced",
 ];
 
-pub(in super::super) const TIME_OUT_NEW: &[&str] =
-    &["state: (\"CompleteAbort\", 1)", "produce: InvalidProducerEpoch", "commit: InvalidTxnState", "abort: 1", "init: 1"];
+pub(in super::super) const TIME_OUT_NEW: &[&str] = &[
+    "state: (\"CompleteAbort\", 1)",
+    "produce: InvalidProducerEpoch",
+    "commit: InvalidTxnState",
+    "abort: 1",
+    "init: 1",
+];
 
-/// The largest epoch is never given: after 32,766 there is another producer id. Takes minutes where epochs begin at 0.
+/// The largest epoch is never given: after 32,766 there is another producer id. Takes minutes where
+/// epochs begin at 0.
 pub(in super::super) async fn exhaustion(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
     let me = world.begin().await;

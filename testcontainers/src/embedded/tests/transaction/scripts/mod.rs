@@ -1,6 +1,8 @@
-//! Scripts of raw requests with what a broker answers to each: the same for the embedded cluster and for real Kafka.
+//! Scripts of raw requests with what a broker answers to each: the same for the embedded cluster
+//! and for real Kafka.
 //!
-//! `real` plays them on Apache Kafka, which is right where they differ. Each script has a world of its own.
+//! `real` plays them on Apache Kafka, which is right where they differ. Each script has a world of
+//! its own.
 
 mod contents;
 mod fencing;

@@ -37,7 +37,13 @@ pub(in super::super) async fn old_protocol(world: &mut World) -> Vec<String> {
     said.say("add of another id", &world.add_one((me.0 + 100_000, me.1)).await);
     said.say("end of another id", &world.end(3, (me.0 + 100_000, me.1), true).await.map(drop));
     // In no order of their own.
-    let mut unknown: Vec<_> = world.add(3, me, &[0, 7]).await.into_iter().filter_map(Result::err).map(|one| one.code()).collect();
+    let mut unknown: Vec<_> = world
+        .add(3, me, &[0, 7])
+        .await
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|one| one.code())
+        .collect();
     unknown.sort_unstable();
     said.say("add with an unknown partition", &Ok(unknown));
     said.0
@@ -85,7 +91,8 @@ pub(in super::super) async fn verification(world: &mut World) -> Vec<String> {
     said.say("produce v11 above a sequence that was refused", &world.produce(11, me, 5).await);
     said.say("produce v11 when added", &world.produce(11, me, 0).await);
     let without = world.produce_request(batch(me, 1), 0);
-    let response = world.client.call(&without, 11).await.responses[0].partition_responses[0].clone();
+    let response =
+        world.client.call(&without, 11).await.responses[0].partition_responses[0].clone();
     said.say("produce v11 without the transactional id", &Ok(response.error_code));
     said.say("commit", &world.end(4, me, true).await.map(drop));
     said.0
@@ -132,9 +139,16 @@ pub(in super::super) async fn new_protocol(world: &mut World) -> Vec<String> {
     said.say_producer("abort of nothing", me, &world.end(5, last, false).await);
     world.settle().await;
     said.say_producer("abort of nothing again", me, &world.end(5, last, false).await);
-    said.say_producer("end of another id", me, &world.end(5, (me.0 + 100_000, last.1 + 1), true).await);
+    said.say_producer(
+        "end of another id",
+        me,
+        &world.end(5, (me.0 + 100_000, last.1 + 1), true).await,
+    );
     let found = world.fetch(false).await;
-    let epochs = headers(&found.records.unwrap()).iter().map(|one| (one.producer_epoch, one.is_control())).collect::<Vec<_>>();
+    let epochs = headers(&found.records.unwrap())
+        .iter()
+        .map(|one| (one.producer_epoch, one.is_control()))
+        .collect::<Vec<_>>();
     said.say("epochs and markers", &Ok(epochs));
     said.0
 }
@@ -162,13 +176,17 @@ pub(in super::super) const NEW_PROTOCOL: &[&str] = &[
     "epochs and markers: [(1, false), (2, true), (2, false), (3, true)]",
 ];
 
-/// Requests of one protocol after those of the other, as where the feature changes or a client goes back.
+/// Requests of one protocol after those of the other, as where the feature changes or a client goes
+/// back.
 pub(in super::super) async fn mixed(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
     let me = world.begin().await;
     said.say("add", &world.add_one(me).await);
     said.say("produce v11", &world.produce(11, me, 0).await);
-    said.say("produce v12 to a partition that was not added", &world.produce_to(12, me, 0, 1).await);
+    said.say(
+        "produce v12 to a partition that was not added",
+        &world.produce_to(12, me, 0, 1).await,
+    );
     said.say_producer("end by v5", me, &world.end(5, me, true).await);
     world.settle().await;
     let me = (me.0, me.1 + 1);
@@ -210,10 +228,18 @@ pub(in super::super) async fn features(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
     for version in 2..=4 {
         let told = world.api_versions(version).await;
-        let supported = told.supported_features.iter().find(|one| &*one.name == "transaction.version");
-        let finalized = told.finalized_features.iter().find(|one| &*one.name == "transaction.version");
-        said.say(&format!("v{version}, supported"), &Ok(supported.map(|one| (one.min_version, one.max_version))));
-        said.say(&format!("v{version}, finalized"), &Ok(finalized.map(|one| (one.min_version_level, one.max_version_level))));
+        let supported =
+            told.supported_features.iter().find(|one| &*one.name == "transaction.version");
+        let finalized =
+            told.finalized_features.iter().find(|one| &*one.name == "transaction.version");
+        said.say(
+            &format!("v{version}, supported"),
+            &Ok(supported.map(|one| (one.min_version, one.max_version))),
+        );
+        said.say(
+            &format!("v{version}, finalized"),
+            &Ok(finalized.map(|one| (one.min_version_level, one.max_version_level))),
+        );
         said.say(&format!("v{version}, epoch"), &Ok(told.finalized_features_epoch >= 0));
     }
     said.0
