@@ -463,23 +463,9 @@ impl Cluster {
             let pending = connection.submit(frame, id, answer, deadline).await?;
             Ok((pending, version, connection))
         };
-        let late = || {
-            // Others wait for the same connection, and know why there is none.
-            let timeout = || {
-                Error::new(
-                    ErrorKind::Timeout,
-                    format!("no connection to {address} within the deadline"),
-                )
-            };
-            Err(self
-                .inner
-                .pool
-                .last_failure(node)
-                .unwrap_or_else(timeout)
-                .with_written(Written::No))
-        };
-        let submitted =
-            tokio::time::timeout_at(deadline.into(), submitted).await.unwrap_or_else(|_| late());
+        let submitted = tokio::time::timeout_at(deadline.into(), submitted)
+            .await
+            .unwrap_or_else(|_| Err(self.not_connected_in_time(node, &address)));
         let (pending, version, connection) = submitted.map_err(place)?;
         let call = self.inner.recorder.request(R::API.name(), broker, runtime::now);
         let frame = match pending.reply().await {
@@ -501,6 +487,17 @@ impl Cluster {
             }
         }
         Ok(reply)
+    }
+
+    /// Others wait for the same connection, and know why there is none.
+    fn not_connected_in_time(&self, node: Node, address: &BrokerAddress) -> Error {
+        let timeout = || {
+            Error::new(
+                ErrorKind::Timeout,
+                format!("no connection to {address} within the deadline"),
+            )
+        };
+        self.inner.pool.last_failure(node).unwrap_or_else(timeout).with_written(Written::No)
     }
 
     fn request_span<R: Request>(&self, node: Node) -> Span {

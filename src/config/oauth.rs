@@ -283,27 +283,7 @@ impl TokenOrigin {
         if let Some(jaas) = jaas {
             jaas.expect_module("OAuthBearerLoginModule", "OAUTHBEARER")?;
         }
-        let mut extensions: Vec<(String, String)> = Vec::new();
-        if let Some(jaas) = jaas {
-            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-            extensions.extend(jaas.options_after("extension_").map(own));
-        }
-        // librdkafka's form: name=value,name=value.
-        for pair in
-            settings.read::<String>("sasl.oauthbearer.extensions")?.unwrap_or_default().split(',')
-        {
-            match pair.split_once('=') {
-                Some((name, value)) => {
-                    extensions.push((name.trim().to_owned(), value.trim().to_owned()))
-                }
-                None if pair.trim().is_empty() => {}
-                None => {
-                    return Err(Error::config(
-                        "sasl.oauthbearer.extensions has a part without =: name=value,name=value is allowed",
-                    ));
-                }
-            }
-        }
+        let extensions = extensions(settings, jaas)?;
         let option = |name| jaas.and_then(|jaas| jaas.option(name));
         if let Some(subject) = option("unsecuredLoginStringClaim_sub") {
             let lifetime = option("unsecuredLoginLifetimeSeconds").unwrap_or("3600");
@@ -394,6 +374,32 @@ impl Grant {
 const RETRIEVER: &str = "sasl.oauthbearer.jwt.retriever.class";
 const GRANT_TYPE: &str = "sasl.oauthbearer.grant.type";
 const JWT_BEARER: &str = "org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever";
+
+/// The SASL extensions (KIP-342) of both forms.
+fn extensions(settings: &Settings<'_>, jaas: Option<&Jaas>) -> Result<Vec<(String, String)>> {
+    let mut extensions: Vec<(String, String)> = Vec::new();
+    if let Some(jaas) = jaas {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        extensions.extend(jaas.options_after("extension_").map(own));
+    }
+    // librdkafka's form: name=value,name=value.
+    for pair in
+        settings.read::<String>("sasl.oauthbearer.extensions")?.unwrap_or_default().split(',')
+    {
+        match pair.split_once('=') {
+            Some((name, value)) => {
+                extensions.push((name.trim().to_owned(), value.trim().to_owned()))
+            }
+            None if pair.trim().is_empty() => {}
+            None => {
+                return Err(Error::config(
+                    "sasl.oauthbearer.extensions has a part without =: name=value,name=value is allowed",
+                ));
+            }
+        }
+    }
+    Ok(extensions)
+}
 
 /// Whether the assertion is the grant, by Java's property or by librdkafka's.
 fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {

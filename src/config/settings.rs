@@ -52,6 +52,10 @@ impl<'a> Settings<'a> {
             let resolved = providers.resolve(written, text)?;
             let text = resolved.as_ref().map_or(text, |text| text.as_str());
             let is_mine = key.kinds.contains(kind);
+            // The client speaks for the keys that all kinds have, so that one file read three times
+            // warns once.
+            let is_told_here =
+                is_mine && (kind == HandleKind::Client || !key.kinds.contains(HandleKind::Client));
             match key.role {
                 Role::Setting if is_mine => {
                     settings.insert(key.name, written, Zeroizing::new(text.to_owned()))?
@@ -68,24 +72,9 @@ impl<'a> Settings<'a> {
                 Role::Refused(why) if is_mine && !text.is_empty() => {
                     return Err(Error::config(format!("{written} is not allowed: {why}")));
                 }
-                // The client speaks for the keys that all kinds have, so that one file read three
-                // times warns once.
-                Role::Foreign
-                    if is_mine
-                        && (kind == HandleKind::Client
-                            || !key.kinds.contains(HandleKind::Client)) =>
-                {
-                    ignored.push(written);
-                }
-                Role::Foreign => {}
-                Role::Inert
-                    if is_mine
-                        && (kind == HandleKind::Client
-                            || !key.kinds.contains(HandleKind::Client)) =>
-                {
-                    inert.push(written)
-                }
-                Role::Inert => {}
+                Role::Foreign if is_told_here => ignored.push(written),
+                Role::Inert if is_told_here => inert.push(written),
+                Role::Foreign | Role::Inert => {}
                 _ => {
                     debug!(property = written, "ignored: it has no meaning for this kind of handle")
                 }

@@ -5,6 +5,8 @@
 //! verdict: each batch here holds its promise.
 
 mod following;
+mod produce;
+mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -14,34 +16,30 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tracing::{Instrument, debug, info, warn};
+use tracing::{debug, info, warn};
 
 use self::following::TopicState;
 use super::ProducerShared;
-use super::accumulator::closed_batch::ClosedBatch;
 use super::accumulator::events::SenderEvent;
 use super::accumulator::memory::Reservation;
 use super::accumulator::partition::PartitionBatches;
 use super::delivery::Promise;
-use super::rpc::{self, Parcel};
+use super::rpc;
 use super::sender::batch_queue::BatchId;
 use super::sender::ready::PartitionIndex;
 use super::sender::sequence::ProducerIdAndEpoch;
-use super::sender::{
-    Action, Answer, Departure, Outgoing, RequestId, Sender, SenderSettings, Verdict, is_last_word,
-};
+use super::sender::{Action, Answer, RequestId, Sender, SenderSettings, Verdict, is_last_word};
 use super::topics_in_use::TopicsInUse;
-use crate::client_telemetry::Measure;
 use crate::clock::Random;
 use crate::cluster::{
     Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route,
 };
-use crate::error::{Error, ErrorCode, ErrorKind, Result, Written};
-use crate::ids::{BrokerId, TopicName, Uuid};
-use crate::observability::{ProducerRecorder, spans};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::ids::{BrokerId, TopicName};
+use crate::observability::ProducerRecorder;
 use crate::runtime;
 use crate::watch;
-use crate::wire::batch::{BatchHeader, HEADER_LEN, ProducerStamp, SealedRecords};
+use crate::wire::batch::SealedRecords;
 use crate::wire::compress::{Codec, CodecError};
 
 #[derive(Debug)]
@@ -262,13 +260,7 @@ impl SenderTask {
         let now = runtime::now();
         match done {
             SenderTaskEvent::Answered { request, answers, hints } => {
-                if !hints.is_empty() {
-                    self.cluster.hint_leaders(&hints);
-                    let topics: BTreeSet<_> =
-                        hints.iter().map(|hint| &hint.partition.topic).collect();
-                    self.follow(topics, &self.cluster.view());
-                }
-                self.machine.handle_answers(request, answers, now);
+                self.answered(request, answers, &hints, now)
             }
             SenderTaskEvent::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
@@ -289,259 +281,6 @@ impl SenderTask {
             SenderTaskEvent::Split { partition, batch, parts } => {
                 self.divide(partition, batch, parts)
             }
-        }
-    }
-
-    fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch, now: Instant) {
-        let ClosedBatch { id, records, memory, promise, opened } = closed;
-        self.shared.stats.closed(&records);
-        if let Some(verdict) = self.early.remove(&id) {
-            return self.resolve_batch(partition, promise, memory, records.count(), verdict);
-        }
-        self.batches.insert(
-            id,
-            ClosedBatchState {
-                promise,
-                memory,
-                count: records.count(),
-                records: None,
-                opened,
-                has_been_sent: false,
-            },
-        );
-        let compression = self.shared.config.compression;
-        if compression.codec() == Codec::None {
-            let records = records.seal(compression);
-            return self.sealed(id, records, now);
-        }
-        let runtime = self.cluster.runtime().clone();
-        let len = records.len();
-        let limit = self.slot(partition).map(|slot| Arc::clone(&slot.limit));
-        self.work.push(Box::pin(async move {
-            let seal = move || {
-                let sealed = records.seal(compression)?;
-                if let Some(limit) = limit {
-                    limit.packed(sealed.uncompressed_len, sealed.records.len());
-                }
-                Ok(sealed)
-            };
-            SenderTaskEvent::Sealed { batch: id, records: runtime.offload(len, seal).await }
-        }));
-    }
-
-    fn sealed(&mut self, batch: BatchId, records: Result<SealedRecords, CodecError>, now: Instant) {
-        let Some(held) = self.batches.get_mut(&batch) else { return };
-        match records {
-            Ok(records) => {
-                let (count, len) = (records.count, records.len());
-                // Compressed batches hold what they took before, as in Java: else five times as
-                // many would wait, and no sooner be sent.
-                held.memory.shrink_to(HEADER_LEN + records.uncompressed_len);
-                held.records = Some(records);
-                self.machine.handle_sealed(batch, count, len, now);
-            }
-            // The codecs that are built in were checked when the producer was made.
-            Err(error) => {
-                let error = Error::config(format!("a batch cannot be compressed: {error}"));
-                self.machine.handle_unfit(batch, error, now);
-            }
-        }
-    }
-
-    fn send(
-        &mut self,
-        request: RequestId,
-        broker: BrokerId,
-        batches: &[Outgoing],
-        departure: Departure,
-    ) {
-        let (view, now) = (self.cluster.view(), runtime::now());
-        let mut parcels = Vec::with_capacity(batches.len());
-        parcels.extend(
-            batches
-                .iter()
-                .enumerate()
-                .filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)),
-        );
-        self.shared.stats.sent();
-        self.recorder.requested(|| self.shared.accumulator.memory.free());
-        let span = spans::produce(broker, parcels.len());
-        let acks = self.shared.config.acks.wire();
-        let timeout = self.cluster.config().request_timeout;
-        let (cluster, lane) = (self.cluster.clone(), self.lane);
-        let meter = Arc::clone(&self.shared.meter);
-        let deadline = now + timeout;
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // Brokers that do not answer say by closing the connection that they could not do it, as
-        // where they do not lead any more.
-        let was_closed = acks == 0 && cluster.was_disconnected(broker, lane);
-        let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) {
-            LAST_BY_NAME
-        } else {
-            i16::MAX
-        };
-        let sending = async move {
-            // It is made for a connection that is ready to carry it.
-            let make = |_version| {
-                rpc::produce_request(
-                    parcels.iter().filter(|parcel| departure.mark_sent(parcel.place)),
-                    acks,
-                    timeout_ms,
-                )
-            };
-            if was_closed {
-                let error =
-                    Error::new(ErrorKind::Disconnected, "the broker has closed the connection")
-                        .with_written(Written::No);
-                return SenderTaskEvent::Answered {
-                    request,
-                    answers: unanswered(&parcels, &Err(error)),
-                    hints: Vec::new(),
-                };
-            }
-            if acks == 0 {
-                let sent = cluster.send_unanswered(broker, lane, deadline, make).await;
-                return SenderTaskEvent::Answered {
-                    request,
-                    answers: unanswered(&parcels, &sent),
-                    hints: Vec::new(),
-                };
-            }
-            let reply = cluster.call_up_to(newest, broker, lane, deadline, make).await;
-            let read = reply.and_then(|reply| {
-                meter.record(
-                    Measure::Request(broker),
-                    runtime::now().saturating_duration_since(now),
-                );
-                let response = reply.parse()?;
-                let throttle = rpc::throttle(&response);
-                meter.record(Measure::Throttle, throttle);
-                cluster.throttle(broker, lane, throttle);
-                Ok(rpc::read_produce(&parcels, &response))
-            });
-            let (answers, hints) = read.unwrap_or_else(|error| {
-                debug!(%error, %broker, "produce request failed");
-                (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
-            });
-            SenderTaskEvent::Answered { request, answers, hints }
-        };
-        self.work.push(Box::pin(sending.instrument(span)));
-    }
-
-    fn parcel(
-        &mut self,
-        place: usize,
-        outgoing: Outgoing,
-        view: &ClusterView,
-        now: Instant,
-    ) -> Option<Parcel> {
-        let slot = self.slots.get(at(outgoing.partition))?;
-        let held = self.batches.get_mut(&outgoing.batch)?;
-        let records = held.records.as_ref()?;
-        held.promise.leaves();
-        let topic = &slot.topic_partition.topic;
-        if std::mem::replace(&mut held.has_been_sent, true) {
-            self.shared.stats.retried();
-            self.recorder.retried(topic, records.count);
-        } else {
-            let waited = now.saturating_duration_since(held.opened);
-            self.shared.meter.record(Measure::Queue, waited);
-            self.recorder.sent(
-                topic,
-                records.count,
-                records.records.len(),
-                records.uncompressed_len,
-                waited,
-            );
-        }
-        let producer = outgoing.stamp.map(|stamp| ProducerStamp {
-            id: stamp.identity.id,
-            epoch: stamp.identity.epoch,
-            sequence: stamp.base,
-            is_transactional: false,
-        });
-        let header = BatchHeader { producer }.write(records);
-        let partition = slot.topic_partition.clone();
-        let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).into();
-        Some(Parcel {
-            partition,
-            place,
-            topic_id,
-            bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()],
-        })
-    }
-
-    fn split(&mut self, partition: PartitionIndex, batch: BatchId) {
-        let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else {
-            return;
-        };
-        let compression = self.shared.config.compression;
-        if let Some(slot) = self.slot(partition) {
-            slot.limit.reset();
-        }
-        let limit = self.shared.config.batch_size;
-        let runtime = self.cluster.runtime().clone();
-        self.work.push(Box::pin(async move {
-            let split = move || records.split(limit, compression);
-            SenderTaskEvent::Split { partition, batch, parts: runtime.offload(limit, split).await }
-        }));
-    }
-
-    fn divide(
-        &mut self,
-        partition: PartitionIndex,
-        batch: BatchId,
-        parts: Result<Vec<SealedRecords>, CodecError>,
-    ) {
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(error) => {
-                let error = Error::new(
-                    ErrorKind::RecordTooLarge,
-                    format!("a batch is too large and cannot be split: {error}"),
-                );
-                return self.machine.handle_unfit(batch, error, runtime::now());
-            }
-        };
-        let Some(held) = self.batches.remove(&batch) else { return };
-        let mut first = batch.first;
-        let mut ids = Vec::with_capacity(parts.len());
-        for part in &parts {
-            ids.push((BatchId { seq: batch.seq, first }, part.count, part.len()));
-            first = first.saturating_add(part.count);
-        }
-        if !self.machine.handle_split(batch, &ids, runtime::now()) {
-            return;
-        }
-        if let Some(slot) = self.slot(partition) {
-            slot.divided(ids.len());
-            debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
-            self.recorder.split();
-        }
-        let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
-        let mut memory = Some(held.memory);
-        for (((id, _, len), promise), records) in
-            ids.into_iter().zip(held.promise.divide(&firsts)).zip(parts)
-        {
-            // What the whole held is shared out, and the last part keeps the rest: together they
-            // free it once.
-            let own =
-                memory.as_mut().and_then(|memory| memory.split_off(len)).or_else(|| memory.take());
-            let Some(memory) = own.or_else(|| self.shared.accumulator.memory.try_reserve(0)) else {
-                continue;
-            };
-            let (count, opened) = (records.count, held.opened);
-            self.batches.insert(
-                id,
-                ClosedBatchState {
-                    promise,
-                    memory,
-                    count,
-                    records: Some(records),
-                    opened,
-                    has_been_sent: true,
-                },
-            );
         }
     }
 
@@ -633,15 +372,6 @@ fn settings(shared: &ProducerShared, cluster: &Cluster) -> SenderSettings {
     }
 }
 
-/// With `acks=0` what has left counts as written; nobody will say where.
-fn unanswered(parcels: &[Parcel], sent: &Result<()>) -> Vec<Answer> {
-    let answer = || match sent {
-        Ok(()) => Answer::Written { base_offset: None, append_time: None },
-        Err(error) => rpc::read_failure(error),
-    };
-    parcels.iter().map(|_| answer()).collect()
-}
-
 /// A broker gives an id to whoever may write to some topic (KIP-679), and speaks of the cluster to
 /// others.
 fn explain_refusal(error: Error) -> Error {
@@ -653,9 +383,6 @@ fn explain_refusal(error: Error) -> Error {
         _ => error,
     }
 }
-
-/// The last version of Produce that names topics instead of giving their ids.
-const LAST_BY_NAME: i16 = 12;
 
 async fn ask_producer_id(cluster: &Cluster) -> Result<ProducerIdAndEpoch> {
     let deadline = runtime::now() + cluster.config().request_timeout;

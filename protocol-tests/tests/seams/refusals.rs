@@ -242,7 +242,7 @@ async fn consume(world: Arc<World>, client: Client, refusal: &'static Refusal, l
     while begun.elapsed() < PATIENCE && (waits || !missing.is_empty()) {
         match timeout(PATIENCE.saturating_sub(begun.elapsed()), consumer.recv()).await {
             Ok(Ok(record)) if begun.elapsed() > Duration::from_secs(4) => {
-                drop(missing.remove(record.topic_partition()))
+                missing.remove(record.topic_partition());
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {

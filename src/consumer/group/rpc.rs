@@ -234,40 +234,7 @@ impl Rpc {
         let deadline = runtime::now() + self.request_timeout();
         let view = self.cluster.view();
         let topics = by_topic(partitions.iter().map(|tp| (tp, &())));
-        let numbers =
-            |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
-        let request = |version| {
-            let mut request = OffsetFetchRequest {
-                require_stable: version >= 7,
-                ..OffsetFetchRequest::default()
-            };
-            if version < 8 {
-                request.group_id = &self.group;
-                let topics = topics.iter();
-                let topics = topics.map(|(name, ps)| OffsetFetchRequestTopic {
-                    name,
-                    partition_indexes: numbers(ps),
-                });
-                request.topics = Some(topics.collect());
-            } else {
-                let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
-                    name: if version < BY_TOPIC_ID { name } else { "" },
-                    topic_id: if version < BY_TOPIC_ID {
-                        Uuid::ZERO
-                    } else {
-                        topic_id(&view, name)
-                    },
-                    partition_indexes: numbers(partitions),
-                });
-                let topics = Some(topics.collect());
-                request.groups = vec![OffsetFetchRequestGroup {
-                    group_id: &self.group,
-                    topics,
-                    ..Default::default()
-                }];
-            }
-            request
-        };
+        let request = |version| self.offset_fetch_request(version, &topics, &view);
         let newest = newest_for(&view, partitions.iter());
         let reply: Reply<OffsetFetchRequest<'_>> =
             self.call_up_to(newest, Lane::Control, deadline, request).await?;
@@ -318,6 +285,38 @@ impl Rpc {
             }
         }
         Ok(committed)
+    }
+
+    fn offset_fetch_request<'a>(
+        &'a self,
+        version: i16,
+        topics: &'a BTreeMap<&TopicName, Vec<(i32, &())>>,
+        view: &ClusterView,
+    ) -> OffsetFetchRequest<'a> {
+        let numbers =
+            |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
+        let mut request =
+            OffsetFetchRequest { require_stable: version >= 7, ..OffsetFetchRequest::default() };
+        if version < 8 {
+            request.group_id = &self.group;
+            let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopic {
+                name,
+                partition_indexes: numbers(partitions),
+            });
+            request.topics = Some(topics.collect());
+        } else {
+            let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
+                name: if version < BY_TOPIC_ID { name } else { "" },
+                topic_id: if version < BY_TOPIC_ID { Uuid::ZERO } else { topic_id(view, name) },
+                partition_indexes: numbers(partitions),
+            });
+            request.groups = vec![OffsetFetchRequestGroup {
+                group_id: &self.group,
+                topics: Some(topics.collect()),
+                ..Default::default()
+            }];
+        }
+        request
     }
 
     /// One attempt at the coordinator.

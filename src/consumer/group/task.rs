@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, debug, warn};
 
 use super::assignor::{Racks, TopicRacks};
-use super::classic::{Attempt, Classic, MemberAction, WantedTopics};
+use super::classic::{Attempt, Classic, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
@@ -260,22 +260,7 @@ impl GroupTask {
         match action {
             MemberAction::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
-                if self.joining > 0 {
-                    // What is not answered holds up what comes behind it on its connection, perhaps
-                    // for ever.
-                    self.lanes = group.rpc.cluster.lanes();
-                }
-                self.joining += 1;
-                let lane = Lane::Group(self.lanes.id());
-                let span = spans::join(&group.rpc.group);
-                self.spawn(async move {
-                    let joined = group
-                        .rpc
-                        .join(lane, &group.settings, &member, &protocols, reason)
-                        .instrument(span)
-                        .await;
-                    GroupEvent::Joined(attempt, joined)
-                });
+                self.join(attempt, member, protocols, reason);
             }
             MemberAction::Describe { attempt, topics } => {
                 self.led = topics;
@@ -283,17 +268,7 @@ impl GroupTask {
                 self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
             }
             MemberAction::Sync { attempt, identity, protocol, assignments } => {
-                self.joining += 1;
-                let lane = Lane::Group(self.lanes.id());
-                let span = spans::sync(&group.rpc.group);
-                self.spawn(async move {
-                    let synced = group
-                        .rpc
-                        .sync(lane, &group.settings, &identity, protocol, &assignments)
-                        .instrument(span)
-                        .await;
-                    GroupEvent::Synced(attempt, synced)
-                });
+                self.sync(attempt, identity, protocol, assignments)
             }
             MemberAction::Heartbeat { attempt, identity } => self.spawn(async move {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
@@ -329,6 +304,53 @@ impl GroupTask {
             MemberAction::Report(error) => group.shared.raise(error),
             MemberAction::Fail(error) => group.shared.fail(error),
         }
+    }
+
+    fn join(
+        &mut self,
+        attempt: Attempt,
+        member: String,
+        protocols: Vec<(&'static str, Vec<u8>)>,
+        reason: &'static str,
+    ) {
+        let group = Arc::clone(&self.group);
+        if self.joining > 0 {
+            // What is not answered holds up what comes behind it on its connection, perhaps
+            // for ever.
+            self.lanes = group.rpc.cluster.lanes();
+        }
+        self.joining += 1;
+        let lane = Lane::Group(self.lanes.id());
+        let span = spans::join(&group.rpc.group);
+        self.spawn(async move {
+            let joined = group
+                .rpc
+                .join(lane, &group.settings, &member, &protocols, reason)
+                .instrument(span)
+                .await;
+            GroupEvent::Joined(attempt, joined)
+        });
+    }
+
+    fn sync(
+        &mut self,
+        attempt: Attempt,
+        identity: GroupMemberIdentity,
+        protocol: &'static str,
+        assignments: Vec<(String, Vec<u8>)>,
+    ) {
+        let group = Arc::clone(&self.group);
+        self.joining += 1;
+        let lane = Lane::Group(self.lanes.id());
+        let span = spans::sync(&group.rpc.group);
+        self.spawn(async move {
+            let synced = group
+                .rpc
+                .sync(lane, &group.settings, &identity, protocol, &assignments)
+                .instrument(span)
+                .await;
+            GroupEvent::Synced(attempt, synced)
+        });
     }
 
     fn handle(&mut self, event: GroupEvent) {

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::decoding::DecodeOutcome;
 use super::*;
 use crate::consumer::position::Position;
 use crate::error::ErrorKind;

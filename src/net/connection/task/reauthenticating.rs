@@ -1,6 +1,7 @@
 //! Driving [`Reauthentication`] on a connection that serves.
 
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tracing::debug;
@@ -8,7 +9,7 @@ use tracing::debug;
 use super::{ConnectionEnd, Serving};
 use crate::error::{Error, ErrorKind};
 use crate::net::handshake::AuthenticationStep;
-use crate::net::reauthentication::{Reauthentication, ReauthenticationWork};
+use crate::net::reauthentication::{GrantedSession, Reauthentication, ReauthenticationWork};
 use crate::runtime;
 
 impl Serving<'_> {
@@ -20,13 +21,8 @@ impl Serving<'_> {
         let now = runtime::now();
         match &mut self.reauthentication {
             Reauthentication::Waiting { at, session } if *at <= now => {
-                let (setup, address) = (self.setup.clone(), self.shared.address.clone());
-                let start = Box::pin(async move {
-                    let authentication =
-                        setup.security.authentication(&address, &setup.client_id).await?;
-                    authentication.ok_or_else(no_mechanism)
-                });
-                self.reauthentication = Reauthentication::Preparing { start, session: *session };
+                let session = *session;
+                self.prepare(session);
             }
             Reauthentication::Preparing { session, .. } if session.ends <= now => {
                 return Poll::Ready(Err(ConnectionEnd::new(
@@ -51,19 +47,7 @@ impl Serving<'_> {
             Reauthentication::Draining(_)
                 if self.inflight.is_empty() && self.outgoing.is_empty() =>
             {
-                let Reauthentication::Draining(mut authentication) =
-                    std::mem::replace(&mut self.reauthentication, Reauthentication::Never)
-                else {
-                    return Poll::Pending;
-                };
-                let step = authentication.start(&self.versions).map_err(ConnectionEnd)?;
-                self.reauthentication = Reauthentication::Exchanging {
-                    authentication,
-                    deadline: now + self.setup.setup_timeout,
-                    used: self.used,
-                    work: None,
-                };
-                self.take_authentication_step(step);
+                self.exchange(now)?;
             }
             Reauthentication::Exchanging { deadline, .. } if *deadline <= now => {
                 return Poll::Ready(Err(ConnectionEnd::new(
@@ -84,6 +68,34 @@ impl Serving<'_> {
             | Reauthentication::Exchanging { .. } => return Poll::Pending,
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Asks for what it takes to authenticate, such as a new token.
+    fn prepare(&mut self, session: GrantedSession) {
+        let (setup, address) = (self.setup.clone(), self.shared.address.clone());
+        let start = Box::pin(async move {
+            let authentication = setup.security.authentication(&address, &setup.client_id).await?;
+            authentication.ok_or_else(no_mechanism)
+        });
+        self.reauthentication = Reauthentication::Preparing { start, session };
+    }
+
+    /// Says the first word of the new authentication: all that was asked before is answered.
+    fn exchange(&mut self, now: Instant) -> Result<(), ConnectionEnd> {
+        let Reauthentication::Draining(mut authentication) =
+            std::mem::replace(&mut self.reauthentication, Reauthentication::Never)
+        else {
+            return Ok(());
+        };
+        let step = authentication.start(&self.versions).map_err(ConnectionEnd)?;
+        self.reauthentication = Reauthentication::Exchanging {
+            authentication,
+            deadline: now + self.setup.setup_timeout,
+            used: self.used,
+            work: None,
+        };
+        self.take_authentication_step(step);
+        Ok(())
     }
 
     pub(super) fn handle_reauthentication_reply(

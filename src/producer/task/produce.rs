@@ -1,0 +1,194 @@
+//! Produce requests: what one is made of, how it travels, and what its answer says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{Instrument, debug};
+
+use super::{SenderTask, SenderTaskEvent, at};
+use crate::client_telemetry::{Measure, Meter};
+use crate::cluster::{Cluster, ClusterView, Lane, LeaderHint};
+use crate::error::{Error, ErrorKind, Written};
+use crate::ids::{BrokerId, Uuid};
+use crate::observability::spans;
+use crate::producer::rpc::{self, Parcel};
+use crate::producer::sender::{Answer, Departure, Outgoing, RequestId};
+use crate::runtime;
+use crate::wire::batch::{BatchHeader, ProducerStamp};
+
+/// The last version of Produce that names topics instead of giving their ids.
+const LAST_BY_NAME: i16 = 12;
+
+/// One Produce request, and all that it takes to send it and to read its answer.
+struct ProduceCall {
+    cluster: Cluster,
+    meter: Arc<Meter>,
+    broker: BrokerId,
+    lane: Lane,
+    parcels: Vec<Parcel>,
+    departure: Departure,
+    acks: i16,
+    begun: Instant,
+    timeout: Duration,
+}
+
+impl SenderTask {
+    /// Sends batches to the broker that leads their partitions.
+    pub(super) fn send(
+        &mut self,
+        request: RequestId,
+        broker: BrokerId,
+        batches: &[Outgoing],
+        departure: Departure,
+    ) {
+        let (view, now) = (self.cluster.view(), runtime::now());
+        let mut parcels = Vec::with_capacity(batches.len());
+        parcels.extend(
+            batches
+                .iter()
+                .enumerate()
+                .filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)),
+        );
+        self.shared.stats.sent();
+        self.recorder.requested(|| self.shared.accumulator.memory.free());
+        let span = spans::produce(broker, parcels.len());
+        let call = ProduceCall {
+            cluster: self.cluster.clone(),
+            meter: Arc::clone(&self.shared.meter),
+            broker,
+            lane: self.lane,
+            parcels,
+            departure,
+            acks: self.shared.config.acks.wire(),
+            begun: now,
+            timeout: self.cluster.config().request_timeout,
+        };
+        // Brokers that do not answer say by closing the connection that they could not do it, as
+        // where they do not lead any more.
+        let was_closed = call.acks == 0 && self.cluster.was_disconnected(broker, self.lane);
+        let sending = async move {
+            let (answers, hints) = match call.acks {
+                0 => (call.run_unanswered(was_closed).await, Vec::new()),
+                _ => call.run().await,
+            };
+            SenderTaskEvent::Answered { request, answers, hints }
+        };
+        self.work.push(Box::pin(sending.instrument(span)));
+    }
+
+    fn parcel(
+        &mut self,
+        place: usize,
+        outgoing: Outgoing,
+        view: &ClusterView,
+        now: Instant,
+    ) -> Option<Parcel> {
+        let slot = self.slots.get(at(outgoing.partition))?;
+        let held = self.batches.get_mut(&outgoing.batch)?;
+        let records = held.records.as_ref()?;
+        held.promise.leaves();
+        let topic = &slot.topic_partition.topic;
+        if std::mem::replace(&mut held.has_been_sent, true) {
+            self.shared.stats.retried();
+            self.recorder.retried(topic, records.count);
+        } else {
+            let waited = now.saturating_duration_since(held.opened);
+            self.shared.meter.record(Measure::Queue, waited);
+            self.recorder.sent(
+                topic,
+                records.count,
+                records.records.len(),
+                records.uncompressed_len,
+                waited,
+            );
+        }
+        let producer = outgoing.stamp.map(|stamp| ProducerStamp {
+            id: stamp.identity.id,
+            epoch: stamp.identity.epoch,
+            sequence: stamp.base,
+            is_transactional: false,
+        });
+        let header = BatchHeader { producer }.write(records);
+        let partition = slot.topic_partition.clone();
+        let topic_id = view.topic(&partition.topic).and_then(|topic| topic.id).into();
+        Some(Parcel {
+            partition,
+            place,
+            topic_id,
+            bytes: [bytes::Bytes::copy_from_slice(&header), records.records.clone()],
+        })
+    }
+
+    /// Takes what a broker said to a request, or what came instead of its answer.
+    pub(super) fn answered(
+        &mut self,
+        request: RequestId,
+        answers: Vec<Answer>,
+        hints: &[LeaderHint],
+        now: Instant,
+    ) {
+        if !hints.is_empty() {
+            self.cluster.hint_leaders(hints);
+            let topics: BTreeSet<_> = hints.iter().map(|hint| &hint.partition.topic).collect();
+            self.follow(topics, &self.cluster.view());
+        }
+        self.machine.handle_answers(request, answers, now);
+    }
+}
+
+impl ProduceCall {
+    async fn run(self) -> (Vec<Answer>, Vec<LeaderHint>) {
+        let Self { cluster, broker, lane, parcels, .. } = &self;
+        let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) {
+            LAST_BY_NAME
+        } else {
+            i16::MAX
+        };
+        let make = |_version| rpc::produce_request(self.departing(), self.acks, self.timeout_ms());
+        let reply = cluster.call_up_to(newest, *broker, *lane, self.deadline(), make).await;
+        let read = reply.and_then(|reply| {
+            let took = runtime::now().saturating_duration_since(self.begun);
+            self.meter.record(Measure::Request(*broker), took);
+            let response = reply.parse()?;
+            let throttle = rpc::throttle(&response);
+            self.meter.record(Measure::Throttle, throttle);
+            cluster.throttle(*broker, *lane, throttle);
+            Ok(rpc::read_produce(parcels, &response))
+        });
+        read.unwrap_or_else(|error| {
+            debug!(%error, %broker, "produce request failed");
+            (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
+        })
+    }
+
+    /// With `acks=0` what has left counts as written; nobody will say where.
+    async fn run_unanswered(self, was_closed: bool) -> Vec<Answer> {
+        let sent = if was_closed {
+            Err(Error::new(ErrorKind::Disconnected, "the broker has closed the connection")
+                .with_written(Written::No))
+        } else {
+            let make =
+                |_version| rpc::produce_request(self.departing(), self.acks, self.timeout_ms());
+            self.cluster.send_unanswered(self.broker, self.lane, self.deadline(), make).await
+        };
+        let answer = || match &sent {
+            Ok(()) => Answer::Written { base_offset: None, append_time: None },
+            Err(error) => rpc::read_failure(error),
+        };
+        self.parcels.iter().map(|_| answer()).collect()
+    }
+
+    /// What leaves, which is asked once a connection is ready to carry it.
+    fn departing(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.iter().filter(|parcel| self.departure.mark_sent(parcel.place))
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.begun + self.timeout
+    }
+}
