@@ -32,7 +32,8 @@ async fn main() -> Outcome {
     let client = cluster.client("60000")?;
     let (bytes, processor) = idle_cost(&client, 1_000).await?;
     println!(
-        "10,000 idle partitions on 100 brokers: {bytes:.0} bytes for each, {processor:.1} ms of processor time a second"
+        "10,000 idle partitions on 100 brokers: {bytes:.0} bytes for each, {processor:.1} ms of \
+         processor time a second"
     );
     let few = producer_cost(&client, 0).await?;
     let many = producer_cost(&client, 1_000).await?;
@@ -52,7 +53,8 @@ async fn main() -> Outcome {
     let client = cluster.client("1000")?;
     let (processor, bytes) = refresh_cost(&client).await?;
     println!(
-        "metadata of 100,000 partitions: {processor:.0} ms of processor time a refresh, {bytes:.0} bytes kept for each partition"
+        "metadata of 100,000 partitions: {processor:.0} ms of processor time a refresh, \
+         {bytes:.0} bytes kept for each partition"
     );
     Ok(())
 }

@@ -28,7 +28,9 @@ async fn main() -> kavka_programs::Outcome<()> {
             // `recv` is cancel safe: what another arm interrupts is not lost. The work is done
             // outside, where nothing interrupts it.
             record = consumer.recv() => work(&record?).await,
-            _ = ticks.tick() => drop(producer.send(Record::to("work").value("something to do")).await?),
+            _ = ticks.tick() => {
+                drop(producer.send(Record::to("work").value("something to do")).await?)
+            }
             () = interrupt.received() => break,
         }
     }

@@ -252,7 +252,8 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
 pub(crate) fn check_drivers(with_sockets: bool) -> Result<()> {
     let missing = |what: &str, call: &str| {
         Error::config(format!(
-            "the tokio runtime has no {what}: build it with {call} or enable_all, or by #[tokio::main]"
+            "the tokio runtime has no {what}: build it with {call} or enable_all, or by \
+             #[tokio::main]"
         ))
     };
     std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)))

@@ -34,7 +34,10 @@ pub struct NoTraceContext;
 
 impl fmt::Display for NoTraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("not a traceparent: 00, 32 and 16 hexadecimal digits and 2 for flags are needed, joined by hyphens")
+        f.pad(
+            "not a traceparent: 00, 32 and 16 hexadecimal digits and 2 for flags are needed, \
+             joined by hyphens",
+        )
     }
 }
 

@@ -143,7 +143,8 @@ fn print_stats(mq: &Mq) -> Outcome<()> {
     let (sent, taken, pool) =
         (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
     say!(
-        "* sent {} (failed {}), latency {:?} on average, p99 {:?}; received {}, lag {}; connections {} of {}, {} active",
+        "* sent {} (failed {}), latency {:?} on average, p99 {:?}; received {}, lag {}; \
+         connections {} of {}, {} active",
         sent.successful_messages,
         sent.failed_messages,
         sent.latency.average,

@@ -211,8 +211,9 @@ async fn talk(
     number
 }
 
-const WORDS: &str = "says that the tea is ready, that the river has risen over the lower meadow again, and that nobody should \
-                     take the old bridge before the carpenters have been there";
+const WORDS: &str = "says that the tea is ready, that the river has risen over the lower meadow \
+                     again, and that nobody should take the old bridge before the carpenters \
+                     have been there";
 
 impl Tally {
     fn note(&self, is_acknowledged: bool) {
@@ -224,7 +225,8 @@ fn print_metrics(mq: &Mq) -> Outcome<()> {
     let (sent, taken, pool) =
         (mq.producer().metrics(), mq.consumer()?.metrics(), mq.connection_pool().stats());
     eprintln!(
-        "sent {:.0}/s, failed {}, p99 {:?}; received {:.0}/s, lag {}; connections {} ({} active, {} closed)",
+        "sent {:.0}/s, failed {}, p99 {:?}; received {:.0}/s, lag {}; connections {} ({} active, \
+         {} closed)",
         sent.messages_per_second,
         sent.failed_messages,
         sent.latency.p99,
@@ -250,8 +252,9 @@ fn conclude(
     let acknowledged = tally.acknowledged.load(Relaxed);
     let failed = tally.failed.load(Relaxed);
     say!(
-        "{} users in {} rooms said {sent} messages in {:.1} s ({:.0}/s): {acknowledged} acknowledged, {failed} failed, {} heard, {} \
-         redelivered, {} faults; acknowledged p50 {:.2} ms p99 {:.2} ms p99.9 {:.2} ms; heard p50 {:.2} ms p99 {:.2} ms p99.9 {:.2} ms",
+        "{} users in {} rooms said {sent} messages in {:.1} s ({:.0}/s): {acknowledged} \
+         acknowledged, {failed} failed, {} heard, {} redelivered, {} faults; acknowledged p50 \
+         {:.2} ms p99 {:.2} ms p99.9 {:.2} ms; heard p50 {:.2} ms p99 {:.2} ms p99.9 {:.2} ms",
         plan.users,
         plan.rooms,
         talked.as_secs_f64(),

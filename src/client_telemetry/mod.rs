@@ -77,7 +77,8 @@ impl ClientTelemetry {
     pub(crate) async fn client_instance_id(&self, deadline: Instant) -> Result<ClientInstanceId> {
         if !self.is_enabled {
             return Err(Error::config(
-                "enable.metrics.push is false: brokers give no id to a client that pushes no metrics",
+                "enable.metrics.push is false: brokers give no id to a client that pushes no \
+                 metrics",
             ));
         }
         let late = || {

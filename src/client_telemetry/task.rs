@@ -181,7 +181,11 @@ impl PushTask {
     fn subscribed(&self, subscription: &TelemetrySubscription) {
         let is_new = self.instance.borrow().is_none_or(|known| known != subscription.instance);
         if is_new {
-            info!(client_instance_id = %subscription.instance, kind = ?self.meter.kind(), "registered for pushing metrics");
+            info!(
+                client_instance_id = %subscription.instance,
+                kind = ?self.meter.kind(),
+                "registered for pushing metrics",
+            );
             self.instance.send_replace(Some(subscription.instance));
         }
     }

@@ -121,7 +121,13 @@ impl Cluster {
             Error::new(ErrorKind::Timeout, format!("no connection to {addresses} for {lasted:.1?}"))
         };
         let error = failed.unwrap_or_else(silent);
-        warn!(client_id = self.config().client_id, addresses, %error, ?lasted, "a connection is waited for");
+        warn!(
+            client_id = self.config().client_id,
+            addresses,
+            %error,
+            ?lasted,
+            "a connection is waited for",
+        );
     }
 
     pub(super) fn address(&self, node: Node) -> Result<BrokerAddress> {

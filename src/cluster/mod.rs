@@ -239,7 +239,10 @@ impl Cluster {
         // Calls within calls wait so: each layer that holds the one below by value would double its
         // size, on the stack of every caller.
         let work = Box::pin(work);
-        async move { self.inner.runtime.cancelled().run_until_cancelled(work).await.ok_or_else(closed) }
+        async move {
+            let cancelled = self.inner.runtime.cancelled();
+            cancelled.run_until_cancelled(work).await.ok_or_else(closed)
+        }
     }
 
     /// Keeps metadata of some topics known until the guard is dropped.
@@ -530,7 +533,8 @@ fn unsupported<R: Request>(address: &BrokerAddress, versions: &ApiVersions) -> E
         }
         Some(theirs) => {
             format!(
-                "{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or later)",
+                "{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or \
+                 later)",
                 theirs.end()
             )
         }

@@ -437,7 +437,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn requests_do_not_flood(steps in prop::collection::vec((0_u64..500, 0_u8..3), 1..200), seed: u64) {
+        fn requests_do_not_flood(
+            steps in prop::collection::vec((0_u64..500, 0_u8..3), 1..200),
+            seed: u64,
+        ) {
             let start = Instant::now();
             let mut now = start;
             let (mut refresh, _) = machine(now);
@@ -458,7 +461,9 @@ mod tests {
                 }
             }
             // One kind of question does not wait for the other.
-            prop_assert!(asked <= 2 + 2 * (now - start).as_millis() / 80, "{asked} in {:?}", now - start);
+            prop_assert!(
+                asked <= 2 + 2 * (now - start).as_millis() / 80, "{asked} in {:?}", now - start
+            );
         }
     }
 }

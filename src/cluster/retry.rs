@@ -78,10 +78,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_wait_exceeds_the_maximum_and_its_jitter(base in 0_u64..10_000, max in 0_u64..10_000, failures in 0_u32.., seed: u64) {
+        fn no_wait_exceeds_the_maximum_and_its_jitter(
+            base in 0_u64..10_000,
+            max in 0_u64..10_000,
+            failures in 0_u32..,
+            seed: u64,
+        ) {
             let backoff = Backoff::new(Duration::from_millis(base), Duration::from_millis(max));
             let wait = backoff.after(failures, &mut Random::new(seed));
-            prop_assert!(wait <= Duration::from_millis(base.max(max).max(10)).mul_f64(1.0 + JITTER));
+            prop_assert!(
+                wait <= Duration::from_millis(base.max(max).max(10)).mul_f64(1.0 + JITTER)
+            );
         }
     }
 }

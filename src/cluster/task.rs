@@ -244,7 +244,9 @@ impl Outage {
         self.must_rebootstrap |= error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
         if error.is_refusal() {
             // It is not tried again by itself.
-            warn!(client_id = cluster.config().client_id, %error, "the cluster refuses this client");
+            warn!(
+                client_id = cluster.config().client_id, %error, "the cluster refuses this client"
+            );
             cluster.lock_waits().handle_answer(runtime::now());
         }
         cluster.inner.failure.send_replace(Some(error));

@@ -59,7 +59,8 @@ impl FromStr for BrokerAddress {
         let refuse = |why: &str| {
             let address = shown(without_user(text));
             Error::config(format!(
-                "bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma before the next"
+                "bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma \
+                 before the next"
             ))
         };
         if text.contains('@') {
@@ -162,7 +163,8 @@ mod tests {
         let error = BrokerAddress::parse_list("a:1;b:2").expect_err("one address").to_string();
         assert_eq!(
             error,
-            "bootstrap.servers has \"a:1;b:2\", which has a semicolon: host:port is allowed, with a comma before the next"
+            "bootstrap.servers has \"a:1;b:2\", which has a semicolon: host:port is allowed, \
+             with a comma before the next"
         );
     }
 

@@ -176,12 +176,14 @@ impl Assertion {
         let Self::Signed(signer) = self else { return Ok(()) };
         if !cfg!(feature = "tls") {
             return Err(Error::config(
-                "assertions are to be signed, but this program was built without kavka's feature tls: use sasl.oauthbearer.assertion.file",
+                "assertions are to be signed, but this program was built without kavka's feature \
+                 tls: use sasl.oauthbearer.assertion.file",
             ));
         }
         if signer.lifetime.as_secs() == 0 {
             return Err(Error::config(
-                "sasl.oauthbearer.assertion.claim.exp.seconds is 0, so that no assertion would be good: a whole number from 1 is allowed",
+                "sasl.oauthbearer.assertion.claim.exp.seconds is 0, so that no assertion would \
+                 be good: a whole number from 1 is allowed",
             ));
         }
         Ok(())

@@ -71,8 +71,8 @@ impl AwsMskIam {
                     "an option".to_owned()
                 };
                 return Err(Error::config(format!(
-                    "sasl.jaas.config has {name}: only the credentials of the environment are read; for others pass a provider to \
-                     AwsMskIam::new"
+                    "sasl.jaas.config has {name}: only the credentials of the environment are \
+                     read; for others pass a provider to AwsMskIam::new"
                 )));
             }
         }

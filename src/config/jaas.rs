@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn java_s_text_is_read() {
-        let text = " org.apache.kafka.common.security.plain.PlainLoginModule  Required\n username=\"al;ice=\" password='p\\\"q\\\\' \
-                    plain=word ;";
+        let text = " org.apache.kafka.common.security.plain.PlainLoginModule  Required\n \
+                    username=\"al;ice=\" password='p\\\"q\\\\' plain=word ;";
         let jaas = Jaas::parse(text).expect("a login module");
         jaas.expect_module("PlainLoginModule", "PLAIN").expect("it is");
         let options = ["username", "password", "plain", "none"].map(|name| jaas.option(name));

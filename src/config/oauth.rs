@@ -245,19 +245,22 @@ impl TokenOrigin {
         let Self::Oidc(oidc) = self else { return Ok(()) };
         if !cfg!(feature = "oidc") {
             return Err(Error::config(
-                "tokens are to come from an endpoint, but this program was built without kavka's feature oidc",
+                "tokens are to come from an endpoint, but this program was built without kavka's \
+                 feature oidc",
             ));
         }
         let url = oidc.token_endpoint_url.0.expose();
         let is_https = url.starts_with("https://");
         if !is_https && !url.starts_with("http://") {
             return Err(Error::config(
-                "sasl.oauthbearer.token.endpoint.url is no URL: https://host/path or http://host/path is allowed",
+                "sasl.oauthbearer.token.endpoint.url is no URL: https://host/path or \
+                 http://host/path is allowed",
             ));
         }
         if is_https && !cfg!(feature = "tls") {
             return Err(Error::config(
-                "sasl.oauthbearer.token.endpoint.url is https, but this program was built without kavka's feature tls",
+                "sasl.oauthbearer.token.endpoint.url is https, but this program was built \
+                 without kavka's feature tls",
             ));
         }
         for (key, limit) in [
@@ -269,7 +272,8 @@ impl TokenOrigin {
         match &oidc.grant {
             Grant::ClientSecret { id, secret } if id.is_empty() || secret.expose().is_empty() => {
                 Err(Error::config(
-                    "the client id or secret of the token endpoint is empty: any other text is allowed",
+                    "the client id or secret of the token endpoint is empty: any other text is \
+                     allowed",
                 ))
             }
             Grant::ClientSecret { .. } => Ok(()),
@@ -288,7 +292,10 @@ impl TokenOrigin {
         if let Some(subject) = option("unsecuredLoginStringClaim_sub") {
             let lifetime = option("unsecuredLoginLifetimeSeconds").unwrap_or("3600");
             let lifetime_seconds = lifetime.parse().map_err(|_| {
-                Error::config("unsecuredLoginLifetimeSeconds of sasl.jaas.config is no number: a whole number is allowed")
+                Error::config(
+                    "unsecuredLoginLifetimeSeconds of sasl.jaas.config is no number: a whole \
+                     number is allowed",
+                )
             })?;
             return Ok(Self::Unsecured(UnsecuredToken {
                 subject: subject.to_owned(),
@@ -296,12 +303,13 @@ impl TokenOrigin {
                 extensions,
             }));
         }
-        let EndpointUrl(url) = settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
-            Error::config(
-                "sasl.mechanism is OAUTHBEARER, but sasl.oauthbearer.token.endpoint.url is not set: set it, or pass a source of \
-                 tokens to Sasl::oauthbearer",
-            )
-        })?;
+        let EndpointUrl(url) =
+            settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
+                Error::config(
+                    "sasl.mechanism is OAUTHBEARER, but sasl.oauthbearer.token.endpoint.url is \
+                     not set: set it, or pass a source of tokens to Sasl::oauthbearer",
+                )
+            })?;
         let mut oidc = OidcConfig::with(url.expose(), Grant::from_settings(settings, jaas)?);
         let scope = settings
             .read::<String>("sasl.oauthbearer.scope")?
@@ -353,7 +361,8 @@ impl Grant {
             }
             _ if is_bearer || has_issuer => {
                 return Err(Error::config(format!(
-                    "an assertion is to be sent to the token endpoint, but there is none: set {} or {}",
+                    "an assertion is to be sent to the token endpoint, but there is none: set {} \
+                     or {}",
                     assertion::KEY_FILE,
                     assertion::FILE
                 )));
@@ -393,7 +402,8 @@ fn extensions(settings: &Settings<'_>, jaas: Option<&Jaas>) -> Result<Vec<(Strin
             None if pair.trim().is_empty() => {}
             None => {
                 return Err(Error::config(
-                    "sasl.oauthbearer.extensions has a part without =: name=value,name=value is allowed",
+                    "sasl.oauthbearer.extensions has a part without =: name=value,name=value is \
+                     allowed",
                 ));
             }
         }
@@ -413,8 +423,9 @@ fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {
         Some("JwtBearerJwtRetriever") => Some(true),
         Some(_) => {
             return Err(Error::config(format!(
-                "{RETRIEVER} is {}: DefaultJwtRetriever, ClientCredentialsJwtRetriever or JwtBearerJwtRetriever of \
-                 org.apache.kafka.common.security.oauthbearer is allowed; Sasl::oauthbearer takes a source of your own",
+                "{RETRIEVER} is {}: DefaultJwtRetriever, ClientCredentialsJwtRetriever or \
+                 JwtBearerJwtRetriever of org.apache.kafka.common.security.oauthbearer is \
+                 allowed; Sasl::oauthbearer takes a source of your own",
                 class.unwrap_or_default()
             )));
         }
@@ -425,7 +436,8 @@ fn is_jwt_bearer(settings: &Settings<'_>) -> Result<bool> {
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => Some(true),
         Some(other) => {
             return Err(Error::config(format!(
-                "{GRANT_TYPE} is {other}: client_credentials or urn:ietf:params:oauth:grant-type:jwt-bearer is allowed"
+                "{GRANT_TYPE} is {other}: client_credentials or \
+                 urn:ietf:params:oauth:grant-type:jwt-bearer is allowed"
             )));
         }
     };

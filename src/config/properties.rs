@@ -45,7 +45,10 @@ impl Properties {
         let mut properties = Self::new();
         for (number, line) in logical_lines(text) {
             let entry = split(&line).ok_or_else(|| {
-                Error::config(format!("line {number} has a malformed escape: \\u and four hexadecimal digits are allowed"))
+                Error::config(format!(
+                    "line {number} has a malformed escape: \\u and four hexadecimal digits are \
+                     allowed"
+                ))
             })?;
             properties.set(entry.0, entry.1);
         }

@@ -74,13 +74,15 @@ impl Providers {
         let mut resolved = Zeroizing::new(String::new());
         let mut rest = text;
         while let Some(Placeholder { before, name, path, key, after }) = find(rest) {
-            let provider = self.0.iter().find(|provider| provider.name == name).ok_or_else(|| {
-                Error::config(format!(
-                    "{property} has a placeholder, ${{provider:path:key}}, but {LIST} does not name its provider: name it, and set \
-                     {LIST}.<name>.class to {PACKAGE}FileConfigProvider, DirectoryConfigProvider or EnvVarConfigProvider; or give the \
-                     value itself"
-                ))
-            })?;
+            let provider =
+                self.0.iter().find(|provider| provider.name == name).ok_or_else(|| {
+                    Error::config(format!(
+                        "{property} has a placeholder, ${{provider:path:key}}, but {LIST} does \
+                         not name its provider: name it, and set {LIST}.<name>.class to \
+                         {PACKAGE}FileConfigProvider, DirectoryConfigProvider or \
+                         EnvVarConfigProvider; or give the value itself"
+                    ))
+                })?;
             append(&mut resolved, before);
             append(
                 &mut resolved,
@@ -126,8 +128,8 @@ impl ProviderKind {
                 })
             }
             _ => Err(Error::config(format!(
-                "{LIST} names {}, but {LIST}.{0}.class is {:?}: {PACKAGE}FileConfigProvider, DirectoryConfigProvider or \
-                 EnvVarConfigProvider is allowed, which are built in",
+                "{LIST} names {}, but {LIST}.{0}.class is {:?}: {PACKAGE}FileConfigProvider, \
+                 DirectoryConfigProvider or EnvVarConfigProvider is allowed, which are built in",
                 shown(name),
                 shown(class)
             ))),

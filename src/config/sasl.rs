@@ -184,10 +184,12 @@ impl Sasl {
             }
             #[cfg(not(feature = "aws-msk-iam"))]
             "AWS_MSK_IAM" => Err(Error::config(
-                "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's feature aws-msk-iam",
+                "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's \
+                 feature aws-msk-iam",
             )),
             _ => Err(Error::config(format!(
-                "sasl.mechanism is {}: {MECHANISMS} is allowed; another one is set by ClientConfig::sasl and Sasl::custom",
+                "sasl.mechanism is {}: {MECHANISMS} is allowed; another one is set by \
+                 ClientConfig::sasl and Sasl::custom",
                 shown(&mechanism)
             ))),
         }
@@ -221,8 +223,8 @@ impl Credentials {
         };
         let missing = |what: &str| {
             Error::config(format!(
-                "sasl.mechanism is {mechanism}, but there is no {what}: give sasl.jaas.config with it, or sasl.username and \
-                 sasl.password"
+                "sasl.mechanism is {mechanism}, but there is no {what}: give sasl.jaas.config \
+                 with it, or sasl.username and sasl.password"
             ))
         };
         Ok(Self {

@@ -92,7 +92,8 @@ impl SecurityConfig {
             if !cfg!(feature = "tls") {
                 let protocol = self.protocol;
                 return Err(Error::config(format!(
-                    "security.protocol is {protocol}, but this program was built without kavka's feature tls"
+                    "security.protocol is {protocol}, but this program was built without kavka's \
+                     feature tls"
                 )));
             }
             self.tls.validate()?;

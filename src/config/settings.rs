@@ -143,7 +143,8 @@ impl<'a> Settings<'a> {
             Some(other) if other.text != text => {
                 let (first, second) = (other.written, written);
                 Err(Error::config(format!(
-                    "{first} and {second} are the same property with different values: give one of them"
+                    "{first} and {second} are the same property with different values: give one \
+                     of them"
                 )))
             }
             _ => {
@@ -174,8 +175,9 @@ fn unknown(written: &str) -> Error {
     match keys::is_showable(written) {
         true => Error::config(format!("{written} is no property of Kafka{nearest}")),
         false => Error::config(
-            "a line that begins with no property of Kafka's has a text that is not shown, as it may be a part of a secret: the lines of \
-             a value, such as a private key, end in a backslash, except for the last",
+            "a line that begins with no property of Kafka's has a text that is not shown, as it \
+             may be a part of a secret: the lines of a value, such as a private key, end in a \
+             backslash, except for the last",
         ),
     }
 }

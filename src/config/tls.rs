@@ -288,7 +288,8 @@ impl TlsConfig {
             }
             if !cfg!(feature = "pkcs12") {
                 return Err(Error::config(format!(
-                    "{name} is {kind}, but this program was built without kavka's feature pkcs12; {CONVERT}"
+                    "{name} is {kind}, but this program was built without kavka's feature \
+                     pkcs12; {CONVERT}"
                 )));
             }
         }
@@ -297,8 +298,9 @@ impl TlsConfig {
 }
 
 /// How Java's stores become PEM.
-pub(crate) const CONVERT: &str = "openssl pkcs12 -in store.p12 -out store.pem -nodes makes PEM of a PKCS#12 file, and keytool \
-                                  -importkeystore -deststoretype PKCS12 that of a JKS file";
+pub(crate) const CONVERT: &str = "openssl pkcs12 -in store.p12 -out store.pem -nodes makes PEM \
+                                  of a PKCS#12 file, and keytool -importkeystore -deststoretype \
+                                  PKCS12 that of a JKS file";
 
 fn one_of(first: &str, second: &str) -> Error {
     Error::config(format!("{first} and {second} are both set: one of them is allowed"))

@@ -349,7 +349,8 @@ impl ConsumerConfig {
         let largest = usize::try_from(self.fetch_max_bytes).unwrap_or(0).saturating_add(512);
         if largest > client.receive_message_max_bytes {
             return Err(Error::config(format!(
-                "fetch.max.bytes is {}: at most receive.message.max.bytes, which is {}, less 512 is allowed",
+                "fetch.max.bytes is {}: at most receive.message.max.bytes, which is {}, less 512 \
+                 is allowed",
                 self.fetch_max_bytes, client.receive_message_max_bytes
             )));
         }
@@ -402,7 +403,8 @@ impl ConsumerConfig {
             || (1..strategies.len()).any(|i| strategies[i..].contains(&strategies[i - 1]))
         {
             return Err(Error::config(
-                "partition.assignment.strategy is empty or has one twice: one or more different are allowed",
+                "partition.assignment.strategy is empty or has one twice: one or more different \
+                 are allowed",
             ));
         }
         match &self.group_id {
@@ -426,7 +428,8 @@ impl ConsumerConfig {
                     || !id.chars().all(is_allowed) =>
             {
                 Err(Error::config(format!(
-                    "group.instance.id is {id:?}: up to 249 letters, digits, dots, underscores and hyphens are allowed"
+                    "group.instance.id is {id:?}: up to 249 letters, digits, dots, underscores \
+                     and hyphens are allowed"
                 )))
             }
             _ => Ok(()),
@@ -504,7 +507,8 @@ impl FromProperty for IsolationLevel {
 struct Strategies(Vec<AssignmentStrategy>);
 
 impl FromProperty for Strategies {
-    const ALLOWED: &'static str = "a list of range, roundrobin, sticky and cooperative-sticky, or the names of Java's classes for them,";
+    const ALLOWED: &'static str = "a list of range, roundrobin, sticky and cooperative-sticky, \
+                                   or the names of Java's classes for them,";
 
     fn from_property(text: &str) -> Option<Self> {
         text.split(',')

@@ -238,8 +238,9 @@ impl ConsumerHandle {
                 () = runtime::sleep_until(deadline) => {
                     let limit = self.core.cluster.config().default_api_timeout.as_millis();
                     let message = format!(
-                        "neither a committed offset nor one of the log could be had within {limit} ms (default.api.timeout.ms): the \
-                         warnings of this client say what it waits for"
+                        "neither a committed offset nor one of the log could be had within \
+                         {limit} ms (default.api.timeout.ms): the warnings of this client say \
+                         what it waits for"
                     );
                     return Err(Error::new(ErrorKind::Timeout, message).at_partition(partition.clone()));
                 }

@@ -176,7 +176,9 @@ impl ConsumerShared {
     pub(crate) fn follow(&self, view: &ClusterView) {
         let id_of = |topic: &TopicName| view.topic(topic)?.id;
         for topic in self.update(|subscription| subscription.follow(view.version, id_of)) {
-            warn!(%topic, "the topic was created anew; its partitions are read from their beginning");
+            warn!(
+                %topic, "the topic was created anew; its partitions are read from their beginning"
+            );
         }
     }
 

@@ -442,21 +442,23 @@ impl Config {
         let refuse = |message: String| Err(Error::new(Code::InvalidConfig, message));
         if pool.max_connections < LANES {
             return refuse(format!(
-                "pool.max_connections is {}: at least {LANES} are allowed, as one broker needs one each for producing, fetching, the \
-                 group and short requests",
+                "pool.max_connections is {}: at least {LANES} are allowed, as one broker needs \
+                 one each for producing, fetching, the group and short requests",
                 pool.max_connections
             ));
         }
         if pool.max_idle_connections > pool.max_connections {
             let (idle, most) = (pool.max_idle_connections, pool.max_connections);
             return refuse(format!(
-                "pool.max_idle_connections is {idle}: at most pool.max_connections, which is {most}, is allowed"
+                "pool.max_idle_connections is {idle}: at most pool.max_connections, which is \
+                 {most}, is allowed"
             ));
         }
         if pool.min_idle_connections > pool.max_idle_connections {
             let (idle, most) = (pool.min_idle_connections, pool.max_idle_connections);
             return refuse(format!(
-                "pool.min_idle_connections is {idle}: at most pool.max_idle_connections, which is {most}, is allowed"
+                "pool.min_idle_connections is {idle}: at most pool.max_idle_connections, which \
+                 is {most}, is allowed"
             ));
         }
         for (key, duration) in [
@@ -473,7 +475,8 @@ impl Config {
         let (longest, linger) = (self.producer.delivery_timeout, self.linger());
         if longest <= linger {
             return refuse(format!(
-                "producer.delivery_timeout is {longest:?}: more than a batch waits, {linger:?}, is allowed"
+                "producer.delivery_timeout is {longest:?}: more than a batch waits, {linger:?}, \
+                 is allowed"
             ));
         }
         for (key, value) in [

@@ -82,7 +82,8 @@ struct Completion {
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time.
-#[must_use = "a message may fail after `send` has returned: await its receipt, or drop it on purpose"]
+#[must_use = "a message may fail after `send` has returned: await its receipt, or drop it on \
+              purpose"]
 #[derive(Debug)]
 pub struct Receipt {
     delivery: Option<Delivery>,

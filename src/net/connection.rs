@@ -213,8 +213,12 @@ impl PendingReply {
     pub(crate) async fn reply(mut self) -> Result<Bytes> {
         tokio::select! {
             biased;
-            reply = &mut self.replied => reply.unwrap_or_else(|_| Err(self.shared.closed().with_written(Written::Maybe))),
-            () = runtime::sleep_until(self.deadline) => Err(self.shared.timeout("no reply").with_written(Written::Maybe)),
+            reply = &mut self.replied => {
+                reply.unwrap_or_else(|_| Err(self.shared.closed().with_written(Written::Maybe)))
+            }
+            () = runtime::sleep_until(self.deadline) => {
+                Err(self.shared.timeout("no reply").with_written(Written::Maybe))
+            }
         }
     }
 }

@@ -115,11 +115,14 @@ impl BadLength {
             return "the peer answers HTTP: this is not the port of a Kafka broker".to_owned();
         }
         if self.is_tls() {
-            return "the peer speaks TLS, but security.protocol is plaintext: set security.protocol=SSL or SASL_SSL".to_owned();
+            return "the peer speaks TLS, but security.protocol is plaintext: set \
+                    security.protocol=SSL or SASL_SSL"
+                .to_owned();
         }
         let length = i32::from_be_bytes(prefix);
         format!(
-            "a frame of {length} bytes was announced; 4 to {limit} are accepted (receive.message.max.bytes)"
+            "a frame of {length} bytes was announced; 4 to {limit} are accepted \
+             (receive.message.max.bytes)"
         )
     }
 }

@@ -37,8 +37,8 @@ impl ConnectionSecurity {
         {
             warn!(
                 mechanism = sasl.name(),
-                "credentials go out in clear, and everybody on the way can read them: set security.protocol to SASL_SSL, or call \
-                 ClientConfig::tls"
+                "credentials go out in clear, and everybody on the way can read them: set \
+                 security.protocol to SASL_SSL, or call ClientConfig::tls"
             );
         }
         Ok(Self {
@@ -115,7 +115,8 @@ impl ConnectionSecurity {
             }
             (false, true) => "a listener for TLS does so to a plaintext client (security.protocol)",
             (true, _) => {
-                "it may have refused this client's certificate, or demand one (ssl.keystore.location)"
+                "it may have refused this client's certificate, or demand one \
+                 (ssl.keystore.location)"
             }
         }
     }

@@ -334,7 +334,8 @@ impl ProducerConfig {
         let needed = self.linger.saturating_add(client.request_timeout);
         if self.delivery_timeout.is_some_and(|timeout| timeout < needed) {
             return Err(Error::config(format!(
-                "delivery.timeout.ms is {}: at least linger.ms plus request.timeout.ms, which is {}, is allowed",
+                "delivery.timeout.ms is {}: at least linger.ms plus request.timeout.ms, which is \
+                 {}, is allowed",
                 self.effective_delivery_timeout(Duration::ZERO).as_millis(),
                 needed.as_millis()
             )));

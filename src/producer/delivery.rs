@@ -33,7 +33,8 @@ use crate::runtime;
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time.
-#[must_use = "a record may fail after `send` has returned: await its delivery, or drop it on purpose"]
+#[must_use = "a record may fail after `send` has returned: await its delivery, or drop it on \
+              purpose"]
 #[derive(Debug)]
 pub struct Delivery {
     outcome: Arc<BatchOutcome>,

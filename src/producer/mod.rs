@@ -225,14 +225,19 @@ impl Producer {
                 if shared.wishes.attempt(record.topic, runtime::now()) {
                     shared.accumulator.events.push(SenderEvent::UnknownTopic);
                 }
-                Error::new(ErrorKind::NoMetadata, format!("the partitions of {} are not known yet", record.topic))
-                    .with_written(Written::No)
+                Error::new(
+                    ErrorKind::NoMetadata,
+                    format!("the partitions of {} are not known yet", record.topic),
+                )
+                .with_written(Written::No)
             }
             SendRefusal::NoRoom(bytes) => {
                 shared.accumulator.events.push(SenderEvent::MemoryExhausted);
                 let size = shared.accumulator.memory.size();
-                let message =
-                    format!("{bytes} bytes find no room in buffer.memory, {size} bytes: wait for deliveries, or raise it");
+                let message = format!(
+                    "{bytes} bytes find no room in buffer.memory, {size} bytes: wait for \
+                     deliveries, or raise it"
+                );
                 Error::new(ErrorKind::BufferFull, message).with_written(Written::No)
             }
             SendRefusal::Failed(error) => self.look_again(error),
@@ -315,7 +320,8 @@ impl Producer {
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
-                    "some records were not acknowledged within {timeout:?}, after which the producer was closed"
+                    "some records were not acknowledged within {timeout:?}, after which the \
+                     producer was closed"
                 ),
             )),
         }
@@ -388,7 +394,9 @@ impl Producer {
             biased;
             waited = waited => waited,
             () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
-            () = runtime::sleep_until(deadline) => Err(self.blocked_too_long(refusal_kind(shared, topic), topic)),
+            () = runtime::sleep_until(deadline) => {
+                Err(self.blocked_too_long(refusal_kind(shared, topic), topic))
+            }
         };
         waited.map_err(|error| error.with_written(Written::No))
     }

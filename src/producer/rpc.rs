@@ -218,7 +218,12 @@ fn read_records(code: ErrorCode, response: &PartitionProduceResponse<'_>) -> Vec
 }
 
 fn too_large(cause: Error) -> Error {
-    Error::new(ErrorKind::RecordTooLarge, "the topic takes no batch of this size: raise its max.message.bytes, or send less at once (batch.size, or the record itself)").with_source(cause)
+    Error::new(
+        ErrorKind::RecordTooLarge,
+        "the topic takes no batch of this size: raise its max.message.bytes, or send less at \
+         once (batch.size, or the record itself)",
+    )
+    .with_source(cause)
 }
 
 fn read_hint(

@@ -25,7 +25,8 @@ use crate::runtime;
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time. The records are sent nevertheless.
-#[must_use = "records may fail after `send_all` has returned: await their deliveries, or drop them on purpose"]
+#[must_use = "records may fail after `send_all` has returned: await their deliveries, or drop \
+              them on purpose"]
 #[derive(Debug)]
 pub struct Deliveries {
     /// Those of batches whose outcome has not been seen, the oldest first.

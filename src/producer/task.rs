@@ -142,9 +142,13 @@ impl SenderTask {
                     }
                     self.follow_all(&mut view);
                 }
-                () = runtime::sleep_until_some(self.machine.poll_timeout()) => self.machine.handle_timeout(runtime::now()),
+                () = runtime::sleep_until_some(self.machine.poll_timeout()) => {
+                    self.machine.handle_timeout(runtime::now())
+                }
                 () = runtime::sleep_until_some(self.stuck.1) => {}
-                () = runtime::sleep_until_some(self.wanted.poll_timeout()) => self.forget_idle(runtime::now()),
+                () = runtime::sleep_until_some(self.wanted.poll_timeout()) => {
+                    self.forget_idle(runtime::now())
+                }
             }
             self.shared.accumulator.events.take(&mut events);
             // Read once: at full speed there are some ten events at a time.
@@ -377,8 +381,8 @@ fn settings(shared: &ProducerShared, cluster: &Cluster) -> SenderSettings {
 fn explain_refusal(error: Error) -> Error {
     match error.code() {
         Some(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => error.with_context(
-            "there is no topic that the client may write to (it needs the permission Write for the topic, or IdempotentWrite for the \
-             cluster)",
+            "there is no topic that the client may write to (it needs the permission Write for \
+             the topic, or IdempotentWrite for the cluster)",
         ),
         _ => error,
     }

@@ -32,7 +32,8 @@ async fn answer(mut stream: TcpStream, render: impl Fn() -> String) -> std::io::
     };
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\n"
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: \
+         {length}\r\n"
     );
     stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await?;
     stream.shutdown().await

@@ -101,14 +101,17 @@ fn imports(text: &str) -> String {
 
 fn index(apis: &[Api]) -> String {
     let mut text = String::from(
-        "\n//! The messages of the Kafka protocol, a file per API, in the names and order of Kafka's schemas.\n\
-         //!\n//! A struct serves all versions; a field that a version lacks keeps its default there.\n\nmod api_key;\n",
+        "\n//! The messages of the Kafka protocol, a file per API, in the names and order of \
+         Kafka's schemas.\n\
+         //!\n//! A struct serves all versions; a field that a version lacks keeps its default \
+         there.\n\nmod api_key;\n",
     );
     for api in apis {
         writeln!(text, "{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
     }
     // The tests go through all messages.
-    text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
+    text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature \
+             = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
     text
 }
 

@@ -215,8 +215,10 @@ async fn until(condition: impl Fn() -> bool) {
 
 #[test]
 fn lists_of_members_are_read_in_the_form_of_every_version() {
-    let old = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 rdkafka 2 mixed-range(0,1)\n";
+    let old = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS ASSIGNMENT\ng c-1 /127.0.0.1 \
+               rdkafka 2 mixed-range(0,1)\n";
     assert_eq!(owners(old), BTreeMap::from([("rdkafka".to_owned(), BTreeSet::from([0, 1]))]));
-    let new = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS CURRENT-EPOCH CURRENT-ASSIGNMENT TARGET-EPOCH\ng c-1 / console-consumer 1 - m:7 -\n";
+    let new = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS CURRENT-EPOCH CURRENT-ASSIGNMENT \
+               TARGET-EPOCH\ng c-1 / console-consumer 1 - m:7 -\n";
     assert_eq!(owners(new), BTreeMap::from([("console".to_owned(), BTreeSet::from([7]))]));
 }

@@ -386,7 +386,8 @@ impl Books {
                 });
             if !holds {
                 let what = format_args!(
-                    "{what} of {member}: {partition} is at {committed:?}, {least} to {most:?} was given"
+                    "{what} of {member}: {partition} is at {committed:?}, {least} to {most:?} \
+                     was given"
                 );
                 self.world.wrong(promise, what);
             }
@@ -464,7 +465,8 @@ impl Books {
                 && at + long < self.world.now()
             {
                 let what = format_args!(
-                    "{partition} stays committed at {committed}, {member} went back and is at {handed}"
+                    "{partition} stays committed at {committed}, {member} went back and is at \
+                     {handed}"
                 );
                 self.world.wrong(CommitHolds, what);
             }

@@ -159,7 +159,10 @@ impl Ledger {
             }
             let past = entries.asked_past.get(&partition).copied().unwrap_or_default();
             if committed > past {
-                self.wrong(&format!("{committed} of {partition} is committed, but the application asked past {past} only"));
+                self.wrong(&format!(
+                    "{committed} of {partition} is committed, but the application asked past \
+                     {past} only"
+                ));
             }
         }
     }

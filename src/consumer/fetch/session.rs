@@ -293,7 +293,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn broker_always_holds_what_is_wanted(script in prop::collection::vec((0_i32..5, prop::option::of(0_i64..50), 0_u8..10), 1..200)) {
+        fn broker_always_holds_what_is_wanted(
+            script in prop::collection::vec(
+                (0_i32..5, prop::option::of(0_i64..50), 0_u8..10),
+                1..200,
+            ),
+        ) {
             let (mut session, mut broker) = (FetchSession::default(), Broker::default());
             let (mut wanted, mut changed) = (BTreeMap::new(), BTreeSet::new());
             for (partition, offset, luck) in script {

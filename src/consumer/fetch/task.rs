@@ -387,7 +387,8 @@ impl Fetcher {
             if topic.error == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
                 && self.told_topics.insert((name.clone(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
             {
-                warn!(topic = %name, "there is no such topic: its records are waited for until it is made");
+                warn!(topic = %name, "there is no such topic: its records are waited for until \
+                                      it is made");
             }
             if let Some(code) = topic.error.filter(|code| code.class() != Class::Retriable)
                 && self.told_topics.insert((name.clone(), code))

@@ -367,13 +367,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_peer_sends_nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn whatever_a_peer_sends_nothing_panics(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = MemberSubscription::decode(&bytes);
             let _ = Assignment::decode(&bytes);
         }
 
         #[test]
-        fn what_is_written_is_read_back(partitions in proptest::collection::btree_set(("[a-c]{1,3}", 0..9), 0..20)) {
+        fn what_is_written_is_read_back(
+            partitions in proptest::collection::btree_set(("[a-c]{1,3}", 0..9), 0..20),
+        ) {
             let partitions: Vec<_> = partitions.iter().map(|(topic, p)| tp(topic, *p)).collect();
             let assignment = Assignment { partitions, user_data: Some(vec![]) };
             prop_assert_eq!(Assignment::decode(&assignment.encode().unwrap()).unwrap(), assignment);

@@ -385,7 +385,9 @@ impl GroupTask {
             GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
-                    warn!(group = self.group.rpc.group, %error, "could not say that the group is left");
+                    warn!(
+                        group = self.group.rpc.group, %error, "could not say that the group is left"
+                    );
                 }
             }
             GroupEvent::Committed { sender, sent, outcome } => {

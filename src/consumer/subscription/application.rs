@@ -19,7 +19,8 @@ impl Subscription {
         self.check_subscribable()?;
         if let Some(bad) = topics.iter().find(|name| !is_topic_name(name)) {
             return Err(Error::config(format!(
-                "{bad:?} is no topic name: allowed are 1 to 249 letters, digits, '.', '_' and '-', but not '.' or '..'"
+                "{bad:?} is no topic name: allowed are 1 to 249 letters, digits, '.', '_' and \
+                 '-', but not '.' or '..'"
             )));
         }
         if topics.is_empty() {

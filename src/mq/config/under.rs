@@ -143,8 +143,9 @@ impl Config {
         if ours.enable_idempotence && ours.required_acks != Acks::All {
             return Err(Error::new(
                 Code::InvalidConfig,
-                "producer.required_acks is not all (-1) while producer.enable_idempotence is true: Kafka forbids the pair; \
-                 leave required_acks out, or set enable_idempotence to false",
+                "producer.required_acks is not all (-1) while producer.enable_idempotence is \
+                 true: Kafka forbids the pair; leave required_acks out, or set \
+                 enable_idempotence to false",
             ));
         }
         let config = producer::ProducerConfig::new()

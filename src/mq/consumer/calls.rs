@@ -42,7 +42,9 @@ pub(super) async fn tell(
     partition: Option<TopicPartition>,
 ) -> bool {
     tokio::select! {
-        outcome = in_time(shared, || registered.handler.failed(error, partition)) => !matches!(outcome, Outcome::Stop),
+        outcome = in_time(shared, || registered.handler.failed(error, partition)) => {
+            !matches!(outcome, Outcome::Stop)
+        }
         // Whoever closes waits for no opinion.
         () = shared.closing.cancelled() => true,
     }

@@ -78,7 +78,8 @@ pub(super) fn give_up(
             Disposition::Done
         }
         ExhaustedAction::Stop => {
-            error!(%failure, %partition, %offset, failures, "a handler stops at a message it fails on");
+            error!(%failure, %partition, %offset, failures, "a handler stops at a message it \
+                                                             fails on");
             Disposition::Stop
         }
         ExhaustedAction::DeadLetter(to) => {

@@ -34,7 +34,9 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
             () = shared.settled.notified() => {}
             () = shared.room.notified(), if queues.is_full() => {}
             () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => queues.pause(),
-            () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => errors.quiet_until = None,
+            () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => {
+                errors.quiet_until = None
+            }
             received = consumer.next_batch(), if has_handlers && !is_patient && errors.quiet_until.is_none() => {
                 match take(&shared, &mut queues, &mut consumer, received) {
                     Ok(()) => errors = Errors::default(),

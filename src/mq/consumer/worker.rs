@@ -92,7 +92,14 @@ async fn process(
         let Some(pause) = pause else {
             return give_up(registered, record, failure.as_ref(), failures);
         };
-        debug!(%failure, partition = %record.topic_partition(), offset = %record.offset(), failures, ?pause, "a handler failed and is called again");
+        debug!(
+            %failure,
+            partition = %record.topic_partition(),
+            offset = %record.offset(),
+            failures,
+            ?pause,
+            "a handler failed and is called again",
+        );
         tokio::select! {
             biased;
             () = shared.closing.cancelled() => return Disposition::Left,

@@ -225,10 +225,13 @@ async fn a_value_goes_as_json_or_says_why_not() {
 
 /// Chat-like text: sentences of everyday words, from a seed.
 fn chatter(random: &mut crate::clock::Random) -> String {
-    const WORDS: &str = "the a i you we they is are was will can should not and but so then when if that this here there now later \
-        today tomorrow morning evening coffee lunch meeting train home office phone message picture link song game movie weather \
-        rain sun friend mother brother boss team plan idea question answer problem fine great sorry thanks please maybe really \
-        think know want need see hear go come make take give send call wait ok yes no haha what where who why how much many";
+    const WORDS: &str = "the a i you we they is are was will can should not and but so then when \
+                         if that this here there now later today tomorrow morning evening coffee \
+                         lunch meeting train home office phone message picture link song game \
+                         movie weather rain sun friend mother brother boss team plan idea \
+                         question answer problem fine great sorry thanks please maybe really \
+                         think know want need see hear go come make take give send call wait ok \
+                         yes no haha what where who why how much many";
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let count = 4 + random.below(20);
     let word = |random: &mut crate::clock::Random| {

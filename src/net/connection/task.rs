@@ -270,7 +270,12 @@ impl<'a> Serving<'a> {
             // The caller has gone before anything was written.
             return;
         }
-        trace!(address = %self.shared.address, correlation_id = queued.correlation_id, bytes = queued.frame.len(), "request");
+        trace!(
+            address = %self.shared.address,
+            correlation_id = queued.correlation_id,
+            bytes = queued.frame.len(),
+            "request",
+        );
         self.setup.recorder.sent(queued.frame.len());
         self.outgoing_bytes += queued.frame.len();
         let longest = longest_reply(&queued.frame, self.setup.max_reply);
@@ -361,7 +366,9 @@ impl<'a> Serving<'a> {
                 continue;
             }
             let id = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
-            trace!(address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply");
+            trace!(
+                address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply"
+            );
             self.setup.recorder.received(frame.len());
             let Expecting { waiter, .. } =
                 self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
@@ -385,8 +392,8 @@ impl<'a> Serving<'a> {
             (true, _) => "the peer closed it within a reply",
             (false, true) => "the peer closed it",
             (false, false) => {
-                "the peer closed it before it answered a request: a SASL listener does so to a client that does not authenticate \
-                 (security.protocol)"
+                "the peer closed it before it answered a request: a SASL listener does so to a \
+                 client that does not authenticate (security.protocol)"
             }
         };
         ConnectionEnd::new(ErrorKind::Disconnected, message)

@@ -176,12 +176,13 @@ impl Authentication {
                     .collect();
                 let offered = offered.join(", ");
                 format!(
-                    "the broker does not offer {name} on this listener, but {offered}: set sasl.mechanism to one of those"
+                    "the broker does not offer {name} on this listener, but {offered}: set \
+                     sasl.mechanism to one of those"
                 )
             }
             ErrorCode::ILLEGAL_SASL_STATE => {
                 "the listener has no SASL: set security.protocol to PLAINTEXT or SSL, or use the \
-                                              port of a SASL listener"
+                 port of a SASL listener"
                     .to_owned()
             }
             _ => format!("the broker refused to begin {name}"),

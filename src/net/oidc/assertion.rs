@@ -38,7 +38,8 @@ fn from_file(file: &Path) -> Result<Zeroizing<String>> {
     };
     if text.split('.').count() != 3 || !text.split('.').all(is_part) {
         return Err(Error::config(format!(
-            "{ASSERTION_FILE}: {} holds no signed JWT: three parts of base64url with dots between are allowed",
+            "{ASSERTION_FILE}: {} holds no signed JWT: three parts of base64url with dots \
+             between are allowed",
             file.display()
         )));
     }
@@ -97,7 +98,8 @@ fn contents(
 fn template(file: &Path) -> Result<[Map<String, Value>; 2]> {
     let refuse = |what: &str| {
         Error::config(format!(
-            "{TEMPLATE}: {} {what}: a JSON object with the objects header and payload, or one of them, is allowed",
+            "{TEMPLATE}: {} {what}: a JSON object with the objects header and payload, or one of \
+             them, is allowed",
             file.display()
         ))
     };

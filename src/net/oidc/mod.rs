@@ -87,7 +87,8 @@ impl Oidc {
         // A password with a slash in it ends what a parser takes for the authority.
         if config.token_endpoint_url.0.expose().contains('@') {
             return Err(Error::config(format!(
-                "{url} has a user in it: client id and secret have properties of their own; a @ in the path or the query is written %40"
+                "{url} has a user in it: client id and secret have properties of their own; a @ \
+                 in the path or the query is written %40"
             )));
         }
         if let Grant::ClientAssertion { assertion: origin, .. } | Grant::JwtBearer(origin) =
@@ -99,8 +100,8 @@ impl Oidc {
         if !is_https {
             warn!(
                 endpoint = %shown(authority.as_str()),
-                "credentials and tokens go out in clear, and everybody on the way can read them: give \
-                 sasl.oauthbearer.token.endpoint.url as https"
+                "credentials and tokens go out in clear, and everybody on the way can read them: \
+                 give sasl.oauthbearer.token.endpoint.url as https"
             );
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
@@ -316,16 +317,18 @@ impl Oidc {
         let advice = match code {
             400..=403 => match &self.config.grant {
                 Grant::ClientSecret { .. } => {
-                    "check sasl.oauthbearer.client.credentials.client.id, sasl.oauthbearer.client.credentials.client.secret and \
-                     sasl.oauthbearer.scope"
+                    "check sasl.oauthbearer.client.credentials.client.id, \
+                     sasl.oauthbearer.client.credentials.client.secret and sasl.oauthbearer.scope"
                 }
                 Grant::ClientAssertion { assertion: Assertion::File(_), .. }
                 | Grant::JwtBearer(Assertion::File(_)) => {
-                    "check the assertion in sasl.oauthbearer.assertion.file, which may have expired, and sasl.oauthbearer.scope"
+                    "check the assertion in sasl.oauthbearer.assertion.file, which may have \
+                     expired, and sasl.oauthbearer.scope"
                 }
                 _ => {
-                    "check the private key and the claims of the assertion (sasl.oauthbearer.assertion.*), sasl.oauthbearer.scope and \
-                     this machine's clock"
+                    "check the private key and the claims of the assertion \
+                     (sasl.oauthbearer.assertion.*), sasl.oauthbearer.scope and this machine's \
+                     clock"
                 }
             },
             _ => "check sasl.oauthbearer.token.endpoint.url",

@@ -36,7 +36,8 @@ fn oidc(url: &str) -> Oidc {
 async fn a_token_is_asked_for_again_while_the_endpoint_is_out_of_order() {
     let (url, served) = endpoint(&[
         "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":60,\"x\":[1]}",
+        "HTTP/1.1 200 OK\r\ncontent-length: \
+         46\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":60,\"x\":[1]}",
     ])
     .await;
     let token = oidc(&url).ask(Timestamp(1000)).await.expect("a token");
@@ -149,7 +150,8 @@ async fn https_endpoint(
             while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
                 assert!(stream.read_buf(&mut request).await.expect("bytes") > 0);
             }
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 37\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":1}";
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: \
+                           37\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":1}";
             stream.write_all(answer).await.expect("written");
             let _ = stream.shutdown().await;
         }

@@ -72,7 +72,8 @@ impl SaslSession for AwsMskIamSession {
 
     fn advice(&self) -> Option<String> {
         Some(
-            "check the credentials of AWS, that they may kafka-cluster:Connect to this cluster, the region, and this machine's clock"
+            "check the credentials of AWS, that they may kafka-cluster:Connect to this cluster, \
+             the region, and this machine's clock"
                 .to_owned(),
         )
     }
@@ -207,8 +208,7 @@ mod tests {
     #[test]
     fn the_signature_of_aws_s_own_example_is_reproduced() {
         // Amazon S3, "Authenticating Requests: Using Query Parameters".
-        let request = "GET\n/test.txt\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2F\
-                       us-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\n\
+        let request = "GET\n/test.txt\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\n\
                        host:examplebucket.s3.amazonaws.com\n\nhost\nUNSIGNED-PAYLOAD";
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let found = signature(secret, "20130524T000000Z", "us-east-1", "s3", request);

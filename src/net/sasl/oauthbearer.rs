@@ -133,14 +133,15 @@ impl SaslSession for OAuthBearerSession {
             Some(Timestamp(end)) if end <= self.started.0 => {
                 let ago = self.started.0.saturating_sub(end) / 1000;
                 format!(
-                    "by this machine's clock the token expired {ago} s ago, so this clock or that of its issuer is wrong"
+                    "by this machine's clock the token expired {ago} s ago, so this clock or \
+                     that of its issuer is wrong"
                 )
             }
             Some(Timestamp(end)) => {
                 let left = end.saturating_sub(self.started.0) / 1000;
                 format!(
-                    "by this machine's clock the token is good for {left} s: check its issuer, audience and scope, and the broker's \
-                     clock"
+                    "by this machine's clock the token is good for {left} s: check its issuer, \
+                     audience and scope, and the broker's clock"
                 )
             }
             None => {
@@ -179,7 +180,9 @@ mod tests {
         let token = token("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")
             .extension("logicalCluster", "lkc 1");
         let mut session = session(&token, Timestamp(0)).expect("right");
-        let expected = &b"n,,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01logicalCluster=lkc 1\x01\x01"[..];
+        let expected = &b"n,,\x01auth=Bearer \
+                          vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01logicalCluster=lkc \
+                          1\x01\x01"[..];
         assert_eq!(session.respond(b"").expect("first").as_deref(), Some(expected));
         assert_eq!(session.respond(b"").expect("taken"), None);
     }

@@ -144,7 +144,10 @@ impl ScramSession {
             .ok()
             .filter(|count| (LEAST_ITERATIONS..=MOST_ITERATIONS).contains(count));
         let iterations = iterations.ok_or_else(|| {
-            wrong(format!("the broker wants an iteration count outside {LEAST_ITERATIONS} to {MOST_ITERATIONS}"))
+            wrong(format!(
+                "the broker wants an iteration count outside {LEAST_ITERATIONS} to \
+                 {MOST_ITERATIONS}"
+            ))
         })?;
         Ok(ServerFirst { nonce, salt, iterations })
     }
@@ -201,7 +204,8 @@ impl SaslSession for ScramSession {
                 });
                 if !is_right {
                     return Err(wrong(
-                        "the broker does not know the password either: it is not the one that it says it is",
+                        "the broker does not know the password either: it is not the one that it \
+                         says it is",
                     ));
                 }
                 Ok(None)
@@ -227,8 +231,8 @@ impl SaslSession for ScramSession {
 
     fn advice(&self) -> Option<String> {
         Some(
-            "check sasl.username and sasl.password, or those of sasl.jaas.config, and that the user has credentials for this \
-             mechanism"
+            "check sasl.username and sasl.password, or those of sasl.jaas.config, and that the \
+             user has credentials for this mechanism"
                 .to_owned(),
         )
     }

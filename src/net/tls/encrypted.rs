@@ -15,7 +15,8 @@ const DECRYPT: &str = "openssl pkey -in key.pem -out plain.pem decrypts it";
 pub(super) fn refused(property: &str) -> Error {
     let converting = "openssl pkcs8 -topk8 -in key.pem -out new.pem makes one of PKCS#8";
     Error::config(format!(
-        "{property}: the private key is encrypted as OpenSSL once did, which this library does not decrypt: {converting}"
+        "{property}: the private key is encrypted as OpenSSL once did, which this library does \
+         not decrypt: {converting}"
     ))
 }
 
@@ -52,7 +53,8 @@ fn decrypt(
     })?;
     let strange = || {
         Error::config(format!(
-            "{property}: the private key is damaged, or encrypted in a way that is not supported: {DECRYPT}"
+            "{property}: the private key is damaged, or encrypted in a way that is not \
+             supported: {DECRYPT}"
         ))
     };
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| strange())?;
@@ -70,7 +72,8 @@ fn decrypt(
 #[cfg(not(feature = "encrypted-keys"))]
 fn decrypt(property: &str, _: &Section<'_>, _: &str, _: &Secret) -> Result<Zeroizing<Vec<u8>>> {
     Err(Error::config(format!(
-        "{property}: the private key is encrypted, but this program was built without kavka's feature encrypted-keys: {DECRYPT}"
+        "{property}: the private key is encrypted, but this program was built without kavka's \
+         feature encrypted-keys: {DECRYPT}"
     )))
 }
 

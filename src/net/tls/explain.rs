@@ -13,18 +13,24 @@ pub(super) fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> 
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let message = match error {
         rustls::Error::InvalidCertificate(error) => explain_certificate(error),
-        rustls::Error::AlertReceived(alert) => explain_alert(*alert, !matches!(settings.identity, ClientCertificate::None)),
+        rustls::Error::AlertReceived(alert) => {
+            explain_alert(*alert, !matches!(settings.identity, ClientCertificate::None))
+        }
         rustls::Error::InvalidMessage(_) => {
-            "the peer speaks no TLS: set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or use \
-                                             the port of a TLS listener"
+            "the peer speaks no TLS: set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or \
+             use the port of a TLS listener"
                 .to_owned()
         }
-        rustls::Error::PeerIncompatible(PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon) => {
-            "the broker demands a client certificate of another kind: set ssl.keystore.location to one with another key"
-                .to_owned()
-        }
+        rustls::Error::PeerIncompatible(
+            PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon,
+        ) => "the broker demands a client certificate of another kind: set ssl.keystore.location \
+              to one with another key"
+            .to_owned(),
         rustls::Error::PeerIncompatible(why) => {
-            format!("the broker and this client have no TLS in common ({why:?}): see ssl.enabled.protocols and ssl.cipher.suites")
+            format!(
+                "the broker and this client have no TLS in common ({why:?}): see \
+                 ssl.enabled.protocols and ssl.cipher.suites"
+            )
         }
         other => format!("TLS failed: {other}"),
     };
@@ -33,44 +39,59 @@ pub(super) fn explain(error: &io::Error, settings: &TlsConfig) -> Option<Error> 
 
 fn explain_certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::UnknownIssuer => "the broker's certificate is of an authority that is not trusted: set \
-                                            ssl.truststore.location to the authority's certificate"
+        CertificateError::UnknownIssuer => "the broker's certificate is of an authority that is \
+                                            not trusted: set ssl.truststore.location to the \
+                                            authority's certificate"
             .to_owned(),
         CertificateError::NotValidForName => {
-            "the broker's certificate is for another name than the one connected to: connect by a \
-                                              name that it holds, see advertised.listeners"
+            "the broker's certificate is for another name than the one connected to: connect by \
+             a name that it holds, see advertised.listeners"
                 .to_owned()
         }
-        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
-            "the broker's certificate holds no name of a host (a common name does not count): give the broker one with \
-             subjectAltName=DNS:{}",
-            expected.to_str(),
-        ),
+        CertificateError::NotValidForNameContext { expected, presented }
+            if presented.is_empty() =>
+        {
+            format!(
+                "the broker's certificate holds no name of a host (a common name does not \
+                 count): give the broker one with subjectAltName=DNS:{}",
+                expected.to_str(),
+            )
+        }
         CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the broker's certificate is for {}, not for {}: connect by a name that it holds, see advertised.listeners, or give \
-             the broker another certificate",
+            "the broker's certificate is for {}, not for {}: connect by a name that it holds, \
+             see advertised.listeners, or give the broker another certificate",
             shown(&presented.iter().map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")),
             expected.to_str(),
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the broker's certificate has expired ({error}): renew it, or set this machine's clock")
+            format!(
+                "the broker's certificate has expired ({error}): renew it, or set this machine's \
+                 clock"
+            )
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            format!("the broker's certificate is not valid yet ({error}): set this machine's clock, or that of the authority")
+            format!(
+                "the broker's certificate is not valid yet ({error}): set this machine's clock, \
+                 or that of the authority"
+            )
         }
-        CertificateError::BadEncoding => "the broker's certificate, or one of those beside it, is damaged: give it another".to_owned(),
+        CertificateError::BadEncoding => "the broker's certificate, or one of those beside it, \
+                                          is damaged: give it another"
+            .to_owned(),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
-            "the broker's certificate, or one of its authorities', has {KNOWN_KEYS}: give the broker another, or pass a cryptography \
-             that knows it to TlsConfig::crypto_provider"
+            "the broker's certificate, or one of its authorities', has {KNOWN_KEYS}: give the \
+             broker another, or pass a cryptography that knows it to TlsConfig::crypto_provider"
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "the broker's certificate is not for servers: give the broker one with extendedKeyUsage=serverAuth".to_owned()
+            "the broker's certificate is not for servers: give the broker one with \
+             extendedKeyUsage=serverAuth"
+                .to_owned()
         }
         // webpki's name of it, which rustls does not have.
         other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "the broker shows the certificate of an authority (CA:TRUE) as its own: give the broker one that the authority has signed, \
-             with basicConstraints=CA:FALSE"
+            "the broker shows the certificate of an authority (CA:TRUE) as its own: give the \
+             broker one that the authority has signed, with basicConstraints=CA:FALSE"
                 .to_owned()
         }
         other => format!("the broker's certificate is not good: {}", shown(&other.to_string())),
@@ -107,15 +128,16 @@ fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
             "the broker says that this client's certificate has expired or was revoked ({alert:?})"
         ),
         (true, true) => format!(
-            "the broker refused this client's certificate ({alert:?}): ssl.keystore.location must hold one of an authority that \
-             the broker trusts"
+            "the broker refused this client's certificate ({alert:?}): ssl.keystore.location \
+             must hold one of an authority that the broker trusts"
         ),
         (false, true) => format!(
             "the broker demands a client certificate ({alert:?}): set ssl.keystore.location"
         ),
         (false, false) if alert == AlertDescription::HandshakeFailure => format!(
-            "the broker broke off the TLS handshake ({alert:?}): it may demand a client certificate (ssl.keystore.location), or \
-             have no cipher suite in common (ssl.cipher.suites), or a certificate with {KNOWN_KEYS}"
+            "the broker broke off the TLS handshake ({alert:?}): it may demand a client \
+             certificate (ssl.keystore.location), or have no cipher suite in common \
+             (ssl.cipher.suites), or a certificate with {KNOWN_KEYS}"
         ),
         _ => format!("the broker broke off TLS ({alert:?})"),
     }

@@ -32,8 +32,8 @@ pub(in crate::net) fn jwt_signature(
     let key = key.signing(property, &provider(settings)?)?;
     let signer = key.choose_scheme(&[scheme]).ok_or_else(|| {
         Error::config(format!(
-            "{property}: the private key is for another algorithm: sasl.oauthbearer.assertion.algorithm is {algorithm}, which takes \
-             {wanted}"
+            "{property}: the private key is for another algorithm: \
+             sasl.oauthbearer.assertion.algorithm is {algorithm}, which takes {wanted}"
         ))
     })?;
     let failed =

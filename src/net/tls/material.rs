@@ -33,8 +33,8 @@ pub(super) fn roots(settings: &TlsConfig) -> Result<RootCertStore> {
                 let why =
                     found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
                 return Err(Error::config(format!(
-                    "the system trusts no authority{why}: set ssl.truststore.location to a PEM file, or use \
-                     TlsConfig::webpki_roots()"
+                    "the system trusts no authority{why}: set ssl.truststore.location to a PEM \
+                     file, or use TlsConfig::webpki_roots()"
                 )));
             }
         }
@@ -71,12 +71,13 @@ fn add(
     }
     match (roots.is_empty(), unusable.join(", ")) {
         (true, _) => Err(Error::config(format!(
-            "{property}: none of the certificates to be trusted, of which there are {count}, can be read as one of an authority: they \
-             are damaged"
+            "{property}: none of the certificates to be trusted, of which there are {count}, can \
+             be read as one of an authority: they are damaged"
         ))),
         (false, which) => {
             if !which.is_empty() {
-                warn!(property, %which, count, "certificates cannot be read and are not trusted: they are damaged");
+                warn!(property, %which, count, "certificates cannot be read and are not trusted: \
+                                                they are damaged");
             }
             Ok(())
         }
@@ -100,8 +101,8 @@ pub(super) fn identity(
             Ok(Some(certified))
         }
         Err(rustls::Error::InconsistentKeys(_)) => Err(Error::config(format!(
-            "{property}: the private key is not that of the certificate: the client's own certificate comes first, then those of the \
-             authorities between"
+            "{property}: the private key is not that of the certificate: the client's own \
+             certificate comes first, then those of the authorities between"
         ))),
         Err(_) => {
             Err(Error::config(format!("{property}: the first certificate of the chain is damaged")))
@@ -169,7 +170,8 @@ fn trusted(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Vec<Certifica
 #[cfg(not(feature = "pkcs12"))]
 fn no_stores(property: &str) -> Error {
     Error::config(format!(
-        "{property}: the file is a store of PKCS#12, but this program was built without kavka's feature pkcs12; {CONVERT}"
+        "{property}: the file is a store of PKCS#12, but this program was built without kavka's \
+         feature pkcs12; {CONVERT}"
     ))
 }
 
@@ -212,7 +214,8 @@ mod tests {
                 &["encrypted", "ssl.key.password", "openssl pkey"][..],
             ),
             (
-                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA \
+                 PRIVATE KEY-----\n",
                 &["encrypted", "openssl pkcs8 -topk8"],
             ),
             ("hunter2", &["PKCS#8", "ssl.keystore.key"]),

@@ -70,7 +70,8 @@ impl Tls {
     pub(crate) fn new(settings: TlsConfig) -> Result<Self> {
         if settings.any_server_name {
             warn!(
-                "ssl.endpoint.identification.algorithm is empty: every certificate of a trusted authority passes for a broker's"
+                "ssl.endpoint.identification.algorithm is empty: every certificate of a trusted \
+                 authority passes for a broker's"
             );
         }
         let stamps = stamps(&settings);
@@ -97,8 +98,9 @@ impl Tls {
         let stream = self.connector().connect(name, io).await.map_err(|error| {
             explain(&error, &self.settings).unwrap_or_else(|| {
                 let message = format!(
-                    "the peer went away during the TLS handshake ({error}): a plaintext listener does so; set security.protocol \
-                     to PLAINTEXT or SASL_PLAINTEXT, or use the port of a TLS listener"
+                    "the peer went away during the TLS handshake ({error}): a plaintext listener \
+                     does so; set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or use the \
+                     port of a TLS listener"
                 );
                 Error::new(ErrorKind::Connect, message).with_source(error)
             })
@@ -123,7 +125,8 @@ impl Tls {
                     *loaded = Loaded { connector, stamps };
                 }
                 Err(error) => {
-                    warn!(%error, "the changed certificates cannot be used; going on with those of before");
+                    warn!(%error, "the changed certificates cannot be used; going on with those \
+                                   of before");
                     loaded.stamps = stamps;
                 }
             }
@@ -206,8 +209,9 @@ fn builtin_provider(processor_suffices: bool) -> Result<CryptoProvider> {
     }
     let _ = processor_suffices;
     Err(Error::config(
-        "there is no cryptography for TLS: the one built in (graviola) needs an x86-64 processor with ADX, AES, AVX2, BMI1 and \
-         PCLMULQDQ, or an aarch64 processor with AES, NEON, PMULL and SHA-2; pass another to TlsConfig::crypto_provider(..)",
+        "there is no cryptography for TLS: the one built in (graviola) needs an x86-64 processor \
+         with ADX, AES, AVX2, BMI1 and PCLMULQDQ, or an aarch64 processor with AES, NEON, PMULL \
+         and SHA-2; pass another to TlsConfig::crypto_provider(..)",
     ))
 }
 

@@ -94,7 +94,8 @@ fn split_once<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
 mod tests {
     use super::*;
 
-    const TWO: &str = "Bag Attributes: x\n-----BEGIN A B-----\nAAEC\nAwQ=\n-----END A B-----\n\n-----BEGIN C-----\r\nBQ==\r\n-----END C-----";
+    const TWO: &str = "Bag Attributes: x\n-----BEGIN A B-----\nAAEC\nAwQ=\n-----END A \
+                       B-----\n\n-----BEGIN C-----\r\nBQ==\r\n-----END C-----";
 
     fn read(text: &str) -> Result<Vec<(String, Vec<u8>)>, Flaw> {
         sections(text.as_bytes())?

@@ -23,8 +23,9 @@ pub(super) fn trusted(
         archive.certs.iter().filter(|bag| bag.trusted).map(|bag| der(&bag.cert)).collect();
     if trusted.is_empty() {
         return Err(Error::config(format!(
-            "{property}: the store has no certificate that it marks as trusted, as Java demands: keytool -importcert makes one that \
-             has; of a file that OpenSSL made, give the PEM form"
+            "{property}: the store has no certificate that it marks as trusted, as Java demands: \
+             keytool -importcert makes one that has; of a file that OpenSSL made, give the PEM \
+             form"
         )));
     }
     Ok(trusted)

@@ -88,8 +88,9 @@ impl PrivateKey {
     ) -> Result<Arc<dyn SigningKey>> {
         provider.key_provider.load_private_key(self.to_rustls()).map_err(|_| {
             Error::config(format!(
-                "{property}: the private key cannot be used: it is damaged, or of another kind than RSA, Ed25519 and the curves P-256 \
-                 and P-384, which the cryptography that is built in knows"
+                "{property}: the private key cannot be used: it is damaged, or of another kind \
+                 than RSA, Ed25519 and the curves P-256 and P-384, which the cryptography that \
+                 is built in knows"
             ))
         })
     }

@@ -42,7 +42,8 @@ fn an_explicit_delivery_timeout_must_hold_linger_and_request_timeout() {
     let error = short.validate(&client).expect_err("too short").to_string();
     assert_eq!(
         error,
-        "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is 40000, is allowed"
+        "delivery.timeout.ms is 39999: at least linger.ms plus request.timeout.ms, which is \
+         40000, is allowed"
     );
     assert_eq!(linger.effective_delivery_timeout(client.request_timeout), Duration::from_secs(120));
     assert_eq!(
@@ -107,7 +108,8 @@ fn a_contradiction_is_told_in_the_words_of_the_user() {
     let config = ProducerConfig::from_properties(&properties).expect("allowed alone");
     assert_eq!(
         config.validate(&client).expect_err("too short").to_string(),
-        "message.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, which is 2007, is allowed"
+        "message.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, \
+         which is 2007, is allowed"
     );
 }
 

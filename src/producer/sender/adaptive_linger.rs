@@ -105,7 +105,8 @@ impl AdaptiveBatching {
     pub(in crate::producer) fn check(&self) -> Result<()> {
         if self.target_latency.is_zero() {
             return Err(Error::config(
-                "the target latency of adaptive batching is 0: more is allowed, or linger.ms=0 instead",
+                "the target latency of adaptive batching is 0: more is allowed, or linger.ms=0 \
+                 instead",
             ));
         }
         if self.target_throughput == 0 {

@@ -120,7 +120,11 @@ impl SenderTask {
         }
         if let Some(slot) = self.slot(partition) {
             slot.divided(ids.len());
-            debug!(partition = %slot.topic_partition, parts = parts.len(), "batch was too large and is split");
+            debug!(
+                partition = %slot.topic_partition,
+                parts = parts.len(),
+                "batch was too large and is split",
+            );
             self.recorder.split();
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();

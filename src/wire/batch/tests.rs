@@ -469,12 +469,16 @@ proptest! {
     #[test]
     fn whatever_is_written_is_read_back(records in records(), compression in 0..5_usize, producer in stamp()) {
         let sealed = sealed(&records, CODECS[compression]);
-        prop_assert_eq!(sealed.max_timestamp.0, records.iter().map(|record| record.timestamp).max().unwrap());
+        prop_assert_eq!(
+            sealed.max_timestamp.0, records.iter().map(|record| record.timestamp).max().unwrap()
+        );
         let bytes = batch_bytes(&sealed, BatchHeader { producer });
         prop_assert_eq!(bytes.len(), sealed.len());
         let batch = only_batch(bytes.clone());
         prop_assert_eq!(batch.producer(), producer.map(|stamp| (stamp.id, stamp.epoch)));
-        prop_assert_eq!(batch.is_transactional(), producer.is_some_and(|stamp| stamp.is_transactional));
+        prop_assert_eq!(
+            batch.is_transactional(), producer.is_some_and(|stamp| stamp.is_transactional)
+        );
         prop_assert_eq!(read_all(bytes, &OPTIONS).unwrap(), records);
     }
 

@@ -115,7 +115,11 @@ mod tests {
         }
 
         #[test]
-        fn damaged_frames_mean_the_same_to_both(input in inputs(), level in 1..20, damage in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4)) {
+        fn damaged_frames_mean_the_same_to_both(
+            input in inputs(),
+            level in 1..20,
+            damage in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4),
+        ) {
             let mut frame = super::compress(&input, level).unwrap().to_vec();
             for (at, byte) in damage {
                 let at = at % frame.len();

@@ -169,7 +169,8 @@ pub(super) fn write_logging(folder: &Path, who: &str, level: &str) -> Result<[St
     fs::write(&second, text).map_err(Error::file(&second))?;
     let first = folder.join(format!("{who}.log4j.properties"));
     let text = format!(
-        "log4j.rootLogger={}, C\nlog4j.appender.C=org.apache.log4j.ConsoleAppender\nlog4j.appender.C.target=System.err\n\
+        "log4j.rootLogger={}, \
+         C\nlog4j.appender.C=org.apache.log4j.ConsoleAppender\nlog4j.appender.C.target=System.err\n\
          log4j.appender.C.layout=org.apache.log4j.PatternLayout\nlog4j.appender.C.layout.ConversionPattern={LAYOUT}\n",
         level.to_uppercase()
     );

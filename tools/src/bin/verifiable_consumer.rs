@@ -358,7 +358,9 @@ impl<W: Write> Member<W> {
         let offsets = offsets.iter().map(|(partition, offset)| (partition.clone(), *offset));
         tokio::select! {
             biased;
-            outcome = self.handle.commit_offsets(offsets) => outcome.map_err(|error: Error| error.to_string()),
+            outcome = self.handle.commit_offsets(offsets) => {
+                outcome.map_err(|error: Error| error.to_string())
+            }
             () = async { interrupt.received().await; tokio::time::sleep(COMMIT_PATIENCE).await } => {
                 Err("interrupted before the coordinator answered".to_owned())
             }
@@ -409,9 +411,11 @@ mod tests {
     #[test]
     fn javas_options_are_understood() {
         let options = read(
-            "--topic t --group-id g --bootstrap-server h:1 --group-instance-id i --group-protocol classic --session-timeout 6000 \
-             --assignment-strategy org.apache.kafka.clients.consumer.CooperativeStickyAssignor --reset-policy latest \
-             --max-messages 7 --close-timeout 100 --enable-autocommit --verbose --consumer.config /dev/null",
+            "--topic t --group-id g --bootstrap-server h:1 --group-instance-id i \
+             --group-protocol classic --session-timeout 6000 --assignment-strategy \
+             org.apache.kafka.clients.consumer.CooperativeStickyAssignor --reset-policy latest \
+             --max-messages 7 --close-timeout 100 --enable-autocommit --verbose \
+             --consumer.config /dev/null",
         );
         let options = options.expect("good options");
         options.config().expect("good settings");

@@ -137,7 +137,12 @@ async fn produce<W: Write + Send + 'static>(
     events.emit("shutdown_complete", Value::Null)?;
     let seconds = started.elapsed().as_secs_f64();
     let average = if seconds > 0.0 { acked as f64 / seconds } else { 0.0 };
-    let tool_data = json!({"sent": count, "acked": acked, "target_throughput": options.throughput, "avg_throughput": average});
+    let tool_data = json!({
+        "sent": count,
+        "acked": acked,
+        "target_throughput": options.throughput,
+        "avg_throughput": average,
+    });
     events.emit("tool_data", tool_data)?;
     events.flush()?;
     Ok(events.into_inner())
@@ -276,7 +281,13 @@ impl<W: Write> Reporter<W> {
                 // Java's word for an offset that is not known.
                 let offset = metadata.offset.map_or(-1, |offset| offset.0);
                 let partition = metadata.topic_partition.partition.0;
-                let fields = json!({"topic": self.topic, "partition": partition, "offset": offset, "key": key, "value": value});
+                let fields = json!({
+                    "topic": self.topic,
+                    "partition": partition,
+                    "offset": offset,
+                    "key": key,
+                    "value": value,
+                });
                 self.events.emit("producer_send_success", fields)
             }
             Err(error) => {
@@ -306,12 +317,16 @@ mod tests {
     #[test]
     fn both_generations_of_options_are_understood() {
         let new = read(
-            "--topic t --bootstrap-server h:1 --max-messages 5 --throughput 10 --acks 1 --command-config /dev/null",
+            "--topic t --bootstrap-server h:1 --max-messages 5 --throughput 10 --acks 1 \
+             --command-config /dev/null",
         );
         let new = new.expect("options of 4.x");
         assert_eq!((new.max_messages, new.throughput, new.acks.as_str()), (5, 10, "1"));
-        let old =
-            read("--topic t --broker-list h:1 --max-messages -1 --producer.config /dev/null --value-prefix 3").expect("of 2.x");
+        let old = read(
+            "--topic t --broker-list h:1 --max-messages -1 --producer.config /dev/null \
+             --value-prefix 3",
+        )
+        .expect("of 2.x");
         assert_eq!((old.max_messages, old.value(7).as_str()), (-1, "3.7"));
         assert!(matches!(read("--topic t --bootstrap-server h:1 --nonsense"), Err(Stop::Usage(_))));
         assert!(matches!(read("--bootstrap-server h:1"), Err(Stop::Usage(_))));

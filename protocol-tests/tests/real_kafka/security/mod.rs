@@ -52,7 +52,10 @@ pub(super) fn login(
     properties.set("sasl.mechanism", mechanism);
     properties.set(
         "sasl.jaas.config",
-        format!("org.apache.kafka.common.security.{module}LoginModule required username=\"{user}\" password=\"{password}\";"),
+        format!(
+            "org.apache.kafka.common.security.{module}LoginModule required username=\"{user}\" \
+             password=\"{password}\";"
+        ),
     );
     properties
 }

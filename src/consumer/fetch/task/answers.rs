@@ -86,7 +86,13 @@ impl Fetcher {
                 .filter(|strike| strike.count.is_power_of_two())
         {
             let (refused, times) = (strike.refused, strike.count);
-            warn!(%partition, %refused, to = %position.offset, times, "an offset is not in the log: read on from another");
+            warn!(
+                %partition,
+                %refused,
+                to = %position.offset,
+                times,
+                "an offset is not in the log: read on from another",
+            );
         }
         if let LookupAnswer::Refused(code) = answer {
             if code.needs_metadata_refresh() || code.is_retriable() {
@@ -159,8 +165,8 @@ impl Fetcher {
         };
         let Some(want) = self.planner.asked(broker, &partition) else { return };
         let message = format!(
-            "the reply with the batch at offset {} takes {length} bytes, and receive.message.max.bytes is {limit}: raise it, or seek \
-             past the batch",
+            "the reply with the batch at offset {} takes {length} bytes, and \
+             receive.message.max.bytes is {limit}: raise it, or seek past the batch",
             want.offset
         );
         let error = Error::new(ErrorKind::RecordTooLarge, message)

@@ -368,7 +368,9 @@ proptest! {
                 let result = assignor.assign(&topics, &now);
                 for (id, partitions) in &result {
                     for (other, other_held) in &held {
-                        prop_assert!(other == id || !partitions.iter().any(|tp| other_held.partitions.contains(tp)));
+                        prop_assert!(
+                            other == id || !partitions.iter().any(|tp| other_held.partitions.contains(tp)),
+                        );
                     }
                 }
                 let mut revoked = false;

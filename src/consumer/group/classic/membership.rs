@@ -255,8 +255,8 @@ impl Classic {
         self.lose();
         self.send_leave("the consumer did not poll for max.poll.interval.ms");
         let message = format!(
-            "left the group: no record was asked for in max.poll.interval.ms ({} ms); process faster, take fewer records at a \
-             time or raise it",
+            "left the group: no record was asked for in max.poll.interval.ms ({} ms); process \
+             faster, take fewer records at a time or raise it",
             limit.as_millis()
         );
         self.actions

@@ -68,18 +68,29 @@ impl Letter {
         let mut is_whole = true;
         loop {
             let gone = async {
-                tokio::select! { () = shared.closing.cancelled() => {}, () = stale(shared, part, *generation) => {} }
+                tokio::select! {
+                    () = shared.closing.cancelled() => {}
+                    () = stale(shared, part, *generation) => {}
+                }
             };
             let sent = tokio::select! {
                 biased;
                 sent = send(shared, message, to, why, is_whole) => sent,
                 // What is on its way is mostly there in a moment, and would be written twice
                 // otherwise.
-                () = async { gone.await; tokio::time::sleep(MOMENT).await } => return Disposition::Left,
+                () = async { gone.await; tokio::time::sleep(MOMENT).await } => {
+                    return Disposition::Left;
+                }
             };
             let error = match sent {
                 Ok(()) => {
-                    warn!(failure = %why, %partition, ?offset, %to, "a message went to the dead-letter topic");
+                    warn!(
+                        failure = %why,
+                        %partition,
+                        ?offset,
+                        %to,
+                        "a message went to the dead-letter topic",
+                    );
                     shared.meter.dead_letter();
                     return Disposition::Done;
                 }
@@ -88,9 +99,11 @@ impl Letter {
             };
             let loses_value = is_whole && error.code() == Code::MessageTooLarge;
             if loses_value {
-                error!(%error, %partition, ?offset, "a message is too large for its dead-letter topic, and goes there without its value");
+                error!(%error, %partition, ?offset, "a message is too large for its dead-letter \
+                                                     topic, and goes there without its value");
             } else {
-                error!(%error, %partition, ?offset, ?pause, "a partition waits for its dead-letter topic");
+                error!(%error, %partition, ?offset, ?pause, "a partition waits for its \
+                                                             dead-letter topic");
             }
             if !calls::tell(shared, registered, error, Some(partition.clone())).await {
                 return Disposition::Stop;

@@ -37,7 +37,11 @@ impl Serving<'_> {
                     }
                     (Err(error), session) => match Reauthentication::retry(session, now) {
                         Some(retry) => {
-                            debug!(address = %self.shared.address, %error, "cannot authenticate anew yet");
+                            debug!(
+                                address = %self.shared.address,
+                                %error,
+                                "cannot authenticate anew yet",
+                            );
                             self.reauthentication = retry;
                         }
                         None => return Poll::Ready(Err(ConnectionEnd(error))),

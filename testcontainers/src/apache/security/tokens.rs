@@ -155,7 +155,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: \
+         {length}\r\nconnection: close\r\n\r\n"
     );
     stream.write_all((head + &body).as_bytes()).await?;
     stream.shutdown().await

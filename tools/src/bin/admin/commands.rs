@@ -41,7 +41,8 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
             Verb(
                 "describe",
                 "[TOPIC]",
-                "Describes topics: one by its partitions, several in a line each, all without a name",
+                "Describes topics: one by its partitions, several in a line each, all without a \
+                 name",
                 &[],
             ),
             Verb(
@@ -76,7 +77,8 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
     ),
     (
         "configs",
-        "Configs; RESOURCE is topic:NAME, broker:ID, broker: for all, logger:ID, group:ID or client-metrics:NAME",
+        "Configs; RESOURCE is topic:NAME, broker:ID, broker: for all, logger:ID, group:ID or \
+         client-metrics:NAME",
         &[
             Verb("list", "", "Lists the resources that have configs", &[]),
             Verb(

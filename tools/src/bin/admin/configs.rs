@@ -26,7 +26,8 @@ fn resources(options: &Options) -> Outcome<Vec<ConfigResource>> {
 fn resource(text: &str) -> Outcome<ConfigResource> {
     let refuse = || {
         Stop::usage(format_args!(
-            "{text:?} is no resource: topic:NAME, broker:ID, broker:, logger:ID, group:ID and client-metrics:NAME are"
+            "{text:?} is no resource: topic:NAME, broker:ID, broker:, logger:ID, group:ID and \
+             client-metrics:NAME are"
         ))
     };
     let (kind, name) = text.split_once(':').ok_or_else(refuse)?;

@@ -252,7 +252,9 @@ mod tests {
             ["my-topic-0", "my-topic-1", "my-topic-12", "other-0"].to_vec().into(),
         ]);
         table.row([name.into(), ["my-topic-2"].to_vec().into()]);
-        let expected = "GROUP               ASSIGNMENT\na-group-with-a-     my-topic-0,1,12\nlong-name           other-0\n                    my-topic-2\n";
+        let expected = "GROUP               ASSIGNMENT\na-group-with-a-     \
+                        my-topic-0,1,12\nlong-name           other-0\n                    \
+                        my-topic-2\n";
         assert_eq!(table.text(38), expected);
         assert!(
             table.text(80).contains("a-group-with-a-long-name  my-topic-2"),
@@ -267,7 +269,8 @@ mod tests {
         let name = "orders-of-a-large-company.by-region.v12";
         table.row([name.into(), 3.into(), 3.into(), 0.into(), 0.into()]);
         let expected = format!(
-            "{:39}  PARTITIONS  REPLICAS  UNDER-      LEADERLESS\n{:39}                        REPLICATED\n\
+            "{:39}  PARTITIONS  REPLICAS  UNDER-      LEADERLESS\n{:39}                        \
+             REPLICATED\n\
              {name}  3           3         0           0\n",
             "TOPIC", ""
         );

@@ -292,7 +292,10 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
-            ended = tokio::time::timeout(Duration::from_secs(10), consume(&options, &client, &mut consumer, &mut printer)) => ended,
+            ended = tokio::time::timeout(
+                Duration::from_secs(10),
+                consume(&options, &client, &mut consumer, &mut printer),
+            ) => ended,
             () = append => unreachable!(),
         };
         assert!(ended.is_ok_and(|ended| ended.is_ok()), "it went on without a reader");

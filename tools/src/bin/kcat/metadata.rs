@@ -159,7 +159,8 @@ async fn offset_at(consumer: &Consumer, partition: &TopicPartition, time: i64) -
 fn time(text: &str) -> Outcome<(TopicPartition, i64)> {
     let refuse = || {
         Stop::usage(format_args!(
-            "-t is {text:?}: TOPIC:PARTITION:TIMESTAMP is allowed, with -1 for the end and -2 for the beginning"
+            "-t is {text:?}: TOPIC:PARTITION:TIMESTAMP is allowed, with -1 for the end and -2 \
+             for the beginning"
         ))
     };
     let mut parts = text.rsplitn(3, ':');

@@ -57,7 +57,9 @@ pub(crate) async fn run(
             let admin = client.admin();
             let topic = tokio::select! {
                 topic = admin.describe_topic(&options.topic) => topic?,
-                () = interrupt.received() => return Err(Stop::failure("interrupted before the topic was described")),
+                () = interrupt.received() => {
+                    return Err(Stop::failure("interrupted before the topic was described"));
+                }
             };
             consumer.assign(
                 topic
@@ -82,7 +84,8 @@ pub(crate) async fn run(
             _ = silence.tick() => {
                 if read.records == seen {
                     let (seen, all) = (read.records, options.records);
-                    return Err(Stop::failure(format_args!("only {seen} of {all} records came, and none for {NOTHING_COMES:?}")));
+                    return Err(Stop::failure(format_args!("only {seen} of {all} records came, \
+                                                           and none for {NOTHING_COMES:?}")));
                 }
                 seen = read.records;
             }

@@ -62,7 +62,8 @@ pub(crate) async fn run(
             _ = silence.tick() => {
                 let now = read.records.load(Relaxed);
                 if now == seen {
-                    return Err(Stop::failure(format_args!("only {now} of {wanted} records came, and none for {NOTHING_COMES:?}")));
+                    return Err(Stop::failure(format_args!("only {now} of {wanted} records came, \
+                                                           and none for {NOTHING_COMES:?}")));
                 }
                 seen = now;
             }

@@ -57,7 +57,9 @@ async fn work(
     if let Some(partitions) = options.partitions.or(is_own_cluster.then_some(PARTITIONS)) {
         tokio::select! {
             created = create(&client, &options.topic, partitions) => created?,
-            () = interrupt.received() => return Err(Stop::failure("interrupted before the topic was there")),
+            () = interrupt.received() => {
+                return Err(Stop::failure("interrupted before the topic was there"));
+            }
         }
     }
     if is_own_cluster && options.mode == Mode::Consume {

@@ -45,10 +45,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = PRODUCE)]
     pub(crate) warmup: u64,
     /// Sends what is due each millisecond; without it as fast as possible
-    #[arg(long, value_name = "PER_SECOND", value_parser = value_parser!(u64).range(1..), help_heading = PRODUCE)]
+    #[arg(
+        long,
+        value_name = "PER_SECOND",
+        value_parser = value_parser!(u64).range(1..),
+        help_heading = PRODUCE,
+    )]
     pub(crate) rate: Option<u64>,
     /// Sends from N tasks
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..), help_heading = PRODUCE)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = value_parser!(u64).range(1..),
+        help_heading = PRODUCE,
+    )]
     pub(crate) tasks: u64,
     /// Creates the topic, if it is not there, with N partitions
     #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(0..=65535))]
@@ -181,8 +192,9 @@ mod tests {
     #[test]
     fn the_command_line_of_the_comparison_is_understood() {
         let options = read(
-            "produce --bootstrap-server h:1 --topic t --records 10 --size 1024 --acks all --idempotence true --compression lz4 \
-             --linger-ms 5 --batch-bytes 16384 --rate 2000 --payload random --warmup 7",
+            "produce --bootstrap-server h:1 --topic t --records 10 --size 1024 --acks all \
+             --idempotence true --compression lz4 --linger-ms 5 --batch-bytes 16384 --rate 2000 \
+             --payload random --warmup 7",
         )
         .expect("all options of the contract");
         assert_eq!(
@@ -204,7 +216,11 @@ mod tests {
 
     #[test]
     fn options_reach_mq_by_its_own_names() {
-        let options = read("produce --mq --topic t --records 1 --size 200 --acks all --compression none --linger-ms 5").unwrap();
+        let options = read(
+            "produce --mq --topic t --records 1 --size 200 --acks all --compression none \
+             --linger-ms 5",
+        )
+        .unwrap();
         let config = options.mq_config().unwrap();
         assert_eq!((config.producer.linger_ms, options.mq), (Some(5), true));
         assert_eq!(config.producer.compression, kavka::Compression::NONE);

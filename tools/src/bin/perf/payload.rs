@@ -84,9 +84,8 @@ fn text(len: usize) -> Vec<u8> {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{{\"ts\":{time},\"level\":\"{level}\",\"service\":\"orders-{service}\",\"host\":\"node-{host}.example.internal\",\
-             \"method\":\"GET\",\"path\":\"{path}/{id}\",\"status\":{status},\"duration_ms\":{duration},\
-             \"message\":\"request completed\"}}"
+            "{{\"ts\":{time},\"level\":\"{level}\",\"service\":\"orders-{service}\",\"host\":\"node-{host}.example.internal\",\"method\":\"GET\",\"path\":\"{path}/{id}\",\"status\":{status},\"duration_ms\":{duration},\"message\":\"request \
+             completed\"}}"
         );
     }
     text.truncate(len);

@@ -68,7 +68,8 @@ pub(crate) async fn run(
         {
             return Err(error.into());
         },
-        () = early.received() => return Err(Stop::failure("interrupted before the topic was described")),
+        () = early.received() => return Err(Stop::failure("interrupted before the topic was \
+                                                           described")),
     }
     // A topic that is not there yet is created by the first record, if the cluster does that.
     warm_up(options, &pipe, &values, &interrupt).await?;

@@ -65,7 +65,10 @@ proptest! {
                         script.now = script.now.max(due);
                         let before = script.machine.actions.len();
                         script.machine.handle_timeout(script.now);
-                        prop_assert!(script.machine.poll_timeout().is_none_or(|next| next > due) || script.machine.actions.len() > before, "stuck");
+                        prop_assert!(
+                            script.machine.poll_timeout().is_none_or(|next| next > due) || script.machine.actions.len() > before,
+                            "stuck",
+                        );
                     }
                     script.now = until;
                 }
@@ -119,8 +122,12 @@ proptest! {
                     },
                     MemberAction::Join { protocols, .. } => {
                         let told = MemberSubscription::decode(&protocols[0].1).unwrap();
-                        prop_assert_eq!(told.owned.into_iter().collect::<BTreeSet<_>>(), owned.clone());
-                        prop_assert!(is_cooperative || owned.is_empty(), "an eager member joins with nothing");
+                        prop_assert_eq!(
+                            told.owned.into_iter().collect::<BTreeSet<_>>(), owned.clone()
+                        );
+                        prop_assert!(
+                            is_cooperative || owned.is_empty(), "an eager member joins with nothing"
+                        );
                     }
                     MemberAction::Heartbeat { .. } => sent = Some(script.now),
                     MemberAction::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
@@ -130,7 +137,9 @@ proptest! {
             prop_assert_eq!(&script.machine.owned, &owned);
             let machine = &script.machine;
             if matches!(machine.state, State::Stable | State::Revoking { .. }) && machine.identity.generation.is_some() {
-                prop_assert!(script.now < machine.session_ends || machine.poll_timeout().is_some_and(|at| at <= script.now));
+                prop_assert!(
+                    script.now < machine.session_ends || machine.poll_timeout().is_some_and(|at| at <= script.now),
+                );
                 prop_assert!(
                     machine.heartbeat_in_flight || machine.poll_timeout().is_some_and(|at| at <= script.now + machine.settings.heartbeat_interval),
                     "no heartbeat is due in time"
