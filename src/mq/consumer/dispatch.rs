@@ -12,12 +12,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
 use super::handler::RegisteredHandler;
-use super::handler_queue::{HandlerQueue, HandlerWork, QueueLoad};
+use super::handler_queue::{HandlerQueue, HandlerWork};
+use super::room::QueueLoad;
 use super::shared::ConsumerInner;
 use super::worker;
 use crate::consumer::RecordBatch;
@@ -42,9 +42,10 @@ impl HandlerQueues {
         let queue = queues.entry((registered.id, number)).or_insert_with(|| {
             let load = Arc::new(QueueLoad::new(
                 (shared.config.consumer.max_poll_records / parallel).max(1),
+                Arc::clone(&shared.room),
             ));
             // At most as many parts as messages.
-            let (to_worker, from_task) = mpsc::channel(load.most);
+            let (to_worker, from_task) = mpsc::channel(load.most());
             workers.spawn(worker::work(
                 Arc::clone(shared),
                 Arc::clone(registered),
@@ -65,12 +66,9 @@ impl HandlerQueues {
         }
         let left = if queue.waiting.is_empty() { queue.take(work) } else { Some(work) };
         if let Some(work) = left {
-            // It is told before the queue is looked at again, so that whoever makes room from here
-            // on rings: here `is_full` is written and then `messages` read (by `flush`), in the
-            // worker `messages` is written and then `is_full` read. In one order for all (SeqCst),
-            // one of the two sees what the other wrote; else both could miss it, and the queue
-            // would stand still, empty.
-            shared.is_full.store(true, Ordering::SeqCst);
+            // Before `flush` looks at the queue again, so that whoever makes room from here on
+            // rings.
+            shared.room.set_full(true);
             if !queue.paused.is_empty() {
                 queue.pause(&work.partition, shared);
             }
@@ -117,11 +115,11 @@ impl HandlerQueues {
                     .for_each(|partition| self.shared.resume_if_allowed(partition));
             }
         }
-        self.shared.is_full.store(is_full, Ordering::SeqCst);
+        self.shared.room.set_full(is_full);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.shared.is_full.load(Ordering::SeqCst)
+        self.shared.room.is_full()
     }
 
     /// Ends the queues of handlers that are gone, and sets partitions aside that their handler does

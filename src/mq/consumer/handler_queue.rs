@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
 use super::progress::Part;
+use super::room::QueueLoad;
 use super::shared::ConsumerInner;
 use crate::consumer::ConsumerRecord;
 use crate::ids::TopicPartition;
@@ -28,12 +28,6 @@ pub(super) struct HandlerQueue {
     pub(super) paused: BTreeSet<TopicPartition>,
 }
 
-/// How many messages are on a queue, and how many may be.
-pub(super) struct QueueLoad {
-    messages: AtomicUsize,
-    pub(super) most: usize,
-}
-
 impl HandlerQueue {
     pub(super) fn pause(&mut self, partition: &TopicPartition, shared: &ConsumerInner) {
         shared.hold_back(partition);
@@ -46,37 +40,17 @@ impl HandlerQueue {
             // The handler has gone, and with it whoever wanted the messages.
             return None;
         }
-        let room = self.load.room().min(work.records.len());
-        if room == 0 {
+        let taken = self.load.reserve(work.records.len());
+        if taken == 0 {
             return Some(work);
         }
-        let left = work.records.split_off(room);
+        let left = work.records.split_off(taken);
         let left = (!left.is_empty()).then(|| HandlerWork {
             partition: work.partition.clone(),
             part: Arc::clone(&work.part),
             records: left,
             ..work
         });
-        self.load.messages.fetch_add(room, Ordering::SeqCst);
         self.to_worker.try_send(work).map_or(None, |()| left)
-    }
-}
-
-impl QueueLoad {
-    pub(super) fn new(most: usize) -> Self {
-        Self { messages: AtomicUsize::new(0), most }
-    }
-
-    pub(super) fn room(&self) -> usize {
-        self.most.saturating_sub(self.messages.load(Ordering::SeqCst))
-    }
-
-    /// A message leaves the queue.
-    pub(super) fn release(&self) {
-        self.messages.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_half_free(&self) -> bool {
-        self.messages.load(Ordering::SeqCst) <= self.most / 2
     }
 }

@@ -26,6 +26,7 @@ mod housekeeping;
 mod progress;
 mod rebalance;
 mod receive;
+mod room;
 mod shared;
 mod worker;
 
@@ -94,8 +95,7 @@ impl Consumer {
             progress: Mutex::default(),
             freed: Notify::new(),
             settled: Notify::new(),
-            room: Notify::new(),
-            is_full: false.into(),
+            room: Arc::default(),
             paused: Mutex::default(),
             lag: Mutex::default(),
             meter: ConsumerMeter::new(config.monitoring.enable_metrics, runtime::now()),

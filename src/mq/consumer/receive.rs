@@ -32,7 +32,7 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
             () = shared.closing.cancelled() => break,
             () = shared.changed.notified() => queues.retain(),
             () = shared.settled.notified() => {}
-            () = shared.room.notified(), if queues.is_full() => {}
+            () = shared.room.has_come(), if queues.is_full() => {}
             () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => queues.pause(),
             () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => {
                 errors.quiet_until = None

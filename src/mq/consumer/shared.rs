@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
 use super::progress::{Part, Progress};
+use super::room::RoomSignal;
 use crate::client::Client;
 use crate::consumer::ConsumerHandle;
 use crate::ids::TopicPartition;
@@ -32,9 +33,7 @@ pub(super) struct ConsumerInner {
     pub(super) freed: Notify,
     /// Rings likewise for the task that receives, which does not wait all the time.
     pub(super) settled: Notify,
-    /// Rings when a queue that was full has room.
-    pub(super) room: Notify,
-    pub(super) is_full: std::sync::atomic::AtomicBool,
+    pub(super) room: Arc<RoomSignal>,
     /// By the user; others are paused while their queue is full.
     pub(super) paused: Mutex<BTreeSet<TopicPartition>>,
     pub(super) lag: Mutex<BTreeMap<TopicPartition, u64>>,

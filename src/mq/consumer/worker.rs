@@ -1,7 +1,6 @@
 //! The task of a queue: it calls the handler for one message after the other.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tracing::debug;
@@ -9,8 +8,9 @@ use tracing::debug;
 use super::calls;
 use super::failure::{Disposition, Letter, give_up, post, stop};
 use super::handler::{Outcome, RegisteredHandler};
-use super::handler_queue::{HandlerWork, QueueLoad};
+use super::handler_queue::HandlerWork;
 use super::progress::Part;
+use super::room::QueueLoad;
 use super::shared::{ConsumerInner, stale};
 use crate::consumer::ConsumerRecord;
 use crate::mq::error::{Code, Error};
@@ -48,10 +48,6 @@ pub(super) async fn work(
             let done = fate.is_done().then(|| record.offset().advance(1));
             if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
                 shared.has_settled();
-            }
-            // After `release`, as `HandlerQueues::push` explains.
-            if shared.is_full.load(Ordering::SeqCst) && load.is_half_free() {
-                shared.room.notify_one();
             }
             if fate.is_stop() {
                 return stop(&shared, &registered);

@@ -402,6 +402,35 @@ async fn a_seek_drops_what_waits_of_the_batch_in_hand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_queue_whose_messages_a_seek_drops_is_noticed_to_be_empty() {
+    let embedded = brokers(1).await;
+    // Each a batch of its own: the worker, which drops what waits, lets others run meanwhile.
+    append(&embedded, "t", 0, 0..700);
+    let mut config = config(&embedded);
+    config.consumer.max_poll_records = 600;
+    let mq = Mq::new(config).unwrap();
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    let handler = {
+        let (seen, own) = (seen.clone(), mq.clone());
+        move |message: Message| {
+            let (seen, own) = (seen.clone(), own.clone());
+            async move {
+                seen.add(&message);
+                if message.text() == Some("0") {
+                    // Until the queue is full and its partition paused.
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    own.consumer().unwrap().seek(&tp(0), 695).unwrap();
+                }
+            }
+        }
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    seen.wait_for(6).await;
+    assert_eq!(seen.of(0), [0, 695, 696, 697, 698, 699]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lag_is_what_has_not_been_handled() {
     let embedded = brokers(1).await;
     for partition in 0..3 {
