@@ -34,6 +34,7 @@ mod record;
 mod renamed;
 mod runtime;
 mod shown;
+mod sync;
 mod trace_context;
 mod watch;
 mod wire;

@@ -16,13 +16,12 @@
 //! ```
 //! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 
 /// A committed offset, or an offset to commit, with the metadata that Kafka stores beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,4 +290,58 @@ fn encode_epoch(epoch: Option<LeaderEpoch>) -> i32 {
 fn decode(offset: i64, epoch: i32) -> Option<Position> {
     let leader_epoch = (epoch != NO_EPOCH).then_some(LeaderEpoch(epoch));
     (offset != UNKNOWN).then_some(Position { offset: Offset(offset), leader_epoch })
+}
+
+#[cfg(all(test, kavka_loom))]
+mod models {
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    /// Leader epoch 1 wrote the records up to 11, 2 the record 12, 3 the record 13.
+    fn epoch_before(offset: Offset) -> i32 {
+        match offset.0 {
+            ..=12 => 1,
+            13 => 2,
+            _ => 3,
+        }
+    }
+
+    fn at(offset: i64, epoch: i32) -> Position {
+        Position { offset: Offset(offset), leader_epoch: Some(LeaderEpoch(epoch)) }
+    }
+
+    fn claims_too_much(position: Position) -> bool {
+        position.leader_epoch.is_some_and(|epoch| epoch.0 > epoch_before(position.offset))
+    }
+
+    #[test]
+    fn no_position_claims_an_epoch_that_the_record_before_it_did_not_have() {
+        model(|| {
+            let assignment =
+                PartitionAssignment::new(AssignmentEpoch(1), TopicPartition::new("t", 0));
+            assignment.start_at(at(11, 1));
+            let assignment = Arc::new(assignment);
+            let application = thread::spawn({
+                let assignment = Arc::clone(&assignment);
+                move || {
+                    for (offset, epoch) in [(13, 2), (14, 3)] {
+                        assignment.deliver_to(Offset(offset));
+                        assignment.deliver_epoch(Some(LeaderEpoch(epoch)));
+                        assignment.finish_to(Offset(offset));
+                        assignment.finish_epoch(Some(LeaderEpoch(epoch)));
+                    }
+                }
+            });
+            let (delivered, done) = (assignment.delivered().unwrap(), assignment.done().unwrap());
+            assert!(!claims_too_much(delivered), "{delivered:?}");
+            assert!(!claims_too_much(done), "{done:?}");
+            application.join().unwrap();
+            assert_eq!(
+                (assignment.delivered(), assignment.done()),
+                (Some(at(14, 3)), Some(at(14, 3)))
+            );
+        });
+    }
 }

@@ -12,9 +12,10 @@
 //! would not do: a processor may put off the writes before them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How workers tell the receiving task of room.
 #[derive(Debug, Default)]
@@ -85,5 +86,60 @@ impl QueueLoad {
 
     fn is_half(&self, messages: usize) -> bool {
         messages <= self.most / 2
+    }
+}
+
+#[cfg(all(test, kavka_loom))]
+mod models {
+    use loom::future::block_on;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    #[test]
+    fn who_waits_for_room_hears_of_it() {
+        model(|| {
+            let signal = Arc::new(RoomSignal::default());
+            let load = Arc::new(QueueLoad::new(2, Arc::clone(&signal)));
+            assert_eq!(load.reserve(3), 2);
+            let worker = thread::spawn({
+                let load = Arc::clone(&load);
+                move || (0..2).for_each(|_| load.release())
+            });
+            // The third message waits.
+            signal.set_full(true);
+            while !load.is_half_free() {
+                block_on(signal.has_come());
+            }
+            assert_eq!(load.reserve(1), 1);
+            signal.set_full(false);
+            worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn of_two_queues_that_are_full_each_is_found_to_have_room() {
+        model(|| {
+            let signal = Arc::new(RoomSignal::default());
+            let loads = [(); 2].map(|()| Arc::new(QueueLoad::new(1, Arc::clone(&signal))));
+            let workers = loads.clone().map(|load| {
+                assert_eq!(load.reserve(2), 1);
+                thread::spawn(move || load.release())
+            });
+            signal.set_full(true);
+            let mut waiting = loads.to_vec();
+            loop {
+                waiting.retain(|load| !load.is_half_free());
+                signal.set_full(!waiting.is_empty());
+                if waiting.is_empty() {
+                    break;
+                }
+                block_on(signal.has_come());
+            }
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        });
     }
 }

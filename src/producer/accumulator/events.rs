@@ -1,6 +1,6 @@
 //! What senders tell the sender task: about batches and handles, never about a record.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
@@ -8,6 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use super::closed_batch::ClosedBatch;
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(in crate::producer) enum SenderEvent {
@@ -168,5 +169,38 @@ mod tests {
         events.push(SenderEvent::MemoryExhausted);
         events.take(&mut taken);
         assert!(taken.is_empty());
+    }
+}
+
+#[cfg(all(test, kavka_loom))]
+mod models {
+    use std::sync::Arc;
+
+    use loom::future::block_on;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    #[test]
+    fn all_that_is_urgent_is_heard_of() {
+        model(|| {
+            let events = Arc::new(SenderEvents::default());
+            let senders = [1, 2].map(|number| {
+                let (events, batch) = (Arc::clone(&events), BatchId::unsplit(number));
+                thread::spawn(move || {
+                    events.push(SenderEvent::Expedite { partition: PartitionIndex(0), batch });
+                })
+            });
+            let (mut heard, mut taken) = (0, Vec::new());
+            while heard < senders.len() {
+                block_on(events.filled());
+                events.take(&mut taken);
+                heard += taken.drain(..).count();
+            }
+            for sender in senders {
+                sender.join().unwrap();
+            }
+        });
     }
 }

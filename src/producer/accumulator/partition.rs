@@ -11,8 +11,8 @@
 //! lock, and nothing that grows with the number of records waiting; memory, identity and outcome
 //! are taken once per batch, and the sender task is told of a batch, never of a record.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::buffer_pool::Buffers;
@@ -27,6 +27,8 @@ use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::record::Record;
 use crate::runtime;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::wire::batch::{HEADER_LEN, RecordFields, RecordsBuilder};
 
 /// What every slot of a producer shares.
@@ -436,3 +438,67 @@ pub(in crate::producer) fn least_held(size: usize) -> usize {
 
 /// What the first batch of a partition reserves, as little is known of it (a guess).
 const FIRST_CHUNK: usize = 1024;
+
+#[cfg(all(test, kavka_loom))]
+mod models {
+    use loom::future::block_on;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model;
+
+    fn accumulator() -> AccumulatorShared {
+        AccumulatorShared {
+            memory: BufferMemory::new(1 << 20),
+            buffers: Buffers::new(1024),
+            events: SenderEvents::default(),
+            wall_clock: WallClock::from_fn(|| Timestamp(0)),
+            small_record: usize::MAX,
+            next_batch_seq: AtomicU64::new(0),
+            backlog: 1,
+        }
+    }
+
+    /// Waits as the sender task does until it hears of a batch that was opened.
+    fn opened(accumulator: &AccumulatorShared) -> BatchId {
+        let mut events = Vec::new();
+        loop {
+            block_on(accumulator.events.filled());
+            accumulator.events.take(&mut events);
+            let opened = events.drain(..).find_map(|event| match event {
+                SenderEvent::Opened { batch, .. } => Some(batch),
+                _ => None,
+            });
+            if let Some(batch) = opened {
+                return batch;
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_behind_others_is_heard_of_when_the_last_of_them_ends_meanwhile() {
+        model(|| {
+            let accumulator = Arc::new(accumulator());
+            let limit = Arc::new(CompressionRatioEstimator::new(1024, 1024));
+            let partition = Arc::new(PartitionBatches::new(
+                TopicPartition::new("t", 0),
+                PartitionIndex(0),
+                limit,
+            ));
+            let record = Record::to("t").value("v");
+            // As many have no verdict as a new one must wait for.
+            partition.append(&accumulator, &record, false, &mut None).unwrap();
+            let first = partition.take(opened(&accumulator)).unwrap();
+            let sender = thread::spawn({
+                let (accumulator, partition) = (Arc::clone(&accumulator), Arc::clone(&partition));
+                move || {
+                    let record = Record::to("t").value("v");
+                    partition.append(&accumulator, &record, false, &mut None).unwrap();
+                }
+            });
+            partition.resolved();
+            assert_ne!(opened(&accumulator), first.id);
+            sender.join().unwrap();
+        });
+    }
+}
