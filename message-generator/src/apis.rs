@@ -8,7 +8,10 @@ use crate::schema::Message;
 /// The APIs that producers, consumers and every connection use; add a name here or in [`ADMIN`] and
 /// run the generator.
 pub(crate) const CORE: &[&str] = &[
+    "AddOffsetsToTxn",
+    "AddPartitionsToTxn",
     "ApiVersions",
+    "EndTxn",
     "Fetch",
     "FindCoordinator",
     "GetTelemetrySubscriptions",
@@ -26,6 +29,7 @@ pub(crate) const CORE: &[&str] = &[
     "SaslAuthenticate",
     "SaslHandshake",
     "SyncGroup",
+    "TxnOffsetCommit",
 ];
 
 /// Those that administration alone uses: compiled with the feature `admin` only.

@@ -4,6 +4,8 @@
 //!
 //! A struct serves all versions; a field that a version lacks keeps its default there.
 
+pub(crate) mod add_offsets_to_txn;
+pub(crate) mod add_partitions_to_txn;
 #[cfg(feature = "admin")]
 pub(crate) mod add_raft_voter;
 #[cfg(feature = "admin")]
@@ -70,6 +72,7 @@ pub(crate) mod describe_transactions;
 pub(crate) mod describe_user_scram_credentials;
 #[cfg(feature = "admin")]
 pub(crate) mod elect_leaders;
+pub(crate) mod end_txn;
 #[cfg(feature = "admin")]
 pub(crate) mod expire_delegation_token;
 pub(crate) mod fetch;
@@ -109,6 +112,7 @@ pub(crate) mod share_group_describe;
 #[cfg(feature = "admin")]
 pub(crate) mod streams_group_describe;
 pub(crate) mod sync_group;
+pub(crate) mod txn_offset_commit;
 #[cfg(feature = "admin")]
 pub(crate) mod unregister_broker;
 #[cfg(feature = "admin")]

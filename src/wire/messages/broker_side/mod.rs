@@ -3,6 +3,8 @@
 //! The other half of every message, which only tests need: reading requests, writing
 //! responses, making values.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod add_raft_voter;
 mod alter_client_quotas;
 mod alter_partition_reassignments;
@@ -36,6 +38,7 @@ mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod expire_delegation_token;
 mod fetch;
 mod find_coordinator;
@@ -64,6 +67,7 @@ mod sasl_handshake;
 mod share_group_describe;
 mod streams_group_describe;
 mod sync_group;
+mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
@@ -92,7 +96,11 @@ delete_topics: DeleteTopicsRequest, DeleteTopicsResponse;
 delete_records: DeleteRecordsRequest, DeleteRecordsResponse;
 init_producer_id: InitProducerIdRequest, InitProducerIdResponse;
 offset_for_leader_epoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+add_partitions_to_txn: AddPartitionsToTxnRequest, AddPartitionsToTxnResponse;
+add_offsets_to_txn: AddOffsetsToTxnRequest, AddOffsetsToTxnResponse;
+end_txn: EndTxnRequest, EndTxnResponse;
 write_txn_markers: WriteTxnMarkersRequest, WriteTxnMarkersResponse;
+txn_offset_commit: TxnOffsetCommitRequest, TxnOffsetCommitResponse;
 describe_acls: DescribeAclsRequest, DescribeAclsResponse;
 create_acls: CreateAclsRequest, CreateAclsResponse;
 delete_acls: DeleteAclsRequest, DeleteAclsResponse;
@@ -160,7 +168,11 @@ delete_topics: DeleteTopicsRequest, DeleteTopicsResponse;
 delete_records: DeleteRecordsRequest, DeleteRecordsResponse;
 init_producer_id: InitProducerIdRequest, InitProducerIdResponse;
 offset_for_leader_epoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+add_partitions_to_txn: AddPartitionsToTxnRequest, AddPartitionsToTxnResponse;
+add_offsets_to_txn: AddOffsetsToTxnRequest, AddOffsetsToTxnResponse;
+end_txn: EndTxnRequest, EndTxnResponse;
 write_txn_markers: WriteTxnMarkersRequest, WriteTxnMarkersResponse;
+txn_offset_commit: TxnOffsetCommitRequest, TxnOffsetCommitResponse;
 describe_acls: DescribeAclsRequest, DescribeAclsResponse;
 create_acls: CreateAclsRequest, CreateAclsResponse;
 delete_acls: DeleteAclsRequest, DeleteAclsResponse;
