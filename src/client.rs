@@ -11,7 +11,7 @@ use crate::config::ClientConfig;
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Connector, TcpConnector};
-use crate::producer::{Producer, ProducerConfig};
+use crate::producer::{Producer, ProducerConfig, TransactionalProducer};
 use crate::runtime::{self, Runtime};
 
 /// A client of one Kafka cluster: creates producers, consumers and admin handles that share its
@@ -79,7 +79,23 @@ impl Client {
     /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.cluster.check_open()?;
+        if config.transactional_id.is_some() {
+            return Err(Error::config(
+                "transactional.id is set: Client::transactional_producer makes such a producer",
+            ));
+        }
         Producer::start(&self.cluster, config)
+    }
+
+    /// Creates a transactional producer, for which [`ProducerConfig::transactional_id`] must be set.
+    /// It does nothing before its first transaction, or [`TransactionalProducer::init`].
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
+    pub fn transactional_producer(&self, config: ProducerConfig) -> Result<TransactionalProducer> {
+        self.cluster.check_open()?;
+        TransactionalProducer::start(&self.cluster, config)
     }
 
     /// Creates a consumer. It connects once it has something to consume.

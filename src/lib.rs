@@ -22,6 +22,7 @@ mod error;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 #[doc(hidden)]
 pub mod fuzz;
+mod group_metadata;
 pub mod guide;
 mod hedge;
 mod ids;
@@ -52,10 +53,11 @@ pub use config::{
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig,
-    ConsumerHandle, ConsumerRecord, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp,
-    RebalanceListener, RecordBatch,
+    ConsumerHandle, ConsumerRecord, IsolationLevel, OffsetAndTimestamp, RebalanceListener,
+    RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
+pub use group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 pub use ids::{
     BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset,
     ParseIdError, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
@@ -64,7 +66,7 @@ pub use ids::{
 pub use net::{Connector, Io};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig,
-    ProducerStats, SendAll, TopicPartitions,
+    ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender, TransactionalProducer,
 };
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]

@@ -7,10 +7,6 @@ use crate::ids::BrokerId;
 
 /// What a coordinator coordinates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    not(feature = "admin"),
-    allow(dead_code, reason = "administration alone asks for those of transactions")
-)]
 pub(crate) enum CoordinatorKey {
     Group(Arc<str>),
     Transaction(Arc<str>),

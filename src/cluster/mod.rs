@@ -47,7 +47,9 @@ use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{ConnectionSecurity, Connector, MinIdleConnections, ReplyMode, Setup};
+use crate::net::{
+    ConnectionSecurity, Connector, MinIdleConnections, NewestFeatures, ReplyMode, Setup,
+};
 use crate::observability::{ClientRecorder, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -81,6 +83,7 @@ struct ClusterInner {
     interests: Arc<Interests>,
     coordinators: Mutex<Coordinators>,
     waits: Mutex<Waits>,
+    features: Arc<NewestFeatures>,
     recorder: ClientRecorder,
 }
 
@@ -115,6 +118,7 @@ impl Cluster {
     ) -> Result<Self> {
         let bootstrap = config.addresses()?;
         let recorder = ClientRecorder::new(&config.client_id);
+        let features: Arc<NewestFeatures> = Arc::default();
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
@@ -125,6 +129,7 @@ impl Cluster {
             warm: MinIdleConnections::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
+            features: Arc::clone(&features),
             recorder: recorder.connections(),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
@@ -150,6 +155,7 @@ impl Cluster {
             is_stale: AtomicBool::new(false),
             coordinators: Mutex::default(),
             waits: Mutex::default(),
+            features,
             recorder,
             runtime: runtime.clone(),
         };
@@ -192,6 +198,12 @@ impl Cluster {
     /// The backoff between tries of one operation (`retry.backoff.ms`, `retry.backoff.max.ms`).
     pub(crate) fn retry_backoff(&self) -> Backoff {
         Backoff::new(self.inner.config.retry_backoff, self.inner.config.retry_backoff_max)
+    }
+
+    /// The level of a feature that the cluster has finalised (KIP-584), by the newest ApiVersions
+    /// reply; 0 if it is off, or nothing is known yet.
+    pub(crate) fn feature_level(&self, name: &str) -> i16 {
+        self.inner.features.level(name)
     }
 
     /// What is known now.
@@ -403,7 +415,7 @@ impl Cluster {
         self.exchange_up_to(i16::MAX, node, lane, deadline, request).await
     }
 
-    async fn exchange_up_to<R: Request, B: Borrow<R>>(
+    pub(super) async fn exchange_up_to<R: Request, B: Borrow<R>>(
         &self,
         newest: i16,
         node: Node,

@@ -60,8 +60,8 @@ impl Cluster {
     ) -> Result<Reply<R>> {
         let mut retries = self.retries(deadline);
         loop {
-            let attempt = self.while_open(self.call_once(route, lane, deadline, &request, &code));
-            let error = match attempt.await.flatten() {
+            let attempt = self.call_once(i16::MAX, route, lane, deadline, &request, &code);
+            let error = match attempt.await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -73,24 +73,36 @@ impl Cluster {
         }
     }
 
-    async fn call_once<R: Request>(
+    /// One try of [`Cluster::call_routed`], in a version of at most `newest`.
+    ///
+    /// # Errors
+    /// Of the reply as a whole too.
+    ///
+    /// # Cancel safety
+    /// As of [`Cluster::call_routed`].
+    pub(crate) async fn call_once<R: Request>(
         &self,
+        newest: i16,
         route: &Route,
         lane: Lane,
         deadline: Instant,
-        request: &impl Fn(i16) -> R,
-        code: &impl for<'a> Fn(&R::Response<'a>) -> Option<ErrorCode>,
+        request: impl Fn(i16) -> R,
+        code: impl for<'a> Fn(&R::Response<'a>) -> Option<ErrorCode>,
     ) -> Result<Reply<R>> {
-        let node = self.node(route, lane, deadline).await?;
-        let attempt = deadline.min(runtime::now() + self.config().request_timeout);
-        let outcome = match self.exchange::<R, R>(node, lane, attempt, request).await {
-            Ok(reply) => {
-                let code = code(&reply.parse()?);
-                code.map_or(Ok(reply), |code| Err(Error::broker(code).in_api(R::API.name())))
-            }
-            Err(error) => Err(error),
+        let attempt = async {
+            let node = self.node(route, lane, deadline).await?;
+            let attempt = deadline.min(runtime::now() + self.config().request_timeout);
+            let reply = self.exchange_up_to::<R, R>(newest, node, lane, attempt, request).await;
+            let outcome = match reply {
+                Ok(reply) => {
+                    let code = code(&reply.parse()?);
+                    code.map_or(Ok(reply), |code| Err(Error::broker(code).in_api(R::API.name())))
+                }
+                Err(error) => Err(error),
+            };
+            outcome.inspect_err(|error| self.unlearn(route, node, error))
         };
-        outcome.inspect_err(|error| self.unlearn(route, node, error))
+        self.while_open(attempt).await.flatten()
     }
 
     pub(super) async fn node(&self, route: &Route, lane: Lane, deadline: Instant) -> Result<Node> {

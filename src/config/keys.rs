@@ -167,7 +167,6 @@ const fn refused(name: &'static str, kinds: HandleKinds, why: &'static str) -> K
     Key::new(name, kinds, Role::Refused(why))
 }
 
-const NO_TRANSACTIONS: &str = "this version has no transactions yet";
 const NO_KIP_848: &str = "this version has only the classic group protocol yet";
 
 #[rustfmt::skip]
@@ -235,9 +234,9 @@ const KEYS: &[Key] = &[
     only("partitioner", P, "murmur2_random", "only Java's partitioner is built in; ProducerConfig::partitioner takes another"),
     setting("retries", P),
     alias("message.send.max.retries", P, "retries"),
-    refused("transactional.id", P, NO_TRANSACTIONS),
-    inert("transaction.timeout.ms", P),
-    only("transaction.two.phase.commit.enable", P, "false", NO_TRANSACTIONS),
+    setting("transactional.id", P),
+    setting("transaction.timeout.ms", P),
+    only("transaction.two.phase.commit.enable", P, "false", "this version has no two-phase commit yet (KIP-939)"),
     only("enable.gapless.guarantee", P, "false", "an expired batch is reported and the following ones are sent"),
 
     // Consumers.

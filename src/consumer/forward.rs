@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::consumer::{Consumer, ConsumerConfig, OffsetAndMetadata, OffsetAndTimestamp};
+use crate::consumer::{Consumer, ConsumerConfig, OffsetAndTimestamp};
 use crate::error::Result;
+use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
 
 impl Consumer {
@@ -187,6 +188,15 @@ impl Consumer {
     /// As [`ConsumerHandle::commit`](crate::ConsumerHandle::commit), including its cancel safety.
     pub async fn commit(&self) -> Result<()> {
         self.handle.commit().await
+    }
+
+    /// Returns which member of its group this consumer was when it returned records last, for
+    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::group_metadata`](crate::ConsumerHandle::group_metadata).
+    pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
+        self.handle.group_metadata()
     }
 
     /// Commits the positions of all records returned to the application in the background; a

@@ -10,11 +10,11 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
 use crate::consumer::group::Group;
 use crate::consumer::offsets::{self, OffsetAndTimestamp};
-use crate::consumer::position::OffsetAndMetadata;
 use crate::consumer::position::{Position, ResetTo};
 use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
 
@@ -321,6 +321,21 @@ impl ConsumerHandle {
     /// If the future is dropped, the offsets are committed nevertheless.
     pub async fn commit(&self) -> Result<()> {
         self.group()?.commit(None, self.api_deadline()).await
+    }
+
+    /// Returns which member of its group this consumer was when it returned records last, for
+    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets) (Java's `groupMetadata`,
+    /// KIP-447).
+    ///
+    /// Offsets of these records are accepted only while that generation of the group lasts. Offsets
+    /// of records that were returned earlier need the metadata of then: ask for it before you ask
+    /// for more records, if you work on several batches at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] without `group.id`.
+    pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
+        let group = self.group()?;
+        Ok(self.core.shared.received_as().unwrap_or_else(|| ConsumerGroupMetadata::new(group.id())))
     }
 
     /// Commits the positions of all records returned to the application in the background; a

@@ -34,7 +34,6 @@ mod subscription;
 pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
 pub use handle::ConsumerHandle;
 pub use offsets::OffsetAndTimestamp;
-pub use position::OffsetAndMetadata;
 pub use rebalance::RebalanceListener;
 pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};
 

@@ -23,46 +23,6 @@ use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 
-/// A committed offset, or an offset to commit, with the metadata that Kafka stores beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OffsetAndMetadata {
-    /// The offset of the next record to consume, one past the last processed record.
-    pub offset: Offset,
-    /// The leader epoch of the last processed record. It lets a later consumer detect a truncated
-    /// log (KIP-320).
-    pub leader_epoch: Option<LeaderEpoch>,
-    /// Any text, by default at most 4,096 bytes (the broker's `offset.metadata.max.bytes`).
-    pub metadata: String,
-}
-
-impl OffsetAndMetadata {
-    /// Creates an offset without leader epoch and metadata.
-    pub fn new(offset: impl Into<Offset>) -> Self {
-        Self { offset: offset.into(), leader_epoch: None, metadata: String::new() }
-    }
-
-    /// Sets the leader epoch of the last processed record.
-    #[must_use]
-    pub fn leader_epoch(mut self, epoch: impl Into<LeaderEpoch>) -> Self {
-        self.leader_epoch = Some(epoch.into());
-        self
-    }
-
-    /// Sets the text that is stored with the offset.
-    #[must_use]
-    pub fn metadata(mut self, text: impl Into<String>) -> Self {
-        self.metadata = text.into();
-        self
-    }
-}
-
-impl<T: Into<Offset>> From<T> for OffsetAndMetadata {
-    fn from(offset: T) -> Self {
-        Self::new(offset)
-    }
-}
-
 /// The next record of a partition, and the leader epoch of the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {

@@ -19,6 +19,7 @@ use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob};
 use crate::consumer::position::PartitionAssignment;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::TopicName;
 use crate::observability::ConsumerRecorder;
 use crate::runtime;
@@ -56,6 +57,9 @@ struct State {
     /// What ended the membership for good: told each time that somebody asks.
     failure: Option<Error>,
     refusal: ClusterRefusal,
+    /// Who this consumer is to its group, and who it was when the application got records last.
+    member: Option<Arc<ConsumerGroupMetadata>>,
+    received_as: Option<Arc<ConsumerGroupMetadata>>,
 }
 
 /// That the cluster does not let this client in. Each who asks for records is told, after it was
@@ -155,6 +159,8 @@ impl ConsumerShared {
             closed: false,
             failure: None,
             refusal: ClusterRefusal::None,
+            member: None,
+            received_as: None,
         };
         Self {
             state: Mutex::new(state),
@@ -207,6 +213,21 @@ impl ConsumerShared {
         look(&self.state().subscription)
     }
 
+    /// Who this consumer is to its group from now on.
+    pub(crate) fn set_member(&self, member: ConsumerGroupMetadata) {
+        self.state().member = Some(Arc::new(member));
+    }
+
+    /// Who this consumer was when the application got records last; before that, who it is. `None`
+    /// if it is not a member, as with partitions assigned by hand.
+    pub(crate) fn received_as(&self) -> Option<ConsumerGroupMetadata> {
+        let state = self.state();
+        if !state.subscription.interest().is_shared() {
+            return None;
+        }
+        state.received_as.as_ref().or(state.member.as_ref()).map(|member| (**member).clone())
+    }
+
     /// The next piece for the application, or an error for it. One caller at a time.
     ///
     /// # Errors
@@ -236,6 +257,12 @@ impl ConsumerShared {
         }
         state.subscription.forget_forfeited();
         if let Some(taken) = state.subscription.buffer.pop() {
+            // Under the lock under which partitions are taken away: who it is now owned the
+            // partition.
+            if state.received_as.as_ref().map(Arc::as_ptr) != state.member.as_ref().map(Arc::as_ptr)
+            {
+                state.received_as = state.member.clone();
+            }
             let is_starved = state.is_starved;
             let buffer = &mut state.subscription.buffer;
             let concerns_fetcher =

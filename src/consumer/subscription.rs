@@ -30,10 +30,10 @@ pub(crate) use self::interest::{Pattern, SubscriptionKind};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::Buffer;
 use crate::consumer::position::{
-    AssignmentEpoch, DeliveryGate, FetchState, OffsetAndMetadata, PartitionAssignment, Position,
-    ResetTo,
+    AssignmentEpoch, DeliveryGate, FetchState, PartitionAssignment, Position, ResetTo,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
 /// What may be committed for one partition, and under which assignment it was consumed.

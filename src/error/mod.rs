@@ -82,6 +82,13 @@ pub enum ErrorKind {
     /// The log was truncated below the consumer's position by an unclean leader election (KIP-320):
     /// records that were already consumed are gone.
     LogTruncated,
+    /// The transaction cannot be committed: abort it, and go on with the next one.
+    TransactionAbortable,
+    /// The transaction has ended: it takes no more records and offsets, and its outcome is decided.
+    TransactionEnded,
+    /// Another producer with the same `transactional.id` has taken over, or the transaction was
+    /// open for longer than `transaction.timeout.ms` and was aborted by the coordinator.
+    ProducerFenced,
     /// The application did not ask for records within `max.poll.interval.ms`, so the consumer left
     /// its group.
     MaxPollExceeded,
@@ -262,7 +269,9 @@ impl Error {
     /// Returns how the application should react.
     pub fn class(&self) -> Class {
         match (self.0.kind, self.0.code) {
-            (ErrorKind::Authentication, _) => Class::Fatal,
+            (ErrorKind::Authentication | ErrorKind::ProducerFenced, _) => Class::Fatal,
+            (ErrorKind::TransactionAbortable, _) => Class::Abortable,
+            (ErrorKind::TransactionEnded, _) => Class::Rejected,
             (_, Some(code)) => code.class(),
             (ErrorKind::Config, _) => Class::InvalidConfiguration,
             (ErrorKind::MaxPollExceeded, _) => Class::Rejoin,

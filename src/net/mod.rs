@@ -4,6 +4,7 @@
 mod connection;
 mod connector;
 #[cfg(any(feature = "oidc", feature = "tls"))]
+mod features;
 mod files;
 mod handshake;
 mod incoming;
@@ -23,6 +24,7 @@ mod token_cache;
 pub(crate) use connection::{Connection, ReplyMode, Setup};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connector, Io};
+pub(crate) use features::NewestFeatures;
 pub(crate) use incoming::BadLength;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;

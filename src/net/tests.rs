@@ -142,6 +142,7 @@ impl Fixture {
             warm: MinIdleConnections::new(least),
             max_reply: 1 << 20,
             greetings: std::sync::Arc::default(),
+            features: std::sync::Arc::default(),
         };
         let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
         Self { runtime, pipes, connection }

@@ -107,7 +107,7 @@ impl Accumulator {
         }
         let mut spare = None;
         loop {
-            match self.shared.accept(record, &mut spare) {
+            match self.shared.accept(0, record, &mut spare) {
                 Ok(delivery) => return delivery,
                 Err(refusal) => spare = Some(self.wait(refusal).await),
             }
@@ -119,7 +119,7 @@ impl Accumulator {
         runtime::yield_now().await;
         let mut spare = None;
         while !chunk.is_empty() {
-            match self.shared.accept_run(chunk, &mut spare) {
+            match self.shared.accept_run(0, chunk, &mut spare) {
                 Ok((_, count)) => {
                     chunk = chunk.get(usize::try_from(count).expect("few")..).unwrap_or_default()
                 }
@@ -217,13 +217,18 @@ impl Shipment {
 
     /// The frame to be written.
     pub fn frame(&self, version: i16, client_id: &str) -> impl Buf + use<> {
-        encode_request(&rpc::produce_request(self.0.iter(), -1, 30_000), version, 7, client_id)
-            .expect("a sound request")
+        encode_request(
+            &rpc::produce_request(None, self.0.iter(), -1, 30_000),
+            version,
+            7,
+            client_id,
+        )
+        .expect("a sound request")
     }
 
     /// How many batches the frame of a reply says were written.
     pub fn written(&self, version: i16, reply: Bytes) -> usize {
-        let reply = reply_to(&rpc::produce_request([].iter(), -1, 0), version, reply);
+        let reply = reply_to(&rpc::produce_request(None, [].iter(), -1, 0), version, reply);
         let response = reply.parse().expect("a sound reply");
         let (answers, _) = rpc::read_produce(&self.0, &response);
         answers

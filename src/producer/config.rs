@@ -10,7 +10,7 @@ use crate::config::{
     bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
-use crate::ids::PartitionId;
+use crate::ids::{PartitionId, TransactionalId};
 use crate::record::Record;
 use crate::wire::compress::Compression;
 
@@ -46,6 +46,8 @@ pub struct ProducerConfig {
     pub(crate) retries: u32,
     pub(crate) broker_error_retries: u32,
     pub(crate) compression: Compression,
+    pub(crate) transactional_id: Option<TransactionalId>,
+    pub(crate) transaction_timeout: Duration,
     /// `None`: Kafka's own way.
     pub(crate) partitioner: Option<Arc<dyn Partitioner>>,
     pub(crate) partitioner_ignore_keys: bool,
@@ -108,6 +110,9 @@ impl ProducerConfig {
         )?;
         settings.set("retries", &mut config.retries)?;
         config.compression = compression(&settings)?;
+        config.transactional_id =
+            settings.read::<String>("transactional.id")?.map(TransactionalId::from);
+        settings.set("transaction.timeout.ms", &mut config.transaction_timeout)?;
         settings.set("partitioner.ignore.keys", &mut config.partitioner_ignore_keys)?;
         settings.set(
             "partitioner.adaptive.partitioning.enable",
@@ -247,6 +252,30 @@ impl ProducerConfig {
         self
     }
 
+    /// Sets the name under which a producer has its transactions (`transactional.id`, KIP-98; default
+    /// none).
+    ///
+    /// For [`Client::transactional_producer`](crate::Client::transactional_producer) alone. A
+    /// producer with the same id, in this process or another, fences the one before: give each
+    /// instance of a service an id of its own that it keeps when it restarts. Requires
+    /// idempotence.
+    #[must_use]
+    pub fn transactional_id(mut self, id: impl Into<TransactionalId>) -> Self {
+        self.transactional_id = Some(id.into());
+        self
+    }
+
+    /// Sets for how long a transaction may be open before the coordinator aborts it
+    /// (`transaction.timeout.ms`; default 60 s).
+    ///
+    /// At most the broker's `transaction.max.timeout.ms` (default 15 min). It bounds for how long
+    /// readers of committed records wait for a producer that has crashed.
+    #[must_use]
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.transaction_timeout = bounded(timeout);
+        self
+    }
+
     /// Sets the partitioner (`partitioner.class`; default: Kafka's built-in partitioning).
     ///
     /// The partitioning settings below still apply to records for which the partitioner returns
@@ -369,8 +398,14 @@ impl ProducerConfig {
         if let Some(adaptive) = &self.adaptive_batching {
             adaptive.check()?;
         }
+        check_millis("transaction.timeout.ms", self.transaction_timeout, MILLISECOND)?;
         if self.is_idempotent() {
             self.check_idempotence()?;
+        } else if self.transactional_id.is_some() {
+            return Err(Error::config("transactional.id needs enable.idempotence=true"));
+        }
+        if self.transactional_id.as_ref().is_some_and(|id| id.is_empty()) {
+            return Err(Error::config("transactional.id is empty: any other text is allowed"));
         }
         self.compression.ensure_built().map_err(|error| {
             Error::config(format!("compression.type is {}: {error}", self.compression))
@@ -472,6 +507,8 @@ impl Default for ProducerConfig {
             retries: 2_147_483_647,
             broker_error_retries: u32::MAX,
             compression: Compression::NONE,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
             partitioner: None,
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,

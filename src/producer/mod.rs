@@ -25,6 +25,8 @@ mod sender;
 mod stats;
 mod task;
 mod topics_in_use;
+mod transaction;
+mod transactional;
 mod unknown_topics;
 
 pub use config::{Acks, ProducerConfig};
@@ -33,15 +35,18 @@ pub use partitioner::{Partitioner, TopicPartitions};
 pub use send_all::{Deliveries, SendAll};
 pub use sender::adaptive_linger::AdaptiveBatching;
 pub use stats::ProducerStats;
+pub use transactional::{Transaction, TransactionSender, TransactionalProducer};
 
 use accumulator::append::SendRefusal;
 use accumulator::buffer_pool::Buffers;
 use accumulator::events::{SenderEvent, SenderEvents};
 use accumulator::memory::BufferMemory;
 use accumulator::partition::AccumulatorShared;
-use accumulator::topics::ProducerTopics;
+use accumulator::topics::{Intake, ProducerTopics};
+use sender::TransactionNumber;
 use stats::Counters;
 use task::SenderTask;
+use transaction::{TransactionMachine, TransactionStatus};
 use unknown_topics::Wishes;
 
 use crate::client_telemetry::{ClientKind, ClientTelemetry, Meter, Readings};
@@ -66,6 +71,8 @@ use crate::wire::compress::Codec;
 #[derive(Clone, Debug)]
 pub struct Producer {
     handle: Arc<Handle>,
+    /// The transaction that its records are of; 0 for none.
+    transaction: TransactionNumber,
 }
 
 /// What the clones of a producer share; its task does not hold it.
@@ -91,6 +98,8 @@ struct ProducerShared {
     changed: Notify,
     /// The `seq` of the oldest batch that has no verdict.
     oldest: watch::Publisher<Option<u64>>,
+    /// Where a transactional producer stands.
+    transactions: watch::Publisher<TransactionStatus>,
     stats: Counters,
     meter: Arc<Meter>,
 }
@@ -120,6 +129,9 @@ impl ProducerShared {
             Arc::new(Meter::new(ClientKind::Producer)),
         );
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
+        if config.transactional_id.is_some() {
+            topics.change(|known| known.intake = Intake::Closed(0, transaction::over()));
+        }
         Self {
             config,
             accumulator,
@@ -128,6 +140,7 @@ impl ProducerShared {
             has_lost,
             changed: Notify::new(),
             oldest: watch::Publisher::new(None),
+            transactions: watch::Publisher::new(TransactionMachine::new().status()),
             stats,
             meter,
         }
@@ -163,6 +176,7 @@ impl Producer {
                 metrics,
                 _lanes: lanes,
             }),
+            transaction: 0,
         })
     }
 
@@ -204,7 +218,7 @@ impl Producer {
         if self.handle.runtime.should_yield(record.value.map_or(0, <[u8]>::len)) {
             return Box::pin(self.send_after_yield(record)).await;
         }
-        match self.handle.shared.accept(&record, &mut None) {
+        match self.handle.shared.accept(self.transaction, &record, &mut None) {
             Ok(delivery) => Ok(delivery),
             Err(refusal) => Box::pin(self.send_patiently(record, refusal)).await,
         }
@@ -220,7 +234,7 @@ impl Producer {
     pub fn try_send<'a>(&self, record: impl Into<Record<'a>>) -> Result<Delivery> {
         let shared = &self.handle.shared;
         let record = record.into();
-        shared.accept(&record, &mut None).map_err(|refusal| match refusal {
+        shared.accept(self.transaction, &record, &mut None).map_err(|refusal| match refusal {
             SendRefusal::NoTopic => {
                 if shared.wishes.attempt(record.topic, runtime::now()) {
                     shared.accumulator.events.push(SenderEvent::UnknownTopic);
@@ -349,7 +363,7 @@ impl Producer {
 
     async fn send_after_yield(&self, record: Record<'_>) -> Result<Delivery> {
         self.handle.runtime.yield_now().await;
-        match self.handle.shared.accept(&record, &mut None) {
+        match self.handle.shared.accept(self.transaction, &record, &mut None) {
             Ok(delivery) => Ok(delivery),
             Err(refusal) => self.send_patiently(record, refusal).await,
         }
@@ -363,7 +377,7 @@ impl Producer {
         let deadline = runtime::now() + self.handle.shared.config.max_block;
         loop {
             let mut spare = self.wait_out_refusal(refusal, record.topic, deadline).await?;
-            match self.handle.shared.accept(&record, &mut spare) {
+            match self.handle.shared.accept(self.transaction, &record, &mut spare) {
                 Ok(delivery) => return Ok(delivery),
                 Err(next) => refusal = next,
             }
@@ -412,7 +426,7 @@ impl Producer {
             changed.as_mut().enable();
             {
                 let known = shared.topics.read();
-                if known.ended.is_some() || known.topics.contains_key(topic) {
+                if known.refusal(self.transaction).is_some() || known.topics.contains_key(topic) {
                     return Ok(());
                 }
             }

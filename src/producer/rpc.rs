@@ -1,6 +1,8 @@
 //! Produce and InitProducerId between the wire's words and ours. Here an error code becomes what
 //! the sender does about it.
 
+pub(super) mod transaction;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,9 +18,9 @@ use crate::ids::{
     TopicPartition, Uuid,
 };
 use crate::wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+pub(super) use crate::wire::messages::produce::ProduceRequest;
 use crate::wire::messages::produce::{
-    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceData,
+    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceResponse, TopicProduceData,
 };
 
 /// One batch of a request.
@@ -35,6 +37,7 @@ pub(super) struct Parcel {
 
 /// The request for some batches, at most one for each partition.
 pub(super) fn produce_request<'p>(
+    transactional_id: Option<&'p str>,
     parcels: impl Iterator<Item = &'p Parcel>,
     acks: i16,
     timeout_ms: i32,
@@ -66,7 +69,7 @@ pub(super) fn produce_request<'p>(
             }
         }
     }
-    ProduceRequest { transactional_id: None, acks, timeout_ms, topic_data: topics }
+    ProduceRequest { transactional_id, acks, timeout_ms, topic_data: topics }
 }
 
 /// What a reply says about each batch, in their order, and about leaders.
@@ -268,14 +271,14 @@ pub(super) fn init_producer_id_code(response: &InitProducerIdResponse) -> Option
 pub(super) fn read_identity(
     response: &InitProducerIdResponse,
 ) -> Result<ProducerIdAndEpoch, Error> {
-    if response.producer_id < 0 || response.producer_epoch < 0 {
-        return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id")
-            .in_api("InitProducerId"));
+    identity_of(response.producer_id, response.producer_epoch, "InitProducerId")
+}
+
+fn identity_of(id: i64, epoch: i16, api: &'static str) -> Result<ProducerIdAndEpoch, Error> {
+    if id < 0 || epoch < 0 {
+        return Err(Error::new(ErrorKind::Protocol, "the broker gave no producer id").in_api(api));
     }
-    Ok(ProducerIdAndEpoch {
-        id: ProducerId(response.producer_id),
-        epoch: ProducerEpoch(response.producer_epoch),
-    })
+    Ok(ProducerIdAndEpoch { id: ProducerId(id), epoch: ProducerEpoch(epoch) })
 }
 
 #[cfg(test)]
@@ -315,7 +318,10 @@ mod tests {
             let response = ProduceResponse { responses, ..ProduceResponse::default() };
             crate::runtime::time_of(|| {
                 for _ in 0..times {
-                    assert_eq!(produce_request(parcels.iter(), -1, 0).topic_data.len(), topics);
+                    assert_eq!(
+                        produce_request(None, parcels.iter(), -1, 0).topic_data.len(),
+                        topics
+                    );
                     let (answers, _) = read_produce(&parcels, &response);
                     assert!(answers.iter().all(|answer| matches!(answer, Answer::Written { .. })));
                 }
@@ -345,7 +351,7 @@ mod tests {
     #[test]
     fn a_topic_stands_once_in_a_request() {
         let parcels = [parcel("a", 1, 2), parcel("b", 2, 0), parcel("a", 1, 0)];
-        let request = produce_request(parcels.iter(), -1, 5);
+        let request = produce_request(None, parcels.iter(), -1, 5);
         let shape: Vec<_> = request
             .topic_data
             .iter()

@@ -182,7 +182,7 @@ where
             }
             let chunk = self.chunk.get(self.place..self.len).unwrap_or_default();
             let Some(first) = chunk.first() else { return Poll::Ready(Ok(())) };
-            match shared.accept_run(chunk, &mut self.spare) {
+            match shared.accept_run(self.producer.transaction, chunk, &mut self.spare) {
                 Ok((appended, count)) => {
                     self.deliveries.note(appended, count);
                     self.place = usize::try_from(count)

@@ -15,6 +15,7 @@
 
 mod action;
 pub(super) mod adaptive_linger;
+mod admission;
 mod answering;
 pub(super) mod batch_queue;
 mod departure;
@@ -32,12 +33,14 @@ pub(super) use self::action::{
     Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word,
 };
 use self::adaptive_linger::Adaptive;
+pub(super) use self::admission::TransactionNumber;
+use self::admission::{Admission, Membership};
 use self::batch_queue::{BatchId, BatchQueue, DueRule, Head};
 pub(super) use self::departure::Departure;
 use self::giving_up::has_left;
 use self::identity::ProducerIdState;
 use self::ready::{PartitionIndex, PartitionReadiness, Ready};
-use self::sequence::Sequences;
+use self::sequence::{EpochOwner, Sequences};
 use self::serving::step;
 use crate::clock::Random;
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
@@ -57,6 +60,7 @@ pub(super) struct Sender {
     requests: BTreeMap<RequestId, InflightProduce>,
     next_request: u64,
     producer: ProducerIdState,
+    admission: Admission,
     /// How often an id was asked for since a batch was acknowledged.
     id_asked: u32,
     /// Why there was none.
@@ -74,6 +78,7 @@ struct PartitionSender {
     queue: BatchQueue,
     sequences: Sequences,
     leader: Option<Leader>,
+    membership: Membership,
     place: PartitionReadiness,
     /// What went wrong since a batch was acknowledged last.
     trouble: Option<Error>,
@@ -115,11 +120,14 @@ enum NextStep {
 impl Sender {
     pub(super) fn new(settings: SenderSettings, random: Random, now: Instant) -> Self {
         let mut actions = VecDeque::new();
-        let producer = if settings.is_idempotent {
-            actions.push_back(Action::AskProducerId);
-            ProducerIdState::Asked
-        } else {
-            ProducerIdState::NotNeeded
+        let producer = match settings.epochs {
+            Some(EpochOwner::Partition) => {
+                actions.push_back(Action::AskProducerId);
+                ProducerIdState::Asked
+            }
+            // It comes with the first transaction.
+            Some(EpochOwner::Coordinator) => ProducerIdState::Asked,
+            None => ProducerIdState::NotNeeded,
         };
         Self {
             ready: Ready::new(settings.max_in_flight),
@@ -133,6 +141,7 @@ impl Sender {
             requests: BTreeMap::new(),
             next_request: 0,
             producer,
+            admission: Admission::default(),
             id_asked: 1,
             id_trouble: None,
             due_up_to: None,
@@ -148,12 +157,13 @@ impl Sender {
     pub(super) fn add_partition(&mut self, leader: Option<Leader>) -> PartitionIndex {
         let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
-        let sequences = Sequences::new(self.settings.is_idempotent, window);
+        let sequences = Sequences::new(self.settings.epochs, window);
         let queue = BatchQueue::default();
         self.partitions.push(PartitionSender {
             queue,
             sequences,
             leader,
+            membership: Membership::default(),
             place: PartitionReadiness::Nowhere,
             trouble: None,
             moves: 0,
@@ -187,6 +197,7 @@ impl Sender {
         if let Some(state) = self.partition(partition) {
             state.queue.opened(batch, since);
         }
+        self.announce(partition);
         self.refresh_readiness(partition);
     }
 
@@ -442,7 +453,7 @@ impl Sender {
             self.ask_producer_id();
         }
         let Some(state) = self.partitions.get_mut(index(partition)) else { return };
-        let next = step(state, &self.producer, due_rule, self.now);
+        let next = step(state, &self.producer, &self.admission, due_rule, self.now);
         let place = match (next, state.leader) {
             (NextStep::AwaitTime(time), _) => PartitionReadiness::Until(time),
             (NextStep::AwaitLeader, _) => match state.place {

@@ -7,6 +7,7 @@
 mod following;
 mod produce;
 mod sealing;
+mod transacting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use tracing::{debug, info, warn};
 
 use self::following::TopicState;
+use self::transacting::{Transacting, TransactionAnswer};
 use super::ProducerShared;
 use super::accumulator::events::SenderEvent;
 use super::accumulator::memory::Reservation;
@@ -27,7 +29,7 @@ use super::delivery::Promise;
 use super::rpc;
 use super::sender::batch_queue::BatchId;
 use super::sender::ready::PartitionIndex;
-use super::sender::sequence::ProducerIdAndEpoch;
+use super::sender::sequence::{EpochOwner, ProducerIdAndEpoch};
 use super::sender::{Action, Answer, RequestId, Sender, SenderSettings, Verdict, is_last_word};
 use super::topics_in_use::TopicsInUse;
 use crate::clock::Random;
@@ -61,9 +63,13 @@ pub(super) struct SenderTask {
     /// Brokers whose partitions records without a key avoid, and when that is judged again
     /// (`partitioner.availability.timeout.ms`).
     stuck: (BTreeSet<BrokerId>, Option<Instant>),
-    work: FuturesUnordered<Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>>,
+    /// Of a transactional producer.
+    transacting: Option<Transacting>,
+    work: FuturesUnordered<Work>,
     recorder: ProducerRecorder,
 }
+
+type Work = Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>;
 
 /// A batch that takes no more records and has no verdict.
 #[derive(Debug)]
@@ -85,6 +91,7 @@ enum SenderTaskEvent {
         hints: Vec<LeaderHint>,
     },
     ProducerId(Result<ProducerIdAndEpoch>),
+    Transaction(TransactionAnswer),
     Sealed {
         batch: BatchId,
         records: Result<SealedRecords, CodecError>,
@@ -101,6 +108,9 @@ impl SenderTask {
         let mut random = cluster.random();
         let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
         let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
+        let id = shared.config.transactional_id.clone();
+        let transacting =
+            id.map(|id| Transacting::new(id, shared.config.transaction_timeout, cluster));
         Self {
             shared,
             lane,
@@ -114,6 +124,7 @@ impl SenderTask {
             batches: BTreeMap::new(),
             early: BTreeMap::new(),
             stuck: (BTreeSet::new(), None),
+            transacting,
             work: FuturesUnordered::new(),
             recorder,
             cluster: cluster.for_task(),
@@ -193,6 +204,7 @@ impl SenderTask {
                 self.act();
                 let _nobody_waits = done.send(());
             }
+            SenderEvent::Transaction(command) => self.command_transaction(command),
             SenderEvent::UnknownTopic => self.fulfil_wishes(&Arc::clone(&view.borrow()), now),
         }
     }
@@ -228,6 +240,18 @@ impl SenderTask {
     }
 
     fn act(&mut self) {
+        loop {
+            self.send_what_is_due();
+            if !self.transact() {
+                break;
+            }
+        }
+        self.publish_transaction();
+        let oldest = self.machine.oldest();
+        self.shared.oldest.send_if_modified(|told| std::mem::replace(told, oldest) != oldest);
+    }
+
+    fn send_what_is_due(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {
                 Action::Close { partition, batch } => {
@@ -249,6 +273,11 @@ impl SenderTask {
                         SenderTaskEvent::ProducerId(ask_producer_id(&cluster).await)
                     }));
                 }
+                Action::JoinTransaction(partition) => {
+                    if let Some(transacting) = &mut self.transacting {
+                        transacting.machine().handle_join(partition);
+                    }
+                }
                 Action::RefreshMetadata => self.cluster.request_refresh(),
                 Action::HangUp(broker) => {
                     debug!(%broker, "it does not answer and does not lead any more");
@@ -256,8 +285,6 @@ impl SenderTask {
                 }
             }
         }
-        let oldest = self.machine.oldest();
-        self.shared.oldest.send_if_modified(|told| std::mem::replace(told, oldest) != oldest);
     }
 
     fn finish(&mut self, done: SenderTaskEvent) {
@@ -281,6 +308,7 @@ impl SenderTask {
                 }
                 self.machine.handle_producer_id(result, now);
             }
+            SenderTaskEvent::Transaction(answer) => self.finish_transaction_request(answer),
             SenderTaskEvent::Sealed { batch, records } => self.sealed(batch, records, now),
             SenderTaskEvent::Split { partition, batch, parts } => {
                 self.divide(partition, batch, parts)
@@ -324,6 +352,7 @@ impl SenderTask {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
                 self.shared.stats.failed();
+                self.fail_transaction(&error);
                 if let Some(slot) = self.slot(partition) {
                     self.recorder.failed(&slot.topic_partition.topic, count);
                 }
@@ -364,7 +393,10 @@ fn at(partition: PartitionIndex) -> usize {
 fn settings(shared: &ProducerShared, cluster: &Cluster) -> SenderSettings {
     let (config, client) = (&shared.config, cluster.config());
     SenderSettings {
-        is_idempotent: config.is_idempotent(),
+        epochs: match &config.transactional_id {
+            Some(_) => Some(EpochOwner::Coordinator),
+            None => config.is_idempotent().then_some(EpochOwner::Partition),
+        },
         linger: config.linger,
         adaptive: config.adaptive_batching,
         delivery_timeout: config.effective_delivery_timeout(client.request_timeout),

@@ -52,13 +52,11 @@ impl ApiVersions {
         self.ranges.get(&api.key()).map(|&(oldest, newest)| oldest..=newest)
     }
 
-    #[allow(dead_code, reason = "transactions will choose their protocol by it (KIP-890)")]
     pub(crate) fn features(&self) -> &Features {
         &self.features
     }
 }
 
-#[allow(dead_code, reason = "transactions will choose their protocol by it (KIP-890)")]
 impl Features {
     pub(crate) fn new(epoch: Option<i64>, levels: BTreeMap<String, i16>) -> Self {
         Self { epoch, levels }

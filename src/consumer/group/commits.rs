@@ -12,9 +12,10 @@ use std::time::Instant;
 use super::classic::GroupMemberIdentity;
 use crate::clock::Random;
 use crate::cluster::Backoff;
-use crate::consumer::position::{AssignmentEpoch, OffsetAndMetadata};
+use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::CommitPosition;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{Offset, TopicPartition};
 
 /// Offsets by partition.

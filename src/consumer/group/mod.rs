@@ -26,10 +26,10 @@ use self::rpc::Rpc;
 use self::task::GroupTask;
 use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
-use crate::consumer::position::OffsetAndMetadata;
 use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::CommitPosition;
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -115,6 +115,11 @@ impl Group {
     /// Sets who is told of changes from now on.
     pub(crate) fn set_listener(&self, listener: ChangeListener) {
         *lock(&self.inner.listener) = Some(listener);
+    }
+
+    /// The group's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.inner.rpc.group
     }
 
     /// The id that the coordinator gave this member, if it is one.

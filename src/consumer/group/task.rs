@@ -22,6 +22,7 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{ErrorCode, Result};
+use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{TopicName, TopicPartition};
 use crate::observability::{GroupRecorder, spans};
 use crate::runtime::{self, Runtime};
@@ -143,7 +144,7 @@ impl GroupTask {
                 // One that has left, or was refused a moment after the last look, comes back soon.
                 self.next_look = self.next_look.min(now + IDLE_LOOK);
             }
-            lock(&self.group.identity).clone_from(self.machine.identity());
+            self.publish_identity();
             self.answer_question(now);
             self.commit_automatically(now);
             self.fetch_committed(now);
@@ -251,6 +252,27 @@ impl GroupTask {
         if interest != self.interest_now {
             self.interest_now = interest.clone();
             self.interest.set(interest);
+        }
+    }
+
+    fn publish_identity(&self) {
+        let identity = self.machine.identity();
+        {
+            let mut known = lock(&self.group.identity);
+            if *known == *identity {
+                return;
+            }
+            known.clone_from(identity);
+        }
+        // One that joins again may still hold partitions, and get records of them: as long as it has
+        // no new generation it speaks in the name of the old one, which is not believed any more.
+        if let Some(generation) = identity.generation {
+            self.group.shared.set_member(ConsumerGroupMetadata {
+                group_id: self.group.rpc.group.as_str().into(),
+                generation: Some(generation),
+                member_id: identity.member.clone(),
+                group_instance_id: self.group.rpc.instance.clone(),
+            });
         }
     }
 

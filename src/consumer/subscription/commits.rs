@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{AssignedPartition, AssignmentSource, CommitPosition, Subscription};
-use crate::consumer::position::{AssignmentEpoch, OffsetAndMetadata};
+use crate::consumer::position::AssignmentEpoch;
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{Offset, TopicPartition};
 
 impl Subscription {

@@ -1,7 +1,8 @@
 //! What the group's task does: partitions come, start where they were committed, and go.
 
 use super::{AssignedPartition, AssignmentSource, CommitPosition, Subscription, reset_phase};
-use crate::consumer::position::{AssignmentEpoch, FetchState, OffsetAndMetadata, Position};
+use crate::consumer::position::{AssignmentEpoch, FetchState, Position};
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
 
 impl Subscription {

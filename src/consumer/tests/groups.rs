@@ -7,6 +7,7 @@ use kavka_testcontainers::embedded::{ApiKey, ErrorCode as BrokerCode, Fault, Rea
 
 use super::*;
 use crate::error::Class;
+use crate::group_metadata::OffsetAndMetadata;
 
 const STRATEGIES: [AssignmentStrategy; 4] = [
     AssignmentStrategy::Range,

@@ -22,6 +22,7 @@ use tracing::{Instrument, debug, trace};
 use super::{ConnectionShared, ConnectionState, QueuedRequest};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::net::connector::{Connector, Io};
+use crate::net::features::NewestFeatures;
 use crate::net::handshake::HandshakeOutcome;
 use crate::net::incoming::Incoming;
 use crate::net::inflight::{Inflight, OutOfStep};
@@ -55,6 +56,7 @@ pub(crate) struct Setup {
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
     pub(crate) greetings: Arc<Greetings>,
+    pub(crate) features: Arc<NewestFeatures>,
     pub(crate) recorder: ConnectionRecorder,
 }
 

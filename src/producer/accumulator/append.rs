@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorCode, ErrorKind, Written};
 use crate::ids::{PartitionId, Timestamp};
 use crate::producer::ProducerShared;
 use crate::producer::delivery::Delivery;
+use crate::producer::sender::TransactionNumber;
 use crate::record::Record;
 use crate::wire::batch::HEADER_LEN;
 
@@ -24,7 +25,8 @@ pub(in crate::producer) enum SendRefusal {
 }
 
 impl ProducerShared {
-    /// Appends a record to the batch of its partition; `spare` is memory that was waited for.
+    /// Appends a record of a transaction, or with 0 of none, to the batch of its partition; `spare`
+    /// is memory that was waited for.
     ///
     /// Locks are taken in the order [`ProducerTopics`](super::topics::ProducerTopics) (read, over
     /// all of it), the partition's slot, the events; `sticky` under the first alone.
@@ -32,12 +34,13 @@ impl ProducerShared {
     #[inline]
     pub(in crate::producer) fn accept(
         &self,
+        transaction: TransactionNumber,
         record: &Record<'_>,
         spare: &mut Option<Reservation>,
     ) -> Result<Delivery, SendRefusal> {
-        let chosen = self.ask_partitioner(record)?;
+        let chosen = self.ask_partitioner(transaction, record)?;
         let known = self.topics.read();
-        let topic = self.topic(&known, record)?;
+        let topic = self.topic(&known, transaction, record)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, record, chosen);
         let append =
             |slot: &PartitionBatches| slot.append(&self.accumulator, record, is_unkeyed, spare);
@@ -49,23 +52,25 @@ impl ProducerShared {
     /// batch.
     pub(in crate::producer) fn accept_run(
         &self,
+        transaction: TransactionNumber,
         records: &[Record<'_>],
         spare: &mut Option<Reservation>,
     ) -> Result<(Appended, u32), SendRefusal> {
         let Some(first) = records.first() else { return Err(SendRefusal::NoRoom(0)) };
-        let chosen = self.ask_partitioner(first)?;
+        let chosen = self.ask_partitioner(transaction, first)?;
         // What the user's partitioner says of the others is asked for before anything is locked,
         // too.
         let has_partitioner = self.config.partitioner.is_some();
-        let follows =
-            |record: &&Record<'_>| self.ask_partitioner(record).is_ok_and(|next| next == chosen);
+        let follows = |record: &&Record<'_>| {
+            self.ask_partitioner(transaction, record).is_ok_and(|next| next == chosen)
+        };
         let most = if has_partitioner {
             1 + records.iter().skip(1).take_while(follows).count()
         } else {
             records.len()
         };
         let known = self.topics.read();
-        let topic = self.topic(&known, first)?;
+        let topic = self.topic(&known, transaction, first)?;
         let (partition, is_unkeyed) = topic.choose(&self.config, first, chosen);
         let fits = |record: &&Record<'_>| {
             (std::ptr::eq(record.topic, first.topic) || record.topic == first.topic)
@@ -81,10 +86,14 @@ impl ProducerShared {
     /// What the user's partitioner chooses. It runs outside of every lock: it may well send records
     /// itself.
     #[inline]
-    fn ask_partitioner(&self, record: &Record<'_>) -> Result<Option<PartitionId>, SendRefusal> {
+    fn ask_partitioner(
+        &self,
+        transaction: TransactionNumber,
+        record: &Record<'_>,
+    ) -> Result<Option<PartitionId>, SendRefusal> {
         match &self.config.partitioner {
             Some(partitioner) if record.partition.is_none() => {
-                let topic = Arc::clone(self.topic(&self.topics.read(), record)?);
+                let topic = Arc::clone(self.topic(&self.topics.read(), transaction, record)?);
                 Ok(partitioner.partition(record, &topic.partitions))
             }
             _ => Ok(None),
@@ -120,10 +129,11 @@ impl ProducerShared {
     fn topic<'k>(
         &self,
         known: &'k super::topics::Known,
+        transaction: TransactionNumber,
         record: &Record<'_>,
     ) -> Result<&'k Arc<ProducerTopic>, SendRefusal> {
-        if let Some(ended) = &known.ended {
-            let ended = ended.clone().with_written(Written::No);
+        if let Some(ended) = known.refusal(transaction) {
+            let ended = ended.with_written(Written::No);
             let is_refused = ended.kind() == ErrorKind::Broker;
             return Err(SendRefusal::Failed(if is_refused {
                 ended.with_context(format_args!("topic {}", record.topic))

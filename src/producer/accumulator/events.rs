@@ -6,6 +6,9 @@ use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
 
 use super::closed_batch::ClosedBatch;
+use crate::error::Result;
+use crate::producer::rpc::transaction::TransactionOffsets;
+use crate::producer::sender::TransactionNumber;
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::sync::{Mutex, MutexGuard};
@@ -36,6 +39,19 @@ pub(in crate::producer) enum SenderEvent {
     Flush(oneshot::Sender<Option<u64>>),
     /// Give up whatever has no verdict.
     Abort(oneshot::Sender<()>),
+    Transaction(TransactionCommand),
+}
+
+/// What the application wants of a transactional producer. What became of it is in
+/// [`ProducerShared::transactions`](crate::producer::ProducerShared), so that it goes on without
+/// whoever waits for it.
+#[derive(Debug)]
+pub(in crate::producer) enum TransactionCommand {
+    Init,
+    Begin,
+    Commit(TransactionNumber),
+    Abort(TransactionNumber),
+    SendOffsets(TransactionNumber, Box<TransactionOffsets>, oneshot::Sender<Result<()>>),
 }
 
 /// A queue that the memory of the producer bounds: each batch stands in it three times at most,

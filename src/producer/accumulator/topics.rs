@@ -17,6 +17,8 @@ use crate::error::Error;
 use crate::ids::{PartitionId, TopicName};
 use crate::producer::config::ProducerConfig;
 use crate::producer::partitioner::{PartitionLoad, Sticky, TopicPartitions};
+use crate::producer::sender::TransactionNumber;
+use crate::producer::transaction::over;
 use crate::record::Record;
 
 /// All topics of a producer, and whether it still takes records: a copy for each of some threads,
@@ -37,8 +39,37 @@ const COPIES: usize = 8;
 pub(in crate::producer) struct Known {
     pub(in crate::producer) topics:
         HashMap<TopicName, Result<Arc<ProducerTopic>, Error>, BuildHasherDefault<NameHasher>>,
-    /// Why no more records are taken.
-    pub(in crate::producer) ended: Option<Error>,
+    pub(in crate::producer) intake: Intake,
+}
+
+/// Which records are taken.
+#[derive(Debug)]
+pub(in crate::producer) enum Intake {
+    /// Those of one transaction, or with 0 those outside of transactions.
+    Open(TransactionNumber),
+    /// None of this transaction any more, and why, until the next one begins.
+    Closed(TransactionNumber, Error),
+    /// None ever again.
+    Ended(Error),
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self::Open(0)
+    }
+}
+
+impl Known {
+    /// Why a record of a transaction is not taken.
+    #[inline]
+    pub(in crate::producer) fn refusal(&self, transaction: TransactionNumber) -> Option<Error> {
+        match &self.intake {
+            Intake::Open(open) if *open == transaction => None,
+            Intake::Closed(closed, error) if *closed == transaction => Some(error.clone()),
+            Intake::Ended(error) => Some(error.clone()),
+            Intake::Open(_) | Intake::Closed(..) => Some(over()),
+        }
+    }
 }
 
 /// A topic as metadata described it last.
@@ -78,7 +109,28 @@ impl ProducerTopics {
     /// Takes no more records. Whoever has begun to append one has finished when this returns.
     pub(in crate::producer) fn end(&self, error: &Error) {
         self.change(|known| {
-            known.ended.get_or_insert_with(|| error.clone());
+            if !matches!(known.intake, Intake::Ended(_)) {
+                known.intake = Intake::Ended(error.clone());
+            }
+        });
+    }
+
+    /// Takes records of a transaction that begins.
+    pub(in crate::producer) fn open(&self, transaction: TransactionNumber) {
+        self.change(|known| {
+            if !matches!(known.intake, Intake::Ended(_)) {
+                known.intake = Intake::Open(transaction);
+            }
+        });
+    }
+
+    /// Takes no more records of a transaction, as [`ProducerTopics::end`] of all.
+    pub(in crate::producer) fn close(&self, transaction: TransactionNumber, error: &Error) {
+        self.change(|known| {
+            if matches!(known.intake, Intake::Open(open) | Intake::Closed(open, _) if open == transaction)
+            {
+                known.intake = Intake::Closed(transaction, error.clone());
+            }
         });
     }
 }
@@ -230,7 +282,7 @@ mod tests {
     #[test]
     fn every_thread_sees_a_change_whichever_copy_it_reads() {
         let topics = ProducerTopics::default();
-        let ends = || topics.read().ended.is_some();
+        let ends = || topics.read().refusal(0).is_some();
         let seen = || {
             thread::scope(|scope| {
                 (0..2 * COPIES)

@@ -6,7 +6,7 @@ use super::adaptive_linger::AdaptiveBatching;
 use super::batch_queue::BatchId;
 use super::departure::Departure;
 use super::ready::PartitionIndex;
-use super::sequence::{AttemptEnd, SequenceStamp};
+use super::sequence::{AttemptEnd, EpochOwner, SequenceStamp};
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
@@ -14,7 +14,8 @@ use crate::ids::{BrokerId, LeaderEpoch, Offset, Timestamp};
 /// The settings that the machine obeys; named after Kafka's properties.
 #[derive(Clone, Debug)]
 pub(in crate::producer) struct SenderSettings {
-    pub(in crate::producer) is_idempotent: bool,
+    /// Whose the epoch of the producer id is; `None` without idempotence.
+    pub(in crate::producer) epochs: Option<EpochOwner>,
     pub(in crate::producer) linger: Duration,
     /// Decides in place of `linger`.
     pub(in crate::producer) adaptive: Option<AdaptiveBatching>,
@@ -52,6 +53,9 @@ pub(in crate::producer) enum Action {
     Resolve { partition: PartitionIndex, batch: BatchId, verdict: Verdict },
     /// Ask any broker for a producer id; answer with `handle_producer_id`.
     AskProducerId,
+    /// The partition is the transaction's from now on; answer with `handle_admitted` if its batches
+    /// wait for that.
+    JoinTransaction(PartitionIndex),
     /// What is known of leaders is stale.
     RefreshMetadata,
     /// End every attempt at a broker by closing the connection: another leads by now, and it does

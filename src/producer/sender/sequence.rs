@@ -20,9 +20,11 @@
 //! (e) one that expires fails alone and the epoch rises; (f) a split batch's parts share its
 //! sequences; (g) a duplicate is a success.
 //!
-//! The epoch belongs to the partition: a gap in one partition raises the epoch of that partition
-//! alone, since only its leader compares. With `enable.idempotence=false` the same batches fly
-//! without stamps and no gap matters.
+//! Whose the epoch is, [`EpochOwner`] says. An idempotent producer's belongs to the partition: a gap
+//! in one partition raises the epoch of that partition alone, since only its leader compares. A
+//! transactional producer's is the coordinator's to raise: after a gap the partition waits until the
+//! producer has another one, which it has when the transaction has been aborted. With
+//! `enable.idempotence=false` the same batches fly without stamps and no gap matters.
 //!
 //! It does not know time limits, sizes or brokers' load: [`crate::producer::sender`] does.
 
@@ -52,6 +54,7 @@ pub(in crate::producer) struct SequenceStamp {
 #[derive(Debug)]
 pub(in crate::producer) struct Sequences {
     numbering: Numbering,
+    owner: EpochOwner,
     flights: VecDeque<Flight>,
     /// How many more batches than the oldest one in flight may have been begun.
     window: u64,
@@ -69,13 +72,22 @@ pub(in crate::producer) struct Sequences {
     paused_until: Option<Instant>,
 }
 
+/// Who raises the epoch after a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::producer) enum EpochOwner {
+    /// The partition itself, for itself.
+    Partition,
+    /// The transaction coordinator, between transactions and for all partitions.
+    Coordinator,
+}
+
 #[derive(Debug)]
 enum Numbering {
     /// The producer is not idempotent.
     Off,
-    /// The next batch takes the producer's identity, unless its id is the one used up here.
+    /// The next batch takes the producer's identity, unless it is the one used up here.
     Unset {
-        spent: Option<ProducerId>,
+        spent: Option<ProducerIdAndEpoch>,
     },
     Steady {
         identity: ProducerIdAndEpoch,
@@ -169,11 +181,16 @@ impl Flight {
 
 impl Sequences {
     /// `window` is how many batches may be with the broker at a time.
-    pub(in crate::producer) fn new(is_idempotent: bool, window: u64) -> Self {
-        let numbering =
-            if is_idempotent { Numbering::Unset { spent: None } } else { Numbering::Off };
+    ///
+    /// `owner` is whose the epoch is; `None` for a producer that is not idempotent.
+    pub(in crate::producer) fn new(owner: Option<EpochOwner>, window: u64) -> Self {
+        let numbering = match owner {
+            Some(_) => Numbering::Unset { spent: None },
+            None => Numbering::Off,
+        };
         Self {
             numbering,
+            owner: owner.unwrap_or(EpochOwner::Partition),
             flights: VecDeque::new(),
             window,
             next_ordinal: 0,
@@ -195,7 +212,7 @@ impl Sequences {
         broker: BrokerId,
         producer: Option<ProducerIdAndEpoch>,
     ) -> Option<SequenceStamp> {
-        if let (Numbering::Unset { .. }, Some(identity)) = (&self.numbering, producer) {
+        if let Some(identity) = producer.filter(|producer| self.takes_identity(*producer)) {
             self.numbering = Numbering::Steady { identity, next: Sequence::ZERO };
             self.is_confirmed = false;
         }
@@ -333,11 +350,29 @@ impl Sequences {
         }
         let oldest = self.flights.front().map_or(self.next_ordinal, |flight| flight.ordinal);
         match &self.numbering {
-            Numbering::Unset { spent } => {
-                producer.is_some_and(|producer| Some(producer.id) != *spent)
+            Numbering::Unset { .. } => {
+                producer.is_some_and(|producer| self.takes_identity(producer))
+            }
+            Numbering::Steady { .. } if producer.is_some_and(|it| self.takes_identity(it)) => {
+                self.live == 0 && self.flights.is_empty()
             }
             Numbering::Off | Numbering::Steady { .. } => self.next_ordinal - oldest < self.window,
             Numbering::Draining { .. } => false,
+        }
+    }
+
+    /// Whether the next batch begins anew, at sequence 0 of the producer's identity.
+    fn takes_identity(&self, producer: ProducerIdAndEpoch) -> bool {
+        match (&self.numbering, self.owner) {
+            (Numbering::Unset { spent: None }, _) => true,
+            (Numbering::Unset { spent: Some(spent) }, EpochOwner::Partition) => {
+                spent.id != producer.id
+            }
+            (Numbering::Unset { spent: Some(spent) }, EpochOwner::Coordinator) => {
+                *spent != producer
+            }
+            (Numbering::Steady { identity, .. }, EpochOwner::Coordinator) => *identity != producer,
+            _ => false,
         }
     }
 
@@ -361,7 +396,18 @@ impl Sequences {
 
     /// Whether the producer's identity is of no use here, so that it needs a new id.
     pub(in crate::producer) fn wants_other_id(&self, producer: ProducerIdAndEpoch) -> bool {
-        matches!(self.numbering, Numbering::Unset { spent } if spent == Some(producer.id))
+        self.owner == EpochOwner::Partition
+            && matches!(&self.numbering, Numbering::Unset { spent: Some(spent) } if spent.id == producer.id)
+    }
+
+    /// Whether a sequence was given under this identity that will never be written, so that nothing
+    /// more can be.
+    pub(in crate::producer) fn has_gap(&self, producer: ProducerIdAndEpoch) -> bool {
+        match self.numbering {
+            Numbering::Draining { identity, .. } => identity == producer,
+            Numbering::Unset { spent } => spent == Some(producer),
+            Numbering::Off | Numbering::Steady { .. } => false,
+        }
     }
 
     /// When something new may begin, if that is not now.
@@ -456,7 +502,9 @@ impl Sequences {
     /// A batch that may have been written is never sent under another epoch or sequence (rule d),
     /// nor one behind which others were written.
     fn renumber_or_fail(&mut self, at: usize, then: AfterDraining, retry_at: Instant) -> Effect {
-        let is_renumbered = !matches!(self.numbering, Numbering::Off);
+        // Under another epoch the batch would stand outside of the transaction that it is of.
+        let is_renumbered =
+            !matches!(self.numbering, Numbering::Off) && self.owner == EpochOwner::Partition;
         match self.flights.get_mut(at) {
             Some(flight) if is_renumbered && !flight.is_doubtful && !flight.is_overtaken => {
                 flight.state = FlightState::Idle { not_before: None };
@@ -496,10 +544,10 @@ impl Sequences {
         if self.live > 0 || !self.flights.is_empty() {
             return;
         }
-        let raised = identity.raised().filter(|_| then == AfterDraining::RaiseEpoch);
-        self.numbering = match raised {
+        let may_raise = then == AfterDraining::RaiseEpoch && self.owner == EpochOwner::Partition;
+        self.numbering = match identity.raised().filter(|_| may_raise) {
             Some(identity) => Numbering::Steady { identity, next: Sequence::ZERO },
-            None => Numbering::Unset { spent: Some(identity.id) },
+            None => Numbering::Unset { spent: Some(identity) },
         };
         self.is_confirmed = false;
     }

@@ -12,7 +12,9 @@ impl Sender {
         let mut closed = Vec::new();
         for &partition in &round {
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            if let NextStep::Close(batch) = step(state, &self.producer, due_rule, self.now) {
+            if let NextStep::Close(batch) =
+                step(state, &self.producer, &self.admission, due_rule, self.now)
+            {
                 state.queue.closed(batch);
                 self.actions.push_back(Action::Close { partition, batch });
                 closed.push(partition);
@@ -32,7 +34,7 @@ impl Sender {
         for partition in round {
             let due_rule = self.due_rule(Some(broker));
             let Some(state) = self.partitions.get_mut(index(partition)) else { continue };
-            let next = step(state, &self.producer, due_rule, self.now);
+            let next = step(state, &self.producer, &self.admission, due_rule, self.now);
             let (NextStep::Begin(batch) | NextStep::Resend(batch)) = next else {
                 self.refresh_readiness(partition);
                 continue;
@@ -76,6 +78,7 @@ impl Sender {
 pub(super) fn step(
     partition: &PartitionSender,
     producer: &ProducerIdState,
+    admission: &Admission,
     due_rule: DueRule,
     now: Instant,
 ) -> NextStep {
@@ -90,6 +93,9 @@ pub(super) fn step(
         None => {}
     }
     if !partition.sequences.may_begin(broker, producer.identity()) {
+        return NextStep::AwaitEvent;
+    }
+    if !admission.admits(partition.membership) {
         return NextStep::AwaitEvent;
     }
     if let Some(until) = partition.sequences.paused_until(now) {

@@ -18,7 +18,7 @@ impl Sender {
     pub(super) fn check_silence(&mut self) {
         self.next_look = self.now + SILENCE;
         self.refresh_metadata();
-        if !self.settings.is_idempotent {
+        if self.settings.epochs.is_none() {
             // What goes to the next leader then could be there twice.
             return;
         }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use tracing::{Instrument, debug};
 
+use super::transacting::Transacting;
 use super::{SenderTask, SenderTaskEvent, at};
 use crate::client_telemetry::{Measure, Meter};
 use crate::cluster::{Cluster, ClusterView, Lane, LeaderHint};
 use crate::error::{Error, ErrorKind, Written};
-use crate::ids::{BrokerId, Uuid};
+use crate::ids::{BrokerId, TransactionalId, Uuid};
 use crate::observability::spans;
-use crate::producer::rpc::{self, Parcel};
+use crate::producer::rpc::{self, Parcel, ProduceRequest};
 use crate::producer::sender::{Answer, Departure, Outgoing, RequestId};
 use crate::runtime;
 use crate::wire::batch::{BatchHeader, ProducerStamp};
@@ -29,6 +30,9 @@ struct ProduceCall {
     parcels: Vec<Parcel>,
     departure: Departure,
     acks: i16,
+    transactional_id: Option<TransactionalId>,
+    /// The newest version that the transaction allows.
+    newest: i16,
     begun: Instant,
     timeout: Duration,
 }
@@ -61,6 +65,8 @@ impl SenderTask {
             parcels,
             departure,
             acks: self.shared.config.acks.wire(),
+            transactional_id: self.transacting.as_ref().map(|it| it.id().clone()),
+            newest: self.transacting.as_ref().map_or(i16::MAX, Transacting::newest_produce),
             begun: now,
             timeout: self.cluster.config().request_timeout,
         };
@@ -107,7 +113,7 @@ impl SenderTask {
             id: stamp.identity.id,
             epoch: stamp.identity.epoch,
             sequence: stamp.base,
-            is_transactional: false,
+            is_transactional: self.transacting.is_some(),
         });
         let header = BatchHeader { producer }.write(records);
         let partition = slot.topic_partition.clone();
@@ -141,11 +147,11 @@ impl ProduceCall {
     async fn run(self) -> (Vec<Answer>, Vec<LeaderHint>) {
         let Self { cluster, broker, lane, parcels, .. } = &self;
         let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) {
-            LAST_BY_NAME
+            self.newest.min(LAST_BY_NAME)
         } else {
-            i16::MAX
+            self.newest
         };
-        let make = |_version| rpc::produce_request(self.departing(), self.acks, self.timeout_ms());
+        let make = |_version| self.request();
         let reply = cluster.call_up_to(newest, *broker, *lane, self.deadline(), make).await;
         let read = reply.and_then(|reply| {
             let took = runtime::now().saturating_duration_since(self.begun);
@@ -168,8 +174,7 @@ impl ProduceCall {
             Err(Error::new(ErrorKind::Disconnected, "the broker has closed the connection")
                 .with_written(Written::No))
         } else {
-            let make =
-                |_version| rpc::produce_request(self.departing(), self.acks, self.timeout_ms());
+            let make = |_version| self.request();
             self.cluster.send_unanswered(self.broker, self.lane, self.deadline(), make).await
         };
         let answer = || match &sent {
@@ -179,13 +184,12 @@ impl ProduceCall {
         self.parcels.iter().map(|_| answer()).collect()
     }
 
-    /// What leaves, which is asked once a connection is ready to carry it.
-    fn departing(&self) -> impl Iterator<Item = &Parcel> {
-        self.parcels.iter().filter(|parcel| self.departure.mark_sent(parcel.place))
-    }
-
-    fn timeout_ms(&self) -> i32 {
-        i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX)
+    /// It is made once a connection is ready to carry it: what it holds has left.
+    fn request(&self) -> ProduceRequest<'_> {
+        let leaves = |parcel: &&Parcel| self.departure.mark_sent(parcel.place);
+        let timeout_ms = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
+        let parcels = self.parcels.iter().filter(leaves);
+        rpc::produce_request(self.transactional_id.as_deref(), parcels, self.acks, timeout_ms)
     }
 
     fn deadline(&self) -> Instant {

@@ -54,12 +54,12 @@ async fn a_batch_that_expires_on_its_way_to_the_task_has_its_verdict() {
     let embedded = brokers(1).await;
     let client = client(&embedded);
     let (mut task, shared) = task(client.cluster(), ProducerConfig::new().batch_size(200));
-    let mut deliveries = vec![shared.accept(&to(0).value("first"), &mut None).unwrap()];
+    let mut deliveries = vec![shared.accept(0, &to(0).value("first"), &mut None).unwrap()];
     task.hear();
     tokio::time::advance(Duration::from_secs(121)).await;
     // It takes no more records, and the task has not heard of that.
     for _ in 0..10 {
-        deliveries.push(shared.accept(&to(0).value("one of the following"), &mut None).unwrap());
+        deliveries.push(shared.accept(0, &to(0).value("one of the following"), &mut None).unwrap());
     }
     task.expire();
     task.hear();
@@ -77,7 +77,7 @@ async fn a_batch_that_cannot_be_packed_or_split_has_its_verdict() {
     let client = client(&embedded);
     for (splits, kind) in [(false, ErrorKind::Config), (true, ErrorKind::RecordTooLarge)] {
         let (mut task, shared) = task(client.cluster(), ProducerConfig::new().batch_size(1));
-        let delivery = shared.accept(&to(0).value("x"), &mut None).unwrap();
+        let delivery = shared.accept(0, &to(0).value("x"), &mut None).unwrap();
         task.hear();
         task.fail_to_pack(splits);
         assert_eq!(verdict(&delivery), (kind, Some(Written::No)));

@@ -13,6 +13,7 @@ mod model;
 mod random;
 mod retries;
 mod rules;
+mod transactions;
 mod whole;
 
 const SECOND: Duration = Duration::from_secs(1);

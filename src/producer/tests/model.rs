@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
+use crate::producer::sender::sequence::EpochOwner;
 use crate::producer::sender::sequence::{ProducerIdAndEpoch, SequenceStamp};
 use crate::producer::sender::{
     Action, Answer, Leader, Outgoing, RequestId, Sender, SenderSettings, Verdict,
@@ -24,7 +25,7 @@ pub(super) const DELIVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn settings() -> SenderSettings {
     SenderSettings {
-        is_idempotent: true,
+        epochs: Some(EpochOwner::Partition),
         linger: LINGER,
         adaptive: None,
         delivery_timeout: DELIVERY,
@@ -220,6 +221,7 @@ impl World {
     pub(super) fn run(&mut self) {
         while let Some(action) = self.sender.poll() {
             match action {
+                Action::JoinTransaction(_) => panic!("no transaction has begun"),
                 Action::Close { partition, batch } => {
                     let (open, records) =
                         self.open.remove(&partition.0).expect("only what is open is closed");

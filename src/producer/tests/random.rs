@@ -7,6 +7,7 @@ use super::model::{Fault, World, settings};
 use crate::clock::Random;
 use crate::error::Written;
 use crate::producer::sender::SenderSettings;
+use crate::producer::sender::sequence::EpochOwner;
 
 const PARTITIONS: u32 = 3;
 const BROKERS: u64 = 3;
@@ -27,7 +28,11 @@ fn fault(random: &mut Random) -> Option<Fault> {
 
 fn script(seed: u64, is_idempotent: bool) -> World {
     let mut random = Random::new(seed);
-    let settings = SenderSettings { is_idempotent, max_request_size: 200, ..settings() };
+    let settings = SenderSettings {
+        epochs: is_idempotent.then_some(EpochOwner::Partition),
+        max_request_size: 200,
+        ..settings()
+    };
     let mut world = World::new(settings, usize::try_from(PARTITIONS).unwrap(), seed);
     world.run();
     for _ in 0..400 {

@@ -248,7 +248,7 @@ fn an_epoch_used_up_leads_to_a_new_id() {
 
 #[test]
 fn without_idempotence_nothing_is_stamped_and_five_fly_at_once() {
-    let mut world = World::new(SenderSettings { is_idempotent: false, ..settings() }, 1, 1);
+    let mut world = World::new(SenderSettings { epochs: None, ..settings() }, 1, 1);
     for _ in 0..6 {
         world.accept_batch(0, 1);
     }

@@ -56,6 +56,7 @@ pub(super) async fn open(
             match open_with(shared, setup, runtime, version, deadline).await {
                 Ok(opened) => {
                     setup.greetings.note(&shared.address, version);
+                    setup.features.note(opened.1.versions.features());
                     return Ok(opened);
                 }
                 Err(ConnectFailure { error, is_unanswered: true })
