@@ -511,6 +511,7 @@ pub(crate) fn assert_every_setting_is_read(
         "ssl.truststore.location",
         "ssl.truststore.password",
         "ssl.truststore.type",
+        "transactional.id",
     ];
     for key in KEYS.iter().filter(|key| key.role == Role::Setting && key.kinds.contains(kind)) {
         let read = |value: &str| read(&[(key.name, value)].into_iter().collect());

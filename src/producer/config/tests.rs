@@ -85,7 +85,8 @@ fn a_value_out_of_range_is_refused_by_name() {
         ("max.in.flight.requests.per.connection", "0"),
         ("retries", "2147483648"),
         ("compression.type", "brotli"),
-        ("transactional.id", "t"),
+        ("transaction.timeout.ms", "0"),
+        ("transactional.id", ""),
         ("partitioner.class", "org.example.P"),
         ("partitioner.rack.aware", "true"),
     ] {
