@@ -3,8 +3,8 @@
 
 mod connection;
 mod connector;
-#[cfg(any(feature = "oidc", feature = "tls"))]
 mod features;
+#[cfg(any(feature = "oidc", feature = "tls"))]
 mod files;
 mod handshake;
 mod incoming;
