@@ -1,4 +1,4 @@
-//! The features that a cluster has switched on (KIP-584).
+//! The features of a cluster and their levels (KIP-584).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::wire::messages::update_features::{
     FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 
-/// The features of a cluster, with their versions.
+/// The features of a cluster and their levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeatureVersions {
@@ -36,9 +36,9 @@ pub struct Feature {
 }
 
 numbered! {
-    /// The changes of a level that are allowed.
+    /// Which changes of a feature's level are allowed.
     FeatureUpgrade(i8) {
-        /// To a higher level.
+        /// Only to a higher level.
         Upgrade = 1, "upgrade";
         /// Also to a lower level, if no metadata is lost.
         SafeDowngrade = 2, "safe-downgrade";
@@ -47,13 +47,13 @@ numbered! {
     }
 }
 
-/// A change of a feature.
+/// A change of a feature's level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeatureUpdate {
     /// The new level; 0 switches the feature off.
     pub level: i16,
-    /// The changes that are allowed.
+    /// Which changes are allowed.
     pub upgrade: FeatureUpgrade,
 }
 
@@ -63,12 +63,12 @@ impl FeatureUpdate {
         Self { level, upgrade: FeatureUpgrade::Upgrade }
     }
 
-    /// Lowers the level, or with 0 switches the feature off, if no metadata is lost.
+    /// Lowers the level (0 switches the feature off), unless metadata would be lost.
     pub fn safe_downgrade(level: i16) -> Self {
         Self { level, upgrade: FeatureUpgrade::SafeDowngrade }
     }
 
-    /// Lowers the level at the cost of metadata.
+    /// Lowers the level (0 switches the feature off), even if metadata is lost.
     pub fn unsafe_downgrade(level: i16) -> Self {
         Self { level, upgrade: FeatureUpgrade::UnsafeDowngrade }
     }
@@ -118,7 +118,7 @@ impl Admin {
         self.ask(Route::Any, request, read).await
     }
 
-    /// Changes the levels of features: all or none, since Kafka 4.0.
+    /// Changes the levels of features. Since Kafka 4.0, either all changes are made or none.
     ///
     /// # Errors
     /// Of a feature: INVALID_UPDATE_VERSION, FEATURE_UPDATE_FAILED, CLUSTER_AUTHORIZATION_FAILED;
