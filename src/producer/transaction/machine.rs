@@ -20,9 +20,10 @@
 //!    one that came behind the marker could stay open for ever.
 //! 3. Once EndTxn has said commit it never says abort of the same transaction, nor the other way
 //!    round.
-//! 4. An identity under which a sequence was lost, or that spoke the old protocol, is not used for
-//!    another transaction (of the new protocol): InitProducerId raises its epoch first. Else the
-//!    leader of a partition could take a batch of the new transaction for one of the old.
+//! 4. An identity under which a sequence or a reply was lost, or that spoke the old protocol, is not
+//!    used for another transaction (of the new protocol): InitProducerId raises its epoch first. Else
+//!    the leader of a partition could take a batch of the new transaction for one of the old, and the
+//!    coordinator an EndTxn that comes late for that of the new one.
 //! 5. One protocol is spoken from begin to end.
 //! 6. After the end nothing is said.
 //!
@@ -260,6 +261,7 @@ impl TransactionMachine {
         result: Result<()>,
     ) {
         self.is_adding = false;
+        self.note_lost(&result);
         match result {
             Ok(()) => {
                 self.is_known = true;
@@ -268,8 +270,6 @@ impl TransactionMachine {
                 }
             }
             Err(error) if reaction(&error) == Reaction::Retry => {
-                // No reply does not mean that the request did not arrive.
-                self.is_known |= error.code().is_none();
                 if self.takes_more() {
                     self.to_add.extend(partitions);
                 }
@@ -300,6 +300,7 @@ impl TransactionMachine {
         let Some(offsets) = self.adding_offsets.take() else { return };
         // Also if it failed: the group may have been added before its coordinator was asked.
         self.is_known = true;
+        self.note_lost(&result);
         match result {
             Ok(()) => {
                 self.actions.push_back(TransactionAction::AnswerOffsets { offsets, result: Ok(()) })
@@ -379,6 +380,7 @@ impl TransactionMachine {
             return;
         };
         let (end, aborts) = (*end, *aborts);
+        self.note_lost(&result);
         let error = match result {
             Ok(next) => {
                 if let Some(next) = next {
@@ -452,8 +454,18 @@ impl TransactionMachine {
     }
 
     fn initialize(&mut self, begins: Option<TransactionProtocol>) {
+        // Also if no reply comes: the epoch may be raised then.
+        self.is_spent = true;
         self.state = State::Initializing { begins };
         self.actions.push_back(TransactionAction::InitProducerId(self.identity));
+    }
+
+    /// A request without a reply may have arrived, or arrive yet: under its epoch, within the next
+    /// transaction.
+    fn note_lost<T>(&mut self, result: &Result<T>) {
+        let is_lost = matches!(result, Err(error) if error.code().is_none());
+        self.is_known |= is_lost;
+        self.is_spent |= is_lost;
     }
 
     fn open(&mut self, identity: ProducerIdAndEpoch, protocol: TransactionProtocol) {

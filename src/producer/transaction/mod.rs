@@ -2,6 +2,8 @@
 
 mod machine;
 mod reaction;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::producer) use machine::{
     OffsetsId, Phase, TransactionAction, TransactionEnd, TransactionMachine, TransactionProtocol,
