@@ -100,11 +100,14 @@ const CODES: [(ApiKey, &[ErrorCode]); 12] = {
     ]
 };
 
+/// What goes wrong of its own kind in a profile.
+pub(crate) type Trouble = fn(&World, &mut Dice);
+
 /// Makes trouble for as long as the plan says, then mends everything.
-pub(crate) async fn rage(world: &World, mut dice: Dice) {
+pub(crate) async fn rage(world: &World, mut dice: Dice, own: &[Trouble]) {
     let until = Instant::now() + world.plan.trouble;
     while Instant::now() < until {
-        match dice.within(0..=11) {
+        match dice.within(0..=11 + own.len() as u64) {
             0..=6 => rule(world, &mut dice),
             7 => move_leader(world, &mut dice),
             8 if !world.plan.groups.is_empty() => {
@@ -118,7 +121,8 @@ pub(crate) async fn rage(world: &World, mut dice: Dice) {
                 ));
             }
             9 => break_broker(world, &mut dice).await,
-            _ => disturb_broker(world, &mut dice),
+            8 | 10 | 11 => disturb_broker(world, &mut dice),
+            other => own[usize::try_from(other - 12).unwrap()](world, &mut dice),
         }
         sleep(dice.millis(10..=600)).await;
     }
@@ -133,6 +137,11 @@ pub(crate) async fn rage(world: &World, mut dice: Dice) {
 fn rule(world: &World, dice: &mut Dice) {
     // The producer has the most to lose.
     let (api, codes) = if dice.once_in(3) { CODES[0] } else { dice.pick(&CODES) };
+    rule_for(world, dice, api, codes);
+}
+
+/// Something happens to the requests of one API for a while.
+pub(crate) fn rule_for(world: &World, dice: &mut Dice, api: ApiKey, codes: &[ErrorCode]) {
     let reaction = match dice.within(0..=9) {
         0 => Reaction::CloseBefore,
         1 => Reaction::CloseAfter,
@@ -142,7 +151,14 @@ fn rule(world: &World, dice: &mut Dice) {
         5 if matches!(api, ApiKey::Produce | ApiKey::Fetch) => Reaction::MoveLeader(None),
         5 if matches!(
             api,
-            ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit
+            ApiKey::Heartbeat
+                | ApiKey::JoinGroup
+                | ApiKey::SyncGroup
+                | ApiKey::OffsetCommit
+                | ApiKey::TxnOffsetCommit
+                | ApiKey::AddPartitionsToTxn
+                | ApiKey::AddOffsetsToTxn
+                | ApiKey::EndTxn
         ) =>
         {
             Reaction::MoveCoordinator(None)

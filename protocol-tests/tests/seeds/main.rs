@@ -10,6 +10,7 @@
 //! | every group reads every record, no partition has two live owners, nothing is delivered that is not owned, offsets rise without a gap | `members::Ledger` |
 //! | nothing is committed that the application has not asked past, and no commit goes back | `Ledger::check_commits` |
 //! | no call exceeds its deadline; closing is in time and leaves no task; nobody asks in a hot loop | `run` |
+//! | what is committed is visible whole, what is aborted is not at all, each input is copied exactly once and in order, no partition stays closed to readers of committed records | `transactions` |
 //!
 //! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and
 //! prints all that happened.
@@ -26,6 +27,7 @@ mod log;
 mod members;
 mod plan;
 mod run;
+mod transactions;
 mod writers;
 
 use std::panic;
@@ -40,10 +42,22 @@ const DEFAULT_SEEDS: u64 = 24;
 /// How many of the last events a failure prints.
 const LAST_EVENTS: usize = 400;
 
+/// Runs what follows from a seed.
+type Profile = fn(u64) -> Report;
+
 #[test]
 fn many_seeds_keep_every_promise() {
+    try_many(run::run);
+}
+
+#[test]
+fn many_seeds_of_transactions_keep_every_promise() {
+    try_many(transactions::run);
+}
+
+fn try_many(profile: Profile) {
     if let Some(seed) = setting("KAVKA_SEED") {
-        let report = attempt(seed);
+        let report = attempt(profile, seed);
         report.lines.iter().for_each(|line| println!("{line}"));
         assert_eq!(report.wrongs, 0, "seed {seed}");
         return;
@@ -58,7 +72,7 @@ fn many_seeds_keep_every_promise() {
                     if seed > seeds {
                         break;
                     }
-                    let report = attempt(seed);
+                    let report = attempt(profile, seed);
                     if report.wrongs > 0 {
                         failed.lock().unwrap().push((seed, report));
                     }
@@ -93,8 +107,17 @@ fn many_seeds_keep_every_promise() {
 /// clients did, byte counts included.
 #[test]
 fn one_of_the_seeds_run_twice_gives_the_same_log() {
+    repeats(run::run);
+}
+
+#[test]
+fn a_seed_of_transactions_run_twice_gives_the_same_log() {
+    repeats(transactions::run);
+}
+
+fn repeats(profile: Profile) {
     for seed in setting("KAVKA_SEED").map_or(1..=10, |seed| seed..=seed) {
-        let [first, second] = [(); 2].map(|()| attempt(seed).lines);
+        let [first, second] = [(); 2].map(|()| attempt(profile, seed).lines);
         let differs = first.iter().zip(&second).position(|(one, other)| one != other);
         if let Some(at) = differs {
             first[at.saturating_sub(20)..at].iter().for_each(|line| println!("{line}"));
@@ -114,9 +137,9 @@ fn hash(lines: &[String]) -> u64 {
 }
 
 /// Runs a seed; a panic anywhere, also in a task of the client, counts as a broken promise.
-fn attempt(seed: u64) -> Report {
+fn attempt(profile: Profile, seed: u64) -> Report {
     count_panics();
-    let ended = panic::catch_unwind(|| run::run(seed));
+    let ended = panic::catch_unwind(|| profile(seed));
     let mut report = ended
         .unwrap_or_else(|_| Report { lines: vec!["WRONG the run panicked".to_owned()], wrongs: 0 });
     report.wrongs += panics();

@@ -23,10 +23,10 @@ pub(crate) const SLACK: Duration = Duration::from_millis(20);
 
 /// How long after the trouble everything must have converged: a lost JoinGroup is given up after
 /// the rebalance timeout of 20 s and 5 s, and the same may have happened to the next.
-const CALM: Duration = Duration::from_secs(120);
+pub(crate) const CALM: Duration = Duration::from_secs(120);
 
 /// More requests than a run has any use for: somebody asks in a hot loop.
-const MANY_REQUESTS: usize = 30_000;
+pub(crate) const MANY_REQUESTS: usize = 30_000;
 
 /// What all parts of a run share.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ async fn live(seed: u64) -> Report {
         groups.iter().map(|(ledger, ..)| Arc::clone(ledger)).collect(),
     ));
 
-    faults::rage(&world, dice.fork()).await;
+    faults::rage(&world, dice.fork(), &[]).await;
     for producer in producers {
         producer.await.unwrap();
     }

@@ -109,7 +109,9 @@ fn step(world: &mut World, random: &mut Random, may_have_ended: &mut bool) {
             if matches!(request, Request::End(..)) {
                 let has_answer = matches!(way, Way::Answered | Way::Refused(_));
                 let refused = match way {
-                    Way::Refused(code) => reaction(&crate::error::Error::broker(code)) != Reaction::Retry,
+                    Way::Refused(code) => {
+                        reaction(&crate::error::Error::broker(code)) != Reaction::Retry
+                    }
                     _ => has_answer,
                 };
                 *may_have_ended = !refused && (*may_have_ended || !has_answer);

@@ -167,8 +167,7 @@ impl World {
                 self.requests.push(Request::Offsets(identity, (number, offsets)));
             }
             TransactionAction::AnswerOffsets { offsets, result } => {
-                let taken =
-                    self.unanswered.remove(&offsets).expect("offsets are answered once");
+                let taken = self.unanswered.remove(&offsets).expect("offsets are answered once");
                 match (taken, result) {
                     (Some(number), Ok(())) => drop(self.acknowledged.insert((number, offsets))),
                     (Some(_), Err(_)) => self.fail(),
@@ -230,8 +229,7 @@ impl World {
             assert!(self.waiting.is_empty(), "rule 2: a commit before every batch is written");
             assert!(self.unanswered.is_empty(), "rule 2: a commit before the offsets");
             assert!(!open.has_failed, "rule 2: a commit of what has failed");
-            let is_added =
-                open.protocol == TransactionProtocol::V2 || open.joined == open.admitted;
+            let is_added = open.protocol == TransactionProtocol::V2 || open.joined == open.admitted;
             assert!(is_added, "rule 2: a commit of partitions that were not added");
         }
         assert!(open.said.is_none_or(|said| said == end), "rule 3: {end:?} after the other");
