@@ -237,13 +237,10 @@ impl Copier {
             Called::Ended(Err(error)) if !goes_on(&error) => return Copied::Lost,
             _ => return Copied::No,
         };
-        let is_sent = if self.dice.once_in(4) {
-            self.send_offsets(&transaction, portion, group).await
-                && self.send(&transaction, portion).await
-        } else {
-            self.send(&transaction, portion).await
-                && self.send_offsets(&transaction, portion, group).await
-        };
+        let offsets_first = self.dice.once_in(4);
+        let is_sent = (!offsets_first || self.send_offsets(&transaction, portion, group).await)
+            && self.send(&transaction, portion).await
+            && (offsets_first || self.send_offsets(&transaction, portion, group).await);
         if is_sent && !self.dice.once_in(6) {
             self.commit(&mut transaction).await
         } else {

@@ -117,8 +117,10 @@ impl Coordinator {
                 return Err(ErrorCode::INVALID_TXN_STATE);
             }
             self.check(identity)?;
-            let is_open = matches!(self.state, State::Ongoing { .. });
-            if !is_open && !(raises && end == TransactionEnd::Abort) {
+            // Under the new protocol an abort of nothing gives an epoch.
+            let may_end = matches!(self.state, State::Ongoing { .. })
+                || (raises && end == TransactionEnd::Abort);
+            if !may_end {
                 return Err(ErrorCode::INVALID_TXN_STATE);
             }
             self.finish(end, raises);
