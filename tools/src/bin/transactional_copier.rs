@@ -420,7 +420,7 @@ async fn write(
     for record in &input.records {
         let copy = Record::to(topic).partition(record.partition());
         // Its verdict is in that of the transaction.
-        let _ = transaction.send(copy.key(record.key()).value(record.value())).await?;
+        drop(transaction.send(copy.key(record.key()).value(record.value())).await?);
         let mut offset = OffsetAndMetadata::new(record.offset().advance(1));
         offset.leader_epoch = record.leader_epoch();
         offsets.insert(record.topic_partition().clone(), offset);

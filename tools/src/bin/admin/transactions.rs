@@ -1,8 +1,13 @@
 //! `admin transactions`.
 
-use kavka::admin::{HangingTransaction, TransactionFilter, TransactionState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kavka::admin::{
+    HangingTransaction, TransactionDescription, TransactionFilter, TransactionState,
+};
 use kavka::{Admin, TopicPartition};
 use kavka_programs::{Outcome, Stop};
+use serde_json::Value;
 
 use super::options::{Options, partition, partition_and_offset};
 use super::table::Table;
@@ -24,12 +29,18 @@ async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
         TransactionFilter::all().states(options.all("--state").map(TransactionState::from));
     let mut listing = admin.list_transactions(filter).await?;
     listing.items.sort_by(|a, b| a.transactional_id.cmp(&b.transactional_id));
-    let mut table = Table::new(["TRANSACTIONAL ID", "PRODUCER", "STATE"]);
+    let open = listing.items.iter().filter(|found| is_open(&found.state));
+    let described = admin.describe_transactions(open.map(|found| &*found.transactional_id)).await;
+    let mut table = Table::new(["TRANSACTIONAL ID", "PRODUCER", "STATE", "OPEN SECONDS"]);
     for found in listing.items {
+        // One that could not be described has ended meanwhile.
+        let described = described.get(&found.transactional_id);
+        let described = described.and_then(|described| described.as_ref().ok());
         table.row([
             found.transactional_id.as_str().into(),
             found.producer_id.0.into(),
             found.state.to_string().into(),
+            described.map_or(Value::Null, open_seconds),
         ]);
     }
     listing.failures.values().for_each(|error| table.failure(error));
@@ -37,8 +48,15 @@ async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
 }
 
 async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let mut table =
-        Table::new(["TRANSACTIONAL ID", "PRODUCER", "EPOCH", "STATE", "STARTED", "PARTITIONS"]);
+    let mut table = Table::new([
+        "TRANSACTIONAL ID",
+        "PRODUCER",
+        "EPOCH",
+        "STATE",
+        "STARTED",
+        "OPEN SECONDS",
+        "PARTITIONS",
+    ]);
     for (id, described) in admin.describe_transactions(options.some_names()?).await {
         table.outcome(described, |found| {
             [
@@ -47,11 +65,29 @@ async fn describe(admin: &Admin, options: &Options) -> Outcome<Table> {
                 found.producer_epoch.0.into(),
                 found.state.to_string().into(),
                 found.started.map(|time| time.0).into(),
+                open_seconds(&found),
                 found.partitions.iter().map(ToString::to_string).collect(),
             ]
         });
     }
     Ok(table)
+}
+
+fn is_open(state: &TransactionState) -> bool {
+    matches!(
+        state,
+        TransactionState::Ongoing
+            | TransactionState::PrepareCommit
+            | TransactionState::PrepareAbort
+    )
+}
+
+/// For how long a transaction has been open, by the clocks of its coordinator and of this machine.
+fn open_seconds(found: &TransactionDescription) -> Value {
+    let Some(started) = found.started.filter(|_| is_open(&found.state)) else { return Value::Null };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started = Duration::from_millis(started.0.try_into().unwrap_or(0));
+    now.saturating_sub(started).as_secs().into()
 }
 
 async fn producers(admin: &Admin, options: &Options) -> Outcome<Table> {

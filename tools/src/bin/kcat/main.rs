@@ -91,6 +91,10 @@ A JSON line, in which all is optional for -P:
   {\"key\":\"k\",\"value\":null,\"headers\":[[\"name\",\"value\"]],\"partition\":0,\"timestamp\":0}
 Bytes that are no UTF-8: key_b64, value_b64, and [\"name\",{\"b64\":\"…\"}].
 
+With -X transactional.id=ID, -P -J takes lines {\"txn\":\"begin\"}, \"commit\" and \"abort\" between
+the records; a record begins a transaction if none is open. What is open at the end of the input is
+committed, at a signal aborted.
+
 Ends with status 0, 1 if Kafka failed, 2 for a wrong argument.";
 
 /// Where to start consuming.

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use super::{Options, metadata};
 
+mod transactions;
+
 /// How many pieces of input may wait for their acknowledgement before no more is read; the
 /// producer's memory is the tighter bound.
 const MOST_WAITING: usize = 10_000;
@@ -56,11 +58,17 @@ struct Input {
 
 /// Writes every line of standard input; status 0 if all were acknowledged.
 pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<ExitCode> {
-    let mut config = ProducerConfig::from_properties(&options.connection.properties(&[])?)?;
+    let properties = options.connection.properties(&[])?;
+    let mut config = ProducerConfig::from_properties(&properties)?;
     if let Some(compression) = options.compression {
         config = config.compression(compression);
     }
-    let producer = metadata::client(&options)?.producer(config)?;
+    let client = metadata::client(&options)?;
+    if properties.get("transactional.id").is_some() {
+        return transactions::run(&options, client.transactional_producer(config)?, interrupt)
+            .await;
+    }
+    let producer = client.producer(config)?;
     let (waiting, deliveries) = mpsc::channel(MOST_WAITING);
     let mut reports = tokio::spawn(report(deliveries));
     let mut lines = read_lines();
@@ -180,21 +188,17 @@ async fn send_all(
 }
 
 async fn send(options: &Options, producer: &Producer, line: Vec<u8>) -> Result<Delivery, Unsent> {
-    let input = if options.is_json {
-        Input::from_json(&line).map_err(Unsent::Line)?
-    } else {
-        Input::from_text(line, options.separator.as_deref())
-    };
-    let topic = options.topics.first().map_or("", String::as_str);
-    let mut record = Record::to(topic).key(input.key.as_deref()).value(input.value.as_deref());
-    record.headers =
-        input.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
-    record.partition = input.partition.or(options.partition).map(Into::into);
-    record.timestamp = input.timestamp.map(Timestamp);
-    producer.send(record).await.map_err(|error| match error.kind() {
-        ErrorKind::RecordTooLarge | ErrorKind::Config => Unsent::Line(error.to_string()),
-        _ => Unsent::End(error.to_string()),
-    })
+    let input = Input::read(options, line).map_err(Unsent::Line)?;
+    Ok(producer.send(input.record(options)).await?)
+}
+
+impl From<kavka::Error> for Unsent {
+    fn from(error: kavka::Error) -> Self {
+        match error.kind() {
+            ErrorKind::RecordTooLarge | ErrorKind::Config => Self::Line(error.to_string()),
+            _ => Self::End(error.to_string()),
+        }
+    }
 }
 
 /// Waits for the deliveries in order and tells of each failure; whether there was none.
@@ -212,6 +216,23 @@ async fn report(mut pieces: mpsc::Receiver<Vec<(u64, Delivery)>>) -> bool {
 }
 
 impl Input {
+    fn read(options: &Options, line: Vec<u8>) -> Result<Self, String> {
+        match options.is_json {
+            true => Self::from_json(&line),
+            false => Ok(Self::from_text(line, options.separator.as_deref())),
+        }
+    }
+
+    fn record<'a>(&'a self, options: &'a Options) -> Record<'a> {
+        let topic = options.topics.first().map_or("", String::as_str);
+        let mut record = Record::to(topic).key(self.key.as_deref()).value(self.value.as_deref());
+        record.headers =
+            self.headers.iter().map(|(name, value)| Header::new(name, value.as_deref())).collect();
+        record.partition = self.partition.or(options.partition).map(Into::into);
+        record.timestamp = self.timestamp.map(Timestamp);
+        record
+    }
+
     /// The line is the value, or key and value around the first separator.
     fn from_text(line: Vec<u8>, separator: Option<&str>) -> Self {
         let separator = separator.unwrap_or_default().as_bytes();
