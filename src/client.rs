@@ -133,8 +133,8 @@ impl Client {
         ClientStats {
             connections: counts.open,
             active_connections: counts.active,
-            connections_created: counts.created,
-            connections_failed: counts.failed,
+            connections_created: counts.ever.attempted,
+            connections_failed: counts.ever.failed,
             brokers: view.brokers.len(),
             topics: view.topics().count(),
         }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ids::BrokerId;
+use crate::observability::{ConsumerEvent, MemberEvent, ProducerEvent};
 
 /// Whose metrics they are: their names begin with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) enum ClientKind {
 
 /// Something whose duration is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Measure {
+enum Measure {
     /// From a Produce or Fetch request to its reply, by broker.
     Request(BrokerId),
     /// How long a broker has asked the client to pause.
@@ -84,8 +85,63 @@ impl Meter {
         Self { kind, is_on: AtomicBool::new(false), windows: Mutex::default() }
     }
 
+    /// One that somebody has subscribed to.
+    #[cfg(all(test, feature = "metrics"))]
+    pub(crate) fn subscribed(kind: ClientKind) -> Self {
+        let meter = Self::new(kind);
+        meter.turn(true);
+        meter
+    }
+
+    /// Whether anything was measured since the last push.
+    #[cfg(all(test, feature = "metrics"))]
+    pub(crate) fn has_measured(&self) -> bool {
+        !self.windows().of.is_empty()
+    }
+
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note_producer(&self, event: ProducerEvent<'_>) {
+        match event {
+            ProducerEvent::BatchSent { queued, .. } => self.record(Measure::Queue, queued),
+            ProducerEvent::RequestAnswered { broker, took, throttle } => {
+                self.record(Measure::Request(broker), took);
+                self.record(Measure::Throttle, throttle);
+            }
+            ProducerEvent::BatchClosed { .. }
+            | ProducerEvent::BatchRetried { .. }
+            | ProducerEvent::RequestSent { .. }
+            | ProducerEvent::BatchSplit
+            | ProducerEvent::BatchResolved { .. }
+            | ProducerEvent::BatchFailed { .. }
+            | ProducerEvent::LingerChosen { .. } => {}
+        }
+    }
+
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note_consumer(&self, event: ConsumerEvent<'_>) {
+        match event {
+            ConsumerEvent::Fetched { broker, took, .. } => {
+                self.record(Measure::Fetch, took);
+                self.record(Measure::Request(broker), took);
+            }
+            ConsumerEvent::Delivered { .. }
+            | ConsumerEvent::Lagging { .. }
+            | ConsumerEvent::Left { .. } => {}
+        }
+    }
+
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note_member(&self, event: MemberEvent<'_>) {
+        match event {
+            MemberEvent::Rebalanced { took } => self.record(Measure::Rebalance, took),
+            MemberEvent::Committed { took, .. } => self.record(Measure::Commit, took),
+            // How many there are is read when it is pushed.
+            MemberEvent::Assigned { .. } => {}
+        }
+    }
+
     /// Notes how long something took.
-    pub(crate) fn record(&self, measure: Measure, took: Duration) {
+    fn record(&self, measure: Measure, took: Duration) {
         // Of rebalances the total is told too, which begins with the client; they are few.
         if !self.is_on.load(Ordering::Relaxed) && measure != Measure::Rebalance {
             return;

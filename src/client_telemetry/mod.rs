@@ -18,7 +18,7 @@ mod reporter;
 mod rpc;
 mod task;
 
-pub(crate) use measures::{ClientKind, Measure, Meter, Readings};
+pub(crate) use measures::{ClientKind, Meter, Readings};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};

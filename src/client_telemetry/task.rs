@@ -144,11 +144,11 @@ impl PushTask {
     }
 
     fn collect(&mut self, subscription: &TelemetrySubscription, now: Instant) -> Vec<u8> {
-        let created = self.cluster.pool_counts().created;
-        let before = std::mem::replace(&mut self.connections, created);
+        let opened = self.cluster.pool_counts().ever.opened;
+        let before = std::mem::replace(&mut self.connections, opened);
         let since = now.saturating_duration_since(std::mem::replace(&mut self.collected, now));
         let readings = (self.readings)();
-        let mut points = self.meter.collect(count(created), count(before), since, &readings);
+        let mut points = self.meter.collect(count(opened), count(before), since, &readings);
         points.retain(|point| subscription.selection.wants(&point.name));
         let wall = self.cluster.wall_clock().now();
         let mut labels = readings.labels;

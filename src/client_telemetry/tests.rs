@@ -165,6 +165,34 @@ async fn a_consumer_pushes_what_is_required_in_the_codec_that_brokers_prefer() {
     assert!(embedded.pushed_metrics().last().unwrap().is_terminating);
 }
 
+/// The value of a total that a push carries, which is uncompressed.
+fn total(push: &PushedMetrics, name: &str) -> f64 {
+    let at = push.metrics.windows(name.len()).position(|bytes| bytes == name.as_bytes()).unwrap();
+    // The fields before it: the sum, its data point, and two times.
+    let value = &push.metrics[at + name.len() + 23..];
+    f64::from_le_bytes(*value.first_chunk().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_could_not_be_opened_is_none() {
+    const TOTAL: &str = "org.apache.kafka.producer.connection.creation.total";
+    let embedded = brokers().await;
+    subscribe(&embedded, &[TOTAL], &[]);
+    let mut servers = embedded.bootstrap_servers();
+    servers.insert_str(0, "a:1,b:1,c:1,d:1,");
+    let config = ClientConfig::new(servers).connector(InMemory(embedded.clone())).seed(1);
+    let client = Client::new(config).unwrap();
+    let producer = produce(&client, 1).await;
+    producer.client_instance_id(Duration::from_secs(60)).await.unwrap();
+    tokio::time::sleep(INTERVAL * 2).await;
+    let stats = client.stats();
+    assert!(stats.connections_failed > 0, "{stats:?}");
+    let opened = stats.connections_created - stats.connections_failed;
+    // Each push tells what is new since the one before.
+    let told: f64 = embedded.pushed_metrics().iter().map(|push| total(push, TOTAL)).sum();
+    assert_eq!(told.to_string(), opened.to_string());
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_subscription_is_taken_up_by_the_next_push() {
     let embedded = brokers().await;

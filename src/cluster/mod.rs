@@ -48,7 +48,8 @@ use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
 use crate::net::{
-    ConnectionSecurity, Connector, MinIdleConnections, NewestFeatures, ReplyMode, Setup,
+    ConnectionObserver, ConnectionSecurity, Connector, MinIdleConnections, NewestFeatures,
+    ReplyMode, Setup,
 };
 use crate::observability::{ClientRecorder, spans};
 use crate::runtime::{self, Runtime};
@@ -130,7 +131,7 @@ impl Cluster {
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
             features: Arc::clone(&features),
-            recorder: recorder.connections(),
+            observer: ConnectionObserver::new(recorder.connections()),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(
@@ -399,7 +400,6 @@ impl Cluster {
     /// replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
         if duration > Duration::ZERO {
-            self.inner.recorder.throttled("Produce", Some(broker), duration);
             self.inner.pool.mute(Node::Broker(broker), lane, duration);
         }
     }

@@ -16,7 +16,7 @@ use crate::clock::Random;
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::BrokerId;
-use crate::net::{Connection, Setup};
+use crate::net::{Connection, ConnectionCounts, Setup};
 use crate::runtime::{self, Runtime};
 use crate::wire::versions::ApiVersions;
 
@@ -72,8 +72,7 @@ impl Node {
 pub(crate) struct PoolCounts {
     pub(crate) open: usize,
     pub(crate) active: usize,
-    pub(crate) created: u64,
-    pub(crate) failed: u64,
+    pub(crate) ever: ConnectionCounts,
 }
 
 #[derive(Debug)]
@@ -94,8 +93,6 @@ struct NodeLanes {
     turns: BTreeMap<(Node, Lane), Arc<Semaphore>>,
     reconnects: BTreeMap<Node, Reconnect>,
     random: Random,
-    created: u64,
-    failed: u64,
 }
 
 #[derive(Debug)]
@@ -130,8 +127,6 @@ impl Pool {
             turns: BTreeMap::new(),
             reconnects: BTreeMap::new(),
             random,
-            created: 0,
-            failed: 0,
         };
         Arc::new(Self {
             runtime,
@@ -258,7 +253,7 @@ impl Pool {
         let (open, active) = ready.fold((0, 0), |(open, active), slot| {
             (open + 1, active + usize::from(slot.connection.load() > 0))
         });
-        PoolCounts { open, active, created: lanes.created, failed: lanes.failed }
+        PoolCounts { open, active, ever: self.setup.observer.counts() }
     }
 
     /// Closes what goes to brokers that the cluster no longer has.
@@ -312,7 +307,6 @@ impl Pool {
         if failures > 0 {
             setup.setup_timeout = self.setup_backoff.after(failures + 1, &mut lanes.random);
         }
-        lanes.created += 1;
         LaneConnection {
             connection: Connection::open(&self.runtime, address.clone(), setup),
             opened: now,
@@ -331,7 +325,6 @@ impl Pool {
             return;
         }
         lanes.slots.remove(&(node, lane));
-        lanes.failed += 1;
         let failures =
             lanes.reconnects.get(&node).map_or(0, |reconnect| reconnect.failures).saturating_add(1);
         let not_before = runtime::now() + self.reconnect_backoff.after(failures, &mut lanes.random);

@@ -17,7 +17,7 @@ pub(crate) fn start(
     runtime: &Runtime,
     config: &ConsumerConfig,
 ) -> ClientTelemetry {
-    let meter = Arc::clone(&shared.meter);
+    let meter = shared.observer.meter();
     let (shared, group) = (Arc::clone(shared), group.cloned());
     let mut labels = Vec::new();
     labels.extend(config.group_id.clone().map(|id| ("group_id", id)));

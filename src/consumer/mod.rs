@@ -22,6 +22,7 @@ mod group;
 mod handle;
 mod isolation;
 mod metrics;
+mod observer;
 mod offsets;
 mod position;
 mod rebalance;

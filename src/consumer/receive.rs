@@ -14,6 +14,7 @@ use crate::consumer::record::{BatchContext, BatchProgress, ConsumerRecord, Recor
 use crate::consumer::shared::ConsumerShared;
 use crate::error::{Error, Result};
 use crate::ids::Offset;
+use crate::observability::ConsumerEvent;
 use crate::runtime;
 use crate::wire::batch::{Batch, RecordCursor, Records};
 
@@ -406,11 +407,13 @@ impl CurrentBatch {
     fn tell(&mut self, shared: &ConsumerShared) {
         let (records, bytes) = self.cursor.since(self.told);
         self.told = self.cursor;
+        let partition = self.assignment.partition();
         if records > 0 {
-            shared.recorder.delivered(self.assignment.partition(), records, bytes);
+            shared.observer.tell(ConsumerEvent::Delivered { partition, records, bytes });
         }
         if self.assignment.delivery() != DeliveryGate::Ended {
-            shared.recorder.lags(self.assignment.partition(), self.assignment.lag());
+            let lag = self.assignment.lag();
+            shared.observer.tell(ConsumerEvent::Lagging { partition, lag });
         }
     }
 

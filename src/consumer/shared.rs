@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::client_telemetry::{ClientKind, Meter};
 use crate::cluster::ClusterView;
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob};
+use crate::consumer::observer::ConsumerObserver;
 use crate::consumer::position::PartitionAssignment;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
@@ -39,8 +39,7 @@ pub(crate) struct ConsumerShared {
     /// Ends with the consumer or its client.
     cancelled: CancellationToken,
     pub(crate) decode: DecodeOptions,
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) recorder: ConsumerRecorder,
+    pub(crate) observer: ConsumerObserver,
     /// How often `state` was locked.
     #[cfg(test)]
     pub(crate) locks: AtomicU64,
@@ -170,8 +169,7 @@ impl ConsumerShared {
             activity: Activity::new(runtime::now()),
             cancelled,
             decode,
-            meter: Arc::new(Meter::new(ClientKind::Consumer)),
-            recorder,
+            observer: ConsumerObserver::new(recorder),
             #[cfg(test)]
             locks: AtomicU64::new(0),
         }

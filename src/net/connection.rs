@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
+use crate::observability::ConnectionEvent;
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
@@ -69,6 +70,7 @@ pub(crate) enum ReplyMode {
 impl Connection {
     /// Starts to open a connection; [`Connection::ready`] tells how that went.
     pub(crate) fn open(runtime: &Runtime, address: BrokerAddress, setup: Setup) -> Self {
+        setup.observer.tell(ConnectionEvent::Attempted);
         let shared = Arc::new(ConnectionShared {
             address,
             next_correlation_id: AtomicI32::new(0),

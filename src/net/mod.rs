@@ -10,6 +10,7 @@ mod handshake;
 mod incoming;
 mod inflight;
 mod min_idle;
+mod observer;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod reauthentication;
@@ -29,4 +30,5 @@ pub(crate) use incoming::BadLength;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;
 pub(crate) use min_idle::MinIdleConnections;
+pub(crate) use observer::{ConnectionCounts, ConnectionObserver};
 pub(crate) use security::ConnectionSecurity;

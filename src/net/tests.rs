@@ -18,6 +18,7 @@ use crate::config::{
     BrokerAddress, ClientConfig, Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork,
 };
 use crate::error::{Class, ErrorCode, ErrorKind, Result, Written};
+use crate::observability::ClientRecorder;
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
 use crate::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
@@ -118,6 +119,7 @@ struct Fixture {
     runtime: Runtime,
     pipes: std::sync::Arc<Pipes>,
     connection: Connection,
+    observer: ConnectionObserver,
 }
 
 impl Fixture {
@@ -131,8 +133,9 @@ impl Fixture {
         let runtime = Runtime::current(true).unwrap();
         let pipes =
             std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
+        let observer = ConnectionObserver::new(ClientRecorder::new("test").connections());
         let setup = Setup {
-            recorder: crate::observability::ClientRecorder::new("test").connections(),
+            observer: observer.clone(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
             security: ConnectionSecurity::new(&config, WallClock::system()).unwrap(),
@@ -145,7 +148,7 @@ impl Fixture {
             features: std::sync::Arc::default(),
         };
         let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
-        Self { runtime, pipes, connection }
+        Self { runtime, pipes, connection, observer }
     }
 
     /// The peer, before the handshake.
@@ -189,6 +192,8 @@ async fn pipelined_requests_get_their_replies_in_order() {
     let (first, second, ()) = tokio::join!(fixture.call(after(5)), fixture.call(after(5)), serve);
     assert_eq!(&first.unwrap()[4..], b"one");
     assert_eq!(&second.unwrap()[4..], b"two");
+    let counts = ConnectionCounts { attempted: 1, opened: 1, failed: 0 };
+    assert_eq!(fixture.observer.counts(), counts);
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,6 +311,8 @@ async fn a_peer_that_never_answers_the_handshake_is_given_up() {
     let error = fixture.connection.ready(after(60)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.to_string().contains("socket.connection.setup.timeout.ms"), "{error}");
+    let counts = ConnectionCounts { attempted: 1, opened: 0, failed: 1 };
+    assert_eq!(fixture.observer.counts(), counts);
 }
 
 #[tokio::test(start_paused = true)]

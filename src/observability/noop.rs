@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ids::{BrokerId, TopicName, TopicPartition};
+use super::{ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent};
+use crate::ids::BrokerId;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClientRecorder;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionRecorder;
-
-#[derive(Debug)]
-pub(crate) struct OpenConnection;
 
 #[derive(Debug)]
 pub(crate) struct RequestTimer;
@@ -67,15 +65,7 @@ impl ClientRecorder {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ConnectionRecorder {
-    pub(crate) fn opened(&self) -> OpenConnection {
-        OpenConnection
-    }
-
-    pub(crate) fn failed(&self) {}
-
-    pub(crate) fn sent(&self, _bytes: usize) {}
-
-    pub(crate) fn received(&self, _bytes: usize) {}
+    pub(crate) fn note(&self, _: ConnectionEvent) {}
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
@@ -87,45 +77,15 @@ impl RequestTimer {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ProducerRecorder {
-    pub(crate) fn sent(
-        &mut self,
-        _: &TopicName,
-        _records: u32,
-        _bytes: usize,
-        _raw: usize,
-        _queued: Duration,
-    ) {
-    }
-
-    pub(crate) fn retried(&mut self, _topic: &TopicName, _records: u32) {}
-
-    pub(crate) fn requested(&mut self, _available: impl FnOnce() -> usize) {}
-
-    pub(crate) fn split(&self) {}
-
-    pub(crate) fn failed(&self, _topic: &TopicName, _records: u32) {}
-
-    pub(crate) fn resolved(&mut self, _available: impl FnOnce() -> usize) {}
-
-    pub(crate) fn lingers(&self, _linger: Duration) {}
+    pub(crate) fn note(&mut self, _: ProducerEvent<'_>) {}
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ConsumerRecorder {
-    pub(crate) fn fetched(&self, _bytes: impl FnOnce() -> usize) {}
-
-    pub(crate) fn delivered(&self, _partition: &TopicPartition, _records: usize, _bytes: usize) {}
-
-    pub(crate) fn lags(&self, _partition: &TopicPartition, _lag: Option<u64>) {}
-
-    pub(crate) fn left(&self, _partition: &TopicPartition) {}
+    pub(crate) fn note(&self, _: ConsumerEvent<'_>) {}
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl GroupRecorder {
-    pub(crate) fn rebalanced(&self, _took: Duration) {}
-
-    pub(crate) fn assigned(&mut self, _partitions: impl FnOnce() -> usize) {}
-
-    pub(crate) fn committed(&self, _took: Duration, _has_failed: bool) {}
+    pub(crate) fn note(&mut self, _: MemberEvent<'_>) {}
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString};
 
+use super::{ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent};
 use crate::ids::{BrokerId, TopicName, TopicPartition};
 
 /// Tells of one client.
@@ -33,10 +34,6 @@ pub(crate) struct ConnectionRecorder {
     received: Counter,
 }
 
-/// An open connection, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct OpenConnection(ConnectionRecorder);
-
 /// Requests of one API to one broker.
 #[derive(Debug)]
 struct Requests {
@@ -58,8 +55,8 @@ pub(crate) struct RequestTimer {
 /// Tells of one producer.
 #[derive(Debug)]
 pub(crate) struct ProducerRecorder {
+    client: ClientRecorder,
     topics: HandleCache<TopicName, TopicOfProducer>,
-    labels: Labels,
     batch_size: Histogram,
     compression_rate: Histogram,
     queue_time: Histogram,
@@ -143,8 +140,9 @@ impl ClientRecorder {
     }
 
     pub(crate) fn producer(&self, buffer: usize) -> ProducerRecorder {
-        let labels = self.labels.clone();
+        let labels = &self.labels;
         ProducerRecorder {
+            client: self.clone(),
             topics: HandleCache::default(),
             batch_size: labels.histogram("kafka_producer_batch_size_bytes"),
             compression_rate: labels.histogram("kafka_producer_compression_rate"),
@@ -160,7 +158,6 @@ impl ClientRecorder {
                 labels.gauge("kafka_producer_buffer_available_bytes"),
                 number(buffer),
             ),
-            labels,
             in_request: 0,
         }
     }
@@ -203,29 +200,22 @@ impl ClientRecorder {
 }
 
 impl ConnectionRecorder {
-    pub(crate) fn opened(&self) -> OpenConnection {
-        self.created.increment(1);
-        self.count.increment(1.0);
-        OpenConnection(self.clone())
-    }
-
-    pub(crate) fn failed(&self) {
-        self.failed.increment(1);
-    }
-
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.sent.increment(whole(bytes));
-    }
-
-    pub(crate) fn received(&self, bytes: usize) {
-        self.received.increment(whole(bytes));
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.closed.increment(1);
-        self.0.count.decrement(1.0);
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note(&self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Attempted => {}
+            ConnectionEvent::Opened => {
+                self.created.increment(1);
+                self.count.increment(1.0);
+            }
+            ConnectionEvent::Failed => self.failed.increment(1),
+            ConnectionEvent::Closed => {
+                self.closed.increment(1);
+                self.count.decrement(1.0);
+            }
+            ConnectionEvent::Sent { bytes } => self.sent.increment(whole(bytes)),
+            ConnectionEvent::Received { bytes } => self.received.increment(whole(bytes)),
+        }
     }
 }
 
@@ -248,57 +238,51 @@ impl Drop for RequestTimer {
 }
 
 impl ProducerRecorder {
-    /// A batch goes out for the first time.
-    pub(crate) fn sent(
-        &mut self,
-        topic: &TopicName,
-        records: u32,
-        bytes: usize,
-        uncompressed: usize,
-        queued: Duration,
-    ) {
-        let of = self.topic(topic);
-        of.sent.increment(records.into());
-        of.bytes.increment(whole(bytes));
-        self.batch_size.record(number(bytes));
-        self.compression_rate.record(number(bytes) / number(uncompressed.max(1)));
-        self.queue_time.record(queued.as_secs_f64());
-        self.in_request = self.in_request.saturating_add(records);
-    }
-
-    /// A batch goes out once more.
-    pub(crate) fn retried(&mut self, topic: &TopicName, records: u32) {
-        self.topic(topic).retries.increment(records.into());
-        self.in_request = self.in_request.saturating_add(records);
-    }
-
-    /// The batches that were told of go out in one request.
-    pub(crate) fn requested(&mut self, available: impl FnOnce() -> usize) {
-        self.records_per_request.record(f64::from(std::mem::take(&mut self.in_request)));
-        self.buffer_available.set(number(available()));
-    }
-
-    pub(crate) fn split(&self) {
-        self.splits.increment(1);
-    }
-
-    /// The records of a batch have failed.
-    pub(crate) fn failed(&self, topic: &TopicName, records: u32) {
-        self.topic(topic).errors.increment(records.into());
-    }
-
-    /// A batch has its verdict.
-    pub(crate) fn resolved(&mut self, available: impl FnOnce() -> usize) {
-        self.buffer_available.set(number(available()));
-    }
-
-    pub(crate) fn lingers(&self, linger: Duration) {
-        self.linger.set(linger.as_secs_f64());
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note(&mut self, event: ProducerEvent<'_>) {
+        match event {
+            // What goes out is counted, by topic.
+            ProducerEvent::BatchClosed { .. } => {}
+            ProducerEvent::BatchSent { topic, records, bytes, uncompressed, queued } => {
+                let of = self.topic(topic);
+                of.sent.increment(records.into());
+                of.bytes.increment(whole(bytes));
+                self.batch_size.record(number(bytes));
+                self.compression_rate.record(number(bytes) / number(uncompressed.max(1)));
+                self.queue_time.record(queued.as_secs_f64());
+                self.in_request = self.in_request.saturating_add(records);
+            }
+            ProducerEvent::BatchRetried { topic, records } => {
+                self.topic(topic).retries.increment(records.into());
+                self.in_request = self.in_request.saturating_add(records);
+            }
+            ProducerEvent::RequestSent { available } => {
+                let records = std::mem::take(&mut self.in_request);
+                self.records_per_request.record(f64::from(records));
+                self.buffer_available.set(number(available()));
+            }
+            // How long it took is told by the client, for every API.
+            ProducerEvent::RequestAnswered { broker, throttle, .. } => {
+                if throttle > Duration::ZERO {
+                    self.client.throttled("Produce", Some(broker), throttle);
+                }
+            }
+            ProducerEvent::BatchSplit => self.splits.increment(1),
+            ProducerEvent::BatchResolved { available } => {
+                self.buffer_available.set(number(available()));
+            }
+            ProducerEvent::BatchFailed { topic, records } => {
+                if let Some(topic) = topic {
+                    self.topic(topic).errors.increment(records.into());
+                }
+            }
+            ProducerEvent::LingerChosen { linger, .. } => self.linger.set(linger.as_secs_f64()),
+        }
     }
 
     fn topic(&self, topic: &TopicName) -> Arc<TopicOfProducer> {
         self.topics.get(topic, || {
-            let labels = self.labels.with("topic", topic.to_string());
+            let labels = self.client.labels.with("topic", topic.to_string());
             TopicOfProducer {
                 sent: labels.counter("kafka_producer_record_send_total"),
                 bytes: labels.counter("kafka_producer_byte_total"),
@@ -310,58 +294,65 @@ impl ProducerRecorder {
 }
 
 impl ConsumerRecorder {
-    /// A fetch was answered with so many bytes of records.
-    pub(crate) fn fetched(&self, bytes: impl FnOnce() -> usize) {
-        self.fetch_size.record(number(bytes()));
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note(&self, event: ConsumerEvent<'_>) {
+        match event {
+            // How long it took is told by the client, for every API.
+            ConsumerEvent::Fetched { bytes, .. } => self.fetch_size.record(number(bytes())),
+            ConsumerEvent::Delivered { partition, records, bytes } => {
+                let of = self.topic(&partition.topic);
+                of.records.increment(whole(records));
+                of.bytes.increment(whole(bytes));
+            }
+            ConsumerEvent::Lagging { partition, lag } => {
+                if let Some(lag) = lag {
+                    self.lag(partition).set(number(lag));
+                }
+            }
+            // A recorder cannot forget, so its lag is none.
+            ConsumerEvent::Left { partition } => {
+                if let Some(gauge) = self.lags.remove(partition) {
+                    gauge.set(0.0);
+                }
+            }
+        }
     }
 
-    /// The application was handed records, all of one batch or those that it wanted of it.
-    pub(crate) fn delivered(&self, partition: &TopicPartition, records: usize, bytes: usize) {
-        let of = self.topics.get(&partition.topic, || {
-            let labels = self.labels.with("topic", partition.topic.to_string());
+    fn topic(&self, topic: &TopicName) -> Arc<TopicOfConsumer> {
+        self.topics.get(topic, || {
+            let labels = self.labels.with("topic", topic.to_string());
             TopicOfConsumer {
                 records: labels.counter("kafka_consumer_records_consumed_total"),
                 bytes: labels.counter("kafka_consumer_bytes_consumed_total"),
             }
-        });
-        of.records.increment(whole(records));
-        of.bytes.increment(whole(bytes));
+        })
     }
 
-    /// So many records of a partition have not been handed over.
-    pub(crate) fn lags(&self, partition: &TopicPartition, lag: Option<u64>) {
-        let Some(lag) = lag else { return };
-        let gauge = self.lags.get(partition, || {
+    fn lag(&self, partition: &TopicPartition) -> Arc<Gauge> {
+        self.lags.get(partition, || {
             let labels = self.labels.with("topic", partition.topic.to_string());
             labels
                 .with("partition", partition.partition.to_string())
                 .gauge("kafka_consumer_records_lag")
-        });
-        gauge.set(number(lag));
-    }
-
-    /// A partition is this consumer's no more; a recorder cannot forget, so its lag is none.
-    pub(crate) fn left(&self, partition: &TopicPartition) {
-        if let Some(gauge) = self.lags.remove(partition) {
-            gauge.set(0.0);
-        }
+        })
     }
 }
 
 impl GroupRecorder {
-    pub(crate) fn rebalanced(&self, took: Duration) {
-        self.rebalances.increment(1);
-        self.rebalance_latency.record(took.as_secs_f64());
-    }
-
-    pub(crate) fn assigned(&mut self, partitions: impl FnOnce() -> usize) {
-        self.assigned.set(number(partitions()));
-    }
-
-    pub(crate) fn committed(&self, took: Duration, has_failed: bool) {
-        self.commits.increment(1);
-        self.commit_errors.increment(has_failed.into());
-        self.commit_latency.record(took.as_secs_f64());
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(crate) fn note(&mut self, event: MemberEvent<'_>) {
+        match event {
+            MemberEvent::Rebalanced { took } => {
+                self.rebalances.increment(1);
+                self.rebalance_latency.record(took.as_secs_f64());
+            }
+            MemberEvent::Assigned { partitions } => self.assigned.set(number(partitions())),
+            MemberEvent::Committed { took, has_failed } => {
+                self.commits.increment(1);
+                self.commit_errors.increment(has_failed.into());
+                self.commit_latency.record(took.as_secs_f64());
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod accumulator;
 pub(crate) mod bench;
 mod config;
 mod delivery;
+mod observer;
 mod partitioner;
 mod rpc;
 mod send_all;
@@ -43,13 +44,14 @@ use accumulator::events::{SenderEvent, SenderEvents};
 use accumulator::memory::BufferMemory;
 use accumulator::partition::AccumulatorShared;
 use accumulator::topics::{Intake, ProducerTopics};
+use observer::ProducerObserver;
 use sender::TransactionNumber;
 use stats::Counters;
 use task::SenderTask;
 use transaction::{TransactionMachine, TransactionStatus};
 use unknown_topics::Wishes;
 
-use crate::client_telemetry::{ClientKind, ClientTelemetry, Meter, Readings};
+use crate::client_telemetry::{ClientTelemetry, Readings};
 use crate::clock::WallClock;
 use crate::cluster::{Cluster, Lane, LaneGuard};
 use crate::error::{Error, ErrorKind, Result, Written};
@@ -82,6 +84,7 @@ struct Handle {
     cluster: Cluster,
     runtime: Runtime,
     metrics: ClientTelemetry,
+    counters: Arc<Counters>,
     _lanes: LaneGuard,
 }
 
@@ -100,8 +103,6 @@ struct ProducerShared {
     oldest: watch::Publisher<Option<u64>>,
     /// Where a transactional producer stands.
     transactions: watch::Publisher<TransactionStatus>,
-    stats: Counters,
-    meter: Arc<Meter>,
 }
 
 impl ProducerShared {
@@ -123,11 +124,7 @@ impl ProducerShared {
                 _ => u32::MAX,
             },
         };
-        let (topics, stats, meter) = (
-            ProducerTopics::default(),
-            Counters::default(),
-            Arc::new(Meter::new(ClientKind::Producer)),
-        );
+        let topics = ProducerTopics::default();
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
         if config.transactional_id.is_some() {
             topics.change(|known| known.intake = Intake::Closed(0, transaction::over()));
@@ -141,8 +138,6 @@ impl ProducerShared {
             changed: Notify::new(),
             oldest: watch::Publisher::new(None),
             transactions: watch::Publisher::new(TransactionMachine::new().status()),
-            stats,
-            meter,
         }
     }
 }
@@ -164,16 +159,20 @@ impl Producer {
         let runtime = cluster.runtime().child();
         let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
-        let task = SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(lanes.id()));
+        let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
+        let observer = ProducerObserver::new(recorder);
+        let (counters, meter) = (observer.counters(), observer.meter());
+        let lane = Lane::Produce(lanes.id());
+        let task = SenderTask::new(Arc::clone(&shared), cluster, lane, observer);
         runtime.spawn(task.run());
-        let metrics =
-            ClientTelemetry::start(cluster, &runtime, Arc::clone(&shared.meter), Readings::default);
+        let metrics = ClientTelemetry::start(cluster, &runtime, meter, Readings::default);
         Ok(Self {
             handle: Arc::new(Handle {
                 shared,
                 cluster: cluster.clone(),
                 runtime,
                 metrics,
+                counters,
                 _lanes: lanes,
             }),
             transaction: 0,
@@ -343,7 +342,7 @@ impl Producer {
 
     /// Returns the producer's counters.
     pub fn stats(&self) -> ProducerStats {
-        self.handle.shared.stats.snapshot(&self.handle.shared.accumulator.memory)
+        self.handle.counters.snapshot(&self.handle.shared.accumulator.memory)
     }
 
     /// Returns the client instance id under which brokers expose this producer's metrics (KIP-714),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::accumulator::memory::BufferMemory;
-use crate::wire::batch::RecordsBuilder;
+use crate::observability::ProducerEvent;
 
 /// Counters of a producer since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,27 +44,33 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn closed(&self, records: &RecordsBuilder) {
-        self.records.fetch_add(records.count().into(), Relaxed);
-        self.bytes.fetch_add(u64::try_from(records.len()).unwrap_or(u64::MAX), Relaxed);
-        self.batches.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn failed(&self) {
-        self.failed.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn sent(&self) {
-        self.requests.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn retried(&self) {
-        self.retries.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn lingers(&self, (linger, waits_for_replies): (Duration, bool)) {
-        self.linger_nanos.store(u64::try_from(linger.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-        self.waits_for_replies.store(waits_for_replies, Relaxed);
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub(super) fn note(&self, event: ProducerEvent<'_>) {
+        match event {
+            ProducerEvent::BatchClosed { records, bytes } => {
+                self.records.fetch_add(records.into(), Relaxed);
+                self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+                self.batches.fetch_add(1, Relaxed);
+            }
+            ProducerEvent::BatchRetried { .. } => {
+                self.retries.fetch_add(1, Relaxed);
+            }
+            ProducerEvent::RequestSent { .. } => {
+                self.requests.fetch_add(1, Relaxed);
+            }
+            ProducerEvent::BatchFailed { .. } => {
+                self.failed.fetch_add(1, Relaxed);
+            }
+            ProducerEvent::LingerChosen { linger, waits_for_replies } => {
+                let nanos = u64::try_from(linger.as_nanos()).unwrap_or(u64::MAX);
+                self.linger_nanos.store(nanos, Relaxed);
+                self.waits_for_replies.store(waits_for_replies, Relaxed);
+            }
+            ProducerEvent::BatchSent { .. }
+            | ProducerEvent::RequestAnswered { .. }
+            | ProducerEvent::BatchSplit
+            | ProducerEvent::BatchResolved { .. } => {}
+        }
     }
 
     pub(super) fn snapshot(&self, memory: &BufferMemory) -> ProducerStats {

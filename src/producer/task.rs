@@ -20,25 +20,25 @@ use futures_util::stream::FuturesUnordered;
 use tracing::{debug, info, warn};
 
 use self::following::TopicState;
+use self::produce::ProduceOutcome;
 use self::transacting::{Transacting, TransactionAnswer};
 use super::ProducerShared;
 use super::accumulator::events::SenderEvent;
 use super::accumulator::memory::Reservation;
 use super::accumulator::partition::PartitionBatches;
 use super::delivery::Promise;
+use super::observer::ProducerObserver;
 use super::rpc;
 use super::sender::batch_queue::BatchId;
 use super::sender::ready::PartitionIndex;
 use super::sender::sequence::{EpochOwner, ProducerIdAndEpoch};
-use super::sender::{Action, Answer, RequestId, Sender, SenderSettings, Verdict, is_last_word};
+use super::sender::{Action, RequestId, Sender, SenderSettings, Verdict, is_last_word};
 use super::topics_in_use::TopicsInUse;
 use crate::clock::Random;
-use crate::cluster::{
-    Cluster, ClusterView, InterestGuard, Lane, LeaderHint, MetadataInterest, Route,
-};
+use crate::cluster::{Cluster, ClusterView, InterestGuard, Lane, MetadataInterest, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicName};
-use crate::observability::ProducerRecorder;
+use crate::observability::ProducerEvent;
 use crate::runtime;
 use crate::watch;
 use crate::wire::batch::SealedRecords;
@@ -66,7 +66,7 @@ pub(super) struct SenderTask {
     /// Of a transactional producer.
     transacting: Option<Transacting>,
     work: FuturesUnordered<Work>,
-    recorder: ProducerRecorder,
+    observer: ProducerObserver,
 }
 
 type Work = Pin<Box<dyn Future<Output = SenderTaskEvent> + Send>>;
@@ -87,8 +87,7 @@ struct ClosedBatchState {
 enum SenderTaskEvent {
     Answered {
         request: RequestId,
-        answers: Vec<Answer>,
-        hints: Vec<LeaderHint>,
+        outcome: ProduceOutcome,
     },
     ProducerId(Result<ProducerIdAndEpoch>),
     Transaction(TransactionAnswer),
@@ -104,10 +103,14 @@ enum SenderTaskEvent {
 }
 
 impl SenderTask {
-    pub(super) fn new(shared: Arc<ProducerShared>, cluster: &Cluster, lane: Lane) -> Self {
+    pub(super) fn new(
+        shared: Arc<ProducerShared>,
+        cluster: &Cluster,
+        lane: Lane,
+        observer: ProducerObserver,
+    ) -> Self {
         let mut random = cluster.random();
         let machine = Sender::new(settings(&shared, cluster), random.fork(), runtime::now());
-        let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
         let id = shared.config.transactional_id.clone();
         let transacting =
             id.map(|id| Transacting::new(id, shared.config.transaction_timeout, cluster));
@@ -126,7 +129,7 @@ impl SenderTask {
             stuck: (BTreeSet::new(), None),
             transacting,
             work: FuturesUnordered::new(),
-            recorder,
+            observer,
             cluster: cluster.for_task(),
         }
     }
@@ -140,8 +143,8 @@ impl SenderTask {
                 self.judge_brokers(timeout);
             }
             if self.shared.config.adaptive_batching.is_some() {
-                self.shared.stats.lingers(self.machine.linger());
-                self.recorder.lingers(self.machine.linger().0);
+                let (linger, waits_for_replies) = self.machine.linger();
+                self.observer.tell(ProducerEvent::LingerChosen { linger, waits_for_replies });
             }
             tokio::select! {
                 biased;
@@ -290,9 +293,7 @@ impl SenderTask {
     fn finish(&mut self, done: SenderTaskEvent) {
         let now = runtime::now();
         match done {
-            SenderTaskEvent::Answered { request, answers, hints } => {
-                self.answered(request, answers, &hints, now)
-            }
+            SenderTaskEvent::Answered { request, outcome } => self.answered(request, outcome, now),
             SenderTaskEvent::ProducerId(result) => {
                 let result = result.map_err(explain_refusal);
                 match &result {
@@ -347,15 +348,15 @@ impl SenderTask {
         verdict: Verdict,
     ) {
         drop(memory);
-        self.recorder.resolved(|| self.shared.accumulator.memory.free());
+        let available = &|| self.shared.accumulator.memory.free();
+        self.observer.tell(ProducerEvent::BatchResolved { available });
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {
-                self.shared.stats.failed();
                 self.fail_transaction(&error);
-                if let Some(slot) = self.slot(partition) {
-                    self.recorder.failed(&slot.topic_partition.topic, count);
-                }
+                let slot = self.slots.get(at(partition));
+                let topic = slot.map(|slot| &slot.topic_partition.topic);
+                self.observer.tell(ProducerEvent::BatchFailed { topic, records: count });
                 promise.fail(error, records, count);
             }
         }

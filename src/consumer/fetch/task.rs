@@ -6,12 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tracing::{Instrument, warn};
 
-use crate::client_telemetry::Measure;
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster, ClusterView, InterestGuard, Lane, MetadataInterest};
 use crate::consumer::config::ConsumerConfig;
@@ -26,7 +25,7 @@ use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::{PartitionSnapshot, Subscription, SubscriptionKind};
 use crate::error::{Class, Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, TopicId, TopicName, TopicPartition};
-use crate::observability::spans;
+use crate::observability::{ConsumerEvent, spans};
 use crate::runtime::{self, Runtime};
 
 mod answers;
@@ -75,7 +74,7 @@ struct LeaderRefresh {
 }
 
 enum FetchEvent {
-    Fetched { broker: BrokerId, result: Result<Fetched> },
+    Fetched { broker: BrokerId, took: Duration, result: Result<Fetched> },
     Answered { ask: LookupRequest, result: Result<Vec<(TopicPartition, LookupAnswer)>> },
     Decoded,
 }
@@ -336,7 +335,7 @@ impl Fetcher {
     fn forget_assignment(&mut self, assignment: &Arc<PartitionAssignment>) {
         let id = assignment.id();
         self.told_stopped.remove(&id);
-        self.shared.recorder.left(assignment.partition());
+        self.shared.observer.tell(ConsumerEvent::Left { partition: assignment.partition() });
         self.told.retain(|(told, _)| *told != id);
     }
 
@@ -478,19 +477,14 @@ impl Fetcher {
         let (cluster, report) = (self.cluster.clone(), self.report.clone());
         let (settings, names, lane) =
             (Arc::clone(&self.settings), Arc::clone(&self.names), self.lane);
-        let meter = Arc::clone(&self.shared.meter);
         let deadline = now + settings.max_wait + settings.timeout;
         let span = spans::fetch(plan.broker, plan.request.fetch.len());
         self.runtime.spawn(async move {
             let result = rpc::fetch(&cluster, lane, &settings, &plan, &names, deadline)
                 .instrument(span)
                 .await;
-            if result.is_ok() {
-                let took = runtime::now().saturating_duration_since(now);
-                meter.record(Measure::Fetch, took);
-                meter.record(Measure::Request(plan.broker), took);
-            }
-            let _ = report.send(FetchEvent::Fetched { broker: plan.broker, result }).await;
+            let took = runtime::now().saturating_duration_since(now);
+            let _ = report.send(FetchEvent::Fetched { broker: plan.broker, took, result }).await;
         });
     }
 

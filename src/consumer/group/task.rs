@@ -16,15 +16,15 @@ use super::classic::{Attempt, Classic, GroupMemberIdentity, MemberAction, Wanted
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
-use crate::client_telemetry::Measure;
 use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
 use crate::consumer::config::ConsumerConfig;
+use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{ErrorCode, Result};
 use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{TopicName, TopicPartition};
-use crate::observability::{GroupRecorder, spans};
+use crate::observability::{MemberEvent, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 
@@ -81,7 +81,7 @@ pub(super) struct GroupTask {
     closing: Option<Instant>,
     /// Since when the member wishes to join, for the metrics.
     rejoining: Option<Instant>,
-    recorder: GroupRecorder,
+    observer: MemberObserver,
 }
 
 impl GroupTask {
@@ -121,7 +121,7 @@ impl GroupTask {
             leaving: 0,
             closing: None,
             rejoining: None,
-            recorder: cluster.recorder().group(&group.rpc.group),
+            observer: group.shared.observer.member(cluster.recorder().group(&group.rpc.group)),
             group,
         }
     }
@@ -318,9 +318,7 @@ impl GroupTask {
                 group
                     .shared
                     .update(|subscription| subscription.assigned(partitions.iter().cloned()));
-                self.recorder.assigned(|| {
-                    group.shared.read(|subscription| subscription.assignment().count())
-                });
+                self.tell_assigned();
                 self.to_tell.push_back(Change::Assigned(partitions));
             }
             MemberAction::Report(error) => group.shared.raise(error),
@@ -396,8 +394,7 @@ impl GroupTask {
                     && let Some(since) = self.rejoining.take()
                 {
                     let took = now.saturating_duration_since(since);
-                    self.recorder.rebalanced(took);
-                    self.group.shared.meter.record(Measure::Rebalance, took);
+                    self.observer.tell(MemberEvent::Rebalanced { took });
                 }
                 self.machine.handle_synced(attempt, outcome, now);
             }
@@ -461,9 +458,14 @@ impl GroupTask {
             self.giving.remove(tp);
         }
         let gone = self.group.shared.update(|subscription| subscription.revoke(partitions));
-        self.recorder
-            .assigned(|| self.group.shared.read(|subscription| subscription.assignment().count()));
+        self.tell_assigned();
         self.group.pending_commits().commits.handle_gone(&gone, not_owned);
+    }
+
+    fn tell_assigned(&mut self) {
+        let shared = &self.group.shared;
+        let partitions = &|| shared.read(|subscription| subscription.assignment().count());
+        self.observer.tell(MemberEvent::Assigned { partitions });
     }
 
     fn is_over(&self, now: Instant) -> bool {

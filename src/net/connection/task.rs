@@ -27,9 +27,10 @@ use crate::net::handshake::HandshakeOutcome;
 use crate::net::incoming::Incoming;
 use crate::net::inflight::{Inflight, OutOfStep};
 use crate::net::min_idle::{CountedConnection, MinIdleConnections};
+use crate::net::observer::ConnectionObserver;
 use crate::net::reauthentication::Reauthentication;
 use crate::net::security::ConnectionSecurity;
-use crate::observability::{ConnectionRecorder, spans};
+use crate::observability::{ConnectionEvent, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
@@ -57,7 +58,7 @@ pub(crate) struct Setup {
     pub(crate) max_reply: usize,
     pub(crate) greetings: Arc<Greetings>,
     pub(crate) features: Arc<NewestFeatures>,
-    pub(crate) recorder: ConnectionRecorder,
+    pub(crate) observer: ConnectionObserver,
 }
 
 /// Bytes that may wait to be written before no more requests are accepted (a guess: a few full
@@ -82,7 +83,7 @@ pub(super) async fn run(
     let error = match opened {
         Ok((io, HandshakeOutcome { versions, lifetime })) => {
             debug!(address = %shared.address, ?lifetime, "connected");
-            let _open = setup.recorder.opened();
+            let _open = setup.observer.opened();
             let versions = Arc::new(versions);
             state.send_replace(ConnectionState::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, &runtime, versions, lifetime);
@@ -94,7 +95,7 @@ pub(super) async fn run(
             error
         }
         Err(error) => {
-            setup.recorder.failed();
+            setup.observer.tell(ConnectionEvent::Failed);
             state.send_replace(ConnectionState::Ended(error.clone()));
             error
         }
@@ -278,7 +279,7 @@ impl<'a> Serving<'a> {
             bytes = queued.frame.len(),
             "request",
         );
-        self.setup.recorder.sent(queued.frame.len());
+        self.setup.observer.tell(ConnectionEvent::Sent { bytes: queued.frame.len() });
         self.outgoing_bytes += queued.frame.len();
         let longest = longest_reply(&queued.frame, self.setup.max_reply);
         self.outgoing.push_back(queued.frame);
@@ -371,7 +372,7 @@ impl<'a> Serving<'a> {
             trace!(
                 address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply"
             );
-            self.setup.recorder.received(frame.len());
+            self.setup.observer.tell(ConnectionEvent::Received { bytes: frame.len() });
             let Expecting { waiter, .. } =
                 self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                     let expected = expected.map_or("none".to_owned(), |id| id.to_string());

@@ -1,18 +1,16 @@
 //! Produce requests: what one is made of, how it travels, and what its answer says.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{Instrument, debug};
 
 use super::transacting::Transacting;
 use super::{SenderTask, SenderTaskEvent, at};
-use crate::client_telemetry::{Measure, Meter};
 use crate::cluster::{Cluster, ClusterView, Lane, LeaderHint};
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, TransactionalId, Uuid};
-use crate::observability::spans;
+use crate::observability::{ProducerEvent, spans};
 use crate::producer::rpc::{self, Parcel, ProduceRequest};
 use crate::producer::sender::{Answer, Departure, Outgoing, RequestId};
 use crate::runtime;
@@ -24,7 +22,6 @@ const LAST_BY_NAME: i16 = 12;
 /// One Produce request, and all that it takes to send it and to read its answer.
 struct ProduceCall {
     cluster: Cluster,
-    meter: Arc<Meter>,
     broker: BrokerId,
     lane: Lane,
     parcels: Vec<Parcel>,
@@ -35,6 +32,22 @@ struct ProduceCall {
     newest: i16,
     begun: Instant,
     timeout: Duration,
+}
+
+/// What came of a Produce request.
+pub(super) struct ProduceOutcome {
+    /// One for each batch.
+    answers: Vec<Answer>,
+    hints: Vec<LeaderHint>,
+    /// If there was one.
+    reply: Option<ProduceReply>,
+}
+
+/// What a broker's reply has cost.
+struct ProduceReply {
+    broker: BrokerId,
+    took: Duration,
+    throttle: Duration,
 }
 
 impl SenderTask {
@@ -54,12 +67,11 @@ impl SenderTask {
                 .enumerate()
                 .filter_map(|(place, outgoing)| self.parcel(place, *outgoing, &view, now)),
         );
-        self.shared.stats.sent();
-        self.recorder.requested(|| self.shared.accumulator.memory.free());
+        let available = &|| self.shared.accumulator.memory.free();
+        self.observer.tell(ProducerEvent::RequestSent { available });
         let span = spans::produce(broker, parcels.len());
         let call = ProduceCall {
             cluster: self.cluster.clone(),
-            meter: Arc::clone(&self.shared.meter),
             broker,
             lane: self.lane,
             parcels,
@@ -74,11 +86,11 @@ impl SenderTask {
         // where they do not lead any more.
         let was_closed = call.acks == 0 && self.cluster.was_disconnected(broker, self.lane);
         let sending = async move {
-            let (answers, hints) = match call.acks {
-                0 => (call.run_unanswered(was_closed).await, Vec::new()),
+            let outcome = match call.acks {
+                0 => call.run_unanswered(was_closed).await,
                 _ => call.run().await,
             };
-            SenderTaskEvent::Answered { request, answers, hints }
+            SenderTaskEvent::Answered { request, outcome }
         };
         self.work.push(Box::pin(sending.instrument(span)));
     }
@@ -96,18 +108,15 @@ impl SenderTask {
         held.promise.leaves();
         let topic = &slot.topic_partition.topic;
         if std::mem::replace(&mut held.has_been_sent, true) {
-            self.shared.stats.retried();
-            self.recorder.retried(topic, records.count);
+            self.observer.tell(ProducerEvent::BatchRetried { topic, records: records.count });
         } else {
-            let waited = now.saturating_duration_since(held.opened);
-            self.shared.meter.record(Measure::Queue, waited);
-            self.recorder.sent(
+            self.observer.tell(ProducerEvent::BatchSent {
                 topic,
-                records.count,
-                records.records.len(),
-                records.uncompressed_len,
-                waited,
-            );
+                records: records.count,
+                bytes: records.records.len(),
+                uncompressed: records.uncompressed_len,
+                queued: now.saturating_duration_since(held.opened),
+            });
         }
         let producer = outgoing.stamp.map(|stamp| ProducerStamp {
             id: stamp.identity.id,
@@ -127,15 +136,13 @@ impl SenderTask {
     }
 
     /// Takes what a broker said to a request, or what came instead of its answer.
-    pub(super) fn answered(
-        &mut self,
-        request: RequestId,
-        answers: Vec<Answer>,
-        hints: &[LeaderHint],
-        now: Instant,
-    ) {
+    pub(super) fn answered(&mut self, request: RequestId, outcome: ProduceOutcome, now: Instant) {
+        let ProduceOutcome { answers, hints, reply } = outcome;
+        if let Some(ProduceReply { broker, took, throttle }) = reply {
+            self.observer.tell(ProducerEvent::RequestAnswered { broker, took, throttle });
+        }
         if !hints.is_empty() {
-            self.cluster.hint_leaders(hints);
+            self.cluster.hint_leaders(&hints);
             let topics: BTreeSet<_> = hints.iter().map(|hint| &hint.partition.topic).collect();
             self.follow(topics, &self.cluster.view());
         }
@@ -144,7 +151,7 @@ impl SenderTask {
 }
 
 impl ProduceCall {
-    async fn run(self) -> (Vec<Answer>, Vec<LeaderHint>) {
+    async fn run(self) -> ProduceOutcome {
         let Self { cluster, broker, lane, parcels, .. } = &self;
         let newest = if parcels.iter().any(|parcel| parcel.topic_id == Uuid::ZERO) {
             self.newest.min(LAST_BY_NAME)
@@ -155,21 +162,22 @@ impl ProduceCall {
         let reply = cluster.call_up_to(newest, *broker, *lane, self.deadline(), make).await;
         let read = reply.and_then(|reply| {
             let took = runtime::now().saturating_duration_since(self.begun);
-            self.meter.record(Measure::Request(*broker), took);
             let response = reply.parse()?;
             let throttle = rpc::throttle(&response);
-            self.meter.record(Measure::Throttle, throttle);
             cluster.throttle(*broker, *lane, throttle);
-            Ok(rpc::read_produce(parcels, &response))
+            let (answers, hints) = rpc::read_produce(parcels, &response);
+            let reply = Some(ProduceReply { broker: *broker, took, throttle });
+            Ok(ProduceOutcome { answers, hints, reply })
         });
         read.unwrap_or_else(|error| {
             debug!(%error, %broker, "produce request failed");
-            (parcels.iter().map(|_| rpc::read_failure(&error)).collect(), Vec::new())
+            let answers = parcels.iter().map(|_| rpc::read_failure(&error)).collect();
+            ProduceOutcome { answers, hints: Vec::new(), reply: None }
         })
     }
 
     /// With `acks=0` what has left counts as written; nobody will say where.
-    async fn run_unanswered(self, was_closed: bool) -> Vec<Answer> {
+    async fn run_unanswered(self, was_closed: bool) -> ProduceOutcome {
         let sent = if was_closed {
             Err(Error::new(ErrorKind::Disconnected, "the broker has closed the connection")
                 .with_written(Written::No))
@@ -181,7 +189,8 @@ impl ProduceCall {
             Ok(()) => Answer::Written { base_offset: None, append_time: None },
             Err(error) => rpc::read_failure(error),
         };
-        self.parcels.iter().map(|_| answer()).collect()
+        let answers = self.parcels.iter().map(|_| answer()).collect();
+        ProduceOutcome { answers, hints: Vec::new(), reply: None }
     }
 
     /// It is made once a connection is ready to carry it: what it holds has left.

@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::{ClosedBatchState, SenderTask, SenderTaskEvent};
 use crate::error::{Error, ErrorKind, Result};
+use crate::observability::ProducerEvent;
 use crate::producer::accumulator::closed_batch::ClosedBatch;
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
@@ -17,7 +18,8 @@ use crate::wire::compress::{Codec, CodecError};
 impl SenderTask {
     pub(super) fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch, now: Instant) {
         let ClosedBatch { id, records, memory, promise, opened } = closed;
-        self.shared.stats.closed(&records);
+        self.observer
+            .tell(ProducerEvent::BatchClosed { records: records.count(), bytes: records.len() });
         if let Some(verdict) = self.early.remove(&id) {
             return self.resolve_batch(partition, promise, memory, records.count(), verdict);
         }
@@ -125,7 +127,7 @@ impl SenderTask {
                 parts = parts.len(),
                 "batch was too large and is split",
             );
-            self.recorder.split();
+            self.observer.tell(ProducerEvent::BatchSplit);
         }
         let firsts: Vec<_> = ids.iter().map(|(id, ..)| id.first).collect();
         let mut memory = Some(held.memory);

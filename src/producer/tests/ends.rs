@@ -12,6 +12,7 @@ use crate::cluster::{self, Cluster, Lane};
 use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{BrokerId, PartitionId, Timestamp};
 use crate::producer::delivery::Delivery;
+use crate::producer::observer::ProducerObserver;
 use crate::producer::task::SenderTask;
 use crate::producer::{
     Acks, Partitioner, Producer, ProducerConfig, ProducerShared, TopicPartitions,
@@ -29,8 +30,12 @@ fn verdict(delivery: &Delivery) -> (ErrorKind, Option<Written>) {
 /// A task that knows topic `t` of one partition and is not run.
 fn task(cluster: &Cluster, config: ProducerConfig) -> (SenderTask, Arc<ProducerShared>) {
     let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
-    let mut task =
-        SenderTask::new(Arc::clone(&shared), cluster, Lane::Produce(cluster.lanes().id()));
+    let mut task = SenderTask::new(
+        Arc::clone(&shared),
+        cluster,
+        Lane::Produce(cluster.lanes().id()),
+        ProducerObserver::new(cluster.recorder().producer(0)),
+    );
     let partition = cluster::Partition {
         id: PartitionId(0),
         leader: Some(BrokerId(1)),

@@ -1,7 +1,7 @@
 //! What the fetcher makes of answers.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
@@ -17,11 +17,14 @@ use crate::consumer::subscription::{PartitionSnapshot, Subscription};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{BrokerId, Offset, TopicPartition};
 use crate::net::BadLength;
+use crate::observability::ConsumerEvent;
 
 impl Fetcher {
     pub(super) fn handle(&mut self, event: FetchEvent, now: Instant) {
         match event {
-            FetchEvent::Fetched { broker, result } => self.handle_fetched(broker, result, now),
+            FetchEvent::Fetched { broker, took, result } => {
+                self.handle_fetched(broker, took, result, now)
+            }
             FetchEvent::Answered { ask, result } => self.handle_answers(&ask, result, now),
             FetchEvent::Decoded => self.decoders -= 1,
         }
@@ -111,7 +114,13 @@ impl Fetcher {
         }
     }
 
-    fn handle_fetched(&mut self, broker: BrokerId, result: Result<Fetched>, now: Instant) {
+    fn handle_fetched(
+        &mut self,
+        broker: BrokerId,
+        took: Duration,
+        result: Result<Fetched>,
+        now: Instant,
+    ) {
         let fetched = match result {
             Ok(fetched) => fetched,
             Err(error) => {
@@ -128,9 +137,8 @@ impl Fetcher {
             self.planner.handle_outcome(broker, outcome(code), now);
             return;
         }
-        self.shared
-            .recorder
-            .fetched(|| fetched.partitions.iter().map(|partition| partition.records.len()).sum());
+        let bytes = &|| fetched.partitions.iter().map(|partition| partition.records.len()).sum();
+        self.shared.observer.tell(ConsumerEvent::Fetched { broker, took, bytes });
         let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
         let mut seen = Seen::default();
         for partition in fetched.partitions {
@@ -215,7 +223,8 @@ impl Fetcher {
             }
             if let Some(end) = fetched.end {
                 assignment.ends_at(end);
-                self.shared.recorder.lags(&partition, assignment.lag());
+                let lag = assignment.lag();
+                self.shared.observer.tell(ConsumerEvent::Lagging { partition: &partition, lag });
             }
         }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {

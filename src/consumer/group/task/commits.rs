@@ -7,14 +7,13 @@ use std::time::Instant;
 use tracing::{Instrument, warn};
 
 use super::{GroupEvent, GroupTask};
-use crate::client_telemetry::Measure;
 use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome};
 use crate::consumer::group::rpc::Committed;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{CommitPosition, Subscription};
 use crate::error::Result;
 use crate::ids::TopicPartition;
-use crate::observability::spans;
+use crate::observability::{MemberEvent, spans};
 
 impl GroupTask {
     /// Commits what is finished of the partitions that the application has chosen by itself and
@@ -115,8 +114,7 @@ impl GroupTask {
             self.group.rpc.cluster.request_refresh();
         }
         let took = now.saturating_duration_since(sent);
-        self.recorder.committed(took, !errors.is_empty());
-        self.group.shared.meter.record(Measure::Commit, took);
+        self.observer.tell(MemberEvent::Committed { took, has_failed: !errors.is_empty() });
         let committed = self.group.pending_commits().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, assignment, offset) in &committed {

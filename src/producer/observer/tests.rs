@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use super::*;
+use crate::ids::{BrokerId, TopicName};
+use crate::observability::ClientRecorder;
+use crate::observability::noted::Noted;
+use crate::producer::accumulator::memory::BufferMemory;
+
+/// Who is to hear of an event.
+fn listeners(event: ProducerEvent<'_>) -> &'static [&'static str] {
+    match event {
+        ProducerEvent::BatchClosed { .. } => &["statistics"],
+        ProducerEvent::BatchSent { .. } | ProducerEvent::RequestAnswered { .. } => {
+            &["facade", "telemetry"]
+        }
+        ProducerEvent::BatchRetried { .. }
+        | ProducerEvent::RequestSent { .. }
+        | ProducerEvent::BatchFailed { .. }
+        | ProducerEvent::LingerChosen { .. } => &["statistics", "facade"],
+        ProducerEvent::BatchSplit | ProducerEvent::BatchResolved { .. } => &["facade"],
+    }
+}
+
+/// Who has heard of an event that was told to an observer.
+fn heard(event: ProducerEvent<'_>) -> Vec<&'static str> {
+    let (noted, memory) = (Noted::default(), BufferMemory::new(100));
+    let _installed = metrics::set_default_local_recorder(&noted);
+    let counters = Arc::<Counters>::default();
+    let meter = Arc::new(Meter::subscribed(ClientKind::Producer));
+    let recorder = ClientRecorder::new("c").producer(100);
+    let mut observer =
+        ProducerObserver { counters: Arc::clone(&counters), recorder, meter: Arc::clone(&meter) };
+    let before = (counters.snapshot(&memory), noted.snapshot());
+    observer.tell(event);
+    let heard = [
+        ("statistics", counters.snapshot(&memory) != before.0),
+        ("facade", noted.snapshot() != before.1),
+        ("telemetry", meter.has_measured()),
+    ];
+    heard.into_iter().filter_map(|(who, has_heard)| has_heard.then_some(who)).collect()
+}
+
+#[test]
+fn every_event_is_heard_by_all_whom_it_concerns() {
+    let (topic, second) = (&TopicName::from("t"), Duration::from_secs(1));
+    let available = &|| 40;
+    for event in [
+        ProducerEvent::BatchClosed { records: 2, bytes: 9 },
+        ProducerEvent::BatchSent { topic, records: 2, bytes: 5, uncompressed: 9, queued: second },
+        ProducerEvent::BatchRetried { topic, records: 2 },
+        ProducerEvent::RequestSent { available },
+        ProducerEvent::RequestAnswered { broker: BrokerId(1), took: second, throttle: second },
+        ProducerEvent::BatchSplit,
+        ProducerEvent::BatchResolved { available },
+        ProducerEvent::BatchFailed { topic: Some(topic), records: 2 },
+        ProducerEvent::LingerChosen { linger: second, waits_for_replies: true },
+    ] {
+        assert_eq!(heard(event), listeners(event), "{:?}", std::mem::discriminant(&event));
+    }
+}
