@@ -1,7 +1,7 @@
-//! A TCP proxy that delays, throttles, stalls and cuts, in front of a broker.
+//! A TCP proxy in front of a broker that delays, throttles, stalls and cuts connections.
 //!
-//! It rewrites nothing, so a broker must advertise the proxy's address for its clients to stay
-//! behind it; [`apache::Config::behind_proxies`](crate::apache::Config::behind_proxies) sees to
+//! It does not rewrite responses, so the broker must advertise the proxy's address, or clients will
+//! bypass it; [`apache::Config::behind_proxies`](crate::apache::Config::behind_proxies) arranges
 //! that.
 //!
 //! ```text
@@ -26,7 +26,7 @@ const CHUNK: usize = 16 * 1024;
 /// How many chunks may be on the way while they are delayed.
 const QUEUE: usize = 256;
 
-/// Which way bytes go.
+/// The direction in which bytes flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the broker.
@@ -38,16 +38,16 @@ pub enum Direction {
 /// When a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// After so many bytes in one direction have gone through.
+    /// After so many bytes in one direction.
     Bytes(Direction, u64),
-    /// So long after it was accepted.
+    /// So long after the connection was accepted.
     After(Duration),
 }
 
 /// Sees the bytes of a connection as they arrive, before any fault.
 type Tap = dyn Fn(u64, Direction, &[u8]) + Send + Sync;
 
-/// A proxy on a port of its own on 127.0.0.1; its connections end when it is dropped.
+/// A proxy on its own port of 127.0.0.1; its connections are closed when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -84,10 +84,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Proxy {
-    /// Starts a proxy for an address, which need not answer yet.
+    /// Starts a proxy for an address, where nothing needs to listen yet.
     ///
     /// # Errors
-    /// If no port can be had, or the address does not resolve.
+    /// If no port is available, or the address does not resolve.
     pub async fn start(upstream: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
         let upstream = tokio::net::lookup_host(upstream)
             .await?
@@ -106,18 +106,18 @@ impl Proxy {
         Ok(Self { address, shared, accepting })
     }
 
-    /// Where clients connect to.
+    /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections were accepted so far.
+    /// Returns the number of connections accepted so far.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// Shows all bytes from now on to a function that is given the number of the connection, from 0
-    /// on, and which way they go.
+    /// Passes all bytes from now on to a function, with the number of the connection, counted from
+    /// 0, and the direction.
     pub fn tap(&self, tap: impl Fn(u64, Direction, &[u8]) + Send + Sync + 'static) {
         *self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tap));
     }
@@ -127,17 +127,18 @@ impl Proxy {
         *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
-    /// Holds all bytes back for so long each way, in order and without limiting their rate.
+    /// Delays all bytes by this long in each direction, keeping their order and not limiting their
+    /// rate.
     pub fn delay(&self, delay: Duration) {
         self.change(|rules| rules.delay = delay);
     }
 
-    /// Lets so many bytes a second through each connection each way.
+    /// Limits each connection to so many bytes a second in each direction.
     pub fn throttle(&self, bytes_per_second: u64) {
         self.change(|rules| rules.bytes_per_second = Some(bytes_per_second.max(1)));
     }
 
-    /// Accepts connections and keeps them open, but lets nothing through, as a network that drops
+    /// Accepts connections and keeps them open, but lets nothing through, like a network that drops
     /// packets.
     pub fn blackhole(&self) {
         self.change(|rules| rules.is_blackhole = true);
@@ -148,18 +149,18 @@ impl Proxy {
         self.change(|rules| rules.is_refusing = true);
     }
 
-    /// Cuts all connections that are open.
+    /// Cuts all open connections.
     pub fn cut(&self) {
         self.change(|rules| rules.generation += 1);
     }
 
-    /// Cuts the next `connections`, each as said.
+    /// Cuts each of the next `connections` connections as `cut` says.
     pub fn cut_next(&self, connections: usize, cut: Cut) {
         let mut planned = self.shared.planned.lock().unwrap_or_else(PoisonError::into_inner);
         planned.extend(std::iter::repeat_n(cut, connections));
     }
 
-    /// Ends all faults; what a blackhole held back goes on.
+    /// Ends all faults; bytes that a blackhole held back are delivered.
     pub fn heal(&self) {
         self.shared.planned.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.change(|rules| *rules = Rules { generation: rules.generation, ..Rules::default() });

@@ -1,4 +1,4 @@
-//! What cluster to start.
+//! The settings of a cluster to start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::security::Security;
 use super::version::Version;
 
-/// Which cluster of real Kafka to start; every field has a default that suits tests.
+/// The settings of a real Kafka cluster; every one has a default that suits tests.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -49,20 +49,20 @@ impl Default for Config {
 }
 
 impl Config {
-    /// One node of the version in `KAFKA_HOME`, or of [`Version::DEFAULT`].
+    /// Starts with one node of the version in `KAFKA_HOME`, or of [`Version::DEFAULT`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the version; default: that of `KAFKA_HOME` where it is set, else [`Version::DEFAULT`].
+    /// Sets the version. Default: that of `KAFKA_HOME` if it is set, else [`Version::DEFAULT`].
     #[must_use]
     pub fn version(mut self, version: Version) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// Sets the number of nodes; from three on, topics have three replicas of which two must be in
-    /// sync. Default 1.
+    /// Sets the number of nodes. With three or more, topics have three replicas of which two must
+    /// be in sync. Default 1.
     #[must_use]
     pub fn nodes(mut self, nodes: u16) -> Self {
         self.nodes = nodes;
@@ -76,8 +76,8 @@ impl Config {
         self
     }
 
-    /// Lets the nodes advertise a [`Proxy`](crate::proxy::Proxy) each, through which all traffic of
-    /// clients then flows. Default off.
+    /// Puts a [`Proxy`](crate::proxy::Proxy) in front of each node, whose address the node
+    /// advertises, so that all client traffic flows through it. Default off.
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.behind_proxies = true;
@@ -85,7 +85,7 @@ impl Config {
     }
 
     /// Puts each node into a rack of its own, `r1`, `r2` and so on, and lets consumers fetch from
-    /// theirs (KIP-392). Default off.
+    /// the replica in theirs (KIP-392). Default off.
     #[must_use]
     pub fn racks(mut self) -> Self {
         self.racks = true;
@@ -99,7 +99,7 @@ impl Config {
         self
     }
 
-    /// Sets a property of every node, in place of what the launcher would set.
+    /// Sets a property of every node, overriding the launcher's value.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.properties.insert(name.into(), value.to_string());
@@ -121,30 +121,30 @@ impl Config {
         self
     }
 
-    /// Gives each node secured listeners beside the plaintext one. Default none.
+    /// Gives each node secured listeners in addition to the plaintext one. Default none.
     #[must_use]
     pub fn secured(mut self, listeners: impl IntoIterator<Item = Security>) -> Self {
         self.secured = listeners.into_iter().collect();
         self
     }
 
-    /// Forbids everything to everybody but `admin` and those on plaintext listeners, until ACLs
-    /// permit it (KRaft only). Default off.
+    /// Denies everything to everyone except `admin` and clients of plaintext listeners, unless ACLs
+    /// allow it (KRaft only). Default off.
     #[must_use]
     pub fn acls(mut self) -> Self {
         self.has_acls = true;
         self
     }
 
-    /// Sets for how long tokens of the token endpoint are good. Default an hour.
+    /// Sets for how long tokens of the token endpoint are valid. Default one hour.
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
         self
     }
 
-    /// Gives each node a receiver of clients' metrics (KIP-714), for
-    /// [`Cluster::received_metrics`](super::Cluster::received_metrics); needs `javac`. Default off.
+    /// Gives each node a receiver for client metrics (KIP-714), for
+    /// [`Cluster::received_metrics`](super::Cluster::received_metrics). Needs `javac`. Default off.
     #[must_use]
     pub fn metrics_receiver(mut self) -> Self {
         self.receives_metrics = true;
@@ -152,7 +152,7 @@ impl Config {
     }
 
     /// Starts node 1 as the only voter of a quorum whose voters can be changed (KIP-853, Kafka
-    /// 3.9); the others follow it. Default off: all nodes vote, for good.
+    /// 3.9); the others are observers. Default off: all nodes are voters for good.
     #[must_use]
     pub fn dynamic_quorum(mut self) -> Self {
         self.has_dynamic_quorum = true;

@@ -1,15 +1,15 @@
-//! Why a real Kafka could not be had.
+//! Why a real Kafka cluster could not be provided.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Why a step of starting, steering or asking real Kafka failed.
+/// Why starting, controlling or querying real Kafka failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A program that is needed is not installed.
+    /// A required program is not installed.
     #[error("{program} cannot be run: {source}; install it, or set {variable}")]
     Program {
         /// What was to be run.
@@ -19,7 +19,7 @@ pub enum Error {
         /// Why it did not start.
         source: io::Error,
     },
-    /// Maven did not resolve the jars.
+    /// Maven could not resolve the jars.
     #[error("mvn could not resolve Apache Kafka {version} ({status}):\n{output}")]
     Resolve {
         /// The version that was asked for.
@@ -45,7 +45,7 @@ pub enum Error {
         /// What went wrong with it.
         source: io::Error,
     },
-    /// A process of the cluster ended by itself.
+    /// A process of the cluster exited by itself.
     #[error("{name} ended ({status}):\n{log}")]
     Ended {
         /// Which process, such as `node1`.
@@ -55,7 +55,7 @@ pub enum Error {
         /// The end of its log.
         log: String,
     },
-    /// A node did not become ready, or a process did not end, in time.
+    /// A node did not become ready, or a process did not exit, in time.
     #[error("{name} is not {state} after {after:?}:\n{log}")]
     Timeout {
         /// Which process, such as `node1`.
@@ -67,7 +67,7 @@ pub enum Error {
         /// The end of its log.
         log: String,
     },
-    /// A Java tool ended with a failure.
+    /// A Java tool failed.
     #[error("{class} failed ({status}):\n{stderr}")]
     Tool {
         /// The tool's main class.
@@ -77,7 +77,7 @@ pub enum Error {
         /// The end of what it wrote to its standard error.
         stderr: String,
     },
-    /// The configuration cannot be run.
+    /// The configuration is impossible.
     #[error("{0}")]
     Config(String),
 }

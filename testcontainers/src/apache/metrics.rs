@@ -1,5 +1,5 @@
-//! A receiver of clients' metrics (KIP-714) in each node: a class that writes into a file what
-//! clients push.
+//! A receiver for client metrics (KIP-714) in each node: a class that writes to a file what clients
+//! push.
 
 use std::env;
 use std::fs;
@@ -44,9 +44,9 @@ pub(super) async fn compile(folder: &Path, jars: &str) -> Result<String> {
 }
 
 impl Cluster {
-    /// What clients have pushed to the receivers of
-    /// [`Config::metrics_receiver`](super::Config::metrics_receiver): lines of fields with tabs
-    /// between them.
+    /// Returns what clients have pushed to the receivers of
+    /// [`Config::metrics_receiver`](super::Config::metrics_receiver), as lines of tab-separated
+    /// fields.
     ///
     /// ```text
     /// push    INSTANCE  CLIENT-ID  terminating or running
@@ -54,7 +54,7 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// [`Error::File`] if a file cannot be read; one that is not there yet is empty.
+    /// [`Error::File`] if a file cannot be read; a missing one counts as empty.
     pub fn received_metrics(&self) -> Result<String> {
         let mut all = String::new();
         for node in self.nodes() {

@@ -1,10 +1,10 @@
-//! Real Apache Kafka as local processes: any version, one node or several, with kill, pause and
-//! restart.
+//! Real Apache Kafka as local processes: any version, one or several nodes, which can be killed,
+//! paused and restarted.
 //!
-//! Needs Java 17, and either `KAFKA_HOME` or Maven, which at the first use of a version takes its
-//! jars from where it takes all others. Versions from 3.3 on run as combined KRaft nodes, older
-//! ones with a ZooKeeper. Everything lives in a folder of its own under the system's folder for
-//! temporary files, which goes with the cluster, however that ends; `KAVKA_KEEP_LOGS=1` keeps it.
+//! Needs Java 17, and either `KAFKA_HOME` or Maven, which downloads the jars when a version is used
+//! for the first time. Versions from 3.3 on run as combined KRaft nodes, older ones with ZooKeeper.
+//! All files are in a folder of their own below the system's temporary folder, which is removed
+//! with the cluster, however that ends; `KAVKA_KEEP_LOGS=1` keeps it.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), kavka_testcontainers::apache::Error> {
@@ -59,7 +59,7 @@ const READY_LIMIT: Duration = Duration::from_secs(90);
 /// partitions.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Real Kafka that runs until it is dropped.
+/// A real Kafka cluster that runs until it is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     version: Version,
@@ -92,7 +92,7 @@ impl Cluster {
     /// See [`Error`]; no process is left behind.
     ///
     /// # Cancel safety
-    /// What was started ends when the future is dropped.
+    /// If the future is dropped, everything that was started is ended.
     pub async fn start(config: Config) -> Result<Self> {
         if config.nodes == 0 {
             return Err(Error::Config("a cluster has at least one node".into()));
@@ -156,23 +156,22 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The addresses of all nodes, or of their proxies, for a client.
+    /// Returns the addresses of all nodes, or of their proxies, for clients.
     pub fn bootstrap(&self) -> String {
         self.join(|ports| ports.advertised)
     }
 
-    /// Addresses of all nodes that never lead through a proxy.
+    /// Returns the addresses of all nodes, which never lead through a proxy.
     pub fn internal_bootstrap(&self) -> String {
         self.join(|ports| ports.internal)
     }
 
-    /// Where a node listens as a controller, on its listener `CONTROLLER`; `None` if there is no
-    /// such node.
+    /// Returns the address of a node's listener `CONTROLLER`; `None` if there is no such node.
     pub fn controller_address(&self, node: u16) -> Option<(&'static str, u16)> {
         self.node(node).ok().map(|node| (HOST, node.ports.controller))
     }
 
-    /// The addresses of all nodes on a secured listener.
+    /// Returns the addresses of all nodes for a secured listener.
     ///
     /// # Errors
     /// [`Error::Config`] if [`Config::secured`] did not name it.
@@ -186,38 +185,38 @@ impl Cluster {
         all.map(|all| all.join(",")).ok_or_else(missing)
     }
 
-    /// The certificates that clients of secured listeners may want; `None` without
+    /// Returns the certificates for clients of secured listeners; `None` without
     /// [`Config::secured`].
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
     }
 
-    /// The URL of the endpoint that gives tokens; `None` without [`Config::secured`].
+    /// Returns the URL of the token endpoint; `None` without [`Config::secured`].
     pub fn token_endpoint(&self) -> Option<&str> {
         self.tokens.as_ref().map(TokenEndpoint::url)
     }
 
-    /// The forms that were lately posted to the endpoint that gives tokens.
+    /// Returns the forms that were recently posted to the token endpoint.
     pub fn token_requests(&self) -> Vec<String> {
         self.tokens.as_ref().map(TokenEndpoint::forms).unwrap_or_default()
     }
 
-    /// The version that runs.
+    /// Returns the version that is running.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The ids of all nodes, from 1 on.
+    /// Returns the ids of all nodes, which start at 1.
     pub fn nodes(&self) -> impl Iterator<Item = u16> + '_ {
         self.nodes.iter().map(|node| node.id)
     }
 
-    /// The proxy in front of a node; `None` without [`Config::behind_proxies`].
+    /// Returns the proxy in front of a node; `None` without [`Config::behind_proxies`].
     pub fn proxy(&self, node: u16) -> Option<&Proxy> {
         self.node(node).ok()?.proxy.as_ref()
     }
 
-    /// What a node has logged.
+    /// Returns the log of a node.
     ///
     /// # Errors
     /// [`Error::File`] if there is no log.
@@ -228,10 +227,10 @@ impl Cluster {
             .map_err(Error::file(&path))
     }
 
-    /// Ends a node at once (SIGKILL), as a crash does; one that is down stays so.
+    /// Kills a node (SIGKILL), like a crash; one that is down stays down.
     ///
     /// # Errors
-    /// [`Error::Process`] if it does not end.
+    /// [`Error::Process`] if it does not exit.
     pub async fn kill(&self, node: u16) -> Result<()> {
         let mut process = self.node(node)?.process.lock().await;
         if let Some(running) = &mut *process {
@@ -241,10 +240,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Asks a node to end (SIGTERM), so that it hands over what it leads first.
+    /// Asks a node to stop (SIGTERM), so that it first hands over the partitions that it leads.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if it does not end within a minute; it is killed then.
+    /// [`Error::Timeout`] if it does not exit within a minute; it is then killed.
     pub async fn stop(&self, node: u16) -> Result<()> {
         let mut process = self.node(node)?.process.lock().await;
         if let Some(mut running) = process.take() {
@@ -254,7 +253,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts a node that is down and waits until it knows all nodes that run.
+    /// Starts a node that is down, and waits until it knows all running nodes.
     ///
     /// # Errors
     /// [`Error::Ended`] or [`Error::Timeout`] if it does not become ready.
@@ -268,7 +267,7 @@ impl Cluster {
         self.wait_until_ready(node).await
     }
 
-    /// Stops a node where it stands (SIGSTOP): its connections stay open, and nothing answers.
+    /// Pauses a node (SIGSTOP): its connections stay open, but nothing answers.
     ///
     /// # Errors
     /// [`Error::Process`] if the signal cannot be sent.
@@ -276,7 +275,7 @@ impl Cluster {
         self.signal(node, Signal::Pause).await
     }
 
-    /// Lets a paused node go on.
+    /// Resumes a paused node.
     ///
     /// # Errors
     /// [`Error::Process`] if the signal cannot be sent.
@@ -284,11 +283,11 @@ impl Cluster {
         self.signal(node, Signal::Resume).await
     }
 
-    /// Ends all processes and waits until they are gone. A cluster that is dropped does the same
+    /// Ends all processes and waits until they have exited. Dropping a cluster does the same
     /// without waiting.
     ///
     /// # Errors
-    /// [`Error::Process`] if one does not end.
+    /// [`Error::Process`] if one does not exit.
     pub async fn shutdown(mut self) -> Result<()> {
         for node in self.nodes() {
             self.kill(node).await?;

@@ -14,7 +14,7 @@ use super::process::{LOG_LINES, Process, Signal, tail};
 /// a busy machine in ten.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A Java tool that is to run.
+/// A Java tool to run.
 #[derive(Debug)]
 #[must_use = "a tool runs when `run` or `spawn` is called"]
 pub struct Tool<'a> {
@@ -66,7 +66,7 @@ impl<'a> Tool<'a> {
     /// Runs the tool to its end and returns what it wrote to its standard output.
     ///
     /// # Errors
-    /// [`Error::Tool`] if it does not end with success, [`Error::Timeout`] if it does not end in
+    /// [`Error::Tool`] if it fails, [`Error::Timeout`] if it does not end in
     /// time.
     ///
     /// # Cancel safety
@@ -78,7 +78,7 @@ impl<'a> Tool<'a> {
         if status.success() { running.stdout() } else { Err(running.failure(status)) }
     }
 
-    /// Starts the tool and lets it run.
+    /// Starts the tool in the background.
     ///
     /// # Errors
     /// [`Error::Process`] if it cannot be started.
@@ -100,7 +100,7 @@ impl<'a> Tool<'a> {
     }
 }
 
-/// A Java tool that runs; killed when dropped.
+/// A running Java tool, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running {
     class: String,
@@ -109,12 +109,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// The file that its standard output goes to.
+    /// Returns the file that its standard output is written to.
     pub fn stdout_file(&self) -> &Path {
         &self.out
     }
 
-    /// What it has written to its standard output so far.
+    /// Returns what it has written to its standard output so far.
     ///
     /// # Errors
     /// [`Error::File`] if that is not UTF-8.
@@ -122,15 +122,15 @@ impl Running {
         fs::read_to_string(&self.out).map_err(Error::file(&self.out))
     }
 
-    /// The end of what it has written to its standard error.
+    /// Returns the end of what it has written to its standard error.
     pub fn stderr_tail(&self) -> String {
         tail(self.process.log(), LOG_LINES)
     }
 
-    /// Whether it has not ended yet.
+    /// Returns whether it is still running.
     ///
     /// # Errors
-    /// [`Error::Process`] if that cannot be learnt.
+    /// [`Error::Process`] if that cannot be found out.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.process.ended()?.is_none())
     }
@@ -143,7 +143,7 @@ impl Running {
         self.process.signal(Signal::Terminate)
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     ///
     /// # Errors
     /// [`Error::Timeout`] if it does not end in time.
@@ -151,7 +151,7 @@ impl Running {
         self.process.wait(limit).await
     }
 
-    /// Ends it at once (SIGKILL).
+    /// Kills it (SIGKILL).
     ///
     /// # Errors
     /// [`Error::Process`] if it cannot be killed.
@@ -165,13 +165,13 @@ impl Running {
 }
 
 impl Cluster {
-    /// A Java tool of this version, by its newest class name, such as
+    /// Returns a Java tool of this version, by its newest class name, such as
     /// `org.apache.kafka.tools.VerifiableProducer`.
     pub fn tool(&self, class: &str) -> Tool<'_> {
         Tool::new(self, class)
     }
 
-    /// Creates a topic, by Kafka's own tool.
+    /// Creates a topic with Kafka's own tool.
     ///
     /// # Errors
     /// [`Error::Tool`] if the cluster refuses it.

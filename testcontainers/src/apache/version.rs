@@ -14,10 +14,10 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version that tests run on unless they say otherwise.
+    /// The version that tests use by default.
     pub const DEFAULT: Self = Self::new(4, 3, 1);
 
-    /// A version by its three numbers.
+    /// Creates a version from its three numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self { major, minor, patch }
     }

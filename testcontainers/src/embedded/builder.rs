@@ -1,4 +1,4 @@
-//! How a cluster is to be, before it starts.
+//! The settings of a cluster, before it starts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -27,8 +27,8 @@ const PORT: u16 = 9092;
 const LAST_OF_OLD_TRANSACTIONS: [(ApiKey, i16); 3] =
     [(ApiKey::Produce, 11), (ApiKey::EndTxn, 4), (ApiKey::TxnOffsetCommit, 4)];
 
-/// Settings of an [`EmbeddedCluster`]; by default one broker over TCP that creates topics when
-/// asked for them.
+/// The settings of an [`EmbeddedCluster`]. By default it is one broker over TCP that creates topics
+/// on demand.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -56,88 +56,88 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// How many brokers; their ids count from 1.
+    /// Sets the number of brokers; their ids start at 1. Default 1.
     pub fn brokers(mut self, count: i32) -> Self {
         self.brokers = count;
         self
     }
 
-    /// Connections are pairs of buffers from [`EmbeddedCluster::connect`], and time is tokio's,
-    /// which may be paused.
+    /// Keeps everything in memory: [`EmbeddedCluster::connect`] returns connections, and time is
+    /// tokio's, which may be paused.
     pub fn in_memory(mut self) -> Self {
         self.transport = Transport::Memory;
         self
     }
 
-    /// Brokers listen on ports of 127.0.0.1, and time is the system's.
+    /// Lets brokers listen on ports of 127.0.0.1, with the system's time. This is the default.
     pub fn tcp(mut self) -> Self {
         self.transport = Transport::Tcp;
         self
     }
 
-    /// The seed of ids, garbage and the dice of fault rules.
+    /// Sets the seed for ids, garbage and the probabilities of fault rules.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// A topic that is there from the start.
+    /// Creates a topic before the cluster starts.
     pub fn topic(mut self, name: impl Into<String>, partitions: i32, replication: i16) -> Self {
         self.topics.push((name.into(), partitions, replication));
         self
     }
 
-    /// `auto.create.topics.enable`, by default true.
+    /// Sets `auto.create.topics.enable`. Default true.
     pub fn auto_create_topics(mut self, yes: bool) -> Self {
         self.settings.auto_create_topics = yes;
         self
     }
 
-    /// `num.partitions` of topics that do not say, by default 1.
+    /// Sets `num.partitions`, for topics created without a number of partitions. Default 1.
     pub fn default_partitions(mut self, count: i32) -> Self {
         self.settings.default_partitions = count;
         self
     }
 
-    /// `default.replication.factor`, by default 1.
+    /// Sets `default.replication.factor`. Default 1.
     pub fn default_replication(mut self, factor: i16) -> Self {
         self.settings.default_replication = factor;
         self
     }
 
-    /// `message.max.bytes`, by default 1,048,588.
+    /// Sets `message.max.bytes`. Default 1,048,588.
     pub fn message_max_bytes(mut self, bytes: usize) -> Self {
         self.settings.message_max_bytes = bytes;
         self
     }
 
-    /// `max.incremental.fetch.session.cache.slots` of each broker, by default 1000.
+    /// Sets `max.incremental.fetch.session.cache.slots` of each broker. Default 1000.
     pub fn fetch_session_slots(mut self, slots: usize) -> Self {
         self.settings.fetch_session_slots = slots;
         self
     }
 
-    /// `group.initial.rebalance.delay.ms`: Kafka's default is 3 s, ours is none.
+    /// Sets `group.initial.rebalance.delay.ms`. Default 0 (Kafka's is 3 s).
     pub fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
         self.settings.initial_rebalance_delay = delay;
         self
     }
 
-    /// `group.min.session.timeout.ms`, by default 6 s.
+    /// Sets `group.min.session.timeout.ms`. Default 6 s.
     pub fn min_session_timeout(mut self, timeout: Duration) -> Self {
         self.settings.min_session_timeout = timeout;
         self
     }
 
-    /// How long the controller takes to see that a killed broker is dead: by default no time, in
-    /// Kafka 9 s.
+    /// Sets how long the controller takes to notice that a killed broker is dead. Default 0 (in
+    /// Kafka 9 s).
     pub fn failure_detection(mut self, delay: Duration) -> Self {
         self.settings.failure_detection = delay;
         self
     }
 
-    /// The finalized feature `transaction.version`: 2 by default (KIP-890), 1 and 0 for the old
-    /// protocol.
+    /// Sets the finalized feature `transaction.version`: 2 is KIP-890, 1 and 0 are the old
+    /// protocol. Default 2.
     ///
     /// It can be changed while the cluster runs: [`EmbeddedCluster::set_transaction_version`].
     pub fn transaction_version(mut self, level: i16) -> Self {
@@ -145,7 +145,7 @@ impl Builder {
         self
     }
 
-    /// Brokers of before Kafka 4.0, which know the old protocol alone: no feature
+    /// Makes brokers like those before Kafka 4.0, which only support the old protocol: no feature
     /// `transaction.version`, Produce up to version 11, EndTxn and TxnOffsetCommit up to 4.
     pub fn only_old_transactions(mut self) -> Self {
         self.settings.transaction_version = 0;
@@ -153,47 +153,47 @@ impl Builder {
         self
     }
 
-    /// `transaction.partition.verification.enable`, by default true; brokers of before Kafka 3.6
-    /// have none of it, and append in a transaction what was never added to it.
+    /// Sets `transaction.partition.verification.enable`. Default true. Brokers before Kafka 3.6
+    /// verify nothing: they append to a partition that was never added to the transaction.
     pub fn transaction_verification(mut self, yes: bool) -> Self {
         self.settings.verifies_transactions = yes;
         self
     }
 
-    /// `transaction.max.timeout.ms`, by default 15 min.
+    /// Sets `transaction.max.timeout.ms`. Default 15 min.
     pub fn transaction_max_timeout(mut self, timeout: Duration) -> Self {
         self.settings.max_transaction_timeout = timeout;
         self
     }
 
-    /// `transactional.id.expiration.ms`: an id that nobody uses for so long is forgotten; by
-    /// default after 7 days.
+    /// Sets `transactional.id.expiration.ms`, after which an unused id is forgotten. Default 7
+    /// days.
     pub fn transactional_id_expiration(mut self, expiration: Duration) -> Self {
         self.settings.transactional_id_expiration = expiration;
         self
     }
 
-    /// How long after the end of a transaction its marker comes to each partition, by default 1 ms;
-    /// see [`EmbeddedCluster::set_marker_delay`].
+    /// Sets how long after the end of a transaction each partition gets its marker; see
+    /// [`EmbeddedCluster::set_marker_delay`]. Default 1 ms.
     pub fn marker_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
         self.settings.marker_delay = (*delay.start(), *delay.end());
         self
     }
 
-    /// Brokers have a receiver of clients' metrics (KIP-714); see
-    /// [`EmbeddedCluster::subscribe_to_metrics`].
+    /// Gives brokers a receiver for client metrics (KIP-714); see
+    /// [`EmbeddedCluster::subscribe_to_metrics`]. Default off.
     pub fn metrics_receiver(mut self) -> Self {
         self.receives_metrics = true;
         self
     }
 
-    /// All listeners want SASL.
+    /// Requires SASL on all listeners. Default off.
     pub fn sasl(mut self, sasl: Sasl) -> Self {
         self.settings.sasl = Some(Arc::new(sasl));
         self
     }
 
-    /// The rack of a broker.
+    /// Sets the rack of a broker.
     pub fn rack(mut self, broker: i32, rack: impl Into<String>) -> Self {
         self.racks.insert(broker, rack.into());
         self
@@ -202,7 +202,7 @@ impl Builder {
     /// Starts the brokers.
     ///
     /// # Errors
-    /// When a port cannot be bound, or a topic of the builder cannot be made.
+    /// If a port cannot be bound, or a topic of the builder cannot be created.
     pub async fn start(self) -> io::Result<EmbeddedCluster> {
         let mut random = Random::new(self.seed);
         let cluster_id = random.uuid().simple().to_string();

@@ -1,4 +1,4 @@
-//! What a test does to a cluster, and asks of it.
+//! What a test can do to a cluster, and ask of it.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use super::{
     TrackedRequest,
 };
 
-/// How a transaction that a test appends ends.
+/// How a transaction ends that a test appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionEnd {
     /// The transaction was committed.
     Committed,
     /// The transaction was aborted.
     Aborted,
-    /// Not yet: the last stable offset stays before it.
+    /// The transaction stays open: the last stable offset stays before it.
     Open,
 }
 
 /// Topics.
 impl EmbeddedCluster {
-    /// Makes a topic.
+    /// Creates a topic.
     ///
     /// # Errors
-    /// As CreateTopics answers.
+    /// The error code that CreateTopics would return.
     pub fn create_topic(
         &self,
         name: &str,
@@ -46,22 +46,22 @@ impl EmbeddedCluster {
     /// Deletes a topic.
     ///
     /// # Errors
-    /// As DeleteTopics answers.
+    /// The error code that DeleteTopics would return.
     pub fn delete_topic(&self, name: &str) -> Result<(), ResponseError> {
         let deleted = self.shared().lock().delete_topic(name).map(drop);
         self.shared().changed.notify_waiters();
         deleted
     }
 
-    /// Adds partitions until there are `count`.
+    /// Adds partitions, up to a total of `count`.
     ///
     /// # Errors
-    /// As CreatePartitions answers.
+    /// The error code that CreatePartitions would return.
     pub fn grow_topic(&self, name: &str, count: i32) -> Result<(), ResponseError> {
         self.shared().lock().grow_topic(name, count)
     }
 
-    /// Sets a setting of a topic, such as `cleanup.policy`, `message.timestamp.type` or
+    /// Changes a config of a topic, such as `cleanup.policy`, `message.timestamp.type` or
     /// `min.insync.replicas`.
     pub fn set_topic_config(&self, name: &str, key: &str, value: &str) {
         if let Some(topic) = self.shared().lock().topics.get_mut(name) {
@@ -69,7 +69,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// The batches of a partition, oldest first.
+    /// Returns the batches of a partition, oldest first.
     pub fn log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
         let state = self.shared().lock();
         state
@@ -77,7 +77,7 @@ impl EmbeddedCluster {
             .map_or_else(Vec::new, |partition| partition.log.batches().to_vec())
     }
 
-    /// The first offset of a partition and the one after its last.
+    /// Returns the first offset of a partition, and the one after its last.
     pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let state = self.shared().lock();
         state
@@ -85,18 +85,18 @@ impl EmbeddedCluster {
             .map(|partition| (partition.log.start(), partition.log.end()))
     }
 
-    /// How often clients have proved who they are; see [`Builder::sasl`](super::Builder::sasl).
+    /// Returns how often clients have authenticated; see [`Builder::sasl`](super::Builder::sasl).
     pub fn logins(&self) -> Logins {
         self.shared().lock().login_counts
     }
 
-    /// Deletes what lies below `offset`.
+    /// Deletes the records of a partition below `offset`.
     pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) {
         self.with_log(topic, partition, |log| log.delete_below(offset));
     }
 
-    /// Cuts a partition's log at `offset` and starts another leader epoch, as an unclean election
-    /// does.
+    /// Truncates a partition's log to `offset` and starts a new leader epoch, as an unclean
+    /// election does.
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
             partition.log.truncate(offset);
@@ -107,18 +107,19 @@ impl EmbeddedCluster {
         self.shared().changed.notify_waiters();
     }
 
-    /// Keeps the high watermark at `offset`, or lets it go: consumers see nothing from there on.
+    /// Keeps the high watermark at `offset`, so that consumers see nothing from there on, or lets
+    /// it go again.
     pub fn hold_high_watermark(&self, topic: &str, partition: i32, offset: Option<i64>) {
         self.with_log(topic, partition, |log| log.hold_from(offset));
     }
 
-    /// Forgets a producer, or all, in a partition, as expiry does.
+    /// Forgets one producer, or all of them, in a partition, as expiry does.
     pub fn forget_producer(&self, topic: &str, partition: i32, producer_id: Option<i64>) {
         self.with_log(topic, partition, |log| log.producers.forget(producer_id));
     }
 
-    /// Appends bytes as they are, with only offset and leader epoch patched; they need not be
-    /// right.
+    /// Appends bytes as they are, except for offset and leader epoch; they need not be a valid
+    /// batch.
     pub fn append_raw(&self, topic: &str, partition: i32, batch: &[u8]) {
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
             let epoch = partition.leader_epoch;
@@ -127,7 +128,7 @@ impl EmbeddedCluster {
         self.shared().changed.notify_waiters();
     }
 
-    /// Appends a batch of records (key, value) and gives its first offset.
+    /// Appends a batch of records (key, value), and returns its first offset.
     pub fn append(
         &self,
         topic: &str,
@@ -137,10 +138,10 @@ impl EmbeddedCluster {
         self.append_as(topic, partition, (0, -1, -1, -1), records)
     }
 
-    /// Appends a batch of a transaction and, unless it stays open, its marker; gives the first
+    /// Appends a batch of a transaction and, unless it stays open, its marker. Returns the first
     /// offset.
     ///
-    /// The producer is known only to this partition: there is no transaction at a coordinator.
+    /// The producer is known only to this partition: no coordinator has the transaction.
     pub fn append_transaction(
         &self,
         topic: &str,
@@ -200,12 +201,12 @@ impl EmbeddedCluster {
 
 /// Brokers.
 impl EmbeddedCluster {
-    /// Stops a broker in good order: its partitions move first, then its connections close.
+    /// Stops a broker in a controlled way: its partitions move first, then its connections close.
     pub fn stop_broker(&self, id: i32) {
         self.down(id, true);
     }
 
-    /// Ends a broker at once; its partitions move when the controller has noticed.
+    /// Kills a broker; its partitions move once the controller has noticed.
     pub fn kill_broker(&self, id: i32) {
         let delay = self.shared().lock().settings.failure_detection;
         self.down(id, delay.is_zero());
@@ -229,7 +230,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// Cuts every connection to a broker that goes on running.
+    /// Closes every connection to a broker, which goes on running.
     pub fn cut_connections(&self, id: i32) {
         let fresh = self.inner.ended.child_token();
         let old = self.shared().lock().brokers.get_mut(&id).and_then(|broker| {
@@ -241,7 +242,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// The brokers that run.
+    /// Returns the brokers that are running.
     pub fn running_brokers(&self) -> Vec<i32> {
         let state = self.shared().lock();
         state
@@ -252,23 +253,23 @@ impl EmbeddedCluster {
             .collect()
     }
 
-    /// The broker that leads a partition.
+    /// Returns the broker that leads a partition.
     pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         self.shared().lock().partition(topic, partition)?.leader
     }
 
-    /// The leader epoch of a partition.
+    /// Returns the leader epoch of a partition.
     pub fn leader_epoch(&self, topic: &str, partition: i32) -> Option<i32> {
         Some(self.shared().lock().partition(topic, partition)?.leader_epoch)
     }
 
-    /// Moves the lead of a partition to `to`, or to its next replica that is up.
+    /// Moves the leadership of a partition to `to`, or to its next replica that is running.
     pub fn move_leader(&self, topic: &str, partition: i32, to: Option<i32>) {
         self.shared().lock().move_leader(topic, partition, to);
         self.shared().wake();
     }
 
-    /// Sends consumers that name their rack to this replica (KIP-392).
+    /// Directs consumers that name their rack to this replica (KIP-392).
     pub fn set_preferred_replica(&self, topic: &str, partition: i32, replica: Option<i32>) {
         if let Some(partition) = self.shared().lock().partition_mut(topic, partition) {
             partition.preferred_replica = replica;
@@ -276,65 +277,66 @@ impl EmbeddedCluster {
         self.shared().changed.notify_waiters();
     }
 
-    /// The broker that coordinates a group.
+    /// Returns the broker that coordinates a group.
     pub fn group_coordinator(&self, group: &str) -> Option<i32> {
         self.shared().lock().coordinator(GROUP_KEY, group)
     }
 
-    /// Moves a group to the coordinator `to`, or to the next broker.
+    /// Makes `to`, or the next broker, the coordinator of a group.
     pub fn move_group_coordinator(&self, group: &str, to: Option<i32>) {
         let now = self.shared().moment();
         self.shared().lock().move_coordinator(GROUP_KEY, group, to, now);
     }
 
-    /// The offset that a group has committed for a partition.
+    /// Returns the offset that a group has committed for a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         let state = self.shared().lock();
         state.groups.get(group)?.offsets.get(topic, partition).map(|committed| committed.offset)
     }
 
-    /// The broker that coordinates a transactional id.
+    /// Returns the broker that coordinates a transactional id.
     pub fn transaction_coordinator(&self, id: &str) -> Option<i32> {
         self.shared().lock().coordinator(TRANSACTION_KEY, id)
     }
 
-    /// Moves a transactional id to the coordinator `to`, or to the next broker.
+    /// Makes `to`, or the next broker, the coordinator of a transactional id.
     pub fn move_transaction_coordinator(&self, id: &str, to: Option<i32>) {
         let now = self.shared().moment();
         self.shared().lock().move_coordinator(TRANSACTION_KEY, id, to, now);
         self.shared().wake();
     }
 
-    /// Changes the address that metadata gives for a broker, not where it listens.
+    /// Changes the address of a broker in metadata, but not where it listens.
     pub fn set_advertised_address(&self, id: i32, host: &str, port: u16) {
         self.with_broker(id, |broker| broker.advertised = (host.to_owned(), port));
     }
 
-    /// Takes a broker out of metadata, or back in, while it goes on serving.
+    /// Removes a broker from metadata, or adds it back, while it goes on serving.
     pub fn hide_broker(&self, id: i32, hidden: bool) {
         self.with_broker(id, |broker| broker.hidden = hidden);
     }
 
-    /// Changes the versions of an API that a broker claims and serves.
+    /// Changes the versions of an API that a broker advertises and serves.
     pub fn set_versions(&self, id: i32, api: ApiKey, min: i16, max: i16) {
         self.with_broker(id, |broker| {
             broker.versions.insert(api as i16, (min, max));
         });
     }
 
-    /// Takes an API away from a broker.
+    /// Removes an API from a broker.
     pub fn remove_api(&self, id: i32, api: ApiKey) {
         self.with_broker(id, |broker| {
             broker.versions.remove(&(api as i16));
         });
     }
 
-    /// Tells every client of a broker to pause this long (KIP-219), and is deaf to it meanwhile.
+    /// Lets a broker throttle every client for this long (KIP-219), and read nothing from it
+    /// meanwhile.
     pub fn set_throttle(&self, id: i32, throttle: Duration) {
         self.with_broker(id, |broker| broker.throttle = throttle);
     }
 
-    /// Changes how many fetch sessions a broker keeps; drops those above.
+    /// Changes how many fetch sessions a broker keeps, and drops those in excess.
     pub fn set_fetch_session_slots(&self, id: i32, slots: usize) {
         self.with_broker(id, |broker| broker.sessions.set_slots(slots));
     }
@@ -344,7 +346,7 @@ impl EmbeddedCluster {
         self.with_broker(id, |broker| broker.sessions.clear());
     }
 
-    /// Wants other metrics of clients from now on; of use with
+    /// Changes which metrics clients are asked for; needs
     /// [`Builder::metrics_receiver`](super::Builder::metrics_receiver).
     pub fn subscribe_to_metrics(&self, subscription: MetricsSubscription) {
         if let Some(receiver) = &mut self.shared().lock().metrics {
@@ -352,7 +354,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// What clients have pushed, oldest first.
+    /// Returns what clients have pushed, oldest first.
     pub fn pushed_metrics(&self) -> Vec<PushedMetrics> {
         self.shared()
             .lock()
@@ -387,37 +389,37 @@ impl EmbeddedCluster {
 
 /// Faults and what was asked.
 impl EmbeddedCluster {
-    /// Puts a rule into force, after those already there.
+    /// Adds a rule, after those already there.
     pub fn fault(&self, fault: Fault) -> FaultId {
         self.shared().lock().faults.add(fault)
     }
 
-    /// Removes a fault before it is used up.
+    /// Removes a rule before it is used up.
     pub fn remove_fault(&self, id: FaultId) {
         self.shared().lock().faults.remove(id);
     }
 
-    /// Removes all faults.
+    /// Removes all rules.
     pub fn clear_faults(&self) {
         self.shared().lock().faults.clear();
     }
 
-    /// How often a rule has acted.
+    /// Returns how often a rule was applied.
     pub fn fault_hits(&self, id: FaultId) -> u64 {
         self.shared().lock().faults.hits(id)
     }
 
-    /// The requests that brokers received, oldest first; the newest 100,000.
+    /// Returns the newest 100,000 requests that brokers received, oldest first.
     pub fn requests(&self) -> Vec<TrackedRequest> {
         self.shared().lock().requests.iter().cloned().collect()
     }
 
-    /// The requests of one API.
+    /// Returns those requests that are of one API.
     pub fn requests_of(&self, api: ApiKey) -> Vec<TrackedRequest> {
         self.shared().lock().requests.iter().filter(|request| request.api == api).cloned().collect()
     }
 
-    /// The offsets that groups have committed, oldest first, without the first `known`.
+    /// Returns the offsets that groups have committed, oldest first, except the first `known`.
     pub fn commits_after(&self, known: usize) -> Vec<TrackedCommit> {
         self.shared().lock().commits.iter().skip(known).cloned().collect()
     }
@@ -429,7 +431,7 @@ impl EmbeddedCluster {
 }
 
 impl StoredBatch {
-    /// The records of an uncompressed batch; `None` for a compressed or malformed one.
+    /// Returns the records of an uncompressed batch; `None` for a compressed or malformed one.
     pub fn records(&self) -> Option<Vec<ScannedRecord<'_>>> {
         if self.header.compression() != 0 {
             return None;

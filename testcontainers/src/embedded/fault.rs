@@ -11,8 +11,9 @@ use super::state::TopicPartition;
 
 /// A rule that a cluster applies to the requests it receives.
 ///
-/// Without conditions it meets every request. Conditions all have to hold; [`Fault::nth`],
-/// [`Fault::times`] and [`Fault::probability`] count only the requests that meet the others.
+/// Without conditions it applies to every request; otherwise all conditions must hold.
+/// [`Fault::nth`], [`Fault::times`] and [`Fault::probability`] count only the requests that meet
+/// the other conditions.
 ///
 /// ```
 /// use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
@@ -35,34 +36,35 @@ pub struct Fault {
     reaction: Reaction,
 }
 
-/// What happens to a request that meets a rule.
+/// What happens to a request to which a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reaction {
-    /// Nothing: the rule only counts.
+    /// Nothing happens: the rule only counts.
     Observe,
-    /// It waits before it is served, and so does what is behind it on the connection.
+    /// It waits before it is served, as do the requests behind it on the connection.
     Delay(Duration),
-    /// It is served, and the reply waits.
+    /// It is served, but the reply waits.
     DelayReply(Duration),
-    /// It is served, and the reply asks for silence of this length (KIP-219); the broker listens
-    /// all the same, which shows who obeys.
+    /// It is served, and the reply asks the client to pause for this long (KIP-219). The broker
+    /// goes on reading, which shows whether the client obeys.
     Throttle(Duration),
-    /// It is served, but the connection never says anything again.
+    /// It is served, but nothing is ever sent on the connection again.
     DropReply,
     /// The connection closes and the request is not served.
     CloseBefore,
     /// It is served, then the connection closes without a reply.
     CloseAfter,
-    /// The error code is answered, for every partition that meets the rule, and nothing is done.
+    /// It is not served; the reply has this error code for every partition to which the rule
+    /// applies.
     Answer(ResponseError),
-    /// The partitions it names that meet the rule get another leader, or this one, before it is
-    /// served.
+    /// Before it is served, the partitions to which the rule applies get this leader, or another
+    /// one.
     MoveLeader(Option<i32>),
-    /// The group's or transaction's coordinator moves to another broker, or this one, before it is
-    /// served.
+    /// Before it is served, the group's or transaction's coordinator moves to this broker, or to
+    /// another one.
     MoveCoordinator(Option<i32>),
-    /// The broker claims other versions of an API from now on.
+    /// The broker advertises other versions of an API from then on.
     SetVersions {
         /// Whose versions.
         api: ApiKey,
@@ -71,30 +73,30 @@ pub enum Reaction {
         /// The highest it claims.
         max: i16,
     },
-    /// It is served, but the reply's body is noise of this length.
+    /// It is served, but the body of the reply is random bytes of this length.
     Garbage(usize),
-    /// It is served, but only the first bytes of the reply go out before the connection closes.
+    /// It is served, but only so many bytes of the reply are sent before the connection closes.
     Truncate(usize),
     /// It is served, but the reply has another correlation id.
     WrongCorrelation,
-    /// It is served, but the reply is spoiled behind its correlation id, by the cluster's seed: a
-    /// lying server.
+    /// It is served, but the reply is corrupted after its correlation id, as the cluster's seed
+    /// says.
     Mutate,
-    /// It is served, but the frame announces this length.
+    /// It is served, but the frame of the reply has this length field.
     WrongLength(i32),
 }
 
-/// A rule in force.
+/// Names a rule that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FaultId(u64);
 
 impl Fault {
-    /// A rule for one API.
+    /// Creates a rule for one API.
     pub fn on(api: ApiKey) -> Self {
         Self { api: Some(api), ..Self::any() }
     }
 
-    /// A rule for every request.
+    /// Creates a rule for every request.
     pub fn any() -> Self {
         Self {
             api: None,
@@ -109,62 +111,62 @@ impl Fault {
         }
     }
 
-    /// Only requests to this broker.
+    /// Applies only to requests to this broker.
     #[must_use]
     pub fn broker(mut self, id: i32) -> Self {
         self.broker = Some(id);
         self
     }
 
-    /// Only requests of this client.
+    /// Applies only to requests of this client.
     #[must_use]
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
         self
     }
 
-    /// Only requests of this version of the API, or a later one.
+    /// Applies only to requests of this version of the API, or a later one.
     #[must_use]
     pub fn from_version(mut self, version: i16) -> Self {
         self.version = version;
         self
     }
 
-    /// Only requests that name a partition of this topic.
+    /// Applies only to requests that name a partition of this topic.
     #[must_use]
     pub fn topic(mut self, name: impl Into<String>) -> Self {
         self.topic = Some(name.into());
         self
     }
 
-    /// Only requests that name this partition.
+    /// Applies only to requests that name this partition.
     #[must_use]
     pub fn partition(self, topic: impl Into<String>, partition: i32) -> Self {
         Self { partition: Some(partition), ..self.topic(topic) }
     }
 
-    /// Only the n-th such request, counted from 1.
+    /// Applies only to the n-th such request, counted from 1.
     #[must_use]
     pub fn nth(mut self, n: u64) -> Self {
         self.turns = n..=n;
         self
     }
 
-    /// Only the first `n` such requests.
+    /// Applies only to the first `n` such requests.
     #[must_use]
     pub fn times(mut self, n: u64) -> Self {
         self.turns = 1..=n;
         self
     }
 
-    /// Only such requests after the first `n`.
+    /// Applies only to such requests after the first `n`.
     #[must_use]
     pub fn after(mut self, n: u64) -> Self {
         self.turns = n.saturating_add(1)..=u64::MAX;
         self
     }
 
-    /// Only some of such requests, by the cluster's seed.
+    /// Applies with this probability, as the cluster's seed says.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         #[expect(
@@ -177,7 +179,7 @@ impl Fault {
         self
     }
 
-    /// What happens then.
+    /// Sets what happens then.
     #[must_use]
     pub fn then(mut self, reaction: Reaction) -> Self {
         self.reaction = reaction;

@@ -1,4 +1,4 @@
-//! Replies that are wrong in the ways that find a decoder's mistakes.
+//! Replies that are wrong in ways that uncover mistakes of decoders.
 
 use bytes::BytesMut;
 

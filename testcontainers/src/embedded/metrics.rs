@@ -1,4 +1,4 @@
-//! What brokers want to be told of their clients, and what clients have pushed (KIP-714).
+//! Which metrics brokers ask clients for, and what clients have pushed (KIP-714).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use uuid::Uuid;
 /// A subscription to the metrics of every client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricsSubscription {
-    /// The beginnings of the names of metrics; `*` alone is all, and none is nothing.
+    /// Prefixes of the names of the metrics; `*` alone means all, and an empty list none.
     pub metrics: Vec<String>,
     /// How often clients push.
     pub interval: Duration,
-    /// Whether totals are pushed as what was added since the push before.
+    /// Whether totals are pushed as the difference to the previous push.
     pub delta_temporality: bool,
-    /// The numbers of the codecs that brokers take, the best first.
+    /// The numbers of the codecs that brokers accept, the best first.
     pub compressions: Vec<i8>,
     /// `telemetry.max.bytes`.
     pub max_bytes: usize,
@@ -29,11 +29,11 @@ pub struct PushedMetrics {
     pub broker: i32,
     /// The client instance id, a UUID.
     pub client_instance_id: [u8; 16],
-    /// Whether it is the last push of a client that ends.
+    /// Whether it is the last push of a client that closes.
     pub is_terminating: bool,
     /// The number of the codec.
     pub compression: i8,
-    /// As they came.
+    /// The metrics as received.
     pub metrics: bytes::Bytes,
 }
 

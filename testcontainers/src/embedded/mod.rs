@@ -13,7 +13,7 @@
 //!                                                                                       └ sasl/    who is let in
 //! ```
 //!
-//! It speaks through the crate kafka-protocol, never through the client's codec.
+//! It uses the crate kafka-protocol, never the client's codec.
 
 mod api;
 mod broker;
@@ -66,8 +66,8 @@ use state::Shared;
 /// The buffer of each direction of a connection in memory: about a socket's.
 const PIPE_BYTES: usize = 256 * 1024;
 
-/// A Kafka that runs inside this process; clones are the same cluster, and it ends with the last of
-/// them.
+/// A Kafka cluster that runs inside this process. Clones are handles to the same cluster, which
+/// ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct EmbeddedCluster {
     inner: Arc<Inner>,
@@ -90,7 +90,7 @@ enum Transport {
 }
 
 impl EmbeddedCluster {
-    /// Describes a cluster to start.
+    /// Returns the settings of a cluster to start.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -107,7 +107,7 @@ impl EmbeddedCluster {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The addresses that clients start from, separated by commas.
+    /// Returns the addresses that clients bootstrap from, separated by commas.
     pub fn bootstrap_servers(&self) -> String {
         let state = self.shared().lock();
         let addresses: Vec<String> = state
@@ -121,8 +121,8 @@ impl EmbeddedCluster {
     /// Connects to a broker in memory.
     ///
     /// # Errors
-    /// `NotFound` when no broker has the address, as a name that does not resolve;
-    /// `ConnectionRefused` when it is down.
+    /// `NotFound` if no broker has the address, as for a name that does not resolve;
+    /// `ConnectionRefused` if the broker is down.
     pub fn connect(&self, host: &str, port: u16) -> io::Result<DuplexStream> {
         let (id, running) = {
             let state = self.shared().lock();
@@ -142,7 +142,7 @@ impl EmbeddedCluster {
     /// Starts a broker that was stopped or killed, at its old address.
     ///
     /// # Errors
-    /// When its port cannot be bound again.
+    /// If its port cannot be bound again.
     pub async fn start_broker(&self, id: i32) -> io::Result<()> {
         let listen = {
             let state = self.shared().lock();
@@ -166,7 +166,7 @@ impl EmbeddedCluster {
         Ok(())
     }
 
-    /// Ends all brokers and waits for their tasks.
+    /// Stops all brokers and waits for their tasks.
     pub async fn shutdown(&self) {
         self.inner.ended.cancel();
         self.inner.tasks.close();

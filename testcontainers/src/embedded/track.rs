@@ -11,11 +11,11 @@ pub(crate) const REMEMBERED: usize = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackedRequest {
-    /// Since the cluster's start.
+    /// When, counted from the cluster's start.
     pub at: Duration,
     /// The broker that received it.
     pub broker: i32,
-    /// Counts the connections of the whole cluster from 1.
+    /// The number of the connection, counted from 1 in the whole cluster.
     pub connection: u64,
     /// The client id of its header.
     pub client_id: Option<String>,
@@ -25,9 +25,9 @@ pub struct TrackedRequest {
     pub version: i16,
     /// The correlation id of its header.
     pub correlation_id: i32,
-    /// The partitions that it names, where the API names some.
+    /// The partitions that it names, if the API has any.
     pub partitions: Vec<(String, i32)>,
-    /// Bytes of the frame.
+    /// The size of the frame in bytes.
     pub size: usize,
 }
 
@@ -45,6 +45,6 @@ pub struct TrackedCommit {
     pub partition: i32,
     /// The offset: the next record to read.
     pub offset: i64,
-    /// Who asked for it.
+    /// The client id of the committing client.
     pub client_id: String,
 }

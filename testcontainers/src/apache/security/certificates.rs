@@ -18,13 +18,13 @@ use rcgen::{
 
 use crate::apache::error::{Error, Result};
 
-/// The PEM files that clients of a secured cluster may want.
+/// The PEM files for clients of a secured cluster.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Certificates {
-    /// The certificate of the authority that has signed those of the nodes.
+    /// The certificate of the authority that has signed the nodes' certificates.
     pub authority: PathBuf,
-    /// The certificate of an authority that has signed nothing here but the stranger's.
+    /// The certificate of an authority that has signed only the stranger's.
     pub other_authority: PathBuf,
     /// Key and certificate of the nodes, for `localhost` and `127.0.0.1`.
     pub server: PathBuf,
@@ -34,7 +34,7 @@ pub struct Certificates {
     pub alice_certificate: PathBuf,
     /// Alice's key alone, as SEC1.
     pub alice_key: PathBuf,
-    /// A key of RSA as PKCS#8, and alice's certificate for it.
+    /// An RSA key as PKCS#8, and alice's certificate for it.
     pub alice_rsa: PathBuf,
     /// That certificate alone.
     pub alice_rsa_certificate: PathBuf,
@@ -42,20 +42,20 @@ pub struct Certificates {
     pub alice_rsa_key: PathBuf,
     /// That key alone, as PKCS#8.
     pub alice_rsa_plain_key: PathBuf,
-    /// That key alone, as PKCS#8 that [`Certificates::PASSWORD`] encrypts.
+    /// That key alone, as PKCS#8, encrypted with [`Certificates::PASSWORD`].
     pub alice_rsa_encrypted_key: PathBuf,
-    /// Key and certificate of a client whom the nodes do not trust.
+    /// Key and certificate of a client that the nodes do not trust.
     pub stranger: PathBuf,
 }
 
 impl Certificates {
-    /// What encrypts the key that is encrypted.
+    /// The password of the encrypted key.
     pub const PASSWORD: &str = "hunter2";
 
-    /// Makes all certificates and writes them into a folder; a started cluster has done so.
+    /// Generates all certificates and writes them to a folder; a started cluster has done so.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// If a file cannot be written.
     pub fn write(folder: &Path) -> Result<Self> {
         let authority = Authority::new("authority")?;
         let other = Authority::new("other authority")?;

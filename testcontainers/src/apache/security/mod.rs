@@ -10,17 +10,17 @@ use std::path::Path;
 pub use self::certificates::Certificates;
 pub use self::tokens::TokenEndpoint;
 
-/// Users and passwords that every SASL listener knows; `admin` may do everything.
+/// The users and passwords of every SASL listener; `admin` may do everything.
 pub const USERS: [(&str, &str); 3] =
     [("admin", "admin-secret"), ("alice", "alice-secret"), ("bob", "bob-secret")];
 
-/// What stands between clients and one more listener of each node.
+/// How an additional listener of each node is secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Security {
     /// TLS.
     Ssl,
-    /// TLS, and clients must show a certificate.
+    /// TLS with client certificates required.
     MutualTls,
     /// TLS with a certificate for `wrong.example`.
     SslWrongName,
@@ -32,7 +32,7 @@ pub enum Security {
     SaslScram,
     /// PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 over TLS.
     SaslSsl,
-    /// OAUTHBEARER with tokens that nobody has signed.
+    /// OAUTHBEARER with unsigned tokens.
     OAuthUnsecured,
     /// OAUTHBEARER with signed tokens from
     /// [`Cluster::token_endpoint`](super::Cluster::token_endpoint).
@@ -57,7 +57,7 @@ impl Security {
         Self::OAuthOidc,
     ];
 
-    /// The value of `security.protocol` for its clients.
+    /// Returns the value of `security.protocol` for its clients.
     pub fn protocol(self) -> &'static str {
         match self {
             Self::Ssl | Self::MutualTls | Self::SslWrongName | Self::SslExpired => "SSL",
@@ -68,7 +68,7 @@ impl Security {
         }
     }
 
-    /// The values of `sasl.mechanism` that it takes.
+    /// Returns the values of `sasl.mechanism` that it accepts.
     pub fn mechanisms(self) -> &'static [&'static str] {
         match self {
             Self::Ssl | Self::MutualTls | Self::SslWrongName | Self::SslExpired => &[],

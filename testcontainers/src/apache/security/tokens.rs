@@ -26,10 +26,10 @@ pub(super) const AUDIENCE: &str = "kafka";
 /// How many requests are kept.
 const KEPT: usize = 100;
 
-/// An HTTP server that gives tokens until it is dropped; a cluster with secured listeners has one.
+/// An HTTP server that issues tokens until it is dropped; a cluster with secured listeners has one.
 ///
-/// It takes the passwords of [`USERS`], and assertions of alice that her key of RSA or the one in
-/// `alice-key.pem` has signed, whatever that file holds by then.
+/// It accepts the passwords of [`USERS`], and alice's assertions signed with her RSA key or with
+/// the key that `alice-key.pem` holds at that time.
 #[derive(Debug)]
 pub struct TokenEndpoint {
     url: String,
@@ -57,11 +57,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl TokenEndpoint {
-    /// Writes the public key into a folder that has [`Certificates`](super::Certificates), for the
-    /// nodes, and starts to serve.
+    /// Writes the public key, for the nodes, into a folder that has
+    /// [`Certificates`](super::Certificates), and starts to serve.
     ///
     /// # Errors
-    /// When a file cannot be written, or there is no port.
+    /// If a file cannot be written, or no port is available.
     pub async fn start(folder: &Path, lifetime: Duration) -> Result<Self> {
         let key = Key::new()?;
         let (x, y) = key.coordinates();
@@ -99,12 +99,12 @@ impl TokenEndpoint {
         Ok(Self { url, shared, task })
     }
 
-    /// Where tokens are asked for.
+    /// Returns the URL at which tokens are requested.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The forms that were posted lately, as they were.
+    /// Returns the forms that were posted recently, unchanged.
     pub fn forms(&self) -> Vec<String> {
         self.shared.forms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

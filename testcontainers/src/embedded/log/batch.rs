@@ -23,7 +23,7 @@ const CONTROL: i16 = 1 << 5;
 /// Where the part that the CRC covers begins.
 const CHECKED_FROM: usize = 21;
 
-/// What the header of a batch says.
+/// The header of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     /// The offset of the first record.
@@ -32,11 +32,11 @@ pub struct BatchHeader {
     pub length: i32,
     /// The leader epoch under which the batch was appended.
     pub leader_epoch: i32,
-    /// The version of the format.
+    /// The version of the record format.
     pub magic: i8,
-    /// The checksum (CRC-32C) of what follows it.
+    /// The checksum (CRC-32C) of everything after it.
     pub crc: u32,
-    /// The attributes: codec, kind of timestamps, transactional, control.
+    /// The attributes: codec, timestamp type, transactional, control.
     pub attributes: i16,
     /// The offset of the last record, counted from `base_offset`.
     pub last_offset_delta: i32,
@@ -95,7 +95,7 @@ impl BatchHeader {
         self.attributes & TRANSACTIONAL != 0
     }
 
-    /// Whether it holds a marker rather than records of users.
+    /// Whether it holds a marker instead of records.
     pub fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
     }
@@ -105,7 +105,7 @@ impl BatchHeader {
         self.attributes & LOG_APPEND_TIME != 0
     }
 
-    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    /// The number of the codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub fn compression(&self) -> i16 {
         self.attributes & 0b111
     }

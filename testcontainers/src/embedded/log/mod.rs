@@ -12,10 +12,10 @@ use producers::{Producers, Verdict};
 
 use super::transaction::Marker;
 
-/// A batch as it lies in the log.
+/// A batch as stored in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
-    /// The header as stored: with its offset and leader epoch.
+    /// The header as stored, with offset and leader epoch.
     pub header: BatchHeader,
     /// Header and records.
     pub bytes: Bytes,
@@ -34,15 +34,15 @@ pub(crate) struct EndedTransaction {
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is in no transaction.
+    /// It is not part of a transaction.
     Plain,
     /// The transaction was committed.
     Committed,
     /// The transaction was aborted.
     Aborted,
-    /// Its transaction has no marker yet.
+    /// Its transaction is still open.
     Open,
-    /// It is a marker itself.
+    /// It is itself a marker.
     Marker {
         /// Whether it commits the transaction or aborts it.
         committed: bool,

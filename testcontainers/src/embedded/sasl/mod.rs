@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use self::scram::{Hash, Scram, Stored};
 
-/// A way for clients to prove who they are.
+/// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SaslMechanism {
@@ -35,7 +35,7 @@ pub enum SaslMechanism {
 }
 
 impl SaslMechanism {
-    /// As handshakes have it.
+    /// Returns its name in handshakes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -50,7 +50,7 @@ impl SaslMechanism {
 /// not good.
 type TokenCheck = Arc<dyn Fn(&str) -> Option<(String, i64)> + Send + Sync>;
 
-/// What every client of a cluster must go through first.
+/// How every client of a cluster must authenticate.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Sasl {
@@ -78,12 +78,12 @@ impl fmt::Debug for Sasl {
 }
 
 impl Sasl {
-    /// Lets in those who prove who they are by one of these mechanisms (`sasl.enabled.mechanisms`).
+    /// Accepts these mechanisms (`sasl.enabled.mechanisms`).
     pub fn new(mechanisms: impl IntoIterator<Item = SaslMechanism>) -> Self {
         Self { mechanisms: mechanisms.into_iter().collect(), ..Self::default() }
     }
 
-    /// A user of PLAIN and SCRAM.
+    /// Adds a user for PLAIN and SCRAM.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         let (name, password) = (name.into(), password.into());
         let stored = |hash| Stored::new(hash, &password, name.as_bytes());
@@ -92,14 +92,14 @@ impl Sasl {
         self
     }
 
-    /// `connections.max.reauth.ms`: for how long a proof holds; by default for ever.
+    /// Sets `connections.max.reauth.ms`, for how long a session lasts. By default it does not end.
     pub fn max_reauth(mut self, limit: Duration) -> Self {
         self.max_reauth = Some(limit);
         self
     }
 
-    /// Judges tokens of OAUTHBEARER: whose one is, and until when it is good, in milliseconds since
-    /// 1970; `None` if it is not good.
+    /// Sets the validator of OAUTHBEARER tokens: it returns a token's principal and its expiry in
+    /// milliseconds since 1970, or `None` if the token is invalid.
     pub fn tokens(
         mut self,
         check: impl Fn(&str) -> Option<(String, i64)> + Send + Sync + 'static,
@@ -113,19 +113,19 @@ impl Sasl {
     }
 }
 
-/// How often clients have proved who they are.
+/// How often clients have authenticated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Logins {
     /// On a new connection.
     pub first: u64,
-    /// Anew, on an open one.
+    /// Again, on an open one.
     pub renewed: u64,
-    /// Without success.
+    /// Unsuccessfully.
     pub refused: u64,
-    /// Connections ended because their session had.
+    /// Connections closed because their session had expired.
     pub expired: u64,
-    /// Connections ended because they asked for something before or within a proof.
+    /// Connections closed because of a request before or during authentication.
     pub out_of_turn: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What a test does to transactions, and asks of them.
+//! What a test can do to transactions, and ask of them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::embedded::log::producers::PartitionProducer;
 use crate::embedded::log::{Fate, StoredBatch};
 use crate::embedded::state::{State, TRANSACTION_KEY};
 
-/// How far a transaction is, by Kafka's names.
+/// The state of a transaction, by Kafka's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransactionState {
-    /// The id has a producer, which has begun nothing yet.
+    /// The id has a producer, which has begun no transaction yet.
     Empty,
-    /// Something is in it.
+    /// The transaction has partitions.
     Ongoing,
     /// It will be committed: the markers are being written.
     PrepareCommit,
@@ -34,7 +34,7 @@ pub enum TransactionState {
 pub struct TransactionDescription {
     /// The transactional id.
     pub transactional_id: String,
-    /// Where its last transaction stands.
+    /// The state of its last transaction.
     pub state: TransactionState,
     /// The producer id.
     pub producer_id: i64,
@@ -42,14 +42,14 @@ pub struct TransactionDescription {
     pub producer_epoch: i16,
     /// `transaction.timeout.ms` of its producer.
     pub timeout: Duration,
-    /// When the first partition came into the last transaction, in milliseconds since 1970.
+    /// When the first partition was added to the last transaction, in milliseconds since 1970.
     pub started_ms: Option<i64>,
-    /// The topics and partitions in it; while it ends, those whose marker is missing. A group's
-    /// offsets are a partition of `__consumer_offsets`.
+    /// Its topics and partitions; while it ends, those whose marker is missing. A group's offsets
+    /// are a partition of `__consumer_offsets`.
     pub partitions: Vec<(String, i32)>,
 }
 
-/// A step of a transactional id.
+/// A state change of a transactional id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionTransition {
@@ -57,7 +57,7 @@ pub struct TransactionTransition {
     pub at: Duration,
     /// The transactional id.
     pub transactional_id: String,
-    /// Where it has come to.
+    /// The new state.
     pub state: TransactionState,
     /// The producer id.
     pub producer_id: i64,
@@ -66,7 +66,7 @@ pub struct TransactionTransition {
 }
 
 impl TransactionState {
-    /// Kafka's name of it, as DescribeTransactions and ListTransactions give it.
+    /// Returns Kafka's name for it, as in DescribeTransactions and ListTransactions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -138,35 +138,36 @@ impl State {
 /// # Ok(()) }
 /// ```
 impl EmbeddedCluster {
-    /// A transactional id, if it is known.
+    /// Describes a transactional id, if it is known.
     pub fn transaction(&self, id: &str) -> Option<TransactionDescription> {
         self.shared().lock().transactions.by_id.get(id).map(|transaction| transaction.describe(id))
     }
 
-    /// Every transactional id that is known, in the order of their names.
+    /// Describes every known transactional id, in the order of their names.
     pub fn transactions(&self) -> Vec<TransactionDescription> {
         self.shared().lock().describe_transactions(None)
     }
 
-    /// Every step that transactional ids have taken, oldest first; the newest 100,000.
+    /// Returns the newest 100,000 state changes of transactional ids, oldest first.
     pub fn transaction_history(&self) -> Vec<TransactionTransition> {
         self.shared().lock().transactions.history.iter().cloned().collect()
     }
 
-    /// Changes the finalized feature `transaction.version` of a cluster that runs: 2 for KIP-890, 1
+    /// Changes the finalized feature `transaction.version` of a running cluster: 2 for KIP-890, 1
     /// and 0 for the old protocol.
     ///
-    /// Clients learn it from their next ApiVersions, whose epoch of finalized features is a higher
-    /// one. As in Kafka, brokers go on serving both protocols: what a request does follows from its
-    /// version, and the feature decides only how a coordinator aborts on its own.
+    /// Clients learn of it from their next ApiVersions response, which has a higher epoch of
+    /// finalized features. As in Kafka, brokers go on serving both protocols: what a request does
+    /// follows from its version, and the feature only decides how a coordinator aborts on its own.
     pub fn set_transaction_version(&self, level: i16) {
         let mut state = self.shared().lock();
         state.settings.transaction_version = level;
         state.features_epoch += 1;
     }
 
-    /// A broker hears of no change of the features from now on, and tells clients the old ones
-    /// under their old epoch, or it catches up: brokers learn of a change one after the other.
+    /// Keeps a broker from learning of changes of the features, or lets it catch up. Meanwhile it
+    /// reports the old features and their old epoch to clients: in Kafka, too, brokers learn of a
+    /// change one after the other.
     pub fn hold_features(&self, broker: i32, held: bool) {
         let mut state = self.shared().lock();
         let now = (state.settings.transaction_version, state.features_epoch);
@@ -175,22 +176,23 @@ impl EmbeddedCluster {
         }
     }
 
-    /// The epoch of the finalized features, which rises with each change.
+    /// Returns the epoch of the finalized features, which increases with each change.
     pub fn features_epoch(&self) -> i64 {
         self.shared().lock().features_epoch
     }
 
-    /// How long after the end of a transaction its marker comes to each partition: each draws its
-    /// own time by the seed.
+    /// Sets how long after the end of a transaction each partition gets its marker; the seed draws
+    /// a time for each of them.
     ///
-    /// Only transactions that end from now on obey. By default 1 ms.
+    /// Applies to transactions that end from now on. Default 1 ms.
     pub fn set_marker_delay(&self, delay: RangeInclusive<Duration>) {
         self.shared().lock().settings.marker_delay = (*delay.start(), *delay.end());
     }
 
-    /// Lets no marker through to a partition, or lets them go: its transactions stay open, and
-    /// their ids stay in `PrepareCommit` or `PrepareAbort`. The partitions of a group's offsets are
-    /// those of `__consumer_offsets`; see [`EmbeddedCluster::offsets_partition`].
+    /// Keeps markers from reaching a partition, or lets them through again. Meanwhile its
+    /// transactions stay open, and their ids stay in `PrepareCommit` or `PrepareAbort`. For a
+    /// group's offsets, name a partition of `__consumer_offsets`; see
+    /// [`EmbeddedCluster::offsets_partition`].
     pub fn hold_markers(&self, topic: &str, partition: i32, held: bool) {
         let partition = (topic.to_owned(), partition);
         let mut state = self.shared().lock();
@@ -205,13 +207,13 @@ impl EmbeddedCluster {
         }
     }
 
-    /// The partition of `__consumer_offsets` that holds a group.
+    /// Returns the partition of `__consumer_offsets` that holds a group.
     pub fn offsets_partition(group: &str) -> i32 {
         super::offsets_partition(group)
     }
 
-    /// Aborts the open transaction of an id now, as its coordinator does when the timeout is over;
-    /// false when none is open.
+    /// Aborts the open transaction of an id now, as its coordinator does after the timeout. Returns
+    /// false if none is open.
     pub fn time_out_transaction(&self, id: &str) -> bool {
         let now = self.shared().moment();
         let mut state = self.shared().lock();
@@ -228,7 +230,7 @@ impl EmbeddedCluster {
         is_open
     }
 
-    /// Forgets a transactional id, as `transactional.id.expiration.ms` does; false while a
+    /// Forgets a transactional id, as `transactional.id.expiration.ms` does. Returns false while a
     /// transaction is open or ending.
     pub fn expire_transactional_id(&self, id: &str) -> bool {
         let mut state = self.shared().lock();
@@ -240,11 +242,11 @@ impl EmbeddedCluster {
         may && state.transactions.by_id.remove(id).is_some()
     }
 
-    /// Sets the epoch of a transactional id that has no transaction, to come near the last one,
-    /// 32,766; false when it cannot.
+    /// Sets the epoch of a transactional id that has no transaction, for tests near the highest
+    /// epoch, 32,766. Returns false if that is not possible.
     ///
-    /// Partitions hear of it with the next transaction. The producer that was at it is fenced: it
-    /// has to initialise again.
+    /// Partitions learn of it with the next transaction. The current producer is fenced and must
+    /// initialise again.
     pub fn set_producer_epoch(&self, id: &str, epoch: i16) -> bool {
         let mut state = self.shared().lock();
         let idle =
@@ -255,20 +257,20 @@ impl EmbeddedCluster {
         })
     }
 
-    /// The coordinator of a transactional id answers COORDINATOR_LOAD_IN_PROGRESS for so long;
-    /// partition leaders that have to ask it refuse with NOT_ENOUGH_REPLICAS.
+    /// Lets the coordinator of a transactional id answer COORDINATOR_LOAD_IN_PROGRESS for this
+    /// long; partition leaders that must ask it refuse with NOT_ENOUGH_REPLICAS.
     pub fn load_transaction_coordinator(&self, id: &str, during: Duration) {
         let until = Instant::now() + during;
         self.shared().lock().transactions.loading.insert(id.to_owned(), until);
     }
 
-    /// How long a broker that becomes coordinator of a transactional id reads its log: by default
-    /// no time.
+    /// Sets how long a broker that becomes the coordinator of a transactional id takes to load its
+    /// log. Default 0.
     pub fn set_coordinator_load(&self, during: Duration) {
         self.shared().lock().settings.coordinator_load = during;
     }
 
-    /// The producers that a partition knows, as DescribeProducers gives them.
+    /// Returns the producers that a partition knows, as DescribeProducers does.
     pub fn partition_producers(&self, topic: &str, partition: i32) -> Vec<PartitionProducer> {
         let mut state = self.shared().lock();
         state
@@ -277,12 +279,12 @@ impl EmbeddedCluster {
             .unwrap_or_default()
     }
 
-    /// The last stable offset of a partition: what `read_committed` consumers see lies below.
+    /// Returns the last stable offset of a partition, below which `read_committed` consumers read.
     pub fn last_stable_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         Some(self.shared().lock().partition(topic, partition)?.log.last_stable_offset())
     }
 
-    /// The batches of a partition, oldest first, each with what became of its transaction.
+    /// Returns the batches of a partition, oldest first, each with the fate of its transaction.
     pub fn fates(&self, topic: &str, partition: i32) -> Vec<(StoredBatch, Fate)> {
         self.shared()
             .lock()
@@ -291,8 +293,8 @@ impl EmbeddedCluster {
             .unwrap_or_default()
     }
 
-    /// The batches that a `read_committed` consumer gets from a partition, without markers: the
-    /// committed ones and those outside of transactions, below the last stable offset.
+    /// Returns the batches that a `read_committed` consumer gets from a partition: those below the
+    /// last stable offset that were committed or are not part of a transaction, without markers.
     pub fn committed_log(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
         let state = self.shared().lock();
         let Some(log) = state.partition(topic, partition).map(|partition| &partition.log) else {
