@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::config::ClientConfig;
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exactly_once::ExactlyOnce;
 use crate::net::{Connector, TcpConnector};
 use crate::producer::{Producer, ProducerConfig, TransactionalProducer};
 use crate::runtime::{self, Runtime};
@@ -106,6 +107,24 @@ impl Client {
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
         self.cluster.check_open()?;
         Consumer::start(&self.cluster, config)
+    }
+
+    /// Creates a session that consumes, transforms and produces exactly once.
+    ///
+    /// The consumer needs a `group.id`, and the producer a `transactional.id`. Offsets are committed
+    /// by the session (`enable.auto.commit=false`), and only committed records are read
+    /// (`isolation.level=read_committed`), whatever the configuration says.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
+    pub fn exactly_once(
+        &self,
+        consumer: ConsumerConfig,
+        producer: ProducerConfig,
+    ) -> Result<ExactlyOnce> {
+        self.cluster.check_open()?;
+        ExactlyOnce::start(&self.cluster, consumer, producer)
     }
 
     /// Returns a handle that administers the cluster. After [`Client::close`], each of its calls

@@ -19,6 +19,7 @@ mod cluster;
 mod config;
 mod consumer;
 mod error;
+mod exactly_once;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -57,6 +58,7 @@ pub use consumer::{
     RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
+pub use exactly_once::ExactlyOnce;
 pub use group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 pub use ids::{
     BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset,

@@ -338,6 +338,13 @@ impl ConsumerHandle {
         Ok(self.core.shared.received_as().unwrap_or_else(|| ConsumerGroupMetadata::new(group.id())))
     }
 
+    /// Which member of its group this consumer is now; only for whoever lets no partition go
+    /// between receiving its records and sending their offsets.
+    pub(crate) fn member(&self) -> Result<ConsumerGroupMetadata> {
+        let group = self.group()?;
+        Ok(self.core.shared.member().unwrap_or_else(|| ConsumerGroupMetadata::new(group.id())))
+    }
+
     /// Commits the positions of all records returned to the application in the background; a
     /// failure is logged.
     ///

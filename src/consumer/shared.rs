@@ -216,6 +216,11 @@ impl ConsumerShared {
         self.state().member = Some(Arc::new(member));
     }
 
+    /// Who this consumer is, or was last.
+    pub(crate) fn member(&self) -> Option<ConsumerGroupMetadata> {
+        self.state().member.as_deref().cloned()
+    }
+
     /// Who this consumer was when the application got records last; before that, who it is. `None`
     /// if it is not a member, as with partitions assigned by hand.
     pub(crate) fn received_as(&self) -> Option<ConsumerGroupMetadata> {

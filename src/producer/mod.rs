@@ -45,7 +45,7 @@ use accumulator::memory::BufferMemory;
 use accumulator::partition::AccumulatorShared;
 use accumulator::topics::{Intake, ProducerTopics};
 use observer::ProducerObserver;
-use sender::TransactionNumber;
+pub(crate) use sender::TransactionNumber;
 use stats::Counters;
 use task::SenderTask;
 use transaction::{TransactionMachine, TransactionStatus};

@@ -33,7 +33,7 @@ pub(super) use self::action::{
     Action, Answer, Leader, Outgoing, RequestId, SenderSettings, Verdict, is_last_word,
 };
 use self::adaptive_linger::Adaptive;
-pub(super) use self::admission::TransactionNumber;
+pub(crate) use self::admission::TransactionNumber;
 use self::admission::{Admission, Membership};
 use self::batch_queue::{BatchId, BatchQueue, DueRule, Head};
 pub(super) use self::departure::Departure;

@@ -164,6 +164,14 @@ impl TransactionalProducer {
         if has_ended { Ok(()) } else { settled }
     }
 
+    /// Whether a transaction of this producer was committed, once it has ended; one that nobody has
+    /// any more is aborted, unless it is being committed.
+    pub(crate) async fn was_committed(&mut self, transaction: TransactionNumber) -> Result<bool> {
+        self.settle(self.producer.block_deadline()).await?;
+        let ended = self.producer.transaction_status().ended;
+        Ok(ended == Some((transaction, TransactionEnd::Commit)))
+    }
+
     /// Waits until no transaction is under way; one that nobody has any more is aborted.
     async fn settle(&mut self, deadline: Instant) -> Result<()> {
         let mut aborts = None;
@@ -294,6 +302,36 @@ impl Transaction<'_> {
         let outcome = self.end(TransactionEnd::Abort).await;
         self.is_over |= outcome.is_ok();
         outcome
+    }
+
+    /// Sends offsets, if any are given, and commits, without waiting in between: one round trip less
+    /// than [`Transaction::send_offsets`] and [`Transaction::commit`], and their errors.
+    pub(crate) async fn commit_with(
+        &mut self,
+        offsets: Option<(BTreeMap<TopicPartition, OffsetAndMetadata>, ConsumerGroupMetadata)>,
+    ) -> Result<()> {
+        if let Some((offsets, group)) = offsets {
+            let producer = &self.sender.producer;
+            // Why they are refused the commit says, too.
+            let (reply, _) = oneshot::channel();
+            let sent = Box::new(TransactionOffsets { offsets, group });
+            producer.command(TransactionCommand::SendOffsets(producer.transaction, sent, reply));
+        }
+        self.commit().await
+    }
+
+    pub(crate) fn number(&self) -> TransactionNumber {
+        self.sender.producer.transaction
+    }
+
+    /// Whether it can only be aborted.
+    pub(crate) fn has_failed(&self) -> bool {
+        let own = self.sender.producer.transaction;
+        match self.sender.producer.transaction_status().phase {
+            Phase::Failed(failed, _) => failed == own,
+            Phase::Ended(_) => true,
+            _ => false,
+        }
     }
 
     async fn end(&mut self, end: TransactionEnd) -> Result<()> {

@@ -12,7 +12,7 @@ use super::{Action, ProducerIdState, Sender, index};
 use crate::error::Error;
 
 /// Numbers the transactions of one producer, from 1 on; 0 stands for none.
-pub(in crate::producer) type TransactionNumber = u64;
+pub(crate) type TransactionNumber = u64;
 
 /// What a partition needs before it is sent a batch.
 #[derive(Debug, Default)]
