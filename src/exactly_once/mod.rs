@@ -10,25 +10,23 @@
 //! has records of it has ended, so that what is sent under the member's present generation is always
 //! its own (KIP-447).
 
+mod input;
 mod rebalance;
 mod unit;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tracing::debug;
-
-use self::rebalance::{Change, PassOn};
-use self::unit::Due;
+use self::input::{Due, Input};
+use self::rebalance::PassOn;
 use crate::cluster::Cluster;
 use crate::consumer::{Consumer, ConsumerConfig, ConsumerHandle, IsolationLevel, RecordBatch};
-use crate::error::{Class, Error, Result};
-use crate::ids::{Offset, TopicName, TopicPartition};
+use crate::error::{Error, Result};
+use crate::ids::TopicName;
 use crate::producer::{
     ProducerConfig, TransactionNumber, TransactionSender, TransactionalProducer,
 };
+use crate::runtime;
 
 /// Reads records as a member of a group, has them processed, and writes the results so that each
 /// record counts exactly once: outputs and the group's offsets are committed in one transaction, or
@@ -61,13 +59,10 @@ use crate::producer::{
 /// started anew: it then aborts at once what its predecessor has left open.
 #[derive(Debug)]
 pub struct ExactlyOnce {
-    consumer: Consumer,
+    input: Input,
     producer: TransactionalProducer,
-    changes: mpsc::Receiver<Change>,
     due: Due,
-    /// Where the records begin that were received and are not committed.
-    uncommitted: BTreeMap<TopicPartition, Offset>,
-    /// A transaction that is being committed: it goes on if nobody waits for it.
+    /// A transaction that is being committed, which goes on if nobody waits for it.
     committing: Option<TransactionNumber>,
 }
 
@@ -83,15 +78,13 @@ impl ExactlyOnce {
         let consumer =
             consumer.enable_auto_commit(false).isolation_level(IsolationLevel::ReadCommitted);
         let consumer = Consumer::start(cluster, consumer)?;
-        let (pass_on, changes) = PassOn::new();
+        let (pass_on, leaving) = PassOn::new();
         consumer.rebalance_listener(pass_on);
         let producer = TransactionalProducer::start(cluster, producer)?;
         Ok(Self {
-            consumer,
+            input: Input::new(consumer, leaving),
             producer,
-            changes,
             due: Due::default(),
-            uncommitted: BTreeMap::new(),
             committing: None,
         })
     }
@@ -119,13 +112,13 @@ impl ExactlyOnce {
     /// # Errors
     /// As [`Consumer::subscribe`](crate::Consumer::subscribe).
     pub fn subscribe<T: Into<TopicName>>(&self, topics: impl IntoIterator<Item = T>) -> Result<()> {
-        self.consumer.subscribe(topics)
+        self.input.consumer.subscribe(topics)
     }
 
     /// Returns the consumer's handle, to look at lag and positions. Seeks and commits through it
     /// are not part of a transaction.
     pub fn consumer(&self) -> ConsumerHandle {
-        self.consumer.handle()
+        self.input.consumer.handle()
     }
 
     /// Calls a handler with batches of records and commits, until the handler fails or the session
@@ -168,41 +161,10 @@ impl ExactlyOnce {
     /// # Cancel safety
     /// If the future is dropped, the session is dropped with it.
     pub async fn close(self, timeout: Duration) -> Result<()> {
-        let Self { consumer, producer, changes, .. } = self;
-        let deadline = crate::runtime::deadline(timeout);
-        // Nothing is left to be ended before partitions go.
-        drop(changes);
-        let produced = producer.close(timeout).await;
-        let left = deadline.saturating_duration_since(crate::runtime::now());
+        let deadline = runtime::deadline(timeout);
+        let consumer = self.input.into_consumer();
+        let produced = self.producer.close(timeout).await;
+        let left = deadline.saturating_duration_since(runtime::now());
         consumer.close(left).await.and(produced)
     }
-
-    /// Goes back to the first record that is not committed.
-    async fn rewind(&mut self) -> Result<()> {
-        if let Some(transaction) = self.committing {
-            if self.producer.was_committed(transaction).await? {
-                self.uncommitted.clear();
-            }
-            self.committing = None;
-        }
-        for (partition, offset) in std::mem::take(&mut self.uncommitted) {
-            // What is not assigned any more is another member's.
-            if let Err(error) = self.consumer.seek(&partition, offset) {
-                debug!(%partition, %error, "its records are another member's");
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of partitions that go; the group goes on when `change` is dropped.
-    fn forget(&mut self, change: &Change) {
-        for partition in &change.partitions {
-            self.uncommitted.remove(partition);
-        }
-    }
-}
-
-/// Whether the same call may do better later, or was about a membership that comes back.
-fn passes(error: &Error) -> bool {
-    matches!(error.class(), Class::Retriable | Class::Rejoin)
 }

@@ -8,27 +8,27 @@ use crate::ids::TopicPartition;
 
 /// Partitions that go; the group waits until it is dropped.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(super) struct LeavingPartitions {
     pub(super) partitions: Vec<TopicPartition>,
     /// They may be another member's already.
-    pub(super) is_lost: bool,
+    pub(super) are_lost: bool,
     _told: oneshot::Sender<()>,
 }
 
 #[derive(Debug)]
-pub(super) struct PassOn(mpsc::Sender<Change>);
+pub(super) struct PassOn(mpsc::Sender<LeavingPartitions>);
 
 impl PassOn {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Change>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<LeavingPartitions>) {
         let (sender, receiver) = mpsc::channel(1);
         (Self(sender), receiver)
     }
 
-    async fn pass(&self, partitions: &[TopicPartition], is_lost: bool) {
+    async fn pass(&self, partitions: &[TopicPartition], are_lost: bool) {
         let (_told, told) = oneshot::channel();
-        let change = Change { partitions: partitions.to_vec(), is_lost, _told };
-        if self.0.send(change).await.is_ok() {
-            // Nothing is ever sent: the change is dropped when it has been seen to.
+        let leaving = LeavingPartitions { partitions: partitions.to_vec(), are_lost, _told };
+        if self.0.send(leaving).await.is_ok() {
+            // Nothing is ever sent: it is dropped when it has been seen to.
             let _ended = told.await;
         }
     }

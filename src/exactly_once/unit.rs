@@ -2,39 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::rebalance::Change;
-use super::{ExactlyOnce, passes};
-use crate::consumer::{ConsumerHandle, RecordBatch};
+use super::ExactlyOnce;
+use super::input::{Filled, StopReason};
+use crate::consumer::RecordBatch;
 use crate::error::{Class, Error, Result};
-use crate::group_metadata::OffsetAndMetadata;
-use crate::ids::{Offset, TopicPartition};
+use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
+use crate::ids::TopicPartition;
 use crate::producer::{Transaction, TransactionSender};
 use crate::runtime;
-
-/// When a transaction is committed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Due {
-    pub(super) interval: Duration,
-    pub(super) records: usize,
-}
-
-impl Default for Due {
-    fn default() -> Self {
-        Self { interval: Duration::from_millis(100), records: 10_000 }
-    }
-}
-
-/// Why no more records are read into a transaction.
-enum Last<E> {
-    Due,
-    /// Partitions go; they wait for the end of the transaction.
-    Change(Change),
-    Failed(E),
-}
 
 impl ExactlyOnce {
     /// Reads, processes and commits once; or aborts, and then the records come again.
@@ -44,17 +22,9 @@ impl ExactlyOnce {
         Fut: Future<Output = Result<(), E>>,
         E: From<Error>,
     {
-        match self.rewind().await {
-            Err(error) if error.class() == Class::Retriable => {
-                warn!(%error, "whether the last transaction is committed is not known yet");
-                return Ok(());
-            }
-            rewound => rewound?,
-        }
-        let first = self.first_batch().await?;
-        let Self { consumer, producer, changes, due, uncommitted, committing } = self;
-        let deadline = runtime::now() + due.interval;
-        let mut transaction = match producer.begin().await {
+        let Some(first) = self.begin_unit().await? else { return Ok(()) };
+        let until = runtime::now() + self.due.interval;
+        let mut transaction = match self.producer.begin().await {
             Ok(transaction) => transaction,
             Err(error) if error.class() == Class::Retriable => {
                 warn!(%error, "no transaction yet");
@@ -62,95 +32,61 @@ impl ExactlyOnce {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut offsets = BTreeMap::new();
-        let mut records = 0;
-        let mut next = Some(first);
-        let last = loop {
-            if let Some(batch) = next.take() {
-                records += batch.iter().count();
-                offsets.insert(batch.topic_partition().clone(), offset_after(&batch));
-                if let Err(error) = handler(batch, transaction.sender()).await {
-                    break Last::Failed(error);
-                }
-            }
-            if records >= due.records {
-                break Last::Due;
-            }
-            tokio::select! {
-                biased;
-                Some(change) = changes.recv() => break Last::Change(change),
-                () = runtime::sleep_until(deadline) => break Last::Due,
-                received = consumer.next_batch() => match received {
-                    Ok(batch) => {
-                        note(uncommitted, &batch);
-                        next = Some(batch);
-                    }
-                    Err(error) if passes(&error) => debug!(%error, "the consumer goes on"),
-                    Err(error) => break Last::Failed(error.into()),
-                },
-            }
-        };
+        let filled = self.input.fill(first, &transaction, self.due, until, handler).await;
+        let Filled { offsets, reason } = filled;
         // Of a transaction that has failed the handler's senders have heard, and the handler says no
         // more than they.
         let has_failed = transaction.has_failed();
-        let may_commit = match &last {
-            Last::Due => true,
-            Last::Change(change) => !change.is_lost,
-            Last::Failed(_) => false,
+        let may_commit = match &reason {
+            StopReason::Due => true,
+            StopReason::Leaving(partitions) => !partitions.are_lost,
+            StopReason::Failed(_) => false,
         };
-        *committing = may_commit.then(|| transaction.number());
-        let is_committed =
-            may_commit && commit(&mut transaction, &consumer.handle(), offsets).await?;
-        if is_committed {
-            uncommitted.clear();
+        self.committing = may_commit.then(|| transaction.number());
+        if may_commit && commit(&mut transaction, offsets, self.input.member()?).await? {
+            self.input.committed();
         } else {
             abort(&mut transaction).await?;
         }
-        *committing = None;
-        drop(transaction);
-        match last {
-            Last::Due => {}
-            Last::Change(change) => self.forget(&change),
-            Last::Failed(error) if !has_failed => return Err(error),
-            Last::Failed(_) => debug!("the transaction has failed, and its records come again"),
+        self.committing = None;
+        match reason {
+            StopReason::Due => {}
+            StopReason::Leaving(partitions) => self.input.forget(&partitions),
+            StopReason::Failed(error) if !has_failed => return Err(error),
+            StopReason::Failed(_) => debug!("the transaction has failed: its records come again"),
         }
         Ok(())
     }
 
-    /// Waits for something to do; partitions may come and go meanwhile.
-    async fn first_batch(&mut self) -> Result<RecordBatch> {
-        loop {
-            tokio::select! {
-                biased;
-                Some(change) = self.changes.recv() => self.forget(&change),
-                received = self.consumer.next_batch() => match received {
-                    Ok(batch) => {
-                        note(&mut self.uncommitted, &batch);
-                        return Ok(batch);
-                    }
-                    Err(error) if passes(&error) => debug!(%error, "the consumer goes on"),
-                    Err(error) => return Err(error),
-                },
+    /// Goes back to what is not committed, and waits for records; `None` if it has to be tried
+    /// again.
+    async fn begin_unit(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(transaction) = self.committing {
+            match self.producer.was_committed(transaction).await {
+                Ok(true) => self.input.committed(),
+                Ok(false) => {}
+                Err(error) if error.class() == Class::Retriable => {
+                    warn!(%error, "whether the last transaction is committed is not known yet");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
             }
+            self.committing = None;
         }
+        self.input.rewind();
+        self.input.first_batch().await.map(Some)
     }
 }
 
 /// Commits with the offsets; false if that cannot be done.
-///
-/// They are sent in the name of the member as it is now, not as it was when the records came: that
-/// is safe here, since each partition of the transaction has been this member's all the time.
 async fn commit(
     transaction: &mut Transaction<'_>,
-    consumer: &ConsumerHandle,
     offsets: BTreeMap<TopicPartition, OffsetAndMetadata>,
+    member: ConsumerGroupMetadata,
 ) -> Result<bool> {
-    let mut offsets = Some((offsets, consumer.member()?));
+    let mut offsets = Some((offsets, member));
     loop {
-        let error = match transaction.commit_with(offsets.take()).await {
-            Ok(()) => return Ok(true),
-            Err(error) => error,
-        };
+        let Err(error) = transaction.commit_with(offsets.take()).await else { return Ok(true) };
         match error.class() {
             Class::Retriable => warn!(%error, "the transaction is not committed yet"),
             Class::Abortable => {
@@ -170,20 +106,5 @@ async fn abort(transaction: &mut Transaction<'_>) -> Result<()> {
             }
             ended => return ended,
         }
-    }
-}
-
-/// Takes note of where records begin that are not committed.
-fn note(uncommitted: &mut BTreeMap<TopicPartition, Offset>, batch: &RecordBatch) {
-    if let Some(first) = batch.iter().next() {
-        uncommitted.entry(batch.topic_partition().clone()).or_insert(first.offset());
-    }
-}
-
-fn offset_after(batch: &RecordBatch) -> OffsetAndMetadata {
-    let offset = OffsetAndMetadata::new(batch.next_offset());
-    match batch.leader_epoch() {
-        Some(epoch) => offset.leader_epoch(epoch),
-        None => offset,
     }
 }
