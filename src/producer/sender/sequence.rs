@@ -421,9 +421,12 @@ impl Sequences {
 
     /// Nothing goes to a new leader before every attempt at the old one has ended (rule c), and no
     /// second batch to a leader that has acknowledged none (rule b): it takes any first sequence of
-    /// a producer that it does not know.
+    /// a producer that it does not know. In a transaction it may: the first batch would then be
+    /// refused for ever, and the transaction aborted.
     fn may_depart(&self, broker: BrokerId) -> bool {
-        let is_known = self.is_confirmed || matches!(self.numbering, Numbering::Off);
+        let is_known = self.is_confirmed
+            || self.owner == EpochOwner::Coordinator
+            || matches!(self.numbering, Numbering::Off);
         self.live == 0 || (self.at == Some(broker) && is_known)
     }
 
