@@ -91,8 +91,9 @@ pub(in crate::producer) struct TransactionStatus {
     pub(in crate::producer) phase: Phase,
     /// The last transaction that has ended, and how.
     pub(in crate::producer) ended: Option<(TransactionNumber, TransactionEnd)>,
-    /// How often an identity could not be had, and why the last time.
+    /// How often an identity could not be had.
     pub(in crate::producer) failures: u64,
+    /// Why the coordinator has not done yet what it was asked last.
     pub(in crate::producer) failure: Option<Error>,
 }
 
@@ -261,7 +262,7 @@ impl TransactionMachine {
         result: Result<()>,
     ) {
         self.is_adding = false;
-        self.note_lost(&result);
+        self.note_answer(&result);
         match result {
             Ok(()) => {
                 self.is_known = true;
@@ -300,7 +301,7 @@ impl TransactionMachine {
         let Some(offsets) = self.adding_offsets.take() else { return };
         // Also if it failed: the group may have been added before its coordinator was asked.
         self.is_known = true;
-        self.note_lost(&result);
+        self.note_answer(&result);
         match result {
             Ok(()) => {
                 self.actions.push_back(TransactionAction::AnswerOffsets { offsets, result: Ok(()) })
@@ -380,7 +381,7 @@ impl TransactionMachine {
             return;
         };
         let (end, aborts) = (*end, *aborts);
-        self.note_lost(&result);
+        self.note_answer(&result);
         let error = match result {
             Ok(next) => {
                 if let Some(next) = next {
@@ -460,9 +461,10 @@ impl TransactionMachine {
         self.actions.push_back(TransactionAction::InitProducerId(self.identity));
     }
 
-    /// A request without a reply may have arrived, or arrive yet: under its epoch, within the next
-    /// transaction.
-    fn note_lost<T>(&mut self, result: &Result<T>) {
+    /// Takes note of an answer. A request without one may have arrived, or arrive yet: under its
+    /// epoch, within the next transaction.
+    fn note_answer<T>(&mut self, result: &Result<T>) {
+        self.failure = result.as_ref().err().cloned();
         let is_lost = matches!(result, Err(error) if error.code().is_none());
         self.is_known |= is_lost;
         self.is_spent |= is_lost;
