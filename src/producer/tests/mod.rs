@@ -13,6 +13,7 @@ mod model;
 mod random;
 mod retries;
 mod rules;
+mod transaction_faults;
 mod transactions;
 mod whole;
 

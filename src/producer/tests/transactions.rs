@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::runtime;
 
 /// Three brokers at a level of `transaction.version`.
-async fn cluster(level: i16) -> EmbeddedCluster {
+pub(super) async fn cluster(level: i16) -> EmbeddedCluster {
     EmbeddedCluster::builder()
         .brokers(3)
         .in_memory()
@@ -31,12 +31,12 @@ fn config() -> ProducerConfig {
     ProducerConfig::new().transactional_id("x")
 }
 
-fn producer(client: &Client) -> TransactionalProducer {
+pub(super) fn producer(client: &Client) -> TransactionalProducer {
     client.transactional_producer(config()).unwrap()
 }
 
 /// What readers of committed records see once the markers are written, sorted.
-async fn committed(embedded: &EmbeddedCluster) -> Vec<String> {
+pub(super) async fn committed(embedded: &EmbeddedCluster) -> Vec<String> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut values: Vec<_> = (0..3)
         .flat_map(|partition| embedded.committed_log("t", partition))
