@@ -132,14 +132,7 @@ impl Transacting {
     fn command(&mut self, command: TransactionCommand) {
         match command {
             TransactionCommand::Init => self.machine.handle_init(),
-            TransactionCommand::Begin => {
-                let level = self.rpc.cluster.feature_level("transaction.version");
-                self.machine.handle_begin(if level >= IMPLICIT {
-                    TransactionProtocol::V2
-                } else {
-                    TransactionProtocol::V1
-                });
-            }
+            TransactionCommand::Begin => self.machine.handle_begin(self.switched_on()),
             TransactionCommand::Commit(transaction) => self.machine.handle_commit(transaction),
             TransactionCommand::Abort(transaction) => self.machine.handle_abort(transaction),
             TransactionCommand::SendOffsets(transaction, offsets, reply) => {
@@ -148,6 +141,15 @@ impl Transacting {
                 self.offsets.insert(id, (Arc::from(offsets), reply));
                 self.machine.handle_offsets(transaction, id);
             }
+        }
+    }
+
+    /// The protocol that the cluster has finalised, as far as is known.
+    fn switched_on(&self) -> TransactionProtocol {
+        if self.rpc.cluster.feature_level("transaction.version") >= IMPLICIT {
+            TransactionProtocol::V2
+        } else {
+            TransactionProtocol::V1
         }
     }
 
@@ -162,7 +164,8 @@ impl Transacting {
                     Err(error) if error.is_retriable() => {}
                     Err(error) => warn!(transactional_id = %self.rpc.id, %error, "no producer id"),
                 }
-                self.machine.handle_identity(result);
+                let protocol = self.switched_on();
+                self.machine.handle_identity(result, protocol);
             }
             TransactionAnswer::Added(partitions, result) => {
                 self.pauses.note(Asked::Partitions, &result);

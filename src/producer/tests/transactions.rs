@@ -242,3 +242,38 @@ async fn a_record_that_fails_fails_the_transaction_and_the_next_one_works() {
         assert_eq!(committed(&embedded).await, ["next", "next", "next"], "level {level}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_protocol_that_is_changed_live_is_followed_between_transactions() {
+    let embedded = cluster(2).await;
+    let client = client(&embedded);
+    let mut producer = producer(&client);
+    for level in [2, 1, 2] {
+        embedded.set_transaction_version(level);
+        for round in 0..3 {
+            // Brokers say it to new connections; the first transaction opens them.
+            (1..=3).for_each(|broker| embedded.cut_connections(broker));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            embedded.clear_requests();
+            let mut transaction = producer.begin().await.unwrap();
+            let _delivery = transaction.send(to(0).value("v")).await.unwrap();
+            transaction.commit().await.unwrap();
+            drop(transaction);
+            let is_old = asked(&embedded).contains_key(&ApiKey::AddPartitionsToTxn);
+            assert!(is_old == (level < 2) || round == 0, "level {level}, round {round}");
+        }
+    }
+    assert_eq!(committed(&embedded).await.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_the_old_protocol_is_asked_of_a_cluster_that_has_the_new_one() {
+    let embedded = cluster(2).await;
+    let client = client(&embedded);
+    let mut producer = producer(&client);
+    let mut transaction = producer.begin().await.unwrap();
+    let _delivery = transaction.send(to(0).value("v")).await.unwrap();
+    transaction.commit().await.unwrap();
+    let expected = [(ApiKey::InitProducerId, 1), (ApiKey::Produce, 1), (ApiKey::EndTxn, 1)];
+    assert_eq!(asked(&embedded), HashMap::from(expected));
+}

@@ -149,9 +149,9 @@ pub(in crate::producer) struct TransactionMachine {
 #[derive(Debug)]
 enum State {
     Unready,
-    /// `begins`: the protocol of the transaction that begins once there is an identity.
+    /// `begins`: a transaction does once there is an identity.
     Initializing {
-        begins: Option<TransactionProtocol>,
+        begins: bool,
     },
     Ready,
     Open,
@@ -192,19 +192,19 @@ impl TransactionMachine {
     /// Somebody wants the identity, which fences whoever had it.
     pub(in crate::producer) fn handle_init(&mut self) {
         if matches!(self.state, State::Unready) {
-            self.initialize(None);
+            self.initialize(false);
         }
     }
 
     /// Somebody wants to begin a transaction, by the protocol that the cluster has switched on.
     pub(in crate::producer) fn handle_begin(&mut self, protocol: TransactionProtocol) {
         match (&self.state, self.identity) {
-            (State::Unready, _) | (State::Ready, None) => self.initialize(Some(protocol)),
+            (State::Unready, _) | (State::Ready, None) => self.initialize(true),
             (State::Ready, Some(identity)) => {
                 let changes = self.protocol == Some(TransactionProtocol::V1)
                     && protocol == TransactionProtocol::V2;
                 if self.is_spent || changes {
-                    self.initialize(Some(protocol));
+                    self.initialize(true);
                 } else {
                     self.open(identity, protocol);
                 }
@@ -213,16 +213,22 @@ impl TransactionMachine {
         }
     }
 
-    /// What became of [`TransactionAction::InitProducerId`].
-    pub(in crate::producer) fn handle_identity(&mut self, result: Result<ProducerIdAndEpoch>) {
+    /// What became of [`TransactionAction::InitProducerId`], and the protocol that the cluster has
+    /// switched on: whoever is the first to ask learns that with the answer.
+    pub(in crate::producer) fn handle_identity(
+        &mut self,
+        result: Result<ProducerIdAndEpoch>,
+        protocol: TransactionProtocol,
+    ) {
         let State::Initializing { begins } = self.state else { return };
         match result {
             Ok(identity) => {
                 self.identity = Some(identity);
                 (self.is_spent, self.protocol, self.failure) = (false, None, None);
-                match begins {
-                    Some(protocol) => self.open(identity, protocol),
-                    None => self.state = State::Ready,
+                if begins {
+                    self.open(identity, protocol);
+                } else {
+                    self.state = State::Ready;
                 }
             }
             Err(error) => match reaction(&error) {
@@ -454,7 +460,7 @@ impl TransactionMachine {
         matches!(self.state, State::Open | State::Draining { end: TransactionEnd::Commit, .. })
     }
 
-    fn initialize(&mut self, begins: Option<TransactionProtocol>) {
+    fn initialize(&mut self, begins: bool) {
         // Also if no reply comes: the epoch may be raised then.
         self.is_spent = true;
         self.state = State::Initializing { begins };

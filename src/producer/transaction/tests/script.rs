@@ -89,7 +89,10 @@ fn step(world: &mut World, random: &mut Random, may_have_ended: &mut bool) {
     let number = if random.below(8) == 0 { now.saturating_sub(1) } else { now };
     match random.below(100) {
         0..=2 => world.machine.handle_init(),
-        3..=17 => world.machine.handle_begin(protocol(random)),
+        3..=17 => {
+            world.protocol = protocol(random);
+            world.machine.handle_begin(world.protocol);
+        }
         18..=33 => world.append(PartitionIndex(u32::try_from(random.below(3)).unwrap())),
         34..=39 => world.send_offsets(number),
         40..=45 => world.machine.handle_commit(number),

@@ -14,6 +14,8 @@ use crate::producer::transaction::{
 };
 
 pub(super) struct World {
+    /// What the cluster has switched on.
+    pub(super) protocol: TransactionProtocol,
     pub(super) machine: TransactionMachine,
     pub(super) coordinator: Coordinator,
     /// What waits for an answer.
@@ -76,6 +78,7 @@ pub(super) enum Way {
 impl World {
     pub(super) fn new() -> Self {
         Self {
+            protocol: TransactionProtocol::V1,
             machine: TransactionMachine::new(),
             coordinator: Coordinator::new(),
             requests: Vec::new(),
@@ -334,7 +337,8 @@ impl World {
     fn answer(&mut self, request: Request, answer: Result<Option<ProducerIdAndEpoch>, Error>) {
         match request {
             Request::Init(_) => {
-                self.machine.handle_identity(answer.map(|identity| identity.unwrap()));
+                self.machine
+                    .handle_identity(answer.map(|identity| identity.unwrap()), self.protocol);
             }
             Request::Add(_, partitions) => {
                 self.machine.handle_added(partitions, answer.map(drop));
