@@ -71,7 +71,9 @@ fn copied(cluster: &EmbeddedCluster) -> BTreeMap<i32, Vec<String>> {
         let batches = cluster.committed_log("out", partition);
         let values = batches.iter().flat_map(|batch| {
             let records = batch.records().expect("readable");
-            let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap()).into_owned();
+            let text = |value: Option<&[u8]>| {
+                String::from_utf8_lossy(value.expect("a value")).into_owned()
+            };
             records.into_iter().map(|record| text(record.value)).collect::<Vec<_>>()
         });
         (partition, values.collect())

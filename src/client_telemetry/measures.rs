@@ -113,6 +113,9 @@ impl Meter {
             | ProducerEvent::BatchSplit
             | ProducerEvent::BatchResolved { .. }
             | ProducerEvent::BatchFailed { .. }
+            | ProducerEvent::TransactionBegun
+            | ProducerEvent::TransactionEnded { .. }
+            | ProducerEvent::TransactionRetried
             | ProducerEvent::LingerChosen { .. } => {}
         }
     }

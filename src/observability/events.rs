@@ -42,6 +42,12 @@ pub(crate) enum ProducerEvent<'a> {
     },
     /// The records of a batch have failed.
     BatchFailed { topic: Option<&'a TopicName>, records: u32 },
+    /// A transaction takes records.
+    TransactionBegun,
+    /// A transaction has ended, so long after its begin.
+    TransactionEnded { is_committed: bool, took: Duration },
+    /// A coordinator is asked once more for what it has not done.
+    TransactionRetried,
     /// How long open batches wait, with adaptive batching.
     LingerChosen { linger: Duration, waits_for_replies: bool },
 }

@@ -63,6 +63,11 @@ pub(crate) struct ProducerRecorder {
     records_per_request: Histogram,
     splits: Counter,
     linger: Gauge,
+    transactions_begun: Counter,
+    transactions_committed: Counter,
+    transactions_aborted: Counter,
+    transaction_retries: Counter,
+    transaction_time: Histogram,
     _buffer_total: Share,
     buffer_available: Share,
     in_request: u32,
@@ -150,6 +155,11 @@ impl ClientRecorder {
             records_per_request: labels.histogram("kafka_producer_records_per_request"),
             splits: labels.counter("kafka_producer_batch_split_total"),
             linger: labels.gauge("kafka_producer_adaptive_linger_seconds"),
+            transactions_begun: labels.counter("kafka_producer_transaction_begin_total"),
+            transactions_committed: labels.counter("kafka_producer_transaction_commit_total"),
+            transactions_aborted: labels.counter("kafka_producer_transaction_abort_total"),
+            transaction_retries: labels.counter("kafka_producer_transaction_retry_total"),
+            transaction_time: labels.histogram("kafka_producer_transaction_time_seconds"),
             _buffer_total: Share::new(
                 labels.gauge("kafka_producer_buffer_total_bytes"),
                 number(buffer),
@@ -256,6 +266,16 @@ impl ProducerRecorder {
                 self.topic(topic).retries.increment(records.into());
                 self.in_request = self.in_request.saturating_add(records);
             }
+            ProducerEvent::TransactionBegun => self.transactions_begun.increment(1),
+            ProducerEvent::TransactionEnded { is_committed, took } => {
+                let ended = match is_committed {
+                    true => &self.transactions_committed,
+                    false => &self.transactions_aborted,
+                };
+                ended.increment(1);
+                self.transaction_time.record(took.as_secs_f64());
+            }
+            ProducerEvent::TransactionRetried => self.transaction_retries.increment(1),
             ProducerEvent::RequestSent { available } => {
                 let records = std::mem::take(&mut self.in_request);
                 self.records_per_request.record(f64::from(records));

@@ -31,6 +31,11 @@ pub(crate) fn produce(node: BrokerId, batches: usize) -> Span {
     debug_span!("kafka.produce", kafka.node_id = node.0, kafka.batches = batches)
 }
 
+/// A request about a transaction, the producer's so-manieth, to a coordinator.
+pub(crate) fn transaction(id: &str, number: u64) -> Span {
+    debug_span!("kafka.transaction", kafka.transactional_id = id, kafka.transaction = number)
+}
+
 /// A Fetch request of one consumer to one broker.
 pub(crate) fn fetch(node: BrokerId, partitions: usize) -> Span {
     debug_span!("kafka.fetch", kafka.node_id = node.0, kafka.partitions = partitions)

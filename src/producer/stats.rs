@@ -69,7 +69,10 @@ impl Counters {
             ProducerEvent::BatchSent { .. }
             | ProducerEvent::RequestAnswered { .. }
             | ProducerEvent::BatchSplit
-            | ProducerEvent::BatchResolved { .. } => {}
+            | ProducerEvent::BatchResolved { .. }
+            | ProducerEvent::TransactionBegun
+            | ProducerEvent::TransactionEnded { .. }
+            | ProducerEvent::TransactionRetried => {}
         }
     }
 

@@ -77,6 +77,21 @@ mod told {
         let (one, two) = (producer.send(one).await.unwrap(), producer.send(two).await.unwrap());
         one.await.unwrap();
         two.await.unwrap();
+        let transactional = ProducerConfig::default().transactional_id("x");
+        let mut transactional = client.transactional_producer(transactional).unwrap();
+        embedded.fault(
+            Fault::on(ApiKey::EndTxn)
+                .times(1)
+                .then(Reaction::Answer(ErrorCode::CoordinatorLoadInProgress)),
+        );
+        for commits in [true, false] {
+            let mut transaction = transactional.begin().await.unwrap();
+            transaction.send(Record::to("u").value("d")).await.unwrap().await.unwrap();
+            match commits {
+                true => transaction.commit().await.unwrap(),
+                false => transaction.abort().await.unwrap(),
+            }
+        }
         embedded.fault(Fault::on(ApiKey::Produce).times(1).then(Reaction::CloseBefore));
         producer.send(Record::to("u").partition(2).value("5")).await.unwrap().await.unwrap();
         assert_eq!(
@@ -95,7 +110,11 @@ mod told {
         };
         assert_eq!(plain("kafka_producer_record_send_total", &["topic=t"]), 3.0);
         assert_eq!(plain("kafka_producer_record_retry_total", &["topic=t"]), 3.0);
-        assert_eq!(plain("kafka_producer_record_send_total", &["topic=u"]), 4.0);
+        assert_eq!(plain("kafka_producer_record_send_total", &["topic=u"]), 6.0);
+        for (what, count) in [("begin", 2.0), ("commit", 1.0), ("abort", 1.0), ("retry", 1.0)] {
+            let name = format!("kafka_producer_transaction_{what}_total");
+            assert_eq!(plain(&name, &[]), count, "{name}");
+        }
         assert_eq!(plain("kafka_producer_record_error_total", &[]), 1.0);
         assert_eq!(plain("kafka_producer_batch_split_total", &[]), 1.0);
         let free = plain("kafka_producer_buffer_available_bytes", &[]);
@@ -198,8 +217,12 @@ mod spans {
     use tracing::span::{Attributes, Id, Record as Values};
     use tracing::{Event, Level, Metadata, Subscriber};
 
-    use super::super::{Seen, brokers, config};
+    use super::super::{InMemory, Seen, brokers, config};
+    use crate::client::Client;
+    use crate::config::ClientConfig;
     use crate::mq::{Message, Mq};
+    use crate::producer::ProducerConfig;
+    use crate::record::Record;
 
     const DOC: &str = include_str!("../../../docs/observability.md");
 
@@ -299,6 +322,13 @@ mod spans {
         mq.producer().send_sync("t", "1").await.unwrap();
         seen.wait_for(1).await;
         mq.close().await.unwrap();
+        let client = ClientConfig::new(embedded.bootstrap_servers()).client_id("kavka-mq");
+        let client = Client::new(client.connector(InMemory(embedded.clone()))).unwrap();
+        let producer = ProducerConfig::default().transactional_id("x");
+        let mut producer = client.transactional_producer(producer).unwrap();
+        let mut transaction = producer.begin().await.unwrap();
+        transaction.send(Record::to("t").value("2")).await.unwrap().await.unwrap();
+        transaction.commit().await.unwrap();
 
         let made: Vec<Made> = noted
             .made
@@ -326,6 +356,7 @@ mod spans {
             ("JoinGroup", "kafka.join"),
             ("SyncGroup", "kafka.sync"),
             ("OffsetCommit", "kafka.commit"),
+            ("EndTxn", "kafka.transaction"),
         ] {
             let mut requests = made
                 .iter()

@@ -17,7 +17,11 @@ fn listeners(event: ProducerEvent<'_>) -> &'static [&'static str] {
         | ProducerEvent::RequestSent { .. }
         | ProducerEvent::BatchFailed { .. }
         | ProducerEvent::LingerChosen { .. } => &["statistics", "facade"],
-        ProducerEvent::BatchSplit | ProducerEvent::BatchResolved { .. } => &["facade"],
+        ProducerEvent::BatchSplit
+        | ProducerEvent::BatchResolved { .. }
+        | ProducerEvent::TransactionBegun
+        | ProducerEvent::TransactionEnded { .. }
+        | ProducerEvent::TransactionRetried => &["facade"],
     }
 }
 
@@ -53,6 +57,10 @@ fn every_event_is_heard_by_all_whom_it_concerns() {
         ProducerEvent::BatchSplit,
         ProducerEvent::BatchResolved { available },
         ProducerEvent::BatchFailed { topic: Some(topic), records: 2 },
+        ProducerEvent::TransactionBegun,
+        ProducerEvent::TransactionEnded { is_committed: true, took: second },
+        ProducerEvent::TransactionEnded { is_committed: false, took: second },
+        ProducerEvent::TransactionRetried,
         ProducerEvent::LingerChosen { linger: second, waits_for_replies: true },
     ] {
         assert_eq!(heard(event), listeners(event), "{:?}", std::mem::discriminant(&event));

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::{SenderTask, SenderTaskEvent, at};
 use crate::clock::Random;
 use crate::cluster::{Backoff, Cluster};
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::TransactionalId;
+use crate::observability::{ProducerEvent, spans};
 use crate::producer::accumulator::events::TransactionCommand;
 use crate::producer::rpc::transaction::{TransactionOffsets, TransactionRpc};
 use crate::producer::sender::TransactionNumber;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::producer::sender::sequence::ProducerIdAndEpoch;
 use crate::producer::transaction::{
-    OffsetsId, Phase, TransactionAction, TransactionMachine, TransactionProtocol, over,
+    OffsetsId, Phase, TransactionAction, TransactionEnd, TransactionMachine, TransactionProtocol,
+    over,
 };
 use crate::runtime;
 
@@ -30,6 +32,9 @@ pub(super) struct Transacting {
     timeout: Duration,
     number: TransactionNumber,
     protocol: Option<TransactionProtocol>,
+    begun: Instant,
+    /// The last transaction whose end was told of.
+    ended: Option<(TransactionNumber, TransactionEnd)>,
     offsets: BTreeMap<OffsetsId, SentOffsets>,
     next_offsets: OffsetsId,
     pauses: Pauses,
@@ -105,6 +110,8 @@ impl Transacting {
             timeout,
             number: 0,
             protocol: None,
+            begun: runtime::now(),
+            ended: None,
             offsets: BTreeMap::new(),
             next_offsets: 0,
             pauses,
@@ -196,6 +203,20 @@ impl SenderTask {
         }
     }
 
+    /// Tells of the transaction if it has ended.
+    fn observe_end(&mut self) {
+        let Some(transacting) = &mut self.transacting else { return };
+        let ended = transacting.machine.status().ended;
+        if ended != transacting.ended {
+            transacting.ended = ended;
+            if let Some((_, end)) = ended {
+                let took = runtime::now().saturating_duration_since(transacting.begun);
+                let is_committed = end == TransactionEnd::Commit;
+                self.observer.tell(ProducerEvent::TransactionEnded { is_committed, took });
+            }
+        }
+    }
+
     /// Does what the transaction wants done; whether that was anything.
     pub(super) fn transact(&mut self) -> bool {
         let Some(transacting) = &mut self.transacting else { return false };
@@ -207,9 +228,11 @@ impl SenderTask {
             has_done = true;
         }
         while let Some(action) = self.transacting.as_mut().and_then(|it| it.machine.poll()) {
+            self.observe_end();
             self.do_transaction(action);
             has_done = true;
         }
+        self.observe_end();
         has_done
     }
 
@@ -233,6 +256,8 @@ impl SenderTask {
         match action {
             TransactionAction::Begin { transaction, identity, protocol } => {
                 (transacting.number, transacting.protocol) = (transaction, Some(protocol));
+                transacting.begun = now;
+                self.observer.tell(ProducerEvent::TransactionBegun);
                 let waits = protocol == TransactionProtocol::V1;
                 self.machine.handle_begin(transaction, identity, waits);
                 self.shared.topics.open(transaction);
@@ -264,8 +289,12 @@ impl SenderTask {
     fn ask_coordinator(&mut self, request: TransactionAction) {
         let Some(transacting) = &mut self.transacting else { return };
         let (rpc, timeout) = (transacting.rpc.clone(), transacting.timeout);
-        let pause = |asked, pauses: &mut Pauses| {
+        let observer = &mut self.observer;
+        let mut pause = |asked, pauses: &mut Pauses| {
             let pause = pauses.before(asked);
+            if !pause.is_zero() {
+                observer.tell(ProducerEvent::TransactionRetried);
+            }
             async move {
                 if !pause.is_zero() {
                     runtime::sleep_until(runtime::now() + pause).await;
@@ -314,7 +343,8 @@ impl SenderTask {
             }
             _ => return,
         };
-        self.work.push(work);
+        let span = spans::transaction(&transacting.rpc.id, transacting.number);
+        self.work.push(Box::pin(work.instrument(span)));
     }
 
     /// A batch has failed, and with it the transaction that it is of.
