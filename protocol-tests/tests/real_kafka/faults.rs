@@ -65,7 +65,7 @@ async fn write(producer: Producer, over: Arc<AtomicBool>) -> BTreeMap<u64, Resul
 }
 
 /// Hurts one node after another: never two at once, so that two replicas can always be in sync.
-async fn torment(cluster: &Cluster, time: Duration) {
+pub(crate) async fn torment(cluster: &Cluster, time: Duration) {
     let mut dice = Dice::new();
     let started = Instant::now();
     while started.elapsed() < time {

@@ -16,4 +16,5 @@ mod mq;
 mod pauses;
 mod security;
 mod support;
+mod transactions;
 mod versions;

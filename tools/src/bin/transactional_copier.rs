@@ -96,6 +96,8 @@ impl Options {
         let records = self.transaction_size.to_string();
         let defaults = [
             ("auto.offset.reset", "earliest"),
+            // A fetch at the end of the log holds up what is read again after an abort.
+            ("fetch.max.wait.ms", "100"),
             ("isolation.level", "read_committed"),
             ("max.poll.interval.ms", "180000"),
             ("max.poll.records", &records),
