@@ -21,8 +21,8 @@ struct Entries {
 /// One transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    /// The values that it has taken, in the order of each partition.
-    pub(super) values: Vec<(i32, String)>,
+    /// The values that it has taken from each of its senders, in their order.
+    pub(super) senders: Vec<Vec<(i32, String)>>,
     pub(super) outcome: Outcome,
 }
 
@@ -54,8 +54,9 @@ impl Ledger {
         let count: usize = committed.iter().map(Vec::len).sum();
         log.check(count == visible.len(), || "something is committed twice".to_owned());
         for (name, told) in &entries.told {
-            let seen = told.values.iter().filter(|(_, value)| visible.contains(value)).count();
-            let all = told.values.len();
+            let values = || told.senders.iter().flatten();
+            let seen = values().filter(|(_, value)| visible.contains(value)).count();
+            let all = values().count();
             let holds = match told.outcome {
                 Outcome::Committed => seen == all,
                 Outcome::NotCommitted => seen == 0,
@@ -64,21 +65,21 @@ impl Ledger {
             log.check(holds, || {
                 format!("transaction {name} is {:?}, but {seen} of {all} are seen", told.outcome)
             });
-            for (partition, values) in (0..).zip(&committed) {
-                let of = |at: &i32| *at == partition;
-                let sent: Vec<_> =
-                    told.values.iter().filter(|(at, _)| of(at)).map(|(_, value)| value).collect();
-                let got: Vec<_> = values.iter().filter(|value| sent.contains(value)).collect();
-                log.check(got.is_empty() || got == sent, || {
-                    format!("transaction {name} is out of order in {partition}: {got:?}")
+            for sent in &told.senders {
+                log.check(is_in_order(sent, &committed), || {
+                    format!("transaction {name} is out of order: {sent:?}")
                 });
             }
         }
         for value in entries.refused.iter().filter(|value| visible.contains(value)) {
             log.wrong(format_args!("{value} was refused, and is committed"));
         }
-        let known: BTreeSet<&String> =
-            entries.told.values().flat_map(|told| &told.values).map(|(_, value)| value).collect();
+        let known: BTreeSet<&String> = entries
+            .told
+            .values()
+            .flat_map(|told| told.senders.iter().flatten())
+            .map(|(_, value)| value)
+            .collect();
         for value in visible.difference(&known) {
             log.wrong(format_args!("nobody was told of {value}"));
         }
@@ -87,6 +88,16 @@ impl Ledger {
         log.say(format_args!("{commits} of {} transactions committed", entries.told.len()));
         check_copies(stage, &committed);
     }
+}
+
+/// Whether each partition has what one sender has sent there in its order, if at all.
+fn is_in_order(sent: &[(i32, String)], committed: &[Vec<String>]) -> bool {
+    (0..).zip(committed).all(|(partition, values)| {
+        let here = sent.iter().filter(|(at, _)| *at == partition);
+        let sent: Vec<_> = here.map(|(_, value)| value).collect();
+        let got: Vec<_> = values.iter().filter(|value| sent.contains(value)).collect();
+        got.is_empty() || got == sent
+    })
 }
 
 /// Each input is copied exactly once, and in its order.

@@ -249,9 +249,11 @@ impl Settings {
             false => plan.request_timeout + linger.millis() + dice.millis(0..=5_000),
         };
         let max_block = dice.millis(4_000..=30_000);
+        let batch_size = dice.pick(&[200, 1_000, 16_384]);
         let config = ProducerConfig::new()
             .linger(linger.millis())
-            .batch_size(dice.pick(&[200, 1_000, 16_384]))
+            .batch_size(batch_size)
+            .buffer_memory(batch_size * dice.pick(&[4, 1_000]))
             .max_in_flight_requests_per_connection(dice.pick(&[1, 2, 5, 5]))
             .transaction_timeout(dice.millis(3_000..=20_000))
             .delivery_timeout(delivery_timeout)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kavka_testcontainers::embedded::{ApiKey, ErrorCode};
+use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
 use tokio::time::sleep;
 
 use super::{GROUP, INPUT, OUTPUT, Stage};
@@ -75,11 +75,19 @@ const CODES: [(ApiKey, &[ErrorCode]); 7] = {
 
 /// The kinds of it; what loses most comes most often.
 pub(super) const KINDS: &[Trouble] =
-    &[rule, rule, rule, rule, coordinator, coordinator, version, markers, end];
+    &[rule, rule, rule, rule, late, late, coordinator, coordinator, version, markers, end];
 
 fn rule(world: &World, dice: &mut Dice) {
     let (api, codes) = dice.pick(&CODES);
     rule_for(world, dice, api, codes);
+}
+
+/// A request arrives when nobody waits for it any more: within another transaction, perhaps.
+fn late(world: &World, dice: &mut Dice) {
+    let (api, _) = dice.pick(&CODES);
+    let delay = world.plan.request_timeout + dice.millis(0..=3_000);
+    world.embedded.fault(Fault::on(api).times(1).then(Reaction::Delay(delay)));
+    world.log.say(format_args!("the next {api:?} is {delay:?} late"));
 }
 
 /// A transactional id that is known.

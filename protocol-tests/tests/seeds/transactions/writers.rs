@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kavka::{Class, Error, ErrorKind, Record, Transaction, TransactionalProducer};
+use kavka::{
+    Class, Error, ErrorKind, Record, Transaction, TransactionSender, TransactionalProducer,
+};
 use tokio::time::sleep;
 
 use super::calls::Called;
@@ -19,10 +21,11 @@ struct Writer {
     plan: WriterPlan,
     dice: Dice,
     begun: u64,
+    is_worn: bool,
 }
 
 pub(super) async fn write(stage: Arc<Stage>, index: usize, plan: WriterPlan, dice: Dice) {
-    let mut writer = Writer { stage, index, plan, dice, begun: 0 };
+    let mut writer = Writer { stage, index, plan, dice, begun: 0, is_worn: false };
     while writer.begun < writer.plan.transactions {
         writer.live().await;
     }
@@ -44,6 +47,7 @@ impl Writer {
             is_usable = self.transact(&mut producer, &name).await && !self.dice.once_in(8);
             sleep(self.dice.millis(0..=300)).await;
         }
+        self.wear_epochs();
         if self.dice.once_in(2) {
             let closing = async {
                 let _it_may_not_end = producer.close(CLOSE).await;
@@ -52,6 +56,16 @@ impl Writer {
             stage.world.in_time("closing a writer", 2 * CLOSE, closing).await;
         }
         stage.world.log.say(format_args!("writer {} is gone", self.index));
+    }
+
+    /// The epochs of the producer id are nearly used up, once.
+    fn wear_epochs(&mut self) {
+        if self.plan.is_alone && !self.is_worn && self.dice.once_in(4) {
+            let epoch = i16::try_from(self.dice.within(32_755..=32_766)).unwrap();
+            let id = &self.plan.transactional_id;
+            self.is_worn = self.stage.world.embedded.set_producer_epoch(id, epoch);
+            self.stage.world.log.say(format_args!("{id} is at epoch {epoch}: {}", self.is_worn));
+        }
     }
 
     /// One transaction; whether the producer can go on.
@@ -65,6 +79,11 @@ impl Writer {
             Called::Dropped => return true,
         };
         stage.world.log.say(format_args!("{name} has begun"));
+        // Another task sends to it, and does not know when it ends.
+        let straggler = self.dice.once_in(3).then(|| {
+            let (stage, dice) = (Arc::clone(&stage), self.dice.fork());
+            tokio::spawn(straggle(stage, transaction.sender(), name.to_owned(), dice))
+        });
         let values = self.fill(&transaction, name).await;
         let (outcome, is_usable) = match self.dice.within(0..=9) {
             0 => {
@@ -75,7 +94,11 @@ impl Writer {
             _ => self.commit(&mut transaction).await,
         };
         stage.world.log.say(format_args!("{name} of {} is {outcome:?}", values.len()));
-        stage.ledger.tell(name, Told { values, outcome });
+        let mut senders = vec![values];
+        if let Some(straggler) = straggler {
+            senders.push(straggler.await.unwrap());
+        }
+        stage.ledger.tell(name, Told { senders, outcome });
         if outcome == Outcome::Committed && self.plan.is_alone && self.dice.once_in(12) {
             let has_expired =
                 stage.world.embedded.expire_transactional_id(&self.plan.transactional_id);
@@ -160,6 +183,28 @@ impl Writer {
             Called::Dropped => true,
         }
     }
+}
+
+/// Sends to a transaction for as long as it takes something; gives what that was.
+async fn straggle(
+    stage: Arc<Stage>,
+    sender: TransactionSender,
+    name: String,
+    mut dice: Dice,
+) -> Vec<(i32, String)> {
+    let mut values = Vec::new();
+    for number in 0..dice.within(1..=200) {
+        let value = format!("{name}-straggler-{number}-");
+        let partitions = u64::from(stage.partitions.unsigned_abs());
+        let partition = i32::try_from(dice.next() % partitions).unwrap();
+        if sender.send(Record::to(INPUT).partition(partition).value(&value)).await.is_err() {
+            stage.ledger.refused(value);
+            break;
+        }
+        values.push((partition, value));
+        sleep(dice.millis(0..=20)).await;
+    }
+    values
 }
 
 /// Whether the producer is of use after an error.

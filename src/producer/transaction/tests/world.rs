@@ -27,6 +27,7 @@ pub(super) struct World {
     /// What the application relies on.
     pub(super) acknowledged: BTreeSet<Item>,
     open: Option<Open>,
+    has_ended: bool,
     /// Batches that wait for admission.
     waiting: Vec<(PartitionIndex, Item)>,
     /// Offsets without an answer, and the transaction that has taken them.
@@ -86,6 +87,7 @@ impl World {
             told: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
             open: None,
+            has_ended: false,
             waiting: Vec::new(),
             unanswered: BTreeMap::new(),
             next_item: 0,
@@ -146,7 +148,8 @@ impl World {
     }
 
     fn act(&mut self, action: TransactionAction) {
-        if let Phase::Ended(_) = self.machine.status().phase {
+        self.has_ended |= matches!(self.machine.status().phase, Phase::Ended(_));
+        if self.has_ended {
             let is_last_word = matches!(
                 action,
                 TransactionAction::Refuse(_) | TransactionAction::AnswerOffsets { .. }
@@ -286,6 +289,7 @@ impl World {
             self.open = None;
         }
         if let Phase::Ended(_) = status.phase {
+            self.has_ended = true;
             self.open = None;
         }
     }
