@@ -29,12 +29,13 @@ const JAVAS_COPIER: &str = "org.apache.kafka.tools.TransactionalMessageCopier";
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_once_by_the_old_protocol() {
     let config = Config::new().version(Version::new(3, 9, 2));
-    exactly_once(config, Live::No).await;
+    exactly_once(config, Live::No, sized(&[false], &[false, true])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_once_by_the_new_protocol_and_while_it_is_switched() {
-    exactly_once(Config::new().version(Version::DEFAULT), Live::Switched).await;
+    let config = Config::new().version(Version::DEFAULT);
+    exactly_once(config, Live::Switched, sized(&[true], &[false, true])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +45,7 @@ async fn exactly_once_by_the_old_protocol_on_new_brokers() {
         return;
     }
     let config = Config::new().version(Version::DEFAULT).feature("transaction.version", 1);
-    exactly_once(config, Live::No).await;
+    exactly_once(config, Live::No, &[false, true]).await;
 }
 
 /// What is copied, to where, and by which group.
@@ -71,12 +72,13 @@ enum Live {
     Switched,
 }
 
-async fn exactly_once(config: Config, live: Live) {
+/// `modes`: whether copiers share a group, or have partitions of their own.
+async fn exactly_once(config: Config, live: Live, modes: &[bool]) {
     let cluster = Arc::new(Cluster::start(config.nodes(3)).await.unwrap());
     let client = client(&cluster);
     who_is_fenced(&client).await;
-    for is_group in [false, true] {
-        copies(&cluster, &client, is_group, live).await;
+    for is_group in modes {
+        copies(&cluster, &client, *is_group, live).await;
     }
     client.close(PATIENCE).await.unwrap();
     Arc::try_unwrap(cluster).unwrap().shutdown().await.unwrap();
