@@ -272,7 +272,7 @@ impl Transaction<'_> {
     /// - [`ErrorKind::TransactionAbortable`] if a record, a partition or offsets failed: nothing of
     ///   the transaction is visible, and it must be aborted.
     /// - [`ErrorKind::Timeout`] after `max.block.ms`: the commit goes on; call this again to learn
-    ///   its end.
+    ///   its end. Whoever starts over instead does twice what is committed yet.
     /// - [`ErrorKind::TransactionEnded`] if it was aborted.
     /// - [`ErrorKind::ProducerFenced`], [`ErrorKind::Broker`], [`ErrorKind::Closed`]: the producer
     ///   can do nothing more. Whether the transaction was committed is not known.
