@@ -294,7 +294,7 @@ async fn javas_copier(cluster: &Cluster, topics: Topics) -> Running {
         ["--output-topic", topics.output],
         ["--broker-list", &bootstrap],
         ["--consumer-group", topics.group],
-        ["--transaction-size", "5"],
+        ["--transaction-size", sized("5", "750")],
         ["--transaction-timeout", "20000"],
     ];
     let java = cluster
