@@ -198,16 +198,17 @@ pub(super) fn dispatch(
     // before.
     let is_aside = progress.is_aside(partition);
     drop(progress);
-    if let Some(first) = batch.iter().next() {
-        part.received(first.offset());
-    }
     let Some(registered) = registered.filter(|_| !is_aside) else {
+        if let (Some(first), Some(last)) = (batch.iter().next(), batch.iter().last()) {
+            part.received(first.offset(), last.offset());
+        }
         queues.set_aside(partition);
         return 1;
     };
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
-    if count > 0 {
+    if let (Some(first), Some(last)) = (records.first(), records.last()) {
+        part.received(first.offset(), last.offset());
         queues.push(
             &registered,
             HandlerWork { partition: partition.clone(), part, generation, records },

@@ -34,6 +34,8 @@ struct State {
     is_in_hand: bool,
     /// The first offset that was received.
     first: Option<Offset>,
+    /// The offset behind the last message that was received.
+    end: Option<Offset>,
     /// The next offset to be handled.
     done: Option<Offset>,
     committed: Option<Offset>,
@@ -99,8 +101,8 @@ impl Progress {
         self.going(partition);
         if let Some(part) = self.parts.get(partition) {
             let mut state = part.state();
-            (state.since, state.first, state.done, state.committed) =
-                (state.generation, None, None, None);
+            let (generation, is_in_hand) = (state.generation, state.is_in_hand);
+            *state = State { generation, since: generation, is_in_hand, ..State::default() };
         }
     }
 
@@ -141,10 +143,12 @@ impl Progress {
         }
     }
 
-    /// The first message of a partition that was received and is not handled.
+    /// The first message of a partition that was received and is not handled, if there is one. If
+    /// there is none, the partition stands where its consumer does, which may be further on: behind
+    /// the marker of a transaction.
     pub(super) fn unhandled(&self, partition: &TopicPartition) -> Option<Offset> {
         let state = self.parts.get(partition)?.state();
-        state.done.or(state.first)
+        state.done.or(state.first).filter(|next| Some(*next) != state.end)
     }
 
     pub(super) fn standings(&self) -> impl Iterator<Item = (&TopicPartition, PartitionProgress)> {
@@ -156,9 +160,11 @@ impl Progress {
 }
 
 impl Part {
-    /// Messages from `first` on were received.
-    pub(super) fn received(&self, first: Offset) {
-        self.state().first.get_or_insert(first);
+    /// Messages from `first` to `last` were received.
+    pub(super) fn received(&self, first: Offset, last: Offset) {
+        let mut state = self.state();
+        state.first.get_or_insert(first);
+        state.end = Some(last.advance(1));
     }
 
     /// Begins a message; `false` if it is of an older generation, or the one before it is still in
@@ -215,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_of_which_all_is_handled_stands_where_its_consumer_does() {
+        let mut progress = Progress::default();
+        progress.assigned(&tp());
+        assert_eq!(progress.unhandled(&tp()), None);
+        let (part, generation) = progress.part(&tp()).unwrap();
+        part.received(Offset(2), Offset(3));
+        for (next, unhandled) in [(3, Some(Offset(3))), (4, None)] {
+            assert_eq!(progress.unhandled(&tp()), Some(Offset(next - 1)));
+            part.begin(generation);
+            part.end(generation, Some(Offset(next)));
+            assert_eq!(progress.unhandled(&tp()), unhandled);
+        }
+        part.received(Offset(7), Offset(7));
+        assert_eq!(progress.unhandled(&tp()), Some(Offset(4)));
+        progress.sought(&tp());
+        assert_eq!(progress.unhandled(&tp()), None);
+    }
+
+    #[test]
     fn what_waited_through_a_rebalance_or_a_seek_is_not_begun() {
         let mut progress = Progress::default();
         progress.assigned(&tp());
@@ -243,7 +268,7 @@ mod tests {
         let mut progress = Progress::default();
         progress.assigned(&tp());
         let (part, generation) = progress.part(&tp()).unwrap();
-        part.received(Offset(2));
+        part.received(Offset(2), Offset(5));
         assert!(part.begin(generation));
         progress.set_aside(&tp());
         assert!(!part.begin(generation), "what waits behind it in the queue");

@@ -466,6 +466,27 @@ async fn lag_is_what_has_not_been_handled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_marker_of_a_transaction_waits_for_no_handler() {
+    use kavka_testcontainers::embedded::TransactionEnd;
+
+    let embedded = brokers(1).await;
+    embedded.append_transaction("t", 0, 7, &[(None, Some(b"1"))], TransactionEnd::Committed);
+    let mq = mq(&embedded);
+    let consumer = mq.consumer().unwrap();
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let handler = move |message: Message| {
+        noted.add(&message);
+        std::future::ready(())
+    };
+    consumer.subscribe(["t"], handler).unwrap();
+    seen.wait_for(1).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(consumer.lag().await.unwrap(), 0);
+    assert_eq!(consumer.metrics().lag, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_received_message_has_all_that_was_sent() {
     let embedded = brokers(1).await;
     let mq = mq(&embedded);
