@@ -14,6 +14,7 @@ mod random;
 mod retries;
 mod rules;
 mod transaction_faults;
+mod transaction_scenarios;
 mod transactions;
 mod whole;
 

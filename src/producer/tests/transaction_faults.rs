@@ -38,7 +38,7 @@ fn outcome(result: &Result<()>) -> Outcome {
 }
 
 /// Records of two partitions and an offset, committed; what was wrong first.
-async fn transact(producer: &mut TransactionalProducer, name: &str) -> Result<()> {
+pub(super) async fn transact(producer: &mut TransactionalProducer, name: &str) -> Result<()> {
     let mut transaction = producer.begin().await?;
     let sent = async {
         for partition in 0..2 {
@@ -109,7 +109,7 @@ const COORDINATORS: [ApiKey; 4] =
     [ApiKey::AddPartitionsToTxn, ApiKey::AddOffsetsToTxn, ApiKey::TxnOffsetCommit, ApiKey::EndTxn];
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_is_tried_again_and_the_transaction_committed() {
+async fn scenario_0105_what_may_pass_is_tried_again_and_the_transaction_committed() {
     let codes = [
         Code::CoordinatorNotAvailable,
         Code::CoordinatorLoadInProgress,
@@ -126,7 +126,7 @@ async fn what_may_pass_is_tried_again_and_the_transaction_committed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_and_replies_that_are_lost_are_sent_again() {
+async fn scenario_0105_requests_and_replies_that_are_lost_are_sent_again() {
     for level in [1, 2] {
         for api in COORDINATORS.into_iter().chain([ApiKey::Produce]) {
             for reaction in [Reaction::CloseBefore, Reaction::CloseAfter, Reaction::DropReply] {
@@ -139,7 +139,7 @@ async fn requests_and_replies_that_are_lost_are_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn coordinators_that_move_are_followed() {
+async fn scenario_0105_coordinators_that_move_are_followed() {
     for level in [1, 2] {
         for api in COORDINATORS {
             if is_used(api, level) {
@@ -151,7 +151,7 @@ async fn coordinators_that_move_are_followed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_one_transaction_is_aborted_and_the_next_one_works() {
+async fn scenario_0105_what_fails_one_transaction_is_aborted_and_the_next_one_works() {
     let coordinator = [
         Code::InvalidTxnState,
         Code::InvalidProducerIdMapping,
@@ -183,7 +183,7 @@ async fn what_fails_one_transaction_is_aborted_and_the_next_one_works() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_fenced_or_forbidden_is_told_and_sends_nothing_more() {
+async fn scenario_0105_whoever_is_fenced_or_forbidden_is_told_and_sends_nothing_more() {
     try_all(&COORDINATORS, &[Code::ProducerFenced, Code::InvalidProducerEpoch], 1, Fenced).await;
     try_all(&[ApiKey::Produce], &[Code::ProducerFenced], 1, Fenced).await;
     let forbidden = [Code::TransactionalIdAuthorizationFailed];
@@ -192,7 +192,7 @@ async fn whoever_is_fenced_or_forbidden_is_told_and_sends_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_cannot_be_had_is_told_and_may_be_asked_for_again() {
+async fn scenario_0105_an_id_that_cannot_be_had_is_told_and_may_be_asked_for_again() {
     for code in [
         Code::TransactionalIdAuthorizationFailed,
         Code::ClusterAuthorizationFailed,
@@ -211,7 +211,7 @@ async fn an_id_that_cannot_be_had_is_told_and_may_be_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_that_vanishes_is_not_waited_for_longer_than_its_records_are() {
+async fn scenario_0105_a_topic_that_vanishes_is_not_waited_for_longer_than_its_records_are() {
     for level in [1, 2] {
         let embedded = cluster(level).await;
         let client = client(&embedded);
@@ -235,7 +235,7 @@ async fn a_topic_that_vanishes_is_not_waited_for_longer_than_its_records_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_that_took_too_long_fails_and_its_id_can_be_had_anew() {
+async fn scenario_0105_a_transaction_that_took_too_long_fails_and_its_id_can_be_had_anew() {
     for level in [1, 2] {
         let embedded = cluster(level).await;
         let client = client(&embedded);
@@ -260,7 +260,7 @@ async fn a_transaction_that_took_too_long_fails_and_its_id_can_be_had_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_has_expired_gets_a_new_producer_id() {
+async fn scenario_0105_an_id_that_has_expired_gets_a_new_producer_id() {
     for level in [1, 2] {
         let embedded = cluster(level).await;
         let client = client(&embedded);

@@ -27,7 +27,7 @@ pub(super) async fn cluster(level: i16) -> EmbeddedCluster {
         .unwrap()
 }
 
-fn config() -> ProducerConfig {
+pub(super) fn config() -> ProducerConfig {
     ProducerConfig::new().transactional_id("x")
 }
 

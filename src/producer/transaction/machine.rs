@@ -406,7 +406,8 @@ impl TransactionMachine {
             (Reaction::End, _) => self.end(&error),
             (Reaction::Abort, TransactionEnd::Commit) if aborts => self.begin_abort(),
             (Reaction::Abort, TransactionEnd::Commit) => self.fail(abortable(error)),
-            // What EndTxn cannot abort is aborted by InitProducerId.
+            // The next epoch ends what EndTxn cannot. If the coordinator has the transaction all the
+            // same, it fences this producer with it, as it does Java's.
             (Reaction::Abort, TransactionEnd::Abort) => {
                 self.is_spent = true;
                 self.finish(end);
