@@ -1,6 +1,7 @@
 //! The identifiers, offsets, epochs and sequences of Kafka as types of their own.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -288,6 +289,17 @@ impl TopicPartition {
     /// Creates the identifier of a partition from its topic and number.
     pub fn new(topic: impl Into<TopicName>, partition: impl Into<PartitionId>) -> Self {
         Self { topic: topic.into(), partition: partition.into() }
+    }
+
+    /// Partitions by topic, as most requests name them.
+    pub(crate) fn by_topic<'k, V>(
+        partitions: impl IntoIterator<Item = (&'k Self, V)>,
+    ) -> BTreeMap<&'k TopicName, Vec<(PartitionId, V)>> {
+        let mut topics: BTreeMap<&TopicName, Vec<_>> = BTreeMap::new();
+        for (partition, value) in partitions {
+            topics.entry(&partition.topic).or_default().push((partition.partition, value));
+        }
+        topics
     }
 }
 

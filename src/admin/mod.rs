@@ -257,11 +257,8 @@ fn check(code: i16, message: Option<&str>) -> Result<()> {
 fn by_topic<'k, V>(
     share: &[(&'k TopicPartition, &'k V)],
 ) -> impl Iterator<Item = (&'k str, Vec<(PartitionId, &'k V)>)> + use<'k, V> {
-    let mut topics: BTreeMap<&'k str, Vec<(PartitionId, &'k V)>> = BTreeMap::new();
-    for (key, value) in share {
-        topics.entry(key.topic.as_str()).or_default().push((key.partition, *value));
-    }
-    topics.into_iter()
+    let topics = TopicPartition::by_topic(share.iter().copied());
+    topics.into_iter().map(|(topic, partitions)| (topic.as_str(), partitions))
 }
 
 /// Numbers of partitions, by topic.

@@ -15,7 +15,6 @@
 //! ends too early is an error, since a silently smaller assignment would leave partitions without
 //! an owner.
 
-use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
@@ -152,17 +151,14 @@ impl MemberDataWriter {
 
     /// `[topic [partition]]`, sorted, as Kafka's consumer writes it.
     pub(super) fn partitions(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let mut topics: BTreeMap<&TopicName, Vec<i32>> = BTreeMap::new();
-        for tp in partitions {
-            topics.entry(&tp.topic).or_default().push(tp.partition.0);
-        }
+        let topics = TopicPartition::by_topic(partitions.iter().map(|tp| (tp, ())));
         self.count(topics.len())?;
         for (topic, mut partitions) in topics {
             partitions.sort_unstable();
             self.string(topic)?;
             self.count(partitions.len())?;
-            for partition in partitions {
-                self.i32(partition);
+            for (partition, ()) in partitions {
+                self.i32(partition.0);
             }
         }
         Ok(())

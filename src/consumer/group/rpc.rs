@@ -8,7 +8,7 @@ use super::commits::{CommitIdentity, CommitOutcome, Offsets};
 use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
-use crate::ids::{Generation, LeaderEpoch, Offset, TopicName, TopicPartition, Uuid};
+use crate::ids::{Generation, LeaderEpoch, Offset, PartitionId, TopicName, TopicPartition, Uuid};
 use crate::runtime;
 use crate::wire::call::{Reply, Request};
 use crate::wire::messages::heartbeat::HeartbeatRequest;
@@ -186,7 +186,7 @@ impl Rpc {
                 .instance
                 .as_deref()
                 .filter(|_| version >= 7 && identity.generation.is_some()),
-            topics: by_topic(offsets.iter())
+            topics: TopicPartition::by_topic(offsets)
                 .into_iter()
                 .map(|(topic, partitions)| OffsetCommitRequestTopic {
                     name: if version < BY_TOPIC_ID { topic } else { "" },
@@ -197,8 +197,8 @@ impl Rpc {
                     },
                     partitions: partitions
                         .into_iter()
-                        .map(|(partition_index, offset)| OffsetCommitRequestPartition {
-                            partition_index,
+                        .map(|(partition, offset)| OffsetCommitRequestPartition {
+                            partition_index: partition.0,
                             committed_offset: offset.offset.0,
                             committed_leader_epoch: offset
                                 .leader_epoch
@@ -233,7 +233,7 @@ impl Rpc {
     pub(crate) async fn committed(&self, partitions: &[TopicPartition]) -> Result<Committed> {
         let deadline = runtime::now() + self.request_timeout();
         let view = self.cluster.view();
-        let topics = by_topic(partitions.iter().map(|tp| (tp, &())));
+        let topics = TopicPartition::by_topic(partitions.iter().map(|tp| (tp, ())));
         let request = |version| self.offset_fetch_request(version, &topics, &view);
         let newest = newest_for(&view, partitions.iter());
         let reply: Reply<OffsetFetchRequest<'_>> =
@@ -290,11 +290,11 @@ impl Rpc {
     fn offset_fetch_request<'a>(
         &'a self,
         version: i16,
-        topics: &'a BTreeMap<&TopicName, Vec<(i32, &())>>,
+        topics: &'a BTreeMap<&TopicName, Vec<(PartitionId, ())>>,
         view: &ClusterView,
     ) -> OffsetFetchRequest<'a> {
         let numbers =
-            |partitions: &[(i32, &())]| partitions.iter().map(|(number, ())| *number).collect();
+            |partitions: &[(PartitionId, ())]| partitions.iter().map(|(id, ())| id.0).collect();
         let mut request =
             OffsetFetchRequest { require_stable: version >= 7, ..OffsetFetchRequest::default() };
         if version < 8 {
@@ -382,16 +382,6 @@ impl Rpc {
     fn request_timeout(&self) -> Duration {
         self.cluster.config().request_timeout
     }
-}
-
-fn by_topic<'a, T>(
-    partitions: impl Iterator<Item = (&'a TopicPartition, &'a T)>,
-) -> BTreeMap<&'a TopicName, Vec<(i32, &'a T)>> {
-    let mut topics: BTreeMap<&TopicName, Vec<(i32, &T)>> = BTreeMap::new();
-    for (tp, value) in partitions {
-        topics.entry(&tp.topic).or_default().push((tp.partition.0, value));
-    }
-    topics
 }
 
 /// OffsetCommit and OffsetFetch name topics by their ids from this version on.

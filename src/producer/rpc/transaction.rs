@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::read_identity;
+use super::{init_producer_id_code, read_identity};
 use crate::cluster::{Cluster, CoordinatorKey, Lane, Route};
 use crate::error::{ErrorCode, Result};
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{TopicPartition, TransactionalId};
 use crate::producer::sender::sequence::ProducerIdAndEpoch;
 use crate::producer::transaction::{TransactionEnd, TransactionProtocol};
+use crate::runtime;
+use crate::wire::call::{Reply, Request};
 use crate::wire::messages::add_offsets_to_txn::AddOffsetsToTxnRequest;
 use crate::wire::messages::add_partitions_to_txn::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AddPartitionsToTxnTopic,
@@ -55,17 +57,7 @@ impl TransactionRpc {
                 producer_epoch: identity.map_or(-1, |identity| identity.epoch.0),
             }
         };
-        let reply = self
-            .cluster
-            .call_once(
-                i16::MAX,
-                &self.coordinator(),
-                Lane::Control,
-                self.deadline(),
-                request,
-                |reply| ErrorCode::check(reply.error_code).err(),
-            )
-            .await?;
+        let reply = self.ask(i16::MAX, &self.coordinator(), request, init_producer_id_code).await?;
         read_identity(&reply.parse()?)
     }
 
@@ -75,10 +67,7 @@ impl TransactionRpc {
         identity: ProducerIdAndEpoch,
         partitions: &[TopicPartition],
     ) -> Result<()> {
-        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-        for partition in partitions {
-            topics.entry(&partition.topic).or_default().push(partition.partition.0);
-        }
+        let topics = TopicPartition::by_topic(partitions.iter().map(|partition| (partition, ())));
         let request = |_version| AddPartitionsToTxnRequest {
             v3_and_below_transactional_id: &self.id,
             v3_and_below_producer_id: identity.id.0,
@@ -87,20 +76,12 @@ impl TransactionRpc {
                 .iter()
                 .map(|(name, partitions)| AddPartitionsToTxnTopic {
                     name,
-                    partitions: partitions.clone(),
+                    partitions: partitions.iter().map(|(partition, ())| partition.0).collect(),
                 })
                 .collect(),
             ..AddPartitionsToTxnRequest::default()
         };
-        self.cluster
-            .call_once(
-                LAST_ADD_OF_CLIENTS,
-                &self.coordinator(),
-                Lane::Control,
-                self.deadline(),
-                request,
-                add_partitions_code,
-            )
+        self.ask(LAST_ADD_OF_CLIENTS, &self.coordinator(), request, add_partitions_code)
             .await
             .map(drop)
     }
@@ -121,16 +102,10 @@ impl TransactionRpc {
                 producer_epoch: identity.epoch.0,
                 group_id: &group.group_id,
             };
-            self.cluster
-                .call_once(
-                    i16::MAX,
-                    &self.coordinator(),
-                    Lane::Control,
-                    self.deadline(),
-                    request,
-                    |reply| ErrorCode::check(reply.error_code).err(),
-                )
-                .await?;
+            self.ask(i16::MAX, &self.coordinator(), request, |reply| {
+                ErrorCode::check(reply.error_code).err()
+            })
+            .await?;
         }
         let request = |version| TxnOffsetCommitRequest {
             transactional_id: &self.id,
@@ -150,10 +125,7 @@ impl TransactionRpc {
             TransactionProtocol::V2 => LAST_OFFSETS_BY_NAME,
         };
         let route = Route::Coordinator(CoordinatorKey::group(&group.group_id));
-        self.cluster
-            .call_once(newest, &route, Lane::Control, self.deadline(), request, offsets_code)
-            .await
-            .map(drop)
+        self.ask(newest, &route, request, offsets_code).await.map(drop)
     }
 
     /// Ends the transaction; gives the identity of the next one under the new protocol.
@@ -174,15 +146,9 @@ impl TransactionRpc {
             TransactionProtocol::V2 => i16::MAX,
         };
         let reply = self
-            .cluster
-            .call_once(
-                newest,
-                &self.coordinator(),
-                Lane::Control,
-                self.deadline(),
-                request,
-                |reply| ErrorCode::check(reply.error_code).err(),
-            )
+            .ask(newest, &self.coordinator(), request, |reply| {
+                ErrorCode::check(reply.error_code).err()
+            })
             .await?;
         if protocol == TransactionProtocol::V1 {
             return Ok(None);
@@ -195,8 +161,16 @@ impl TransactionRpc {
         Route::Coordinator(CoordinatorKey::Transaction(Arc::from(self.id.as_str())))
     }
 
-    fn deadline(&self) -> Instant {
-        crate::runtime::now() + self.cluster.config().request_timeout
+    /// One attempt, in a version of at most `newest`.
+    async fn ask<R: Request>(
+        &self,
+        newest: i16,
+        route: &Route,
+        request: impl Fn(i16) -> R,
+        code: impl for<'a> Fn(&R::Response<'a>) -> Option<ErrorCode>,
+    ) -> Result<Reply<R>> {
+        let deadline = runtime::now() + self.cluster.config().request_timeout;
+        self.cluster.call_once(newest, route, Lane::Control, deadline, request, code).await
     }
 }
 
@@ -229,27 +203,25 @@ fn topics(
     offsets: &BTreeMap<TopicPartition, OffsetAndMetadata>,
     version: i16,
 ) -> Vec<TxnOffsetCommitRequestTopic<'_>> {
-    let mut topics: Vec<TxnOffsetCommitRequestTopic<'_>> = Vec::new();
-    for (partition, offset) in offsets {
-        let data = TxnOffsetCommitRequestPartition {
-            partition_index: partition.partition.0,
-            committed_offset: offset.offset.0,
-            committed_leader_epoch: offset
-                .leader_epoch
-                .filter(|_| version >= BY_LEADER_EPOCH)
-                .map_or(-1, |epoch| epoch.0),
-            committed_metadata: Some(&offset.metadata),
-        };
-        match topics.last_mut() {
-            Some(topic) if topic.name == partition.topic.as_str() => topic.partitions.push(data),
-            _ => topics.push(TxnOffsetCommitRequestTopic {
-                name: &partition.topic,
-                partitions: vec![data],
-                ..TxnOffsetCommitRequestTopic::default()
-            }),
-        }
-    }
-    topics
+    TopicPartition::by_topic(offsets)
+        .into_iter()
+        .map(|(name, partitions)| TxnOffsetCommitRequestTopic {
+            name,
+            partitions: partitions
+                .into_iter()
+                .map(|(partition, offset)| TxnOffsetCommitRequestPartition {
+                    partition_index: partition.0,
+                    committed_offset: offset.offset.0,
+                    committed_leader_epoch: offset
+                        .leader_epoch
+                        .filter(|_| version >= BY_LEADER_EPOCH)
+                        .map_or(-1, |epoch| epoch.0),
+                    committed_metadata: Some(&offset.metadata),
+                })
+                .collect(),
+            ..TxnOffsetCommitRequestTopic::default()
+        })
+        .collect()
 }
 
 /// From version 4 on AddPartitionsToTxn is what brokers ask for many transactions.
