@@ -276,11 +276,7 @@ impl SenderTask {
                         SenderTaskEvent::ProducerId(ask_producer_id(&cluster).await)
                     }));
                 }
-                Action::JoinTransaction(partition) => {
-                    if let Some(transacting) = &mut self.transacting {
-                        transacting.machine().handle_join(partition);
-                    }
-                }
+                Action::JoinTransaction(partition) => self.join_transaction(partition),
                 Action::RefreshMetadata => self.cluster.request_refresh(),
                 Action::HangUp(broker) => {
                     debug!(%broker, "it does not answer and does not lead any more");

@@ -47,6 +47,7 @@ use crate::runtime;
 #[derive(Debug)]
 pub struct TransactionalProducer {
     producer: Producer,
+    id: TransactionalId,
 }
 
 /// A transaction that is open. Begun by [`TransactionalProducer::begin`].
@@ -71,10 +72,10 @@ pub struct TransactionSender {
 
 impl TransactionalProducer {
     pub(crate) fn start(cluster: &Cluster, config: ProducerConfig) -> Result<Self> {
-        if config.transactional_id.is_none() {
-            return Err(Error::config("a transactional producer needs a transactional.id"));
-        }
-        Ok(Self { producer: Producer::start(cluster, config)? })
+        let id = config.transactional_id.clone();
+        let id =
+            id.ok_or_else(|| Error::config("a transactional producer needs a transactional.id"))?;
+        Ok(Self { producer: Producer::start(cluster, config)?, id })
     }
 
     /// Takes the transactional id over: the producer that had it before is fenced, and the
@@ -137,8 +138,8 @@ impl TransactionalProducer {
     }
 
     /// Returns the transactional id.
-    pub fn transactional_id(&self) -> Option<&TransactionalId> {
-        self.producer.handle.shared.config.transactional_id.as_ref()
+    pub fn transactional_id(&self) -> &TransactionalId {
+        &self.id
     }
 
     /// Returns the producer's counters.
@@ -226,8 +227,8 @@ impl Transaction<'_> {
     /// Commits offsets with the transaction: they count if it is committed, and only then (Java's
     /// `sendOffsetsToTransaction`).
     ///
-    /// `group` is what [`Consumer::group_metadata`](crate::Consumer::group_metadata) says when the
-    /// offsets are sent. Waits for at most `max.block.ms`. Turn `enable.auto.commit` of the consumer
+    /// `group` is what [`Consumer::group_metadata`](crate::Consumer::group_metadata) says once the
+    /// records have been received, and before others are. Waits for at most `max.block.ms`. Turn `enable.auto.commit` of the consumer
     /// off.
     ///
     /// # Errors

@@ -15,7 +15,6 @@
 //! ends too early is an error, since a silently smaller assignment would leave partitions without
 //! an owner.
 
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
 

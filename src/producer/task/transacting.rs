@@ -15,7 +15,6 @@ use crate::ids::TransactionalId;
 use crate::observability::{ProducerEvent, spans};
 use crate::producer::accumulator::events::TransactionCommand;
 use crate::producer::rpc::transaction::{TransactionOffsets, TransactionRpc};
-use crate::producer::sender::TransactionNumber;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::producer::sender::sequence::ProducerIdAndEpoch;
 use crate::producer::transaction::{
@@ -30,11 +29,7 @@ pub(super) struct Transacting {
     machine: TransactionMachine,
     rpc: TransactionRpc,
     timeout: Duration,
-    number: TransactionNumber,
-    protocol: Option<TransactionProtocol>,
     begun: Instant,
-    /// The last transaction whose end was told of.
-    ended: Option<(TransactionNumber, TransactionEnd)>,
     offsets: BTreeMap<OffsetsId, SentOffsets>,
     next_offsets: OffsetsId,
     pauses: Pauses,
@@ -108,10 +103,7 @@ impl Transacting {
             machine: TransactionMachine::new(),
             rpc: TransactionRpc { cluster: cluster.for_task(), id },
             timeout,
-            number: 0,
-            protocol: None,
             begun: runtime::now(),
-            ended: None,
             offsets: BTreeMap::new(),
             next_offsets: 0,
             pauses,
@@ -125,15 +117,10 @@ impl Transacting {
 
     /// The newest version of Produce that the transaction's protocol allows.
     pub(super) fn newest_produce(&self) -> i16 {
-        match self.protocol {
+        match self.machine.protocol() {
             Some(TransactionProtocol::V2) => i16::MAX,
             _ => LAST_PRODUCE_OF_V1,
         }
-    }
-
-    /// Something has become of a batch, or a partition is met.
-    pub(super) fn machine(&mut self) -> &mut TransactionMachine {
-        &mut self.machine
     }
 
     fn command(&mut self, command: TransactionCommand) {
@@ -203,36 +190,20 @@ impl SenderTask {
         }
     }
 
-    /// Tells of the transaction if it has ended.
-    fn observe_end(&mut self) {
-        let Some(transacting) = &mut self.transacting else { return };
-        let ended = transacting.machine.status().ended;
-        if ended != transacting.ended {
-            transacting.ended = ended;
-            if let Some((_, end)) = ended {
-                let took = runtime::now().saturating_duration_since(transacting.begun);
-                let is_committed = end == TransactionEnd::Commit;
-                self.observer.tell(ProducerEvent::TransactionEnded { is_committed, took });
-            }
-        }
-    }
-
     /// Does what the transaction wants done; whether that was anything.
     pub(super) fn transact(&mut self) -> bool {
         let Some(transacting) = &mut self.transacting else { return false };
         let mut has_done = false;
         if transacting.machine.awaits_quiet() && self.machine.is_quiet() {
             let identity = transacting.machine.identity();
-            let has_gap = identity.is_some_and(|identity| self.machine.has_gap(identity));
+            let has_gap = || identity.is_some_and(|identity| self.machine.has_gap(identity));
             transacting.machine.handle_quiet(has_gap);
             has_done = true;
         }
         while let Some(action) = self.transacting.as_mut().and_then(|it| it.machine.poll()) {
-            self.observe_end();
             self.do_transaction(action);
             has_done = true;
         }
-        self.observe_end();
         has_done
     }
 
@@ -255,12 +226,16 @@ impl SenderTask {
         let now = runtime::now();
         match action {
             TransactionAction::Begin { transaction, identity, protocol } => {
-                (transacting.number, transacting.protocol) = (transaction, Some(protocol));
                 transacting.begun = now;
                 self.observer.tell(ProducerEvent::TransactionBegun);
                 let waits = protocol == TransactionProtocol::V1;
                 self.machine.handle_begin(transaction, identity, waits);
                 self.shared.topics.open(transaction);
+            }
+            TransactionAction::Ended(end) => {
+                let took = now.saturating_duration_since(transacting.begun);
+                let is_committed = end == TransactionEnd::Commit;
+                self.observer.tell(ProducerEvent::TransactionEnded { is_committed, took });
             }
             TransactionAction::Admit(partitions) => self.machine.handle_admitted(&partitions, now),
             TransactionAction::Flush => drop(self.machine.handle_flush(now)),
@@ -270,7 +245,7 @@ impl SenderTask {
                         warn!(transactional_id = %transacting.rpc.id, %error, "the transactional producer has ended");
                         self.shared.topics.end(&error);
                     }
-                    _ => self.shared.topics.close(transacting.number, &error),
+                    _ => self.shared.topics.close(transacting.machine.number(), &error),
                 }
                 self.shared.changed.notify_waiters();
                 self.machine.handle_refusal(&error, now);
@@ -343,8 +318,15 @@ impl SenderTask {
             }
             _ => return,
         };
-        let span = spans::transaction(&transacting.rpc.id, transacting.number);
+        let span = spans::transaction(&transacting.rpc.id, transacting.machine.number());
         self.work.push(Box::pin(work.instrument(span)));
+    }
+
+    /// A partition has got its first record in the transaction.
+    pub(super) fn join_transaction(&mut self, partition: PartitionIndex) {
+        if let Some(transacting) = &mut self.transacting {
+            transacting.machine.handle_join(partition);
+        }
     }
 
     /// A batch has failed, and with it the transaction that it is of.

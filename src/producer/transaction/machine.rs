@@ -81,6 +81,8 @@ pub(in crate::producer) enum TransactionAction {
     Refuse(Error),
     /// Every batch is due. Call `handle_quiet` once none is left, nor any request.
     Flush,
+    /// Tell that the transaction has ended.
+    Ended(TransactionEnd),
     /// Answer with `handle_ended`.
     EndTxn { identity: ProducerIdAndEpoch, protocol: TransactionProtocol, end: TransactionEnd },
 }
@@ -362,15 +364,16 @@ impl TransactionMachine {
     }
 
     /// Every batch has its verdict, and no request is under way. `has_gap`: a sequence of the
-    /// identity will never be written.
-    pub(in crate::producer) fn handle_quiet(&mut self, has_gap: bool) {
+    /// identity will never be written; asked for an abort alone, since a batch that leaves a gap
+    /// fails the transaction.
+    pub(in crate::producer) fn handle_quiet(&mut self, has_gap: impl FnOnce() -> bool) {
         let (State::Draining { end, aborts }, Some(identity), Some(protocol)) =
             (&self.state, self.identity, self.protocol)
         else {
             return;
         };
         let (end, aborts) = (*end, *aborts);
-        self.is_spent |= has_gap;
+        self.is_spent |= end == TransactionEnd::Abort && has_gap();
         if !self.is_known {
             return self.finish(end);
         }
@@ -450,6 +453,16 @@ impl TransactionMachine {
         };
         let (ended, failures, failure) = (self.ended, self.failures, self.failure.clone());
         TransactionStatus { phase, ended, failures, failure }
+    }
+
+    /// The transaction that is open, or was last.
+    pub(in crate::producer) fn number(&self) -> TransactionNumber {
+        self.number
+    }
+
+    /// What is spoken in it.
+    pub(in crate::producer) fn protocol(&self) -> Option<TransactionProtocol> {
+        self.protocol
     }
 
     /// The identity in use.
@@ -541,6 +554,7 @@ impl TransactionMachine {
         self.ended = Some((self.number, end));
         self.is_known = false;
         self.state = State::Ready;
+        self.actions.push_back(TransactionAction::Ended(end));
     }
 
     fn drop_waiting(&mut self, error: &Error) {

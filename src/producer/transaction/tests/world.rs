@@ -133,7 +133,7 @@ impl World {
             let was_awaited = self.machine.awaits_quiet() && is_quiet;
             if was_awaited {
                 let identity = self.machine.identity().unwrap();
-                self.machine.handle_quiet(self.spent.contains(&identity));
+                self.machine.handle_quiet(|| self.spent.contains(&identity));
             }
             let mut has_done = false;
             while let Some(action) = self.machine.poll() {
@@ -181,7 +181,7 @@ impl World {
                 }
             }
             TransactionAction::Refuse(_) => self.refuse(),
-            TransactionAction::Flush => {}
+            TransactionAction::Flush | TransactionAction::Ended(_) => {}
             TransactionAction::EndTxn { identity, protocol, end } => {
                 self.check_says(identity, protocol);
                 self.check_end(end);
