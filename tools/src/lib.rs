@@ -1,6 +1,7 @@
-//! What the programs of this crate share: command lines, and JSON in the forms that other programs
-//! read.
+//! What the programs of this crate share: command lines, JSON in the forms that other programs
+//! read, and rebalances told to the task that reads.
 
 pub mod cli;
 pub mod events;
 pub mod json;
+pub mod rebalance;

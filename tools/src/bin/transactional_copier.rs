@@ -12,14 +12,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use kavka::{
-    BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerGroupMetadata, ConsumerHandle,
-    ConsumerRecord, Error, ErrorKind, OffsetAndMetadata, ProducerConfig, RebalanceListener, Record,
-    TopicPartition, Transaction, TransactionalProducer,
+    Class, Client, Consumer, ConsumerConfig, ConsumerGroupMetadata, ConsumerHandle, ConsumerRecord,
+    Error, ErrorKind, OffsetAndMetadata, ProducerConfig, Record, TopicPartition, Transaction,
+    TransactionalProducer,
 };
 use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
 use kavka_tools::cli;
+use kavka_tools::rebalance::{PassOn, Rebalance};
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 const NAME: &str = "transactional_copier";
 
@@ -118,39 +119,6 @@ impl Options {
     }
 }
 
-/// Partitions came or went; the group waits until this is dropped.
-struct Rebalance {
-    is_assigned: bool,
-    _heard: oneshot::Sender<()>,
-}
-
-/// Passes rebalances on to the task that copies.
-struct Listener(mpsc::Sender<Rebalance>);
-
-impl Listener {
-    async fn pass(&self, is_assigned: bool) {
-        let (_heard, heard) = oneshot::channel();
-        if self.0.send(Rebalance { is_assigned, _heard }).await.is_ok() {
-            // The sender is dropped between two transactions.
-            let _ = heard.await;
-        }
-    }
-}
-
-impl RebalanceListener for Listener {
-    fn on_assigned<'a>(&'a self, _: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
-        Box::pin(self.pass(true))
-    }
-
-    fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
-        Box::pin(self.pass(false))
-    }
-
-    fn on_lost<'a>(&'a self, _: &'a ConsumerHandle, _: &'a [TopicPartition]) -> BoxFuture<'a> {
-        Box::pin(self.pass(false))
-    }
-}
-
 /// Records to copy in one transaction, and as whom they were read.
 struct Input {
     records: Vec<ConsumerRecord>,
@@ -200,7 +168,7 @@ async fn copy<W: Write>(
 ) -> Outcome<W> {
     let producer = client.transactional_producer(options.producer()?)?;
     let consumer = client.consumer(options.consumer()?)?;
-    let (listener, rebalances) = mpsc::channel(1);
+    let (pass_on, rebalances) = PassOn::new();
     let topic = options.input_topic.as_str();
     let mut due = BTreeSet::new();
     match options.input_partition.filter(|_| !options.group_mode) {
@@ -209,7 +177,7 @@ async fn copy<W: Write>(
             due.insert(Due::Measure);
         }
         None => {
-            consumer.rebalance_listener(Listener(listener));
+            consumer.rebalance_listener(pass_on);
             consumer.subscribe([topic])?;
         }
     }

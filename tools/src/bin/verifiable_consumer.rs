@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use clap::Parser;
 use kavka::{
-    BoxFuture, Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset,
-    RebalanceListener, RecordBatch, TopicPartition,
+    Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset, RecordBatch,
+    TopicPartition,
 };
 use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
 use kavka_tools::cli;
 use kavka_tools::events::{Events, text};
+use kavka_tools::rebalance::{PassOn, Rebalance};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// How long a commit may still take after a signal.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -117,53 +118,6 @@ impl Options {
     }
 }
 
-/// Partitions that came or go; the group waits until it has been told.
-struct Change {
-    name: &'static str,
-    partitions: Vec<TopicPartition>,
-    _told: oneshot::Sender<()>,
-}
-
-/// Passes changes on to the task that writes.
-struct Listener(mpsc::Sender<Change>);
-
-impl Listener {
-    async fn pass(&self, name: &'static str, partitions: &[TopicPartition]) {
-        let (_told, told) = oneshot::channel();
-        if self.0.send(Change { name, partitions: partitions.to_vec(), _told }).await.is_ok() {
-            // The sender is dropped when the line is written.
-            let _ = told.await;
-        }
-    }
-}
-
-impl RebalanceListener for Listener {
-    fn on_assigned<'a>(
-        &'a self,
-        _: &'a ConsumerHandle,
-        partitions: &'a [TopicPartition],
-    ) -> BoxFuture<'a> {
-        Box::pin(self.pass("partitions_assigned", partitions))
-    }
-
-    fn on_revoked<'a>(
-        &'a self,
-        _: &'a ConsumerHandle,
-        partitions: &'a [TopicPartition],
-    ) -> BoxFuture<'a> {
-        Box::pin(self.pass("partitions_revoked", partitions))
-    }
-
-    /// Java's program has one word for both.
-    fn on_lost<'a>(
-        &'a self,
-        _: &'a ConsumerHandle,
-        partitions: &'a [TopicPartition],
-    ) -> BoxFuture<'a> {
-        Box::pin(self.pass("partitions_revoked", partitions))
-    }
-}
-
 /// What was read of one partition in one poll.
 #[derive(Debug, PartialEq, Eq)]
 struct Summary {
@@ -198,8 +152,8 @@ async fn consume<W: Write>(
     let mut consumer = client.consumer(config)?;
     events.emit("startup_complete", Value::Null)?;
     events.flush()?;
-    let (sender, mut changes) = mpsc::channel(1);
-    consumer.rebalance_listener(Listener(sender));
+    let (pass_on, mut changes) = PassOn::new();
+    consumer.rebalance_listener(pass_on);
     consumer.subscribe([&options.topic])?;
 
     let close_timeout = Duration::from_millis(options.close_timeout);
@@ -240,7 +194,7 @@ impl<W: Write> Member<W> {
     async fn run(
         &mut self,
         consumer: &mut Consumer,
-        changes: &mut mpsc::Receiver<Change>,
+        changes: &mut mpsc::Receiver<Rebalance>,
     ) -> Outcome<()> {
         let mut interrupt = self.interrupt.clone();
         while self.wanted() > 0 {
@@ -327,13 +281,15 @@ impl<W: Write> Member<W> {
         Ok(count)
     }
 
-    async fn tell(&mut self, change: Change) -> Outcome<()> {
-        if change.name == "partitions_revoked" {
+    /// Java's program has one word for what is revoked and what is lost.
+    async fn tell(&mut self, change: Rebalance) -> Outcome<()> {
+        if !change.is_assigned {
             self.commit_positions(Some(&change.partitions)).await;
             self.positions.retain(|partition, _| !change.partitions.contains(partition));
         }
         let partitions: Vec<_> = change.partitions.iter().map(place).collect();
-        self.events.emit(change.name, json!({"partitions": partitions}))?;
+        let name = if change.is_assigned { "partitions_assigned" } else { "partitions_revoked" };
+        self.events.emit(name, json!({"partitions": partitions}))?;
         self.events.flush()
     }
 
