@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use kavka::{Acks, AssignmentStrategy, Compression, ProducerConfig};
 
+use kavka_testcontainers::embedded::{Builder, EmbeddedCluster};
+
 use crate::dice::Dice;
 
 /// Kafka's limit on the size of a batch in runs in which batches have to be split.
@@ -48,6 +50,20 @@ pub(crate) struct GroupPlan {
 }
 
 impl Plan {
+    /// The cluster, not yet started.
+    pub(crate) fn cluster(&self, dice: &mut Dice) -> Builder {
+        let cluster = EmbeddedCluster::builder()
+            .brokers(self.brokers)
+            .in_memory()
+            .seed(dice.next())
+            .message_max_bytes(self.message_max_bytes)
+            .failure_detection(self.detection);
+        let topics = self.topics.iter();
+        topics.fold(cluster, |cluster, (name, partitions, replication)| {
+            cluster.topic(name, *partitions, *replication)
+        })
+    }
+
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let brokers = dice.within(1..=3);
         let topics = (0..dice.within(1..=2)).map(|index| {

@@ -26,7 +26,7 @@ pub(crate) const SLACK: Duration = Duration::from_millis(20);
 pub(crate) const CALM: Duration = Duration::from_secs(120);
 
 /// More requests than a run has any use for: somebody asks in a hot loop.
-pub(crate) const MANY_REQUESTS: usize = 30_000;
+const MANY_REQUESTS: usize = 30_000;
 
 /// What all parts of a run share.
 #[derive(Debug)]
@@ -105,17 +105,40 @@ impl World {
         };
         self.in_time("consumer.close", longest, leaving).await == Some(true)
     }
+
+    /// Ends the cluster, and looks at what all runs promise: no task is left, and nobody has asked
+    /// without a pause.
+    pub(crate) async fn report(&self) -> Report {
+        self.embedded.shutdown().await;
+        // Faults that were to end later.
+        sleep(Duration::from_secs(7)).await;
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        self.log.check(tasks == 0, || format!("{tasks} tasks are left"));
+
+        let requests = self.embedded.requests();
+        self.log.check(requests.len() < MANY_REQUESTS, || format!("{} requests", requests.len()));
+        let mut lines = self.log.lines();
+        lines.extend(self.embedded.transaction_history().iter().map(|step| format!("{step:?}")));
+        lines.extend(
+            requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())),
+        );
+        Report { lines, wrongs: self.log.wrongs() }
+    }
 }
 
-/// Runs one seed.
-pub(crate) fn run(seed: u64) -> Report {
-    // One thread and paused time: what happens follows from the seed alone.
+/// Runs on one thread and in paused time: what happens follows from the seed alone.
+pub(crate) fn alone(live: impl Future<Output = Report>) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(live(seed))
+    runtime.block_on(live)
+}
+
+/// Runs one seed.
+pub(crate) fn run(seed: u64) -> Report {
+    alone(live(seed))
 }
 
 async fn live(seed: u64) -> Report {
@@ -123,16 +146,7 @@ async fn live(seed: u64) -> Report {
     let mut dice = Dice::new(seed);
     let plan = Plan::new(&mut dice);
     log.say(format_args!("{plan:#?}"));
-    let mut cluster = EmbeddedCluster::builder()
-        .brokers(plan.brokers)
-        .in_memory()
-        .seed(dice.next())
-        .message_max_bytes(plan.message_max_bytes)
-        .failure_detection(plan.detection);
-    for (name, partitions, replication) in &plan.topics {
-        cluster = cluster.topic(name, *partitions, *replication);
-    }
-    let embedded = cluster.start().await.unwrap();
+    let embedded = plan.cluster(&mut dice).start().await.unwrap();
     let world = Arc::new(World { plan, embedded, log: log.clone(), fates: Fates::default() });
 
     let producers: Vec<_> = (0..world.plan.producers.len())
@@ -196,19 +210,7 @@ async fn live(seed: u64) -> Report {
     let _ = watch.await;
     ledgers.iter().for_each(|ledger| ledger.check_commits(&world));
     check_history(&world, &history.lock().unwrap());
-    world.embedded.shutdown().await;
-    // Faults that were to end later.
-    sleep(Duration::from_secs(7)).await;
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    log.check(tasks == 0, || format!("{tasks} tasks are left"));
-
-    let requests = world.embedded.requests();
-    log.check(requests.len() < MANY_REQUESTS, || format!("{} requests", requests.len()));
-    let mut lines = log.lines();
-    lines.extend(
-        requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())),
-    );
-    Report { lines, wrongs: log.wrongs() }
+    world.report().await
 }
 
 async fn watch_commits(world: Arc<World>, ledgers: Vec<Arc<Ledger>>) {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kavka::{AssignmentStrategy, ProducerConfig, TopicPartition};
-use kavka_testcontainers::embedded::{EmbeddedCluster, TransactionState};
+use kavka_testcontainers::embedded::TransactionState;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -23,7 +23,7 @@ use crate::dice::Dice;
 use crate::faults;
 use crate::log::Log;
 use crate::plan::{GroupPlan, Plan};
-use crate::run::{CALM, MANY_REQUESTS, Report, World};
+use crate::run::{CALM, Report, World, alone};
 use ledger::Ledger;
 
 const INPUT: &str = "input";
@@ -61,12 +61,7 @@ struct Settings {
 
 /// Runs one seed.
 pub(crate) fn run(seed: u64) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(live(seed))
+    alone(live(seed))
 }
 
 async fn live(seed: u64) -> Report {
@@ -102,20 +97,7 @@ async fn live(seed: u64) -> Report {
     end.send(()).unwrap();
     copiers.await.unwrap();
     stage.ledger.check(&stage);
-    world.embedded.shutdown().await;
-    // Faults that were to end later.
-    sleep(Duration::from_secs(7)).await;
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    log.check(tasks == 0, || format!("{tasks} tasks are left"));
-
-    let requests = world.embedded.requests();
-    log.check(requests.len() < MANY_REQUESTS, || format!("{} requests", requests.len()));
-    let mut lines = log.lines();
-    lines.extend(world.embedded.transaction_history().iter().map(|step| format!("{step:?}")));
-    lines.extend(
-        requests.iter().map(|request| format!("{:>7} {request:?}", request.at.as_millis())),
-    );
-    Report { lines, wrongs: log.wrongs() }
+    world.report().await
 }
 
 impl Stage {
@@ -125,17 +107,10 @@ impl Stage {
         let writers = writer_plans(dice, &plan);
         let level = i16::try_from(dice.within(0..=2)).unwrap();
         log.say(format_args!("{plan:#?} {writers:#?}, transaction.version {level}"));
-        let mut cluster = EmbeddedCluster::builder()
-            .brokers(plan.brokers)
-            .in_memory()
-            .seed(dice.next())
-            .message_max_bytes(plan.message_max_bytes)
-            .failure_detection(plan.detection)
+        let cluster = plan
+            .cluster(dice)
             .transaction_version(level)
             .marker_delay(Duration::ZERO..=dice.pick(&[1, 100, 2_000]).millis());
-        for (name, partitions, replication) in &plan.topics {
-            cluster = cluster.topic(name, *partitions, *replication);
-        }
         let embedded = cluster.start().await.unwrap();
         let fates = crate::writers::Fates::default();
         let world = World { plan, embedded, log: log.clone(), fates };
