@@ -1,6 +1,7 @@
 //! The machines of the producer against a model of a cluster: the rules by name, then random
 //! scripts.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use self::model::{World, settings};
@@ -37,4 +38,21 @@ fn confirmed() -> World {
 
 fn written(world: &World, record: u64) -> Option<Written> {
     world.verdicts[&record].as_ref().err().and_then(Error::written)
+}
+
+/// The seeds of random scripts: these, or the one that `KAVKA_SEED` names.
+pub(super) fn seeds(all: Range<u64>) -> Range<u64> {
+    let alone = std::env::var("KAVKA_SEED").ok().and_then(|seed| seed.parse().ok());
+    alone.map_or(all, |seed: u64| seed..seed + 1)
+}
+
+/// Says which seed it was.
+pub(super) struct Seed(pub(super) u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with KAVKA_SEED={}", self.0);
+        }
+    }
 }

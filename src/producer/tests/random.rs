@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{Fault, World, settings};
+use super::{Seed, seeds};
 use crate::clock::Random;
 use crate::error::Written;
 use crate::producer::sender::SenderSettings;
@@ -133,28 +134,10 @@ fn check(world: &World) {
     }
 }
 
-fn seeds() -> Box<dyn Iterator<Item = u64>> {
-    match std::env::var("KAVKA_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => Box::new(std::iter::once(seed)),
-        None => Box::new(0..300),
-    }
-}
-
-/// Says which seed it was.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failed with KAVKA_SEED={}", self.0);
-        }
-    }
-}
-
 #[test]
 fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
     let mut acknowledged = 0;
-    for seed in seeds() {
+    for seed in seeds(0..300) {
         let _named = Seed(seed);
         let world = script(seed, true);
         check(&world);
@@ -165,7 +148,7 @@ fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
 
 #[test]
 fn without_idempotence_every_record_has_one_verdict_too() {
-    for seed in seeds().take(300) {
+    for seed in seeds(0..300) {
         let _named = Seed(seed);
         script(seed, false);
     }

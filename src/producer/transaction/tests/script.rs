@@ -4,6 +4,7 @@ use super::world::{Request, Way, World};
 use crate::clock::Random;
 use crate::error::ErrorCode;
 use crate::producer::sender::ready::PartitionIndex;
+use crate::producer::tests::{Seed, seeds};
 use crate::producer::transaction::reaction::{Reaction, reaction};
 use crate::producer::transaction::{Phase, TransactionProtocol};
 
@@ -145,25 +146,14 @@ fn heal(world: &mut World) {
     assert!(is_idle, "something never ends: {phase:?}");
 }
 
-/// Says which seed it was.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failed with KAVKA_SEED={}", self.0);
-        }
-    }
-}
-
 #[test]
 fn what_must_always_hold_holds() {
-    let alone = std::env::var("KAVKA_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = alone.map_or(0..2_000, |seed| seed..seed + 1);
+    let seeds = seeds(0..2_000);
+    let is_alone = seeds.end - seeds.start == 1;
     let mut commits = 0;
     for seed in seeds {
         let _named = Seed(seed);
         commits += run(seed);
     }
-    assert!(alone.is_some() || commits > 2_000, "{commits} commits try nothing");
+    assert!(is_alone || commits > 2_000, "{commits} commits try nothing");
 }
