@@ -294,6 +294,13 @@ impl RecordBatch {
         self.progress.assignment.delivery() != crate::consumer::position::DeliveryGate::Ended
     }
 
+    /// How many records it has, by the header of the batch as it was stored: not to be believed
+    /// before they are found.
+    pub(crate) fn claimed_count(&self) -> usize {
+        let (before, _) = self.from.since(RecordCursor::default());
+        self.records.claimed_count().saturating_sub(before).min(self.limit)
+    }
+
     /// Returns an iterator over the records.
     ///
     /// A record that cannot be decoded ends the iteration: the position falls back to that record,

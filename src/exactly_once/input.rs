@@ -102,7 +102,7 @@ impl Input {
         let mut next = Some(first);
         let reason = loop {
             if let Some(batch) = next.take() {
-                records += batch.iter().count();
+                records += batch.claimed_count();
                 offsets.insert(batch.topic_partition().clone(), offset_after(&batch));
                 if let Err(error) = handler(batch, transaction.sender()).await {
                     break StopReason::Failed(error);

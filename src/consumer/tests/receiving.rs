@@ -106,6 +106,7 @@ async fn batch_is_bounded_by_max_poll_records() {
     let mut sizes = Vec::new();
     for _ in 0..3 {
         let batch = consumer.next_batch().await.unwrap();
+        assert_eq!(batch.claimed_count(), batch.iter().count());
         sizes.push((batch.iter().count(), batch.next_offset().0));
     }
     assert_eq!(sizes, [(4, 4), (4, 8), (2, 10)]);
