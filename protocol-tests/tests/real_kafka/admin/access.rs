@@ -47,7 +47,12 @@ pub(super) async fn acls(bench: &Bench) {
     )
     .await;
     assert_eq!(found, std::slice::from_ref(&read));
-    assert_eq!(admin.describe_acls(AclFilter::any()).await.unwrap().len(), 2);
+    until(
+        "both rules",
+        async || admin.describe_acls(AclFilter::any()).await.unwrap(),
+        |rules| rules.len() == 2,
+    )
+    .await;
     let deleted = one(admin.delete_acls([AclFilter::any().principal("User:alice")]).await).unwrap();
     assert_eq!(deleted.into_keys().collect::<Vec<_>>(), [read]);
     assert!(
@@ -81,7 +86,9 @@ pub(super) async fn quotas(bench: &Bench) {
         until("the quotas", async || find(&QuotaFilter::all()).await, |quotas| quotas.len() == 2)
             .await;
     assert_eq!(all[&alice]["producer_byte_rate"], 5e6);
-    let defaults = find(&QuotaFilter::all().part("user", QuotaMatch::Default).strict()).await;
+    let default = QuotaFilter::all().part("user", QuotaMatch::Default).strict();
+    let defaults =
+        until("the default", async || find(&default).await, |quotas| !quotas.is_empty()).await;
     assert!(defaults.into_keys().eq([everybody.clone()]));
     let printed = bench
         .java(CONFIGS, &["--describe", "--entity-type", "users", "--entity-type", "clients"])

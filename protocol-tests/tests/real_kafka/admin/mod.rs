@@ -108,6 +108,9 @@ fn code(error: &Error) -> ErrorCode {
 }
 
 /// Asks until the answer satisfies a condition.
+///
+/// Any of the three brokers may answer, and each learns of a change when it has read that far in
+/// the metadata log: what one of them has shown says nothing about the next answer.
 async fn until<T>(
     what: &str,
     mut ask: impl AsyncFnMut() -> T,

@@ -64,7 +64,9 @@ pub(super) async fn topics(bench: &Bench) {
         placed.partitions.iter().map(|partition| partition.replicas.clone()).collect();
     assert_eq!(replicas, [brokers(&[1, 2]), brokers(&[2, 3])]);
     let id = placed.id.unwrap();
-    assert_eq!(one(admin.describe_topics_by_id([id]).await).unwrap().name.as_str(), "placed");
+    let by_id = async || one(admin.describe_topics_by_id([id]).await);
+    let by_id = until("the topic by id", by_id, Result::is_ok).await.unwrap();
+    assert_eq!(by_id.name.as_str(), "placed");
     let unknown = TopicId([7; 16]);
     assert_eq!(
         refused(one(admin.describe_topics_by_id([unknown]).await), &unknown.to_string()),
@@ -191,17 +193,20 @@ pub(super) async fn configs(bench: &Bench) {
         "{described}"
     );
     alter(admin, &resource, ConfigAlteration::subtract("cleanup.policy", "delete")).await.unwrap();
-    let changed = |value: &str| value.to_owned();
-    let settled = until(
+    let policy = until(
         "cleanup.policy",
-        async || entry(&resource, "cleanup.policy").await.value,
-        |value| *value == Some(changed("compact")),
-    );
-    settled.await;
-    let retention = entry(&resource, "retention.ms").await;
-    assert_eq!((retention.source, retention.is_default()), (ConfigSource::DynamicTopic, false));
+        async || entry(&resource, "cleanup.policy").await,
+        |entry| entry.value.as_deref() == Some("compact"),
+    )
+    .await;
+    let retention = until(
+        "the topic's retention.ms",
+        async || entry(&resource, "retention.ms").await,
+        |entry| !entry.is_default(),
+    )
+    .await;
+    assert_eq!(retention.source, ConfigSource::DynamicTopic);
     // What would hold without the topic's own value comes after it.
-    let policy = entry(&resource, "cleanup.policy").await;
     let places: Vec<_> = policy.synonyms.iter().map(|synonym| synonym.source).collect();
     assert_eq!(places, [ConfigSource::DynamicTopic, ConfigSource::Default]);
     alter(admin, &resource, ConfigAlteration::delete("retention.ms")).await.unwrap();
@@ -272,12 +277,13 @@ pub(super) async fn configs(bench: &Bench) {
         .await;
     }
     if bench.is_at_least(4, 1) {
-        let listed = admin.list_config_resources([]).await.unwrap();
-        assert!(
-            listed.contains(&ConfigResource::topic("configured"))
-                && listed.contains(&ConfigResource::broker(1)),
-            "{listed:?}"
-        );
+        let (topic, broker) = (ConfigResource::topic("configured"), ConfigResource::broker(1));
+        until(
+            "what has a configuration",
+            async || admin.list_config_resources([]).await.unwrap(),
+            |listed| listed.contains(&topic) && listed.contains(&broker),
+        )
+        .await;
     } else {
         assert_eq!(
             admin.list_config_resources([]).await.unwrap_err().kind(),
