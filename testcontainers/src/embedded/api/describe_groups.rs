@@ -6,6 +6,8 @@ use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, Gr
 
 use super::{Api, Call, owned};
 use crate::embedded::group::Group;
+use crate::embedded::group::classic::ClassicGroup;
+use crate::embedded::group::classic::member::Member;
 use crate::embedded::state::{GROUP_KEY, State};
 
 /// From this version on an unknown group is an error and not a dead group.
@@ -33,7 +35,9 @@ fn describe(call: &Call, state: &mut State, id: &GroupId) -> DescribedGroup {
     let response = DescribedGroup::default().with_group_id(id.clone());
     let group = match call.injected_any() {
         Some(error) => Err(error),
-        None => state.known_group_at(call.broker, id),
+        None => {
+            state.known_group_at(call.broker, id).map(|group| group.and_then(Group::classic_mut))
+        }
     };
     match group {
         Err(error) => response.with_error_code(error.code()),
@@ -49,8 +53,8 @@ fn describe(call: &Call, state: &mut State, id: &GroupId) -> DescribedGroup {
     }
 }
 
-fn members(group: &Group, with_instance: bool) -> Vec<DescribedGroupMember> {
-    let describe = |member: &crate::embedded::group::member::Member| {
+fn members(group: &ClassicGroup, with_instance: bool) -> Vec<DescribedGroupMember> {
+    let describe = |member: &Member| {
         DescribedGroupMember::default()
             .with_member_id(owned(&member.id))
             .with_group_instance_id(member.instance.as_deref().filter(|_| with_instance).map(owned))

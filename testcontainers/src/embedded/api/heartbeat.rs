@@ -5,7 +5,8 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call};
-use crate::embedded::group::serve::Claim;
+use crate::embedded::group::Group;
+use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::state::GROUP_KEY;
 
 impl Api for HeartbeatRequest {
@@ -37,6 +38,7 @@ fn beat(call: &Call, request: &HeartbeatRequest) -> Result<(), ResponseError> {
     let mut state = call.lock();
     let group = state
         .known_group_at(call.broker, &request.group_id)?
+        .and_then(Group::classic_mut)
         .ok_or(ResponseError::UnknownMemberId)?;
     group.heartbeat(claim, Instant::now())
 }

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::{Api, Call, duration, owned};
-use crate::embedded::group::member::{Answer, JoinResult, Joined, Joiner, NotJoined};
+use crate::embedded::group::classic::member::{Answer, JoinResult, Joined, Joiner, NotJoined};
 use crate::embedded::state::GROUP_KEY;
 
 /// From this version on a member without an id is given one, and joins again (KIP-394).
@@ -58,7 +58,10 @@ fn join(call: &Call, request: JoinGroupRequest) -> Result<Answer<JoinResult>, Re
         return Err(ResponseError::InvalidSessionTimeout);
     }
     let fresh = state.random.uuid();
-    let group = state.group_at(call.broker, &request.group_id)?;
+    let group = state
+        .group_at(call.broker, &request.group_id)?
+        .classic_mut()
+        .ok_or(ResponseError::InconsistentGroupProtocol)?;
     let joiner = joiner(call, &request, session_timeout);
     Ok(group.join(joiner, fresh, settings.initial_rebalance_delay, Instant::now()))
 }

@@ -6,6 +6,7 @@ use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call};
+use crate::embedded::group::Group;
 use crate::embedded::state::GROUP_KEY;
 
 /// From this version on several members leave at once (KIP-345).
@@ -32,7 +33,7 @@ fn leave(call: &Call, request: &LeaveGroupRequest) -> LeaveGroupResponse {
     }
     let mut state = call.lock();
     let mut group = match state.known_group_at(call.broker, &request.group_id) {
-        Ok(group) => group,
+        Ok(group) => group.and_then(Group::classic_mut),
         Err(error) => return failed(error),
     };
     let mut go = |id: &str, instance: Option<&str>| match &mut group {

@@ -9,8 +9,8 @@ use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call};
+use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::group::offsets::Committed;
-use crate::embedded::group::serve::Claim;
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
 use crate::embedded::track::TrackedCommit;
 

@@ -8,8 +8,9 @@ use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call, owned};
-use crate::embedded::group::member::{Answer, SyncResult};
-use crate::embedded::group::serve::Claim;
+use crate::embedded::group::Group;
+use crate::embedded::group::classic::member::{Answer, SyncResult};
+use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::state::GROUP_KEY;
 
 /// From this version on request and reply name the protocol.
@@ -33,7 +34,7 @@ impl Api for SyncGroupRequest {
         Some(match result {
             Ok(assignment) if call.version() >= NAMES_PROTOCOL => {
                 let state = call.lock();
-                let group = state.groups.get(self.group_id.as_str());
+                let group = state.groups.get(self.group_id.as_str()).and_then(Group::classic);
                 response
                     .with_assignment(assignment)
                     .with_protocol_type(group.map(|group| owned(group.protocol_type())))
@@ -52,6 +53,7 @@ fn sync(call: &Call, request: &SyncGroupRequest) -> Result<Answer<SyncResult>, R
     let mut state = call.lock();
     let group = state
         .known_group_at(call.broker, &request.group_id)?
+        .and_then(Group::classic_mut)
         .ok_or(ResponseError::UnknownMemberId)?;
     let assignments: BTreeMap<String, Bytes> = request
         .assignments

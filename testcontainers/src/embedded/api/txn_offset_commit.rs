@@ -9,8 +9,8 @@ use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 use super::{Api, Call};
 use crate::embedded::clock::Moment;
+use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::group::offsets::Committed;
-use crate::embedded::group::serve::Claim;
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
 use crate::embedded::transaction::{Admission, OFFSETS_TOPIC, offsets_partition};
 

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::member::{Answer, JoinResult, Joiner, Member, NotJoined};
-use super::{Group, Phase};
+use super::{ClassicGroup, Phase};
 
-impl Group {
+impl ClassicGroup {
     /// A member joins or joins again; `fresh` makes the id of a new one.
     pub(crate) fn join(
         &mut self,

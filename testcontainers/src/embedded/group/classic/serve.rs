@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::member::{Answer, SyncResult};
-use super::{Group, Phase};
+use super::{ClassicGroup, Phase};
 
 /// How a request names a member.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) generation: i32,
 }
 
-impl Group {
+impl ClassicGroup {
     /// A member wants its assignment; the leader brings everybody's.
     pub(crate) fn sync(
         &mut self,
