@@ -10,6 +10,14 @@ use super::sessions::FetchSessions;
 /// A host and a port.
 pub(crate) type Address = (String, u16);
 
+/// The levels of the finalized features, and how often they have changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finalized {
+    pub(crate) transaction_version: i16,
+    pub(crate) group_version: i16,
+    pub(crate) epoch: i64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Broker {
     /// Where it listens.
@@ -23,9 +31,8 @@ pub(crate) struct Broker {
     pub(crate) registered: bool,
     /// Serves, but is not in metadata.
     pub(crate) hidden: bool,
-    /// The finalized features that it tells, level of `transaction.version` and epoch, when it has
-    /// not heard of newer ones.
-    pub(crate) stale_features: Option<(i16, i64)>,
+    /// The finalized features that it tells when it has not heard of newer ones.
+    pub(crate) stale_features: Option<Finalized>,
     /// The versions it admits to, by API key.
     pub(crate) versions: BTreeMap<i16, (i16, i16)>,
     pub(crate) throttle: Duration,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
+use super::group::consumer::assignor::Assignor;
 use super::metrics::Receiver;
 use super::sasl::{Logins, Sasl};
 use super::state::{Settings, Shared, State};
@@ -146,10 +147,65 @@ impl Builder {
     }
 
     /// Makes brokers like those before Kafka 4.0, which only support the old protocol: no feature
-    /// `transaction.version`, Produce up to version 11, EndTxn and TxnOffsetCommit up to 4.
+    /// `transaction.version`, Produce up to version 11, EndTxn and TxnOffsetCommit up to 4. They
+    /// have [classic groups](Self::only_classic_groups) only.
     pub fn only_old_transactions(mut self) -> Self {
         self.settings.transaction_version = 0;
         self.settings.has_transaction_version = false;
+        self.only_classic_groups()
+    }
+
+    /// Sets the finalized feature `group.version`: 1 is KIP-848, 0 is classic groups only. Default
+    /// 1.
+    ///
+    /// It can be changed while the cluster runs: [`EmbeddedCluster::set_group_version`].
+    pub fn group_version(mut self, level: i16) -> Self {
+        self.settings.group_version = level;
+        self
+    }
+
+    /// Makes brokers like those before Kafka 3.7, which know classic groups only: no feature
+    /// `group.version`, no ConsumerGroupHeartbeat, no ConsumerGroupDescribe.
+    pub fn only_classic_groups(mut self) -> Self {
+        self.settings.group_version = 0;
+        self.settings.has_group_version = false;
+        self
+    }
+
+    /// Sets `group.consumer.heartbeat.interval.ms`. Default 5 s.
+    pub fn consumer_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.settings.consumer_groups.heartbeat_interval = interval;
+        self
+    }
+
+    /// Sets `group.consumer.session.timeout.ms`. Default 45 s.
+    pub fn consumer_session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.consumer_groups.session_timeout = timeout;
+        self
+    }
+
+    /// Sets `group.consumer.max.size`. Default no limit.
+    pub fn consumer_group_max_size(mut self, members: usize) -> Self {
+        self.settings.consumer_groups.max_size = members;
+        self
+    }
+
+    /// Sets `group.consumer.assignors`, the default first. Default uniform, then range.
+    pub fn consumer_assignors(mut self, assignors: &[Assignor]) -> Self {
+        self.settings.consumer_groups.assignors = assignors.to_vec();
+        self
+    }
+
+    /// Sets `group.consumer.assignment.interval.ms`, the least time between two target assignments
+    /// of a group. Default 0 (Kafka's is 1 s since 4.3, and 0 before).
+    pub fn consumer_assignment_interval(mut self, interval: Duration) -> Self {
+        self.settings.consumer_groups.assignment_interval = interval;
+        self
+    }
+
+    /// Sets `group.consumer.regex.refresh.interval.ms`. Default 10 min.
+    pub fn consumer_regex_refresh_interval(mut self, interval: Duration) -> Self {
+        self.settings.consumer_groups.regex_refresh = interval;
         self
     }
 
@@ -251,6 +307,11 @@ impl Builder {
                 versions.entry(api as i16).and_modify(|range| range.1 = last);
             }
         }
+        if !self.settings.has_group_version {
+            for api in [ApiKey::ConsumerGroupHeartbeat, ApiKey::ConsumerGroupDescribe] {
+                versions.remove(&(api as i16));
+            }
+        }
         if self.settings.sasl.is_none() {
             for api in [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate] {
                 versions.remove(&(api as i16));
@@ -268,8 +329,10 @@ impl Builder {
             brokers,
             topics: BTreeMap::new(),
             topic_names: BTreeMap::new(),
+            topics_created: 0,
             coordinators: BTreeMap::new(),
             groups: BTreeMap::new(),
+            loading_groups: BTreeMap::new(),
             transactions: Transactions::default(),
             features_epoch: 1,
             next_producer_id: 1000,

@@ -8,7 +8,7 @@
 //! connection (one request at a time) ─▶ api/ (decode, fault rules, a file per API) ─▶ state (one lock)
 //!                                                                                       ├ log/     batches, producers
 //!                                                                                       ├ sessions fetch sessions
-//!                                                                                       ├ group/   classic groups
+//!                                                                                       ├ group/   classic and consumer groups
 //!                                                                                       ├ transaction/ their coordinator
 //!                                                                                       └ sasl/    who is let in
 //! ```
@@ -50,6 +50,8 @@ use tokio_util::task::TaskTracker;
 pub use builder::Builder;
 pub use control::TransactionEnd;
 pub use fault::{Fault, FaultId, Reaction};
+pub use group::consumer::assignor::Assignor;
+pub use group::control::{ConsumerGroupDescription, ConsumerGroupMember};
 pub use kafka_protocol::ResponseError as ErrorCode;
 pub use kafka_protocol::messages::ApiKey;
 pub use log::batch::BatchHeader;

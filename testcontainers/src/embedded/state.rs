@@ -11,10 +11,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::broker::Broker;
+use super::broker::{Broker, Finalized};
 use super::clock::{Clock, Moment, Random};
 use super::fault::Faults;
-use super::group::Group;
+use super::group::consumer::Context;
+use super::group::consumer::settings::ConsumerGroups;
+use super::group::{CommitRequest, Group};
 use super::metrics::Receiver;
 use super::sasl::{Login, Logins, Sasl};
 use super::topic::{Partition, Topic, is_valid_name};
@@ -49,6 +51,11 @@ pub(crate) struct Settings {
     pub(crate) transaction_version: i16,
     /// Brokers know that feature at all.
     pub(crate) has_transaction_version: bool,
+    /// The finalized `group.version`: 1 is KIP-848.
+    pub(crate) group_version: i16,
+    /// Brokers know that feature, and consumer groups, at all.
+    pub(crate) has_group_version: bool,
+    pub(crate) consumer_groups: ConsumerGroups,
     /// What clients must go through first.
     pub(crate) sasl: Option<Arc<Sasl>>,
 }
@@ -73,6 +80,9 @@ impl Default for Settings {
             failure_detection: Duration::ZERO,
             transaction_version: 2,
             has_transaction_version: true,
+            group_version: 1,
+            has_group_version: true,
+            consumer_groups: ConsumerGroups::default(),
             sasl: None,
         }
     }
@@ -99,9 +109,13 @@ pub(crate) struct State {
     pub(crate) brokers: BTreeMap<i32, Broker>,
     pub(crate) topics: BTreeMap<String, Topic>,
     pub(crate) topic_names: BTreeMap<Uuid, String>,
+    /// Counts the topics that were ever made.
+    pub(crate) topics_created: u64,
     /// Coordinators that a test placed, by (key type, key).
     pub(crate) coordinators: BTreeMap<(i8, String), i32>,
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Groups whose coordinator reads its log until then.
+    pub(crate) loading_groups: BTreeMap<String, Instant>,
     pub(crate) transactions: Transactions,
     /// Counts the changes of finalized features.
     pub(crate) features_epoch: i64,
@@ -157,6 +171,15 @@ impl Shared {
 }
 
 impl State {
+    /// The features as they are.
+    pub(crate) fn finalized(&self) -> Finalized {
+        Finalized {
+            transaction_version: self.settings.transaction_version,
+            group_version: self.settings.group_version,
+            epoch: self.features_epoch,
+        }
+    }
+
     pub(crate) fn broker(&self, id: i32) -> Option<&Broker> {
         self.brokers.get(&id)
     }
@@ -256,6 +279,8 @@ impl State {
         let partitions = replicas.into_iter().map(Partition::new).collect();
         self.topics.insert(name.to_owned(), Topic { id, partitions, configs: BTreeMap::new() });
         self.topic_names.insert(id, name.to_owned());
+        self.topics_created += 1;
+        self.tell_groups(name);
         Ok(id)
     }
 
@@ -271,6 +296,7 @@ impl State {
         for index in topic.partitions.len()..count {
             topic.partitions.push(Partition::new(spread(&brokers, index, replication)));
         }
+        self.tell_groups(name);
         Ok(())
     }
 
@@ -278,7 +304,13 @@ impl State {
         let topic = self.topics.remove(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
         self.topic_names.remove(&topic.id);
         self.groups.values_mut().for_each(|group| group.offsets.forget_topic(name));
+        self.tell_groups(name);
         Ok(topic.id)
+    }
+
+    /// The coordinators hear that a topic was made, deleted or changed.
+    fn tell_groups(&mut self, topic: &str) {
+        self.groups.values_mut().for_each(|group| group.topic_changed(topic));
     }
 
     /// The name of a topic that a request names by name or by id.
@@ -313,7 +345,7 @@ impl State {
                 self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator)
             {
                 group.coordinator = coordinator;
-                group.unload(now.at);
+                group.unload(&self.settings.consumer_groups, now.at);
             }
         }
     }
@@ -324,10 +356,7 @@ impl State {
         broker: i32,
         name: &str,
     ) -> Result<&mut Group, ResponseError> {
-        if name.is_empty() {
-            return Err(ResponseError::InvalidGroupId);
-        }
-        self.check_coordinator(broker, GROUP_KEY, name)?;
+        self.check_group(broker, name)?;
         let group = self.groups.entry(name.to_owned()).or_default();
         group.coordinator = Some(broker);
         Ok(group)
@@ -339,11 +368,47 @@ impl State {
         broker: i32,
         name: &str,
     ) -> Result<Option<&mut Group>, ResponseError> {
+        self.check_group(broker, name)?;
+        Ok(self.groups.get_mut(name))
+    }
+
+    /// Whether a known group takes a commit.
+    pub(crate) fn check_commit(
+        &mut self,
+        group: &str,
+        request: &CommitRequest<'_>,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
+        let (groups, cx) = self.groups_with(now);
+        let group = groups.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
+        group.check_commit(request, cx)
+    }
+
+    /// Fails unless `broker` coordinates the group, and has read its log.
+    pub(crate) fn check_group(&self, broker: i32, name: &str) -> Result<(), ResponseError> {
         if name.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
         self.check_coordinator(broker, GROUP_KEY, name)?;
-        Ok(self.groups.get_mut(name))
+        if self.loading_groups.get(name).is_some_and(|until| Instant::now() < *until) {
+            return Err(ResponseError::CoordinatorLoadInProgress);
+        }
+        Ok(())
+    }
+
+    /// The groups, and what their coordinators know besides.
+    pub(crate) fn groups_with(
+        &mut self,
+        now: Instant,
+    ) -> (&mut BTreeMap<String, Group>, Context<'_>) {
+        let cx = Context {
+            topics: &self.topics,
+            names: &self.topic_names,
+            created: self.topics_created,
+            settings: &self.settings.consumer_groups,
+            now,
+        };
+        (&mut self.groups, cx)
     }
 
     /// Gives a partition another leader that is up: `to`, or the next replica.

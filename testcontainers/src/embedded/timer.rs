@@ -17,9 +17,10 @@ pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
             let now = moment.at;
             let mut state = shared.lock();
             let mut next = None;
-            for group in state.groups.values_mut() {
+            let (groups, cx) = state.groups_with(now);
+            for group in groups.values_mut() {
                 if group.deadline().is_some_and(|deadline| deadline <= now) {
-                    group.tick(now);
+                    group.tick(cx);
                 }
                 next = earlier(next, group.deadline());
             }

@@ -9,7 +9,10 @@ use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestH
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::{Api, Call};
+use crate::embedded::broker::Finalized;
+use crate::embedded::state::Settings;
 
+const GROUP_VERSION: StrBytes = StrBytes::from_static_str("group.version");
 const TRANSACTION_VERSION: StrBytes = StrBytes::from_static_str("transaction.version");
 /// From these versions on features are told, and those with a level 0.
 const TELLS_FEATURES: i16 = 3;
@@ -33,28 +36,47 @@ impl Api for ApiVersionsRequest {
         let versions = &broker.versions;
         response = response
             .with_api_keys(versions.iter().map(|(key, range)| version(*key, *range)).collect());
-        if call.version() >= TELLS_FEATURES && state.settings.has_transaction_version {
-            // The lowest level is 0, which only version 4 can tell; before it such a feature is
-            // left out.
-            let supported =
-                SupportedFeatureKey::default().with_name(TRANSACTION_VERSION).with_max_version(2);
-            let newest = (state.settings.transaction_version, state.features_epoch);
-            let (level, epoch) = broker.stale_features.unwrap_or(newest);
-            let finalized = FinalizedFeatureKey::default()
-                .with_name(TRANSACTION_VERSION)
-                .with_max_version_level(level)
-                .with_min_version_level(level);
-            response = response
-                .with_supported_features(if call.version() >= TELLS_LEVEL_0 {
-                    vec![supported]
-                } else {
-                    Vec::new()
-                })
-                .with_finalized_features(if level > 0 { vec![finalized] } else { Vec::new() })
-                .with_finalized_features_epoch(epoch);
+        if call.version() >= TELLS_FEATURES {
+            let told = broker.stale_features.unwrap_or_else(|| state.finalized());
+            response = with_features(response, call.version(), &state.settings, told);
         }
         Some(response)
     }
+}
+
+/// Tells the features that brokers know at all.
+fn with_features(
+    response: ApiVersionsResponse,
+    version: i16,
+    settings: &Settings,
+    told: Finalized,
+) -> ApiVersionsResponse {
+    let features = [
+        (settings.has_group_version, GROUP_VERSION, 1, told.group_version),
+        (settings.has_transaction_version, TRANSACTION_VERSION, 2, told.transaction_version),
+    ];
+    let known = features.into_iter().filter(|(is_known, ..)| *is_known);
+    let (mut supported, mut finalized) = (Vec::new(), Vec::new());
+    for (_, name, most, level) in known {
+        let feature = SupportedFeatureKey::default().with_name(name.clone());
+        supported.push(feature.with_max_version(most));
+        if level > 0 {
+            let feature = FinalizedFeatureKey::default().with_name(name);
+            finalized.push(feature.with_max_version_level(level).with_min_version_level(level));
+        }
+    }
+    if supported.is_empty() {
+        return response;
+    }
+    // The lowest level of each is 0, which only version 4 can tell; before it such a feature is
+    // left out.
+    if version < TELLS_LEVEL_0 {
+        supported.clear();
+    }
+    response
+        .with_supported_features(supported)
+        .with_finalized_features(finalized)
+        .with_finalized_features_epoch(told.epoch)
 }
 
 /// The reply, in version 0, to an ApiVersions of a version that the broker does not know (KIP-511).

@@ -5,8 +5,7 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call};
-use crate::embedded::group::Group;
-use crate::embedded::group::classic::serve::Claim;
+use crate::embedded::group::{Claim, Group};
 use crate::embedded::state::GROUP_KEY;
 
 impl Api for HeartbeatRequest {
@@ -36,6 +35,12 @@ fn beat(call: &Call, request: &HeartbeatRequest) -> Result<(), ResponseError> {
         generation: request.generation_id,
     };
     let mut state = call.lock();
+    // A group that is being loaded is presumed to have the member, as in Kafka.
+    if state.check_group(call.broker, &request.group_id)
+        == Err(ResponseError::CoordinatorLoadInProgress)
+    {
+        return Ok(());
+    }
     let group = state
         .known_group_at(call.broker, &request.group_id)?
         .and_then(Group::classic_mut)

@@ -60,7 +60,7 @@ fn join(call: &Call, request: JoinGroupRequest) -> Result<Answer<JoinResult>, Re
     let fresh = state.random.uuid();
     let group = state
         .group_at(call.broker, &request.group_id)?
-        .classic_mut()
+        .classic_to_join()
         .ok_or(ResponseError::InconsistentGroupProtocol)?;
     let joiner = joiner(call, &request, session_timeout);
     Ok(group.join(joiner, fresh, settings.initial_rebalance_delay, Instant::now()))

@@ -4,7 +4,6 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use super::{Api, Call, owned};
-use crate::embedded::group::classic::ClassicGroup;
 use crate::embedded::state::GROUP_KEY;
 
 /// From these versions on the state and the type of a group are told, and may be asked for.
@@ -24,18 +23,18 @@ impl Api for ListGroupsRequest {
             .iter()
             .filter(|(name, _)| state.coordinator(GROUP_KEY, name) == Some(call.broker));
         let wanted = mine.filter(|(_, group)| {
-            fits(&self.states_filter, group.state_name()) && fits(&self.types_filter, "classic")
+            fits(&self.states_filter, group.state_name())
+                && fits(&self.types_filter, group.type_name())
         });
         let groups = wanted.map(|(name, group)| {
-            let mut listed =
-                ListedGroup::default().with_group_id(owned(name).into()).with_protocol_type(owned(
-                    group.classic().map_or("consumer", ClassicGroup::protocol_type),
-                ));
+            let mut listed = ListedGroup::default()
+                .with_group_id(owned(name).into())
+                .with_protocol_type(owned(group.protocol_type()));
             if call.version() >= TELLS_STATE {
                 listed = listed.with_group_state(owned(group.state_name()));
             }
             if call.version() >= TELLS_TYPE {
-                listed.with_group_type(owned("classic"))
+                listed.with_group_type(owned(group.type_name()))
             } else {
                 listed
             }

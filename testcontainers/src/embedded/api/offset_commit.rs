@@ -5,14 +5,17 @@ use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartitio
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetCommitResponse, TopicName};
 use tokio::time::Instant;
 
 use super::{Api, Call};
-use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::group::offsets::Committed;
+use crate::embedded::group::{Claim, CommitRequest};
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
 use crate::embedded::track::TrackedCommit;
+
+/// From this version on an unknown group is told as such, and members have epochs (KIP-848).
+const KNOWS_MISSING_GROUPS: i16 = 9;
 
 impl Api for OffsetCommitRequest {
     const SERVED: (i16, i16) = (2, 9);
@@ -41,18 +44,8 @@ impl Api for OffsetCommitRequest {
                         .and_then(|()| commit(call, &mut state, &self.group_id, &topic.name, one)),
                 };
                 if result.is_ok() {
-                    let (group, topic) = (self.group_id.to_string(), topic.name.to_string());
-                    let (partition, offset) = (one.partition_index, one.committed_offset);
-                    let (at, client_id) =
-                        (call.shared.started.elapsed(), call.client_id().to_owned());
-                    state.commits.push(TrackedCommit {
-                        at,
-                        group,
-                        topic,
-                        partition,
-                        offset,
-                        client_id,
-                    });
+                    let tracked = track(call, &self.group_id, &topic.name, one);
+                    state.commits.push(tracked);
                 }
                 OffsetCommitResponsePartition::default()
                     .with_partition_index(one.partition_index)
@@ -69,6 +62,8 @@ impl Api for OffsetCommitRequest {
     }
 }
 
+/// Whether the coordinator takes the request: all of it or nothing. It sees what is left after
+/// faults and unknown partitions, and is not asked about nothing.
 fn check(
     call: &Call,
     state: &mut State,
@@ -79,11 +74,53 @@ fn check(
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id_or_member_epoch,
     };
+    let is_good = |(topic, index): &TopicPartition| {
+        call.injected(topic, *index).is_none() && state.partition(topic, *index).is_some()
+    };
+    let most = state.settings.max_offset_metadata;
+    let (mut partitions, mut is_any_good) = (Vec::new(), false);
+    for topic in &request.topics {
+        for one in &topic.partitions {
+            let partition = (topic.name.to_string(), one.partition_index);
+            if is_good(&partition) {
+                is_any_good = true;
+                if one.committed_metadata.as_ref().is_none_or(|text| text.len() <= most) {
+                    partitions.push(partition);
+                }
+            }
+        }
+    }
+    if !is_any_good {
+        return Ok(());
+    }
     let is_new = state.known_group_at(call.broker, &request.group_id)?.is_none();
     if is_new && claim.generation >= 0 {
-        return Err(ResponseError::IllegalGeneration);
+        return Err(if call.version() >= KNOWS_MISSING_GROUPS {
+            ResponseError::GroupIdNotFound
+        } else {
+            ResponseError::IllegalGeneration
+        });
     }
-    state.group_at(call.broker, &request.group_id)?.check_commit(claim, false, Instant::now())
+    state.group_at(call.broker, &request.group_id)?;
+    let commit =
+        CommitRequest { claim, version: call.version(), is_transactional: false, partitions };
+    state.check_commit(&request.group_id, &commit, Instant::now())
+}
+
+fn track(
+    call: &Call,
+    group: &GroupId,
+    topic: &TopicName,
+    one: &OffsetCommitRequestPartition,
+) -> TrackedCommit {
+    TrackedCommit {
+        at: call.shared.started.elapsed(),
+        group: group.to_string(),
+        topic: topic.to_string(),
+        partition: one.partition_index,
+        offset: one.committed_offset,
+        client_id: call.client_id().to_owned(),
+    }
 }
 
 fn commit(

@@ -45,7 +45,8 @@ fn many(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
         let wanted = group.topics.map(|topics| {
             topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect()
         });
-        match look(call, &mut state, &group.group_id, wanted, request.require_stable) {
+        let member = (group.member_id.as_deref(), group.member_epoch);
+        match look(call, &mut state, &group.group_id, member, wanted, request.require_stable) {
             Err(error) => response.with_error_code(error.code()),
             Ok(topics) => response.with_topics(
                 topics.into_iter().map(|(name, found)| topics_entry(name, found)).collect(),
@@ -60,7 +61,8 @@ fn one(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let wanted = request
         .topics
         .map(|topics| topics.into_iter().map(|one| (one.name, one.partition_indexes)).collect());
-    let found = look(call, &mut state, &request.group_id, wanted, request.require_stable);
+    let nobody = (None, -1);
+    let found = look(call, &mut state, &request.group_id, nobody, wanted, request.require_stable);
     let response = OffsetFetchResponse::default();
     match found {
         // Before version 2 there is no place for it but the partitions; nobody has asked for that
@@ -82,6 +84,7 @@ fn look(
     call: &Call,
     state: &mut State,
     group: &GroupId,
+    (member_id, epoch): (Option<&str>, i32),
     wanted: Option<Wanted>,
     require_stable: bool,
 ) -> Result<Vec<(TopicName, Vec<(i32, Found)>)>, ResponseError> {
@@ -89,6 +92,9 @@ fn look(
         return Err(error);
     }
     let group = state.known_group_at(call.broker, group)?;
+    if let Some(group) = &group {
+        group.check_fetch(member_id, epoch)?;
+    }
     let offsets = group.map(|group| &group.offsets);
     let all = || {
         let mut all: BTreeMap<TopicName, Vec<i32>> = BTreeMap::new();

@@ -8,9 +8,8 @@ use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call, owned};
-use crate::embedded::group::Group;
 use crate::embedded::group::classic::member::{Answer, SyncResult};
-use crate::embedded::group::classic::serve::Claim;
+use crate::embedded::group::{Claim, Group};
 use crate::embedded::state::GROUP_KEY;
 
 /// From this version on request and reply name the protocol.

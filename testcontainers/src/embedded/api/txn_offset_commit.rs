@@ -9,8 +9,8 @@ use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 use super::{Api, Call};
 use crate::embedded::clock::Moment;
-use crate::embedded::group::classic::serve::Claim;
 use crate::embedded::group::offsets::Committed;
+use crate::embedded::group::{Claim, CommitRequest};
 use crate::embedded::state::{GROUP_KEY, State, TopicPartition};
 use crate::embedded::transaction::{Admission, OFFSETS_TOPIC, offsets_partition};
 
@@ -44,11 +44,10 @@ impl Api for TxnOffsetCommitRequest {
             }
             None => Ok(()),
         };
-        let is_any_good = self
-            .touches(&state, call.broker)
-            .iter()
-            .any(|one| checked(&state, &one.0, one.1).is_ok());
-        let allowed = if is_any_good { check(call, &mut state, &self, now) } else { Ok(()) };
+        let mut good = self.touches(&state, call.broker);
+        good.retain(|(topic, index)| checked(&state, topic, *index).is_ok());
+        let allowed =
+            if good.is_empty() { Ok(()) } else { check(call, &mut state, &self, good, now) };
         let topics = self.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|one| {
                 let result = checked(&state, &topic.name, one.partition_index).and(allowed);
@@ -75,9 +74,14 @@ fn check(
     call: &Call,
     state: &mut State,
     request: &TxnOffsetCommitRequest,
+    partitions: Vec<TopicPartition>,
     now: Moment,
 ) -> Result<(), ResponseError> {
-    let known = state.known_group_at(call.broker, &request.group_id)?;
+    let known =
+        state.known_group_at(call.broker, &request.group_id).map_err(|error| match error {
+            ResponseError::CoordinatorLoadInProgress => loading(call.version()),
+            error => error,
+        })?;
     let is_stranger = known.is_none() && request.generation_id >= 0;
     let offsets = (OFFSETS_TOPIC.to_owned(), offsets_partition(&request.group_id));
     let producer = (request.producer_id.0, request.producer_epoch);
@@ -102,7 +106,10 @@ fn check(
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    state.group_at(call.broker, &request.group_id)?.check_commit(claim, true, now.at)
+    state.group_at(call.broker, &request.group_id)?;
+    let commit =
+        CommitRequest { claim, version: call.version(), is_transactional: true, partitions };
+    state.check_commit(&request.group_id, &commit, now.at)
 }
 
 fn loading(version: i16) -> ResponseError {

@@ -1,19 +1,26 @@
 //! Groups: who is in them, by either protocol, and what they have committed.
 
 pub(crate) mod classic;
+pub(crate) mod consumer;
+pub(crate) mod control;
 pub(crate) mod offsets;
+
+use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use tokio::time::Instant;
 
 use classic::ClassicGroup;
-use classic::serve::Claim;
+use consumer::heartbeat::Beaten;
+use consumer::request::{Beat, JOIN};
+use consumer::settings::ConsumerGroups;
+use consumer::{ConsumerGroup, Context};
 use offsets::Offsets;
 
 /// A group and its committed offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    pub(crate) kind: Kind,
+    kind: Kind,
     /// The broker that coordinates it.
     pub(crate) coordinator: Option<i32>,
     pub(crate) offsets: Offsets,
@@ -21,8 +28,27 @@ pub(crate) struct Group {
 
 /// The protocol that a group goes by.
 #[derive(Debug)]
-pub(crate) enum Kind {
+enum Kind {
     Classic(ClassicGroup),
+    Consumer(ConsumerGroup),
+}
+
+/// How a request names a member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    pub(crate) member_id: &'a str,
+    pub(crate) instance: Option<&'a str>,
+    /// The generation, or the member's epoch.
+    pub(crate) generation: i32,
+}
+
+/// A request to commit offsets.
+#[derive(Clone, Debug)]
+pub(crate) struct CommitRequest<'a> {
+    pub(crate) claim: Claim<'a>,
+    pub(crate) version: i16,
+    pub(crate) is_transactional: bool,
+    pub(crate) partitions: Vec<(String, i32)>,
 }
 
 impl Default for Kind {
@@ -33,9 +59,10 @@ impl Default for Kind {
 
 impl Group {
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, cx: Context<'_>) {
         match &mut self.kind {
-            Kind::Classic(group) => group.tick(now),
+            Kind::Classic(group) => group.tick(cx.now),
+            Kind::Consumer(group) => group.tick(cx),
         }
     }
 
@@ -43,13 +70,22 @@ impl Group {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.kind {
             Kind::Classic(group) => group.deadline(),
+            Kind::Consumer(group) => group.deadline(),
         }
     }
 
     /// The coordinator moves: waiters are told, and the new one has what the log had.
-    pub(crate) fn unload(&mut self, now: Instant) {
+    pub(crate) fn unload(&mut self, settings: &ConsumerGroups, now: Instant) {
         match &mut self.kind {
             Kind::Classic(group) => group.unload(now),
+            Kind::Consumer(group) => group.unload(settings, now),
+        }
+    }
+
+    /// A topic was made, deleted or changed.
+    pub(crate) fn topic_changed(&mut self, name: &str) {
+        if let Kind::Consumer(group) = &mut self.kind {
+            group.topic_changed(name);
         }
     }
 
@@ -57,36 +93,118 @@ impl Group {
     pub(crate) fn classic(&self) -> Option<&ClassicGroup> {
         match &self.kind {
             Kind::Classic(group) => Some(group),
+            Kind::Consumer(_) => None,
         }
     }
 
     pub(crate) fn classic_mut(&mut self) -> Option<&mut ClassicGroup> {
         match &mut self.kind {
             Kind::Classic(group) => Some(group),
+            Kind::Consumer(_) => None,
         }
+    }
+
+    /// The group by the consumer protocol (KIP-848), if it goes by that.
+    pub(crate) fn consumer(&self) -> Option<&ConsumerGroup> {
+        match &self.kind {
+            Kind::Classic(_) => None,
+            Kind::Consumer(group) => Some(group),
+        }
+    }
+
+    pub(crate) fn consumer_mut(&mut self) -> Option<&mut ConsumerGroup> {
+        match &mut self.kind {
+            Kind::Classic(_) => None,
+            Kind::Consumer(group) => Some(group),
+        }
+    }
+
+    /// An empty consumer group becomes a classic one when a classic member joins.
+    pub(crate) fn classic_to_join(&mut self) -> Option<&mut ClassicGroup> {
+        if self.consumer().is_some_and(ConsumerGroup::is_empty) {
+            self.kind = Kind::default();
+        }
+        self.classic_mut()
     }
 
     /// Whether offsets may be committed in this name.
     pub(crate) fn check_commit(
         &mut self,
-        claim: Claim<'_>,
-        transactional: bool,
-        now: Instant,
+        request: &CommitRequest<'_>,
+        cx: Context<'_>,
     ) -> Result<(), ResponseError> {
         match &mut self.kind {
-            Kind::Classic(group) => group.check_commit(claim, transactional, now),
+            Kind::Classic(group) => {
+                group.check_commit(request.claim, request.is_transactional, cx.now)
+            }
+            Kind::Consumer(group) => group.check_commit(request, cx),
+        }
+    }
+
+    /// Whether offsets may be fetched in this name.
+    pub(crate) fn check_fetch(
+        &self,
+        member_id: Option<&str>,
+        epoch: i32,
+    ) -> Result<(), ResponseError> {
+        self.consumer().map_or(Ok(()), |group| group.check_fetch(member_id, epoch))
+    }
+
+    /// Kafka's name for its type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Classic(_) => "classic",
+            Kind::Consumer(_) => "consumer",
+        }
+    }
+
+    pub(crate) fn protocol_type(&self) -> &str {
+        match &self.kind {
+            Kind::Classic(group) => group.protocol_type(),
+            Kind::Consumer(_) => "consumer",
         }
     }
 
     pub(crate) fn state_name(&self) -> &'static str {
         match &self.kind {
             Kind::Classic(group) => group.state_name(),
+            Kind::Consumer(group) => group.state_name(),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         match &self.kind {
             Kind::Classic(group) => group.is_empty(),
+            Kind::Consumer(group) => group.is_empty(),
         }
     }
+}
+
+/// Serves a heartbeat to the group `name`, which is made, or made a consumer group, by who joins.
+pub(crate) fn beat(
+    groups: &mut BTreeMap<String, Group>,
+    name: &str,
+    broker: i32,
+    beat: &Beat,
+    fresh: String,
+    cx: Context<'_>,
+) -> Result<Beaten, ResponseError> {
+    let known = groups.get_mut(name).map(|group| &mut group.kind);
+    if beat.epoch < JOIN {
+        let Some(Kind::Consumer(group)) = known else { return Err(ResponseError::GroupIdNotFound) };
+        return group.leave(beat, cx);
+    }
+    let joins = beat.epoch == JOIN;
+    let (next, beaten) = match known {
+        Some(Kind::Consumer(group)) => group.beat(beat, fresh, cx)?,
+        Some(Kind::Classic(group)) if joins && group.is_empty() => {
+            ConsumerGroup::new().beat(beat, fresh, cx)?
+        }
+        None if joins => ConsumerGroup::new().beat(beat, fresh, cx)?,
+        Some(Kind::Classic(_)) | None => return Err(ResponseError::GroupIdNotFound),
+    };
+    let group = groups.entry(name.to_owned()).or_default();
+    group.kind = Kind::Consumer(next);
+    group.coordinator = Some(broker);
+    Ok(beaten)
 }

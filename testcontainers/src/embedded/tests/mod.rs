@@ -1,6 +1,7 @@
 //! The cluster as clients see it, through kafka-protocol on both sides.
 
 mod client;
+mod consumer_group;
 mod fault;
 mod fetch;
 mod group;

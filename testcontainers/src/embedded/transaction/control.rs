@@ -170,7 +170,7 @@ impl EmbeddedCluster {
     /// change one after the other.
     pub fn hold_features(&self, broker: i32, held: bool) {
         let mut state = self.shared().lock();
-        let now = (state.settings.transaction_version, state.features_epoch);
+        let now = state.finalized();
         if let Some(broker) = state.brokers.get_mut(&broker) {
             broker.stale_features = held.then_some(now);
         }

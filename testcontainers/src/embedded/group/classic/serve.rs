@@ -9,14 +9,7 @@ use tokio::time::Instant;
 
 use super::member::{Answer, SyncResult};
 use super::{ClassicGroup, Phase};
-
-/// How a request names a member.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) instance: Option<&'a str>,
-    pub(crate) generation: i32,
-}
+use crate::embedded::group::Claim;
 
 impl ClassicGroup {
     /// A member wants its assignment; the leader brings everybody's.

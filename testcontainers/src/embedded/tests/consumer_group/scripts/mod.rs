@@ -1,0 +1,36 @@
+//! Scripts of raw requests with what a broker answers to each: the same for the embedded cluster
+//! and for real Kafka.
+//!
+//! `real` plays them on Apache Kafka 4.3, which is right where they differ. Each script has a world
+//! of its own. Members have ids of one letter, which Java's hashes keep in their order.
+
+mod assignors;
+mod epochs;
+mod membership;
+mod offsets;
+mod requests;
+mod statics;
+mod subscriptions;
+
+pub(super) use assignors::*;
+pub(super) use epochs::*;
+pub(super) use membership::*;
+pub(super) use offsets::*;
+pub(super) use requests::*;
+pub(super) use statics::*;
+pub(super) use subscriptions::*;
+
+/// What was answered, a line each.
+#[derive(Default)]
+struct Said(Vec<String>);
+
+impl Said {
+    fn say(&mut self, what: &str, answer: impl AsRef<str>) {
+        self.0.push(format!("{what}: {}", answer.as_ref()));
+    }
+
+    /// Says an answer of several parts.
+    fn say_all(&mut self, what: &str, answer: &str) {
+        answer.split("; ").for_each(|part| self.say(what, part));
+    }
+}
