@@ -10,6 +10,7 @@
 //! has records of it has ended, so that what is sent under the member's present generation is always
 //! its own (KIP-447).
 
+mod ending;
 mod input;
 mod rebalance;
 mod unit;
@@ -17,6 +18,8 @@ mod unit;
 use std::future::Future;
 use std::time::Duration;
 
+#[cfg(feature = "mq")]
+pub(crate) use self::ending::{abort, commit};
 use self::input::{Due, Input};
 use self::rebalance::PassOn;
 use crate::cluster::Cluster;

@@ -1,17 +1,15 @@
 //! One transaction: what is read, processed and committed together.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 
 use tracing::{debug, warn};
 
 use super::ExactlyOnce;
+use super::ending::{abort, commit};
 use super::input::{Filled, StopReason};
 use crate::consumer::RecordBatch;
 use crate::error::{Class, Error, Result};
-use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
-use crate::ids::TopicPartition;
-use crate::producer::{Transaction, TransactionSender};
+use crate::producer::TransactionSender;
 use crate::runtime;
 
 impl ExactlyOnce {
@@ -75,36 +73,5 @@ impl ExactlyOnce {
         }
         self.input.rewind();
         self.input.first_batch().await.map(Some)
-    }
-}
-
-/// Commits with the offsets; false if that cannot be done.
-async fn commit(
-    transaction: &mut Transaction<'_>,
-    offsets: BTreeMap<TopicPartition, OffsetAndMetadata>,
-    member: ConsumerGroupMetadata,
-) -> Result<bool> {
-    let mut offsets = Some((offsets, member));
-    loop {
-        let Err(error) = transaction.commit_with(offsets.take()).await else { return Ok(true) };
-        match error.class() {
-            Class::Retriable => warn!(%error, "the transaction is not committed yet"),
-            Class::Abortable => {
-                debug!(%error, "the transaction cannot be committed");
-                return Ok(false);
-            }
-            _ => return Err(error),
-        }
-    }
-}
-
-async fn abort(transaction: &mut Transaction<'_>) -> Result<()> {
-    loop {
-        match transaction.abort().await {
-            Err(error) if error.class() == Class::Retriable => {
-                warn!(%error, "the transaction is not aborted yet");
-            }
-            ended => return ended,
-        }
     }
 }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kavka::mq::{Code, Config, FailurePolicy, HandlerOptions, Message, Mq};
-use kavka::{AutoOffsetReset, Compression, NewTopic, Record};
+use kavka::{AutoOffsetReset, Compression, IsolationLevel, NewTopic, Record};
 use kavka_testcontainers::apache::{Cluster, Security, USERS};
 use tokio::io::AsyncReadExt;
 
-use crate::support::{PATIENCE, config, in_time, sized};
+use crate::support::{PATIENCE, client, config, in_time, produce, sized};
 
 fn settings(cluster: &Cluster, group: &str) -> Config {
     let mut settings = Config::new(cluster.bootstrap());
@@ -82,6 +82,67 @@ async fn messages_of_every_codec_come_back_whole_with_all_that_they_had() {
         mq.admin().delete_topic(&topic).await.unwrap();
         mq.close().await.unwrap();
     }
+    cluster.shutdown().await.unwrap();
+}
+
+/// Handlers copy a topic in transactions while one member vanishes and comes again; Java's reader
+/// of committed records finds each number once, and in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_output_of_handlers_counts_once_although_members_vanish() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    let (partitions, count) = (3, sized(3_000_u64, 60_000));
+    let client = client(&cluster);
+    for topic in ["orders", "invoices"] {
+        let topic = NewTopic::new(topic).partitions(partitions).replication_factor(1);
+        client.admin().create_topic(topic).await.unwrap();
+    }
+    let member = |id: &str| {
+        let mut settings = settings(&cluster, "billing");
+        settings.consumer.isolation_level = IsolationLevel::ReadCommitted;
+        settings.consumer.session_timeout = Duration::from_secs(6);
+        let mq = Mq::new(settings).unwrap();
+        let seen = Arc::new(Mutex::new(0));
+        let (noted, options) = (Arc::clone(&seen), HandlerOptions::new().transactional_id(id));
+        let handler = move |order: Message| {
+            *noted.lock().unwrap() += 1;
+            let value = order.value.unwrap_or_default();
+            std::future::ready(Message::new("invoices", value).partition(order.partition.unwrap()))
+        };
+        mq.consumer().unwrap().subscribe_with(["orders"], options, handler).unwrap();
+        (mq, seen)
+    };
+    let (_first, _) = member("billing-1");
+    for part in 0..4 {
+        let (second, seen) = member("billing-2");
+        let numbers = part * count / 4..(part + 1) * count / 4;
+        let is_assigned = || !second.consumer().unwrap().assignment().is_empty();
+        until("partitions for the second", is_assigned).await;
+        let (producing, vanishing) = (produce(&client, "orders", partitions, numbers), async {
+            until("work for the second", || *seen.lock().unwrap() > 0).await;
+            // In the middle of its work, without a word to the group.
+            drop(second);
+        });
+        tokio::join!(producing, vanishing);
+    }
+    // It comes again, or what it has left open would be open for a minute.
+    let _second = member("billing-2");
+    let reader = cluster
+        .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
+        .args(["--bootstrap-server", &cluster.internal_bootstrap(), "--topic", "invoices"])
+        .args(["--from-beginning", "--isolation-level", "read_committed"])
+        .args(["--formatter-property", "print.partition=true", "--timeout-ms", "15000"]);
+    let printed = reader.run().await.unwrap();
+    let mut read = BTreeMap::<&str, Vec<u64>>::new();
+    for (partition, number) in printed.lines().filter_map(|line| line.split_once('\t')) {
+        read.entry(partition).or_default().push(number.parse().unwrap());
+    }
+    assert_eq!(read.len(), usize::try_from(partitions).unwrap());
+    for (number, numbers) in (0..).zip(read.values()) {
+        let all = (number..count).step_by(usize::try_from(partitions).unwrap());
+        let wrong = numbers.iter().copied().zip(all.clone()).position(|(is, of_all)| is != of_all);
+        assert_eq!((wrong, numbers.len()), (None, all.count()), "partition {number}");
+    }
+    client.close(PATIENCE).await.unwrap();
     cluster.shutdown().await.unwrap();
 }
 

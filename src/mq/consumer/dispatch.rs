@@ -19,7 +19,8 @@ use super::handler::RegisteredHandler;
 use super::handler_queue::{HandlerQueue, HandlerWork};
 use super::room::QueueLoad;
 use super::shared::ConsumerInner;
-use super::worker;
+use super::transacting::{self, id_of};
+use super::worker::{self, WorkerPlace};
 use crate::consumer::RecordBatch;
 use crate::ids::TopicPartition;
 use crate::runtime::Runtime;
@@ -46,13 +47,16 @@ impl HandlerQueues {
             ));
             // At most as many parts as messages.
             let (to_worker, from_task) = mpsc::channel(load.most());
-            workers.spawn(worker::work(
-                Arc::clone(shared),
-                Arc::clone(registered),
-                workers.clone(),
-                from_task,
-                Arc::clone(&load),
-            ));
+            let place = WorkerPlace {
+                shared: Arc::clone(shared),
+                registered: Arc::clone(registered),
+                workers: workers.clone(),
+                load: Arc::clone(&load),
+            };
+            match &registered.options.transactional_id {
+                None => workers.spawn(worker::work(place, from_task)),
+                Some(id) => workers.spawn(transacting::work(place, from_task, id_of(id, number))),
+            }
             HandlerQueue {
                 to_worker,
                 load,

@@ -8,6 +8,7 @@ use super::progress::Part;
 use super::shared::ConsumerInner;
 use crate::consumer::ConsumerRecord;
 use crate::ids::{Offset, TopicName, TopicPartition};
+use crate::mq::message::Message;
 
 mod dead_letter;
 
@@ -17,6 +18,8 @@ pub(super) use dead_letter::{Letter, post};
 pub(super) enum Disposition {
     Done,
     DoneAndStop,
+    /// It is done once these are written.
+    Produced(Vec<Message>),
     /// It is not done, and the handler stops.
     Stop,
     /// It is not done, and somebody else gets it, later: the partition goes, or the consumer is

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::bounded;
-use crate::ids::{TopicName, TopicPartition};
+use crate::ids::{TopicName, TopicPartition, TransactionalId};
 use crate::mq::error::Error;
 use crate::mq::message::Message;
 
@@ -21,6 +21,9 @@ pub enum Outcome {
     Continue,
     /// The message is done; stop this handler.
     Stop,
+    /// The message is done once these messages are written: exactly once, in a transaction. Needs
+    /// [`HandlerOptions::transactional_id`].
+    Produce(Vec<Message>),
     /// The message failed; the handler's [`FailurePolicy`] decides what happens to it.
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -35,6 +38,18 @@ impl From<()> for Outcome {
 impl From<bool> for Outcome {
     fn from(goes_on: bool) -> Self {
         if goes_on { Self::Continue } else { Self::Stop }
+    }
+}
+
+impl From<Vec<Message>> for Outcome {
+    fn from(messages: Vec<Message>) -> Self {
+        Self::Produce(messages)
+    }
+}
+
+impl From<Message> for Outcome {
+    fn from(message: Message) -> Self {
+        Self::Produce(vec![message])
     }
 }
 
@@ -53,8 +68,8 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>>
 /// order.
 ///
 /// A closure that takes a [`Message`] and returns a future is a handler. The output of the future
-/// is `()`, a `bool` or a `Result` of either. The future may outlive the call, so it must own what
-/// it uses:
+/// is `()`, a `bool`, a [`Message`] or a `Vec` of them to produce, or a `Result` of any of these.
+/// The future may outlive the call, so it must own what it uses:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -301,6 +316,7 @@ pub struct HandlerOptions {
     pub(super) policy: FailurePolicy,
     /// 0 counts as 1.
     pub(super) parallel: usize,
+    pub(super) transactional_id: Option<TransactionalId>,
 }
 
 impl HandlerOptions {
@@ -320,6 +336,38 @@ impl HandlerOptions {
     #[must_use]
     pub fn partitions_in_parallel(mut self, partitions: usize) -> Self {
         self.parallel = partitions;
+        self
+    }
+
+    /// Has the messages that the handler returns written in transactions, together with the offsets
+    /// of the messages that it was called with: each message counts exactly once, in and out, for
+    /// whoever reads committed messages.
+    ///
+    /// ```
+    /// use kavka::mq::{HandlerOptions, Message};
+    ///
+    /// let options = HandlerOptions::new().transactional_id("billing-1");
+    /// let handler = async |order: Message| {
+    ///     Message::new("invoices", order.value.unwrap_or_default())
+    /// };
+    /// # let _: (_, &dyn kavka::mq::Handler) = (options, &handler);
+    /// ```
+    ///
+    /// The consumer must read committed messages (`consumer.isolation_level`). Give each instance of
+    /// a service an id of its own, and the same one when it is started anew (`transactional.id`);
+    /// with several partitions in parallel, `-1`, `-2` and so on are appended for each but the
+    /// first.
+    ///
+    /// A transaction is committed when no message waits for the handler, and after 100 ms at the
+    /// latest, so that readers see the output that much later. What the handler returned is kept
+    /// until it is committed, and written again if its transaction was aborted; the handler is
+    /// called again only with messages whose partition went away. Output that cannot be written is
+    /// reported to [`Handler::failed`], and tried again with growing backoff, up to a minute; the
+    /// handler stops if another instance takes its id. Dead letters are written outside the
+    /// transaction, at least once.
+    #[must_use]
+    pub fn transactional_id(mut self, id: impl Into<TransactionalId>) -> Self {
+        self.transactional_id = Some(id.into());
         self
     }
 }

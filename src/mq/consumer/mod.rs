@@ -28,6 +28,7 @@ mod rebalance;
 mod receive;
 mod room;
 mod shared;
+mod transacting;
 mod worker;
 
 pub use handler::{

@@ -135,6 +135,18 @@ impl Progress {
         open.filter_map(|(partition, at)| Some((partition.clone(), at.done?))).collect()
     }
 
+    /// Whether what was begun of a partition in this generation counts when it is done: the
+    /// partition has neither gone nor been sought since.
+    pub(super) fn counts(
+        &self,
+        partition: &TopicPartition,
+        part: &Arc<Part>,
+        generation: u64,
+    ) -> bool {
+        let is_here = self.parts.get(partition).is_some_and(|here| Arc::ptr_eq(here, part));
+        is_here && generation >= part.state().since
+    }
+
     pub(super) fn committed(&mut self, offsets: &[(TopicPartition, Offset)]) {
         for (partition, offset) in offsets {
             if let Some(part) = self.parts.get(partition) {

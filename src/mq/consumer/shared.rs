@@ -11,7 +11,7 @@ use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
 use super::progress::{Part, Progress};
 use super::room::RoomSignal;
 use crate::client::Client;
-use crate::consumer::ConsumerHandle;
+use crate::consumer::{ConsumerHandle, IsolationLevel};
 use crate::ids::TopicPartition;
 use crate::mq::config::Config;
 use crate::mq::error::{Code, During, Error, Result};
@@ -61,8 +61,19 @@ impl ConsumerInner {
         if self.closing.is_cancelled() {
             return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
         }
+        self.check_output(&options)?;
         let mut id = None;
         let registered = self.change(|handlers| {
+            let is_taken = handlers.list.iter().any(|other| {
+                options.transactional_id.is_some()
+                    && other.options.transactional_id == options.transactional_id
+            });
+            if is_taken {
+                return Err(Error::new(
+                    Code::InvalidConfig,
+                    "another handler has this transactional.id: each needs its own",
+                ));
+            }
             let others = handlers.list.iter().filter_map(|other| match &other.topics {
                 HandlerTopics::Named(names) => Some(names),
                 HandlerTopics::Pattern { .. } => None,
@@ -89,6 +100,20 @@ impl ConsumerInner {
             lock(&self.handlers).list.retain(|registered| Some(registered.id) != id);
         }
         registered
+    }
+
+    /// Whether a handler's output can be written exactly once.
+    fn check_output(&self, options: &HandlerOptions) -> Result<()> {
+        let Some(id) = &options.transactional_id else { return Ok(()) };
+        let refusal = if id.is_empty() {
+            "transactional.id is empty: any other text is allowed"
+        } else if self.config.consumer.isolation_level != IsolationLevel::ReadCommitted {
+            "exactly once needs consumer.isolation_level=read_committed: an aborted message would \
+             count otherwise"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Code::InvalidConfig, refusal))
     }
 
     /// Changes the handlers, and subscribes to what they take together.

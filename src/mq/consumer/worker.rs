@@ -1,4 +1,5 @@
-//! The task of a queue: it calls the handler for one message after the other.
+//! The task of a queue: it calls the handler for one message after the other. That of a handler with
+//! output is in [`transacting`](super::transacting).
 
 use std::sync::Arc;
 
@@ -17,14 +18,17 @@ use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
 
+/// Where a worker stands: for which handler, and at which queue.
+pub(super) struct WorkerPlace {
+    pub(super) shared: Arc<ConsumerInner>,
+    pub(super) registered: Arc<RegisteredHandler>,
+    pub(super) workers: Runtime,
+    pub(super) load: Arc<QueueLoad>,
+}
+
 /// Calls a handler for what comes on a queue.
-pub(super) async fn work(
-    shared: Arc<ConsumerInner>,
-    registered: Arc<RegisteredHandler>,
-    workers: Runtime,
-    mut from_task: mpsc::Receiver<HandlerWork>,
-    load: Arc<QueueLoad>,
-) {
+pub(super) async fn work(place: WorkerPlace, mut from_task: mpsc::Receiver<HandlerWork>) {
+    let WorkerPlace { shared, registered, workers, load } = place;
     while let Some(HandlerWork { partition, part, generation, records }) = from_task.recv().await {
         for record in records {
             load.release();
@@ -57,7 +61,8 @@ pub(super) async fn work(
     }
 }
 
-async fn process(
+/// Calls a handler for a message as often as its policy allows.
+pub(super) async fn process(
     shared: &Arc<ConsumerInner>,
     registered: &Arc<RegisteredHandler>,
     part: &Part,
@@ -77,14 +82,22 @@ async fn process(
                 shared.meter.handled(bytes, runtime::now() - begun);
                 return Disposition::DoneAndStop;
             }
+            Outcome::Produce(messages) if registered.options.transactional_id.is_some() => {
+                shared.meter.handled(bytes, runtime::now() - begun);
+                return Disposition::Produced(messages);
+            }
+            Outcome::Produce(_) => Box::new(Error::new(
+                Code::InvalidConfig,
+                "the handler returns messages: that needs HandlerOptions::transactional_id",
+            )),
             Outcome::Failed(failure) => failure,
         };
         shared.meter.failed();
         failures += 1;
-        let is_unreadable = failure
-            .downcast_ref::<Error>()
-            .is_some_and(|error| error.code() == Code::DeserializationFailed);
-        let pause = registered.options.policy.pause(failures).filter(|_| !is_unreadable);
+        let is_in_vain = failure.downcast_ref::<Error>().is_some_and(|error| {
+            matches!(error.code(), Code::DeserializationFailed | Code::InvalidConfig)
+        });
+        let pause = registered.options.policy.pause(failures).filter(|_| !is_in_vain);
         let Some(pause) = pause else {
             return give_up(registered, record, failure.as_ref(), failures);
         };

@@ -18,6 +18,7 @@ mod observing;
 mod promises;
 mod seams;
 mod sending;
+mod transacting;
 
 /// The embedded cluster's network.
 #[derive(Debug)]

@@ -1,0 +1,336 @@
+//! The task of a queue whose handler has output: what it returns is written in transactions, with
+//! the offsets of the messages that it was called with (KIP-447).
+//!
+//! ```text
+//!  handler queue ─▶ handler ─▶ unit ─▶ nothing waits, or it is full or old
+//!                               ▲             │
+//!                               │      begin, outputs, offsets, commit ─▶ done
+//!                               └── aborted ──┘   (written again; the handler is not called again)
+//! ```
+//! The partitions of a unit are in hand until it ends, so that a rebalance waits for it. One that
+//! goes all the same, or is sought, takes its outputs out of the unit. That is looked at under the
+//! lock under which partitions go, together with who the member is: if one goes later, the group has
+//! gone on by then, and refuses the member.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+use tracing::{debug, warn};
+
+use super::calls;
+use super::failure::{Disposition, Letter, post, stop};
+use super::handler_queue::HandlerWork;
+use super::progress::{Part, Progress};
+use super::worker::{WorkerPlace, process};
+use crate::consumer::ConsumerRecord;
+use crate::error::{Class, Error as ClientError, ErrorKind};
+use crate::exactly_once::{abort, commit};
+use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
+use crate::ids::{Offset, TopicPartition, TransactionalId};
+use crate::mq::error::{During, Error};
+use crate::mq::message::Message;
+use crate::producer::TransactionalProducer;
+use crate::runtime;
+
+/// The transactional id of a handler's queue.
+pub(super) fn id_of(id: &TransactionalId, queue: usize) -> TransactionalId {
+    if queue == 0 { id.clone() } else { format!("{id}-{queue}").into() }
+}
+
+/// Calls a handler for what comes on a queue, and commits what it returns.
+pub(super) async fn work(
+    place: WorkerPlace,
+    mut from_task: mpsc::Receiver<HandlerWork>,
+    id: TransactionalId,
+) {
+    let mut worker = TransactionWorker { place, id, producer: None, unit: Unit::default() };
+    loop {
+        let work = match from_task.try_recv() {
+            Ok(work) => work,
+            Err(ended) => {
+                if !worker.settle().await || ended == TryRecvError::Disconnected {
+                    return;
+                }
+                let Some(work) = from_task.recv().await else { return };
+                work
+            }
+        };
+        for record in &work.records {
+            worker.place.load.release();
+            if worker.place.shared.closing.is_cancelled() {
+                worker.settle().await;
+                return;
+            }
+            if !worker.handle(&work, record).await {
+                return;
+            }
+            runtime::yield_now().await;
+        }
+    }
+}
+
+struct TransactionWorker {
+    place: WorkerPlace,
+    id: TransactionalId,
+    producer: Option<TransactionalProducer>,
+    unit: Unit,
+}
+
+/// What is handled and not committed.
+#[derive(Default)]
+struct Unit {
+    parts: BTreeMap<TopicPartition, InHand>,
+    /// With the partition of the message that each comes from.
+    outputs: Vec<(TopicPartition, Message)>,
+    messages: usize,
+    begun: Option<Instant>,
+}
+
+/// A partition with messages in a unit.
+struct InHand {
+    part: Arc<Part>,
+    generation: u64,
+    /// What is to be handled after the unit.
+    next: Option<Offset>,
+}
+
+/// How an attempt to commit has gone.
+enum CommitAttempt {
+    Committed,
+    /// Nothing of it is visible.
+    Aborted,
+}
+
+impl TransactionWorker {
+    /// Has a message handled; false if the handler has stopped.
+    async fn handle(&mut self, work: &HandlerWork, record: &ConsumerRecord) -> bool {
+        let HandlerWork { partition, part, generation, .. } = work;
+        let generation = *generation;
+        if self.unit.is_of_older_generation(partition, generation) && !self.settle().await {
+            return false;
+        }
+        if !self.unit.begin(partition, part, generation) {
+            return true;
+        }
+        let WorkerPlace { shared, registered, .. } = &self.place;
+        match process(shared, registered, part, generation, record).await {
+            Disposition::Produced(messages) => self.unit.handled(record, messages),
+            Disposition::Done => self.unit.handled(record, Vec::new()),
+            Disposition::DoneAndStop => {
+                self.unit.handled(record, Vec::new());
+                return self.end().await;
+            }
+            Disposition::Stop => return self.end().await,
+            Disposition::Left | Disposition::Elsewhere => {}
+            Disposition::Letter { to, why } => {
+                // What came before is committed first, as it would be on any other way.
+                if !self.settle().await {
+                    return false;
+                }
+                if part.begin(generation) {
+                    let (shared, registered) =
+                        (Arc::clone(&self.place.shared), Arc::clone(&self.place.registered));
+                    let (part, partition) = (Arc::clone(part), partition.clone());
+                    let message = Message::received(record);
+                    let letter = Letter {
+                        shared,
+                        registered,
+                        partition,
+                        part,
+                        generation,
+                        message,
+                        to,
+                        why,
+                    };
+                    return self.post(letter).await;
+                }
+            }
+        }
+        !self.unit.is_due(self.place.load.most()) || self.settle().await
+    }
+
+    /// Sends a dead letter; false if the handler has stopped.
+    async fn post(&self, letter: Letter) -> bool {
+        let WorkerPlace { shared, registered, workers, .. } = &self.place;
+        let (part, generation, offset) =
+            (Arc::clone(&letter.part), letter.generation, letter.message.offset);
+        let fate = post(letter, workers).await;
+        let done = offset.filter(|_| fate.is_done()).map(|offset| offset.advance(1));
+        if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
+            shared.has_settled();
+        }
+        if fate.is_stop() {
+            stop(shared, registered);
+        }
+        !fate.is_stop()
+    }
+
+    /// Commits what is handled, and stops the handler.
+    async fn end(&mut self) -> bool {
+        if self.settle().await {
+            stop(&self.place.shared, &self.place.registered);
+        }
+        false
+    }
+
+    /// Commits what is handled, until that is done; false if the handler has stopped.
+    ///
+    /// What is not committed when the consumer closes comes again.
+    async fn settle(&mut self) -> bool {
+        let mut pause = SHORTEST_PAUSE;
+        while !self.unit.parts.is_empty() {
+            let attempt = self.attempt().await;
+            let (shared, registered) = (&self.place.shared, &self.place.registered);
+            match attempt {
+                Ok(CommitAttempt::Committed) => {
+                    self.unit.end(&mut shared.progress(), true);
+                    shared.has_settled();
+                    return true;
+                }
+                Ok(CommitAttempt::Aborted) => {
+                    debug!(?pause, "a transaction of a handler's output was aborted")
+                }
+                Err(error) => {
+                    let is_last = is_last(&error);
+                    let error = Error::from_client(error, During::Produce)
+                        .context(format_args!("the output of a handler cannot be written"));
+                    warn!(%error, ?pause, "a handler's output waits");
+                    if !calls::tell(shared, registered, error, None).await || is_last {
+                        self.unit.end(&mut shared.progress(), false);
+                        shared.has_settled();
+                        stop(shared, registered);
+                        return false;
+                    }
+                }
+            }
+            tokio::select! {
+                biased;
+                () = shared.closing.cancelled() => {
+                    self.unit.end(&mut shared.progress(), false);
+                    shared.has_settled();
+                }
+                () = runtime::sleep_until(runtime::now() + pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        true
+    }
+
+    /// Writes and commits the unit once.
+    async fn attempt(&mut self) -> crate::error::Result<CommitAttempt> {
+        let shared = &self.place.shared;
+        let (offsets, member) =
+            self.unit.commit_as(&mut shared.progress(), || shared.handle.member())?;
+        if offsets.is_empty() {
+            return Ok(CommitAttempt::Committed);
+        }
+        if self.producer.is_none() {
+            let config = shared.config.core_producer();
+            let config = config.map_err(|error| ClientError::config(error.to_string()))?;
+            let config = config.transactional_id(self.id.clone());
+            self.producer = Some(shared.client.transactional_producer(config)?);
+        }
+        let Some(producer) = &mut self.producer else { return Ok(CommitAttempt::Aborted) };
+        let mut transaction = producer.begin().await?;
+        for (_, message) in &self.unit.outputs {
+            // What becomes of it the commit tells.
+            if let Err(error) = transaction.send(message.record()).await {
+                abort(&mut transaction).await?;
+                return if error.class() == Class::Abortable {
+                    Ok(CommitAttempt::Aborted)
+                } else {
+                    Err(error)
+                };
+            }
+        }
+        if commit(&mut transaction, offsets, member).await? {
+            return Ok(CommitAttempt::Committed);
+        }
+        abort(&mut transaction).await?;
+        Ok(CommitAttempt::Aborted)
+    }
+}
+
+impl Unit {
+    fn is_of_older_generation(&self, partition: &TopicPartition, generation: u64) -> bool {
+        self.parts.get(partition).is_some_and(|held| held.generation != generation)
+    }
+
+    /// Takes a message in hand; false if it is not to be handled.
+    fn begin(&mut self, partition: &TopicPartition, part: &Arc<Part>, generation: u64) -> bool {
+        if self.parts.contains_key(partition) {
+            return part.is_current(generation);
+        }
+        let begins = part.begin(generation);
+        if begins {
+            let held = InHand { part: Arc::clone(part), generation, next: None };
+            self.parts.insert(partition.clone(), held);
+            self.begun.get_or_insert_with(runtime::now);
+        }
+        begins
+    }
+
+    fn handled(&mut self, record: &ConsumerRecord, outputs: Vec<Message>) {
+        let partition = record.topic_partition();
+        if let Some(held) = self.parts.get_mut(partition) {
+            held.next = Some(record.offset().advance(1));
+        }
+        self.messages += 1 + outputs.len();
+        self.outputs.extend(outputs.into_iter().map(|output| (partition.clone(), output)));
+    }
+
+    fn is_due(&self, most: usize) -> bool {
+        self.messages >= most || self.begun.is_some_and(|begun| runtime::now() >= begun + INTERVAL)
+    }
+
+    /// The offsets to commit, and as whom; what does not count any more is taken out.
+    fn commit_as(
+        &mut self,
+        progress: &mut Progress,
+        member: impl FnOnce() -> crate::error::Result<ConsumerGroupMetadata>,
+    ) -> crate::error::Result<(BTreeMap<TopicPartition, OffsetAndMetadata>, ConsumerGroupMetadata)>
+    {
+        self.parts.retain(|partition, held| {
+            let counts = progress.counts(partition, &held.part, held.generation);
+            if !counts {
+                held.part.end(held.generation, None);
+            }
+            counts
+        });
+        let Self { parts, outputs, .. } = self;
+        outputs.retain(|(from, _)| parts.contains_key(from));
+        let offsets = parts.iter().filter_map(|(partition, held)| {
+            Some((partition.clone(), OffsetAndMetadata::new(held.next?)))
+        });
+        Ok((offsets.collect(), member()?))
+    }
+
+    /// Nothing of it is in hand any more.
+    fn end(&mut self, progress: &mut Progress, is_committed: bool) {
+        let mut committed = Vec::new();
+        for (partition, held) in std::mem::take(self).parts {
+            let next = held.next.filter(|_| is_committed);
+            held.part.end(held.generation, next);
+            if let Some(next) =
+                next.filter(|_| progress.counts(&partition, &held.part, held.generation))
+            {
+                committed.push((partition, next));
+            }
+        }
+        progress.committed(&committed);
+    }
+}
+
+/// Whether a producer can write nothing more after an error.
+fn is_last(error: &ClientError) -> bool {
+    error.kind() == ErrorKind::ProducerFenced || error.class() == Class::Fatal
+}
+
+/// How old a unit gets (`commit.interval.ms` of Kafka Streams with exactly once).
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The pause before a unit is written again; it doubles.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
