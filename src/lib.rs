@@ -54,8 +54,8 @@ pub use config::{
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig,
-    ConsumerHandle, ConsumerRecord, IsolationLevel, OffsetAndTimestamp, RebalanceListener,
-    RecordBatch,
+    ConsumerHandle, ConsumerRecord, GroupProtocol, IsolationLevel, OffsetAndTimestamp,
+    RebalanceListener, RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;

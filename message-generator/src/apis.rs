@@ -11,6 +11,7 @@ pub(crate) const CORE: &[&str] = &[
     "AddOffsetsToTxn",
     "AddPartitionsToTxn",
     "ApiVersions",
+    "ConsumerGroupHeartbeat",
     "EndTxn",
     "Fetch",
     "FindCoordinator",

@@ -167,8 +167,6 @@ const fn refused(name: &'static str, kinds: HandleKinds, why: &'static str) -> K
     Key::new(name, kinds, Role::Refused(why))
 }
 
-const NO_KIP_848: &str = "this version has only the classic group protocol yet";
-
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     // All clients.
@@ -255,8 +253,8 @@ const KEYS: &[Key] = &[
     setting("fetch.min.bytes", N),
     setting("group.id", N),
     setting("group.instance.id", N),
-    only("group.protocol", N, "classic", NO_KIP_848),
-    refused("group.remote.assignor", N, NO_KIP_848),
+    setting("group.protocol", N),
+    setting("group.remote.assignor", N),
     setting("heartbeat.interval.ms", N),
     setting("isolation.level", N),
     setting("max.decompressed.batch.bytes", N),

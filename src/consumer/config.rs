@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 pub struct ConsumerConfig {
     pub(crate) group_id: Option<String>,
     pub(crate) group_instance_id: Option<String>,
+    pub(crate) group_protocol: GroupProtocol,
+    pub(crate) group_remote_assignor: Option<String>,
     pub(crate) partition_assignment_strategy: Vec<AssignmentStrategy>,
     pub(crate) session_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
@@ -42,6 +44,21 @@ pub struct ConsumerConfig {
     pub(crate) max_decompressed_batch_bytes: usize,
     pub(crate) fetch_buffer_bytes: usize,
     words: Words,
+}
+
+/// By which protocol a consumer is a member of its group (`group.protocol`, KIP-848).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupProtocol {
+    /// The members assign partitions among themselves; works with every broker.
+    #[default]
+    Classic,
+    /// The group's coordinator assigns partitions, and members go on while others change. Needs
+    /// Kafka 4.0 or later.
+    Consumer,
+    /// [`GroupProtocol::Consumer`] if the cluster has it when the group is joined for the first
+    /// time, otherwise [`GroupProtocol::Classic`]. Not a value of Java's client.
+    Auto,
 }
 
 /// How a group assigns partitions to its members (`partition.assignment.strategy`).
@@ -113,8 +130,10 @@ impl ConsumerConfig {
         let mut config = Self {
             group_id: settings.read("group.id")?,
             group_instance_id: settings.read("group.instance.id")?,
+            group_remote_assignor: settings.read("group.remote.assignor")?,
             ..Self::default()
         };
+        settings.set("group.protocol", &mut config.group_protocol)?;
         if let Some(Strategies(strategies)) = settings.read("partition.assignment.strategy")? {
             config.partition_assignment_strategy = strategies;
         }
@@ -157,6 +176,28 @@ impl ConsumerConfig {
     #[must_use]
     pub fn group_instance_id(mut self, id: impl Into<String>) -> Self {
         self.group_instance_id = Some(id.into());
+        self
+    }
+
+    /// Sets by which protocol the consumer is a member of its group (`group.protocol`, KIP-848;
+    /// default classic).
+    ///
+    /// With [`GroupProtocol::Consumer`] the broker decides what `session.timeout.ms`,
+    /// `heartbeat.interval.ms` and `partition.assignment.strategy` decide otherwise: other values
+    /// than their defaults are refused.
+    #[must_use]
+    pub fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.group_protocol = protocol;
+        self
+    }
+
+    /// Sets how the coordinator assigns partitions under [`GroupProtocol::Consumer`]
+    /// (`group.remote.assignor`; default: as the broker chooses).
+    ///
+    /// Kafka has `uniform` and `range`.
+    #[must_use]
+    pub fn group_remote_assignor(mut self, assignor: impl Into<String>) -> Self {
+        self.group_remote_assignor = Some(assignor.into()).filter(|name: &String| !name.is_empty());
         self
     }
 
@@ -398,6 +439,7 @@ impl ConsumerConfig {
                 self.session_timeout.as_millis()
             )));
         }
+        self.check_protocol()?;
         let strategies = &self.partition_assignment_strategy;
         if strategies.is_empty()
             || (1..strategies.len()).any(|i| strategies[i..].contains(&strategies[i - 1]))
@@ -436,6 +478,32 @@ impl ConsumerConfig {
         }
     }
 
+    /// Each protocol has settings that mean nothing to the other.
+    fn check_protocol(&self) -> Result<()> {
+        let defaults = Self::default();
+        let strategies = &self.partition_assignment_strategy;
+        let refused = match self.group_protocol {
+            GroupProtocol::Consumer if self.session_timeout != defaults.session_timeout => {
+                "session.timeout.ms has no meaning with group.protocol=consumer: the broker's \
+                 group.consumer.session.timeout.ms decides, and no value is allowed"
+            }
+            GroupProtocol::Consumer if self.heartbeat_interval != defaults.heartbeat_interval => {
+                "heartbeat.interval.ms has no meaning with group.protocol=consumer: the broker's \
+                 group.consumer.heartbeat.interval.ms decides, and no value is allowed"
+            }
+            GroupProtocol::Consumer if *strategies != defaults.partition_assignment_strategy => {
+                "partition.assignment.strategy has no meaning with group.protocol=consumer: \
+                 group.remote.assignor names the broker's, and no value is allowed"
+            }
+            GroupProtocol::Classic if self.group_remote_assignor.is_some() => {
+                "group.remote.assignor needs group.protocol=consumer or auto: no value is allowed \
+                 with classic"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::config(refused))
+    }
+
     /// Whether positions are committed by the client: if the user did not say, then if there is a
     /// group, as Java.
     pub(crate) fn commits_automatically(&self) -> bool {
@@ -448,6 +516,8 @@ impl Default for ConsumerConfig {
         Self {
             group_id: None,
             group_instance_id: None,
+            group_protocol: GroupProtocol::Classic,
+            group_remote_assignor: None,
             partition_assignment_strategy: vec![
                 AssignmentStrategy::Range,
                 AssignmentStrategy::CooperativeSticky,
@@ -498,6 +568,20 @@ impl FromProperty for IsolationLevel {
         match text {
             "read_uncommitted" => Some(Self::ReadUncommitted),
             "read_committed" => Some(Self::ReadCommitted),
+            _ => None,
+        }
+    }
+}
+
+impl FromProperty for GroupProtocol {
+    const ALLOWED: &'static str = "classic, consumer or auto";
+
+    /// In any case, as Java.
+    fn from_property(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "classic" => Some(Self::Classic),
+            "consumer" => Some(Self::Consumer),
+            "auto" => Some(Self::Auto),
             _ => None,
         }
     }

@@ -32,7 +32,9 @@ mod shared;
 mod stream;
 mod subscription;
 
-pub use config::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, IsolationLevel};
+pub use config::{
+    AssignmentStrategy, AutoOffsetReset, ConsumerConfig, GroupProtocol, IsolationLevel,
+};
 pub use handle::ConsumerHandle;
 pub use offsets::OffsetAndTimestamp;
 pub use rebalance::RebalanceListener;

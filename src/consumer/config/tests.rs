@@ -95,7 +95,7 @@ fn a_value_out_of_range_is_refused_by_name() {
         ("auto.commit.interval.ms", "0"),
         ("isolation.level", "READ"),
         ("check.crcs", "1"),
-        ("group.protocol", "consumer"),
+        ("group.protocol", "streams"),
         ("group.remote.assignor", "uniform"),
         ("enable.partition.eof", "true"),
     ] {

@@ -24,93 +24,19 @@
 //!
 //! Every call carries the number of the attempt; a reply to an older attempt changes nothing.
 
-mod membership;
+mod transitions;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::assignor::{Assignments, Assignor, Member, OwnedPartitions, TopicRacks};
 use super::consumer_protocol::{Assignment, MemberSubscription};
+use super::member::{
+    Attempt, GroupMemberIdentity, MemberAction, MemberSettings, WantedTopics, not_polled,
+};
 use crate::clock::Random;
-use crate::cluster::Backoff;
-use crate::consumer::subscription::Pattern;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
-
-/// What does not change while the consumer lives.
-#[derive(Clone, Debug)]
-pub(crate) struct MemberSettings {
-    pub(crate) instance: Option<String>,
-    pub(crate) rack: Option<String>,
-    /// In order of preference.
-    pub(crate) strategies: Vec<Assignor>,
-    pub(crate) session_timeout: Duration,
-    pub(crate) heartbeat_interval: Duration,
-    pub(crate) max_poll_interval: Duration,
-    pub(crate) backoff: Backoff,
-}
-
-/// The topics that the application wants to share with the group.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WantedTopics {
-    /// For a pattern, those that match it now.
-    pub(crate) topics: BTreeSet<TopicName>,
-    /// The leader may know a matching topic before this member does.
-    pub(crate) pattern: Option<Pattern>,
-}
-
-/// Who the member is to the coordinator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GroupMemberIdentity {
-    /// Given by the coordinator; empty before.
-    pub(crate) member: String,
-    /// `None` while not a member of any generation.
-    pub(crate) generation: Option<Generation>,
-}
-
-/// Tells the replies of one attempt to be a member from those of another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Attempt(u64);
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub(crate) enum MemberAction {
-    /// Send JoinGroup; the strategies come with the subscription for each.
-    Join {
-        attempt: Attempt,
-        member: String,
-        protocols: Vec<(&'static str, Vec<u8>)>,
-        reason: &'static str,
-    },
-    /// Find out the partitions of these topics, which members of the group want.
-    Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
-    /// Send SyncGroup; the leader's carries what all shall own.
-    Sync {
-        attempt: Attempt,
-        identity: GroupMemberIdentity,
-        protocol: &'static str,
-        assignments: Vec<(String, Vec<u8>)>,
-    },
-    /// Send Heartbeat.
-    Heartbeat { attempt: Attempt, identity: GroupMemberIdentity },
-    /// Send LeaveGroup and do not wait for more than its reply.
-    Leave { member: String, reason: &'static str },
-    /// Stop delivering these, commit them if the client commits by itself, tell the application,
-    /// then say so by [`Classic::handle_revoked`].
-    Revoke(Vec<TopicPartition>),
-    /// Stop delivering these at once, they are no longer owned; the application is being told
-    /// already.
-    Drop(Vec<TopicPartition>),
-    /// As `Drop`, and tell the application.
-    Lost(Vec<TopicPartition>),
-    /// Tell the application and deliver these from now on; may be empty, and then ends a rebalance
-    /// all the same.
-    Assign(Vec<TopicPartition>),
-    /// Tell the application of this failure.
-    Report(Error),
-    /// Tell the application of this failure each time it asks: the membership has ended for good.
-    Fail(Error),
-}
 
 /// What JoinGroup answered.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use super::classic::GroupMemberIdentity;
+use super::member::GroupMemberIdentity;
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::position::AssignmentEpoch;
@@ -323,7 +323,9 @@ fn may_pass(error: &Error, sender: &CommitIdentity) -> bool {
         Some(
             ErrorCode::REBALANCE_IN_PROGRESS
             | ErrorCode::ILLEGAL_GENERATION
-            | ErrorCode::UNKNOWN_MEMBER_ID,
+            | ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::STALE_MEMBER_EPOCH
+            | ErrorCode::FENCED_MEMBER_EPOCH,
         ) => {
             matches!(sender, CommitIdentity::Member(_))
         }

@@ -1,7 +1,7 @@
 //! One consumer's part in its group: membership, committed offsets, and what the listener is told.
 //!
-//! The rules are in two machines, [`classic`] (the membership) and [`commits`] (the order of
-//! commits); [`task`] drives both, makes their calls ([`rpc`]) and tells the subscription what is
+//! The rules are in pure machines: the membership, by the [`classic`] protocol or by
+//! [`reconciling`] with what the coordinator has decided, and the order of [`commits`]; [`task`] drives them, makes their calls ([`rpc`]) and tells the subscription what is
 //! owned. A consumer that chose its partitions by itself has a group for its commits only. Not
 //! here: where each partition stands (`subscription`), and records (`fetch`).
 
@@ -9,6 +9,9 @@ mod assignor;
 mod classic;
 mod commits;
 mod consumer_protocol;
+mod member;
+mod membership;
+mod reconciling;
 mod rpc;
 mod task;
 
@@ -20,8 +23,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use self::classic::{GroupMemberIdentity, MemberSettings};
 use self::commits::{Commits, Offsets, Ticket, not_owned};
+use self::member::{GroupMemberIdentity, MemberSettings};
 use self::rpc::Rpc;
 use self::task::GroupTask;
 use crate::cluster::Cluster;
@@ -89,6 +92,7 @@ impl Group {
         let settings = MemberSettings {
             instance: instance.clone(),
             rack: config.client_rack.clone(),
+            remote_assignor: config.group_remote_assignor.clone(),
             strategies: config.partition_assignment_strategy.clone(),
             session_timeout: config.session_timeout,
             heartbeat_interval: config.heartbeat_interval,
@@ -186,7 +190,8 @@ impl Group {
         let mut retries = rpc.cluster.retries(deadline);
         let (begun, mut last) = (runtime::now(), None);
         loop {
-            let attempt = tokio::time::timeout_at(deadline.into(), rpc.committed(partitions)).await;
+            let attempt =
+                tokio::time::timeout_at(deadline.into(), rpc.committed(partitions, None)).await;
             let late = |last| {
                 Err(self.late("the coordinator has not told the committed offsets", begun, last))
             };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::classic::{GroupMemberIdentity, Joined, MemberSettings};
+use super::classic::Joined;
 use super::commits::{CommitIdentity, CommitOutcome, Offsets};
+use super::member::{GroupMemberIdentity, MemberSettings};
 use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
@@ -41,6 +42,8 @@ pub(crate) struct Rpc {
     pub(crate) group: String,
     pub(crate) instance: Option<String>,
 }
+
+mod reconciling;
 
 impl Rpc {
     /// JoinGroup and SyncGroup wait at the broker, so that they have a connection of their own.
@@ -228,13 +231,18 @@ impl Rpc {
         Ok(outcome)
     }
 
-    /// Asks for committed offsets; those of open transactions are not final and fail with
+    /// Asks for committed offsets, as a member of the consumer protocol if it is one: to one that the
+    /// coordinator has moved on it does not tell them. Those of open transactions are not final and fail with
     /// UNSTABLE_OFFSET_COMMIT (KIP-447).
-    pub(crate) async fn committed(&self, partitions: &[TopicPartition]) -> Result<Committed> {
+    pub(crate) async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+        asker: Option<&GroupMemberIdentity>,
+    ) -> Result<Committed> {
         let deadline = runtime::now() + self.request_timeout();
         let view = self.cluster.view();
         let topics = TopicPartition::by_topic(partitions.iter().map(|tp| (tp, ())));
-        let request = |version| self.offset_fetch_request(version, &topics, &view);
+        let request = |version| self.offset_fetch_request(version, &topics, &view, asker);
         let newest = newest_for(&view, partitions.iter());
         let reply: Reply<OffsetFetchRequest<'_>> =
             self.call_up_to(newest, Lane::Control, deadline, request).await?;
@@ -292,6 +300,7 @@ impl Rpc {
         version: i16,
         topics: &'a BTreeMap<&TopicName, Vec<(PartitionId, ())>>,
         view: &ClusterView,
+        asker: Option<&'a GroupMemberIdentity>,
     ) -> OffsetFetchRequest<'a> {
         let numbers =
             |partitions: &[(PartitionId, ())]| partitions.iter().map(|(id, ())| id.0).collect();
@@ -313,7 +322,8 @@ impl Rpc {
             request.groups = vec![OffsetFetchRequestGroup {
                 group_id: &self.group,
                 topics: Some(topics.collect()),
-                ..Default::default()
+                member_id: asker.filter(|_| version >= 9).map(|asker| asker.member.as_str()),
+                member_epoch: asker.filter(|_| version >= 9).map_or(-1, generation),
             }];
         }
         request

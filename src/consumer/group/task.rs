@@ -9,33 +9,38 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{Instrument, debug, warn};
+use tracing::{debug, warn};
 
-use super::assignor::{Racks, TopicRacks};
-use super::classic::{Attempt, Classic, GroupMemberIdentity, MemberAction, WantedTopics};
+use super::classic::Classic;
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
+use super::member::{Attempt, MemberAction, WantedTopics};
+use super::membership::Membership;
+use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
-use crate::cluster::{self, ClusterView, InterestGuard, Lane, LaneGuard};
-use crate::consumer::config::ConsumerConfig;
+use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
+use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
-use crate::error::{ErrorCode, Result};
+use crate::error::Result;
 use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{TopicName, TopicPartition};
-use crate::observability::{MemberEvent, spans};
+use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
 use crate::watch;
 
 mod commits;
+mod joining;
 mod listener;
+mod reconciling;
 
 /// What came of something that runs beside the loop.
 enum GroupEvent {
     Joined(Attempt, Result<Join>),
     Synced(Attempt, Result<Vec<u8>>),
     HeartbeatDone { attempt: Attempt, sent: Instant, outcome: Result<()> },
+    Reconciled(Attempt, Result<HeartbeatAnswer>),
     Left(Result<()>),
     Committed { sender: CommitIdentity, sent: Instant, outcome: CommitOutcome },
     Fetched(Vec<(TopicPartition, AssignmentEpoch)>, Result<Committed>),
@@ -46,7 +51,8 @@ enum GroupEvent {
 pub(super) struct GroupTask {
     group: Arc<GroupInner>,
     runtime: Runtime,
-    machine: Classic,
+    machine: Membership,
+    protocol: GroupProtocol,
     events: mpsc::Receiver<GroupEvent>,
     sender: mpsc::Sender<GroupEvent>,
     view: watch::Watcher<Arc<ClusterView>>,
@@ -91,7 +97,12 @@ impl GroupTask {
         // As many as can be under way at once, with room to spare.
         let (sender, events) = mpsc::channel(32);
         Self {
-            machine: Classic::new(group.settings.clone(), cluster.random(), now),
+            machine: Membership::Classic(Classic::new(
+                group.settings.clone(),
+                cluster.random(),
+                now,
+            )),
+            protocol: config.group_protocol,
             view: cluster.watch(),
             lanes: cluster.lanes(),
             joining: 0,
@@ -238,12 +249,14 @@ impl GroupTask {
         self.watch_topics(topics, is_pattern);
         // There is no group to join for a pattern that nothing matches yet.
         let wanted = wanted.filter(|wanted| !wanted.topics.is_empty() || self.machine.is_member());
+        if wanted.is_some() {
+            self.choose_protocol(now);
+        }
         if wanted.is_some() || !self.machine.is_away() {
             self.machine.handle_wanted(wanted, now);
         }
-        if self.machine.led_topics().is_some() {
-            self.machine.handle_topics(&self.describe(&view), now);
-        }
+        self.look_at_led_topics(&view, now);
+        self.name_topics(now);
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
@@ -284,11 +297,7 @@ impl GroupTask {
                 self.rejoining.get_or_insert(now);
                 self.join(attempt, member, protocols, reason);
             }
-            MemberAction::Describe { attempt, topics } => {
-                self.led = topics;
-                self.describing = Some((attempt, now + DESCRIBE_AT_MOST));
-                self.watch_topics(&self.led | &self.interest_now.topics, self.interest_now.all);
-            }
+            MemberAction::Describe { attempt, topics } => self.begin_to_lead(attempt, topics, now),
             MemberAction::Sync { attempt, identity, protocol, assignments } => {
                 self.sync(attempt, identity, protocol, assignments)
             }
@@ -296,6 +305,17 @@ impl GroupTask {
                 let outcome = group.rpc.heartbeat(&group.settings, &identity).await;
                 GroupEvent::HeartbeatDone { attempt, sent: now, outcome }
             }),
+            MemberAction::Reconcile { attempt, heartbeat } => {
+                self.reconcile(attempt, heartbeat, now)
+            }
+            MemberAction::NameTopics => self.name_topics(now),
+            MemberAction::LeaveReconciled(heartbeat) => {
+                self.leaving += 1;
+                let deadline = self.commit_deadline(now);
+                self.spawn(async move {
+                    GroupEvent::Left(group.rpc.leave_reconciled(&heartbeat, deadline).await)
+                });
+            }
             MemberAction::Leave { member, reason } => {
                 self.leaving += 1;
                 let deadline = self.commit_deadline(now);
@@ -326,81 +346,17 @@ impl GroupTask {
         }
     }
 
-    fn join(
-        &mut self,
-        attempt: Attempt,
-        member: String,
-        protocols: Vec<(&'static str, Vec<u8>)>,
-        reason: &'static str,
-    ) {
-        let group = Arc::clone(&self.group);
-        if self.joining > 0 {
-            // What is not answered holds up what comes behind it on its connection, perhaps
-            // for ever.
-            self.lanes = group.rpc.cluster.lanes();
-        }
-        self.joining += 1;
-        let lane = Lane::Group(self.lanes.id());
-        let span = spans::join(&group.rpc.group);
-        self.spawn(async move {
-            let joined = group
-                .rpc
-                .join(lane, &group.settings, &member, &protocols, reason)
-                .instrument(span)
-                .await;
-            GroupEvent::Joined(attempt, joined)
-        });
-    }
-
-    fn sync(
-        &mut self,
-        attempt: Attempt,
-        identity: GroupMemberIdentity,
-        protocol: &'static str,
-        assignments: Vec<(String, Vec<u8>)>,
-    ) {
-        let group = Arc::clone(&self.group);
-        self.joining += 1;
-        let lane = Lane::Group(self.lanes.id());
-        let span = spans::sync(&group.rpc.group);
-        self.spawn(async move {
-            let synced = group
-                .rpc
-                .sync(lane, &group.settings, &identity, protocol, &assignments)
-                .instrument(span)
-                .await;
-            GroupEvent::Synced(attempt, synced)
-        });
-    }
-
     fn handle(&mut self, event: GroupEvent) {
         let now = runtime::now();
-        if matches!(event, GroupEvent::Joined(..) | GroupEvent::Synced(..)) {
-            self.joining -= 1;
-        }
         match event {
-            GroupEvent::Joined(attempt, Ok(Join::MemberId(member))) => {
-                self.machine.handle_member_id(attempt, member, now)
-            }
-            GroupEvent::Joined(attempt, Ok(Join::Joined(joined))) => {
-                self.machine.handle_joined(attempt, Ok(joined), now)
-            }
-            GroupEvent::Joined(attempt, Err(error)) => {
-                debug!(group = self.group.rpc.group, %error, "could not join");
-                self.machine.handle_joined(attempt, Err(error), now);
-            }
-            GroupEvent::Synced(attempt, outcome) => {
-                if outcome.is_ok()
-                    && let Some(since) = self.rejoining.take()
-                {
-                    let took = now.saturating_duration_since(since);
-                    self.observer.tell(MemberEvent::Rebalanced { took });
-                }
-                self.machine.handle_synced(attempt, outcome, now);
-            }
+            GroupEvent::Joined(attempt, outcome) => self.joined(attempt, outcome, now),
+            GroupEvent::Synced(attempt, outcome) => self.synced(attempt, outcome, now),
             GroupEvent::HeartbeatDone { attempt, sent, outcome } => {
-                self.machine.handle_heartbeat(attempt, outcome, sent, now)
+                if let Some(classic) = self.machine.classic() {
+                    classic.handle_heartbeat(attempt, outcome, sent, now);
+                }
             }
+            GroupEvent::Reconciled(attempt, outcome) => self.reconciled(attempt, outcome, now),
             GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
@@ -417,40 +373,12 @@ impl GroupTask {
         }
     }
 
-    /// Answers the leader's question as soon as all topics are known.
-    fn answer_question(&mut self, now: Instant) {
-        let Some((attempt, deadline)) = self.describing else { return };
-        let view = self.group.rpc.cluster.view();
-        if now >= deadline || self.led.iter().all(|name| view.topic(name).is_some()) {
-            self.describing = None;
-            let topics = self.describe(&view);
-            self.machine.handle_described(attempt, topics, now);
-            while let Some(action) = self.machine.poll() {
-                self.act(action, now);
-            }
+    /// The member has its place in the group's newest assignment.
+    fn has_rebalanced(&mut self, now: Instant) {
+        if let Some(since) = self.rejoining.take() {
+            let took = now.saturating_duration_since(since);
+            self.observer.tell(MemberEvent::Rebalanced { took });
         }
-    }
-
-    fn describe(&self, view: &ClusterView) -> TopicRacks {
-        let mut topics = TopicRacks::new();
-        for name in &self.led {
-            let Some(topic) = view.topic(name) else { continue };
-            let racks = |replicas: &[crate::ids::BrokerId]| -> Racks {
-                replicas.iter().filter_map(|id| view.broker(*id)?.rack.clone()).collect()
-            };
-            let partitions: Vec<Racks> =
-                topic.partitions.iter().map(|partition| racks(&partition.replicas)).collect();
-            let is_gone =
-                topic.error.is_none_or(|error| error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-            let before = self.machine.led_topics().and_then(|led| led.get(name));
-            match (partitions.is_empty(), before) {
-                (false, _) => topics.insert(name.clone(), partitions),
-                // A passing failure to describe it does not make it go.
-                (true, Some(before)) if !is_gone => topics.insert(name.clone(), before.clone()),
-                (true, _) => None,
-            };
-        }
-        topics
     }
 
     fn take_away(&mut self, partitions: &[TopicPartition]) {
@@ -517,7 +445,3 @@ impl Drop for GroupTask {
 /// How soon a consumer that has left its group comes back after it asks for records again (a
 /// guess).
 const IDLE_LOOK: Duration = Duration::from_millis(100);
-
-/// How long a leader waits for metadata of topics that only others want, before it decides without
-/// them (a guess).
-const DESCRIBE_AT_MOST: Duration = Duration::from_secs(10);

@@ -91,6 +91,7 @@ pub(crate) enum ApiKey {
     DescribeTransactions = 65,
     #[cfg(feature = "admin")]
     ListTransactions = 66,
+    ConsumerGroupHeartbeat = 68,
     #[cfg(feature = "admin")]
     ConsumerGroupDescribe = 69,
     GetTelemetrySubscriptions = 71,
@@ -207,6 +208,7 @@ impl ApiKey {
             Self::DescribeTransactions => "DescribeTransactions",
             #[cfg(feature = "admin")]
             Self::ListTransactions => "ListTransactions",
+            Self::ConsumerGroupHeartbeat => "ConsumerGroupHeartbeat",
             #[cfg(feature = "admin")]
             Self::ConsumerGroupDescribe => "ConsumerGroupDescribe",
             Self::GetTelemetrySubscriptions => "GetTelemetrySubscriptions",
@@ -323,6 +325,7 @@ impl ApiKey {
             Self::DescribeTransactions => 65,
             #[cfg(feature = "admin")]
             Self::ListTransactions => 66,
+            Self::ConsumerGroupHeartbeat => 68,
             #[cfg(feature = "admin")]
             Self::ConsumerGroupDescribe => 69,
             Self::GetTelemetrySubscriptions => 71,
@@ -440,6 +443,7 @@ impl ApiKey {
             65 => Self::DescribeTransactions,
             #[cfg(feature = "admin")]
             66 => Self::ListTransactions,
+            68 => Self::ConsumerGroupHeartbeat,
             #[cfg(feature = "admin")]
             69 => Self::ConsumerGroupDescribe,
             71 => Self::GetTelemetrySubscriptions,

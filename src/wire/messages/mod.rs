@@ -22,6 +22,7 @@ mod api_key;
 pub(crate) mod api_versions;
 #[cfg(feature = "admin")]
 pub(crate) mod consumer_group_describe;
+pub(crate) mod consumer_group_heartbeat;
 #[cfg(feature = "admin")]
 pub(crate) mod consumer_protocol_assignment;
 #[cfg(feature = "admin")]

@@ -47,9 +47,10 @@ struct Options {
     /// Makes the member static
     #[arg(long, value_name = "ID")]
     group_instance_id: Option<String>,
-    /// classic is the only one that this client has yet
+    /// classic or consumer [default: classic]
     #[arg(long, value_name = "PROTOCOL")]
     group_protocol: Option<String>,
+    /// uniform or range, under --group-protocol consumer
     #[arg(long, value_name = "NAME")]
     group_remote_assignor: Option<String>,
     /// [default: 30000]
@@ -92,22 +93,26 @@ async fn run() -> Outcome<ExitCode> {
 
 impl Options {
     fn config(&self) -> Outcome<ConsumerConfig> {
-        let defaults = [
+        let protocol = self.group_protocol.as_deref().map(str::to_lowercase);
+        // As Java's program: what only the other protocol has is left out.
+        let is_classic = protocol.as_deref() != Some("consumer");
+        let of_classic = [
             ("session.timeout.ms", "30000"),
             ("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor"),
-            ("auto.offset.reset", "earliest"),
         ];
+        let mut defaults = vec![("auto.offset.reset", "earliest")];
+        defaults.extend(of_classic.iter().filter(|_| is_classic));
         let mut properties = self.connection.properties(&defaults)?;
         // Options win over files.
         properties.set("group.id", &self.group_id);
         properties.set("enable.auto.commit", self.enable_autocommit.to_string());
-        let protocol = self.group_protocol.as_deref().map(str::to_lowercase);
+        let either = |classic, consumer| if is_classic { classic } else { consumer };
         for (name, value) in [
             ("group.instance.id", &self.group_instance_id),
             ("group.protocol", &protocol),
-            ("group.remote.assignor", &self.group_remote_assignor),
-            ("session.timeout.ms", &self.session_timeout),
-            ("partition.assignment.strategy", &self.assignment_strategy),
+            ("group.remote.assignor", either(&None, &self.group_remote_assignor)),
+            ("session.timeout.ms", either(&self.session_timeout, &None)),
+            ("partition.assignment.strategy", either(&self.assignment_strategy, &None)),
             ("auto.offset.reset", &self.reset_policy),
         ] {
             if let Some(value) = value {
@@ -376,6 +381,10 @@ mod tests {
         let options = options.expect("good options");
         options.config().expect("good settings");
         assert!(options.enable_autocommit && options.verbose && options.max_messages == 7);
+        read("--topic t --group-id g --group-protocol CONSUMER --session-timeout 6000")
+            .expect("good options")
+            .config()
+            .expect("what the other protocol has is left out");
         read("--topic t --group-id g --broker-list h:1")
             .expect("the older name")
             .config()
@@ -385,7 +394,7 @@ mod tests {
     #[test]
     fn what_this_client_does_not_have_is_a_wrong_argument() {
         for line in [
-            "--group-protocol consumer",
+            "--group-protocol streams",
             "--assignment-strategy org.example.Mine",
             "--reset-policy never",
         ] {

@@ -142,9 +142,10 @@ impl GroupTask {
         }
         self.is_fetching = true;
         let group = Arc::clone(&self.group);
+        let asker = self.machine.reconciling().map(|member| member.identity().clone());
         self.spawn(async move {
             let partitions: Vec<_> = assignments.iter().map(|(tp, _)| tp.clone()).collect();
-            let outcome = group.rpc.committed(&partitions).await;
+            let outcome = group.rpc.committed(&partitions, asker.as_ref()).await;
             GroupEvent::Fetched(assignments, outcome)
         });
     }

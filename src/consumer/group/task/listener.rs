@@ -59,6 +59,9 @@ impl GroupTask {
                 // Those that are being taken away again stay held.
                 let stay = partitions.iter().filter(|tp| !self.giving.contains(tp));
                 self.group.shared.update(|subscription| subscription.release(stay));
+                if !self.to_tell.iter().any(|change| matches!(change, Change::Assigned(_))) {
+                    self.machine.handle_assigned(now);
+                }
             }
             Change::Revoked(mut partitions) => {
                 partitions.retain(|tp| self.giving.contains(tp));

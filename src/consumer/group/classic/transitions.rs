@@ -254,13 +254,7 @@ impl Classic {
         let limit = self.settings.max_poll_interval;
         self.lose();
         self.send_leave("the consumer did not poll for max.poll.interval.ms");
-        let message = format!(
-            "left the group: no record was asked for in max.poll.interval.ms ({} ms); process \
-             faster, take fewer records at a time or raise it",
-            limit.as_millis()
-        );
-        self.actions
-            .push_back(MemberAction::Report(Error::new(ErrorKind::MaxPollExceeded, message)));
+        self.actions.push_back(MemberAction::Report(not_polled(limit)));
         self.state = State::Stale;
     }
 
@@ -302,7 +296,7 @@ impl Classic {
     }
 
     pub(super) fn next_attempt(&mut self) {
-        self.attempt.0 += 1;
+        self.attempt = self.attempt.next();
         self.heartbeat_in_flight = false;
     }
 
@@ -347,12 +341,5 @@ impl Classic {
     pub(super) fn polled_by(&self) -> Option<Instant> {
         let counts = !matches!(self.state, State::Unjoined | State::Stale | State::Failed);
         (counts && self.wanted.is_some()).then(|| self.last_poll + self.settings.max_poll_interval)
-    }
-}
-
-impl WantedTopics {
-    fn has(&self, topic: &TopicName) -> bool {
-        self.topics.contains(topic)
-            || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
     }
 }

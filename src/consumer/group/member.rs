@@ -1,0 +1,132 @@
+//! What the memberships of both protocols have in common: who the member is, what it wants, and what
+//! it has done for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::assignor::Assignor;
+use crate::cluster::Backoff;
+use crate::consumer::subscription::Pattern;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Generation, PartitionId, TopicId, TopicName, TopicPartition};
+
+/// What does not change while the consumer lives.
+#[derive(Clone, Debug)]
+pub(crate) struct MemberSettings {
+    pub(crate) instance: Option<String>,
+    pub(crate) rack: Option<String>,
+    /// Of the consumer protocol: how the coordinator is to assign, if not by its own choice.
+    pub(crate) remote_assignor: Option<String>,
+    /// Of the classic protocol, in order of preference.
+    pub(crate) strategies: Vec<Assignor>,
+    pub(crate) session_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) max_poll_interval: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// The topics that the application wants to share with the group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WantedTopics {
+    /// For a pattern, those that match it now.
+    pub(crate) topics: BTreeSet<TopicName>,
+    /// The leader may know a matching topic before this member does.
+    pub(crate) pattern: Option<Pattern>,
+}
+
+impl WantedTopics {
+    pub(crate) fn has(&self, topic: &TopicName) -> bool {
+        self.topics.contains(topic)
+            || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
+    }
+}
+
+/// Who the member is to the coordinator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GroupMemberIdentity {
+    /// In a classic group given by the coordinator, and empty before.
+    pub(crate) member: String,
+    /// In a group of the consumer protocol the epoch of the member. `None` while not a member.
+    pub(crate) generation: Option<Generation>,
+}
+
+/// Tells the replies of one attempt to be a member from those of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt(u64);
+
+impl Attempt {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(crate) enum MemberAction {
+    /// Send JoinGroup; the strategies come with the subscription for each.
+    Join {
+        attempt: Attempt,
+        member: String,
+        protocols: Vec<(&'static str, Vec<u8>)>,
+        reason: &'static str,
+    },
+    /// Find out the partitions of these topics, which members of the group want.
+    Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
+    /// Send SyncGroup; the leader's carries what all shall own.
+    Sync {
+        attempt: Attempt,
+        identity: GroupMemberIdentity,
+        protocol: &'static str,
+        assignments: Vec<(String, Vec<u8>)>,
+    },
+    /// Send Heartbeat.
+    Heartbeat { attempt: Attempt, identity: GroupMemberIdentity },
+    /// Send ConsumerGroupHeartbeat.
+    Reconcile { attempt: Attempt, heartbeat: MemberHeartbeat },
+    /// Say what the topics of the target are called, by `handle_names`.
+    NameTopics,
+    /// Send a last ConsumerGroupHeartbeat and do not wait for more than its reply.
+    LeaveReconciled(MemberHeartbeat),
+    /// Send LeaveGroup and do not wait for more than its reply.
+    Leave { member: String, reason: &'static str },
+    /// Stop delivering these, commit them if the client commits by itself, tell the application,
+    /// then say so by `handle_revoked`.
+    Revoke(Vec<TopicPartition>),
+    /// Stop delivering these at once, they are no longer owned; the application is being told
+    /// already.
+    Drop(Vec<TopicPartition>),
+    /// As `Drop`, and tell the application.
+    Lost(Vec<TopicPartition>),
+    /// Tell the application and deliver these from now on; may be empty, and then ends a rebalance
+    /// all the same.
+    Assign(Vec<TopicPartition>),
+    /// Tell the application of this failure.
+    Report(Error),
+    /// Tell the application of this failure each time it asks: the membership has ended for good.
+    Fail(Error),
+}
+
+/// Partitions by the ids of their topics, as heartbeats have them.
+pub(crate) type PartitionsById = BTreeMap<TopicId, BTreeSet<PartitionId>>;
+
+/// What a heartbeat says; `None` is what has not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MemberHeartbeat {
+    pub(crate) member: String,
+    /// 0 joins, -1 leaves, and -2 leaves for a while, as a static member.
+    pub(crate) epoch: i32,
+    /// Whether it says everything, also what never changes.
+    pub(crate) is_full: bool,
+    pub(crate) topics: Option<BTreeSet<TopicName>>,
+    pub(crate) owned: Option<PartitionsById>,
+}
+
+/// Why a member that does not ask for records has left.
+pub(super) fn not_polled(limit: Duration) -> Error {
+    let message = format!(
+        "left the group: no record was asked for in max.poll.interval.ms ({} ms); process faster, \
+         take fewer records at a time or raise it",
+        limit.as_millis()
+    );
+    Error::new(ErrorKind::MaxPollExceeded, message)
+}

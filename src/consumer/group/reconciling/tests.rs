@@ -1,0 +1,3 @@
+//! The membership of the consumer protocol, by scripts.
+
+use super::*;

@@ -1,0 +1,283 @@
+//! The transitions of the membership.
+
+use super::*;
+use crate::error::ErrorKind;
+
+impl Reconciling {
+    /// Sends a first heartbeat as soon as it may.
+    pub(super) fn join(&mut self, now: Instant) {
+        self.next_attempt();
+        self.state = State::Joining;
+        self.heard = None;
+        self.next_heartbeat = match self.failures {
+            0 => now,
+            failures => now + self.settings.backoff.after(failures, &mut self.random),
+        };
+    }
+
+    pub(super) fn beat(&mut self, now: Instant) {
+        self.next_heartbeat = now + self.interval;
+        // One that is about to leave says what it has said before.
+        let wanted = self.wanted.as_ref().map(|wanted| &wanted.topics);
+        let Some(topics) = wanted.or_else(|| Some(&self.heard.as_ref()?.0)) else { return };
+        let owned = self.reported();
+        let epoch = self.identity.generation.map_or(0, |epoch| epoch.0);
+        let (heard_topics, heard_owned) = match &self.heard {
+            Some((topics, owned)) => (Some(topics), Some(owned)),
+            None => (None, None),
+        };
+        let heartbeat = MemberHeartbeat {
+            member: self.identity.member.clone(),
+            epoch,
+            is_full: self.heard.is_none(),
+            topics: (heard_topics != Some(topics)).then(|| topics.clone()),
+            owned: (heard_owned != Some(&owned)).then_some(owned),
+        };
+        self.in_flight = Some(heartbeat.clone());
+        self.actions.push_back(MemberAction::Reconcile { attempt: self.attempt, heartbeat });
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        sent: MemberHeartbeat,
+        answer: HeartbeatAnswer,
+        now: Instant,
+    ) {
+        if answer.epoch <= 0 {
+            let message = format!("the coordinator gave the member epoch {}", answer.epoch);
+            return self.refuse(Error::new(ErrorKind::Protocol, message));
+        }
+        self.failures = 0;
+        if let (Some(topics), Some(owned)) = (
+            sent.topics.or_else(|| Some(self.heard.as_ref()?.0.clone())),
+            sent.owned.or_else(|| Some(self.heard.as_ref()?.1.clone())),
+        ) {
+            self.heard = Some((topics, owned));
+        }
+        // Of version 0, whose coordinator gives the id.
+        if let Some(member) = answer.member {
+            self.identity.member = member;
+        }
+        self.identity.generation = Some(Generation(answer.epoch));
+        self.interval = answer.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        self.next_heartbeat = now + self.interval;
+        if matches!(self.state, State::Joining) {
+            self.state = State::Stable;
+        }
+        if let Some(target) = answer.target {
+            self.target = target;
+            self.names.retain(|id, _| self.target.contains_key(id));
+            self.actions.push_back(MemberAction::NameTopics);
+        }
+        self.reconcile(now);
+    }
+
+    /// Goes a step towards the target, or says that it is there.
+    pub(super) fn reconcile(&mut self, now: Instant) {
+        let Some(wanted) = self.wanted.as_ref().filter(|_| matches!(self.state, State::Stable))
+        else {
+            return;
+        };
+        let mut desired = BTreeMap::new();
+        for (id, partitions) in &self.target {
+            // What is not wanted any more is given up before the coordinator says so.
+            let Some(topic) = self.names.get(id).filter(|topic| wanted.has(topic)) else {
+                continue;
+            };
+            desired.extend(partitions.iter().map(|partition| {
+                (TopicPartition { topic: topic.clone(), partition: *partition }, *id)
+            }));
+        }
+        let (kept, giving): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.owned)
+            .into_iter()
+            .partition(|(tp, id)| desired.get(tp) == Some(id));
+        self.owned = kept;
+        if !giving.is_empty() {
+            return self.give(giving, AfterGiving::Reconcile);
+        }
+        desired.retain(|tp, _| !self.owned.contains_key(tp));
+        if !desired.is_empty() {
+            self.actions.push_back(MemberAction::Assign(desired.keys().cloned().collect()));
+            self.state = State::Assigning { coming: desired };
+            return;
+        }
+        let has_news = self
+            .heard
+            .as_ref()
+            .is_none_or(|(topics, owned)| *topics != wanted.topics || *owned != self.reported());
+        if has_news {
+            self.beat_soon(now);
+        }
+    }
+
+    fn give(&mut self, giving: BTreeMap<TopicPartition, TopicId>, then: AfterGiving) {
+        self.actions.push_back(MemberAction::Revoke(giving.keys().cloned().collect()));
+        self.state = State::Revoking { giving, then };
+    }
+
+    /// What the coordinator must believe it to own.
+    pub(super) fn reported(&self) -> PartitionsById {
+        let none = BTreeMap::new();
+        let giving = if let State::Revoking { giving, .. } = &self.state { giving } else { &none };
+        let mut reported = PartitionsById::new();
+        for (tp, id) in self.owned.iter().chain(giving) {
+            reported.entry(*id).or_default().insert(tp.partition);
+        }
+        reported
+    }
+
+    /// The next heartbeat goes out now, unless one is on its way or was in vain.
+    pub(super) fn beat_soon(&mut self, now: Instant) {
+        if self.failures == 0 {
+            self.next_heartbeat = self.next_heartbeat.min(now);
+        }
+    }
+
+    pub(super) fn failed(&mut self, error: &Error, now: Instant) {
+        self.failures += 1;
+        // The coordinator may have heard it or not, and its answer is lost.
+        self.heard = None;
+        match error.code() {
+            Some(ErrorCode::FENCED_MEMBER_EPOCH) => self.rejoin(now),
+            Some(ErrorCode::UNKNOWN_MEMBER_ID) => {
+                self.identity.member = member_id(&mut self.random);
+                self.rejoin(now);
+            }
+            Some(ErrorCode::FENCED_INSTANCE_ID) => {
+                self.lose();
+                self.state = State::Failed;
+                let instance = self.settings.instance.as_deref().unwrap_or_default();
+                let message =
+                    format!("another consumer has joined with group.instance.id {instance:?}");
+                self.actions.push_back(MemberAction::Fail(error.clone().with_context(message)));
+            }
+            _ if error.is_retriable() => {
+                self.next_heartbeat =
+                    now + self.settings.backoff.after(self.failures, &mut self.random);
+            }
+            _ => self.refuse(error.clone()),
+        }
+    }
+
+    /// The coordinator has given up on it.
+    fn rejoin(&mut self, now: Instant) {
+        let leaves = matches!(self.state, State::Revoking { then: AfterGiving::Leave, .. });
+        self.lose();
+        if leaves {
+            self.state = State::Unjoined;
+            return;
+        }
+        // The first time at once.
+        self.failures -= 1;
+        self.join(now);
+        self.failures += 1;
+    }
+
+    /// The coordinator does not let it be a member for a reason that only the application can
+    /// change.
+    pub(super) fn refuse(&mut self, error: Error) {
+        let was_member = self.identity.generation.is_some();
+        self.lose();
+        if was_member {
+            self.send_leave();
+        }
+        self.failures = self.failures.max(1);
+        self.state = State::Stale;
+        self.actions.push_back(MemberAction::Report(error));
+    }
+
+    /// Owns nothing from now on, without a chance to commit.
+    pub(super) fn lose(&mut self) {
+        self.next_attempt();
+        self.identity.generation = None;
+        self.target.clear();
+        self.names.clear();
+        let mut owned = std::mem::take(&mut self.owned);
+        match &mut self.state {
+            State::Revoking { giving, .. } => {
+                let giving = std::mem::take(giving).into_keys().collect();
+                self.actions.push_back(MemberAction::Drop(giving));
+            }
+            State::Assigning { coming } => owned.append(coming),
+            _ => {}
+        }
+        if !owned.is_empty() {
+            self.actions.push_back(MemberAction::Lost(owned.into_keys().collect()));
+        }
+    }
+
+    pub(super) fn stop_because_not_polled(&mut self) {
+        let limit = self.settings.max_poll_interval;
+        self.lose();
+        self.send_leave();
+        self.actions.push_back(MemberAction::Report(not_polled(limit)));
+        self.state = State::Stale;
+    }
+
+    pub(super) fn leave(&mut self) {
+        let mut rest = std::mem::take(&mut self.owned);
+        match &mut self.state {
+            State::Unjoined | State::Failed => {}
+            State::Stale => self.state = State::Unjoined,
+            State::Revoking { giving, then } => {
+                *then = AfterGiving::Leave;
+                if !rest.is_empty() {
+                    self.actions.push_back(MemberAction::Revoke(rest.keys().cloned().collect()));
+                    giving.append(&mut rest);
+                }
+            }
+            state => {
+                if let State::Assigning { coming } = state {
+                    rest.append(coming);
+                }
+                if rest.is_empty() {
+                    return self.depart();
+                }
+                self.give(rest, AfterGiving::Leave);
+            }
+        }
+    }
+
+    /// Is no longer a member, and says so.
+    pub(super) fn depart(&mut self) {
+        self.lose();
+        self.send_leave();
+        self.state = State::Unjoined;
+        self.failures = 0;
+    }
+
+    /// A static member is expected back: its partitions wait for it until its session is over.
+    fn send_leave(&mut self) {
+        let epoch = if self.settings.instance.is_some() { LEAVES_FOR_A_WHILE } else { LEAVES };
+        let heartbeat = MemberHeartbeat {
+            member: self.identity.member.clone(),
+            epoch,
+            is_full: false,
+            topics: None,
+            owned: None,
+        };
+        self.actions.push_back(MemberAction::LeaveReconciled(heartbeat));
+    }
+
+    fn next_attempt(&mut self) {
+        self.attempt = self.attempt.next();
+        self.in_flight = None;
+    }
+
+    pub(super) fn heartbeat_by(&self) -> Option<Instant> {
+        (self.is_member() && self.in_flight.is_none()).then_some(self.next_heartbeat)
+    }
+
+    pub(super) fn polled_by(&self) -> Option<Instant> {
+        (self.is_member() && self.wanted.is_some())
+            .then(|| self.last_poll + self.settings.max_poll_interval)
+    }
+}
+
+const LEAVES: i32 = -1;
+const LEAVES_FOR_A_WHILE: i32 = -2;
+
+/// What a coordinator says is kept within these, so that a wrong word neither makes the client spin
+/// nor lets it fall silent (guesses).
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(600);

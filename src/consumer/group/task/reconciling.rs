@@ -1,0 +1,72 @@
+//! The calls of a membership of the consumer protocol: its heartbeats, and the names of the topics
+//! that it is assigned.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::debug;
+
+use super::{GroupEvent, GroupTask};
+use crate::consumer::config::GroupProtocol;
+use crate::consumer::group::member::{Attempt, MemberHeartbeat};
+use crate::consumer::group::membership::Membership;
+use crate::consumer::group::reconciling::{HeartbeatAnswer, Reconciling};
+use crate::error::Result;
+
+impl GroupTask {
+    /// Decides, before the group is joined for the first time, by which protocol it is. What the
+    /// cluster can do is known as soon as it is known at all.
+    pub(super) fn choose_protocol(&mut self, now: Instant) {
+        let cluster = &self.group.rpc.cluster;
+        let is_consumer = match self.protocol {
+            GroupProtocol::Classic => false,
+            GroupProtocol::Consumer => true,
+            GroupProtocol::Auto => cluster.feature_level(GROUP_VERSION) >= 1,
+        };
+        if is_consumer && self.machine.classic().is_some() && !self.machine.is_member() {
+            let machine = Reconciling::new(self.group.settings.clone(), cluster.random(), now);
+            self.machine = Membership::Consumer(machine);
+        }
+    }
+
+    pub(super) fn reconcile(&mut self, attempt: Attempt, heartbeat: MemberHeartbeat, now: Instant) {
+        if heartbeat.epoch == 0 {
+            self.rejoining.get_or_insert(now);
+        }
+        let group = Arc::clone(&self.group);
+        self.spawn(async move {
+            let outcome = group.rpc.reconcile(&group.settings, &heartbeat).await;
+            GroupEvent::Reconciled(attempt, outcome)
+        });
+    }
+
+    pub(super) fn reconciled(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<HeartbeatAnswer>,
+        now: Instant,
+    ) {
+        match &outcome {
+            Ok(answer) if answer.target.is_some() => self.has_rebalanced(now),
+            Ok(_) => {}
+            Err(error) => debug!(group = self.group.rpc.group, %error, "a heartbeat was in vain"),
+        }
+        if let Some(machine) = self.machine.reconciling() {
+            machine.handle_heartbeat(attempt, outcome, now);
+        }
+    }
+
+    /// Says what the topics of the target are called; those that nobody knows are asked for.
+    pub(super) fn name_topics(&mut self, now: Instant) {
+        let Some(machine) = self.machine.reconciling() else { return };
+        let cluster = &self.group.rpc.cluster;
+        let view = cluster.view();
+        machine.handle_names(|id| view.name_of(id).cloned(), now);
+        if machine.misses_names() {
+            cluster.request_refresh();
+        }
+    }
+}
+
+/// The feature that the consumer protocol is on with (KIP-584).
+const GROUP_VERSION: &str = "group.version";
