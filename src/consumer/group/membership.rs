@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// A membership of the classic protocol or of the consumer protocol (`group.protocol`).
 #[derive(Debug)]
-pub(crate) enum Membership {
+pub(crate) enum GroupMembership {
     Classic(Classic),
     Consumer(Reconciling),
 }
@@ -24,7 +24,7 @@ macro_rules! either {
     };
 }
 
-impl Membership {
+impl GroupMembership {
     /// See [`Classic::handle_wanted`].
     pub(crate) fn handle_wanted(&mut self, wanted: Option<WantedTopics>, now: Instant) {
         either!(self, membership => membership.handle_wanted(wanted, now));

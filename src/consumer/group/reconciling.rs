@@ -18,8 +18,11 @@
 //! What always holds:
 //! - One heartbeat is on its way at a time; it says what has changed since the last that was
 //!   answered, and everything after one that was not: then the reply has the target again.
-//! - A partition is said to be owned from before the listener hears that it goes until the listener
-//!   has dealt with that, and not before the listener has heard that it comes.
+//! - A heartbeat that says what is owned says all that the application has, may get, or has not given
+//!   up: never is anything released that somebody reads.
+//! - Nothing comes by a target that is older than what was last said to be owned.
+//! - A target that is not what the coordinator has heard is answered by what is owned, once that is
+//!   reached.
 //! - Whoever is fenced loses all it owned at once, and joins again.
 //!
 //! Every heartbeat carries the number of the attempt; a reply to an older attempt changes nothing.
@@ -88,6 +91,12 @@ pub(crate) struct Reconciling {
     owned: BTreeMap<TopicPartition, TopicId>,
     /// What the coordinator has heard last: the topics, and what is owned.
     heard: Option<(BTreeSet<TopicName>, PartitionsById)>,
+    /// The coordinator waits to hear what is owned, even if that is what it has heard before: it may
+    /// have told of partitions that came and went since.
+    owes_word: bool,
+    /// What is owned has been said, and not answered: the coordinator may have given partitions of
+    /// the target, which are not among them, to others by now.
+    is_target_in_doubt: bool,
     /// The heartbeat on its way.
     in_flight: Option<MemberHeartbeat>,
     interval: Duration,
@@ -110,6 +119,8 @@ impl Reconciling {
             names: BTreeMap::new(),
             owned: BTreeMap::new(),
             heard: None,
+            owes_word: false,
+            is_target_in_doubt: false,
             in_flight: None,
             interval: FIRST_INTERVAL,
             next_heartbeat: now,

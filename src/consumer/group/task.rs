@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::classic::Classic;
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::member::{Attempt, MemberAction, WantedTopics};
-use super::membership::Membership;
+use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
 use super::{Change, GroupInner, lock};
@@ -51,7 +51,7 @@ enum GroupEvent {
 pub(super) struct GroupTask {
     group: Arc<GroupInner>,
     runtime: Runtime,
-    machine: Membership,
+    machine: GroupMembership,
     protocol: GroupProtocol,
     events: mpsc::Receiver<GroupEvent>,
     sender: mpsc::Sender<GroupEvent>,
@@ -97,7 +97,7 @@ impl GroupTask {
         // As many as can be under way at once, with room to spare.
         let (sender, events) = mpsc::channel(32);
         Self {
-            machine: Membership::Classic(Classic::new(
+            machine: GroupMembership::Classic(Classic::new(
                 group.settings.clone(),
                 cluster.random(),
                 now,

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::super::assignor::Racks;
 use super::*;
+use crate::cluster::Backoff;
 
 mod random;
 
@@ -13,6 +16,7 @@ fn settings(strategy: Assignor) -> MemberSettings {
     MemberSettings {
         instance: None,
         rack: None,
+        remote_assignor: None,
         strategies: vec![strategy],
         session_timeout: 45 * SECOND,
         heartbeat_interval: 3 * SECOND,

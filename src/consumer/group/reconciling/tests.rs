@@ -1,3 +1,342 @@
 //! The membership of the consumer protocol, by scripts.
 
 use super::*;
+use crate::cluster::Backoff;
+use crate::error::ErrorKind;
+use crate::ids::PartitionId;
+
+mod random;
+
+const SECOND: Duration = Duration::from_secs(1);
+const T: TopicId = TopicId([7; 16]);
+const U: TopicId = TopicId([9; 16]);
+
+fn settings() -> MemberSettings {
+    MemberSettings {
+        instance: None,
+        rack: None,
+        remote_assignor: None,
+        strategies: Vec::new(),
+        session_timeout: 45 * SECOND,
+        heartbeat_interval: 3 * SECOND,
+        max_poll_interval: 300 * SECOND,
+        backoff: Backoff::new(Duration::from_millis(100), SECOND),
+    }
+}
+
+fn by_id(id: TopicId, partitions: &[i32]) -> PartitionsById {
+    let partitions: BTreeSet<_> = partitions.iter().copied().map(PartitionId).collect();
+    if partitions.is_empty() { PartitionsById::new() } else { [(id, partitions)].into() }
+}
+
+fn name_of(id: TopicId) -> Option<TopicName> {
+    [(T, "t"), (U, "u")].into_iter().find_map(|(known, name)| (id == known).then(|| name.into()))
+}
+
+/// A machine with the application and the coordinator around it.
+struct Script {
+    machine: Reconciling,
+    now: Instant,
+}
+
+impl Script {
+    fn new(settings: MemberSettings) -> Self {
+        let now = Instant::now();
+        Self { machine: Reconciling::new(settings, Random::new(1), now), now }
+    }
+
+    /// A member that owns partitions of `t`, and has said so.
+    fn stable(settings: MemberSettings, partitions: &[i32]) -> Self {
+        let mut script = Self::new(settings);
+        script.want(&["t"]);
+        script.heartbeat();
+        script.answer(1, Some(by_id(T, partitions)));
+        assert_eq!(script.changes(), [format!("+{partitions:?}")]);
+        script.machine.handle_assigned(script.now);
+        assert_eq!(script.heartbeat().owned, Some(by_id(T, partitions)));
+        script.answer(1, None);
+        script
+    }
+
+    fn want(&mut self, topics: &[&str]) {
+        let topics = topics.iter().map(TopicName::from).collect();
+        self.machine.handle_wanted(Some(WantedTopics { topics, pattern: None }), self.now);
+    }
+
+    /// The heartbeat that is due.
+    fn heartbeat(&mut self) -> MemberHeartbeat {
+        assert_eq!(self.machine.heartbeat_by().map(|due| due <= self.now), Some(true));
+        self.machine.handle_timeout(self.now);
+        match self.machine.poll() {
+            Some(MemberAction::Reconcile { heartbeat, .. }) => heartbeat,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.machine.heartbeat_by().is_some_and(|due| due <= self.now)
+    }
+
+    fn answer(&mut self, epoch: i32, target: Option<PartitionsById>) {
+        let answer = HeartbeatAnswer { member: None, epoch, interval: 5 * SECOND, target };
+        self.machine.handle_heartbeat(self.machine.attempt, Ok(answer), self.now);
+        self.machine.handle_names(name_of, self.now);
+    }
+
+    fn fail(&mut self, code: ErrorCode) {
+        let outcome = Err(Error::broker(code));
+        self.machine.handle_heartbeat(self.machine.attempt, outcome, self.now);
+    }
+
+    /// What the application and the coordinator are told, in short.
+    fn changes(&mut self) -> Vec<String> {
+        let numbers = |partitions: Vec<TopicPartition>| {
+            format!("{:?}", partitions.iter().map(|tp| tp.partition.0).collect::<Vec<_>>())
+        };
+        let shown = |action| match action {
+            MemberAction::Assign(partitions) => Some(format!("+{}", numbers(partitions))),
+            MemberAction::Revoke(partitions) => Some(format!("-{}", numbers(partitions))),
+            MemberAction::Lost(partitions) => Some(format!("lost {}", numbers(partitions))),
+            MemberAction::Drop(partitions) => Some(format!("drop {}", numbers(partitions))),
+            MemberAction::LeaveReconciled(heartbeat) => Some(format!("leave {}", heartbeat.epoch)),
+            MemberAction::Report(error) => Some(format!("report {:?}", error.kind())),
+            MemberAction::Fail(error) => Some(format!("fail {:?}", error.kind())),
+            MemberAction::NameTopics => None,
+            other => Some(format!("{other:?}")),
+        };
+        std::iter::from_fn(|| self.machine.poll()).filter_map(shown).collect()
+    }
+}
+
+#[test]
+fn a_member_says_everything_once_and_then_what_changes() {
+    let mut script = Script::new(settings());
+    assert!(!script.is_due(), "nobody wants anything");
+    script.want(&["t"]);
+    let first = script.heartbeat();
+    assert_eq!((first.epoch, first.is_full, first.owned), (0, true, Some(PartitionsById::new())));
+    assert_eq!(first.topics, Some([TopicName::from("t")].into()));
+    assert!(script.machine.heartbeat_by().is_none(), "one at a time");
+    script.answer(3, Some(by_id(T, &[0, 1])));
+    assert_eq!(script.changes(), ["+[0, 1]"]);
+    assert!(!script.is_due(), "it owns them when the application has heard of them");
+    script.machine.handle_assigned(script.now);
+    let second = script.heartbeat();
+    let expected = MemberHeartbeat {
+        member: first.member,
+        epoch: 3,
+        is_full: false,
+        topics: None,
+        owned: Some(by_id(T, &[0, 1])),
+    };
+    assert_eq!(second, expected);
+    script.answer(4, None);
+    assert!(!script.is_due());
+    script.now += 5 * SECOND;
+    let third = script.heartbeat();
+    assert_eq!((third.epoch, third.topics, third.owned), (4, None, None));
+}
+
+#[test]
+fn what_goes_is_given_up_before_it_is_said_and_before_anything_comes() {
+    let mut script = Script::stable(settings(), &[0, 1]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.answer(2, Some(by_id(T, &[1, 2])));
+    assert_eq!(script.changes(), ["-[0]"]);
+    script.now += 5 * SECOND;
+    assert_eq!(script.heartbeat().owned, None, "it beats, and says nothing new");
+    script.answer(2, None);
+    script.machine.handle_revoked(script.now);
+    assert_eq!(script.changes(), ["+[2]"]);
+    script.machine.handle_assigned(script.now);
+    assert_eq!(script.heartbeat().owned, Some(by_id(T, &[1, 2])));
+}
+
+#[test]
+fn after_a_heartbeat_in_vain_the_next_says_everything() {
+    let mut script = Script::stable(settings(), &[0, 1]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::NOT_COORDINATOR);
+    assert!(!script.is_due(), "after a pause");
+    script.now += SECOND;
+    let again = script.heartbeat();
+    assert_eq!((again.is_full, again.epoch), (true, 1));
+    assert_eq!((again.owned, again.topics.is_some()), (Some(by_id(T, &[0, 1])), true));
+    // In the middle of giving up, what goes is still owned.
+    script.answer(2, Some(by_id(T, &[1])));
+    assert_eq!(script.changes(), ["-[0]"]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    script.now += SECOND;
+    assert_eq!(script.heartbeat().owned, Some(by_id(T, &[0, 1])));
+}
+
+#[test]
+fn whoever_is_fenced_loses_all_and_joins_again() {
+    for code in [ErrorCode::FENCED_MEMBER_EPOCH, ErrorCode::UNKNOWN_MEMBER_ID] {
+        let mut script = Script::stable(settings(), &[0, 1]);
+        script.now += 5 * SECOND;
+        let before = script.heartbeat().member;
+        script.fail(code);
+        assert_eq!(script.changes(), ["lost [0, 1]"]);
+        assert!(!script.machine.can_commit());
+        let first = script.heartbeat();
+        assert_eq!((first.epoch, first.owned), (0, Some(PartitionsById::new())));
+        assert_eq!(first.member == before, code == ErrorCode::FENCED_MEMBER_EPOCH, "{code}");
+        script.fail(code);
+        assert!(!script.is_due(), "the second time after a pause");
+    }
+}
+
+#[test]
+fn what_goes_and_what_comes_is_lost_with_the_membership() {
+    let mut script = Script::stable(settings(), &[0, 1]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.answer(2, Some(by_id(T, &[1])));
+    assert_eq!(script.changes(), ["-[0]"]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::FENCED_MEMBER_EPOCH);
+    assert_eq!(script.changes(), ["drop [0]", "lost [1]"], "the listener hears of 0 already");
+    script.heartbeat();
+    script.answer(5, Some(by_id(T, &[2])));
+    assert_eq!(script.changes(), ["+[2]"]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(script.changes(), ["lost [2]"]);
+}
+
+#[test]
+fn a_topic_without_a_name_waits_for_it() {
+    let mut script = Script::new(settings());
+    script.want(&["t"]);
+    script.heartbeat();
+    let answer =
+        HeartbeatAnswer { member: None, epoch: 1, interval: SECOND, target: Some(by_id(T, &[0])) };
+    script.machine.handle_heartbeat(script.machine.attempt, Ok(answer), script.now);
+    script.machine.handle_names(|_| None, script.now);
+    assert!(script.machine.misses_names());
+    assert!(script.changes().is_empty());
+    script.machine.handle_names(name_of, script.now);
+    assert!(!script.machine.misses_names());
+    assert_eq!(script.changes(), ["+[0]"]);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_given_up_at_once_and_stays_so() {
+    let mut script = Script::stable(settings(), &[0, 1]);
+    script.want(&["u"]);
+    assert_eq!(script.changes(), ["-[0, 1]"]);
+    script.machine.handle_revoked(script.now);
+    let told = script.heartbeat();
+    assert_eq!(told.topics, Some([TopicName::from("u")].into()));
+    assert_eq!(told.owned, Some(PartitionsById::new()));
+    // The coordinator has not thought about it yet.
+    script.answer(1, Some(by_id(T, &[0, 1])));
+    assert!(script.changes().is_empty());
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.answer(2, Some(by_id(U, &[3])));
+    assert_eq!(script.changes(), ["+[3]"]);
+}
+
+#[test]
+fn leaving_gives_everything_up_first_and_says_for_how_long() {
+    for (instance, epoch) in [(None, -1), (Some("i".to_owned()), -2)] {
+        let mut script = Script::stable(MemberSettings { instance, ..settings() }, &[0, 1]);
+        script.machine.handle_close(script.now);
+        assert_eq!(script.changes(), ["-[0, 1]"]);
+        assert!(!script.machine.is_away());
+        script.machine.handle_revoked(script.now);
+        assert_eq!(script.changes(), [format!("leave {epoch}")]);
+        assert!(script.machine.is_away() && !script.machine.can_commit());
+    }
+}
+
+#[test]
+fn a_member_that_leaves_and_is_forgotten_meanwhile_has_left() {
+    let mut script = Script::stable(settings(), &[0]);
+    script.machine.handle_wanted(None, script.now);
+    assert_eq!(script.changes(), ["-[0]"]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(script.changes(), ["drop [0]"]);
+    assert!(script.machine.is_away());
+    // What the listener still has to say changes nothing, and a new wish joins.
+    script.machine.handle_revoked(script.now);
+    script.want(&["t"]);
+    assert_eq!(script.heartbeat().epoch, 0);
+}
+
+#[test]
+fn whoever_does_not_poll_leaves_and_comes_back_when_it_does() {
+    let mut script = Script::stable(settings(), &[0]);
+    script.now += 300 * SECOND;
+    script.machine.handle_timeout(script.now);
+    let told = [
+        "lost [0]".to_owned(),
+        "leave -1".to_owned(),
+        format!("report {:?}", ErrorKind::MaxPollExceeded),
+    ];
+    assert_eq!(script.changes(), told);
+    assert!(script.machine.is_idle());
+    script.machine.handle_polled(script.now);
+    assert_eq!(script.heartbeat().epoch, 0);
+}
+
+#[test]
+fn what_only_the_application_can_change_is_reported_and_tried_again_when_it_polls() {
+    for code in [
+        ErrorCode::GROUP_AUTHORIZATION_FAILED,
+        ErrorCode::UNSUPPORTED_ASSIGNOR,
+        ErrorCode::UNRELEASED_INSTANCE_ID,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode::UNSUPPORTED_VERSION,
+        ErrorCode::GROUP_MAX_SIZE_REACHED,
+    ] {
+        let mut script = Script::new(settings());
+        script.want(&["t"]);
+        script.heartbeat();
+        script.fail(code);
+        assert_eq!(script.changes(), [format!("report {:?}", ErrorKind::Broker)], "{code}");
+        assert!(script.machine.is_idle());
+        script.machine.handle_polled(script.now);
+        assert!(!script.is_due(), "after a pause");
+        script.now += SECOND;
+        script.heartbeat();
+        script.answer(1, None);
+        assert!(script.machine.can_commit());
+    }
+    let mut script = Script::stable(settings(), &[0]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::FENCED_INSTANCE_ID);
+    assert_eq!(script.changes(), ["lost [0]".to_owned(), format!("fail {:?}", ErrorKind::Broker)]);
+    script.machine.handle_polled(script.now);
+    assert!(script.machine.heartbeat_by().is_none(), "for good");
+}
+
+#[test]
+fn a_coordinators_nonsense_neither_spins_nor_silences_the_member() {
+    for (interval, least) in [(Duration::ZERO, Duration::from_millis(100)), (Duration::MAX, SECOND)]
+    {
+        let mut script = Script::new(settings());
+        script.want(&["t"]);
+        script.heartbeat();
+        let answer = HeartbeatAnswer { member: None, epoch: 1, interval, target: None };
+        script.machine.handle_heartbeat(script.machine.attempt, Ok(answer), script.now);
+        let due = script.machine.heartbeat_by().unwrap() - script.now;
+        assert!(due >= least && due <= 600 * SECOND, "{interval:?} {due:?}");
+    }
+    let mut script = Script::new(settings());
+    script.want(&["t"]);
+    script.heartbeat();
+    script.answer(0, None);
+    assert_eq!(script.changes(), [format!("report {:?}", ErrorKind::Protocol)]);
+}

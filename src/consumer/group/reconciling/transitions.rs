@@ -9,6 +9,7 @@ impl Reconciling {
         self.next_attempt();
         self.state = State::Joining;
         self.heard = None;
+        self.owes_word = false;
         self.next_heartbeat = match self.failures {
             0 => now,
             failures => now + self.settings.backoff.after(failures, &mut self.random),
@@ -21,18 +22,24 @@ impl Reconciling {
         let wanted = self.wanted.as_ref().map(|wanted| &wanted.topics);
         let Some(topics) = wanted.or_else(|| Some(&self.heard.as_ref()?.0)) else { return };
         let owned = self.reported();
+        let is_stable = matches!(self.state, State::Stable);
         let epoch = self.identity.generation.map_or(0, |epoch| epoch.0);
         let (heard_topics, heard_owned) = match &self.heard {
             Some((topics, owned)) => (Some(topics), Some(owned)),
             None => (None, None),
         };
+        // In the middle of a change nothing is said of it, unless everything is.
+        let says_owned =
+            heard_owned.is_none_or(|heard| is_stable && (self.owes_word || *heard != owned));
         let heartbeat = MemberHeartbeat {
             member: self.identity.member.clone(),
             epoch,
             is_full: self.heard.is_none(),
             topics: (heard_topics != Some(topics)).then(|| topics.clone()),
-            owned: (heard_owned != Some(&owned)).then_some(owned),
+            owned: says_owned.then_some(owned),
         };
+        self.owes_word &= !is_stable;
+        self.is_target_in_doubt |= heartbeat.owned.is_some();
         self.in_flight = Some(heartbeat.clone());
         self.actions.push_back(MemberAction::Reconcile { attempt: self.attempt, heartbeat });
     }
@@ -48,6 +55,7 @@ impl Reconciling {
             return self.refuse(Error::new(ErrorKind::Protocol, message));
         }
         self.failures = 0;
+        self.is_target_in_doubt = false;
         if let (Some(topics), Some(owned)) = (
             sent.topics.or_else(|| Some(self.heard.as_ref()?.0.clone())),
             sent.owned.or_else(|| Some(self.heard.as_ref()?.1.clone())),
@@ -65,6 +73,7 @@ impl Reconciling {
             self.state = State::Stable;
         }
         if let Some(target) = answer.target {
+            self.owes_word |= self.heard.as_ref().is_none_or(|(_, owned)| *owned != target);
             self.target = target;
             self.names.retain(|id, _| self.target.contains_key(id));
             self.actions.push_back(MemberAction::NameTopics);
@@ -97,6 +106,9 @@ impl Reconciling {
         }
         desired.retain(|tp, _| !self.owned.contains_key(tp));
         if !desired.is_empty() {
+            if self.is_target_in_doubt {
+                return;
+            }
             self.actions.push_back(MemberAction::Assign(desired.keys().cloned().collect()));
             self.state = State::Assigning { coming: desired };
             return;
@@ -115,12 +127,17 @@ impl Reconciling {
         self.state = State::Revoking { giving, then };
     }
 
-    /// What the coordinator must believe it to own.
+    /// What the coordinator must believe it to own: also what the application is still giving up, and
+    /// what it is about to get.
     pub(super) fn reported(&self) -> PartitionsById {
         let none = BTreeMap::new();
-        let giving = if let State::Revoking { giving, .. } = &self.state { giving } else { &none };
+        let on_the_way = match &self.state {
+            State::Revoking { giving, .. } => giving,
+            State::Assigning { coming } => coming,
+            _ => &none,
+        };
         let mut reported = PartitionsById::new();
-        for (tp, id) in self.owned.iter().chain(giving) {
+        for (tp, id) in self.owned.iter().chain(on_the_way) {
             reported.entry(*id).or_default().insert(tp.partition);
         }
         reported
@@ -165,6 +182,7 @@ impl Reconciling {
         self.lose();
         if leaves {
             self.state = State::Unjoined;
+            self.failures = 0;
             return;
         }
         // The first time at once.

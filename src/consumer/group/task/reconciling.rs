@@ -9,7 +9,7 @@ use tracing::debug;
 use super::{GroupEvent, GroupTask};
 use crate::consumer::config::GroupProtocol;
 use crate::consumer::group::member::{Attempt, MemberHeartbeat};
-use crate::consumer::group::membership::Membership;
+use crate::consumer::group::membership::GroupMembership;
 use crate::consumer::group::reconciling::{HeartbeatAnswer, Reconciling};
 use crate::error::Result;
 
@@ -25,7 +25,7 @@ impl GroupTask {
         };
         if is_consumer && self.machine.classic().is_some() && !self.machine.is_member() {
             let machine = Reconciling::new(self.group.settings.clone(), cluster.random(), now);
-            self.machine = Membership::Consumer(machine);
+            self.machine = GroupMembership::Consumer(machine);
         }
     }
 

@@ -132,6 +132,7 @@ proptest! {
                     MemberAction::Heartbeat { .. } => sent = Some(script.now),
                     MemberAction::Leave { .. } => prop_assert!(owned.is_empty() && giving.is_empty()),
                     MemberAction::Sync { .. } | MemberAction::Describe { .. } | MemberAction::Report(_) | MemberAction::Fail(_) => {}
+                    of_the_other_protocol => panic!("{of_the_other_protocol:?}"),
                 }
             }
             prop_assert_eq!(&script.machine.owned, &owned);
