@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use kavka::{AssignmentStrategy, Consumer};
-use kavka_testcontainers::apache::{Cluster, Running};
+use kavka::admin::GroupType;
+use kavka::{AssignmentStrategy, Client, ClientConfig, Consumer, ErrorKind, GroupProtocol};
+use kavka_testcontainers::apache::{Cluster, Running, Version};
 use tokio::task::JoinHandle;
 
 use crate::support::{Kcat, PATIENCE, client, config, earliest, in_time, produce};
@@ -93,6 +94,89 @@ async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, libr
     client.close(PATIENCE).await.unwrap();
 }
 
+/// One group in which members of both protocols come and go, Java's and ours: whoever is there shares
+/// the partitions, and each record goes to one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_both_protocols_share_a_group_that_changes_from_one_to_the_other() {
+    let group_settings = [
+        ("group.consumer.min.session.timeout.ms", "6000"),
+        ("group.consumer.session.timeout.ms", "6000"),
+        ("group.consumer.min.heartbeat.interval.ms", "500"),
+        ("group.consumer.heartbeat.interval.ms", "1000"),
+    ];
+    let config = group_settings
+        .into_iter()
+        .fold(config(), |config, (name, value)| config.property(name, value));
+    let cluster = Cluster::start(config).await.unwrap();
+    if cluster.version() < Version::new(4, 0, 0) {
+        return cluster.shutdown().await.unwrap();
+    }
+    let topic = "changing";
+    cluster.create_topic(topic, PARTITIONS.unsigned_abs(), 1, &[]).await.unwrap();
+    let writer = client(&cluster);
+    let mut sent = 0..0;
+    let member = |name: &str, protocol| {
+        let client = Client::new(ClientConfig::new(cluster.bootstrap()).client_id(name)).unwrap();
+        let config = earliest().group_id(topic).group_protocol(protocol);
+        let consumer = client.consumer(config).unwrap();
+        consumer.subscribe([topic]).unwrap();
+        let handle = consumer.handle();
+        (client, handle, collect(consumer))
+    };
+    // Each round is of those who are there when it begins, and they do not change in it.
+    let mut round = async |readers: &[&dyn Fn() -> Vec<(i32, u64)>]| {
+        sent = sent.end..sent.end + RECORDS;
+        produce(&writer, topic, PARTITIONS, sent.clone()).await;
+        let read = || {
+            let all = readers.iter().flat_map(|reader| reader());
+            let mut of_round: Vec<_> = all.filter(|(_, number)| sent.contains(number)).collect();
+            of_round.sort_unstable_by_key(|&(_, number)| number);
+            of_round
+        };
+        in_time("reading", until(|| read().len() >= usize::try_from(RECORDS).unwrap())).await;
+        let expected: Vec<_> =
+            sent.clone().map(|number| (i32::try_from(number % 12).unwrap(), number)).collect();
+        assert!(read() == expected, "a record was read by two members, or by none");
+    };
+
+    let (first, _, (seen, _)) = member("first", GroupProtocol::Consumer);
+    let first_reads = || seen.lock().unwrap().clone();
+    stable(&cluster, topic, 1).await;
+    round(&[&first_reads]).await;
+    assert_eq!(kind(&writer, topic).await, GroupType::Consumer);
+
+    let mut java = spawn_java_with(&cluster, topic, topic, "group.protocol=consumer");
+    let (second, _, (seen, _)) = member("second", GroupProtocol::Classic);
+    let second_reads = || seen.lock().unwrap().clone();
+    stable(&cluster, topic, 3).await;
+    round(&[&first_reads, &|| parse(&java.stdout().unwrap()), &second_reads]).await;
+
+    // One dies, one leaves: what is left is a classic group.
+    java.kill().await.unwrap();
+    stable(&cluster, topic, 2).await;
+    round(&[&first_reads, &second_reads]).await;
+    first.close(PATIENCE).await.unwrap();
+    stable(&cluster, topic, 1).await;
+    round(&[&second_reads]).await;
+    assert_eq!(kind(&writer, topic).await, GroupType::Classic);
+
+    // The first that comes by the other protocol changes it again.
+    let (third, _, (seen, _)) = member("third", GroupProtocol::Auto);
+    let third_reads = || seen.lock().unwrap().clone();
+    stable(&cluster, topic, 2).await;
+    round(&[&second_reads, &third_reads]).await;
+    assert_eq!(kind(&writer, topic).await, GroupType::Consumer);
+    for client in [second, third, writer] {
+        client.close(PATIENCE).await.unwrap();
+    }
+    cluster.shutdown().await.unwrap();
+}
+
+async fn kind(client: &Client, group: &str) -> GroupType {
+    let mut described = client.admin().describe_consumer_groups([group]).await;
+    described.pop_first().unwrap().1.unwrap().kind
+}
+
 type Seen = std::sync::Arc<std::sync::Mutex<Vec<(i32, u64)>>>;
 
 /// Receives in a task, and notes partition and number of each record.
@@ -101,7 +185,10 @@ fn collect(mut consumer: Consumer) -> (Seen, JoinHandle<()>) {
     let notes = seen.clone();
     let task = tokio::spawn(async move {
         loop {
-            let record = consumer.recv().await.unwrap();
+            let record = match consumer.recv().await {
+                Err(error) if error.kind() == ErrorKind::Closed => return,
+                received => received.unwrap(),
+            };
             let number = std::str::from_utf8(record.value().unwrap()).unwrap().parse().unwrap();
             notes.lock().unwrap().push((record.partition().0, number));
         }
@@ -110,9 +197,13 @@ fn collect(mut consumer: Consumer) -> (Seen, JoinHandle<()>) {
 }
 
 fn spawn_java(cluster: &Cluster, topic: &str, group: &str, assignor: &str) -> Running {
-    let bootstrap = cluster.bootstrap();
     let strategy =
         format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}");
+    spawn_java_with(cluster, topic, group, &strategy)
+}
+
+fn spawn_java_with(cluster: &Cluster, topic: &str, group: &str, property: &str) -> Running {
+    let bootstrap = cluster.bootstrap();
     cluster
         .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
         .args([
@@ -124,7 +215,7 @@ fn spawn_java(cluster: &Cluster, topic: &str, group: &str, assignor: &str) -> Ru
             group,
             "--from-beginning",
         ])
-        .args(["--consumer-property", &strategy, "--property", "print.partition=true"])
+        .args(["--consumer-property", property, "--property", "print.partition=true"])
         .spawn()
         .unwrap()
 }

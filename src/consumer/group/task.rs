@@ -249,8 +249,8 @@ impl GroupTask {
         self.watch_topics(topics, is_pattern);
         // There is no group to join for a pattern that nothing matches yet.
         let wanted = wanted.filter(|wanted| !wanted.topics.is_empty() || self.machine.is_member());
-        if wanted.is_some() {
-            self.choose_protocol(now);
+        if wanted.is_some() && !self.choose_protocol(&view, now) {
+            return;
         }
         if wanted.is_some() || !self.machine.is_away() {
             self.machine.handle_wanted(wanted, now);

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tracing::debug;
 
 use super::{GroupEvent, GroupTask};
+use crate::cluster::ClusterView;
 use crate::consumer::config::GroupProtocol;
 use crate::consumer::group::member::{Attempt, MemberHeartbeat};
 use crate::consumer::group::membership::GroupMembership;
@@ -14,19 +15,22 @@ use crate::consumer::group::reconciling::{HeartbeatAnswer, Reconciling};
 use crate::error::Result;
 
 impl GroupTask {
-    /// Decides, before the group is joined for the first time, by which protocol it is. What the
-    /// cluster can do is known as soon as it is known at all.
-    pub(super) fn choose_protocol(&mut self, now: Instant) {
+    /// Decides, before the group is joined for the first time, by which protocol it is; false if that
+    /// is not known yet. What the cluster can do is known as soon as one of its brokers is.
+    pub(super) fn choose_protocol(&mut self, view: &ClusterView, now: Instant) -> bool {
         let cluster = &self.group.rpc.cluster;
         let is_consumer = match self.protocol {
             GroupProtocol::Classic => false,
             GroupProtocol::Consumer => true,
+            GroupProtocol::Auto if view.version == 0 => return false,
             GroupProtocol::Auto => cluster.feature_level(GROUP_VERSION) >= 1,
         };
-        if is_consumer && self.machine.classic().is_some() && !self.machine.is_member() {
+        self.protocol = if is_consumer { GroupProtocol::Consumer } else { GroupProtocol::Classic };
+        if is_consumer && self.machine.classic().is_some() {
             let machine = Reconciling::new(self.group.settings.clone(), cluster.random(), now);
             self.machine = GroupMembership::Consumer(machine);
         }
+        true
     }
 
     pub(super) fn reconcile(&mut self, attempt: Attempt, heartbeat: MemberHeartbeat, now: Instant) {
