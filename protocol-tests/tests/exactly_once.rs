@@ -2,16 +2,20 @@
 //! futures; on embedded brokers under paused time, by both protocols.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use kavka::admin::NewOffset;
 use kavka::{
-    AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Error, ErrorKind, ExactlyOnce,
-    ProducerConfig, Record, RecordBatch, TransactionSender,
+    AssignmentStrategy, AutoOffsetReset, Client, ClientConfig, ConsumerConfig, Error, ErrorKind,
+    ExactlyOnce, ProducerConfig, Record, RecordBatch, TopicPartition, TransactionSender,
 };
 use kavka_protocol_tests::InMemory;
-use kavka_testcontainers::embedded::EmbeddedCluster;
+use kavka_testcontainers::embedded::{
+    ApiKey, EmbeddedCluster, ErrorCode, Fault, FaultId, Reaction,
+};
 
 const PARTITIONS: i32 = 4;
 const EACH: u32 = 200;
@@ -27,12 +31,16 @@ async fn cluster(level: i16) -> EmbeddedCluster {
         .await
         .expect("a cluster");
     for partition in 0..PARTITIONS {
-        for value in 0..EACH {
-            let value = format!("{partition}-{value}");
-            cluster.append("in", partition, &[(None, Some(value.as_bytes()))]).expect("appended");
-        }
+        append(&cluster, partition, 0..EACH);
     }
     cluster
+}
+
+fn append(cluster: &EmbeddedCluster, partition: i32, values: Range<u32>) {
+    for value in values {
+        let value = format!("{partition}-{value}");
+        cluster.append("in", partition, &[(None, Some(value.as_bytes()))]).expect("appended");
+    }
 }
 
 fn client(cluster: &EmbeddedCluster, seed: u64) -> Client {
@@ -43,8 +51,11 @@ fn client(cluster: &EmbeddedCluster, seed: u64) -> Client {
 }
 
 fn session(client: &Client, id: &str) -> ExactlyOnce {
-    let input =
-        ConsumerConfig::new().group_id("copiers").auto_offset_reset(AutoOffsetReset::Earliest);
+    session_as(client, id, ConsumerConfig::new())
+}
+
+fn session_as(client: &Client, id: &str, input: ConsumerConfig) -> ExactlyOnce {
+    let input = input.group_id("copiers").auto_offset_reset(AutoOffsetReset::Earliest);
     let output = ProducerConfig::new().transactional_id(id);
     let session = client.exactly_once(input, output).expect("a session").max_records(37);
     session.subscribe(["in"]).expect("subscribed");
@@ -165,6 +176,115 @@ async fn a_second_session_of_the_same_id_fences_the_first() {
         let fenced = fenced.expect("in time").expect("no panic").expect_err("fenced");
         assert_eq!(fenced.kind(), ErrorKind::ProducerFenced, "{fenced}");
         second.await.expect("no panic").expect("closed");
+        assert_copied_once(&cluster, &format!("level {level}"));
+    }
+}
+
+/// Waits until a rule has met a request.
+async fn met(cluster: &EmbeddedCluster, fault: FaultId) {
+    while cluster.fault_hits(fault) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The handler fails, and its transaction is aborted and what it has read is gone back to, while a
+/// question about the position is under way, whose answer is of the place before.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_after_an_abort_does_not_move_what_it_has_gone_back_to() {
+    for level in [1, 2] {
+        for question in [ApiKey::ListOffsets, ApiKey::OffsetForLeaderEpoch] {
+            let cluster = cluster(level).await;
+            let client = client(&cluster, 11);
+            let admin = client.admin();
+            let begin =
+                (0..PARTITIONS).map(|at| (TopicPartition::new("in", at), NewOffset::new(0)));
+            let begun = admin.alter_group_offsets("copiers", begin).await.into_values();
+            begun.for_each(|begun| begun.expect("committed"));
+            // Behind a slow answer all others on its connection wait.
+            cluster.move_leader("in", 0, Some(1));
+            cluster.move_transaction_coordinator("copier", Some(2));
+            let input = ConsumerConfig::new()
+                .group_id("copiers")
+                // What a question about the end would skip, and one about a log that was cut.
+                .auto_offset_reset(AutoOffsetReset::Latest);
+            let output = ProducerConfig::new().transactional_id("copier");
+            let mut session = client.exactly_once(input, output).expect("a session");
+            session.subscribe(["in"]).expect("subscribed");
+
+            let slow = Fault::on(question).then(Reaction::DelayReply(Duration::from_secs(1)));
+            let slow = cluster.fault(slow);
+            let (asked, has_failed) = (&cluster, Arc::new(AtomicU32::new(0)));
+            let run = session.run(|batch, output| {
+                let has_failed = Arc::clone(&has_failed);
+                async move {
+                    let is_first = batch.topic_partition().partition.0 == 0
+                        && has_failed.fetch_add(1, Ordering::Relaxed) == 0;
+                    copy(batch, output).await?;
+                    if !is_first {
+                        return Ok::<_, Box<dyn std::error::Error + Send + Sync>>(());
+                    }
+                    if question == ApiKey::ListOffsets {
+                        let gone = Reaction::Answer(ErrorCode::OffsetOutOfRange);
+                        asked.fault(Fault::on(ApiKey::Fetch).partition("in", 0).nth(1).then(gone));
+                    } else {
+                        asked.truncate("in", 0, 20);
+                        asked.move_leader("in", 0, Some(3));
+                    }
+                    met(asked, slow).await;
+                    // Nothing is fetched again before the answer comes.
+                    let late = Reaction::Delay(Duration::from_secs(2));
+                    asked.fault(Fault::on(ApiKey::Fetch).times(3).then(late));
+                    Err(std::io::Error::other("no").into())
+                }
+            });
+            run.await.expect_err("the handler's own");
+            cluster.remove_fault(slow);
+            if question == ApiKey::OffsetForLeaderEpoch {
+                append(&cluster, 0, 20..EACH);
+            }
+            let _dropped = tokio::time::timeout(Duration::from_secs(30), session.run(copy)).await;
+            session.close(Duration::from_secs(10)).await.expect("closed");
+            assert_copied_once(&cluster, &format!("level {level}, {question:?}"));
+        }
+    }
+}
+
+/// ```text
+///  one:  reads ── partitions go ── commits … ── run is dropped          ── the commit is refused ── runs again
+///  two:                                          ── has them ── copies ── leaves ──▶
+/// ```
+#[tokio::test(start_paused = true)]
+async fn what_another_has_copied_meanwhile_is_not_gone_back_to() {
+    for level in [1, 2] {
+        let cluster = cluster(level).await;
+        let (one, two) = (client(&cluster, 21), client(&cluster, 22));
+        // What comes back then does so while nobody runs the session: nothing goes for it.
+        let input = ConsumerConfig::new()
+            .partition_assignment_strategy([AssignmentStrategy::CooperativeSticky]);
+        let mut first = session_as(&one, "copier-1", input.clone())
+            .commit_interval(Duration::from_secs(30))
+            .max_records(1_000_000);
+        let late = Fault::on(ApiKey::TxnOffsetCommit).times(1);
+        let late = cluster.fault(late.then(Reaction::Delay(Duration::from_secs(10))));
+
+        let mut second = None;
+        let committing = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            second = Some(session_as(&two, "copier-2", input));
+            met(&cluster, late).await;
+        };
+        tokio::select! {
+            biased;
+            () = committing => {}
+            ended = first.run(copy) => panic!("{ended:?}"),
+        }
+        let mut second = second.expect("it has begun");
+        let _dropped = tokio::time::timeout(Duration::from_secs(20), second.run(copy)).await;
+        second.close(Duration::from_secs(10)).await.expect("closed");
+        // Long enough for its partitions to come back, and for the refused commit to end.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let _dropped = tokio::time::timeout(Duration::from_secs(90), first.run(copy)).await;
+        first.close(Duration::from_secs(10)).await.expect("closed");
         assert_copied_once(&cluster, &format!("level {level}"));
     }
 }

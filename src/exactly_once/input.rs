@@ -19,7 +19,8 @@ use crate::runtime;
 pub(super) struct Input {
     pub(super) consumer: Consumer,
     leaving: mpsc::Receiver<LeavingPartitions>,
-    /// Where the records begin that were received and are not committed.
+    /// Where the records begin that were received, are not committed, and will come again if their
+    /// transaction fails.
     uncommitted: BTreeMap<TopicPartition, Offset>,
 }
 
@@ -113,7 +114,13 @@ impl Input {
             }
             tokio::select! {
                 biased;
-                Some(leaving) = self.leaving.recv() => break StopReason::Leaving(leaving),
+                Some(leaving) = self.leaving.recv() => {
+                    // Whatever becomes of the transaction. If nobody waits for its end any more,
+                    // they go at once, may come back after another member has copied them, and must
+                    // not be gone back to when it turns out to have failed.
+                    self.forget(&leaving);
+                    break StopReason::Leaving(leaving);
+                }
                 () = runtime::sleep_until(until) => break StopReason::Due,
                 received = self.consumer.next_batch() => match received {
                     Ok(batch) => {
@@ -143,16 +150,16 @@ impl Input {
         }
     }
 
-    /// Takes note of partitions that go. They do when `leaving` is dropped.
-    pub(super) fn forget(&mut self, leaving: &LeavingPartitions) {
-        for partition in &leaving.partitions {
-            self.uncommitted.remove(partition);
-        }
-    }
-
     /// Nothing is read any more: partitions go without waiting for a transaction.
     pub(super) fn into_consumer(self) -> Consumer {
         self.consumer
+    }
+
+    /// Takes note of partitions that go. They do when `leaving` is dropped.
+    fn forget(&mut self, leaving: &LeavingPartitions) {
+        for partition in &leaving.partitions {
+            self.uncommitted.remove(partition);
+        }
     }
 
     fn note(&mut self, batch: &RecordBatch) {

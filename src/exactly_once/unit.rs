@@ -48,8 +48,8 @@ impl ExactlyOnce {
         }
         self.committing = None;
         match reason {
-            StopReason::Due => {}
-            StopReason::Leaving(partitions) => self.input.forget(&partitions),
+            // They go now.
+            StopReason::Due | StopReason::Leaving(_) => {}
             StopReason::Failed(error) if !has_failed => return Err(error),
             StopReason::Failed(_) => debug!("the transaction has failed: its records come again"),
         }
