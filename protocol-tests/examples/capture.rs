@@ -147,6 +147,7 @@ async fn java(cluster: &Cluster) {
         &[&record[..], &["--transactional-id", "tx", "--transaction-duration-ms", "300"]].concat(),
     )
     .await;
+    copier(cluster).await;
     // Two members of one group under each assignor, for a rebalance that both hear of.
     for assignor in ["Range", "CooperativeSticky", "Sticky", "RoundRobin"] {
         let strategy = format!(
@@ -209,6 +210,30 @@ async fn java(cluster: &Cluster) {
         tool(cluster, offsets, &[server, b, "--topic", "java", "--time", time]).await;
     }
     tool(cluster, topics, &["--bootstrap-server", b, "--delete", "--topic", "doomed"]).await;
+}
+
+/// Java's copier, whose transactions have offsets: of no member of a group, and of one.
+async fn copier(cluster: &Cluster) {
+    let b = cluster.bootstrap();
+    cluster.create_topic("copied", 4, 1, &[]).await.unwrap();
+    for (group, mode) in [("assigned", &[][..]), ("members", &["--group-mode"][..])] {
+        let copy = [
+            ["--transactional-id", group],
+            ["--consumer-group", group],
+            ["--input-topic", "java"],
+            ["--input-partition", "0"],
+            ["--output-topic", "copied"],
+            ["--broker-list", &b],
+            ["--transaction-size", "3"],
+            ["--max-messages", "6"],
+        ];
+        let copy = copy.concat();
+        let class = "org.apache.kafka.tools.TransactionalMessageCopier";
+        let copier =
+            cluster.tool(class).args([&copy[..], mode, &["--use-group-metadata"]].concat());
+        // As a member it takes markers for records that it has yet to read, and does not end.
+        report(class, copier.within(Duration::from_secs(20)).run().await);
+    }
 }
 
 async fn librdkafka(cluster: &Cluster) {
