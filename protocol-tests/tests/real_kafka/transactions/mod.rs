@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use crate::faults::torment;
 use crate::support::{Dice, PATIENCE, client, earliest, in_time, produce, sized};
 
+mod access;
 mod copier;
 
 use copier::Copier;
