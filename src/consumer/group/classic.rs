@@ -90,6 +90,8 @@ pub(crate) struct Classic {
     random: Random,
     is_cooperative: bool,
     identity: GroupMemberIdentity,
+    /// Who the member was when it got an assignment last.
+    confirmed: GroupMemberIdentity,
     attempt: Attempt,
     state: State,
     wanted: Option<WantedTopics>,
@@ -121,6 +123,7 @@ impl Classic {
             random,
             is_cooperative,
             identity: GroupMemberIdentity::default(),
+            confirmed: GroupMemberIdentity::default(),
             attempt: Attempt::default(),
             state: State::Unjoined,
             wanted: None,
@@ -363,6 +366,19 @@ impl Classic {
     /// Who the member is; commits carry it.
     pub(crate) fn identity(&self) -> &GroupMemberIdentity {
         &self.identity
+    }
+
+    /// Who the member is, or was, in the last generation of which it has an assignment: in whose
+    /// name a transaction may commit what was read, and no other.
+    ///
+    /// ```text
+    ///  JoinGroup: generation 8 ─▶ the coordinator fails before SyncGroup, and 8 with it
+    ///  ─▶ the next one knows 7 ─▶ somebody joins: 8 again, in which another may own our partitions
+    /// ```
+    /// A generation is written down with its assignment, and only then never given twice; meanwhile
+    /// a cooperative member goes on reading.
+    pub(crate) fn confirmed(&self) -> &GroupMemberIdentity {
+        &self.confirmed
     }
 
     /// The topics that this member decides on, if it leads the group.

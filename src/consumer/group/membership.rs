@@ -79,6 +79,15 @@ impl GroupMembership {
         either!(self, membership => membership.identity())
     }
 
+    /// See [`Classic::confirmed`]. An epoch of the consumer protocol is written down before a member
+    /// hears of it.
+    pub(crate) fn confirmed(&self) -> &GroupMemberIdentity {
+        match self {
+            Self::Classic(membership) => membership.confirmed(),
+            Self::Consumer(membership) => membership.identity(),
+        }
+    }
+
     /// See [`Classic::is_away`].
     pub(crate) fn is_away(&self) -> bool {
         either!(self, membership => membership.is_away())

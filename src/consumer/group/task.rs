@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::classic::Classic;
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
-use super::member::{Attempt, MemberAction, WantedTopics};
+use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
@@ -53,6 +53,8 @@ pub(super) struct GroupTask {
     runtime: Runtime,
     machine: GroupMembership,
     protocol: GroupProtocol,
+    /// In whose name the consumer speaks.
+    published: GroupMemberIdentity,
     events: mpsc::Receiver<GroupEvent>,
     sender: mpsc::Sender<GroupEvent>,
     view: watch::Watcher<Arc<ClusterView>>,
@@ -103,6 +105,7 @@ impl GroupTask {
                 now,
             )),
             protocol: config.group_protocol,
+            published: GroupMemberIdentity::default(),
             view: cluster.watch(),
             lanes: cluster.lanes(),
             joining: 0,
@@ -268,25 +271,21 @@ impl GroupTask {
         }
     }
 
-    fn publish_identity(&self) {
-        let identity = self.machine.identity();
-        {
-            let mut known = lock(&self.group.identity);
-            if *known == *identity {
-                return;
-            }
-            known.clone_from(identity);
-        }
+    fn publish_identity(&mut self) {
+        lock(&self.group.identity).clone_from(self.machine.identity());
         // One that joins again may still hold partitions, and get records of them: as long as it has
-        // no new generation it speaks in the name of the old one, which is not believed any more.
-        if let Some(generation) = identity.generation {
-            self.group.shared.set_member(ConsumerGroupMetadata {
-                group_id: self.group.rpc.group.as_str().into(),
-                generation: Some(generation),
-                member_id: identity.member.clone(),
-                group_instance_id: self.group.rpc.instance.clone(),
-            });
+        // no new assignment it speaks in the name of the old one, which is not believed any more.
+        let confirmed = self.machine.confirmed();
+        if confirmed.generation.is_none() || self.published == *confirmed {
+            return;
         }
+        self.published.clone_from(confirmed);
+        self.group.shared.set_member(ConsumerGroupMetadata {
+            group_id: self.group.rpc.group.as_str().into(),
+            generation: confirmed.generation,
+            member_id: confirmed.member.clone(),
+            group_instance_id: self.group.rpc.instance.clone(),
+        });
     }
 
     fn act(&mut self, action: MemberAction, now: Instant) {

@@ -227,6 +227,18 @@ fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_somethi
     assert_eq!(subscription(&script.only()).owned, [tp(0), tp(3)]);
 }
 
+/// A coordinator that fails before the assignment is written down gives the generation twice.
+#[test]
+fn a_transaction_is_of_the_last_generation_with_an_assignment() {
+    let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0]);
+    let of = |script: &Script| script.machine.confirmed().generation;
+    script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    script.join(2);
+    assert_eq!((of(&script), script.owned()), (Some(Generation(1)), vec![0]));
+    script.sync(&[0]);
+    assert_eq!(of(&script), Some(Generation(2)));
+}
+
 #[test]
 fn a_member_the_coordinator_does_not_know_loses_all_and_joins_as_a_new_one() {
     let mut script = Script::stable(settings(Assignor::CooperativeSticky), &[0]);

@@ -116,6 +116,7 @@ impl Classic {
 
     pub(super) fn synced(&mut self, assignment: Assignment, now: Instant) {
         self.failures = 0;
+        self.confirmed = self.identity.clone();
         self.held = Some(OwnedPartitions {
             partitions: assignment.partitions.clone(),
             generation: self.identity.generation,
