@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
-use tokio::time::sleep;
+use kavka_testcontainers::embedded::{
+    ApiKey, EmbeddedCluster, ErrorCode, Fault, Reaction, TransactionDescription, TransactionState,
+};
+use tokio::time::{Instant, sleep};
 
 use super::{GROUP, INPUT, OUTPUT, Stage};
 use crate::dice::Dice;
 use crate::faults::{Trouble, rule_for};
+use crate::log::Log;
 use crate::run::World;
 
 /// What a coordinator, or a leader, in trouble answers. None says of a commit that it cannot be
@@ -74,8 +77,21 @@ const CODES: [(ApiKey, &[ErrorCode]); 7] = {
 };
 
 /// The kinds of it; what loses most comes most often.
-pub(super) const KINDS: &[Trouble] =
-    &[rule, rule, rule, rule, late, late, coordinator, coordinator, version, markers, end];
+pub(super) const KINDS: &[Trouble] = &[
+    rule,
+    rule,
+    rule,
+    rule,
+    late,
+    late,
+    coordinator,
+    coordinator,
+    version,
+    versions,
+    versions,
+    markers,
+    end,
+];
 
 fn rule(world: &World, dice: &mut Dice) {
     let (api, codes) = dice.pick(&CODES);
@@ -110,15 +126,68 @@ fn coordinator(world: &World, dice: &mut Dice) {
 }
 
 fn version(world: &World, dice: &mut Dice) {
-    let broker =
-        i32::try_from(dice.within(1..=u64::from(world.plan.brokers.unsigned_abs()))).unwrap();
-    let held = dice.once_in(3);
-    world.embedded.hold_features(broker, held);
     let level = i16::try_from(dice.within(0..=2)).unwrap();
-    world.embedded.set_transaction_version(level);
-    world.log.say(format_args!(
-        "transaction.version is {level}, broker {broker} does not hear of it: {held}"
-    ));
+    Features::of(world).set(dice, level);
+}
+
+/// The protocol changes to and fro, each time while a transaction is open; clients hear of it before
+/// that has ended, as they do by a new connection.
+fn versions(world: &World, dice: &mut Dice) {
+    let (features, mut dice) = (Features::of(world), dice.fork());
+    tokio::spawn(async move {
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until {
+            if features.embedded.transactions().iter().any(is_open) {
+                let level = if dice.once_in(2) { 2 } else { 1 };
+                features.set(&mut dice, level);
+                let broker = features.broker(&mut dice);
+                features.log.say(format_args!("connections to broker {broker} are cut to tell it"));
+                features.embedded.cut_connections(broker);
+                sleep(dice.millis(5..=800)).await;
+            } else {
+                sleep(dice.millis(1..=10)).await;
+            }
+        }
+        features.tell_all();
+    });
+}
+
+fn is_open(transaction: &TransactionDescription) -> bool {
+    transaction.state == TransactionState::Ongoing
+}
+
+/// What brokers say of the protocol.
+struct Features {
+    embedded: EmbeddedCluster,
+    log: Log,
+    brokers: i32,
+}
+
+impl Features {
+    fn of(world: &World) -> Self {
+        let (embedded, log) = (world.embedded.clone(), world.log.clone());
+        Self { embedded, log, brokers: world.plan.brokers }
+    }
+
+    fn set(&self, dice: &mut Dice, level: i16) {
+        let broker = self.broker(dice);
+        let held = dice.once_in(3);
+        self.embedded.hold_features(broker, held);
+        self.embedded.set_transaction_version(level);
+        self.log.say(format_args!(
+            "transaction.version is {level}, broker {broker} does not hear of it: {held}"
+        ));
+    }
+
+    fn broker(&self, dice: &mut Dice) -> i32 {
+        i32::try_from(dice.within(1..=u64::from(self.brokers.unsigned_abs()))).unwrap()
+    }
+
+    fn tell_all(&self) {
+        for broker in 1..=self.brokers {
+            self.embedded.hold_features(broker, false);
+        }
+    }
 }
 
 fn markers(world: &World, dice: &mut Dice) {
@@ -150,8 +219,6 @@ fn end(world: &World, dice: &mut Dice) {
 
 /// Everything is well again.
 pub(super) fn mend(stage: &Stage) {
-    for broker in 1..=stage.world.plan.brokers {
-        stage.world.embedded.hold_features(broker, false);
-    }
+    Features::of(&stage.world).tell_all();
     stage.world.embedded.set_marker_delay(Duration::ZERO..=Duration::from_millis(5));
 }
