@@ -249,6 +249,42 @@ async fn an_answer_that_comes_after_an_abort_does_not_move_what_it_has_gone_back
     }
 }
 
+/// The log is cut below the transaction at work, and others write where it was.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_where_a_log_was_cut_is_not_skipped() {
+    let cluster = cluster(2).await;
+    let client = client(&cluster, 31);
+    let mut session = session(&client, "copier");
+    let is_cut = AtomicU32::new(0);
+    let (asked, is_cut) = (&cluster, &is_cut);
+    for _ in 0..5 {
+        let run = session.run(|batch, output| async move {
+            let last = batch.iter().last().expect("a record").offset();
+            let at = batch.topic_partition().partition.0;
+            copy(batch, output).await?;
+            // In the second transaction, as the first is of 37 records.
+            if at == 0 && last.0 > 60 && is_cut.fetch_add(1, Ordering::Relaxed) == 0 {
+                asked.truncate("in", 0, 20);
+                for value in 20..EACH {
+                    let value = format!("new-{value}");
+                    let record = [(None, Some(value.as_bytes()))];
+                    asked.append("in", 0, &record).expect("appended");
+                }
+                asked.move_leader("in", 0, None);
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                return Err(std::io::Error::other("no").into());
+            }
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+        });
+        let _told = tokio::time::timeout(Duration::from_secs(30), run).await;
+    }
+    session.close(Duration::from_secs(10)).await.expect("closed");
+    let copied = copied(&cluster).remove(&0).expect("partition 0");
+    let new: Vec<_> = copied.into_iter().filter(|value| value.starts_with("new")).collect();
+    let all: Vec<_> = (20..EACH).map(|value| format!("new-{value}")).collect();
+    assert_eq!(new, all);
+}
+
 /// ```text
 ///  one:  reads ── partitions go ── commits … ── run is dropped          ── the commit is refused ── runs again
 ///  two:                                          ── has them ── copies ── leaves ──▶

@@ -345,6 +345,11 @@ impl ConsumerHandle {
         Ok(self.core.shared.member().unwrap_or_else(|| ConsumerGroupMetadata::new(group.id())))
     }
 
+    /// Moves a partition back to an offset, unless it stands before it.
+    pub(crate) fn go_back(&self, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        self.update(|subscription| subscription.go_back(partition, offset))
+    }
+
     /// Commits the positions of all records returned to the application in the background; a
     /// failure is logged.
     ///

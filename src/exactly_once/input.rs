@@ -144,7 +144,7 @@ impl Input {
     pub(super) fn rewind(&mut self) {
         for (partition, offset) in std::mem::take(&mut self.uncommitted) {
             // What is not assigned any more is another member's.
-            if let Err(error) = self.consumer.seek(&partition, offset) {
+            if let Err(error) = self.consumer.handle().go_back(&partition, offset) {
                 debug!(%partition, %error, "its records are another member's");
             }
         }

@@ -6,7 +6,7 @@ use super::interest::is_topic_name;
 use super::{AssignmentSource, Pattern, Subscription, SubscriptionKind};
 use crate::consumer::position::{FetchState, Position, ResetTo};
 use crate::error::{Error, Result};
-use crate::ids::{TopicName, TopicPartition};
+use crate::ids::{Offset, TopicName, TopicPartition};
 
 impl Subscription {
     /// Replaces the interest by topics; partitions stay until the group takes them away. No topics
@@ -108,6 +108,18 @@ impl Subscription {
         self.jump(partition, FetchState::Fetching(position))?;
         self.forget_committed(partition);
         Ok(())
+    }
+
+    /// Moves a partition back to an offset; one that stands before it, since its log was cut or its
+    /// topic created anew meanwhile, stays there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the partition is not assigned.
+    pub(crate) fn go_back(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        if self.entry(partition)?.assignment.position().is_some_and(|at| at <= offset) {
+            return Ok(());
+        }
+        self.seek(partition, Position::at(offset))
     }
 
     /// Moves a partition to an offset that its leader is asked for, under a new assignment.
