@@ -68,8 +68,9 @@ async fn write(producer: Producer, over: Arc<AtomicBool>) -> BTreeMap<u64, Resul
 pub(crate) async fn torment(cluster: &Cluster, time: Duration) {
     let mut dice = Dice::new();
     let started = Instant::now();
+    let nodes = cluster.nodes().count() as u64;
     while started.elapsed() < time {
-        let node = u16::try_from(1 + dice.below(3)).unwrap();
+        let node = u16::try_from(1 + dice.below(nodes)).unwrap();
         let down = Duration::from_millis(500 + dice.below(6000));
         match dice.below(4) {
             0 => {

@@ -9,6 +9,7 @@ use kavka::{
     TopicPartition,
 };
 use kavka_testcontainers::apache::{Cluster, Config, Running, Version};
+use kavka_testcontainers::proxy::{Cut, Direction, Proxy};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -17,6 +18,7 @@ use crate::support::{Dice, PATIENCE, client, earliest, in_time, produce, sized};
 
 mod access;
 mod copier;
+mod franz_go;
 
 use copier::Copier;
 
@@ -75,19 +77,24 @@ enum Live {
 
 /// `modes`: whether copiers share a group, or have partitions of their own.
 async fn exactly_once(config: Config, live: Live, modes: &[bool]) {
-    let cluster = Arc::new(Cluster::start(config.nodes(3)).await.unwrap());
-    let client = client(&cluster);
-    who_is_fenced(&client).await;
-    for is_group in modes {
-        copies(&cluster, &client, *is_group, live).await;
+    for nodes in sized(&[3][..], &[3, 1][..]) {
+        // Through proxies, which cut connections.
+        let config = config.clone().nodes(*nodes).behind_proxies();
+        let cluster = Arc::new(Cluster::start(config).await.unwrap());
+        let client = client(&cluster);
+        who_is_fenced(&client).await;
+        for is_group in modes {
+            eprintln!("Kafka {}, nodes: {nodes}, group: {is_group}", cluster.version());
+            copies(&cluster, &client, *is_group, live).await;
+        }
+        client.close(PATIENCE).await.unwrap();
+        Arc::try_unwrap(cluster).unwrap().shutdown().await.unwrap();
     }
-    client.close(PATIENCE).await.unwrap();
-    Arc::try_unwrap(cluster).unwrap().shutdown().await.unwrap();
 }
 
 /// A crashed producer's successor begins at once, and the older is fenced by its next request.
 async fn who_is_fenced(client: &Client) {
-    client.admin().create_topic(NewTopic::new("fenced").replication_factor(3)).await.unwrap();
+    client.admin().create_topic(NewTopic::new("fenced")).await.unwrap();
     let producer =
         || client.transactional_producer(ProducerConfig::new().transactional_id("fenced")).unwrap();
     let mut older = producer();
@@ -126,8 +133,10 @@ async fn copies(cluster: &Arc<Cluster>, client: &Client, is_group: bool, live: L
     under_faults(cluster, &mut copiers, live).await;
     until_copied(client, &mut copiers, records).await;
     let Copiers { killed, left, ended, .. } = copiers;
+    let connections: u64 = cluster.nodes().map(|node| proxy_of(cluster, node).accepted()).sum();
     eprintln!(
-        "{records} records copied in {:?}, {killed} copiers killed, {left} left, {ended} ended",
+        "{records} records copied in {:?}, {killed} copiers killed, {left} left, {ended} ended, \
+         {connections} connections so far",
         began.elapsed(),
     );
     copiers.leave().await;
@@ -146,8 +155,7 @@ async fn copies(cluster: &Arc<Cluster>, client: &Client, is_group: bool, live: L
 /// Writes the input; returns the values of each partition.
 async fn fill(client: &Client, topics: Topics, records: u64) -> Vec<Vec<String>> {
     for topic in [topics.input, topics.output] {
-        let topic = NewTopic::new(topic).partitions(PARTITIONS).replication_factor(3);
-        client.admin().create_topic(topic).await.unwrap();
+        client.admin().create_topic(NewTopic::new(topic).partitions(PARTITIONS)).await.unwrap();
     }
     produce(client, topics.input, PARTITIONS, 0..records).await;
     let step = usize::try_from(PARTITIONS).unwrap();
@@ -157,11 +165,17 @@ async fn fill(client: &Client, topics: Topics, records: u64) -> Vec<Vec<String>>
 
 /// Hurts brokers and copiers for a time; meanwhile the protocol changes, and changes back.
 async fn under_faults(cluster: &Arc<Cluster>, copiers: &mut Copiers, live: Live) {
-    let faults = sized(Duration::from_secs(12), Duration::from_secs(180));
+    let faults = sized(Duration::from_secs(12), Duration::from_secs(150));
     let began = Instant::now();
     let hurting = tokio::spawn({
-        let cluster = Arc::clone(cluster);
-        async move { torment(&cluster, faults).await }
+        let (cluster, dice) = (Arc::clone(cluster), Dice::of(copiers.dice.below(u64::MAX)));
+        async move {
+            tokio::select! {
+                () = torment(&cluster, faults) => {}
+                () = cut_connections(&cluster, dice) => {}
+            }
+            cluster.nodes().for_each(|node| proxy_of(&cluster, node).heal());
+        }
     });
     let mut switches = match live {
         Live::Switched => vec![("upgrade", 2), ("downgrade", 1)],
@@ -182,6 +196,27 @@ async fn under_faults(cluster: &Arc<Cluster>, copiers: &mut Copiers, live: Live)
         assert!(switch(cluster, verb, level).await, "{verb} to {level}");
         copiers.disturb().await;
     }
+}
+
+/// Cuts connections for as long as it is polled: all of a node at once, or some soon, within a
+/// request or a reply.
+async fn cut_connections(cluster: &Cluster, mut dice: Dice) {
+    let nodes: Vec<u16> = cluster.nodes().collect();
+    loop {
+        sleep(Duration::from_millis(200 + dice.below(3000))).await;
+        let proxy = proxy_of(cluster, nodes[usize::try_from(dice.below(3)).unwrap() % nodes.len()]);
+        let bytes = 200 + dice.below(20_000);
+        match dice.below(4) {
+            0 => proxy.cut_next(3, Cut::Bytes(Direction::Request, bytes)),
+            1 => proxy.cut_next(3, Cut::Bytes(Direction::Response, bytes)),
+            _ => {}
+        }
+        proxy.cut();
+    }
+}
+
+fn proxy_of(cluster: &Cluster, node: u16) -> &Proxy {
+    cluster.proxy(node).expect("each node has one")
 }
 
 /// Waits until the group has committed all of the input.
