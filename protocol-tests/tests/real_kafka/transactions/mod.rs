@@ -294,7 +294,8 @@ impl Copiers {
     fn restart_ended(&mut self) {
         for slot in 0..COPIERS {
             if self.running[slot].has_ended() {
-                self.running[slot] = self.successor(slot);
+                let successor = self.successor(slot);
+                std::mem::replace(&mut self.running[slot], successor).kill();
                 self.ended += 1;
             }
         }
