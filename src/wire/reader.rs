@@ -171,7 +171,6 @@ impl<'a> Reader<'a> {
     }
 
     /// A struct after a byte that says whether it is there (KIP-893).
-    #[cfg(feature = "admin")]
     pub(crate) fn nullable_structure<T: Decode<'a>>(
         &mut self,
         field: &'static str,
