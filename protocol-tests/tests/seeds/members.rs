@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kavka::{
     AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ErrorKind,
-    RebalanceListener, TopicPartition,
+    GroupProtocol, RebalanceListener, TopicPartition,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -253,14 +253,20 @@ impl Member {
         let config = ConsumerConfig::new()
             .group_id(&plan.name)
             .auto_offset_reset(AutoOffsetReset::Earliest)
-            .partition_assignment_strategy(plan.strategies.clone())
             .enable_auto_commit(plan.commits_automatically)
             .auto_commit_interval(dice.millis(200..=2_000))
-            .session_timeout(plan.session_timeout)
-            .heartbeat_interval(plan.session_timeout / 6)
             .max_poll_interval(Duration::from_secs(20))
             .max_poll_records(usize::try_from(dice.within(1..=50)).unwrap())
             .max_partition_fetch_bytes(dice.pick(&[500, 1_048_576]));
+        let protocol = dice.pick(&plan.protocols);
+        let config = match protocol {
+            GroupProtocol::Classic => config
+                .partition_assignment_strategy(plan.strategies.clone())
+                .session_timeout(plan.session_timeout)
+                .heartbeat_interval(plan.session_timeout / 6),
+            // The broker decides.
+            protocol => config.group_protocol(protocol),
+        };
         let consumer = client.consumer(config).unwrap();
         let commits_automatically = plan.commits_automatically;
         consumer.rebalance_listener(Notes {
@@ -269,7 +275,7 @@ impl Member {
             commits_automatically,
         });
         consumer.subscribe(world.plan.topics.iter().map(|(name, ..)| name.as_str())).unwrap();
-        world.log.say(format_args!("{} {number} joins", plan.name));
+        world.log.say(format_args!("{} {number} joins, {protocol:?}", plan.name));
         let (leave, left) = oneshot::channel();
         let application = Application {
             world: Arc::clone(world),

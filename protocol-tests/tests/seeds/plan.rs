@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kavka::{Acks, AssignmentStrategy, Compression, ProducerConfig};
+use kavka::{Acks, AssignmentStrategy, Compression, GroupProtocol, ProducerConfig};
 
 use kavka_testcontainers::embedded::{Builder, EmbeddedCluster};
 
@@ -41,6 +41,8 @@ pub(crate) struct ProducerPlan {
 #[derive(Clone, Debug)]
 pub(crate) struct GroupPlan {
     pub(crate) name: String,
+    /// Each member draws one.
+    pub(crate) protocols: Vec<GroupProtocol>,
     pub(crate) strategies: Vec<AssignmentStrategy>,
     pub(crate) commits_automatically: bool,
     pub(crate) session_timeout: Duration,
@@ -141,8 +143,12 @@ impl GroupPlan {
             &[CooperativeSticky],
             &[Range, CooperativeSticky],
         ];
+        use GroupProtocol::{Classic, Consumer};
+        let protocols: &[&[GroupProtocol]] =
+            &[&[Classic], &[Classic], &[Consumer], &[Consumer], &[Classic, Consumer]];
         Self {
             name: format!("group-{index}"),
+            protocols: dice.pick(protocols).to_vec(),
             strategies: dice.pick(strategies).to_vec(),
             commits_automatically: !dice.once_in(3),
             session_timeout: dice.millis(6_000..=10_000),

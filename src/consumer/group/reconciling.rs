@@ -198,7 +198,7 @@ impl Reconciling {
         let Some(sent) = self.in_flight.take() else { return };
         match outcome {
             Ok(answer) => self.answered(sent, answer, now),
-            Err(error) => self.failed(&error, now),
+            Err(error) => self.failed(&sent, &error, now),
         }
     }
 

@@ -179,6 +179,7 @@ fn plan(dice: &mut Dice) -> Plan {
     let strategies: &[&[AssignmentStrategy]] = &[&[Range], &[Sticky], &[CooperativeSticky]];
     let group = GroupPlan {
         name: GROUP.to_owned(),
+        protocols: vec![kavka::GroupProtocol::Classic],
         strategies: dice.pick(strategies).to_vec(),
         commits_automatically: false,
         session_timeout: dice.millis(6_000..=10_000),

@@ -150,16 +150,15 @@ impl Reconciling {
         }
     }
 
-    pub(super) fn failed(&mut self, error: &Error, now: Instant) {
+    pub(super) fn failed(&mut self, sent: &MemberHeartbeat, error: &Error, now: Instant) {
         self.failures += 1;
         // The coordinator may have heard it or not, and its answer is lost.
         self.heard = None;
         match error.code() {
             Some(ErrorCode::FENCED_MEMBER_EPOCH) => self.rejoin(now),
-            Some(ErrorCode::UNKNOWN_MEMBER_ID) => {
-                self.identity.member = member_id(&mut self.random);
-                self.rejoin(now);
-            }
+            Some(ErrorCode::UNKNOWN_MEMBER_ID) => self.rejoin_as_another(now),
+            // With its last member the group has gone. One that cannot be joined is another's.
+            Some(ErrorCode::GROUP_ID_NOT_FOUND) if sent.epoch != 0 => self.rejoin_as_another(now),
             Some(ErrorCode::FENCED_INSTANCE_ID) => {
                 self.lose();
                 self.state = State::Failed;
@@ -174,6 +173,11 @@ impl Reconciling {
             }
             _ => self.refuse(error.clone()),
         }
+    }
+
+    fn rejoin_as_another(&mut self, now: Instant) {
+        self.identity.member = member_id(&mut self.random);
+        self.rejoin(now);
     }
 
     /// The coordinator has given up on it.
