@@ -46,6 +46,29 @@ fn resets_are_known_by_javas_and_librdkafkas_words() {
 }
 
 #[test]
+fn each_group_protocol_refuses_what_only_the_other_has() {
+    use GroupProtocol::{Auto, Classic, Consumer};
+    for (word, protocol) in [("classic", Classic), ("CONSUMER", Consumer), ("auto", Auto)] {
+        assert_eq!(from(&[("group.protocol", word)]).expect(word).group_protocol, protocol);
+    }
+    assert_eq!(from(&[]).expect("allowed").group_protocol, Classic);
+    let assignor = ("group.remote.assignor", "range");
+    for (allowed, protocol) in [(true, "consumer"), (true, "auto"), (false, "classic")] {
+        let read = from(&[("group.protocol", protocol), assignor]);
+        assert_eq!(read.is_ok(), allowed, "{read:?}");
+    }
+    for (name, value) in [
+        ("session.timeout.ms", "10000"),
+        ("heartbeat.interval.ms", "1000"),
+        ("partition.assignment.strategy", "sticky"),
+    ] {
+        let error = from(&[("group.protocol", "consumer"), (name, value)]).expect_err(name);
+        assert!(error.starts_with(name) && error.contains("group.protocol=consumer"), "{error}");
+        from(&[("group.protocol", "auto"), (name, value)]).expect("may be needed");
+    }
+}
+
+#[test]
 fn automatic_commits_need_a_group_only_when_they_are_asked_for() {
     assert!(!from(&[]).expect("allowed").commits_automatically());
     assert!(from(&[("group.id", "g")]).expect("allowed").commits_automatically());
