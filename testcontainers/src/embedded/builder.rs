@@ -15,6 +15,7 @@ use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
 use super::group::consumer::assignor::Assignor;
+use super::group::consumer::mixed::MigrationPolicy;
 use super::metrics::Receiver;
 use super::sasl::{Logins, Sasl};
 use super::state::{Settings, Shared, State};
@@ -200,6 +201,12 @@ impl Builder {
     /// of a group. Default 0 (Kafka's is 1 s since 4.3, and 0 before).
     pub fn consumer_assignment_interval(mut self, interval: Duration) -> Self {
         self.settings.consumer_groups.assignment_interval = interval;
+        self
+    }
+
+    /// Sets `group.consumer.migration.policy`. Default bidirectional.
+    pub fn consumer_migration_policy(mut self, policy: MigrationPolicy) -> Self {
+        self.settings.consumer_groups.migration_policy = policy;
         self
     }
 

@@ -51,6 +51,7 @@ pub use builder::Builder;
 pub use control::TransactionEnd;
 pub use fault::{Fault, FaultId, Reaction};
 pub use group::consumer::assignor::Assignor;
+pub use group::consumer::mixed::MigrationPolicy;
 pub use group::control::{ConsumerGroupDescription, ConsumerGroupMember};
 pub use kafka_protocol::ResponseError as ErrorCode;
 pub use kafka_protocol::messages::ApiKey;

@@ -17,7 +17,8 @@ use crate::embedded::state::{GROUP_KEY, State};
 
 /// From this version on the protocol of a member is told.
 const TELLS_TYPE: i16 = 1;
-/// The type of a member by the consumer protocol.
+/// The protocols of members.
+const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 impl Api for ConsumerGroupDescribeRequest {
@@ -81,7 +82,8 @@ fn member(group: &ConsumerGroup, member: &ConsumerMember, version: i16, cx: Cont
         .with_subscribed_topic_regex(Some(owned(&member.regex)))
         .with_assignment(assignment(member.held(), cx))
         .with_target_assignment(assignment(group.target(&member.id), cx));
-    if version >= TELLS_TYPE { described.with_member_type(CONSUMER) } else { described }
+    let kind = if member.classic.is_some() { CLASSIC } else { CONSUMER };
+    if version >= TELLS_TYPE { described.with_member_type(kind) } else { described }
 }
 
 /// Topics that are gone are left out.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
@@ -50,7 +48,7 @@ fn serve(call: &Call, request: &ConsumerGroupHeartbeatRequest) -> Result<Beaten,
     let read = read(call, request);
     read.check(call.version(), &request.group_id, &state.settings.consumer_groups)?;
     state.check_group(call.broker, &request.group_id)?;
-    let fresh = BASE64_URL_SAFE_NO_PAD.encode(state.random.uuid());
+    let fresh = state.random.uuid();
     let (groups, cx) = state.groups_with(Instant::now());
     beat(groups, &request.group_id, call.broker, &read, fresh, cx)
 }

@@ -5,7 +5,7 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use tokio::time::Instant;
 
 use super::{Api, Call};
-use crate::embedded::group::{Claim, Group};
+use crate::embedded::group::Claim;
 use crate::embedded::state::GROUP_KEY;
 
 impl Api for HeartbeatRequest {
@@ -41,9 +41,8 @@ fn beat(call: &Call, request: &HeartbeatRequest) -> Result<(), ResponseError> {
     {
         return Ok(());
     }
-    let group = state
-        .known_group_at(call.broker, &request.group_id)?
-        .and_then(Group::classic_mut)
-        .ok_or(ResponseError::UnknownMemberId)?;
-    group.heartbeat(claim, Instant::now())
+    state.check_group(call.broker, &request.group_id)?;
+    let (groups, cx) = state.groups_with(Instant::now());
+    let group = groups.get_mut(request.group_id.as_str()).ok_or(ResponseError::UnknownMemberId)?;
+    group.heartbeat(claim, cx)
 }

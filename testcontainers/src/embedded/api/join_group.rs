@@ -58,12 +58,11 @@ fn join(call: &Call, request: JoinGroupRequest) -> Result<Answer<JoinResult>, Re
         return Err(ResponseError::InvalidSessionTimeout);
     }
     let fresh = state.random.uuid();
-    let group = state
-        .group_at(call.broker, &request.group_id)?
-        .classic_to_join()
-        .ok_or(ResponseError::InconsistentGroupProtocol)?;
+    state.group_at(call.broker, &request.group_id)?;
     let joiner = joiner(call, &request, session_timeout);
-    Ok(group.join(joiner, fresh, settings.initial_rebalance_delay, Instant::now()))
+    let (groups, cx) = state.groups_with(Instant::now());
+    let group = groups.entry(request.group_id.to_string()).or_default();
+    Ok(group.join(joiner, fresh, settings.initial_rebalance_delay, cx))
 }
 
 fn joiner(call: &Call, request: &JoinGroupRequest, session_timeout: Duration) -> Joiner {

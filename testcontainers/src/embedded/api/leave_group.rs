@@ -3,10 +3,10 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
+use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::{Api, Call};
-use crate::embedded::group::Group;
 use crate::embedded::state::GROUP_KEY;
 
 /// From this version on several members leave at once (KIP-345).
@@ -32,24 +32,32 @@ fn leave(call: &Call, request: &LeaveGroupRequest) -> LeaveGroupResponse {
         return failed(error);
     }
     let mut state = call.lock();
-    let mut group = match state.known_group_at(call.broker, &request.group_id) {
-        Ok(group) => group.and_then(Group::classic_mut),
-        Err(error) => return failed(error),
+    if let Err(error) = state.check_group(call.broker, &request.group_id) {
+        return failed(error);
+    }
+    let members: Vec<(String, Option<String>)> = if call.version() < BATCHED {
+        vec![(request.member_id.to_string(), None)]
+    } else {
+        let named = request.members.iter().map(|member| {
+            let instance = member.group_instance_id.as_ref().map(StrBytes::to_string);
+            (member.member_id.to_string(), instance)
+        });
+        named.collect()
     };
-    let mut go = |id: &str, instance: Option<&str>| match &mut group {
-        Some(group) => group.leave(id, instance, Instant::now()),
-        None => Err(ResponseError::UnknownMemberId),
+    let (groups, cx) = state.groups_with(Instant::now());
+    let results = match groups.get_mut(request.group_id.as_str()) {
+        Some(group) => group.leave(&members, cx),
+        None => vec![Err(ResponseError::UnknownMemberId); members.len()],
     };
     if call.version() < BATCHED {
-        return LeaveGroupResponse::default()
-            .with_error_code(super::code(&go(&request.member_id, None)));
+        let code = results.first().map_or(0, super::code);
+        return LeaveGroupResponse::default().with_error_code(code);
     }
-    let members = request.members.iter().map(|member| {
-        let result = go(&member.member_id, member.group_instance_id.as_deref());
+    let members = request.members.iter().zip(&results).map(|(member, result)| {
         MemberResponse::default()
             .with_member_id(member.member_id.clone())
             .with_group_instance_id(member.group_instance_id.clone())
-            .with_error_code(super::code(&result))
+            .with_error_code(super::code(result))
     });
     LeaveGroupResponse::default().with_members(members.collect())
 }

@@ -33,11 +33,18 @@ impl Api for SyncGroupRequest {
         Some(match result {
             Ok(assignment) if call.version() >= NAMES_PROTOCOL => {
                 let state = call.lock();
-                let group = state.groups.get(self.group_id.as_str()).and_then(Group::classic);
+                let group = state.groups.get(self.group_id.as_str());
+                let named = match group.and_then(Group::classic) {
+                    Some(group) => {
+                        (Some(owned(group.protocol_type())), Some(owned(group.protocol())))
+                    }
+                    // A consumer group echoes what it was asked.
+                    None => (self.protocol_type, self.protocol_name),
+                };
                 response
                     .with_assignment(assignment)
-                    .with_protocol_type(group.map(|group| owned(group.protocol_type())))
-                    .with_protocol_name(group.map(|group| owned(group.protocol())))
+                    .with_protocol_type(named.0)
+                    .with_protocol_name(named.1)
             }
             Ok(assignment) => response.with_assignment(assignment),
             Err(error) => response.with_error_code(error.code()),
@@ -50,10 +57,9 @@ fn sync(call: &Call, request: &SyncGroupRequest) -> Result<Answer<SyncResult>, R
         return Err(error);
     }
     let mut state = call.lock();
-    let group = state
-        .known_group_at(call.broker, &request.group_id)?
-        .and_then(Group::classic_mut)
-        .ok_or(ResponseError::UnknownMemberId)?;
+    state.check_group(call.broker, &request.group_id)?;
+    let (groups, cx) = state.groups_with(Instant::now());
+    let group = groups.get_mut(request.group_id.as_str()).ok_or(ResponseError::UnknownMemberId)?;
     let assignments: BTreeMap<String, Bytes> = request
         .assignments
         .iter()
@@ -65,5 +71,5 @@ fn sync(call: &Call, request: &SyncGroupRequest) -> Result<Answer<SyncResult>, R
         generation: request.generation_id,
     };
     let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
-    Ok(group.sync(claim, protocol, &assignments, Instant::now()))
+    Ok(group.sync(claim, protocol, &assignments, cx))
 }

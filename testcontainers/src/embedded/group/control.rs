@@ -99,13 +99,13 @@ impl EmbeddedCluster {
     pub fn expire_member(&self, group: &str, member_id: &str) -> bool {
         let mut state = self.shared().lock();
         let (groups, cx) = state.groups_with(Instant::now());
-        let found = groups.get_mut(group).and_then(super::Group::consumer_mut);
-        let is_there =
-            |group: &&mut ConsumerGroup| group.members().any(|member| member.id == member_id);
-        found.filter(is_there).is_some_and(|group| {
-            group.fence(member_id, cx);
-            true
-        })
+        let Some(group) = groups.get_mut(group) else { return false };
+        let has = |group: &ConsumerGroup| group.members().any(|member| member.id == member_id);
+        let is_there = group.consumer().is_some_and(has);
+        if is_there {
+            group.fence(&[member_id.to_owned()], cx);
+        }
+        is_there
     }
 
     /// Lets the coordinator of a group answer COORDINATOR_LOAD_IN_PROGRESS for this long.

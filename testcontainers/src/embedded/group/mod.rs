@@ -6,12 +6,19 @@ pub(crate) mod control;
 pub(crate) mod offsets;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use classic::ClassicGroup;
+use classic::member::{Answer, JoinResult, Joiner, NotJoined, SyncResult};
 use consumer::heartbeat::Beaten;
+use consumer::mixed::ClassicJoin;
 use consumer::request::{Beat, JOIN};
 use consumer::settings::ConsumerGroups;
 use consumer::{ConsumerGroup, Context};
@@ -62,8 +69,26 @@ impl Group {
     pub(crate) fn tick(&mut self, cx: Context<'_>) {
         match &mut self.kind {
             Kind::Classic(group) => group.tick(cx.now),
-            Kind::Consumer(group) => group.tick(cx),
+            Kind::Consumer(group) => {
+                for id in group.late(cx.now) {
+                    tracing::debug!(member = %id, "timed out");
+                    self.fence(&[id], cx);
+                }
+            }
         }
+    }
+
+    /// Members of a consumer group are no more; it becomes a classic one if only classic members
+    /// are left.
+    pub(crate) fn fence(&mut self, gone: &[String], cx: Context<'_>) {
+        let Kind::Consumer(group) = &mut self.kind else { return };
+        if gone.is_empty() || !group.is_classic_without(gone, cx) {
+            group.fence(gone, cx);
+            return;
+        }
+        let mut classic = group.to_classic(gone, cx);
+        classic.rebalance(cx.now);
+        self.kind = Kind::Classic(classic);
     }
 
     /// When [`Group::tick`] is due next.
@@ -119,12 +144,76 @@ impl Group {
         }
     }
 
-    /// An empty consumer group becomes a classic one when a classic member joins.
-    pub(crate) fn classic_to_join(&mut self) -> Option<&mut ClassicGroup> {
+    /// A member joins by the classic protocol. An empty consumer group becomes a classic one.
+    pub(crate) fn join(
+        &mut self,
+        joiner: Joiner,
+        fresh: Uuid,
+        delay: Duration,
+        cx: Context<'_>,
+    ) -> Answer<JoinResult> {
         if self.consumer().is_some_and(ConsumerGroup::is_empty) {
             self.kind = Kind::default();
         }
-        self.classic_mut()
+        match &mut self.kind {
+            Kind::Classic(group) => group.join(joiner, fresh, delay, cx.now),
+            Kind::Consumer(group) => Answer::Now(match group.join(&joiner, fresh_id(fresh), cx) {
+                Ok((ClassicJoin::Consumer(group), joined)) => {
+                    self.kind = Kind::Consumer(group);
+                    Ok(joined)
+                }
+                Ok((ClassicJoin::Classic(group), joined)) => {
+                    self.kind = Kind::Classic(group);
+                    Ok(joined)
+                }
+                Err((error, member_id)) => Err(NotJoined { error, member_id }),
+            }),
+        }
+    }
+
+    /// A classic member wants its assignment; the leader of a classic group brings everybody's.
+    pub(crate) fn sync(
+        &mut self,
+        claim: Claim<'_>,
+        protocol: (Option<&str>, Option<&str>),
+        assignments: &BTreeMap<String, Bytes>,
+        cx: Context<'_>,
+    ) -> Answer<SyncResult> {
+        match &mut self.kind {
+            Kind::Classic(group) => group.sync(claim, protocol, assignments, cx.now),
+            Kind::Consumer(group) => Answer::Now(group.sync(claim, protocol, cx)),
+        }
+    }
+
+    /// A sign of life of a classic member.
+    pub(crate) fn heartbeat(
+        &mut self,
+        claim: Claim<'_>,
+        cx: Context<'_>,
+    ) -> Result<(), ResponseError> {
+        match &mut self.kind {
+            Kind::Classic(group) => group.heartbeat(claim, cx.now),
+            Kind::Consumer(group) => group.heartbeat(claim, cx),
+        }
+    }
+
+    /// Members leave by LeaveGroup; gives what became of each.
+    pub(crate) fn leave(
+        &mut self,
+        members: &[(String, Option<String>)],
+        cx: Context<'_>,
+    ) -> Vec<Result<(), ResponseError>> {
+        let (mut results, mut gone) = (Vec::new(), Vec::new());
+        for (id, instance) in members {
+            results.push(match &mut self.kind {
+                Kind::Classic(group) => group.leave(id, instance.as_deref(), cx.now),
+                Kind::Consumer(group) => {
+                    group.leaving(id, instance.as_deref()).map(|id| gone.push(id))
+                }
+            });
+        }
+        self.fence(&gone, cx);
+        results
     }
 
     /// Whether offsets may be committed in this name.
@@ -180,25 +269,38 @@ impl Group {
     }
 }
 
+/// A member id as Java writes those that it makes.
+fn fresh_id(fresh: Uuid) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(fresh)
+}
+
 /// Serves a heartbeat to the group `name`, which is made, or made a consumer group, by who joins.
 pub(crate) fn beat(
     groups: &mut BTreeMap<String, Group>,
     name: &str,
     broker: i32,
     beat: &Beat,
-    fresh: String,
+    fresh: Uuid,
     cx: Context<'_>,
 ) -> Result<Beaten, ResponseError> {
-    let known = groups.get_mut(name).map(|group| &mut group.kind);
+    let fresh = fresh_id(fresh);
+    let known = groups.get_mut(name);
     if beat.epoch < JOIN {
-        let Some(Kind::Consumer(group)) = known else { return Err(ResponseError::GroupIdNotFound) };
-        return group.leave(beat, cx);
+        let missing = ResponseError::GroupIdNotFound;
+        let group = known.ok_or(missing)?;
+        let (beaten, gone) = group.consumer_mut().ok_or(missing)?.leave(beat)?;
+        group.fence(gone.as_slice(), cx);
+        return Ok(beaten);
     }
+    let known = known.map(|group| &mut group.kind);
     let joins = beat.epoch == JOIN;
     let (next, beaten) = match known {
         Some(Kind::Consumer(group)) => group.beat(beat, fresh, cx)?,
         Some(Kind::Classic(group)) if joins && group.is_empty() => {
             ConsumerGroup::new().beat(beat, fresh, cx)?
+        }
+        Some(Kind::Classic(group)) if joins => {
+            ConsumerGroup::from_classic(group, cx)?.beat(beat, fresh, cx)?
         }
         None if joins => ConsumerGroup::new().beat(beat, fresh, cx)?,
         Some(Kind::Classic(_)) | None => return Err(ResponseError::GroupIdNotFound),

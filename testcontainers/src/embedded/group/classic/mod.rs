@@ -11,6 +11,7 @@
 //! Members that wait for an answer are oneshot channels; time is an argument, and
 //! [`ClassicGroup::deadline`] says when [`ClassicGroup::tick`] is due.
 
+mod convert;
 mod join;
 pub(crate) mod member;
 pub(crate) mod serve;

@@ -29,10 +29,11 @@ impl ConsumerGroup {
         }
         let unknown = ResponseError::UnknownMemberId;
         let member = self.members.get(claim.member_id).ok_or(unknown)?;
-        if !request.is_transactional && request.version < KNOWS_EPOCHS {
+        let is_classic = member.classic.is_some();
+        if !request.is_transactional && !is_classic && request.version < KNOWS_EPOCHS {
             return Err(ResponseError::UnsupportedVersion);
         }
-        let stale = if request.is_transactional {
+        let stale = if request.is_transactional || is_classic {
             ResponseError::IllegalGeneration
         } else {
             ResponseError::StaleMemberEpoch
@@ -57,7 +58,11 @@ impl ConsumerGroup {
             return if epoch < 0 { Ok(()) } else { Err(ResponseError::UnknownServerError) };
         };
         let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
-        if member.epoch == epoch { Ok(()) } else { Err(ResponseError::StaleMemberEpoch) }
+        match &member.classic {
+            _ if member.epoch == epoch => Ok(()),
+            Some(_) => Err(ResponseError::IllegalGeneration),
+            None => Err(ResponseError::StaleMemberEpoch),
+        }
     }
 }
 

@@ -36,16 +36,8 @@ impl ConsumerGroup {
         let old = next.find(beat, id, cx)?;
         let mut member = old.clone();
         member.update(beat);
-        let regex = next.change_regex(&old, &member)?;
-        next.members.insert(member.id.clone(), member.clone());
-        let names_changed = member.names != old.names;
-        let bumps = names_changed || regex == RegexChange::Resolved;
-        if bumps || self.is_stale {
-            next.look_at_topics(bumps, cx);
-            next.is_stale = false;
-        }
+        let has_changed = next.subscribe(self, &old, &member, Protocol::Consumer, cx)?;
         next.maybe_assign(cx);
-        let has_changed = names_changed || regex != RegexChange::None;
         next.reconcile(self, &mut member, has_changed, beat.owned.as_ref(), cx);
         member.alive_until = cx.now + cx.settings.session_timeout;
         let is_told = beat.epoch == JOIN || beat.is_full() || member.assigned != old.assigned;
@@ -55,11 +47,42 @@ impl ConsumerGroup {
             interval: cx.settings.heartbeat_interval,
             assignment: is_told.then(|| member.assigned.clone()),
         };
-        next.members.insert(member.id.clone(), member);
-        if next.must_resolve(self, cx) {
-            next.resolve(cx);
-        }
+        next.finish(self, member, cx);
         Ok((next, beaten))
+    }
+
+    /// Takes the member in as it wants to be; gives whether its subscription has changed. The group
+    /// epoch goes up if that may change the target, or a topic has changed.
+    pub(super) fn subscribe(
+        &mut self,
+        before: &Self,
+        old: &ConsumerMember,
+        member: &ConsumerMember,
+        protocol: Protocol,
+        cx: Context<'_>,
+    ) -> Result<bool, ResponseError> {
+        let regex = self.change_regex(old, member)?;
+        self.members.insert(member.id.clone(), member.clone());
+        let names_changed = member.names != old.names;
+        let has_changed = names_changed || regex != RegexChange::None;
+        // A pattern that is not resolved yet bumps the epoch when it is.
+        let bumps = match protocol {
+            Protocol::Consumer => names_changed || regex == RegexChange::Resolved,
+            Protocol::Classic => has_changed,
+        };
+        if bumps || before.is_stale {
+            self.look_at_topics(bumps, cx);
+            self.is_stale = false;
+        }
+        Ok(has_changed)
+    }
+
+    /// Notes what has become of the member.
+    pub(super) fn finish(&mut self, before: &Self, member: ConsumerMember, cx: Context<'_>) {
+        self.members.insert(member.id.clone(), member);
+        if self.must_resolve(before, cx) {
+            self.resolve(cx);
+        }
     }
 
     /// The member as it was; a static one takes the place of the one that it was before.
@@ -87,16 +110,11 @@ impl ConsumerGroup {
             }
             None => Err(ResponseError::UnknownMemberId),
             Some(owner) if joins => {
-                // Only who has said that it will be back makes room.
-                if owner.epoch != LEAVE_FOR_NOW {
+                // Only who has said that it will be back makes room, or is of the other protocol.
+                if owner.epoch != LEAVE_FOR_NOW && owner.classic.is_none() {
                     return Err(ResponseError::UnreleasedInstanceId);
                 }
-                let target = self.targets.remove(&owner.id).unwrap_or_default();
-                self.members.remove(&owner.id);
-                let member = owner.replaced_by(id);
-                self.targets.insert(member.id.clone(), target);
-                self.members.insert(member.id.clone(), member.clone());
-                Ok(member)
+                Ok(self.replace(&owner, id))
             }
             Some(owner) if owner.id != id => Err(ResponseError::FencedInstanceId),
             Some(owner) => {
@@ -105,6 +123,23 @@ impl ConsumerGroup {
             }
         }
     }
+
+    /// A static member takes the place of the one that it was.
+    pub(super) fn replace(&mut self, owner: &ConsumerMember, id: String) -> ConsumerMember {
+        let target = self.targets.remove(&owner.id).unwrap_or_default();
+        self.members.remove(&owner.id);
+        let member = owner.replaced_by(id);
+        self.targets.insert(member.id.clone(), target);
+        self.members.insert(member.id.clone(), member.clone());
+        member
+    }
+}
+
+/// The protocol by which a member comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Classic,
+    Consumer,
 }
 
 /// The epoch of a heartbeat is the member's, or the one before: the reply with the new one may have

@@ -6,13 +6,14 @@ use kafka_protocol::ResponseError;
 use tokio::time::Instant;
 
 use super::heartbeat::Beaten;
-use super::member::Owned;
+use super::member::{ConsumerMember, Owned};
+use super::mixed::ByClassic;
 use super::request::{Beat, LEAVE_FOR_NOW};
 use super::{ConsumerGroup, Context};
 
 impl ConsumerGroup {
-    /// A member goes.
-    pub(crate) fn leave(&mut self, beat: &Beat, cx: Context<'_>) -> Result<Beaten, ResponseError> {
+    /// A member goes: for now, or for good, when its id is given and it is to be fenced.
+    pub(crate) fn leave(&mut self, beat: &Beat) -> Result<(Beaten, Option<String>), ResponseError> {
         let unknown = ResponseError::UnknownMemberId;
         let member = match &beat.instance {
             None => self.members.get(&beat.member_id).ok_or(unknown)?,
@@ -25,13 +26,13 @@ impl ConsumerGroup {
             }
         };
         let id = member.id.clone();
-        if beat.instance.is_some() && beat.epoch == LEAVE_FOR_NOW {
+        let for_now = beat.instance.is_some() && beat.epoch == LEAVE_FOR_NOW;
+        if for_now {
             self.leave_for_now(&id);
-        } else {
-            self.fence(&id, cx);
         }
-        let interval = Duration::ZERO;
-        Ok(Beaten { member_id: id, epoch: beat.epoch, interval, assignment: None })
+        let gone = (!for_now).then(|| id.clone());
+        let (epoch, interval) = (beat.epoch, Duration::ZERO);
+        Ok((Beaten { member_id: id, epoch, interval, assignment: None }, gone))
     }
 
     /// A static member will be back: it keeps what it has until its session ends.
@@ -42,40 +43,44 @@ impl ConsumerGroup {
         member.assigned.values_mut().flat_map(|of| of.values_mut()).for_each(|epoch| *epoch = 0);
     }
 
-    /// A member is no more, and what it had is free.
-    pub(crate) fn fence(&mut self, id: &str, cx: Context<'_>) {
-        if self.members.remove(id).is_none() {
+    /// Members are no more, and what they had is free.
+    pub(crate) fn fence(&mut self, gone: &[String], cx: Context<'_>) {
+        if gone.is_empty() {
             return;
         }
-        self.targets.remove(id);
+        for id in gone {
+            self.members.remove(id);
+            self.targets.remove(id);
+        }
         let used = self.regexes();
         self.resolved.retain(|regex, _| used.contains(regex));
         self.look_at_topics(true, cx);
     }
 
-    /// Fences who is silent, or does not give up what it is to.
-    pub(crate) fn tick(&mut self, cx: Context<'_>) {
-        let is_late = |until: Option<(Instant, i32)>, epoch: i32| {
-            until.is_some_and(|(until, at)| until <= cx.now && at == epoch)
+    /// Who is silent, or does not do in time what it is to: give up, join or sync.
+    pub(crate) fn late(&mut self, now: Instant) -> Vec<String> {
+        let is_late = |member: &ConsumerMember| {
+            let revokes = member.revoke_until;
+            member.alive_until <= now
+                || revokes.is_some_and(|(until, at)| until <= now && at == member.epoch)
+                || member.classic.iter().flat_map(ByClassic::deadlines).any(|until| until <= now)
         };
-        let late = self
-            .members
-            .values()
-            .filter(|one| one.alive_until <= cx.now || is_late(one.revoke_until, one.epoch));
-        let late: Vec<String> = late.map(|member| member.id.clone()).collect();
-        for id in late {
-            tracing::debug!(member = %id, "session or rebalance timed out");
-            self.fence(&id, cx);
-        }
-        // A member that has gone on to another epoch is not late any more.
+        let late = self.members.values().filter(|member| is_late(member));
+        let late = late.map(|member| member.id.clone()).collect();
+        // One that has gone on to another epoch is not late any more.
         for member in self.members.values_mut() {
-            member.revoke_until = member.revoke_until.filter(|(until, _)| *until > cx.now);
+            member.revoke_until = member.revoke_until.filter(|(until, _)| *until > now);
         }
+        late
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let revoked = self.members.values().filter_map(|member| member.revoke_until);
         let sessions = self.members.values().map(|member| member.alive_until);
-        sessions.chain(revoked.map(|(until, _)| until)).min()
+        let classic = self.members.values().filter_map(|member| member.classic.as_ref());
+        sessions
+            .chain(revoked.map(|(until, _)| until))
+            .chain(classic.flat_map(ByClassic::deadlines))
+            .min()
     }
 }

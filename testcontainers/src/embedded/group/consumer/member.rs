@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::mixed::ByClassic;
 use super::request::Beat;
 
 /// Partitions by topic.
@@ -46,6 +47,8 @@ pub(crate) struct ConsumerMember {
     pub(crate) alive_until: Instant,
     /// Fenced if it is still at that epoch then.
     pub(crate) revoke_until: Option<(Instant, i32)>,
+    /// It has joined by the classic protocol.
+    pub(crate) classic: Option<ByClassic>,
 }
 
 impl ConsumerMember {
@@ -66,6 +69,7 @@ impl ConsumerMember {
             revoking: Owned::new(),
             alive_until: now,
             revoke_until: None,
+            classic: None,
         }
     }
 
@@ -85,6 +89,7 @@ impl ConsumerMember {
         keep(&beat.rack, &mut self.rack);
         keep(&beat.assignor, &mut self.assignor);
         self.client_id.clone_from(&beat.client_id);
+        self.classic = None;
         if let Some(timeout) = beat.rebalance_timeout {
             self.rebalance_timeout = timeout;
         }

@@ -22,6 +22,7 @@ mod describe;
 pub(crate) mod heartbeat;
 mod leave;
 pub(crate) mod member;
+pub(crate) mod mixed;
 mod reconcile;
 mod regex;
 pub(crate) mod request;
@@ -95,6 +96,9 @@ impl ConsumerGroup {
         self.is_stale = true;
         for member in self.members.values_mut() {
             member.alive_until = now + settings.session_timeout;
+            if let Some(by) = &mut member.classic {
+                (by.join_until, by.sync_until) = (None, None);
+            }
             member.revoke_until = (member.state == MemberState::UnrevokedPartitions)
                 .then_some((now + member.rebalance_timeout, member.epoch));
         }

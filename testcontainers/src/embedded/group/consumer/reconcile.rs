@@ -51,7 +51,8 @@ impl ConsumerGroup {
                 step.advance(member);
             }
         }
-        if *member != was {
+        // A classic member has its own time to join and to sync.
+        if *member != was && member.classic.is_none() {
             member.revoke_until = (member.state == MemberState::UnrevokedPartitions)
                 .then_some((cx.now + member.rebalance_timeout, member.epoch));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::assignor::Assignor;
+use super::mixed::MigrationPolicy;
 
 /// How brokers treat consumer groups.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct ConsumerGroups {
     /// Between two target assignments. Kafka waits 1 s since 4.3; a test does not want to.
     pub(crate) assignment_interval: Duration,
     pub(crate) regex_refresh: Duration,
+    pub(crate) migration_policy: MigrationPolicy,
 }
 
 impl Default for ConsumerGroups {
@@ -26,6 +28,7 @@ impl Default for ConsumerGroups {
             assignors: vec![Assignor::Uniform, Assignor::Range],
             assignment_interval: Duration::ZERO,
             regex_refresh: Duration::from_secs(600),
+            migration_policy: MigrationPolicy::default(),
         }
     }
 }

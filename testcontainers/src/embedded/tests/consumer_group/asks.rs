@@ -2,10 +2,7 @@
 
 use std::fmt::Write;
 
-use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::consumer_group_describe_response::{Assignment, Member};
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -13,12 +10,9 @@ use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, ConsumerProtocolSubscription, DeleteGroupsRequest,
-    DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
-    SyncGroupRequest,
+    ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest,
+    OffsetCommitRequest, OffsetFetchRequest,
 };
-use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::world::{World, error, text};
 
@@ -149,58 +143,5 @@ impl World {
     pub(super) async fn delete_group(&mut self) -> String {
         let request = DeleteGroupsRequest::default().with_groups_names(vec![self.group()]);
         error(self.client.call(&request, 2).await.results[0].error_code)
-    }
-
-    /// What a classic member joins with: subscribed to `t`, with what it has.
-    pub(super) fn classic_join(&self, member: &str) -> JoinGroupRequest {
-        let subscription =
-            ConsumerProtocolSubscription::default().with_topics(vec![self.topic("t").0]);
-        let mut metadata = BytesMut::from(&[0, 0][..]);
-        subscription.encode(&mut metadata, 0).unwrap();
-        let protocol = JoinGroupRequestProtocol::default()
-            .with_name(text("range"))
-            .with_metadata(metadata.freeze());
-        JoinGroupRequest::default()
-            .with_group_id(self.group())
-            .with_session_timeout_ms(4_000)
-            .with_rebalance_timeout_ms(4_000)
-            .with_member_id(text(member))
-            .with_protocol_type(text("consumer"))
-            .with_protocols(vec![protocol])
-    }
-
-    pub(super) async fn join_classic(&mut self, member: &str, version: i16) -> JoinGroupResponse {
-        let request = self.classic_join(member);
-        self.client.call(&request, version).await
-    }
-
-    pub(super) async fn leave_classic(&mut self, member: &StrBytes) -> i16 {
-        let leaving = MemberIdentity::default().with_member_id(member.clone());
-        let request =
-            LeaveGroupRequest::default().with_group_id(self.group()).with_members(vec![leaving]);
-        let response = self.client.call(&request, 5).await;
-        if response.error_code == 0 { response.members[0].error_code } else { response.error_code }
-    }
-
-    pub(super) async fn beat_classic(&mut self, member: &str, generation: i32) -> String {
-        let request = HeartbeatRequest::default()
-            .with_group_id(self.group())
-            .with_member_id(text(member))
-            .with_generation_id(generation);
-        error(self.client.call(&request, 4).await.error_code)
-    }
-
-    /// Syncs without assignments; shows what came.
-    pub(super) async fn sync_classic(&mut self, member: &str, generation: i32) -> String {
-        let request = SyncGroupRequest::default()
-            .with_group_id(self.group())
-            .with_member_id(text(member))
-            .with_generation_id(generation)
-            .with_protocol_type(Some(text("consumer")))
-            .with_protocol_name(Some(text("range")))
-            .with_assignments(Vec::new());
-        let response = self.client.call(&request, 5).await;
-        let assigned: &Bytes = &response.assignment;
-        format!("{} {}", error(response.error_code), assigned.len())
     }
 }

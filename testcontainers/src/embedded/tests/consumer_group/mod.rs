@@ -1,6 +1,7 @@
 //! Consumer groups (KIP-848), by rule.
 
 mod asks;
+mod classic;
 #[cfg(feature = "real-kafka")]
 mod real;
 mod scripts;
@@ -61,4 +62,8 @@ plays! {
     an_older_epoch_is_good_for_what_was_kept: older_epochs, OLDER_EPOCHS;
     an_empty_group_becomes_one_of_the_other_kind: conversion, CONVERSION;
     a_group_is_described: description, DESCRIPTION;
+    a_classic_group_takes_a_member_of_the_new_protocol: upgrade, UPGRADE;
+    a_consumer_group_takes_a_classic_member: classic_guest, CLASSIC_GUEST;
+    a_classic_member_has_so_long: classic_haste, CLASSIC_HASTE;
+    a_static_member_takes_its_group_back: downgrade, DOWNGRADE;
 }

@@ -51,4 +51,8 @@ plays! {
     older_epochs, OLDER_EPOCHS;
     conversion, CONVERSION;
     description, DESCRIPTION;
+    upgrade, UPGRADE;
+    classic_guest, CLASSIC_GUEST;
+    classic_haste, CLASSIC_HASTE;
+    downgrade, DOWNGRADE;
 }

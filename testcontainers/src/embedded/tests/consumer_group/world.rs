@@ -12,7 +12,8 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest, GroupId, TopicName,
+    CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest, GroupId, JoinGroupResponse,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::sleep;
@@ -29,6 +30,8 @@ pub(super) struct World {
     topics: BTreeMap<String, Uuid>,
     /// The epoch that each member was told last.
     epochs: BTreeMap<String, i32>,
+    /// The id that a classic member was told last.
+    last_id: String,
 }
 
 /// Partitions of topics.
@@ -43,7 +46,8 @@ impl World {
     pub(super) async fn new(client: Client, suffix: &str) -> Self {
         let (group, topics) = (format!("group{suffix}"), BTreeMap::new());
         let suffix = suffix.to_owned();
-        let mut world = Self { client, group, suffix, topics, epochs: BTreeMap::new() };
+        let mut world =
+            Self { client, group, suffix, topics, epochs: BTreeMap::new(), last_id: String::new() };
         world.create("t", 4).await;
         loop {
             let request = FindCoordinatorRequest::default().with_key(text(&world.group));
@@ -161,6 +165,15 @@ impl World {
             self.epochs.insert(request.member_id.to_string(), response.member_epoch);
         }
         response
+    }
+
+    pub(super) fn note(&mut self, joined: &JoinGroupResponse) {
+        self.last_id = joined.member_id.to_string();
+    }
+
+    /// The id that a classic member was told last.
+    pub(super) fn last_id(&self) -> String {
+        self.last_id.clone()
     }
 
     /// The epoch that a member was told last.

@@ -7,6 +7,7 @@
 mod assignors;
 mod epochs;
 mod membership;
+mod mixed;
 mod offsets;
 mod requests;
 mod statics;
@@ -15,6 +16,7 @@ mod subscriptions;
 pub(super) use assignors::*;
 pub(super) use epochs::*;
 pub(super) use membership::*;
+pub(super) use mixed::*;
 pub(super) use offsets::*;
 pub(super) use requests::*;
 pub(super) use statics::*;

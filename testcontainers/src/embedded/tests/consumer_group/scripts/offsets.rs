@@ -151,7 +151,7 @@ pub(in super::super) const CONVERSION: &[&str] = &[
     "not joined: GroupIdNotFound",
     "b joins: epoch 2, t [0, 1, 2, 3]",
     "listed: consumer \"consumer\" Stable",
-    "a sync: UnknownMemberId 0",
+    "a sync: UnknownMemberId",
     "a classic heartbeat: UnknownMemberId",
     "a classic goodbye: UnknownMemberId",
     "b leaves: epoch -1",
