@@ -1,10 +1,14 @@
 //! Consumer groups (KIP-848), by rule.
 
 mod asks;
+mod assignors;
 mod classic;
+mod random;
 #[cfg(feature = "real-kafka")]
 mod real;
+mod rules;
 mod scripts;
+mod transactions;
 mod world;
 
 use std::time::Duration;
@@ -66,4 +70,5 @@ plays! {
     a_consumer_group_takes_a_classic_member: classic_guest, CLASSIC_GUEST;
     a_classic_member_has_so_long: classic_haste, CLASSIC_HASTE;
     a_static_member_takes_its_group_back: downgrade, DOWNGRADE;
+    members_commit_in_transactions_at_their_epoch: transactions, TRANSACTIONS;
 }

@@ -55,4 +55,5 @@ plays! {
     classic_guest, CLASSIC_GUEST;
     classic_haste, CLASSIC_HASTE;
     downgrade, DOWNGRADE;
+    transactions, TRANSACTIONS;
 }

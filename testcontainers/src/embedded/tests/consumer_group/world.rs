@@ -32,6 +32,8 @@ pub(super) struct World {
     epochs: BTreeMap<String, i32>,
     /// The id that a classic member was told last.
     last_id: String,
+    /// The producer of its transactions.
+    pub(super) producer: (i64, i16),
 }
 
 /// Partitions of topics.
@@ -46,8 +48,15 @@ impl World {
     pub(super) async fn new(client: Client, suffix: &str) -> Self {
         let (group, topics) = (format!("group{suffix}"), BTreeMap::new());
         let suffix = suffix.to_owned();
-        let mut world =
-            Self { client, group, suffix, topics, epochs: BTreeMap::new(), last_id: String::new() };
+        let mut world = Self {
+            client,
+            group,
+            suffix,
+            topics,
+            epochs: BTreeMap::new(),
+            last_id: String::new(),
+            producer: (-1, -1),
+        };
         world.create("t", 4).await;
         loop {
             let request = FindCoordinatorRequest::default().with_key(text(&world.group));

@@ -12,6 +12,7 @@ mod offsets;
 mod requests;
 mod statics;
 mod subscriptions;
+mod transactions;
 
 pub(super) use assignors::*;
 pub(super) use epochs::*;
@@ -21,6 +22,7 @@ pub(super) use offsets::*;
 pub(super) use requests::*;
 pub(super) use statics::*;
 pub(super) use subscriptions::*;
+pub(super) use transactions::*;
 
 /// What was answered, a line each.
 #[derive(Default)]
