@@ -73,13 +73,19 @@ impl ConsumerGroup {
         if bumps || before.is_stale {
             self.look_at_topics(bumps, cx);
             self.is_stale = false;
+            self.is_homogeneous = self.subscribe_to_the_same();
         }
         Ok(has_changed)
     }
 
     /// Notes what has become of the member.
     pub(super) fn finish(&mut self, before: &Self, member: ConsumerMember, cx: Context<'_>) {
+        let written = before.members.get(&member.id);
+        let is_written = written.is_none_or(|written| !written.is_written_as(&member));
         self.members.insert(member.id.clone(), member);
+        if is_written {
+            self.is_homogeneous = self.subscribe_to_the_same();
+        }
         if self.must_resolve(before, cx) {
             self.resolve(cx);
         }

@@ -52,6 +52,7 @@ impl ConsumerGroup {
             self.members.remove(id);
             self.targets.remove(id);
         }
+        self.is_homogeneous = self.subscribe_to_the_same();
         let used = self.regexes();
         self.resolved.retain(|regex, _| used.contains(regex));
         self.look_at_topics(true, cx);

@@ -101,6 +101,17 @@ impl ConsumerMember {
         }
     }
 
+    /// The same in the coordinator's log, which knows no timers.
+    pub(crate) fn is_written_as(&self, other: &Self) -> bool {
+        let mut timed = other.clone();
+        timed.alive_until = self.alive_until;
+        timed.revoke_until = self.revoke_until;
+        if let (Some(other), Some(this)) = (&mut timed.classic, &self.classic) {
+            (other.join_until, other.sync_until) = (this.join_until, this.sync_until);
+        }
+        *self == timed
+    }
+
     pub(crate) fn is_reconciled_to(&self, epoch: i32) -> bool {
         self.state == MemberState::Stable && self.epoch == epoch
     }

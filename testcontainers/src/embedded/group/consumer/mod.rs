@@ -53,7 +53,10 @@ pub(crate) struct ConsumerGroup {
     resolved: BTreeMap<String, Resolved>,
     /// The subscribed topics as they were at the last bump: Kafka keeps a hash of them.
     topics: Metadata,
-    /// A subscribed topic may have changed since then.
+    /// All members subscribed to the same when the last of them was written down: a pattern that was
+    /// resolved since then is not seen yet, as in Kafka.
+    is_homogeneous: bool,
+    /// A subscribed topic may have changed since the last bump.
     is_stale: bool,
 }
 
@@ -82,6 +85,7 @@ impl ConsumerGroup {
             targets: BTreeMap::new(),
             resolved: BTreeMap::new(),
             topics: Metadata::new(),
+            is_homogeneous: true,
             is_stale: true,
         }
     }

@@ -46,12 +46,12 @@ impl ConsumerGroup {
             .topics
             .values()
             .map(|topic| (topic.id, i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)));
-        Plan { members, sizes: sizes.collect(), is_homogeneous: self.is_homogeneous() }
+        Plan { members, sizes: sizes.collect(), is_homogeneous: self.is_homogeneous }
     }
 
     /// All members are subscribed to the same names, or all to one and the same expression:
     /// `ConsumerGroup.subscriptionType`.
-    fn is_homogeneous(&self) -> bool {
+    pub(super) fn subscribe_to_the_same(&self) -> bool {
         let count = self.members.len();
         let by_name = |topic: &str| {
             self.members.values().filter(|member| member.names.contains(topic)).count()

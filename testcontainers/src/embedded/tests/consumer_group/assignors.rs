@@ -97,10 +97,13 @@ fn equal_subscriptions_get_equal_shares_and_few_moves() {
         let first = Assignor::Uniform.assign(&plan);
         keep(&mut plan, &first);
         let topics = plan.members["m0"].topics.clone();
-        plan.members.insert("n".to_owned(), Subscriber { topics, ..Subscriber::default() });
+        plan.members.insert("a".to_owned(), Subscriber { topics, ..Subscriber::default() });
         let second = Assignor::Uniform.assign(&plan);
         let loads: Vec<usize> = second.values().map(load).collect();
         assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 1, "{second:?}");
+        // It comes first in order, but leaves what is over to those who have it.
+        let share = loads.iter().sum::<usize>() / plan.members.len();
+        assert_eq!(load(&second["a"]), share, "seed {seed}: {second:?}");
         let moved: usize = first
             .iter()
             .flat_map(|(id, target)| target.iter().map(move |(topic, of)| (id, topic, of)))
@@ -110,7 +113,7 @@ fn equal_subscriptions_get_equal_shares_and_few_moves() {
                     .count()
             })
             .sum();
-        assert_eq!(moved, load(&second["n"]), "only what the new member gets moves");
+        assert_eq!(moved, load(&second["a"]), "only what the new member gets moves");
     }
 }
 

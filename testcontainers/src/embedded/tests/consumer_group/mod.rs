@@ -14,12 +14,17 @@ mod world;
 use std::time::Duration;
 
 use super::client::one_broker;
-use crate::embedded::EmbeddedCluster;
+use crate::embedded::{Builder, EmbeddedCluster};
 use world::{INTERVAL_MS, MOST_MEMBERS, SESSION_MS, World};
 
 async fn cluster() -> EmbeddedCluster {
+    start(one_broker()).await
+}
+
+/// A cluster with the settings that `world` names.
+async fn start(builder: Builder) -> EmbeddedCluster {
     let interval = Duration::from_millis(u64::try_from(INTERVAL_MS).unwrap());
-    let cluster = one_broker()
+    let cluster = builder
         .consumer_heartbeat_interval(interval)
         .consumer_session_timeout(Duration::from_millis(SESSION_MS))
         .consumer_group_max_size(MOST_MEMBERS)
@@ -58,6 +63,7 @@ plays! {
     topics_that_change_reach_the_assignment: topics, TOPICS;
     a_subscription_may_change_midway: change_of_mind, CHANGE_OF_MIND;
     a_pattern_is_resolved_after_its_heartbeat: patterns, PATTERNS;
+    patterns_may_differ: two_patterns, TWO_PATTERNS;
     patterns_are_looked_at_every_ten_seconds: new_topics, NEW_TOPICS;
     the_range_assignor_gives_ranges: range, RANGE;
     most_members_choose_the_assignor: votes, VOTES;
@@ -70,5 +76,17 @@ plays! {
     a_consumer_group_takes_a_classic_member: classic_guest, CLASSIC_GUEST;
     a_classic_member_has_so_long: classic_haste, CLASSIC_HASTE;
     a_static_member_takes_its_group_back: downgrade, DOWNGRADE;
+    a_static_member_takes_its_group_back_for_something_else:
+        downgrade_and_change, DOWNGRADE_AND_CHANGE;
     members_commit_in_transactions_at_their_epoch: transactions, TRANSACTIONS;
+    what_was_to_be_given_up_may_come_back: coming_back_midway, COMING_BACK_MIDWAY;
+    a_static_member_commits_by_older_epochs: old_commits, OLD_COMMITS;
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_wait_for_their_interval() {
+    let builder = one_broker().consumer_assignment_interval(Duration::from_secs(1));
+    let cluster = start(builder).await;
+    let mut world = World::embedded(&cluster).await;
+    assert_eq!(scripts::interval(&mut world).await, scripts::INTERVAL);
 }

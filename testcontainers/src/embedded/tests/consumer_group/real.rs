@@ -4,11 +4,18 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kafka_protocol::messages::IncrementalAlterConfigsRequest;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use tokio::net::TcpStream;
 
 use super::super::client::Client;
 use super::scripts;
-use super::world::World;
+use super::world::{World, rest, text};
+
+/// The type of a resource that is a group.
+const GROUP: i8 = 32;
 
 async fn world(script: &str) -> Option<World> {
     let address = std::env::var("KAVKA_GROUPS_BOOTSTRAP").ok()?;
@@ -43,6 +50,7 @@ plays! {
     topics, TOPICS;
     change_of_mind, CHANGE_OF_MIND;
     patterns, PATTERNS;
+    two_patterns, TWO_PATTERNS;
     new_topics, NEW_TOPICS;
     range, RANGE;
     votes, VOTES;
@@ -55,5 +63,24 @@ plays! {
     classic_guest, CLASSIC_GUEST;
     classic_haste, CLASSIC_HASTE;
     downgrade, DOWNGRADE;
+    downgrade_and_change, DOWNGRADE_AND_CHANGE;
     transactions, TRANSACTIONS;
+    coming_back_midway, COMING_BACK_MIDWAY;
+    old_commits, OLD_COMMITS;
+}
+
+#[tokio::test]
+#[ignore = "needs a real broker"]
+async fn interval() {
+    let Some(mut world) = world("interval").await else { return };
+    let name = text("consumer.assignment.interval.ms");
+    let config = AlterableConfig::default().with_name(name).with_value(Some(text("1000")));
+    let group = AlterConfigsResource::default()
+        .with_resource_type(GROUP)
+        .with_resource_name(world.group().0)
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![group]);
+    assert_eq!(world.client.call(&request, 1).await.responses[0].error_code, 0);
+    rest(500).await;
+    assert_eq!(scripts::interval(&mut world).await, scripts::INTERVAL);
 }

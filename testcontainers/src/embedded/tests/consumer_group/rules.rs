@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, ConsumerGroupHeartbeatRequest, ListGroupsRequest,
+    ApiVersionsRequest, ApiVersionsResponse, ConsumerGroupHeartbeatRequest, JoinGroupRequest,
+    ListGroupsRequest,
 };
 
 use super::super::client::{Client, one_broker};
@@ -91,6 +92,22 @@ async fn a_moved_coordinator_knows_the_group_and_gives_everybody_a_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_moved_coordinator_waits_anew_for_what_is_to_be_given_up() {
+    let (cluster, mut world) = world(one_broker().brokers(2)).await;
+    cluster.move_group_coordinator(&world.group, Some(1));
+    world.beat(&world.join("a", &["t"]).with_rebalance_timeout_ms(1_000)).await;
+    world.beat(&world.join("b", &["t"])).await;
+    assert_eq!(world.beat(&world.alive("a", 2)).await, "epoch 2, t [0, 1]");
+    rest(900).await;
+    cluster.move_group_coordinator(&world.group, Some(2));
+    world.client = Client::to(&cluster, 2);
+    rest(900).await;
+    assert_eq!(world.beat(&world.alive("a", 2)).await, "epoch 2");
+    rest(200).await;
+    assert_eq!(world.beat(&world.alive("a", 2)).await, "UnknownMemberId");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_coordinator_that_loads_says_so() {
     let (cluster, mut world) = world(one_broker()).await;
     world.settle("a").await;
@@ -138,20 +155,6 @@ async fn heartbeats_meet_the_fault_rules() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_are_computed_once_in_an_interval() {
-    let interval = Duration::from_secs(1);
-    let (_cluster, mut world) = world(one_broker().consumer_assignment_interval(interval)).await;
-    assert_eq!(world.settle("a").await, 2);
-    let (waiting, part) = ("epoch 2, nothing", "epoch 2, t [0, 1]");
-    assert_eq!(world.beat(&world.join("b", &["t"])).await, waiting);
-    assert!(world.described().await.starts_with("Assigning uniform 3 2"));
-    rest(999).await;
-    assert_eq!(world.beat(&world.alive("a", 2)).await, "epoch 2");
-    rest(1).await;
-    assert_eq!(world.beat(&world.alive("a", 2)).await, part);
-}
-
-#[tokio::test(start_paused = true)]
 async fn brokers_have_the_assignors_that_they_are_given() {
     let (_cluster, mut world) = world(one_broker().consumer_assignors(&[Assignor::Range])).await;
     let join = world.join("a", &["t"]);
@@ -183,6 +186,27 @@ async fn the_policy_says_which_way_groups_may_go() {
         let kind = cluster.group_types()[&world.group];
         assert_eq!(kind, if goes_down { "classic" } else { "consumer" }, "{policy:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_members_that_wait_are_sent_away_when_their_group_is_converted() {
+    let (cluster, mut world) = world(one_broker()).await;
+    world.join_as(&world.classic("", &[]), 3).await;
+    let c = world.last_id();
+    world.sync_as(&world.leading(&c, 1, &[0, 1, 2, 3])).await;
+    let mut waiting = Client::to(&cluster, 1);
+    waiting.send(&world.classic("", &[]), 3).await;
+    rest(1).await;
+    assert_eq!(world.listed().await, "classic \"consumer\" PreparingRebalance");
+    assert_eq!(world.beat(&world.join("a", &["t"])).await, "epoch 2, nothing");
+    let answer = waiting.receive::<JoinGroupRequest>(3).await.unwrap();
+    assert_eq!(answer.error_code, ResponseError::RebalanceInProgress.code());
+    let again = world.classic(&answer.member_id, &[]);
+    assert_eq!(
+        world.join_as(&again, 9).await,
+        "generation 2, consumer range, no leader, 0 members",
+        "it is a member already"
+    );
 }
 
 #[tokio::test(start_paused = true)]

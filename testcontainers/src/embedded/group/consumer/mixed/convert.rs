@@ -36,6 +36,7 @@ impl ConsumerGroup {
             group.targets.insert(member.id.clone(), target);
             group.members.insert(member.id.clone(), member);
         }
+        group.is_homogeneous = group.subscribe_to_the_same();
         group.topics = group.metadata(cx);
         Ok(group)
     }

@@ -86,6 +86,62 @@ pub(in super::super) const OVERLAP: &[&str] = &[
     "b gets: epoch 5, t [2, 3]",
 ];
 
+/// What a member was to give up comes back to it on the way.
+pub(in super::super) async fn coming_back_midway(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    let all: &[(&str, &[i32])] = &[("t", &[0, 1, 2, 3])];
+    world.settle("a").await;
+    world.beat(&world.join("b", &["t"])).await;
+    said.say("a is told", world.beat(&world.alive("a", 2)).await);
+    said.say("b leaves", world.beat(&world.alive("b", -1)).await);
+    said.say("a has not begun", world.beat(&world.owning("a", 2, all)).await);
+    said.say("a gives up 2", world.beat(&world.owning("a", 2, &[("t", &[0, 1, 3])])).await);
+    said.say("a gives up 3", world.beat(&world.owning("a", 2, &[("t", &[0, 1])])).await);
+    said.say("a", world.beat(&world.alive("a", 4)).await);
+    said.0
+}
+
+pub(in super::super) const COMING_BACK_MIDWAY: &[&str] = &[
+    "a is told: epoch 2, t [0, 1]",
+    "b leaves: epoch -1",
+    "a has not begun: epoch 2",
+    "a gives up 2: epoch 2",
+    "a gives up 3: epoch 4, t [0, 1, 2, 3]",
+    "a: epoch 4",
+];
+
+/// Targets wait until an interval has passed since the last; the world's is a second.
+pub(in super::super) async fn interval(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    said.say("a joins", world.beat(&world.join("a", &["t"])).await);
+    said.say("b joins", world.beat(&world.join("b", &["t"])).await);
+    said.say_all("described", &world.described().await);
+    said.say("a", world.beat(&world.alive("a", 2)).await);
+    rest(1_100).await;
+    said.say("b", world.beat(&world.alive("b", 2)).await);
+    said.say("a is told", world.beat(&world.alive("a", 2)).await);
+    let nothing = world.full("b", 3, &[]).with_subscribed_topic_names(Some(Vec::new()));
+    said.say("b wants nothing", world.beat(&nothing).await);
+    said.say("a gives up", world.beat(&world.owning("a", 2, &[("t", &[0, 1])])).await);
+    rest(1_100).await;
+    said.say("a gets all", world.beat(&world.alive("a", 3)).await);
+    said.0
+}
+
+pub(in super::super) const INTERVAL: &[&str] = &[
+    "a joins: epoch 2, t [0, 1, 2, 3]",
+    "b joins: epoch 2, nothing",
+    "described: Assigning uniform 3 2",
+    "described: a[] 2 type 1 for [\"t\"] \"\" has, t [0, 1, 2, 3] wants, t [0, 1, 2, 3]",
+    "described: b[] 2 type 1 for [\"t\"] \"\" has, nothing wants, nothing",
+    "a: epoch 2",
+    "b: epoch 3",
+    "a is told: epoch 2, t [0, 1]",
+    "b wants nothing: epoch 3, nothing",
+    "a gives up: epoch 3",
+    "a gets all: epoch 4, t [0, 1, 2, 3]",
+];
+
 /// Who is silent for a session is fenced.
 pub(in super::super) async fn silence(world: &mut World) -> Vec<String> {
     let mut said = Said::default();

@@ -166,6 +166,11 @@ pub(in super::super) async fn classic_haste(world: &mut World) -> Vec<String> {
     said.say("c has not synced", world.beat_classic("c", 3).await);
     said.say("c joins", world.join_as(&world.classic("c", &[]), 9).await);
     said.say("c syncs", world.sync_classic("c", 5).await);
+    for _ in 0..2 {
+        rest(2_500).await;
+        said.say("c is well", world.beat_classic("c", 5).await);
+        world.beat(&world.owning("a", 3, &[("t", &[0, 1])])).await;
+    }
     said.say("a is alive", world.beat(&world.owning("a", 3, &[("t", &[0, 1])])).await);
     said.say("b joins", world.beat(&world.join("b", &["t"])).await);
     said.say("c is told", world.beat_classic("c", 5).await);
@@ -184,12 +189,37 @@ pub(in super::super) const CLASSIC_HASTE: &[&str] = &[
     "c has not synced: UnknownMemberId",
     "c joins: generation 5, consumer range, no leader, 0 members",
     "c syncs: consumer range, version 3, t [2, 3]",
+    "c is well: ok",
+    "c is well: ok",
     "a is alive: epoch 5",
     "b joins: epoch 6, nothing",
     "c is told: RebalanceInProgress",
     "c is told again: RebalanceInProgress",
     "a is alive: epoch 6",
     "c has not joined: UnknownMemberId",
+];
+
+/// The same, but it wants something else than before.
+pub(in super::super) async fn downgrade_and_change(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.create("u", 2).await;
+    let instance = Some(text("i"));
+    let a = world.join("a", &["t", "u"]).with_instance_id(instance.clone());
+    said.say("a joins", world.beat(&a).await);
+    let c = world.classic("", &[]).with_group_instance_id(instance.clone());
+    said.say("c takes its place", world.join_as(&c, 9).await);
+    let id = world.last_id();
+    said.say("listed", world.listed().await);
+    let again = world.classic(&id, &[]).with_group_instance_id(instance.clone());
+    said.say("c joins", world.join_as(&again, 9).await);
+    said.0
+}
+
+pub(in super::super) const DOWNGRADE_AND_CHANGE: &[&str] = &[
+    "a joins: epoch 2, t [0, 1, 2, 3], u [0, 1]",
+    "c takes its place: generation 0, consumer range, no leader, 0 members, another id",
+    "listed: classic \"consumer\" PreparingRebalance",
+    "c joins: generation 3, consumer range, leads, 1 members",
 ];
 
 /// A static member goes back to the classic protocol, and its group with it.

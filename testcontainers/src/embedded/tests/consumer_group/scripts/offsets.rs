@@ -65,13 +65,19 @@ pub(in super::super) async fn older_epochs(world: &mut World) -> Vec<String> {
     said.say("a, at its epoch, not its own", world.commit(9, "a", 3, &[3]).await);
     said.say("b, before it had it", world.commit(9, "b", 2, &[3]).await);
     said.say("a fetches behind", world.fetch(Some("a"), 2, &[0]).await);
+    world.beat(&world.join("c", &["t"])).await;
+    world.beat(&world.join("d", &["t"])).await;
+    said.say("a is to give up more", world.beat(&world.alive("a", 3)).await);
+    said.say("a, what it still has", world.commit(9, "a", 2, &[0, 1]).await);
+    said.say("c leaves", world.beat(&world.alive("c", -1)).await);
+    said.say("d leaves", world.beat(&world.alive("d", -1)).await);
     said.say("b leaves", world.beat(&world.alive("b", -1)).await);
-    said.say("a gets", world.beat(&world.alive("a", 3)).await);
+    said.say("a gets", world.beat(&world.owning("a", 3, &[("t", &[0])])).await);
     said.say("a, old and new", world.commit(9, "a", 3, &[0, 3]).await);
     said.say("a, old", world.commit(9, "a", 3, &[0]).await);
     said.say("a leaves", world.beat(&world.alive("a", -1)).await);
     said.say("nobody is left", world.commit(9, "", -1, &[0]).await);
-    said.say("nobody is left, but an epoch", world.commit(9, "a", 4, &[0]).await);
+    said.say("nobody is left, but an epoch", world.commit(9, "a", 8, &[0]).await);
     said.0
 }
 
@@ -86,8 +92,12 @@ pub(in super::super) const OLDER_EPOCHS: &[&str] = &[
     "a, at its epoch, not its own: ok",
     "b, before it had it: StaleMemberEpoch",
     "a fetches behind: StaleMemberEpoch []",
+    "a is to give up more: epoch 3, t [0]",
+    "a, what it still has: ok, ok",
+    "c leaves: epoch -1",
+    "d leaves: epoch -1",
     "b leaves: epoch -1",
-    "a gets: epoch 4, t [0, 1, 2, 3]",
+    "a gets: epoch 8, t [0, 1, 2, 3]",
     "a, old and new: StaleMemberEpoch, StaleMemberEpoch",
     "a, old: ok",
     "a leaves: epoch -1",

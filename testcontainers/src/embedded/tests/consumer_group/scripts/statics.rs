@@ -59,6 +59,36 @@ pub(in super::super) const COMING_BACK: &[&str] = &[
     "c: UnknownMemberId",
 ];
 
+/// What a static member comes back to counts as its own since the beginning.
+pub(in super::super) async fn old_commits(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("b").await;
+    said.say("a joins", world.beat(&named(world.join("a", &["t"]))).await);
+    said.say("b gives up", world.beat(&world.owning("b", 2, &[("t", &[0, 1])])).await);
+    said.say("a gets", world.beat(&named(world.alive("a", 3))).await);
+    said.say("a commits by an old epoch", world.commit(9, "a", 2, &[2]).await);
+    said.say("a goes for now", world.beat(&named(world.alive("a", -2))).await);
+    said.say("a commits as it is away", world.commit(9, "a", 3, &[2]).await);
+    said.say("a fetches as it is away", world.fetch(Some("a"), 3, &[2]).await);
+    said.say("a comes back", world.beat(&named(world.join("a", &["t"]))).await);
+    said.say("a commits by an old epoch", world.commit(9, "a", 1, &[2]).await);
+    said.say("a commits what it has not", world.commit(9, "a", 1, &[0]).await);
+    said.0
+}
+
+pub(in super::super) const OLD_COMMITS: &[&str] = &[
+    "a joins: epoch 3, nothing",
+    "b gives up: epoch 3, t [0, 1]",
+    "a gets: epoch 3, t [2, 3]",
+    "a commits by an old epoch: StaleMemberEpoch",
+    "a goes for now: epoch -2",
+    "a commits as it is away: StaleMemberEpoch",
+    "a fetches as it is away: StaleMemberEpoch []",
+    "a comes back: epoch 3, t [2, 3]",
+    "a commits by an old epoch: ok",
+    "a commits what it has not: StaleMemberEpoch",
+];
+
 /// A static member stays away for longer than its session, and one subscribes to something else as
 /// it comes back.
 pub(in super::super) async fn staying_away(world: &mut World) -> Vec<String> {

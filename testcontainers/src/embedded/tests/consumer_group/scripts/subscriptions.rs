@@ -113,6 +113,12 @@ pub(in super::super) async fn patterns(world: &mut World) -> Vec<String> {
     said.say("a has nothing", world.beat(&world.owning("a", 4, &[])).await);
     let names = world.alive("a", 5).with_subscribed_topic_names(Some(world.names(&["u"])));
     said.say("a wants u by name", world.beat(&names).await);
+    // Nobody is subscribed to it any more.
+    world.grow("t", 5).await;
+    said.say("t has grown", world.beat(&world.alive("a", 6)).await);
+    said.say("b joins by a part of a name", world.beat(&by_pattern(world, "b", "a")).await);
+    rest(500).await;
+    said.say("b gets nothing by that", world.beat(&world.alive("b", 6)).await);
     said.0
 }
 
@@ -133,6 +139,42 @@ pub(in super::super) const PATTERNS: &[&str] = &[
     "a wants nothing: epoch 4",
     "a has nothing: epoch 5",
     "a wants u by name: epoch 6, u [0]",
+    "t has grown: epoch 6",
+    "b joins by a part of a name: epoch 6, nothing",
+    "b gets nothing by that: epoch 6",
+];
+
+/// Members with different patterns, by the uniform assignor.
+pub(in super::super) async fn two_patterns(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.create("u", 3).await;
+    for (member, pattern) in [("a", "t"), ("b", "u")] {
+        let request = by_pattern(world, member, pattern).with_server_assignor(None);
+        said.say(member, world.beat(&request).await);
+        rest(500).await;
+    }
+    said.say("a", world.beat(&world.alive("a", 1)).await);
+    said.say("b, not looked at yet", world.beat(&world.alive("b", 2)).await);
+    for _ in 0..6 {
+        rest(1_900).await;
+        for member in ["a", "b"] {
+            let epoch = world.epoch(member);
+            world.beat(&world.alive(member, epoch)).await;
+        }
+    }
+    for member in ["a", "b"] {
+        said.say(member, world.beat(&world.join(member, &[])).await);
+    }
+    said.0
+}
+
+pub(in super::super) const TWO_PATTERNS: &[&str] = &[
+    "a: epoch 1, nothing",
+    "b: epoch 2, nothing",
+    "a: epoch 2, t [0, 1]",
+    "b, not looked at yet: epoch 2",
+    "a: epoch 3, t [0, 1, 2, 3]",
+    "b: epoch 3, u [0, 1, 2]",
 ];
 
 /// Patterns are not looked at more often than every ten seconds, whatever changes.
@@ -159,6 +201,18 @@ pub(in super::super) async fn new_topics(world: &mut World) -> Vec<String> {
     said.say("b, after ten seconds", world.beat(&world.join("b", &["t"])).await);
     said.say("a again", world.beat(&world.join("a", &[])).await);
     said.say("b again", world.beat(&world.join("b", &["t"])).await);
+    world.create("tb", 1).await;
+    let epoch = world.epoch("a");
+    said.say("a, too soon", world.beat(&world.alive("a", epoch)).await);
+    for _ in 0..5 {
+        rest(2_000).await;
+        world.beat(&world.alive("b", epoch)).await;
+        world.beat(&world.alive("a", epoch)).await;
+    }
+    rest(500).await;
+    said.say("a, after ten seconds more", world.beat(&world.join("a", &[])).await);
+    rest(500).await;
+    said.say("a has heard of tb", world.beat(&world.join("a", &[])).await);
     said.0
 }
 
@@ -172,4 +226,7 @@ pub(in super::super) const NEW_TOPICS: &[&str] = &[
     "b, after ten seconds: epoch 4, t [2, 3], ta [1]",
     "a again: epoch 4, t [0, 1], ta [0]",
     "b again: epoch 4, t [2, 3], ta [1]",
+    "a, too soon: epoch 4",
+    "a, after ten seconds more: epoch 5, t [0, 1], ta [0], tb [0]",
+    "a has heard of tb: epoch 5, t [0, 1], ta [0], tb [0]",
 ];
