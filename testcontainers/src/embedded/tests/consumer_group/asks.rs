@@ -1,5 +1,6 @@
 //! What else a world can be asked: offsets, descriptions, and what classic members ask.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use kafka_protocol::messages::consumer_group_describe_response::{Assignment, Member};
@@ -112,12 +113,13 @@ impl World {
         let named = [member.instance_id.as_deref(), member.rack_id.as_deref()];
         let named: Vec<&str> = named.into_iter().flatten().collect();
         let topics = member.subscribed_topic_names.iter().map(|name| self.unnamed(name));
+        let topics: BTreeSet<&str> = topics.collect();
         format!(
             "{}{named:?} {} type {} for {:?} {:?} has{} wants{}",
             &*member.member_id,
             member.member_epoch,
             member.member_type,
-            topics.collect::<Vec<&str>>(),
+            topics.iter().collect::<Vec<_>>(),
             member.subscribed_topic_regex.as_deref().unwrap_or("null"),
             self.show_described(&member.assignment),
             self.show_described(&member.target_assignment),

@@ -3,6 +3,8 @@
 mod asks;
 mod assignors;
 mod classic;
+#[cfg(feature = "real-kafka")]
+mod differential;
 mod random;
 #[cfg(feature = "real-kafka")]
 mod real;
@@ -18,15 +20,15 @@ use crate::embedded::{Builder, EmbeddedCluster};
 use world::{INTERVAL_MS, MOST_MEMBERS, SESSION_MS, World};
 
 async fn cluster() -> EmbeddedCluster {
-    start(one_broker()).await
+    start(one_broker(), Duration::from_millis(SESSION_MS)).await
 }
 
 /// A cluster with the settings that `world` names.
-async fn start(builder: Builder) -> EmbeddedCluster {
+async fn start(builder: Builder, session: Duration) -> EmbeddedCluster {
     let interval = Duration::from_millis(u64::try_from(INTERVAL_MS).unwrap());
     let cluster = builder
         .consumer_heartbeat_interval(interval)
-        .consumer_session_timeout(Duration::from_millis(SESSION_MS))
+        .consumer_session_timeout(session)
         .consumer_group_max_size(MOST_MEMBERS)
         .min_session_timeout(Duration::from_secs(1))
         .start()
@@ -86,7 +88,7 @@ plays! {
 #[tokio::test(start_paused = true)]
 async fn targets_wait_for_their_interval() {
     let builder = one_broker().consumer_assignment_interval(Duration::from_secs(1));
-    let cluster = start(builder).await;
+    let cluster = start(builder, Duration::from_millis(SESSION_MS)).await;
     let mut world = World::embedded(&cluster).await;
     assert_eq!(scripts::interval(&mut world).await, scripts::INTERVAL);
 }

@@ -17,7 +17,7 @@ use super::world::{World, rest, text};
 /// The type of a resource that is a group.
 const GROUP: i8 = 32;
 
-async fn world(script: &str) -> Option<World> {
+pub(super) async fn world(script: &str) -> Option<World> {
     let address = std::env::var("KAVKA_GROUPS_BOOTSTRAP").ok()?;
     let stream = TcpStream::connect(address).await.unwrap();
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
@@ -69,12 +69,9 @@ plays! {
     old_commits, OLD_COMMITS;
 }
 
-#[tokio::test]
-#[ignore = "needs a real broker"]
-async fn interval() {
-    let Some(mut world) = world("interval").await else { return };
-    let name = text("consumer.assignment.interval.ms");
-    let config = AlterableConfig::default().with_name(name).with_value(Some(text("1000")));
+/// Changes a setting of the world's group.
+pub(super) async fn configure(world: &mut World, name: &str, value: &str) {
+    let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
     let group = AlterConfigsResource::default()
         .with_resource_type(GROUP)
         .with_resource_name(world.group().0)
@@ -82,5 +79,12 @@ async fn interval() {
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![group]);
     assert_eq!(world.client.call(&request, 1).await.responses[0].error_code, 0);
     rest(500).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real broker"]
+async fn interval() {
+    let Some(mut world) = world("interval").await else { return };
+    configure(&mut world, "consumer.assignment.interval.ms", "1000").await;
     assert_eq!(scripts::interval(&mut world).await, scripts::INTERVAL);
 }

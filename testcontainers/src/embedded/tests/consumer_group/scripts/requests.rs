@@ -79,6 +79,7 @@ pub(in super::super) async fn fullness(world: &mut World) -> Vec<String> {
         let joined = world.send(&world.join(member, &["t"]), 1).await;
         said.say(member, super::super::world::error(joined.error_code));
     }
+    said.say("e classically", world.join_as(&world.classic("e", &[]), 9).await);
     said.say("a again", world.beat(&world.join("a", &["t"])).await);
     said.say("e, known to nobody", world.beat(&world.alive("e", 5)).await);
     said.0
@@ -90,6 +91,7 @@ pub(in super::super) const FULLNESS: &[&str] = &[
     "c: ok",
     "d: ok",
     "e: GroupMaxSizeReached",
+    "e classically: GroupMaxSizeReached, another id",
     "a again: epoch 5, t [0]",
     "e, known to nobody: GroupMaxSizeReached",
 ];
