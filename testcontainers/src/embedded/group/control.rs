@@ -86,6 +86,27 @@ impl ConsumerGroup {
 }
 
 /// Groups: their coordinators, their protocol, and who is in them.
+///
+/// ```
+/// # async fn example() -> std::io::Result<()> {
+/// use std::time::Duration;
+/// use kavka_testcontainers::embedded::EmbeddedCluster;
+///
+/// let cluster = EmbeddedCluster::builder()
+///     .in_memory()
+///     .topic("t", 3, 1)
+///     .consumer_session_timeout(Duration::from_secs(10))
+///     .start()
+///     .await?;
+/// // ... members join by the consumer protocol ...
+/// if let Some(group) = cluster.consumer_group("my-group") {
+///     assert_eq!(group.state, "Stable");
+///     for member in &group.members {
+///         cluster.expire_member("my-group", &member.id);
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 impl EmbeddedCluster {
     /// Describes a consumer group (KIP-848); `None` if there is none, or it is a classic group.
     pub fn consumer_group(&self, group: &str) -> Option<ConsumerGroupDescription> {

@@ -13,7 +13,7 @@ use crate::embedded::EmbeddedCluster;
 use crate::embedded::clock::Random;
 
 const STEPS: usize = 80;
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 60;
 const TOPICS: [&str; 3] = ["t", "u", "v"];
 
 /// A member that does what it is told.
