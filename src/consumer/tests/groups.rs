@@ -22,7 +22,7 @@ fn member_of(group: &str) -> ConsumerConfig {
         .partition_assignment_strategy([AssignmentStrategy::CooperativeSticky])
 }
 
-fn member(client: &Client, config: ConsumerConfig) -> Consumer {
+pub(super) fn member(client: &Client, config: ConsumerConfig) -> Consumer {
     let consumer = client.consumer(config).unwrap();
     consumer.subscribe(["t"]).unwrap();
     consumer
@@ -30,7 +30,7 @@ fn member(client: &Client, config: ConsumerConfig) -> Consumer {
 
 /// Polls all members, as their applications would, until the partitions of `t` are shared out so;
 /// within a minute.
-async fn settled(members: &mut [&mut Consumer], shares: &[usize]) -> Duration {
+pub(super) async fn settled(members: &mut [&mut Consumer], shares: &[usize]) -> Duration {
     let begun = crate::runtime::now();
     loop {
         let owned: Vec<Vec<_>> = members.iter().map(|member| member.assignment()).collect();

@@ -17,6 +17,7 @@ mod groups;
 mod model;
 mod old_formats;
 mod receiving;
+mod reconciling;
 mod refusals;
 mod seams;
 

@@ -196,6 +196,19 @@ fn whoever_is_fenced_loses_all_and_joins_again() {
 }
 
 #[test]
+fn a_static_member_that_is_fenced_gives_its_place_up_to_get_it_back() {
+    let settings = MemberSettings { instance: Some("i".to_owned()), ..settings() };
+    let mut script = Script::stable(settings, &[0, 1]);
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.fail(ErrorCode::FENCED_MEMBER_EPOCH);
+    assert_eq!(script.changes(), ["lost [0, 1]", "leave -2"]);
+    assert!(!script.is_due(), "that comes first");
+    script.now += SECOND;
+    assert_eq!(script.heartbeat().epoch, 0);
+}
+
+#[test]
 fn what_goes_and_what_comes_is_lost_with_the_membership() {
     let mut script = Script::stable(settings(), &[0, 1]);
     script.now += 5 * SECOND;

@@ -176,8 +176,8 @@ impl Reconciling {
     }
 
     fn rejoin_as_another(&mut self, now: Instant) {
-        self.identity.member = member_id(&mut self.random);
         self.rejoin(now);
+        self.identity.member = member_id(&mut self.random);
     }
 
     /// The coordinator has given up on it.
@@ -188,6 +188,12 @@ impl Reconciling {
             self.state = State::Unjoined;
             self.failures = 0;
             return;
+        }
+        if self.settings.instance.is_some() {
+            // The coordinator keeps the place of a static member from whoever has not left it, even
+            // from the member itself.
+            self.send_leave();
+            return self.join(now);
         }
         // The first time at once.
         self.failures -= 1;

@@ -1,0 +1,150 @@
+//! Members of groups of the consumer protocol (KIP-848), against embedded brokers in memory under
+//! paused time.
+
+use kavka_testcontainers::embedded::{ApiKey, Fault, Reaction};
+
+use super::groups::{member, settled};
+use super::*;
+use crate::error::ErrorKind;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn reconciled(group: &str) -> ConsumerConfig {
+    from_earliest().group_id(group).group_protocol(GroupProtocol::Consumer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_share_and_who_leaves_or_vanishes_is_replaced() {
+    let embedded = brokers(3).await;
+    embedded.set_consumer_group_timing(SECOND, 10 * SECOND);
+    let client = client(&embedded);
+    let mut first = member(&client, reconciled("g"));
+    settled(&mut [&mut first], &[3]).await;
+    let mut second = member(&client, reconciled("g"));
+    let waited = settled(&mut [&mut first, &mut second], &[1, 2]).await;
+    assert!(waited < 3 * SECOND, "two heartbeats: {waited:?}");
+    second.close(SECOND).await.unwrap();
+    let waited = settled(&mut [&mut first], &[3]).await;
+    assert!(waited < 2 * SECOND, "a heartbeat: {waited:?}");
+    let mut third = member(&client, reconciled("g"));
+    settled(&mut [&mut first, &mut third], &[1, 2]).await;
+    drop(first);
+    let waited = settled(&mut [&mut third], &[3]).await;
+    assert!(waited > 8 * SECOND && waited < 13 * SECOND, "its session: {waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_goes_on_where_it_committed() {
+    let embedded = brokers(1).await;
+    for partition in 0..3 {
+        append(&embedded, partition, 0..10);
+    }
+    let client = client(&embedded);
+    let mut first = member(&client, reconciled("g"));
+    let mut read = values(&mut first, 12).await;
+    first.close(SECOND).await.unwrap();
+    let mut second = member(&client, reconciled("g"));
+    read.extend(values(&mut second, 18).await);
+    read.sort_unstable();
+    let all: Vec<u32> = (0..10).flat_map(|value| [value; 3]).collect();
+    assert_eq!(read, all);
+    assert!(nothing_comes(&mut second).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_that_comes_back_finds_its_partitions_and_disturbs_nobody() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let config = || reconciled("g").group_instance_id("fixed");
+    let mut fixed = member(&client, config());
+    let mut other = member(&client, reconciled("g"));
+    settled(&mut [&mut fixed, &mut other], &[1, 2]).await;
+    let (before, others) = (fixed.assignment(), other.assignment());
+    fixed.close(SECOND).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(other.assignment(), others, "its partitions wait for it");
+    let mut fixed = member(&client, config());
+    settled(&mut [&mut fixed, &mut other], &[1, 2]).await;
+    assert_eq!((fixed.assignment(), other.assignment()), (before, others));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_with_one_instance_id_are_told() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let config = || reconciled("g").group_instance_id("fixed");
+    let mut first = member(&client, config());
+    settled(&mut [&mut first], &[3]).await;
+    let mut second = member(&client, config());
+    let error = next(&mut second).await.unwrap_err();
+    assert_eq!(error.code(), Some(crate::ErrorCode::UNRELEASED_INSTANCE_ID), "{error}");
+    assert_eq!(first.assignment().len(), 3, "the first stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_without_the_protocol_is_named_and_auto_does_without() {
+    let start = async |builder: kavka_testcontainers::embedded::Builder| {
+        builder.in_memory().topic("t", 3, 1).start().await.unwrap()
+    };
+    for embedded in [
+        start(EmbeddedCluster::builder().only_classic_groups()).await,
+        start(EmbeddedCluster::builder().group_version(0)).await,
+    ] {
+        let client = client(&embedded);
+        let mut consumer = member(&client, reconciled("g"));
+        let error = next(&mut consumer).await.unwrap_err();
+        assert!(error.to_string().contains("group.protocol=classic works"), "{error}");
+        let auto = from_earliest().group_id("h").group_protocol(GroupProtocol::Auto);
+        let mut consumer = member(&client, auto);
+        settled(&mut [&mut consumer], &[3]).await;
+        assert!(!embedded.requests_of(ApiKey::JoinGroup).is_empty());
+    }
+    let embedded = start(EmbeddedCluster::builder()).await;
+    let auto = from_earliest().group_id("h").group_protocol(GroupProtocol::Auto);
+    let mut consumer = member(&client(&embedded), auto);
+    settled(&mut [&mut consumer], &[3]).await;
+    assert!(embedded.requests_of(ApiKey::JoinGroup).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_heartbeats_and_moves_of_the_coordinator_take_nothing_away() {
+    let embedded = brokers(3).await;
+    embedded.set_consumer_group_timing(SECOND, 45 * SECOND);
+    append(&embedded, 0, 0..5);
+    let client = client(&embedded);
+    let mut first = member(&client, reconciled("g"));
+    let mut second = member(&client, reconciled("g"));
+    settled(&mut [&mut first, &mut second], &[1, 2]).await;
+    let (before, others) = (first.assignment(), second.assignment());
+    for reaction in [Reaction::CloseBefore, Reaction::CloseAfter, Reaction::MoveCoordinator(None)] {
+        let fault =
+            embedded.fault(Fault::on(ApiKey::ConsumerGroupHeartbeat).times(3).then(reaction));
+        for _ in 0..2_000 {
+            let both = [first.recv(), second.recv()];
+            let _ = tokio::time::timeout(SECOND / 100, futures_util::future::join_all(both)).await;
+        }
+        assert!(embedded.fault_hits(fault) > 0, "{reaction:?}");
+        assert_eq!((&first.assignment(), &second.assignment()), (&before, &others), "{reaction:?}");
+        embedded.clear_faults();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_subscription_takes_effect_without_losing_what_stays() {
+    let builder = EmbeddedCluster::builder().in_memory();
+    let embedded = builder.topic("t", 3, 1).topic("u", 2, 1).start().await.unwrap();
+    embedded.set_consumer_group_timing(SECOND, 45 * SECOND);
+    let client = client(&embedded);
+    let mut consumer = member(&client, reconciled("g"));
+    settled(&mut [&mut consumer], &[3]).await;
+    consumer.subscribe(["t", "u"]).unwrap();
+    settled(&mut [&mut consumer], &[5]).await;
+    consumer.subscribe(["u"]).unwrap();
+    settled(&mut [&mut consumer], &[2]).await;
+    consumer.unsubscribe().unwrap();
+    tokio::time::sleep(SECOND).await;
+    assert!(consumer.assignment().is_empty());
+    assert_eq!(next(&mut consumer).await.unwrap_err().kind(), ErrorKind::Config);
+    consumer.subscribe(["t"]).unwrap();
+    settled(&mut [&mut consumer], &[3]).await;
+}
