@@ -113,11 +113,11 @@ impl Reconciling {
             self.state = State::Assigning { coming: desired };
             return;
         }
-        let has_news = self
+        let is_heard = self
             .heard
             .as_ref()
-            .is_none_or(|(topics, owned)| *topics != wanted.topics || *owned != self.reported());
-        if has_news {
+            .is_some_and(|(topics, owned)| *topics == wanted.topics && *owned == self.reported());
+        if self.owes_word || !is_heard {
             self.beat_soon(now);
         }
     }
