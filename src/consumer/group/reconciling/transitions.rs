@@ -117,7 +117,7 @@ impl Reconciling {
             .heard
             .as_ref()
             .is_some_and(|(topics, owned)| *topics == wanted.topics && *owned == self.reported());
-        if self.owes_word || !is_heard {
+        if !is_heard || (self.owes_word && !self.misses_names()) {
             self.beat_soon(now);
         }
     }
