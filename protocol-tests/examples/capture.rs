@@ -148,12 +148,17 @@ async fn java(cluster: &Cluster) {
     )
     .await;
     copier(cluster).await;
-    // Two members of one group under each assignor, for a rebalance that both hear of.
-    for assignor in ["Range", "CooperativeSticky", "Sticky", "RoundRobin"] {
-        let strategy = format!(
-            "partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}Assignor"
-        );
-        let group = format!("group-{assignor}");
+    // Two members of one group under each assignor and protocol, for a rebalance that both hear of.
+    let assignors = ["Range", "CooperativeSticky", "Sticky", "RoundRobin"].map(|assignor| {
+        let class = format!("org.apache.kafka.clients.consumer.{assignor}Assignor");
+        (assignor, format!("partition.assignment.strategy={class}"))
+    });
+    let mut ways = assignors.to_vec();
+    if cluster.version() >= Version::new(4, 0, 0) {
+        ways.push(("consumer", "group.protocol=consumer".to_owned()));
+    }
+    for (name, strategy) in ways {
+        let group = format!("group-{name}");
         let member = |topic| {
             let arguments = [
                 "--bootstrap-server",
