@@ -208,10 +208,12 @@ impl Reconciling {
         name_of: impl Fn(TopicId) -> Option<TopicName>,
         now: Instant,
     ) {
-        let known = |id: &TopicId| Some((*id, name_of(*id)?));
-        let names: BTreeMap<_, _> = self.target.keys().filter_map(known).collect();
-        if names != self.names {
-            self.names = names;
+        // What an id stands for never changes: a topic that metadata lacks for a while is not given
+        // up, as the coordinator says when it is gone.
+        let unknown = self.target.keys().filter(|id| !self.names.contains_key(*id));
+        let found: Vec<_> = unknown.filter_map(|id| Some((*id, name_of(*id)?))).collect();
+        if !found.is_empty() {
+            self.names.extend(found);
             self.reconcile(now);
         }
     }

@@ -242,6 +242,9 @@ fn a_topic_without_a_name_waits_for_it() {
     script.machine.handle_names(name_of, script.now);
     assert!(!script.machine.misses_names());
     assert_eq!(script.changes(), ["+[0]"]);
+    script.machine.handle_assigned(script.now);
+    script.machine.handle_names(|_| None, script.now);
+    assert!(!script.machine.misses_names() && script.changes().is_empty(), "it keeps its name");
 }
 
 #[test]
