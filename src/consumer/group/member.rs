@@ -121,6 +121,16 @@ pub(crate) struct MemberHeartbeat {
     pub(crate) owned: Option<PartitionsById>,
 }
 
+impl MemberSettings {
+    /// Why a static member has ended: its place is another's.
+    pub(super) fn replaced(&self, error: &Error) -> Error {
+        let instance = self.instance.as_deref().unwrap_or_default();
+        error.clone().with_context(format!(
+            "another consumer has joined with group.instance.id {instance:?}"
+        ))
+    }
+}
+
 /// Why a member that does not ask for records has left.
 pub(super) fn not_polled(limit: Duration) -> Error {
     let message = format!(

@@ -21,10 +21,10 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tracing::{debug, warn};
 
 use super::calls;
-use super::failure::{Disposition, Letter, post, stop};
+use super::failure::{Disposition, stop};
 use super::handler_queue::HandlerWork;
 use super::progress::{Part, Progress};
-use super::worker::{WorkerPlace, process};
+use super::worker::WorkerPlace;
 use crate::consumer::ConsumerRecord;
 use crate::error::{Class, Error as ClientError, ErrorKind};
 use crate::exactly_once::{abort, commit};
@@ -115,8 +115,7 @@ impl TransactionWorker {
         if !self.unit.begin(partition, part, generation) {
             return true;
         }
-        let WorkerPlace { shared, registered, .. } = &self.place;
-        match process(shared, registered, part, generation, record).await {
+        match self.place.process(work, record).await {
             Disposition::Produced(messages) => self.unit.handled(record, messages),
             Disposition::Done => self.unit.handled(record, Vec::new()),
             Disposition::DoneAndStop => {
@@ -131,41 +130,12 @@ impl TransactionWorker {
                     return false;
                 }
                 if part.begin(generation) {
-                    let (shared, registered) =
-                        (Arc::clone(&self.place.shared), Arc::clone(&self.place.registered));
-                    let (part, partition) = (Arc::clone(part), partition.clone());
-                    let message = Message::received(record);
-                    let letter = Letter {
-                        shared,
-                        registered,
-                        partition,
-                        part,
-                        generation,
-                        message,
-                        to,
-                        why,
-                    };
-                    return self.post(letter).await;
+                    let fate = self.place.post(work, record, to, why).await;
+                    return self.place.conclude(work, record, &fate);
                 }
             }
         }
         !self.unit.is_due(self.place.load.most()) || self.settle().await
-    }
-
-    /// Sends a dead letter; false if the handler has stopped.
-    async fn post(&self, letter: Letter) -> bool {
-        let WorkerPlace { shared, registered, workers, .. } = &self.place;
-        let (part, generation, offset) =
-            (Arc::clone(&letter.part), letter.generation, letter.message.offset);
-        let fate = post(letter, workers).await;
-        let done = offset.filter(|_| fate.is_done()).map(|offset| offset.advance(1));
-        if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
-            shared.has_settled();
-        }
-        if fate.is_stop() {
-            stop(shared, registered);
-        }
-        !fate.is_stop()
     }
 
     /// Commits what is handled, and stops the handler.
@@ -186,8 +156,7 @@ impl TransactionWorker {
             let (shared, registered) = (&self.place.shared, &self.place.registered);
             match attempt {
                 Ok(CommitAttempt::Committed) => {
-                    self.unit.end(&mut shared.progress(), true);
-                    shared.has_settled();
+                    self.release(true);
                     return true;
                 }
                 Ok(CommitAttempt::Aborted) => {
@@ -199,24 +168,27 @@ impl TransactionWorker {
                         .context(format_args!("the output of a handler cannot be written"));
                     warn!(%error, ?pause, "a handler's output waits");
                     if !calls::tell(shared, registered, error, None).await || is_last {
-                        self.unit.end(&mut shared.progress(), false);
-                        shared.has_settled();
-                        stop(shared, registered);
+                        self.release(false);
+                        stop(&self.place.shared, &self.place.registered);
                         return false;
                     }
                 }
             }
             tokio::select! {
                 biased;
-                () = shared.closing.cancelled() => {
-                    self.unit.end(&mut shared.progress(), false);
-                    shared.has_settled();
-                }
+                () = self.place.shared.closing.cancelled() => self.release(false),
                 () = runtime::sleep_until(runtime::now() + pause) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         true
+    }
+
+    /// Nothing of the unit is in hand any more.
+    fn release(&mut self, is_committed: bool) {
+        let shared = &self.place.shared;
+        self.unit.end(&mut shared.progress(), is_committed);
+        shared.has_settled();
     }
 
     /// Writes and commits the unit once.

@@ -14,6 +14,7 @@ use super::progress::Part;
 use super::room::QueueLoad;
 use super::shared::{ConsumerInner, stale};
 use crate::consumer::ConsumerRecord;
+use crate::ids::TopicName;
 use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
@@ -28,41 +29,75 @@ pub(super) struct WorkerPlace {
 
 /// Calls a handler for what comes on a queue.
 pub(super) async fn work(place: WorkerPlace, mut from_task: mpsc::Receiver<HandlerWork>) {
-    let WorkerPlace { shared, registered, workers, load } = place;
-    while let Some(HandlerWork { partition, part, generation, records }) = from_task.recv().await {
-        for record in records {
-            load.release();
-            if shared.closing.is_cancelled() {
+    while let Some(mut work) = from_task.recv().await {
+        for record in std::mem::take(&mut work.records) {
+            place.load.release();
+            if place.shared.closing.is_cancelled() {
                 return;
             }
-            if !part.begin(generation) {
+            if !work.part.begin(work.generation) {
                 continue;
             }
-            let mut fate = process(&shared, &registered, &part, generation, &record).await;
-            if let Disposition::Letter { to, why } = fate {
-                let (shared, registered, part) =
-                    (Arc::clone(&shared), Arc::clone(&registered), Arc::clone(&part));
-                let (partition, message) = (partition.clone(), Message::received(&record));
-                fate = post(
-                    Letter { shared, registered, partition, part, generation, message, to, why },
-                    &workers,
-                )
-                .await;
-            }
-            let done = fate.is_done().then(|| record.offset().advance(1));
-            if !matches!(fate, Disposition::Elsewhere) && part.end(generation, done) {
-                shared.has_settled();
-            }
-            if fate.is_stop() {
-                return stop(&shared, &registered);
+            let fate = place.process(&work, &record).await;
+            let fate = match fate {
+                Disposition::Letter { to, why } => place.post(&work, &record, to, why).await,
+                fate => fate,
+            };
+            if !place.conclude(&work, &record, &fate) {
+                return;
             }
             runtime::yield_now().await;
         }
     }
 }
 
+impl WorkerPlace {
+    /// Calls the handler for a message as often as its policy allows.
+    pub(super) async fn process(&self, work: &HandlerWork, record: &ConsumerRecord) -> Disposition {
+        process(&self.shared, &self.registered, &work.part, work.generation, record).await
+    }
+
+    /// Sends a message that is in hand, and given up, as a dead letter.
+    pub(super) async fn post(
+        &self,
+        work: &HandlerWork,
+        record: &ConsumerRecord,
+        to: TopicName,
+        why: String,
+    ) -> Disposition {
+        let letter = Letter {
+            shared: Arc::clone(&self.shared),
+            registered: Arc::clone(&self.registered),
+            partition: work.partition.clone(),
+            part: Arc::clone(&work.part),
+            generation: work.generation,
+            message: Message::received(record),
+            to,
+            why,
+        };
+        post(letter, &self.workers).await
+    }
+
+    /// Ends a message that was in hand; false if the handler stops.
+    pub(super) fn conclude(
+        &self,
+        work: &HandlerWork,
+        record: &ConsumerRecord,
+        fate: &Disposition,
+    ) -> bool {
+        let done = fate.is_done().then(|| record.offset().advance(1));
+        if !matches!(fate, Disposition::Elsewhere) && work.part.end(work.generation, done) {
+            self.shared.has_settled();
+        }
+        if fate.is_stop() {
+            stop(&self.shared, &self.registered);
+        }
+        !fate.is_stop()
+    }
+}
+
 /// Calls a handler for a message as often as its policy allows.
-pub(super) async fn process(
+async fn process(
     shared: &Arc<ConsumerInner>,
     registered: &Arc<RegisteredHandler>,
     part: &Part,

@@ -162,10 +162,7 @@ impl Reconciling {
             Some(ErrorCode::FENCED_INSTANCE_ID) => {
                 self.lose();
                 self.state = State::Failed;
-                let instance = self.settings.instance.as_deref().unwrap_or_default();
-                let message =
-                    format!("another consumer has joined with group.instance.id {instance:?}");
-                self.actions.push_back(MemberAction::Fail(error.clone().with_context(message)));
+                self.actions.push_back(MemberAction::Fail(self.settings.replaced(error)));
             }
             _ if error.is_retriable() => {
                 self.next_heartbeat =
