@@ -58,7 +58,13 @@ async fn messages_of_every_codec_come_back_whole_with_all_that_they_had() {
             .create_topic(NewTopic::new(topic.as_str()).partitions(1).replication_factor(1))
             .await
             .unwrap();
-        assert!(mq.admin().topic_exists(&topic).await.unwrap());
+        // The controller answers before the broker has read what it has written down.
+        let exists = async {
+            while !mq.admin().topic_exists(&topic).await.unwrap() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        in_time("the topic", exists).await;
         let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
         let noted = Arc::clone(&heard);
         let handler = move |message: Message| {
