@@ -13,6 +13,7 @@ use crate::net::{Connector, Io};
 
 mod faults;
 mod groups;
+mod marking;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;
