@@ -13,14 +13,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::consumer::position::Position;
 use crate::ids::{LeaderEpoch, Offset};
+
+/// An offset, and the leader epoch of the record before it.
+type End = (Offset, Option<LeaderEpoch>);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     /// The ranges that are done, by where they begin: they neither overlap nor touch.
-    ahead: BTreeMap<Offset, Position>,
+    ahead: BTreeMap<Offset, End>,
 }
 
 impl Marks {
@@ -31,20 +33,20 @@ impl Marks {
         done: Offset,
         offsets: Range<Offset>,
         epoch: Option<LeaderEpoch>,
-    ) -> Option<Position> {
-        let Range { mut start, end } = offsets;
-        let mut end = Position { offset: end, leader_epoch: epoch };
-        if end.offset <= done || end.offset <= start {
+    ) -> Option<End> {
+        let mut start = offsets.start;
+        let mut end = (offsets.end, epoch);
+        if end.0 <= done || end.0 <= start {
             return None;
         }
         if let Some((&before, &its_end)) = self.ahead.range(..=start).next_back()
-            && its_end.offset >= start
+            && its_end.0 >= start
         {
             start = before;
             end = further(end, its_end);
         }
         while let Some((&next, &its_end)) = self.ahead.range(start..).next()
-            && next <= end.offset
+            && next <= end.0
         {
             self.ahead.remove(&next);
             end = further(end, its_end);
@@ -62,8 +64,8 @@ impl Marks {
     }
 }
 
-fn further(one: Position, other: Position) -> Position {
-    if other.offset > one.offset { other } else { one }
+fn further(one: End, other: End) -> End {
+    if other.0 > one.0 { other } else { one }
 }
 
 #[cfg(test)]
@@ -76,9 +78,9 @@ mod tests {
         let range = Offset(offsets.start)..Offset(offsets.end);
         let epoch = Some(LeaderEpoch(i32::try_from(offsets.end).unwrap()));
         if let Some(now) = marks.mark(Offset(*done), range, epoch) {
-            assert!(now.offset.0 > *done);
-            assert_eq!(i64::from(now.leader_epoch.unwrap().0), now.offset.0, "of the last record");
-            *done = now.offset.0;
+            assert!(now.0.0 > *done);
+            assert_eq!(i64::from(now.1.unwrap().0), now.0.0, "of the last record");
+            *done = now.0.0;
         }
     }
 
@@ -127,7 +129,7 @@ mod tests {
                 let first = model.iter().position(|is_done| !is_done).unwrap_or(70);
                 prop_assert_eq!(done, i64::try_from(first).unwrap());
                 for (at, end) in &marks.ahead {
-                    prop_assert!(at.0 > done && (at.0..end.offset.0).all(|at| model[at as usize]));
+                    prop_assert!(at.0 > done && (at.0..end.0.0).all(|at| model[at as usize]));
                 }
             }
         }

@@ -281,11 +281,11 @@ impl PartitionAssignment {
         // partition that has not begun can be done.
         let done = self.consumed.done.load(Ordering::Relaxed);
         if done != UNKNOWN
-            && let Some(now) = marks.mark(Offset(done), offsets, epoch)
+            && let Some((now, epoch)) = marks.mark(Offset(done), offsets, epoch)
         {
-            self.consumed.done.store(now.offset.0, Ordering::Release);
+            self.consumed.done.store(now.0, Ordering::Release);
             // Without one that of an earlier record stays, which is the safe side.
-            if let Some(epoch) = now.leader_epoch {
+            if let Some(epoch) = epoch {
                 self.consumed.done_epoch.store(epoch.0, Ordering::Release);
             }
         }
