@@ -21,7 +21,6 @@ mod forward;
 mod group;
 mod handle;
 mod isolation;
-mod marks;
 mod metrics;
 mod observer;
 mod offsets;
@@ -84,11 +83,8 @@ impl Consumer {
             config.fetch_buffer_bytes,
             usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0),
         );
-        let mut subscription =
+        let subscription =
             Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
-        if !config.enable_auto_offset_store {
-            subscription = subscription.marked_by_application();
-        }
         let shared = Arc::new(ConsumerShared::new(
             subscription,
             runtime.cancelled().clone(),

@@ -23,8 +23,8 @@ use crate::ids::TopicPartition;
 /// }
 /// ```
 pub trait RebalanceListener: Send + Sync + 'static {
-    /// Called when partitions are assigned in addition to those the consumer already has. The place
-    /// to seek.
+    /// Called when partitions are assigned in addition to those the consumer already has: at the end
+    /// of each rebalance of this consumer, with none if none came. The place to seek.
     fn on_assigned<'a>(
         &'a self,
         consumer: &'a ConsumerHandle,

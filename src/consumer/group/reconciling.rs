@@ -23,6 +23,8 @@
 //! - Nothing comes by a target that is older than what was last said to be owned.
 //! - A target that is not what the coordinator has heard is answered by what is owned, once that is
 //!   reached.
+//! - Whoever joins or gives something up hears of an assignment after that, if only of an empty one, as
+//!   under the classic protocol.
 //! - Whoever is fenced loses all it owned at once, and joins again.
 //!
 //! Every heartbeat carries the number of the attempt; a reply to an older attempt changes nothing.
@@ -97,6 +99,9 @@ pub(crate) struct Reconciling {
     /// What is owned has been said, and not answered: the coordinator may have given partitions of
     /// the target, which are not among them, to others by now.
     is_target_in_doubt: bool,
+    /// Something was given up, or it has just joined, and the application has not heard yet that this
+    /// is all.
+    owes_assignment: bool,
     /// The heartbeat on its way.
     in_flight: Option<MemberHeartbeat>,
     interval: Duration,
@@ -121,6 +126,7 @@ impl Reconciling {
             heard: None,
             owes_word: false,
             is_target_in_doubt: false,
+            owes_assignment: false,
             in_flight: None,
             interval: FIRST_INTERVAL,
             next_heartbeat: now,

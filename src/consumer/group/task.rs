@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::classic::Classic;
-use super::commits::{CommitIdentity, CommitOutcome, of_old_topic};
+use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
@@ -22,7 +22,7 @@ use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
-use crate::consumer::subscription::{Subscription, SubscriptionKind, not_owned};
+use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::Result;
 use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{TopicName, TopicPartition};

@@ -13,7 +13,6 @@ use crate::net::{Connector, Io};
 
 mod faults;
 mod groups;
-mod marking;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;

@@ -253,6 +253,8 @@ fn what_is_not_wanted_any_more_is_given_up_at_once_and_stays_so() {
     script.want(&["u"]);
     assert_eq!(script.changes(), ["-[0, 1]"]);
     script.machine.handle_revoked(script.now);
+    assert_eq!(script.changes(), ["+[]"]);
+    script.machine.handle_assigned(script.now);
     let told = script.heartbeat();
     assert_eq!(told.topics, Some([TopicName::from("u")].into()));
     assert_eq!(told.owned, Some(PartitionsById::new()));
@@ -263,6 +265,37 @@ fn what_is_not_wanted_any_more_is_given_up_at_once_and_stays_so() {
     script.heartbeat();
     script.answer(2, Some(by_id(U, &[3])));
     assert_eq!(script.changes(), ["+[3]"]);
+}
+
+/// Java's ConsumerMembershipManager: `onPartitionsAssigned` ends each reconciliation, as under the
+/// classic protocol.
+#[test]
+fn whoever_joins_or_gives_something_up_hears_of_an_assignment_even_of_nothing() {
+    let mut script = Script::new(settings());
+    script.want(&["t"]);
+    script.heartbeat();
+    script.answer(1, Some(PartitionsById::new()));
+    assert_eq!(script.changes(), ["+[]"]);
+    script.machine.handle_assigned(script.now);
+    assert!(script.changes().is_empty(), "once");
+    script.now += 5 * SECOND;
+    script.heartbeat();
+    script.answer(2, Some(by_id(T, &[0, 1])));
+    assert_eq!(script.changes(), ["+[0, 1]"]);
+    script.machine.handle_assigned(script.now);
+    script.heartbeat();
+    script.answer(3, Some(by_id(T, &[1])));
+    assert_eq!(script.changes(), ["-[0]"]);
+    script.machine.handle_revoked(script.now);
+    assert_eq!(script.changes(), ["+[]"]);
+    script.machine.handle_assigned(script.now);
+    assert_eq!(script.heartbeat().owned, Some(by_id(T, &[1])));
+    // Who was forgotten begins anew.
+    script.fail(ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(script.changes(), ["lost [1]"]);
+    script.heartbeat();
+    script.answer(1, Some(PartitionsById::new()));
+    assert_eq!(script.changes(), ["+[]"]);
 }
 
 #[test]

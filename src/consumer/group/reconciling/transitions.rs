@@ -10,6 +10,7 @@ impl Reconciling {
         self.state = State::Joining;
         self.heard = None;
         self.owes_word = false;
+        self.owes_assignment = true;
         self.next_heartbeat = match self.failures {
             0 => now,
             failures => now + self.settings.backoff.after(failures, &mut self.random),
@@ -102,13 +103,16 @@ impl Reconciling {
             .partition(|(tp, id)| desired.get(tp) == Some(id));
         self.owned = kept;
         if !giving.is_empty() {
+            self.owes_assignment = true;
             return self.give(giving, AfterGiving::Reconcile);
         }
         desired.retain(|tp, _| !self.owned.contains_key(tp));
-        if !desired.is_empty() {
+        let is_all = desired.is_empty() && self.owes_assignment && !self.misses_names();
+        if !desired.is_empty() || is_all {
             if self.is_target_in_doubt {
                 return;
             }
+            self.owes_assignment = false;
             self.actions.push_back(MemberAction::Assign(desired.keys().cloned().collect()));
             self.state = State::Assigning { coming: desired };
             return;
