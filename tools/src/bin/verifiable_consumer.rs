@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use kavka::{
-    Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, Offset, RecordBatch,
+    Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, Offset, RecordBatch,
     TopicPartition,
 };
 use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
@@ -92,7 +92,8 @@ async fn run() -> Outcome<ExitCode> {
 }
 
 impl Options {
-    fn config(&self) -> Outcome<ConsumerConfig> {
+    /// The settings, and whether offsets that are not there are reset.
+    fn config(&self) -> Outcome<(ConsumerConfig, bool)> {
         let protocol = self.group_protocol.as_deref().map(str::to_lowercase);
         // As Java's program: what only the other protocol has is left out.
         let is_classic = protocol.as_deref() != Some("consumer");
@@ -119,7 +120,8 @@ impl Options {
                 properties.set(name, value);
             }
         }
-        Ok(ConsumerConfig::from_properties(&properties)?)
+        let is_reset = properties.get("auto.offset.reset") != Some("none");
+        Ok((ConsumerConfig::from_properties(&properties)?, is_reset))
     }
 }
 
@@ -139,6 +141,8 @@ struct Member<W: Write> {
     handle: ConsumerHandle,
     interrupt: Interrupt,
     events: Events<W>,
+    /// Whether offsets that are not there are reset.
+    is_reset: bool,
     /// The next offset of each partition that was read since it was assigned.
     positions: BTreeMap<TopicPartition, Offset>,
     consumed: u64,
@@ -152,7 +156,7 @@ async fn consume<W: Write>(
     interrupt: Interrupt,
     mut events: Events<W>,
 ) -> Outcome<(W, Outcome<()>)> {
-    let config = options.config()?;
+    let (config, is_reset) = options.config()?;
     let client = Client::new(options.connection.client(bootstrap, "verifiable-consumer")?)?;
     let mut consumer = client.consumer(config)?;
     events.emit("startup_complete", Value::Null)?;
@@ -163,8 +167,9 @@ async fn consume<W: Write>(
 
     let close_timeout = Duration::from_millis(options.close_timeout);
     let handle = consumer.handle();
+    let positions = BTreeMap::new();
     let mut member =
-        Member { options, handle, interrupt, events, positions: BTreeMap::new(), consumed: 0 };
+        Member { options, handle, interrupt, events, is_reset, positions, consumed: 0 };
     let mut ended = member.run(&mut consumer, &mut changes).await;
     let was_asked = member.interrupt.is_received();
     if was_asked {
@@ -209,13 +214,21 @@ impl<W: Write> Member<W> {
                 Some(change) = changes.recv() => self.tell(change).await?,
                 batch = consumer.next_batch() => match batch {
                     Ok(batch) => self.take(consumer, batch).await?,
-                    Err(error) if matches!(error.class(), Class::Retriable | Class::Rejoin) => {
-                        complain("verifiable_consumer", format_args!("{error}; going on"));
-                    }
-                    Err(error) => return Err(Stop::failure(error)),
+                    Err(error) => self.survive(error)?,
                 },
             }
         }
+        Ok(())
+    }
+
+    /// Complains of what Java's consumer gets over by itself, and ends for the rest.
+    fn survive(&self, error: Error) -> Outcome<()> {
+        // With a reset policy, a log that was cut is read on from there.
+        let is_reset = self.is_reset && error.kind() == ErrorKind::LogTruncated;
+        if !is_reset && !matches!(error.class(), Class::Retriable | Class::Rejoin) {
+            return Err(Stop::failure(error));
+        }
+        complain("verifiable_consumer", format_args!("{error}; going on"));
         Ok(())
     }
 
@@ -229,23 +242,28 @@ impl<W: Write> Member<W> {
     async fn take(&mut self, consumer: &mut Consumer, first: RecordBatch) -> Outcome<()> {
         let mut summaries = Summaries::new();
         let mut count = self.read(&first, &mut summaries)?;
+        let mut failure = None;
         // Asking for a batch allows an automatic commit of the one before, which must have been
         // told.
         while !self.options.enable_autocommit && count < POLL && self.wanted() > 0 {
             let mut next = pin!(consumer.next_batch());
             match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
                 Poll::Ready(Ok(batch)) => count += self.read(&batch, &mut summaries)?,
-                // An error is told once: what it stops has been read up to there.
+                // What came before it is told first.
                 Poll::Ready(Err(error)) => {
-                    complain("verifiable_consumer", format_args!("{error}"));
+                    failure = Some(error);
                     break;
                 }
                 Poll::Pending => break,
             }
         }
-        if summaries.is_empty() {
-            return Ok(());
+        if !summaries.is_empty() {
+            self.tell_read(summaries).await?;
         }
+        failure.map_or(Ok(()), |error| self.survive(error))
+    }
+
+    async fn tell_read(&mut self, summaries: Summaries) -> Outcome<()> {
         self.events.emit("records_consumed", records_consumed(&summaries))?;
         self.events.flush()?;
         let offsets: BTreeMap<_, _> = summaries
@@ -505,5 +523,58 @@ mod tests {
         let positions = positions(&events);
         assert_eq!(positions.values().sum::<i64>(), 20);
         assert_eq!(committed, positions);
+    }
+
+    /// Ten records are read and committed, four are cut off, and four others come.
+    async fn after_a_cut(policy: &str) -> (Vec<Value>, Outcome<()>) {
+        let cluster = EmbeddedCluster::builder().tcp().start().await.expect("a cluster");
+        let bootstrap = cluster.bootstrap_servers();
+        let client = Client::new(kavka::ClientConfig::new(&bootstrap)).expect("good settings");
+        client.admin().create_topic(kavka::NewTopic::new("t")).await.expect("a topic");
+        let producer = client.producer(ProducerConfig::new()).expect("good settings");
+        let write = async |count| {
+            for _ in 0..count {
+                let sent = producer.send(Record::to("t").value("v")).await.expect("accepted");
+                sent.await.expect("acknowledged");
+            }
+        };
+        write(10).await;
+        let witness = client.consumer(ConsumerConfig::new().group_id("g")).expect("good settings");
+        let partition = TopicPartition::new("t", 0);
+        // Without a policy, one must have been there before.
+        witness.handle().commit_offsets([(partition.clone(), 0)]).await.expect("committed");
+        let line = format!("--topic t --group-id g --max-messages 14 --reset-policy {policy}");
+        let options = read(&line).expect("good options");
+        let interrupt = Interrupt::listen().expect("signals");
+        let consuming = consume(options, &bootstrap, interrupt, Events::new(Vec::new()));
+        let cutting = async {
+            loop {
+                let committed = witness.committed([partition.clone()]).await.expect("an answer");
+                if committed[&partition].as_ref().is_some_and(|committed| committed.offset.0 == 10)
+                {
+                    break;
+                }
+            }
+            cluster.truncate("t", 0, 6);
+            write(4).await;
+        };
+        let (consumed, ()) = tokio::join!(consuming, cutting);
+        let (out, ended) = consumed.expect("it wrote");
+        cluster.shutdown().await;
+        let lines = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        (lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect(), ended)
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_cut_is_read_on_from_there_if_there_is_a_reset_policy() {
+        let (events, ended) = after_a_cut("earliest").await;
+        ended.expect("no failure");
+        let parts = events.iter().filter_map(|event| event["partitions"].as_array());
+        let read = parts.flatten().filter_map(|part| part["minOffset"].as_i64());
+        let offsets: Vec<_> = read.filter(|offset| [0, 6].contains(offset)).collect();
+        assert_eq!(offsets, [0, 6], "{events:?}");
+
+        let (_, ended) = after_a_cut("none").await;
+        assert!(matches!(ended, Err(Stop::Failure(why)) if why.contains("was cut")));
     }
 }
