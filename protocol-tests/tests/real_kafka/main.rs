@@ -16,5 +16,6 @@ mod mq;
 mod pauses;
 mod security;
 mod support;
+mod system;
 mod transactions;
 mod versions;
