@@ -54,8 +54,9 @@ pub use config::{
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig,
-    ConsumerHandle, ConsumerRecord, GroupProtocol, IsolationLevel, OffsetAndTimestamp,
-    RebalanceListener, RecordBatch,
+    ConsumerHandle, ConsumerRecord, GroupMember, GroupProtocol, GroupSubscription, IsolationLevel,
+    MemberAssignment, MemberSubscription, OffsetAndTimestamp, PartitionAssignor, Racks,
+    RebalanceListener, RebalanceProtocol, RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;

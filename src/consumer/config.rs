@@ -386,6 +386,14 @@ impl ConsumerConfig {
                  are allowed",
             ));
         }
+        if strategies.iter().any(|strategy| strategy.name().is_empty()) {
+            return Err(Error::config(
+                "partition.assignment.strategy has an assignor without a name: one is needed",
+            ));
+        }
+        for strategy in strategies {
+            check_text("partition.assignment.strategy", strategy.name())?;
+        }
         match &self.group_id {
             Some(id) if id.is_empty() => {
                 return Err(Error::config("group.id is empty: a name is allowed, or none at all"));

@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod assignor;
 #[cfg(feature = "test-util")]
 pub(crate) mod bench;
 mod config;
@@ -32,6 +33,10 @@ mod shared;
 mod stream;
 mod subscription;
 
+pub use assignor::{
+    GroupMember, GroupSubscription, MemberAssignment, MemberSubscription, PartitionAssignor, Racks,
+    RebalanceProtocol,
+};
 pub use config::{
     AssignmentStrategy, AutoOffsetReset, ConsumerConfig, GroupProtocol, IsolationLevel,
 };

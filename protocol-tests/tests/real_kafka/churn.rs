@@ -42,7 +42,7 @@ async fn churn(cluster: &Cluster, strategy: AssignmentStrategy) {
     let started = Instant::now();
     while started.elapsed() < sized(Duration::from_secs(20), Duration::from_secs(120)) {
         if members.len() < MEMBERS && dice.below(3) > 0 || members.is_empty() {
-            members.push(Member::join(cluster, &topic, strategy, next, &ledger));
+            members.push(Member::join(cluster, &topic, strategy.clone(), next, &ledger));
             next += 1;
         } else {
             let at = usize::try_from(dice.below(members.len() as u64)).unwrap();
@@ -54,7 +54,7 @@ async fn churn(cluster: &Cluster, strategy: AssignmentStrategy) {
     }
     stop.send(()).unwrap();
     let written = writing.await.unwrap();
-    members.push(Member::join(cluster, &topic, strategy, next, &ledger));
+    members.push(Member::join(cluster, &topic, strategy.clone(), next, &ledger));
     let waiting = Instant::now();
     while !ledger.has_read(&written) {
         assert!(

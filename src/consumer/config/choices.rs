@@ -1,8 +1,11 @@
 //! The settings of a consumer that are one word of several.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{FromProperty, bounded, parse_duration};
+use crate::consumer::assignor::PartitionAssignor;
 
 /// By which protocol a consumer is a member of its group (`group.protocol`, KIP-848).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,7 +23,9 @@ pub enum GroupProtocol {
 }
 
 /// How a group assigns partitions to its members (`partition.assignment.strategy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Strategies are equal if their names are, by which the members of a group agree on one.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AssignmentStrategy {
     /// Assigns a range of consecutive partitions of each topic. Partitions of the same number in
@@ -33,6 +38,8 @@ pub enum AssignmentStrategy {
     Sticky,
     /// As `Sticky`, but members only stop consuming the partitions that move (KIP-429).
     CooperativeSticky,
+    /// As an assignor of the user's own says. Properties cannot name it.
+    Custom(Arc<dyn PartitionAssignor>),
 }
 
 /// Where to start in a partition without a valid position (`auto.offset.reset`).
@@ -128,13 +135,19 @@ impl FromProperty for Strategies {
 }
 
 impl AssignmentStrategy {
+    /// Creates a strategy from an assignor of the user's own.
+    pub fn custom(assignor: impl PartitionAssignor) -> Self {
+        Self::Custom(Arc::new(assignor))
+    }
+
     /// Returns the name of the strategy in the group protocol.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Range => "range",
             Self::RoundRobin => "roundrobin",
             Self::Sticky => "sticky",
             Self::CooperativeSticky => "cooperative-sticky",
+            Self::Custom(assignor) => assignor.name(),
         }
     }
 
@@ -150,5 +163,19 @@ impl AssignmentStrategy {
         .find_map(|(strategy, java)| {
             (name == strategy.name() || class == Some(java)).then_some(strategy)
         })
+    }
+}
+
+impl PartialEq for AssignmentStrategy {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for AssignmentStrategy {}
+
+impl Hash for AssignmentStrategy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
     }
 }

@@ -12,7 +12,7 @@
 //!    │ left               │  │  └──────▶ Leaving        │ joined
 //!    ├────────────────────┼──┼──────────────┘           ├───follower──────────┐
 //!    │                    │  │                          ▼                     ▼
-//!    │         rebalance, │  │ taken away            Describing ─assigned▶ Syncing
+//!    │         rebalance, │  │ taken away            Describing ─Deciding▶ Syncing
 //!    │       new interest │  └──(cooperative)───────────┐                     │
 //!    │                    └─────────────────────────── Stable ◀───────────────┘
 //!    │                                                  │
@@ -29,12 +29,14 @@ mod transitions;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::assignor::{Assignments, Assignor, Member, OwnedPartitions, TopicRacks};
-use super::consumer_protocol::{Assignment, MemberSubscription};
+use super::assignor::{Assignor, GroupAssignment, OwnedPartitions, TopicRacks};
 use super::member::{
     Attempt, GroupMemberIdentity, MemberAction, MemberSettings, WantedTopics, not_polled,
 };
 use crate::clock::Random;
+use crate::consumer::assignor::{
+    GroupMember, GroupSubscription, MemberAssignment, MemberSubscription,
+};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
 
@@ -66,12 +68,14 @@ enum State {
     Waiting(Instant),
     Joining,
     /// The leader waits for the partitions of the topics.
-    Assigning {
+    Describing {
         strategy: Assignor,
-        members: Vec<Member>,
+        members: Vec<GroupMember>,
         skips_assignment: bool,
     },
-    Syncing,
+    /// The leader waits for what its assignor decides.
+    Deciding(Assignor),
+    Syncing(Assignor),
     Stable,
     /// For good.
     Failed,
@@ -229,16 +233,38 @@ impl Classic {
         if attempt != self.attempt {
             return;
         }
-        let State::Assigning { strategy, members, skips_assignment } = &self.state else { return };
-        let strategy = *strategy;
-        let assignments =
-            if *skips_assignment { Assignments::new() } else { strategy.assign(&topics, members) };
-        let encode = |(member, partitions)| {
-            Ok((member, Assignment { partitions, user_data: None }.encode()?))
+        let State::Describing { strategy, members, skips_assignment } = &mut self.state else {
+            return;
         };
-        let assignments: Result<Vec<_>> = assignments.into_iter().map(encode).collect();
-        self.described = Some(topics);
-        match assignments {
+        let (strategy, members) = (strategy.clone(), std::mem::take(members));
+        let skips_assignment = *skips_assignment;
+        self.described = Some(topics.clone());
+        if skips_assignment {
+            return self.sync(strategy, Vec::new(), now);
+        }
+        self.state = State::Deciding(strategy.clone());
+        let group = GroupSubscription::new(topics, members);
+        self.actions.push_back(MemberAction::Decide { attempt, strategy, group });
+    }
+
+    /// What the leader asked for by [`MemberAction::Decide`].
+    pub(crate) fn handle_decided(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<GroupAssignment>,
+        now: Instant,
+    ) {
+        if attempt != self.attempt {
+            return;
+        }
+        let State::Deciding(strategy) = &self.state else { return };
+        let strategy = strategy.clone();
+        let encoded = outcome.and_then(|decided| {
+            let encode =
+                |(member, assignment): (_, MemberAssignment)| Ok((member, assignment.encode()?));
+            decided.into_iter().map(encode).collect::<Result<Vec<_>>>()
+        });
+        match encoded {
             Ok(assignments) => self.sync(strategy, assignments, now),
             Err(error) => self.failed(error, now),
         }
@@ -251,11 +277,13 @@ impl Classic {
         outcome: Result<Vec<u8>>,
         now: Instant,
     ) {
-        if attempt != self.attempt || !matches!(self.state, State::Syncing) {
+        if attempt != self.attempt {
             return;
         }
-        match outcome.and_then(|bytes| Assignment::decode(&bytes)) {
-            Ok(assignment) => self.synced(assignment, now),
+        let State::Syncing(strategy) = &self.state else { return };
+        let strategy = strategy.clone();
+        match outcome.and_then(|bytes| MemberAssignment::decode(&bytes)) {
+            Ok(assignment) => self.synced(&strategy, assignment, now),
             // The coordinator may hold the member's answer or not: a new round clears it up.
             Err(error) => self.failed(error, now),
         }
@@ -406,7 +434,10 @@ impl Classic {
     /// it would not.
     pub(crate) fn can_commit(&self) -> bool {
         self.identity.generation.is_some()
-            && !matches!(self.state, State::Assigning { .. } | State::Syncing)
+            && !matches!(
+                self.state,
+                State::Describing { .. } | State::Deciding(_) | State::Syncing(_)
+            )
     }
 }
 

@@ -15,30 +15,9 @@
 //! ends too early is an error, since a silently smaller assignment would leave partitions without
 //! an owner.
 
+use crate::consumer::assignor::{MemberAssignment, MemberSubscription};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
-
-/// What a member wants, has, and where it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MemberSubscription {
-    pub(crate) topics: Vec<TopicName>,
-    /// What the assignor of this member adds for the assignor of the leader.
-    pub(crate) user_data: Option<Vec<u8>>,
-    /// What the member owns while it joins (KIP-429); empty for one that revokes all before it
-    /// joins.
-    pub(crate) owned: Vec<TopicPartition>,
-    /// The generation in which it got them (KIP-792).
-    pub(crate) generation: Option<Generation>,
-    /// `client.rack` (KIP-881).
-    pub(crate) rack: Option<String>,
-}
-
-/// What a member shall own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Assignment {
-    pub(crate) partitions: Vec<TopicPartition>,
-    pub(crate) user_data: Option<Vec<u8>>,
-}
 
 impl MemberSubscription {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
@@ -58,7 +37,7 @@ impl MemberSubscription {
         }
         to.bytes(self.user_data.as_deref())?;
         if version >= 1 {
-            to.partitions(&self.owned)?;
+            to.partitions(&self.owned_partitions)?;
         }
         if version >= 2 {
             to.i32(self.generation.map_or(-1, |generation| generation.0));
@@ -84,7 +63,7 @@ impl MemberSubscription {
             topics.push(TopicName::from(from.string()?));
         }
         let user_data = from.bytes()?.map(<[u8]>::to_vec);
-        let owned = if version >= 1 { from.partitions()? } else { Vec::new() };
+        let owned_partitions = if version >= 1 { from.partitions()? } else { Vec::new() };
         let generation = if version >= 2 {
             Some(from.i32()?).filter(|&generation| generation >= 0)
         } else {
@@ -98,14 +77,14 @@ impl MemberSubscription {
         Ok(Self {
             topics,
             user_data,
-            owned,
+            owned_partitions,
             generation: generation.map(Generation),
             rack: rack.map(str::to_owned),
         })
     }
 }
 
-impl Assignment {
+impl MemberAssignment {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut to = MemberDataWriter::default();
         to.i16(NEWEST);
@@ -300,7 +279,7 @@ mod tests {
         MemberSubscription {
             topics: vec!["b".into(), "a".into()],
             user_data: Some(vec![1, 2]),
-            owned: vec![tp("b", 1), tp("a", 2), tp("b", 0)],
+            owned_partitions: vec![tp("b", 1), tp("a", 2), tp("b", 0)],
             generation: Some(Generation(7)),
             rack: Some("r1".to_owned()),
         }
@@ -326,8 +305,14 @@ mod tests {
     fn an_older_version_leaves_out_what_it_does_not_know() {
         let read =
             |version| MemberSubscription::decode(&full().encode_as(version).unwrap()).unwrap();
-        assert_eq!((read(0).owned.len(), read(0).generation, read(0).rack), (0, None, None));
-        assert_eq!((read(1).owned.len(), read(1).generation, read(1).rack), (3, None, None));
+        assert_eq!(
+            (read(0).owned_partitions.len(), read(0).generation, read(0).rack),
+            (0, None, None)
+        );
+        assert_eq!(
+            (read(1).owned_partitions.len(), read(1).generation, read(1).rack),
+            (3, None, None)
+        );
         assert_eq!((read(2).generation, read(2).rack), (Some(Generation(7)), None));
         assert_eq!(read(3).rack.as_deref(), Some("r1"));
     }
@@ -344,20 +329,21 @@ mod tests {
     #[test]
     fn a_truncated_blob_is_an_error_and_never_a_smaller_one() {
         let subscription = full().encode().unwrap();
-        let assignment = Assignment { partitions: vec![tp("a", 0), tp("b", 3)], user_data: None }
-            .encode()
-            .unwrap();
+        let assignment =
+            MemberAssignment { partitions: vec![tp("a", 0), tp("b", 3)], user_data: None }
+                .encode()
+                .unwrap();
         for end in 0..subscription.len() {
             assert!(MemberSubscription::decode(&subscription[..end]).is_err(), "cut at {end}");
         }
         for end in 1..assignment.len() {
-            assert!(Assignment::decode(&assignment[..end]).is_err(), "cut at {end}");
+            assert!(MemberAssignment::decode(&assignment[..end]).is_err(), "cut at {end}");
         }
     }
 
     #[test]
     fn a_member_that_the_leader_left_out_owns_nothing() {
-        assert_eq!(Assignment::decode(&[]).unwrap(), Assignment::default());
+        assert_eq!(MemberAssignment::decode(&[]).unwrap(), MemberAssignment::default());
     }
 
     proptest! {
@@ -366,7 +352,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let _ = MemberSubscription::decode(&bytes);
-            let _ = Assignment::decode(&bytes);
+            let _ = MemberAssignment::decode(&bytes);
         }
 
         #[test]
@@ -374,8 +360,8 @@ mod tests {
             partitions in proptest::collection::btree_set(("[a-c]{1,3}", 0..9), 0..20),
         ) {
             let partitions: Vec<_> = partitions.iter().map(|(topic, p)| tp(topic, *p)).collect();
-            let assignment = Assignment { partitions, user_data: Some(vec![]) };
-            prop_assert_eq!(Assignment::decode(&assignment.encode().unwrap()).unwrap(), assignment);
+            let assignment = MemberAssignment { partitions, user_data: Some(vec![]) };
+            prop_assert_eq!(MemberAssignment::decode(&assignment.encode().unwrap()).unwrap(), assignment);
         }
     }
 }

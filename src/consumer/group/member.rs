@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use super::assignor::Assignor;
 use crate::cluster::Backoff;
+use crate::consumer::assignor::GroupSubscription;
 use crate::consumer::subscription::Pattern;
 use crate::error::{Error, ErrorKind};
-use crate::ids::{Generation, PartitionId, TopicId, TopicName, TopicPartition};
+use crate::group_metadata::ConsumerGroupMetadata;
+use crate::ids::{Generation, GroupId, PartitionId, TopicId, TopicName, TopicPartition};
 
 /// What does not change while the consumer lives.
 #[derive(Clone, Debug)]
 pub(crate) struct MemberSettings {
+    pub(crate) group: GroupId,
     pub(crate) instance: Option<String>,
     pub(crate) rack: Option<String>,
     /// Of the consumer protocol: how the coordinator is to assign, if not by its own choice.
@@ -67,16 +70,18 @@ pub(crate) enum MemberAction {
     Join {
         attempt: Attempt,
         member: String,
-        protocols: Vec<(&'static str, Vec<u8>)>,
+        protocols: Vec<(String, Vec<u8>)>,
         reason: &'static str,
     },
     /// Find out the partitions of these topics, which members of the group want.
     Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
+    /// Decide for the group, and say what by `handle_decided`.
+    Decide { attempt: Attempt, strategy: Assignor, group: GroupSubscription },
     /// Send SyncGroup; the leader's carries what all shall own.
     Sync {
         attempt: Attempt,
         identity: GroupMemberIdentity,
-        protocol: &'static str,
+        protocol: String,
         assignments: Vec<(String, Vec<u8>)>,
     },
     /// Send Heartbeat.
@@ -122,6 +127,16 @@ pub(crate) struct MemberHeartbeat {
 }
 
 impl MemberSettings {
+    /// Who a member is to its group, in the words of the public API.
+    pub(super) fn metadata(&self, identity: &GroupMemberIdentity) -> ConsumerGroupMetadata {
+        ConsumerGroupMetadata {
+            group_id: self.group.clone(),
+            generation: identity.generation,
+            member_id: identity.member.clone(),
+            group_instance_id: self.instance.clone(),
+        }
+    }
+
     /// Why a static member has ended: its place is another's.
     pub(super) fn replaced(&self, error: &Error) -> Error {
         let instance = self.instance.as_deref().unwrap_or_default();

@@ -90,6 +90,7 @@ impl Group {
             config.group_id.clone().ok_or_else(|| Error::config("a group needs a group.id"))?;
         let instance = config.group_instance_id.clone();
         let settings = MemberSettings {
+            group: group.as_str().into(),
             instance: instance.clone(),
             rack: config.client_rack.clone(),
             remote_assignor: config.group_remote_assignor.clone(),

@@ -52,7 +52,7 @@ impl Rpc {
         lane: Lane,
         settings: &MemberSettings,
         member: &str,
-        protocols: &[(&'static str, Vec<u8>)],
+        protocols: &[(String, Vec<u8>)],
         reason: &str,
     ) -> Result<Join> {
         // The coordinator answers when all members have joined or the rebalance timeout, which is

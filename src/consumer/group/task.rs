@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::assignor::GroupAssignment;
 use super::classic::Classic;
 use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
 use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
@@ -23,8 +24,7 @@ use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
-use crate::error::Result;
-use crate::group_metadata::ConsumerGroupMetadata;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
@@ -38,6 +38,7 @@ mod reconciling;
 /// What came of something that runs beside the loop.
 enum GroupEvent {
     Joined(Attempt, Result<Join>),
+    Decided(Attempt, Result<GroupAssignment>),
     Synced(Attempt, Result<Vec<u8>>),
     HeartbeatDone { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Reconciled(Attempt, Result<HeartbeatAnswer>),
@@ -280,12 +281,7 @@ impl GroupTask {
             return;
         }
         self.published.clone_from(confirmed);
-        self.group.shared.set_member(ConsumerGroupMetadata {
-            group_id: self.group.rpc.group.as_str().into(),
-            generation: confirmed.generation,
-            member_id: confirmed.member.clone(),
-            group_instance_id: self.group.rpc.instance.clone(),
-        });
+        self.group.shared.set_member(self.group.settings.metadata(confirmed));
     }
 
     fn act(&mut self, action: MemberAction, now: Instant) {
@@ -297,6 +293,9 @@ impl GroupTask {
                 self.join(attempt, member, protocols, reason);
             }
             MemberAction::Describe { attempt, topics } => self.begin_to_lead(attempt, topics, now),
+            MemberAction::Decide { attempt, strategy, group } => {
+                self.decide(attempt, strategy, group)
+            }
             MemberAction::Sync { attempt, identity, protocol, assignments } => {
                 self.sync(attempt, identity, protocol, assignments)
             }
@@ -349,6 +348,11 @@ impl GroupTask {
         let now = runtime::now();
         match event {
             GroupEvent::Joined(attempt, outcome) => self.joined(attempt, outcome, now),
+            GroupEvent::Decided(attempt, outcome) => {
+                if let Some(classic) = self.machine.classic() {
+                    classic.handle_decided(attempt, outcome, now);
+                }
+            }
             GroupEvent::Synced(attempt, outcome) => self.synced(attempt, outcome, now),
             GroupEvent::HeartbeatDone { attempt, sent, outcome } => {
                 if let Some(classic) = self.machine.classic() {
@@ -436,6 +440,10 @@ impl GroupTask {
 /// However the task ends, nobody waits for it any more.
 impl Drop for GroupTask {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = "the task of the group has panicked, and the consumer is not a member";
+            self.group.shared.fail(Error::new(ErrorKind::Closed, message));
+        }
         self.group.ended.send_replace(true);
         self.group.pending_commits().waiters.clear();
     }

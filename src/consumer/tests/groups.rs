@@ -60,7 +60,7 @@ async fn two_members_on_one_client_join_in_under_a_second() {
         let client = client(&embedded);
         let config = || {
             member_of("g")
-                .partition_assignment_strategy([strategy])
+                .partition_assignment_strategy([strategy.clone()])
                 .heartbeat_interval(Duration::from_millis(200))
         };
         let mut first = member(&client, config());

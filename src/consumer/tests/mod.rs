@@ -11,6 +11,7 @@ use crate::config::{BrokerAddress, ClientConfig};
 use crate::ids::{Offset, TopicPartition};
 use crate::net::{Connector, Io};
 
+mod assignors;
 mod faults;
 mod groups;
 #[cfg(feature = "gzip")]

@@ -118,7 +118,7 @@ impl Beside {
     /// Members of both copy, abort, are killed and come back; each record is copied once.
     async fn both_copy(&self, strategy: AssignmentStrategy) {
         let records = sized(6_000, 20_000);
-        let name = strategy.name();
+        let name = strategy.name().to_owned();
         let named = |name: String| -> &'static str { name.leak() };
         let topics = Topics {
             input: named(format!("in-{name}")),
@@ -219,7 +219,7 @@ impl<'b> Copying<'b> {
         let (client, topics) = (client(&self.beside.cluster), self.topics);
         let input = earliest()
             .group_id(topics.group)
-            .partition_assignment_strategy([self.strategy])
+            .partition_assignment_strategy([self.strategy.clone()])
             .session_timeout(Duration::from_secs(6))
             .heartbeat_interval(Duration::from_secs(1));
         let output = ProducerConfig::new()

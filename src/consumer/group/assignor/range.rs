@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Assignments, Member, Racks, TopicRacks, nothing_for, racks_matter};
+use super::{Assignments, GroupMember, Racks, TopicRacks, nothing_for, racks_matter};
 use crate::ids::{TopicName, TopicPartition};
 
-pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
-    let mut ordered: Vec<&Member> = members.iter().collect();
+pub(super) fn assign(topics: &TopicRacks, members: &[GroupMember]) -> Assignments {
+    let mut ordered: Vec<&GroupMember> = members.iter().collect();
     ordered.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut wanted_by = wanted_by(topics, &ordered);
     let mut states: Vec<RangeTopic<'_>> = topics
@@ -37,9 +37,9 @@ pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
 /// in each member's list is quadratic in topics.
 fn wanted_by<'a>(
     topics: &TopicRacks,
-    ordered: &[&'a Member],
-) -> BTreeMap<TopicName, Vec<&'a Member>> {
-    let mut wanted_by: BTreeMap<TopicName, Vec<&Member>> =
+    ordered: &[&'a GroupMember],
+) -> BTreeMap<TopicName, Vec<&'a GroupMember>> {
+    let mut wanted_by: BTreeMap<TopicName, Vec<&GroupMember>> =
         topics.keys().map(|topic| (topic.clone(), Vec::new())).collect();
     for &member in ordered {
         for topic in &member.subscription.topics {
@@ -61,7 +61,7 @@ struct RangeTopic<'a> {
     racks: &'a [Racks],
     racks_matter: bool,
     /// Those who want it, in order.
-    members: Vec<&'a Member>,
+    members: Vec<&'a GroupMember>,
     /// How many partitions each has; as `members`.
     taken: Vec<usize>,
     share: usize,
@@ -71,7 +71,7 @@ struct RangeTopic<'a> {
 }
 
 impl<'a> RangeTopic<'a> {
-    fn new(name: &'a TopicName, racks: &'a [Racks], members: Vec<&'a Member>) -> Self {
+    fn new(name: &'a TopicName, racks: &'a [Racks], members: Vec<&'a GroupMember>) -> Self {
         let count = members.len().max(1);
         let all: Vec<&Racks> = racks.iter().collect();
         Self {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Assignments, Member, TopicRacks, nothing_for};
+use super::{Assignments, GroupMember, TopicRacks, nothing_for};
 use crate::ids::{TopicName, TopicPartition};
 
-pub(super) fn assign(topics: &TopicRacks, members: &[Member]) -> Assignments {
+pub(super) fn assign(topics: &TopicRacks, members: &[GroupMember]) -> Assignments {
     let mut result = nothing_for(members);
-    let mut circle: Vec<(&Member, BTreeSet<&TopicName>)> = members
+    let mut circle: Vec<(&GroupMember, BTreeSet<&TopicName>)> = members
         .iter()
         .map(|member| (member, member.subscription.topics.iter().collect()))
         .collect();

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::super::assignor::Racks;
 use super::*;
 use crate::cluster::Backoff;
+use crate::consumer::assignor::Racks;
 
+mod assignors;
 mod random;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,6 +15,7 @@ fn tp(partition: i32) -> TopicPartition {
 
 fn settings(strategy: Assignor) -> MemberSettings {
     MemberSettings {
+        group: "g".into(),
         instance: None,
         rack: None,
         remote_assignor: None,
@@ -72,11 +74,11 @@ impl Script {
     fn join(&mut self, generation: i32) {
         let actions = self.actions();
         assert!(matches!(actions.last(), Some(MemberAction::Join { .. })), "{actions:?}");
-        let strategy = self.machine.settings.strategies[0].name();
+        let strategy = self.machine.settings.strategies[0].name().to_owned();
         let joined = Joined {
             member: "me".to_owned(),
             generation: Generation(generation),
-            protocol: strategy.to_owned(),
+            protocol: strategy,
             leader: "other".to_owned(),
             skips_assignment: false,
             members: vec![],
@@ -85,9 +87,17 @@ impl Script {
         assert!(matches!(self.only(), MemberAction::Sync { .. }));
     }
 
+    /// Lets the leader decide.
+    fn decide(&mut self) {
+        let MemberAction::Decide { attempt, strategy, group } = self.only() else {
+            panic!("nothing to decide")
+        };
+        self.machine.handle_decided(attempt, strategy.decide(&group), self.now);
+    }
+
     fn sync(&mut self, partitions: &[i32]) {
         let partitions = partitions.iter().copied().map(tp).collect();
-        let bytes = Assignment { partitions, user_data: None }.encode().unwrap();
+        let bytes = MemberAssignment { partitions, user_data: None }.encode().unwrap();
         self.machine.handle_synced(self.machine.attempt, Ok(bytes), self.now);
     }
 
@@ -156,10 +166,13 @@ fn a_leader_decides_for_all_with_the_topics_of_all() {
     let described: TopicRacks =
         [("t".into(), vec![Racks::new(); 2]), ("u".into(), vec![Racks::new()])].into();
     script.machine.handle_described(attempt, described.clone(), script.now);
+    script.decide();
     let MemberAction::Sync { assignments, .. } = script.only() else { panic!("no sync") };
     let partitions: Vec<_> = assignments
         .iter()
-        .map(|(member, bytes)| (member.as_str(), Assignment::decode(bytes).unwrap().partitions))
+        .map(|(member, bytes)| {
+            (member.as_str(), MemberAssignment::decode(bytes).unwrap().partitions)
+        })
         .collect();
     assert_eq!(
         partitions,
@@ -191,7 +204,7 @@ fn an_eager_member_gives_up_all_before_it_joins_and_beats_meanwhile() {
     assert!(matches!(script.only(), MemberAction::Heartbeat { .. }));
     script.machine.handle_revoked(script.now);
     let join = script.only();
-    assert!(subscription(&join).owned.is_empty());
+    assert!(subscription(&join).owned_partitions.is_empty());
 }
 
 #[test]
@@ -214,7 +227,7 @@ fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_somethi
     script.actions();
     script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     let join = script.only();
-    assert_eq!(subscription(&join).owned, [tp(0), tp(1), tp(2)]);
+    assert_eq!(subscription(&join).owned_partitions, [tp(0), tp(1), tp(2)]);
     assert_eq!(subscription(&join).generation, Some(Generation(1)));
     script.machine.actions.push_back(join);
     script.join(2);
@@ -224,7 +237,7 @@ fn a_cooperative_member_keeps_what_it_owns_and_joins_again_after_it_gave_somethi
         matches!(&actions[..], [MemberAction::Revoke(taken), MemberAction::Assign(added)] if *taken == [tp(1), tp(2)] && *added == [tp(3)])
     );
     script.machine.handle_revoked(script.now);
-    assert_eq!(subscription(&script.only()).owned, [tp(0), tp(3)]);
+    assert_eq!(subscription(&script.only()).owned_partitions, [tp(0), tp(3)]);
 }
 
 /// A coordinator that fails before the assignment is written down gives the generation twice.
@@ -569,7 +582,8 @@ fn an_interest_that_changed_on_the_way_is_not_given_old_partitions() {
 fn an_assignment_that_is_cut_short_is_refused_and_not_taken_for_less() {
     let mut script = Script::wanting(settings(Assignor::Range));
     script.join(1);
-    let bytes = Assignment { partitions: vec![tp(0), tp(1)], user_data: None }.encode().unwrap();
+    let bytes =
+        MemberAssignment { partitions: vec![tp(0), tp(1)], user_data: None }.encode().unwrap();
     script.machine.handle_synced(
         script.machine.attempt,
         Ok(bytes[..bytes.len() - 6].to_vec()),

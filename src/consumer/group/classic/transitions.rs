@@ -35,18 +35,19 @@ impl Classic {
         let mut subscription = MemberSubscription {
             topics: wanted.topics.iter().cloned().collect(),
             user_data: None,
-            owned: self.owned.iter().cloned().collect(),
+            owned_partitions: self.owned.iter().cloned().collect(),
             generation: self.identity.generation,
             rack: self.settings.rack.clone(),
         };
         let mut protocols = Vec::new();
         for strategy in &self.settings.strategies {
-            let encoded = strategy.user_data(self.held.as_ref()).and_then(|user_data| {
-                subscription.user_data = user_data;
-                subscription.encode()
-            });
+            let encoded =
+                strategy.user_data(&wanted.topics, self.held.as_ref()).and_then(|user_data| {
+                    subscription.user_data = user_data;
+                    subscription.encode()
+                });
             match encoded {
-                Ok(bytes) => protocols.push((strategy.name(), bytes)),
+                Ok(bytes) => protocols.push((strategy.name().to_owned(), bytes)),
                 Err(error) => return self.refuse(error),
             }
         }
@@ -72,7 +73,7 @@ impl Classic {
         self.session_ends = now + self.settings.session_timeout;
         self.next_heartbeat = now + self.settings.heartbeat_interval;
         let Some(strategy) =
-            self.settings.strategies.iter().copied().find(|it| it.name() == joined.protocol)
+            self.settings.strategies.iter().find(|it| it.name() == joined.protocol).cloned()
         else {
             let message = format!(
                 "the coordinator chose the strategy {:?}, which was not offered",
@@ -84,16 +85,17 @@ impl Classic {
             return self.sync(strategy, Vec::new(), now);
         }
         let decode = |(id, instance, bytes): (String, Option<String>, Vec<u8>)| {
-            Ok(Member { id, instance, subscription: MemberSubscription::decode(&bytes)? })
+            let subscription = MemberSubscription::decode(&bytes)?;
+            Ok(GroupMember { id, group_instance_id: instance, subscription })
         };
-        let members: Vec<Member> = match joined.members.into_iter().map(decode).collect() {
+        let members: Vec<GroupMember> = match joined.members.into_iter().map(decode).collect() {
             Ok(members) => members,
             Err(error) => return self.refuse(error),
         };
         let topics =
             members.iter().flat_map(|member| member.subscription.topics.iter().cloned()).collect();
         self.state =
-            State::Assigning { strategy, members, skips_assignment: joined.skips_assignment };
+            State::Describing { strategy, members, skips_assignment: joined.skips_assignment };
         self.actions.push_back(MemberAction::Describe { attempt: self.attempt, topics });
     }
 
@@ -104,19 +106,30 @@ impl Classic {
         now: Instant,
     ) {
         self.asked = now;
-        self.state = State::Syncing;
         let (attempt, identity) = (self.attempt, self.identity.clone());
         self.actions.push_back(MemberAction::Sync {
             attempt,
             identity,
-            protocol: strategy.name(),
+            protocol: strategy.name().to_owned(),
             assignments,
         });
+        self.state = State::Syncing(strategy);
     }
 
-    pub(super) fn synced(&mut self, assignment: Assignment, now: Instant) {
+    pub(super) fn synced(
+        &mut self,
+        strategy: &Assignor,
+        assignment: MemberAssignment,
+        now: Instant,
+    ) {
         self.failures = 0;
         self.confirmed = self.identity.clone();
+        // Before it is asked for its user data again, and before the listener hears of anything.
+        if let Err(error) =
+            strategy.on_assignment(&assignment, &self.settings.metadata(&self.identity))
+        {
+            self.actions.push_back(MemberAction::Report(error));
+        }
         self.held = Some(OwnedPartitions {
             partitions: assignment.partitions.clone(),
             generation: self.identity.generation,
@@ -209,7 +222,7 @@ impl Classic {
             State::Revoking { .. } | State::Unjoined | State::Stale | State::Failed => {}
             // The first time it joins again at once. A group that is joined and rebalances without
             // end is not asked without a pause.
-            State::Joining | State::Assigning { .. } | State::Syncing => {
+            State::Joining | State::Describing { .. } | State::Deciding(_) | State::Syncing(_) => {
                 self.failures += 1;
                 match self.failures {
                     1 => self.prepare(reason, now),
@@ -304,7 +317,11 @@ impl Classic {
     pub(super) fn heartbeat_by(&self) -> Option<Instant> {
         let beats = self.owns_or(matches!(
             self.state,
-            State::Revoking { .. } | State::Assigning { .. } | State::Syncing | State::Stable
+            State::Revoking { .. }
+                | State::Describing { .. }
+                | State::Deciding(_)
+                | State::Syncing(_)
+                | State::Stable
         ));
         (beats && self.identity.generation.is_some() && !self.heartbeat_in_flight)
             .then_some(self.next_heartbeat)
@@ -314,8 +331,9 @@ impl Classic {
         let counts = self.owns_or(matches!(
             self.state,
             State::Revoking { .. }
-                | State::Assigning { .. }
-                | State::Syncing
+                | State::Describing { .. }
+                | State::Deciding(_)
+                | State::Syncing(_)
                 | State::Stable
                 | State::Waiting(_)
         ));
@@ -333,7 +351,7 @@ impl Classic {
 
     /// Whether a new generation may have begun that the reply on its way tells of.
     pub(super) fn awaits_generation(&self) -> bool {
-        matches!(self.state, State::Joining | State::Syncing)
+        matches!(self.state, State::Joining | State::Syncing(_))
     }
 
     pub(super) fn polled_by(&self) -> Option<Instant> {

@@ -13,6 +13,7 @@ const U: TopicId = TopicId([9; 16]);
 
 fn settings() -> MemberSettings {
     MemberSettings {
+        group: "g".into(),
         instance: None,
         rack: None,
         remote_assignor: None,

@@ -8,7 +8,8 @@ use tracing::{Instrument, debug};
 
 use super::{GroupEvent, GroupTask};
 use crate::cluster::{ClusterView, Lane};
-use crate::consumer::group::assignor::{Racks, TopicRacks};
+use crate::consumer::assignor::{GroupSubscription, Racks};
+use crate::consumer::group::assignor::{Assignor, TopicRacks};
 use crate::consumer::group::member::{Attempt, GroupMemberIdentity};
 use crate::consumer::group::rpc::Join;
 use crate::error::{ErrorCode, Result};
@@ -20,7 +21,7 @@ impl GroupTask {
         &mut self,
         attempt: Attempt,
         member: String,
-        protocols: Vec<(&'static str, Vec<u8>)>,
+        protocols: Vec<(String, Vec<u8>)>,
         reason: &'static str,
     ) {
         let group = Arc::clone(&self.group);
@@ -42,11 +43,26 @@ impl GroupTask {
         });
     }
 
+    /// Decides for the group, beside heartbeats: it may take its time.
+    pub(super) fn decide(
+        &mut self,
+        attempt: Attempt,
+        strategy: Assignor,
+        group: GroupSubscription,
+    ) {
+        let runtime = self.runtime.clone();
+        self.spawn(async move {
+            let work = strategy.work(&group);
+            let decided = runtime.offload(work, move || strategy.decide(&group)).await;
+            GroupEvent::Decided(attempt, decided)
+        });
+    }
+
     pub(super) fn sync(
         &mut self,
         attempt: Attempt,
         identity: GroupMemberIdentity,
-        protocol: &'static str,
+        protocol: String,
         assignments: Vec<(String, Vec<u8>)>,
     ) {
         let group = Arc::clone(&self.group);
@@ -56,7 +72,7 @@ impl GroupTask {
         self.spawn(async move {
             let synced = group
                 .rpc
-                .sync(lane, &group.settings, &identity, protocol, &assignments)
+                .sync(lane, &group.settings, &identity, &protocol, &assignments)
                 .instrument(span)
                 .await;
             GroupEvent::Synced(attempt, synced)

@@ -13,7 +13,9 @@ mod quota;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::consumer_protocol::{MemberDataReader, MemberDataWriter};
-use super::{Assignments, Member, OwnedPartitions, Racks, TopicRacks, nothing_for, racks_matter};
+use super::{
+    Assignments, GroupMember, OwnedPartitions, Racks, TopicRacks, nothing_for, racks_matter,
+};
 use crate::error::Result;
 use crate::ids::{Generation, TopicPartition};
 
@@ -27,7 +29,7 @@ pub(super) fn user_data(held: &OwnedPartitions) -> Result<Vec<u8>> {
 
 /// What a member of an eager group held, from its user data: version 0 lacks the generation, and
 /// what cannot be read counts as nothing held.
-pub(super) fn held_of(member: &Member) -> OwnedPartitions {
+pub(super) fn held_of(member: &GroupMember) -> OwnedPartitions {
     let Some(bytes) = member.subscription.user_data.as_deref() else {
         return OwnedPartitions::default();
     };
@@ -39,8 +41,8 @@ pub(super) fn held_of(member: &Member) -> OwnedPartitions {
 
 pub(super) fn assign(
     topics: &TopicRacks,
-    members: &[Member],
-    held_of: fn(&Member) -> OwnedPartitions,
+    members: &[GroupMember],
+    held_of: fn(&GroupMember) -> OwnedPartitions,
 ) -> Assignments {
     let mut result = nothing_for(members);
     let mut plan = AssignmentPlan::new(topics, members, held_of);
@@ -62,8 +64,8 @@ pub(super) fn assign(
 
 /// The partitions that several members of the latest generation claim.
 pub(super) fn contested(
-    members: &[Member],
-    held_of: fn(&Member) -> OwnedPartitions,
+    members: &[GroupMember],
+    held_of: fn(&GroupMember) -> OwnedPartitions,
 ) -> BTreeSet<TopicPartition> {
     let contested =
         claims(members.iter(), held_of).into_iter().filter(|(_, claim)| claim.is_contested);
@@ -73,7 +75,7 @@ pub(super) fn contested(
 /// The assignment in the making: members and partitions are numbers.
 struct AssignmentPlan<'a> {
     /// By id.
-    members: Vec<&'a Member>,
+    members: Vec<&'a GroupMember>,
     /// The topics each member wants; as `members`.
     wants: Vec<BTreeSet<usize>>,
     /// By topic and number.
@@ -94,10 +96,10 @@ struct StickyPartition<'a> {
 impl<'a> AssignmentPlan<'a> {
     fn new(
         topics: &'a TopicRacks,
-        members: &'a [Member],
-        held_of: fn(&Member) -> OwnedPartitions,
+        members: &'a [GroupMember],
+        held_of: fn(&GroupMember) -> OwnedPartitions,
     ) -> Self {
-        let mut members: Vec<&Member> = members.iter().collect();
+        let mut members: Vec<&GroupMember> = members.iter().collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
         let number: BTreeMap<_, usize> = topics.keys().zip(0..).collect();
         let wants: Vec<BTreeSet<usize>> = members
@@ -160,8 +162,8 @@ struct Claim {
 }
 
 fn claims<'a>(
-    members: impl Iterator<Item = &'a Member>,
-    held_of: fn(&Member) -> OwnedPartitions,
+    members: impl Iterator<Item = &'a GroupMember>,
+    held_of: fn(&GroupMember) -> OwnedPartitions,
 ) -> BTreeMap<TopicPartition, Claim> {
     let mut claims: BTreeMap<TopicPartition, Claim> = BTreeMap::new();
     for (member, at) in members.zip(0..) {

@@ -50,7 +50,7 @@ proptest! {
         facts in proptest::collection::vec(fact(), 1..150),
     ) {
         let strategy = if is_cooperative { Assignor::CooperativeSticky } else { Assignor::Range };
-        let mut script = Script::wanting(settings(strategy));
+        let mut script = Script::wanting(settings(strategy.clone()));
         // What the application may fetch and commit, as it was told.
         let mut owned: BTreeSet<TopicPartition> = BTreeSet::new();
         let mut giving: BTreeSet<TopicPartition> = BTreeSet::new();
@@ -92,7 +92,7 @@ proptest! {
                     }
                 }
                 Fact::SyncReply(outcome, partitions) => {
-                    let bytes = Assignment { partitions: partitions.into_iter().map(tp).collect(), user_data: None }.encode().unwrap();
+                    let bytes = MemberAssignment { partitions: partitions.into_iter().map(tp).collect(), user_data: None }.encode().unwrap();
                     script.machine.handle_synced(attempt, failure(outcome).map_or(Ok(bytes), Err), script.now);
                 }
                 Fact::BeatReply(outcome) => if let Some(sent) = sent.take() {
@@ -123,7 +123,7 @@ proptest! {
                     MemberAction::Join { protocols, .. } => {
                         let told = MemberSubscription::decode(&protocols[0].1).unwrap();
                         prop_assert_eq!(
-                            told.owned.into_iter().collect::<BTreeSet<_>>(), owned.clone()
+                            told.owned_partitions.into_iter().collect::<BTreeSet<_>>(), owned.clone()
                         );
                         prop_assert!(
                             is_cooperative || owned.is_empty(), "an eager member joins with nothing"
