@@ -142,7 +142,8 @@ impl ConsumerConfig {
     /// default range, cooperative-sticky).
     ///
     /// All members of a group must have one in common; the group chooses the one that most members
-    /// prefer.
+    /// prefer. Assignors of your own ([`AssignmentStrategy::custom`]) may stand among Kafka's. Under
+    /// the consumer protocol they mean nothing.
     #[must_use]
     pub fn partition_assignment_strategy(
         mut self,
