@@ -39,6 +39,7 @@ pub struct ConsumerConfig {
     pub(crate) auto_offset_reset: AutoOffsetReset,
     /// `None`: not said by the user, see [`ConsumerConfig::commits_automatically`].
     pub(crate) enable_auto_commit: Option<bool>,
+    pub(crate) enable_auto_offset_store: bool,
     pub(crate) auto_commit_interval: Duration,
     pub(crate) isolation_level: IsolationLevel,
     pub(crate) check_crcs: bool,
@@ -84,6 +85,7 @@ impl ConsumerConfig {
         settings.set("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
         settings.set("auto.offset.reset", &mut config.auto_offset_reset)?;
         config.enable_auto_commit = settings.read("enable.auto.commit")?;
+        settings.set("enable.auto.offset.store", &mut config.enable_auto_offset_store)?;
         settings.set("auto.commit.interval.ms", &mut config.auto_commit_interval)?;
         settings.set("isolation.level", &mut config.isolation_level)?;
         settings.set("check.crcs", &mut config.check_crcs)?;
@@ -242,6 +244,21 @@ impl ConsumerConfig {
     #[must_use]
     pub fn enable_auto_commit(mut self, enable: bool) -> Self {
         self.enable_auto_commit = Some(enable);
+        self
+    }
+
+    /// Sets whether a record counts as done when the application asks for the next one
+    /// (`enable.auto.offset.store` of librdkafka; default true).
+    ///
+    /// With false the application says what is done, by [`ConsumerHandle::mark_done`] or
+    /// [`ConsumerHandle::store_offset`], and commits cover only that: records may be worked on by
+    /// many tasks at a time, and a crash loses none of them.
+    ///
+    /// [`ConsumerHandle::mark_done`]: crate::ConsumerHandle::mark_done
+    /// [`ConsumerHandle::store_offset`]: crate::ConsumerHandle::store_offset
+    #[must_use]
+    pub fn enable_auto_offset_store(mut self, enable: bool) -> Self {
+        self.enable_auto_offset_store = enable;
         self
     }
 
@@ -478,6 +495,7 @@ impl Default for ConsumerConfig {
             fetch_max_wait: Duration::from_millis(500),
             auto_offset_reset: AutoOffsetReset::Latest,
             enable_auto_commit: None,
+            enable_auto_offset_store: true,
             auto_commit_interval: Duration::from_secs(5),
             isolation_level: IsolationLevel::ReadUncommitted,
             check_crcs: true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::consumer::{Consumer, ConsumerConfig, OffsetAndTimestamp};
+use crate::consumer::{Consumer, ConsumerConfig, ConsumerRecord, OffsetAndTimestamp};
 use crate::error::Result;
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
@@ -206,6 +206,27 @@ impl Consumer {
     /// As [`ConsumerHandle::commit_async`](crate::ConsumerHandle::commit_async).
     pub fn commit_async(&self) -> Result<()> {
         self.handle.commit_async()
+    }
+
+    /// Marks a record as done, with `enable.auto.offset.store=false`.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::mark_done`](crate::ConsumerHandle::mark_done), which says more.
+    pub fn mark_done(&self, record: &ConsumerRecord) -> Result<()> {
+        self.handle.mark_done(record)
+    }
+
+    /// Marks all records of a partition before an offset as done, with
+    /// `enable.auto.offset.store=false`.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::store_offset`](crate::ConsumerHandle::store_offset).
+    pub fn store_offset(
+        &self,
+        partition: &TopicPartition,
+        offset: impl Into<Offset>,
+    ) -> Result<()> {
+        self.handle.store_offset(partition, offset)
     }
 
     /// Commits the given offsets, each that of the next record to consume, and waits until they are

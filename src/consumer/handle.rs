@@ -10,7 +10,8 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
 use crate::consumer::group::Group;
 use crate::consumer::offsets::{self, OffsetAndTimestamp};
-use crate::consumer::position::{Position, ResetTo};
+use crate::consumer::position::{DeliveryGate, Position, ResetTo};
+use crate::consumer::record::ConsumerRecord;
 use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{Pattern, Subscription};
 use crate::error::{Error, ErrorKind, Result};
@@ -301,8 +302,8 @@ impl ConsumerHandle {
         self.find(times).await
     }
 
-    /// Commits the positions of all records returned to the application, and waits until they are
-    /// committed.
+    /// Commits the positions of all records returned to the application, or with
+    /// `enable.auto.offset.store=false` of those that are done, and waits until they are committed.
     ///
     /// # Errors
     /// - The class [`Class::Rejoin`](crate::Class::Rejoin) if a partition with uncommitted records
@@ -383,6 +384,77 @@ impl ConsumerHandle {
         let offsets =
             offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
         self.group()?.commit(Some(offsets), self.api_deadline()).await
+    }
+
+    /// Marks a record as done, with `enable.auto.offset.store=false`: commits, automatic ones too,
+    /// then cover each partition up to the first record that was returned and is not done. Records may
+    /// be done in any order and by any task, and a partition of which all is done is committed up to
+    /// its position.
+    ///
+    /// A record that was returned before a seek of its partition is passed over.
+    ///
+    /// ```no_run
+    /// # async fn work(_: &kavka::ConsumerRecord) {}
+    /// # async fn run(mut consumer: kavka::Consumer) -> kavka::Result<()> {
+    /// // Commits come by themselves (`enable.auto.commit`) and by `commit`.
+    /// loop {
+    ///     let (record, handle) = (consumer.recv().await?, consumer.handle());
+    ///     tokio::spawn(async move {
+    ///         work(&record).await;
+    ///         handle.mark_done(&record)
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Config`] unless `enable.auto.offset.store` is false.
+    /// - The class [`Class::Rejoin`](crate::Class::Rejoin) if the partition is not assigned any more:
+    ///   another member processes the record again.
+    /// - [`ErrorKind::Closed`] if the consumer was closed.
+    pub fn mark_done(&self, record: &ConsumerRecord) -> Result<()> {
+        self.check_marking()?;
+        let assignment = record.assignment();
+        // Without the lock as long as nothing has happened to the partition.
+        if assignment.delivery() == DeliveryGate::Ended {
+            self.core
+                .shared
+                .read(|subscription| subscription.check_owned(assignment.partition()))?;
+        }
+        assignment.mark(record.covered(), record.leader_epoch());
+        Ok(())
+    }
+
+    /// Marks all records of a partition before an offset as done, as [`ConsumerHandle::mark_done`]
+    /// does one of them; that of [`RecordBatch::next_offset`](crate::RecordBatch::next_offset) for a
+    /// batch that is done (librdkafka's `rd_kafka_offsets_store`). What is done stays so if the offset
+    /// is behind an earlier one.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::mark_done`], and [`ErrorKind::Config`] for a negative offset.
+    pub fn store_offset(
+        &self,
+        partition: &TopicPartition,
+        offset: impl Into<Offset>,
+    ) -> Result<()> {
+        self.check_marking()?;
+        let offset = offset.into();
+        if offset.0 < 0 {
+            return Err(Error::config("an offset to store must not be negative")
+                .at_partition(partition.clone()));
+        }
+        self.core.shared.read(|subscription| subscription.mark_to(partition, offset))
+    }
+
+    fn check_marking(&self) -> Result<()> {
+        self.check_open()?;
+        if self.core.config.enable_auto_offset_store {
+            return Err(Error::config(
+                "what is done is marked with enable.auto.offset.store=false only: with true, a record \
+                 counts as done when the next one is asked for",
+            ));
+        }
+        Ok(())
     }
 
     /// Returns the committed offset of each partition, which need not be assigned, or `None` if the

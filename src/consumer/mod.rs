@@ -22,6 +22,7 @@ mod forward;
 mod group;
 mod handle;
 mod isolation;
+mod marks;
 mod metrics;
 mod observer;
 mod offsets;
@@ -88,8 +89,11 @@ impl Consumer {
             config.fetch_buffer_bytes,
             usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0),
         );
-        let subscription =
+        let mut subscription =
             Subscription::new(config.auto_offset_reset, config.group_id.is_some(), buffer);
+        if !config.enable_auto_offset_store {
+            subscription = subscription.marked_by_application();
+        }
         let shared = Arc::new(ConsumerShared::new(
             subscription,
             runtime.cancelled().clone(),

@@ -16,9 +16,11 @@
 //! ```
 //! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::consumer::marks::Marks;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
@@ -82,7 +84,8 @@ pub(crate) enum DeliveryGate {
 ///
 /// The application's side moves `position` and `done` without a lock, and reads `delivery` before
 /// each record. There is one writer of each: the receiving half, except `delivery`, which
-/// [`super::subscription`] sets, and `end`, the fetcher.
+/// [`super::subscription`] sets, `end`, the fetcher, and `done` where the application marks what is
+/// done (`enable.auto.offset.store=false`): whoever holds the lock of the marks.
 #[derive(Debug)]
 pub(crate) struct PartitionAssignment {
     id: AssignmentEpoch,
@@ -104,6 +107,11 @@ struct Consumed {
     done: AtomicI64,
     /// The leader epoch of the record before `done`, or -1.
     done_epoch: AtomicI32,
+    /// The offset behind the last record handed over, or [`UNKNOWN`]: `position` may be further on,
+    /// behind offsets that hold none.
+    records_end: AtomicI64,
+    /// What the application has marked as done ahead of `done`, if it marks.
+    marks: Option<Mutex<Marks>>,
     /// Where what may be read of the log ended at the last fetch, or [`UNKNOWN`].
     end: AtomicI64,
     /// Where delivery began, or [`UNKNOWN`].
@@ -119,11 +127,26 @@ const NO_EPOCH: i32 = -1;
 
 impl PartitionAssignment {
     pub(crate) fn new(id: AssignmentEpoch, partition: TopicPartition) -> Self {
+        Self::with_marks(id, partition, None)
+    }
+
+    /// What is handed over is finished only once the application has marked it.
+    pub(crate) fn marked_by_application(id: AssignmentEpoch, partition: TopicPartition) -> Self {
+        Self::with_marks(id, partition, Some(Mutex::default()))
+    }
+
+    fn with_marks(
+        id: AssignmentEpoch,
+        partition: TopicPartition,
+        marks: Option<Mutex<Marks>>,
+    ) -> Self {
         let consumed = Consumed {
             position: AtomicI64::new(UNKNOWN),
             position_epoch: AtomicI32::new(NO_EPOCH),
             done: AtomicI64::new(UNKNOWN),
             done_epoch: AtomicI32::new(NO_EPOCH),
+            records_end: AtomicI64::new(UNKNOWN),
+            marks,
             end: AtomicI64::new(UNKNOWN),
             start: AtomicI64::new(UNKNOWN),
             topic: OnceLock::new(),
@@ -176,11 +199,31 @@ impl PartitionAssignment {
     /// Sets where delivery starts; everything before counts as finished.
     pub(super) fn start_at(&self, position: Position) {
         let epoch = encode_epoch(position.leader_epoch);
+        let mut marks = self.consumed.marks.as_ref().map(lock);
+        if let Some(marks) = &mut marks {
+            marks.clear();
+        }
+        self.consumed.records_end.store(position.offset.0, Ordering::Relaxed);
         self.consumed.start.store(position.offset.0, Ordering::Relaxed);
         self.consumed.done_epoch.store(epoch, Ordering::Relaxed);
         self.consumed.position_epoch.store(epoch, Ordering::Relaxed);
         self.consumed.done.store(position.offset.0, Ordering::Release);
         self.consumed.position.store(position.offset.0, Ordering::Release);
+    }
+
+    /// Notes that everything before `next` was handed over, and that the last record of it ends at
+    /// `records_end`. In this order: see [`PartitionAssignment::done`].
+    #[inline]
+    pub(crate) fn deliver_records(&self, records_end: Offset, next: Offset) {
+        self.consumed.records_end.store(records_end.0, Ordering::Release);
+        self.deliver_to(next);
+    }
+
+    /// The offset behind the last record handed over; before the first, where delivery began.
+    #[inline]
+    pub(crate) fn records_end(&self) -> Option<Offset> {
+        let end = self.consumed.records_end.load(Ordering::Acquire);
+        (end != UNKNOWN).then_some(Offset(end))
     }
 
     /// Notes that everything before `offset` was handed over.
@@ -196,15 +239,63 @@ impl PartitionAssignment {
         self.consumed.position_epoch.store(encode_epoch(epoch), Ordering::Release);
     }
 
-    /// Notes that everything before `offset` is finished and may be committed.
+    /// Whether the application says what is done (`enable.auto.offset.store=false`).
+    #[inline]
+    pub(crate) fn is_marked_by_application(&self) -> bool {
+        self.consumed.marks.is_some()
+    }
+
+    /// Notes that the application asks for more: everything before `offset` is finished and may be
+    /// committed, unless it marks what is.
     #[inline]
     pub(crate) fn finish_to(&self, offset: Offset) {
-        self.consumed.done.store(offset.0, Ordering::Release);
+        if !self.is_marked_by_application() {
+            self.consumed.done.store(offset.0, Ordering::Release);
+        }
     }
 
     /// Notes the leader epoch of what was finished last; as [`PartitionAssignment::deliver_epoch`].
     pub(crate) fn finish_epoch(&self, epoch: Option<LeaderEpoch>) {
-        self.consumed.done_epoch.store(encode_epoch(epoch), Ordering::Release);
+        if !self.is_marked_by_application() {
+            self.consumed.done_epoch.store(encode_epoch(epoch), Ordering::Release);
+        }
+    }
+
+    /// Finishes what was handed over, unless the application marks what is done. Returns what may be
+    /// committed.
+    pub(super) fn finish_delivered(&self) -> Option<Position> {
+        if self.is_marked_by_application() {
+            return self.done();
+        }
+        let delivered = self.delivered()?;
+        self.finish_to(delivered.offset);
+        self.finish_epoch(delivered.leader_epoch);
+        Some(delivered)
+    }
+
+    /// Marks the records of these offsets as done. False if the application does not say what is.
+    pub(super) fn mark(&self, offsets: Range<Offset>, epoch: Option<LeaderEpoch>) -> bool {
+        let Some(marks) = &self.consumed.marks else { return false };
+        let mut marks = lock(marks);
+        // Under the lock, as others may mark; `UNKNOWN` is before all offsets, but nothing of a
+        // partition that has not begun can be done.
+        let done = self.consumed.done.load(Ordering::Relaxed);
+        if done != UNKNOWN
+            && let Some((now, epoch)) = marks.mark(Offset(done), offsets, epoch)
+        {
+            self.consumed.done.store(now.0, Ordering::Release);
+            // Without one that of an earlier record stays, which is the safe side.
+            if let Some(epoch) = epoch {
+                self.consumed.done_epoch.store(epoch.0, Ordering::Release);
+            }
+        }
+        true
+    }
+
+    /// Marks everything before `offset` as done, as far as this began before it. False if the
+    /// application does not say what is.
+    pub(super) fn mark_to(&self, offset: Offset) -> bool {
+        self.mark(Offset(0)..offset, None)
     }
 
     /// Notes where what may be read of the log ends.
@@ -238,9 +329,30 @@ impl PartitionAssignment {
 
     /// The position up to which everything is finished.
     pub(crate) fn done(&self) -> Option<Position> {
+        if self.is_marked_by_application() { self.marked() } else { self.finished() }
+    }
+
+    fn finished(&self) -> Option<Position> {
         let epoch = self.consumed.done_epoch.load(Ordering::Acquire);
         decode(self.consumed.done.load(Ordering::Acquire), epoch)
     }
+
+    /// Behind the last record, once that is marked, come offsets that hold none, as those of
+    /// markers of transactions: then all that was handed over is finished.
+    ///
+    /// A record is handed over by `records_end` first and `position` second, so these are read the
+    /// other way round: what `position` is behind, `records_end` is behind too.
+    fn marked(&self) -> Option<Position> {
+        let delivered = self.delivered()?;
+        let records_end = self.records_end()?;
+        let finished = self.finished()?;
+        let is_all = records_end <= finished.offset && finished.offset <= delivered.offset;
+        Some(if is_all { delivered } else { finished })
+    }
+}
+
+fn lock(marks: &Mutex<Marks>) -> std::sync::MutexGuard<'_, Marks> {
+    marks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn encode_epoch(epoch: Option<LeaderEpoch>) -> i32 {
@@ -302,6 +414,32 @@ mod models {
                 (assignment.delivered(), assignment.done()),
                 (Some(at(14, 3)), Some(at(14, 3)))
             );
+        });
+    }
+    #[test]
+    fn what_holds_no_record_is_not_done_before_the_records_in_front_of_it() {
+        model(|| {
+            let partition = TopicPartition::new("t", 0);
+            let assignment =
+                PartitionAssignment::marked_by_application(AssignmentEpoch(1), partition);
+            assignment.start_at(at(0, 1));
+            let assignment = Arc::new(assignment);
+            // Records 0 and 3, and markers between and behind them.
+            let application = thread::spawn({
+                let assignment = Arc::clone(&assignment);
+                move || {
+                    for (end, behind_marker) in [(1, 3), (4, 5)] {
+                        assignment.deliver_records(Offset(end), Offset(end));
+                        assignment.deliver_to(Offset(behind_marker));
+                    }
+                }
+            });
+            assignment.mark(Offset(0)..Offset(1), None);
+            let done = assignment.done().unwrap().offset;
+            assert!(done <= Offset(3), "{done:?} is behind a record that is not done");
+            application.join().unwrap();
+            assignment.mark(Offset(1)..Offset(4), None);
+            assert_eq!(assignment.done().unwrap().offset, Offset(5));
         });
     }
 }

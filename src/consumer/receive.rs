@@ -224,7 +224,7 @@ impl Receiver {
             Content::Failed(error) => return Poll::Ready(Err(self.stop(&assignment, error))),
         };
         let batch_context = BatchContext {
-            partition: assignment.partition().clone(),
+            assignment: Arc::clone(&assignment),
             data: records.data().clone(),
             timestamp_type: batch.timestamp_type(),
             leader_epoch: batch.leader_epoch(),
@@ -321,9 +321,9 @@ impl CurrentBatch {
             Err(error) => return Some(Err(error.into())),
         };
         self.cursor = self.records.cursor(&records);
-        let offset = record.offset;
-        let record = ConsumerRecord::new(&self.batch_context, &record);
-        self.deliver_to(offset.advance(1));
+        let end = record.offset.advance(1);
+        let record = ConsumerRecord::new(&self.batch_context, &record, self.before(record.offset));
+        self.deliver_to(end, end);
         Some(Ok(record))
     }
 
@@ -335,9 +335,12 @@ impl CurrentBatch {
     ) -> Result<Option<(RecordBatch, Arc<BatchProgress>, Arc<BatchContext>)>> {
         let from = self.cursor;
         let mut walk = self.records.resume(from);
-        let is_whole = self.records.claimed_count() <= most;
+        // Where the application marks what is done, it matters which record is the last.
+        let is_whole =
+            self.records.claimed_count() <= most && !self.assignment.is_marked_by_application();
         let mut limit = usize::MAX;
         let mut next = self.next;
+        let mut records_end = next;
         if is_whole {
             self.cursor = self.records.end();
             // Found empty without a walk: a batch whose records compaction has removed.
@@ -360,9 +363,10 @@ impl CurrentBatch {
                 self.position = self.next;
                 return Ok(None);
             };
+            records_end = last.advance(1);
             self.cursor = self.records.cursor(&walk);
             if count == most && walk.next().is_some() {
-                (limit, next) = (count, last.advance(1));
+                (limit, next) = (count, records_end);
             }
         }
         let progress = Arc::new(BatchProgress {
@@ -374,18 +378,25 @@ impl CurrentBatch {
             Arc::clone(&self.batch_context),
             self.records.clone(),
             from,
+            self.before(self.position),
             limit,
             Arc::clone(&progress),
         );
-        self.deliver_to(next);
+        self.deliver_to(records_end, next);
         self.is_begun = false;
         Ok(Some((batch, progress, Arc::clone(&self.batch_context))))
     }
 
+    /// The offset behind the record that was handed over before one of this offset.
     #[inline]
-    fn deliver_to(&mut self, next: Offset) {
+    fn before(&self, offset: Offset) -> Offset {
+        self.assignment.records_end().unwrap_or(offset)
+    }
+
+    #[inline]
+    fn deliver_to(&mut self, records_end: Offset, next: Offset) {
         self.position = next;
-        self.assignment.deliver_to(next);
+        self.assignment.deliver_records(records_end, next);
         if !self.is_noted {
             self.is_noted = true;
             self.assignment.deliver_epoch(self.batch_context.leader_epoch);

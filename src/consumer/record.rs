@@ -1,6 +1,7 @@
 //! Records as an application receives them: views into the batch they came in.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, Records};
 
 /// What the records of one batch share.
 pub(super) struct BatchContext {
-    pub(super) partition: TopicPartition,
+    pub(super) assignment: Arc<PartitionAssignment>,
     pub(super) data: Bytes,
     pub(super) timestamp_type: TimestampType,
     pub(super) leader_epoch: Option<LeaderEpoch>,
@@ -33,6 +34,8 @@ pub struct ConsumerRecord {
     value: Span,
     headers: Span,
     header_count: u32,
+    /// How many offsets without a record are between it and the one handed over before it.
+    gap: u32,
 }
 
 /// A part of the batch's data, or null.
@@ -70,7 +73,11 @@ impl Span {
 
 impl ConsumerRecord {
     #[inline]
-    pub(super) fn new(batch_context: &Arc<BatchContext>, record: &RecordRef<'_>) -> Self {
+    pub(super) fn new(
+        batch_context: &Arc<BatchContext>,
+        record: &RecordRef<'_>,
+        before: Offset,
+    ) -> Self {
         let (header_count, headers) = record.headers().as_parts();
         let data = &batch_context.data;
         Self {
@@ -84,23 +91,24 @@ impl ConsumerRecord {
                 Span::of(Some(headers), data)
             },
             header_count: u32::try_from(header_count).unwrap_or(u32::MAX),
+            gap: gap_between(before, record.offset, batch_context),
             batch_context: Arc::clone(batch_context),
         }
     }
 
     /// Returns the topic.
     pub fn topic(&self) -> &str {
-        &self.batch_context.partition.topic
+        &self.topic_partition().topic
     }
 
     /// Returns the number of the partition within the topic.
     pub fn partition(&self) -> PartitionId {
-        self.batch_context.partition.partition
+        self.topic_partition().partition
     }
 
     /// Returns the topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        &self.batch_context.partition
+        self.batch_context.assignment.partition()
     }
 
     /// Returns the offset of the record within its partition.
@@ -154,6 +162,16 @@ impl ConsumerRecord {
         self.batch_context.leader_epoch
     }
 
+    /// The right to deliver it under which it was handed over.
+    pub(super) fn assignment(&self) -> &PartitionAssignment {
+        &self.batch_context.assignment
+    }
+
+    /// The offsets that are done with the record: its own, and those before it that hold none.
+    pub(super) fn covered(&self) -> Range<Offset> {
+        Offset(self.offset.0.saturating_sub(self.gap.into()))..self.offset.advance(1)
+    }
+
     /// Returns a copy that does not share the memory of the batch.
     #[must_use]
     pub fn detach(&self) -> Self {
@@ -172,12 +190,25 @@ impl ConsumerRecord {
             headers: place(self.headers, parts[2]),
             batch_context: Arc::new(BatchContext {
                 data,
-                partition: self.batch_context.partition.clone(),
+                assignment: Arc::clone(&self.batch_context.assignment),
                 ..*self.batch_context
             }),
             ..*self
         }
     }
+}
+
+/// The offsets between a record and the end of the one before it. Few logs have any, and none but a
+/// forged one more than fit, which are marked as done at once.
+#[inline]
+fn gap_between(before: Offset, offset: Offset, batch_context: &BatchContext) -> u32 {
+    let gap = offset.0.saturating_sub(before.0);
+    u32::try_from(gap).unwrap_or_else(|_| {
+        if gap > 0 {
+            batch_context.assignment.mark(before..offset, None);
+        }
+        0
+    })
 }
 
 impl<'a> From<&'a ConsumerRecord> for Record<'a> {
@@ -213,7 +244,7 @@ impl fmt::Debug for ConsumerRecord {
     /// Writes where the record stands, not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsumerRecord")
-            .field("topic_partition", &self.batch_context.partition)
+            .field("topic_partition", self.topic_partition())
             .field("offset", &self.offset)
             .field("timestamp", &self.timestamp)
             .field("key_len", &self.key().map(<[u8]>::len))
@@ -231,6 +262,8 @@ pub struct RecordBatch {
     batch_context: Arc<BatchContext>,
     records: Records,
     from: RecordCursor,
+    /// The offset behind the record handed over before.
+    before: Offset,
     limit: usize,
     progress: Arc<BatchProgress>,
 }
@@ -250,25 +283,26 @@ impl RecordBatch {
         batch_context: Arc<BatchContext>,
         records: Records,
         from: RecordCursor,
+        before: Offset,
         limit: usize,
         progress: Arc<BatchProgress>,
     ) -> Self {
-        Self { batch_context, records, from, limit, progress }
+        Self { batch_context, records, from, before, limit, progress }
     }
 
     /// Returns the topic.
     pub fn topic(&self) -> &str {
-        &self.batch_context.partition.topic
+        &self.topic_partition().topic
     }
 
     /// Returns the number of the partition within the topic.
     pub fn partition(&self) -> PartitionId {
-        self.batch_context.partition.partition
+        self.topic_partition().partition
     }
 
     /// Returns the topic and partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        &self.batch_context.partition
+        self.batch_context.assignment.partition()
     }
 
     /// Returns which clock set the timestamps.
@@ -306,14 +340,15 @@ impl RecordBatch {
     /// A record that cannot be decoded ends the iteration: the position falls back to that record,
     /// and the consumer's next call returns the error and stops the partition there.
     pub fn iter(&self) -> BatchIter<'_> {
-        BatchIter { batch: self, records: self.records.resume(self.from), left: self.limit }
+        let records = self.records.resume(self.from);
+        BatchIter { batch: self, records, before: self.before, left: self.limit }
     }
 }
 
 impl fmt::Debug for RecordBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordBatch")
-            .field("topic_partition", &self.batch_context.partition)
+            .field("topic_partition", self.topic_partition())
             .field("next_offset", &self.progress.next)
             .finish_non_exhaustive()
     }
@@ -333,6 +368,8 @@ impl<'a> IntoIterator for &'a RecordBatch {
 pub struct BatchIter<'a> {
     batch: &'a RecordBatch,
     records: RecordIter<'a>,
+    /// The offset behind the record before.
+    before: Offset,
     left: usize,
 }
 
@@ -343,7 +380,10 @@ impl<'a> Iterator for BatchIter<'a> {
     fn next(&mut self) -> Option<BatchRecord<'a>> {
         self.left = self.left.checked_sub(1)?;
         match self.records.next()? {
-            Ok(record) => Some(BatchRecord { batch: self.batch, record }),
+            Ok(record) => {
+                let before = std::mem::replace(&mut self.before, record.offset.advance(1));
+                Some(BatchRecord { batch: self.batch, record, before })
+            }
             Err(error) => {
                 self.batch.progress.fail(error.offset, error.into());
                 None
@@ -368,6 +408,7 @@ impl BatchProgress {
 pub struct BatchRecord<'a> {
     batch: &'a RecordBatch,
     record: RecordRef<'a>,
+    before: Offset,
 }
 
 impl<'a> BatchRecord<'a> {
@@ -414,7 +455,7 @@ impl<'a> BatchRecord<'a> {
 
     /// Returns a record that shares the memory of the batch and can outlive this borrow.
     pub fn to_record(&self) -> ConsumerRecord {
-        ConsumerRecord::new(&self.batch.batch_context, &self.record)
+        ConsumerRecord::new(&self.batch.batch_context, &self.record, self.before)
     }
 }
 

@@ -26,6 +26,7 @@ mod fetching;
 mod group;
 mod interest;
 
+pub(crate) use self::commits::not_owned;
 pub(crate) use self::interest::{Pattern, SubscriptionKind};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::Buffer;
@@ -93,6 +94,8 @@ pub(crate) struct Subscription {
     recreated: BTreeMap<TopicPartition, AssignmentEpoch>,
     reset: AutoOffsetReset,
     has_group: bool,
+    /// The application says what is done of what it was handed (`enable.auto.offset.store=false`).
+    is_marked_by_application: bool,
     /// What was fetched and not yet handed over. It is here so that no partition can move without
     /// it: what leaves it other than to the application is fetched again, or belongs to an
     /// assignment that has ended.
@@ -162,8 +165,15 @@ impl Subscription {
             recreated: BTreeMap::new(),
             reset,
             has_group,
+            is_marked_by_application: false,
             buffer,
         }
+    }
+
+    /// The application says what is done of what it was handed.
+    pub(crate) fn marked_by_application(mut self) -> Self {
+        self.is_marked_by_application = true;
+        self
     }
 
     pub(crate) fn interest(&self) -> &SubscriptionKind {
@@ -225,8 +235,7 @@ impl Subscription {
         } else {
             reset_phase(self.reset, &partition, "the partition was assigned without an offset")
         };
-        let assignment =
-            Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
+        let assignment = self.new_assignment(&partition);
         let (since, held) = (assignment.id(), owner == AssignmentSource::Group);
         let entry = AssignedPartition {
             owner,
@@ -241,6 +250,15 @@ impl Subscription {
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
         self.changed.insert(partition);
+    }
+
+    fn new_assignment(&mut self, partition: &TopicPartition) -> Arc<PartitionAssignment> {
+        let (id, partition) = (self.new_assignment_id(), partition.clone());
+        Arc::new(if self.is_marked_by_application {
+            PartitionAssignment::marked_by_application(id, partition)
+        } else {
+            PartitionAssignment::new(id, partition)
+        })
     }
 
     fn new_assignment_id(&mut self) -> AssignmentEpoch {
@@ -262,8 +280,7 @@ impl Subscription {
         partition: &TopicPartition,
         fetch_state: FetchState,
     ) -> Result<()> {
-        let assignment =
-            Arc::new(PartitionAssignment::new(self.new_assignment_id(), partition.clone()));
+        let assignment = self.new_assignment(partition);
         let entry = self.entries.get_mut(partition).ok_or_else(|| not_assigned(partition))?;
         self.buffer.end(&entry.assignment);
         if let FetchState::Fetching(position) = fetch_state {

@@ -78,8 +78,10 @@ impl ExactlyOnce {
         if consumer.group_id.is_none() {
             return Err(Error::config("exactly once needs a group.id, whose offsets it commits"));
         }
-        let consumer =
-            consumer.enable_auto_commit(false).isolation_level(IsolationLevel::ReadCommitted);
+        let consumer = consumer
+            .enable_auto_commit(false)
+            .enable_auto_offset_store(true)
+            .isolation_level(IsolationLevel::ReadCommitted);
         let consumer = Consumer::start(cluster, consumer)?;
         let (pass_on, leaving) = PassOn::new();
         consumer.rebalance_listener(pass_on);

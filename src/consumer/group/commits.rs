@@ -13,7 +13,7 @@ use super::member::GroupMemberIdentity;
 use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::consumer::position::AssignmentEpoch;
-use crate::consumer::subscription::CommitPosition;
+use crate::consumer::subscription::{CommitPosition, not_owned};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{Offset, TopicPartition};
@@ -360,15 +360,6 @@ fn is_unknown_for_good(
 /// With the default backoff some two seconds (a guess: brokers tell one another of topics in
 /// milliseconds).
 const UNKNOWN_AT_MOST: u32 = 5;
-
-/// What a commit of a partition that was taken away fails with: the application's work on it may be
-/// done again by another.
-pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
-    let error = Error::broker(ErrorCode::ILLEGAL_GENERATION);
-    error
-        .with_context("the partition is not assigned to this consumer any more")
-        .at_partition(partition.clone())
-}
 
 /// What a commit fails with that waited while its topic was deleted and created anew: most versions
 /// of the request name no ids, so that it would be taken for an offset of the new topic.

@@ -23,14 +23,14 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use self::commits::{Commits, Offsets, Ticket, not_owned};
+use self::commits::{Commits, Offsets, Ticket};
 use self::member::{GroupMemberIdentity, MemberSettings};
 use self::rpc::Rpc;
 use self::task::GroupTask;
 use crate::cluster::Cluster;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::shared::{ConsumerShared, closed};
-use crate::consumer::subscription::CommitPosition;
+use crate::consumer::subscription::{CommitPosition, not_owned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
@@ -272,7 +272,9 @@ impl GroupInner {
             return Err(error);
         }
         self.shared.read(|subscription| match offsets {
-            None => Ok((subscription.delivered(), subscription.forfeited().next().map(not_owned))),
+            None => {
+                Ok((subscription.committable(), subscription.forfeited().next().map(not_owned)))
+            }
             Some(offsets) => {
                 if let Some((partition, at)) = offsets.iter().find(|(_, at)| at.offset.0 < 0) {
                     let message =

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::assignor::GroupAssignment;
 use super::classic::Classic;
-use super::commits::{CommitIdentity, CommitOutcome, not_owned, of_old_topic};
+use super::commits::{CommitIdentity, CommitOutcome, of_old_topic};
 use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
@@ -23,7 +23,7 @@ use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
-use crate::consumer::subscription::{Subscription, SubscriptionKind};
+use crate::consumer::subscription::{Subscription, SubscriptionKind, not_owned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{TopicName, TopicPartition};
 use crate::observability::MemberEvent;

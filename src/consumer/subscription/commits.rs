@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{AssignedPartition, AssignmentSource, CommitPosition, Subscription};
 use crate::consumer::position::AssignmentEpoch;
+use crate::error::{Error, ErrorCode, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{Offset, TopicPartition};
 
@@ -25,23 +26,23 @@ impl Subscription {
         self.owned().filter_map(finished).collect()
     }
 
-    /// What was handed over and not yet committed: for the application's own commits.
+    /// What was handed over and not yet committed, or where the application marks what is done, that:
+    /// for the application's own commits.
     ///
-    /// That finishes it, or the next automatic commit would go back behind this one. What the
+    /// What was handed over is finished by that, or the next automatic commit would go back behind
+    /// this one. What the
     /// application chose by itself is committed again, as by Java: nobody keeps others of the group
     /// from committing it too.
-    pub(crate) fn delivered(&self) -> Vec<CommitPosition> {
-        let delivered = |entry: &AssignedPartition| {
-            let position = entry.assignment.delivered()?;
-            entry.assignment.finish_to(position.offset);
-            entry.assignment.finish_epoch(position.leader_epoch);
+    pub(crate) fn committable(&self) -> Vec<CommitPosition> {
+        let committable = |entry: &AssignedPartition| {
+            let position = entry.assignment.finish_delivered()?;
             if entry.owner == AssignmentSource::Application {
                 Some(entry.commit_at(position))
             } else {
                 entry.commit(position)
             }
         };
-        self.owned().filter_map(delivered).collect()
+        self.owned().filter_map(committable).collect()
     }
 
     /// Offsets that the application names, under the assignments of this moment.
@@ -67,6 +68,28 @@ impl Subscription {
             }
         };
         offsets.into_iter().map(commit).collect()
+    }
+
+    /// Marks everything of a partition before an offset as done.
+    ///
+    /// # Errors
+    /// As [`Subscription::check_owned`].
+    pub(crate) fn mark_to(&self, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        self.owned_entry(partition)?.assignment.mark_to(offset);
+        Ok(())
+    }
+
+    /// Whether what was handed over of a partition may still be committed.
+    ///
+    /// # Errors
+    /// [`Class::Rejoin`](crate::Class::Rejoin) if the partition is not assigned any more.
+    pub(crate) fn check_owned(&self, partition: &TopicPartition) -> Result<()> {
+        self.owned_entry(partition).map(drop)
+    }
+
+    fn owned_entry(&self, partition: &TopicPartition) -> Result<&AssignedPartition> {
+        let leaving = || self.leaving.get(partition)?.last();
+        self.entries.get(partition).or_else(leaving).ok_or_else(|| not_owned(partition))
     }
 
     /// A partition of a group that may not be committed, as it is not owned.
@@ -106,4 +129,13 @@ impl Subscription {
         let leaving = self.leaving.iter().filter(move |(tp, _)| !is_moved(tp));
         leaving.flat_map(|(_, entries)| entries).chain(self.entries.values())
     }
+}
+
+/// What a commit of a partition that was taken away fails with: the application's work on it may be
+/// done again by another.
+pub(crate) fn not_owned(partition: &TopicPartition) -> Error {
+    let error = Error::broker(ErrorCode::ILLEGAL_GENERATION);
+    error
+        .with_context("the partition is not assigned to this consumer any more")
+        .at_partition(partition.clone())
 }

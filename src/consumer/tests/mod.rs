@@ -14,6 +14,7 @@ use crate::net::{Connector, Io};
 mod assignors;
 mod faults;
 mod groups;
+mod marking;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;

@@ -24,47 +24,57 @@ fn message(offset: i64, attributes: u8, value: &[u8]) -> Vec<u8> {
 
 /// A compressed message with ten inside, whose offsets are relative: 20 to 29.
 fn compressed() -> Bytes {
-    let inner: Vec<u8> = (0..10_u8).flat_map(|at| message(at.into(), 0, &[b'0' + at])).collect();
+    compressed_with(0..10)
+}
+
+/// Some of these ten: compaction has removed the others.
+fn compressed_with(kept: impl IntoIterator<Item = u8> + Clone) -> Bytes {
+    let inner: Vec<u8> =
+        kept.clone().into_iter().flat_map(|at| message(at.into(), 0, &[b'0' + at])).collect();
+    let last = kept.clone().into_iter().max().unwrap();
     let value = compress(Compression::GZIP, &inner).unwrap().unwrap();
-    message(29, 1, &value).into()
+    message(20 + i64::from(last), 1, &value).into()
+}
+
+/// A consumer that has this in its buffer, and stands at an offset.
+fn receiver_at(start: i64, compressed: Bytes, subscription: Subscription) -> Receiver {
+    let mut subscription = subscription;
+    subscription.assign([tp(0)].into()).unwrap();
+    subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
+    let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
+    let shared = Arc::new(ConsumerShared::new(
+        subscription,
+        CancellationToken::new(),
+        decode,
+        ClientRecorder::new("test").consumer(),
+    ));
+    let batch = Batches::new(compressed).next().unwrap().unwrap();
+    let next = batch.next_offset();
+    let buffered = BufferedBatch {
+        content: Content::Fetched(batch),
+        start: Position::at(Offset(start)),
+        next,
+    };
+    shared.update(|subscription| {
+        let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
+        let brought = FetchFilter {
+            buffered_batches: vec![buffered],
+            next: Position::at(next),
+            failure: None,
+        };
+        assert!(subscription.fetched(&tp(0), assignment, Offset(start), brought, None));
+    });
+    Receiver::new(shared, 500)
+}
+
+fn subscription() -> Subscription {
+    Subscription::new(AutoOffsetReset::Earliest, false, Buffer::new(1 << 20, 1 << 20))
 }
 
 #[tokio::test(start_paused = true)]
 async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
     for start in [20, 23, 29] {
-        let mut subscription =
-            Subscription::new(AutoOffsetReset::Earliest, false, Buffer::new(1 << 20, 1 << 20));
-        subscription.assign([tp(0)].into()).unwrap();
-        subscription.seek(&tp(0), Position::at(Offset(start))).unwrap();
-        let decode = DecodeOptions { check_crc: false, max_decompressed: 1 << 20 };
-        let shared = Arc::new(ConsumerShared::new(
-            subscription,
-            CancellationToken::new(),
-            decode,
-            ClientRecorder::new("test").consumer(),
-        ));
-        let batch = Batches::new(compressed()).next().unwrap().unwrap();
-        let next = batch.next_offset();
-        let buffered = BufferedBatch {
-            content: Content::Fetched(batch),
-            start: Position::at(Offset(start)),
-            next,
-        };
-        shared.update(|subscription| {
-            let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
-            assert!(subscription.fetched(
-                &tp(0),
-                assignment,
-                Offset(start),
-                FetchFilter {
-                    buffered_batches: vec![buffered],
-                    next: Position::at(next),
-                    failure: None
-                },
-                None
-            ));
-        });
-        let mut receiver = Receiver::new(shared, 500);
+        let mut receiver = receiver_at(start, compressed(), subscription());
         for offset in start..30 {
             let record = poll_fn(|context| receiver.poll_record(context)).await.unwrap();
             assert_eq!(
@@ -73,4 +83,22 @@ async fn seek_into_a_compressed_batch_of_version_1_begins_at_the_very_record() {
             );
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_compaction_has_removed_is_done_with_the_record_behind_it() {
+    let marked = || subscription().marked_by_application();
+    let covered: Vec<_> =
+        [(20, 23), (23, 24), (24, 28)].map(|(start, end)| Offset(start)..Offset(end)).into();
+
+    let mut receiver = receiver_at(20, compressed_with([2, 3, 7]), marked());
+    for covered in &covered {
+        let record = poll_fn(|context| receiver.poll_record(context)).await.unwrap();
+        assert_eq!(record.covered(), *covered);
+    }
+
+    let mut receiver = receiver_at(20, compressed_with([2, 3, 7]), marked());
+    let batch = poll_fn(|context| receiver.poll_batch(context)).await.unwrap();
+    let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
+    assert_eq!(records.iter().map(ConsumerRecord::covered).collect::<Vec<_>>(), covered);
 }
