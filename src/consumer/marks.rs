@@ -20,7 +20,7 @@ type End = (Offset, Option<LeaderEpoch>);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     /// The ranges that are done, by where they begin: they neither overlap nor touch.
     ahead: BTreeMap<Offset, End>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Marks {
 impl Marks {
     /// Marks these offsets, of which the last is of a leader epoch, where everything before `done`
     /// is. Returns up to where everything is done now, if that is further on.
-    pub(super) fn mark(
+    pub(crate) fn mark(
         &mut self,
         done: Offset,
         offsets: Range<Offset>,
@@ -56,6 +56,12 @@ impl Marks {
         }
         self.ahead.insert(start, end);
         None
+    }
+
+    /// Whether a record is done ahead.
+    #[cfg(feature = "mq")]
+    pub(crate) fn is_marked(&self, offset: Offset) -> bool {
+        self.ahead.range(..=offset).next_back().is_some_and(|(_, end)| offset < end.0)
     }
 
     /// The application goes elsewhere.

@@ -42,6 +42,8 @@ pub use config::{
     AssignmentStrategy, AutoOffsetReset, ConsumerConfig, GroupProtocol, IsolationLevel,
 };
 pub use handle::ConsumerHandle;
+#[cfg(feature = "mq")]
+pub(crate) use marks::Marks;
 pub use offsets::OffsetAndTimestamp;
 pub use rebalance::RebalanceListener;
 pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};

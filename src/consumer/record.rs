@@ -168,7 +168,7 @@ impl ConsumerRecord {
     }
 
     /// The offsets that are done with the record: its own, and those before it that hold none.
-    pub(super) fn covered(&self) -> Range<Offset> {
+    pub(crate) fn covered(&self) -> Range<Offset> {
         Offset(self.offset.0.saturating_sub(self.gap.into()))..self.offset.advance(1)
     }
 

@@ -1,7 +1,7 @@
 //! The ways from the receiving task to the handlers: for each handler as many as it handles
-//! partitions at once, each with a worker.
+//! partitions at once, each with as many workers as it handles messages of one at once.
 //!
-//! A partition always takes the same queue, which keeps its order. What does not fit into a queue
+//! A partition always takes the same queue, which keeps its order, or that of its keys. What does not fit into a queue
 //! waits in `waiting`, until half of the queue is free. A quick handler is waited for; where that
 //! takes long, the partitions that want more of its queue are paused, so that others go on: then
 //! nothing of them is fetched, which would keep a quick handler waiting in turn.
@@ -13,10 +13,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::handler::RegisteredHandler;
-use super::handler_queue::{HandlerQueue, HandlerWork};
+use super::handler_queue::HandlerQueue;
+use super::line::{HandlerLine, HandlerWork};
 use super::room::QueueLoad;
 use super::shared::ConsumerInner;
 use super::transacting::{self, id_of};
@@ -37,38 +36,15 @@ impl HandlerQueues {
     }
 
     pub(super) fn push(&mut self, registered: &Arc<RegisteredHandler>, work: HandlerWork) {
-        let parallel = registered.options.parallel.max(1);
-        let number = queue_of(&work.partition, parallel);
+        let number = queue_of(&work.partition, registered.options.parallel.max(1));
         let Self { shared, workers, queues } = self;
-        let queue = queues.entry((registered.id, number)).or_insert_with(|| {
-            let load = Arc::new(QueueLoad::new(
-                (shared.config.consumer.max_poll_records / parallel).max(1),
-                Arc::clone(&shared.room),
-            ));
-            // At most as many parts as messages.
-            let (to_worker, from_task) = mpsc::channel(load.most());
-            let place = WorkerPlace {
-                shared: Arc::clone(shared),
-                registered: Arc::clone(registered),
-                workers: workers.clone(),
-                load: Arc::clone(&load),
-            };
-            match &registered.options.transactional_id {
-                None => workers.spawn(worker::work(place, from_task)),
-                Some(id) => workers.spawn(transacting::work(place, from_task, id_of(id, number))),
-            }
-            HandlerQueue {
-                to_worker,
-                load,
-                partitions: BTreeSet::new(),
-                waiting: VecDeque::new(),
-                paused: BTreeSet::new(),
-            }
-        });
+        let queue = queues
+            .entry((registered.id, number))
+            .or_insert_with(|| open(shared, workers, registered, number));
         if !queue.partitions.contains(&work.partition) {
             queue.partitions.insert(work.partition.clone());
         }
-        let left = if queue.waiting.is_empty() { queue.take(work) } else { Some(work) };
+        let left = if queue.waiting.is_empty() { queue.line.push(work) } else { Some(work) };
         if let Some(work) = left {
             // Before `flush` looks at the queue again, so that whoever makes room from here on
             // rings.
@@ -102,12 +78,12 @@ impl HandlerQueues {
     pub(super) fn flush(&mut self) {
         let mut is_full = false;
         for queue in self.queues.values_mut() {
-            if !queue.load.is_half_free() && !queue.to_worker.is_closed() {
+            if !queue.line.load().is_half_free() && !queue.line.is_closed() {
                 is_full |= !queue.waiting.is_empty();
                 continue;
             }
             while let Some(work) = queue.waiting.pop_front() {
-                if let Some(left) = queue.take(work) {
+                if let Some(left) = queue.line.push(work) {
                     queue.waiting.push_front(left);
                     break;
                 }
@@ -193,32 +169,52 @@ pub(super) fn dispatch(
 ) -> usize {
     let partition = batch.topic_partition();
     let registered = shared.handler_of(&partition.topic);
-    let progress = shared.progress();
+    let records: VecDeque<_> = batch.iter().map(|record| record.to_record()).collect();
+    let (Some(first), Some(last)) = (records.front(), records.back()) else { return 0 };
+    let offsets = first.covered().start..last.offset().advance(1);
+    let mut progress = shared.progress();
     // A batch from before a seek is not of the generation that began with it.
-    let Some((part, generation)) = progress.part(partition).filter(|_| batch.is_current()) else {
+    if !batch.is_current() {
         return 0;
-    };
+    }
+    let Some((part, generation)) = progress.received(partition, offsets) else { return 0 };
     // Whatever has it come, such as the user's `resume`: it goes on where it stopped, and not
     // before.
     let is_aside = progress.is_aside(partition);
     drop(progress);
     let Some(registered) = registered.filter(|_| !is_aside) else {
-        if let (Some(first), Some(last)) = (batch.iter().next(), batch.iter().last()) {
-            part.received(first.offset(), last.offset());
-        }
         queues.set_aside(partition);
         return 1;
     };
-    let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     let count = records.len();
-    if let (Some(first), Some(last)) = (records.first(), records.last()) {
-        part.received(first.offset(), last.offset());
-        queues.push(
-            &registered,
-            HandlerWork { partition: partition.clone(), part, generation, records },
-        );
-    }
+    let work = HandlerWork { partition: partition.clone(), part, generation, records };
+    queues.push(&registered, work);
     count
+}
+
+/// A queue and its workers.
+fn open(
+    shared: &Arc<ConsumerInner>,
+    workers: &Runtime,
+    registered: &Arc<RegisteredHandler>,
+    number: usize,
+) -> HandlerQueue {
+    let options = &registered.options;
+    let at_once = options.at_once.max(1);
+    let most = (shared.config.consumer.max_poll_records / options.parallel.max(1)).max(at_once);
+    let line =
+        Arc::new(HandlerLine::new(QueueLoad::new(most, Arc::clone(&shared.room)), at_once));
+    let place = WorkerPlace {
+        shared: Arc::clone(shared),
+        registered: Arc::clone(registered),
+        workers: workers.clone(),
+        line: Arc::clone(&line),
+    };
+    match &options.transactional_id {
+        None => (0..at_once).for_each(|_| workers.spawn(worker::work(place.clone()))),
+        Some(id) => workers.spawn(transacting::work(place, id_of(id, number))),
+    }
+    HandlerQueue::new(line)
 }
 
 fn queue_of(partition: &TopicPartition, parallel: usize) -> usize {

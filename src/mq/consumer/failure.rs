@@ -1,13 +1,15 @@
 //! What becomes of a message: that it is done, or, of one that its handler has failed on, what its
 //! policy has left for it.
 
+use std::ops::Range;
+
 use tracing::{debug, error, warn};
 
 use super::handler::{ExhaustedAction, RegisteredHandler};
 use super::progress::Part;
 use super::shared::ConsumerInner;
 use crate::consumer::ConsumerRecord;
-use crate::ids::{Offset, TopicName, TopicPartition};
+use crate::ids::{Offset, TopicName};
 use crate::mq::message::Message;
 
 mod dead_letter;
@@ -48,19 +50,12 @@ impl Disposition {
 pub(super) fn conclude(
     shared: &ConsumerInner,
     registered: &RegisteredHandler,
-    partition: &TopicPartition,
     part: &Part,
     generation: u64,
     fate: &Disposition,
-    offset: Option<Offset>,
+    offsets: Range<Offset>,
 ) {
-    let mut progress = shared.progress();
-    if part.is_current(generation) {
-        // What came meanwhile was not begun, and is fetched again.
-        progress.going(partition);
-    }
-    part.end(generation, offset.filter(|_| fate.is_done()).map(|offset| offset.advance(1)));
-    drop(progress);
+    part.end(generation, fate.is_done().then_some(offsets));
     shared.has_settled();
     if fate.is_stop() {
         stop(shared, registered);

@@ -65,7 +65,7 @@ impl<T: Into<Self>, E: Into<Box<dyn std::error::Error + Send + Sync>>>
 }
 
 /// Handles the messages of topics. Messages of one partition are handled one at a time and in
-/// order.
+/// order, unless [`HandlerOptions::ordered_by_key`] keeps the order of each key alone.
 ///
 /// A closure that takes a [`Message`] and returns a future is a handler. The output of the future
 /// is `()`, a `bool`, a [`Message`] or a `Vec` of them to produce, or a `Result` of any of these.
@@ -314,8 +314,9 @@ impl Default for FailurePolicy {
 #[non_exhaustive]
 pub struct HandlerOptions {
     pub(super) policy: FailurePolicy,
-    /// 0 counts as 1.
+    /// 0 counts as 1, as below.
     pub(super) parallel: usize,
+    pub(super) at_once: usize,
     pub(super) transactional_id: Option<TransactionalId>,
 }
 
@@ -336,6 +337,38 @@ impl HandlerOptions {
     #[must_use]
     pub fn partitions_in_parallel(mut self, partitions: usize) -> Self {
         self.parallel = partitions;
+        self
+    }
+
+    /// Sets how many messages of a partition are handled at once (default 1): those with the same
+    /// key one after the other and in order, others beside them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use kavka::mq::{HandlerOptions, Message};
+    ///
+    /// // 64 calls wait for something at a time, and each account's messages keep their order.
+    /// let options = HandlerOptions::new().ordered_by_key(64);
+    /// let handler = async |_: Message| tokio::time::sleep(Duration::from_millis(5)).await;
+    /// # let _: (_, &dyn kavka::mq::Handler) = (options, &handler);
+    /// ```
+    ///
+    /// Messages without a key have no order among themselves or with others: producers spread them
+    /// over partitions, so that nobody can rely on one. An empty key is a key.
+    ///
+    /// What is committed is the first message that is not done, so that a crash loses none: it
+    /// repeats that one and all behind it, also those that were done. One that is tried again holds
+    /// back its key, and meanwhile takes one of the places; one that stops the handler leaves those
+    /// that were begun to be finished. A dead letter that cannot be written holds back its partition.
+    ///
+    /// With several partitions in parallel, so many messages are handled at once for each of these.
+    /// `consumer.max_poll_records` of them, and at least as many again as are handled at once, wait
+    /// for their turn: many in a row with one key keep others from coming. Each place is a task, so
+    /// that handlers run on all threads of the runtime.
+    #[must_use]
+    pub fn ordered_by_key(mut self, messages: usize) -> Self {
+        self.at_once = messages;
         self
     }
 

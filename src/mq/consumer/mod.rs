@@ -1,14 +1,14 @@
 //! Receiving messages: handlers for topics, on one consumer of a group.
 //!
 //! ```text
-//!  crate::Consumer ─▶ receive ─▶ dispatch ─▶ handler queue ─▶ worker ─▶ Handler ─▶ done ─▶ committed
-//!                        ▲        bounded; a full one pauses its     │    (progress, housekeeping)
-//!                        │        partitions                         └─▶ failure: again, skipped, stopped, dead letter
+//!  crate::Consumer ─▶ receive ─▶ dispatch ─▶ handler queue ─▶ line ─▶ workers ─▶ Handler ─▶ done ─▶ committed
+//!                        ▲        bounded; a full one pauses its        │      (progress, housekeeping)
+//!                        │        partitions                            └─▶ failure: again, skipped, stopped, dead letter
 //!  group ─ rebalance ────┴─▶ finish what is in hand, commit, let go
 //! ```
 //! Offsets of messages that handlers have finished are committed here, every
 //! `auto_commit_interval`, before partitions go, and at the end: at least once, and a message that
-//! was handed over but not finished comes again.
+//! was handed over but not finished comes again, with all behind it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -23,6 +23,7 @@ mod failure;
 mod handler;
 mod handler_queue;
 mod housekeeping;
+mod line;
 mod progress;
 mod rebalance;
 mod receive;
@@ -136,11 +137,11 @@ impl Consumer {
         self.subscribe_with(topics, HandlerOptions::new(), handler)
     }
 
-    /// Subscribes a handler as [`Consumer::subscribe`] does, with a failure policy or several
-    /// partitions in parallel.
+    /// Subscribes a handler as [`Consumer::subscribe`] does, with a failure policy, several
+    /// partitions in parallel, or several messages of each at once.
     ///
     /// # Errors
-    /// As [`Consumer::subscribe`].
+    /// As [`Consumer::subscribe`], and [`Code::InvalidConfig`] for options that do not go together.
     pub fn subscribe_with<T: Into<TopicName>>(
         &self,
         topics: impl IntoIterator<Item = T>,

@@ -110,6 +110,9 @@ impl ConsumerInner {
         } else if self.config.consumer.isolation_level != IsolationLevel::ReadCommitted {
             "exactly once needs consumer.isolation_level=read_committed: an aborted message would \
              count otherwise"
+        } else if options.at_once > 1 {
+            "HandlerOptions::ordered_by_key and transactional_id do not go together: what a handler \
+             returns is written in the order of its partition"
         } else {
             return Ok(());
         };

@@ -13,16 +13,15 @@
 //! gone on by then, and refuses the member.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TryRecvError;
 use tracing::{debug, warn};
 
 use super::calls;
 use super::failure::{Disposition, stop};
-use super::handler_queue::HandlerWork;
+use super::line::{NextInLine, QueuedMessage};
 use super::progress::{Part, Progress};
 use super::worker::WorkerPlace;
 use crate::consumer::ConsumerRecord;
@@ -41,34 +40,27 @@ pub(super) fn id_of(id: &TransactionalId, queue: usize) -> TransactionalId {
 }
 
 /// Calls a handler for what comes on a queue, and commits what it returns.
-pub(super) async fn work(
-    place: WorkerPlace,
-    mut from_task: mpsc::Receiver<HandlerWork>,
-    id: TransactionalId,
-) {
+pub(super) async fn work(place: WorkerPlace, id: TransactionalId) {
     let mut worker = TransactionWorker { place, id, producer: None, unit: Unit::default() };
     loop {
-        let work = match from_task.try_recv() {
-            Ok(work) => work,
-            Err(ended) => {
-                if !worker.settle().await || ended == TryRecvError::Disconnected {
+        let message = match worker.place.line.try_next(None) {
+            NextInLine::Message(message) => message,
+            nothing => {
+                if !worker.settle().await || matches!(nothing, NextInLine::Closed) {
                     return;
                 }
-                let Some(work) = from_task.recv().await else { return };
-                work
+                let Some(message) = worker.place.line.next(None).await else { return };
+                message
             }
         };
-        for record in &work.records {
-            worker.place.load.release();
-            if worker.place.shared.closing.is_cancelled() {
-                worker.settle().await;
-                return;
-            }
-            if !worker.handle(&work, record).await {
-                return;
-            }
-            runtime::yield_now().await;
+        if worker.place.shared.closing.is_cancelled() {
+            worker.settle().await;
+            return;
         }
+        if !worker.handle(&message).await {
+            return;
+        }
+        runtime::yield_now().await;
     }
 }
 
@@ -93,8 +85,8 @@ struct Unit {
 struct InHand {
     part: Arc<Part>,
     generation: u64,
-    /// What is to be handled after the unit.
-    next: Option<Offset>,
+    /// What is handled of it.
+    handled: Option<Range<Offset>>,
 }
 
 /// How an attempt to commit has gone.
@@ -106,16 +98,16 @@ enum CommitAttempt {
 
 impl TransactionWorker {
     /// Has a message handled; false if the handler has stopped.
-    async fn handle(&mut self, work: &HandlerWork, record: &ConsumerRecord) -> bool {
-        let HandlerWork { partition, part, generation, .. } = work;
-        let generation = *generation;
-        if self.unit.is_of_older_generation(partition, generation) && !self.settle().await {
+    async fn handle(&mut self, message: &QueuedMessage) -> bool {
+        let record = &message.record;
+        let is_older = self.unit.is_of_older_generation(message);
+        if is_older && !self.settle().await {
             return false;
         }
-        if !self.unit.begin(partition, part, generation) {
+        if !self.unit.begin(message) {
             return true;
         }
-        match self.place.process(work, record).await {
+        match self.place.process(message).await {
             Disposition::Produced(messages) => self.unit.handled(record, messages),
             Disposition::Done => self.unit.handled(record, Vec::new()),
             Disposition::DoneAndStop => {
@@ -129,13 +121,13 @@ impl TransactionWorker {
                 if !self.settle().await {
                     return false;
                 }
-                if part.begin(generation) {
-                    let fate = self.place.post(work, record, to, why).await;
-                    return self.place.conclude(work, record, &fate);
+                if message.begin() {
+                    let fate = self.place.post(message, to, why).await;
+                    return self.place.conclude(message, &fate);
                 }
             }
         }
-        !self.unit.is_due(self.place.load.most()) || self.settle().await
+        !self.unit.is_due(self.place.line.load().most()) || self.settle().await
     }
 
     /// Commits what is handled, and stops the handler.
@@ -227,18 +219,20 @@ impl TransactionWorker {
 }
 
 impl Unit {
-    fn is_of_older_generation(&self, partition: &TopicPartition, generation: u64) -> bool {
-        self.parts.get(partition).is_some_and(|held| held.generation != generation)
+    fn is_of_older_generation(&self, message: &QueuedMessage) -> bool {
+        let held = self.parts.get(message.record.topic_partition());
+        held.is_some_and(|held| held.generation != message.generation)
     }
 
     /// Takes a message in hand; false if it is not to be handled.
-    fn begin(&mut self, partition: &TopicPartition, part: &Arc<Part>, generation: u64) -> bool {
+    fn begin(&mut self, message: &QueuedMessage) -> bool {
+        let (partition, generation) = (message.record.topic_partition(), message.generation);
         if self.parts.contains_key(partition) {
-            return part.is_current(generation);
+            return message.part.is_current(generation);
         }
-        let begins = part.begin(generation);
+        let begins = message.begin();
         if begins {
-            let held = InHand { part: Arc::clone(part), generation, next: None };
+            let held = InHand { part: Arc::clone(&message.part), generation, handled: None };
             self.parts.insert(partition.clone(), held);
             self.begun.get_or_insert_with(runtime::now);
         }
@@ -248,7 +242,8 @@ impl Unit {
     fn handled(&mut self, record: &ConsumerRecord, outputs: Vec<Message>) {
         let partition = record.topic_partition();
         if let Some(held) = self.parts.get_mut(partition) {
-            held.next = Some(record.offset().advance(1));
+            let Range { start, end } = record.covered();
+            held.handled = Some(held.handled.take().map_or(start, |handled| handled.start)..end);
         }
         self.messages += 1 + outputs.len();
         self.outputs.extend(outputs.into_iter().map(|output| (partition.clone(), output)));
@@ -275,7 +270,7 @@ impl Unit {
         let Self { parts, outputs, .. } = self;
         outputs.retain(|(from, _)| parts.contains_key(from));
         let offsets = parts.iter().filter_map(|(partition, held)| {
-            Some((partition.clone(), OffsetAndMetadata::new(held.next?)))
+            Some((partition.clone(), OffsetAndMetadata::new(held.handled.as_ref()?.end)))
         });
         Ok((offsets.collect(), member()?))
     }
@@ -284,12 +279,12 @@ impl Unit {
     fn end(&mut self, progress: &mut Progress, is_committed: bool) {
         let mut committed = Vec::new();
         for (partition, held) in std::mem::take(self).parts {
-            let next = held.next.filter(|_| is_committed);
-            held.part.end(held.generation, next);
-            if let Some(next) =
-                next.filter(|_| progress.counts(&partition, &held.part, held.generation))
+            let handled = held.handled.filter(|_| is_committed);
+            held.part.end(held.generation, handled.clone());
+            if let Some(handled) =
+                handled.filter(|_| progress.counts(&partition, &held.part, held.generation))
             {
-                committed.push((partition, next));
+                committed.push((partition, handled.end));
             }
         }
         progress.committed(&committed);

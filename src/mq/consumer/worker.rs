@@ -1,77 +1,72 @@
-//! The task of a queue: it calls the handler for one message after the other. That of a handler with
-//! output is in [`transacting`](super::transacting).
+//! The tasks of a queue, each of which calls the handler for one message after the other. That of a
+//! handler with output is in [`transacting`](super::transacting).
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::calls;
 use super::failure::{Disposition, Letter, give_up, post, stop};
 use super::handler::{Outcome, RegisteredHandler};
-use super::handler_queue::HandlerWork;
-use super::progress::Part;
-use super::room::QueueLoad;
+use super::line::{HandlerLine, QueuedMessage};
 use super::shared::{ConsumerInner, stale};
-use crate::consumer::ConsumerRecord;
 use crate::ids::TopicName;
 use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
 
-/// Where a worker stands: for which handler, and at which queue.
+/// Where a worker stands: for which handler, and at which line.
+#[derive(Clone)]
 pub(super) struct WorkerPlace {
     pub(super) shared: Arc<ConsumerInner>,
     pub(super) registered: Arc<RegisteredHandler>,
     pub(super) workers: Runtime,
-    pub(super) load: Arc<QueueLoad>,
+    pub(super) line: Arc<HandlerLine>,
 }
 
-/// Calls a handler for what comes on a queue.
-pub(super) async fn work(place: WorkerPlace, mut from_task: mpsc::Receiver<HandlerWork>) {
-    while let Some(mut work) = from_task.recv().await {
-        for record in std::mem::take(&mut work.records) {
-            place.load.release();
-            if place.shared.closing.is_cancelled() {
-                return;
-            }
-            if !work.part.begin(work.generation) {
-                continue;
-            }
-            let fate = place.process(&work, &record).await;
-            let fate = match fate {
-                Disposition::Letter { to, why } => place.post(&work, &record, to, why).await,
-                fate => fate,
-            };
-            if !place.conclude(&work, &record, &fate) {
-                return;
-            }
-            runtime::yield_now().await;
+/// Calls a handler for what comes in its line.
+pub(super) async fn work(place: WorkerPlace) {
+    let mut ended = None;
+    while let Some(message) = place.line.next(ended.take()).await {
+        if place.shared.closing.is_cancelled() {
+            return;
         }
+        ended = message.key;
+        if !message.begin() {
+            continue;
+        }
+        let fate = match place.process(&message).await {
+            Disposition::Letter { to, why } => place.post(&message, to, why).await,
+            fate => fate,
+        };
+        if !place.conclude(&message, &fate) {
+            return;
+        }
+        runtime::yield_now().await;
     }
 }
 
 impl WorkerPlace {
     /// Calls the handler for a message as often as its policy allows.
-    pub(super) async fn process(&self, work: &HandlerWork, record: &ConsumerRecord) -> Disposition {
-        process(&self.shared, &self.registered, &work.part, work.generation, record).await
+    pub(super) async fn process(&self, message: &QueuedMessage) -> Disposition {
+        process(&self.shared, &self.registered, message).await
     }
 
     /// Sends a message that is in hand, and given up, as a dead letter.
     pub(super) async fn post(
         &self,
-        work: &HandlerWork,
-        record: &ConsumerRecord,
+        message: &QueuedMessage,
         to: TopicName,
         why: String,
     ) -> Disposition {
         let letter = Letter {
             shared: Arc::clone(&self.shared),
             registered: Arc::clone(&self.registered),
-            partition: work.partition.clone(),
-            part: Arc::clone(&work.part),
-            generation: work.generation,
-            message: Message::received(record),
+            partition: message.record.topic_partition().clone(),
+            part: Arc::clone(&message.part),
+            generation: message.generation,
+            offsets: message.record.covered(),
+            message: Message::received(&message.record),
             to,
             why,
         };
@@ -79,20 +74,23 @@ impl WorkerPlace {
     }
 
     /// Ends a message that was in hand; false if the handler stops.
-    pub(super) fn conclude(
-        &self,
-        work: &HandlerWork,
-        record: &ConsumerRecord,
-        fate: &Disposition,
-    ) -> bool {
-        let done = fate.is_done().then(|| record.offset().advance(1));
-        if !matches!(fate, Disposition::Elsewhere) && work.part.end(work.generation, done) {
+    pub(super) fn conclude(&self, message: &QueuedMessage, fate: &Disposition) -> bool {
+        let done = fate.is_done().then(|| message.record.covered());
+        if !matches!(fate, Disposition::Elsewhere) && message.part.end(message.generation, done) {
             self.shared.has_settled();
         }
         if fate.is_stop() {
+            self.line.close();
             stop(&self.shared, &self.registered);
         }
         !fate.is_stop()
+    }
+}
+
+impl QueuedMessage {
+    /// Takes it in hand; false if it is not to be handled.
+    pub(super) fn begin(&self) -> bool {
+        self.part.begin(self.generation, self.record.offset())
     }
 }
 
@@ -100,10 +98,9 @@ impl WorkerPlace {
 async fn process(
     shared: &Arc<ConsumerInner>,
     registered: &Arc<RegisteredHandler>,
-    part: &Part,
-    generation: u64,
-    record: &ConsumerRecord,
+    message: &QueuedMessage,
 ) -> Disposition {
+    let QueuedMessage { part, record, generation, .. } = message;
     let begun = runtime::now();
     let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
     let mut failures = 0;
@@ -147,7 +144,7 @@ async fn process(
         tokio::select! {
             biased;
             () = shared.closing.cancelled() => return Disposition::Left,
-            () = stale(shared, part, generation) => return Disposition::Left,
+            () = stale(shared, part, *generation) => return Disposition::Left,
             () = runtime::sleep_until(runtime::now() + pause) => {}
         }
     }

@@ -11,6 +11,7 @@ use crate::config::BrokerAddress;
 use crate::ids::{PartitionId, TopicPartition};
 use crate::net::{Connector, Io};
 
+mod by_key;
 mod consuming;
 mod failing;
 mod instance;

@@ -11,6 +11,7 @@
 //! nothing else. A letter too large for the topic would hold up its partition for ever: once that
 //! is told, it goes without its value, which is still where it came from.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tracing::{error, warn};
 
 use super::{Disposition, conclude};
 use crate::error::{Class, Error as ClientError};
-use crate::ids::{TopicName, TopicPartition};
+use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::mq::Message;
 use crate::mq::consumer::calls;
 use crate::mq::consumer::handler::RegisteredHandler;
@@ -35,6 +36,7 @@ pub(in crate::mq::consumer) struct Letter {
     pub(in crate::mq::consumer) partition: TopicPartition,
     pub(in crate::mq::consumer) part: Arc<Part>,
     pub(in crate::mq::consumer) generation: u64,
+    pub(in crate::mq::consumer) offsets: Range<Offset>,
     pub(in crate::mq::consumer) message: Message,
     pub(in crate::mq::consumer) to: TopicName,
     pub(in crate::mq::consumer) why: String,
@@ -45,8 +47,8 @@ pub(in crate::mq::consumer) struct Letter {
 pub(in crate::mq::consumer) async fn post(letter: Letter, workers: &Runtime) -> Disposition {
     let (shared, partition, part) =
         (Arc::clone(&letter.shared), letter.partition.clone(), Arc::clone(&letter.part));
-    let (registered, generation, next) =
-        (Arc::clone(&letter.registered), letter.generation, letter.message.offset);
+    let (registered, generation, offsets) =
+        (Arc::clone(&letter.registered), letter.generation, letter.offsets.clone());
     let mut delivering = Box::pin(letter.deliver());
     if let Ok(fate) = tokio::time::timeout(MOMENT, &mut delivering).await {
         return fate;
@@ -55,14 +57,14 @@ pub(in crate::mq::consumer) async fn post(letter: Letter, workers: &Runtime) -> 
     shared.hold_back(&partition);
     workers.spawn(async move {
         let fate = delivering.await;
-        conclude(&shared, &registered, &partition, &part, generation, &fate, next);
+        conclude(&shared, &registered, &part, generation, &fate, offsets);
     });
     Disposition::Elsewhere
 }
 
 impl Letter {
     async fn deliver(self) -> Disposition {
-        let Self { shared, registered, partition, part, generation, message, to, why } = &self;
+        let Self { shared, registered, partition, part, generation, message, to, why, .. } = &self;
         let offset = message.offset;
         let mut pause = SHORTEST_PAUSE;
         let mut is_whole = true;
