@@ -202,8 +202,7 @@ fn open(
     let options = &registered.options;
     let at_once = options.at_once.max(1);
     let most = (shared.config.consumer.max_poll_records / options.parallel.max(1)).max(at_once);
-    let line =
-        Arc::new(HandlerLine::new(QueueLoad::new(most, Arc::clone(&shared.room)), at_once));
+    let line = Arc::new(HandlerLine::new(QueueLoad::new(most, Arc::clone(&shared.room)), at_once));
     let place = WorkerPlace {
         shared: Arc::clone(shared),
         registered: Arc::clone(registered),

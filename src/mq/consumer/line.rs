@@ -128,7 +128,8 @@ impl HandlerLine {
         if state.is_closed {
             return NextInLine::Closed;
         }
-        let next = ended.and_then(|key| state.next_of(key)).or_else(|| self.first_ready(&mut state));
+        let next =
+            ended.and_then(|key| state.next_of(key)).or_else(|| self.first_ready(&mut state));
         let Some(message) = next else { return NextInLine::Nothing };
         self.wake_one_of(&state);
         drop(state);

@@ -110,8 +110,7 @@ impl Progress {
         if let Some(part) = self.parts.get(partition) {
             let mut state = part.state();
             let State { generation, in_hand, is_aside, .. } = *state;
-            *state =
-                State { generation, since: generation, in_hand, is_aside, ..State::default() };
+            *state = State { generation, since: generation, in_hand, is_aside, ..State::default() };
         }
     }
 
@@ -205,8 +204,7 @@ impl Part {
     /// set aside, or it was done before that was.
     pub(super) fn begin(&self, generation: u64, offset: Offset) -> bool {
         let mut state = self.state();
-        let is_done =
-            state.done.is_some_and(|done| offset < done) || state.ahead.is_marked(offset);
+        let is_done = state.done.is_some_and(|done| offset < done) || state.ahead.is_marked(offset);
         let is_next = state.generation == generation && !state.is_aside && !is_done;
         state.in_hand += usize::from(is_next);
         is_next

@@ -18,8 +18,10 @@ fn append_keyed(
     let records: Vec<_> =
         values.map(|value| ((value % keys).to_string(), value.to_string())).collect();
     for some in records.chunks(50) {
-        let some: Vec<_> =
-            some.iter().map(|(key, value)| (Some(key.as_bytes()), Some(value.as_bytes()))).collect();
+        let some: Vec<_> = some
+            .iter()
+            .map(|(key, value)| (Some(key.as_bytes()), Some(value.as_bytes())))
+            .collect();
         embedded.append("t", partition, &some).unwrap();
     }
 }
@@ -117,7 +119,8 @@ async fn messages_without_a_key_have_no_order_and_an_empty_key_is_one() {
     let mq = mq(&embedded);
     let book = Book::default();
     // The first of each takes longer.
-    let handler = book.handler(|number| Duration::from_millis(if number % 2 == 0 { 50 } else { 5 }));
+    let handler =
+        book.handler(|number| Duration::from_millis(if number % 2 == 0 { 50 } else { 5 }));
     mq.consumer().unwrap().subscribe_with(["t"], by_key(4), handler).unwrap();
     book.wait_for(4).await;
     let entries = book.0.lock().unwrap();
@@ -338,7 +341,8 @@ async fn killed_again_and_again(seed: u64) {
         });
         let committed = embedded.committed("g", "t", 0).unwrap_or(0);
         mq.consumer().unwrap().subscribe_with(["t"], by_key(at_once), handler).unwrap();
-        until(|| book.ended() > 0 || embedded.committed("g", "t", 0) == Some(MESSAGES.into())).await;
+        until(|| book.ended() > 0 || embedded.committed("g", "t", 0) == Some(MESSAGES.into()))
+            .await;
         tokio::time::sleep(Duration::from_millis(random.below(600))).await;
         // Without a word: its session must end first.
         drop(mq);

@@ -1,6 +1,8 @@
 //! The messaging layer on real brokers: a round trip in each codec, groups that change, and the
 //! chat service while its broker restarts.
 
+mod by_key;
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
