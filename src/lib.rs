@@ -53,10 +53,11 @@ pub use config::{
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
-    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, Consumer, ConsumerConfig,
-    ConsumerHandle, ConsumerRecord, GroupMember, GroupProtocol, GroupSubscription, IsolationLevel,
-    MemberAssignment, MemberSubscription, OffsetAndTimestamp, PartitionAssignor, Racks,
-    RebalanceListener, RebalanceProtocol, RecordBatch,
+    AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, CloseOptions, Consumer,
+    ConsumerConfig, ConsumerHandle, ConsumerRecord, GroupMember, GroupMembershipOperation,
+    GroupProtocol, GroupSubscription, IsolationLevel, MemberAssignment, MemberSubscription,
+    OffsetAndTimestamp, PartitionAssignor, Racks, RebalanceListener, RebalanceProtocol,
+    RecordBatch,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;

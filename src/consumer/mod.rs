@@ -16,6 +16,7 @@ use std::time::Duration;
 mod assignor;
 #[cfg(feature = "test-util")]
 pub(crate) mod bench;
+mod closing;
 mod config;
 mod fetch;
 mod forward;
@@ -38,6 +39,7 @@ pub use assignor::{
     GroupMember, GroupSubscription, MemberAssignment, MemberSubscription, PartitionAssignor, Racks,
     RebalanceProtocol,
 };
+pub use closing::{CloseOptions, GroupMembershipOperation};
 pub use config::{
     AssignmentStrategy, AutoOffsetReset, ConsumerConfig, GroupProtocol, IsolationLevel,
 };
@@ -199,10 +201,12 @@ impl Consumer {
     }
 
     /// Commits (with `enable.auto.commit`), leaves the group so that other members take over at
-    /// once, and waits until the consumer's tasks have ended.
+    /// once, unless it is a static member, and waits until the consumer's tasks have ended.
     ///
     /// All records returned to the application count as processed, as after another call of
-    /// [`Consumer::recv`]. To leave them uncommitted, drop the consumer instead. The call waits for
+    /// [`Consumer::recv`], unless the application marks what is done
+    /// (`enable.auto.offset.store=false`). To leave them uncommitted, drop the consumer instead. The
+    /// call waits for
     /// the coordinator for at most `request.timeout.ms`.
     ///
     /// # Errors
@@ -211,7 +215,17 @@ impl Consumer {
     ///
     /// # Cancel safety
     /// If the future is dropped, the tasks are still stopped, but the group may not be left.
-    pub async fn close(mut self, timeout: Duration) -> Result<()> {
+    pub async fn close(self, timeout: Duration) -> Result<()> {
+        self.close_with(CloseOptions::new().timeout(timeout)).await
+    }
+
+    /// Closes the consumer as [`Consumer::close`] does, and says whether it leaves its group or
+    /// remains in it (KIP-1092).
+    ///
+    /// # Errors
+    /// As [`Consumer::close`], including its cancel safety.
+    pub async fn close_with(mut self, options: CloseOptions) -> Result<()> {
+        let CloseOptions { timeout, operation } = options;
         self.receiver.finish();
         let core = &self.handle.core;
         let deadline = runtime::deadline(timeout);
@@ -219,9 +233,8 @@ impl Consumer {
         let left = match &core.group {
             // As in Java; a coordinator that cannot be reached for so long will not be.
             Some(group) => {
-                group
-                    .close(deadline.min(runtime::now() + core.cluster.config().request_timeout))
-                    .await
+                let limit = runtime::now() + core.cluster.config().request_timeout;
+                group.close(deadline.min(limit), operation).await
             }
             None => Ok(()),
         };

@@ -37,6 +37,7 @@ use crate::clock::Random;
 use crate::consumer::assignor::{
     GroupMember, GroupSubscription, MemberAssignment, MemberSubscription,
 };
+use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{Generation, TopicName, TopicPartition};
 
@@ -115,6 +116,7 @@ pub(crate) struct Classic {
     /// When JoinGroup or SyncGroup was sent last.
     asked: Instant,
     last_poll: Instant,
+    departs_by: GroupMembershipOperation,
     actions: VecDeque<MemberAction>,
 }
 
@@ -141,6 +143,7 @@ impl Classic {
             session_ends: now,
             asked: now,
             last_poll: now,
+            departs_by: GroupMembershipOperation::Default,
             actions: VecDeque::new(),
         }
     }
@@ -173,8 +176,9 @@ impl Classic {
         }
     }
 
-    /// Gives up everything and leaves the group.
-    pub(crate) fn handle_close(&mut self, now: Instant) {
+    /// Gives up everything and leaves the group, or remains in it.
+    pub(crate) fn handle_close(&mut self, operation: GroupMembershipOperation, now: Instant) {
+        self.departs_by = operation;
         self.wanted = None;
         self.leave("the consumer is being closed", now);
     }

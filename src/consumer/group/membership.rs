@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::classic::Classic;
 use super::member::{GroupMemberIdentity, MemberAction, WantedTopics};
 use super::reconciling::Reconciling;
+use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::Error;
 
 /// A membership of the classic protocol or of the consumer protocol (`group.protocol`).
@@ -31,8 +32,8 @@ impl GroupMembership {
     }
 
     /// See [`Classic::handle_close`].
-    pub(crate) fn handle_close(&mut self, now: Instant) {
-        either!(self, membership => membership.handle_close(now));
+    pub(crate) fn handle_close(&mut self, operation: GroupMembershipOperation, now: Instant) {
+        either!(self, membership => membership.handle_close(operation, now));
     }
 
     /// See [`Classic::handle_polled`].

@@ -28,6 +28,7 @@ use self::member::{GroupMemberIdentity, MemberSettings};
 use self::rpc::Rpc;
 use self::task::GroupTask;
 use crate::cluster::Cluster;
+use crate::consumer::closing::GroupMembershipOperation;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{CommitPosition, not_owned};
@@ -63,9 +64,16 @@ struct GroupInner {
     pending_commits: Mutex<PendingCommits>,
     listener: Mutex<Option<ChangeListener>>,
     identity: Mutex<GroupMemberIdentity>,
-    /// When the group must have been left, once the consumer is being closed.
-    closing: watch::Publisher<Option<Instant>>,
+    /// How the group is left, once the consumer is being closed.
+    closing: watch::Publisher<Option<Closing>>,
     ended: watch::Publisher<bool>,
+}
+
+/// How a group is left.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    deadline: Instant,
+    operation: GroupMembershipOperation,
 }
 
 /// The commits under way, and who waits for them.
@@ -213,17 +221,22 @@ impl Group {
     }
 
     /// Gives up every partition, commits if the client commits by itself, and leaves the group, so
-    /// that others take over.
+    /// that others take over, or remains in it.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] if that was not done in time.
     ///
     /// # Cancel safety
     /// If the future is dropped, it goes on in the background.
-    pub(crate) async fn close(&self, deadline: Instant) -> Result<()> {
+    pub(crate) async fn close(
+        &self,
+        deadline: Instant,
+        operation: GroupMembershipOperation,
+    ) -> Result<()> {
+        let how = Closing { deadline, operation };
         self.inner
             .closing
-            .send_if_modified(|closing| closing.is_none() && closing.replace(deadline).is_none());
+            .send_if_modified(|closing| closing.is_none() && closing.replace(how).is_none());
         self.inner.shared.to_group.notify_one();
         let mut ended = self.inner.ended.subscribe();
         let begun = runtime::now();

@@ -39,6 +39,7 @@ use super::member::{
     WantedTopics, not_polled,
 };
 use crate::clock::Random;
+use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{Generation, TopicId, TopicName, TopicPartition};
 
@@ -108,6 +109,7 @@ pub(crate) struct Reconciling {
     next_heartbeat: Instant,
     failures: u32,
     last_poll: Instant,
+    departs_by: GroupMembershipOperation,
     actions: VecDeque<MemberAction>,
 }
 
@@ -132,6 +134,7 @@ impl Reconciling {
             next_heartbeat: now,
             failures: 0,
             last_poll: now,
+            departs_by: GroupMembershipOperation::Default,
             actions: VecDeque::new(),
         }
     }
@@ -157,8 +160,9 @@ impl Reconciling {
         }
     }
 
-    /// Gives up everything and leaves the group.
-    pub(crate) fn handle_close(&mut self, _: Instant) {
+    /// Gives up everything and leaves the group, or remains in it.
+    pub(crate) fn handle_close(&mut self, operation: GroupMembershipOperation, _: Instant) {
+        self.departs_by = operation;
         self.wanted = None;
         self.leave();
     }

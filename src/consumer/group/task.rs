@@ -18,7 +18,7 @@ use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
-use super::{Change, GroupInner, lock};
+use super::{Change, Closing, GroupInner, lock};
 use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::observer::MemberObserver;
@@ -180,15 +180,15 @@ impl GroupTask {
         }
     }
 
-    fn look_at_closing(&mut self, closing: Option<Instant>, now: Instant) {
-        if self.closing.is_none() && closing.is_some() {
-            self.closing = closing;
+    fn look_at_closing(&mut self, closing: Option<Closing>, now: Instant) {
+        if let (None, Some(Closing { deadline, operation })) = (self.closing, closing) {
+            self.closing = Some(deadline);
             if self.auto_commit_interval.take().is_some() {
                 let finished = self.finished();
                 let deadline = self.commit_deadline(now);
                 self.group.pending_commits().commits.submit(finished, deadline);
             }
-            self.machine.handle_close(now);
+            self.machine.handle_close(operation, now);
         }
     }
 

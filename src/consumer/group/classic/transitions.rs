@@ -295,9 +295,10 @@ impl Classic {
         self.state = State::Unjoined;
     }
 
-    /// A static member keeps its place until its session is over: it is expected back (KIP-345).
+    /// A static member keeps its place until its session is over: it is expected back (KIP-345),
+    /// unless the application says otherwise.
     fn send_leave(&mut self, reason: &'static str) {
-        if self.settings.instance.is_some() {
+        if self.departs_by.keeps_place(self.settings.instance.is_some()) {
             return;
         }
         let member = std::mem::take(&mut self.identity.member);

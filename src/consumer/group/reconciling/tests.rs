@@ -301,13 +301,23 @@ fn whoever_joins_or_gives_something_up_hears_of_an_assignment_even_of_nothing() 
 
 #[test]
 fn leaving_gives_everything_up_first_and_says_for_how_long() {
-    for (instance, epoch) in [(None, -1), (Some("i".to_owned()), -2)] {
+    use GroupMembershipOperation::{Default, LeaveGroup, RemainInGroup};
+    for (instance, operation, epoch) in [
+        (None, Default, Some(-1)),
+        (None, LeaveGroup, Some(-1)),
+        (None, RemainInGroup, None),
+        (Some("i"), Default, Some(-2)),
+        (Some("i"), LeaveGroup, Some(-1)),
+        (Some("i"), RemainInGroup, Some(-2)),
+    ] {
+        let instance = instance.map(str::to_owned);
         let mut script = Script::stable(MemberSettings { instance, ..settings() }, &[0, 1]);
-        script.machine.handle_close(script.now);
+        script.machine.handle_close(operation, script.now);
         assert_eq!(script.changes(), ["-[0, 1]"]);
         assert!(!script.machine.is_away());
         script.machine.handle_revoked(script.now);
-        assert_eq!(script.changes(), [format!("leave {epoch}")]);
+        let said: Vec<_> = epoch.map(|epoch| format!("leave {epoch}")).into_iter().collect();
+        assert_eq!(script.changes(), said, "{operation:?}");
         assert!(script.machine.is_away() && !script.machine.can_commit());
     }
 }

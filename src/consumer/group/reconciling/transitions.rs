@@ -275,9 +275,15 @@ impl Reconciling {
         self.failures = 0;
     }
 
-    /// A static member is expected back: its partitions wait for it until its session is over.
+    /// A static member is expected back: its partitions wait for it until its session is over. A
+    /// dynamic one that keeps its place has nothing to say.
     fn send_leave(&mut self) {
-        let epoch = if self.settings.instance.is_some() { LEAVES_FOR_A_WHILE } else { LEAVES };
+        let is_static = self.settings.instance.is_some();
+        let epoch = match (self.departs_by.keeps_place(is_static), is_static) {
+            (false, _) => LEAVES,
+            (true, true) => LEAVES_FOR_A_WHILE,
+            (true, false) => return,
+        };
         let heartbeat = MemberHeartbeat {
             member: self.identity.member.clone(),
             epoch,

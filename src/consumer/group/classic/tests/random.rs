@@ -100,7 +100,7 @@ proptest! {
                 },
                 Fact::Close => {
                     closed = true;
-                    script.machine.handle_close(script.now);
+                    script.machine.handle_close(GroupMembershipOperation::Default, script.now);
                 }
                 Fact::Want(_) => {}
             }
