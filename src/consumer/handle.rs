@@ -446,8 +446,13 @@ impl ConsumerHandle {
         self.core.shared.read(|subscription| subscription.mark_to(partition, offset))
     }
 
+    /// As commits, this goes on while a consumer is being closed: its listener may finish what is in
+    /// hand.
     fn check_marking(&self) -> Result<()> {
-        self.check_open()?;
+        match &self.core.group {
+            Some(group) => group.check_running()?,
+            None => self.check_open()?,
+        }
         if self.core.config.enable_auto_offset_store {
             return Err(Error::config(
                 "what is done is marked with enable.auto.offset.store=false only: with true, a record \

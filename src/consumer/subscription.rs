@@ -176,6 +176,10 @@ impl Subscription {
         self
     }
 
+    pub(crate) fn is_marked_by_application(&self) -> bool {
+        self.is_marked_by_application
+    }
+
     pub(crate) fn interest(&self) -> &SubscriptionKind {
         &self.interest
     }

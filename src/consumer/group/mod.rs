@@ -31,7 +31,7 @@ use crate::cluster::Cluster;
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::shared::{ConsumerShared, closed};
-use crate::consumer::subscription::{CommitPosition, not_owned};
+use crate::consumer::subscription::{CommitPosition, Subscription, not_owned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
@@ -138,6 +138,14 @@ impl Group {
     /// The id that the coordinator gave this member, if it is one.
     pub(crate) fn member_id(&self) -> Option<String> {
         Some(lock(&self.inner.identity).member.clone()).filter(|id| !id.is_empty())
+    }
+
+    /// Whether something may still be committed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] once the group's task has ended.
+    pub(crate) fn check_running(&self) -> Result<()> {
+        if *self.inner.ended.borrow() { Err(closed()) } else { Ok(()) }
     }
 
     /// Commits offsets, or with `None` all that was handed over to the application, and waits until
@@ -300,6 +308,29 @@ impl GroupInner {
                 }
             }
         })
+    }
+
+    /// What automatic commits may cover.
+    fn finished(&self) -> Vec<CommitPosition> {
+        let mut finished = self.shared.read(Subscription::finished);
+        self.pending_commits().commits.retain_newer(&mut finished);
+        finished
+    }
+
+    /// Commits offsets after all that were asked for before, unless the task has ended.
+    fn submit_awaited(
+        &self,
+        commits: Vec<CommitPosition>,
+        deadline: Instant,
+    ) -> Option<oneshot::Receiver<Vec<(TopicPartition, Error)>>> {
+        let mut pending_commits = self.pending_commits();
+        if *self.ended.borrow() {
+            return None;
+        }
+        let waiter = pending_commits.submit_awaited(commits, deadline);
+        drop(pending_commits);
+        self.shared.to_group.notify_one();
+        Some(waiter)
     }
 
     fn pending_commits(&self) -> MutexGuard<'_, PendingCommits> {

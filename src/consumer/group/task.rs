@@ -184,7 +184,7 @@ impl GroupTask {
         if let (None, Some(Closing { deadline, operation })) = (self.closing, closing) {
             self.closing = Some(deadline);
             if self.auto_commit_interval.take().is_some() {
-                let finished = self.finished();
+                let finished = self.group.finished();
                 let deadline = self.commit_deadline(now);
                 self.group.pending_commits().commits.submit(finished, deadline);
             }

@@ -361,6 +361,38 @@ async fn a_listener_is_told_in_order_and_may_take_its_time_and_commit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consumer_that_is_closed_leaves_its_group_or_remains_as_it_is_told() {
+    use GroupMembershipOperation::{Default, LeaveGroup, RemainInGroup};
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        for (instance, operation, leaves) in [
+            (None, Default, true),
+            (None, RemainInGroup, false),
+            (Some("i"), Default, false),
+            (Some("i"), LeaveGroup, true),
+        ] {
+            let embedded = brokers(1).await;
+            let client = client(&embedded);
+            let config = || from_earliest().group_id("g").group_protocol(protocol);
+            let mut going = match instance {
+                Some(instance) => member(&client, config().group_instance_id(instance)),
+                None => member(&client, config()),
+            };
+            let mut staying = member(&client, config());
+            settled(&mut [&mut going, &mut staying], &[1, 2]).await;
+            let options = CloseOptions::new().group_membership_operation(operation);
+            going.close_with(options).await.unwrap();
+            let waited = settled(&mut [&mut staying], &[3]).await;
+            let soon = Duration::from_secs(10);
+            assert_eq!(
+                waited < soon,
+                leaves,
+                "{protocol:?} {instance:?} {operation:?}: {waited:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_leaves_no_task_even_without_a_coordinator() {
     let embedded = brokers(1).await;
     let client = client(&embedded);

@@ -168,6 +168,41 @@ async fn what_is_not_assigned_any_more_cannot_be_done() {
     assert_eq!(embedded.committed("g", "t", 0), Some(1));
 }
 
+/// Finishes what is in hand when its partition goes.
+struct Finishing(Arc<std::sync::Mutex<Vec<ConsumerRecord>>>);
+
+impl RebalanceListener for Finishing {
+    fn on_revoked<'a>(
+        &'a self,
+        consumer: &'a ConsumerHandle,
+        _: &'a [TopicPartition],
+    ) -> BoxFuture<'a> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for record in self.0.lock().unwrap().drain(..) {
+                consumer.mark_done(&record).unwrap();
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_while_its_partition_goes_is_committed() {
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..10);
+        let client = client(&embedded);
+        let mut consumer = client.consumer(marking("g").group_protocol(protocol)).unwrap();
+        let in_hand = Arc::new(std::sync::Mutex::default());
+        consumer.rebalance_listener(Finishing(Arc::clone(&in_hand)));
+        consumer.subscribe(["t"]).unwrap();
+        let records = records(&mut consumer, 4).await;
+        *in_hand.lock().unwrap() = records;
+        consumer.close(Duration::from_secs(30)).await.unwrap();
+        assert_eq!(embedded.committed("g", "t", 0), Some(4), "{protocol:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_marked_where_asking_for_more_says_what_is_done() {
     let embedded = brokers(1).await;

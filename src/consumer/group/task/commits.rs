@@ -35,18 +35,11 @@ impl GroupTask {
         let Some(interval) = self.auto_commit_interval else { return };
         if now >= self.next_auto_commit {
             self.next_auto_commit = now + interval;
-            let mut finished = self.finished();
+            let mut finished = self.group.finished();
             finished.retain(|commit| !self.giving.contains(&commit.partition));
             let deadline = self.commit_deadline(now);
             self.group.pending_commits().commits.submit(finished, deadline);
         }
-    }
-
-    /// What automatic commits may cover.
-    pub(super) fn finished(&self) -> Vec<CommitPosition> {
-        let mut finished = self.group.shared.read(Subscription::finished);
-        self.group.pending_commits().commits.retain_newer(&mut finished);
-        finished
     }
 
     pub(super) fn send_commits(&mut self, now: Instant) {

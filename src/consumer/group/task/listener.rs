@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{GroupEvent, GroupTask};
-use crate::consumer::group::{Change, lock};
+use crate::consumer::group::{Change, GroupInner, lock};
 use crate::consumer::shared::ConsumerShared;
+use crate::consumer::subscription::Subscription;
+use crate::ids::TopicPartition;
 
 impl GroupTask {
     /// Tells the application of the next change, if it has dealt with the one before.
@@ -21,31 +23,21 @@ impl GroupTask {
         self.is_telling = true;
         info!(group = self.group.rpc.group, ?change, "assignment changes");
         let listener = lock(&self.group.listener).clone();
-        let committed = if let Change::Revoked(partitions) = &change {
-            let mut last = self.finished();
-            last.retain(|commit| {
-                self.group.commits_automatically && partitions.contains(&commit.partition)
-            });
-            // Without offsets it waits for the commits that were asked for before.
-            let waiter =
-                self.group.pending_commits().submit_awaited(last, self.commit_deadline(now));
-            self.send_commits(now);
-            Some(waiter)
-        } else {
-            None
+        let going = match &change {
+            Change::Revoked(partitions) => partitions.clone(),
+            Change::Assigned(_) | Change::Lost(_) => Vec::new(),
         };
         let told = Told { sender: self.sender.clone(), change: Some(change.clone()) };
-        let shared = Arc::clone(&self.group.shared);
+        let group = Arc::clone(&self.group);
+        let deadline = self.commit_deadline(now);
         self.runtime.spawn(async move {
-            if let Some(committed) = committed
-                && let Ok(failures) = committed.await
-            {
-                for (partition, error) in failures {
-                    warn!(%partition, %error, "could not commit before giving the partition up");
-                }
-            }
+            group.commit_last(&going, deadline).await;
             if let Some(listener) = listener {
-                listener(as_it_has_become(change, &shared)).await;
+                listener(as_it_has_become(change, &group.shared)).await;
+                if group.shared.read(Subscription::is_marked_by_application) {
+                    // What the application has done while it was told.
+                    group.commit_last(&going, deadline).await;
+                }
             }
             told.send().await;
         });
@@ -71,6 +63,22 @@ impl GroupTask {
                 }
             }
             Change::Lost(_) => {}
+        }
+    }
+}
+
+impl GroupInner {
+    /// Commits what is finished of partitions that go, if the client commits by itself, after the
+    /// commits that were asked for before.
+    async fn commit_last(&self, going: &[TopicPartition], deadline: Instant) {
+        if going.is_empty() {
+            return;
+        }
+        let mut last = self.finished();
+        last.retain(|commit| self.commits_automatically && going.contains(&commit.partition));
+        let Some(committed) = self.submit_awaited(last, deadline) else { return };
+        for (partition, error) in committed.await.unwrap_or_default() {
+            warn!(%partition, %error, "could not commit before giving the partition up");
         }
     }
 }
