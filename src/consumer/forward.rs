@@ -199,13 +199,24 @@ impl Consumer {
         self.handle.group_metadata()
     }
 
-    /// Commits the positions of all records returned to the application in the background; a
-    /// failure is logged.
+    /// Commits what [`Consumer::commit`] does in the background; a failure is told to the
+    /// [listener](Consumer::commit_listener), or logged.
     ///
     /// # Errors
     /// As [`ConsumerHandle::commit_async`](crate::ConsumerHandle::commit_async).
     pub fn commit_async(&self) -> Result<()> {
         self.handle.commit_async()
+    }
+
+    /// Commits the given offsets, each that of the next record to consume, in the background.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::commit_offsets_async`](crate::ConsumerHandle::commit_offsets_async).
+    pub fn commit_offsets_async<O: Into<OffsetAndMetadata>>(
+        &self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+    ) -> Result<()> {
+        self.handle.commit_offsets_async(offsets)
     }
 
     /// Marks a record as done, with `enable.auto.offset.store=false`.

@@ -351,8 +351,8 @@ impl ConsumerHandle {
         self.update(|subscription| subscription.go_back(partition, offset))
     }
 
-    /// Commits the positions of all records returned to the application in the background; a
-    /// failure is logged.
+    /// Commits what [`ConsumerHandle::commit`] does in the background; a failure is told to the
+    /// [listener](crate::Consumer::commit_listener), or logged.
     ///
     /// # Errors
     /// - [`ErrorKind::Config`] without `group.id`.
@@ -363,7 +363,22 @@ impl ConsumerHandle {
     /// # Ordering
     /// As [`ConsumerHandle::commit`].
     pub fn commit_async(&self) -> Result<()> {
-        self.group()?.commit_later(self.api_deadline())
+        self.group()?.commit_later(None, self.api_deadline())
+    }
+
+    /// Commits the given offsets, each that of the next record to consume, in the background; a
+    /// failure is told to the [listener](crate::Consumer::commit_listener), or logged.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::commit_async`], and [`ErrorKind::Config`] for a negative offset.
+    ///
+    /// # Ordering
+    /// As [`ConsumerHandle::commit`].
+    pub fn commit_offsets_async<O: Into<OffsetAndMetadata>>(
+        &self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+    ) -> Result<()> {
+        self.group()?.commit_later(Some(with_metadata(offsets)), self.api_deadline())
     }
 
     /// Commits the given offsets, each that of the next record to consume, and waits until they are
@@ -381,9 +396,7 @@ impl ConsumerHandle {
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
     ) -> Result<()> {
-        let offsets =
-            offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect();
-        self.group()?.commit(Some(offsets), self.api_deadline()).await
+        self.group()?.commit(Some(with_metadata(offsets)), self.api_deadline()).await
     }
 
     /// Marks a record as done, with `enable.auto.offset.store=false`: commits, automatic ones too,
@@ -547,4 +560,10 @@ impl ConsumerHandle {
     pub(crate) fn api_deadline(&self) -> Instant {
         runtime::now() + self.core.cluster.config().default_api_timeout
     }
+}
+
+fn with_metadata<O: Into<OffsetAndMetadata>>(
+    offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
+    offsets.into_iter().map(|(partition, offset)| (partition, offset.into())).collect()
 }

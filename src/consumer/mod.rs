@@ -9,6 +9,7 @@
 //! `subscription` is what all parts agree on; a change to it rings whom it concerns (`shared`).
 //! Nobody else is told anything.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,8 @@ use subscription::Subscription;
 
 use crate::cluster::{Cluster, Lane};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_metadata::OffsetAndMetadata;
+use crate::ids::TopicPartition;
 use crate::runtime;
 use crate::wire::batch::DecodeOptions;
 
@@ -198,6 +201,22 @@ impl Consumer {
                 }
             })
         }));
+    }
+
+    /// Registers who is told what became of commits, replacing an earlier listener: of each partition
+    /// the offset that was committed, or why it could not be. It hears of every commit, also of
+    /// automatic ones (librdkafka's `offset_commit_cb`).
+    ///
+    /// It is called by a task that the consumer's membership depends on, and must not block.
+    ///
+    /// Without a `group.id`, the listener is never called.
+    pub fn commit_listener(
+        &self,
+        listener: impl Fn(&BTreeMap<TopicPartition, Result<OffsetAndMetadata>>) + Send + Sync + 'static,
+    ) {
+        if let Some(group) = &self.handle.core.group {
+            group.set_commit_listener(Arc::new(listener));
+        }
     }
 
     /// Commits (with `enable.auto.commit`), leaves the group so that other members take over at

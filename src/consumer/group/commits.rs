@@ -16,7 +16,7 @@ use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{CommitPosition, not_owned};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
-use crate::ids::{Offset, TopicPartition};
+use crate::ids::TopicPartition;
 
 /// Offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
@@ -205,7 +205,7 @@ impl Commits {
         outcome: CommitOutcome,
         sender: &CommitIdentity,
         now: Instant,
-    ) -> Vec<(TopicPartition, AssignmentEpoch, Offset)> {
+    ) -> Vec<(TopicPartition, AssignmentEpoch, OffsetAndMetadata)> {
         let mut committed = Vec::new();
         let Some(job) = self.queue.front_mut().filter(|_| self.in_flight) else { return committed };
         self.in_flight = false;
@@ -224,7 +224,7 @@ impl Commits {
             };
             let result = results.get(&tp).cloned().unwrap_or_else(missing);
             match (result, gone.get(&tp).filter(|(last, _)| assignment <= *last)) {
-                (Ok(()), _) => committed.push((tp, assignment, offset.offset)),
+                (Ok(()), _) => committed.push((tp, assignment, offset)),
                 (Err(_), Some((_, reason))) => job.failures.push((tp.clone(), reason(&tp))),
                 (Err(error), None)
                     if may_pass(&error, sender)

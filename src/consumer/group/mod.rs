@@ -50,6 +50,10 @@ pub(crate) enum Change {
 pub(crate) type ChangeListener =
     Arc<dyn Fn(Change) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// Tells the application what became of a commit, by partition.
+pub(crate) type CommitListener =
+    Arc<dyn Fn(&BTreeMap<TopicPartition, Result<OffsetAndMetadata>>) + Send + Sync>;
+
 /// The handle on a consumer's group; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
@@ -63,6 +67,7 @@ struct GroupInner {
     commits_automatically: bool,
     pending_commits: Mutex<PendingCommits>,
     listener: Mutex<Option<ChangeListener>>,
+    commit_listener: Mutex<Option<CommitListener>>,
     identity: Mutex<GroupMemberIdentity>,
     /// How the group is left, once the consumer is being closed.
     closing: watch::Publisher<Option<Closing>>,
@@ -116,6 +121,7 @@ impl Group {
             commits_automatically: config.commits_automatically(),
             pending_commits: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
             listener: Mutex::new(None),
+            commit_listener: Mutex::new(None),
             identity: Mutex::default(),
             closing: watch::Publisher::new(None),
             ended: watch::Publisher::new(false),
@@ -128,6 +134,11 @@ impl Group {
     /// Sets who is told of changes from now on.
     pub(crate) fn set_listener(&self, listener: ChangeListener) {
         *lock(&self.inner.listener) = Some(listener);
+    }
+
+    /// Sets who is told of commits from now on.
+    pub(crate) fn set_commit_listener(&self, listener: CommitListener) {
+        *lock(&self.inner.commit_listener) = Some(listener);
     }
 
     /// The group's id.
@@ -176,14 +187,14 @@ impl Group {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Commits all that was handed over to the application, in the background; a failure is logged.
+    /// Commits offsets, or with `None` all that was handed over to the application, in the background;
+    /// a failure is told to the listener, or logged.
     ///
     /// # Errors
-    /// [`Class::Rejoin`](crate::Class::Rejoin) if some of it is not this consumer's any more; what
-    /// ended the membership; [`ErrorKind::Closed`].
-    pub(crate) fn commit_later(&self, deadline: Instant) -> Result<()> {
+    /// As [`Group::commit`], but for what only the coordinator says.
+    pub(crate) fn commit_later(&self, offsets: Option<Offsets>, deadline: Instant) -> Result<()> {
         let mut pending_commits = self.inner.pending_commits();
-        let (commits, forfeited) = self.inner.committable(None)?;
+        let (commits, forfeited) = self.inner.committable(offsets)?;
         pending_commits.commits.submit(commits, deadline);
         drop(pending_commits);
         self.inner.shared.to_group.notify_one();

@@ -4,7 +4,7 @@ use kavka_testcontainers::embedded::TransactionEnd;
 
 use super::groups::member;
 use super::*;
-use crate::error::Class;
+use crate::error::{Class, ErrorCode};
 
 fn marking(group: &str) -> ConsumerConfig {
     from_earliest().group_id(group).enable_auto_offset_store(false)
@@ -211,4 +211,33 @@ async fn nothing_is_marked_where_asking_for_more_says_what_is_done() {
     let record = consumer.recv().await.unwrap();
     assert_eq!(consumer.mark_done(&record).unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(consumer.store_offset(&tp(0), 1).unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_what_became_of_each_commit() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..10);
+    let client = client(&embedded);
+    let mut consumer = member(&client, from_earliest().group_id("g"));
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&heard);
+    consumer.commit_listener(move |outcomes| {
+        for (partition, outcome) in outcomes {
+            let outcome = outcome.as_ref().map(|at| at.offset.0).map_err(Error::code);
+            told.lock().unwrap().push((partition.partition.0, outcome));
+        }
+        panic!("which must not end the membership");
+    });
+    let take = || std::mem::take(&mut *heard.lock().unwrap());
+    records(&mut consumer, 3).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(take(), [(0, Ok(2)), (1, Ok(0)), (2, Ok(0))], "by itself");
+    consumer.commit_offsets_async([(tp(0), 7), (tp(1), 1)]).unwrap();
+    consumer.commit_offsets([(tp(2), 1)]).await.unwrap();
+    assert_eq!(take(), [(0, Ok(7)), (1, Ok(1)), (2, Ok(1))], "in their order");
+    let mut offset = OffsetAndMetadata::new(8);
+    offset.metadata = "x".repeat(5_000);
+    consumer.commit_offsets_async([(tp(0), offset)]).unwrap();
+    consumer.commit_offsets([(tp(2), 2)]).await.unwrap();
+    assert_eq!(take(), [(0, Err(Some(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (2, Ok(2))]);
 }

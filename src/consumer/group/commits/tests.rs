@@ -57,7 +57,7 @@ fn a_later_commit_waits_for_an_earlier_one_that_is_tried_again() {
     let now = now + SECOND;
     assert_eq!(sent(commits.poll(CommitIdentity::Alone, false, now)), offsets(&[(0, 5)]));
     let committed = commits.handle_reply(Ok(vec![(tp(0), Ok(()))]), &CommitIdentity::Alone, now);
-    assert_eq!(committed, [(tp(0), AssignmentEpoch(1), Offset(5))]);
+    assert_eq!(committed, [(tp(0), AssignmentEpoch(1), OffsetAndMetadata::new(5))]);
     assert!(
         matches!(commits.poll(CommitIdentity::Alone, false, now), Some(CommitAction::Done { ticket, failures }) if ticket == Some(first) && failures.is_empty())
     );
@@ -130,7 +130,7 @@ fn one_partition_may_fail_for_good_while_another_succeeds() {
         vec![(tp(0), Err(Error::broker(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (tp(1), Ok(()))];
     assert_eq!(
         commits.handle_reply(Ok(outcome), &CommitIdentity::Alone, now),
-        [(tp(1), AssignmentEpoch(1), Offset(5))]
+        [(tp(1), AssignmentEpoch(1), OffsetAndMetadata::new(5))]
     );
     let Some(CommitAction::Done { failures, .. }) = commits.poll(CommitIdentity::Alone, false, now)
     else {

@@ -1,17 +1,21 @@
 //! The commits of a member: automatic ones, those that are asked for, and from where the partitions
 //! start that were committed before.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::{Instrument, warn};
+use tracing::{Instrument, error, warn};
 
 use super::{GroupEvent, GroupTask};
 use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome};
+use crate::consumer::group::lock;
 use crate::consumer::group::rpc::Committed;
 use crate::consumer::position::AssignmentEpoch;
-use crate::consumer::subscription::{CommitPosition, Subscription};
+use crate::consumer::subscription::Subscription;
 use crate::error::Result;
+use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
 use crate::observability::{MemberEvent, spans};
 
@@ -52,9 +56,14 @@ impl GroupTask {
             };
             match action {
                 commits::CommitAction::Done { ticket, failures } => {
-                    match ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket)) {
+                    let waiter = ticket.and_then(|ticket| pending_commits.waiters.remove(&ticket));
+                    drop(pending_commits);
+                    let told = failures.iter().map(|(tp, error)| (tp.clone(), Err(error.clone())));
+                    let is_told = self.tell_of_commits(told);
+                    match waiter {
                         // Whoever waited may have gone.
                         Some(waiter) => drop(waiter.send(failures)),
+                        None if is_told => {}
                         None => {
                             for (partition, error) in failures {
                                 warn!(%partition, %error, "could not commit");
@@ -73,6 +82,20 @@ impl GroupTask {
                 }
             }
         }
+    }
+
+    /// Tells the application what became of commits, if it listens.
+    fn tell_of_commits(
+        &self,
+        outcomes: impl Iterator<Item = (TopicPartition, Result<OffsetAndMetadata>)>,
+    ) -> bool {
+        let Some(listener) = lock(&self.group.commit_listener).clone() else { return false };
+        let outcomes: BTreeMap<_, _> = outcomes.collect();
+        // A panic of the application's must not end its membership.
+        if !outcomes.is_empty() && catch_unwind(AssertUnwindSafe(|| listener(&outcomes))).is_err() {
+            error!(group = self.group.rpc.group, "the listener for commits panicked");
+        }
+        true
     }
 
     pub(super) fn commits_as(&self) -> CommitIdentity {
@@ -111,9 +134,10 @@ impl GroupTask {
         let committed = self.group.pending_commits().commits.handle_reply(outcome, sender, now);
         self.group.shared.update(|subscription| {
             for (tp, assignment, offset) in &committed {
-                subscription.committed(tp, *assignment, *offset);
+                subscription.committed(tp, *assignment, offset.offset);
             }
         });
+        self.tell_of_commits(committed.into_iter().map(|(tp, _, offset)| (tp, Ok(offset))));
         if let CommitIdentity::Member(identity) = sender {
             for error in &errors {
                 self.machine.handle_commit_refused(identity, error, now);
