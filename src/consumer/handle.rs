@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::client_telemetry::ClientTelemetry;
 use crate::cluster::{Cluster, LaneGuard};
-use crate::consumer::config::ConsumerConfig;
+use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::fetch::rpc::{EARLIEST, LATEST};
 use crate::consumer::group::Group;
 use crate::consumer::offsets::{self, OffsetAndTimestamp};
@@ -59,12 +59,22 @@ impl ConsumerHandle {
     /// Subscribes to all present and future topics whose whole name matches a regular expression.
     /// Replaces an earlier subscription.
     ///
+    /// In a classic group this client reads the expression, by the syntax of the crate `regex-lite`,
+    /// and asks for the metadata of all topics. With
+    /// [`GroupProtocol::Consumer`](crate::GroupProtocol::Consumer) the group's coordinator reads it
+    /// (RE2/J, KIP-848): `exclude.internal.topics` has no effect then, no other metadata is asked
+    /// for, and an expression that it does not understand is told by the next call for records, with
+    /// INVALID_REGULAR_EXPRESSION.
+    ///
     /// # Errors
     /// - [`ErrorKind::Config`] without `group.id`, after [`ConsumerHandle::assign`], or for an
-    ///   invalid pattern.
+    ///   invalid pattern, if this client reads it.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
     pub fn subscribe_pattern(&self, pattern: &str) -> Result<()> {
-        let pattern = Pattern::new(pattern)?;
+        let pattern = match self.core.config.group_protocol {
+            GroupProtocol::Consumer => Pattern::of_coordinator(pattern)?,
+            GroupProtocol::Classic | GroupProtocol::Auto => Pattern::new(pattern)?,
+        };
         self.update(|subscription| subscription.subscribe_pattern(pattern))
     }
 

@@ -29,15 +29,21 @@ pub(crate) struct MemberSettings {
 }
 
 /// The topics that the application wants to share with the group.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct WantedTopics {
-    /// For a pattern, those that match it now.
+    /// For a pattern of a classic group, those that match it now; in a group of the consumer protocol
+    /// the coordinator finds them.
     pub(crate) topics: BTreeSet<TopicName>,
-    /// The leader may know a matching topic before this member does.
+    /// The leader of a classic group may know a matching topic before this member does.
     pub(crate) pattern: Option<Pattern>,
 }
 
 impl WantedTopics {
+    /// The pattern as the coordinator reads it, empty for none.
+    pub(crate) fn regex(&self) -> &str {
+        self.pattern.as_ref().map_or("", Pattern::text)
+    }
+
     pub(crate) fn has(&self, topic: &TopicName) -> bool {
         self.topics.contains(topic)
             || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
@@ -123,6 +129,8 @@ pub(crate) struct MemberHeartbeat {
     /// Whether it says everything, also what never changes.
     pub(crate) is_full: bool,
     pub(crate) topics: Option<BTreeSet<TopicName>>,
+    /// Empty to want no topics by pattern any more.
+    pub(crate) regex: Option<String>,
     pub(crate) owned: Option<PartitionsById>,
 }
 

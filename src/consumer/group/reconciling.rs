@@ -77,6 +77,15 @@ enum AfterGiving {
     Leave,
 }
 
+/// What the coordinator has heard of a member.
+#[derive(Clone, Debug)]
+struct Heard {
+    topics: BTreeSet<TopicName>,
+    /// Empty for none.
+    regex: String,
+    owned: PartitionsById,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Reconciling {
@@ -92,8 +101,8 @@ pub(crate) struct Reconciling {
     names: BTreeMap<TopicId, TopicName>,
     /// Without what goes and what comes.
     owned: BTreeMap<TopicPartition, TopicId>,
-    /// What the coordinator has heard last: the topics, and what is owned.
-    heard: Option<(BTreeSet<TopicName>, PartitionsById)>,
+    /// What the coordinator has heard last.
+    heard: Option<Heard>,
     /// The coordinator waits to hear what is owned, even if that is what it has heard before: it may
     /// have told of partitions that came and went since.
     owes_word: bool,
@@ -145,7 +154,7 @@ impl Reconciling {
         let Some(wanted) = &self.wanted else {
             return self.leave();
         };
-        let has_changed = before.is_none_or(|before| before.topics != wanted.topics);
+        let has_changed = before.is_none_or(|before| before != *wanted);
         match &mut self.state {
             State::Unjoined => {
                 self.last_poll = now;
@@ -272,8 +281,13 @@ impl Reconciling {
     }
 
     /// Whether a topic of the target is not known by name.
-    pub(crate) fn misses_names(&self) -> bool {
+    pub(super) fn misses_names(&self) -> bool {
         self.names.len() < self.target.len()
+    }
+
+    /// The topics of the target that are not known by name.
+    pub(crate) fn nameless(&self) -> BTreeSet<TopicId> {
+        self.target.keys().filter(|id| !self.names.contains_key(*id)).copied().collect()
     }
 
     /// Whether nothing is left to be done for a consumer that is being closed.

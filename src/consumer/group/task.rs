@@ -4,7 +4,7 @@
 //! The loop never waits for a call or for the application: both run beside it and come back as an
 //! [`GroupEvent`], so heartbeats go on. What the listener is told is queued and told one at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind, not_owned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{TopicName, TopicPartition};
+use crate::ids::{TopicId, TopicName, TopicPartition};
 use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -35,6 +35,8 @@ mod joining;
 mod listener;
 mod reconciling;
 
+use reconciling::Naming;
+
 /// What came of something that runs beside the loop.
 enum GroupEvent {
     Joined(Attempt, Result<Join>),
@@ -42,6 +44,7 @@ enum GroupEvent {
     Synced(Attempt, Result<Vec<u8>>),
     HeartbeatDone { attempt: Attempt, sent: Instant, outcome: Result<()> },
     Reconciled(Attempt, Result<HeartbeatAnswer>),
+    Named(Result<BTreeMap<TopicId, TopicName>>),
     Left(Result<()>),
     Committed { sender: CommitIdentity, sent: Instant, outcome: CommitOutcome },
     Fetched(Vec<(TopicPartition, AssignmentEpoch)>, Result<Committed>),
@@ -73,6 +76,7 @@ pub(super) struct GroupTask {
     describing: Option<(Attempt, Instant)>,
     /// The topics of all members, which a leader watches.
     led: BTreeSet<TopicName>,
+    naming: Naming,
     to_tell: VecDeque<Change>,
     is_telling: bool,
     /// Held until the application has given them up.
@@ -124,6 +128,7 @@ impl GroupTask {
             seen: None,
             describing: None,
             led: BTreeSet::new(),
+            naming: Naming::default(),
             to_tell: VecDeque::new(),
             is_telling: false,
             giving: BTreeSet::new(),
@@ -161,6 +166,9 @@ impl GroupTask {
             }
             self.publish_identity();
             self.answer_question(now);
+            if self.naming.again_at.is_some_and(|at| at <= now) {
+                self.name_topics(now);
+            }
             self.commit_automatically(now);
             self.fetch_committed(now);
             self.send_commits(now);
@@ -230,37 +238,48 @@ impl GroupTask {
             self.seen_unsubscribed = unsubscribed;
             self.machine.handle_wanted(None, now);
         }
-        let wanted = self.group.shared.read(|subscription| match subscription.interest() {
-            SubscriptionKind::Nothing | SubscriptionKind::Manual => None,
-            SubscriptionKind::Topics(topics) => {
-                Some(WantedTopics { topics: topics.clone(), pattern: None })
-            }
-            SubscriptionKind::Pattern(pattern) => {
-                let visible = view.topics().filter(|topic| !topic.partitions.is_empty());
-                let visible =
-                    visible.filter(|topic| !(self.excludes_internal && topic.is_internal));
-                let topics = visible
-                    .filter(|topic| pattern.matches(&topic.name))
-                    .map(|topic| topic.name.clone());
-                Some(WantedTopics { topics: topics.collect(), pattern: Some(pattern.clone()) })
-            }
-        });
-        let is_pattern = wanted.as_ref().is_some_and(|wanted| wanted.pattern.is_some());
+        let is_shared = self.group.shared.read(|subscription| subscription.interest().is_shared());
+        if is_shared && !self.choose_protocol(&view, now) {
+            return;
+        }
+        let wanted = self.wanted(&view);
+        let matches_here = self.machine.reconciling().is_none()
+            && wanted.as_ref().is_some_and(|wanted| wanted.pattern.is_some());
         let mut topics = self.led.clone();
         if let Some(wanted) = &wanted {
             topics.extend(wanted.topics.iter().cloned());
         }
-        self.watch_topics(topics, is_pattern);
-        // There is no group to join for a pattern that nothing matches yet.
-        let wanted = wanted.filter(|wanted| !wanted.topics.is_empty() || self.machine.is_member());
-        if wanted.is_some() && !self.choose_protocol(&view, now) {
-            return;
-        }
+        self.watch_topics(topics, matches_here);
+        // There is no classic group to join for a pattern that nothing matches yet.
+        let wanted = wanted.filter(|wanted| {
+            !matches_here || !wanted.topics.is_empty() || self.machine.is_member()
+        });
         if wanted.is_some() || !self.machine.is_away() {
             self.machine.handle_wanted(wanted, now);
         }
         self.look_at_led_topics(&view, now);
         self.name_topics(now);
+    }
+
+    /// What the application wants to share with the group.
+    fn wanted(&mut self, view: &ClusterView) -> Option<WantedTopics> {
+        let matches_here = self.machine.reconciling().is_none();
+        self.group.shared.read(|subscription| match subscription.interest() {
+            SubscriptionKind::Nothing | SubscriptionKind::Manual => None,
+            SubscriptionKind::Topics(topics) => {
+                Some(WantedTopics { topics: topics.clone(), pattern: None })
+            }
+            SubscriptionKind::Pattern(pattern) => {
+                let is_visible = |topic: &&Arc<cluster::Topic>| {
+                    !topic.partitions.is_empty()
+                        && !(self.excludes_internal && topic.is_internal)
+                        && pattern.matches(&topic.name)
+                };
+                let topics = view.topics().filter(|_| matches_here).filter(is_visible);
+                let topics = topics.map(|topic| topic.name.clone()).collect();
+                Some(WantedTopics { topics, pattern: Some(pattern.clone()) })
+            }
+        })
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
@@ -360,6 +379,7 @@ impl GroupTask {
                 }
             }
             GroupEvent::Reconciled(attempt, outcome) => self.reconciled(attempt, outcome, now),
+            GroupEvent::Named(outcome) => self.named(outcome, now),
             GroupEvent::Left(outcome) => {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
@@ -422,10 +442,9 @@ impl GroupTask {
         let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
         let question = self.describing.map(|(_, deadline)| deadline);
         let fetch = self.fetch_again_at.filter(|at| *at > now);
-        [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, self.closing]
-            .into_iter()
-            .flatten()
-            .min()
+        let names = self.naming.again_at.filter(|at| *at > now);
+        let due = [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, names];
+        due.into_iter().chain([self.closing]).flatten().min()
     }
 
     fn spawn(&self, work: impl Future<Output = GroupEvent> + Send + 'static) {

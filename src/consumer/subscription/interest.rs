@@ -28,7 +28,9 @@ impl SubscriptionKind {
 /// A regular expression that a whole topic name must match.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    regex: regex_lite::Regex,
+    text: String,
+    /// `None` if only the coordinator reads it.
+    regex: Option<regex_lite::Regex>,
 }
 
 impl Pattern {
@@ -36,11 +38,30 @@ impl Pattern {
         let regex = regex_lite::Regex::new(&format!("^(?:{text})$")).map_err(|error| {
             Error::config(format!("the pattern {text:?} is no regular expression: {error}"))
         })?;
-        Ok(Self { regex })
+        Ok(Self { text: text.to_owned(), regex: Some(regex) })
+    }
+
+    /// One that only the coordinator reads, which may understand what this client does not.
+    pub(crate) fn of_coordinator(text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Error::config("the pattern is empty: a regular expression is allowed"));
+        }
+        Ok(Self { text: text.to_owned(), regex: None })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn matches(&self, topic: &str) -> bool {
-        self.regex.is_match(topic)
+        self.regex.as_ref().is_some_and(|regex| regex.is_match(topic))
+    }
+}
+
+/// By what it says.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 

@@ -148,3 +148,56 @@ async fn a_changed_subscription_takes_effect_without_losing_what_stays() {
     consumer.subscribe(["t"]).unwrap();
     settled(&mut [&mut consumer], &[3]).await;
 }
+
+/// Polls until the topics of what is assigned are these, within a minute.
+async fn assigned_topics(consumer: &mut Consumer, topics: &[&str]) {
+    for _ in 0..600 {
+        let assigned: std::collections::BTreeSet<_> =
+            consumer.assignment().into_iter().map(|tp| tp.topic.to_string()).collect();
+        if assigned.iter().eq(topics) {
+            return;
+        }
+        let _ = tokio::time::timeout(SECOND / 10, consumer.recv()).await;
+    }
+    panic!("{topics:?} are not assigned: {:?}", consumer.assignment());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_coordinator_reads_patterns_and_names_what_they_match() {
+    let builder = EmbeddedCluster::builder().in_memory();
+    let builder = builder.consumer_regex_refresh_interval(SECOND);
+    let embedded = builder.topic("a-1", 2, 1).topic("b-1", 1, 1).start().await.unwrap();
+    embedded.set_consumer_group_timing(SECOND, 45 * SECOND);
+    let client = client(&embedded);
+    let mut consumer = client.consumer(reconciled("g")).unwrap();
+    consumer.subscribe_pattern("a-.*").unwrap();
+    assigned_topics(&mut consumer, &["a-1"]).await;
+    embedded.append("a-1", 0, &[(None, Some(b"7"))]).unwrap();
+    assert_eq!(next(&mut consumer).await.unwrap(), (0, 0, 7));
+
+    embedded.create_topic("a-2", 1, 1);
+    assigned_topics(&mut consumer, &["a-1", "a-2"]).await;
+    assert_eq!(consumer.position(&TopicPartition::new("a-1", 0)).await.unwrap(), Offset(1));
+    consumer.subscribe_pattern("b-.*").unwrap();
+    assigned_topics(&mut consumer, &["b-1"]).await;
+    consumer.subscribe(["a-2"]).unwrap();
+    assigned_topics(&mut consumer, &["a-2"]).await;
+    consumer.subscribe_pattern("[ab]-.").unwrap();
+    assigned_topics(&mut consumer, &["a-1", "a-2", "b-1"]).await;
+    consumer.close(SECOND).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_that_only_the_coordinator_reads_is_refused_by_it() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    let mut consumer = client.consumer(reconciled("g")).unwrap();
+    consumer.subscribe_pattern("t(").unwrap();
+    for _ in 0..2 {
+        let error = next(&mut consumer).await.unwrap_err();
+        assert_eq!(error.code(), Some(crate::ErrorCode::INVALID_REGULAR_EXPRESSION), "{error}");
+    }
+    consumer.subscribe_pattern("t+").unwrap();
+    assigned_topics(&mut consumer, &["t"]).await;
+    assert_eq!(consumer.subscribe_pattern("").unwrap_err().kind(), ErrorKind::Config);
+}

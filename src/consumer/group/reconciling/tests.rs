@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::Backoff;
+use crate::consumer::subscription::Pattern;
 use crate::error::ErrorKind;
 use crate::ids::PartitionId;
 
@@ -128,6 +129,7 @@ fn a_member_says_everything_once_and_then_what_changes() {
         epoch: 3,
         is_full: false,
         topics: None,
+        regex: None,
         owned: Some(by_id(T, &[0, 1])),
     };
     assert_eq!(second, expected);
@@ -404,4 +406,34 @@ fn a_coordinators_nonsense_neither_spins_nor_silences_the_member() {
     script.heartbeat();
     script.answer(0, None);
     assert_eq!(script.changes(), [format!("report {:?}", ErrorKind::Protocol)]);
+}
+
+#[test]
+fn a_pattern_is_said_to_the_coordinator_which_knows_what_it_matches() {
+    let mut script = Script::new(settings());
+    let pattern = |text| WantedTopics {
+        pattern: Some(Pattern::of_coordinator(text).unwrap()),
+        ..WantedTopics::default()
+    };
+    script.machine.handle_wanted(Some(pattern("t.*")), script.now);
+    let first = script.heartbeat();
+    assert_eq!((first.topics, first.regex.as_deref()), (Some([].into()), Some("t.*")));
+    script.answer(1, Some(by_id(T, &[0])));
+    assert_eq!(script.changes(), ["+[0]"], "whatever it is called");
+    script.machine.handle_assigned(script.now);
+    assert_eq!(script.heartbeat().regex, None, "it has not changed");
+    script.answer(1, None);
+
+    script.machine.handle_wanted(Some(pattern("u.*")), script.now);
+    assert_eq!(script.changes(), [""; 0], "the coordinator says what goes");
+    let changed = script.heartbeat();
+    assert_eq!((changed.topics, changed.regex.as_deref()), (None, Some("u.*")));
+    script.answer(1, None);
+
+    script.want(&["t"]);
+    let named = script.heartbeat();
+    assert_eq!(
+        (named.topics, named.regex.as_deref()),
+        (Some([TopicName::from("t")].into()), Some(""))
+    );
 }

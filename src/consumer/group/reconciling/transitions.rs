@@ -20,23 +20,24 @@ impl Reconciling {
     pub(super) fn beat(&mut self, now: Instant) {
         self.next_heartbeat = now + self.interval;
         // One that is about to leave says what it has said before.
-        let wanted = self.wanted.as_ref().map(|wanted| &wanted.topics);
-        let Some(topics) = wanted.or_else(|| Some(&self.heard.as_ref()?.0)) else { return };
+        let (topics, regex) = match (&self.wanted, &self.heard) {
+            (Some(wanted), _) => (&wanted.topics, wanted.regex()),
+            (None, Some(heard)) => (&heard.topics, heard.regex.as_str()),
+            (None, None) => return,
+        };
         let owned = self.reported();
         let is_stable = matches!(self.state, State::Stable);
         let epoch = self.identity.generation.map_or(0, |epoch| epoch.0);
-        let (heard_topics, heard_owned) = match &self.heard {
-            Some((topics, owned)) => (Some(topics), Some(owned)),
-            None => (None, None),
-        };
+        let heard = self.heard.as_ref();
         // In the middle of a change nothing is said of it, unless everything is.
         let says_owned =
-            heard_owned.is_none_or(|heard| is_stable && (self.owes_word || *heard != owned));
+            heard.is_none_or(|heard| is_stable && (self.owes_word || heard.owned != owned));
         let heartbeat = MemberHeartbeat {
             member: self.identity.member.clone(),
             epoch,
-            is_full: self.heard.is_none(),
-            topics: (heard_topics != Some(topics)).then(|| topics.clone()),
+            is_full: heard.is_none(),
+            topics: heard.is_none_or(|heard| heard.topics != *topics).then(|| topics.clone()),
+            regex: heard.is_none_or(|heard| heard.regex != regex).then(|| regex.to_owned()),
             owned: says_owned.then_some(owned),
         };
         self.owes_word &= !is_stable;
@@ -57,12 +58,7 @@ impl Reconciling {
         }
         self.failures = 0;
         self.is_target_in_doubt = false;
-        if let (Some(topics), Some(owned)) = (
-            sent.topics.or_else(|| Some(self.heard.as_ref()?.0.clone())),
-            sent.owned.or_else(|| Some(self.heard.as_ref()?.1.clone())),
-        ) {
-            self.heard = Some((topics, owned));
-        }
+        self.has_heard(sent);
         // Of version 0, whose coordinator gives the id.
         if let Some(member) = answer.member {
             self.identity.member = member;
@@ -74,12 +70,26 @@ impl Reconciling {
             self.state = State::Stable;
         }
         if let Some(target) = answer.target {
-            self.owes_word |= self.heard.as_ref().is_none_or(|(_, owned)| *owned != target);
+            self.owes_word |= self.heard.as_ref().is_none_or(|heard| heard.owned != target);
             self.target = target;
             self.names.retain(|id, _| self.target.contains_key(id));
             self.actions.push_back(MemberAction::NameTopics);
         }
         self.reconcile(now);
+    }
+
+    /// The coordinator has answered: what was said last has been heard, and what was left out stands.
+    fn has_heard(&mut self, sent: MemberHeartbeat) {
+        let MemberHeartbeat { topics, regex, owned, .. } = sent;
+        self.heard = match (self.heard.take(), topics, regex, owned) {
+            (None, Some(topics), Some(regex), Some(owned)) => Some(Heard { topics, regex, owned }),
+            (None, ..) => None,
+            (Some(before), topics, regex, owned) => Some(Heard {
+                topics: topics.unwrap_or(before.topics),
+                regex: regex.unwrap_or(before.regex),
+                owned: owned.unwrap_or(before.owned),
+            }),
+        };
     }
 
     /// Goes a step towards the target, or says that it is there.
@@ -90,8 +100,11 @@ impl Reconciling {
         };
         let mut desired = BTreeMap::new();
         for (id, partitions) in &self.target {
-            // What is not wanted any more is given up before the coordinator says so.
-            let Some(topic) = self.names.get(id).filter(|topic| wanted.has(topic)) else {
+            // What is not wanted any more is given up before the coordinator says so; what a pattern
+            // matches only that knows.
+            let is_wanted =
+                |topic: &&TopicName| wanted.pattern.is_some() || wanted.topics.contains(*topic);
+            let Some(topic) = self.names.get(id).filter(is_wanted) else {
                 continue;
             };
             desired.extend(partitions.iter().map(|partition| {
@@ -117,10 +130,11 @@ impl Reconciling {
             self.state = State::Assigning { coming: desired };
             return;
         }
-        let is_heard = self
-            .heard
-            .as_ref()
-            .is_some_and(|(topics, owned)| *topics == wanted.topics && *owned == self.reported());
+        let is_heard = self.heard.as_ref().is_some_and(|heard| {
+            heard.topics == wanted.topics
+                && heard.regex == wanted.regex()
+                && heard.owned == self.reported()
+        });
         if !is_heard || (self.owes_word && !self.misses_names()) {
             self.beat_soon(now);
         }
@@ -289,6 +303,7 @@ impl Reconciling {
             epoch,
             is_full: false,
             topics: None,
+            regex: None,
             owned: None,
         };
         self.actions.push_back(MemberAction::LeaveReconciled(heartbeat));

@@ -1,5 +1,6 @@
 //! ConsumerGroupHeartbeat (KIP-848).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::{Rpc, millis};
@@ -7,12 +8,13 @@ use crate::cluster::Lane;
 use crate::consumer::group::member::{MemberHeartbeat, MemberSettings, PartitionsById};
 use crate::consumer::group::reconciling::HeartbeatAnswer;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::TopicName;
+use crate::ids::{TopicId, TopicName};
 use crate::runtime;
 use crate::wire::call::Reply;
 use crate::wire::messages::consumer_group_heartbeat::{
     Assignment, ConsumerGroupHeartbeatRequest, RequestTopicPartitions,
 };
+use crate::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 
 impl Rpc {
     pub(crate) async fn reconcile(
@@ -22,13 +24,18 @@ impl Rpc {
     ) -> Result<HeartbeatAnswer> {
         let deadline = runtime::now() + self.request_timeout();
         let full = heartbeat.is_full.then_some(settings);
-        let request = |_| ConsumerGroupHeartbeatRequest {
+        let request = |version| ConsumerGroupHeartbeatRequest {
             rack_id: full.and_then(|settings| settings.rack.as_deref()),
             rebalance_timeout_ms: full.map_or(-1, |settings| millis(settings.max_poll_interval)),
             subscribed_topic_names: heartbeat
                 .topics
                 .as_ref()
                 .map(|topics| topics.iter().map(TopicName::as_str).collect()),
+            // Version 0 knows none, so that there is none to forget; a real one it refuses to encode.
+            subscribed_topic_regex: heartbeat
+                .regex
+                .as_deref()
+                .filter(|regex| version >= 1 || !regex.is_empty()),
             server_assignor: full.and_then(|settings| settings.remote_assignor.as_deref()),
             topic_partitions: heartbeat.owned.as_ref().map(by_topic),
             ..self.heartbeat_of(heartbeat)
@@ -55,6 +62,24 @@ impl Rpc {
             ),
             target,
         })
+    }
+
+    /// Asks the coordinator what topics are called: whoever assigns them knows them.
+    pub(crate) async fn names_of(
+        &self,
+        ids: &BTreeSet<TopicId>,
+    ) -> Result<BTreeMap<TopicId, TopicName>> {
+        let deadline = runtime::now() + self.request_timeout();
+        let topic = |id: &TopicId| MetadataRequestTopic { topic_id: (*id).into(), name: None };
+        let request = |_| MetadataRequest {
+            topics: Some(ids.iter().map(topic).collect()),
+            ..MetadataRequest::default()
+        };
+        let reply: Reply<MetadataRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
+        let named = reply.parse()?.topics.into_iter();
+        let named =
+            named.filter_map(|topic| Some((topic.topic_id.into(), TopicName::from(topic.name?))));
+        Ok(named.filter(|(id, _)| ids.contains(id)).collect())
     }
 
     /// Tells the coordinator that a member leaves, if it is known who that is, as

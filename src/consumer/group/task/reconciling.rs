@@ -1,6 +1,7 @@
 //! The calls of a membership of the consumer protocol: its heartbeats, and the names of the topics
 //! that it is assigned.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use crate::consumer::group::member::{Attempt, MemberHeartbeat};
 use crate::consumer::group::membership::GroupMembership;
 use crate::consumer::group::reconciling::{HeartbeatAnswer, Reconciling};
 use crate::error::Result;
+use crate::ids::{TopicId, TopicName};
 
 impl GroupTask {
     /// Decides, before the group is joined for the first time, by which protocol it is; false if that
@@ -60,16 +62,52 @@ impl GroupTask {
         }
     }
 
-    /// Says what the topics of the target are called; those that nobody knows are asked for.
+    /// Says what the topics of the target are called; of those that metadata does not know, as they
+    /// are new or came of a pattern, the coordinator is asked.
     pub(super) fn name_topics(&mut self, now: Instant) {
         let Some(machine) = self.machine.reconciling() else { return };
-        let cluster = &self.group.rpc.cluster;
-        let view = cluster.view();
+        let view = self.group.rpc.cluster.view();
         machine.handle_names(|id| view.name_of(id).cloned(), now);
-        if machine.misses_names() {
-            cluster.request_refresh();
+        let nameless = machine.nameless();
+        if nameless.is_empty() {
+            self.naming = Naming { is_asking: self.naming.is_asking, ..Naming::default() };
+            return;
+        }
+        if self.naming.is_asking || self.naming.again_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.naming.is_asking = true;
+        self.naming.again_at = None;
+        let group = Arc::clone(&self.group);
+        self.spawn(async move { GroupEvent::Named(group.rpc.names_of(&nameless).await) });
+    }
+
+    pub(super) fn named(&mut self, outcome: Result<BTreeMap<TopicId, TopicName>>, now: Instant) {
+        let cluster = &self.group.rpc.cluster;
+        self.naming.is_asking = false;
+        self.naming.failures += 1;
+        let pause = cluster.retry_backoff().after(self.naming.failures, &mut cluster.random());
+        self.naming.again_at = Some(now + pause);
+        match outcome {
+            Ok(names) => {
+                if let Some(machine) = self.machine.reconciling() {
+                    machine.handle_names(|id| names.get(&id).cloned(), now);
+                }
+            }
+            Err(error) => {
+                debug!(group = self.group.rpc.group, %error, "topics could not be named")
+            }
         }
     }
+}
+
+/// How the names of topics are asked for that metadata does not know.
+#[derive(Debug, Default)]
+pub(super) struct Naming {
+    is_asking: bool,
+    failures: u32,
+    /// When some may still be nameless, or are.
+    pub(super) again_at: Option<Instant>,
 }
 
 /// The feature that the consumer protocol is on with (KIP-584).
