@@ -5,6 +5,7 @@ use crate::cluster::Backoff;
 use crate::consumer::assignor::Racks;
 
 mod assignors;
+mod leaving;
 mod random;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -481,33 +482,6 @@ fn a_listener_that_outlives_the_session_costs_the_partitions_at_once() {
     assert!(!script.machine.can_commit());
     script.machine.handle_revoked(script.now);
     assert!(matches!(script.only(), MemberAction::Join { .. }));
-}
-
-#[test]
-fn leaving_gives_up_then_leaves_and_a_static_member_stays_unless_told_otherwise() {
-    use GroupMembershipOperation::{Default, LeaveGroup, RemainInGroup};
-    for (instance, operation, leaves) in [
-        (None, Default, true),
-        (None, LeaveGroup, true),
-        (None, RemainInGroup, false),
-        (Some("i"), Default, false),
-        (Some("i"), LeaveGroup, true),
-        (Some("i"), RemainInGroup, false),
-    ] {
-        let instance = instance.map(str::to_owned);
-        let settings = MemberSettings { instance, ..settings(Assignor::CooperativeSticky) };
-        let mut script = Script::stable(settings, &[0]);
-        script.actions();
-        script.machine.handle_close(operation, script.now);
-        assert!(matches!(script.only(), MemberAction::Revoke(partitions) if partitions == [tp(0)]));
-        script.machine.handle_revoked(script.now);
-        if leaves {
-            assert!(matches!(script.only(), MemberAction::Leave { member, .. } if member == "me"));
-        } else {
-            assert!(script.actions().is_empty(), "{operation:?}");
-        }
-        assert!(script.machine.is_away() && script.machine.poll_timeout().is_none());
-    }
 }
 
 #[test]
