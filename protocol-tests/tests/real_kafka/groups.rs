@@ -166,10 +166,25 @@ async fn members_of_both_protocols_share_a_group_that_changes_from_one_to_the_ot
     stable(&cluster, topic, 2).await;
     round(&[&second_reads, &third_reads]).await;
     assert_eq!(kind(&writer, topic).await, GroupType::Consumer);
+    read_by_pattern(&cluster, &writer, sent.end).await;
     for client in [second, third, writer] {
         client.close(PATIENCE).await.unwrap();
     }
     cluster.shutdown().await.unwrap();
+}
+
+/// What a pattern matches the coordinator says (RE2/J), also of topics that come later.
+async fn read_by_pattern(cluster: &Cluster, client: &Client, records: u64) {
+    let config = earliest().group_id("by pattern").group_protocol(GroupProtocol::Consumer);
+    let consumer = client.consumer(config).unwrap();
+    consumer.subscribe_pattern("chang(?i:ING)(-later)?").unwrap();
+    let (seen, reading) = collect(consumer);
+    let read = || u64::try_from(seen.lock().unwrap().len()).unwrap();
+    in_time("reading by a pattern", until(|| read() == records)).await;
+    cluster.create_topic("changing-later", 1, 1, &[]).await.unwrap();
+    produce(client, "changing-later", 1, records..records + 10).await;
+    in_time("reading what came later", until(|| read() == records + 10)).await;
+    reading.abort();
 }
 
 async fn kind(client: &Client, group: &str) -> GroupType {
