@@ -83,6 +83,7 @@ fn consumer(mut consumer: Consumer) {
     spawn(async move {
         seen(consumer.recv().await);
         seen(consumer.next_batch().await.is_ok());
+        seen(consumer.recv_many(10, SOON).await);
         consumer.close(SOON).await
     });
 }

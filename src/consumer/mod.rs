@@ -10,7 +10,8 @@
 //! Nobody else is told anything.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,6 +174,46 @@ impl Consumer {
         let Self { handle, receiver } = self;
         let _waiting = ReceiveClaim(&handle.core.shared);
         poll_fn(|context| receiver.poll_batch(context)).await
+    }
+
+    /// Waits for up to `max` records of any assigned partitions, but no longer than `wait`
+    /// (librdkafka's `rd_kafka_consume_batch_queue`).
+    ///
+    /// Returns as soon as there are `max` records, or no more can be fetched before some are taken:
+    /// a partition has `max.partition.fetch.bytes` buffered, or the consumer as much as
+    /// `fetch.buffer.bytes` allows. After `wait`, it returns what there is, which may be nothing.
+    /// Records of one partition are in offset order; partitions take turns, batch by batch.
+    /// `max.poll.records` has no meaning here.
+    ///
+    /// The call moves the positions past the records it returns, and marks those returned before as
+    /// processed.
+    ///
+    /// ```no_run
+    /// # async fn run(mut consumer: kavka::Consumer) -> kavka::Result<()> {
+    /// # fn insert(_: &[kavka::ConsumerRecord]) {}
+    /// loop {
+    ///     let records = consumer.recv_many(1_000, std::time::Duration::from_millis(200)).await?;
+    ///     insert(&records);
+    ///     consumer.commit().await?;
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Consumer::recv`]. One that comes after records is returned by the next call.
+    ///
+    /// # Cancel safety
+    /// Safe: if the future is dropped, no record is lost and no position is changed.
+    pub async fn recv_many(&mut self, max: usize, wait: Duration) -> Result<Vec<ConsumerRecord>> {
+        let Self { handle, receiver } = self;
+        let _waiting = ReceiveClaim(&handle.core.shared);
+        let mut late = pin!(runtime::sleep_until(runtime::deadline(wait)));
+        let mut is_late = wait.is_zero();
+        poll_fn(|context| {
+            is_late = is_late || late.as_mut().poll(context).is_ready();
+            receiver.poll_many(context, max, is_late)
+        })
+        .await
     }
 
     /// Returns a handle for other tasks.

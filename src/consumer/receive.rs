@@ -4,12 +4,18 @@
 //! and two plain stores. What the group or another handle does meanwhile shows in the assignment:
 //! held, the rest goes back to the buffer; ended, it is dropped.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::consumer::fetch::buffer::{BufferedBatch, Content};
-use crate::consumer::position::{DeliveryGate, PartitionAssignment, Position};
+mod many;
+
+use self::many::ReturnedRecords;
+use crate::consumer::fetch::buffer::{BufferedBatch, Content, Piece};
+use crate::consumer::position::{
+    AssignmentEpoch, DeliveryGate, PartitionAssignment, Position,
+};
 use crate::consumer::record::{BatchContext, BatchProgress, ConsumerRecord, RecordBatch};
 use crate::consumer::shared::ConsumerShared;
 use crate::error::{Error, Result};
@@ -24,6 +30,8 @@ pub(super) struct Receiver {
     current: Option<CurrentBatch>,
     /// The batch that `next_batch` returned last.
     given: Option<(Arc<BatchProgress>, Arc<BatchContext>)>,
+    /// What `recv_many` returned last of batches that it has finished with.
+    returned: BTreeMap<AssignmentEpoch, ReturnedRecords>,
     max_poll_records: usize,
     turn: Turn,
 }
@@ -110,6 +118,7 @@ impl Receiver {
             shared,
             current: None,
             given: None,
+            returned: BTreeMap::new(),
             max_poll_records: max_poll_records.max(1),
             turn: Turn::default(),
         }
@@ -189,7 +198,7 @@ impl Receiver {
     fn poll_piece(
         &self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
+    ) -> Poll<Result<Piece>> {
         // A receiver that always finds something must still let others run.
         let coop = ready!(tokio::task::coop::poll_proceed(context));
         let taken = ready!(self.shared.poll_piece(context))?;
@@ -207,21 +216,29 @@ impl Receiver {
             return Poll::Pending;
         };
         let (assignment, buffered) = taken?;
+        Poll::Ready(self.take_up(assignment, buffered))
+    }
+
+    /// Takes a piece in hand, of which one may be nothing.
+    fn take_up(
+        &mut self,
+        assignment: Arc<PartitionAssignment>,
+        buffered: BufferedBatch,
+    ) -> Result<()> {
         let BufferedBatch { content, start, next } = buffered;
         let (batch, records) = match content {
             Content::Fetched(batch) => match batch.decode(&self.shared.decode) {
                 // One that came compressed needs its bytes no more.
                 Ok(records) if batch.is_heavy() => (batch.header(), records),
                 Ok(records) => (batch, records),
-                Err(error) => return Poll::Ready(Err(self.stop(&assignment, error.into()))),
+                Err(error) => return Err(self.stop(&assignment, error.into())),
             },
             Content::Decoded { batch, records } => (batch, records),
             Content::Skipped => {
-                assignment.deliver_to(next);
-                assignment.finish_to(next);
-                return Poll::Ready(Ok(()));
+                self.pass(&assignment, next);
+                return Ok(());
             }
-            Content::Failed(error) => return Poll::Ready(Err(self.stop(&assignment, error))),
+            Content::Failed(error) => return Err(self.stop(&assignment, error)),
         };
         let batch_context = BatchContext {
             assignment: Arc::clone(&assignment),
@@ -243,15 +260,27 @@ impl Receiver {
             is_noted: false,
         };
         if let Err(error) = current.skip_to(start.offset) {
-            return Poll::Ready(Err(self.stop(&current.assignment, error)));
+            return Err(self.stop(&current.assignment, error));
         }
         current.told = current.cursor;
         self.current = Some(current);
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
-    /// Counts the last batch as finished, or finds that its walk met a record that cannot be read.
+    /// Moves past what holds no record.
+    fn pass(&mut self, assignment: &PartitionAssignment, next: Offset) {
+        assignment.deliver_to(next);
+        match self.returned.get_mut(&assignment.id()) {
+            // What comes before is not finished yet.
+            Some(returned) => returned.next = next,
+            None => assignment.finish_to(next),
+        }
+    }
+
+    /// Counts what was returned as finished, or finds that the walk of the last batch met a record
+    /// that cannot be read.
     fn finish_given(&mut self) -> Result<()> {
+        self.finish_returned();
         let Some((progress, batch_context)) = self.given.take() else { return Ok(()) };
         if let Some(error) = progress.failure.get() {
             self.lay_down();

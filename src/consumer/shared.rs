@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::cluster::ClusterView;
-use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob};
+use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob, Piece};
 use crate::consumer::observer::ConsumerObserver;
 use crate::consumer::position::PartitionAssignment;
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
@@ -236,30 +236,37 @@ impl ConsumerShared {
     /// # Errors
     /// What was raised for the application; [`ErrorKind::Closed`]; [`ErrorKind::Config`] if nothing
     /// is subscribed or assigned.
-    pub(crate) fn poll_piece(
+    pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<Piece>> {
+        self.poll_buffer(context, Buffer::pop)
+    }
+
+    /// The pieces with so many records, as their batches claim, or with what there is if no more
+    /// can come before some are taken, or if `is_late`. One caller at a time.
+    ///
+    /// # Errors
+    /// As [`ConsumerShared::poll_piece`].
+    pub(crate) fn poll_pieces(
         &self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(Arc<PartitionAssignment>, BufferedBatch)>> {
+        records: usize,
+        is_late: bool,
+    ) -> Poll<Result<Vec<Piece>>> {
+        self.poll_buffer(context, |buffer| {
+            (is_late || buffer.is_enough(records)).then(|| buffer.pop_many(records))
+        })
+    }
+
+    fn poll_buffer<T>(
+        &self,
+        context: &mut Context<'_>,
+        take: impl FnOnce(&mut Buffer) -> Option<T>,
+    ) -> Poll<Result<T>> {
         let mut state = self.state();
-        if state.closed || self.cancelled.is_cancelled() {
-            return Poll::Ready(Err(closed()));
-        }
-        if let Some(error) = state.errors.pop_front() {
-            return Poll::Ready(Err(error));
-        }
-        if let Some(failure) =
-            state.failure.as_ref().filter(|_| state.subscription.interest().is_shared())
-        {
-            return Poll::Ready(Err(failure.clone()));
-        }
-        if let ClusterRefusal::Untold(_) = state.refusal
-            && let ClusterRefusal::Untold(error) =
-                std::mem::replace(&mut state.refusal, ClusterRefusal::Told)
-        {
+        if let Some(error) = state.to_tell(self.cancelled.is_cancelled()) {
             return Poll::Ready(Err(error));
         }
         state.subscription.forget_forfeited();
-        if let Some(taken) = state.subscription.buffer.pop() {
+        if let Some(taken) = take(&mut state.subscription.buffer) {
             // Under the lock under which partitions are taken away: who it is now owned the
             // partition.
             if state.received_as.as_ref().map(Arc::as_ptr) != state.member.as_ref().map(Arc::as_ptr)
@@ -418,6 +425,30 @@ impl ConsumerShared {
         #[cfg(test)]
         self.locks.fetch_add(1, Ordering::Relaxed);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the application is told before it gets anything.
+    fn to_tell(&mut self, is_cancelled: bool) -> Option<Error> {
+        if self.closed || is_cancelled {
+            return Some(closed());
+        }
+        if let Some(error) = self.errors.pop_front() {
+            return Some(error);
+        }
+        if let Some(failure) =
+            self.failure.as_ref().filter(|_| self.subscription.interest().is_shared())
+        {
+            return Some(failure.clone());
+        }
+        if let ClusterRefusal::Untold(_) = self.refusal
+            && let ClusterRefusal::Untold(error) =
+                std::mem::replace(&mut self.refusal, ClusterRefusal::Told)
+        {
+            return Some(error);
+        }
+        None
     }
 }
 

@@ -229,9 +229,16 @@ impl Seat {
                 record.value().map(<[u8]>::len),
             )]
         };
-        let received = match dice.within(0..=4) {
+        let received = match dice.within(0..=6) {
             0 | 1 => timeout(patience, consumer.recv()).await.map(|received| received.map(of_one)),
             2 => timeout(patience, next(consumer)).await.map(|received| received.map(of_one)),
+            3 | 4 => {
+                let (max, wait) = (dice.within(1..=50), dice.millis(0..=500));
+                let max = usize::try_from(max).unwrap();
+                timeout(patience, consumer.recv_many(max, wait)).await.map(|received| {
+                    received.map(|records| records.into_iter().flat_map(of_one).collect())
+                })
+            }
             _ => timeout(patience, consumer.next_batch()).await.map(|received| {
                 received.map(|batch| {
                     let partition = batch.topic_partition();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kavka::{
-    AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ErrorKind,
-    GroupProtocol, RebalanceListener, TopicPartition,
+    AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
+    ErrorKind, GroupProtocol, RebalanceListener, TopicPartition,
 };
 use kavka_testcontainers::embedded::ApiKey;
 use tokio::sync::oneshot;
@@ -294,7 +294,7 @@ impl Member {
             ledger: Arc::clone(ledger),
             number,
             commits_automatically,
-            takes_batches: dice.once_in(2),
+            takes: dice.pick(&[Takes::Records, Takes::Batches, Takes::Many(7), Takes::Many(500)]),
             handed: Vec::new(),
             dice: dice.fork(),
         };
@@ -323,10 +323,18 @@ struct Application {
     ledger: Arc<Ledger>,
     number: usize,
     commits_automatically: bool,
-    takes_batches: bool,
+    takes: Takes,
     /// What the last receive returned, and the offset after it.
     handed: Vec<(TopicPartition, i64)>,
     dice: Dice,
+}
+
+/// How an application asks for records.
+#[derive(Clone, Copy)]
+enum Takes {
+    Records,
+    Batches,
+    Many(usize),
 }
 
 impl Application {
@@ -342,12 +350,12 @@ impl Application {
             tokio::select! {
                 biased;
                 _ = &mut left => break,
-                received = receive(&mut consumer, self.takes_batches) => match received {
-                    Ok((partition, offsets)) => {
-                        for offset in &offsets {
-                            self.ledger.delivered(self.number, &partition, *offset);
+                received = receive(&mut consumer, self.takes) => match received {
+                    Ok(records) => {
+                        for (partition, offset) in records {
+                            self.ledger.delivered(self.number, &partition, offset);
+                            self.handed.push((partition, offset + 1));
                         }
-                        self.handed.extend(offsets.last().map(|last| (partition, last + 1)));
                     }
                     Err(error) => {
                         log.say(format_args!("{} cannot receive: {error}", self.number));
@@ -398,16 +406,21 @@ impl Application {
 
 async fn receive(
     consumer: &mut Consumer,
-    whole_batch: bool,
-) -> kavka::Result<(TopicPartition, Vec<i64>)> {
-    if whole_batch {
-        let batch = consumer.next_batch().await?;
-        let offsets = batch.iter().map(|record| record.offset().0).collect();
-        Ok((batch.topic_partition().clone(), offsets))
-    } else {
-        let record = consumer.recv().await?;
-        Ok((record.topic_partition().clone(), vec![record.offset().0]))
-    }
+    takes: Takes,
+) -> kavka::Result<Vec<(TopicPartition, i64)>> {
+    let place = |record: &ConsumerRecord| (record.topic_partition().clone(), record.offset().0);
+    Ok(match takes {
+        Takes::Records => vec![place(&consumer.recv().await?)],
+        Takes::Batches => {
+            let batch = consumer.next_batch().await?;
+            let partition = batch.topic_partition();
+            batch.iter().map(|record| (partition.clone(), record.offset().0)).collect()
+        }
+        Takes::Many(max) => {
+            let records = consumer.recv_many(max, Duration::from_millis(100)).await?;
+            records.iter().map(place).collect()
+        }
+    })
 }
 
 /// Runs a group whose members come and go during the trouble; one at least is left, until told to

@@ -15,6 +15,7 @@
 //! assignment has ended, or returned to be fetched again ([`Buffer::evict_held`]).
 
 mod decoding;
+mod many;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use crate::consumer::position::{AssignmentEpoch, DeliveryGate, PartitionAssignme
 use crate::error::Error;
 use crate::ids::Offset;
 use crate::wire::batch::{Batch, Records};
+
+/// What leaves the buffer, and for which partition.
+pub(crate) type Piece = (Arc<PartitionAssignment>, BufferedBatch);
 
 /// The next thing a partition has for the application.
 #[derive(Debug)]
@@ -95,6 +99,8 @@ struct PartitionBuffer {
     first: u64,
     /// As fetched.
     wire_bytes: usize,
+    /// As their batches claim.
+    records: usize,
     is_full: bool,
     /// Which of its turns is its own.
     turn: u64,
@@ -105,6 +111,8 @@ struct BufferSlot {
     buffered: BufferedBatch,
     is_working: bool,
     wire_bytes: usize,
+    /// As its batch claimed when it came.
+    records: usize,
     /// The reply that it is a slice of.
     memory: Option<u64>,
     /// Memory of its own, or set aside.
@@ -177,8 +185,9 @@ impl Buffer {
         let number =
             queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
+        let records = buffered.claimed_count();
         let mut slot =
-            BufferSlot { buffered, is_working: false, wire_bytes: 0, memory: None, own: 0 };
+            BufferSlot { buffered, is_working: false, wire_bytes: 0, records, memory: None, own: 0 };
         if let Content::Fetched(batch) = &slot.buffered.content {
             slot.wire_bytes = batch.len();
             if let Some(memory) = memory {
@@ -200,13 +209,14 @@ impl Buffer {
             }
         }
         queue.wire_bytes += slot.wire_bytes;
+        queue.records = queue.records.saturating_add(records);
         queue.is_full |= queue.wire_bytes >= self.partition_limit;
         queue.slots.push_back(slot);
     }
 
     /// Hands over the next piece of the next partition that may deliver; what belongs to ended
     /// assignments is dropped on the way.
-    pub(crate) fn pop(&mut self) -> Option<(Arc<PartitionAssignment>, BufferedBatch)> {
+    pub(crate) fn pop(&mut self) -> Option<Piece> {
         for _ in 0..self.turns.len() {
             let (id, turn) = self.turns.pop_front()?;
             let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.turn == turn) else {
@@ -226,6 +236,7 @@ impl Buffer {
             let Some(slot) = queue.slots.pop_front() else { continue };
             queue.first += 1;
             queue.wire_bytes -= slot.wire_bytes;
+            queue.records = queue.records.saturating_sub(slot.records);
             if queue.is_full && queue.wire_bytes <= self.partition_limit / 2 {
                 queue.is_full = false;
                 self.relieved.push(Arc::clone(&queue.assignment));
@@ -276,11 +287,14 @@ impl Buffer {
         // was raised before. `fresh` begins at 1, so there is always one before.
         queue.first = queue.first.wrapping_sub(1);
         queue.wire_bytes += wire_bytes;
+        let records = buffered.claimed_count();
+        queue.records = queue.records.saturating_add(records);
         self.held += own;
         queue.slots.push_front(BufferSlot {
             buffered,
             is_working: false,
             wire_bytes,
+            records,
             memory: None,
             own,
         });
@@ -383,6 +397,7 @@ impl Buffer {
         }
         let slot = queue.slots.pop_back()?;
         queue.wire_bytes -= slot.wire_bytes;
+        queue.records = queue.records.saturating_sub(slot.records);
         queue.is_full &= queue.wire_bytes > self.partition_limit / 2;
         let is_empty = queue.slots.is_empty();
         self.let_go(&slot);
@@ -467,6 +482,7 @@ impl PartitionBuffer {
             slots: VecDeque::new(),
             first,
             wire_bytes: 0,
+            records: 0,
             is_full: false,
             turn,
         }

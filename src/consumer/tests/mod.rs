@@ -15,6 +15,7 @@ mod assignors;
 mod faults;
 mod groups;
 mod marking;
+mod many;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;

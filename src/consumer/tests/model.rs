@@ -35,6 +35,7 @@ enum Step {
     Pause { partition: i32, is_paused: bool },
     Poll { times: u32 },
     PollBatch,
+    PollMany { max: usize, is_late: bool },
     Give { partition: i32 },
     Take { partition: i32 },
     Lose,
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (partition(), prop::bool::weighted(0.6)).prop_map(|(partition, is_paused)| Step::Pause { partition, is_paused }),
         6 => (1..5_u32).prop_map(|times| Step::Poll { times }),
         2 => Just(Step::PollBatch),
+        4 => (1..9_usize, any::<bool>()).prop_map(|(max, is_late)| Step::PollMany { max, is_late }),
         4 => partition().prop_map(|partition| Step::Give { partition }),
         1 => partition().prop_map(|partition| Step::Take { partition }),
         1 => Just(Step::Lose),
@@ -177,6 +179,7 @@ impl World {
             }
             Step::Poll { times } => (0..times).for_each(|_| self.poll()),
             Step::PollBatch => self.poll_batch(),
+            Step::PollMany { max, is_late } => self.poll_many(max, is_late),
             Step::Give { partition } => {
                 let is_wanted =
                     self.shared.read(|it| matches!(it.interest(), SubscriptionKind::Topics(_)));
@@ -347,6 +350,20 @@ impl World {
             let partition = batch.partition().0;
             let offsets: Vec<_> = batch.iter().map(|record| record.offset().0).collect();
             self.came(partition, offsets[0]..offsets[offsets.len() - 1] + 1);
+        }
+    }
+
+    fn poll_many(&mut self, max: usize, is_late: bool) {
+        let context = &mut Context::from_waker(Waker::noop());
+        let polled = self.receiver.poll_many(context, max, is_late);
+        self.asks_for_more();
+        assert!(!is_late || polled.is_ready(), "the time has come");
+        if let Poll::Ready(Ok(records)) = polled {
+            assert!(is_late || !records.is_empty());
+            assert!(records.len() <= max);
+            for record in records {
+                self.came(record.partition().0, record.offset().0..record.offset().0 + 1);
+            }
         }
     }
 

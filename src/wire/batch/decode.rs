@@ -194,6 +194,16 @@ impl Batch {
         self.bytes = Bytes::copy_from_slice(&self.bytes);
     }
 
+    /// How many records the batch claims to hold: not to be believed before they are found. Of a
+    /// compressed message of the old versions that is not known, and it is one.
+    pub(crate) fn claimed_count(&self) -> usize {
+        let claimed = match &self.format {
+            Format::V2(header) => i64::from(header.count),
+            Format::Legacy(run) => run.last_offset.0.saturating_sub(run.base_offset.0).saturating_add(1),
+        };
+        usize::try_from(claimed).unwrap_or(0)
+    }
+
     /// What the header says, without the bytes: for a batch that was decoded.
     #[must_use]
     pub(crate) fn header(&self) -> Self {
