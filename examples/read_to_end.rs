@@ -2,6 +2,7 @@
 //! group, no commits.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use kavka::{
@@ -29,36 +30,24 @@ async fn main() -> kavka_programs::Outcome<()> {
 
     let mut consumer =
         client.consumer(ConsumerConfig::new().isolation_level(IsolationLevel::ReadCommitted))?;
-    let described = client.admin().describe_topic("prices").await?;
-    let partitions =
-        described.partitions.iter().map(|partition| TopicPartition::new("prices", partition.id));
-    let partitions: Vec<_> = partitions.collect();
-    let mut ends = consumer.end_offsets(partitions.iter().cloned()).await?;
+    let described = consumer.partitions_for("prices").await?;
+    let partitions: Vec<_> =
+        described.iter().map(|partition| TopicPartition::new("prices", partition.id)).collect();
     consumer.assign(partitions.clone())?;
     consumer.seek_to_beginning(&partitions)?;
-    let mut prices = HashMap::new();
+    let (mut prices, mut caught_up) = (HashMap::new(), pin!(consumer.caught_up()));
     loop {
-        // Positions, not records, tell the end: the last offsets may be those of markers, or
-        // compacted away.
-        for partition in &partitions {
-            let position = consumer.position(partition).await?;
-            if ends.get(partition).is_some_and(|end| position >= *end) {
-                ends.remove(partition);
-            }
-        }
-        if ends.is_empty() {
-            break;
-        }
-        let Ok(record) = tokio::time::timeout(Duration::from_millis(100), consumer.recv()).await
-        else {
-            continue;
+        let batch = tokio::select! {
+            done = &mut caught_up => break done?,
+            batch = consumer.next_batch() => batch?,
         };
-        let record = record?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match (record.key().map(text), record.value().map(text)) {
-            (Some(name), Some(price)) => drop(prices.insert(name, price)),
-            (Some(name), None) => drop(prices.remove(&name)),
-            (None, _) => {}
+        for record in &batch {
+            match (record.key().map(text), record.value().map(text)) {
+                (Some(name), Some(price)) => drop(prices.insert(name, price)),
+                (Some(name), None) => drop(prices.remove(&name)),
+                (None, _) => {}
+            }
         }
     }
     println!("{prices:?}");

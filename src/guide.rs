@@ -2,6 +2,8 @@
 //!
 //! - [`services`]: send, subscribe, metrics, health and shutdown with one configuration
 //!   (`kavka::mq`)
+//! - [`reading`]: which call suits which work, a topic as a table, a task for each partition,
+//!   priorities
 //! - [`admin`]: what administers a cluster, beside Java's `Admin`
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
@@ -14,6 +16,15 @@
 pub mod services {
     // Without the feature there is nothing that its examples could use.
     #![cfg_attr(any(not(doctest), feature = "mq"), doc = include_str!("../docs/mq.md"))]
+}
+
+pub mod reading {
+    //! Which call suits which work, and recipes.
+    //!
+    //! [the layer for services]: super::services
+    //! [layer for services]: super::services
+    //!
+    #![doc = include_str!("../docs/reading.md")]
 }
 
 pub mod admin {

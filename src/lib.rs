@@ -1,5 +1,5 @@
 // The pages of the repository are modules here; the first definition of a link counts.
-#![doc = "[guide to services]: guide::services\n[guide to administration]: guide::admin\n[guide to observability]: guide::observability\n[guide to client telemetry]: guide::client_telemetry\n[guide to performance]: guide::performance\n"]
+#![doc = "[guide to services]: guide::services\n[guide to reading]: guide::reading\n[guide to administration]: guide::admin\n[guide to observability]: guide::observability\n[guide to client telemetry]: guide::client_telemetry\n[guide to performance]: guide::performance\n"]
 #![doc = include_str!("../README.md")]
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -45,6 +45,7 @@ mod wire;
 pub use admin::{Admin, NewTopic};
 pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
+pub use cluster::PartitionDescription;
 pub use config::{
     Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
     MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
@@ -57,7 +58,7 @@ pub use consumer::{
     ConsumerConfig, ConsumerHandle, ConsumerRecord, GroupMember, GroupMembershipOperation,
     GroupProtocol, GroupSubscription, IsolationLevel, MemberAssignment, MemberSubscription,
     OffsetAndTimestamp, PartitionAssignor, Racks, RebalanceListener, RebalanceProtocol,
-    RecordBatch,
+    RecordBatch, Watermarks,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;

@@ -84,6 +84,7 @@ fn consumer(mut consumer: Consumer) {
         seen(consumer.recv().await);
         seen(consumer.next_batch().await.is_ok());
         seen(consumer.recv_many(10, SOON).await);
+        seen(consumer.caught_up().await);
         consumer.close(SOON).await
     });
 }
@@ -93,6 +94,8 @@ fn consumer_handle(consumer: ConsumerHandle, partitions: Vec<TopicPartition>) {
         let all = || partitions.iter().map(|partition| partition.clone());
         seen(consumer.client_instance_id(SOON).await);
         seen(consumer.position(&partitions[0]).await);
+        seen(consumer.caught_up().await);
+        seen(consumer.partitions_for(partitions[0].topic.clone()).await);
         seen(consumer.beginning_offsets(all()).await);
         seen(consumer.end_offsets(all()).await);
         seen(

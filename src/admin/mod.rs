@@ -56,6 +56,7 @@ mod topics;
 mod transactions;
 mod wire_enum;
 
+pub use crate::cluster::PartitionDescription;
 pub use acls::{
     AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern,
     ResourcePatternFilter, ResourceType,
@@ -79,7 +80,7 @@ pub use quotas::{Quota, QuotaAlteration, QuotaEntity, QuotaFilter, QuotaMatch};
 pub use reassignments::Reassignment;
 pub use scram::{ScramCredential, ScramMechanism};
 pub use tokens::{DelegationToken, NewDelegationToken, Principal};
-pub use topic_pages::{PartitionDescription, TopicDescription, TopicListing, TopicPages};
+pub use topic_pages::{TopicDescription, TopicListing, TopicPages};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 pub use transactions::{
     ActiveProducer, HangingTransaction, TransactionDescription, TransactionFilter,

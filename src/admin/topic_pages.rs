@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AclOperation, Admin, Outcomes, acls, check, non_negative, only};
-use crate::cluster::Route;
+use crate::cluster::{PartitionDescription, Route, partition_description};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{BrokerId, LeaderEpoch, PartitionId, TopicId, TopicName};
+use crate::ids::{BrokerId, PartitionId, TopicId, TopicName};
 use crate::wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     DescribeTopicPartitionsResponsePartition, RequestCursor, TopicRequest,
 };
 use crate::wire::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition,
-    MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
 
 /// Partitions in a page: what brokers allow at most by default
@@ -48,29 +47,6 @@ pub struct TopicDescription {
     pub partitions: Vec<PartitionDescription>,
     /// The operations the client may perform on the topic, if the broker tells (2.3 and newer).
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
-}
-
-/// A partition and its replicas.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PartitionDescription {
-    /// The partition's number.
-    pub id: PartitionId,
-    /// The leader, if there is one.
-    pub leader: Option<BrokerId>,
-    /// The epoch of the leader, if the broker tells.
-    pub leader_epoch: Option<LeaderEpoch>,
-    /// The replicas, the preferred leader first.
-    pub replicas: Vec<BrokerId>,
-    /// The in-sync replicas.
-    pub in_sync_replicas: Vec<BrokerId>,
-    /// The offline replicas.
-    pub offline_replicas: Vec<BrokerId>,
-    /// The replicas that may lead without data loss although they are not in sync, if the broker
-    /// tells (KIP-966).
-    pub eligible_leader_replicas: Option<Vec<BrokerId>>,
-    /// The eligible leader replicas before all were lost, if the broker tells (KIP-966).
-    pub last_known_eligible_leader_replicas: Option<Vec<BrokerId>>,
 }
 
 /// Describes topics and their partitions page by page; [`TopicPages::next`] returns the next page.
@@ -346,7 +322,7 @@ fn description(topic: &MetadataResponseTopic<'_>) -> Result<TopicDescription> {
     check(topic.error_code, None)?;
     let name = topic.name.ok_or_else(|| Error::broker(ErrorCode::UNKNOWN_TOPIC_ID))?;
     let mut partitions: Vec<PartitionDescription> =
-        topic.partitions.iter().map(partition).collect();
+        topic.partitions.iter().map(partition_description).collect();
     partitions.sort_by_key(|partition| partition.id);
     Ok(TopicDescription {
         name: TopicName::from(name),
@@ -355,17 +331,4 @@ fn description(topic: &MetadataResponseTopic<'_>) -> Result<TopicDescription> {
         partitions,
         authorized_operations: acls::operations(topic.topic_authorized_operations),
     })
-}
-
-fn partition(partition: &MetadataResponsePartition) -> PartitionDescription {
-    PartitionDescription {
-        id: PartitionId(partition.partition_index),
-        leader: non_negative(partition.leader_id),
-        leader_epoch: non_negative(partition.leader_epoch),
-        replicas: brokers(&partition.replica_nodes),
-        in_sync_replicas: brokers(&partition.isr_nodes),
-        offline_replicas: brokers(&partition.offline_replicas),
-        eligible_leader_replicas: None,
-        last_known_eligible_leader_replicas: None,
-    }
 }

@@ -34,8 +34,11 @@ pub(crate) use interest::{InterestGuard, MetadataInterest};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
+#[cfg(feature = "admin")]
+pub(crate) use rpc::partition_description;
 #[cfg(test)]
 pub(crate) use view::Partition;
+pub use view::PartitionDescription;
 pub(crate) use view::{ClusterView, LeaderHint, Topic};
 
 use coordinators::Coordinators;

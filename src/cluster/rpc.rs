@@ -1,5 +1,7 @@
 //! Metadata and FindCoordinator between the wire's words and ours.
 
+mod partitions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +10,7 @@ use futures_util::future::try_join_all;
 
 use super::coordinators::CoordinatorKey;
 use super::pool::Node;
-use super::view::{Broker, Partition, Snapshot, Topic};
+use super::view::{Broker, Partition, PartitionDescription, Snapshot, Topic};
 use super::{Cluster, Lane};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -149,6 +151,21 @@ pub(super) async fn ask_coordinators(
         );
     }
     Ok(answers)
+}
+
+/// A partition as metadata describes it.
+pub(crate) fn partition_description(partition: &MetadataResponsePartition) -> PartitionDescription {
+    let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+    PartitionDescription {
+        id: PartitionId(partition.partition_index),
+        leader: known_broker(partition.leader_id),
+        leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
+        replicas: brokers(&partition.replica_nodes),
+        in_sync_replicas: brokers(&partition.isr_nodes),
+        offline_replicas: brokers(&partition.offline_replicas),
+        eligible_leader_replicas: None,
+        last_known_eligible_leader_replicas: None,
+    }
 }
 
 /// The request for some topics, or for all.

@@ -50,6 +50,29 @@ pub(crate) struct Partition {
     pub(crate) error: Option<ErrorCode>,
 }
 
+/// A partition and its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionDescription {
+    /// The partition's number.
+    pub id: PartitionId,
+    /// The leader, if there is one.
+    pub leader: Option<BrokerId>,
+    /// The epoch of the leader, if the broker tells.
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// The replicas, the preferred leader first.
+    pub replicas: Vec<BrokerId>,
+    /// The in-sync replicas.
+    pub in_sync_replicas: Vec<BrokerId>,
+    /// The offline replicas.
+    pub offline_replicas: Vec<BrokerId>,
+    /// The replicas that may lead without data loss although they are not in sync, if the broker
+    /// tells (KIP-966).
+    pub eligible_leader_replicas: Option<Vec<BrokerId>>,
+    /// The eligible leader replicas before all were lost, if the broker tells (KIP-966).
+    pub last_known_eligible_leader_replicas: Option<Vec<BrokerId>>,
+}
+
 /// A leader as a Produce or Fetch reply names it before metadata does (KIP-951).
 #[derive(Clone, Debug)]
 pub(crate) struct LeaderHint {

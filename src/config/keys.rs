@@ -265,7 +265,7 @@ const KEYS: &[Key] = &[
     setting("max.poll.records", N),
     setting("partition.assignment.strategy", N),
     setting("session.timeout.ms", N),
-    only("enable.partition.eof", N, "false", "the end of a partition is no event; compare the position with end_offsets"),
+    setting("enable.partition.eof", N),
     only("offset.store.method", N, "broker", "offsets are kept by the brokers"),
     inert("share.acknowledgement.mode", OTHER),
     inert("share.acquire.mode", OTHER),

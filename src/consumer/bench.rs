@@ -16,7 +16,7 @@ use super::position::{AssignmentEpoch, PartitionAssignment, Position};
 use super::receive::Receiver;
 use super::shared::ConsumerShared;
 use super::subscription::Subscription;
-use super::{ConsumerRecord, IsolationLevel, RecordBatch};
+use super::{ConsumerRecord, RecordBatch};
 use crate::error::{ErrorKind, Result};
 use crate::ids::{Offset, TopicId, TopicName, TopicPartition};
 use crate::observability::ClientRecorder;
@@ -66,8 +66,7 @@ impl Walk {
     /// Takes a reply, of which every partition begins at offset 0.
     pub fn take(&mut self, version: i16, frame: Bytes) {
         let reply = Reply::new(frame, version, None);
-        let fetched = rpc::read_fetch(&reply, &self.names, IsolationLevel::ReadUncommitted)
-            .expect("a sound reply");
+        let fetched = rpc::read_fetch(&reply, &self.names).expect("a sound reply");
         for partition in fetched.partitions {
             let assignment =
                 self.assignments.get(&partition.partition).expect("a partition that is fetched");

@@ -42,6 +42,7 @@ pub struct ConsumerConfig {
     pub(crate) enable_auto_offset_store: bool,
     pub(crate) auto_commit_interval: Duration,
     pub(crate) isolation_level: IsolationLevel,
+    pub(crate) enable_partition_eof: bool,
     pub(crate) check_crcs: bool,
     pub(crate) allow_auto_create_topics: bool,
     pub(crate) exclude_internal_topics: bool,
@@ -88,6 +89,7 @@ impl ConsumerConfig {
         settings.set("enable.auto.offset.store", &mut config.enable_auto_offset_store)?;
         settings.set("auto.commit.interval.ms", &mut config.auto_commit_interval)?;
         settings.set("isolation.level", &mut config.isolation_level)?;
+        settings.set("enable.partition.eof", &mut config.enable_partition_eof)?;
         settings.set("check.crcs", &mut config.check_crcs)?;
         settings.set("allow.auto.create.topics", &mut config.allow_auto_create_topics)?;
         settings.set("exclude.internal.topics", &mut config.exclude_internal_topics)?;
@@ -274,6 +276,19 @@ impl ConsumerConfig {
     #[must_use]
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
         self.isolation_level = level;
+        self
+    }
+
+    /// Sets whether the consumer tells each time that the application has received all that may be
+    /// read of a partition (`enable.partition.eof`, librdkafka; default false): by an error of kind
+    /// [`ErrorKind::PartitionEof`](crate::ErrorKind::PartitionEof), which names the partition.
+    ///
+    /// That is at the high watermark or, with `read_committed`, at the last stable offset. To wait
+    /// until all partitions were read to their end,
+    /// [`Consumer::caught_up`](crate::Consumer::caught_up) is simpler.
+    #[must_use]
+    pub fn enable_partition_eof(mut self, enable: bool) -> Self {
+        self.enable_partition_eof = enable;
         self
     }
 
@@ -498,6 +513,7 @@ impl Default for ConsumerConfig {
             enable_auto_offset_store: true,
             auto_commit_interval: Duration::from_secs(5),
             isolation_level: IsolationLevel::ReadUncommitted,
+            enable_partition_eof: false,
             check_crcs: true,
             allow_auto_create_topics: true,
             exclude_internal_topics: true,

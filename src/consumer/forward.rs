@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::consumer::{Consumer, ConsumerConfig, ConsumerRecord, OffsetAndTimestamp};
+use crate::cluster::PartitionDescription;
+use crate::consumer::{Consumer, ConsumerConfig, ConsumerRecord, OffsetAndTimestamp, Watermarks};
 use crate::error::Result;
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
@@ -54,9 +55,16 @@ impl Consumer {
     /// Seeks to an offset: the next record of the partition is the first at or after it. Buffered
     /// records of other partitions are kept.
     ///
+    /// With the leader epoch of the record before it, a log that was cut before it is noticed
+    /// (KIP-320).
+    ///
     /// # Errors
     /// As [`ConsumerHandle::seek`](crate::ConsumerHandle::seek).
-    pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
+    pub fn seek(
+        &self,
+        partition: &TopicPartition,
+        offset: impl Into<OffsetAndMetadata>,
+    ) -> Result<()> {
         self.handle.seek(partition, offset)
     }
 
@@ -143,6 +151,47 @@ impl Consumer {
         self.handle.position(partition).await
     }
 
+    /// Waits until the application has received all that there was to read when it was called; see
+    /// [`ConsumerHandle::caught_up`](crate::ConsumerHandle::caught_up). The future borrows nothing,
+    /// so that it can be waited for beside the records: a compacted topic is a table, and this reads
+    /// it.
+    ///
+    /// ```no_run
+    /// # use std::{collections::HashMap, pin::pin};
+    /// # use kavka::{Consumer, Result, TopicPartition};
+    /// # async fn read(mut consumer: Consumer) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
+    /// let (mut table, mut caught_up) = (HashMap::new(), pin!(consumer.caught_up()));
+    /// loop {
+    ///     tokio::select! {
+    ///         done = &mut caught_up => break done.map(|()| table),
+    ///         batch = consumer.next_batch() => table.extend(
+    ///             batch?.iter().map(|it| (it.key().unwrap_or_default().to_vec(), it.value().map(Vec::from))),
+    ///         ),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::caught_up`](crate::ConsumerHandle::caught_up), including its cancel
+    /// safety.
+    pub fn caught_up(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        self.handle.caught_up()
+    }
+
+    /// Returns by how many offsets the next record to be delivered is behind the end of what may be
+    /// read, as the last fetch said. Asks no broker; see
+    /// [`ConsumerHandle::current_lag`](crate::ConsumerHandle::current_lag).
+    pub fn current_lag(&self, partition: &TopicPartition) -> Option<u64> {
+        self.handle.current_lag(partition)
+    }
+
+    /// Returns where the log of a partition begins and ends, as the last fetch said. Asks no
+    /// broker; see [`ConsumerHandle::watermarks`](crate::ConsumerHandle::watermarks).
+    pub fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {
+        self.handle.watermarks(partition)
+    }
+
     /// Returns the first offset of each partition, which need not be assigned.
     ///
     /// # Errors
@@ -179,6 +228,18 @@ impl Consumer {
         times: impl IntoIterator<Item = (TopicPartition, Timestamp)>,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndTimestamp>>> {
         self.handle.offsets_for_times(times).await
+    }
+
+    /// Returns the partitions of a topic, in order. Asks a broker each time.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::partitions_for`](crate::ConsumerHandle::partitions_for), including its
+    /// cancel safety.
+    pub async fn partitions_for(
+        &self,
+        topic: impl Into<TopicName>,
+    ) -> Result<Vec<PartitionDescription>> {
+        self.handle.partitions_for(topic).await
     }
 
     /// Commits the positions of all records returned to the application, and waits until they are

@@ -1,5 +1,7 @@
 //! What can be done with a consumer beside receiving from it, from any task.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -117,12 +119,21 @@ impl ConsumerHandle {
     /// Seeks to an offset: the next record of the partition is the first at or after it. Buffered
     /// records of other partitions are kept.
     ///
+    /// With the leader epoch of the record before it, as in an [`OffsetAndMetadata`] that was kept
+    /// elsewhere, the leader is first asked whether its log still holds that record (KIP-320). If
+    /// it was cut before it, the next call that asks for records returns
+    /// [`ErrorKind::LogTruncated`] and the consumer goes on where the log was cut.
+    ///
     /// # Errors
     /// - [`ErrorKind::Config`] if the partition is not assigned or the offset is negative.
     /// - [`ErrorKind::Closed`] if the consumer was closed.
-    pub fn seek(&self, partition: &TopicPartition, offset: impl Into<Offset>) -> Result<()> {
-        let offset = offset.into();
-        self.update(|subscription| subscription.seek(partition, Position::at(offset)))
+    pub fn seek(
+        &self,
+        partition: &TopicPartition,
+        offset: impl Into<OffsetAndMetadata>,
+    ) -> Result<()> {
+        let OffsetAndMetadata { offset, leader_epoch, .. } = offset.into();
+        self.update(|subscription| subscription.seek(partition, Position { offset, leader_epoch }))
     }
 
     /// Seeks to the earliest offset of partitions.

@@ -18,6 +18,7 @@ use std::time::Duration;
 mod assignor;
 #[cfg(feature = "test-util")]
 pub(crate) mod bench;
+mod catch_up;
 mod closing;
 mod config;
 mod fetch;
@@ -36,6 +37,7 @@ mod record;
 mod shared;
 mod stream;
 mod subscription;
+mod watermarks;
 
 pub use assignor::{
     GroupMember, GroupSubscription, MemberAssignment, MemberSubscription, PartitionAssignor, Racks,
@@ -51,6 +53,7 @@ pub(crate) use marks::Marks;
 pub use offsets::OffsetAndTimestamp;
 pub use rebalance::RebalanceListener;
 pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};
+pub use watermarks::Watermarks;
 
 use fetch::buffer::Buffer;
 use fetch::task::Fetcher;
@@ -102,6 +105,7 @@ impl Consumer {
         if !config.enable_auto_offset_store {
             subscription = subscription.marked_by_application();
         }
+        subscription.tells_ends = config.enable_partition_eof;
         let shared = Arc::new(ConsumerShared::new(
             subscription,
             runtime.cancelled().clone(),
@@ -150,6 +154,9 @@ impl Consumer {
     /// - [`ErrorKind::Corrupt`], [`ErrorKind::NoOffset`], [`ErrorKind::LogTruncated`] or
     ///   [`ErrorKind::Broker`] for one partition, which the error names. It is returned once; the
     ///   next call continues with the other partitions.
+    /// - With [`enable_partition_eof`](ConsumerConfig::enable_partition_eof),
+    ///   [`ErrorKind::PartitionEof`] each time that the end of a partition is reached, which the
+    ///   error names; the next call waits for more.
     ///
     /// # Cancel safety
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.

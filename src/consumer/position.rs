@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::consumer::marks::Marks;
+use crate::consumer::watermarks::Watermarks;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
@@ -84,8 +85,9 @@ pub(crate) enum DeliveryGate {
 ///
 /// The application's side moves `position` and `done` without a lock, and reads `delivery` before
 /// each record. There is one writer of each: the receiving half, except `delivery`, which
-/// [`super::subscription`] sets, `end`, the fetcher, and `done` where the application marks what is
-/// done (`enable.auto.offset.store=false`): whoever holds the lock of the marks.
+/// [`super::subscription`] sets, the watermarks and `end`, the fetcher, and `done` where the
+/// application marks what is done (`enable.auto.offset.store=false`): whoever holds the lock of the
+/// marks.
 #[derive(Debug)]
 pub(crate) struct PartitionAssignment {
     id: AssignmentEpoch,
@@ -114,6 +116,12 @@ struct Consumed {
     marks: Option<Mutex<Marks>>,
     /// Where what may be read of the log ended at the last fetch, or [`UNKNOWN`].
     end: AtomicI64,
+    /// What [`Watermarks`] has, as of the last fetch, or [`UNKNOWN`].
+    log_start: AtomicI64,
+    high_watermark: AtomicI64,
+    last_stable: AtomicI64,
+    /// The end that the application was told of last, or [`UNKNOWN`].
+    told_end: AtomicI64,
     /// Where delivery began, or [`UNKNOWN`].
     start: AtomicI64,
     /// Which of the topics that have had its name it was read of. Before that a position is one in
@@ -148,6 +156,10 @@ impl PartitionAssignment {
             records_end: AtomicI64::new(UNKNOWN),
             marks,
             end: AtomicI64::new(UNKNOWN),
+            log_start: AtomicI64::new(UNKNOWN),
+            high_watermark: AtomicI64::new(UNKNOWN),
+            last_stable: AtomicI64::new(UNKNOWN),
+            told_end: AtomicI64::new(UNKNOWN),
             start: AtomicI64::new(UNKNOWN),
             topic: OnceLock::new(),
         };
@@ -298,16 +310,51 @@ impl PartitionAssignment {
         self.mark(Offset(0)..offset, None)
     }
 
-    /// Notes where what may be read of the log ends.
-    pub(crate) fn ends_at(&self, offset: Offset) {
-        self.consumed.end.store(offset.0, Ordering::Relaxed);
+    /// Notes where the log begins and ends, and of that what may be read.
+    pub(crate) fn ends_at(&self, watermarks: Watermarks, end: Option<Offset>) {
+        let Consumed { log_start, high_watermark, last_stable, .. } = &*self.consumed;
+        log_start.store(encode(watermarks.log_start_offset), Ordering::Relaxed);
+        last_stable.store(encode(watermarks.last_stable_offset), Ordering::Relaxed);
+        high_watermark.store(watermarks.high_watermark.0, Ordering::Relaxed);
+        self.consumed.end.store(encode(end), Ordering::Relaxed);
+    }
+
+    /// Takes over where the log begins and ends: it is that of `other`.
+    pub(super) fn ends_as(&self, other: &Self) {
+        if let Some(watermarks) = other.watermarks() {
+            self.ends_at(watermarks, other.end());
+        }
+    }
+
+    /// Where the log began and ended at the last fetch.
+    pub(crate) fn watermarks(&self) -> Option<Watermarks> {
+        let Consumed { log_start, high_watermark, last_stable, .. } = &*self.consumed;
+        Some(Watermarks {
+            high_watermark: known(high_watermark)?,
+            log_start_offset: known(log_start),
+            last_stable_offset: known(last_stable),
+        })
+    }
+
+    /// Where what may be read ended at the last fetch.
+    pub(crate) fn end(&self) -> Option<Offset> {
+        known(&self.consumed.end)
+    }
+
+    /// The application is told that it has reached an end. False if it was told of that before.
+    pub(crate) fn tell_end(&self, end: Offset) -> bool {
+        self.consumed.told_end.swap(end.0, Ordering::Relaxed) != end.0
+    }
+
+    /// The end that the application was told of last.
+    pub(crate) fn told_end(&self) -> Option<Offset> {
+        known(&self.consumed.told_end)
     }
 
     /// How far what was handed over is behind the log's end, if both are known.
     pub(crate) fn lag(&self) -> Option<u64> {
-        let position = self.position()?;
-        let end = self.consumed.end.load(Ordering::Relaxed);
-        (end != UNKNOWN).then(|| u64::try_from(end.saturating_sub(position.0)).unwrap_or(0))
+        let (position, end) = (self.position()?, self.end()?);
+        Some(u64::try_from(end.0.saturating_sub(position.0)).unwrap_or(0))
     }
 
     /// Where delivery began.
@@ -353,6 +400,15 @@ impl PartitionAssignment {
 
 fn lock(marks: &Mutex<Marks>) -> std::sync::MutexGuard<'_, Marks> {
     marks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn encode(offset: Option<Offset>) -> i64 {
+    offset.map_or(UNKNOWN, |offset| offset.0)
+}
+
+fn known(offset: &AtomicI64) -> Option<Offset> {
+    let offset = offset.load(Ordering::Relaxed);
+    (offset != UNKNOWN).then_some(Offset(offset))
 }
 
 fn encode_epoch(epoch: Option<LeaderEpoch>) -> i32 {

@@ -13,12 +13,10 @@ mod many;
 
 use self::many::ReturnedRecords;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content, Piece};
-use crate::consumer::position::{
-    AssignmentEpoch, DeliveryGate, PartitionAssignment, Position,
-};
+use crate::consumer::position::{AssignmentEpoch, DeliveryGate, PartitionAssignment, Position};
 use crate::consumer::record::{BatchContext, BatchProgress, ConsumerRecord, RecordBatch};
 use crate::consumer::shared::ConsumerShared;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Offset;
 use crate::observability::ConsumerEvent;
 use crate::runtime;
@@ -195,10 +193,7 @@ impl Receiver {
         Poll::Ready(self.finish_given())
     }
 
-    fn poll_piece(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Piece>> {
+    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<Piece>> {
         // A receiver that always finds something must still let others run.
         let coop = ready!(tokio::task::coop::poll_proceed(context));
         let taken = ready!(self.shared.poll_piece(context))?;
@@ -239,6 +234,8 @@ impl Receiver {
                 return Ok(());
             }
             Content::Failed(error) => return Err(self.stop(&assignment, error)),
+            Content::End if assignment.tell_end(next) => return Err(end_of(&assignment, next)),
+            Content::End => return Ok(()),
         };
         let batch_context = BatchContext {
             assignment: Arc::clone(&assignment),
@@ -332,6 +329,12 @@ impl Receiver {
             self.shared.put_back(&current.assignment, buffered);
         }
     }
+}
+
+/// Tells the application that it has reached the end of what may be read.
+fn end_of(assignment: &PartitionAssignment, at: Offset) -> Error {
+    let message = format!("all that may be read was received, up to offset {at}");
+    Error::new(ErrorKind::PartitionEof, message).at_partition(assignment.partition().clone())
 }
 
 impl Drop for Receiver {

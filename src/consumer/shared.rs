@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::cluster::ClusterView;
+use crate::consumer::catch_up::{CatchUpId, CatchUpStep, CatchUps};
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, DecodeJob, Piece};
+use crate::consumer::fetch::session::Want;
 use crate::consumer::observer::ConsumerObserver;
-use crate::consumer::position::PartitionAssignment;
+use crate::consumer::position::{AssignmentEpoch, PartitionAssignment};
 use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::ConsumerGroupMetadata;
-use crate::ids::TopicName;
+use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::observability::ConsumerRecorder;
 use crate::runtime;
 use crate::wire::batch::DecodeOptions;
@@ -48,6 +50,7 @@ pub(crate) struct ConsumerShared {
 #[derive(Debug)]
 struct State {
     subscription: Subscription,
+    catch_ups: CatchUps,
     errors: VecDeque<Error>,
     waker: Option<Waker>,
     /// The fetcher has found no room and waits for some.
@@ -152,6 +155,7 @@ impl ConsumerShared {
     ) -> Self {
         let state = State {
             subscription,
+            catch_ups: CatchUps::default(),
             errors: VecDeque::new(),
             waker: None,
             is_starved: false,
@@ -237,21 +241,23 @@ impl ConsumerShared {
     /// What was raised for the application; [`ErrorKind::Closed`]; [`ErrorKind::Config`] if nothing
     /// is subscribed or assigned.
     pub(crate) fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<Piece>> {
-        self.poll_buffer(context, Buffer::pop)
+        self.poll_buffer(context, None, Buffer::pop)
     }
 
     /// The pieces with so many records, as their batches claim, or with what there is if no more
-    /// can come before some are taken, or if `is_late`. One caller at a time.
+    /// can come before some are taken, or if `is_late`; with the batch that the caller has begun.
+    /// One caller at a time.
     ///
     /// # Errors
     /// As [`ConsumerShared::poll_piece`].
     pub(crate) fn poll_pieces(
         &self,
         context: &mut Context<'_>,
+        in_hand: Option<&Arc<PartitionAssignment>>,
         records: usize,
         is_late: bool,
     ) -> Poll<Result<Vec<Piece>>> {
-        self.poll_buffer(context, |buffer| {
+        self.poll_buffer(context, in_hand, |buffer| {
             (is_late || buffer.is_enough(records)).then(|| buffer.pop_many(records))
         })
     }
@@ -259,10 +265,16 @@ impl ConsumerShared {
     fn poll_buffer<T>(
         &self,
         context: &mut Context<'_>,
+        in_hand: Option<&Arc<PartitionAssignment>>,
         take: impl FnOnce(&mut Buffer) -> Option<T>,
     ) -> Poll<Result<T>> {
         let mut state = self.state();
-        if let Some(error) = state.to_tell(self.cancelled.is_cancelled()) {
+        if !state.catch_ups.is_empty() && state.look(in_hand) {
+            drop(state);
+            self.moved.notify_waiters();
+            state = self.state();
+        }
+        if let Some(error) = state.first_error(self.cancelled.is_cancelled()) {
             return Poll::Ready(Err(error));
         }
         state.subscription.forget_forfeited();
@@ -363,6 +375,7 @@ impl ConsumerShared {
         state.failure = Some(error);
         let waker = state.waker.take();
         drop(state);
+        self.moved.notify_waiters();
         self.woken(waker);
     }
 
@@ -389,6 +402,34 @@ impl ConsumerShared {
             self.activity.set_waiting(false);
             waker.wake();
         }
+    }
+
+    /// Notes of which partitions all is fetched that may be read, after a broker has answered to
+    /// all that it was asked for. `is_empty`: without a record.
+    pub(crate) fn fetched_all<'a>(
+        &self,
+        asked: impl Iterator<Item = (&'a TopicPartition, &'a Want)>,
+        is_empty: bool,
+    ) {
+        let mut state = self.state();
+        if !state.subscription.tells_ends && state.catch_ups.is_empty() {
+            return;
+        }
+        let mut is_news = false;
+        for (partition, want) in asked {
+            is_news |= state.subscription.fetched_all(partition, *want, is_empty);
+        }
+        drop(state);
+        if is_news {
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// Has it noted from now on how far the application comes.
+    pub(crate) fn catch_up(self: &Arc<Self>) -> CatchUpGuard {
+        let mut state = self.state();
+        state.subscription.buffer.note(true);
+        CatchUpGuard { shared: Arc::clone(self), id: state.catch_ups.begin() }
     }
 
     /// Whether a fetch may be made; if not, the fetcher is rung when that changes.
@@ -429,8 +470,12 @@ impl ConsumerShared {
 }
 
 impl State {
+    fn look(&mut self, in_hand: Option<&Arc<PartitionAssignment>>) -> bool {
+        self.catch_ups.look(&mut self.subscription, in_hand)
+    }
+
     /// What the application is told before it gets anything.
-    fn to_tell(&mut self, is_cancelled: bool) -> Option<Error> {
+    fn first_error(&mut self, is_cancelled: bool) -> Option<Error> {
         if self.closed || is_cancelled {
             return Some(closed());
         }
@@ -449,6 +494,46 @@ impl State {
             return Some(error);
         }
         None
+    }
+}
+
+/// One who waits until partitions were read to their end; ends with this.
+#[derive(Debug)]
+pub(crate) struct CatchUpGuard {
+    shared: Arc<ConsumerShared>,
+    id: CatchUpId,
+}
+
+impl CatchUpGuard {
+    /// What is to be done next.
+    ///
+    /// # Errors
+    /// As [`CatchUps::step`], and what ended the membership.
+    pub(crate) fn step(&self) -> Result<CatchUpStep> {
+        let State { subscription, catch_ups, failure, .. } = &mut *self.shared.state();
+        match failure {
+            Some(failure) if subscription.interest().is_shared() => Err(failure.clone()),
+            _ => catch_ups.step(self.id, subscription),
+        }
+    }
+
+    /// Notes where a partition ended that was to be asked for.
+    pub(crate) fn ends_at(
+        &self,
+        partition: &TopicPartition,
+        assignment: AssignmentEpoch,
+        end: Offset,
+    ) {
+        self.shared.state().catch_ups.ends_at(self.id, partition, assignment, end);
+    }
+}
+
+impl Drop for CatchUpGuard {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.catch_ups.end(self.id);
+        let is_wanted = !state.catch_ups.is_empty();
+        state.subscription.buffer.note(is_wanted);
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Subscription {
     has_group: bool,
     /// The application says what is done of what it was handed (`enable.auto.offset.store=false`).
     is_marked_by_application: bool,
+    /// The application wants to be told when it has reached the end of a partition.
+    pub(crate) tells_ends: bool,
     /// What was fetched and not yet handed over. It is here so that no partition can move without
     /// it: what leaves it other than to the application is fetched again, or belongs to an
     /// assignment that has ended.
@@ -113,6 +115,8 @@ struct AssignedPartition {
     held: bool,
     validated: Option<LeaderEpoch>,
     committed: Option<Offset>,
+    /// Between these two, the first of which was to be fetched, there is nothing to read.
+    nothing_between: Option<(Offset, Offset)>,
 }
 
 impl AssignedPartition {
@@ -166,6 +170,7 @@ impl Subscription {
             reset,
             has_group,
             is_marked_by_application: false,
+            tells_ends: false,
             buffer,
         }
     }
@@ -209,7 +214,6 @@ impl Subscription {
     }
 
     /// The assignment of an assigned partition.
-    #[cfg(test)]
     pub(crate) fn assignment_of(
         &self,
         partition: &TopicPartition,
@@ -227,6 +231,24 @@ impl Subscription {
         match (entry.assignment.position(), &entry.fetch_state) {
             (None, FetchState::Stopped(error)) => Err(error.clone()),
             (position, _) => Ok(position),
+        }
+    }
+
+    /// Whether the application has all that there is of a partition before an offset.
+    pub(crate) fn has_read_to(&self, partition: &TopicPartition, end: Offset) -> bool {
+        let Some(entry) = self.entries.get(partition) else { return false };
+        entry.assignment.position().is_some_and(|at| {
+            at >= end || entry.nothing_between.is_some_and(|(from, to)| at == from && end <= to)
+        })
+    }
+
+    /// What has stopped a partition until a seek, once the application has all that comes before.
+    pub(crate) fn stopped(&self, partition: &TopicPartition) -> Option<Error> {
+        match self.entries.get(partition) {
+            Some(AssignedPartition {
+                fetch_state: FetchState::Stopped(error), assignment, ..
+            }) if !self.buffer.has(assignment.id()) => Some(error.clone()),
+            _ => None,
         }
     }
 
@@ -250,6 +272,7 @@ impl Subscription {
             held,
             validated: None,
             committed: None,
+            nothing_between: None,
         };
         entry.apply_delivery();
         self.entries.insert(partition.clone(), entry);
@@ -272,8 +295,11 @@ impl Subscription {
 
     /// Goes elsewhere in the topic, and forgets where the application was.
     fn jump(&mut self, partition: &TopicPartition, fetch_state: FetchState) -> Result<()> {
-        let topic = self.entry(partition)?.assignment.topic();
-        self.jump_to_topic(topic, partition, fetch_state)
+        let before = Arc::clone(&self.entry(partition)?.assignment);
+        self.jump_to_topic(before.topic(), partition, fetch_state)?;
+        // A broker that was asked before says no more of a partition of which nothing has changed.
+        self.entry(partition)?.assignment.ends_as(&before);
+        Ok(())
     }
 
     /// [`Subscription::jump`] into the topic that has the name, or has had it, or whichever has it
@@ -297,6 +323,7 @@ impl Subscription {
         entry.assignment = assignment;
         entry.fetch_state = fetch_state;
         entry.validated = None;
+        entry.nothing_between = None;
         entry.apply_delivery();
         self.changed.insert(partition.clone());
         Ok(())

@@ -89,6 +89,10 @@ pub enum ErrorKind {
     /// Another producer with the same `transactional.id` has taken over, or the transaction was
     /// open for longer than `transaction.timeout.ms` and was aborted by the coordinator.
     ProducerFenced,
+    /// The application has received all that may be read of a partition
+    /// (`enable.partition.eof`): an event, after which the consumer waits for more. The error names
+    /// the partition.
+    PartitionEof,
     /// The application did not ask for records within `max.poll.interval.ms`, so the consumer left
     /// its group.
     MaxPollExceeded,
@@ -283,7 +287,8 @@ impl Error {
                 | ErrorKind::Disconnected
                 | ErrorKind::Protocol
                 | ErrorKind::BufferFull
-                | ErrorKind::NoMetadata,
+                | ErrorKind::NoMetadata
+                | ErrorKind::PartitionEof,
                 _,
             ) => Class::Retriable,
             (ErrorKind::Closed | ErrorKind::Tls | ErrorKind::Unsupported, _) => Class::Fatal,

@@ -35,7 +35,7 @@ const SOON: Duration = Duration::from_millis(20);
 const TOPIC: &str = "topic";
 
 /// How many calls there are to [`Users::call`].
-const CALLS: u64 = 34;
+const CALLS: u64 = 36;
 
 /// All handles that a client gives.
 struct Users {
@@ -310,7 +310,9 @@ impl Calls {
                 ends(log, "mq.commit", is_late, mq_consumer.commit_offset(&partition, Offset(1)))
                     .await
             }
-            32 => ends(log, "mq.lag", is_late, mq_consumer.lag()).await,
+            32 => ended(log, "caught_up", is_late, handle.caught_up()).await,
+            33 => ended(log, "partitions_for", is_late, handle.partitions_for(TOPIC)).await,
+            34 => ends(log, "mq.lag", is_late, mq_consumer.lag()).await,
             _ => {
                 ends(log, "mq.committed_offset", is_late, mq_consumer.committed_offset(&partition))
                     .await

@@ -120,7 +120,7 @@ fn a_value_out_of_range_is_refused_by_name() {
         ("check.crcs", "1"),
         ("group.protocol", "streams"),
         ("group.remote.assignor", "uniform"),
-        ("enable.partition.eof", "true"),
+        ("enable.partition.eof", "yes"),
     ] {
         let error = from(&[(name, value)]).expect_err(name);
         assert!(error.contains(name) && error.contains("allowed"), "{error}");

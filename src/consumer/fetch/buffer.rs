@@ -52,6 +52,8 @@ pub(crate) enum Content {
     Skipped,
     /// What follows cannot be read.
     Failed(Error),
+    /// The end of what may be read, of which the application is to be told. Always the last piece.
+    End,
 }
 
 /// The memory of a reply, which its batches share.
@@ -80,6 +82,8 @@ pub(crate) struct Buffer {
     /// A partition with as many fetched bytes is not fetched further.
     partition_limit: usize,
     relieved: Vec<Arc<PartitionAssignment>>,
+    /// Of what pieces were handed over, if somebody wants to know.
+    noted: Option<Vec<Arc<PartitionAssignment>>>,
     /// How much room a job was refused for want of.
     short_of: Option<usize>,
     /// To how many times their size batches are expected to decompress.
@@ -149,6 +153,7 @@ impl Buffer {
             budget,
             partition_limit,
             relieved: Vec::new(),
+            noted: None,
             short_of: None,
             expansion: EXPANSION,
             fresh: 1,
@@ -176,6 +181,9 @@ impl Buffer {
             self.turns.push_back((id, self.next_turn));
             PartitionBuffer::new(assignment, self.fresh, self.next_turn)
         });
+        if queue.ends() {
+            queue.slots.pop_back();
+        }
         if let (Content::Skipped, Some(last)) = (&buffered.content, queue.slots.back_mut())
             && !matches!(last.buffered.content, Content::Failed(_))
         {
@@ -186,8 +194,14 @@ impl Buffer {
             queue.first.saturating_add(u64::try_from(queue.slots.len()).unwrap_or(u64::MAX));
         self.fresh = self.fresh.max(number.saturating_add(1));
         let records = buffered.claimed_count();
-        let mut slot =
-            BufferSlot { buffered, is_working: false, wire_bytes: 0, records, memory: None, own: 0 };
+        let mut slot = BufferSlot {
+            buffered,
+            is_working: false,
+            wire_bytes: 0,
+            records,
+            memory: None,
+            own: 0,
+        };
         if let Content::Fetched(batch) = &slot.buffered.content {
             slot.wire_bytes = batch.len();
             if let Some(memory) = memory {
@@ -212,6 +226,14 @@ impl Buffer {
         queue.records = queue.records.saturating_add(records);
         queue.is_full |= queue.wire_bytes >= self.partition_limit;
         queue.slots.push_back(slot);
+    }
+
+    /// Adds, behind all that was fetched for an assignment, that this is the end.
+    pub(crate) fn push_end(&mut self, assignment: &Arc<PartitionAssignment>, at: Position) {
+        if !self.queues.get(&assignment.id()).is_some_and(PartitionBuffer::ends) {
+            let end = BufferedBatch { content: Content::End, start: at, next: at.offset };
+            self.push(assignment, end, None);
+        }
     }
 
     /// Hands over the next piece of the next partition that may deliver; what belongs to ended
@@ -248,6 +270,9 @@ impl Buffer {
                 self.turns.push_back((id, turn));
             }
             self.let_go(&slot);
+            if let Some(noted) = &mut self.noted {
+                noted.push(Arc::clone(&assignment));
+            }
             return Some((assignment, slot.buffered));
         }
         None
@@ -280,7 +305,8 @@ impl Buffer {
                 *batch = batch.header();
                 (records.len(), records.len())
             }
-            Content::Skipped | Content::Failed(_) => (0, 0),
+            Content::End if !queue.slots.is_empty() => return,
+            Content::Skipped | Content::Failed(_) | Content::End => (0, 0),
         };
         // The piece takes the number before the first: its own if the queue was there all the time,
         // so that a job or note that names it means it; else one that no slot has had, as `fresh`
@@ -320,6 +346,21 @@ impl Buffer {
                 });
             }
         }
+    }
+
+    /// Has it noted of what pieces are handed over, or no more.
+    pub(crate) fn note(&mut self, is_wanted: bool) {
+        self.noted = is_wanted.then(|| self.noted.take().unwrap_or_default());
+    }
+
+    /// Of what pieces were handed over since this was last asked.
+    pub(crate) fn take_noted(&mut self) -> Vec<Arc<PartitionAssignment>> {
+        self.noted.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether anything is buffered for an assignment.
+    pub(crate) fn has(&self, assignment: AssignmentEpoch) -> bool {
+        self.queues.contains_key(&assignment)
     }
 
     /// Whether another fetch may be made: no sooner than when a good part of the budget is free, so
@@ -486,6 +527,10 @@ impl PartitionBuffer {
             is_full: false,
             turn,
         }
+    }
+
+    fn ends(&self) -> bool {
+        self.slots.back().is_some_and(|slot| matches!(slot.buffered.content, Content::End))
     }
 }
 

@@ -322,6 +322,14 @@ impl Planner {
         self.sources.get(&broker)?.session.told(partition).copied()
     }
 
+    /// All that was asked of a broker in that fetch.
+    pub(crate) fn all_asked(
+        &self,
+        broker: BrokerId,
+    ) -> impl Iterator<Item = (&TopicPartition, &Want)> {
+        self.sources.get(&broker).into_iter().flat_map(|source| source.session.wants())
+    }
+
     /// Whether a partition is fetched from another replica than its leader.
     pub(crate) fn is_follower(&self, broker: BrokerId, partition: &TopicPartition) -> bool {
         self.routes.get(partition).is_some_and(|route| route.leader != broker)

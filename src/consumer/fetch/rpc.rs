@@ -13,6 +13,7 @@ use crate::consumer::fetch::lookup::{Lookup, LookupRequest, PendingLookup};
 use crate::consumer::fetch::planner::FetchPlan;
 use crate::consumer::isolation::Aborted;
 use crate::consumer::position::{Position, ResetTo};
+use crate::consumer::watermarks::Watermarks;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName,
@@ -80,6 +81,8 @@ pub(crate) struct Fetched {
     /// How many bytes the reply takes, which everything that is a slice of it keeps in memory.
     pub(crate) size: usize,
     pub(crate) partitions: Vec<FetchedPartition>,
+    /// The client asks too much, and the broker answers nothing instead (KIP-219).
+    pub(crate) is_withheld: bool,
     /// Leaders that the reply names (KIP-951).
     pub(crate) hints: Vec<LeaderHint>,
 }
@@ -94,8 +97,7 @@ pub(crate) struct FetchedPartition {
     /// A replica that is nearer (KIP-392).
     pub(crate) preferred: Option<BrokerId>,
     pub(crate) aborted: Vec<Aborted>,
-    /// Where what may be read ends: the high watermark, or the last stable offset.
-    pub(crate) end: Option<Offset>,
+    pub(crate) watermarks: Option<Watermarks>,
     pub(crate) records: Bytes,
     /// Whether `records` is a slice of the reply, and no copy.
     pub(crate) is_slice: bool,
@@ -118,10 +120,10 @@ pub(crate) async fn fetch(
         let reply = cluster
             .call_with(plan.broker, lane, deadline, |version| FetchByName(request(version)))
             .await?;
-        return Ok(fetched(&reply.parse()?, reply.frame(), names, settings.isolation));
+        return Ok(fetched(&reply.parse()?, reply.frame(), names));
     }
     let reply = cluster.call_with(plan.broker, lane, deadline, request).await?;
-    read_fetch(&reply, names, settings.isolation)
+    read_fetch(&reply, names)
 }
 
 /// A Fetch of the versions that name topics: what a cluster speaks that gives them no ids yet, in
@@ -149,9 +151,8 @@ impl Request for FetchByName<'_> {
 pub(crate) fn read_fetch(
     reply: &Reply<FetchRequest<'_>>,
     names: &BTreeMap<TopicId, TopicName>,
-    isolation: IsolationLevel,
 ) -> Result<Fetched> {
-    Ok(fetched(&reply.parse()?, reply.frame(), names, isolation))
+    Ok(fetched(&reply.parse()?, reply.frame(), names))
 }
 
 fn fetch_request<'a>(
@@ -219,7 +220,6 @@ fn fetched(
     response: &FetchResponse<'_>,
     frame: &Bytes,
     names: &BTreeMap<TopicId, TopicName>,
-    isolation: IsolationLevel,
 ) -> Fetched {
     let mut partitions = Vec::new();
     let mut hints = Vec::new();
@@ -238,18 +238,24 @@ fn fetched(
             if data.current_leader.leader_id >= 0 && data.current_leader.leader_epoch >= 0 {
                 hints.push(hint(&partition, data, &response.node_endpoints));
             }
-            partitions.push(fetched_partition(partition, data, frame, isolation));
+            partitions.push(fetched_partition(partition, data, frame));
         }
     }
     let error = ErrorCode::check(response.error_code).err();
-    Fetched { session: response.session_id, error, size: frame.len(), partitions, hints }
+    Fetched {
+        session: response.session_id,
+        error,
+        size: frame.len(),
+        partitions,
+        is_withheld: response.throttle_time_ms > 0 && response.responses.is_empty(),
+        hints,
+    }
 }
 
 fn fetched_partition(
     partition: TopicPartition,
     data: &PartitionData<'_>,
     frame: &Bytes,
-    isolation: IsolationLevel,
 ) -> FetchedPartition {
     let aborted = data.aborted_transactions.iter().flatten().map(|transaction| Aborted {
         producer: ProducerId(transaction.producer_id),
@@ -267,9 +273,10 @@ fn fetched_partition(
         preferred: (data.preferred_read_replica >= 0)
             .then_some(BrokerId(data.preferred_read_replica)),
         aborted: aborted.collect(),
-        end: known_offset(match isolation {
-            IsolationLevel::ReadUncommitted => data.high_watermark,
-            IsolationLevel::ReadCommitted => data.last_stable_offset,
+        watermarks: known_offset(data.high_watermark).map(|high_watermark| Watermarks {
+            log_start_offset: known_offset(data.log_start_offset),
+            high_watermark,
+            last_stable_offset: known_offset(data.last_stable_offset),
         }),
         records: if is_slice { frame.slice_ref(records) } else { Bytes::copy_from_slice(records) },
         is_slice,
@@ -527,12 +534,7 @@ mod tests {
         let frame = Bytes::from(vec![0; 64 * 1024]);
         let of = |bytes: usize| {
             let data = PartitionData { records: frame.get(..bytes), ..PartitionData::default() };
-            fetched_partition(
-                TopicPartition::new("t", 0),
-                &data,
-                &frame,
-                IsolationLevel::ReadUncommitted,
-            )
+            fetched_partition(TopicPartition::new("t", 0), &data, &frame)
         };
         let (few, many) = (of(70), of(32 * 1024));
         assert!(!few.is_slice && many.is_slice);

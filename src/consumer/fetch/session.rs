@@ -125,6 +125,11 @@ impl FetchSession {
         self.told.get(partition)
     }
 
+    /// All that the broker was asked for, and how.
+    pub(crate) fn wants(&self) -> impl Iterator<Item = (&TopicPartition, &Want)> {
+        self.told.iter()
+    }
+
     /// All that the broker was asked for.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.told.keys()

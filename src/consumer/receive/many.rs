@@ -37,9 +37,10 @@ impl Receiver {
         loop {
             // A receiver that always finds something must still let others run.
             let coop = ready!(tokio::task::coop::poll_proceed(context));
-            let in_hand = self.current.as_ref().map_or(0, CurrentBatch::left);
-            let wanted = max.saturating_sub(in_hand);
-            let Poll::Ready(pieces) = self.shared.poll_pieces(context, wanted, is_late) else {
+            let wanted = max.saturating_sub(self.current.as_ref().map_or(0, CurrentBatch::left));
+            let in_hand = self.current.as_ref().map(|current| &current.assignment);
+            let Poll::Ready(pieces) = self.shared.poll_pieces(context, in_hand, wanted, is_late)
+            else {
                 self.turn.end();
                 return Poll::Pending;
             };
@@ -76,7 +77,7 @@ impl Receiver {
                 Ok(()) => {}
             }
             let Some((assignment, buffered)) = pieces.next() else { break None };
-            let is_event = matches!(buffered.content, Content::Failed(_));
+            let is_event = buffered.is_event();
             match assignment.delivery() {
                 DeliveryGate::Ended => {}
                 DeliveryGate::Open if !given_back.has(&assignment) => {

@@ -7,6 +7,7 @@ use super::{AssignedPartition, PartitionSnapshot, Subscription, reset_phase};
 use crate::consumer::config::AutoOffsetReset;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content, ReplyMemory};
 use crate::consumer::fetch::filter::FetchFilter;
+use crate::consumer::fetch::session::Want;
 use crate::consumer::position::{AssignmentEpoch, FetchState, Position, ResetTo};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicName, TopicPartition};
@@ -261,6 +262,38 @@ impl Subscription {
             self.buffer.push(&entry.assignment, buffered, memory);
         }
         true
+    }
+
+    /// A fetch of the partition was answered: if that has brought all that may be read, or
+    /// `is_empty` says that nothing is left there to read, the application is told so behind it,
+    /// if it wants to. True if it is news that nothing is left where the log goes on.
+    ///
+    /// Behind a position there may be nothing though the log goes on, since compaction has removed
+    /// it. An answer that is empty for one partition alone does not show that: there may have been
+    /// no room for it.
+    pub(crate) fn fetched_all(
+        &mut self,
+        partition: &TopicPartition,
+        want: Want,
+        is_empty: bool,
+    ) -> bool {
+        let Some(entry) =
+            self.entries.get_mut(partition).filter(|it| it.assignment.id() == want.assignment)
+        else {
+            return false;
+        };
+        let FetchState::Fetching(position) = entry.fetch_state else { return false };
+        let Some(end) = entry.assignment.end() else { return false };
+        let is_behind = position.offset < end;
+        if is_behind && !(is_empty && position.offset == want.offset) {
+            return false;
+        }
+        if self.tells_ends && entry.assignment.told_end() != Some(position.offset) {
+            self.buffer.push_end(&entry.assignment, position);
+        }
+        let nothing_between = Some((position.offset, end));
+        is_behind
+            && std::mem::replace(&mut entry.nothing_between, nothing_between) != nothing_between
     }
 
     /// Stops a partition until a seek behind all that is buffered, where the application is told

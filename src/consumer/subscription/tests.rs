@@ -1,6 +1,8 @@
 use super::*;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content};
 use crate::consumer::fetch::filter::FetchFilter;
+use crate::consumer::fetch::session::Want;
+use crate::consumer::watermarks::Watermarks;
 use crate::ids::{Timestamp, TopicId};
 use crate::wire::batch::{BatchHeader, Batches, RecordFields, RecordsBuilder};
 use crate::wire::compress::Compression;
@@ -450,4 +452,38 @@ fn a_topic_created_anew_is_noticed_though_its_log_was_taken_for_one_that_was_cut
     subscription.seek(&tp(0), at(8, 3)).expect("assigned");
     assert!(subscription.follow(2, |_| Some(TopicId([2; 16]))).is_empty());
     assert_eq!(subscription.follow(3, |_| Some(TopicId([3; 16]))).len(), 1);
+}
+
+/// Compaction has removed what was there; the leader names the end of its log all the same.
+#[test]
+fn the_end_is_told_where_nothing_is_left_to_read() {
+    let mut subscription = assigned(AutoOffsetReset::Earliest, &[0]);
+    subscription.tells_ends = true;
+    subscription.seek(&tp(0), at(91, 3)).expect("assigned");
+    let of = assignment(&subscription, 0);
+    let want = |offset| Want {
+        assignment: of.id(),
+        offset: Offset(offset),
+        leader_epoch: None,
+        topic_id: None,
+    };
+    let mut is_told = |want, is_empty| {
+        subscription.fetched_all(&tp(0), want, is_empty);
+        let told = subscription.buffer.pop();
+        matches!(told, Some((_, BufferedBatch { content: Content::End, .. })))
+    };
+    assert!(!is_told(want(91), true), "the end is not known");
+    let watermarks = Watermarks {
+        log_start_offset: None,
+        high_watermark: Offset(100),
+        last_stable_offset: None,
+    };
+    of.ends_at(watermarks, Some(watermarks.high_watermark));
+    assert!(!is_told(want(91), false), "there may have been no room for it");
+    assert!(!is_told(want(90), true), "it was asked for another place");
+    assert!(is_told(want(91), true));
+    of.ends_at(watermarks, Some(Offset(91)));
+    assert!(is_told(want(91), false));
+    assert!(of.tell_end(Offset(91)));
+    assert!(!is_told(want(91), true), "it was told before");
 }

@@ -12,13 +12,16 @@ use crate::ids::{Offset, TopicPartition};
 use crate::net::{Connector, Io};
 
 mod assignors;
+mod catching_up;
+mod ends;
 mod faults;
 mod groups;
-mod marking;
 mod many;
+mod marking;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;
+mod places;
 mod receiving;
 mod reconciling;
 mod refusals;

@@ -29,11 +29,15 @@ fn compressed() -> Bytes {
 
 /// Some of these ten: compaction has removed the others.
 fn compressed_with(kept: impl IntoIterator<Item = u8> + Clone) -> Bytes {
+    compressed_at(20, kept)
+}
+
+fn compressed_at(first: i64, kept: impl IntoIterator<Item = u8> + Clone) -> Bytes {
     let inner: Vec<u8> =
         kept.clone().into_iter().flat_map(|at| message(at.into(), 0, &[b'0' + at])).collect();
     let last = kept.clone().into_iter().max().unwrap();
     let value = compress(Compression::GZIP, &inner).unwrap().unwrap();
-    message(20 + i64::from(last), 1, &value).into()
+    message(first + i64::from(last), 1, &value).into()
 }
 
 /// A consumer that has this in its buffer, and stands at an offset.
@@ -48,20 +52,16 @@ fn receiver_at(start: i64, compressed: Bytes, subscription: Subscription) -> Rec
         decode,
         ClientRecorder::new("test").consumer(),
     ));
-    let batch = Batches::new(compressed).next().unwrap().unwrap();
-    let next = batch.next_offset();
-    let buffered = BufferedBatch {
-        content: Content::Fetched(batch),
-        start: Position::at(Offset(start)),
-        next,
-    };
+    let mut next = Offset(start);
+    let mut buffered_batches = Vec::new();
+    for batch in Batches::new(compressed) {
+        let batch = batch.unwrap();
+        let start = Position::at(std::mem::replace(&mut next, batch.next_offset()));
+        buffered_batches.push(BufferedBatch { content: Content::Fetched(batch), start, next });
+    }
     shared.update(|subscription| {
         let assignment = subscription.assignment_of(&tp(0)).unwrap().id();
-        let brought = FetchFilter {
-            buffered_batches: vec![buffered],
-            next: Position::at(next),
-            failure: None,
-        };
+        let brought = FetchFilter { buffered_batches, next: Position::at(next), failure: None };
         assert!(subscription.fetched(&tp(0), assignment, Offset(start), brought, None));
     });
     Receiver::new(shared, 500)
@@ -101,4 +101,18 @@ async fn what_compaction_has_removed_is_done_with_the_record_behind_it() {
     let batch = poll_fn(|context| receiver.poll_batch(context)).await.unwrap();
     let records: Vec<_> = batch.iter().map(|record| record.to_record()).collect();
     assert_eq!(records.iter().map(ConsumerRecord::covered).collect::<Vec<_>>(), covered);
+}
+
+/// How many records a compressed message holds is not known before it is decoded.
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_recv_many_comes_next_and_in_order() {
+    let messages: Vec<_> = (2..6).map(|at| compressed_at(10 * at, 0..10)).collect();
+    let mut receiver = receiver_at(20, messages.concat().into(), subscription());
+    let mut seen = Vec::new();
+    while seen.len() < 40 {
+        let records = poll_fn(|context| receiver.poll_many(context, 3, true)).await.unwrap();
+        assert!((1..=3).contains(&records.len()));
+        seen.extend(records.iter().map(|record| record.offset().0));
+    }
+    assert_eq!(seen, (20..60).collect::<Vec<_>>());
 }

@@ -199,7 +199,9 @@ impl Batch {
     pub(crate) fn claimed_count(&self) -> usize {
         let claimed = match &self.format {
             Format::V2(header) => i64::from(header.count),
-            Format::Legacy(run) => run.last_offset.0.saturating_sub(run.base_offset.0).saturating_add(1),
+            Format::Legacy(run) => {
+                run.last_offset.0.saturating_sub(run.base_offset.0).saturating_add(1)
+            }
         };
         usize::try_from(claimed).unwrap_or(0)
     }

@@ -48,13 +48,18 @@ impl Buffer {
 }
 
 impl BufferedBatch {
+    /// Whether it is to be told instead of records.
+    pub(crate) fn is_event(&self) -> bool {
+        matches!(self.content, Content::Failed(_) | Content::End)
+    }
+
     /// How many records it has at most, as its batch claims: not to be believed before they are
     /// found, and of a compressed batch of the old formats it is less.
     pub(super) fn claimed_count(&self) -> usize {
         let claimed = match &self.content {
             Content::Fetched(batch) => batch.claimed_count(),
             Content::Decoded { records, .. } => records.claimed_count(),
-            Content::Skipped | Content::Failed(_) => 0,
+            Content::Skipped | Content::Failed(_) | Content::End => 0,
         };
         let offsets = self.next.0.saturating_sub(self.start.offset.0);
         claimed.min(usize::try_from(offsets).unwrap_or(0))
@@ -70,7 +75,7 @@ impl PartitionBuffer {
 
     /// Whether the application is to be told of something next, or behind all records.
     fn has_event(&self) -> bool {
-        let is_event = |slot: &BufferSlot| matches!(slot.buffered.content, Content::Failed(_));
+        let is_event = |slot: &BufferSlot| slot.buffered.is_event();
         self.slots.front().is_some_and(is_event) || self.slots.back().is_some_and(is_event)
     }
 }

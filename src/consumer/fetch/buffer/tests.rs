@@ -392,3 +392,51 @@ proptest! {
         }
     }
 }
+
+fn at(offset: i64) -> Position {
+    Position::at(Offset(offset))
+}
+
+#[test]
+fn an_end_is_the_last_piece_and_only_one() {
+    let mut buffer = Buffer::new(1 << 20, 1 << 20);
+    let one = assignment(1);
+    buffer.push(&one, plain(0), None);
+    buffer.push_end(&one, at(1));
+    buffer.push_end(&one, at(1));
+    assert_eq!(popped(&mut buffer), [(1, 0), (1, 1)]);
+    buffer.push_end(&one, at(1));
+    buffer.push(&one, plain(1), None);
+    assert_eq!(popped(&mut buffer), [(1, 1)], "it is not the end any more");
+    buffer.push_end(&one, at(2));
+    let (_, end) = buffer.pop().unwrap();
+    buffer.push(&one, plain(2), None);
+    buffer.put_back(&one, end);
+    assert!(matches!(buffer.pop(), Some((_, BufferedBatch { content: Content::Fetched(_), .. }))));
+    assert!(buffer.pop().is_none());
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn records_are_enough_as_their_batches_claim_and_by_what_can_be_taken() {
+    let mut buffer = Buffer::new(1 << 20, 2_000);
+    let (one, two) = (assignment(1), assignment(2));
+    assert!(buffer.is_enough(0) && !buffer.is_enough(1));
+    buffer.push(&one, buffered(0, 2, Compression::NONE), None);
+    buffer.push(&two, buffered(0, 3, Compression::NONE), None);
+    assert!(buffer.is_enough(5) && !buffer.is_enough(6));
+    two.set_delivery(DeliveryGate::Held);
+    assert!(buffer.is_enough(2) && !buffer.is_enough(3));
+    assert_eq!(buffer.pop_many(10).len(), 1, "nothing of what is held");
+    two.set_delivery(DeliveryGate::Open);
+    buffer.push(&two, buffered(3, 40, Compression::NONE), None);
+    assert!(buffer.is_enough(100), "it is fetched no further");
+    assert_eq!(buffer.pop_many(4).len(), 2);
+    buffer.push(&one, buffered(2, 3, Compression::GZIP), None);
+    buffer.push(&one, buffered(5, 3, Compression::NONE), None);
+    let job = buffer.next_job().unwrap();
+    assert!(!buffer.is_enough(1), "it is being decoded");
+    assert_eq!(buffer.pop_many(1).len(), 0);
+    buffer.decoded(job.assignment, job.number, job.run(&OPTIONS));
+    assert!(buffer.is_enough(6) && !buffer.is_enough(7));
+}

@@ -1,6 +1,6 @@
 //! What the fetcher makes of answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
@@ -140,13 +140,23 @@ impl Fetcher {
         let bytes = &|| fetched.partitions.iter().map(|partition| partition.records.len()).sum();
         self.shared.observer.tell(ConsumerEvent::Fetched { broker, took, bytes });
         let reply = self.shared.buffer(|buffer| buffer.reply(fetched.size));
+        let has_records = fetched.partitions.iter().any(|answer| !answer.records.is_empty());
         let mut seen = Seen::default();
+        let mut refused = BTreeSet::new();
         for partition in fetched.partitions {
             // Not asked for, or no more: an answer to nobody.
             let Some(want) = self.planner.asked(broker, &partition.partition) else { continue };
+            let name = partition.partition.clone();
             let of_partition = self.handle_partition(broker, want, partition, reply, now);
+            if of_partition.is_refused {
+                refused.insert(name);
+            }
             seen.is_stale |= of_partition.is_stale;
             seen.has_news |= of_partition.has_news;
+        }
+        if !fetched.is_withheld {
+            let answered = self.planner.all_asked(broker).filter(|(tp, _)| !refused.contains(*tp));
+            self.shared.fetched_all(answered, !has_records);
         }
         let outcome = FetchOutcome::Answered { session: fetched.session, has_news: seen.has_news };
         self.planner.handle_outcome(broker, outcome, now);
@@ -200,7 +210,7 @@ impl Fetcher {
         let partition = fetched.partition.clone();
         if let Some(code) = fetched.error {
             let is_stale = self.handle_refusal(broker, want, &partition, code, now);
-            return Seen { is_stale, has_news: false };
+            return Seen { is_stale, is_refused: true, has_news: false };
         }
         if let Some(divergence) = fetched.diverging {
             let (error, goes_on) = self.shared.update(|subscription| {
@@ -211,7 +221,7 @@ impl Fetcher {
                 self.shared.raise(error);
             }
             self.strike(&partition, goes_on, want.offset, now);
-            return Seen::default();
+            return Seen { is_refused: true, ..Seen::default() };
         }
         self.planner.succeeded(&partition);
         self.strikes.forgive(&partition);
@@ -221,8 +231,8 @@ impl Fetcher {
             if let Some(id) = want.topic_id {
                 assignment.is_of(id);
             }
-            if let Some(end) = fetched.end {
-                assignment.ends_at(end);
+            if let Some(watermarks) = fetched.watermarks {
+                assignment.ends_at(watermarks, watermarks.end(self.settings.isolation));
                 let lag = assignment.lag();
                 self.shared.observer.tell(ConsumerEvent::Lagging { partition: &partition, lag });
             }
@@ -231,11 +241,11 @@ impl Fetcher {
             if self.view.broker(replica).is_some() {
                 self.planner.prefer(&partition, replica, now);
             } else {
-                return Seen { is_stale: true, has_news: false };
+                return Seen { is_stale: true, is_refused: true, has_news: false };
             }
         }
         let has_news = !fetched.records.is_empty() && self.take_records(want, fetched, reply, now);
-        Seen { is_stale: false, has_news }
+        Seen { is_stale: false, is_refused: false, has_news }
     }
 
     /// Holds against a partition that its leader has refused an offset.
@@ -349,6 +359,8 @@ impl Fetcher {
 struct Seen {
     /// Metadata is stale.
     is_stale: bool,
+    /// It is not of the place that was asked for.
+    is_refused: bool,
     /// It had records that were not known.
     has_news: bool,
 }
