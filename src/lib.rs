@@ -55,10 +55,10 @@ pub use config::{
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, CloseOptions, Consumer,
-    ConsumerConfig, ConsumerHandle, ConsumerRecord, GroupMember, GroupMembershipOperation,
-    GroupProtocol, GroupSubscription, IsolationLevel, MemberAssignment, MemberSubscription,
-    OffsetAndTimestamp, PartitionAssignor, Racks, RebalanceListener, RebalanceProtocol,
-    RecordBatch, Watermarks,
+    ConsumerConfig, ConsumerHandle, ConsumerMembership, ConsumerRecord, GroupMember,
+    GroupMembershipOperation, GroupProtocol, GroupSubscription, IsolationLevel, MemberAssignment,
+    MemberSubscription, MembershipState, OffsetAndTimestamp, PartitionAssignor, Racks,
+    RebalanceListener, RebalanceProtocol, RecordBatch, Watermarks,
 };
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cluster::PartitionDescription;
-use crate::consumer::{Consumer, ConsumerConfig, ConsumerRecord, OffsetAndTimestamp, Watermarks};
+use crate::consumer::{
+    Consumer, ConsumerConfig, ConsumerMembership, ConsumerRecord, OffsetAndTimestamp, Watermarks,
+};
 use crate::error::Result;
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{ClientInstanceId, Offset, Timestamp, TopicName, TopicPartition};
@@ -258,6 +260,28 @@ impl Consumer {
     /// As [`ConsumerHandle::group_metadata`](crate::ConsumerHandle::group_metadata).
     pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
         self.handle.group_metadata()
+    }
+
+    /// Returns the topics that the consumer is subscribed to; for a pattern, those that match it
+    /// now.
+    pub fn subscription(&self) -> Vec<TopicName> {
+        self.handle.subscription()
+    }
+
+    /// Returns which member of its group the consumer is at this moment, and whether it is one.
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::membership`](crate::ConsumerHandle::membership).
+    pub fn membership(&self) -> Result<ConsumerMembership> {
+        self.handle.membership()
+    }
+
+    /// Makes the consumer join its group again, so that partitions are assigned anew (KIP-568).
+    ///
+    /// # Errors
+    /// As [`ConsumerHandle::enforce_rebalance`](crate::ConsumerHandle::enforce_rebalance).
+    pub fn enforce_rebalance(&self, reason: &str) -> Result<()> {
+        self.handle.enforce_rebalance(reason)
     }
 
     /// Commits what [`Consumer::commit`] does in the background; a failure is told to the

@@ -1,6 +1,7 @@
 //! What can be done with a consumer beside receiving from it, from any task.
 
 mod ends;
+mod membership;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -522,7 +523,10 @@ impl ConsumerHandle {
     }
 
     fn group(&self) -> Result<&Group> {
-        self.core.group.as_ref().ok_or_else(|| Error::config("committed offsets need a group.id"))
+        self.core
+            .group
+            .as_ref()
+            .ok_or_else(|| Error::config("a consumer without group.id has no group"))
     }
 
     async fn ends(

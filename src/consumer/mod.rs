@@ -27,6 +27,7 @@ mod group;
 mod handle;
 mod isolation;
 mod marks;
+mod membership;
 mod metrics;
 mod observer;
 mod offsets;
@@ -50,6 +51,7 @@ pub use config::{
 pub use handle::ConsumerHandle;
 #[cfg(feature = "mq")]
 pub(crate) use marks::Marks;
+pub use membership::{ConsumerMembership, MembershipState};
 pub use offsets::OffsetAndTimestamp;
 pub use rebalance::RebalanceListener;
 pub use record::{BatchIter, BatchRecord, ConsumerRecord, RecordBatch};

@@ -31,7 +31,8 @@ use std::time::Instant;
 
 use super::assignor::{Assignor, GroupAssignment, OwnedPartitions, TopicRacks};
 use super::member::{
-    Attempt, GroupMemberIdentity, MemberAction, MemberSettings, WantedTopics, not_polled,
+    Attempt, GroupMemberIdentity, JoinReason, MemberAction, MemberSettings, WantedTopics,
+    not_polled,
 };
 use crate::clock::Random;
 use crate::consumer::assignor::{
@@ -82,9 +83,9 @@ enum State {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum AfterRevoking {
-    Join(&'static str),
+    Join(JoinReason),
     Leave(&'static str),
 }
 
@@ -166,7 +167,7 @@ impl Classic {
                 if let State::Revoking { then: then @ AfterRevoking::Leave(_), .. } =
                     &mut self.state
                 {
-                    *then = AfterRevoking::Join("the consumer subscribed again");
+                    *then = AfterRevoking::Join("the consumer subscribed again".into());
                 }
             }
             (Some(wanted), State::Stable) if wanted.topics != self.joined_with => {
@@ -198,9 +199,17 @@ impl Classic {
         }
     }
 
+    /// The application wants the group to assign anew (KIP-568). A rebalance under way is that.
+    pub(crate) fn handle_enforced(&mut self, reason: String, now: Instant) {
+        if matches!(self.state, State::Stable) {
+            self.prepare(reason, now);
+        }
+    }
+
     /// The application has given up what it was asked to.
     pub(crate) fn handle_revoked(&mut self, now: Instant) {
-        if let State::Revoking { then, .. } = self.state {
+        if let State::Revoking { then, .. } = &self.state {
+            let then = then.clone();
             self.state = State::Unjoined;
             match then {
                 AfterRevoking::Join(reason) => self.join(reason, now),
@@ -432,6 +441,11 @@ impl Classic {
     /// Whether it is, or is about to be, a member.
     pub(crate) fn is_member(&self) -> bool {
         !matches!(self.state, State::Unjoined | State::Stale | State::Failed)
+    }
+
+    /// Whether it owns what it is assigned, and no rebalance is known of.
+    pub(crate) fn is_stable(&self) -> bool {
+        matches!(self.state, State::Stable)
     }
 
     /// Whether the coordinator would take a commit now: between JoinGroup's reply and SyncGroup's

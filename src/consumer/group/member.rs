@@ -1,12 +1,14 @@
 //! What the memberships of both protocols have in common: who the member is, what it wants, and what
 //! it has done for it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::assignor::Assignor;
 use crate::cluster::Backoff;
 use crate::consumer::assignor::GroupSubscription;
+use crate::consumer::membership::MembershipState;
 use crate::consumer::subscription::Pattern;
 use crate::error::{Error, ErrorKind};
 use crate::group_metadata::ConsumerGroupMetadata;
@@ -59,6 +61,16 @@ pub(crate) struct GroupMemberIdentity {
     pub(crate) generation: Option<Generation>,
 }
 
+/// Why a member joins, which the coordinator logs (KIP-800).
+pub(crate) type JoinReason = Cow<'static, str>;
+
+/// Who the member is, and how the application is told that it stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemberStanding {
+    pub(crate) identity: GroupMemberIdentity,
+    pub(crate) state: MembershipState,
+}
+
 /// Tells the replies of one attempt to be a member from those of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Attempt(u64);
@@ -73,12 +85,7 @@ impl Attempt {
 #[derive(Clone, Debug)]
 pub(crate) enum MemberAction {
     /// Send JoinGroup; the strategies come with the subscription for each.
-    Join {
-        attempt: Attempt,
-        member: String,
-        protocols: Vec<(String, Vec<u8>)>,
-        reason: &'static str,
-    },
+    Join { attempt: Attempt, member: String, protocols: Vec<(String, Vec<u8>)>, reason: JoinReason },
     /// Find out the partitions of these topics, which members of the group want.
     Describe { attempt: Attempt, topics: BTreeSet<TopicName> },
     /// Decide for the group, and say what by `handle_decided`.

@@ -6,6 +6,7 @@ use super::classic::Classic;
 use super::member::{GroupMemberIdentity, MemberAction, WantedTopics};
 use super::reconciling::Reconciling;
 use crate::consumer::closing::GroupMembershipOperation;
+use crate::consumer::membership::MembershipState;
 use crate::error::Error;
 
 /// A membership of the classic protocol or of the consumer protocol (`group.protocol`).
@@ -102,6 +103,16 @@ impl GroupMembership {
     /// See [`Classic::is_member`].
     pub(crate) fn is_member(&self) -> bool {
         either!(self, membership => membership.is_member())
+    }
+
+    /// As the application is told.
+    pub(crate) fn state(&self) -> MembershipState {
+        let is_stable = either!(self, membership => membership.is_stable());
+        match self.is_member() {
+            true if is_stable => MembershipState::Stable,
+            true => MembershipState::Rebalancing,
+            false => MembershipState::NotMember,
+        }
     }
 
     /// See [`Classic::can_commit`].

@@ -24,12 +24,13 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use self::commits::{Commits, Offsets, Ticket};
-use self::member::{GroupMemberIdentity, MemberSettings};
+use self::member::{MemberSettings, MemberStanding};
 use self::rpc::Rpc;
 use self::task::GroupTask;
 use crate::cluster::Cluster;
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::consumer::config::ConsumerConfig;
+use crate::consumer::membership::ConsumerMembership;
 use crate::consumer::shared::{ConsumerShared, closed};
 use crate::consumer::subscription::{CommitPosition, Subscription, not_owned};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +69,9 @@ struct GroupInner {
     pending_commits: Mutex<PendingCommits>,
     listener: Mutex<Option<ChangeListener>>,
     commit_listener: Mutex<Option<CommitListener>>,
-    identity: Mutex<GroupMemberIdentity>,
+    standing: Mutex<MemberStanding>,
+    /// Why the application wants the group to assign anew, until the task has seen it.
+    enforced: Mutex<Option<String>>,
     /// How the group is left, once the consumer is being closed.
     closing: watch::Publisher<Option<Closing>>,
     ended: watch::Publisher<bool>,
@@ -122,7 +125,8 @@ impl Group {
             pending_commits: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
             listener: Mutex::new(None),
             commit_listener: Mutex::new(None),
-            identity: Mutex::default(),
+            standing: Mutex::default(),
+            enforced: Mutex::default(),
             closing: watch::Publisher::new(None),
             ended: watch::Publisher::new(false),
         };
@@ -148,7 +152,20 @@ impl Group {
 
     /// The id that the coordinator gave this member, if it is one.
     pub(crate) fn member_id(&self) -> Option<String> {
-        Some(lock(&self.inner.identity).member.clone()).filter(|id| !id.is_empty())
+        Some(lock(&self.inner.standing).identity.member.clone()).filter(|id| !id.is_empty())
+    }
+
+    /// Who this member is, and how it stands.
+    pub(crate) fn membership(&self) -> ConsumerMembership {
+        let MemberStanding { identity, state } = lock(&self.inner.standing).clone();
+        ConsumerMembership { state, metadata: self.inner.settings.metadata(&identity) }
+    }
+
+    /// Has the group assign anew, in the background.
+    pub(crate) fn enforce_rebalance(&self, reason: &str) {
+        let reason = if reason.is_empty() { ENFORCED } else { reason };
+        *lock(&self.inner.enforced) = Some(reason.chars().take(LONGEST_REASON).collect());
+        self.inner.shared.to_group.notify_one();
     }
 
     /// Whether something may still be committed.
@@ -367,6 +384,12 @@ impl std::fmt::Debug for GroupInner {
         f.debug_struct("Group").field("rpc", &self.rpc).finish_non_exhaustive()
     }
 }
+
+/// What Java says where the application does not.
+const ENFORCED: &str = "rebalance enforced by user";
+
+/// Of a reason, in characters, as in Java (KIP-800).
+const LONGEST_REASON: usize = 255;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -305,6 +305,11 @@ impl Reconciling {
         !matches!(self.state, State::Unjoined | State::Stale | State::Failed)
     }
 
+    /// Whether it owns what it is assigned, as far as is known.
+    pub(crate) fn is_stable(&self) -> bool {
+        matches!(self.state, State::Stable)
+    }
+
     /// Whether the coordinator would take a commit now.
     pub(crate) fn can_commit(&self) -> bool {
         self.identity.generation.is_some()

@@ -21,6 +21,7 @@ use super::rpc::{Committed, Join};
 use super::{Change, Closing, GroupInner, lock};
 use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
+use crate::consumer::membership::MembershipState;
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind, not_owned};
@@ -154,6 +155,7 @@ impl GroupTask {
             self.look_at_closing(*closing.borrow_and_update(), now);
             self.look_at_activity(now);
             self.look_at_interest(now);
+            self.look_at_enforced(now);
             if self.machine.poll_timeout().is_some_and(|due| due <= now) {
                 self.machine.handle_timeout(now);
             }
@@ -264,22 +266,29 @@ impl GroupTask {
     /// What the application wants to share with the group.
     fn wanted(&mut self, view: &ClusterView) -> Option<WantedTopics> {
         let matches_here = self.machine.reconciling().is_none();
-        self.group.shared.read(|subscription| match subscription.interest() {
-            SubscriptionKind::Nothing | SubscriptionKind::Manual => None,
-            SubscriptionKind::Topics(topics) => {
-                Some(WantedTopics { topics: topics.clone(), pattern: None })
-            }
-            SubscriptionKind::Pattern(pattern) => {
-                let is_visible = |topic: &&Arc<cluster::Topic>| {
-                    !topic.partitions.is_empty()
-                        && !(self.excludes_internal && topic.is_internal)
-                        && pattern.matches(&topic.name)
-                };
-                let topics = view.topics().filter(|_| matches_here).filter(is_visible);
-                let topics = topics.map(|topic| topic.name.clone()).collect();
-                Some(WantedTopics { topics, pattern: Some(pattern.clone()) })
-            }
+        self.group.shared.read(|subscription| {
+            let interest = subscription.interest();
+            let topics = interest.topics(view, self.excludes_internal)?;
+            Some(match interest {
+                SubscriptionKind::Pattern(pattern) => WantedTopics {
+                    topics: if matches_here { topics } else { BTreeSet::new() },
+                    pattern: Some(pattern.clone()),
+                },
+                _ => WantedTopics { topics, pattern: None },
+            })
         })
+    }
+
+    /// Learns whether the application wants the group to assign anew.
+    fn look_at_enforced(&mut self, now: Instant) {
+        let Some(reason) = lock(&self.group.enforced).take() else { return };
+        match self.machine.classic() {
+            Some(classic) => classic.handle_enforced(reason, now),
+            None => warn!(
+                group = self.group.rpc.group,
+                "a rebalance cannot be enforced under the consumer protocol: the coordinator assigns"
+            ),
+        }
     }
 
     fn watch_topics(&mut self, topics: BTreeSet<TopicName>, all: bool) {
@@ -292,7 +301,11 @@ impl GroupTask {
     }
 
     fn publish_identity(&mut self) {
-        lock(&self.group.identity).clone_from(self.machine.identity());
+        let state = self.machine.state();
+        let mut standing = lock(&self.group.standing);
+        standing.identity.clone_from(self.machine.identity());
+        standing.state = state;
+        drop(standing);
         // One that joins again may still hold partitions, and get records of them: as long as it has
         // no new assignment it speaks in the name of the old one, which is not believed any more.
         let confirmed = self.machine.confirmed();
@@ -463,6 +476,7 @@ impl Drop for GroupTask {
             let message = "the task of the group has panicked, and the consumer is not a member";
             self.group.shared.fail(Error::new(ErrorKind::Closed, message));
         }
+        lock(&self.group.standing).state = MembershipState::NotMember;
         self.group.ended.send_replace(true);
         self.group.pending_commits().waiters.clear();
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cluster::ClusterView;
 use crate::error::{Error, Result};
 use crate::ids::TopicName;
 
@@ -22,6 +23,24 @@ impl SubscriptionKind {
     /// Whether a group shares the partitions out.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Topics(_) | Self::Pattern(_))
+    }
+
+    /// The topics to share with the group; for a pattern, those that match it in this view.
+    pub(crate) fn topics(
+        &self,
+        view: &ClusterView,
+        excludes_internal: bool,
+    ) -> Option<BTreeSet<TopicName>> {
+        match self {
+            Self::Nothing | Self::Manual => None,
+            Self::Topics(topics) => Some(topics.clone()),
+            Self::Pattern(pattern) => {
+                let visible = view.topics().filter(|topic| !topic.partitions.is_empty());
+                let visible = visible.filter(|topic| !(excludes_internal && topic.is_internal));
+                let matching = visible.filter(|topic| pattern.matches(&topic.name));
+                Some(matching.map(|topic| topic.name.clone()).collect())
+            }
+        }
     }
 }
 

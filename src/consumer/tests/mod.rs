@@ -18,6 +18,7 @@ mod faults;
 mod groups;
 mod many;
 mod marking;
+mod membership;
 #[cfg(feature = "gzip")]
 mod model;
 mod old_formats;

@@ -5,6 +5,7 @@ use crate::cluster::Backoff;
 use crate::consumer::assignor::Racks;
 
 mod assignors;
+mod enforced;
 mod leaving;
 mod random;
 

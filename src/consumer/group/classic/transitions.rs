@@ -4,13 +4,13 @@ use super::*;
 
 impl Classic {
     /// Gives up what must be given up before JoinGroup, then joins.
-    pub(super) fn prepare(&mut self, reason: &'static str, now: Instant) {
+    pub(super) fn prepare(&mut self, reason: impl Into<JoinReason>, now: Instant) {
         let Some(wanted) = &self.wanted else {
             return self.leave("the consumer unsubscribed", now);
         };
         let keeps = |tp: &TopicPartition| self.is_cooperative && wanted.has(&tp.topic);
         let giving: Vec<_> = self.owned.iter().filter(|tp| !keeps(tp)).cloned().collect();
-        self.give(giving, AfterRevoking::Join(reason), now);
+        self.give(giving, AfterRevoking::Join(reason.into()), now);
     }
 
     pub(super) fn give(&mut self, giving: Vec<TopicPartition>, then: AfterRevoking, now: Instant) {
@@ -28,7 +28,7 @@ impl Classic {
         }
     }
 
-    pub(super) fn join(&mut self, reason: &'static str, now: Instant) {
+    pub(super) fn join(&mut self, reason: impl Into<JoinReason>, now: Instant) {
         let Some(wanted) = &self.wanted else {
             return self.leave("the consumer unsubscribed", now);
         };
@@ -60,7 +60,7 @@ impl Classic {
             attempt: self.attempt,
             member,
             protocols,
-            reason,
+            reason: reason.into(),
         });
     }
 
@@ -160,7 +160,7 @@ impl Classic {
         // `added`.
         self.give(
             taken,
-            AfterRevoking::Join("gave up partitions that move to another member"),
+            AfterRevoking::Join("gave up partitions that move to another member".into()),
             now,
         );
         self.owned = mine;

@@ -10,7 +10,7 @@ use super::{GroupEvent, GroupTask};
 use crate::cluster::{ClusterView, Lane};
 use crate::consumer::assignor::{GroupSubscription, Racks};
 use crate::consumer::group::assignor::{Assignor, TopicRacks};
-use crate::consumer::group::member::{Attempt, GroupMemberIdentity};
+use crate::consumer::group::member::{Attempt, GroupMemberIdentity, JoinReason};
 use crate::consumer::group::rpc::Join;
 use crate::error::{ErrorCode, Result};
 use crate::ids::TopicName;
@@ -22,7 +22,7 @@ impl GroupTask {
         attempt: Attempt,
         member: String,
         protocols: Vec<(String, Vec<u8>)>,
-        reason: &'static str,
+        reason: JoinReason,
     ) {
         let group = Arc::clone(&self.group);
         if self.joining > 0 {
@@ -36,7 +36,7 @@ impl GroupTask {
         self.spawn(async move {
             let joined = group
                 .rpc
-                .join(lane, &group.settings, &member, &protocols, reason)
+                .join(lane, &group.settings, &member, &protocols, &reason)
                 .instrument(span)
                 .await;
             GroupEvent::Joined(attempt, joined)
