@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use kavka::{
-    Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorKind, Offset, RecordBatch,
-    TopicPartition,
+    Class, Client, Consumer, ConsumerConfig, ConsumerHandle, Error, ErrorCode, ErrorKind, Offset,
+    RecordBatch, TopicPartition,
 };
 use kavka_programs::{Connection, Interrupt, Outcome, Stop, complain};
 use kavka_tools::cli;
@@ -225,7 +225,10 @@ impl<W: Write> Member<W> {
     fn survive(&self, error: Error) -> Outcome<()> {
         // With a reset policy, a log that was cut is read on from there.
         let is_reset = self.is_reset && error.kind() == ErrorKind::LogTruncated;
-        if !is_reset && !matches!(error.class(), Class::Retriable | Class::Rejoin) {
+        let is_passing = matches!(error.class(), Class::Retriable | Class::Rejoin)
+            // Its place is another's now, for good.
+            && error.code() != Some(ErrorCode::FENCED_INSTANCE_ID);
+        if !is_reset && !is_passing {
             return Err(Stop::failure(error));
         }
         complain("verifiable_consumer", format_args!("{error}; going on"));
@@ -576,5 +579,45 @@ mod tests {
 
         let (_, ended) = after_a_cut("none").await;
         assert!(matches!(ended, Err(Stop::Failure(why)) if why.contains("was cut")));
+    }
+
+    #[tokio::test]
+    async fn a_static_member_ends_when_another_takes_its_place() {
+        let cluster = EmbeddedCluster::builder().tcp().start().await.expect("a cluster");
+        let bootstrap = cluster.bootstrap_servers();
+        let client = Client::new(kavka::ClientConfig::new(&bootstrap)).expect("good settings");
+        client.admin().create_topic(kavka::NewTopic::new("t")).await.expect("a topic");
+        let member = |most| {
+            let line =
+                format!("--topic t --group-id g --group-instance-id i --max-messages {most}");
+            let options = read(&line).expect("good options");
+            let interrupt = Interrupt::listen().expect("signals");
+            consume(options, &bootstrap, interrupt, Events::new(Vec::new()))
+        };
+        let producer = client.producer(ProducerConfig::new()).expect("good settings");
+        let writing = async {
+            loop {
+                let sent = producer.send(Record::to("t").value("v")).await.expect("accepted");
+                sent.await.expect("acknowledged");
+                tokio::task::yield_now().await;
+            }
+        };
+        let older = member(-1);
+        let newer = async {
+            // The older one is there once it has committed.
+            let witness = client.consumer(ConsumerConfig::new().group_id("g")).expect("settings");
+            let partition = TopicPartition::new("t", 0);
+            while witness.committed([partition.clone()]).await.expect("an answer")[&partition]
+                .is_none()
+            {}
+            member(-1).await
+        };
+        let ended = tokio::select! {
+            ended = older => ended.expect("it wrote").1,
+            _ = newer => panic!("the newer one has ended"),
+            () = writing => unreachable!("it never ends"),
+        };
+        assert!(matches!(ended, Err(Stop::Failure(why)) if why.contains("FENCED_INSTANCE_ID")));
+        cluster.shutdown().await;
     }
 }
