@@ -180,6 +180,24 @@ async fn a_second_session_of_the_same_id_fences_the_first() {
     }
 }
 
+/// Its place in the group is another's for good, so that asking again would have no end.
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_when_another_has_its_group_instance_id() {
+    let cluster = cluster(2).await;
+    let (one, two) = (client(&cluster, 1), client(&cluster, 2));
+    let session = |client, id| session_as(client, id, ConsumerConfig::new().group_instance_id("i"));
+    let mut first = session(&one, "first");
+    let first = tokio::spawn(async move { first.run(copy).await });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_copied_once(&cluster, "the first");
+    let mut second = session(&two, "second");
+    let second = tokio::spawn(async move { second.run(copy).await });
+    let ended = tokio::time::timeout(Duration::from_secs(60), first).await;
+    let error = ended.expect("in time").expect("no panic").expect_err("it has lost its place");
+    assert_eq!(error.code(), Some(kavka::ErrorCode::FENCED_INSTANCE_ID), "{error}");
+    assert!(!second.is_finished());
+}
+
 /// Waits until a rule has met a request.
 async fn met(cluster: &EmbeddedCluster, fault: FaultId) {
     while cluster.fault_hits(fault) == 0 {

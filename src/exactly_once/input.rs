@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::rebalance::LeavingPartitions;
 use crate::consumer::{Consumer, RecordBatch};
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Error, ErrorCode, Result};
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{Offset, TopicPartition};
 use crate::producer::{Transaction, TransactionSender};
@@ -182,4 +182,6 @@ fn offset_after(batch: &RecordBatch) -> OffsetAndMetadata {
 /// membership that comes back.
 fn passes(error: &Error) -> bool {
     matches!(error.class(), Class::Retriable | Class::Rejoin)
+        // Its place is another's now, for good.
+        && error.code() != Some(ErrorCode::FENCED_INSTANCE_ID)
 }
