@@ -33,6 +33,7 @@ pub struct Message {
     pub headers: Vec<MessageHeader>,
     /// The timestamp. In a message to send, `None` stands for the time of the send.
     pub timestamp: Option<Timestamp>,
+    pub(super) attempt: u32,
 }
 
 /// A header of a [`Message`].
@@ -68,6 +69,7 @@ impl Message {
             value: None,
             headers: Vec::new(),
             timestamp: None,
+            attempt: 1,
         }
     }
 
@@ -109,6 +111,14 @@ impl Message {
         self.headers.iter().rev().find(|header| header.name == name)?.value.as_deref()
     }
 
+    /// Returns for the how manieth time a handler is called with the message: 1, 2 and so on, as its
+    /// [`FailurePolicy`](super::FailurePolicy) has it tried again.
+    ///
+    /// It begins with 1 again when the message is received again, as after a crash or a rebalance.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
     /// Returns the topic and partition of a received message.
     pub fn topic_partition(&self) -> Option<TopicPartition> {
         Some(TopicPartition { topic: self.topic.clone(), partition: self.partition? })
@@ -131,6 +141,7 @@ impl Message {
             value: record.value_bytes(),
             headers: headers.collect(),
             timestamp: Some(record.timestamp()).filter(|time| time.0 >= 0),
+            attempt: 1,
         }
     }
 

@@ -57,7 +57,8 @@ pub use config::{
     PoolConfig, ProducerConfig, SaslConfig, SslConfig,
 };
 pub use consumer::{
-    Callback, Consumer, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
+    Callback, Consumer, DoNotRetry, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome,
+    callback,
 };
 #[cfg(feature = "json")]
 pub use consumer::{Json, json};

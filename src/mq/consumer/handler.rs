@@ -24,8 +24,46 @@ pub enum Outcome {
     /// The message is done once these messages are written: exactly once, in a transaction. Needs
     /// [`HandlerOptions::transactional_id`].
     Produce(Vec<Message>),
-    /// The message failed; the handler's [`FailurePolicy`] decides what happens to it.
+    /// The message failed; the handler's [`FailurePolicy`] decides what happens to it. With
+    /// [`DoNotRetry`] no other attempt is made.
     Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An error that another attempt would not mend: what the handler's [`FailurePolicy`] has after the
+/// last attempt follows at once.
+///
+/// It may also be the [source](std::error::Error::source) of the error that a handler returns.
+///
+/// ```
+/// use kavka::mq::{DoNotRetry, Message};
+///
+/// async fn pay(order: Message) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     let text = order.text().ok_or_else(|| DoNotRetry::new("an order must be text"))?;
+///     println!("attempt {} at {text}", order.attempt());
+///     Ok(())
+/// }
+/// # let _: &dyn kavka::mq::Handler = &pay;
+/// ```
+#[derive(Debug)]
+pub struct DoNotRetry(Box<dyn std::error::Error + Send + Sync>);
+
+impl DoNotRetry {
+    /// Wraps an error, which dead letters and logs then show.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl std::fmt::Display for DoNotRetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for DoNotRetry {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 impl From<()> for Outcome {
@@ -214,7 +252,7 @@ where
 }
 
 /// What happens to a message whose handler fails: it is retried with growing backoff, and then a
-/// final action is taken.
+/// final action is taken. A handler that knows better says so by [`DoNotRetry`].
 ///
 /// Meanwhile the message's partition waits, which preserves order. Other partitions continue if the
 /// handler runs several in parallel.

@@ -33,7 +33,7 @@ mod transacting;
 mod worker;
 
 pub use handler::{
-    Callback, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
+    Callback, DoNotRetry, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
 };
 #[cfg(feature = "json")]
 pub use handler::{Json, json};
@@ -43,7 +43,7 @@ use super::error::{Code, During, Error, Result};
 use super::metrics::{ConsumerMeter, ConsumerMetrics, PartitionMetrics};
 use crate::client::Client;
 use crate::config::bounded;
-use crate::consumer::ConsumerHandle;
+use crate::consumer::{ConsumerHandle, RebalanceListener};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
 use handler::{HandlerTopics, RegisteredHandler};
@@ -105,6 +105,8 @@ impl Consumer {
             closing: CancellationToken::new(),
             close_by: OnceLock::new(),
             ended: Mutex::default(),
+            uncommitted: Mutex::default(),
+            listener: Mutex::default(),
         });
         consumer.rebalance_listener(rebalance::MqRebalanceListener(Arc::downgrade(&shared)));
         runtime.spawn(receive::run(Arc::clone(&shared), consumer, runtime.child()));
@@ -181,6 +183,38 @@ impl Consumer {
             options,
             Arc::new(handler),
         )
+    }
+
+    /// Has a listener told of partitions that come and go, instead of the one before. Set it before
+    /// the first handler, so that it hears of all.
+    ///
+    /// - `on_assigned`: before any message of the partitions is handled.
+    /// - `on_revoked`: once what handlers had in hand of the partitions is finished, and before that
+    ///   is committed: what the listener makes durable is covered by the commit. Handlers have half of
+    ///   `consumer.max_poll_interval` for it.
+    /// - `on_lost`: at once, while handlers may still have messages of the partitions in hand. Nothing
+    ///   of them is committed.
+    ///
+    /// The listener is given a handle of the client's consumer. It should not hold a clone of this
+    /// one, which would never be the last.
+    ///
+    /// ```no_run
+    /// use kavka::{BoxFuture, ConsumerHandle, RebalanceListener, TopicPartition};
+    ///
+    /// struct Caches;
+    ///
+    /// impl RebalanceListener for Caches {
+    ///     fn on_revoked<'a>(&'a self, _: &'a ConsumerHandle, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
+    ///         Box::pin(async move { println!("writing back what is cached of {partitions:?}") })
+    ///     }
+    /// }
+    ///
+    /// # fn run(consumer: kavka::mq::Consumer) {
+    /// consumer.rebalance_listener(Caches);
+    /// # }
+    /// ```
+    pub fn rebalance_listener(&self, listener: impl RebalanceListener) {
+        *lock(&self.shared().listener) = Some(Arc::new(listener));
     }
 
     /// Unsubscribes topics from their handlers. A handler without topics ends after its current

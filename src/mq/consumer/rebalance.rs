@@ -1,6 +1,7 @@
 //! Partitions that come and go: what is in hand of them is finished, and committed, before they go.
+//! The user's listener hears of it in between, so that the commit covers what it has made of that.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use tracing::warn;
 
@@ -16,19 +17,25 @@ pub(super) struct MqRebalanceListener(pub(super) Weak<ConsumerInner>);
 impl RebalanceListener for MqRebalanceListener {
     fn on_assigned<'a>(
         &'a self,
-        _: &'a ConsumerHandle,
+        consumer: &'a ConsumerHandle,
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a> {
-        if let Some(shared) = self.0.upgrade() {
-            let mut progress = shared.progress();
-            partitions.iter().for_each(|partition| progress.assigned(partition));
-        }
-        Box::pin(std::future::ready(()))
+        Box::pin(async move {
+            let Some(listener) = self.0.upgrade().and_then(|shared| {
+                let mut progress = shared.progress();
+                partitions.iter().for_each(|partition| progress.assigned(partition));
+                drop(progress);
+                listener(&shared)
+            }) else {
+                return;
+            };
+            listener.on_assigned(consumer, partitions).await;
+        })
     }
 
     fn on_revoked<'a>(
         &'a self,
-        _: &'a ConsumerHandle,
+        consumer: &'a ConsumerHandle,
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a> {
         Box::pin(async move {
@@ -42,10 +49,14 @@ impl RebalanceListener for MqRebalanceListener {
                     "partitions go while a handler still works on them: its message will come again"
                 );
             }
+            if let Some(listener) = listener(&shared) {
+                listener.on_revoked(consumer, partitions).await;
+            }
             if shared.config.consumer.enable_auto_commit
                 && let Err(error) = shared.commit_done(Some(partitions)).await
             {
                 warn!(%error, "what was handled last is not committed, and will come again");
+                *lock(&shared.uncommitted) = Some(error);
             }
             forget(&shared, partitions);
         })
@@ -53,14 +64,24 @@ impl RebalanceListener for MqRebalanceListener {
 
     fn on_lost<'a>(
         &'a self,
-        _: &'a ConsumerHandle,
+        consumer: &'a ConsumerHandle,
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a> {
-        if let Some(shared) = self.0.upgrade() {
-            forget(&shared, partitions);
-        }
-        Box::pin(std::future::ready(()))
+        Box::pin(async move {
+            let Some(listener) = self.0.upgrade().and_then(|shared| {
+                forget(&shared, partitions);
+                listener(&shared)
+            }) else {
+                return;
+            };
+            listener.on_lost(consumer, partitions).await;
+        })
     }
+}
+
+/// The user's. Whoever calls it keeps nothing else alive meanwhile.
+fn listener(shared: &ConsumerInner) -> Option<Arc<dyn RebalanceListener>> {
+    lock(&shared.listener).clone()
 }
 
 fn forget(shared: &ConsumerInner, partitions: &[TopicPartition]) {

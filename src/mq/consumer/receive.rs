@@ -98,9 +98,12 @@ async fn end(
     consumer: Consumer,
 ) -> crate::mq::Result<()> {
     queues.end().await;
-    // Of those that are being given up, the listener commits.
+    // Of those that are being given up, the listener commits; of all, if the user's is to hear of
+    // them first.
     let assigned = shared.handle.assignment();
-    let committed = if shared.config.consumer.enable_auto_commit {
+    let is_listened_to = lock(&shared.listener).is_some();
+    *lock(&shared.uncommitted) = None;
+    let committed = if shared.config.consumer.enable_auto_commit && !is_listened_to {
         shared.commit_done(Some(&assigned)).await
     } else {
         Ok(())
@@ -111,6 +114,7 @@ async fn end(
     let now = runtime::now();
     let left = shared.close_by.get().map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
     let closed = consumer.close(left).await;
+    let committed = committed.and(lock(&shared.uncommitted).take().map_or(Ok(()), Err));
     if let Err(error) = &closed {
         warn!(%error, "the group was not left in time");
     }

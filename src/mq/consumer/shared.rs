@@ -11,7 +11,7 @@ use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
 use super::progress::{Part, Progress};
 use super::room::RoomSignal;
 use crate::client::Client;
-use crate::consumer::{ConsumerHandle, IsolationLevel};
+use crate::consumer::{ConsumerHandle, IsolationLevel, RebalanceListener};
 use crate::ids::TopicPartition;
 use crate::mq::config::Config;
 use crate::mq::error::{Code, During, Error, Result};
@@ -43,6 +43,10 @@ pub(super) struct ConsumerInner {
     pub(super) close_by: OnceLock<Instant>,
     /// How it has ended.
     pub(super) ended: Mutex<Option<Result<()>>>,
+    /// Why what was handled last of partitions that have gone is not committed.
+    pub(super) uncommitted: Mutex<Option<Error>>,
+    /// The user's.
+    pub(super) listener: Mutex<Option<Arc<dyn RebalanceListener>>>,
 }
 
 #[derive(Default)]

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::calls;
 use super::failure::{Disposition, Letter, give_up, post, stop};
-use super::handler::{Outcome, RegisteredHandler};
+use super::handler::{DoNotRetry, Outcome, RegisteredHandler};
 use super::line::{HandlerLine, QueuedMessage};
 use super::shared::{ConsumerInner, stale};
 use crate::ids::TopicName;
@@ -105,7 +105,8 @@ async fn process(
     let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
     let mut failures = 0;
     loop {
-        let failure = match calls::call(shared, registered, Message::received(record)).await {
+        let message = Message { attempt: failures + 1, ..Message::received(record) };
+        let failure = match calls::call(shared, registered, message).await {
             Outcome::Continue => {
                 shared.meter.handled(bytes, runtime::now() - begun);
                 return Disposition::Done;
@@ -126,10 +127,8 @@ async fn process(
         };
         shared.meter.failed();
         failures += 1;
-        let is_in_vain = failure.downcast_ref::<Error>().is_some_and(|error| {
-            matches!(error.code(), Code::DeserializationFailed | Code::InvalidConfig)
-        });
-        let pause = registered.options.policy.pause(failures).filter(|_| !is_in_vain);
+        let pause =
+            registered.options.policy.pause(failures).filter(|_| !is_in_vain(failure.as_ref()));
         let Some(pause) = pause else {
             return give_up(registered, record, failure.as_ref(), failures);
         };
@@ -148,4 +147,14 @@ async fn process(
             () = runtime::sleep_until(runtime::now() + pause) => {}
         }
     }
+}
+
+/// Whether another attempt would fail too.
+fn is_in_vain(failure: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(failure), |error| error.source()).any(|error| {
+        error.is::<DoNotRetry>()
+            || error.downcast_ref::<Error>().is_some_and(|error| {
+                matches!(error.code(), Code::DeserializationFailed | Code::InvalidConfig)
+            })
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::mq::{Code, Error, FailurePolicy, HandlerOptions};
+use crate::mq::{Code, DoNotRetry, Error, FailurePolicy, HandlerOptions};
 
 /// A handler that fails on 3 as often as it is told.
 fn failing_on_3(seen: &Seen, times: usize) -> impl crate::mq::Handler {
@@ -34,6 +34,58 @@ async fn a_failed_message_is_tried_again_with_growing_pauses() {
     let waited = crate::runtime::now() - begun;
     assert!(waited >= Duration::from_millis(100 + 200 + 400), "{waited:?}");
     assert_eq!(mq.consumer().unwrap().metrics().failures, 3);
+}
+
+/// An error of a service, which says why.
+#[derive(Debug)]
+struct Because(DoNotRetry);
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "refused: {}", self.0)
+    }
+}
+
+impl std::error::Error for Because {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_is_told_its_attempt_and_can_say_that_no_other_is_worth_it() {
+    let embedded = brokers(1).await;
+    append(&embedded, "t", 0, 0..4);
+    let mq = mq(&embedded);
+    let attempts: Arc<Mutex<Vec<(u32, u32)>>> = Arc::default();
+    let noted = Arc::clone(&attempts);
+    let handler = move |message: Message| {
+        let number = message.text().unwrap().parse().unwrap();
+        noted.lock().unwrap().push((number, message.attempt()));
+        std::future::ready(match (number, message.attempt()) {
+            (1, 1..=2) => Err("not yet".into()),
+            (1, 3) => {
+                Err(Box::new(DoNotRetry::new("never")) as Box<dyn std::error::Error + Send + Sync>)
+            }
+            (2, _) => Err(Box::new(Because(DoNotRetry::new("nor this"))) as _),
+            _ => Ok(()),
+        })
+    };
+    let policy = FailurePolicy::retry(9).then_dead_letter("dead");
+    let options = HandlerOptions::new().on_failure(policy);
+    mq.consumer().unwrap().subscribe_with(["t"], options, handler).unwrap();
+    until(|| attempts.lock().unwrap().len() == 6).await;
+    assert_eq!(*attempts.lock().unwrap(), [(0, 1), (1, 1), (1, 2), (1, 3), (2, 1), (3, 1)]);
+    let whys: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&whys);
+    let gravedigger = move |letter: Message| {
+        let why = letter.last_header("kavka.dead-letter.error").unwrap().to_vec();
+        noted.lock().unwrap().push(String::from_utf8(why).unwrap());
+        std::future::ready(())
+    };
+    mq.consumer().unwrap().subscribe(["dead"], gravedigger).unwrap();
+    until(|| whys.lock().unwrap().len() == 2).await;
+    assert_eq!(*whys.lock().unwrap(), ["never", "refused: nor this"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ mod by_key;
 mod consuming;
 mod failing;
 mod instance;
+mod listening;
 mod observing;
 mod promises;
 mod seams;
