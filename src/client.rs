@@ -135,7 +135,7 @@ impl Client {
     }
 
     /// What its handles share.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mq"))]
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }

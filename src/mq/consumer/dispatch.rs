@@ -107,7 +107,7 @@ impl HandlerQueues {
     pub(super) fn retain(&mut self) {
         let handlers = self.shared.handlers().list.clone();
         let taker = |partition: &TopicPartition| {
-            handlers.iter().find(|handler| handler.topics.take(&partition.topic))
+            handlers.iter().find(|handler| handler.takes(&partition.topic))
         };
         let mut orphaned = BTreeSet::new();
         for ((handler, _), queue) in &mut self.queues {
@@ -169,14 +169,17 @@ pub(super) fn dispatch(
 ) -> usize {
     let partition = batch.topic_partition();
     let registered = shared.handler_of(&partition.topic);
-    let records: VecDeque<_> = batch.iter().map(|record| record.to_record()).collect();
-    let (Some(first), Some(last)) = (records.front(), records.back()) else { return 0 };
-    let offsets = first.covered().start..last.offset().advance(1);
+    let mut records: VecDeque<_> = batch.iter().map(|record| record.to_record()).collect();
     let mut progress = shared.progress();
     // A batch from before a seek is not of the generation that began with it.
     if !batch.is_current() {
         return 0;
     }
+    if let Some(registered) = &registered {
+        shared.leave_until_due(registered, &mut records);
+    }
+    let (Some(first), Some(last)) = (records.front(), records.back()) else { return 0 };
+    let offsets = first.covered().start..last.offset().advance(1);
     let Some((part, generation)) = progress.received(partition, offsets) else { return 0 };
     // Whatever has it come, such as the user's `resume`: it goes on where it stopped, and not
     // before.

@@ -30,6 +30,7 @@ pub(super) enum Disposition {
     /// It is to go to another topic.
     Letter {
         to: TopicName,
+        as_what: LetterKind,
         why: String,
     },
     /// It is still in hand, elsewhere, and its partition is set aside.
@@ -62,14 +63,31 @@ pub(super) fn conclude(
     }
 }
 
-/// What is left to do with a message that no attempt is left for.
+/// Why a message goes to another topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LetterKind {
+    /// To be handled again, after so many attempts.
+    Retry {
+        attempts: u32,
+    },
+    Dead,
+}
+
+/// What is left to do with a message that no attempt is left for where it is; if another is in vain
+/// wherever that is, the last resort.
 pub(super) fn give_up(
     registered: &RegisteredHandler,
     record: &ConsumerRecord,
     failure: &(dyn std::error::Error + Send + Sync),
-    failures: u32,
+    attempts: u32,
+    is_in_vain: bool,
 ) -> Disposition {
-    let (partition, offset) = (record.topic_partition(), record.offset());
+    let (partition, offset, failures) = (record.topic_partition(), record.offset(), attempts);
+    let later = registered.options.policy.retry_topics.after(record.topic());
+    if let Some(to) = later.filter(|_| !is_in_vain) {
+        let as_what = LetterKind::Retry { attempts };
+        return Disposition::Letter { to: to.clone(), as_what, why: failure.to_string() };
+    }
     match &registered.options.policy.resort {
         ExhaustedAction::Skip => {
             warn!(%failure, %partition, %offset, failures, "a message is passed over");
@@ -81,7 +99,8 @@ pub(super) fn give_up(
             Disposition::Stop
         }
         ExhaustedAction::DeadLetter(to) => {
-            Disposition::Letter { to: to.clone(), why: failure.to_string() }
+            let as_what = LetterKind::Dead;
+            Disposition::Letter { to: to.clone(), as_what, why: failure.to_string() }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::retry_topics::RetryTopics;
 use crate::config::bounded;
 use crate::ids::{TopicName, TopicPartition, TransactionalId};
 use crate::mq::error::Error;
@@ -262,6 +263,7 @@ pub struct FailurePolicy {
     pub(super) retries: u32,
     pub(super) backoff: Duration,
     pub(super) longest_backoff: Duration,
+    pub(super) retry_topics: RetryTopics,
     pub(super) resort: ExhaustedAction,
 }
 
@@ -281,6 +283,7 @@ impl FailurePolicy {
             retries: times,
             backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(10),
+            retry_topics: RetryTopics::default(),
             resort: ExhaustedAction::Stop,
         }
     }
@@ -306,6 +309,41 @@ impl FailurePolicy {
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = bounded(first);
         self.longest_backoff = bounded(longest);
+        self
+    }
+
+    /// Sends the message to other topics after the last attempt, one after the other, each with a
+    /// delay after which the handler is called with it once more. Meanwhile its partition goes on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use kavka::mq::FailurePolicy;
+    ///
+    /// const MINUTE: Duration = Duration::from_secs(60);
+    /// let policy = FailurePolicy::retry(2)
+    ///     .then_retry_topics([("orders-retry-1m", MINUTE), ("orders-retry-10m", 10 * MINUTE)])
+    ///     .then_dead_letter("orders.dead");
+    /// # let _ = policy;
+    /// ```
+    ///
+    /// What comes after the last attempt otherwise (here the dead letter) comes after the last of
+    /// these topics. The handler takes them beside its own; they must exist, like a dead-letter topic,
+    /// and should belong to this handler alone. It is given the message as it is there, with the
+    /// headers `kavka.retry.topic`, `.partition`, `.offset` and `.timestamp` of where it came from
+    /// first, `.error` and `.attempt`; [`Message::attempt`] goes on counting. A message is due the
+    /// delay after it was written, by the clocks of both sides. Until then its partition is paused,
+    /// and no worker waits.
+    ///
+    /// **Order is given up**: a message that is tried later is overtaken by those behind it, also by
+    /// those with its key. Therefore not with [`HandlerOptions::ordered_by_key`].
+    #[must_use]
+    pub fn then_retry_topics<T: Into<TopicName>>(
+        mut self,
+        topics: impl IntoIterator<Item = (T, Duration)>,
+    ) -> Self {
+        let topics = topics.into_iter().map(|(topic, delay)| (topic.into(), bounded(delay)));
+        self.retry_topics = RetryTopics::new(topics);
         self
     }
 
@@ -458,7 +496,26 @@ pub(super) struct RegisteredHandler {
     pub(super) options: HandlerOptions,
 }
 
+impl RegisteredHandler {
+    /// Whether it takes the messages of a topic: one of its own, or a retry topic.
+    pub(super) fn takes(&self, topic: &str) -> bool {
+        self.topics.take(topic) || self.options.policy.retry_topics.has(topic)
+    }
+}
+
 impl HandlerTopics {
+    /// With the retry topics of their handler.
+    pub(super) fn names<'a>(
+        &'a self,
+        options: &'a HandlerOptions,
+    ) -> impl Iterator<Item = &'a TopicName> {
+        let named = match self {
+            Self::Named(names) => names.as_slice(),
+            Self::Pattern { .. } => &[],
+        };
+        named.iter().chain(options.policy.retry_topics.names())
+    }
+
     pub(super) fn take(&self, topic: &str) -> bool {
         match self {
             Self::Named(names) => names.iter().any(|name| name.as_str() == topic),

@@ -3,7 +3,7 @@
 //! ```text
 //!  crate::Consumer ─▶ receive ─▶ dispatch ─▶ handler queue ─▶ line ─▶ workers ─▶ Handler ─▶ done ─▶ committed
 //!                        ▲        bounded; a full one pauses its        │      (progress, housekeeping)
-//!                        │        partitions                            └─▶ failure: again, skipped, stopped, dead letter
+//!                        │        partitions                            └─▶ failure: again, later, skipped, stopped, dead letter
 //!  group ─ rebalance ────┴─▶ finish what is in hand, commit, let go
 //! ```
 //! Offsets of messages that handlers have finished are committed here, every
@@ -27,6 +27,7 @@ mod line;
 mod progress;
 mod rebalance;
 mod receive;
+mod retry_topics;
 mod room;
 mod shared;
 mod transacting;
@@ -99,6 +100,7 @@ impl Consumer {
             settled: Notify::new(),
             room: Arc::default(),
             paused: Mutex::default(),
+            due: Mutex::default(),
             lag: Mutex::default(),
             meter: ConsumerMeter::new(config.monitoring.enable_metrics, runtime::now()),
             dead_letters: Mutex::default(),
@@ -301,7 +303,8 @@ impl Consumer {
         let mut paused = lock(&shared.paused);
         paused.retain(|paused| !partitions.contains(paused));
         // One that nobody can take comes when somebody can.
-        let aside: Vec<_> = shared.progress().aside().cloned().collect();
+        let mut aside: BTreeSet<_> = shared.progress().aside().cloned().collect();
+        aside.extend(lock(&shared.due).keys().cloned());
         shared
             .handle
             .resume(partitions.iter().filter(|partition| !aside.contains(partition)))
@@ -485,7 +488,14 @@ impl Consumer {
         partitions.iter().for_each(|partition| progress.sought(partition));
         let sought = seek(&self.shared().handle);
         drop(progress);
-        self.shared().has_settled();
+        let shared = self.shared();
+        for partition in partitions {
+            let is_waiting = lock(&shared.due).remove(partition).is_some();
+            if is_waiting {
+                shared.resume_if_allowed(partition);
+            }
+        }
+        shared.has_settled();
         sought.map_err(unassigned)
     }
 

@@ -89,6 +89,7 @@ fn forget(shared: &ConsumerInner, partitions: &[TopicPartition]) {
     partitions.iter().for_each(|partition| progress.gone(partition));
     drop(progress);
     lock(&shared.paused).retain(|paused| !partitions.contains(paused));
+    lock(&shared.due).retain(|partition, _| !partitions.contains(partition));
     lock(&shared.lag).retain(|partition, _| !partitions.contains(partition));
     // Who waits to call its handler again does so no more.
     shared.has_settled();

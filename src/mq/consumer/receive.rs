@@ -26,12 +26,14 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
             queues.flush();
         }
         queues.resettle();
+        let due = shared.next_due();
         let is_patient = queues.is_waiting_for_room();
         tokio::select! {
             biased;
             () = shared.closing.cancelled() => break,
             () = shared.changed.notified() => queues.retain(),
             () = shared.settled.notified() => {}
+            () = runtime::sleep_until_some(due), if due.is_some() => shared.resume_what_is_due(),
             () = shared.room.has_come(), if queues.is_full() => {}
             () = runtime::sleep_until(runtime::now() + PATIENCE), if is_patient => queues.pause(),
             () = runtime::sleep_until_some(errors.quiet_until), if errors.quiet_until.is_some() => {

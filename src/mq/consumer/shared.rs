@@ -1,6 +1,6 @@
 //! What the handle, the tasks and the group's listener share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -11,12 +11,12 @@ use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
 use super::progress::{Part, Progress};
 use super::room::RoomSignal;
 use crate::client::Client;
-use crate::consumer::{ConsumerHandle, IsolationLevel, RebalanceListener};
-use crate::ids::TopicPartition;
+use crate::consumer::{ConsumerHandle, ConsumerRecord, IsolationLevel, RebalanceListener};
+use crate::ids::{TopicName, TopicPartition};
 use crate::mq::config::Config;
 use crate::mq::error::{Code, During, Error, Result};
 use crate::mq::metrics::ConsumerMeter;
-use crate::producer;
+use crate::{producer, runtime};
 
 /// What the handle, the tasks and the group's listener share.
 pub(super) struct ConsumerInner {
@@ -36,6 +36,8 @@ pub(super) struct ConsumerInner {
     pub(super) room: Arc<RoomSignal>,
     /// By the user; others are paused while their queue is full.
     pub(super) paused: Mutex<BTreeSet<TopicPartition>>,
+    /// Partitions of retry topics whose next message is not due before this.
+    pub(super) due: Mutex<BTreeMap<TopicPartition, Instant>>,
     pub(super) lag: Mutex<BTreeMap<TopicPartition, u64>>,
     pub(super) meter: ConsumerMeter,
     pub(super) dead_letters: Mutex<Option<producer::Producer>>,
@@ -65,7 +67,7 @@ impl ConsumerInner {
         if self.closing.is_cancelled() {
             return Err(Error::new(Code::ConsumerClosed, "the consumer is closed"));
         }
-        self.check_output(&options)?;
+        self.check_options(&options)?;
         let mut id = None;
         let registered = self.change(|handlers| {
             let is_taken = handlers.list.iter().any(|other| {
@@ -78,13 +80,11 @@ impl ConsumerInner {
                     "another handler has this transactional.id: each needs its own",
                 ));
             }
-            let others = handlers.list.iter().filter_map(|other| match &other.topics {
-                HandlerTopics::Named(names) => Some(names),
-                HandlerTopics::Pattern { .. } => None,
+            let is_named = |name: &TopicName| topics.names(&options).any(|own| own == name);
+            let taken = handlers.list.iter().find_map(|other| {
+                other.topics.names(&other.options).find(|name| is_named(name)).cloned()
             });
-            if let HandlerTopics::Named(names) = &topics
-                && let Some(name) = others.flatten().find(|name| names.contains(name))
-            {
+            if let Some(name) = taken {
                 return Err(Error::new(
                     Code::InvalidConfig,
                     format!("topic {name} has a handler: unsubscribe that first"),
@@ -106,8 +106,15 @@ impl ConsumerInner {
         registered
     }
 
-    /// Whether a handler's output can be written exactly once.
-    fn check_output(&self, options: &HandlerOptions) -> Result<()> {
+    /// Whether a handler's options go together, and its output can be written exactly once.
+    fn check_options(&self, options: &HandlerOptions) -> Result<()> {
+        if options.at_once > 1 && options.policy.retry_topics.names().next().is_some() {
+            return Err(Error::new(
+                Code::InvalidConfig,
+                "HandlerOptions::ordered_by_key and FailurePolicy::then_retry_topics do not go \
+                 together: a message in a retry topic is overtaken by others of its key",
+            ));
+        }
         let Some(id) = &options.transactional_id else { return Ok(()) };
         let refusal = if id.is_empty() {
             "transactional.id is empty: any other text is allowed"
@@ -130,9 +137,9 @@ impl ConsumerInner {
         let mut names = Vec::new();
         let mut patterns = Vec::new();
         for registered in &handlers.list {
-            match &registered.topics {
-                HandlerTopics::Named(some) => names.extend(some.iter().cloned()),
-                HandlerTopics::Pattern { text, .. } => patterns.push(format!("(?:{text})")),
+            names.extend(registered.topics.names(&registered.options).cloned());
+            if let HandlerTopics::Pattern { text, .. } = &registered.topics {
+                patterns.push(format!("(?:{text})"));
             }
         }
         let subscribed = if !patterns.is_empty() {
@@ -151,7 +158,7 @@ impl ConsumerInner {
 
     /// The handler of a topic.
     pub(super) fn handler_of(&self, topic: &str) -> Option<Arc<RegisteredHandler>> {
-        self.handlers().list.iter().find(|registered| registered.topics.take(topic)).map(Arc::clone)
+        self.handlers().list.iter().find(|registered| registered.takes(topic)).map(Arc::clone)
     }
 
     /// Keeps a partition from coming, for as long as nobody can take its messages.
@@ -164,10 +171,53 @@ impl ConsumerInner {
     /// take it.
     pub(super) fn resume_if_allowed(&self, partition: &TopicPartition) {
         let paused = lock(&self.paused);
-        if !paused.contains(partition) && !self.progress().is_aside(partition) {
+        let is_due = !lock(&self.due).contains_key(partition);
+        if !paused.contains(partition) && is_due && !self.progress().is_aside(partition) {
             // It may go away in this moment.
             let _ = self.handle.resume([partition]);
         }
+    }
+
+    /// Of messages of a retry topic, takes away those that are not due: their partition is paused until
+    /// the first of them is. Under the lock of the progress, or a seek of the user might be undone.
+    pub(super) fn leave_until_due(
+        &self,
+        registered: &RegisteredHandler,
+        records: &mut VecDeque<ConsumerRecord>,
+    ) {
+        let (topics, now) = (&registered.options.policy.retry_topics, runtime::now());
+        let Some(topic) = records.front().map(ConsumerRecord::topic) else { return };
+        if !topics.has(topic) {
+            return;
+        }
+        let wall_now = self.client.cluster().wall_clock().now();
+        let mut due = records.iter().map(|record| topics.due(record, wall_now, now)).enumerate();
+        let Some((at, due)) = due.find_map(|(at, due)| Some((at, due?))) else { return };
+        if let Some(record) = records.get(at) {
+            let partition = record.topic_partition();
+            self.hold_back(partition);
+            // It may go away in this moment.
+            let _ = self.handle.seek(partition, record.covered().start);
+            lock(&self.due).insert(partition.clone(), due);
+        }
+        records.truncate(at);
+    }
+
+    /// When the next partition is due that waits for that.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        lock(&self.due).values().min().copied()
+    }
+
+    pub(super) fn resume_what_is_due(&self) {
+        let now = runtime::now();
+        let mut due = Vec::new();
+        lock(&self.due).retain(|partition, at| {
+            if *at <= now {
+                due.push(partition.clone());
+            }
+            *at > now
+        });
+        due.iter().for_each(|partition| self.resume_if_allowed(partition));
     }
 
     /// A message has ended that somebody may wait for, or its partition goes.

@@ -116,13 +116,13 @@ impl TransactionWorker {
             }
             Disposition::Stop => return self.end().await,
             Disposition::Left | Disposition::Elsewhere => {}
-            Disposition::Letter { to, why } => {
+            letter @ Disposition::Letter { .. } => {
                 // What came before is committed first, as it would be on any other way.
                 if !self.settle().await {
                     return false;
                 }
                 if message.begin() {
-                    let fate = self.place.post(message, to, why).await;
+                    let fate = self.place.post(message, letter).await;
                     return self.place.conclude(message, &fate);
                 }
             }

@@ -9,8 +9,8 @@ use super::calls;
 use super::failure::{Disposition, Letter, give_up, post, stop};
 use super::handler::{DoNotRetry, Outcome, RegisteredHandler};
 use super::line::{HandlerLine, QueuedMessage};
+use super::retry_topics;
 use super::shared::{ConsumerInner, stale};
-use crate::ids::TopicName;
 use crate::mq::error::{Code, Error};
 use crate::mq::message::Message;
 use crate::runtime::{self, Runtime};
@@ -36,7 +36,7 @@ pub(super) async fn work(place: WorkerPlace) {
             continue;
         }
         let fate = match place.process(&message).await {
-            Disposition::Letter { to, why } => place.post(&message, to, why).await,
+            letter @ Disposition::Letter { .. } => place.post(&message, letter).await,
             fate => fate,
         };
         if !place.conclude(&message, &fate) {
@@ -53,12 +53,8 @@ impl WorkerPlace {
     }
 
     /// Sends a message that is in hand, and given up, as a dead letter.
-    pub(super) async fn post(
-        &self,
-        message: &QueuedMessage,
-        to: TopicName,
-        why: String,
-    ) -> Disposition {
+    pub(super) async fn post(&self, message: &QueuedMessage, letter: Disposition) -> Disposition {
+        let Disposition::Letter { to, as_what, why } = letter else { return letter };
         let letter = Letter {
             shared: Arc::clone(&self.shared),
             registered: Arc::clone(&self.registered),
@@ -68,6 +64,7 @@ impl WorkerPlace {
             offsets: message.record.covered(),
             message: Message::received(&message.record),
             to,
+            as_what,
             why,
         };
         post(letter, &self.workers).await
@@ -103,9 +100,13 @@ async fn process(
     let QueuedMessage { part, record, generation, .. } = message;
     let begun = runtime::now();
     let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
+    let is_retry = registered.options.policy.retry_topics.has(record.topic());
+    let before =
+        if is_retry { retry_topics::attempts_before(&Message::received(record)) } else { 0 };
     let mut failures = 0;
     loop {
-        let message = Message { attempt: failures + 1, ..Message::received(record) };
+        let attempt = before.saturating_add(failures + 1);
+        let message = Message { attempt, ..Message::received(record) };
         let failure = match calls::call(shared, registered, message).await {
             Outcome::Continue => {
                 shared.meter.handled(bytes, runtime::now() - begun);
@@ -127,10 +128,10 @@ async fn process(
         };
         shared.meter.failed();
         failures += 1;
-        let pause =
-            registered.options.policy.pause(failures).filter(|_| !is_in_vain(failure.as_ref()));
+        let is_in_vain = is_in_vain(failure.as_ref());
+        let pause = registered.options.policy.pause(failures).filter(|_| !is_in_vain && !is_retry);
         let Some(pause) = pause else {
-            return give_up(registered, record, failure.as_ref(), failures);
+            return give_up(registered, record, failure.as_ref(), attempt, is_in_vain);
         };
         debug!(
             %failure,

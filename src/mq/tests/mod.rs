@@ -18,6 +18,7 @@ mod instance;
 mod listening;
 mod observing;
 mod promises;
+mod retrying;
 mod seams;
 mod sending;
 mod transacting;

@@ -1,4 +1,5 @@
-//! Dead letters: messages that their handler has given up, on their way to another topic.
+//! Dead letters, and what is to be tried again later: messages that their handler has given up for
+//! now or for ever, on their way to another topic.
 //!
 //! ```text
 //!  given up ─▶ written ─▶ done                       in the queue, for as long as that takes a moment
@@ -15,15 +16,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
-use super::{Disposition, conclude};
+use super::{Disposition, LetterKind, conclude};
 use crate::error::{Class, Error as ClientError};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::mq::Message;
 use crate::mq::consumer::calls;
 use crate::mq::consumer::handler::RegisteredHandler;
 use crate::mq::consumer::progress::Part;
+use crate::mq::consumer::retry_topics::{self, OriginHeaders};
 use crate::mq::consumer::shared::{ConsumerInner, lock, stale};
 use crate::mq::error::{Code, During, Error};
 use crate::producer::Producer;
@@ -39,6 +41,7 @@ pub(in crate::mq::consumer) struct Letter {
     pub(in crate::mq::consumer) offsets: Range<Offset>,
     pub(in crate::mq::consumer) message: Message,
     pub(in crate::mq::consumer) to: TopicName,
+    pub(in crate::mq::consumer) as_what: LetterKind,
     pub(in crate::mq::consumer) why: String,
 }
 
@@ -62,9 +65,20 @@ pub(in crate::mq::consumer) async fn post(letter: Letter, workers: &Runtime) -> 
     Disposition::Elsewhere
 }
 
+impl LetterKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Retry { .. } => "retry",
+            Self::Dead => "dead-letter",
+        }
+    }
+}
+
 impl Letter {
     async fn deliver(self) -> Disposition {
-        let Self { shared, registered, partition, part, generation, message, to, why, .. } = &self;
+        let Self {
+            shared, registered, partition, part, generation, message, to, as_what, why, ..
+        } = &self;
         let offset = message.offset;
         let mut pause = SHORTEST_PAUSE;
         let mut is_whole = true;
@@ -77,7 +91,7 @@ impl Letter {
             };
             let sent = tokio::select! {
                 biased;
-                sent = send(shared, message, to, why, is_whole) => sent,
+                sent = send(shared, &self, is_whole) => sent,
                 // What is on its way is mostly there in a moment, and would be written twice
                 // otherwise.
                 () = async { gone.await; tokio::time::sleep(MOMENT).await } => {
@@ -86,18 +100,22 @@ impl Letter {
             };
             let error = match sent {
                 Ok(()) => {
-                    warn!(
-                        failure = %why,
-                        %partition,
-                        ?offset,
-                        %to,
-                        "a message went to the dead-letter topic",
-                    );
-                    shared.meter.dead_letter();
+                    if *as_what == LetterKind::Dead {
+                        warn!(
+                            failure = %why,
+                            %partition,
+                            ?offset,
+                            %to,
+                            "a message went to the dead-letter topic",
+                        );
+                        shared.meter.dead_letter();
+                    } else {
+                        debug!(failure = %why, %partition, ?offset, %to, "a message is tried later");
+                    }
                     return Disposition::Done;
                 }
                 Err(error) => Error::from_client(error, During::Produce)
-                    .context(format_args!("the dead-letter topic {to} cannot be written")),
+                    .context(format_args!("the {} topic {to} cannot be written", as_what.name())),
             };
             let loses_value = is_whole && error.code() == Code::MessageTooLarge;
             if loses_value {
@@ -129,9 +147,7 @@ impl Letter {
 /// there.
 async fn send(
     shared: &ConsumerInner,
-    message: &Message,
-    to: &TopicName,
-    why: &str,
+    Letter { registered, message, to, as_what, why, .. }: &Letter,
     is_whole: bool,
 ) -> crate::error::Result<()> {
     let producer = producer(shared)?;
@@ -141,17 +157,18 @@ async fn send(
         let bytes = letter.value.take().map_or(0, |value| value.len());
         letter = letter.header(DEAD_LETTER_OMITTED, bytes.to_string());
     }
-    letter = letter
-        .header(DEAD_LETTER_TOPIC, message.topic.as_str().to_owned())
-        .header(
-            DEAD_LETTER_PARTITION,
-            message.partition.map_or(String::new(), |partition| partition.to_string()),
-        )
-        .header(
-            DEAD_LETTER_OFFSET,
-            message.offset.map_or(String::new(), |offset| offset.to_string()),
-        )
-        .header(DEAD_LETTER_ERROR, why.to_owned());
+    let topics = &registered.options.policy.retry_topics;
+    letter = match as_what {
+        LetterKind::Dead => retry_topics::with_origin(letter, message, topics, &DEAD_LETTER_ORIGIN)
+            .header(DEAD_LETTER_ERROR, why.clone()),
+        LetterKind::Retry { attempts } => {
+            // It is due a delay after the time of this.
+            letter.timestamp = None;
+            retry_topics::with_origin(letter, message, topics, &retry_topics::RETRY_ORIGIN)
+                .header(retry_topics::ATTEMPT, attempts.to_string())
+                .header(retry_topics::ERROR, why.clone())
+        }
+    };
     let sent = async { producer.send(letter.record()).await?.await }.await;
     if sent.as_ref().is_err_and(|error| error.class() == Class::Fatal) {
         // This one will never send again; another may.
@@ -182,12 +199,13 @@ const LONGEST_BLOCK: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The header with the topic that a dead letter came from.
-const DEAD_LETTER_TOPIC: &str = "kavka.dead-letter.topic";
-/// Its partition there.
-const DEAD_LETTER_PARTITION: &str = "kavka.dead-letter.partition";
-/// Its offset there.
-const DEAD_LETTER_OFFSET: &str = "kavka.dead-letter.offset";
+/// Where a dead letter came from.
+const DEAD_LETTER_ORIGIN: OriginHeaders = OriginHeaders {
+    topic: "kavka.dead-letter.topic",
+    partition: "kavka.dead-letter.partition",
+    offset: "kavka.dead-letter.offset",
+    timestamp: None,
+};
 /// The bytes of its value, if that was left out.
 const DEAD_LETTER_OMITTED: &str = "kavka.dead-letter.omitted";
 /// Why its handler failed.
