@@ -9,6 +9,7 @@ use crate::consumer::{ConsumerHandle, RebalanceListener};
 #[derive(Clone)]
 struct Listener {
     embedded: EmbeddedCluster,
+    begun: Seen,
     seen: Seen,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
@@ -17,13 +18,15 @@ struct Listener {
 struct Heard {
     what: &'static str,
     partitions: Vec<i32>,
+    in_hand: usize,
     handled: usize,
     committed: Option<i64>,
 }
 
 impl Listener {
-    fn new(embedded: &EmbeddedCluster, seen: &Seen) -> Self {
-        Self { embedded: embedded.clone(), seen: seen.clone(), heard: Arc::default() }
+    fn new(embedded: &EmbeddedCluster, begun: &Seen, seen: &Seen) -> Self {
+        let (begun, seen) = (begun.clone(), seen.clone());
+        Self { embedded: embedded.clone(), begun, seen, heard: Arc::default() }
     }
 
     fn hear<'a>(&'a self, what: &'static str, partitions: &'a [TopicPartition]) -> BoxFuture<'a> {
@@ -31,10 +34,17 @@ impl Listener {
             partitions.iter().map(|partition| partition.partition.0).collect();
         partitions.sort_unstable();
         Box::pin(async move {
+            let in_hand = self.begun.len().saturating_sub(self.seen.len());
             tokio::time::sleep(Duration::from_millis(100)).await;
             let committed = self.embedded.committed("g", "t", 0);
             let handled = self.seen.len();
-            self.heard.lock().unwrap().push(Heard { what, partitions, handled, committed });
+            self.heard.lock().unwrap().push(Heard {
+                what,
+                partitions,
+                in_hand,
+                handled,
+                committed,
+            });
         })
     }
 
@@ -69,7 +79,7 @@ async fn a_listener_hears_after_what_is_in_hand_is_finished_and_before_it_is_com
     let mq = mq(&embedded);
     let consumer = mq.consumer().unwrap();
     let (begun, seen) = (Seen::default(), Seen::default());
-    let listener = Listener::new(&embedded, &seen);
+    let listener = Listener::new(&embedded, &begun, &seen);
     consumer.rebalance_listener(listener.clone());
     let handler = {
         let (begun, seen) = (begun.clone(), seen.clone());
@@ -84,8 +94,13 @@ async fn a_listener_hears_after_what_is_in_hand_is_finished_and_before_it_is_com
     };
     consumer.subscribe(["t"], handler).unwrap();
     begun.wait_for(2).await;
-    let assigned =
-        Heard { what: "assigned", partitions: vec![0, 1, 2], handled: 0, committed: None };
+    let assigned = Heard {
+        what: "assigned",
+        partitions: vec![0, 1, 2],
+        in_hand: 0,
+        handled: 0,
+        committed: None,
+    };
     assert_eq!(listener.heard("assigned"), [assigned]);
     mq.close().await.unwrap();
     let revoked = listener.heard("revoked");
@@ -108,13 +123,14 @@ async fn a_listener_hears_of_partitions_that_move_before_they_are_committed() {
     let member = || {
         let mut config = config(&embedded);
         config.consumer.auto_commit_interval = 1000 * SECOND;
-        let (mq, seen) = (Mq::new(config).unwrap(), Seen::default());
-        let listener = Listener::new(&embedded, &seen);
+        let (mq, begun, seen) = (Mq::new(config).unwrap(), Seen::default(), Seen::default());
+        let listener = Listener::new(&embedded, &begun, &seen);
         mq.consumer().unwrap().rebalance_listener(listener.clone());
         let handler = move |message: Message| {
-            let seen = seen.clone();
+            let (begun, seen) = (begun.clone(), seen.clone());
             async move {
-                tokio::time::sleep(SECOND / 10).await;
+                begun.add(&message);
+                tokio::time::sleep(SECOND).await;
                 seen.add(&message);
             }
         };
@@ -127,7 +143,7 @@ async fn a_listener_hears_of_partitions_that_move_before_they_are_committed() {
     until(|| !of_second.heard("assigned").iter().all(|heard| heard.partitions.is_empty())).await;
     let revoked = of_first.heard("revoked");
     assert_eq!(revoked.iter().map(|heard| heard.committed).collect::<Vec<_>>(), [None]);
-    assert!(revoked[0].handled > 3);
+    assert!(revoked[0].handled > 3 && revoked[0].in_hand == 0, "{revoked:?}");
     // Before any of its messages.
     let assigned = of_second.heard("assigned");
     assert_eq!(assigned.last().unwrap().handled, 0);
@@ -141,7 +157,7 @@ async fn a_listener_hears_of_partitions_that_are_lost_and_not_that_they_are_revo
     append(&embedded, "t", 0, 0..5);
     let mq = mq(&embedded);
     let seen = Seen::default();
-    let listener = Listener::new(&embedded, &seen);
+    let listener = Listener::new(&embedded, &Seen::default(), &seen);
     mq.consumer().unwrap().rebalance_listener(listener.clone());
     mq.consumer().unwrap().subscribe(["t"], noting(&seen)).unwrap();
     seen.wait_for(5).await;
