@@ -2,18 +2,27 @@
 
 use crate::consumer::handle::ConsumerHandle;
 use crate::consumer::membership::ConsumerMembership;
+use crate::consumer::subscription::SubscriptionKind;
 use crate::error::Result;
 use crate::ids::TopicName;
 
 impl ConsumerHandle {
     /// Returns the topics that the consumer is subscribed to; for a pattern, those that match it
-    /// now. Empty without a subscription.
+    /// now, or if the coordinator reads it, those that are assigned of it. Empty without a
+    /// subscription.
     pub fn subscription(&self) -> Vec<TopicName> {
         let (view, config) = (self.core.cluster.view(), &self.core.config);
         let topics = self.core.shared.read(|subscription| {
-            subscription.interest().topics(&view, config.exclude_internal_topics)
+            let assigned = || subscription.assignment().map(|tp| tp.topic.clone()).collect();
+            match subscription.interest() {
+                SubscriptionKind::Pattern(pattern) if pattern.is_of_coordinator() => assigned(),
+                interest => {
+                    let topics = interest.topics(&view, config.exclude_internal_topics);
+                    topics.unwrap_or_default()
+                }
+            }
         });
-        topics.into_iter().flatten().collect()
+        topics.into_iter().collect()
     }
 
     /// Returns which member of its group the consumer is at this moment, and whether it is one.

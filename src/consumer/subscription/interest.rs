@@ -68,6 +68,10 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), regex: None })
     }
 
+    pub(crate) fn is_of_coordinator(&self) -> bool {
+        self.regex.is_none()
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

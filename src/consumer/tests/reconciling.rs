@@ -6,6 +6,7 @@ use kavka_testcontainers::embedded::{ApiKey, Fault, Reaction};
 use super::groups::{member, settled};
 use super::*;
 use crate::error::ErrorKind;
+use crate::ids::TopicName;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -175,7 +176,7 @@ async fn the_coordinator_reads_patterns_and_names_what_they_match() {
     embedded.append("a-1", 0, &[(None, Some(b"7"))]).unwrap();
     assert_eq!(next(&mut consumer).await.unwrap(), (0, 0, 7));
 
-    embedded.create_topic("a-2", 1, 1);
+    embedded.create_topic("a-2", 1, 1).unwrap();
     assigned_topics(&mut consumer, &["a-1", "a-2"]).await;
     assert_eq!(consumer.position(&TopicPartition::new("a-1", 0)).await.unwrap(), Offset(1));
     consumer.subscribe_pattern("b-.*").unwrap();
@@ -184,6 +185,7 @@ async fn the_coordinator_reads_patterns_and_names_what_they_match() {
     assigned_topics(&mut consumer, &["a-2"]).await;
     consumer.subscribe_pattern("[ab]-.").unwrap();
     assigned_topics(&mut consumer, &["a-1", "a-2", "b-1"]).await;
+    assert_eq!(consumer.subscription(), ["a-1", "a-2", "b-1"].map(TopicName::from));
     consumer.close(SECOND).await.unwrap();
 }
 
