@@ -34,7 +34,7 @@ async fn main() -> kavka_programs::Outcome<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE as usize));
     for _ in 0..RECORDS {
         let record = consumer.recv().await?;
-        let place = Arc::clone(&places).acquire_owned().await?;
+        let place = Arc::clone(&places).acquire_owned().await;
         let handle = consumer.handle();
         tokio::spawn(async move {
             work(&record).await;
@@ -46,7 +46,8 @@ async fn main() -> kavka_programs::Outcome<()> {
         });
     }
     // All are done when all places are free; closing commits that.
-    drop(places.acquire_many(AT_ONCE).await?);
+    let all = places.acquire_many(AT_ONCE).await;
+    drop(all);
     consumer.close(Duration::from_secs(10)).await?;
     println!("{RECORDS} records are done, {AT_ONCE} at a time");
     Ok(client.close(Duration::from_secs(5)).await?)
