@@ -85,7 +85,7 @@ fn consumer(mut consumer: Consumer) {
         seen(consumer.next_batch().await.is_ok());
         seen(consumer.recv_many(10, SOON).await);
         seen(consumer.caught_up().await);
-        consumer.close(SOON).await
+        consumer.close_with(kavka::CloseOptions::new().timeout(SOON)).await
     });
 }
 
