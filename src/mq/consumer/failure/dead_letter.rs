@@ -76,9 +76,8 @@ impl LetterKind {
 
 impl Letter {
     async fn deliver(self) -> Disposition {
-        let Self {
-            shared, registered, partition, part, generation, message, to, as_what, why, ..
-        } = &self;
+        let Self { shared, registered, partition, part, generation, message, to, as_what, .. } =
+            &self;
         let offset = message.offset;
         let mut pause = SHORTEST_PAUSE;
         let mut is_whole = true;
@@ -100,18 +99,7 @@ impl Letter {
             };
             let error = match sent {
                 Ok(()) => {
-                    if *as_what == LetterKind::Dead {
-                        warn!(
-                            failure = %why,
-                            %partition,
-                            ?offset,
-                            %to,
-                            "a message went to the dead-letter topic",
-                        );
-                        shared.meter.dead_letter();
-                    } else {
-                        debug!(failure = %why, %partition, ?offset, %to, "a message is tried later");
-                    }
+                    self.has_arrived();
                     return Disposition::Done;
                 }
                 Err(error) => Error::from_client(error, During::Produce)
@@ -119,11 +107,11 @@ impl Letter {
             };
             let loses_value = is_whole && error.code() == Code::MessageTooLarge;
             if loses_value {
-                error!(%error, %partition, ?offset, "a message is too large for its dead-letter \
-                                                     topic, and goes there without its value");
+                error!(%error, %partition, ?offset, "a message is too large for the topic that it \
+                                                     is given up to, and goes there without its value");
             } else {
-                error!(%error, %partition, ?offset, ?pause, "a partition waits for its \
-                                                             dead-letter topic");
+                error!(%error, %partition, ?offset, ?pause, "a partition waits for the topic that \
+                                                             its message is given up to");
             }
             if !calls::tell(shared, registered, error, Some(partition.clone())).await {
                 return Disposition::Stop;
@@ -139,6 +127,23 @@ impl Letter {
                 () = runtime::sleep_until(runtime::now() + pause) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn has_arrived(&self) {
+        let Self { shared, partition, message, to, as_what, why, .. } = self;
+        let offset = message.offset;
+        if *as_what == LetterKind::Dead {
+            warn!(
+                failure = %why,
+                %partition,
+                ?offset,
+                %to,
+                "a message went to the dead-letter topic",
+            );
+            shared.meter.dead_letter();
+        } else {
+            debug!(failure = %why, %partition, ?offset, %to, "a message is tried later");
         }
     }
 }
