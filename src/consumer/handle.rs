@@ -64,7 +64,7 @@ impl ConsumerHandle {
     ///
     /// In a classic group this client reads the expression, by the syntax of the crate `regex-lite`,
     /// and asks for the metadata of all topics. With
-    /// [`GroupProtocol::Consumer`](crate::GroupProtocol::Consumer) the group's coordinator reads it
+    /// [`GroupProtocol::Consumer`] the group's coordinator reads it
     /// (RE2/J, KIP-848): `exclude.internal.topics` has no effect then, no other metadata is asked
     /// for, and an expression that it does not understand is told by the next call for records, with
     /// INVALID_REGULAR_EXPRESSION.
