@@ -203,6 +203,18 @@ struct Notes {
     member: usize,
     ledger: Arc<Ledger>,
     commits_automatically: bool,
+    in_hand: Option<InHand>,
+}
+
+impl Notes {
+    /// Is done with some of what goes, and leaves the rest.
+    fn part_with(&self, consumer: &ConsumerHandle, partitions: &[TopicPartition]) {
+        let Some(in_hand) = &self.in_hand else { return };
+        for draw in 0..3 {
+            in_hand.finish_one(consumer, draw);
+        }
+        in_hand.forget(partitions);
+    }
 }
 
 impl RebalanceListener for Notes {
@@ -222,8 +234,11 @@ impl RebalanceListener for Notes {
     ) -> BoxFuture<'a> {
         self.ledger.going(self.member, partitions);
         Box::pin(async move {
+            self.part_with(consumer, partitions);
             if !self.commits_automatically {
-                self.ledger.commits_all(self.member);
+                if self.in_hand.is_none() {
+                    self.ledger.commits_all(self.member);
+                }
                 if let Err(error) = consumer.commit().await {
                     self.ledger.log.say(format_args!(
                         "{} could not commit what it gives up: {error}",
@@ -240,6 +255,9 @@ impl RebalanceListener for Notes {
         _: &'a ConsumerHandle,
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a> {
+        if let Some(in_hand) = &self.in_hand {
+            in_hand.forget(partitions);
+        }
         self.ledger.gone(self.member, partitions);
         Box::pin(std::future::ready(()))
     }
@@ -266,6 +284,7 @@ impl Member {
             .group_id(&plan.name)
             .auto_offset_reset(AutoOffsetReset::Earliest)
             .enable_auto_commit(plan.commits_automatically)
+            .enable_auto_offset_store(!plan.marks)
             .auto_commit_interval(dice.millis(200..=2_000))
             .max_poll_interval(Duration::from_secs(20))
             .max_poll_records(usize::try_from(dice.within(1..=50)).unwrap())
@@ -281,10 +300,12 @@ impl Member {
         };
         let consumer = client.consumer(config).unwrap();
         let commits_automatically = plan.commits_automatically;
+        let in_hand = plan.marks.then(|| InHand::new(ledger));
         consumer.rebalance_listener(Notes {
             member: number,
             ledger: Arc::clone(ledger),
             commits_automatically,
+            in_hand: in_hand.clone(),
         });
         consumer.subscribe(world.plan.topics.iter().map(|(name, ..)| name.as_str())).unwrap();
         world.log.say(format_args!("{} {number} joins, {protocol:?}", plan.name));
@@ -296,6 +317,7 @@ impl Member {
             commits_automatically,
             takes: dice.pick(&[Takes::Records, Takes::Batches, Takes::Many(7), Takes::Many(500)]),
             handed: Vec::new(),
+            in_hand,
             dice: dice.fork(),
         };
         let task = tokio::spawn(application.run(client, consumer, left));
@@ -326,6 +348,7 @@ struct Application {
     takes: Takes,
     /// What the last receive returned, and the offset after it.
     handed: Vec<(TopicPartition, i64)>,
+    in_hand: Option<InHand>,
     dice: Dice,
 }
 
@@ -351,12 +374,7 @@ impl Application {
                 biased;
                 _ = &mut left => break,
                 received = receive(&mut consumer, self.takes) => match received {
-                    Ok(records) => {
-                        for (partition, offset) in records {
-                            self.ledger.delivered(self.number, &partition, offset);
-                            self.handed.push((partition, offset + 1));
-                        }
-                    }
+                    Ok(records) => self.has(records),
                     Err(error) => {
                         log.say(format_args!("{} cannot receive: {error}", self.number));
                         log.check(error.kind() == ErrorKind::MaxPollExceeded, || format!("nothing is wrong, but {error:?}"));
@@ -366,6 +384,7 @@ impl Application {
             if self.dice.once_in(10) {
                 sleep(self.dice.millis(0..=200)).await;
             }
+            self.mark(&consumer);
             if !self.commits_automatically && self.dice.once_in(8) {
                 self.commit(&consumer).await;
             }
@@ -381,6 +400,29 @@ impl Application {
         self.ledger.died(self.number);
         self.world.in_time("client.close", CLOSE, client.close(CLOSE)).await;
         log.say(format_args!("{} {} has left", self.ledger.group, self.number));
+    }
+
+    fn has(&mut self, records: Vec<ConsumerRecord>) {
+        for record in records {
+            let (partition, offset) = (record.topic_partition().clone(), record.offset().0);
+            self.ledger.delivered(self.number, &partition, offset);
+            match &self.in_hand {
+                Some(in_hand) => in_hand.take(record),
+                None => self.handed.push((partition, offset + 1)),
+            }
+        }
+    }
+
+    /// Some of what is in hand is done.
+    fn mark(&mut self, consumer: &Consumer) {
+        let Some(in_hand) = &self.in_hand else { return };
+        let most = self.dice.pick(&[0, 1, 5, 1_000]);
+        for _ in 0..most {
+            let draw = self.dice.next();
+            if !in_hand.finish_one(&consumer.handle(), draw) {
+                break;
+            }
+        }
     }
 
     /// Asking for more says that what came before is done.
@@ -404,23 +446,70 @@ impl Application {
     }
 }
 
-async fn receive(
-    consumer: &mut Consumer,
-    takes: Takes,
-) -> kavka::Result<Vec<(TopicPartition, i64)>> {
-    let place = |record: &ConsumerRecord| (record.topic_partition().clone(), record.offset().0);
+async fn receive(consumer: &mut Consumer, takes: Takes) -> kavka::Result<Vec<ConsumerRecord>> {
     Ok(match takes {
-        Takes::Records => vec![place(&consumer.recv().await?)],
+        Takes::Records => vec![consumer.recv().await?],
         Takes::Batches => {
-            let batch = consumer.next_batch().await?;
-            let partition = batch.topic_partition();
-            batch.iter().map(|record| (partition.clone(), record.offset().0)).collect()
+            consumer.next_batch().await?.iter().map(|record| record.to_record()).collect()
         }
-        Takes::Many(max) => {
-            let records = consumer.recv_many(max, Duration::from_millis(100)).await?;
-            records.iter().map(place).collect()
-        }
+        Takes::Many(max) => consumer.recv_many(max, Duration::from_millis(100)).await?,
     })
+}
+
+/// What an application that marks has and is not done with. No log has gaps, so what may be committed
+/// is the first that is not done.
+#[derive(Clone)]
+struct InHand {
+    ledger: Arc<Ledger>,
+    partitions: Arc<Mutex<BTreeMap<TopicPartition, PartitionInHand>>>,
+}
+
+#[derive(Default)]
+struct PartitionInHand {
+    records: BTreeMap<i64, ConsumerRecord>,
+    /// The offset after the last that came.
+    next: i64,
+}
+
+impl InHand {
+    fn new(ledger: &Arc<Ledger>) -> Self {
+        Self { ledger: Arc::clone(ledger), partitions: Arc::default() }
+    }
+
+    fn take(&self, record: ConsumerRecord) {
+        let mut partitions = self.partitions.lock().unwrap();
+        let of = partitions.entry(record.topic_partition().clone()).or_default();
+        of.next = record.offset().0 + 1;
+        of.records.insert(record.offset().0, record);
+    }
+
+    /// Is done with one of all; false if there are none.
+    fn finish_one(&self, consumer: &ConsumerHandle, draw: u64) -> bool {
+        let mut partitions = self.partitions.lock().unwrap();
+        let count: usize = partitions.values().map(|of| of.records.len()).sum();
+        let Some(chosen) = draw.checked_rem(count as u64) else { return false };
+        let all = partitions.iter().flat_map(|(partition, of)| {
+            of.records.keys().map(move |offset| (partition.clone(), *offset))
+        });
+        let Some((partition, offset)) = all.into_iter().nth(chosen as usize) else { return false };
+        let of = partitions.get_mut(&partition).unwrap();
+        let record = of.records.remove(&offset).unwrap();
+        let first_not_done = of.records.keys().next().copied().unwrap_or(of.next);
+        // Before it is done, as a commit may follow at once.
+        self.ledger.asked_past(&partition, first_not_done);
+        if let Err(error) = consumer.mark_done(&record) {
+            let is_gone = matches!(error.class(), kavka::Class::Rejoin);
+            self.ledger.log.check(is_gone || error.kind() == ErrorKind::Closed, || {
+                format!("{partition} {offset} cannot be done: {error:?}")
+            });
+        }
+        true
+    }
+
+    /// These go: what is not done of them is another's.
+    fn forget(&self, gone: &[TopicPartition]) {
+        self.partitions.lock().unwrap().retain(|partition, _| !gone.contains(partition));
+    }
 }
 
 /// Runs a group whose members come and go during the trouble; one at least is left, until told to

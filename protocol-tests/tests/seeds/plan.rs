@@ -45,6 +45,8 @@ pub(crate) struct GroupPlan {
     pub(crate) protocols: Vec<GroupProtocol>,
     pub(crate) strategies: Vec<AssignmentStrategy>,
     pub(crate) commits_automatically: bool,
+    /// Members say what is done, in any order (`enable.auto.offset.store=false`).
+    pub(crate) marks: bool,
     pub(crate) session_timeout: Duration,
     pub(crate) members: u64,
     /// How often a member comes or goes during the trouble.
@@ -151,6 +153,7 @@ impl GroupPlan {
             protocols: dice.pick(protocols).to_vec(),
             strategies: dice.pick(strategies).to_vec(),
             commits_automatically: !dice.once_in(3),
+            marks: dice.once_in(3),
             session_timeout: dice.millis(6_000..=10_000),
             members: dice.within(1..=3),
             changes: dice.within(0..=5),

@@ -182,6 +182,7 @@ fn plan(dice: &mut Dice) -> Plan {
         protocols: vec![kavka::GroupProtocol::Classic],
         strategies: dice.pick(strategies).to_vec(),
         commits_automatically: false,
+        marks: false,
         session_timeout: dice.millis(6_000..=10_000),
         members: dice.within(1..=2),
         changes: dice.within(0..=5),
