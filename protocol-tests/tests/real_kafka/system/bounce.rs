@@ -10,6 +10,9 @@ const MEMBERS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn test_broker_rolling_bounce() {
+    if sized(true, false) {
+        return;
+    }
     on_each(async |bench| {
         // All protocols live through the same restarts.
         let mut groups = Vec::new();
@@ -50,6 +53,9 @@ pub(super) async fn rolling_bounce_brokers(bench: &Bench, groups: &[(Group<'_>, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn test_consumer_bounce() {
+    if sized(true, false) {
+        return;
+    }
     on_each(async |bench| {
         for protocol in bench.protocols() {
             for (how, bounce) in sized(
