@@ -28,7 +28,7 @@ async fn test_broker_rolling_bounce() {
             groups.iter().map(|(group, _)| group.ask(|books| books.rebalances())).collect()
         };
         let before = rebalances(&groups);
-        for _ in 0..sized(1, 2) {
+        for _ in 0..2 {
             rolling_bounce_brokers(bench, &groups).await;
         }
         assert_eq!(rebalances(&groups), before, "restarts of brokers are no reason to rebalance");
@@ -58,29 +58,26 @@ async fn test_consumer_bounce() {
     }
     on_each(async |bench| {
         for protocol in bench.protocols() {
-            for (how, bounce) in sized(
-                &[(Shutdown::Clean, Bounce::Rolling), (Shutdown::Hard, Bounce::All)][..],
-                &[
-                    (Shutdown::Clean, Bounce::All),
-                    (Shutdown::Clean, Bounce::Rolling),
-                    (Shutdown::Hard, Bounce::All),
-                    (Shutdown::Hard, Bounce::Rolling),
-                ][..],
-            ) {
+            for (how, bounce) in [
+                (Shutdown::Clean, Bounce::All),
+                (Shutdown::Clean, Bounce::Rolling),
+                (Shutdown::Hard, Bounce::All),
+                (Shutdown::Hard, Bounce::Rolling),
+            ] {
                 let topic = bench.topic(1).await;
                 let producer = Producer::start(bench, &topic, THROUGHPUT).await;
                 let mut setup = Setup::new(protocol);
-                if *how == Shutdown::Hard {
+                if how == Shutdown::Hard {
                     setup.session = SHORT_SESSION;
                 }
                 let mut group = Group::new(bench, &topic, setup).await;
                 group.start(1..=MEMBERS);
                 group.until_stable(MEMBERS).await;
-                for _ in 0..sized(1, 2) {
-                    group.bounce(1..=MEMBERS, *bounce, *how).await;
+                for _ in 0..2 {
+                    group.bounce(1..=MEMBERS, bounce, how).await;
                 }
                 group.finish(producer).await;
-                group.verify(*how).await;
+                group.verify(how).await;
             }
         }
     })
