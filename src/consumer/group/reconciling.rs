@@ -281,7 +281,7 @@ impl Reconciling {
     }
 
     /// Whether a topic of the target is not known by name.
-    pub(super) fn misses_names(&self) -> bool {
+    pub(crate) fn misses_names(&self) -> bool {
         self.names.len() < self.target.len()
     }
 

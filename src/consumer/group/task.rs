@@ -31,12 +31,13 @@ use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
 use crate::watch;
 
+mod asking;
 mod commits;
 mod joining;
 mod listener;
 mod reconciling;
 
-use reconciling::Naming;
+use asking::Asking;
 
 /// What came of something that runs beside the loop.
 enum GroupEvent {
@@ -77,14 +78,14 @@ pub(super) struct GroupTask {
     describing: Option<(Attempt, Instant)>,
     /// The topics of all members, which a leader watches.
     led: BTreeSet<TopicName>,
-    naming: Naming,
+    /// What topics are called that metadata does not know.
+    naming: Asking,
     to_tell: VecDeque<Change>,
     is_telling: bool,
     /// Held until the application has given them up.
     giving: BTreeSet<TopicPartition>,
-    is_fetching: bool,
-    fetch_failures: u32,
-    fetch_again_at: Option<Instant>,
+    /// What is committed of partitions that came.
+    fetching: Asking,
     auto_commit_interval: Option<Duration>,
     next_auto_commit: Instant,
     /// How often the application had unsubscribed when it was looked at last.
@@ -129,13 +130,11 @@ impl GroupTask {
             seen: None,
             describing: None,
             led: BTreeSet::new(),
-            naming: Naming::default(),
+            naming: Asking::default(),
             to_tell: VecDeque::new(),
             is_telling: false,
             giving: BTreeSet::new(),
-            is_fetching: false,
-            fetch_failures: 0,
-            fetch_again_at: None,
+            fetching: Asking::default(),
             seen_unsubscribed: 0,
             seen_calls: 0,
             next_look: now,
@@ -168,7 +167,7 @@ impl GroupTask {
             }
             self.publish_identity();
             self.answer_question(now);
-            if self.naming.again_at.is_some_and(|at| at <= now) {
+            if self.naming.is_due(now) {
                 self.name_topics(now);
             }
             self.commit_automatically(now);
@@ -454,8 +453,7 @@ impl GroupTask {
         let auto_commit = self.auto_commit_interval.map(|_| self.next_auto_commit);
         let look = (self.machine.is_member() || self.machine.is_idle()).then_some(self.next_look);
         let question = self.describing.map(|(_, deadline)| deadline);
-        let fetch = self.fetch_again_at.filter(|at| *at > now);
-        let names = self.naming.again_at.filter(|at| *at > now);
+        let (fetch, names) = (self.fetching.poll_timeout(now), self.naming.poll_timeout(now));
         let due = [self.machine.poll_timeout(), commits, auto_commit, look, question, fetch, names];
         due.into_iter().chain([self.closing]).flatten().min()
     }

@@ -147,7 +147,7 @@ impl GroupTask {
 
     /// Asks where the partitions start that nobody has said it of.
     pub(super) fn fetch_committed(&mut self, now: Instant) {
-        if self.is_fetching || self.fetch_again_at.is_some_and(|at| at > now) {
+        if !self.fetching.may_begin(now) {
             return;
         }
         let mut assignments = self.group.shared.read(Subscription::awaiting_committed);
@@ -157,7 +157,7 @@ impl GroupTask {
         if assignments.is_empty() {
             return;
         }
-        self.is_fetching = true;
+        self.fetching.begin();
         let group = Arc::clone(&self.group);
         let asker = self.machine.reconciling().map(|member| member.identity().clone());
         self.spawn(async move {
@@ -173,7 +173,6 @@ impl GroupTask {
         outcome: Result<Committed>,
         now: Instant,
     ) {
-        self.is_fetching = false;
         let mut again = false;
         let mut refused = Vec::new();
         self.group.shared.update(|subscription| {
@@ -200,11 +199,7 @@ impl GroupTask {
         for error in refused {
             self.group.shared.raise(error);
         }
-        self.fetch_failures = if again { self.fetch_failures + 1 } else { 0 };
-        let cluster = &self.group.rpc.cluster;
-        self.fetch_again_at = again.then(|| {
-            now + cluster.retry_backoff().after(self.fetch_failures, &mut cluster.random())
-        });
+        self.fetching.answered(again, &self.group.rpc.cluster, now);
     }
 
     pub(super) fn commit_deadline(&self, now: Instant) -> Instant {

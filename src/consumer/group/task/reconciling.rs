@@ -70,44 +70,28 @@ impl GroupTask {
         machine.handle_names(|id| view.name_of(id).cloned(), now);
         let nameless = machine.nameless();
         if nameless.is_empty() {
-            self.naming = Naming { is_asking: self.naming.is_asking, ..Naming::default() };
+            return self.naming.settle();
+        }
+        if !self.naming.may_begin(now) {
             return;
         }
-        if self.naming.is_asking || self.naming.again_at.is_some_and(|at| at > now) {
-            return;
-        }
-        self.naming.is_asking = true;
-        self.naming.again_at = None;
+        self.naming.begin();
         let group = Arc::clone(&self.group);
         self.spawn(async move { GroupEvent::Named(group.rpc.names_of(&nameless).await) });
     }
 
     pub(super) fn named(&mut self, outcome: Result<BTreeMap<TopicId, TopicName>>, now: Instant) {
-        let cluster = &self.group.rpc.cluster;
-        self.naming.is_asking = false;
-        self.naming.failures += 1;
-        let pause = cluster.retry_backoff().after(self.naming.failures, &mut cluster.random());
-        self.naming.again_at = Some(now + pause);
-        match outcome {
-            Ok(names) => {
-                if let Some(machine) = self.machine.reconciling() {
-                    machine.handle_names(|id| names.get(&id).cloned(), now);
-                }
-            }
-            Err(error) => {
-                debug!(group = self.group.rpc.group, %error, "topics could not be named")
-            }
+        let names = outcome.unwrap_or_else(|error| {
+            debug!(group = self.group.rpc.group, %error, "topics could not be named");
+            BTreeMap::new()
+        });
+        let mut again = false;
+        if let Some(machine) = self.machine.reconciling() {
+            machine.handle_names(|id| names.get(&id).cloned(), now);
+            again = machine.misses_names();
         }
+        self.naming.answered(again, &self.group.rpc.cluster, now);
     }
-}
-
-/// How the names of topics are asked for that metadata does not know.
-#[derive(Debug, Default)]
-pub(super) struct Naming {
-    is_asking: bool,
-    failures: u32,
-    /// When some may still be nameless, or are.
-    pub(super) again_at: Option<Instant>,
 }
 
 /// The feature that the consumer protocol is on with (KIP-584).
