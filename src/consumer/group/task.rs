@@ -267,14 +267,14 @@ impl GroupTask {
         let matches_here = self.machine.reconciling().is_none();
         self.group.shared.read(|subscription| {
             let interest = subscription.interest();
-            let topics = interest.topics(view, self.excludes_internal)?;
-            Some(match interest {
-                SubscriptionKind::Pattern(pattern) => WantedTopics {
-                    topics: if matches_here { topics } else { BTreeSet::new() },
-                    pattern: Some(pattern.clone()),
-                },
-                _ => WantedTopics { topics, pattern: None },
-            })
+            let pattern =
+                if let SubscriptionKind::Pattern(it) = interest { Some(it.clone()) } else { None };
+            let topics = if pattern.is_none() || matches_here {
+                interest.topics(view, self.excludes_internal)?
+            } else {
+                BTreeSet::new()
+            };
+            Some(WantedTopics { topics, pattern })
         })
     }
 
