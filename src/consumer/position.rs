@@ -285,9 +285,9 @@ impl PartitionAssignment {
         Some(delivered)
     }
 
-    /// Marks the records of these offsets as done. False if the application does not say what is.
-    pub(super) fn mark(&self, offsets: Range<Offset>, epoch: Option<LeaderEpoch>) -> bool {
-        let Some(marks) = &self.consumed.marks else { return false };
+    /// Marks the records of these offsets as done, if the application says what is.
+    pub(super) fn mark(&self, offsets: Range<Offset>, epoch: Option<LeaderEpoch>) {
+        let Some(marks) = &self.consumed.marks else { return };
         let mut marks = lock(marks);
         // Under the lock, as others may mark; `UNKNOWN` is before all offsets, but nothing of a
         // partition that has not begun can be done.
@@ -301,13 +301,11 @@ impl PartitionAssignment {
                 self.consumed.done_epoch.store(epoch.0, Ordering::Release);
             }
         }
-        true
     }
 
-    /// Marks everything before `offset` as done, as far as this began before it. False if the
-    /// application does not say what is.
-    pub(super) fn mark_to(&self, offset: Offset) -> bool {
-        self.mark(Offset(0)..offset, None)
+    /// Marks everything before `offset` as done, if the application says what is.
+    pub(super) fn mark_to(&self, offset: Offset) {
+        self.mark(Offset(0)..offset, None);
     }
 
     /// Notes where the log begins and ends, and of that what may be read.
@@ -472,6 +470,7 @@ mod models {
             );
         });
     }
+
     #[test]
     fn what_holds_no_record_is_not_done_before_the_records_in_front_of_it() {
         model(|| {

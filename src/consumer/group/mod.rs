@@ -173,7 +173,7 @@ impl Group {
     /// # Errors
     /// [`ErrorKind::Closed`] once the group's task has ended.
     pub(crate) fn check_running(&self) -> Result<()> {
-        if *self.inner.ended.borrow() { Err(closed()) } else { Ok(()) }
+        self.inner.check_running()
     }
 
     /// Commits offsets, or with `None` all that was handed over to the application, and waits until
@@ -314,9 +314,7 @@ impl GroupInner {
         &self,
         offsets: Option<Offsets>,
     ) -> Result<(Vec<CommitPosition>, Option<Error>)> {
-        if *self.ended.borrow() {
-            return Err(closed());
-        }
+        self.check_running()?;
         if let Some(error) = self.shared.failure() {
             return Err(error);
         }
@@ -338,6 +336,10 @@ impl GroupInner {
         })
     }
 
+    fn check_running(&self) -> Result<()> {
+        if *self.ended.borrow() { Err(closed()) } else { Ok(()) }
+    }
+
     /// What automatic commits may cover.
     fn finished(&self) -> Vec<CommitPosition> {
         let mut finished = self.shared.read(Subscription::finished);
@@ -352,9 +354,7 @@ impl GroupInner {
         deadline: Instant,
     ) -> Option<oneshot::Receiver<Vec<(TopicPartition, Error)>>> {
         let mut pending_commits = self.pending_commits();
-        if *self.ended.borrow() {
-            return None;
-        }
+        self.check_running().ok()?;
         let waiter = pending_commits.submit_awaited(commits, deadline);
         drop(pending_commits);
         self.shared.to_group.notify_one();

@@ -50,11 +50,7 @@ impl Subscription {
         &self,
         offsets: BTreeMap<TopicPartition, OffsetAndMetadata>,
     ) -> Vec<CommitPosition> {
-        let commit = |(partition, offset)| match self
-            .entries
-            .get(&partition)
-            .or_else(|| self.leaving.get(&partition)?.last())
-        {
+        let commit = |(partition, offset)| match self.newest(&partition) {
             Some(entry) => entry.commit_of(offset),
             None => {
                 let assignment = AssignmentEpoch(self.next_assignment);
@@ -88,8 +84,12 @@ impl Subscription {
     }
 
     fn owned_entry(&self, partition: &TopicPartition) -> Result<&AssignedPartition> {
-        let leaving = || self.leaving.get(partition)?.last();
-        self.entries.get(partition).or_else(leaving).ok_or_else(|| not_owned(partition))
+        self.newest(partition).ok_or_else(|| not_owned(partition))
+    }
+
+    /// A partition as it is now, or was given up last.
+    fn newest(&self, partition: &TopicPartition) -> Option<&AssignedPartition> {
+        self.entries.get(partition).or_else(|| self.leaving.get(partition)?.last())
     }
 
     /// A partition of a group that may not be committed, as it is not owned.
@@ -100,7 +100,7 @@ impl Subscription {
         if !self.interest.is_shared() {
             return None;
         }
-        partitions.find(|tp| !self.entries.contains_key(*tp) && !self.leaving.contains_key(*tp))
+        partitions.find(|tp| self.newest(tp).is_none())
     }
 
     /// Notes that a commit succeeded. If the application has gone elsewhere since it was asked for,
