@@ -12,6 +12,11 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 #[cfg(all(test, kavka_loom))]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 
+/// Locks one of std's, whoever panicked while holding it: what it guards is changed in one go.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Runs `run` once for each interleaving of the threads that it spawns, with at most three
 /// switches away from a thread that could go on (most faults need two; `LOOM_MAX_PREEMPTIONS`).
 #[cfg(all(test, kavka_loom))]

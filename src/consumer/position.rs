@@ -17,7 +17,7 @@
 //! A seek leaves any phase: to `Fetching` or, for the beginning, the end or a time, to `Resetting`.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::consumer::marks::Marks;
@@ -25,6 +25,7 @@ use crate::consumer::watermarks::Watermarks;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
+use crate::sync::lock;
 
 /// The next record of a partition, and the leader epoch of the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -394,10 +395,6 @@ impl PartitionAssignment {
         let is_all = records_end <= finished.offset && finished.offset <= delivered.offset;
         Some(if is_all { delivered } else { finished })
     }
-}
-
-fn lock(marks: &Mutex<Marks>) -> std::sync::MutexGuard<'_, Marks> {
-    marks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn encode(offset: Option<Offset>) -> i64 {

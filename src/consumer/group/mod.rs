@@ -18,7 +18,7 @@ mod task;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -37,6 +37,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 use crate::watch;
 
 /// What a listener is told.
@@ -390,7 +391,3 @@ const ENFORCED: &str = "rebalance enforced by user";
 
 /// Of a reason, in characters, as in Java (KIP-800).
 const LONGEST_REASON: usize = 255;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -18,7 +18,7 @@ use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
-use super::{Change, Closing, GroupInner, lock};
+use super::{Change, Closing, GroupInner};
 use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::membership::MembershipState;
@@ -29,6 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{TopicId, TopicName, TopicPartition};
 use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 use crate::watch;
 
 mod asking;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use super::shared::{ConsumerInner, lock};
+use super::shared::ConsumerInner;
 use crate::config::bounded;
 use crate::ids::{Offset, TopicPartition};
 use crate::mq::error::{During, Error, Result};
 use crate::runtime;
+use crate::sync::lock;
 
 /// Commits and looks at lag, now and then.
 pub(super) async fn housekeeping(shared: Arc<ConsumerInner>) {

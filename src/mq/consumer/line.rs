@@ -21,9 +21,9 @@ use tokio::sync::Notify;
 
 use super::progress::Part;
 use super::room::QueueLoad;
-use super::shared::lock;
 use crate::consumer::ConsumerRecord;
 use crate::ids::TopicPartition;
+use crate::sync::lock;
 
 /// Messages of one partition on their way to their handler; never none.
 pub(super) struct HandlerWork {

@@ -47,8 +47,9 @@ use crate::config::bounded;
 use crate::consumer::{ConsumerHandle, RebalanceListener};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 use handler::{HandlerTopics, RegisteredHandler};
-use shared::{ConsumerInner, lock};
+use shared::ConsumerInner;
 
 /// Receives messages as one member of a group. Cheap to clone.
 ///

@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 
 use tracing::warn;
 
-use super::shared::{ConsumerInner, lock, when};
+use super::shared::{ConsumerInner, when};
 use crate::boxed::BoxFuture;
 use crate::consumer::{ConsumerHandle, RebalanceListener};
 use crate::ids::TopicPartition;
 use crate::runtime;
+use crate::sync::lock;
 
 /// Hears of partitions that come and go.
 pub(super) struct MqRebalanceListener(pub(super) Weak<ConsumerInner>);

@@ -10,11 +10,12 @@ use tracing::warn;
 use super::calls;
 use super::dispatch::{HandlerQueues, dispatch};
 use super::failure::stop;
-use super::shared::{ConsumerInner, lock};
+use super::shared::ConsumerInner;
 use crate::consumer::{Consumer, RecordBatch};
 use crate::error::{ErrorCode, ErrorKind};
 use crate::mq::error::{Code, During, Error};
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 
 /// Receives until the consumer is closed, by its user or with its client, then ends it in order.
 pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, workers: Runtime) {

@@ -1,7 +1,7 @@
 //! What the handle, the tasks and the group's listener share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use crate::ids::{TopicName, TopicPartition};
 use crate::mq::config::Config;
 use crate::mq::error::{Code, During, Error, Result};
 use crate::mq::metrics::ConsumerMeter;
+use crate::sync::lock;
 use crate::{producer, runtime};
 
 /// What the handle, the tasks and the group's listener share.
@@ -233,10 +234,6 @@ impl ConsumerInner {
     pub(super) fn handlers(&self) -> MutexGuard<'_, Handlers> {
         lock(&self.handlers)
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until what is in hand of a partition should not be begun again, as that goes or was

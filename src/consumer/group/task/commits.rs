@@ -10,7 +10,6 @@ use tracing::{Instrument, error, warn};
 
 use super::{GroupEvent, GroupTask};
 use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome};
-use crate::consumer::group::lock;
 use crate::consumer::group::rpc::Committed;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::Subscription;
@@ -18,6 +17,7 @@ use crate::error::Result;
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::TopicPartition;
 use crate::observability::{MemberEvent, spans};
+use crate::sync::lock;
 
 impl GroupTask {
     /// Commits what is finished of the partitions that the application has chosen by itself and

@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{GroupEvent, GroupTask};
-use crate::consumer::group::{Change, GroupInner, lock};
+use crate::consumer::group::{Change, GroupInner};
 use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::Subscription;
 use crate::ids::TopicPartition;
+use crate::sync::lock;
 
 impl GroupTask {
     /// Tells the application of the next change, if it has dealt with the one before.

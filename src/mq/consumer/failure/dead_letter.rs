@@ -26,10 +26,11 @@ use crate::mq::consumer::calls;
 use crate::mq::consumer::handler::RegisteredHandler;
 use crate::mq::consumer::progress::Part;
 use crate::mq::consumer::retry_topics::{self, OriginHeaders};
-use crate::mq::consumer::shared::{ConsumerInner, lock, stale};
+use crate::mq::consumer::shared::{ConsumerInner, stale};
 use crate::mq::error::{Code, During, Error};
 use crate::producer::Producer;
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 
 /// A message that its handler has given up.
 pub(in crate::mq::consumer) struct Letter {
