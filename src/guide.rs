@@ -4,6 +4,7 @@
 //!   (`kavka::mq`)
 //! - [`reading`]: which call suits which work, a topic as a table, a task for each partition,
 //!   priorities
+//! - [`typed_records`]: JSON, Avro and other formats, and what cannot be read
 //! - [`admin`]: what administers a cluster, beside Java's `Admin`
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
@@ -25,6 +26,14 @@ pub mod reading {
     //! [layer for services]: super::services
     //!
     #![doc = include_str!("../docs/reading.md")]
+}
+
+pub mod typed_records {
+    //! Keys and values in JSON, Avro and other formats.
+    //!
+    //! [layer for services]: super::services
+    //!
+    #![doc = include_str!("../docs/typed-records.md")]
 }
 
 pub mod admin {

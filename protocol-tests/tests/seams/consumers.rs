@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kavka::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, TopicPartition};
+use kavka::{AssignmentStrategy, AutoOffsetReset, ConsumerConfig, GroupProtocol, TopicPartition};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,8 @@ struct GroupPlan {
     name: String,
     reset: AutoOffsetReset,
     strategies: Vec<AssignmentStrategy>,
+    /// Each member has one of these.
+    protocols: Vec<GroupProtocol>,
     session_timeout: Duration,
     seats: u64,
     /// Members have names that outlive them, and of which two may be the same.
@@ -43,6 +45,9 @@ pub(crate) struct Wildness {
     pub(crate) closes_clients: bool,
     /// Members come and go, and only what concerns their group goes wrong.
     pub(crate) is_about_groups: bool,
+    /// The coordinator assigns (KIP-848), or members of that protocol and of the classic one share
+    /// a group.
+    pub(crate) is_of_coordinator: bool,
 }
 
 pub(crate) async fn live(seed: u64, log: Log, wild: Wildness) -> Vec<String> {
@@ -251,6 +256,7 @@ impl GroupPlan {
                 name: format!("group-{index}"),
                 reset: Earliest,
                 strategies: vec![CooperativeSticky],
+                protocols: vec![GroupProtocol::Classic],
                 session_timeout: dice.millis(6_000..=10_000),
                 seats: dice.within(2..=3),
                 is_static: dice.once_in(3),
@@ -263,6 +269,12 @@ impl GroupPlan {
             name: format!("group-{index}"),
             reset: dice.pick(&[Earliest, Earliest, Earliest, Earliest, Latest, None]),
             strategies: dice.pick(strategies).to_vec(),
+            protocols: if wild.is_of_coordinator {
+                use GroupProtocol::{Classic, Consumer};
+                dice.pick(&[[Consumer, Consumer], [Consumer, Classic]]).to_vec()
+            } else {
+                vec![GroupProtocol::Classic]
+            },
             session_timeout: dice.millis(6_000..=10_000),
             seats: dice.pick(&[1, 1, 2, 3]),
         }
@@ -276,11 +288,8 @@ impl GroupPlan {
         let mut config = ConsumerConfig::new()
             .group_id(&self.name)
             .auto_offset_reset(self.reset)
-            .partition_assignment_strategy(self.strategies.clone())
             .enable_auto_commit(commits_each.is_some())
             .auto_commit_interval(commits_each.unwrap_or(Duration::from_secs(5)))
-            .session_timeout(self.session_timeout)
-            .heartbeat_interval(self.session_timeout / 6)
             .max_poll_interval(Duration::from_secs(dice.pick(&[2, 20, 60, 300])))
             .max_poll_records(usize::try_from(dice.pick(&[1, 3, 50, 2_147_483_647])).unwrap())
             .fetch_min_bytes(fetch_min_bytes)
@@ -289,6 +298,18 @@ impl GroupPlan {
             .fetch_max_wait(Duration::from_millis(dice.pick(&[20, 100, 500])))
             .fetch_buffer_bytes(usize::try_from(dice.pick(&[1, 2_000, 30_000, 64 << 20])).unwrap())
             .check_crcs(!dice.once_in(8));
+        let protocol = match &*self.protocols {
+            [only] => *only,
+            several => dice.pick(several),
+        };
+        config = match protocol {
+            GroupProtocol::Classic => config
+                .partition_assignment_strategy(self.strategies.clone())
+                .session_timeout(self.session_timeout)
+                .heartbeat_interval(self.session_timeout / 6),
+            // The broker decides.
+            protocol => config.group_protocol(protocol),
+        };
         if self.is_static {
             config = config.group_instance_id(format!("member-{}", dice.within(0..=self.seats)));
         }

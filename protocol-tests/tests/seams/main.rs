@@ -50,6 +50,16 @@ fn consumers_under_trouble_that_call_everything() {
 }
 
 #[test]
+fn coordinated_consumers_that_call_everything() {
+    run::many(Profile::Coordinated);
+}
+
+#[test]
+fn coordinated_consumers_under_trouble_that_call_everything() {
+    run::many(Profile::CoordinatedInTrouble);
+}
+
+#[test]
 fn clients_that_are_closed_under_their_consumers() {
     run::many(Profile::Closing);
 }
@@ -92,12 +102,14 @@ fn runtimes_that_end_under_their_users() {
 #[test]
 fn a_seed_run_twice_gives_the_same_log() {
     use Profile::{
-        Closing, Consumers, ConsumersInTrouble, Groups, ProducersInTrouble, Refusals, Services,
-        Topics,
+        Closing, Consumers, ConsumersInTrouble, Coordinated, CoordinatedInTrouble, Groups,
+        ProducersInTrouble, Refusals, Services, Topics,
     };
     [
         Consumers,
         ConsumersInTrouble,
+        Coordinated,
+        CoordinatedInTrouble,
         Closing,
         Groups,
         ProducersInTrouble,

@@ -41,6 +41,10 @@ pub(crate) enum Profile {
     Consumers,
     /// The same, with faults around them.
     ConsumersInTrouble,
+    /// Members of groups whose coordinator assigns (KIP-848).
+    Coordinated,
+    /// The same, with faults around them.
+    CoordinatedInTrouble,
     /// Clients are closed under their consumers.
     Closing,
     /// Members of groups of which replies are lost.
@@ -223,6 +227,18 @@ async fn play(profile: Profile, seed: u64, log: Log) -> Vec<String> {
         Profile::Consumers => consumers::live(seed, log, Wildness::default()).await,
         Profile::ConsumersInTrouble => {
             consumers::live(seed, log, Wildness { is_troubled: true, ..Wildness::default() }).await
+        }
+        Profile::Coordinated => {
+            consumers::live(seed, log, Wildness { is_of_coordinator: true, ..Wildness::default() })
+                .await
+        }
+        Profile::CoordinatedInTrouble => {
+            consumers::live(
+                seed,
+                log,
+                Wildness { is_of_coordinator: true, is_troubled: true, ..Wildness::default() },
+            )
+            .await
         }
         Profile::Closing => {
             consumers::live(seed, log, Wildness { closes_clients: true, ..Wildness::default() })

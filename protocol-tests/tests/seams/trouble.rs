@@ -9,7 +9,7 @@ use crate::dice::Dice;
 use crate::world::World;
 
 /// The APIs that clients use, and what a broker in trouble answers to each.
-const CODES: [(ApiKey, &[ErrorCode]); 11] = {
+const CODES: [(ApiKey, &[ErrorCode]); 12] = {
     use ErrorCode::*;
     [
         (
@@ -67,6 +67,16 @@ const CODES: [(ApiKey, &[ErrorCode]); 11] = {
                 RebalanceInProgress,
                 UnknownMemberId,
                 IllegalGeneration,
+            ],
+        ),
+        (
+            ApiKey::ConsumerGroupHeartbeat,
+            &[
+                NotCoordinator,
+                CoordinatorNotAvailable,
+                CoordinatorLoadInProgress,
+                UnknownMemberId,
+                FencedMemberEpoch,
             ],
         ),
         (
@@ -172,7 +182,11 @@ fn rule(world: &World, dice: &mut Dice) {
         5 if api == ApiKey::Fetch => Reaction::MoveLeader(None),
         5 if matches!(
             api,
-            ApiKey::Heartbeat | ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::OffsetCommit
+            ApiKey::Heartbeat
+                | ApiKey::ConsumerGroupHeartbeat
+                | ApiKey::JoinGroup
+                | ApiKey::SyncGroup
+                | ApiKey::OffsetCommit
         ) =>
         {
             Reaction::MoveCoordinator(None)

@@ -1,6 +1,7 @@
 //! Every call that a consumer's handle has, in any order.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kavka::{Admin, ConsumerHandle, ErrorKind, Timestamp, TopicPartition};
 use tokio::time::sleep;
@@ -41,7 +42,7 @@ impl Seat {
         let mine = handle.assignment();
         let some =
             |dice: &mut Dice| mine.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
-        match dice.within(0..=31) {
+        match dice.within(0..=40) {
             0 => {
                 let one_in = dice.within(1..=2);
                 let topics: Vec<_> = world
@@ -192,7 +193,59 @@ impl Seat {
                 );
             }
             29 | 30 => self.administer(admin, dice).await,
+            31 => mine.iter().for_each(|partition| self.look(handle, partition)),
+            32 | 33 => {
+                // It waits for as long as it takes, such as for a paused partition.
+                let (longest, patience) = (Duration::from_secs(3_600), dice.millis(0..=5_000));
+                let call = handle.caught_up();
+                drop(world.call("caught_up", longest, &self.life, Some(patience), call).await);
+            }
+            34 => drop(self.said("enforce_rebalance", handle.enforce_rebalance("at random"))),
+            35 => {
+                drop((handle.subscription(), handle.membership(), handle.group_metadata()));
+            }
+            36 => {
+                let index = dice.next() % world.topics.len() as u64;
+                let (topic, count) = &world.topics[usize::try_from(index).unwrap()];
+                let asked = handle.partitions_for(topic.as_str());
+                if let Ended::With(Ok(told)) =
+                    world.call("partitions_for", world.api_timeout(), &self.life, None, asked).await
+                {
+                    world.check(i32::try_from(told.len()) == Ok(*count), DeliversItsOwn, || {
+                        format!("{topic} has {told:?}")
+                    });
+                }
+            }
+            37 => {
+                let offsets: Vec<_> = some(dice)
+                    .into_iter()
+                    .map(|partition| {
+                        let end = world.end(&partition).unsigned_abs();
+                        let offset = i64::try_from(dice.within(0..=end)).unwrap();
+                        books.commits_own(&partition, offset);
+                        (partition, offset)
+                    })
+                    .collect();
+                self.said("commit_async", handle.commit_offsets_async(offsets));
+            }
             _ => sleep(dice.millis(0..=5_000)).await,
+        }
+    }
+
+    /// What is known of a partition without a request is not what cannot be.
+    fn look(&self, handle: &ConsumerHandle, partition: &TopicPartition) {
+        let end = self.world.end(partition);
+        if let Some(lag) = handle.current_lag(partition) {
+            self.world.check(lag <= end.unsigned_abs(), DeliversItsOwn, || {
+                format!("{} lags by {lag} in {partition}, which has {end}", self.number)
+            });
+        }
+        if let Some(told) = handle.watermarks(partition) {
+            let is_there = told.high_watermark.0 <= end
+                && told.log_start_offset.is_none_or(|offset| offset.0 == 0);
+            self.world.check(is_there, DeliversItsOwn, || {
+                format!("{} is told {told:?} of {partition}, which has {end}", self.number)
+            });
         }
     }
 
