@@ -336,8 +336,8 @@ impl Classic {
         }
     }
 
-    /// A commit was refused because of the membership under which it was sent.
-    pub(crate) fn handle_commit_refused(
+    /// A commit was refused, perhaps because of the membership under which it was sent.
+    pub(crate) fn handle_refused(
         &mut self,
         sent_by: &GroupMemberIdentity,
         error: &Error,

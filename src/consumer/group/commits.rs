@@ -319,18 +319,24 @@ impl Commits {
 /// Whether to try again. The errors of a membership pass if the rebalance leaves the partition
 /// where it is; if it does not, [`Commits::handle_gone`] comes first.
 fn may_pass(error: &Error, sender: &CommitIdentity) -> bool {
-    match error.code() {
+    if is_about_membership(error) {
+        return matches!(sender, CommitIdentity::Member(_));
+    }
+    error.is_retriable()
+}
+
+/// Whether the coordinator refuses who asks, and not what is asked.
+pub(crate) fn is_about_membership(error: &Error) -> bool {
+    matches!(
+        error.code(),
         Some(
             ErrorCode::REBALANCE_IN_PROGRESS
-            | ErrorCode::ILLEGAL_GENERATION
-            | ErrorCode::UNKNOWN_MEMBER_ID
-            | ErrorCode::STALE_MEMBER_EPOCH
-            | ErrorCode::FENCED_MEMBER_EPOCH,
-        ) => {
-            matches!(sender, CommitIdentity::Member(_))
-        }
-        _ => error.is_retriable(),
-    }
+                | ErrorCode::ILLEGAL_GENERATION
+                | ErrorCode::UNKNOWN_MEMBER_ID
+                | ErrorCode::STALE_MEMBER_EPOCH
+                | ErrorCode::FENCED_MEMBER_EPOCH
+        )
+    )
 }
 
 /// Whether the coordinator does not know the topic.

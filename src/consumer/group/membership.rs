@@ -54,14 +54,14 @@ impl GroupMembership {
         }
     }
 
-    /// See [`Classic::handle_commit_refused`].
-    pub(crate) fn handle_commit_refused(
+    /// See [`Classic::handle_refused`].
+    pub(crate) fn handle_refused(
         &mut self,
         sent_by: &GroupMemberIdentity,
         error: &Error,
         now: Instant,
     ) {
-        either!(self, membership => membership.handle_commit_refused(sent_by, error, now));
+        either!(self, membership => membership.handle_refused(sent_by, error, now));
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

@@ -34,6 +34,7 @@ mod transitions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use super::commits::is_about_membership;
 use super::member::{
     Attempt, GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, PartitionsById,
     WantedTopics, not_polled,
@@ -237,23 +238,15 @@ impl Reconciling {
         }
     }
 
-    /// A commit was refused because of the membership under which it was sent: heartbeats say what
-    /// has become of that.
-    pub(crate) fn handle_commit_refused(
+    /// A request was refused, perhaps because of the membership under which it was sent: heartbeats say
+    /// what has become of that.
+    pub(crate) fn handle_refused(
         &mut self,
         sent_by: &GroupMemberIdentity,
         error: &Error,
         now: Instant,
     ) {
-        let is_about_membership = matches!(
-            error.code(),
-            Some(
-                ErrorCode::UNKNOWN_MEMBER_ID
-                    | ErrorCode::STALE_MEMBER_EPOCH
-                    | ErrorCode::FENCED_MEMBER_EPOCH
-            )
-        );
-        if is_about_membership && *sent_by == self.identity {
+        if is_about_membership(error) && *sent_by == self.identity {
             self.beat_soon(now);
         }
     }

@@ -45,12 +45,25 @@ enum GroupEvent {
     Joined(Attempt, Result<Join>),
     Decided(Attempt, Result<GroupAssignment>),
     Synced(Attempt, Result<Vec<u8>>),
-    HeartbeatDone { attempt: Attempt, sent: Instant, outcome: Result<()> },
+    HeartbeatDone {
+        attempt: Attempt,
+        sent: Instant,
+        outcome: Result<()>,
+    },
     Reconciled(Attempt, Result<HeartbeatAnswer>),
     Named(Result<BTreeMap<TopicId, TopicName>>),
     Left(Result<()>),
-    Committed { sender: CommitIdentity, sent: Instant, outcome: CommitOutcome },
-    Fetched(Vec<(TopicPartition, AssignmentEpoch)>, Result<Committed>),
+    Committed {
+        sender: CommitIdentity,
+        sent: Instant,
+        outcome: CommitOutcome,
+    },
+    /// What is committed, as it was asked for by a member or by nobody in particular.
+    Fetched {
+        assignments: Vec<(TopicPartition, AssignmentEpoch)>,
+        asker: Option<GroupMemberIdentity>,
+        outcome: Result<Committed>,
+    },
     Told(Change),
 }
 
@@ -404,7 +417,9 @@ impl GroupTask {
             GroupEvent::Committed { sender, sent, outcome } => {
                 self.committed(&sender, sent, outcome, now)
             }
-            GroupEvent::Fetched(assignments, outcome) => self.fetched(&assignments, outcome, now),
+            GroupEvent::Fetched { assignments, asker, outcome } => {
+                self.fetched(&assignments, asker.as_ref(), outcome, now)
+            }
             GroupEvent::Told(change) => self.told(change, now),
         }
     }

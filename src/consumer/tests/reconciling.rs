@@ -150,6 +150,32 @@ async fn a_changed_subscription_takes_effect_without_losing_what_stays() {
     settled(&mut [&mut consumer], &[3]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn partitions_of_its_own_choice_start_where_the_group_committed_that_was_left() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..8);
+    let client = client(&embedded);
+    let mut consumer = member(&client, reconciled("g"));
+    assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+    consumer.unsubscribe().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    assert_eq!(values(&mut consumer, 5).await, [3, 4, 5, 6, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_another_epoch_by_now_asks_again_what_is_committed() {
+    use kavka_testcontainers::embedded::ErrorCode::{StaleMemberEpoch, UnknownMemberId};
+    for code in [StaleMemberEpoch, UnknownMemberId] {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..3);
+        let refused = Fault::on(ApiKey::OffsetFetch).times(2).then(Reaction::Answer(code));
+        let refused = embedded.fault(refused);
+        let mut consumer = member(&client(&embedded), reconciled("g"));
+        assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+        assert_eq!(embedded.fault_hits(refused), 2);
+    }
+}
+
 /// Polls until the topics of what is assigned are these, within a minute.
 async fn assigned_topics(consumer: &mut Consumer, topics: &[&str]) {
     for _ in 0..600 {

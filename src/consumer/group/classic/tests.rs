@@ -271,20 +271,12 @@ fn an_illegal_generation_costs_the_partitions_but_not_the_member_id() {
     let mut script = Script::stable(settings(Assignor::Range), &[0]);
     script.actions();
     let identity = script.machine.identity().clone();
-    script.machine.handle_commit_refused(
-        &identity,
-        &code(ErrorCode::ILLEGAL_GENERATION),
-        script.now,
-    );
+    script.machine.handle_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
     let actions = script.actions();
     assert!(
         matches!(&actions[..], [MemberAction::Lost(_), MemberAction::Join { member, .. }] if member == "me")
     );
-    script.machine.handle_commit_refused(
-        &identity,
-        &code(ErrorCode::ILLEGAL_GENERATION),
-        script.now,
-    );
+    script.machine.handle_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
     assert!(script.actions().is_empty(), "a late answer to the old generation means nothing");
 }
 
@@ -362,23 +354,11 @@ fn what_is_not_answered_is_asked_anew_though_the_member_is_known_to_live() {
 fn a_commit_of_the_generation_before_costs_nothing_while_the_new_one_is_on_its_way() {
     let mut script = joining(&[0, 1]);
     let identity = script.machine.identity.clone();
-    script.machine.handle_commit_refused(
-        &identity,
-        &code(ErrorCode::ILLEGAL_GENERATION),
-        script.now,
-    );
-    script.machine.handle_commit_refused(
-        &identity,
-        &code(ErrorCode::REBALANCE_IN_PROGRESS),
-        script.now,
-    );
+    script.machine.handle_refused(&identity, &code(ErrorCode::ILLEGAL_GENERATION), script.now);
+    script.machine.handle_refused(&identity, &code(ErrorCode::REBALANCE_IN_PROGRESS), script.now);
     assert!(script.actions().is_empty());
     assert_eq!(script.owned(), [0, 1]);
-    script.machine.handle_commit_refused(
-        &identity,
-        &code(ErrorCode::UNKNOWN_MEMBER_ID),
-        script.now,
-    );
+    script.machine.handle_refused(&identity, &code(ErrorCode::UNKNOWN_MEMBER_ID), script.now);
     assert!(matches!(&script.actions()[..], [MemberAction::Lost(_), MemberAction::Join { .. }]));
 }
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 use tracing::{Instrument, error, warn};
 
 use super::{GroupEvent, GroupTask};
-use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome};
+use crate::consumer::group::commits::{self, CommitIdentity, CommitOutcome, is_about_membership};
+use crate::consumer::group::member::GroupMemberIdentity;
 use crate::consumer::group::rpc::Committed;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::Subscription;
@@ -140,7 +141,7 @@ impl GroupTask {
         self.tell_of_commits(committed.into_iter().map(|(tp, _, offset)| (tp, Ok(offset))));
         if let CommitIdentity::Member(identity) = sender {
             for error in &errors {
-                self.machine.handle_commit_refused(identity, error, now);
+                self.machine.handle_refused(identity, error, now);
             }
         }
     }
@@ -159,22 +160,26 @@ impl GroupTask {
         }
         self.fetching.begin();
         let group = Arc::clone(&self.group);
-        let asker = self.machine.reconciling().map(|member| member.identity().clone());
+        // Who is no member, as after it was left for partitions of the application's own choice, asks as
+        // anybody may.
+        let member = self.machine.reconciling().filter(|member| member.can_commit());
+        let asker = member.map(|member| member.identity().clone());
         self.spawn(async move {
             let partitions: Vec<_> = assignments.iter().map(|(tp, _)| tp.clone()).collect();
             let outcome = group.rpc.committed(&partitions, asker.as_ref()).await;
-            GroupEvent::Fetched(assignments, outcome)
+            GroupEvent::Fetched { assignments, asker, outcome }
         });
     }
 
     pub(super) fn fetched(
         &mut self,
         assignments: &[(TopicPartition, AssignmentEpoch)],
+        asker: Option<&GroupMemberIdentity>,
         outcome: Result<Committed>,
         now: Instant,
     ) {
         let mut again = false;
-        let mut refused = Vec::new();
+        let (mut refused, mut outdated) = (Vec::new(), None);
         self.group.shared.update(|subscription| {
             for (tp, assignment) in assignments {
                 let result = match &outcome {
@@ -186,6 +191,11 @@ impl GroupTask {
                     Some(Ok(committed)) => {
                         subscription.start_at_committed(tp, *assignment, committed.as_ref())
                     }
+                    // What is still the member's is asked for again, as who it is by then.
+                    Some(Err(error)) if asker.is_some() && is_about_membership(&error) => {
+                        again = true;
+                        outdated = Some(error);
+                    }
                     Some(Err(error)) if !error.is_retriable() => {
                         let error = error.at_partition(tp.clone());
                         if subscription.stop(tp, *assignment, error.clone()) {
@@ -196,6 +206,9 @@ impl GroupTask {
                 }
             }
         });
+        if let Some((asker, error)) = asker.zip(outdated) {
+            self.machine.handle_refused(asker, &error, now);
+        }
         for error in refused {
             self.group.shared.raise(error);
         }
