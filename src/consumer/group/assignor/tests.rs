@@ -334,7 +334,77 @@ fn group() -> impl Strategy<Value = (TopicRacks, Vec<GroupMember>)> {
     })
 }
 
+/// The same, with members and replicas on three racks, some of which are not known.
+fn group_on_racks() -> impl Strategy<Value = (TopicRacks, Vec<GroupMember>)> {
+    let replicas = proptest::collection::vec(0_u8..8, 60);
+    let homes = proptest::collection::vec(0_usize..4, 9);
+    (group(), replicas, homes).prop_map(|((mut topics, mut members), replicas, homes)| {
+        for (racks, bits) in topics.values_mut().flatten().zip(replicas) {
+            let there = RACKS.into_iter().zip(0..).filter(|(_, bit)| bits & (1 << bit) != 0);
+            racks.extend(there.map(|(rack, _)| Arc::from(rack)));
+        }
+        for (member, home) in members.iter_mut().zip(homes) {
+            member.subscription.rack = RACKS.get(home).map(ToString::to_string);
+        }
+        (topics, members)
+    })
+}
+
+const RACKS: [&str; 3] = ["a", "b", "c"];
+
+fn without_racks(members: &[GroupMember]) -> Vec<GroupMember> {
+    let mut members = members.to_vec();
+    for member in &mut members {
+        member.subscription.rack = None;
+    }
+    members
+}
+
+/// Of each topic, how many of its partitions members have, the fewest first.
+fn sizes_by_topic(assignments: &Assignments) -> BTreeMap<&TopicName, Vec<usize>> {
+    let mut sizes: BTreeMap<&TopicName, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (id, tp) in assignments.iter().flat_map(|(id, all)| all.iter().map(move |tp| (id, tp))) {
+        *sizes.entry(&tp.topic).or_default().entry(id).or_default() += 1;
+    }
+    let sorted = |counts: BTreeMap<&str, usize>| {
+        let mut sizes: Vec<usize> = counts.into_values().collect();
+        sizes.sort_unstable();
+        sizes
+    };
+    sizes.into_iter().map(|(topic, counts)| (topic, sorted(counts))).collect()
+}
+
 proptest! {
+    /// KIP-881: racks decide who gets which, never how many of a topic one gets.
+    #[test]
+    fn racks_cost_range_no_partition_and_no_evenness((topics, members) in group_on_racks()) {
+        let result = assign(&Assignor::Range, &topics, &members);
+        assert_is_complete(&topics, &members, &result);
+        let plain = assign(&Assignor::Range, &topics, &without_racks(&members));
+        prop_assert_eq!(sizes_by_topic(&result), sizes_by_topic(&plain));
+    }
+
+    #[test]
+    fn racks_cost_the_sticky_ones_no_partition_and_no_evenness((topics, members) in group_on_racks()) {
+        for assignor in [Assignor::Sticky, Assignor::CooperativeSticky] {
+            let result = assign(&assignor, &topics, &members);
+            assert_is_complete(&topics, &members, &result);
+            let plain = assign(&assignor, &topics, &without_racks(&members));
+            prop_assert_eq!(unevenness(&result), unevenness(&plain), "{}", assignor.name());
+        }
+    }
+
+    /// Whoever finds a replica of every partition on its rack gains nothing by racks.
+    #[test]
+    fn racks_that_cannot_help_change_nothing((mut topics, members) in group_on_racks()) {
+        for racks in topics.values_mut().flatten() {
+            *racks = RACKS.map(Arc::from).into();
+        }
+        for assignor in [Assignor::Range, Assignor::Sticky] {
+            prop_assert_eq!(assign(&assignor, &topics, &members), assign(&assignor, &topics, &without_racks(&members)));
+        }
+    }
+
     #[test]
     fn every_partition_that_is_wanted_has_one_owner_that_wants_it((topics, members) in group()) {
         for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky] {

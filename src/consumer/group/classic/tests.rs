@@ -7,6 +7,7 @@ use crate::consumer::assignor::Racks;
 mod assignors;
 mod enforced;
 mod leaving;
+mod losses;
 mod random;
 
 const SECOND: Duration = Duration::from_secs(1);
