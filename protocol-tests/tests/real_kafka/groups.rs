@@ -1,11 +1,14 @@
-//! A group of three clients: Java's, librdkafka's and ours.
+//! Groups of several clients: Java's, librdkafka's and ours.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use kavka::admin::GroupType;
-use kavka::{AssignmentStrategy, Client, ClientConfig, Consumer, ErrorKind, GroupProtocol};
-use kavka_testcontainers::apache::{Cluster, Running, Version};
+use kavka::{
+    AssignmentStrategy, Client, ClientConfig, Consumer, ConsumerConfig, ErrorKind, GroupProtocol,
+    GroupSubscription, MemberAssignment, PartitionAssignor, TopicName,
+};
+use kavka_testcontainers::apache::{Cluster, Config, Running, Version};
 use tokio::task::JoinHandle;
 
 use crate::support::{Kcat, PATIENCE, client, config, earliest, in_time, produce};
@@ -16,27 +19,65 @@ const RECORDS: u64 = 1200;
 #[tokio::test(flavor = "multi_thread")]
 async fn each_partition_has_exactly_one_owner_of_three_clients() {
     let cluster = Cluster::start(config()).await.unwrap();
-    for (strategy, java, librdkafka) in [
-        (AssignmentStrategy::Range, "RangeAssignor", "range"),
-        (AssignmentStrategy::CooperativeSticky, "CooperativeStickyAssignor", "cooperative-sticky"),
+    for (strategy, java) in [
+        (AssignmentStrategy::Range, "RangeAssignor"),
+        (AssignmentStrategy::RoundRobin, "RoundRobinAssignor"),
+        (AssignmentStrategy::Sticky, "StickyAssignor"),
+        (AssignmentStrategy::CooperativeSticky, "CooperativeStickyAssignor"),
     ] {
-        eprintln!("{librdkafka}");
-        mixed(&cluster, strategy, java, librdkafka).await;
+        eprintln!("{java}");
+        let name = strategy.name().to_owned();
+        let topic = format!("mixed-{name}");
+        let ours = earliest().group_id(&topic).partition_assignment_strategy([strategy]);
+        let strategy =
+            format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{java}");
+        // librdkafka has no sticky one that is eager.
+        let librdkafka = (name != "sticky").then_some(name.as_str());
+        mixed(&cluster, &topic, ours, &[&strategy], librdkafka).await;
     }
     cluster.shutdown().await.unwrap();
 }
 
-async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, librdkafka: &str) {
-    let topic = format!("mixed-{librdkafka}");
-    let group = topic.as_str();
-    cluster.create_topic(&topic, PARTITIONS.unsigned_abs(), 1, &[]).await.unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn each_partition_has_exactly_one_owner_under_each_assignor_of_the_broker() {
+    let cluster = Cluster::start(with_short_sessions()).await.unwrap();
+    if cluster.version() < Version::new(4, 0, 0) {
+        return cluster.shutdown().await.unwrap();
+    }
+    for assignor in ["uniform", "range"] {
+        eprintln!("{assignor}");
+        let topic = format!("mixed-{assignor}");
+        let ours = earliest()
+            .group_id(&topic)
+            .group_protocol(GroupProtocol::Consumer)
+            .group_remote_assignor(assignor);
+        let remote = format!("group.remote.assignor={assignor}");
+        let owners =
+            mixed(&cluster, &topic, ours, &["group.protocol=consumer", &remote], None).await;
+        assert!(owners.values().all(|owned| owned.len() == 6), "{owners:?}");
+        if assignor == "range" {
+            let halves = [0..6, 6..12].map(BTreeSet::from_iter);
+            assert!(owners.values().all(|owned| halves.contains(owned)), "{owners:?}");
+        }
+    }
+    cluster.shutdown().await.unwrap();
+}
+
+/// Ours, Java's and perhaps librdkafka's, by the name it has for the strategy, share a topic, and
+/// what a member that dies had. Returns who had what.
+async fn mixed(
+    cluster: &Cluster,
+    topic: &str,
+    ours: ConsumerConfig,
+    java: &[&str],
+    librdkafka: Option<&str>,
+) -> BTreeMap<String, BTreeSet<i32>> {
+    cluster.create_topic(topic, PARTITIONS.unsigned_abs(), 1, &[]).await.unwrap();
     let client = client(cluster);
 
-    // Ours is the leader first, then hears of two others that assign by the same name.
-    let consumer = client
-        .consumer(earliest().group_id(group).partition_assignment_strategy([strategy]))
-        .unwrap();
-    consumer.subscribe([topic.as_str()]).unwrap();
+    // Ours is the leader first, then hears of the others that assign by the same name.
+    let consumer = client.consumer(ours).unwrap();
+    consumer.subscribe([topic]).unwrap();
     let handle = consumer.handle();
     let (seen, ours) = collect(consumer);
     in_time(
@@ -44,37 +85,22 @@ async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, libr
         until(|| handle.assignment().len() == PARTITIONS.unsigned_abs() as usize),
     )
     .await;
-    let java = spawn_java(cluster, &topic, group, java);
-    let strategy = format!("partition.assignment.strategy={librdkafka}");
-    let arguments = [
-        "-u",
-        "-X",
-        &strategy,
-        "-X",
-        "auto.offset.reset=earliest",
-        "-f",
-        "%p %s\n",
-        "-G",
-        group,
-        &topic,
-    ];
-    let mut kcat = Kcat::spawn(cluster, librdkafka, &arguments);
+    let mut java = spawn_java(cluster, topic, topic, java);
+    let mut kcat = librdkafka.map(|strategy| spawn_librdkafka(cluster, topic, strategy));
+    let others = 1 + usize::from(kcat.is_some());
 
-    let owners = stable(cluster, group, 3).await;
+    let owners = stable(cluster, topic, 1 + others).await;
     let ours_by_kafka: BTreeSet<i32> = owners.get("kavka").cloned().unwrap_or_default();
-    let ours_by_us: BTreeSet<i32> =
-        handle.assignment().iter().map(|partition| partition.partition.0).collect();
-    assert_eq!(
-        ours_by_us, ours_by_kafka,
-        "the group and its member differ on what the member owns"
-    );
+    let ours_by_us =
+        || handle.assignment().iter().map(|tp| tp.partition.0).collect::<BTreeSet<_>>();
+    in_time("the same of the member", until(|| ours_by_us() == ours_by_kafka)).await;
 
     // Every record goes to the owner of its partition, and to nobody else.
-    produce(&client, &topic, PARTITIONS, 0..RECORDS).await;
+    produce(&client, topic, PARTITIONS, 0..RECORDS).await;
     let read = || {
         let mut all: Vec<(i32, u64)> = seen.lock().unwrap().clone();
         all.extend(parse(&java.stdout().unwrap()));
-        all.extend(parse(&kcat.output()));
+        all.extend(kcat.iter().flat_map(|kcat| parse(&kcat.output())));
         all
     };
     in_time("reading", until(|| read().len() >= usize::try_from(RECORDS).unwrap())).await;
@@ -85,29 +111,95 @@ async fn mixed(cluster: &Cluster, strategy: AssignmentStrategy, java: &str, libr
     assert_eq!(all, expected, "a record was read by two members, or by none");
 
     // The partitions of a member that dies go to the others.
-    kcat.kill().await;
-    let owners = stable(cluster, group, 2).await;
-    assert!(owners.contains_key("kavka"), "{owners:?}");
+    match &mut kcat {
+        Some(kcat) => kcat.kill().await,
+        None => java.kill().await.unwrap(),
+    }
+    let left = stable(cluster, topic, others).await;
+    assert!(left.contains_key("kavka"), "{left:?}");
     ours.abort();
-    let mut java = java;
+    if kcat.is_some() {
+        java.kill().await.unwrap();
+    }
+    client.close(PATIENCE).await.unwrap();
+    owners
+}
+
+/// Gives every third partition to the members that have user data, and the others to the rest. It
+/// has the name of one of Java's, so that it can lead a member of Java's.
+#[derive(Debug)]
+struct Thirds;
+
+impl PartitionAssignor for Thirds {
+    fn name(&self) -> &str {
+        "range"
+    }
+
+    fn subscription_user_data(&self, _: &BTreeSet<TopicName>) -> Option<Vec<u8>> {
+        Some(b"a third".to_vec())
+    }
+
+    fn assign(
+        &self,
+        group: &GroupSubscription,
+    ) -> Result<BTreeMap<String, MemberAssignment>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut shares: BTreeMap<String, MemberAssignment> = BTreeMap::new();
+        for partition in group.partitions() {
+            let is_third = partition.partition.0 % 3 == 0;
+            let suits = group
+                .members
+                .iter()
+                .find(|member| member.subscription.user_data.is_some() == is_third);
+            let member = suits.or(group.members.first()).ok_or("nobody is there")?;
+            shares.entry(member.id.clone()).or_default().partitions.push(partition);
+        }
+        Ok(shares)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignor_of_the_users_own_decides_for_a_member_of_java() {
+    let cluster = Cluster::start(config()).await.unwrap();
+    let topic = "thirds";
+    cluster.create_topic(topic, PARTITIONS.unsigned_abs(), 1, &[]).await.unwrap();
+    let client = client(&cluster);
+    let strategy = [AssignmentStrategy::custom(Thirds)];
+    let config = earliest().group_id(topic).partition_assignment_strategy(strategy);
+    let consumer = client.consumer(config).unwrap();
+    consumer.subscribe([topic]).unwrap();
+    let handle = consumer.handle();
+    let (seen, ours) = collect(consumer);
+    in_time("the first assignment", until(|| handle.assignment().len() == 12)).await;
+    let range = "partition.assignment.strategy=org.apache.kafka.clients.consumer.RangeAssignor";
+    let mut java = spawn_java(&cluster, topic, topic, &[range]);
+    let owners = stable(&cluster, topic, 2).await;
+    assert_eq!(owners["kavka"], BTreeSet::from([0, 3, 6, 9]));
+    produce(&client, topic, PARTITIONS, 0..RECORDS).await;
+    let read = || seen.lock().unwrap().len() + parse(&java.stdout().unwrap()).len();
+    in_time("reading", until(|| read() >= usize::try_from(RECORDS).unwrap())).await;
+    assert_eq!(seen.lock().unwrap().len(), usize::try_from(RECORDS / 3).unwrap());
+    ours.abort();
     java.kill().await.unwrap();
     client.close(PATIENCE).await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
+/// Whoever dies is missed soon, also under the consumer protocol.
+fn with_short_sessions() -> Config {
+    let settings = [
+        ("group.consumer.min.session.timeout.ms", "6000"),
+        ("group.consumer.session.timeout.ms", "6000"),
+        ("group.consumer.min.heartbeat.interval.ms", "500"),
+        ("group.consumer.heartbeat.interval.ms", "1000"),
+    ];
+    settings.into_iter().fold(config(), |config, (name, value)| config.property(name, value))
 }
 
 /// One group in which members of both protocols come and go, Java's and ours: whoever is there shares
 /// the partitions, and each record goes to one of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_both_protocols_share_a_group_that_changes_from_one_to_the_other() {
-    let group_settings = [
-        ("group.consumer.min.session.timeout.ms", "6000"),
-        ("group.consumer.session.timeout.ms", "6000"),
-        ("group.consumer.min.heartbeat.interval.ms", "500"),
-        ("group.consumer.heartbeat.interval.ms", "1000"),
-    ];
-    let config = group_settings
-        .into_iter()
-        .fold(config(), |config, (name, value)| config.property(name, value));
-    let cluster = Cluster::start(config).await.unwrap();
+    let cluster = Cluster::start(with_short_sessions()).await.unwrap();
     if cluster.version() < Version::new(4, 0, 0) {
         return cluster.shutdown().await.unwrap();
     }
@@ -145,7 +237,7 @@ async fn members_of_both_protocols_share_a_group_that_changes_from_one_to_the_ot
     round(&[&first_reads]).await;
     assert_eq!(kind(&writer, topic).await, GroupType::Consumer);
 
-    let mut java = spawn_java_with(&cluster, topic, topic, "group.protocol=consumer");
+    let mut java = spawn_java(&cluster, topic, topic, &["group.protocol=consumer"]);
     let (second, _, (seen, _)) = member("second", GroupProtocol::Classic);
     let second_reads = || seen.lock().unwrap().clone();
     stable(&cluster, topic, 3).await;
@@ -211,28 +303,41 @@ fn collect(mut consumer: Consumer) -> (Seen, JoinHandle<()>) {
     (seen, task)
 }
 
-fn spawn_java(cluster: &Cluster, topic: &str, group: &str, assignor: &str) -> Running {
-    let strategy =
-        format!("partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}");
-    spawn_java_with(cluster, topic, group, &strategy)
+fn spawn_java(cluster: &Cluster, topic: &str, group: &str, properties: &[&str]) -> Running {
+    let bootstrap = cluster.bootstrap();
+    let mut java = cluster.tool("org.apache.kafka.tools.consumer.ConsoleConsumer").args([
+        "--bootstrap-server",
+        &bootstrap,
+        "--topic",
+        topic,
+        "--group",
+        group,
+        "--from-beginning",
+        "--property",
+        "print.partition=true",
+    ]);
+    for property in properties {
+        java = java.args(["--consumer-property", property]);
+    }
+    java.spawn().unwrap()
 }
 
-fn spawn_java_with(cluster: &Cluster, topic: &str, group: &str, property: &str) -> Running {
-    let bootstrap = cluster.bootstrap();
-    cluster
-        .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
-        .args([
-            "--bootstrap-server",
-            &bootstrap,
-            "--topic",
-            topic,
-            "--group",
-            group,
-            "--from-beginning",
-        ])
-        .args(["--consumer-property", property, "--property", "print.partition=true"])
-        .spawn()
-        .unwrap()
+/// A member of librdkafka's in the group of the topic's name.
+fn spawn_librdkafka(cluster: &Cluster, topic: &str, strategy: &str) -> Kcat {
+    let strategy = format!("partition.assignment.strategy={strategy}");
+    let arguments = [
+        "-u",
+        "-X",
+        &strategy,
+        "-X",
+        "auto.offset.reset=earliest",
+        "-f",
+        "%p %s\n",
+        "-G",
+        topic,
+        topic,
+    ];
+    Kcat::spawn(cluster, topic, &arguments)
 }
 
 /// Lines of a partition and a number: `Partition:3\t17` by Java, `3 17` by kcat. The last may still
