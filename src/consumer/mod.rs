@@ -247,7 +247,9 @@ impl Consumer {
                 match &change {
                     Change::Assigned(partitions) => listener.on_assigned(&handle, partitions).await,
                     Change::Revoked(partitions) => listener.on_revoked(&handle, partitions).await,
-                    Change::Lost(partitions) => listener.on_lost(&handle, partitions).await,
+                    Change::Abandoned(partitions) | Change::Lost(partitions) => {
+                        listener.on_lost(&handle, partitions).await;
+                    }
                 }
             })
         }));

@@ -46,7 +46,9 @@ pub trait RebalanceListener: Send + Sync + 'static {
     }
 
     /// Called when partitions were lost without notice and may already belong to other members.
-    /// Nothing of them can be committed.
+    /// Nothing of them can be committed. Called also for those of a member that leaves while it
+    /// joins its group again: what it commits may not count (Java's
+    /// `ConsumerCoordinator.onLeavePrepare`).
     fn on_lost<'a>(
         &'a self,
         consumer: &'a ConsumerHandle,

@@ -110,6 +110,9 @@ pub(crate) enum MemberAction {
     /// Stop delivering these, commit them if the client commits by itself, tell the application,
     /// then say so by `handle_revoked`.
     Revoke(Vec<TopicPartition>),
+    /// As `Revoke`, but tell the application that they are lost: whoever leaves while its group
+    /// rebalances cannot know that what it commits counts.
+    Abandon(Vec<TopicPartition>),
     /// Stop delivering these at once, they are no longer owned; the application is being told
     /// already.
     Drop(Vec<TopicPartition>),

@@ -45,6 +45,8 @@ use crate::watch;
 pub(crate) enum Change {
     Assigned(Vec<TopicPartition>),
     Revoked(Vec<TopicPartition>),
+    /// See [`MemberAction::Abandon`](member::MemberAction::Abandon).
+    Abandoned(Vec<TopicPartition>),
     Lost(Vec<TopicPartition>),
 }
 

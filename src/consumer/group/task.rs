@@ -366,11 +366,8 @@ impl GroupTask {
                     GroupEvent::Left(group.rpc.leave(&member, reason, deadline).await)
                 });
             }
-            MemberAction::Revoke(partitions) => {
-                group.shared.update(|subscription| subscription.hold(&partitions));
-                self.giving.extend(partitions.iter().cloned());
-                self.to_tell.push_back(Change::Revoked(partitions));
-            }
+            MemberAction::Revoke(partitions) => self.give_up(partitions, Change::Revoked),
+            MemberAction::Abandon(partitions) => self.give_up(partitions, Change::Abandoned),
             MemberAction::Drop(partitions) => self.take_away(&partitions),
             MemberAction::Lost(partitions) => {
                 warn!(group = group.rpc.group, ?partitions, "partitions lost");
@@ -430,6 +427,16 @@ impl GroupTask {
             let took = now.saturating_duration_since(since);
             self.observer.tell(MemberEvent::Rebalanced { took });
         }
+    }
+
+    fn give_up(
+        &mut self,
+        partitions: Vec<TopicPartition>,
+        change: fn(Vec<TopicPartition>) -> Change,
+    ) {
+        self.group.shared.update(|subscription| subscription.hold(&partitions));
+        self.giving.extend(partitions.iter().cloned());
+        self.to_tell.push_back(change(partitions));
     }
 
     fn take_away(&mut self, partitions: &[TopicPartition]) {

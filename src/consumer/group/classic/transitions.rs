@@ -18,7 +18,10 @@ impl Classic {
             self.owned.remove(tp);
         }
         if !giving.is_empty() {
-            self.actions.push_back(MemberAction::Revoke(giving.clone()));
+            // As Java's ConsumerCoordinator decides in onLeavePrepare.
+            let is_abandoned = matches!(then, AfterRevoking::Leave(_)) && self.is_in_rebalance();
+            let action = if is_abandoned { MemberAction::Abandon } else { MemberAction::Revoke };
+            self.actions.push_back(action(giving.clone()));
             self.state = State::Revoking { giving, then };
             return;
         }
@@ -348,6 +351,18 @@ impl Classic {
 
     fn owns_or(&self, is_joined: bool) -> bool {
         is_joined || (matches!(self.state, State::Joining) && !self.owned.is_empty())
+    }
+
+    /// Whether it has begun to join again, and has no new assignment yet.
+    fn is_in_rebalance(&self) -> bool {
+        matches!(
+            self.state,
+            State::Joining
+                | State::Describing { .. }
+                | State::Deciding(_)
+                | State::Syncing(_)
+                | State::Waiting(_)
+        )
     }
 
     /// Whether a new generation may have begun that the reply on its way tells of.

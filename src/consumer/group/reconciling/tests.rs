@@ -437,3 +437,50 @@ fn a_pattern_is_said_to_the_coordinator_which_knows_what_it_matches() {
         (Some([TopicName::from("t")].into()), Some(""))
     );
 }
+
+/// Java's `ConsumerMembershipManager`: a member with an epoch revokes what it has when it leaves; one
+/// without has lost it.
+#[test]
+fn what_a_member_that_goes_had_is_revoked_if_it_has_an_epoch_and_lost_once_if_not() {
+    let fails = |code: ErrorCode| {
+        move |script: &mut Script| {
+            script.now += 5 * SECOND;
+            script.heartbeat();
+            script.fail(code);
+        }
+    };
+    let retargets = |target: &'static [i32]| {
+        move |script: &mut Script| {
+            script.now += 5 * SECOND;
+            script.heartbeat();
+            script.answer(2, Some(by_id(T, target)));
+        }
+    };
+    type Step = Box<dyn Fn(&mut Script)>;
+    let cases: [(&str, Step, &[&str]); 8] = [
+        ("stable", Box::new(|_| {}), &["-[0, 1]"]),
+        ("in vain", Box::new(fails(ErrorCode::NOT_COORDINATOR)), &["-[0, 1]"]),
+        ("while some goes", Box::new(retargets(&[0])), &["-[1]", "-[0]"]),
+        ("while some comes", Box::new(retargets(&[0, 1, 2])), &["+[2]", "-[0, 1, 2]"]),
+        ("fenced", Box::new(fails(ErrorCode::FENCED_MEMBER_EPOCH)), &["lost [0, 1]"]),
+        ("unknown", Box::new(fails(ErrorCode::UNKNOWN_MEMBER_ID)), &["lost [0, 1]"]),
+        ("refused", Box::new(fails(ErrorCode::GROUP_AUTHORIZATION_FAILED)), &["lost [0, 1]"]),
+        ("fenced for good", Box::new(fails(ErrorCode::FENCED_INSTANCE_ID)), &["lost [0, 1]"]),
+    ];
+    for (name, step, expected) in cases {
+        for closes in [true, false] {
+            let mut script = Script::stable(settings(), &[0, 1]);
+            step(&mut script);
+            let mut told = script.changes();
+            match closes {
+                true => script.machine.handle_close(GroupMembershipOperation::Default, script.now),
+                false => script.machine.handle_wanted(None, script.now),
+            }
+            told.extend(script.changes());
+            script.machine.handle_revoked(script.now);
+            told.extend(script.changes());
+            told.retain(|what| what.starts_with(['+', '-']) || what.starts_with("lost"));
+            assert_eq!(told, expected, "{name}, closes: {closes}");
+        }
+    }
+}

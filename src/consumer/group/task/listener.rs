@@ -25,7 +25,7 @@ impl GroupTask {
         info!(group = self.group.rpc.group, ?change, "assignment changes");
         let listener = lock(&self.group.listener).clone();
         let going = match &change {
-            Change::Revoked(partitions) => partitions.clone(),
+            Change::Revoked(partitions) | Change::Abandoned(partitions) => partitions.clone(),
             Change::Assigned(_) | Change::Lost(_) => Vec::new(),
         };
         let told = Told { sender: self.sender.clone(), change: Some(change.clone()) };
@@ -56,10 +56,12 @@ impl GroupTask {
                     self.machine.handle_assigned(now);
                 }
             }
-            Change::Revoked(mut partitions) => {
+            Change::Revoked(mut partitions) | Change::Abandoned(mut partitions) => {
                 partitions.retain(|tp| self.giving.contains(tp));
                 self.take_away(&partitions);
-                if !self.to_tell.iter().any(|change| matches!(change, Change::Revoked(_))) {
+                let gives_up =
+                    |change: &Change| matches!(change, Change::Revoked(_) | Change::Abandoned(_));
+                if !self.to_tell.iter().any(gives_up) {
                     self.machine.handle_revoked(now);
                 }
             }

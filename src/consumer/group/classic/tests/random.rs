@@ -110,7 +110,7 @@ proptest! {
                         prop_assert!(!giving.contains(&tp) || is_cooperative);
                         prop_assert!(owned.insert(tp), "given twice");
                     },
-                    MemberAction::Revoke(taken) => for tp in taken {
+                    MemberAction::Revoke(taken) | MemberAction::Abandon(taken) => for tp in taken {
                         prop_assert!(owned.remove(&tp), "takes what is not there");
                         giving.insert(tp);
                     },
