@@ -24,11 +24,7 @@ impl CapturedLogs {
         Self::from(Level::WARN)
     }
 
-    pub(crate) fn everything() -> Self {
-        Self::from(Level::TRACE)
-    }
-
-    fn from(level: Level) -> Self {
+    pub(crate) fn from(level: Level) -> Self {
         let text = Text::default();
         let sink = text.clone();
         let subscriber = || {

@@ -54,7 +54,7 @@ fn assert_hides(shown: &str, what: &str) {
 
 /// All that is shown of an attempt to connect with these properties.
 async fn shown(text: &str, pairs: &[(&str, &str)]) -> String {
-    let log = CapturedLogs::everything();
+    let log = CapturedLogs::from(tracing::Level::TRACE);
     let mut shown = String::new();
     if let Err(error) = attempt(text, pairs, &mut shown).await {
         shown.push_str(&told(&error));

@@ -145,8 +145,6 @@ fn explain_alert(alert: AlertDescription, has_identity: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use rustls::pki_types::ServerName;
 
     use super::*;
@@ -180,6 +178,8 @@ mod tests {
     #[cfg(any(feature = "encrypted-keys", feature = "pkcs12"))]
     #[tokio::test]
     async fn an_authority_s_certificate_as_a_broker_s_own_is_told() {
+        use std::sync::Arc;
+
         use rustls::pki_types::pem::PemObject;
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
