@@ -149,7 +149,6 @@ impl CatchUps {
             for CatchUp(aims) in self.waiting.values_mut() {
                 if let Some(aims) = aims
                     && let Some(aim) = aims.get(partition)
-                    && aim.assignment == Some(assignment.id())
                     && aim.is_reached(partition, subscription)
                 {
                     aims.remove(partition);
@@ -171,7 +170,8 @@ impl Aim {
 mod tests {
     use super::*;
     use crate::consumer::config::AutoOffsetReset;
-    use crate::consumer::fetch::buffer::Buffer;
+    use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, Content};
+    use crate::consumer::fetch::filter::FetchFilter;
     use crate::consumer::fetch::session::Want;
     use crate::consumer::position::Position;
     use crate::consumer::watermarks::Watermarks;
@@ -217,6 +217,69 @@ mod tests {
             assert!(!subscription.fetched_all(&tp(0), want, false));
             assert_eq!(subscription.fetched_all(&tp(0), want, true), is_news);
             assert_eq!(catch_ups.step(id, &subscription).unwrap(), step);
+        }
+    }
+
+    /// What is fetched already, and not received, is not read.
+    #[test]
+    fn where_nothing_is_left_to_fetch_is_no_end_before_the_application_is_there() {
+        let mut subscription = subscription(false);
+        subscription.assign([tp(0)].into()).expect("nothing was subscribed");
+        subscription.seek(&tp(0), Position::at(Offset(50))).expect("assigned");
+        let mut catch_ups = CatchUps::default();
+        let id = catch_ups.begin();
+        let of = assignment(&subscription);
+        catch_ups.step(id, &subscription).unwrap();
+        catch_ups.ends_at(id, &tp(0), of.id(), Offset(100));
+        let watermarks = Watermarks {
+            log_start_offset: None,
+            high_watermark: Offset(100),
+            last_stable_offset: None,
+        };
+        of.ends_at(watermarks, Some(Offset(100)));
+        let skipped = BufferedBatch {
+            content: Content::Skipped,
+            start: Position::at(Offset(50)),
+            next: Offset(91),
+        };
+        let filter = FetchFilter {
+            buffered_batches: vec![skipped],
+            next: Position::at(Offset(91)),
+            failure: None,
+        };
+        assert!(subscription.fetched(&tp(0), of.id(), Offset(50), filter, None));
+        let want =
+            Want { assignment: of.id(), offset: Offset(91), leader_epoch: None, topic_id: None };
+        assert!(subscription.fetched_all(&tp(0), want, true));
+        assert_eq!(catch_ups.step(id, &subscription).unwrap(), CatchUpStep::Wait);
+        of.deliver_to(Offset(91));
+        assert_eq!(catch_ups.step(id, &subscription).unwrap(), CatchUpStep::Done);
+    }
+
+    #[test]
+    fn one_of_several_partitions_that_is_read_wakes_nobody() {
+        let mut subscription = subscription(false);
+        subscription.assign([tp(0), tp(1)].into()).expect("nothing was subscribed");
+        subscription.buffer.note(true);
+        let mut catch_ups = CatchUps::default();
+        let id = catch_ups.begin();
+        for partition in 0..2 {
+            subscription.seek(&tp(partition), Position::at(Offset(0))).expect("assigned");
+        }
+        catch_ups.step(id, &subscription).unwrap();
+        for partition in 0..2 {
+            let of = subscription.assignment_of(&tp(partition)).expect("assigned").id();
+            catch_ups.ends_at(id, &tp(partition), of, Offset(1));
+        }
+        assert!(catch_ups.look(&mut subscription, None), "the ends are news");
+        for (partition, is_all) in [(0, false), (1, true)] {
+            let of = Arc::clone(subscription.assignment_of(&tp(partition)).expect("assigned"));
+            let start = Position::at(Offset(0));
+            let piece = BufferedBatch { content: Content::Skipped, start, next: Offset(1) };
+            subscription.buffer.push(&of, piece, None);
+            subscription.buffer.pop().expect("it is there");
+            of.deliver_to(Offset(1));
+            assert_eq!(catch_ups.look(&mut subscription, None), is_all);
         }
     }
 

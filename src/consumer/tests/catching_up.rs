@@ -4,7 +4,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kavka_testcontainers::embedded::{Fault, Reaction, TransactionEnd};
+use kavka_testcontainers::embedded::{
+    ApiKey, ErrorCode as BrokerCode, Fault, Reaction, TransactionEnd,
+};
 
 use super::*;
 
@@ -200,19 +202,27 @@ async fn a_topic_that_is_created_anew_is_read_to_its_own_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_stops_a_partition_ends_the_wait_behind_the_records_before_it() {
+    // The last byte, which is looked at when the batch is reached; the version, when it is fetched.
+    for at in [None, Some(16)] {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..2);
+        let mut damaged = embedded.log("t", 0)[1].bytes.to_vec();
+        let at = at.unwrap_or(damaged.len() - 1);
+        damaged[at] ^= 0xff;
+        damaged[..8].copy_from_slice(&2_i64.to_be_bytes());
+        embedded.append_raw("t", 0, &damaged);
+        let mut consumer = reading(&embedded, from_earliest(), &[0]);
+        let caught_up = tokio::spawn(consumer.caught_up());
+        assert_eq!(values(&mut consumer, 1).await, [0]);
+        tokio::time::sleep(SECOND).await;
+        assert!(!caught_up.is_finished(), "the damage is there, but not met");
+        assert_eq!(values(&mut consumer, 1).await, [1]);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(next(&mut consumer).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        let stopped = tokio::time::timeout(SECOND, caught_up).await.expect("it ends");
+        assert_eq!(stopped.unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+    }
     let embedded = brokers(1).await;
-    append(&embedded, 0, 0..2);
-    let mut damaged = embedded.log("t", 0)[1].bytes.to_vec();
-    *damaged.last_mut().unwrap() ^= 0xff;
-    damaged[..8].copy_from_slice(&2_i64.to_be_bytes());
-    embedded.append_raw("t", 0, &damaged);
-    let mut consumer = reading(&embedded, from_earliest(), &[0]);
-    let caught_up = tokio::spawn(consumer.caught_up());
-    assert_eq!(values(&mut consumer, 2).await, [0, 1]);
-    assert!(!caught_up.is_finished());
-    assert_eq!(next(&mut consumer).await.unwrap_err().kind(), ErrorKind::Corrupt);
-    let stopped = tokio::time::timeout(SECOND, caught_up).await.expect("it does not wait for ever");
-    assert_eq!(stopped.unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
     let config = ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::None);
     let error = caught_up_alone(&reading(&embedded, config, &[1])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoOffset);
@@ -240,9 +250,7 @@ async fn the_end_of_the_consumer_ends_the_wait() {
         assert_eq!(handle.caught_up().await.unwrap_err().kind(), ErrorKind::Closed);
     }
     // Also while it asks.
-    embedded.fault(
-        Fault::on(kavka_testcontainers::embedded::ApiKey::ListOffsets).then(Reaction::DropReply),
-    );
+    embedded.fault(Fault::on(ApiKey::ListOffsets).then(Reaction::DropReply));
     let config = from_earliest().group_id("g");
     let consumer = reading(&embedded, config, &[0]);
     let caught_up = tokio::spawn(consumer.caught_up());
@@ -270,6 +278,30 @@ async fn a_member_that_is_fenced_waits_no_more() {
     let fenced = tokio::time::timeout(60 * SECOND, caught_up).await.expect("an answer").unwrap();
     let code = fenced.unwrap_err().code();
     assert_eq!(code, Some(crate::error::ErrorCode::FENCED_INSTANCE_ID));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_fenced_before_it_has_partitions_waits_no_more() {
+    let embedded = brokers(1).await;
+    let config = from_earliest().group_id("g").group_instance_id("one");
+    let consumer = client(&embedded).consumer(config).unwrap();
+    embedded.fault(Fault::on(ApiKey::JoinGroup).then(Reaction::Delay(10 * SECOND)));
+    let refusal = Reaction::Answer(BrokerCode::FencedInstanceId);
+    embedded.fault(Fault::on(ApiKey::JoinGroup).then(refusal));
+    consumer.subscribe(["t"]).unwrap();
+    let error = caught_up_alone(&consumer).await.unwrap_err();
+    assert_eq!(error.code(), Some(crate::error::ErrorCode::FENCED_INSTANCE_ID));
+}
+
+/// A leader that names a nearer replica sends no records, which does not say that there are none.
+#[tokio::test(start_paused = true)]
+async fn what_a_nearer_replica_has_is_waited_for() {
+    let embedded = with_a_nearer_replica().await;
+    append(&embedded, 0, 0..3);
+    let mut consumer = reading(&embedded, from_earliest().client_rack("b"), &[0]);
+    // A task of its own has its turn between the answers of the two.
+    let read = tokio::spawn(async move { caught_up(&mut consumer).await });
+    assert_eq!(read.await.unwrap().unwrap(), 3);
 }
 
 /// However many batches there are: whoever waits is not woken for each, and leaves nothing behind.

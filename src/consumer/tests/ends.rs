@@ -61,6 +61,31 @@ async fn empty_partitions_end_at_once_and_nothing_is_told_unless_asked_for() {
     assert_eq!(told(&mut consumer).await, []);
 }
 
+/// The fetcher may find it again before the application has told that it heard of it.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_found_twice_is_told_once() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..2);
+    let mut consumer = reading(&embedded, telling(), &[0]);
+    assert_eq!(told(&mut consumer).await, [(0, 0), (0, 1), (0, -1)]);
+    let shared = Arc::clone(&consumer.handle.core.shared);
+    let of = shared.read(|subscription| subscription.assignment_of(&tp(0)).cloned()).unwrap();
+    shared.buffer(|buffer| buffer.push_end(&of, position::Position::at(Offset(2))));
+    assert_eq!(told(&mut consumer).await, []);
+}
+
+/// A leader that names a nearer replica sends no records, which does not say that there are none.
+#[tokio::test(start_paused = true)]
+async fn the_end_is_that_of_the_nearer_replica() {
+    let embedded = with_a_nearer_replica().await;
+    append(&embedded, 0, 0..2);
+    let mut consumer = reading(&embedded, telling().client_rack("b"), &[0]);
+    // A task of its own has its turn between the answers of the two.
+    let told = tokio::spawn(async move { told(&mut consumer).await });
+    assert_eq!(told.await.unwrap(), [(0, 0), (0, 1), (0, -1)]);
+    assert_eq!(embedded.requests_of(ApiKey::Fetch).last().unwrap().broker, 2);
+}
+
 /// The broker says nothing of a partition of which nothing has changed since it was asked.
 #[tokio::test(start_paused = true)]
 async fn the_end_is_told_after_each_seek_there() {
@@ -192,6 +217,8 @@ async fn watermarks_and_lag_are_what_the_last_fetch_said() {
         embedded.clear_requests();
         consumer.seek(&tp(0), 2).unwrap();
         assert_eq!(consumer.current_lag(&tp(0)), Some(lag), "it is the same log");
+        consumer.seek(&tp(0), 100).unwrap();
+        assert_eq!(consumer.current_lag(&tp(0)), Some(0), "behind the end nothing is missing");
         assert_eq!((consumer.watermarks(&tp(1)), consumer.current_lag(&tp(1))), (None, None));
         assert_eq!(embedded.requests_of(ApiKey::ListOffsets).len(), 0);
     }

@@ -261,16 +261,7 @@ async fn topic_created_anew_is_read_from_its_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn nearer_replica_is_used_and_left_when_it_fails() {
-    let embedded = EmbeddedCluster::builder()
-        .brokers(3)
-        .in_memory()
-        .rack(2, "b")
-        .topic("t", 1, 3)
-        .start()
-        .await
-        .unwrap();
-    embedded.move_leader("t", 0, Some(1));
-    embedded.set_preferred_replica("t", 0, Some(2));
+    let embedded = with_a_nearer_replica().await;
     append(&embedded, 0, 0..3);
     let mut consumer = consuming(&embedded, from_earliest().client_rack("b")).await;
     assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
@@ -281,18 +272,46 @@ async fn nearer_replica_is_used_and_left_when_it_fails() {
     assert_eq!(values(&mut consumer, 1).await, [3]);
 }
 
+/// Until metadata knows it, or the leader thinks better of it.
+#[tokio::test(start_paused = true)]
+async fn a_nearer_replica_that_is_not_known_is_asked_about_and_not_in_a_hot_loop() {
+    let embedded = with_a_nearer_replica().await;
+    embedded.set_preferred_replica("t", 0, Some(9));
+    append(&embedded, 0, 0..3);
+    let mut consumer = consuming(&embedded, from_earliest().client_rack("b")).await;
+    assert!(nothing_comes(&mut consumer).await);
+    let asked = [ApiKey::Fetch, ApiKey::Metadata].map(|api| embedded.requests_of(api).len());
+    assert!(asked[0] < 250 && (2..120).contains(&asked[1]), "{asked:?} in ten seconds");
+    embedded.set_preferred_replica("t", 0, None);
+    assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+}
+
+/// Brokers tell only each other so: a consumer is served from tiered storage.
+#[tokio::test(start_paused = true)]
+async fn an_offset_that_is_said_to_be_in_tiered_storage_only_is_told_once_and_moves_nothing() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..1);
+    append(&embedded, 1, 10..11);
+    let refusal = Reaction::Answer(ErrorCode::OffsetMovedToTieredStorage);
+    embedded.fault(Fault::on(ApiKey::Fetch).partition("t", 0).then(refusal));
+    let mut consumer = client(&embedded).consumer(from_earliest()).unwrap();
+    consumer.assign([tp(0), tp(1)]).unwrap();
+    let (mut read, mut errors) = (Vec::new(), Vec::new());
+    while let Ok(came) = tokio::time::timeout(Duration::from_secs(20), consumer.recv()).await {
+        match came {
+            Ok(record) => read.push(record.partition().0),
+            Err(error) => errors.push((error.code(), error.context().partition.clone())),
+        }
+    }
+    let code = crate::ErrorCode::OFFSET_MOVED_TO_TIERED_STORAGE;
+    assert_eq!((read, errors), (vec![1], vec![(Some(code), Some(tp(0)))]));
+    embedded.clear_faults();
+    assert_eq!(next(&mut consumer).await.unwrap(), (0, 0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_rack_of_a_client_is_that_of_its_consumers() {
-    let embedded = EmbeddedCluster::builder()
-        .brokers(3)
-        .in_memory()
-        .rack(2, "b")
-        .topic("t", 1, 3)
-        .start()
-        .await
-        .unwrap();
-    embedded.move_leader("t", 0, Some(1));
-    embedded.set_preferred_replica("t", 0, Some(2));
+    let embedded = with_a_nearer_replica().await;
     append(&embedded, 0, 0..3);
     let config = ClientConfig::new(embedded.bootstrap_servers())
         .connector(InMemory(embedded.clone()))

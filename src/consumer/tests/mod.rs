@@ -60,6 +60,21 @@ async fn brokers(count: i32) -> EmbeddedCluster {
         .unwrap()
 }
 
+/// Brokers of which 2 is in rack `b`, and named by the leader of `t`-0, which is 1, as nearer.
+async fn with_a_nearer_replica() -> EmbeddedCluster {
+    let embedded = EmbeddedCluster::builder()
+        .brokers(3)
+        .in_memory()
+        .rack(2, "b")
+        .topic("t", 1, 3)
+        .start()
+        .await
+        .unwrap();
+    embedded.move_leader("t", 0, Some(1));
+    embedded.set_preferred_replica("t", 0, Some(2));
+    embedded
+}
+
 fn client(embedded: &EmbeddedCluster) -> Client {
     Client::new(
         ClientConfig::new(embedded.bootstrap_servers())

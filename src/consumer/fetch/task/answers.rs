@@ -238,11 +238,12 @@ impl Fetcher {
             }
         }
         if let Some(replica) = fetched.preferred.filter(|replica| *replica != broker) {
-            if self.view.broker(replica).is_some() {
+            // The leader has not looked for records: that there are none says nothing.
+            let is_known = self.view.broker(replica).is_some();
+            if is_known {
                 self.planner.prefer(&partition, replica, now);
-            } else {
-                return Seen { is_stale: true, is_refused: true, has_news: false };
             }
+            return Seen { is_stale: !is_known, is_refused: true, has_news: false };
         }
         let has_news = !fetched.records.is_empty() && self.take_records(want, fetched, reply, now);
         Seen { is_stale: false, is_refused: false, has_news }
