@@ -507,6 +507,7 @@ fn millis(duration: Duration) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consumer::fetch::session::SessionRequest;
 
     #[test]
     fn a_reply_is_asked_to_be_of_a_moderate_size() {
@@ -527,6 +528,18 @@ mod tests {
             REPLY + 2,
             "what a broker waits for can come"
         );
+    }
+
+    /// One that is parked at a broker would hold up the full partition when it has drained.
+    #[test]
+    fn a_glance_does_not_wait_for_records() {
+        let settings = FetchSettings::new(&ConsumerConfig::new(), Duration::from_secs(30));
+        for (is_glance, wait) in [(false, 500), (true, 0)] {
+            let request =
+                SessionRequest { id: 0, epoch: -1, fetch: Vec::new(), forget: Vec::new() };
+            let plan = FetchPlan { broker: BrokerId(1), request, is_glance, is_by_name: false };
+            assert_eq!(fetch_request(&settings, &plan, 17).max_wait_ms, wait);
+        }
     }
 
     #[test]

@@ -486,4 +486,7 @@ fn the_end_is_told_where_nothing_is_left_to_read() {
     assert!(is_told(want(91), false));
     assert!(of.tell_end(Offset(91)));
     assert!(!is_told(want(91), true), "it was told before");
+    subscription.seek(&tp(0), at(91, 3)).expect("assigned");
+    subscription.fetched_all(&tp(0), want(91), true);
+    assert!(subscription.buffer.pop().is_none(), "the answer is from before the seek");
 }

@@ -3,6 +3,7 @@
 use kavka_testcontainers::embedded::{ApiKey, TransactionEnd};
 
 use super::*;
+use crate::ids::LeaderEpoch;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,6 +89,44 @@ async fn max_ends_within_a_batch_and_the_rest_comes_by_any_call() {
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(12));
 }
 
+/// What is left of a batch counts, as much as is left of it, and no more.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_batch_is_counted_before_more_is_waited_for() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, 0, 0..6);
+    let mut consumer = reading(&embedded, from_earliest(), &[0]).await;
+    assert_eq!(many(&mut consumer, 2, HOUR).await.0.len(), 2);
+    let (records, waited) = many(&mut consumer, 2, HOUR).await;
+    assert_eq!((records.len(), waited), (2, Duration::ZERO));
+    let later = {
+        let embedded = embedded.clone();
+        async move {
+            tokio::time::sleep(10 * SECOND).await;
+            append(&embedded, 0, 6..7);
+        }
+    };
+    let ((records, _), ()) = tokio::join!(many(&mut consumer, 3, HOUR), later);
+    assert_eq!(records, [(0, 4), (0, 5), (0, 6)]);
+}
+
+/// Of a batch into which one seeks, what comes before does not count.
+#[tokio::test(start_paused = true)]
+async fn what_a_seek_passes_over_is_not_counted() {
+    let embedded = brokers(1).await;
+    append_batch(&embedded, 0, 0..6);
+    let mut consumer = reading(&embedded, from_earliest(), &[0]).await;
+    consumer.seek(&tp(0), 4).unwrap();
+    let later = {
+        let embedded = embedded.clone();
+        async move {
+            tokio::time::sleep(10 * SECOND).await;
+            append(&embedded, 0, 6..8);
+        }
+    };
+    let ((records, _), ()) = tokio::join!(many(&mut consumer, 4, HOUR), later);
+    assert_eq!(records, [(0, 4), (0, 5), (0, 6), (0, 7)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropped_recv_many_takes_nothing() {
     let embedded = brokers(1).await;
@@ -156,7 +195,7 @@ async fn what_recv_many_returned_is_committed_once_more_is_asked_for() {
 /// What ends with an aborted transaction: the last batch that is returned is not the last read.
 #[tokio::test(start_paused = true)]
 async fn what_is_passed_over_behind_records_does_not_finish_them() {
-    let embedded = brokers(1).await;
+    let embedded = brokers(3).await;
     append(&embedded, 0, 0..2);
     embedded.append_transaction("t", 0, 7, &[(None, Some(b"2"))], TransactionEnd::Aborted);
     append(&embedded, 0, 4..5);
@@ -171,6 +210,18 @@ async fn what_is_passed_over_behind_records_does_not_finish_them() {
     assert_eq!(many(&mut consumer, 4, SECOND).await.0, []);
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(embedded.committed("g", "t", 0), Some(5));
+    embedded.append_transaction("t", 0, 7, &[(None, Some(b"5"))], TransactionEnd::Aborted);
+    let leader = embedded.leader("t", 0).unwrap();
+    embedded.move_leader("t", 0, Some(leader % 3 + 1));
+    append(&embedded, 0, 7..8);
+    embedded.append_transaction("t", 0, 7, &[(None, Some(b"8"))], TransactionEnd::Aborted);
+    assert_eq!(many(&mut consumer, 4, SECOND).await.0, [(0, 7)]);
+    consumer.close(10 * SECOND).await.unwrap();
+    assert_eq!(embedded.committed("g", "t", 0), Some(10), "what holds nothing behind it as well");
+    let epoch = embedded.leader_epoch("t", 0).map(LeaderEpoch);
+    let other = client(&embedded).consumer(from_earliest().group_id("g")).unwrap();
+    let committed = other.committed([tp(0)]).await.unwrap().remove(&tp(0)).flatten().unwrap();
+    assert_eq!((epoch, committed.leader_epoch), (Some(LeaderEpoch(1)), epoch));
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +266,9 @@ async fn paused_partitions_give_nothing_and_lose_nothing() {
     assert_eq!(many(&mut consumer, 2, HOUR).await.0, [(0, 0), (0, 1)]);
     consumer.pause(&[tp(0)]).unwrap();
     consumer.resume(&[tp(1)]).unwrap();
-    assert_eq!(many(&mut consumer, 10, SECOND).await.0, [(1, 0), (1, 1), (1, 2)]);
+    let (records, waited) = many(&mut consumer, 3, Duration::ZERO).await;
+    assert_eq!((records, waited), (vec![(1, 0), (1, 1), (1, 2)], Duration::ZERO));
+    assert_eq!(many(&mut consumer, 10, SECOND).await.0, []);
     consumer.resume(&[tp(0)]).unwrap();
     let rest: Vec<_> = (2..9).map(|at| (0, at)).collect();
     assert_eq!(many(&mut consumer, 10, SECOND).await.0, rest);

@@ -156,24 +156,32 @@ async fn a_rebalance_cannot_be_enforced_under_the_consumer_protocol() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_is_closed_while_it_joins_again_commits_and_hears_of_a_loss_once() {
-    let embedded = brokers(1).await;
-    append(&embedded, 0, 0..3);
-    let client = client(&embedded);
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let cooperative = [AssignmentStrategy::CooperativeSticky];
-    let config = from_earliest().group_id("g").partition_assignment_strategy(cooperative);
-    let mut consumer = client.consumer(config).unwrap();
-    consumer.rebalance_listener(Counted(Arc::clone(&heard)));
-    consumer.subscribe(["t"]).unwrap();
-    assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
-    embedded.fault(Fault::on(ApiKey::JoinGroup).then(Reaction::Delay(60 * SECOND)));
-    consumer.enforce_rebalance("because").unwrap();
-    tokio::time::sleep(SECOND).await;
-    assert_eq!(state(&consumer), MembershipState::Rebalancing);
-    consumer.close(10 * SECOND).await.unwrap();
-    assert_eq!(*heard.lock().unwrap(), ["assigned", "lost"]);
-    assert_eq!(embedded.committed("g", "t", 0), Some(3));
+async fn a_member_that_goes_while_it_joins_again_commits_and_hears_of_a_loss_once() {
+    for closes in [true, false] {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..3);
+        let client = client(&embedded);
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let cooperative = [AssignmentStrategy::CooperativeSticky];
+        let config = from_earliest().group_id("g").partition_assignment_strategy(cooperative);
+        let mut consumer = client.consumer(config).unwrap();
+        consumer.rebalance_listener(Counted(Arc::clone(&heard)));
+        consumer.subscribe(["t"]).unwrap();
+        assert_eq!(values(&mut consumer, 3).await, [0, 1, 2]);
+        embedded.fault(Fault::on(ApiKey::JoinGroup).then(Reaction::Delay(60 * SECOND)));
+        consumer.enforce_rebalance("because").unwrap();
+        assert!(tokio::time::timeout(SECOND, consumer.recv()).await.is_err());
+        assert_eq!(state(&consumer), MembershipState::Rebalancing);
+        if closes {
+            consumer.close(10 * SECOND).await.unwrap();
+        } else {
+            consumer.unsubscribe().unwrap();
+            tokio::time::sleep(SECOND).await;
+            assert_eq!(state(&consumer), MembershipState::NotMember);
+        }
+        assert_eq!(*heard.lock().unwrap(), ["assigned", "lost"], "closes: {closes}");
+        assert_eq!(embedded.committed("g", "t", 0), Some(3), "closes: {closes}");
+    }
 }
 
 /// Two rolling bounces change a group from eager to cooperative (KIP-429).

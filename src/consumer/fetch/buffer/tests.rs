@@ -439,4 +439,11 @@ fn records_are_enough_as_their_batches_claim_and_by_what_can_be_taken() {
     assert_eq!(buffer.pop_many(1).len(), 0);
     buffer.decoded(job.assignment, job.number, job.run(&OPTIONS));
     assert!(buffer.is_enough(6) && !buffer.is_enough(7));
+    buffer.push(&one, buffered(8, 3, Compression::GZIP), None);
+    let job = buffer.next_job().unwrap();
+    assert!(buffer.is_enough(6) && !buffer.is_enough(7), "the last is being decoded");
+    buffer.decoded(job.assignment, job.number, job.run(&OPTIONS));
+    assert!(buffer.is_enough(9));
+    assert_eq!(buffer.pop_many(4).len(), 2, "no more than are wanted");
+    assert_eq!(buffer.pop_many(4).len(), 1);
 }

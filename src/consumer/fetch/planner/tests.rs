@@ -214,6 +214,23 @@ fn nearer_replica_is_used_until_it_expires_or_fails() {
 }
 
 #[test]
+fn nearer_replica_that_refuses_or_of_a_leader_that_has_gone_is_left() {
+    const THREE: BrokerId = BrokerId(3);
+    let (mut planner, now) = planner();
+    planner.want(&tp(0), want(0), ONE, now);
+    planner.prefer(&tp(0), TWO, now);
+    assert_eq!(asked(&mut planner, now), [(TWO, vec![0])]);
+    planner.handle_outcome(TWO, ANSWERED, now);
+    planner.rest(&tp(0), now);
+    let rested = planner.poll_timeout().expect("it rests");
+    assert_eq!(asked(&mut planner, rested), [(ONE, vec![0])]);
+
+    planner.prefer(&tp(0), TWO, rested);
+    planner.want(&tp(0), want(0), THREE, rested);
+    assert_eq!(asked(&mut planner, rested), [(THREE, vec![0])]);
+}
+
+#[test]
 fn vanished_session_is_opened_anew_at_once_but_only_once() {
     let (mut planner, now) = planner();
     planner.want(&tp(0), want(0), ONE, now);

@@ -338,7 +338,16 @@ fn group() -> impl Strategy<Value = (TopicRacks, Vec<GroupMember>)> {
 fn group_on_racks() -> impl Strategy<Value = (TopicRacks, Vec<GroupMember>)> {
     let replicas = proptest::collection::vec(0_u8..8, 60);
     let homes = proptest::collection::vec(0_usize..4, 9);
-    (group(), replicas, homes).prop_map(|((mut topics, mut members), replicas, homes)| {
+    (group(), replicas, homes, any::<bool>()).prop_map(|(group, replicas, homes, is_alike)| {
+        let (mut topics, mut members) = group;
+        if is_alike {
+            // Topics that are co-partitioned: as many partitions each, and all wanted by all.
+            let count = topics.values().next().map_or(0, Vec::len);
+            topics.values_mut().for_each(|partitions| partitions.resize(count, Racks::new()));
+            for member in &mut members {
+                member.subscription.topics = topics.keys().cloned().collect();
+            }
+        }
         for (racks, bits) in topics.values_mut().flatten().zip(replicas) {
             let there = RACKS.into_iter().zip(0..).filter(|(_, bit)| bits & (1 << bit) != 0);
             racks.extend(there.map(|(rack, _)| Arc::from(rack)));

@@ -263,3 +263,15 @@ fn what_is_lost_by_leaving_may_be_committed_until_the_group_is_left() {
     assert!(matches!(script.only(), MemberAction::Leave { .. }));
     assert!(!script.machine.can_commit());
 }
+
+/// It stays a member, so what it gives up can be committed.
+#[test]
+fn what_is_given_up_between_two_attempts_to_join_is_revoked() {
+    let mut script = joining(&[0, 1]);
+    script.want(&["u"]);
+    let again = Err(code(ErrorCode::REBALANCE_IN_PROGRESS));
+    script.machine.handle_joined(script.machine.attempt, again, script.now);
+    assert_eq!(told(&script.actions()), [("revoked", vec![0, 1])]);
+    script.machine.handle_revoked(script.now);
+    assert!(matches!(script.only(), MemberAction::Join { .. }));
+}
