@@ -26,6 +26,7 @@ mod places;
 mod receiving;
 mod reconciling;
 mod refusals;
+mod scenarios;
 mod seams;
 
 /// The embedded cluster's network.
