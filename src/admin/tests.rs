@@ -188,6 +188,30 @@ async fn what_does_not_exist_is_refused_long_before_the_deadline() {
     assert!(runtime::now() - started < Duration::from_secs(5), "{:?}", runtime::now() - started);
 }
 
+/// A leader that is too old for a place is not asked for it.
+#[tokio::test(start_paused = true)]
+async fn the_places_of_tiered_storage_are_asked_for_by_brokers_that_know_them() {
+    let embedded = brokers(1).await;
+    for number in 0..3_u8 {
+        embedded.append("t", 0, &[(None, Some(&[number]))]).unwrap();
+    }
+    embedded.delete_records("t", 0, 1);
+    let admin = admin(&embedded);
+    let find = async |spec| {
+        let found = only(admin.list_offsets([(TopicPartition::new("t", 0), spec)]).await);
+        found.map(|found| found.offset)
+    };
+    assert_eq!(find(OffsetSpec::EarliestLocal).await.unwrap(), Some(Offset(1)));
+    assert_eq!(find(OffsetSpec::LatestTiered).await.unwrap(), None, "nothing is there");
+    for (newest, spec) in [(7, OffsetSpec::EarliestLocal), (8, OffsetSpec::LatestTiered)] {
+        (1..=3).for_each(|broker| embedded.set_versions(broker, ApiKey::ListOffsets, 1, newest));
+        (1..=3).for_each(|broker| embedded.cut_connections(broker));
+        embedded.clear_requests();
+        assert_eq!(find(spec).await.unwrap_err().kind(), ErrorKind::Unsupported, "{spec:?}");
+        assert_eq!(find(OffsetSpec::Latest).await.unwrap(), Some(Offset(3)));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_api_that_the_broker_lacks_is_unsupported_for_each_item() {
     let embedded = brokers(1).await;
