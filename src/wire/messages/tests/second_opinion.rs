@@ -25,6 +25,9 @@ const UNSHARED: &[(&str, &str)] = &[
     ("DescribeLogDirs", ", is_cordoned: false"),
     ("DescribeShareGroupOffsets", ", lag: -1"),
     ("InitProducerId", ", enable_2_pc: false, keep_prepared_txn: false"),
+    ("ShareAcknowledge", ", is_renew_ack: false"),
+    ("ShareAcknowledge", ", acquisition_lock_timeout_ms: 0"),
+    ("ShareFetch", ", share_acquire_mode: 0, is_renew_ack: false"),
     ("TxnOffsetCommit", ", topic_id: AAAAAAAAAAAAAAAAAAAAAA"),
     ("WriteTxnMarkers", ", transaction_version: 0"),
 ];
