@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::sessions::FetchSessions;
+use super::share::ShareBroker;
 
 /// A host and a port.
 pub(crate) type Address = (String, u16);
@@ -15,6 +16,7 @@ pub(crate) type Address = (String, u16);
 pub(crate) struct Finalized {
     pub(crate) transaction_version: i16,
     pub(crate) group_version: i16,
+    pub(crate) share_version: i16,
     pub(crate) epoch: i64,
 }
 
@@ -37,13 +39,14 @@ pub(crate) struct Broker {
     pub(crate) versions: BTreeMap<i16, (i16, i16)>,
     pub(crate) throttle: Duration,
     pub(crate) sessions: FetchSessions,
+    pub(crate) share: ShareBroker,
 }
 
 impl Broker {
     pub(crate) fn new(
         listen: Address,
         versions: BTreeMap<i16, (i16, i16)>,
-        session_slots: usize,
+        (session_slots, share_slots): (usize, usize),
     ) -> Self {
         Self {
             advertised: listen.clone(),
@@ -56,6 +59,7 @@ impl Broker {
             versions,
             throttle: Duration::ZERO,
             sessions: FetchSessions::new(session_slots),
+            share: ShareBroker::new(share_slots),
         }
     }
 

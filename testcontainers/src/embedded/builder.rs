@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use super::broker::Broker;
 use super::clock::{Clock, Random};
 use super::fault::Faults;
+use super::group::config::GroupConfigs;
 use super::group::consumer::assignor::Assignor;
 use super::group::consumer::mixed::MigrationPolicy;
 use super::metrics::Receiver;
 use super::sasl::{Logins, Sasl};
+use super::share::store::ShareStore;
 use super::state::{Settings, Shared, State};
 use super::transaction::Transactions;
 use super::{EmbeddedCluster, Transport, api};
@@ -28,6 +30,17 @@ const PORT: u16 = 9092;
 /// What Kafka 3.9 serves of the APIs that the new protocol has changed.
 const LAST_OF_OLD_TRANSACTIONS: [(ApiKey, i16); 3] =
     [(ApiKey::Produce, 11), (ApiKey::EndTxn, 4), (ApiKey::TxnOffsetCommit, 4)];
+
+/// What brokers with share groups serve besides.
+const SHARE_APIS: [ApiKey; 7] = [
+    ApiKey::ShareGroupHeartbeat,
+    ApiKey::ShareGroupDescribe,
+    ApiKey::ShareFetch,
+    ApiKey::ShareAcknowledge,
+    ApiKey::DescribeShareGroupOffsets,
+    ApiKey::AlterShareGroupOffsets,
+    ApiKey::DeleteShareGroupOffsets,
+];
 
 /// The settings of an [`EmbeddedCluster`]. By default it is one broker over TCP that creates topics
 /// on demand.
@@ -166,10 +179,77 @@ impl Builder {
     }
 
     /// Makes brokers like those before Kafka 3.7, which know classic groups only: no feature
-    /// `group.version`, no ConsumerGroupHeartbeat, no ConsumerGroupDescribe.
+    /// `group.version`, no ConsumerGroupHeartbeat, no ConsumerGroupDescribe, and
+    /// [no share groups](Self::no_share_groups).
     pub fn only_classic_groups(mut self) -> Self {
         self.settings.group_version = 0;
         self.settings.has_group_version = false;
+        self.no_share_groups()
+    }
+
+    /// Sets the finalized feature `share.version`: 1 is KIP-932, 0 is no share groups. Default 1.
+    ///
+    /// It can be changed while the cluster runs: [`EmbeddedCluster::set_share_version`].
+    pub fn share_version(mut self, level: i16) -> Self {
+        self.settings.share_version = level;
+        self
+    }
+
+    /// Makes brokers like those before Kafka 4.1, which do not know share groups: no feature
+    /// `share.version`, and none of their APIs.
+    pub fn no_share_groups(mut self) -> Self {
+        self.settings.share_version = 0;
+        self.settings.has_share_version = false;
+        self
+    }
+
+    /// Sets `group.share.heartbeat.interval.ms`. Default 5 s.
+    pub fn share_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.settings.share_groups.heartbeat_interval = interval;
+        self
+    }
+
+    /// Sets `group.share.session.timeout.ms`. Default 45 s.
+    pub fn share_session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.share_groups.session_timeout = timeout;
+        self
+    }
+
+    /// Sets `group.share.max.size`. Default 200.
+    pub fn share_group_max_size(mut self, members: usize) -> Self {
+        self.settings.share_groups.max_size = members;
+        self
+    }
+
+    /// Sets `group.share.assignment.interval.ms`, the least time between two target assignments of
+    /// a group. Default 0 (Kafka's is 1 s since 4.3).
+    pub fn share_assignment_interval(mut self, interval: Duration) -> Self {
+        self.settings.share_groups.assignment_interval = interval;
+        self
+    }
+
+    /// Sets `group.share.record.lock.duration.ms`, how long a member has a record. Default 30 s.
+    pub fn share_record_lock_duration(mut self, duration: Duration) -> Self {
+        self.settings.share_groups.record_lock_duration = duration;
+        self
+    }
+
+    /// Sets `group.share.delivery.count.limit`, how often a record is delivered. Default 5.
+    pub fn share_delivery_count_limit(mut self, deliveries: i32) -> Self {
+        self.settings.share_groups.delivery_count_limit = deliveries;
+        self
+    }
+
+    /// Sets `group.share.partition.max.record.locks`, how many records of a partition may be in
+    /// flight. Default 2000.
+    pub fn share_partition_max_record_locks(mut self, records: i64) -> Self {
+        self.settings.share_groups.partition_max_record_locks = records;
+        self
+    }
+
+    /// Sets `group.share.max.share.sessions` of each broker. Default 2000.
+    pub fn share_session_slots(mut self, slots: usize) -> Self {
+        self.settings.share_groups.max_share_sessions = slots;
         self
     }
 
@@ -280,8 +360,9 @@ impl Builder {
                     ("127.0.0.1".to_owned(), port)
                 }
             };
-            let mut broker =
-                Broker::new(listen, self.versions(), self.settings.fetch_session_slots);
+            let slots =
+                (self.settings.fetch_session_slots, self.settings.share_groups.max_share_sessions);
+            let mut broker = Broker::new(listen, self.versions(), slots);
             broker.rack = self.racks.get(&id).cloned();
             brokers.insert(id, broker);
         }
@@ -319,6 +400,11 @@ impl Builder {
                 versions.remove(&(api as i16));
             }
         }
+        if !self.settings.has_share_version {
+            for api in SHARE_APIS {
+                versions.remove(&(api as i16));
+            }
+        }
         if self.settings.sasl.is_none() {
             for api in [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate] {
                 versions.remove(&(api as i16));
@@ -339,6 +425,9 @@ impl Builder {
             topics_created: 0,
             coordinators: BTreeMap::new(),
             groups: BTreeMap::new(),
+            group_configs: GroupConfigs::default(),
+            share_store: ShareStore::default(),
+            shares_made: 0,
             loading_groups: BTreeMap::new(),
             transactions: Transactions::default(),
             features_epoch: 1,

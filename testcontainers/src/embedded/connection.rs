@@ -35,7 +35,14 @@ where
         () = ended.cancelled() => tracing::debug!(broker, connection = id, "cut"),
         result = connection.run() => tracing::debug!(broker, connection = id, ?result, "closed"),
     }
-    shared.lock().logins.remove(&id);
+    let freed = {
+        let mut state = shared.lock();
+        state.logins.remove(&id);
+        state.share_disconnected(broker, id)
+    };
+    if freed {
+        shared.changed.notify_waiters();
+    }
 }
 
 struct Connection<S> {

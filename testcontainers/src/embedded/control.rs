@@ -374,7 +374,12 @@ impl EmbeddedCluster {
         let now = self.shared().moment();
         let running = {
             let mut state = self.shared().lock();
-            let running = state.brokers.get_mut(&id).and_then(|broker| broker.running.take());
+            let broker = state.brokers.get_mut(&id);
+            let running = broker.and_then(|broker| {
+                // It has told nobody of the locks that it gave.
+                broker.share.clear();
+                broker.running.take()
+            });
             if at_once {
                 state.unregister(id, now);
             }

@@ -8,7 +8,8 @@
 //! connection (one request at a time) ─▶ api/ (decode, fault rules, a file per API) ─▶ state (one lock)
 //!                                                                                       ├ log/     batches, producers
 //!                                                                                       ├ sessions fetch sessions
-//!                                                                                       ├ group/   classic and consumer groups
+//!                                                                                       ├ share/   share sessions, records in flight
+//!                                                                                       ├ group/   classic, consumer and share groups
 //!                                                                                       ├ transaction/ their coordinator
 //!                                                                                       └ sasl/    who is let in
 //! ```
@@ -28,6 +29,7 @@ mod log;
 mod metrics;
 mod sasl;
 mod sessions;
+mod share;
 mod state;
 mod timer;
 mod topic;
@@ -61,6 +63,10 @@ pub use log::records::ScannedRecord;
 pub use log::{Fate, StoredBatch};
 pub use metrics::{MetricsSubscription, PushedMetrics};
 pub use sasl::{Logins, Sasl, SaslMechanism};
+pub use share::control::{
+    ShareGroupDescription, ShareGroupMember, SharePartitionDescription, ShareRecord,
+};
+pub use share::in_flight::ShareRecordState;
 pub use track::{TrackedCommit, TrackedRequest};
 pub use transaction::{TransactionDescription, TransactionState, TransactionTransition};
 
@@ -185,6 +191,7 @@ impl EmbeddedCluster {
             broker.running = Some(running.clone());
             broker.registered = true;
             broker.sessions.clear();
+            broker.share.clear();
             state.elect_leaders(now);
         }
         self.shared().wake();

@@ -14,11 +14,14 @@ use uuid::Uuid;
 use super::broker::{Broker, Finalized};
 use super::clock::{Clock, Moment, Random};
 use super::fault::Faults;
+use super::group::config::GroupConfigs;
 use super::group::consumer::Context;
 use super::group::consumer::settings::ConsumerGroups;
+use super::group::share::settings::ShareGroups;
 use super::group::{CommitRequest, Group};
 use super::metrics::Receiver;
 use super::sasl::{Login, Logins, Sasl};
+use super::share::store::ShareStore;
 use super::topic::{Partition, Topic, is_valid_name};
 use super::track::{TrackedCommit, TrackedRequest};
 use super::transaction::Transactions;
@@ -56,6 +59,11 @@ pub(crate) struct Settings {
     /// Brokers know that feature, and consumer groups, at all.
     pub(crate) has_group_version: bool,
     pub(crate) consumer_groups: ConsumerGroups,
+    /// The finalized `share.version`: 1 is KIP-932.
+    pub(crate) share_version: i16,
+    /// Brokers know that feature, and share groups, at all.
+    pub(crate) has_share_version: bool,
+    pub(crate) share_groups: ShareGroups,
     /// What clients must go through first.
     pub(crate) sasl: Option<Arc<Sasl>>,
 }
@@ -83,6 +91,9 @@ impl Default for Settings {
             group_version: 1,
             has_group_version: true,
             consumer_groups: ConsumerGroups::default(),
+            share_version: 1,
+            has_share_version: true,
+            share_groups: ShareGroups::default(),
             sasl: None,
         }
     }
@@ -114,6 +125,11 @@ pub(crate) struct State {
     /// Coordinators that a test placed, by (key type, key).
     pub(crate) coordinators: BTreeMap<(i8, String), i32>,
     pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) group_configs: GroupConfigs,
+    /// What is written down of share groups.
+    pub(crate) share_store: ShareStore,
+    /// Counts the partitions that leaders ever began to share.
+    pub(crate) shares_made: u64,
     /// Groups whose coordinator reads its log until then.
     pub(crate) loading_groups: BTreeMap<String, Instant>,
     pub(crate) transactions: Transactions,
@@ -176,6 +192,7 @@ impl State {
         Finalized {
             transaction_version: self.settings.transaction_version,
             group_version: self.settings.group_version,
+            share_version: self.settings.share_version,
             epoch: self.features_epoch,
         }
     }
@@ -303,7 +320,14 @@ impl State {
     pub(crate) fn delete_topic(&mut self, name: &str) -> Result<Uuid, ResponseError> {
         let topic = self.topics.remove(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
         self.topic_names.remove(&topic.id);
-        self.groups.values_mut().for_each(|group| group.offsets.forget_topic(name));
+        for group in self.groups.values_mut() {
+            group.offsets.forget_topic(name);
+            if let Some(group) = group.share_mut() {
+                group.uninitialize(&topic.id);
+            }
+        }
+        self.share_store.forget(|key| key.topic == topic.id);
+        self.settle_shares();
         self.tell_groups(name);
         Ok(topic.id)
     }
@@ -331,6 +355,7 @@ impl State {
         if !up.contains(&self.controller) {
             self.controller = up.first().copied().unwrap_or(self.controller);
         }
+        self.settle_shares();
         self.settle_coordinators(now);
     }
 
@@ -341,11 +366,12 @@ impl State {
         let names: Vec<String> = self.groups.keys().cloned().collect();
         for name in names {
             let coordinator = self.coordinator(GROUP_KEY, &name);
+            let (groups, cx) = self.groups_with(now.at);
             if let Some(group) =
-                self.groups.get_mut(&name).filter(|group| group.coordinator != coordinator)
+                groups.get_mut(&name).filter(|group| group.coordinator != coordinator)
             {
                 group.coordinator = coordinator;
-                group.unload(&self.settings.consumer_groups, now.at);
+                group.unload(cx);
             }
         }
     }
@@ -406,6 +432,8 @@ impl State {
             names: &self.topic_names,
             created: self.topics_created,
             settings: &self.settings.consumer_groups,
+            share: &self.settings.share_groups,
+            configs: &self.group_configs,
             now,
         };
         (&mut self.groups, cx)
@@ -424,6 +452,7 @@ impl State {
             partition.replicas.push(leader);
         }
         partition.elect(Some(leader));
+        self.settle_shares();
     }
 
     /// Gives a group or transaction another coordinator that is up: `to`, or the next broker.

@@ -1,4 +1,4 @@
-//! The task that lets time pass for groups and transactions.
+//! The task that lets time pass for groups, for locks of records and for transactions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,11 @@ pub(crate) async fn run(shared: Arc<Shared>, ended: CancellationToken) {
                 }
                 next = earlier(next, group.deadline());
             }
-            if state.tick_transactions(moment) {
+            let freed = state.tick_shares(now);
+            if state.tick_transactions(moment) || freed {
                 shared.changed.notify_waiters();
             }
+            next = earlier(next, state.shares_deadline());
             earlier(next, state.transactions_deadline())
         };
         let due = async {

@@ -13,6 +13,7 @@ use crate::embedded::broker::Finalized;
 use crate::embedded::state::Settings;
 
 const GROUP_VERSION: StrBytes = StrBytes::from_static_str("group.version");
+const SHARE_VERSION: StrBytes = StrBytes::from_static_str("share.version");
 const TRANSACTION_VERSION: StrBytes = StrBytes::from_static_str("transaction.version");
 /// From these versions on features are told, and those with a level 0.
 const TELLS_FEATURES: i16 = 3;
@@ -53,6 +54,7 @@ fn with_features(
 ) -> ApiVersionsResponse {
     let features = [
         (settings.has_group_version, GROUP_VERSION, 1, told.group_version),
+        (settings.has_share_version, SHARE_VERSION, 1, told.share_version),
         (settings.has_transaction_version, TRANSACTION_VERSION, 2, told.transaction_version),
     ];
     let known = features.into_iter().filter(|(is_known, ..)| *is_known);
@@ -83,9 +85,9 @@ fn with_features(
 pub(crate) fn unsupported_version(header: &RequestHeader, served: (i16, i16)) -> Option<BytesMut> {
     let response = ApiVersionsResponse::default()
         .with_error_code(ResponseError::UnsupportedVersion.code())
-        .with_api_keys(vec![version(ApiVersionsRequest::KEY, served)]);
+        .with_api_keys(vec![version(<ApiVersionsRequest as Request>::KEY, served)]);
     let header = RequestHeader::default().with_correlation_id(header.correlation_id);
-    super::encode(&header, &response).ok()
+    super::encode::<ApiVersionsRequest>(&header, &response).ok()
 }
 
 fn version(key: i16, range: (i16, i16)) -> ApiVersion {

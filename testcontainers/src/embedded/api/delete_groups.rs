@@ -41,5 +41,6 @@ fn delete(call: &Call, state: &mut State, id: &str) -> Result<(), ResponseError>
         return Err(ResponseError::NonEmptyGroup);
     }
     state.groups.remove(id);
+    state.share_store.forget(|key| key.group == id);
     Ok(())
 }

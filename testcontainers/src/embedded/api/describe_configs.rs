@@ -1,5 +1,5 @@
-//! DescribeConfigs, key 32, versions 1 to 4: what was set on a topic, and the defaults that clients
-//! look for.
+//! DescribeConfigs, key 32, versions 1 to 4: what was set on a topic or a group, and the defaults
+//! that clients look for.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use super::{Api, Call, owned};
+use crate::embedded::group::config::{GROUP_RESOURCE, defaults};
 use crate::embedded::state::State;
 
 const TOPIC: i8 = 2;
@@ -18,6 +19,7 @@ const BROKER: i8 = 4;
 
 const SET_ON_TOPIC: i8 = 1;
 const DEFAULT: i8 = 5;
+const SET_ON_GROUP: i8 = 8;
 
 impl Api for DescribeConfigsRequest {
     const SERVED: (i16, i16) = (1, 4);
@@ -82,6 +84,13 @@ fn find(
             "message.max.bytes".to_owned(),
             (state.settings.message_max_bytes.to_string(), DEFAULT),
         )])),
+        GROUP_RESOURCE if !resource.resource_name.is_empty() => {
+            let set = state.group_configs.of(&resource.resource_name);
+            let defaults = defaults(&state.settings).into_iter();
+            let defaults = defaults.map(|(name, value)| (name.to_owned(), (value, DEFAULT)));
+            let set = set.into_iter().map(|(name, value)| (name, (value, SET_ON_GROUP)));
+            Ok(defaults.chain(set).collect())
+        }
         _ => Err(ResponseError::InvalidRequest),
     }
 }

@@ -1,4 +1,6 @@
-//! IncrementalAlterConfigs, key 44, versions 0 and 1: of topics.
+//! IncrementalAlterConfigs, key 44, versions 0 and 1: of topics and groups.
+
+use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::{
@@ -8,8 +10,8 @@ use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsRe
 use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
 use super::{Api, Call};
+use crate::embedded::group::config::{GROUP_RESOURCE, check};
 use crate::embedded::state::State;
-use crate::embedded::topic::Topic;
 
 const TOPIC: i8 = 2;
 
@@ -45,6 +47,9 @@ fn alter(
     resource: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), ResponseError> {
+    if resource.resource_type == GROUP_RESOURCE {
+        return alter_group(state, resource, validate_only);
+    }
     if resource.resource_type != TOPIC {
         return Err(ResponseError::InvalidRequest);
     }
@@ -52,35 +57,57 @@ fn alter(
         .topics
         .get_mut(&*resource.resource_name)
         .ok_or(ResponseError::UnknownTopicOrPartition)?;
-    let mut changed = topic.clone();
+    let mut changed = topic.configs.clone();
     for config in &resource.configs {
         apply(&mut changed, config)?;
     }
     if !validate_only {
-        topic.configs = changed.configs;
+        topic.configs = changed;
     }
     Ok(())
 }
 
-fn apply(topic: &mut Topic, config: &AlterableConfig) -> Result<(), ResponseError> {
+fn alter_group(
+    state: &mut State,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), ResponseError> {
+    if resource.resource_name.is_empty() {
+        return Err(ResponseError::InvalidRequest);
+    }
+    let mut changed = state.group_configs.of(&resource.resource_name);
+    for config in &resource.configs {
+        apply(&mut changed, config)?;
+    }
+    check(&changed, &state.settings)?;
+    if !validate_only {
+        state.group_configs.replace(&resource.resource_name, changed);
+    }
+    Ok(())
+}
+
+/// The settings of a topic or a group.
+type Configs = BTreeMap<String, String>;
+
+fn apply(configs: &mut Configs, config: &AlterableConfig) -> Result<(), ResponseError> {
     let name = config.name.to_string();
     let value = || config.value.as_deref().ok_or(ResponseError::InvalidConfig);
-    let list = |topic: &Topic| -> Vec<String> {
-        let current = topic.configs.get(&name).map(String::as_str).unwrap_or_default();
+    let list = |configs: &Configs| -> Vec<String> {
+        let current = configs.get(&name).map(String::as_str).unwrap_or_default();
         current.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect()
     };
     match config.config_operation {
-        SET => drop(topic.configs.insert(name, value()?.to_owned())),
-        DELETE => drop(topic.configs.remove(&name)),
+        SET => drop(configs.insert(name, value()?.to_owned())),
+        DELETE => drop(configs.remove(&name)),
         APPEND => {
-            let mut all = list(topic);
+            let mut all = list(configs);
             all.push(value()?.to_owned());
-            topic.configs.insert(name, all.join(","));
+            configs.insert(name, all.join(","));
         }
         SUBTRACT => {
             let gone = value()?;
-            let rest: Vec<String> = list(topic).into_iter().filter(|one| one != gone).collect();
-            topic.configs.insert(name, rest.join(","));
+            let rest: Vec<String> = list(configs).into_iter().filter(|one| one != gone).collect();
+            configs.insert(name, rest.join(","));
         }
         _ => return Err(ResponseError::InvalidRequest),
     }

@@ -3,6 +3,7 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_share_group_offsets;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -10,14 +11,17 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
+pub(crate) mod exchange;
 mod fetch;
 mod fetch_partition;
 mod find_coordinator;
@@ -31,6 +35,7 @@ mod list_groups;
 mod list_offsets;
 mod list_transactions;
 mod metadata;
+pub(crate) mod newer;
 mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
@@ -39,6 +44,11 @@ mod produce_transactional;
 mod push_telemetry;
 mod sasl_authenticate;
 mod sasl_handshake;
+mod share_acknowledge;
+mod share_fetch;
+mod share_fetch_read;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod write_txn_markers;
@@ -51,19 +61,21 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
-    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-    DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
-    EndTxnRequest, FetchRequest, FindCoordinatorRequest, GetTelemetrySubscriptionsRequest,
-    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
-    ProduceRequest, PushTelemetryRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest,
-    SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterShareGroupOffsetsRequest, ApiKey,
+    ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+    DeleteShareGroupOffsetsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeProducersRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, GetTelemetrySubscriptionsRequest, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    PushTelemetryRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest,
+    SaslHandshakeRequest, ShareGroupDescribeRequest, ShareGroupHeartbeatRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
-use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Encodable, StrBytes};
 use tokio::time::sleep;
 
 use super::fault::{Facts, Hit, Reaction};
@@ -71,10 +83,15 @@ use super::lie;
 use super::state::{Shared, State, TopicPartition};
 use super::track::{REMEMBERED, TrackedRequest};
 
+use exchange::Exchange;
+use newer::describe_share_group_offsets::DescribeShareOffsets;
+use newer::share_acknowledge::ShareAcknowledge;
+use newer::share_fetch::ShareFetch;
+
 pub(crate) use api_versions::unsupported_version;
 
 /// An API that the brokers serve.
-trait Api: Request<Response: Send> + Send + 'static {
+trait Api: Exchange + Send + 'static {
     /// The versions served, first and last.
     const SERVED: (i16, i16);
 
@@ -96,13 +113,13 @@ macro_rules! apis {
     ($($request:ty),* $(,)?) => {
         /// The versions of every API served, by key.
         pub(crate) fn served() -> BTreeMap<i16, (i16, i16)> {
-            BTreeMap::from([$((<$request>::KEY, <$request>::SERVED)),*])
+            BTreeMap::from([$((<$request as Exchange>::KEY, <$request>::SERVED)),*])
         }
 
         /// Serves one request from its header to its reply.
         pub(crate) async fn serve(call: Call, body: Bytes) -> Outcome {
             match call.header.request_api_key {
-                $(key if key == <$request>::KEY => run::<$request>(call, body).await,)*
+                $(key if key == <$request as Exchange>::KEY => run::<$request>(call, body).await,)*
                 _ => Outcome::Close,
             }
         }
@@ -112,6 +129,7 @@ macro_rules! apis {
 apis!(
     AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
+    AlterShareGroupOffsetsRequest,
     ApiVersionsRequest,
     ConsumerGroupDescribeRequest,
     ConsumerGroupHeartbeatRequest,
@@ -119,11 +137,13 @@ apis!(
     CreateTopicsRequest,
     DeleteGroupsRequest,
     DeleteRecordsRequest,
+    DeleteShareGroupOffsetsRequest,
     DeleteTopicsRequest,
     DescribeClusterRequest,
     DescribeConfigsRequest,
     DescribeGroupsRequest,
     DescribeProducersRequest,
+    DescribeShareOffsets,
     DescribeTopicPartitionsRequest,
     DescribeTransactionsRequest,
     EndTxnRequest,
@@ -146,6 +166,10 @@ apis!(
     PushTelemetryRequest,
     SaslAuthenticateRequest,
     SaslHandshakeRequest,
+    ShareAcknowledge,
+    ShareFetch,
+    ShareGroupDescribeRequest,
+    ShareGroupHeartbeatRequest,
     SyncGroupRequest,
     TxnOffsetCommitRequest,
     WriteTxnMarkersRequest,
@@ -348,7 +372,7 @@ fn answer(hit: &Hit) -> Option<ResponseError> {
 
 async fn run<A: Api>(mut call: Call, mut body: Bytes) -> Outcome {
     let Ok(api) = ApiKey::try_from(A::KEY) else { return Outcome::Close };
-    let request = match A::decode(&mut body, call.version()) {
+    let request = match A::read(&mut body, call.version()) {
         Ok(request) if !body.has_remaining() => request,
         Ok(_) => {
             tracing::error!(
@@ -394,7 +418,7 @@ async fn run<A: Api>(mut call: Call, mut body: Bytes) -> Outcome {
         return Outcome::Mute;
     }
     let Some(response) = response else { return Outcome::Nothing };
-    match encode(&call.header, &response) {
+    match encode::<A>(&call.header, &response) {
         Ok(reply) => match call.bend(reply) {
             Outcome::Reply(reply) if call.is_last.load(Ordering::Relaxed) => Outcome::Last(reply),
             bent => bent,
@@ -413,17 +437,16 @@ async fn wait(duration: Duration) {
 }
 
 /// The reply's frame without its length.
-fn encode<R: Encodable + HeaderVersion>(
+fn encode<A: Exchange>(
     request: &RequestHeader,
-    response: &R,
-) -> Result<BytesMut, impl std::fmt::Display> {
+    response: &A::Response,
+) -> Result<BytesMut, exchange::Malformed> {
     let version = request.request_api_version;
     let mut to = BytesMut::new();
     let header = ResponseHeader::default().with_correlation_id(request.correlation_id);
-    header
-        .encode(&mut to, R::header_version(version))
-        .and_then(|()| response.encode(&mut to, version))
-        .map(|()| to)
+    header.encode(&mut to, A::reply_header(version)).map_err(exchange::text)?;
+    A::write(response, &mut to, version)?;
+    Ok(to)
 }
 
 /// The code of an outcome: 0 for success.

@@ -1,9 +1,11 @@
-//! Groups: who is in them, by either protocol, and what they have committed.
+//! Groups: who is in them, by which protocol, and what they have committed.
 
 pub(crate) mod classic;
+pub(crate) mod config;
 pub(crate) mod consumer;
 pub(crate) mod control;
 pub(crate) mod offsets;
+pub(crate) mod share;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,11 +20,12 @@ use uuid::Uuid;
 use classic::ClassicGroup;
 use classic::member::{Answer, JoinResult, Joiner, NotJoined, SyncResult};
 use consumer::heartbeat::Beaten;
+use consumer::member::Partitions;
 use consumer::mixed::ClassicJoin;
 use consumer::request::{Beat, JOIN};
-use consumer::settings::ConsumerGroups;
 use consumer::{ConsumerGroup, Context};
 use offsets::Offsets;
+use share::{ShareBeat, ShareBeaten, ShareGroup};
 
 /// A group and its committed offsets.
 #[derive(Debug, Default)]
@@ -38,6 +41,7 @@ pub(crate) struct Group {
 enum Kind {
     Classic(ClassicGroup),
     Consumer(ConsumerGroup),
+    Share(ShareGroup),
 }
 
 /// How a request names a member.
@@ -75,7 +79,18 @@ impl Group {
                     self.fence(&[id], cx);
                 }
             }
+            Kind::Share(group) => {
+                for id in group.late(cx.now) {
+                    tracing::debug!(member = %id, "timed out");
+                    group.fence(&id, cx);
+                }
+            }
         }
+    }
+
+    /// A share group without members.
+    pub(crate) fn new_share(name: &str) -> Self {
+        Self { kind: Kind::Share(ShareGroup::new(name)), ..Self::default() }
     }
 
     /// Members of a consumer group are no more; it becomes a classic one if only classic members
@@ -96,21 +111,25 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.deadline(),
             Kind::Consumer(group) => group.deadline(),
+            Kind::Share(group) => group.deadline(),
         }
     }
 
     /// The coordinator moves: waiters are told, and the new one has what the log had.
-    pub(crate) fn unload(&mut self, settings: &ConsumerGroups, now: Instant) {
+    pub(crate) fn unload(&mut self, cx: Context<'_>) {
         match &mut self.kind {
-            Kind::Classic(group) => group.unload(now),
-            Kind::Consumer(group) => group.unload(settings, now),
+            Kind::Classic(group) => group.unload(cx.now),
+            Kind::Consumer(group) => group.unload(cx.settings, cx.now),
+            Kind::Share(group) => group.unload(cx),
         }
     }
 
     /// A topic was made, deleted or changed.
     pub(crate) fn topic_changed(&mut self, name: &str) {
-        if let Kind::Consumer(group) = &mut self.kind {
-            group.topic_changed(name);
+        match &mut self.kind {
+            Kind::Classic(_) => {}
+            Kind::Consumer(group) => group.topic_changed(name),
+            Kind::Share(group) => group.topic_changed(name),
         }
     }
 
@@ -118,29 +137,44 @@ impl Group {
     pub(crate) fn classic(&self) -> Option<&ClassicGroup> {
         match &self.kind {
             Kind::Classic(group) => Some(group),
-            Kind::Consumer(_) => None,
+            Kind::Consumer(_) | Kind::Share(_) => None,
         }
     }
 
     pub(crate) fn classic_mut(&mut self) -> Option<&mut ClassicGroup> {
         match &mut self.kind {
             Kind::Classic(group) => Some(group),
-            Kind::Consumer(_) => None,
+            Kind::Consumer(_) | Kind::Share(_) => None,
         }
     }
 
     /// The group by the consumer protocol (KIP-848), if it goes by that.
     pub(crate) fn consumer(&self) -> Option<&ConsumerGroup> {
         match &self.kind {
-            Kind::Classic(_) => None,
             Kind::Consumer(group) => Some(group),
+            Kind::Classic(_) | Kind::Share(_) => None,
         }
     }
 
     pub(crate) fn consumer_mut(&mut self) -> Option<&mut ConsumerGroup> {
         match &mut self.kind {
-            Kind::Classic(_) => None,
             Kind::Consumer(group) => Some(group),
+            Kind::Classic(_) | Kind::Share(_) => None,
+        }
+    }
+
+    /// The share group (KIP-932), if it is one.
+    pub(crate) fn share(&self) -> Option<&ShareGroup> {
+        match &self.kind {
+            Kind::Share(group) => Some(group),
+            Kind::Classic(_) | Kind::Consumer(_) => None,
+        }
+    }
+
+    pub(crate) fn share_mut(&mut self) -> Option<&mut ShareGroup> {
+        match &mut self.kind {
+            Kind::Share(group) => Some(group),
+            Kind::Classic(_) | Kind::Consumer(_) => None,
         }
     }
 
@@ -168,6 +202,10 @@ impl Group {
                 }
                 Err((error, member_id)) => Err(NotJoined { error, member_id }),
             }),
+            Kind::Share(_) => Answer::Now(Err(NotJoined {
+                error: ResponseError::InconsistentGroupProtocol,
+                member_id: String::new(),
+            })),
         }
     }
 
@@ -182,6 +220,7 @@ impl Group {
         match &mut self.kind {
             Kind::Classic(group) => group.sync(claim, protocol, assignments, cx.now),
             Kind::Consumer(group) => Answer::Now(group.sync(claim, protocol, cx)),
+            Kind::Share(_) => Answer::Now(Err(ResponseError::UnknownMemberId)),
         }
     }
 
@@ -194,6 +233,7 @@ impl Group {
         match &mut self.kind {
             Kind::Classic(group) => group.heartbeat(claim, cx.now),
             Kind::Consumer(group) => group.heartbeat(claim, cx),
+            Kind::Share(_) => Err(ResponseError::UnknownMemberId),
         }
     }
 
@@ -210,6 +250,7 @@ impl Group {
                 Kind::Consumer(group) => {
                     group.leaving(id, instance.as_deref()).map(|id| gone.push(id))
                 }
+                Kind::Share(_) => Err(ResponseError::UnknownMemberId),
             });
         }
         self.fence(&gone, cx);
@@ -227,6 +268,7 @@ impl Group {
                 group.check_commit(request.claim, request.is_transactional, cx.now)
             }
             Kind::Consumer(group) => group.check_commit(request, cx),
+            Kind::Share(_) => Err(ResponseError::GroupIdNotFound),
         }
     }
 
@@ -236,7 +278,11 @@ impl Group {
         member_id: Option<&str>,
         epoch: i32,
     ) -> Result<(), ResponseError> {
-        self.consumer().map_or(Ok(()), |group| group.check_fetch(member_id, epoch))
+        match &self.kind {
+            Kind::Classic(_) => Ok(()),
+            Kind::Consumer(group) => group.check_fetch(member_id, epoch),
+            Kind::Share(_) => Err(ResponseError::GroupIdNotFound),
+        }
     }
 
     /// Kafka's name for its type.
@@ -244,6 +290,7 @@ impl Group {
         match &self.kind {
             Kind::Classic(_) => "classic",
             Kind::Consumer(_) => "consumer",
+            Kind::Share(_) => "share",
         }
     }
 
@@ -251,6 +298,7 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.protocol_type(),
             Kind::Consumer(_) => "consumer",
+            Kind::Share(_) => "share",
         }
     }
 
@@ -258,6 +306,7 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.state_name(),
             Kind::Consumer(group) => group.state_name(),
+            Kind::Share(group) => group.state_name(),
         }
     }
 
@@ -265,6 +314,7 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.is_empty(),
             Kind::Consumer(group) => group.is_empty(),
+            Kind::Share(group) => group.is_empty(),
         }
     }
 }
@@ -303,10 +353,39 @@ pub(crate) fn beat(
             ConsumerGroup::from_classic(group, cx)?.beat(beat, fresh, cx)?
         }
         None if joins => ConsumerGroup::new().beat(beat, fresh, cx)?,
-        Some(Kind::Classic(_)) | None => return Err(ResponseError::GroupIdNotFound),
+        Some(Kind::Classic(_) | Kind::Share(_)) | None => {
+            return Err(ResponseError::GroupIdNotFound);
+        }
     };
     let group = groups.entry(name.to_owned()).or_default();
     group.kind = Kind::Consumer(next);
     group.coordinator = Some(broker);
     Ok(beaten)
+}
+
+/// Serves a heartbeat to the share group `name`, which is made by who joins; gives the partitions
+/// whose state is to begin as well, and at which epoch.
+pub(crate) fn share_beat(
+    groups: &mut BTreeMap<String, Group>,
+    name: &str,
+    broker: i32,
+    beat: &ShareBeat,
+    cx: Context<'_>,
+) -> Result<(ShareBeaten, Partitions, i32), ResponseError> {
+    let missing = ResponseError::GroupIdNotFound;
+    let known = groups.get_mut(name);
+    if beat.epoch < JOIN {
+        let group = known.and_then(Group::share_mut).ok_or(missing)?;
+        return Ok((group.leave(beat, cx)?, Partitions::new(), group.epoch()));
+    }
+    let (next, beaten, begins) = match known {
+        Some(group) => group.share().ok_or(missing)?.beat(beat, cx)?,
+        None if beat.epoch == JOIN => ShareGroup::new(name).beat(beat, cx)?,
+        None => return Err(missing),
+    };
+    let epoch = next.epoch();
+    let group = groups.entry(name.to_owned()).or_default();
+    group.kind = Kind::Share(next);
+    group.coordinator = Some(broker);
+    Ok((beaten, begins, epoch))
 }

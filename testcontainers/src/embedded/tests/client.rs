@@ -7,9 +7,10 @@ use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
     FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::embedded::api::exchange::Asked;
 use crate::embedded::log::batch::build;
 use crate::embedded::log::records::encode;
 use crate::embedded::{Builder, EmbeddedCluster};
@@ -32,7 +33,7 @@ impl Client {
         Self { stream: Box::new(stream), correlation: 0 }
     }
 
-    pub(super) async fn send<R: Request>(&mut self, request: &R, version: i16) {
+    pub(super) async fn send<R: Asked>(&mut self, request: &R, version: i16) {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -40,8 +41,8 @@ impl Client {
             .with_correlation_id(self.correlation)
             .with_client_id(Some(StrBytes::from_static_str("test")));
         let mut frame = BytesMut::new();
-        header.encode(&mut frame, R::header_version(version)).unwrap();
-        request.encode(&mut frame, version).unwrap();
+        header.encode(&mut frame, R::request_header(version)).unwrap();
+        request.write_request(&mut frame, version).unwrap();
         self.stream.write_i32(i32::try_from(frame.len()).unwrap()).await.unwrap();
         self.stream.write_all(&frame).await.unwrap();
     }
@@ -54,17 +55,16 @@ impl Client {
         Some(frame.into())
     }
 
-    pub(super) async fn receive<R: Request>(&mut self, version: i16) -> Option<R::Response> {
+    pub(super) async fn receive<R: Asked>(&mut self, version: i16) -> Option<R::Response> {
         let mut frame = self.frame().await?;
-        let header =
-            ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
+        let header = ResponseHeader::decode(&mut frame, R::reply_header(version)).unwrap();
         assert_eq!(header.correlation_id, self.correlation);
-        let response = R::Response::decode(&mut frame, version).unwrap();
+        let response = R::read_reply(&mut frame, version).unwrap();
         assert!(!frame.has_remaining(), "the reply is longer than its message");
         Some(response)
     }
 
-    pub(super) async fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
+    pub(super) async fn call<R: Asked>(&mut self, request: &R, version: i16) -> R::Response {
         self.send(request, version).await;
         let answered = self.receive::<R>(version).await;
         answered.unwrap_or_else(|| {

@@ -6,5 +6,6 @@ mod fault;
 mod fetch;
 mod group;
 mod produce;
+mod share_group;
 mod transaction;
 mod versions;

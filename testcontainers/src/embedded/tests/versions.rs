@@ -1,18 +1,24 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId,
-    HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
+    AlterShareGroupOffsetsRequest, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest,
+    DeleteShareGroupOffsetsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, ShareGroupDescribeRequest,
+    ShareGroupHeartbeatRequest, SyncGroupRequest,
 };
-use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
 use super::client::{Client, fetch_request, name, one_broker, plain, produce_request};
 use crate::embedded::api;
+use crate::embedded::api::exchange::Asked;
+use crate::embedded::api::newer::describe_share_group_offsets::DescribeShareOffsets;
+use crate::embedded::api::newer::share_acknowledge::ShareAcknowledge;
+use crate::embedded::api::newer::share_fetch::ShareFetch;
 
-async fn every_version<R: Request>(request: impl Fn(i16) -> R) {
+async fn every_version<R: Asked>(request: impl Fn(i16) -> R) {
     let cluster = one_broker().start().await.unwrap();
     cluster.append("t", 0, &[(None, Some(b"v"))]).unwrap();
     let (min, max) = api::served()[&R::KEY];
@@ -78,6 +84,13 @@ async fn every_version_of_every_api_is_answered() {
         if version < 8 { request.with_group_id(group()) } else { request }
     })
     .await;
+    every_version(|_| ShareGroupHeartbeatRequest::default().with_group_id(group())).await;
+    every_version(|_| ShareGroupDescribeRequest::default().with_group_ids(vec![group()])).await;
+    every_version(|_| ShareFetch::default()).await;
+    every_version(|_| ShareAcknowledge::default()).await;
+    every_version(|_| DescribeShareOffsets::default()).await;
+    every_version(|_| AlterShareGroupOffsetsRequest::default().with_group_id(group())).await;
+    every_version(|_| DeleteShareGroupOffsetsRequest::default().with_group_id(group())).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::embedded::group::config::GroupConfigs;
+use crate::embedded::group::share::settings::ShareGroups;
 use crate::embedded::topic::Topic;
 use member::{ConsumerMember, MemberState, Partitions};
 use regex::Resolved;
@@ -71,6 +73,8 @@ pub(crate) struct Context<'a> {
     /// Counts the topics that were ever created.
     pub(crate) created: u64,
     pub(crate) settings: &'a ConsumerGroups,
+    pub(crate) share: &'a ShareGroups,
+    pub(crate) configs: &'a GroupConfigs,
     pub(crate) now: Instant,
 }
 

@@ -1,0 +1,63 @@
+//! The scripts on real Kafka, which decides. Needs a broker of Kafka 4.3 that is up already:
+//! `KAVKA_SHARE_BOOTSTRAP`, a host and a port, with `group.share.record.lock.duration.ms=2000`,
+//! `group.share.min.record.lock.duration.ms=1000`, `group.share.session.timeout.ms=4000`,
+//! `group.share.min.session.timeout.ms=1000`, `group.share.max.size=4` and
+//! `group.share.assignment.interval.ms=0`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpStream;
+
+use super::super::client::Client;
+use super::scripts;
+use super::world::World;
+
+async fn world(script: &str) -> Option<World> {
+    let address = std::env::var("KAVKA_SHARE_BOOTSTRAP").ok()?;
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let connect = move || {
+        let address = address.clone();
+        Box::pin(async move { Client::over(TcpStream::connect(address).await.unwrap()) })
+            as std::pin::Pin<Box<dyn Future<Output = Client> + Send>>
+    };
+    Some(World::new(Box::new(connect), &format!("-{script}-{moment}")).await)
+}
+
+macro_rules! plays {
+    ($($script:ident, $expected:ident;)*) => {$(
+        #[tokio::test]
+        #[ignore = "needs a real broker"]
+        async fn $script() {
+            let Some(mut world) = world(stringify!($script)).await else { return };
+            assert_eq!(scripts::$script(&mut world).await, scripts::$expected);
+        }
+    )*};
+}
+
+plays! {
+    session_epochs, SESSION_EPOCHS;
+    session_owners, SESSION_OWNERS;
+    session_ends, SESSION_ENDS;
+    session_news, SESSION_NEWS;
+    acquired_batches, ACQUIRED_BATCHES;
+    acquired_records, ACQUIRED_RECORDS;
+    waiting, WAITING;
+    record_locks, RECORD_LOCKS;
+    beginnings, BEGINNINGS;
+    said_of_records, SAID_OF_RECORDS;
+    said_together, SAID_TOGETHER;
+    said_wrongly, SAID_WRONGLY;
+    renewals, RENEWALS;
+    deliveries, DELIVERIES;
+    lock_timeouts, LOCK_TIMEOUTS;
+    log_starts, LOG_STARTS;
+    members, MEMBERS;
+    bad_heartbeats, BAD_HEARTBEATS;
+    silence, SILENCE;
+    kinds, KINDS;
+    standings, STANDINGS;
+    set_starts, SET_STARTS;
+    settings, SETTINGS;
+    isolation, ISOLATION;
+    no_isolation, NO_ISOLATION;
+}

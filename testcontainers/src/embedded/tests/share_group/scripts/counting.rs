@@ -1,0 +1,79 @@
+//! How often records are delivered, and for how long.
+
+use super::super::world::{ACCEPT, RELEASE, RENEW, World, rest};
+use super::Said;
+
+/// A record is delivered so often, and the last times alone (limit 5).
+pub(in super::super) async fn deliveries(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[4]).await;
+    let mut epoch = 0;
+    for turn in 0..16 {
+        let fetched = world.ask(&world.fetch("a", epoch)).await;
+        said.say(&format!("fetch {turn}"), &fetched);
+        epoch += 1;
+        let Some((first, last)) = acquired(&fetched) else { continue };
+        let back = world.say("a", epoch, &[(first, last, &[RELEASE])]).await;
+        if back != "ok" {
+            said.say("gives back", back);
+        }
+        epoch += 1;
+    }
+    world.produce(&[1]).await;
+    said.say("then", world.ask(&world.fetch("a", epoch)).await);
+    said.0
+}
+
+/// The first offset acquired and the last.
+fn acquired(shown: &str) -> Option<(i64, i64)> {
+    let ranges: Vec<&str> = shown.split(' ').filter(|word| word.contains('*')).collect();
+    let first = ranges.first()?.split('-').next()?.parse().ok()?;
+    let last = ranges.last()?.split('-').nth(1)?.split('*').next()?.parse().ok()?;
+    Some((first, last))
+}
+
+pub(in super::super) const DELIVERIES: &[&str] = &[];
+
+/// A lock ends (`group.share.record.lock.duration.ms`, 2 s), and the count stays.
+pub(in super::super) async fn lock_timeouts(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[3, 2]).await;
+    said.say("a opens", world.ask(&world.fetch("a", 0)).await);
+    said.say("b opens", world.ask(&world.fetch("b", 0)).await);
+    said.say("a accepts one", world.say("a", 1, &[(0, 0, &[ACCEPT])]).await);
+    rest(1200).await;
+    said.say("a renews one", world.say("a", 2, &[(1, 1, &[RENEW])]).await);
+    rest(1300).await;
+    said.say("b gets what a has not renewed", world.ask(&world.fetch("b", 1)).await);
+    said.say("a is late", world.say("a", 3, &[(2, 2, &[ACCEPT])]).await);
+    said.say("a is not", world.say("a", 4, &[(1, 1, &[ACCEPT])]).await);
+    said.say("b accepts", world.say("b", 2, &[(2, 4, &[ACCEPT])]).await);
+    said.say("all are done", world.ask(&world.fetch("b", 3)).await);
+    said.0
+}
+
+pub(in super::super) const LOCK_TIMEOUTS: &[&str] = &[];
+
+/// The log begins later than the group is.
+pub(in super::super) async fn log_starts(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[3, 3, 3, 3]).await;
+    let mut fetch = world.fetch("a", 0);
+    fetch.request.max_records = 6;
+    said.say("six", world.ask(&fetch).await);
+    said.say("gives back some", world.say("a", 1, &[(1, 4, &[RELEASE])]).await);
+    world.delete_records(4).await;
+    said.say("the start moves", world.ask(&world.fetch("a", 2)).await);
+    said.say("then it goes on", world.ask(&world.fetch("a", 3)).await);
+    said.say("of what is gone", world.say("a", 4, &[(0, 0, &[ACCEPT])]).await);
+    said.say("of what is there", world.say("a", 5, &[(5, 5, &[ACCEPT])]).await);
+    world.delete_records(10).await;
+    said.say("what is acquired", world.say("a", 6, &[(6, 11, &[ACCEPT])]).await);
+    said.say("nothing", world.ask(&world.fetch("a", 7)).await);
+    said.0
+}
+
+pub(in super::super) const LOG_STARTS: &[&str] = &[];

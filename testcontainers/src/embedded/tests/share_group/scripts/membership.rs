@@ -1,0 +1,109 @@
+//! Who is in a share group, and what each has.
+
+use super::super::world::{World, rest};
+use super::Said;
+
+pub(in super::super) async fn members(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    said.say("a joins", world.beat(&world.join("a", &["t"])).await);
+    said.say("a", world.beat(&world.alive("a", 2)).await);
+    said.say("a again", world.beat(&world.alive("a", 3)).await);
+    said.say("a says all", {
+        let names = world.join("a", &["t"]).subscribed_topic_names;
+        world.beat(&world.alive("a", 3).with_subscribed_topic_names(names)).await
+    });
+    said.say("b joins", world.beat(&world.join("b", &["t"])).await);
+    said.say("a then", world.beat(&world.alive("a", 3)).await);
+    said.say("a by the one before", world.beat(&world.alive("a", 3)).await);
+    said.say("a two before", world.beat(&world.alive("a", 2)).await);
+    said.say("a ahead", world.beat(&world.alive("a", 9)).await);
+    said.say("a joins again", world.beat(&world.join("a", &["t"])).await);
+    said.say("b leaves", world.beat(&world.alive("b", -1)).await);
+    said.say("b is gone", world.beat(&world.alive("b", 4)).await);
+    said.say("b leaves again", world.beat(&world.alive("b", -1)).await);
+    said.say("a after it", world.beat(&world.alive("a", 4)).await);
+    said.say("who knows c", world.beat(&world.alive("c", 5)).await);
+    said.0
+}
+
+pub(in super::super) const MEMBERS: &[&str] = &[];
+
+pub(in super::super) async fn bad_heartbeats(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    said.say("no group yet", world.beat(&world.alive("a", 1)).await);
+    said.say("leaves no group", world.beat(&world.alive("a", -1)).await);
+    said.say("for nothing", world.beat(&world.join("a", &[])).await);
+    said.say("silent", world.beat(&world.alive("a", 0)).await);
+    said.say("no name", world.beat(&world.join("", &["t"])).await);
+    said.say("a long name", world.beat(&world.join(&"a".repeat(37), &["t"])).await);
+    said.say("a negative epoch", world.beat(&world.alive("a", -2)).await);
+    let rackless = world.join("a", &["t"]).with_rack_id(Some(super::super::world::text("")));
+    said.say("an empty rack", world.beat(&rackless).await);
+    said.say("a topic that is not there", world.beat(&world.join("a", &["x"])).await);
+    said.say("and then", world.beat(&world.alive("a", 2)).await);
+    said.say("full", {
+        for member in ["b", "c", "d"] {
+            world.beat(&world.join(member, &["t"])).await;
+        }
+        world.beat(&world.join("e", &["t"])).await
+    });
+    said.0
+}
+
+pub(in super::super) const BAD_HEARTBEATS: &[&str] = &[];
+
+/// A member that is silent for its session (4 s) is fenced.
+pub(in super::super) async fn silence(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    said.say("a joins", world.beat(&world.join("a", &["t"])).await);
+    rest(2500).await;
+    said.say("b joins", world.beat(&world.join("b", &["t"])).await);
+    rest(2500).await;
+    said.say("a was silent", world.beat(&world.alive("a", 2)).await);
+    said.say("b was not", world.beat(&world.alive("b", 3)).await);
+    said.0
+}
+
+pub(in super::super) const SILENCE: &[&str] = &[];
+
+/// Groups of other kinds.
+pub(in super::super) async fn kinds(world: &mut World) -> Vec<String> {
+    use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, JoinGroupRequest};
+    let mut said = Said::default();
+    world.settle("a").await;
+    let consumer = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(world.group())
+        .with_member_id(super::super::world::text("m"))
+        .with_rebalance_timeout_ms(1000)
+        .with_subscribed_topic_names(Some(vec![world.name("t")]))
+        .with_topic_partitions(Some(Vec::new()));
+    let code = world.client.call(&consumer, 1).await.error_code;
+    said.say("a consumer", super::super::world::error(code));
+    let protocol =
+        kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol::default()
+            .with_name(super::super::world::text("range"));
+    let classic = JoinGroupRequest::default()
+        .with_group_id(world.group())
+        .with_session_timeout_ms(10_000)
+        .with_rebalance_timeout_ms(10_000)
+        .with_protocol_type(super::super::world::text("consumer"))
+        .with_protocols(vec![protocol]);
+    let code = world.client.call(&classic, 9).await.error_code;
+    said.say("a classic member", super::super::world::error(code));
+    said.say("described", world.describe().await);
+    said.say("listed", world.listed().await);
+    said.say("described as classic", world.described_as_classic().await);
+    said.say("deleted", world.delete_group().await);
+    said.say("a leaves", world.beat(&world.alive("a", -1)).await);
+    said.say("described then", world.describe().await);
+    said.say("deleted then", world.delete_group().await);
+    said.say("described at last", world.describe().await);
+    said.say("a consumer then", {
+        let code = world.client.call(&consumer, 1).await.error_code;
+        super::super::world::error(code)
+    });
+    said.say("a joins", world.beat(&world.join("a", &["t"])).await);
+    said.0
+}
+
+pub(in super::super) const KINDS: &[&str] = &[];

@@ -1,0 +1,98 @@
+//! Where a group stands, and how that is set.
+
+use super::super::world::{ACCEPT, REJECT, RELEASE, World};
+use super::Said;
+
+pub(in super::super) async fn standings(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    said.say("no group", world.standing().await);
+    said.say("of no group, all", world.standings().await);
+    said.say("none to set", world.set_start(0).await);
+    said.say("then", world.standing().await);
+    said.say("forgotten", world.forget_topic().await);
+    said.say("forgotten again", world.forget_topic().await);
+    world.settle("a").await;
+    world.produce(&[5, 5]).await;
+    said.say("joined", world.standing().await);
+    said.say("all", world.standings().await);
+    said.say("opens", world.ask(&world.fetch("a", 0)).await);
+    said.say("fetched", world.standing().await);
+    said.say("accepts", world.say("a", 1, &[(0, 2, &[ACCEPT])]).await);
+    said.say("accepted", world.standing().await);
+    said.say("more", world.say("a", 2, &[(3, 5, &[ACCEPT, REJECT, RELEASE])]).await);
+    said.say("then", world.standing().await);
+    said.say("and out of order", world.say("a", 3, &[(7, 7, &[ACCEPT])]).await);
+    said.say("then", world.standing().await);
+    said.say("set with a member", world.set_start(1).await);
+    said.say("forgotten with a member", world.forget_topic().await);
+    said.say("closes", world.ask(&world.fetch("a", -1)).await);
+    said.say("leaves", world.beat(&world.alive("a", -1)).await);
+    said.say("then", world.standing().await);
+    said.say("set", world.set_start(8).await);
+    said.say("then", world.standing().await);
+    said.0
+}
+
+pub(in super::super) const STANDINGS: &[&str] = &[];
+
+/// A group goes on where it is set, if its members have gone with their connections.
+pub(in super::super) async fn set_starts(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[5, 5]).await;
+    let mut client = world.another().await;
+    said.say("opens", world.ask_by(&mut client, &world.fetch("a", 0)).await);
+    said.say("leaves", world.beat(&world.alive("a", -1)).await);
+    drop(client);
+    super::super::world::rest(500).await;
+    said.say("set", world.set_start(7).await);
+    world.settle("a").await;
+    said.say("goes on", world.ask(&world.fetch("a", 0)).await);
+    said.say("accepts", world.say("a", 1, &[(7, 9, &[ACCEPT])]).await);
+    said.say("then", world.standing().await);
+    said.say("leaves", world.beat(&world.alive("a", -1)).await);
+    said.say("set under a session", world.set_start(2).await);
+    said.say("goes on as before", world.ask(&world.fetch("a", 2)).await);
+    world.produce(&[1]).await;
+    said.say("gets", world.ask(&world.fetch("a", 3)).await);
+    said.say("accepts", world.say("a", 4, &[(10, 10, &[ACCEPT])]).await);
+    said.say("then", world.standing().await);
+    said.say("again", world.ask(&world.fetch("a", 5)).await);
+    said.0
+}
+
+pub(in super::super) const SET_STARTS: &[&str] = &[];
+
+pub(in super::super) async fn settings(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    for (name, value) in [
+        ("share.record.lock.duration.ms", "20000"),
+        ("share.record.lock.duration.ms", "70000"),
+        ("share.record.lock.duration.ms", "much"),
+        ("share.delivery.count.limit", "3"),
+        ("share.delivery.count.limit", "1"),
+        ("share.delivery.count.limit", "11"),
+        ("share.partition.max.record.locks", "99"),
+        ("share.partition.max.record.locks", "4001"),
+        ("share.auto.offset.reset", "none"),
+        ("share.auto.offset.reset", "by_duration:PT1H"),
+        ("share.auto.offset.reset", "by_duration:-PT1H"),
+        ("share.auto.offset.reset", "by_duration:1H"),
+        ("share.isolation.level", "read_committed"),
+        ("share.isolation.level", "serializable"),
+        ("share.renew.acknowledge.enable", "no"),
+        ("share.renew.acknowledge.enable", "false"),
+        ("share.heartbeat.interval.ms", "15001"),
+        ("share.assignment.interval.ms", "0"),
+        ("share.unheard.of", "1"),
+    ] {
+        said.say(&format!("{name}={value}"), world.configure(name, value).await);
+    }
+    super::super::world::rest(500).await;
+    for line in world.configs().await {
+        said.0.push(line);
+    }
+    said.0
+}
+
+pub(in super::super) const SETTINGS: &[&str] = &[];

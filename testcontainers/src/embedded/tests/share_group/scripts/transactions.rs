@@ -1,0 +1,42 @@
+//! Records of transactions.
+
+use super::super::world::{ACCEPT, World, rest};
+use super::Said;
+
+pub(in super::super) async fn isolation(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    assert_eq!(world.configure("share.isolation.level", "read_committed").await, "ok");
+    rest(500).await;
+    world.settle("a").await;
+    world.produce(&[2]).await;
+    world.transact(3, Some(false)).await;
+    world.produce(&[1]).await;
+    said.say("without the aborted", world.ask(&world.fetch("a", 0)).await);
+    said.say("of all", world.say("a", 1, &[(0, 6, &[ACCEPT])]).await);
+    said.say("of what was given", world.say("a", 2, &[(0, 1, &[ACCEPT]), (5, 6, &[ACCEPT])]).await);
+    world.transact(2, Some(true)).await;
+    said.say("the committed", world.ask(&world.fetch("a", 3)).await);
+    world.transact(2, None).await;
+    said.say("not the open", world.ask(&world.fetch("a", 4)).await);
+    world.end_transaction(true).await;
+    said.say("when it is committed", world.ask(&world.fetch("a", 5)).await);
+    world.transact(2, Some(false)).await;
+    said.say("nothing but aborted", world.ask(&world.fetch("a", 6)).await);
+    world.produce(&[1]).await;
+    said.say("behind it", world.ask(&world.fetch("a", 7)).await);
+    said.0
+}
+
+pub(in super::super) const ISOLATION: &[&str] = &[];
+
+pub(in super::super) async fn no_isolation(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.transact(2, Some(false)).await;
+    world.transact(2, None).await;
+    said.say("everything", world.ask(&world.fetch("a", 0)).await);
+    world.end_transaction(true).await;
+    said.0
+}
+
+pub(in super::super) const NO_ISOLATION: &[&str] = &[];
