@@ -35,14 +35,9 @@ where
         () = ended.cancelled() => tracing::debug!(broker, connection = id, "cut"),
         result = connection.run() => tracing::debug!(broker, connection = id, ?result, "closed"),
     }
-    let freed = {
-        let mut state = shared.lock();
-        state.logins.remove(&id);
-        state.share_disconnected(broker, id)
-    };
-    if freed {
-        shared.changed.notify_waiters();
-    }
+    let mut state = shared.lock();
+    state.logins.remove(&id);
+    state.share_disconnected(broker, id);
 }
 
 struct Connection<S> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::newer::share_acknowledge::{ShareAcknowledge, ShareAcknowledged};
 use super::{Api, Call, owned};
 use crate::embedded::group::share::is_member_id;
+use crate::embedded::share::Moved;
 use crate::embedded::share::acknowledge::{Acknowledgement, Said};
 use crate::embedded::share::sessions::{CLOSE, SessionOwner, SessionPartition};
 use crate::embedded::share::store::ShareKey;
@@ -47,7 +48,7 @@ impl Api for ShareAcknowledge {
                 ShareAcknowledged { response, lock_timeout_ms: 0 }
             }
         };
-        call.shared.wake();
+        call.shared.timers.notify_one();
         let response = reply.response.with_throttle_time_ms(call.throttle_ms());
         Some(ShareAcknowledged { response, ..reply })
     }
@@ -124,6 +125,7 @@ pub(super) fn acknowledge(
     is_renew: bool,
 ) -> Outcomes {
     let (mut outcomes, mut nothing, mut is_any) = (Outcomes::new(), Outcomes::new(), false);
+    let mut has_moved = false;
     for one in said {
         let partition = one.partition;
         match read(call, state, one, is_renew) {
@@ -135,13 +137,17 @@ pub(super) fn acknowledge(
                 let key = ShareKey { group: owner.0.clone(), topic, partition };
                 let now = Instant::now();
                 let result = state.acknowledge(call.broker, &key, &owner.1, &said, now);
-                outcomes.push(((topic, partition), result));
+                has_moved |= result == Ok(Moved(true));
+                outcomes.push(((topic, partition), result.map(drop)));
             }
         }
     }
     // Where nothing is said of any partition, Kafka does not answer for those it could.
     if is_any {
         outcomes.extend(nothing);
+    }
+    if has_moved {
+        call.shared.changed.notify_waiters();
     }
     outcomes
 }

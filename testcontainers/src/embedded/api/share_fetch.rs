@@ -107,13 +107,7 @@ async fn serve(call: &Call, request: &ShareFetch) -> Result<ShareFetchResponse, 
         }
         opened => opened?,
     };
-    let outcomes = {
-        let mut state = call.lock();
-        acknowledge(call, &mut state, &owner, said, request.is_renew)
-    };
-    if !outcomes.is_empty() {
-        call.shared.changed.notify_waiters();
-    }
+    let outcomes = acknowledge(call, &mut call.lock(), &owner, said, request.is_renew);
     let reads = if request.is_renew {
         Vec::new()
     } else {
@@ -123,7 +117,6 @@ async fn serve(call: &Call, request: &ShareFetch) -> Result<ShareFetchResponse, 
     let response = respond(call, &mut state, &owner, &opened, reads, outcomes);
     if asked.share_session_epoch == CLOSE {
         state.release_session(call.broker, &owner);
-        call.shared.changed.notify_waiters();
     }
     response
 }
@@ -195,6 +188,11 @@ fn respond(
         if is_told {
             told.push((read.partition, read.into_response()));
         }
+    }
+    if told.iter().any(|((topic, _), _)| !state.topic_names.contains_key(topic)) {
+        // Kafka 4.3 means to answer UNKNOWN_TOPIC_ID for the partition, and fails as it counts the
+        // bytes of a topic without a name.
+        return Err(ResponseError::UnknownServerError);
     }
     for (partition, data) in &mut told {
         let error = ResponseError::try_from_code(data.error_code);

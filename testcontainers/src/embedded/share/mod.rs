@@ -32,6 +32,11 @@ pub(crate) struct ShareBroker {
     pub(crate) partitions: BTreeMap<ShareKey, SharePartition>,
 }
 
+/// Whether the start of a partition has moved. Only then do fetches that wait look again, and not
+/// when records are available again: Kafka wakes them before it has written that down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved(pub(crate) bool);
+
 /// Why a partition cannot be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotShared {
@@ -97,13 +102,15 @@ impl State {
         member: &str,
         said: &[Acknowledgement],
         now: Instant,
-    ) -> Result<(), ResponseError> {
+    ) -> Result<Moved, ResponseError> {
         let terms = self.share_terms(&key.group);
         let unknown = ResponseError::UnknownTopicOrPartition;
         let at = self.brokers.get_mut(&broker).ok_or(unknown)?;
         let share = at.share.partitions.get_mut(key).ok_or(unknown)?;
+        let before = share.start();
         let result = share.acknowledge(member, said, &terms, now, (key, &mut self.share_store));
-        self.drop_if_fenced(broker, key, result)
+        let moved = Moved(share.start() != before);
+        self.drop_if_fenced(broker, key, result).map(|()| moved)
     }
 
     /// Ends a session: what the member has of its partitions is available again.
@@ -141,9 +148,9 @@ impl State {
 
     /// A connection is gone, and with it the session that it had opened; a broker forgets a group
     /// that has no session any more.
-    pub(crate) fn share_disconnected(&mut self, broker: i32, connection: u64) -> bool {
-        let Some(at) = self.brokers.get_mut(&broker) else { return false };
-        let Some((owner, ends)) = at.share.sessions.disconnected(connection) else { return false };
+    pub(crate) fn share_disconnected(&mut self, broker: i32, connection: u64) {
+        let Some(at) = self.brokers.get_mut(&broker) else { return };
+        let Some((owner, ends)) = at.share.sessions.disconnected(connection) else { return };
         if ends {
             self.release_session(broker, &owner);
         }
@@ -152,7 +159,6 @@ impl State {
                 at.share.partitions.retain(|key, _| key.group != owner.0);
             }
         }
-        true
     }
 
     /// Brokers forget what they do not lead any more.

@@ -48,8 +48,8 @@ pub(crate) struct ShareStore {
     partitions: BTreeMap<ShareKey, Written>,
 }
 
-/// No leader has read it yet.
-const NO_LEADER: i32 = -1;
+/// The leader epoch while no leader has read it.
+const NO_LEADER: i32 = 0;
 
 impl ShareStore {
     pub(crate) fn get(&self, key: &ShareKey) -> Option<&Written> {

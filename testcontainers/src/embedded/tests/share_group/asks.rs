@@ -8,16 +8,17 @@ use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
 use kafka_protocol::messages::delete_share_group_offsets_request::DeleteShareGroupOffsetsRequestTopic;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_share_group_offsets_request::{
     DescribeShareGroupOffsetsRequestGroup, DescribeShareGroupOffsetsRequestTopic,
 };
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, AlterShareGroupOffsetsRequest, DeleteGroupsRequest,
-    DeleteRecordsRequest, DeleteShareGroupOffsetsRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeShareGroupOffsetsRequest, EndTxnRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListGroupsRequest, ProducerId, ShareGroupDescribeRequest,
-    TransactionalId,
+    DeleteRecordsRequest, DeleteShareGroupOffsetsRequest, DeleteTopicsRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeShareGroupOffsetsRequest, EndTxnRequest,
+    FindCoordinatorRequest, InitProducerIdRequest, ListGroupsRequest, ProducerId,
+    ShareGroupDescribeRequest, TransactionalId,
 };
 
 use super::world::{World, batch, error, rest, text};
@@ -36,6 +37,14 @@ impl World {
             DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
         let deleted = self.client.call(&request, 2).await;
         assert_eq!(deleted.topics[0].partitions[0].error_code, 0);
+    }
+
+    pub(super) async fn delete_topic(&mut self) {
+        let topic = DeleteTopicState::default().with_name(Some(self.name("t")));
+        let request =
+            DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+        assert_eq!(self.client.call(&request, 6).await.responses[0].error_code, 0);
+        rest(1000).await;
     }
 
     pub(super) async fn describe(&mut self) -> String {

@@ -17,6 +17,7 @@ async fn start(builder: Builder) -> EmbeddedCluster {
     let cluster = builder
         .share_record_lock_duration(Duration::from_secs(2))
         .share_session_timeout(Duration::from_secs(4))
+        .share_heartbeat_interval(Duration::from_secs(1))
         .share_group_max_size(4)
         .start()
         .await
@@ -51,6 +52,7 @@ plays! {
     a_session_is_of_a_member_of_a_group: session_owners, SESSION_OWNERS;
     the_end_of_a_session_frees_its_records: session_ends, SESSION_ENDS;
     replies_tell_what_is_news: session_news, SESSION_NEWS;
+    a_topic_may_go_under_a_session: topics_gone, TOPICS_GONE;
     whole_batches_are_acquired: acquired_batches, ACQUIRED_BATCHES;
     no_record_more_is_acquired_than_asked_for: acquired_records, ACQUIRED_RECORDS;
     a_fetch_waits_for_what_it_can_have: waiting, WAITING;

@@ -39,6 +39,7 @@ plays! {
     session_owners, SESSION_OWNERS;
     session_ends, SESSION_ENDS;
     session_news, SESSION_NEWS;
+    topics_gone, TOPICS_GONE;
     acquired_batches, ACQUIRED_BATCHES;
     acquired_records, ACQUIRED_RECORDS;
     waiting, WAITING;

@@ -27,7 +27,22 @@ pub(in super::super) async fn said_of_records(world: &mut World) -> Vec<String> 
     said.0
 }
 
-pub(in super::super) const SAID_OF_RECORDS: &[&str] = &[];
+pub(in super::super) const SAID_OF_RECORDS: &[&str] = &[
+    "opens: 0: 0-9*1 of 1",
+    "b opens: 0: ok",
+    "of each: ok",
+    "of one again: ok",
+    "of what was given back: InvalidRecordState",
+    "of what was rejected: InvalidRecordState",
+    "by another: InvalidRecordState",
+    "the released: 0: 1-1*2 of 1",
+    "by who had it: InvalidRecordState",
+    "by who has it: ok",
+    "all that is left: ok",
+    "of what is done: ok",
+    "of what is to come: InvalidRecordState",
+    "nothing: nothing",
+];
 
 /// All of a request is taken or none.
 pub(in super::super) async fn said_together(world: &mut World) -> Vec<String> {
@@ -48,7 +63,16 @@ pub(in super::super) async fn said_together(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const SAID_TOGETHER: &[&str] = &[];
+pub(in super::super) const SAID_TOGETHER: &[&str] = &[
+    "opens: 0: 0-7*1 of 2",
+    "beyond: InvalidRequest",
+    "wholly beyond: InvalidRequest",
+    "one twice: InvalidRecordState",
+    "a good one and a bad one: InvalidRequest",
+    "the good one: ok",
+    "with it: ok",
+    "from it on: ok",
+];
 
 pub(in super::super) async fn said_wrongly(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
@@ -82,7 +106,24 @@ pub(in super::super) async fn said_wrongly(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const SAID_WRONGLY: &[&str] = &[];
+pub(in super::super) const SAID_WRONGLY: &[&str] = &[
+    "opens: 0: 0-9*1 of 1",
+    "backwards: InvalidRequest",
+    "no word: InvalidRequest",
+    "too few words: InvalidRequest",
+    "too many words: InvalidRequest",
+    "an unknown word: InvalidRequest",
+    "a negative word: InvalidRequest",
+    "out of order: InvalidRequest",
+    "touching: InvalidRecordState",
+    "a renewal that is none: InvalidRequest",
+    "of another topic: UnknownTopicId",
+    "of another partition: UnknownTopicOrPartition",
+    "nothing of it: nothing",
+    "with a fetch: 0: said InvalidRequest",
+    "well: 0: ok",
+    "renewal in version 1: InvalidRequest",
+];
 
 /// Renewal (KIP-1222), with fetches and alone.
 pub(in super::super) async fn renewals(world: &mut World) -> Vec<String> {
@@ -109,4 +150,14 @@ pub(in super::super) async fn renewals(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const RENEWALS: &[&str] = &[];
+pub(in super::super) const RENEWALS: &[&str] = &[
+    "opens: 0: 0-5*1 of 2",
+    "renews a batch: ok",
+    "renews one: ok",
+    "and accepts: ok",
+    "what is done: ok",
+    "and asks for records: InvalidRequest",
+    "with a fetch: 0: ok",
+    "the released: 0: 3-3*2 of 1",
+    "off: InvalidRecordState",
+];

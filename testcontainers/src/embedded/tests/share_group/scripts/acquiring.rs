@@ -28,7 +28,18 @@ pub(in super::super) async fn acquired_batches(world: &mut World) -> Vec<String>
     said.0
 }
 
-pub(in super::super) const ACQUIRED_BATCHES: &[&str] = &[];
+pub(in super::super) const ACQUIRED_BATCHES: &[&str] = &[
+    "up to the end of a batch: 0: 0-5*1 of 2",
+    "one is a batch: 0: 6-8*1 of 1",
+    "none: nothing",
+    "the rest: 0: 9-11*1 of 1",
+    "in parts of at least three: 0: 12-15*1 16-20*1 21-21*1 of 4",
+    "nothing more: nothing",
+    "gives back two: ok",
+    "gets them: 0: 4-5*2 of 1",
+    "gives back one: InvalidRecordState",
+    "gets it and what is new: 0: 22-23*1 of 1",
+];
 
 pub(in super::super) async fn acquired_records(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
@@ -53,7 +64,17 @@ pub(in super::super) async fn acquired_records(world: &mut World) -> Vec<String>
     said.0
 }
 
-pub(in super::super) const ACQUIRED_RECORDS: &[&str] = &[];
+pub(in super::super) const ACQUIRED_RECORDS: &[&str] = &[
+    "two: 0: 0-1*1 of 1",
+    "four of the other: 0: 2-4*1 5-5*1 of 2",
+    "the rest: 0: 6-9*1 of 1",
+    "gives back the first: ok",
+    "one of them: 0: 0-0*2 of 1",
+    "and the other: 0: 1-1*2 of 1",
+    "all of a batch: 0: 10-13*1 of 1",
+    "gives it back: ok",
+    "three of it: 0: 10-12*2 of 1",
+];
 
 /// When a fetch is answered.
 pub(in super::super) async fn waiting(world: &mut World) -> Vec<String> {
@@ -92,7 +113,18 @@ pub(in super::super) async fn waiting(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const WAITING: &[&str] = &[];
+pub(in super::super) const WAITING: &[&str] = &[
+    "a waits: true",
+    "the record: comes",
+    "b waits: true",
+    "a gives it back: ok",
+    "it is b's: does not come",
+    "a waits: false",
+    "b accepts: InvalidRecordState",
+    "b waits for much: true",
+    "a's: does not come",
+    "b's: comes",
+];
 
 /// So many records may be in flight (`group.share.partition.max.record.locks`, 100).
 pub(in super::super) async fn record_locks(world: &mut World) -> Vec<String> {
@@ -114,7 +146,18 @@ pub(in super::super) async fn record_locks(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const RECORD_LOCKS: &[&str] = &[];
+pub(in super::super) const RECORD_LOCKS: &[&str] = &[
+    "first: 0: 0-119*1 of 2",
+    "full: nothing",
+    "one of the middle is done: ok",
+    "still full: nothing",
+    "the first are done: ok",
+    "still: nothing",
+    "one is given back: ok",
+    "it comes: 0: 30-30*2 of 1",
+    "half is done: ok",
+    "more: 0: 120-179*1 of 1",
+];
 
 /// A group begins where its settings say, and only once its coordinator has it.
 pub(in super::super) async fn beginnings(world: &mut World) -> Vec<String> {
@@ -131,4 +174,9 @@ pub(in super::super) async fn beginnings(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const BEGINNINGS: &[&str] = &[];
+pub(in super::super) const BEGINNINGS: &[&str] = &[
+    "nobody has joined: 0: UnknownServerError",
+    "and says: UnknownTopicOrPartition",
+    "from the end: nothing",
+    "what is new: 0: 2-2*1 of 1",
+];

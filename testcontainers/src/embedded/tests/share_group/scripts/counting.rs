@@ -33,7 +33,25 @@ fn acquired(shown: &str) -> Option<(i64, i64)> {
     Some((first, last))
 }
 
-pub(in super::super) const DELIVERIES: &[&str] = &[];
+pub(in super::super) const DELIVERIES: &[&str] = &[
+    "fetch 0: 0: 0-3*1 of 1",
+    "fetch 1: 0: 0-3*2 of 1",
+    "fetch 2: 0: 0-3*3 of 1",
+    "fetch 3: 0: 0-1*4 of 1",
+    "fetch 4: 0: 0-0*5 of 1",
+    "fetch 5: 0: 1-1*5 of 1",
+    "fetch 6: 0: 2-3*4 of 1",
+    "fetch 7: 0: 2-2*5 of 1",
+    "fetch 8: 0: 3-3*5 of 1",
+    "fetch 9: nothing",
+    "fetch 10: nothing",
+    "fetch 11: nothing",
+    "fetch 12: nothing",
+    "fetch 13: nothing",
+    "fetch 14: nothing",
+    "fetch 15: nothing",
+    "then: 0: 4-4*1 of 1",
+];
 
 /// A lock ends (`group.share.record.lock.duration.ms`, 2 s), and the count stays.
 pub(in super::super) async fn lock_timeouts(world: &mut World) -> Vec<String> {
@@ -54,7 +72,17 @@ pub(in super::super) async fn lock_timeouts(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const LOCK_TIMEOUTS: &[&str] = &[];
+pub(in super::super) const LOCK_TIMEOUTS: &[&str] = &[
+    "a opens: 0: 0-4*1 of 2",
+    "b opens: 0: ok",
+    "a accepts one: ok",
+    "a renews one: ok",
+    "b gets what a has not renewed: 0: 2-4*2 of 2",
+    "a is late: InvalidRecordState",
+    "a is not: ok",
+    "b accepts: ok",
+    "all are done: nothing",
+];
 
 /// The log begins later than the group is.
 pub(in super::super) async fn log_starts(world: &mut World) -> Vec<String> {
@@ -76,4 +104,13 @@ pub(in super::super) async fn log_starts(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const LOG_STARTS: &[&str] = &[];
+pub(in super::super) const LOG_STARTS: &[&str] = &[
+    "six: 0: 0-5*1 of 2",
+    "gives back some: ok",
+    "the start moves: nothing",
+    "then it goes on: 0: 4-4*2 6-11*1 of 3",
+    "of what is gone: ok",
+    "of what is there: ok",
+    "what is acquired: ok",
+    "nothing: nothing",
+];

@@ -26,7 +26,23 @@ pub(in super::super) async fn members(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const MEMBERS: &[&str] = &[];
+pub(in super::super) const MEMBERS: &[&str] = &[
+    "a joins: epoch 2, nothing",
+    "a: epoch 3, t [0]",
+    "a again: epoch 3",
+    "a says all: epoch 3, t [0]",
+    "b joins: epoch 4, t [0]",
+    "a then: epoch 4",
+    "a by the one before: epoch 4",
+    "a two before: FencedMemberEpoch",
+    "a ahead: FencedMemberEpoch",
+    "a joins again: epoch 4, t [0]",
+    "b leaves: epoch -1",
+    "b is gone: UnknownMemberId",
+    "b leaves again: UnknownMemberId",
+    "a after it: epoch 5",
+    "who knows c: UnknownMemberId",
+];
 
 pub(in super::super) async fn bad_heartbeats(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
@@ -50,7 +66,19 @@ pub(in super::super) async fn bad_heartbeats(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const BAD_HEARTBEATS: &[&str] = &[];
+pub(in super::super) const BAD_HEARTBEATS: &[&str] = &[
+    "no group yet: GroupIdNotFound",
+    "leaves no group: GroupIdNotFound",
+    "for nothing: InvalidRequest",
+    "silent: InvalidRequest",
+    "no name: InvalidRequest",
+    "a long name: InvalidRequest",
+    "a negative epoch: InvalidRequest",
+    "an empty rack: InvalidRequest",
+    "a topic that is not there: epoch 2, nothing",
+    "and then: epoch 2",
+    "full: GroupMaxSizeReached",
+];
 
 /// A member that is silent for its session (4 s) is fenced.
 pub(in super::super) async fn silence(world: &mut World) -> Vec<String> {
@@ -64,7 +92,12 @@ pub(in super::super) async fn silence(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const SILENCE: &[&str] = &[];
+pub(in super::super) const SILENCE: &[&str] = &[
+    "a joins: epoch 2, nothing",
+    "b joins: epoch 3, t [0]",
+    "a was silent: UnknownMemberId",
+    "b was not: epoch 4",
+];
 
 /// Groups of other kinds.
 pub(in super::super) async fn kinds(world: &mut World) -> Vec<String> {
@@ -106,4 +139,17 @@ pub(in super::super) async fn kinds(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const KINDS: &[&str] = &[];
+pub(in super::super) const KINDS: &[&str] = &[
+    "a consumer: GroupIdNotFound",
+    "a classic member: InconsistentGroupProtocol",
+    "described: Stable 2/2 simple, a at 2 has []",
+    "listed: share Stable share",
+    "described as classic: GroupIdNotFound Dead",
+    "deleted: NonEmptyGroup",
+    "a leaves: epoch -1",
+    "described then: Empty 3/2 simple",
+    "deleted then: ok",
+    "described at last: GroupIdNotFound",
+    "a consumer then: ok",
+    "a joins: GroupIdNotFound",
+];

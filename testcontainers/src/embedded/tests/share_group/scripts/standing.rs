@@ -33,7 +33,31 @@ pub(in super::super) async fn standings(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const STANDINGS: &[&str] = &[];
+pub(in super::super) const STANDINGS: &[&str] = &[
+    "no group: 0: -1 lag -1 leader 0",
+    "of no group, all: nothing",
+    "none to set: 0 ok, 7 UnknownTopicOrPartition",
+    "then: 0: 0 lag 0 leader 0",
+    "forgotten: ok",
+    "forgotten again: UnknownTopicOrPartition",
+    "joined: 0: -1 lag -1 leader 0",
+    "all: 0: -1 lag -1 leader 0",
+    "opens: 0: 0-9*1 of 2",
+    "fetched: 0: -1 lag -1 leader 0",
+    "accepts: ok",
+    "accepted: 0: 0 lag 7 leader 0",
+    "more: ok",
+    "then: 0: 3 lag 5 leader 0",
+    "and out of order: ok",
+    "then: 0: 5 lag 4 leader 0",
+    "set with a member: NonEmptyGroup",
+    "forgotten with a member: NonEmptyGroup",
+    "closes: nothing",
+    "leaves: epoch -1",
+    "then: 0: 5 lag 4 leader 0",
+    "set: 0 ok, 7 UnknownTopicOrPartition",
+    "then: 0: 8 lag 2 leader 0",
+];
 
 /// A group goes on where it is set, if its members have gone with their connections.
 pub(in super::super) async fn set_starts(world: &mut World) -> Vec<String> {
@@ -61,7 +85,21 @@ pub(in super::super) async fn set_starts(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const SET_STARTS: &[&str] = &[];
+pub(in super::super) const SET_STARTS: &[&str] = &[
+    "opens: 0: 0-9*1 of 2",
+    "leaves: epoch -1",
+    "set: 0 ok, 7 UnknownTopicOrPartition",
+    "goes on: 0: 7-9*1 of 1",
+    "accepts: ok",
+    "then: 0: 7 lag 0 leader 0",
+    "leaves: epoch -1",
+    "set under a session: 0 ok, 7 UnknownTopicOrPartition",
+    "goes on as before: nothing",
+    "gets: 0: 10-10*1 of 1",
+    "accepts: NotLeaderOrFollower",
+    "then: 0: 2 lag 9 leader 0",
+    "again: 0: 2-10*1 of 3",
+];
 
 pub(in super::super) async fn settings(world: &mut World) -> Vec<String> {
     let mut said = Said::default();
@@ -95,4 +133,33 @@ pub(in super::super) async fn settings(world: &mut World) -> Vec<String> {
     said.0
 }
 
-pub(in super::super) const SETTINGS: &[&str] = &[];
+pub(in super::super) const SETTINGS: &[&str] = &[
+    "share.record.lock.duration.ms=20000: ok",
+    "share.record.lock.duration.ms=70000: InvalidConfig",
+    "share.record.lock.duration.ms=much: InvalidConfig",
+    "share.delivery.count.limit=3: ok",
+    "share.delivery.count.limit=1: InvalidConfig",
+    "share.delivery.count.limit=11: InvalidConfig",
+    "share.partition.max.record.locks=99: InvalidConfig",
+    "share.partition.max.record.locks=4001: InvalidConfig",
+    "share.auto.offset.reset=none: InvalidConfig",
+    "share.auto.offset.reset=by_duration:PT1H: ok",
+    "share.auto.offset.reset=by_duration:-PT1H: InvalidConfig",
+    "share.auto.offset.reset=by_duration:1H: InvalidConfig",
+    "share.isolation.level=read_committed: ok",
+    "share.isolation.level=serializable: InvalidConfig",
+    "share.renew.acknowledge.enable=no: InvalidConfig",
+    "share.renew.acknowledge.enable=false: ok",
+    "share.heartbeat.interval.ms=15001: InvalidConfig",
+    "share.assignment.interval.ms=0: ok",
+    "share.unheard.of=1: InvalidConfig",
+    "share.assignment.interval.ms 0 set",
+    "share.auto.offset.reset by_duration:PT1H set",
+    "share.delivery.count.limit 3 set",
+    "share.heartbeat.interval.ms 1000",
+    "share.isolation.level read_committed set",
+    "share.partition.max.record.locks 2000",
+    "share.record.lock.duration.ms 20000 set",
+    "share.renew.acknowledge.enable false set",
+    "share.session.timeout.ms 4000",
+];
