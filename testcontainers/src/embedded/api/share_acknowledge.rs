@@ -81,7 +81,8 @@ fn serve(call: &Call, request: &ShareAcknowledge) -> Result<Outcomes, ResponseEr
     let mut state = call.lock();
     let broker = state.brokers.get_mut(&call.broker).ok_or(ResponseError::BrokerNotAvailable)?;
     broker.share.sessions.acknowledge(&owner, epoch)?;
-    let outcomes = acknowledge(call, &mut state, &owner, request.said(), request.is_renew);
+    let begun = begin(call, &mut state, &owner, request.said(), request.is_renew);
+    let outcomes = begun.finish(call, &mut state);
     if epoch == CLOSE {
         state.release_session(call.broker, &owner);
     }
@@ -116,40 +117,60 @@ pub(super) fn named(state: &State, (topic, partition): SessionPartition) -> Opti
     Some((state.topic_names.get(&topic)?.clone(), partition))
 }
 
-/// Takes what is said of records, partition by partition: Kafka's `handleAcknowledgements`.
-pub(super) fn acknowledge(
+/// What was begun of what a request says.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    outcomes: Outcomes,
+    /// Partitions of which nothing is said.
+    nothing: Outcomes,
+    begun: Vec<ShareKey>,
+    /// Something is said of some partition: else Kafka does not answer for those it could.
+    is_any: bool,
+}
+
+/// Begins what is said of records, partition by partition: Kafka's `handleAcknowledgements`.
+pub(super) fn begin(
     call: &Call,
     state: &mut State,
     owner: &SessionOwner,
     said: Vec<SaidOfPartition>,
     is_renew: bool,
-) -> Outcomes {
-    let (mut outcomes, mut nothing, mut is_any) = (Outcomes::new(), Outcomes::new(), false);
-    let mut has_moved = false;
+) -> Begun {
+    let mut begun = Begun::default();
     for one in said {
-        let partition = one.partition;
+        let (topic, partition) = one.partition;
         match read(call, state, one, is_renew) {
-            Err(error) => outcomes.push((partition, Err(error))),
-            Ok(said) if said.is_empty() => nothing.push((partition, Ok(()))),
+            Err(error) => begun.outcomes.push(((topic, partition), Err(error))),
+            Ok(said) if said.is_empty() => begun.nothing.push(((topic, partition), Ok(()))),
             Ok(said) => {
-                is_any = true;
-                let (topic, partition) = partition;
+                begun.is_any = true;
                 let key = ShareKey { group: owner.0.clone(), topic, partition };
                 let now = Instant::now();
-                let result = state.acknowledge(call.broker, &key, &owner.1, &said, now);
-                has_moved |= result == Ok(Moved(true));
-                outcomes.push(((topic, partition), result.map(drop)));
+                match state.begin_acknowledge(call.broker, &key, &owner.1, &said, now) {
+                    Ok(()) => begun.begun.push(key),
+                    Err(error) => begun.outcomes.push(((topic, partition), Err(error))),
+                }
             }
         }
     }
-    // Where nothing is said of any partition, Kafka does not answer for those it could.
-    if is_any {
-        outcomes.extend(nothing);
+    begun
+}
+
+impl Begun {
+    /// Writes it down.
+    pub(super) fn finish(mut self, call: &Call, state: &mut State) -> Outcomes {
+        for key in self.begun {
+            let result = state.finish_acknowledge(call.broker, &key);
+            if result == Ok(Moved(true)) {
+                call.shared.changed.notify_waiters();
+            }
+            self.outcomes.push(((key.topic, key.partition), result.map(drop)));
+        }
+        if self.is_any {
+            self.outcomes.append(&mut self.nothing);
+        }
+        self.outcomes
     }
-    if has_moved {
-        call.shared.changed.notify_waiters();
-    }
-    outcomes
 }
 
 /// What is said, if it can be meant: Kafka's `validateAcknowledgementBatches`.

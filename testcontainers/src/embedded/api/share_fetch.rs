@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::newer::share_fetch::ShareFetch;
 use super::share_acknowledge::{
-    Outcomes, SaidOfPartition, acknowledge, hint, is_of_session, lock_timeout_ms, named, owner,
+    Outcomes, SaidOfPartition, begin, hint, is_of_session, lock_timeout_ms, named, owner,
 };
 use super::share_fetch_read::{Fetching, ShareRead};
 use super::{Api, Call, duration, owned};
@@ -107,12 +107,8 @@ async fn serve(call: &Call, request: &ShareFetch) -> Result<ShareFetchResponse, 
         }
         opened => opened?,
     };
-    let outcomes = acknowledge(call, &mut call.lock(), &owner, said, request.is_renew);
-    let reads = if request.is_renew {
-        Vec::new()
-    } else {
-        fetch(call, request, &owner, &opened, deadline).await
-    };
+    let (outcomes, reads) =
+        acknowledge_and_fetch(call, request, &owner, &opened, said, deadline).await;
     let mut state = call.lock();
     let response = respond(call, &mut state, &owner, &opened, reads, outcomes);
     if asked.share_session_epoch == CLOSE {
@@ -142,26 +138,45 @@ fn open(
     })
 }
 
-/// Waits until there is enough, or no time left.
-async fn fetch(
+/// Acknowledges, and waits until there is enough or no time left.
+///
+/// The first look at records comes before what is said has been written down: it does not find what
+/// the same request has released. Nor is there another one until something changes.
+async fn acknowledge_and_fetch(
     call: &Call,
     request: &ShareFetch,
     owner: &SessionOwner,
     opened: &ShareOpened,
+    said: Vec<SaidOfPartition>,
     deadline: Instant,
-) -> Vec<ShareRead> {
-    let mut fetching = Fetching::begin(call, &mut call.lock(), request, owner, opened);
+) -> (Outcomes, Vec<ShareRead>) {
+    let mut changed = pin!(call.shared.changed.notified());
+    changed.as_mut().enable();
+    let (outcomes, mut fetching) = {
+        let mut state = call.lock();
+        let begun = begin(call, &mut state, owner, said, request.is_renew);
+        if request.is_renew {
+            return (begun.finish(call, &mut state), Vec::new());
+        }
+        let mut fetching = Fetching::begin(call, &mut state, request, owner, opened);
+        let reads = fetching.attempt(call, &mut state, Instant::now() >= deadline);
+        let outcomes = begun.finish(call, &mut state);
+        if let Some(reads) = reads {
+            return (outcomes, reads);
+        }
+        (outcomes, fetching)
+    };
     loop {
-        let mut changed = pin!(call.shared.changed.notified());
+        tokio::select! {
+            biased;
+            () = changed.as_mut() => {}
+            () = sleep_until(deadline) => {}
+        }
+        changed.set(call.shared.changed.notified());
         changed.as_mut().enable();
         let is_late = Instant::now() >= deadline;
         if let Some(reads) = fetching.attempt(call, &mut call.lock(), is_late) {
-            return reads;
-        }
-        tokio::select! {
-            biased;
-            () = changed => {}
-            () = sleep_until(deadline) => {}
+            return (outcomes, reads);
         }
     }
 }

@@ -176,10 +176,10 @@ impl Fetching {
         for (key, id) in &self.shared {
             // One that was given up meanwhile gives nothing, even if it is back.
             let share = broker.share.partitions.get_mut(key).filter(|share| share.id == *id);
-            if let Some(share) = share {
-                if share.can_acquire(terms) {
-                    open.push((key.clone(), share.next_fetch_offset()));
-                }
+            if let Some(share) = share
+                && share.can_acquire(terms)
+            {
+                open.push((key.clone(), share.next_fetch_offset()));
             }
         }
         open

@@ -5,7 +5,6 @@ use tokio::time::Instant;
 
 use super::in_flight::{InFlightBatch, InFlightState, Kept, ShareRecordState};
 use super::partition::{SharePartition, ShareTerms};
-use super::store::{ShareKey, ShareStore};
 
 /// What a member says of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,19 +67,21 @@ struct Speaker<'a> {
 }
 
 impl SharePartition {
-    /// Takes what a member says of records: all of it or, if it may not say that, nothing but
-    /// renewals.
+    /// Begins what a member says of records: all of it or, if it may not say that, nothing but
+    /// renewals. It counts once [`SharePartition::finish`] has written it down.
     pub(crate) fn acknowledge(
         &mut self,
         member: &str,
         acknowledgements: &[Acknowledgement],
         terms: &ShareTerms,
         now: Instant,
-        (key, store): (&ShareKey, &mut ShareStore),
     ) -> Result<(), ResponseError> {
         let speaker = Speaker { member, terms, now };
         let result = acknowledgements.iter().try_for_each(|one| self.begin(one, &speaker));
-        self.finish(result, key, store)
+        if result.is_err() {
+            self.take_back();
+        }
+        result
     }
 
     fn begin(&mut self, one: &Acknowledgement, speaker: &Speaker<'_>) -> Result<(), ResponseError> {

@@ -94,21 +94,33 @@ impl State {
         Ok(id)
     }
 
-    /// Takes what a member says of records of a partition.
-    pub(crate) fn acknowledge(
+    /// Begins what a member says of records of a partition.
+    pub(crate) fn begin_acknowledge(
         &mut self,
         broker: i32,
         key: &ShareKey,
         member: &str,
         said: &[Acknowledgement],
         now: Instant,
-    ) -> Result<Moved, ResponseError> {
+    ) -> Result<(), ResponseError> {
         let terms = self.share_terms(&key.group);
         let unknown = ResponseError::UnknownTopicOrPartition;
         let at = self.brokers.get_mut(&broker).ok_or(unknown)?;
         let share = at.share.partitions.get_mut(key).ok_or(unknown)?;
+        share.acknowledge(member, said, &terms, now)
+    }
+
+    /// Writes down what was begun.
+    pub(crate) fn finish_acknowledge(
+        &mut self,
+        broker: i32,
+        key: &ShareKey,
+    ) -> Result<Moved, ResponseError> {
+        let unknown = ResponseError::UnknownTopicOrPartition;
+        let at = self.brokers.get_mut(&broker).ok_or(unknown)?;
+        let share = at.share.partitions.get_mut(key).ok_or(unknown)?;
         let before = share.start();
-        let result = share.acknowledge(member, said, &terms, now, (key, &mut self.share_store));
+        let result = share.finish(key, &mut self.share_store);
         let moved = Moved(share.start() != before);
         self.drop_if_fenced(broker, key, result).map(|()| moved)
     }
@@ -154,10 +166,10 @@ impl State {
         if ends {
             self.release_session(broker, &owner);
         }
-        if let Some(at) = self.brokers.get_mut(&broker) {
-            if !at.share.sessions.has_group(&owner.0) {
-                at.share.partitions.retain(|key, _| key.group != owner.0);
-            }
+        if let Some(at) = self.brokers.get_mut(&broker)
+            && !at.share.sessions.has_group(&owner.0)
+        {
+            at.share.partitions.retain(|key, _| key.group != owner.0);
         }
     }
 

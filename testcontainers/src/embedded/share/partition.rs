@@ -193,7 +193,7 @@ impl SharePartition {
                 }
             }
         }
-        self.finish(Ok(()), key, store)
+        self.finish(key, store)
     }
 
     /// Locks that have run out; false if there were none.
@@ -316,10 +316,9 @@ impl SharePartition {
         archived > 0
     }
 
-    /// Ends what was begun: writes it down, or takes it back.
-    pub(super) fn finish(
+    /// Ends what was begun: writes it down or, if it cannot be written, takes it back.
+    pub(crate) fn finish(
         &mut self,
-        result: Result<(), ResponseError>,
         key: &ShareKey,
         store: &mut ShareStore,
     ) -> Result<(), ResponseError> {
@@ -328,22 +327,31 @@ impl SharePartition {
             .map(|(first, last, state)| (first, last, state.state, state.deliveries))
             .collect();
         if changed.is_empty() {
-            return result;
+            return Ok(());
         }
         self.count(&changed, 1);
-        let result = result.and_then(|()| store.write(key, &self.write(changed.clone())));
-        for batch in self.batches.values_mut() {
-            for (_, _, state) in batch.states_mut() {
-                let is_changing = state.is_changing();
-                state.complete(result.is_ok());
-                self.looks_again |= is_changing && state.state == ShareRecordState::Available;
-            }
-        }
+        let result = store.write(key, &self.write(changed.clone()));
+        self.settle(result.is_ok());
         match result {
             Ok(()) => self.advance(),
             Err(_) => self.count(&changed, -1),
         }
         result
+    }
+
+    /// Takes back what was begun.
+    pub(super) fn take_back(&mut self) {
+        self.settle(false);
+    }
+
+    fn settle(&mut self, is_written: bool) {
+        for batch in self.batches.values_mut() {
+            for (_, _, state) in batch.states_mut() {
+                let is_changing = state.is_changing();
+                state.complete(is_written);
+                self.looks_again |= is_changing && state.state == ShareRecordState::Available;
+            }
+        }
     }
 
     /// Counts what has become final, or is not any more.

@@ -2,6 +2,8 @@
 
 mod asks;
 #[cfg(feature = "real-kafka")]
+mod differential;
+#[cfg(feature = "real-kafka")]
 mod real;
 mod scripts;
 mod world;

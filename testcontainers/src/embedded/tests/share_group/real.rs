@@ -12,7 +12,7 @@ use super::super::client::Client;
 use super::scripts;
 use super::world::World;
 
-async fn world(script: &str) -> Option<World> {
+pub(super) async fn world(script: &str) -> Option<World> {
     let address = std::env::var("KAVKA_SHARE_BOOTSTRAP").ok()?;
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let connect = move || {
