@@ -9,7 +9,7 @@ use super::{embedded, real, start};
 use crate::embedded::EmbeddedCluster;
 use crate::embedded::clock::Random;
 
-const RUNS: u64 = 40;
+const RUNS: u64 = 20;
 const STEPS: usize = 80;
 const MEMBERS: [&str; 3] = ["a", "b", "c"];
 
@@ -149,6 +149,9 @@ async fn random_requests_are_answered_alike() {
         for world in [&mut here, &mut real] {
             assert_eq!(world.configure("share.record.lock.duration.ms", "60000").await, "ok");
             world.settle("a").await;
+            // Real leaders take a while to read what is written.
+            assert_eq!(world.ask(&world.fetch("w", 0)).await, "0: ok");
+            assert_eq!(world.ask(&world.fetch("w", -1)).await, "nothing");
         }
         rest(500).await;
         let mut dice = Dice { random: Random::new(seed), end: 0, start: 0 };

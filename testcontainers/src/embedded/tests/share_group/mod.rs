@@ -5,6 +5,7 @@ mod asks;
 mod differential;
 #[cfg(feature = "real-kafka")]
 mod real;
+mod rules;
 mod scripts;
 mod world;
 
@@ -70,6 +71,7 @@ plays! {
     members_come_and_go_by_epochs: members, MEMBERS;
     heartbeats_that_cannot_be_meant_are_refused: bad_heartbeats, BAD_HEARTBEATS;
     a_silent_member_is_fenced: silence, SILENCE;
+    partitions_are_shared_out_evenly: sharing_out, SHARING_OUT;
     a_group_is_of_one_kind: kinds, KINDS;
     a_group_stands_where_it_has_said: standings, STANDINGS;
     a_group_goes_on_where_it_is_set: set_starts, SET_STARTS;

@@ -55,6 +55,7 @@ plays! {
     members, MEMBERS;
     bad_heartbeats, BAD_HEARTBEATS;
     silence, SILENCE;
+    sharing_out, SHARING_OUT;
     kinds, KINDS;
     standings, STANDINGS;
     set_starts, SET_STARTS;

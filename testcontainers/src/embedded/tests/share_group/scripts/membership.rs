@@ -99,6 +99,50 @@ pub(in super::super) const SILENCE: &[&str] = &[
     "b was not: epoch 4",
 ];
 
+/// How many partitions of a topic of four each member has, and how many have none.
+pub(in super::super) async fn sharing_out(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    let topic = world.create("u", 4).await;
+    let mut members: Vec<(&str, i32)> = Vec::new();
+    for (joins, leaves) in [("a", None), ("b", None), ("c", None), ("d", None), ("", Some("a"))] {
+        if let Some(gone) = leaves {
+            world.beat(&world.alive(gone, -1)).await;
+            members.retain(|(member, _)| *member != gone);
+        } else {
+            let names = if joins == "d" { vec!["u", "t"] } else { vec!["u"] };
+            let joined = world.send(&world.join(joins, &names)).await;
+            members.push((joins, joined.member_epoch));
+        }
+        let (mut counts, mut covered) = (Vec::new(), std::collections::BTreeSet::new());
+        for _ in 0..2 {
+            (counts, covered) = (Vec::new(), std::collections::BTreeSet::new());
+            for (member, epoch) in &mut members {
+                let names = if *member == "d" { vec!["u", "t"] } else { vec!["u"] };
+                let names = world.join(member, &names).subscribed_topic_names;
+                let beat = world.alive(member, *epoch).with_subscribed_topic_names(names);
+                let told = world.send(&beat).await;
+                *epoch = told.member_epoch;
+                let topics = told.assignment.unwrap_or_default().topic_partitions;
+                let of = topics.into_iter().filter(|one| one.topic_id == topic);
+                let partitions: Vec<i32> = of.flat_map(|one| one.partitions).collect();
+                counts.push(partitions.len());
+                covered.extend(partitions);
+            }
+        }
+        counts.sort_unstable();
+        said.say(&format!("{} members", members.len()), format!("{counts:?} of {}", covered.len()));
+    }
+    said.0
+}
+
+pub(in super::super) const SHARING_OUT: &[&str] = &[
+    "1 members: [4] of 4",
+    "2 members: [2, 2] of 4",
+    "3 members: [1, 1, 2] of 4",
+    "4 members: [1, 1, 1, 1] of 4",
+    "3 members: [1, 1, 2] of 4",
+];
+
 /// Groups of other kinds.
 pub(in super::super) async fn kinds(world: &mut World) -> Vec<String> {
     use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, JoinGroupRequest};
