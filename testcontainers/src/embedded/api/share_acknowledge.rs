@@ -17,9 +17,6 @@ use crate::embedded::share::sessions::{CLOSE, SessionOwner, SessionPartition};
 use crate::embedded::share::store::ShareKey;
 use crate::embedded::state::{State, TopicPartition};
 
-/// From this version on members can renew their locks.
-const RENEWS: i16 = 2;
-
 /// What a request says of the records of one partition.
 #[derive(Clone, Debug)]
 pub(super) struct SaidOfPartition {
@@ -193,7 +190,8 @@ fn read(
         }
         let said: Option<Vec<Said>> = numbers.into_iter().map(Said::read).collect();
         let said = said.ok_or(ResponseError::InvalidRequest)?;
-        if said.contains(&Said::Renew) && (call.version() < RENEWS || !is_renew) {
+        // Before version 2 no request is a renewal.
+        if said.contains(&Said::Renew) && !is_renew {
             return Err(ResponseError::InvalidRequest);
         }
         read.push(Acknowledgement { first, last, said });

@@ -3,6 +3,7 @@
 mod asks;
 #[cfg(feature = "real-kafka")]
 mod differential;
+mod random;
 #[cfg(feature = "real-kafka")]
 mod real;
 mod rules;
@@ -68,6 +69,8 @@ plays! {
     a_record_is_delivered_so_often: deliveries, DELIVERIES;
     a_lock_ends: lock_timeouts, LOCK_TIMEOUTS;
     the_log_may_begin_behind_the_group: log_starts, LOG_STARTS;
+    the_log_may_begin_within_what_is_acquired: log_starts_within, LOG_STARTS_WITHIN;
+    suspicious_records_come_apart: suspects, SUSPECTS;
     members_come_and_go_by_epochs: members, MEMBERS;
     heartbeats_that_cannot_be_meant_are_refused: bad_heartbeats, BAD_HEARTBEATS;
     a_silent_member_is_fenced: silence, SILENCE;

@@ -52,6 +52,8 @@ plays! {
     deliveries, DELIVERIES;
     lock_timeouts, LOCK_TIMEOUTS;
     log_starts, LOG_STARTS;
+    log_starts_within, LOG_STARTS_WITHIN;
+    suspects, SUSPECTS;
     members, MEMBERS;
     bad_heartbeats, BAD_HEARTBEATS;
     silence, SILENCE;

@@ -104,6 +104,72 @@ pub(in super::super) async fn log_starts(world: &mut World) -> Vec<String> {
     said.0
 }
 
+/// The log begins within records that a member has: those before are gone when its lock ends.
+pub(in super::super) async fn log_starts_within(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[5, 5]).await;
+    let mut fetch = world.fetch("a", 0);
+    fetch.request.batch_size = 1;
+    said.say("in two batches", world.ask(&fetch).await);
+    said.say("gives one back", world.say("a", 1, &[(0, 0, &[RELEASE])]).await);
+    world.delete_records(7).await;
+    said.say("the start moves", world.ask(&world.fetch("a", 2)).await);
+    rest(2200).await;
+    said.say("what is left", world.ask(&world.fetch("a", 3)).await);
+    world.produce(&[1]).await;
+    said.say("all of it", world.say("a", 4, &[(5, 9, &[ACCEPT])]).await);
+    said.say("then", world.ask(&world.fetch("a", 5)).await);
+    said.0
+}
+
+pub(in super::super) const LOG_STARTS_WITHIN: &[&str] = &[
+    "in two batches: 0: 0-4*1 5-9*1 of 2",
+    "gives one back: ok",
+    "the start moves: nothing",
+    "what is left: 0: 7-9*2 of 1",
+    "all of it: ok",
+    "then: 0: 10-10*1 of 1",
+];
+
+/// A record that was delivered more often than its neighbours comes apart from them.
+pub(in super::super) async fn suspects(world: &mut World) -> Vec<String> {
+    let mut said = Said::default();
+    world.settle("a").await;
+    world.produce(&[4, 4]).await;
+    let mut fetch = world.fetch("a", 0);
+    fetch.request.batch_size = 1;
+    said.say("in two batches", world.ask(&fetch).await);
+    let mut epoch = 1;
+    for range in [(2, 2), (2, 2), (4, 7), (4, 7), (2, 2)] {
+        assert_eq!(world.say("a", epoch, &[(range.0, range.1, &[RELEASE])]).await, "ok");
+        said.say("again", world.ask(&world.fetch("a", epoch + 1)).await);
+        epoch += 2;
+    }
+    let back: &[i8] = &[RELEASE];
+    said.say("gives back", world.say("a", epoch, &[(0, 7, back)]).await);
+    for turn in 1..7 {
+        said.say("then", world.ask(&world.fetch("a", epoch + turn)).await);
+    }
+    said.0
+}
+
+pub(in super::super) const SUSPECTS: &[&str] = &[
+    "in two batches: 0: 0-3*1 4-7*1 of 2",
+    "again: 0: 2-2*2 of 1",
+    "again: 0: 2-2*3 of 1",
+    "again: 0: 4-7*2 of 1",
+    "again: 0: 4-7*3 of 1",
+    "again: 0: 2-2*4 of 1",
+    "gives back: ok",
+    "then: 0: 0-1*2 of 1",
+    "then: 0: 2-2*5 of 1",
+    "then: 0: 3-3*2 of 1",
+    "then: 0: 4-5*4 of 1",
+    "then: 0: 6-7*4 of 1",
+    "then: nothing",
+];
+
 pub(in super::super) const LOG_STARTS: &[&str] = &[
     "six: 0: 0-5*1 of 2",
     "gives back some: ok",

@@ -26,6 +26,10 @@ pub(in super::super) async fn isolation(world: &mut World) -> Vec<String> {
     said.say("nothing but aborted", world.ask(&world.fetch("a", 7)).await);
     world.produce(&[1]).await;
     said.say("behind it", world.ask(&world.fetch("a", 8)).await);
+    said.say("is accepted", world.say("a", 9, &[(15, 16, &[ACCEPT])]).await);
+    world.transact(1, Some(false)).await;
+    world.transact(2, Some(true)).await;
+    said.say("aborted, then committed", world.ask(&world.fetch("a", 10)).await);
     said.0
 }
 
@@ -39,6 +43,8 @@ pub(in super::super) const ISOLATION: &[&str] = &[
     "is accepted: ok",
     "nothing but aborted: 0: 15-15*1 of 1",
     "behind it: 0: 16-16*1 of 1",
+    "is accepted: ok",
+    "aborted, then committed: 0: 18-21*1 of 3",
 ];
 
 pub(in super::super) async fn no_isolation(world: &mut World) -> Vec<String> {
