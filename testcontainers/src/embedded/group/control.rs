@@ -155,7 +155,7 @@ impl EmbeddedCluster {
         state.settings.consumer_groups.session_timeout = session;
     }
 
-    /// Returns the type of every known group, `classic` or `consumer`, by name.
+    /// Returns the type of every known group, `classic`, `consumer` or `share`, by name.
     pub fn group_types(&self) -> BTreeMap<String, &'static str> {
         let state = self.shared().lock();
         state.groups.iter().map(|(name, group)| (name.clone(), group.type_name())).collect()
