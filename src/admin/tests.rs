@@ -214,7 +214,8 @@ async fn the_places_of_tiered_storage_are_asked_for_by_brokers_that_know_them() 
 
 #[tokio::test(start_paused = true)]
 async fn an_api_that_the_broker_lacks_is_unsupported_for_each_item() {
-    let embedded = brokers(1).await;
+    let builder = EmbeddedCluster::builder().brokers(1).in_memory().no_share_groups();
+    let embedded = builder.start().await.unwrap();
     let described = admin(&embedded).describe_share_groups(["a", "b"]).await;
     assert_eq!(described.len(), 2);
     for error in described.into_values().map(|group| group.unwrap_err()) {
