@@ -37,9 +37,7 @@ fn alter(
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    if state.settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    state.check_shares()?;
     state.empty_share_group(call.broker, &request.group_id)?;
     Ok(request.topics.iter().map(|topic| set(state, &request.group_id, topic)).collect())
 }

@@ -35,9 +35,7 @@ fn delete(
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    if state.settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    state.check_shares()?;
     state.check_group(call.broker, &request.group_id)?;
     let group = state.groups.get(request.group_id.as_str()).and_then(Group::share);
     if !group.ok_or(ResponseError::GroupIdNotFound)?.is_empty() {

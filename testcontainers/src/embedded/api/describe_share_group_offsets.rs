@@ -51,9 +51,7 @@ fn describe(
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    if state.settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    state.check_shares()?;
     state.check_group(call.broker, &group.group_id)?;
     let asked = group.topics.as_ref().map(|topics| {
         let named = topics.iter().map(|topic| {

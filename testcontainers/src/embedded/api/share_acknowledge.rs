@@ -92,9 +92,7 @@ pub(super) fn owner(
     group: Option<&GroupId>,
     member: Option<&str>,
 ) -> Result<SessionOwner, ResponseError> {
-    if call.lock().settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    call.lock().check_shares()?;
     let group = group.ok_or(ResponseError::InvalidRequest)?;
     let member = member.filter(|id| is_member_id(id)).ok_or(ResponseError::InvalidRequest)?;
     Ok((group.to_string(), member.to_owned()))

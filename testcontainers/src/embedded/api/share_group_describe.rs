@@ -47,9 +47,7 @@ fn describe(
     if let Some(error) = call.injected_any() {
         return Err(error);
     }
-    if state.settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    state.check_shares()?;
     state.check_group(call.broker, id)?;
     let (groups, cx) = state.groups_with(Instant::now());
     let group = groups.get(id.as_str()).and_then(Group::share);

@@ -37,9 +37,7 @@ fn serve(call: &Call, request: &ShareGroupHeartbeatRequest) -> Result<ShareBeate
         return Err(error);
     }
     let mut state = call.lock();
-    if state.settings.share_version < 1 {
-        return Err(ResponseError::UnsupportedVersion);
-    }
+    state.check_shares()?;
     let names = request.subscribed_topic_names.as_ref();
     let beat = ShareBeat {
         member_id: request.member_id.to_string(),

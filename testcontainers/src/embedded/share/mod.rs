@@ -59,6 +59,15 @@ impl ShareBroker {
 }
 
 impl State {
+    /// Whether share groups are on.
+    pub(crate) fn check_shares(&self) -> Result<(), ResponseError> {
+        if self.settings.share_version < 1 {
+            Err(ResponseError::UnsupportedVersion)
+        } else {
+            Ok(())
+        }
+    }
+
     /// What a group's settings say of its partitions.
     pub(crate) fn share_terms(&self, group: &str) -> ShareTerms {
         self.group_configs.share_terms(group, &self.settings.share_groups)

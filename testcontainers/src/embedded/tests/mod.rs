@@ -6,6 +6,7 @@ mod fault;
 mod fetch;
 mod group;
 mod produce;
+mod scripted;
 mod share_group;
 mod transaction;
 mod versions;

@@ -2,8 +2,6 @@
 //! `KAVKA_GROUPS_BOOTSTRAP`, a host and a port, with the settings that `world` names,
 //! `group.consumer.assignment.interval.ms=0` and `group.initial.rebalance.delay.ms=0`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
@@ -11,6 +9,7 @@ use kafka_protocol::messages::incremental_alter_configs_request::{
 use tokio::net::TcpStream;
 
 use super::super::client::Client;
+use super::super::scripted::{plays, suffix};
 use super::scripts;
 use super::world::{World, rest, text};
 
@@ -20,19 +19,7 @@ const GROUP: i8 = 32;
 pub(super) async fn world(script: &str) -> Option<World> {
     let address = std::env::var("KAVKA_GROUPS_BOOTSTRAP").ok()?;
     let stream = TcpStream::connect(address).await.unwrap();
-    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
-    Some(World::new(Client::over(stream), &format!("-{script}-{moment}")).await)
-}
-
-macro_rules! plays {
-    ($($script:ident, $expected:ident;)*) => {$(
-        #[tokio::test]
-        #[ignore = "needs a real broker"]
-        async fn $script() {
-            let Some(mut world) = world(stringify!($script)).await else { return };
-            assert_eq!(scripts::$script(&mut world).await, scripts::$expected);
-        }
-    )*};
+    Some(World::new(Client::over(stream), &suffix(script)).await)
 }
 
 plays! {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Duration;
 
-use kafka_protocol::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::consumer_group_heartbeat_response::Assignment;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -16,10 +14,10 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::client::Client;
+pub(super) use super::super::scripted::{error, rest, text};
 use crate::embedded::EmbeddedCluster;
 
 pub(super) struct World {
@@ -258,15 +256,3 @@ pub(super) const INTERVAL_MS: i32 = 1000;
 pub(super) const SESSION_MS: u64 = 4000;
 /// `group.consumer.max.size` of them.
 pub(super) const MOST_MEMBERS: usize = 4;
-
-pub(super) fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-pub(super) fn error(code: i16) -> String {
-    ResponseError::try_from_code(code).map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"))
-}
-
-pub(super) async fn rest(ms: u64) {
-    sleep(Duration::from_millis(ms)).await;
-}

@@ -4,34 +4,21 @@
 //! `group.share.min.session.timeout.ms=1000`, `group.share.max.size=4` and
 //! `group.share.assignment.interval.ms=0`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::net::TcpStream;
 
 use super::super::client::Client;
+use super::super::scripted::{plays, suffix};
 use super::scripts;
 use super::world::World;
 
 pub(super) async fn world(script: &str) -> Option<World> {
     let address = std::env::var("KAVKA_SHARE_BOOTSTRAP").ok()?;
-    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let connect = move || {
         let address = address.clone();
         Box::pin(async move { Client::over(TcpStream::connect(address).await.unwrap()) })
             as std::pin::Pin<Box<dyn Future<Output = Client> + Send>>
     };
-    Some(World::new(Box::new(connect), &format!("-{script}-{moment}")).await)
-}
-
-macro_rules! plays {
-    ($($script:ident, $expected:ident;)*) => {$(
-        #[tokio::test]
-        #[ignore = "needs a real broker"]
-        async fn $script() {
-            let Some(mut world) = world(stringify!($script)).await else { return };
-            assert_eq!(scripts::$script(&mut world).await, scripts::$expected);
-        }
-    )*};
+    Some(World::new(Box::new(connect), &suffix(script)).await)
 }
 
 plays! {

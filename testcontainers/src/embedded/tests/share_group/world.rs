@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
@@ -21,11 +20,11 @@ use kafka_protocol::messages::{
     ProduceRequest, ShareFetchRequest, ShareFetchResponse, ShareGroupHeartbeatRequest,
     ShareGroupHeartbeatResponse, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::super::client::Client;
+pub(super) use super::super::scripted::{error, rest, text};
 use crate::embedded::api::newer::share_acknowledge::ShareAcknowledge;
 use crate::embedded::api::newer::share_fetch::ShareFetch;
 use crate::embedded::log::batch::build;
@@ -347,16 +346,4 @@ fn show_partition(one: &PartitionData) -> String {
         shown.push(format!("of {batches}"));
     }
     if shown.is_empty() { "ok".to_owned() } else { shown.join(" ") }
-}
-
-pub(super) fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-pub(super) fn error(code: i16) -> String {
-    ResponseError::try_from_code(code).map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"))
-}
-
-pub(super) async fn rest(ms: u64) {
-    sleep(Duration::from_millis(ms)).await;
 }

@@ -2,19 +2,17 @@
 //! `KAVKA_OLD_BOOTSTRAP` at `transaction.version` 1 or of a version before, `KAVKA_NEW_BOOTSTRAP`
 //! at 2, each a host and a port.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::net::TcpStream;
 
 use super::super::client::Client;
+use super::super::scripted::suffix;
 use super::scripts;
 use super::world::World;
 
 async fn world(variable: &str, script: &str) -> Option<World> {
     let address = std::env::var(variable).ok()?;
     let stream = TcpStream::connect(address).await.unwrap();
-    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
-    Some(World::new(Client::over(stream), &format!("-{script}-{moment}")).await)
+    Some(World::new(Client::over(stream), &suffix(script)).await)
 }
 
 macro_rules! plays {

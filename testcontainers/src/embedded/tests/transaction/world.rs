@@ -1,6 +1,6 @@
 //! A cluster as a transactional producer sees it, embedded or real, and what it can ask of it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -29,9 +29,9 @@ use kafka_protocol::messages::{
     TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::StrBytes;
-use tokio::time::sleep;
 
 use super::super::client::Client;
+pub(super) use super::super::scripted::rest;
 use crate::embedded::log::batch::build;
 use crate::embedded::log::records::encode;
 use crate::embedded::{BatchHeader, EmbeddedCluster};
@@ -440,10 +440,6 @@ pub(super) fn headers(mut records: &[u8]) -> Vec<BatchHeader> {
         records = records.get(usize::try_from(header.length).unwrap() + 12..).unwrap_or_default();
     }
     found
-}
-
-pub(super) async fn rest(ms: u64) {
-    sleep(Duration::from_millis(ms)).await;
 }
 
 fn answer<T>(code: i16, value: T) -> Answer<T> {

@@ -14,6 +14,8 @@ mod statics;
 mod subscriptions;
 mod transactions;
 
+use super::super::scripted::Said;
+
 pub(super) use assignors::*;
 pub(super) use epochs::*;
 pub(super) use membership::*;
@@ -23,18 +25,3 @@ pub(super) use requests::*;
 pub(super) use statics::*;
 pub(super) use subscriptions::*;
 pub(super) use transactions::*;
-
-/// What was answered, a line each.
-#[derive(Default)]
-struct Said(Vec<String>);
-
-impl Said {
-    fn say(&mut self, what: &str, answer: impl AsRef<str>) {
-        self.0.push(format!("{what}: {}", answer.as_ref()));
-    }
-
-    /// Says an answer of several parts.
-    fn say_all(&mut self, what: &str, answer: &str) {
-        answer.split("; ").for_each(|part| self.say(what, part));
-    }
-}

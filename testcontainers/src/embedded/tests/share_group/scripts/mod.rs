@@ -8,6 +8,8 @@ mod sessions;
 mod standing;
 mod transactions;
 
+use super::super::scripted::Said;
+
 pub(super) use acknowledging::*;
 pub(super) use acquiring::*;
 pub(super) use counting::*;
@@ -15,13 +17,3 @@ pub(super) use membership::*;
 pub(super) use sessions::*;
 pub(super) use standing::*;
 pub(super) use transactions::*;
-
-/// What was answered, a line each.
-#[derive(Default)]
-struct Said(Vec<String>);
-
-impl Said {
-    fn say(&mut self, what: &str, answer: impl AsRef<str>) {
-        self.0.push(format!("{what}: {}", answer.as_ref()));
-    }
-}
