@@ -149,11 +149,6 @@ impl Api {
         ADMIN.contains(&self.name()) || DATA.contains(&self.name())
     }
 
-    /// Whether nothing sends it yet.
-    pub(crate) fn is_ahead(&self) -> bool {
-        AHEAD.contains(&self.name())
-    }
-
     pub(crate) fn key(&self) -> Option<i16> {
         match self {
             Self::Request { key, .. } => Some(*key),

@@ -49,7 +49,8 @@ async fn answer(stream: TcpStream, schemas: &mut Vec<Value>) -> std::io::Result<
         }
         _ => ("404 Not Found", json!({ "error_code": 40403, "message": "Schema not found" })),
     };
-    let (length, reply) = (reply.to_string().len(), reply.to_string());
+    let reply = reply.to_string();
+    let length = reply.len();
     let head =
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     stream.write_all(format!("{head}{reply}").as_bytes()).await?;

@@ -107,8 +107,8 @@ fn index(apis: &[Api]) -> String {
          there.\n\nmod api_key;\n",
     );
     for api in apis {
-        let allowance = if api.is_ahead() { ALLOWANCE } else { "" };
-        writeln!(text, "{allowance}{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
+        let before = allowance(api.name()).to_owned() + gate(api);
+        writeln!(text, "{before}pub(crate) mod {};", snake_case(api.name())).ok();
     }
     // The tests go through all messages.
     text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature \
@@ -116,8 +116,13 @@ fn index(apis: &[Api]) -> String {
     text
 }
 
-/// What stands before what nothing uses yet.
-const ALLOWANCE: &str = "#[allow(dead_code, reason = \"made before the code that sends it\")]\n";
+/// What stands before what is made of an API and nothing uses yet.
+fn allowance(name: &str) -> &'static str {
+    match AHEAD.contains(&name) {
+        true => "#[allow(dead_code, reason = \"made before the code that sends it\")]\n",
+        false => "",
+    }
+}
 
 /// What stands before all that is made of an API and compiled in some builds only.
 fn gate(api: &Api) -> &'static str {
@@ -131,10 +136,7 @@ fn api_key(apis: &[Api]) -> String {
             .filter_map(|api| Some(gate(api).to_owned() + &line(api.name(), api.key()?)));
         lines.collect::<String>()
     };
-    let variants = list(|name, key| {
-        let allowance = if AHEAD.contains(&name) { ALLOWANCE } else { "" };
-        format!("{allowance}{name} = {key},\n")
-    });
+    let variants = list(|name, key| format!("{}{name} = {key},\n", allowance(name)));
     let names = list(|name, _| format!("Self::{name} => {name:?},\n"));
     let keys = list(|name, key| format!("Self::{name} => {key},\n"));
     let known = list(|name, key| format!("{key} => Self::{name},\n"));
