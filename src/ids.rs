@@ -1,10 +1,11 @@
 //! The identifiers, offsets, epochs and sequences of Kafka as types of their own.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::clock::Random;
 use crate::shown::{padded, shown};
 
 macro_rules! number {
@@ -314,6 +315,27 @@ impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         padded(f, format_args!("{}-{}", self.topic, self.partition))
     }
+}
+
+/// Tells the replies of one attempt to be a member from those of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt(u64);
+
+impl Attempt {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Partitions by the ids of their topics, as heartbeats have them.
+pub(crate) type PartitionsById = BTreeMap<TopicId, BTreeSet<PartitionId>>;
+
+/// A member id of a member's own: a random UUID (KIP-1082).
+pub(crate) fn new_member_id(random: &mut Random) -> String {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
+    bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
+    TopicId(bytes).to_string()
 }
 
 #[cfg(test)]

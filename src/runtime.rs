@@ -11,6 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 
+mod activity;
+mod turn;
+
+pub(crate) use activity::Activity;
+pub(crate) use turn::Turn;
+
 /// Work on fewer bytes is done where it arises (a guess: handing over costs about 10 µs, in which
 /// zstd packs 4 KiB).
 const OFFLOAD_BYTES: usize = 64 * 1024;

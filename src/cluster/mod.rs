@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
+mod asking;
 mod complaint;
 mod connect;
 mod coordinators;
@@ -27,6 +28,7 @@ mod tests;
 mod view;
 mod waits;
 
+pub(crate) use asking::Asking;
 pub(crate) use coordinators::CoordinatorKey;
 #[cfg(feature = "admin")]
 pub(crate) use fan_out::Item;
@@ -34,6 +36,7 @@ pub(crate) use interest::{InterestGuard, MetadataInterest};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
+pub(crate) use rpc::GroupCoordinator;
 #[cfg(feature = "admin")]
 pub(crate) use rpc::partition_description;
 #[cfg(test)]

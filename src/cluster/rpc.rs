@@ -1,6 +1,9 @@
 //! Metadata and FindCoordinator between the wire's words and ours.
 
+mod group_coordinator;
 mod partitions;
+
+pub(crate) use group_coordinator::GroupCoordinator;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 mod many;
 
@@ -19,7 +18,7 @@ use crate::consumer::shared::ConsumerShared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Offset;
 use crate::observability::ConsumerEvent;
-use crate::runtime;
+use crate::runtime::Turn;
 use crate::wire::batch::{Batch, RecordCursor, Records};
 
 /// See the [module](self).
@@ -32,61 +31,6 @@ pub(super) struct Receiver {
     returned: BTreeMap<AssignmentEpoch, ReturnedRecords>,
     max_poll_records: usize,
     turn: Turn,
-}
-
-/// Lets other tasks run by time: an application that works for long on each record, and never has
-/// to wait for the next, would keep its thread from the very tasks that keep it in its group.
-///
-/// The clock is read ever more seldom while records are quick, and at each as soon as they are
-/// slow.
-#[derive(Debug, Default)]
-struct Turn {
-    since: Option<Instant>,
-    looked: Option<Instant>,
-    /// Calls until the clock is read next, and how many of them there were last.
-    left: u32,
-    stride: u32,
-}
-
-/// How long an application keeps its thread (a guess: letting others run costs some microseconds).
-const SLICE: Duration = Duration::from_millis(5);
-
-/// Calls between two looks at the clock (a guess).
-const LONGEST_STRIDE: u32 = 32;
-
-impl Turn {
-    #[inline]
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Poll::Ready(())
-            }
-            None => self.look(context),
-        }
-    }
-
-    fn look(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let now = runtime::now();
-        let since = *self.since.get_or_insert(now);
-        let is_quick = self
-            .looked
-            .replace(now)
-            .is_some_and(|looked| now.saturating_duration_since(looked) < SLICE / 8);
-        self.stride = if is_quick { (self.stride * 2).clamp(1, LONGEST_STRIDE) } else { 0 };
-        self.left = self.stride;
-        if now.saturating_duration_since(since) < SLICE {
-            return Poll::Ready(());
-        }
-        *self = Self::default();
-        runtime::let_others_run(context);
-        Poll::Pending
-    }
-
-    /// The application waits, and others run.
-    fn end(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// A batch that is being delivered.

@@ -10,7 +10,7 @@ use crate::consumer::position::PartitionAssignment;
 use crate::error::Error;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, Timestamp, TopicPartition};
 use crate::record::{Record, TimestampType};
-use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, Records};
+use crate::wire::batch::{Headers, RecordCursor, RecordIter, RecordRef, RecordSpans, Records};
 
 /// What the records of one batch share.
 pub(super) struct BatchContext {
@@ -30,45 +30,9 @@ pub struct ConsumerRecord {
     batch_context: Arc<BatchContext>,
     offset: Offset,
     timestamp: Timestamp,
-    key: Span,
-    value: Span,
-    headers: Span,
-    header_count: u32,
+    spans: RecordSpans,
     /// How many offsets without a record are between it and the one handed over before it.
     gap: u32,
-}
-
-/// A part of the batch's data, or null.
-#[derive(Clone, Copy)]
-struct Span {
-    start: u32,
-    len: u32,
-}
-
-impl Span {
-    const NULL: Self = Self { start: 0, len: u32::MAX };
-
-    #[inline]
-    fn of(part: Option<&[u8]>, data: &[u8]) -> Self {
-        let Some(part) = part else { return Self::NULL };
-        // Both point into one allocation of at most `i32::MAX` bytes, as the protocol's lengths are
-        // 32 bits wide.
-        let start = part.as_ptr().addr().wrapping_sub(data.as_ptr().addr());
-        match (u32::try_from(start), u32::try_from(part.len())) {
-            (Ok(start), Ok(len)) => Self { start, len },
-            _ => Self { start: 0, len: 0 },
-        }
-    }
-
-    fn range(self) -> Option<std::ops::Range<usize>> {
-        let (start, len) = (usize::try_from(self.start).ok()?, usize::try_from(self.len).ok()?);
-        (self.len != u32::MAX).then(|| start..start + len)
-    }
-
-    #[inline]
-    fn slice(self, data: &[u8]) -> Option<&[u8]> {
-        data.get(self.range()?)
-    }
 }
 
 impl ConsumerRecord {
@@ -78,19 +42,10 @@ impl ConsumerRecord {
         record: &RecordRef<'_>,
         before: Offset,
     ) -> Self {
-        let (header_count, headers) = record.headers().as_parts();
-        let data = &batch_context.data;
         Self {
             offset: record.offset,
             timestamp: record.timestamp,
-            key: Span::of(record.key, data),
-            value: Span::of(record.value, data),
-            headers: if header_count == 0 {
-                Span { start: 0, len: 0 }
-            } else {
-                Span::of(Some(headers), data)
-            },
-            header_count: u32::try_from(header_count).unwrap_or(u32::MAX),
+            spans: RecordSpans::of(record, &batch_context.data),
             gap: gap_between(before, record.offset, batch_context),
             batch_context: Arc::clone(batch_context),
         }
@@ -130,13 +85,13 @@ impl ConsumerRecord {
     /// Returns the key. `None` is Kafka's null, which is distinct from an empty key.
     #[inline]
     pub fn key(&self) -> Option<&[u8]> {
-        self.key.slice(&self.batch_context.data)
+        self.spans.key(&self.batch_context.data)
     }
 
     /// Returns the value. `None` is Kafka's null: the record is a tombstone.
     #[inline]
     pub fn value(&self) -> Option<&[u8]> {
-        self.value.slice(&self.batch_context.data)
+        self.spans.value(&self.batch_context.data)
     }
 
     /// Returns the key as [`Bytes`] that share the memory of the batch.
@@ -152,8 +107,7 @@ impl ConsumerRecord {
     /// Returns an iterator over the headers, in order and including duplicates. They are decoded on
     /// the fly.
     pub fn headers(&self) -> Headers<'_> {
-        let bytes = self.headers.slice(&self.batch_context.data).unwrap_or_default();
-        Headers::from_parts(usize::try_from(self.header_count).unwrap_or(0), bytes)
+        self.spans.headers(&self.batch_context.data)
     }
 
     /// Returns the epoch of the leader that appended the record (KIP-101), or `None` for old record
@@ -175,19 +129,9 @@ impl ConsumerRecord {
     /// Returns a copy that does not share the memory of the batch.
     #[must_use]
     pub fn detach(&self) -> Self {
-        let headers = self.headers.slice(&self.batch_context.data).unwrap_or_default();
-        let parts = [self.key().unwrap_or_default(), self.value().unwrap_or_default(), headers];
-        let data: Bytes = parts.concat().into();
-        let mut at = 0;
-        let mut place = |span: Span, part: &[u8]| {
-            let start = at;
-            at += u32::try_from(part.len()).unwrap_or(0);
-            if span.len == u32::MAX { Span::NULL } else { Span { start, ..span } }
-        };
+        let (spans, data) = self.spans.detach(&self.batch_context.data);
         Self {
-            key: place(self.key, parts[0]),
-            value: place(self.value, parts[1]),
-            headers: place(self.headers, parts[2]),
+            spans,
             batch_context: Arc::new(BatchContext {
                 data,
                 assignment: Arc::clone(&self.batch_context.assignment),

@@ -31,8 +31,7 @@ use std::time::Instant;
 
 use super::assignor::{Assignor, GroupAssignment, OwnedPartitions, TopicRacks};
 use super::member::{
-    Attempt, GroupMemberIdentity, JoinReason, MemberAction, MemberSettings, WantedTopics,
-    not_polled,
+    GroupMemberIdentity, JoinReason, MemberAction, MemberSettings, WantedTopics, not_polled,
 };
 use crate::clock::Random;
 use crate::consumer::assignor::{
@@ -40,7 +39,7 @@ use crate::consumer::assignor::{
 };
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{Generation, TopicName, TopicPartition};
+use crate::ids::{Attempt, Generation, TopicName, TopicPartition};
 
 /// What JoinGroup answered.
 #[derive(Clone, Debug)]

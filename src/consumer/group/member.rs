@@ -2,7 +2,7 @@
 //! it has done for it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::assignor::Assignor;
@@ -12,7 +12,7 @@ use crate::consumer::membership::MembershipState;
 use crate::consumer::subscription::Pattern;
 use crate::error::{Error, ErrorKind};
 use crate::group_metadata::ConsumerGroupMetadata;
-use crate::ids::{Generation, GroupId, PartitionId, TopicId, TopicName, TopicPartition};
+use crate::ids::{Attempt, Generation, GroupId, PartitionsById, TopicName, TopicPartition};
 
 /// What does not change while the consumer lives.
 #[derive(Clone, Debug)]
@@ -71,16 +71,6 @@ pub(crate) struct MemberStanding {
     pub(crate) state: MembershipState,
 }
 
-/// Tells the replies of one attempt to be a member from those of another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Attempt(u64);
-
-impl Attempt {
-    pub(crate) fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub(crate) enum MemberAction {
@@ -126,9 +116,6 @@ pub(crate) enum MemberAction {
     /// Tell the application of this failure each time it asks: the membership has ended for good.
     Fail(Error),
 }
-
-/// Partitions by the ids of their topics, as heartbeats have them.
-pub(crate) type PartitionsById = BTreeMap<TopicId, BTreeSet<PartitionId>>;
 
 /// What a heartbeat says; `None` is what has not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

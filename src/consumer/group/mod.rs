@@ -27,7 +27,7 @@ use self::commits::{Commits, Offsets, Ticket};
 use self::member::{MemberSettings, MemberStanding};
 use self::rpc::Rpc;
 use self::task::GroupTask;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, GroupCoordinator};
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::membership::ConsumerMembership;
@@ -122,7 +122,10 @@ impl Group {
         let commits = Commits::new(cluster.retry_backoff(), cluster.random());
         let inner = GroupInner {
             shared: Arc::clone(shared),
-            rpc: Rpc { cluster: cluster.for_task(), group, instance },
+            rpc: Rpc {
+                coordinator: GroupCoordinator { cluster: cluster.for_task(), group },
+                instance,
+            },
             settings,
             commits_automatically: config.commits_automatically(),
             pending_commits: Mutex::new(PendingCommits { commits, waiters: BTreeMap::new() }),
@@ -150,7 +153,7 @@ impl Group {
 
     /// The group's id.
     pub(crate) fn id(&self) -> &str {
-        &self.inner.rpc.group
+        &self.inner.rpc.coordinator.group
     }
 
     /// The id that the coordinator gave this member, if it is one.
@@ -235,7 +238,7 @@ impl Group {
         deadline: Instant,
     ) -> Result<BTreeMap<TopicPartition, Option<OffsetAndMetadata>>> {
         let rpc = &self.inner.rpc;
-        let mut retries = rpc.cluster.retries(deadline);
+        let mut retries = rpc.coordinator.cluster.retries(deadline);
         let (begun, mut last) = (runtime::now(), None);
         loop {
             let attempt =
@@ -293,10 +296,13 @@ impl Group {
     /// Something of the group has taken too long.
     fn late(&self, what: &str, since: Instant, cause: Option<Error>) -> Error {
         let rpc = &self.inner.rpc;
-        let message =
-            format!("group {:?}: {what} within {:.1?}", rpc.group, runtime::now() - since);
+        let message = format!(
+            "group {:?}: {what} within {:.1?}",
+            rpc.coordinator.group,
+            runtime::now() - since
+        );
         // Whoever cannot reach the cluster most often cannot reach the coordinator.
-        match cause.or_else(|| rpc.cluster.watch_failure().borrow().clone()) {
+        match cause.or_else(|| rpc.coordinator.cluster.watch_failure().borrow().clone()) {
             Some(cause) => {
                 Error::new(ErrorKind::Timeout, format!("{message}: {cause}")).caused_by(cause)
             }

@@ -36,13 +36,14 @@ use std::time::{Duration, Instant};
 
 use super::commits::is_about_membership;
 use super::member::{
-    Attempt, GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, PartitionsById,
-    WantedTopics, not_polled,
+    GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, WantedTopics, not_polled,
 };
 use crate::clock::Random;
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::ids::{Generation, TopicId, TopicName, TopicPartition};
+use crate::ids::{
+    Attempt, Generation, PartitionsById, TopicId, TopicName, TopicPartition, new_member_id,
+};
 
 /// What the coordinator answers.
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ impl Reconciling {
     pub(crate) fn new(settings: MemberSettings, mut random: Random, now: Instant) -> Self {
         Self {
             settings,
-            identity: GroupMemberIdentity { member: member_id(&mut random), generation: None },
+            identity: GroupMemberIdentity { member: new_member_id(&mut random), generation: None },
             random,
             attempt: Attempt::default(),
             state: State::Unjoined,
@@ -307,14 +308,6 @@ impl Reconciling {
     pub(crate) fn can_commit(&self) -> bool {
         self.identity.generation.is_some()
     }
-}
-
-/// A member id of its own: a random UUID (KIP-1082).
-fn member_id(random: &mut Random) -> String {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
-    bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
-    TopicId(bytes).to_string()
 }
 
 /// Until the coordinator says how often heartbeats are to come (`group.consumer.heartbeat.interval.ms`).

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::classic::Joined;
 use super::commits::{CommitIdentity, CommitOutcome, Offsets};
 use super::member::{GroupMemberIdentity, MemberSettings};
-use crate::cluster::{Cluster, ClusterView, CoordinatorKey, Lane};
+use crate::cluster::{ClusterView, GroupCoordinator, Lane};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{Generation, LeaderEpoch, Offset, PartitionId, TopicName, TopicPartition, Uuid};
 use crate::runtime;
-use crate::wire::call::{Reply, Request};
+use crate::wire::call::Reply;
 use crate::wire::messages::heartbeat::HeartbeatRequest;
 use crate::wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::wire::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
@@ -34,12 +34,10 @@ pub(crate) enum Join {
     MemberId(String),
 }
 
-/// Calls of one group to its coordinator. Each is one attempt; a coordinator that is not one any
-/// more is forgotten.
+/// The calls of one group of consumers to its coordinator.
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
-    pub(crate) cluster: Cluster,
-    pub(crate) group: String,
+    pub(crate) coordinator: GroupCoordinator,
     pub(crate) instance: Option<String>,
 }
 
@@ -57,10 +55,11 @@ impl Rpc {
     ) -> Result<Join> {
         // The coordinator answers when all members have joined or the rebalance timeout, which is
         // max.poll.interval, is over.
-        let deadline =
-            runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        let deadline = runtime::now()
+            + settings.max_poll_interval.max(self.coordinator.request_timeout())
+            + GRACE;
         let request = |version| JoinGroupRequest {
-            group_id: &self.group,
+            group_id: &self.coordinator.group,
             session_timeout_ms: millis(settings.session_timeout),
             rebalance_timeout_ms: millis(settings.max_poll_interval),
             member_id: member,
@@ -72,12 +71,13 @@ impl Rpc {
                 .collect(),
             reason: Some(reason).filter(|_| version >= 8),
         };
-        let reply: Reply<JoinGroupRequest<'_>> = self.call(lane, deadline, request).await?;
+        let reply: Reply<JoinGroupRequest<'_>> =
+            self.coordinator.call(lane, deadline, request).await?;
         let response = reply.parse()?;
         if response.error_code == ErrorCode::MEMBER_ID_REQUIRED.0 {
             return Ok(Join::MemberId(response.member_id.to_owned()));
         }
-        self.check(&reply, response.error_code)?;
+        self.coordinator.check(&reply, response.error_code)?;
         self.check_protocol_type(response.protocol_type)?;
         let members = response.members.iter().map(|member| {
             (
@@ -105,10 +105,11 @@ impl Rpc {
         assignments: &[(String, Vec<u8>)],
     ) -> Result<Vec<u8>> {
         // The coordinator answers when the leader has decided.
-        let deadline =
-            runtime::now() + settings.max_poll_interval.max(self.request_timeout()) + GRACE;
+        let deadline = runtime::now()
+            + settings.max_poll_interval.max(self.coordinator.request_timeout())
+            + GRACE;
         let request = |version| SyncGroupRequest {
-            group_id: &self.group,
+            group_id: &self.coordinator.group,
             generation_id: generation(identity),
             member_id: &identity.member,
             group_instance_id: self.instance.as_deref().filter(|_| version >= 3),
@@ -119,9 +120,10 @@ impl Rpc {
                 .map(|(member_id, assignment)| SyncGroupRequestAssignment { member_id, assignment })
                 .collect(),
         };
-        let reply: Reply<SyncGroupRequest<'_>> = self.call(lane, deadline, request).await?;
+        let reply: Reply<SyncGroupRequest<'_>> =
+            self.coordinator.call(lane, deadline, request).await?;
         let response = reply.parse()?;
-        self.check(&reply, response.error_code)?;
+        self.coordinator.check(&reply, response.error_code)?;
         self.check_protocol_type(response.protocol_type)?;
         if let Some(theirs) = response.protocol_name.filter(|theirs| *theirs != protocol) {
             return Err(Error::new(
@@ -138,16 +140,17 @@ impl Rpc {
         identity: &GroupMemberIdentity,
     ) -> Result<()> {
         // So early that another try fits in the session.
-        let deadline = runtime::now() + self.request_timeout().min(settings.session_timeout / 3);
+        let deadline =
+            runtime::now() + self.coordinator.request_timeout().min(settings.session_timeout / 3);
         let request = |version| HeartbeatRequest {
-            group_id: &self.group,
+            group_id: &self.coordinator.group,
             generation_id: generation(identity),
             member_id: &identity.member,
             group_instance_id: self.instance.as_deref().filter(|_| version >= 3),
         };
         let reply: Reply<HeartbeatRequest<'_>> =
-            self.call(Lane::Control, deadline, request).await?;
-        self.check(&reply, reply.parse()?.error_code)
+            self.coordinator.call(Lane::Control, deadline, request).await?;
+        self.coordinator.check(&reply, reply.parse()?.error_code)
     }
 
     /// Tells the coordinator that a member leaves, if it is known who that is: as in Java none is
@@ -157,32 +160,35 @@ impl Rpc {
             let reason = Some(reason).filter(|_| version >= 5);
             let identity = MemberIdentity { member_id: member, group_instance_id: None, reason };
             LeaveGroupRequest {
-                group_id: &self.group,
+                group_id: &self.coordinator.group,
                 member_id: if version < 3 { member } else { "" },
                 members: if version < 3 { Vec::new() } else { vec![identity] },
             }
         };
-        if self.cluster.known_coordinator(&self.key()).is_none() {
+        if !self.coordinator.is_known() {
             return Err(Error::new(
                 ErrorKind::Disconnected,
                 "the coordinator is not known any more",
             ));
         }
         let reply: Reply<LeaveGroupRequest<'_>> =
-            self.call(Lane::Control, deadline, request).await?;
+            self.coordinator.call(Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
-        self.check(&reply, response.error_code)?;
-        response.members.iter().try_for_each(|member| self.check(&reply, member.error_code))
+        self.coordinator.check(&reply, response.error_code)?;
+        response
+            .members
+            .iter()
+            .try_for_each(|member| self.coordinator.check(&reply, member.error_code))
     }
 
     pub(crate) async fn commit(&self, sender: &CommitIdentity, offsets: &Offsets) -> CommitOutcome {
-        let deadline = runtime::now() + self.request_timeout();
+        let deadline = runtime::now() + self.coordinator.request_timeout();
         let nobody = GroupMemberIdentity::default();
         let identity =
             if let CommitIdentity::Member(identity) = sender { identity } else { &nobody };
-        let view = self.cluster.view();
+        let view = self.coordinator.cluster.view();
         let request = |version| OffsetCommitRequest {
-            group_id: &self.group,
+            group_id: &self.coordinator.group,
             generation_id_or_member_epoch: generation(identity),
             member_id: &identity.member,
             group_instance_id: self
@@ -216,7 +222,7 @@ impl Rpc {
         };
         let newest = newest_for(&view, offsets.keys());
         let reply: Reply<OffsetCommitRequest<'_>> =
-            self.call_up_to(newest, Lane::Control, deadline, request).await?;
+            self.coordinator.call_up_to(newest, Lane::Control, deadline, request).await?;
         let mut outcome = Vec::new();
         for topic in reply.parse()?.topics {
             let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
@@ -225,7 +231,7 @@ impl Rpc {
                     topic: name.clone(),
                     partition: partition.partition_index.into(),
                 };
-                outcome.push((tp, self.check(&reply, partition.error_code)));
+                outcome.push((tp, self.coordinator.check(&reply, partition.error_code)));
             }
         }
         Ok(outcome)
@@ -239,15 +245,15 @@ impl Rpc {
         partitions: &[TopicPartition],
         asker: Option<&GroupMemberIdentity>,
     ) -> Result<Committed> {
-        let deadline = runtime::now() + self.request_timeout();
-        let view = self.cluster.view();
+        let deadline = runtime::now() + self.coordinator.request_timeout();
+        let view = self.coordinator.cluster.view();
         let topics = TopicPartition::by_topic(partitions.iter().map(|tp| (tp, ())));
         let request = |version| self.offset_fetch_request(version, &topics, &view, asker);
         let newest = newest_for(&view, partitions.iter());
         let reply: Reply<OffsetFetchRequest<'_>> =
-            self.call_up_to(newest, Lane::Control, deadline, request).await?;
+            self.coordinator.call_up_to(newest, Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
-        self.check(&reply, response.error_code)?;
+        self.coordinator.check(&reply, response.error_code)?;
         let mut committed = Committed::new();
         let mut add = |name: &TopicName,
                        partition: i32,
@@ -261,7 +267,7 @@ impl Rpc {
                 leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
                 metadata: metadata.unwrap_or_default().to_owned(),
             });
-            committed.insert(tp, self.check(&reply, code).map(|()| found));
+            committed.insert(tp, self.coordinator.check(&reply, code).map(|()| found));
         };
         for topic in &response.topics {
             let name = TopicName::from(topic.name);
@@ -277,7 +283,7 @@ impl Rpc {
             }
         }
         for group in &response.groups {
-            self.check(&reply, group.error_code)?;
+            self.coordinator.check(&reply, group.error_code)?;
             for topic in &group.topics {
                 let Some(name) = topic_name(&view, topic.name, topic.topic_id) else { continue };
                 for p in &topic.partitions {
@@ -307,7 +313,7 @@ impl Rpc {
         let mut request =
             OffsetFetchRequest { require_stable: version >= 7, ..OffsetFetchRequest::default() };
         if version < 8 {
-            request.group_id = &self.group;
+            request.group_id = &self.coordinator.group;
             let topics = topics.iter().map(|(name, partitions)| OffsetFetchRequestTopic {
                 name,
                 partition_indexes: numbers(partitions),
@@ -320,57 +326,13 @@ impl Rpc {
                 partition_indexes: numbers(partitions),
             });
             request.groups = vec![OffsetFetchRequestGroup {
-                group_id: &self.group,
+                group_id: &self.coordinator.group,
                 topics: Some(topics.collect()),
                 member_id: asker.filter(|_| version >= 9).map(|asker| asker.member.as_str()),
                 member_epoch: asker.filter(|_| version >= 9).map_or(-1, generation),
             }];
         }
         request
-    }
-
-    /// One attempt at the coordinator.
-    async fn call<R: Request>(
-        &self,
-        lane: Lane,
-        deadline: Instant,
-        request: impl Fn(i16) -> R,
-    ) -> Result<Reply<R>> {
-        self.call_up_to(i16::MAX, lane, deadline, request).await
-    }
-
-    async fn call_up_to<R: Request>(
-        &self,
-        newest: i16,
-        lane: Lane,
-        deadline: Instant,
-        request: impl Fn(i16) -> R,
-    ) -> Result<Reply<R>> {
-        let key = self.key();
-        let found_by = deadline.min(runtime::now() + self.request_timeout());
-        let broker = self.cluster.coordinator(&key, found_by).await?;
-        self.cluster.call_up_to(newest, broker, lane, deadline, request).await.inspect_err(
-            |error| {
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Connect | ErrorKind::Disconnected | ErrorKind::Timeout
-                ) {
-                    self.cluster.coordinator_moved(&key, broker);
-                    self.cluster.request_refresh();
-                }
-            },
-        )
-    }
-
-    fn check<R: Request>(&self, reply: &Reply<R>, code: i16) -> Result<()> {
-        let Err(code) = ErrorCode::check(code) else { return Ok(()) };
-        if let Some(broker) = reply.broker().filter(|_| code.needs_coordinator_lookup()) {
-            self.cluster.coordinator_moved(&self.key(), broker);
-        }
-        let error = Error::broker(code)
-            .in_api(R::API.name())
-            .with_context(format_args!("group {:?}", self.group));
-        Err(if let Some(broker) = reply.broker() { error.at_broker(broker) } else { error })
     }
 
     /// A group id in use by something else, such as Kafka Connect (KIP-559).
@@ -380,17 +342,9 @@ impl Rpc {
             Some(theirs) => Err(Error::broker(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
                 .with_context(format!(
                     "group {:?} is one of {theirs:?}, not of consumers",
-                    self.group
+                    self.coordinator.group
                 ))),
         }
-    }
-
-    fn key(&self) -> CoordinatorKey {
-        CoordinatorKey::group(&self.group)
-    }
-
-    fn request_timeout(&self) -> Duration {
-        self.cluster.config().request_timeout
     }
 }
 

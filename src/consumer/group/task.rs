@@ -14,31 +14,28 @@ use tracing::{debug, warn};
 use super::assignor::GroupAssignment;
 use super::classic::Classic;
 use super::commits::{CommitIdentity, CommitOutcome, of_old_topic};
-use super::member::{Attempt, GroupMemberIdentity, MemberAction, WantedTopics};
+use super::member::{GroupMemberIdentity, MemberAction, WantedTopics};
 use super::membership::GroupMembership;
 use super::reconciling::HeartbeatAnswer;
 use super::rpc::{Committed, Join};
 use super::{Change, Closing, GroupInner};
-use crate::cluster::{self, ClusterView, InterestGuard, LaneGuard};
+use crate::cluster::{self, Asking, ClusterView, InterestGuard, LaneGuard};
 use crate::consumer::config::{ConsumerConfig, GroupProtocol};
 use crate::consumer::membership::MembershipState;
 use crate::consumer::observer::MemberObserver;
 use crate::consumer::position::AssignmentEpoch;
 use crate::consumer::subscription::{Subscription, SubscriptionKind, not_owned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{TopicId, TopicName, TopicPartition};
+use crate::ids::{Attempt, TopicId, TopicName, TopicPartition};
 use crate::observability::MemberEvent;
 use crate::runtime::{self, Runtime};
 use crate::sync::lock;
 use crate::watch;
 
-mod asking;
 mod commits;
 mod joining;
 mod listener;
 mod reconciling;
-
-use asking::Asking;
 
 /// What came of something that runs beside the loop.
 enum GroupEvent {
@@ -116,7 +113,7 @@ pub(super) struct GroupTask {
 impl GroupTask {
     pub(super) fn new(group: Arc<GroupInner>, runtime: Runtime, config: &ConsumerConfig) -> Self {
         let now = runtime::now();
-        let cluster = &group.rpc.cluster;
+        let cluster = &group.rpc.coordinator.cluster;
         // As many as can be under way at once, with room to spare.
         let (sender, events) = mpsc::channel(32);
         Self {
@@ -155,7 +152,10 @@ impl GroupTask {
             leaving: 0,
             closing: None,
             rejoining: None,
-            observer: group.shared.observer.member(cluster.recorder().group(&group.rpc.group)),
+            observer: group
+                .shared
+                .observer
+                .member(cluster.recorder().group(&group.rpc.coordinator.group)),
             group,
         }
     }
@@ -298,7 +298,7 @@ impl GroupTask {
         match self.machine.classic() {
             Some(classic) => classic.handle_enforced(reason, now),
             None => warn!(
-                group = self.group.rpc.group,
+                group = self.group.rpc.coordinator.group,
                 "a rebalance cannot be enforced under the consumer protocol: the coordinator assigns"
             ),
         }
@@ -331,7 +331,7 @@ impl GroupTask {
 
     fn act(&mut self, action: MemberAction, now: Instant) {
         let group = Arc::clone(&self.group);
-        debug!(group = group.rpc.group, ?action, "group");
+        debug!(group = group.rpc.coordinator.group, ?action, "group");
         match action {
             MemberAction::Join { attempt, member, protocols, reason } => {
                 self.rejoining.get_or_insert(now);
@@ -370,7 +370,7 @@ impl GroupTask {
             MemberAction::Abandon(partitions) => self.give_up(partitions, Change::Abandoned),
             MemberAction::Drop(partitions) => self.take_away(&partitions),
             MemberAction::Lost(partitions) => {
-                warn!(group = group.rpc.group, ?partitions, "partitions lost");
+                warn!(group = group.rpc.coordinator.group, ?partitions, "partitions lost");
                 self.take_away(&partitions);
                 self.to_tell.push_back(Change::Lost(partitions));
             }
@@ -407,7 +407,7 @@ impl GroupTask {
                 self.leaving -= 1;
                 if let Err(error) = outcome {
                     warn!(
-                        group = self.group.rpc.group, %error, "could not say that the group is left"
+                        group = self.group.rpc.coordinator.group, %error, "could not say that the group is left"
                     );
                 }
             }

@@ -21,12 +21,14 @@ mod legacy;
 mod packed;
 mod prefix;
 mod records;
+mod spans;
 mod zigzag;
 
 pub(crate) use decode::{Batch, Batches, ControlMarker};
 pub(crate) use encode::{BatchHeader, ProducerStamp, RecordFields, RecordsBuilder, SealedRecords};
 pub use records::Headers;
 pub(crate) use records::{RecordCursor, RecordIter, RecordRef, Records};
+pub(crate) use spans::RecordSpans;
 
 /// The length of a version 2 header.
 pub(crate) const HEADER_LEN: usize = 61;

@@ -192,7 +192,7 @@ impl Reconciling {
 
     fn rejoin_as_another(&mut self, now: Instant) {
         self.rejoin(now);
-        self.identity.member = member_id(&mut self.random);
+        self.identity.member = new_member_id(&mut self.random);
     }
 
     /// The coordinator has given up on it.

@@ -1,20 +1,18 @@
 //! ConsumerGroupHeartbeat (KIP-848).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::{Rpc, millis};
 use crate::cluster::Lane;
-use crate::consumer::group::member::{MemberHeartbeat, MemberSettings, PartitionsById};
+use crate::consumer::group::member::{MemberHeartbeat, MemberSettings};
 use crate::consumer::group::reconciling::HeartbeatAnswer;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{TopicId, TopicName};
+use crate::ids::{PartitionsById, TopicName};
 use crate::runtime;
 use crate::wire::call::Reply;
 use crate::wire::messages::consumer_group_heartbeat::{
     Assignment, ConsumerGroupHeartbeatRequest, RequestTopicPartitions,
 };
-use crate::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 
 impl Rpc {
     pub(crate) async fn reconcile(
@@ -22,7 +20,7 @@ impl Rpc {
         settings: &MemberSettings,
         heartbeat: &MemberHeartbeat,
     ) -> Result<HeartbeatAnswer> {
-        let deadline = runtime::now() + self.request_timeout();
+        let deadline = runtime::now() + self.coordinator.request_timeout();
         let full = heartbeat.is_full.then_some(settings);
         let request = |version| ConsumerGroupHeartbeatRequest {
             rack_id: full.and_then(|settings| settings.rack.as_deref()),
@@ -41,11 +39,13 @@ impl Rpc {
             ..self.heartbeat_of(heartbeat)
         };
         let reply: Reply<ConsumerGroupHeartbeatRequest<'_>> =
-            self.call(Lane::Control, deadline, request).await.map_err(explained)?;
+            self.coordinator.call(Lane::Control, deadline, request).await.map_err(explained)?;
         let response = reply.parse()?;
-        self.check(&reply, response.error_code).map_err(|error| match response.error_message {
-            Some(message) => explained(error.with_context(message)),
-            None => explained(error),
+        self.coordinator.check(&reply, response.error_code).map_err(|error| {
+            match response.error_message {
+                Some(message) => explained(error.with_context(message)),
+                None => explained(error),
+            }
         })?;
         let target = response.assignment.map(|Assignment { topic_partitions }| {
             let ids = topic_partitions.into_iter().map(|topic| {
@@ -64,24 +64,6 @@ impl Rpc {
         })
     }
 
-    /// Asks the coordinator what topics are called: whoever assigns them knows them.
-    pub(crate) async fn names_of(
-        &self,
-        ids: &BTreeSet<TopicId>,
-    ) -> Result<BTreeMap<TopicId, TopicName>> {
-        let deadline = runtime::now() + self.request_timeout();
-        let topic = |id: &TopicId| MetadataRequestTopic { topic_id: (*id).into(), name: None };
-        let request = |_| MetadataRequest {
-            topics: Some(ids.iter().map(topic).collect()),
-            ..MetadataRequest::default()
-        };
-        let reply: Reply<MetadataRequest<'_>> = self.call(Lane::Control, deadline, request).await?;
-        let named = reply.parse()?.topics.into_iter();
-        let named =
-            named.filter_map(|topic| Some((topic.topic_id.into(), TopicName::from(topic.name?))));
-        Ok(named.filter(|(id, _)| ids.contains(id)).collect())
-    }
-
     /// Tells the coordinator that a member leaves, if it is known who that is, as
     /// [`Rpc::leave`] does.
     pub(crate) async fn leave_reconciled(
@@ -89,15 +71,17 @@ impl Rpc {
         heartbeat: &MemberHeartbeat,
         deadline: Instant,
     ) -> Result<()> {
-        if self.cluster.known_coordinator(&self.key()).is_none() {
+        if !self.coordinator.is_known() {
             return Err(Error::new(
                 ErrorKind::Disconnected,
                 "the coordinator is not known any more",
             ));
         }
-        let reply: Reply<ConsumerGroupHeartbeatRequest<'_>> =
-            self.call(Lane::Control, deadline, |_| self.heartbeat_of(heartbeat)).await?;
-        self.check(&reply, reply.parse()?.error_code)
+        let reply: Reply<ConsumerGroupHeartbeatRequest<'_>> = self
+            .coordinator
+            .call(Lane::Control, deadline, |_| self.heartbeat_of(heartbeat))
+            .await?;
+        self.coordinator.check(&reply, reply.parse()?.error_code)
     }
 
     /// What every heartbeat has.
@@ -106,7 +90,7 @@ impl Rpc {
         heartbeat: &'a MemberHeartbeat,
     ) -> ConsumerGroupHeartbeatRequest<'a> {
         ConsumerGroupHeartbeatRequest {
-            group_id: &self.group,
+            group_id: &self.coordinator.group,
             member_id: &heartbeat.member,
             member_epoch: heartbeat.epoch,
             instance_id: self.instance.as_deref(),

@@ -75,7 +75,7 @@ impl GroupTask {
                 commits::CommitAction::Send { sender, offsets } => {
                     drop(pending_commits);
                     let group = Arc::clone(&self.group);
-                    let span = spans::commit(&group.rpc.group, offsets.len());
+                    let span = spans::commit(&group.rpc.coordinator.group, offsets.len());
                     self.spawn(async move {
                         let outcome = group.rpc.commit(&sender, &offsets).instrument(span).await;
                         GroupEvent::Committed { sender, sent: now, outcome }
@@ -94,7 +94,7 @@ impl GroupTask {
         let outcomes: BTreeMap<_, _> = outcomes.collect();
         // A panic of the application's must not end its membership.
         if !outcomes.is_empty() && catch_unwind(AssertUnwindSafe(|| listener(&outcomes))).is_err() {
-            error!(group = self.group.rpc.group, "the listener for commits panicked");
+            error!(group = self.group.rpc.coordinator.group, "the listener for commits panicked");
         }
         true
     }
@@ -128,7 +128,7 @@ impl GroupTask {
         }
         if errors.iter().any(commits::is_unknown) {
             // It may have been created anew.
-            self.group.rpc.cluster.request_refresh();
+            self.group.rpc.coordinator.cluster.request_refresh();
         }
         let took = now.saturating_duration_since(sent);
         self.observer.tell(MemberEvent::Committed { took, has_failed: !errors.is_empty() });
@@ -212,11 +212,11 @@ impl GroupTask {
         for error in refused {
             self.group.shared.raise(error);
         }
-        self.fetching.answered(again, &self.group.rpc.cluster, now);
+        self.fetching.answered(again, &self.group.rpc.coordinator.cluster, now);
     }
 
     pub(super) fn commit_deadline(&self, now: Instant) -> Instant {
-        let deadline = now + self.group.rpc.cluster.config().default_api_timeout;
+        let deadline = now + self.group.rpc.coordinator.cluster.config().default_api_timeout;
         self.closing.map_or(deadline, |closing| deadline.min(closing))
     }
 }

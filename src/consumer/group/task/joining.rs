@@ -10,10 +10,10 @@ use super::{GroupEvent, GroupTask};
 use crate::cluster::{ClusterView, Lane};
 use crate::consumer::assignor::{GroupSubscription, Racks};
 use crate::consumer::group::assignor::{Assignor, TopicRacks};
-use crate::consumer::group::member::{Attempt, GroupMemberIdentity, JoinReason};
+use crate::consumer::group::member::{GroupMemberIdentity, JoinReason};
 use crate::consumer::group::rpc::Join;
 use crate::error::{ErrorCode, Result};
-use crate::ids::TopicName;
+use crate::ids::{Attempt, TopicName};
 use crate::observability::spans;
 
 impl GroupTask {
@@ -28,11 +28,11 @@ impl GroupTask {
         if self.joining > 0 {
             // What is not answered holds up what comes behind it on its connection, perhaps
             // for ever.
-            self.lanes = group.rpc.cluster.lanes();
+            self.lanes = group.rpc.coordinator.cluster.lanes();
         }
         self.joining += 1;
         let lane = Lane::Group(self.lanes.id());
-        let span = spans::join(&group.rpc.group);
+        let span = spans::join(&group.rpc.coordinator.group);
         self.spawn(async move {
             let joined = group
                 .rpc
@@ -68,7 +68,7 @@ impl GroupTask {
         let group = Arc::clone(&self.group);
         self.joining += 1;
         let lane = Lane::Group(self.lanes.id());
-        let span = spans::sync(&group.rpc.group);
+        let span = spans::sync(&group.rpc.coordinator.group);
         self.spawn(async move {
             let synced = group
                 .rpc
@@ -86,7 +86,7 @@ impl GroupTask {
             Ok(Join::MemberId(member)) => classic.handle_member_id(attempt, member, now),
             Ok(Join::Joined(joined)) => classic.handle_joined(attempt, Ok(joined), now),
             Err(error) => {
-                debug!(group = self.group.rpc.group, %error, "could not join");
+                debug!(group = self.group.rpc.coordinator.group, %error, "could not join");
                 classic.handle_joined(attempt, Err(error), now);
             }
         }
@@ -127,7 +127,7 @@ impl GroupTask {
     /// Answers the leader's question as soon as all topics are known.
     pub(super) fn answer_question(&mut self, now: Instant) {
         let Some((attempt, deadline)) = self.describing else { return };
-        let view = self.group.rpc.cluster.view();
+        let view = self.group.rpc.coordinator.cluster.view();
         if now >= deadline || self.led.iter().all(|name| view.topic(name).is_some()) {
             self.describing = None;
             let topics = self.describe(&view, None);

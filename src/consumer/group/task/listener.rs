@@ -22,7 +22,7 @@ impl GroupTask {
         }
         let Some(change) = self.to_tell.pop_front() else { return };
         self.is_telling = true;
-        info!(group = self.group.rpc.group, ?change, "assignment changes");
+        info!(group = self.group.rpc.coordinator.group, ?change, "assignment changes");
         let listener = lock(&self.group.listener).clone();
         let going = match &change {
             Change::Revoked(partitions) | Change::Abandoned(partitions) => partitions.clone(),

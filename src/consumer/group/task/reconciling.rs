@@ -10,17 +10,17 @@ use tracing::debug;
 use super::{GroupEvent, GroupTask};
 use crate::cluster::ClusterView;
 use crate::consumer::config::GroupProtocol;
-use crate::consumer::group::member::{Attempt, MemberHeartbeat};
+use crate::consumer::group::member::MemberHeartbeat;
 use crate::consumer::group::membership::GroupMembership;
 use crate::consumer::group::reconciling::{HeartbeatAnswer, Reconciling};
 use crate::error::Result;
-use crate::ids::{TopicId, TopicName};
+use crate::ids::{Attempt, TopicId, TopicName};
 
 impl GroupTask {
     /// Decides, before the group is joined for the first time, by which protocol it is; false if that
     /// is not known yet. What the cluster can do is known as soon as one of its brokers is.
     pub(super) fn choose_protocol(&mut self, view: &ClusterView, now: Instant) -> bool {
-        let cluster = &self.group.rpc.cluster;
+        let cluster = &self.group.rpc.coordinator.cluster;
         let is_consumer = match self.protocol {
             GroupProtocol::Classic => false,
             GroupProtocol::Consumer => true,
@@ -55,7 +55,9 @@ impl GroupTask {
         match &outcome {
             Ok(answer) if answer.target.is_some() => self.has_rebalanced(now),
             Ok(_) => {}
-            Err(error) => debug!(group = self.group.rpc.group, %error, "a heartbeat was in vain"),
+            Err(error) => {
+                debug!(group = self.group.rpc.coordinator.group, %error, "a heartbeat was in vain")
+            }
         }
         if let Some(machine) = self.machine.reconciling() {
             machine.handle_heartbeat(attempt, outcome, now);
@@ -66,7 +68,7 @@ impl GroupTask {
     /// are new or came of a pattern, the coordinator is asked.
     pub(super) fn name_topics(&mut self, now: Instant) {
         let Some(machine) = self.machine.reconciling() else { return };
-        let view = self.group.rpc.cluster.view();
+        let view = self.group.rpc.coordinator.cluster.view();
         machine.handle_names(|id| view.name_of(id).cloned(), now);
         let nameless = machine.nameless();
         if nameless.is_empty() {
@@ -77,12 +79,14 @@ impl GroupTask {
         }
         self.naming.begin();
         let group = Arc::clone(&self.group);
-        self.spawn(async move { GroupEvent::Named(group.rpc.names_of(&nameless).await) });
+        self.spawn(
+            async move { GroupEvent::Named(group.rpc.coordinator.names_of(&nameless).await) },
+        );
     }
 
     pub(super) fn named(&mut self, outcome: Result<BTreeMap<TopicId, TopicName>>, now: Instant) {
         let names = outcome.unwrap_or_else(|error| {
-            debug!(group = self.group.rpc.group, %error, "topics could not be named");
+            debug!(group = self.group.rpc.coordinator.group, %error, "topics could not be named");
             BTreeMap::new()
         });
         let mut again = false;
@@ -90,7 +94,7 @@ impl GroupTask {
             machine.handle_names(|id| names.get(&id).cloned(), now);
             again = machine.misses_names();
         }
-        self.naming.answered(again, &self.group.rpc.cluster, now);
+        self.naming.answered(again, &self.group.rpc.coordinator.cluster, now);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::cluster::Cluster;
+use super::Cluster;
 
 #[derive(Debug, Default)]
-pub(super) struct Asking {
+pub(crate) struct Asking {
     is_under_way: bool,
     failures: u32,
     again_at: Option<Instant>,
@@ -13,16 +13,16 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Whether it may be asked now: one at a time, and not before the pause is over.
-    pub(super) fn may_begin(&self, now: Instant) -> bool {
+    pub(crate) fn may_begin(&self, now: Instant) -> bool {
         !self.is_under_way && self.again_at.is_none_or(|at| at <= now)
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.is_under_way = true;
     }
 
     /// It was answered, and must be asked `again` or not.
-    pub(super) fn answered(&mut self, again: bool, cluster: &Cluster, now: Instant) {
+    pub(crate) fn answered(&mut self, again: bool, cluster: &Cluster, now: Instant) {
         self.is_under_way = false;
         self.failures = if again { self.failures + 1 } else { 0 };
         self.again_at = again
@@ -30,18 +30,18 @@ impl Asking {
     }
 
     /// What was missing is known from elsewhere.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.failures = 0;
         self.again_at = None;
     }
 
     /// Whether a pause is over.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         !self.is_under_way && self.again_at.is_some_and(|at| at <= now)
     }
 
     /// When a pause will be over.
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         self.again_at.filter(|at| *at > now)
     }
 }
