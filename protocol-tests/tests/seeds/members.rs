@@ -8,7 +8,6 @@ use kavka::{
     AutoOffsetReset, BoxFuture, Client, Consumer, ConsumerConfig, ConsumerHandle, ConsumerRecord,
     ErrorKind, GroupProtocol, RebalanceListener, TopicPartition,
 };
-use kavka_testcontainers::embedded::ApiKey;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -153,7 +152,7 @@ impl Ledger {
                 continue;
             };
             let before = entries.committed.insert(partition.clone(), committed);
-            if before.is_some_and(|before| committed < before) && !came_late(world, &partition) {
+            if before.is_some_and(|before| committed < before) && !came_late(world, &self.group, &partition) {
                 self.wrong(&format!(
                     "the commit of {partition} went back from {before:?} to {committed}"
                 ));
@@ -189,10 +188,13 @@ impl Ledger {
 
 /// Whether the newest commit of a partition came by a connection that its client had given up: a slow
 /// broker may serve what was sent on it behind what came by the next. No client can call it back.
-fn came_late(world: &World, partition: &TopicPartition) -> bool {
-    let commits = world.embedded.requests_of(ApiKey::OffsetCommit);
-    let place = (partition.topic.to_string(), partition.partition.0);
-    let mut commits = commits.iter().filter(|commit| commit.partitions.contains(&place)).rev();
+fn came_late(world: &World, group: &str, partition: &TopicPartition) -> bool {
+    let commits = world.embedded.commits_after(0);
+    let mut commits = commits.iter().rev().filter(|commit| {
+        commit.group == group
+            && *commit.topic == *partition.topic
+            && commit.partition == partition.partition.0
+    });
     let Some(newest) = commits.next() else { return false };
     commits
         .any(|commit| commit.client_id == newest.client_id && commit.connection > newest.connection)

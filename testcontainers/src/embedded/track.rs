@@ -47,4 +47,6 @@ pub struct TrackedCommit {
     pub offset: i64,
     /// The client id of the committing client.
     pub client_id: String,
+    /// The connection that it came by; not known of those of a transaction.
+    pub connection: Option<u64>,
 }

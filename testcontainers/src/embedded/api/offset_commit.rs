@@ -120,6 +120,7 @@ fn track(
         partition: one.partition_index,
         offset: one.committed_offset,
         client_id: call.client_id().to_owned(),
+        connection: Some(call.connection),
     }
 }
 

@@ -43,6 +43,7 @@ impl Committed {
             partition,
             offset: self.offset,
             client_id: self.client_id,
+            connection: None,
         }
     }
 }
