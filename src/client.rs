@@ -14,6 +14,7 @@ use crate::exactly_once::ExactlyOnce;
 use crate::net::{Connector, TcpConnector};
 use crate::producer::{Producer, ProducerConfig, TransactionalProducer};
 use crate::runtime::{self, Runtime};
+use crate::share::{ShareConsumer, ShareConsumerConfig};
 
 /// A client of one Kafka cluster: creates producers, consumers and admin handles that share its
 /// connections and cluster metadata. Cheap to clone.
@@ -107,6 +108,16 @@ impl Client {
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
         self.cluster.check_open()?;
         Consumer::start(&self.cluster, config)
+    }
+
+    /// Creates a member of a share group (KIP-932). It connects once it has something to consume.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
+    pub fn share_consumer(&self, config: ShareConsumerConfig) -> Result<ShareConsumer> {
+        self.cluster.check_open()?;
+        ShareConsumer::start(&self.cluster, config)
     }
 
     /// Creates a session that consumes, transforms and produces exactly once.

@@ -35,6 +35,7 @@ mod producer;
 mod record;
 mod renamed;
 mod runtime;
+mod share;
 mod shown;
 mod sync;
 mod trace_context;
@@ -77,6 +78,10 @@ pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, Time
 #[doc(hidden)]
 #[allow(deprecated, reason = "who uses them is told")]
 pub use renamed::{Connecting, HeaderRef, Place, SaslStarting, TokenFuture};
+pub use share::{
+    AcknowledgeType, Acknowledgement, ShareAcknowledgementMode, ShareAcquireMode, ShareBatch,
+    ShareConsumer, ShareConsumerConfig, ShareRecord,
+};
 pub use trace_context::{NoTraceContext, TraceContext};
 pub use wire::batch::Headers;
 pub use wire::compress::Compression;

@@ -7,10 +7,11 @@ pub(crate) enum HandleKind {
     Client,
     Producer,
     Consumer,
+    Share,
 }
 
-/// The kinds of handle that a property speaks to. Of Java's share consumer and admin client only
-/// what is not also for others is `OTHER`: nothing here has such settings.
+/// The kinds of handle that a property speaks to. Of Java's admin client what is not also for others is
+/// `OTHER`: nothing here has such settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandleKinds(u8);
 
@@ -65,6 +66,7 @@ impl HandleKinds {
                 HandleKind::Client => C.0,
                 HandleKind::Producer => P.0,
                 HandleKind::Consumer => N.0,
+                HandleKind::Share => S.0,
             }
             != 0
     }
@@ -130,9 +132,10 @@ pub(crate) fn edit_distance(from: &str, to: &str) -> usize {
 const C: HandleKinds = HandleKinds(1);
 const P: HandleKinds = HandleKinds(2);
 const N: HandleKinds = HandleKinds(4);
-const CN: HandleKinds = HandleKinds(5);
-const PN: HandleKinds = HandleKinds(6);
-const OTHER: HandleKinds = HandleKinds(0);
+const S: HandleKinds = HandleKinds(8);
+const NS: HandleKinds = HandleKinds(12);
+const CNS: HandleKinds = HandleKinds(13);
+const PNS: HandleKinds = HandleKinds(14);
 
 const fn setting(name: &'static str, kinds: HandleKinds) -> Key {
     Key::new(name, kinds, Role::Setting)
@@ -174,7 +177,7 @@ const KEYS: &[Key] = &[
     alias("metadata.broker.list", C, "bootstrap.servers"),
     only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, which is not supported"),
     setting("client.id", C),
-    setting("client.rack", CN),
+    setting("client.rack", CNS),
     setting("config.providers", C),
     setting("connections.max.idle.ms", C),
     setting("default.api.timeout.ms", C),
@@ -238,49 +241,49 @@ const KEYS: &[Key] = &[
     only("enable.gapless.guarantee", P, "false", "an expired batch is reported and the following ones are sent"),
 
     // Consumers.
-    setting("allow.auto.create.topics", N),
+    setting("allow.auto.create.topics", NS),
     setting("auto.commit.interval.ms", N),
     setting("auto.offset.reset", N),
-    setting("check.crcs", N),
+    setting("check.crcs", NS),
     setting("enable.auto.commit", N),
     alias("auto.commit.enable", N, "enable.auto.commit"),
     setting("enable.auto.offset.store", N),
     setting("exclude.internal.topics", N),
     setting("fetch.buffer.bytes", N),
     scaled("queued.max.messages.kbytes", N, "fetch.buffer.bytes", 1024),
-    setting("fetch.max.bytes", N),
-    setting("fetch.max.wait.ms", N),
-    alias("fetch.wait.max.ms", N, "fetch.max.wait.ms"),
-    setting("fetch.min.bytes", N),
-    setting("group.id", N),
+    setting("fetch.max.bytes", NS),
+    setting("fetch.max.wait.ms", NS),
+    alias("fetch.wait.max.ms", NS, "fetch.max.wait.ms"),
+    setting("fetch.min.bytes", NS),
+    setting("group.id", NS),
     setting("group.instance.id", N),
     setting("group.protocol", N),
     setting("group.remote.assignor", N),
     setting("heartbeat.interval.ms", N),
     setting("isolation.level", N),
-    setting("max.decompressed.batch.bytes", N),
+    setting("max.decompressed.batch.bytes", NS),
     setting("max.partition.fetch.bytes", N),
     alias("fetch.message.max.bytes", N, "max.partition.fetch.bytes"),
-    setting("max.poll.interval.ms", N),
-    setting("max.poll.records", N),
+    setting("max.poll.interval.ms", NS),
+    setting("max.poll.records", NS),
     setting("partition.assignment.strategy", N),
     setting("session.timeout.ms", N),
     setting("enable.partition.eof", N),
     only("offset.store.method", N, "broker", "offsets are kept by the brokers"),
-    inert("share.acknowledgement.mode", OTHER),
-    inert("share.acquire.mode", OTHER),
+    setting("share.acknowledgement.mode", S),
+    setting("share.acquire.mode", S),
 
     // Only a JVM has what these name.
     foreign("auto.include.jmx.reporter", C),
-    foreign("interceptor.classes", PN),
-    foreign("key.deserializer", N),
+    foreign("interceptor.classes", PNS),
+    foreign("key.deserializer", NS),
     foreign("key.serializer", P),
     foreign("metric.reporters", C),
     foreign("metrics.num.samples", C),
     foreign("metrics.recording.level", C),
     foreign("metrics.sample.window.ms", C),
     foreign("security.providers", C),
-    foreign("value.deserializer", N),
+    foreign("value.deserializer", NS),
     foreign("value.serializer", P),
     foreign("buffer.memory.allocation.strategy", P),
     foreign("internal.auto.downgrade.txn.commit", P),

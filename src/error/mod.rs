@@ -96,6 +96,10 @@ pub enum ErrorKind {
     /// The application did not ask for records within `max.poll.interval.ms`, so the consumer left
     /// its group.
     MaxPollExceeded,
+    /// A record of a share group is not this consumer's any more, so that it cannot be acknowledged:
+    /// its acquisition lock has run out, or the connection over which it came has ended (KIP-932). It
+    /// is delivered again, to whichever consumer.
+    LockLost,
 }
 
 /// How the application should react to a failure (KIP-1050).

@@ -152,7 +152,9 @@ impl Ledger {
                 continue;
             };
             let before = entries.committed.insert(partition.clone(), committed);
-            if before.is_some_and(|before| committed < before) && !came_late(world, &self.group, &partition) {
+            if before.is_some_and(|before| committed < before)
+                && !came_late(world, &self.group, &partition)
+            {
                 self.wrong(&format!(
                     "the commit of {partition} went back from {before:?} to {committed}"
                 ));

@@ -196,7 +196,7 @@ impl Group {
         let begun = runtime::now();
         let (waiter, forfeited) = {
             let mut pending_commits = self.inner.pending_commits();
-            let (commits, forfeited) = self.inner.committable(offsets)?;
+            let (commits, forfeited) = self.inner.committable(&pending_commits.commits, offsets)?;
             (pending_commits.submit_awaited(commits, deadline), forfeited)
         };
         self.inner.shared.to_group.notify_one();
@@ -217,7 +217,7 @@ impl Group {
     /// As [`Group::commit`], but for what only the coordinator says.
     pub(crate) fn commit_later(&self, offsets: Option<Offsets>, deadline: Instant) -> Result<()> {
         let mut pending_commits = self.inner.pending_commits();
-        let (commits, forfeited) = self.inner.committable(offsets)?;
+        let (commits, forfeited) = self.inner.committable(&pending_commits.commits, offsets)?;
         pending_commits.commits.submit(commits, deadline);
         drop(pending_commits);
         self.inner.shared.to_group.notify_one();
@@ -321,6 +321,7 @@ impl GroupInner {
     /// offset; [`Class::Rejoin`](crate::Class::Rejoin) for offsets of what is not owned.
     fn committable(
         &self,
+        under_way: &Commits,
         offsets: Option<Offsets>,
     ) -> Result<(Vec<CommitPosition>, Option<Error>)> {
         self.check_running()?;
@@ -329,7 +330,8 @@ impl GroupInner {
         }
         self.shared.read(|subscription| match offsets {
             None => {
-                Ok((subscription.committable(), subscription.forfeited().next().map(not_owned)))
+                let committable = subscription.committable(|tp| under_way.is_under_way(tp));
+                Ok((committable, subscription.forfeited().next().map(not_owned)))
             }
             Some(offsets) => {
                 if let Some((partition, at)) = offsets.iter().find(|(_, at)| at.offset.0 < 0) {

@@ -497,6 +497,9 @@ impl Drop for GroupTask {
             let message = "the task of the group has panicked, and the consumer is not a member";
             self.group.shared.fail(Error::new(ErrorKind::Closed, message));
         }
+        // One that holds a handle of the consumer would keep it for ever.
+        *lock(&self.group.listener) = None;
+        *lock(&self.group.commit_listener) = None;
         lock(&self.group.standing).state = MembershipState::NotMember;
         self.group.ended.send_replace(true);
         self.group.pending_commits().waiters.clear();

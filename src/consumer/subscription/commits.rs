@@ -27,16 +27,22 @@ impl Subscription {
     }
 
     /// What was handed over and not yet committed, or where the application marks what is done, that:
-    /// for the application's own commits.
+    /// for the application's own commits. `is_under_way`: whether an offset of a partition is, behind
+    /// which this one must come, whatever is committed now.
     ///
     /// What was handed over is finished by that, or the next automatic commit would go back behind
     /// this one. What the
     /// application chose by itself is committed again, as by Java: nobody keeps others of the group
     /// from committing it too.
-    pub(crate) fn committable(&self) -> Vec<CommitPosition> {
+    pub(crate) fn committable(
+        &self,
+        is_under_way: impl Fn(&TopicPartition) -> bool,
+    ) -> Vec<CommitPosition> {
         let committable = |entry: &AssignedPartition| {
             let position = entry.assignment.finish_delivered()?;
-            if entry.owner == AssignmentSource::Application {
+            if entry.owner == AssignmentSource::Application
+                || is_under_way(entry.assignment.partition())
+            {
                 Some(entry.commit_at(position))
             } else {
                 entry.commit(position)

@@ -175,7 +175,7 @@ fn an_automatic_commit_does_not_go_back_behind_one_of_the_application() {
     assignment.deliver_to(Offset(9));
     assignment.finish_to(Offset(8));
 
-    assert_eq!(subscription.committable()[0].offset, OffsetAndMetadata::new(9));
+    assert_eq!(subscription.committable(|_| false)[0].offset, OffsetAndMetadata::new(9));
     subscription.committed(&tp(0), assignment.id(), Offset(9));
 
     assert_eq!(subscription.finished(), []);
@@ -192,7 +192,7 @@ fn only_what_differs_from_the_committed_offset_is_committed() {
     let assignment = assignment(&subscription, 0);
     assignment.deliver_to(Offset(9));
     assert_eq!(subscription.finished(), []);
-    assert_eq!(subscription.committable()[0].offset, OffsetAndMetadata::new(9));
+    assert_eq!(subscription.committable(|_| false)[0].offset, OffsetAndMetadata::new(9));
     assignment.finish_to(Offset(9));
     assignment.finish_epoch(Some(LeaderEpoch(2)));
     assert_eq!(subscription.finished()[0].offset.leader_epoch, Some(LeaderEpoch(2)));

@@ -241,3 +241,21 @@ async fn a_listener_hears_what_became_of_each_commit() {
     consumer.commit_offsets([(tp(2), 2)]).await.unwrap();
     assert_eq!(take(), [(0, Err(Some(ErrorCode::OFFSET_METADATA_TOO_LARGE))), (2, Ok(2))]);
 }
+
+/// What is committed is not what will be: the commit before is still under way.
+#[tokio::test(start_paused = true)]
+async fn a_commit_comes_behind_those_that_were_asked_for_before() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..3);
+    let client = client(&embedded);
+    let mut consumer = member(&client, marking("g").enable_auto_offset_store(true));
+    records(&mut consumer, 3).await;
+    consumer.commit().await.unwrap();
+    consumer.commit_offsets_async([(tp(0), 1)]).unwrap();
+    consumer.commit().await.unwrap();
+    assert_eq!(embedded.committed("g", "t", 0), Some(3));
+    consumer.commit_offsets_async([(tp(0), 1)]).unwrap();
+    consumer.commit_async().unwrap();
+    consumer.close(Duration::from_secs(5)).await.unwrap();
+    assert_eq!(embedded.committed("g", "t", 0), Some(3));
+}

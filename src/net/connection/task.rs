@@ -144,7 +144,7 @@ fn longest_reply(frame: &Frame, most: usize) -> usize {
     let key =
         frame.chunk().get(API_KEY).and_then(|key| key.try_into().ok()).map(i16::from_be_bytes);
     match key {
-        Some(key) if key == ApiKey::Fetch.key() => most,
+        Some(key) if [ApiKey::Fetch, ApiKey::ShareFetch].map(ApiKey::key).contains(&key) => most,
         Some(key) if SMALL_REPLIES.map(ApiKey::key).contains(&key) => most.min(LONGEST_SMALL_REPLY),
         _ => most.min(LONGEST_REPLY),
     }
