@@ -5,11 +5,13 @@ use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use kavka::{Client, Consumer, ConsumerConfig, ConsumerRecord, Offset, TopicPartition};
+use kavka::{Client, Consumer, ConsumerConfig, Offset, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop, is_read};
 
 use super::format::{self, Format};
 use super::{Options, Start, metadata};
+
+mod share;
 
 /// How often the position is compared with the end where no record tells it: behind the last record
 /// may stand the markers of transactions, or what compaction has removed.
@@ -17,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Prints records until the end, the count or a signal.
 pub(crate) async fn run(options: Options, mut interrupt: Interrupt) -> Outcome<ExitCode> {
+    if let Some(group) = options.share.clone() {
+        return share::run(options, &group, interrupt).await;
+    }
     let mut printer = Printer::new(&options, std::io::stdout());
     let client = metadata::client(&options)?;
     let mut consumer = client.consumer(config(&options)?)?;
@@ -201,7 +206,7 @@ impl Printer {
 
     /// False if nobody reads any more.
     #[must_use = "it ends when nobody reads any more"]
-    fn print(&mut self, record: &ConsumerRecord) -> Outcome<bool> {
+    fn print(&mut self, record: &impl format::Printable) -> Outcome<bool> {
         let written = match &self.format {
             Some(format) => format.write(&mut self.to, record),
             None => format::write_json(&mut self.to, record),

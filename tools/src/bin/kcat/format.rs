@@ -2,9 +2,62 @@
 
 use std::io::{self, Write};
 
-use kavka::{ConsumerRecord, TimestampType};
+use kavka::{ConsumerRecord, Headers, Offset, PartitionId, ShareRecord, Timestamp, TimestampType};
 use kavka_tools::json::{header_value, insert_bytes};
 use serde_json::{Map, Value};
+
+/// A record that can be printed, however it was received.
+pub(crate) trait Printable {
+    fn topic(&self) -> &str;
+    fn partition(&self) -> PartitionId;
+    fn offset(&self) -> Offset;
+    fn timestamp(&self) -> Timestamp;
+    fn timestamp_type(&self) -> TimestampType;
+    fn key(&self) -> Option<&[u8]>;
+    fn value(&self) -> Option<&[u8]>;
+    fn headers(&self) -> Headers<'_>;
+}
+
+macro_rules! printable {
+    ($record:ident) => {
+        impl Printable for $record {
+            fn topic(&self) -> &str {
+                $record::topic(self)
+            }
+
+            fn partition(&self) -> PartitionId {
+                $record::partition(self)
+            }
+
+            fn offset(&self) -> Offset {
+                $record::offset(self)
+            }
+
+            fn timestamp(&self) -> Timestamp {
+                $record::timestamp(self)
+            }
+
+            fn timestamp_type(&self) -> TimestampType {
+                $record::timestamp_type(self)
+            }
+
+            fn key(&self) -> Option<&[u8]> {
+                $record::key(self)
+            }
+
+            fn value(&self) -> Option<&[u8]> {
+                $record::value(self)
+            }
+
+            fn headers(&self) -> Headers<'_> {
+                $record::headers(self)
+            }
+        }
+    };
+}
+
+printable!(ConsumerRecord);
+printable!(ShareRecord);
 
 /// The parts of `-f`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +123,7 @@ impl Format {
         Self(parts)
     }
 
-    pub(crate) fn write(&self, to: &mut impl Write, record: &ConsumerRecord) -> io::Result<()> {
+    pub(crate) fn write(&self, to: &mut impl Write, record: &impl Printable) -> io::Result<()> {
         for part in &self.0 {
             match part {
                 Part::Text(text) => to.write_all(text)?,
@@ -96,7 +149,7 @@ fn write_length(to: &mut impl Write, bytes: Option<&[u8]>) -> io::Result<()> {
     }
 }
 
-fn write_headers(to: &mut impl Write, record: &ConsumerRecord) -> io::Result<()> {
+fn write_headers(to: &mut impl Write, record: &impl Printable) -> io::Result<()> {
     for (index, header) in record.headers().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(to, "{comma}{}=", header.name())?;
@@ -106,7 +159,7 @@ fn write_headers(to: &mut impl Write, record: &ConsumerRecord) -> io::Result<()>
 }
 
 /// Writes a record as a JSON line.
-pub(crate) fn write_json(to: &mut impl Write, record: &ConsumerRecord) -> io::Result<()> {
+pub(crate) fn write_json(to: &mut impl Write, record: &impl Printable) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("topic".to_owned(), record.topic().into());
     object.insert("partition".to_owned(), record.partition().0.into());

@@ -55,6 +55,9 @@ struct Options {
     /// -C: shares the partitions with the group, from what it has committed
     #[arg(short = 'G', value_name = "GROUP")]
     group: Option<String>,
+    /// -C: takes records as a member of a share group, and accepts what it has printed
+    #[arg(long = "share", value_name = "GROUP")]
+    share: Option<String>,
     /// -C: prints records so
     #[arg(short = 'f', value_name = "FORMAT", value_parser = Format::parse)]
     format: Option<Format>,
@@ -80,6 +83,7 @@ struct Mode {
 
 const USAGE: &str = "kcat -P -b B -t TOPIC [-p PARTITION] [-z CODEC] [-K SEP] [-J]
        kcat -C -b B -t TOPIC [-p PARTITION] [-o OFFSET] [-e] [-c COUNT] [-G GROUP] [-K SEP] [-J] [-f FORMAT]
+       kcat -C -b B -t TOPIC --share GROUP [-c COUNT] [-K SEP] [-J] [-f FORMAT]
        kcat -L -b B [-t TOPIC] [-J]
        kcat -Q -b B -t TOPIC:PARTITION:TIMESTAMP";
 
@@ -131,6 +135,13 @@ impl Options {
         }
         if (self.mode.produces || self.mode.consumes) && self.topics.len() > 1 {
             return Err(Stop::usage("only one -t is allowed"));
+        }
+        let chooses = self.partition.is_some() || self.start.is_some() || self.ends;
+        if self.share.is_some() && (chooses || self.group.is_some()) {
+            return Err(Stop::usage(
+                "--share goes without -G, -p, -o and -e: the group decides, which begins where its \
+                 share.auto.offset.reset says",
+            ));
         }
         Ok(self)
     }
