@@ -320,6 +320,8 @@ impl Subscription {
             assignment.is_of(topic);
         }
         entry.since = assignment.id();
+        // Automatic commits follow wherever it goes, and back.
+        entry.committed = None;
         entry.assignment = assignment;
         entry.fetch_state = fetch_state;
         entry.validated = None;

@@ -105,9 +105,7 @@ impl Subscription {
             return Err(Error::config("an offset to seek must not be negative")
                 .at_partition(partition.clone()));
         }
-        self.jump(partition, FetchState::Fetching(position))?;
-        self.forget_committed(partition);
-        Ok(())
+        self.jump(partition, FetchState::Fetching(position))
     }
 
     /// Moves a partition back to an offset; one that stands before it, since its log was cut or its
@@ -127,9 +125,7 @@ impl Subscription {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the partition is not assigned.
     pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> Result<()> {
-        self.jump(partition, FetchState::Resetting(to))?;
-        self.forget_committed(partition);
-        Ok(())
+        self.jump(partition, FetchState::Resetting(to))
     }
 
     /// Stops, or with `false` resumes, fetching and delivery of partitions; needless calls change
@@ -156,13 +152,6 @@ impl Subscription {
             }
         }
         Ok(())
-    }
-
-    /// The application goes elsewhere: automatic commits may follow it back.
-    fn forget_committed(&mut self, partition: &TopicPartition) {
-        if let Some(entry) = self.entries.get_mut(partition) {
-            entry.committed = None;
-        }
     }
 
     fn check_subscribable(&self) -> Result<()> {

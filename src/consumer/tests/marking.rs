@@ -259,3 +259,19 @@ async fn a_commit_comes_behind_those_that_were_asked_for_before() {
     consumer.close(Duration::from_secs(5)).await.unwrap();
     assert_eq!(embedded.committed("g", "t", 0), Some(3));
 }
+
+/// As those of Java's consumer, which has no rule against going back.
+#[tokio::test(start_paused = true)]
+async fn automatic_commits_follow_a_reset_back() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..3);
+    let client = client(&embedded);
+    let mut consumer = member(&client, marking("g").enable_auto_offset_store(true));
+    records(&mut consumer, 3).await;
+    consumer.seek(&tp(0), 22).unwrap();
+    consumer.commit().await.unwrap();
+    assert_eq!(embedded.committed("g", "t", 0), Some(22), "beyond the end");
+    records(&mut consumer, 2).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(embedded.committed("g", "t", 0), Some(1));
+}
