@@ -15,6 +15,7 @@ mod groups;
 mod mq;
 mod pauses;
 mod security;
+mod shares;
 mod support;
 mod system;
 mod transactions;
