@@ -84,9 +84,6 @@ pub(crate) const ADMIN: &[&str] = &[
     "WriteTxnMarkers",
 ];
 
-/// APIs whose messages were made before the code that sends them; a name goes when that code comes.
-pub(crate) const AHEAD: &[&str] = &["ShareAcknowledge", "ShareFetch", "ShareGroupHeartbeat"];
-
 /// Messages that stand within others, as the metadata of group members, which administration alone
 /// reads by these.
 pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];

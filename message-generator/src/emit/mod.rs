@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::apis::{AHEAD, Api, NO_SECOND_OPINION};
+use crate::apis::{Api, NO_SECOND_OPINION};
 use crate::output::{Files, MARK, format};
 use crate::schema::{Field, Kind, Message, Struct, Type, Versions, snake_case};
 
@@ -107,21 +107,12 @@ fn index(apis: &[Api]) -> String {
          there.\n\nmod api_key;\n",
     );
     for api in apis {
-        let before = allowance(api.name()).to_owned() + gate(api);
-        writeln!(text, "{before}pub(crate) mod {};", snake_case(api.name())).ok();
+        writeln!(text, "{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
     }
     // The tests go through all messages.
     text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature \
              = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
     text
-}
-
-/// What stands before what is made of an API and nothing uses yet.
-fn allowance(name: &str) -> &'static str {
-    match AHEAD.contains(&name) {
-        true => "#[allow(dead_code, reason = \"made before the code that sends it\")]\n",
-        false => "",
-    }
 }
 
 /// What stands before all that is made of an API and compiled in some builds only.
@@ -136,7 +127,7 @@ fn api_key(apis: &[Api]) -> String {
             .filter_map(|api| Some(gate(api).to_owned() + &line(api.name(), api.key()?)));
         lines.collect::<String>()
     };
-    let variants = list(|name, key| format!("{}{name} = {key},\n", allowance(name)));
+    let variants = list(|name, key| format!("{name} = {key},\n"));
     let names = list(|name, _| format!("Self::{name} => {name:?},\n"));
     let keys = list(|name, key| format!("Self::{name} => {key},\n"));
     let known = list(|name, key| format!("{key} => Self::{name},\n"));

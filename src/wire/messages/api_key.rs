@@ -100,13 +100,10 @@ pub(crate) enum ApiKey {
     ListConfigResources = 74,
     #[cfg(feature = "admin")]
     DescribeTopicPartitions = 75,
-    #[allow(dead_code, reason = "made before the code that sends it")]
     ShareGroupHeartbeat = 76,
     #[cfg(feature = "admin")]
     ShareGroupDescribe = 77,
-    #[allow(dead_code, reason = "made before the code that sends it")]
     ShareFetch = 78,
-    #[allow(dead_code, reason = "made before the code that sends it")]
     ShareAcknowledge = 79,
     #[cfg(feature = "admin")]
     AddRaftVoter = 80,

@@ -108,13 +108,10 @@ pub(crate) mod remove_raft_voter;
 pub(crate) mod renew_delegation_token;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
-#[allow(dead_code, reason = "made before the code that sends it")]
 pub(crate) mod share_acknowledge;
-#[allow(dead_code, reason = "made before the code that sends it")]
 pub(crate) mod share_fetch;
 #[cfg(feature = "admin")]
 pub(crate) mod share_group_describe;
-#[allow(dead_code, reason = "made before the code that sends it")]
 pub(crate) mod share_group_heartbeat;
 #[cfg(feature = "admin")]
 pub(crate) mod streams_group_describe;
