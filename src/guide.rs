@@ -4,6 +4,7 @@
 //!   (`kavka::mq`)
 //! - [`reading`]: which call suits which work, a topic as a table, a task for each partition,
 //!   priorities
+//! - [`share_groups`]: queues on Kafka, and when to use them
 //! - [`typed_records`]: JSON, Avro and other formats, and what cannot be read
 //! - [`admin`]: what administers a cluster, beside Java's `Admin`
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
@@ -26,6 +27,11 @@ pub mod reading {
     //! [layer for services]: super::services
     //!
     #![doc = include_str!("../docs/reading.md")]
+}
+
+/// Queues on Kafka: share groups.
+pub mod share_groups {
+    #![doc = include_str!("../docs/share-groups.md")]
 }
 
 pub mod typed_records {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clock::Random;
 use crate::shown::{padded, shown};
 
 macro_rules! number {
@@ -329,14 +328,6 @@ impl Attempt {
 
 /// Partitions by the ids of their topics, as heartbeats have them.
 pub(crate) type PartitionsById = BTreeMap<TopicId, BTreeSet<PartitionId>>;
-
-/// A member id of a member's own: a random UUID (KIP-1082).
-pub(crate) fn new_member_id(random: &mut Random) -> String {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
-    bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
-    TopicId(bytes).to_string()
-}
 
 #[cfg(test)]
 mod tests {

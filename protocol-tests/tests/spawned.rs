@@ -25,8 +25,8 @@ use kavka::admin::{
 };
 use kavka::mq::{self, Message, MessageHeader, Mq};
 use kavka::{
-    Admin, BrokerId, Client, Consumer, ConsumerHandle, NewTopic, Offset, Producer, Record,
-    Timestamp, TopicId, TopicPartition,
+    AcknowledgeType, Admin, BrokerId, Client, Consumer, ConsumerHandle, NewTopic, Offset, Producer,
+    Record, ShareConsumer, Timestamp, TopicId, TopicPartition,
 };
 
 fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) {
@@ -41,6 +41,23 @@ const SOON: Duration = Duration::from_secs(1);
 
 fn client(client: Client) {
     spawn(client.close(SOON));
+}
+
+fn share_consumer(mut consumer: ShareConsumer, partition: TopicPartition) {
+    spawn(async move {
+        seen(consumer.recv().await?.accept().await);
+        seen(consumer.next_batch().await?.release().await);
+        let offset = Offset(1);
+        seen(consumer.acknowledge(&partition, offset, AcknowledgeType::Reject)?.await);
+        let kept = consumer.recv().await?;
+        seen(kept.renew().await);
+        seen(consumer.commit().await);
+        kavka::Result::<()>::Ok(())
+    });
+}
+
+fn closes(consumer: ShareConsumer) {
+    spawn(consumer.close(SOON));
 }
 
 fn producer(producer: Producer, lines: Vec<String>, topic: String) {
@@ -435,6 +452,7 @@ fn no_public_future_is_missing() {
         "producer/send_all.rs",
         "consumer/mod.rs",
         "consumer/handle.rs",
+        "share/mod.rs",
     ]
     .map(str::to_owned);
     let folders = ["admin", "admin/groups", "mq", "mq/consumer"].iter().flat_map(|folder| {

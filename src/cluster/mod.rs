@@ -36,9 +36,9 @@ pub(crate) use interest::{InterestGuard, MetadataInterest};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
-pub(crate) use rpc::GroupCoordinator;
 #[cfg(feature = "admin")]
 pub(crate) use rpc::partition_description;
+pub(crate) use rpc::{GroupCoordinator, new_member_id};
 #[cfg(test)]
 pub(crate) use view::Partition;
 pub use view::PartitionDescription;

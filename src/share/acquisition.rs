@@ -78,7 +78,7 @@ enum Renewal {
 
 /// What is to be sent of one acquisition.
 #[derive(Debug, Default)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingAcknowledgements {
     /// In offset order.
     pub(crate) ranges: Vec<AcknowledgedRange>,
     pub(crate) renews: bool,
@@ -242,10 +242,10 @@ impl Acquisition {
     }
 
     /// All that is to be sent, which is on its way from now on; of locks that have run out nothing.
-    pub(crate) fn send(&self, with_renewals: bool, now: Instant) -> Outgoing {
+    pub(crate) fn send(&self, with_renewals: bool, now: Instant) -> OutgoingAcknowledgements {
         let mut state = self.state();
         state.expire(now, self);
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = OutgoingAcknowledgements::default();
         let others = std::mem::take(&mut state.others);
         let mut taken = usize::from(!others.is_empty());
         let mut gaps = others.iter().copied().peekable();
@@ -276,7 +276,7 @@ impl Acquisition {
                 .append_to(&mut outgoing.ranges);
         }
         gaps.for_each(|gap| gap.append_to(&mut outgoing.ranges));
-        state.others_sent = others;
+        state.others_sent.extend(others);
         state.said -= taken;
         self.bell.taken(taken);
         outgoing
@@ -310,12 +310,14 @@ impl Acquisition {
         }
         state.open -= settled;
         state.others_sent.clear();
-        let renewed: Vec<u32> = state
-            .renewals
-            .extract_if(.., |_, renewal| matches!(renewal, Renewal::Sent))
-            .map(|(at, _)| at)
-            .collect();
-        state.renewed_until.extend(renewed.into_iter().map(|at| (at, renewed_until)));
+        let AcquisitionState { renewals, renewed_until: until, .. } = &mut *state;
+        renewals.retain(|at, renewal| {
+            let is_answered = matches!(renewal, Renewal::Sent);
+            if is_answered {
+                until.insert(*at, renewed_until);
+            }
+            !is_answered
+        });
         state.wake();
     }
 
@@ -537,3 +539,6 @@ impl AcquisitionState {
 fn index(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

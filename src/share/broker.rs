@@ -194,3 +194,6 @@ impl ShareBroker {
         self.rests_until = Some(now + backoff.after(self.failures, random));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ pub(crate) fn read(
     acquired: Vec<AcquiredRange>,
     options: &DecodeOptions,
 ) -> Acquired {
-    let mut reader = Reader { rest: in_order(acquired), acquired: Acquired::default() };
+    let mut reader = AcquiredReader { rest: in_order(acquired), acquired: Acquired::default() };
     for batch in Batches::new(records) {
         if reader.rest.is_empty() {
             break;
@@ -97,13 +97,13 @@ fn in_order(mut ranges: Vec<AcquiredRange>) -> VecDeque<AcquiredRange> {
     ranges.into()
 }
 
-struct Reader {
+struct AcquiredReader {
     /// What nothing is known of yet.
     rest: VecDeque<AcquiredRange>,
     acquired: Acquired,
 }
 
-impl Reader {
+impl AcquiredReader {
     fn take_batch(&mut self, batch: &Batch, options: &DecodeOptions) {
         let next = batch.next_offset();
         if self.rest.front().is_none_or(|range| range.first >= next) {
@@ -172,3 +172,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

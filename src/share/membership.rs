@@ -22,9 +22,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::clock::Random;
-use crate::cluster::Backoff;
+use crate::cluster::{Backoff, new_member_id};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::ids::{Attempt, PartitionsById, TopicName, new_member_id};
+use crate::ids::{Attempt, PartitionsById, TopicName};
 
 /// What does not change while the consumer lives.
 #[derive(Clone, Debug)]
@@ -353,3 +353,6 @@ const MOST_EARLY: u32 = 3;
 /// nor lets it fall silent (guesses).
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 mod acknowledge;
+mod acknowledgement;
 mod acquisition;
 mod bell;
 mod broker;
@@ -28,7 +29,8 @@ mod session;
 mod shared;
 mod task;
 
-pub use acknowledge::{AcknowledgeType, Acknowledgement};
+pub use acknowledge::AcknowledgeType;
+pub use acknowledgement::Acknowledgement;
 pub use config::{ShareAcknowledgementMode, ShareAcquireMode, ShareConsumerConfig};
 pub use record::{ShareBatch, ShareRecord};
 

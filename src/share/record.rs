@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::acknowledge::{AcknowledgeType, Acknowledgement};
+use super::acknowledge::AcknowledgeType;
+use super::acknowledgement::Acknowledgement;
 use super::acquisition::Acquisition;
 use super::decode::{AcquiredBatch, AcquiredRecord};
 use crate::error::{Error, ErrorKind};

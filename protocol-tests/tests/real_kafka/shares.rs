@@ -31,7 +31,8 @@ struct Entries {
     delivered: BTreeMap<Place, u16>,
     confirmed: BTreeSet<Place>,
     rejected: BTreeSet<Place>,
-    unconfirmed: u64,
+    /// Whose answer was lost: the broker may have taken them.
+    maybe: BTreeSet<Place>,
     wrong: Vec<String>,
 }
 
@@ -55,8 +56,11 @@ impl Ledger {
     /// What is missing.
     fn rest(&self, count: u64) -> String {
         let entries = self.0.lock().unwrap();
-        let done =
-            |place: &Place| entries.confirmed.contains(place) || entries.rejected.contains(place);
+        let done = |place: &Place| {
+            [&entries.confirmed, &entries.rejected, &entries.maybe]
+                .iter()
+                .any(|all| all.contains(place))
+        };
         let mut open: BTreeMap<(i32, u16), Vec<i64>> = BTreeMap::new();
         for (place, deliveries) in entries.delivered.iter().filter(|(place, _)| !done(place)) {
             open.entry((place.0, *deliveries)).or_default().push(place.1);
@@ -73,7 +77,8 @@ impl Ledger {
 
     fn is_complete(&self, count: u64) -> bool {
         let entries = self.0.lock().unwrap();
-        entries.confirmed.len() as u64 + entries.rejected.len() as u64 >= count
+        let done = entries.confirmed.union(&entries.rejected).copied().collect::<BTreeSet<_>>();
+        done.union(&entries.maybe).count() as u64 >= count
     }
 }
 
@@ -144,7 +149,11 @@ async fn hear(ledger: Ledger, place: Place, is_rejected: bool, outcome: Acknowle
         Ok(()) => {
             entries.confirmed.insert(place);
         }
-        Err(_) => entries.unconfirmed += 1,
+        Err(error) if error.is_retriable() => {
+            entries.maybe.insert(place);
+        }
+        // It comes again.
+        Err(_) => {}
     }
 }
 
@@ -180,7 +189,9 @@ async fn what_is_confirmed_comes_no_more_and_nothing_is_lost() {
     let spent = |ledger: &Ledger| {
         let entries = ledger.0.lock().unwrap();
         let is_open = |place: &&Place| {
-            !entries.confirmed.contains(place) && !entries.rejected.contains(place)
+            !entries.confirmed.contains(place)
+                && !entries.rejected.contains(place)
+                && !entries.maybe.contains(place)
         };
         // Whose last delivery was the last that the group makes.
         entries.delivered.iter().filter(|(place, count)| is_open(place) && **count >= 5).count()
@@ -195,10 +206,10 @@ async fn what_is_confirmed_comes_no_more_and_nothing_is_lost() {
     }
     let entries = ledger.0.lock().unwrap();
     eprintln!(
-        "{count} records in {:?}: {} rejected, {} acknowledgements without an answer",
+        "{count} records in {:?}: {} rejected, {} acknowledged without an answer",
         began.elapsed(),
         entries.rejected.len(),
-        entries.unconfirmed
+        entries.maybe.len()
     );
     assert_eq!(entries.wrong, [""; 0]);
     drop(entries);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::clock::Random;
 use crate::cluster::{Cluster, CoordinatorKey, Lane};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{TopicId, TopicName};
@@ -106,4 +107,12 @@ impl GroupCoordinator {
     fn key(&self) -> CoordinatorKey {
         CoordinatorKey::group(&self.group)
     }
+}
+
+/// A member id of a member's own: a random UUID (KIP-1082).
+pub(crate) fn new_member_id(random: &mut Random) -> String {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
+    bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
+    TopicId(bytes).to_string()
 }

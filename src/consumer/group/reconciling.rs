@@ -39,11 +39,10 @@ use super::member::{
     GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, WantedTopics, not_polled,
 };
 use crate::clock::Random;
+use crate::cluster::new_member_id;
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::ids::{
-    Attempt, Generation, PartitionsById, TopicId, TopicName, TopicPartition, new_member_id,
-};
+use crate::ids::{Attempt, Generation, PartitionsById, TopicId, TopicName, TopicPartition};
 
 /// What the coordinator answers.
 #[derive(Clone, Debug)]
