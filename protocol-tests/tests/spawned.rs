@@ -432,6 +432,8 @@ fn every_public_future_can_be_spawned() {
     let _ = (
         client,
         producer,
+        share_consumer,
+        closes,
         consumer,
         consumer_handle,
         admin_of_topics,

@@ -53,6 +53,15 @@ impl Ledger {
         }
     }
 
+    fn check(&self, count: u64, took: Duration) {
+        let entries = self.0.lock().unwrap();
+        let (rejected, maybe) = (entries.rejected.len(), entries.maybe.len());
+        eprintln!(
+            "{count} records in {took:?}: {rejected} rejected, {maybe} acknowledged without an answer"
+        );
+        assert_eq!(entries.wrong, [""; 0]);
+    }
+
     /// What is missing.
     fn rest(&self, count: u64) -> String {
         let entries = self.0.lock().unwrap();
@@ -204,15 +213,7 @@ async fn what_is_confirmed_comes_no_more_and_nothing_is_lost() {
     while let Some(ended) = in_time("a member", members.join_next()).await {
         ended.unwrap();
     }
-    let entries = ledger.0.lock().unwrap();
-    eprintln!(
-        "{count} records in {:?}: {} rejected, {} acknowledged without an answer",
-        began.elapsed(),
-        entries.rejected.len(),
-        entries.maybe.len()
-    );
-    assert_eq!(entries.wrong, [""; 0]);
-    drop(entries);
+    ledger.check(count, began.elapsed());
     client.close(PATIENCE).await.unwrap();
     cluster.shutdown().await.unwrap();
 }

@@ -119,7 +119,7 @@ fn a_renewed_lock_holds_for_its_record_alone() {
     let (acquisition, _) = acquisition(now);
     acquisition.hand_over(9, now);
     acquisition.renew(3, now);
-    assert_eq!(acquisition.send(false, now).renews, false, "no fetch renews");
+    assert!(!acquisition.send(false, now).renews, "no fetch renews");
     let sent = acquisition.send(true, now);
     assert!(sent.renews);
     acquisition.confirm(now + 2 * LOCK);
