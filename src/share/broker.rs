@@ -101,7 +101,12 @@ impl ShareBroker {
     pub(crate) fn poll(&mut self, demand: &ShareDemand, now: Instant) -> Option<ShareCall> {
         self.said_since = demand.has_said.then(|| self.said_since.unwrap_or(now));
         self.rests_until = self.rests_until.filter(|until| *until > now);
-        if self.is_in_flight || self.rests_until.is_some() {
+        if self.is_in_flight {
+            return None;
+        }
+        // There is nothing to close, and what comes is of another membership.
+        self.closes &= self.session.is_open();
+        if self.rests_until.is_some() {
             return None;
         }
         let call = self.choose(demand, now)?;

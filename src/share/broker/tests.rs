@@ -96,4 +96,10 @@ fn closing_ends_a_session_that_is_open() {
     broker.closed();
     assert!(broker.is_idle());
     assert_eq!(broker.poll(&ShareDemand { calls: 6, ..demand() }, now), None, "nothing is wanted");
+    // One that never had a session is ready for the next membership.
+    broker.close();
+    broker.wanted.insert((TopicId([1; 16]), PartitionId(0)));
+    assert_eq!(broker.poll(&ShareDemand { calls: 7, ..demand() }, now), FETCH);
+    broker.fetched(true);
+    assert_eq!(broker.poll(&ShareDemand { calls: 8, ..demand() }, now), FETCH);
 }
