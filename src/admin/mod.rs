@@ -146,7 +146,7 @@ impl Admin {
     /// request times out.
     fn timeout_ms(&self) -> i32 {
         let longest = self.timeout.min(self.cluster.config().request_timeout);
-        i32::try_from(longest.as_millis()).unwrap_or(i32::MAX)
+        crate::wire::millis(longest)
     }
 
     /// Asks one broker one question.

@@ -16,6 +16,7 @@ mod coordinators;
 #[cfg(feature = "admin")]
 mod fan_out;
 mod interest;
+mod members;
 mod pool;
 mod refresh;
 mod retries;
@@ -33,12 +34,13 @@ pub(crate) use coordinators::CoordinatorKey;
 #[cfg(feature = "admin")]
 pub(crate) use fan_out::Item;
 pub(crate) use interest::{InterestGuard, MetadataInterest};
+pub(crate) use members::{FIRST_INTERVAL, heartbeat_interval, new_member_id, not_polled};
 pub(crate) use pool::{Lane, LaneGuard, Node, PoolCounts};
 pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
+pub(crate) use rpc::GroupCoordinator;
 #[cfg(feature = "admin")]
 pub(crate) use rpc::partition_description;
-pub(crate) use rpc::{GroupCoordinator, new_member_id};
 #[cfg(test)]
 pub(crate) use view::Partition;
 pub use view::PartitionDescription;

@@ -3,7 +3,7 @@
 mod group_coordinator;
 mod partitions;
 
-pub(crate) use group_coordinator::{GroupCoordinator, new_member_id};
+pub(crate) use group_coordinator::GroupCoordinator;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

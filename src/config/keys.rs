@@ -10,8 +10,7 @@ pub(crate) enum HandleKind {
     Share,
 }
 
-/// The kinds of handle that a property speaks to. Of Java's admin client what is not also for others is
-/// `OTHER`: nothing here has such settings.
+/// The kinds of handle that a property speaks to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandleKinds(u8);
 

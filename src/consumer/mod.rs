@@ -164,7 +164,7 @@ impl Consumer {
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.
     pub async fn recv(&mut self) -> Result<ConsumerRecord> {
         let Self { handle, receiver } = self;
-        let _waiting = ReceiveClaim(&handle.core.shared);
+        let _waiting = handle.core.shared.activity.claim();
         poll_fn(|context| receiver.poll_record(context)).await
     }
 
@@ -181,7 +181,7 @@ impl Consumer {
     /// Safe: if the future is dropped, no record is lost and the position is unchanged.
     pub async fn next_batch(&mut self) -> Result<RecordBatch> {
         let Self { handle, receiver } = self;
-        let _waiting = ReceiveClaim(&handle.core.shared);
+        let _waiting = handle.core.shared.activity.claim();
         poll_fn(|context| receiver.poll_batch(context)).await
     }
 
@@ -215,7 +215,7 @@ impl Consumer {
     /// Safe: if the future is dropped, no record is lost and no position is changed.
     pub async fn recv_many(&mut self, max: usize, wait: Duration) -> Result<Vec<ConsumerRecord>> {
         let Self { handle, receiver } = self;
-        let _waiting = ReceiveClaim(&handle.core.shared);
+        let _waiting = handle.core.shared.activity.claim();
         let mut late = pin!(runtime::sleep_until(runtime::deadline(wait)));
         let mut is_late = wait.is_zero();
         poll_fn(|context| {
@@ -331,15 +331,6 @@ impl Drop for Consumer {
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer").field("handle", &self.handle).finish_non_exhaustive()
-    }
-}
-
-/// Ends the claim that the application waits for records, also when its future is dropped.
-struct ReceiveClaim<'a>(&'a ConsumerShared);
-
-impl Drop for ReceiveClaim<'_> {
-    fn drop(&mut self) {
-        self.0.stop_waiting();
     }
 }
 

@@ -250,11 +250,6 @@ impl ConsumerShared {
         Poll::Pending
     }
 
-    /// Notes that nobody waits any more: the waiting future was dropped, or has its answer.
-    pub(crate) fn stop_waiting(&self) {
-        self.activity.set_waiting(false);
-    }
-
     /// Gives back what was taken from the buffer and cannot be used now.
     pub(crate) fn put_back(&self, assignment: &Arc<PartitionAssignment>, buffered: BufferedBatch) {
         self.state().subscription.buffer.put_back(assignment, buffered);

@@ -301,6 +301,11 @@ impl Error {
     }
 
     /// Whether brokers will not talk to this client before somebody changes its settings or theirs.
+    /// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.class(), Class::Fatal | Class::InvalidConfiguration)
+    }
+
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Config)
     }

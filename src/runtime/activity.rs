@@ -44,6 +44,11 @@ impl Activity {
         }
     }
 
+    /// For as long as one call that asks for records may wait.
+    pub(crate) fn claim(&self) -> WaitingClaim<'_> {
+        WaitingClaim(self)
+    }
+
     /// Changes with every call that asks for records.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -66,5 +71,15 @@ impl Activity {
     fn nanos(&self) -> u64 {
         let since = super::now().saturating_duration_since(self.origin);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// The application may wait as long as this lives; ends its waiting also when its future is dropped.
+#[derive(Debug)]
+pub(crate) struct WaitingClaim<'a>(&'a Activity);
+
+impl Drop for WaitingClaim<'_> {
+    fn drop(&mut self) {
+        self.0.set_waiting(false);
     }
 }

@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::clock::Random;
-use crate::cluster::{Backoff, new_member_id};
+use crate::cluster::{Backoff, FIRST_INTERVAL, heartbeat_interval, new_member_id, not_polled};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{Attempt, PartitionsById, TopicName};
 
@@ -169,17 +169,11 @@ impl ShareMembership {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.polled_by().is_some_and(|by| by <= now) {
-            let limit = self.settings.max_poll_interval.as_millis();
             self.lose();
             self.send_leave();
             self.state = State::Stale;
-            self.actions.push_back(ShareMemberAction::Report(Error::new(
-                ErrorKind::MaxPollExceeded,
-                format!(
-                    "left the group: no record was asked for in max.poll.interval.ms ({limit} ms); \
-                     process faster, take fewer records at a time or raise it"
-                ),
-            )));
+            let limit = self.settings.max_poll_interval;
+            self.actions.push_back(ShareMemberAction::Report(not_polled(limit)));
         }
         if self.heartbeat_by().is_some_and(|by| by <= now) {
             self.beat(now);
@@ -237,7 +231,7 @@ impl ShareMembership {
         self.heard = sent.topics.or(self.heard.take());
         self.epoch = answer.epoch;
         self.state = State::Stable;
-        self.interval = answer.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        self.interval = heartbeat_interval(answer.interval);
         self.next_heartbeat = now + self.interval;
         match &answer.assignment {
             Some(assignment) if !assignment.is_empty() => self.early = 0,
@@ -340,19 +334,11 @@ impl ShareMembership {
 
 const LEAVES: i32 = -1;
 
-/// Until the coordinator says how often heartbeats are to come (`group.share.heartbeat.interval.ms`).
-const FIRST_INTERVAL: Duration = Duration::from_secs(5);
-
 /// A coordinator never assigns anything in its first answer, but a second later
 /// (`group.share.assignment.interval.ms`): whoever has joined asks again then, so many times, and does
 /// not wait for its next heartbeat.
 const EARLY: Duration = Duration::from_secs(1);
 const MOST_EARLY: u32 = 3;
-
-/// What a coordinator says is kept within these, so that a wrong word neither makes the client spin
-/// nor lets it fall silent (guesses).
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests;

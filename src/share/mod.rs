@@ -52,12 +52,6 @@ use crate::wire::batch::DecodeOptions;
 type AcknowledgementListener =
     Arc<dyn Fn(&TopicPartition, RangeInclusive<Offset>, &Result<()>) + Send + Sync>;
 
-/// Until when a consumer is to have ended.
-#[derive(Clone, Copy, Debug)]
-struct ShareClosing {
-    deadline: Instant,
-}
-
 /// Receives records as a member of a share group (KIP-932): a queue, of which several consumers take
 /// from the same partitions, each record going to one of them at a time.
 ///
@@ -99,7 +93,8 @@ pub struct ShareConsumer {
     config: ShareConsumerConfig,
     member: String,
     listener: Arc<Mutex<Option<AcknowledgementListener>>>,
-    closing: watch::Publisher<Option<ShareClosing>>,
+    /// Until when it is to have ended, once it is being closed.
+    closing: watch::Publisher<Option<Instant>>,
     /// What was returned last, which the next call accepts.
     given: Option<(Arc<Acquisition>, std::ops::Range<u32>)>,
     turn: Turn,
@@ -115,7 +110,8 @@ impl ShareConsumer {
         config.validate()?;
         config.client_rack = config.client_rack.or_else(|| cluster.config().client_rack.clone());
         let runtime = cluster.runtime().child();
-        let shared = Arc::new(ShareShared::new(runtime.cancelled().clone()));
+        let shared =
+            Arc::new(ShareShared::new(config.max_poll_records / 2, runtime.cancelled().clone()));
         let lanes = cluster.lanes();
         let settings = ShareFetchSettings {
             min_bytes: config.fetch_min_bytes,
@@ -151,7 +147,6 @@ impl ShareConsumer {
             machine,
             listener: Arc::clone(&listener),
             closing: closing.subscribe(),
-            max_poll_records: config.max_poll_records,
             max_poll_interval: config.max_poll_interval,
             releases_dropped: config.is_explicit(),
             auto_create: config.allow_auto_create_topics,
@@ -261,14 +256,15 @@ impl ShareConsumer {
     async fn take(&mut self, max: usize) -> Result<ShareBatch> {
         self.accept_given();
         self.shared.activity.touch();
-        let waiting = ShareReceiveClaim(&self.shared);
+        let shared = &self.shared;
+        let _waiting = shared.activity.claim();
         let (acquisition, records) = poll_fn(|context| {
             if self.turn.poll(context).is_pending() {
                 return Poll::Pending;
             }
             // One that always finds something must still let others run.
             let coop = std::task::ready!(tokio::task::coop::poll_proceed(context));
-            let taken = waiting.0.poll_records(context, max);
+            let taken = shared.poll_records(context, max);
             match &taken {
                 Poll::Ready(_) => coop.made_progress(),
                 Poll::Pending => self.turn.end(),
@@ -366,7 +362,7 @@ impl ShareConsumer {
     pub async fn close(self, timeout: Duration) -> Result<()> {
         let deadline = runtime::deadline(timeout);
         self.shared.close();
-        self.closing.send_replace(Some(ShareClosing { deadline }));
+        self.closing.send_replace(Some(deadline));
         let late = || {
             let message = format!("the share consumer has not ended within {timeout:?}");
             Error::new(ErrorKind::Timeout, message)
@@ -390,15 +386,6 @@ impl std::fmt::Debug for ShareConsumer {
             .field("group_id", &self.config.group_id)
             .field("member_id", &self.member)
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends the claim that the application waits for records, also when its future is dropped.
-struct ShareReceiveClaim<'a>(&'a ShareShared);
-
-impl Drop for ShareReceiveClaim<'_> {
-    fn drop(&mut self) {
-        self.0.activity.set_waiting(false);
     }
 }
 

@@ -23,10 +23,11 @@ use crate::wire::messages::share_acknowledge::{
     ShareAcknowledgeRequest,
 };
 use crate::wire::messages::share_fetch::{
-    AcknowledgementBatch, FetchPartition, FetchTopic, ForgottenTopic, PartitionData,
-    ShareFetchRequest,
+    AcknowledgementBatch, AcquiredRecords, FetchPartition, FetchTopic, ForgottenTopic,
+    PartitionData, ShareFetchRequest,
 };
 use crate::wire::messages::share_group_heartbeat::ShareGroupHeartbeatRequest;
+use crate::wire::millis;
 
 /// The settings of a consumer that its requests carry.
 #[derive(Clone, Debug)]
@@ -113,12 +114,7 @@ impl ShareRpc {
 
     /// Tells the coordinator that a member leaves, if it is known who that is.
     pub(crate) async fn leave(&self, heartbeat: &ShareHeartbeat, deadline: Instant) -> Result<()> {
-        if !self.coordinator.is_known() {
-            return Err(Error::new(
-                ErrorKind::Disconnected,
-                "the coordinator is not known any more",
-            ));
-        }
+        self.coordinator.check_known()?;
         let request = |_| self.heartbeat_of(heartbeat);
         let reply: Reply<ShareGroupHeartbeatRequest<'_>> =
             self.coordinator.call(Lane::Control, deadline, request).await?;
@@ -192,27 +188,21 @@ impl ShareRpc {
             });
             asked.entry(*partition).or_default().extend(batches);
         }
-        let mut topics: Vec<FetchTopic> = Vec::new();
-        for ((topic, partition), acknowledgement_batches) in asked {
-            let partition =
-                FetchPartition { partition_index: partition.0, acknowledgement_batches };
-            match topics.last_mut().filter(|last| last.topic_id == topic.into()) {
-                Some(last) => last.partitions.push(partition),
-                None => {
-                    topics.push(FetchTopic { topic_id: topic.into(), partitions: vec![partition] });
-                }
-            }
-        }
-        let mut forgotten: Vec<ForgottenTopic> = Vec::new();
-        for (topic, partition) in &session.forget {
-            match forgotten.last_mut().filter(|last| last.topic_id == (*topic).into()) {
-                Some(last) => last.partitions.push(partition.0),
-                None => forgotten.push(ForgottenTopic {
-                    topic_id: (*topic).into(),
-                    partitions: vec![partition.0],
-                }),
-            }
-        }
+        let topics = by_topic(asked).into_iter().map(|(topic, partitions)| FetchTopic {
+            topic_id: topic.into(),
+            partitions: partitions
+                .into_iter()
+                .map(|(partition, acknowledgement_batches)| FetchPartition {
+                    partition_index: partition.0,
+                    acknowledgement_batches,
+                })
+                .collect(),
+        });
+        let forgotten = by_topic(session.forget.iter().map(|partition| (*partition, ())));
+        let forgotten = forgotten.into_iter().map(|(topic, partitions)| ForgottenTopic {
+            topic_id: topic.into(),
+            partitions: partitions.into_iter().map(|(partition, ())| partition.0).collect(),
+        });
         let acquire_mode = match self.settings.acquire_mode {
             ShareAcquireMode::RecordLimit if version >= 2 => 1,
             _ => 0,
@@ -228,8 +218,8 @@ impl ShareRpc {
             batch_size: self.settings.max_records,
             share_acquire_mode: acquire_mode,
             is_renew_ack: false,
-            topics,
-            forgotten_topics_data: forgotten,
+            topics: topics.collect(),
+            forgotten_topics_data: forgotten.collect(),
         }
     }
 
@@ -238,8 +228,8 @@ impl ShareRpc {
         let error = of_whole(reply, response.error_code, response.error_message);
         let mut answer = ShareAnswer {
             error,
-            lock: (response.acquisition_lock_timeout_ms > 0)
-                .then(|| millis_of(response.acquisition_lock_timeout_ms)),
+            lock: Some(millis_of(response.acquisition_lock_timeout_ms))
+                .filter(|lock| !lock.is_zero()),
             ..ShareAnswer::default()
         };
         for node in &response.node_endpoints {
@@ -280,42 +270,15 @@ impl ShareRpc {
         renews: bool,
     ) -> Result<ShareAnswer> {
         let deadline = runtime::now() + self.coordinator.request_timeout();
-        let request = |_| {
-            let mut topics: Vec<AcknowledgeTopic> = Vec::new();
-            for ((topic, partition), ranges) in said {
-                let batches = ranges.iter().map(|range| AcknowledgedBatch {
-                    first_offset: range.first.0,
-                    last_offset: range.last.0,
-                    acknowledge_types: vec![number(range.said)],
-                });
-                let partition = AcknowledgePartition {
-                    partition_index: partition.0,
-                    acknowledgement_batches: batches.collect(),
-                };
-                match topics.last_mut().filter(|last| last.topic_id == (*topic).into()) {
-                    Some(last) => last.partitions.push(partition),
-                    None => topics.push(AcknowledgeTopic {
-                        topic_id: (*topic).into(),
-                        partitions: vec![partition],
-                    }),
-                }
-            }
-            ShareAcknowledgeRequest {
-                group_id: Some(&self.coordinator.group),
-                member_id: Some(member),
-                share_session_epoch: epoch,
-                is_renew_ack: renews,
-                topics,
-            }
-        };
+        let request = |_| self.acknowledge_request(member, epoch, said, renews);
         let cluster = &self.coordinator.cluster;
         let reply: Reply<ShareAcknowledgeRequest<'_>> =
             cluster.call_with(broker, self.lane, deadline, request).await?;
         let response = reply.parse()?;
         let mut answer = ShareAnswer {
             error: of_whole(&reply, response.error_code, response.error_message),
-            lock: (response.acquisition_lock_timeout_ms > 0)
-                .then(|| millis_of(response.acquisition_lock_timeout_ms)),
+            lock: Some(millis_of(response.acquisition_lock_timeout_ms))
+                .filter(|lock| !lock.is_zero()),
             ..ShareAnswer::default()
         };
         for node in &response.node_endpoints {
@@ -336,6 +299,43 @@ impl ShareRpc {
             }
         }
         Ok(answer)
+    }
+
+    fn acknowledge_request<'a>(
+        &'a self,
+        member: &'a str,
+        epoch: i32,
+        said: &Said,
+        renews: bool,
+    ) -> ShareAcknowledgeRequest<'a> {
+        let batches_of = |ranges: &[AcknowledgedRange]| {
+            let batches = ranges.iter().map(|range| AcknowledgedBatch {
+                first_offset: range.first.0,
+                last_offset: range.last.0,
+                acknowledge_types: vec![number(range.said)],
+            });
+            batches.collect()
+        };
+        let topics =
+            by_topic(said.iter().map(|(partition, ranges)| (*partition, ranges.as_slice())))
+                .into_iter()
+                .map(|(topic, partitions)| AcknowledgeTopic {
+                    topic_id: topic.into(),
+                    partitions: partitions
+                        .into_iter()
+                        .map(|(partition, ranges)| AcknowledgePartition {
+                            partition_index: partition.0,
+                            acknowledgement_batches: batches_of(ranges),
+                        })
+                        .collect(),
+                });
+        ShareAcknowledgeRequest {
+            group_id: Some(&self.coordinator.group),
+            member_id: Some(member),
+            share_session_epoch: epoch,
+            is_renew_ack: renews,
+            topics: topics.collect(),
+        }
     }
 }
 
@@ -371,7 +371,7 @@ impl ShareAnswer {
 
 /// The records of one partition, whose bytes stay where they are.
 fn raw_of(data: &PartitionData<'_>, frame: &Bytes, at: usize) -> Raw {
-    let range = |acquired: &crate::wire::messages::share_fetch::AcquiredRecords| AcquiredRange {
+    let range = |acquired: &AcquiredRecords| AcquiredRange {
         first: Offset(acquired.first_offset),
         last: Offset(acquired.last_offset),
         delivery_count: u16::try_from(acquired.delivery_count).unwrap_or(0),
@@ -404,6 +404,17 @@ fn explained(error: Error) -> Error {
     )
 }
 
+/// Partitions by topic, as requests name them.
+fn by_topic<T>(
+    partitions: impl IntoIterator<Item = (SharedPartition, T)>,
+) -> BTreeMap<TopicId, Vec<(PartitionId, T)>> {
+    let mut topics: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for ((topic, partition), value) in partitions {
+        topics.entry(topic).or_default().push((partition, value));
+    }
+    topics
+}
+
 /// The protocol's number of an acknowledgement.
 fn number(said: Option<AcknowledgeType>) -> i8 {
     match said {
@@ -413,10 +424,6 @@ fn number(said: Option<AcknowledgeType>) -> i8 {
         Some(AcknowledgeType::Reject) => 3,
         Some(AcknowledgeType::Renew) => 4,
     }
-}
-
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
 fn millis_of(count: i32) -> Duration {

@@ -26,6 +26,8 @@ pub(crate) struct ShareShared {
     /// Rings for the task.
     pub(crate) bell: Arc<Bell>,
     pub(crate) activity: Activity,
+    /// Up to so many buffered records, more may be fetched.
+    room: usize,
     /// Ends with the consumer or its client.
     cancelled: CancellationToken,
 }
@@ -53,11 +55,12 @@ struct ShareState {
 const MAX_ERRORS: usize = 1024;
 
 impl ShareShared {
-    pub(crate) fn new(cancelled: CancellationToken) -> Self {
+    pub(crate) fn new(room: usize, cancelled: CancellationToken) -> Self {
         Self {
             state: Mutex::default(),
             bell: Arc::default(),
             activity: Activity::new(runtime::now()),
+            room,
             cancelled,
         }
     }
@@ -115,9 +118,13 @@ impl ShareShared {
                 state.buffer.pop_front();
             }
             if let Some(taken) = taken {
+                // Only then does the task have something to do: what is said rings by itself.
+                let concerns_task = self.has_room_in(&state);
                 drop(state);
                 self.activity.set_waiting(false);
-                self.bell.rung.notify_one();
+                if concerns_task {
+                    self.bell.rung.notify_one();
+                }
                 return Poll::Ready(Ok(taken));
             }
         }
@@ -168,9 +175,14 @@ impl ShareShared {
         live
     }
 
-    /// How many records are buffered.
-    pub(crate) fn buffered(&self) -> usize {
-        self.state().buffer.iter().map(|acquisition| acquisition.buffered()).sum()
+    /// Whether so few records are buffered that more may come.
+    pub(crate) fn has_room(&self) -> bool {
+        self.has_room_in(&self.state())
+    }
+
+    fn has_room_in(&self, state: &ShareState) -> bool {
+        let buffered = state.buffer.iter().map(|acquisition| acquisition.buffered());
+        buffered.sum::<usize>() <= self.room
     }
 
     /// How long brokers lock records, if that is known.

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::AcknowledgementListener;
 use super::acquisition::Acquisition;
 use super::broker::ShareBroker;
 use super::membership::{ShareHeartbeat, ShareHeartbeatAnswer, ShareMemberAction, ShareMembership};
 use super::rpc::{ShareAnswer, ShareRpc};
 use super::session::SharedPartition;
 use super::shared::{ShareShared, closed};
-use super::{AcknowledgementListener, ShareClosing};
 use crate::clock::Random;
 use crate::cluster::{Asking, Backoff, ClusterView, InterestGuard, MetadataInterest};
-use crate::error::{Class, Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{Attempt, BrokerId, PartitionsById, TopicId, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
 use crate::watch;
@@ -53,8 +53,7 @@ pub(super) struct ShareTaskParts {
     pub(super) runtime: Runtime,
     pub(super) machine: ShareMembership,
     pub(super) listener: Arc<Mutex<Option<AcknowledgementListener>>>,
-    pub(super) closing: watch::Watcher<Option<ShareClosing>>,
-    pub(super) max_poll_records: usize,
+    pub(super) closing: watch::Watcher<Option<Instant>>,
     pub(super) max_poll_interval: Duration,
     pub(super) releases_dropped: bool,
     pub(super) auto_create: bool,
@@ -130,7 +129,6 @@ impl ShareTask {
             self.look_at_closing(*closing.borrow_and_update(), now);
             self.look_at_activity(now);
             self.look_at_topics(now);
-            self.look_at_locks(now);
             if self.parts.machine.poll_timeout().is_some_and(|due| due <= now) {
                 self.parts.machine.handle_timeout(now);
             }
@@ -144,12 +142,14 @@ impl ShareTask {
                 self.refresh_at = None;
                 self.parts.rpc.coordinator.cluster.request_refresh();
             }
-            self.ask_brokers(now);
+            let live = self.parts.shared.live();
+            live.iter().for_each(|acquisition| acquisition.expire(now));
+            self.ask_brokers(&live, now);
             self.leave_at_last();
             if self.is_over(now) {
                 return;
             }
-            let timeout = self.timeout(now);
+            let timeout = self.timeout(&live, now);
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => self.handle(event),
@@ -166,7 +166,7 @@ impl ShareTask {
                         return;
                     }
                     let failure = self.failure.borrow_and_update().clone();
-                    shared.refuse(failure.filter(is_final));
+                    shared.refuse(failure.filter(Error::is_final));
                 }
                 _ = closing.changed() => {}
                 () = runtime::sleep_until_some(timeout) => {}
@@ -174,9 +174,9 @@ impl ShareTask {
         }
     }
 
-    fn look_at_closing(&mut self, closing: Option<ShareClosing>, now: Instant) {
-        if let (None, Some(ShareClosing { deadline })) = (self.closing, closing) {
-            self.closing = Some(deadline);
+    fn look_at_closing(&mut self, closing: Option<Instant>, now: Instant) {
+        if self.closing.is_none() && closing.is_some() {
+            self.closing = closing;
             self.parts.machine.handle_wanted(None, now);
         }
     }
@@ -216,12 +216,6 @@ impl ShareTask {
         });
         if topics.is_some() || self.parts.machine.is_member() {
             self.parts.machine.handle_wanted(topics, now);
-        }
-    }
-
-    fn look_at_locks(&mut self, now: Instant) {
-        for acquisition in self.parts.shared.live() {
-            acquisition.expire(now);
         }
     }
 
@@ -335,9 +329,8 @@ impl ShareTask {
         (is_left && self.brokers.values().all(ShareBroker::is_idle)) || now >= deadline
     }
 
-    fn timeout(&self, now: Instant) -> Option<Instant> {
+    fn timeout(&self, live: &[Arc<Acquisition>], now: Instant) -> Option<Instant> {
         let brokers = self.brokers.values().filter_map(|broker| broker.poll_timeout(now));
-        let live = self.parts.shared.live();
         let locks = live.iter().filter_map(|acquisition| acquisition.next_expiry(now));
         let look = self.parts.machine.is_member().then_some(self.next_look);
         let due = [
@@ -373,9 +366,4 @@ impl Drop for ShareTask {
             acquisition.lose(&closed());
         }
     }
-}
-
-/// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
-fn is_final(error: &Error) -> bool {
-    matches!(error.class(), Class::Fatal | Class::InvalidConfiguration)
 }

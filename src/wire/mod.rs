@@ -4,6 +4,8 @@
 //! Knows no socket, task or clock. The messages are made by `message-generator`; all else is
 //! written by hand.
 
+use std::time::Duration;
+
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod compress;
@@ -19,3 +21,8 @@ mod writer;
 
 pub(crate) use reader::{Decode, DecodeError, Reader};
 pub(crate) use writer::{Encode, EncodeError, Writer};
+
+/// A duration in the protocol's milliseconds, of 32 bits.
+pub(crate) fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}

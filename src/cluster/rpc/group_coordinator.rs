@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::clock::Random;
 use crate::cluster::{Cluster, CoordinatorKey, Lane};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::{TopicId, TopicName};
@@ -20,10 +19,15 @@ pub(crate) struct GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// Whether it is known who it is. A member that leaves does not look for it: its session ends by
-    /// itself.
-    pub(crate) fn is_known(&self) -> bool {
-        self.cluster.known_coordinator(&self.key()).is_some()
+    /// Whether it is known who it is. A member that leaves does not look for it, as in Java: its session
+    /// ends by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Disconnected`] if it is not.
+    pub(crate) fn check_known(&self) -> Result<()> {
+        let unknown =
+            || Error::new(ErrorKind::Disconnected, "the coordinator is not known any more");
+        self.cluster.known_coordinator(&self.key()).map(drop).ok_or_else(unknown)
     }
 
     /// Asks the coordinator what topics are called: whoever assigns them knows them.
@@ -107,12 +111,4 @@ impl GroupCoordinator {
     fn key(&self) -> CoordinatorKey {
         CoordinatorKey::group(&self.group)
     }
-}
-
-/// A member id of a member's own: a random UUID (KIP-1082).
-pub(crate) fn new_member_id(random: &mut Random) -> String {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
-    bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
-    TopicId(bytes).to_string()
 }

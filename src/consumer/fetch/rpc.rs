@@ -31,7 +31,7 @@ use crate::wire::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use crate::wire::versions::ApiKey;
-use crate::wire::{Encode, EncodeError, Writer};
+use crate::wire::{Encode, EncodeError, Writer, millis};
 
 /// The settings of a consumer that a Fetch request carries.
 #[derive(Clone, Debug)]
@@ -498,10 +498,6 @@ fn known_offset(offset: i64) -> Option<Offset> {
 
 fn known_epoch(epoch: i32) -> Option<LeaderEpoch> {
     (epoch >= 0).then_some(LeaderEpoch(epoch))
-}
-
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Fetcher {
                     let failure = failures.borrow_and_update().clone();
                     match (changed, failure) {
                         (Err(_), _) => return,
-                        (Ok(()), Some(error)) if is_final(&error) => self.shared.refuse(error),
+                        (Ok(()), Some(error)) if error.is_final() => self.shared.refuse(error),
                         (Ok(()), Some(_)) => {}
                         (Ok(()), None) => self.shared.admit(),
                     }
@@ -522,9 +522,4 @@ impl Drop for Fetcher {
     fn drop(&mut self) {
         self.shared.close();
     }
-}
-
-/// Whether waiting does not help: wrong credentials, or no Kafka at the other end.
-fn is_final(error: &Error) -> bool {
-    matches!(error.class(), Class::Fatal | Class::InvalidConfiguration)
 }

@@ -30,10 +30,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::assignor::{Assignor, GroupAssignment, OwnedPartitions, TopicRacks};
-use super::member::{
-    GroupMemberIdentity, JoinReason, MemberAction, MemberSettings, WantedTopics, not_polled,
-};
+use super::member::{GroupMemberIdentity, JoinReason, MemberAction, MemberSettings, WantedTopics};
 use crate::clock::Random;
+use crate::cluster::not_polled;
 use crate::consumer::assignor::{
     GroupMember, GroupSubscription, MemberAssignment, MemberSubscription,
 };

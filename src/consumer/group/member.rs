@@ -10,7 +10,7 @@ use crate::cluster::Backoff;
 use crate::consumer::assignor::GroupSubscription;
 use crate::consumer::membership::MembershipState;
 use crate::consumer::subscription::Pattern;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{Attempt, Generation, GroupId, PartitionsById, TopicName, TopicPartition};
 
@@ -149,14 +149,4 @@ impl MemberSettings {
             "another consumer has joined with group.instance.id {instance:?}"
         ))
     }
-}
-
-/// Why a member that does not ask for records has left.
-pub(super) fn not_polled(limit: Duration) -> Error {
-    let message = format!(
-        "left the group: no record was asked for in max.poll.interval.ms ({} ms); process faster, \
-         take fewer records at a time or raise it",
-        limit.as_millis()
-    );
-    Error::new(ErrorKind::MaxPollExceeded, message)
 }

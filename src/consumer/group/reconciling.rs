@@ -36,10 +36,10 @@ use std::time::{Duration, Instant};
 
 use super::commits::is_about_membership;
 use super::member::{
-    GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, WantedTopics, not_polled,
+    GroupMemberIdentity, MemberAction, MemberHeartbeat, MemberSettings, WantedTopics,
 };
 use crate::clock::Random;
-use crate::cluster::new_member_id;
+use crate::cluster::{FIRST_INTERVAL, heartbeat_interval, new_member_id, not_polled};
 use crate::consumer::closing::GroupMembershipOperation;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{Attempt, Generation, PartitionsById, TopicId, TopicName, TopicPartition};
@@ -308,9 +308,6 @@ impl Reconciling {
         self.identity.generation.is_some()
     }
 }
-
-/// Until the coordinator says how often heartbeats are to come (`group.consumer.heartbeat.interval.ms`).
-const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use crate::wire::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::wire::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
+use crate::wire::millis;
 
 /// The committed offset of each partition, `None` where there is none.
 pub(crate) type Committed = BTreeMap<TopicPartition, Result<Option<OffsetAndMetadata>>>;
@@ -165,12 +166,7 @@ impl Rpc {
                 members: if version < 3 { Vec::new() } else { vec![identity] },
             }
         };
-        if !self.coordinator.is_known() {
-            return Err(Error::new(
-                ErrorKind::Disconnected,
-                "the coordinator is not known any more",
-            ));
-        }
+        self.coordinator.check_known()?;
         let reply: Reply<LeaveGroupRequest<'_>> =
             self.coordinator.call(Lane::Control, deadline, request).await?;
         let response = reply.parse()?;
@@ -373,10 +369,6 @@ fn topic_name(view: &ClusterView, name: &str, id: Uuid) -> Option<TopicName> {
 
 fn generation(identity: &GroupMemberIdentity) -> i32 {
     identity.generation.map_or(-1, |generation| generation.0)
-}
-
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// What all consumers call their kind of group.

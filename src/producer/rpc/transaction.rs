@@ -52,7 +52,7 @@ impl TransactionRpc {
             let identity = identity.filter(|_| version >= 3);
             InitProducerIdRequest {
                 transactional_id: Some(&self.id),
-                transaction_timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+                transaction_timeout_ms: crate::wire::millis(timeout),
                 producer_id: identity.map_or(-1, |identity| identity.id.0),
                 producer_epoch: identity.map_or(-1, |identity| identity.epoch.0),
             }

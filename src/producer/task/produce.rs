@@ -196,7 +196,7 @@ impl ProduceCall {
     /// It is made once a connection is ready to carry it: what it holds has left.
     fn request(&self) -> ProduceRequest<'_> {
         let leaves = |parcel: &&Parcel| self.departure.mark_sent(parcel.place);
-        let timeout_ms = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
+        let timeout_ms = crate::wire::millis(self.timeout);
         let parcels = self.parcels.iter().filter(leaves);
         rpc::produce_request(self.transactional_id.as_deref(), parcels, self.acks, timeout_ms)
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use super::{CallKind, ShareEvent, ShareTask, is_final};
+use super::{CallKind, ShareEvent, ShareTask};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::BrokerId;
 use crate::share::acquisition::Acquisition;
@@ -48,21 +48,19 @@ impl ShareTask {
     }
 
     /// Asks each broker what is due.
-    pub(super) fn ask_brokers(&mut self, now: Instant) {
+    pub(super) fn ask_brokers(&mut self, live: &[Arc<Acquisition>], now: Instant) {
         let shared = Arc::clone(&self.parts.shared);
         let is_urgent = shared.bell.take_urgency();
-        let live = shared.live();
-        let (has_room, is_waiting) = (
-            shared.buffered() <= self.parts.max_poll_records / 2,
-            shared.activity.is_waiting() && !shared.is_closed(),
-        );
+        let may_fetch = self.parts.machine.is_member() && !shared.is_closed();
+        let has_room = may_fetch && shared.has_room();
+        let is_waiting = may_fetch && shared.activity.is_waiting();
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
         for id in ids {
             let of_broker = || live.iter().filter(|acquisition| acquisition.broker == id);
             let demand = ShareDemand {
                 calls: shared.activity.calls(),
                 is_waiting,
-                has_room: has_room && self.parts.machine.is_member() && !shared.is_closed(),
+                has_room,
                 has_said: shared.bell.has_said() && of_broker().any(|one| one.has_said()),
                 renews: of_broker().any(|one| one.renews()),
                 has_many: shared.bell.has_many(),
@@ -72,7 +70,10 @@ impl ShareTask {
                 broker.hurry();
             }
             match broker.poll(&demand, now) {
-                Some(call) => self.call(id, call, now),
+                Some(call) => {
+                    let own = of_broker().cloned().collect();
+                    self.call(id, call, own, now);
+                }
                 None => {
                     let is_gone = broker.is_idle() && broker.wanted.is_empty();
                     if is_gone && of_broker().next().is_none() {
@@ -83,7 +84,7 @@ impl ShareTask {
         }
     }
 
-    fn call(&mut self, id: BrokerId, call: ShareCall, now: Instant) {
+    fn call(&mut self, id: BrokerId, call: ShareCall, own: Vec<Arc<Acquisition>>, now: Instant) {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let mut said = Said::new();
         let (mut sent, mut renews) = (Vec::new(), false);
@@ -91,7 +92,7 @@ impl ShareTask {
         let takes_acknowledgements = broker.session.is_open();
         let with_renewals = call == ShareCall::Acknowledge;
         if takes_acknowledgements {
-            for acquisition in self.parts.shared.live_of(id) {
+            for acquisition in own {
                 let is_fetched = broker.wanted.contains(&acquisition.key());
                 if matches!(call, ShareCall::Fetch { .. }) && !is_fetched {
                     continue;
@@ -156,7 +157,8 @@ impl ShareTask {
         let mut acquired = Vec::new();
         for partition in answer.partitions {
             if let Some(code) = partition.error {
-                is_stale |= self.partition_refused(&partition, code, now);
+                is_stale = true;
+                self.partition_refused(&partition, code);
             } else if kind == CallKind::Fetch {
                 acquired.extend(self.acquired(id, partition, now));
             }
@@ -289,7 +291,7 @@ impl ShareTask {
         }
         cluster.hang_up(id, self.parts.rpc.lane);
         cluster.request_refresh();
-        if is_final(error) {
+        if error.is_final() {
             self.parts.shared.refuse(Some(error.clone()));
         }
         let gone = Error::new(
@@ -309,24 +311,18 @@ impl ShareTask {
         }
     }
 
-    /// Deals with the error of one partition. True if metadata is stale.
-    fn partition_refused(
-        &mut self,
-        answer: &SharedPartitionAnswer,
-        code: ErrorCode,
-        _now: Instant,
-    ) -> bool {
-        if code.needs_metadata_refresh() || code.is_retriable() {
-            return true;
-        }
-        if code != ErrorCode::UNKNOWN_SERVER_ERROR && self.told.insert((answer.partition, code)) {
+    /// Tells of the error of one partition, once, unless it may pass.
+    fn partition_refused(&mut self, answer: &SharedPartitionAnswer, code: ErrorCode) {
+        let may_pass = code.needs_metadata_refresh()
+            || code.is_retriable()
+            || code == ErrorCode::UNKNOWN_SERVER_ERROR;
+        if !may_pass && self.told.insert((answer.partition, code)) {
             let mut error = Error::broker(code).in_api("ShareFetch");
             if let Some(partition) = self.name_of(&answer.partition) {
                 error = error.at_partition(partition);
             }
             self.parts.shared.raise(error);
         }
-        true
     }
 
     /// Tells the listener what became of what was sent.

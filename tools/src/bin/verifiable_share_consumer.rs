@@ -106,7 +106,7 @@ async fn run() -> Outcome<ExitCode> {
     });
     consumer.subscribe([&options.topic])?;
     let mut member = Member { options, events, acknowledged, confirmed: 0, consumed: 0 };
-    let ended = tokio::select! {
+    let mut ended = tokio::select! {
         ended = member.run(&mut consumer) => ended,
         () = interrupt.received() => Ok(()),
     };
@@ -117,12 +117,8 @@ async fn run() -> Outcome<ExitCode> {
     member.events.flush()?;
     match closed {
         // Who was asked to end has ended, also where nobody is left to say goodbye to.
-        Err(error) if was_asked => {
-            complain("verifiable_share_consumer", format_args!("{error}"));
-        }
-        closed => closed
-            .map_err(Stop::from)
-            .or_else(|error| ended.as_ref().map_or(Ok(()), |()| Err(error)))?,
+        Err(error) if was_asked => complain("verifiable_share_consumer", format_args!("{error}")),
+        closed => ended = ended.and(closed.map_err(Stop::from)),
     }
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -176,12 +172,7 @@ impl<W: Write> Member<W> {
                 self.events.emit("record_data", data)?;
             }
         }
-        let partitions = json!([{
-            "topic": &*partition.topic,
-            "partition": partition.partition.0,
-            "count": count,
-            "offsets": offsets,
-        }]);
+        let partitions = json!([of_partition(partition, &offsets)]);
         self.events.emit("records_consumed", json!({"count": count, "partitions": partitions}))?;
         self.events.flush()?;
         self.consumed += count;
@@ -214,12 +205,7 @@ impl<W: Write> Member<W> {
                 Ok(()) => confirmed.entry(partition).or_default().extend(offsets),
                 Err(error) => {
                     let offsets: Vec<i64> = offsets.collect();
-                    let partitions = json!([{
-                        "topic": &*partition.topic,
-                        "partition": partition.partition.0,
-                        "count": offsets.len(),
-                        "offsets": offsets,
-                    }]);
+                    let partitions = json!([of_partition(&partition, &offsets)]);
                     let failed = json!({
                         "count": offsets.len(),
                         "partitions": partitions,
@@ -234,12 +220,8 @@ impl<W: Write> Member<W> {
         let mut partitions = Vec::new();
         for (partition, offsets) in confirmed {
             count += offsets.len() as u64;
-            partitions.push(json!({
-                "topic": &*partition.topic,
-                "partition": partition.partition.0,
-                "count": offsets.len(),
-                "offsets": offsets,
-            }));
+            let offsets: Vec<i64> = offsets.into_iter().collect();
+            partitions.push(of_partition(&partition, &offsets));
         }
         if count > 0 {
             self.confirmed += count;
@@ -248,6 +230,16 @@ impl<W: Write> Member<W> {
         }
         self.events.flush()
     }
+}
+
+/// Offsets of one partition, as events have them.
+fn of_partition(partition: &TopicPartition, offsets: &[i64]) -> Value {
+    json!({
+        "topic": &*partition.topic,
+        "partition": partition.partition.0,
+        "count": offsets.len(),
+        "offsets": offsets,
+    })
 }
 
 /// Goes on after what may pass.

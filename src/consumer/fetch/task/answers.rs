@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::{FetchEvent, Fetcher, is_final};
+use super::{FetchEvent, Fetcher};
 use crate::consumer::fetch::buffer::ReplyMemory;
 use crate::consumer::fetch::filter;
 use crate::consumer::fetch::lookup::{Lookup, LookupRequest, PendingLookup};
@@ -41,7 +41,7 @@ impl Fetcher {
             Err(error) => {
                 debug!(broker = %ask.broker, %error, "lookup failed");
                 self.cluster.request_refresh();
-                if is_final(&error) {
+                if error.is_final() {
                     self.shared.refuse(error);
                 }
                 BTreeMap::new()
@@ -172,7 +172,7 @@ impl Fetcher {
         let Some((length, limit)) = BadLength::of(&error) else {
             self.cluster.request_refresh();
             self.planner.handle_outcome(broker, FetchOutcome::Lost, now);
-            if is_final(&error) {
+            if error.is_final() {
                 self.shared.refuse(error);
             }
             return;

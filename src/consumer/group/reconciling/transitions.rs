@@ -64,7 +64,7 @@ impl Reconciling {
             self.identity.member = member;
         }
         self.identity.generation = Some(Generation(answer.epoch));
-        self.interval = answer.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        self.interval = heartbeat_interval(answer.interval);
         self.next_heartbeat = now + self.interval;
         if matches!(self.state, State::Joining) {
             self.state = State::Stable;
@@ -326,8 +326,3 @@ impl Reconciling {
 
 const LEAVES: i32 = -1;
 const LEAVES_FOR_A_WHILE: i32 = -2;
-
-/// What a coordinator says is kept within these, so that a wrong word neither makes the client spin
-/// nor lets it fall silent (guesses).
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(600);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Rpc, millis};
+use super::Rpc;
 use crate::cluster::Lane;
 use crate::consumer::group::member::{MemberHeartbeat, MemberSettings};
 use crate::consumer::group::reconciling::HeartbeatAnswer;
@@ -13,6 +13,7 @@ use crate::wire::call::Reply;
 use crate::wire::messages::consumer_group_heartbeat::{
     Assignment, ConsumerGroupHeartbeatRequest, RequestTopicPartitions,
 };
+use crate::wire::millis;
 
 impl Rpc {
     pub(crate) async fn reconcile(
@@ -71,12 +72,7 @@ impl Rpc {
         heartbeat: &MemberHeartbeat,
         deadline: Instant,
     ) -> Result<()> {
-        if !self.coordinator.is_known() {
-            return Err(Error::new(
-                ErrorKind::Disconnected,
-                "the coordinator is not known any more",
-            ));
-        }
+        self.coordinator.check_known()?;
         let reply: Reply<ConsumerGroupHeartbeatRequest<'_>> = self
             .coordinator
             .call(Lane::Control, deadline, |_| self.heartbeat_of(heartbeat))
