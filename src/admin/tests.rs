@@ -1,33 +1,16 @@
 //! Splitting, joining and asking again, against embedded brokers in memory under paused time.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
 
 use super::*;
-use crate::boxed::BoxFuture;
 use crate::client::Client;
-use crate::config::{BrokerAddress, ClientConfig};
+use crate::config::ClientConfig;
 use crate::error::Class;
 use crate::ids::Offset;
-use crate::net::{Connector, Io};
-
-/// The embedded cluster's network.
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
+use crate::net::InMemory;
 
 /// Three brokers with topic `t` of six partitions, two led by each.
 async fn brokers(replicas: i16) -> EmbeddedCluster {

@@ -1,37 +1,21 @@
 //! Whole clients that push to embedded brokers, in memory under paused time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::{
     ApiKey, EmbeddedCluster, ErrorCode, Fault, MetricsSubscription, PushedMetrics, Reaction,
 };
 
-use crate::boxed::BoxFuture;
 use crate::client::Client;
-use crate::config::{BrokerAddress, ClientConfig};
+use crate::config::ClientConfig;
 use crate::consumer::{AutoOffsetReset, ConsumerConfig};
 use crate::error::ErrorKind;
-use crate::net::{Connector, Io};
+use crate::net::InMemory;
 use crate::producer::ProducerConfig;
 use crate::record::Record;
 use crate::wire::compress::{Codec, decompress};
 
 const INTERVAL: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
 
 async fn brokers() -> EmbeddedCluster {
     EmbeddedCluster::builder()

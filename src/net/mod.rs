@@ -7,6 +7,8 @@ mod features;
 #[cfg(any(feature = "oidc", feature = "tls"))]
 mod files;
 mod handshake;
+#[cfg(test)]
+mod in_memory;
 mod incoming;
 mod inflight;
 mod min_idle;
@@ -26,6 +28,8 @@ pub(crate) use connection::{Connection, ReplyMode, Setup};
 pub(crate) use connector::TcpConnector;
 pub use connector::{Connector, Io};
 pub(crate) use features::NewestFeatures;
+#[cfg(test)]
+pub(crate) use in_memory::InMemory;
 pub(crate) use incoming::BadLength;
 #[cfg(all(feature = "admin", any(test, feature = "test-util")))]
 pub(crate) use incoming::Incoming;

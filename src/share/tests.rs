@@ -1,32 +1,15 @@
 //! Whole share consumers, against embedded brokers in memory under paused time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
 
 use super::*;
-use crate::boxed::BoxFuture;
 use crate::client::Client;
-use crate::config::{BrokerAddress, ClientConfig};
-use crate::net::{Connector, Io};
+use crate::config::ClientConfig;
+use crate::net::InMemory;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The embedded cluster's network.
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
 
 /// Brokers with topic `t` of three partitions, of which group `g` begins at the first record.
 async fn brokers(count: i32) -> EmbeddedCluster {

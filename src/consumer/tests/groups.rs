@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode as BrokerCode, Fault, Reaction};
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::error::Class;
 use crate::group_metadata::OffsetAndMetadata;
 

@@ -4,6 +4,7 @@ use kavka_testcontainers::embedded::TransactionEnd;
 
 use super::groups::member;
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::error::{Class, ErrorCode};
 
 fn marking(group: &str) -> ConsumerConfig {

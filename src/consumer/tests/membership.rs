@@ -9,6 +9,7 @@ use kavka_testcontainers::embedded::{ApiKey, Fault, Reaction};
 
 use super::groups::{member, settled};
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::error::ErrorKind;
 use crate::ids::TopicName;
 

@@ -1,15 +1,14 @@
 //! The fetch side as a whole, against embedded brokers in memory under paused time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
 use super::*;
-use crate::boxed::BoxFuture;
 use crate::client::Client;
-use crate::config::{BrokerAddress, ClientConfig};
+use crate::config::ClientConfig;
 use crate::ids::{Offset, TopicPartition};
-use crate::net::{Connector, Io};
+use crate::net::InMemory;
 
 mod assignors;
 mod catching_up;
@@ -28,22 +27,6 @@ mod reconciling;
 mod refusals;
 mod scenarios;
 mod seams;
-
-/// The embedded cluster's network.
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
 
 fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)

@@ -9,7 +9,12 @@ use std::task::{Context, Poll};
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use std::time::Instant;
+
 use super::*;
+use crate::boxed::BoxFuture;
+use crate::config::BrokerAddress;
+use crate::net::{Connector, Io};
 use crate::observability::captured_logs::CapturedLogs;
 
 async fn consuming(embedded: &EmbeddedCluster, config: ConsumerConfig) -> Consumer {

@@ -2,10 +2,12 @@
 //! paused time.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use kavka_testcontainers::embedded::{ApiKey, Fault, Reaction};
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::error::Class;
 use crate::ids::Timestamp;
 

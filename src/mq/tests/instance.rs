@@ -1,7 +1,11 @@
+use std::time::Instant;
+
 use super::*;
 use crate::admin::NewTopic;
 use crate::boxed::BoxFuture;
+use crate::config::BrokerAddress;
 use crate::mq::Code;
+use crate::net::{Connector, Io};
 use crate::observability::captured_logs::CapturedLogs;
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode, Fault, Reaction};
 
 use super::*;
+use crate::boxed::BoxFuture;
 use crate::consumer::{ConsumerHandle, RebalanceListener};
 
 /// Notes what it is told, and how many messages were handled and committed by then.

@@ -1,15 +1,13 @@
 //! Whole instances against embedded brokers in memory, under paused time.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::EmbeddedCluster;
 
 use super::{Config, Consumer, Message, Mq};
-use crate::boxed::BoxFuture;
-use crate::config::BrokerAddress;
 use crate::ids::{PartitionId, TopicPartition};
-use crate::net::{Connector, Io};
+use crate::net::InMemory;
 
 mod by_key;
 mod consuming;
@@ -22,22 +20,6 @@ mod retrying;
 mod seams;
 mod sending;
 mod transacting;
-
-/// The embedded cluster's network.
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 //! group or topics go away under it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use kavka_testcontainers::embedded::{ApiKey, ErrorCode as BrokerCode, Fault, Reaction};
 

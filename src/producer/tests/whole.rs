@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode as Code, Fault, Reaction};
 
-use crate::boxed::BoxFuture;
 use crate::client::Client;
-use crate::config::{BrokerAddress, ClientConfig};
+use crate::config::ClientConfig;
 use crate::error::{ErrorCode, ErrorKind, Written};
 use crate::ids::{Offset, PartitionId, Timestamp};
-use crate::net::{Connector, Io};
+use crate::net::InMemory;
 use crate::producer::{Acks, AdaptiveBatching, Delivery, Producer, ProducerConfig};
 use crate::record::{Header, Record};
 use crate::runtime;
@@ -20,22 +19,6 @@ use crate::wire::compress::Compression;
 
 mod ending;
 mod memory;
-
-/// The embedded cluster's network.
-#[derive(Debug)]
-struct InMemory(EmbeddedCluster);
-
-impl Connector for InMemory {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        _: Instant,
-    ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            Ok(Box::new(self.0.connect(address.host(), address.port())?) as Box<dyn Io>)
-        })
-    }
-}
 
 /// Brokers with topic `t` of three partitions.
 pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
