@@ -4,6 +4,8 @@
 //! Everything is told at the instant at which it happens, which one thread and paused time make
 //! exact.
 
+mod part;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use kavka::{AutoOffsetReset, TopicPartition};
 use tokio::time::Instant;
 
+pub(crate) use self::part::How;
+use self::part::{Hand, Next, Part};
 use crate::promise::Promise;
 use crate::promise::Promise::{
     CommitHolds, CommitsWhatIsDone, Delivers, DeliversItsOwn, OneOwner, SkipsNothing,
@@ -48,81 +52,21 @@ struct Entries {
     /// What a consumer gave up where only the brokers know how far it was: its last commits may be
     /// on their way, until it gets partitions anew.
     left: BTreeSet<(usize, TopicPartition)>,
+    /// Since when a consumer's application has not asked for records, and how long it may.
+    away: BTreeMap<usize, (Instant, Duration)>,
+    /// Whose listener is at work: nothing else can be told to it meanwhile.
+    busy: BTreeSet<usize>,
     known_commits: usize,
 }
 
-/// What the group as a whole has done with a partition.
-#[derive(Debug, Default)]
-struct Part {
-    done: BTreeSet<i64>,
-    /// The application wants nothing below: it went past it, or committed it by itself.
-    waived: i64,
-    commits: Vec<(Duration, i64)>,
-    /// What was committed lies beyond the end at times, and the brokers decide then where to start.
-    is_beyond: bool,
-    /// How often the application committed offsets of its own, and when last.
-    own_commits: (usize, Option<Instant>),
-}
-
-/// By which right a consumer has a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum How {
-    Group,
-    Manual,
-}
-
-/// A partition that a consumer has.
-#[derive(Clone, Debug)]
-struct Hand {
-    next: Next,
-    /// The offset after the last record that it was given since it came here.
-    handed: Option<i64>,
-    since: Instant,
-    jumped: Instant,
-    finished: Option<Instant>,
-    is_going: bool,
-    is_unsubscribed: bool,
-}
-
-/// Which record must come next.
-#[derive(Clone, Copy, Debug)]
-enum Next {
-    At(i64),
-    /// What is committed, or was since then.
-    Committed(Duration),
-    /// Wherever the brokers say, from here on.
-    From(i64),
+struct Busy<'a> {
+    books: &'a Books,
+    member: usize,
 }
 
 /// What a commit must have committed when it succeeds.
 #[derive(Debug)]
 pub(crate) struct Snapshot(Vec<(usize, How, TopicPartition, i64, Instant, usize)>);
-
-impl Part {
-    /// The first offset that is neither done nor waived.
-    fn frontier(&self) -> i64 {
-        let mut next = self.waived;
-        while self.done.contains(&next) {
-            next += 1;
-        }
-        next
-    }
-
-    fn committed(&self) -> Option<i64> {
-        self.commits.last().map(|(_, offset)| *offset)
-    }
-
-    /// What was committed at some time since then; `None` for nothing.
-    fn committed_since(&self, since: Duration) -> Vec<Option<i64>> {
-        let before =
-            self.commits.iter().rev().find(|(at, _)| *at < since).map(|(_, offset)| *offset);
-        let mut values = vec![before];
-        values.extend(
-            self.commits.iter().filter(|(at, _)| *at >= since).map(|(_, offset)| Some(*offset)),
-        );
-        values
-    }
-}
 
 impl Books {
     pub(crate) fn new(
@@ -141,14 +85,23 @@ impl Books {
         let told = self.world.now().saturating_sub(TOLD_LATE);
         entries.left.retain(|(who, _)| *who != member);
         for partition in partitions {
-            let mut others = entries.hands.keys().filter(|(other, how, tp)| {
+            let Entries { hands, away, busy, .. } = &mut *entries;
+            let mut others = hands.iter_mut().filter(|((other, how, tp), _)| {
                 *other != member && *how == How::Group && tp == partition
             });
-            if let Some((other, ..)) = others.next_back().filter(|_| !self.is_static) {
-                self.world.wrong(
-                    OneOwner,
-                    format_args!("{partition} was given to {member} while {other} had it"),
-                );
+            if let Some(((other, ..), hand)) = others.next_back().filter(|_| !self.is_static) {
+                // Its application stayed away for `max.poll.interval.ms`, and its listener, which
+                // would be told, is at work: it is not owner any more, and gets nothing.
+                let is_removed =
+                    away.get(other).is_some_and(|(since, most)| since.elapsed() >= *most);
+                if is_removed && busy.contains(other) {
+                    hand.is_going = true;
+                } else {
+                    self.world.wrong(
+                        OneOwner,
+                        format_args!("{partition} was given to {member} while {other} had it"),
+                    );
+                }
             }
             let next =
                 entries.early.remove(&(member, partition.clone())).unwrap_or(Next::Committed(told));
@@ -246,7 +199,19 @@ impl Books {
     /// Asking for more says that what came before is done.
     pub(crate) fn finish(&self, member: usize) {
         let mut entries = self.entries();
+        entries.away.remove(&member);
         self.finish_in(&mut entries, member);
+    }
+
+    /// An application has what it asked for, and may stay away for that long.
+    pub(crate) fn went_away(&self, member: usize, most: Duration) {
+        self.entries().away.insert(member, (Instant::now(), most));
+    }
+
+    /// A consumer's listener is at work until what this returns is dropped.
+    pub(crate) fn busy(&self, member: usize) -> impl Drop + use<'_> {
+        self.entries().busy.insert(member);
+        Busy { books: self, member }
     }
 
     pub(crate) fn delivered(&self, member: usize, partition: &TopicPartition, offset: i64) {
@@ -568,26 +533,8 @@ impl Books {
     }
 }
 
-impl Hand {
-    fn new(next: Next) -> Self {
-        let now = Instant::now();
-        Self {
-            next,
-            handed: None,
-            since: now,
-            jumped: now,
-            finished: None,
-            is_going: false,
-            is_unsubscribed: false,
-        }
-    }
-
-    /// It stands where the brokers said, which the application does not know yet.
-    fn is_free(&self, reset: AutoOffsetReset) -> bool {
-        match self.next {
-            Next::At(_) => false,
-            Next::From(_) => true,
-            Next::Committed(_) => reset != AutoOffsetReset::Earliest,
-        }
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.books.entries().busy.remove(&self.member);
     }
 }

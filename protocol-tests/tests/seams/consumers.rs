@@ -285,12 +285,13 @@ impl GroupPlan {
             (!dice.once_in(3)).then(|| Duration::from_millis(dice.pick(&[10, 200, 1_000, 5_000])));
         let fetch_min_bytes = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1]);
         let fetch = dice.pick(&[1, 500, 20_000, 1_048_576, 1_048_576]);
+        let may_stay_away = Duration::from_secs(dice.pick(&[2, 20, 60, 300]));
         let mut config = ConsumerConfig::new()
             .group_id(&self.name)
             .auto_offset_reset(self.reset)
             .enable_auto_commit(commits_each.is_some())
             .auto_commit_interval(commits_each.unwrap_or(Duration::from_secs(5)))
-            .max_poll_interval(Duration::from_secs(dice.pick(&[2, 20, 60, 300])))
+            .max_poll_interval(may_stay_away)
             .max_poll_records(usize::try_from(dice.pick(&[1, 3, 50, 2_147_483_647])).unwrap())
             .fetch_min_bytes(fetch_min_bytes)
             .fetch_max_bytes(dice.pick(&[1, 10_000, 50 << 20, 50 << 20]))
@@ -314,9 +315,10 @@ impl GroupPlan {
             config = config.group_instance_id(format!("member-{}", dice.within(0..=self.seats)));
         }
         if self.is_calm {
-            let config = config.max_poll_interval(Duration::from_secs(dice.pick(&[60, 300])));
+            let may_stay_away = Duration::from_secs(dice.pick(&[60, 300]));
             return SeatPlan {
-                config,
+                config: config.max_poll_interval(may_stay_away),
+                may_stay_away,
                 commits_each,
                 is_eager: fetch_min_bytes == 0,
                 callers: 0,
@@ -326,6 +328,7 @@ impl GroupPlan {
         }
         SeatPlan {
             config,
+            may_stay_away,
             commits_each,
             is_eager: fetch_min_bytes == 0,
             callers: dice.within(0..=2),

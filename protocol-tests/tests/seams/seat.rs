@@ -35,6 +35,8 @@ pub(crate) struct SeatPlan {
     /// Brokers answer its fetches at once, with or without records.
     pub(crate) is_eager: bool,
     pub(crate) callers: u64,
+    /// `max.poll.interval.ms`.
+    pub(crate) may_stay_away: Duration,
     /// The longest pause of the application between two receives.
     pub(crate) pace: u64,
     pub(crate) start: Start,
@@ -251,6 +253,7 @@ impl Seat {
                 })
             }),
         };
+        self.books.went_away(self.number, self.plan.may_stay_away);
         match received {
             // It lost its patience.
             Err(_) => {}
@@ -323,7 +326,9 @@ impl RebalanceListener for Notes {
     ) -> BoxFuture<'a> {
         let Seat { books, number, .. } = &self.seat;
         books.assigned(*number, partitions);
+        let busy = books.busy(*number);
         Box::pin(async move {
+            let _busy = busy;
             let mut dice = self.dice.lock().unwrap().fork();
             if !*self.seat.calm.borrow() && dice.once_in(5) {
                 self.seat.seek(consumer, partitions, &mut dice);
@@ -341,7 +346,9 @@ impl RebalanceListener for Notes {
     ) -> BoxFuture<'a> {
         let Seat { books, number, world, plan, life, .. } = &self.seat;
         books.going(*number, partitions);
+        let busy = books.busy(*number);
         Box::pin(async move {
+            let _busy = busy;
             let mut dice = self.dice.lock().unwrap().fork();
             if plan.commits_each.is_none() || dice.once_in(3) {
                 let snapshot = books.commits(*number, Some(partitions));
