@@ -4,18 +4,23 @@
 //! ```text
 //!            handed over        said            sent            confirmed
 //!  Buffered ────────────▶ InHand ───▶ Said ────────────▶ Sent ───────────▶ Confirmed
-//!      └──────────────────────┴─────────┴─ lock lost ─┐    │ refused
-//!                                                     └────┴──────────────▶ Failed
+//!      │                      │         └─ lock lost ─┐    │ refused
+//!      │ lock lost            └─ lock lost ──▶ Lost    └────┤
+//!      │                                        └─ said ────┤
+//!      └────────────────────────────────────────────────────┴─────────────▶ Failed
 //! ```
 //! Shared by the records that the application holds and the task that sends what is said of them.
 //! Its lock is taken by both, for moments, and under no other but the consumer's.
 
-use std::collections::BTreeMap;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use self::standing::{Outcome, Renewal, Standing};
 use super::acknowledge::{AcknowledgeType, AcknowledgedRange};
 use super::bell::Bell;
 use super::decode::{Acquired, AcquiredBatch, AcquiredRecord};
@@ -42,8 +47,9 @@ pub(crate) struct Acquisition {
 #[derive(Debug)]
 struct AcquisitionState {
     standings: Vec<Standing>,
-    /// How many are neither confirmed nor failed.
+    /// How many are neither confirmed nor lost nor failed.
     open: usize,
+    lost: usize,
     /// How many are said something of that is not on its way.
     said: usize,
     /// Those before it were handed over.
@@ -53,27 +59,12 @@ struct AcquisitionState {
     others_sent: Vec<AcknowledgedRange>,
     renewals: BTreeMap<u32, Renewal>,
     failures: BTreeMap<u32, Error>,
+    /// What became of acknowledgements, and nobody was told yet.
+    news: Vec<Outcome>,
     lock_until: Instant,
     /// Of records whose locks were renewed.
     renewed_until: BTreeMap<u32, Instant>,
     wakers: Vec<Waker>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Buffered,
-    InHand,
-    Said(AcknowledgeType),
-    Sent(AcknowledgeType),
-    Confirmed,
-    Failed,
-}
-
-#[derive(Debug)]
-enum Renewal {
-    Said,
-    Sent,
-    Failed(Error),
 }
 
 /// What is to be sent of one acquisition.
@@ -101,12 +92,14 @@ impl Acquisition {
         let state = AcquisitionState {
             standings: vec![Standing::Buffered; records.len()],
             open: records.len(),
+            lost: 0,
             said: usize::from(!others.is_empty()),
             handed: 0,
             others,
             others_sent: Vec::new(),
             renewals: BTreeMap::new(),
             failures: BTreeMap::new(),
+            news: Vec::new(),
             lock_until,
             renewed_until: BTreeMap::new(),
             wakers: Vec::new(),
@@ -168,13 +161,20 @@ impl Acquisition {
     pub(crate) fn say(&self, records: Range<u32>, said: AcknowledgeType, now: Instant) -> bool {
         let mut state = self.state();
         state.expire(now, self);
-        let mut count = 0;
+        let (mut count, mut late) = (0, 0);
         for at in records {
-            let Some(standing) = state.standings.get_mut(index(at)) else { break };
-            if *standing != Standing::InHand {
-                continue;
+            let AcquisitionState { standings, failures, news, .. } = &mut *state;
+            let Some(standing) = standings.get_mut(index(at)) else { break };
+            match *standing {
+                Standing::InHand => *standing = Standing::Said(said),
+                Standing::Lost => {
+                    *standing = Standing::Failed;
+                    Outcome::add(news, at, failures.get(&at));
+                    late += 1;
+                    continue;
+                }
+                _ => continue,
             }
-            *standing = Standing::Said(said);
             if let Some(Renewal::Said) = state.renewals.get(&at) {
                 state.renewals.remove(&at);
                 state.said -= 1;
@@ -183,9 +183,13 @@ impl Acquisition {
             count += 1;
         }
         state.said += count;
+        state.lost -= late;
         drop(state);
         if count > 0 {
             self.bell.say(count);
+        }
+        if late > 0 {
+            self.bell.rung.notify_one();
         }
         count > 0
     }
@@ -207,17 +211,25 @@ impl Acquisition {
 
     /// The application has dropped a record.
     pub(crate) fn dropped(&self, at: u32) {
-        if self.releases_dropped {
-            self.say(at..at + 1, AcknowledgeType::Release, runtime::now());
+        if !self.releases_dropped {
+            return;
         }
+        let mut state = self.state();
+        if let Some(standing @ Standing::Lost) = state.standings.get_mut(index(at)) {
+            // Nothing was said of it.
+            *standing = Standing::Failed;
+            state.lost -= 1;
+            return;
+        }
+        drop(state);
+        self.say(at..at + 1, AcknowledgeType::Release, runtime::now());
     }
 
     /// When the lock of a record runs out; `None` once it is not this consumer's any more.
     pub(crate) fn locked_until(&self, at: u32) -> Option<Instant> {
         let state = self.state();
         let standing = state.standings.get(index(at))?;
-        let is_open = !matches!(standing, Standing::Confirmed | Standing::Failed);
-        is_open.then(|| state.lock_of(at))
+        standing.is_open().then(|| state.lock_of(at))
     }
 
     /// Whether a record is known not to be this consumer's any more.
@@ -235,10 +247,42 @@ impl Acquisition {
         self.state().renewals.values().any(|renewal| matches!(renewal, Renewal::Said))
     }
 
-    /// Nothing is left to be said, or heard.
+    /// Nothing is left to be said, heard or told.
     pub(crate) fn is_over(&self) -> bool {
         let state = self.state();
-        state.open == 0 && state.others.is_empty() && state.others_sent.is_empty()
+        state.open == 0
+            && state.lost == 0
+            && state.others.is_empty()
+            && state.others_sent.is_empty()
+            && state.news.is_empty()
+    }
+
+    /// Tells what became of acknowledgements since the last time, and then whoever waits for them:
+    /// what changes only leaves word, so that all is told in one place, under no lock.
+    pub(crate) fn announce(&self, tell: impl Fn(RangeInclusive<Offset>, Result<()>)) {
+        let mut state = self.state();
+        let news = std::mem::take(&mut state.news);
+        let wakers = if news.is_empty() { Vec::new() } else { std::mem::take(&mut state.wakers) };
+        drop(state);
+        for Outcome { records, error } in news {
+            for offsets in self.runs(records) {
+                tell(offsets, error.clone().map_or(Ok(()), Err));
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The offsets of some records, which may have gaps between them.
+    fn runs(&self, records: Range<u32>) -> Vec<RangeInclusive<Offset>> {
+        let mut runs: Vec<RangeInclusive<Offset>> = Vec::new();
+        for record in self.records.get(index(records.start)..index(records.end)).unwrap_or_default()
+        {
+            match runs.last_mut().filter(|run| run.end().advance(1) == record.offset) {
+                Some(run) => *run = *run.start()..=record.offset,
+                None => runs.push(record.offset..=record.offset),
+            }
+        }
+        runs
     }
 
     /// All that is to be sent, which is on its way from now on; of locks that have run out nothing.
@@ -282,43 +326,27 @@ impl Acquisition {
         outgoing
     }
 
-    /// The offsets that something was sent of, without those that hold no record.
-    pub(crate) fn sent_offsets(&self) -> Vec<RangeInclusive<Offset>> {
-        let state = self.state();
-        let mut runs: Vec<RangeInclusive<Offset>> = Vec::new();
-        for (record, standing) in self.records.iter().zip(&state.standings) {
-            if !matches!(standing, Standing::Sent(_)) {
-                continue;
-            }
-            match runs.last_mut().filter(|run| run.end().advance(1) == record.offset) {
-                Some(run) => *run = *run.start()..=record.offset,
-                None => runs.push(record.offset..=record.offset),
-            }
-        }
-        runs
-    }
-
     /// The broker has taken what was sent; locks that were renewed hold until then.
     pub(crate) fn confirm(&self, renewed_until: Instant) {
         let mut state = self.state();
-        let mut settled = 0;
-        for standing in &mut state.standings {
+        state.others_sent.clear();
+        let AcquisitionState { standings, open, news, renewals, renewed_until: until, .. } =
+            &mut *state;
+        for (at, standing) in (0..).zip(standings) {
             if matches!(standing, Standing::Sent(_)) {
                 *standing = Standing::Confirmed;
-                settled += 1;
+                *open -= 1;
+                Outcome::add(news, at, None);
             }
         }
-        state.open -= settled;
-        state.others_sent.clear();
-        let AcquisitionState { renewals, renewed_until: until, .. } = &mut *state;
         renewals.retain(|at, renewal| {
             let is_answered = matches!(renewal, Renewal::Sent);
             if is_answered {
                 until.insert(*at, renewed_until);
+                Outcome::add(news, *at, None);
             }
             !is_answered
         });
-        state.wake();
     }
 
     /// The broker has refused what was sent, or nobody knows whether it has taken it.
@@ -326,12 +354,7 @@ impl Acquisition {
         let mut state = self.state();
         state.fail_where(error, |standing| matches!(standing, Standing::Sent(_)));
         state.others_sent.clear();
-        for renewal in state.renewals.values_mut() {
-            if matches!(renewal, Renewal::Sent) {
-                *renewal = Renewal::Failed(error.clone());
-            }
-        }
-        state.wake();
+        state.fail_renewals(error, |_, renewal| matches!(renewal, Renewal::Sent));
     }
 
     /// What was sent has not arrived, and is to be sent again.
@@ -365,16 +388,11 @@ impl Acquisition {
     pub(crate) fn lose(&self, error: &Error) {
         let mut state = self.state();
         self.bell.taken(state.said);
-        state.fail_where(error, |standing| {
-            !matches!(standing, Standing::Confirmed | Standing::Failed)
-        });
+        state.fail_where(error, Standing::is_open);
         state.others.clear();
         state.others_sent.clear();
+        state.fail_renewals(error, |_, _| true);
         state.said = 0;
-        for renewal in state.renewals.values_mut() {
-            *renewal = Renewal::Failed(error.clone());
-        }
-        state.wake();
     }
 
     /// Fails what this consumer has acquired once more: the lock of the first time had run out at the
@@ -392,11 +410,10 @@ impl Acquisition {
         let said = state.said;
         state.fail_where(&error, |standing| {
             let is_there = records.next().is_some_and(|record| newer.find(record.offset).is_some());
-            is_there && !matches!(standing, Standing::Confirmed | Standing::Failed)
+            is_there && standing.is_open()
         });
-        state.fail_renewals(&error);
+        state.fail_lost_renewals(&error);
         self.bell.taken(said - state.said);
-        state.wake();
     }
 
     fn lock_lost(&self) -> Error {
@@ -409,10 +426,7 @@ impl Acquisition {
 
     /// Fails what has a lock that has run out.
     pub(crate) fn expire(&self, now: Instant) {
-        let mut state = self.state();
-        if state.expire(now, self) {
-            state.wake();
-        }
+        self.state().expire(now, self);
     }
 
     /// When a lock runs out next.
@@ -487,14 +501,14 @@ impl AcquisitionState {
     }
 
     /// Fails what has a lock that has run out, but for what is on its way: the answer decides.
-    fn expire(&mut self, now: Instant, acquisition: &Acquisition) -> bool {
+    fn expire(&mut self, now: Instant, acquisition: &Acquisition) {
         if self.open == 0 || self.lock_until > now {
-            return false;
+            return;
         }
         let error = acquisition.lock_lost();
         let renewed_until = std::mem::take(&mut self.renewed_until);
         let mut at = 0;
-        let (said, failed) = (self.said, self.failures.len());
+        let said = self.said;
         self.fail_where(&error, |standing| {
             let is_held = renewed_until.get(&at).is_some_and(|until| *until > now);
             at += 1;
@@ -502,18 +516,28 @@ impl AcquisitionState {
                 && matches!(standing, Standing::Buffered | Standing::InHand | Standing::Said(_))
         });
         self.renewed_until = renewed_until;
-        self.fail_renewals(&error);
+        self.fail_lost_renewals(&error);
         acquisition.bell.taken(said - self.said);
-        self.failures.len() > failed
     }
 
     /// Fails the renewals that are not on their way of records that have failed.
-    fn fail_renewals(&mut self, error: &Error) {
+    fn fail_lost_renewals(&mut self, error: &Error) {
+        let lost: BTreeSet<u32> = self.failures.keys().copied().collect();
+        self.fail_renewals(error, |at, renewal| {
+            matches!(renewal, Renewal::Said) && lost.contains(&at)
+        });
+    }
+
+    fn fail_renewals(&mut self, error: &Error, fails: impl Fn(u32, &Renewal) -> bool) {
         for (at, renewal) in &mut self.renewals {
-            if matches!(renewal, Renewal::Said) && self.failures.contains_key(at) {
-                *renewal = Renewal::Failed(error.clone());
+            if matches!(renewal, Renewal::Failed(_)) || !fails(*at, renewal) {
+                continue;
+            }
+            if matches!(renewal, Renewal::Said) {
                 self.said -= 1;
             }
+            *renewal = Renewal::Failed(error.clone());
+            Outcome::add(&mut self.news, *at, Some(error));
         }
     }
 
@@ -525,14 +549,15 @@ impl AcquisitionState {
             if matches!(standing, Standing::Said(_)) {
                 self.said -= 1;
             }
-            *standing = Standing::Failed;
+            if matches!(standing, Standing::Said(_) | Standing::Sent(_)) {
+                Outcome::add(&mut self.news, at, Some(error));
+            }
+            let is_in_hand = *standing == Standing::InHand;
+            self.lost += usize::from(is_in_hand);
+            *standing = if is_in_hand { Standing::Lost } else { Standing::Failed };
             self.open -= 1;
             self.failures.insert(at, error.clone());
         }
-    }
-
-    fn wake(&mut self) {
-        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 

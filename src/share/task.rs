@@ -4,11 +4,12 @@
 //! The loop never waits for a call: each runs beside it and comes back as a [`ShareEvent`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::AcknowledgementListener;
 use super::acquisition::Acquisition;
@@ -22,6 +23,7 @@ use crate::cluster::{Asking, Backoff, ClusterView, InterestGuard, MetadataIntere
 use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{Attempt, BrokerId, PartitionsById, TopicId, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
+use crate::sync::lock;
 use crate::watch;
 
 mod brokers;
@@ -144,6 +146,7 @@ impl ShareTask {
             }
             let live = self.parts.shared.live();
             live.iter().for_each(|acquisition| acquisition.expire(now));
+            self.announce(&live);
             self.ask_brokers(&live, now);
             self.leave_at_last();
             if self.is_over(now) {
@@ -171,6 +174,23 @@ impl ShareTask {
                 _ = closing.changed() => {}
                 () = runtime::sleep_until_some(timeout) => {}
             }
+        }
+    }
+
+    /// Tells the listener, and whoever waits, what became of acknowledgements.
+    fn announce(&self, live: &[Arc<Acquisition>]) {
+        let listener = lock(&self.parts.listener).clone();
+        for acquisition in live {
+            acquisition.announce(|offsets, outcome| {
+                let Some(listener) = &listener else { return };
+                let call = || listener(&acquisition.partition, offsets, &outcome);
+                if catch_unwind(AssertUnwindSafe(call)).is_err() {
+                    error!(
+                        group = self.parts.rpc.coordinator.group,
+                        "the acknowledgement listener has panicked"
+                    );
+                }
+            });
         }
     }
 
@@ -362,8 +382,8 @@ impl ShareTask {
 impl Drop for ShareTask {
     fn drop(&mut self) {
         self.parts.shared.close();
-        for acquisition in self.parts.shared.live() {
-            acquisition.lose(&closed());
-        }
+        let live = self.parts.shared.live();
+        live.iter().for_each(|acquisition| acquisition.lose(&closed()));
+        self.announce(&live);
     }
 }

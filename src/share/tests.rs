@@ -293,6 +293,30 @@ async fn records_are_acknowledged_by_their_offset_and_a_listener_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_hears_of_what_is_said_too_late_and_may_panic() {
+    let embedded = brokers(1).await;
+    append(&embedded, 0, 0..1);
+    let client = client(&embedded);
+    let mut consumer = member(&client, ShareConsumerConfig::new("g"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    consumer.acknowledgement_listener(move |_, offsets, outcome| {
+        let kind = outcome.as_ref().err().map(Error::kind);
+        lock(&heard).push((*offsets.start(), *offsets.end(), kind));
+        panic!("the application's fault");
+    });
+    next(&mut consumer).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    // Accepts what came before, which comes again.
+    let again = next(&mut consumer).await.unwrap();
+    assert_eq!(places(&[again]), [(0, 0, 2)]);
+    consumer.commit().await.unwrap();
+    let told = lock(&told);
+    let first = Offset(0);
+    assert_eq!(*told, [(first, first, Some(ErrorKind::LockLost)), (first, first, None)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_ask_for_records_leaves_and_comes_back() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..1);

@@ -62,6 +62,16 @@ fn ranges(outgoing: &OutgoingAcknowledgements) -> Vec<(i64, i64, Option<Acknowle
     outgoing.ranges.iter().map(|range| (range.first.0, range.last.0, range.said)).collect()
 }
 
+/// What a listener is told.
+fn news(acquisition: &Acquisition) -> Vec<(i64, i64, Option<ErrorKind>)> {
+    let told = Mutex::default();
+    acquisition.announce(|offsets, outcome| {
+        let kind = outcome.err().map(|error| error.kind());
+        lock::<Vec<_>>(&told).push((offsets.start().0, offsets.end().0, kind));
+    });
+    told.into_inner().unwrap()
+}
+
 const ACCEPT: Option<AcknowledgeType> = Some(AcknowledgeType::Accept);
 const RELEASE: Option<AcknowledgeType> = Some(AcknowledgeType::Release);
 
@@ -80,16 +90,20 @@ fn what_is_said_is_sent_once_in_runs_with_the_gaps() {
     );
     assert_eq!(acquisition.send(false, now).ranges, [], "once");
     assert!(!bell.has_said());
-    assert_eq!(acquisition.sent_offsets(), [Offset(10)..=Offset(12), Offset(14)..=Offset(15)]);
     acquisition.unsend();
     assert!(bell.has_said());
     assert_eq!(ranges(&acquisition.send(false, now)), ranges(&sent), "and again, if it is to be");
+    assert_eq!(news(&acquisition), []);
     acquisition.confirm(now + LOCK);
+    assert_eq!(news(&acquisition), [(10, 12, None), (14, 15, None)]);
+    assert_eq!(news(&acquisition), [], "once");
     assert!(!acquisition.is_over(), "three were not handed over");
     assert_eq!(acquisition.hand_over(9, now), Some(6..9));
     acquisition.say(5..9, AcknowledgeType::Accept, now);
     assert_eq!(ranges(&acquisition.send(false, now)), [(16, 19, ACCEPT)]);
     acquisition.confirm(now + LOCK);
+    assert!(!acquisition.is_over(), "that is to be told");
+    assert_eq!(news(&acquisition), [(16, 19, None)]);
     assert!(acquisition.is_over() && !bell.has_said());
 }
 
@@ -108,8 +122,13 @@ fn a_lock_that_has_run_out_fails_what_is_not_on_its_way() {
     assert!((1..9).all(|at| acquisition.has_failed(at)));
     assert!(!bell.has_said());
     assert_eq!(acquisition.hand_over(9, now + LOCK), None);
+    let lost = Some(ErrorKind::LockLost);
+    assert_eq!(news(&acquisition), [(11, 12, lost)], "that was said, and the renewal");
     assert!(!acquisition.say(3..4, AcknowledgeType::Accept, now + LOCK));
+    assert_eq!(news(&acquisition), [(14, 14, lost)], "said too late");
+    acquisition.dropped(2);
     acquisition.confirm(now + LOCK);
+    assert_eq!(news(&acquisition), [(10, 10, None)]);
     assert!(acquisition.is_over());
 }
 
@@ -140,5 +159,7 @@ fn what_is_acquired_once_more_is_the_newer_ones() {
     assert!((0..9).all(|at| older.has_failed(at)));
     older.send(false, now);
     older.confirm(now);
+    assert_eq!(news(&older), [(10, 11, Some(ErrorKind::LockLost))]);
+    (2..9).for_each(|at| older.dropped(at));
     assert!(older.is_over() && !bell.has_said());
 }

@@ -14,7 +14,6 @@ use crate::share::broker::{ShareBroker, ShareCall, ShareDemand};
 use crate::share::rpc::{Said, ShareAnswer, SharedPartitionAnswer};
 use crate::share::session::{CLOSES, SharedPartition};
 use crate::share::shared::lock_until;
-use crate::sync::lock;
 
 impl ShareTask {
     /// Has each partition fetched from its leader, by the newest view.
@@ -219,7 +218,6 @@ impl ShareTask {
             let answer = answers.iter().find(|answer| answer.partition == acquisition.key());
             let error = match answer.map(|answer| answer.refused) {
                 Some(None) => {
-                    self.tell(acquisition, None);
                     acquisition.confirm(lock_until(self.parts.shared.lock_timeout(), now));
                     continue;
                 }
@@ -230,7 +228,6 @@ impl ShareTask {
                 .in_api("ShareAcknowledge")
                 .at_broker(acquisition.broker)
                 .at_partition(acquisition.partition.clone());
-            self.tell(acquisition, Some(&error));
             acquisition.refuse(&error);
         }
     }
@@ -251,7 +248,6 @@ impl ShareTask {
                 // The next session says it.
                 acquisition.unsend();
             } else {
-                self.tell(acquisition, Some(error));
                 acquisition.refuse(error);
             }
         }
@@ -278,7 +274,6 @@ impl ShareTask {
     ) {
         debug!(broker = %id, %error, "a request of a share session was lost");
         for acquisition in sent {
-            self.tell(acquisition, Some(error));
             acquisition.refuse(error);
         }
         let cluster = &self.parts.rpc.coordinator.cluster;
@@ -322,17 +317,6 @@ impl ShareTask {
                 error = error.at_partition(partition);
             }
             self.parts.shared.raise(error);
-        }
-    }
-
-    /// Tells the listener what became of what was sent.
-    fn tell(&self, acquisition: &Acquisition, error: Option<&Error>) {
-        let listener = lock(&self.parts.listener).clone();
-        if let Some(listener) = listener {
-            let outcome = error.map_or(Ok(()), |error| Err(error.clone()));
-            for offsets in acquisition.sent_offsets() {
-                listener(&acquisition.partition, offsets, &outcome);
-            }
         }
     }
 }
