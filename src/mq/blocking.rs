@@ -15,9 +15,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::consumer::Handler;
 use super::error::{Code, Error, Result};
 use super::global::{self, Instance};
+use super::handler::Handler;
 use super::message::Message;
 use super::producer::{BatchResult, Sent};
 use crate::ids::{Offset, TopicName, TopicPartition};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::config::Config;
-use super::consumer::Handler;
 use super::error::{Code, Error, Result};
+use super::handler::Handler;
 use super::message::Message;
 use super::metrics::ProducerMetrics;
 use super::producer::{BatchResult, Sent};

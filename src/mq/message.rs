@@ -7,6 +7,8 @@ use bytes::Bytes;
 use crate::consumer::ConsumerRecord;
 use crate::ids::{Offset, PartitionId, Timestamp, TopicName, TopicPartition};
 use crate::record;
+use crate::share::ShareRecord;
+use crate::wire::batch::Headers;
 
 /// A message. It owns its bytes, which are shared, so it is cheap to clone.
 ///
@@ -114,7 +116,8 @@ impl Message {
     /// Returns for the how manieth time a handler is called with the message: 1, 2 and so on, as its
     /// [`FailurePolicy`](super::FailurePolicy) has it tried again.
     ///
-    /// It begins with 1 again when the message is received again, as after a crash or a rebalance.
+    /// It begins with 1 again when the message is received again, as after a crash or a rebalance; of a
+    /// [share group](super::ShareConsumer) the brokers count, and it does not.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -125,23 +128,27 @@ impl Message {
     }
 
     pub(super) fn received(record: &ConsumerRecord) -> Self {
-        let partition = record.topic_partition();
-        let headers = record.headers();
-        // The names are copied; the values share the batch's memory only if that is kept anyway, so
-        // they are copied too.
-        let headers = headers.map(|header| MessageHeader {
-            name: header.name().into_owned(),
-            value: header.value.map(Bytes::copy_from_slice),
-        });
         Self {
-            topic: partition.topic.clone(),
-            partition: Some(partition.partition),
+            partition: Some(record.topic_partition().partition),
             offset: Some(record.offset()),
             key: record.key_bytes(),
             value: record.value_bytes(),
-            headers: headers.collect(),
+            headers: owned(record.headers()),
             timestamp: Some(record.timestamp()).filter(|time| time.0 >= 0),
-            attempt: 1,
+            ..Self::tombstone(record.topic_partition().topic.clone())
+        }
+    }
+
+    pub(super) fn shared(record: &ShareRecord) -> Self {
+        Self {
+            partition: Some(record.partition()),
+            offset: Some(record.offset()),
+            key: record.key_bytes(),
+            value: record.value_bytes(),
+            headers: owned(record.headers()),
+            timestamp: Some(record.timestamp()).filter(|time| time.0 >= 0),
+            attempt: record.delivery_count().into(),
+            ..Self::tombstone(record.topic_partition().topic.clone())
         }
     }
 
@@ -158,6 +165,16 @@ impl Message {
         made.timestamp = self.timestamp;
         made
     }
+}
+
+/// The names are copied; the values share the batch's memory only if that is kept anyway, so they are
+/// copied too.
+fn owned(headers: Headers<'_>) -> Vec<MessageHeader> {
+    let owned = headers.map(|header| MessageHeader {
+        name: header.name().into_owned(),
+        value: header.value.map(Bytes::copy_from_slice),
+    });
+    owned.collect()
 }
 
 impl fmt::Debug for Message {

@@ -29,17 +29,20 @@
 //! [`send_sync`] and its like work on a default instance, which is made at first use; [`blocking`]
 //! has the same for threads without a runtime.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 mod admin;
 pub mod blocking;
+mod calls;
 mod config;
 mod consumer;
 mod error;
 mod global;
+mod handler;
 mod health;
 mod histogram;
+mod letters;
 mod message;
 mod metrics;
 #[cfg(feature = "serde")]
@@ -48,6 +51,8 @@ mod pool;
 mod producer;
 #[cfg(feature = "metrics")]
 mod publish;
+mod retry_topics;
+mod share;
 mod text;
 mod trace_context;
 
@@ -56,26 +61,28 @@ pub use config::{
     Config, ConnectionConfig, ConsumerConfig, LogLevel, MonitoringConfig, PerformanceConfig,
     PoolConfig, ProducerConfig, SaslConfig, SslConfig,
 };
-pub use consumer::{
-    Callback, Consumer, DoNotRetry, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome,
-    callback,
-};
-#[cfg(feature = "json")]
-pub use consumer::{Json, json};
+pub use consumer::Consumer;
 pub use error::{Code, Error, Result};
 pub use global::{
     close, commit_offset, configure, ping, producer_metrics, send_async, send_batch_async,
     send_batch_sync, send_sync, send_sync_with_key, subscribe, unsubscribe,
 };
+pub use handler::{
+    Callback, DoNotRetry, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
+};
+#[cfg(feature = "json")]
+pub use handler::{Json, json};
 pub use health::{CheckStatus, Health, HealthStatus};
 pub use histogram::Latencies;
 pub use message::{Message, MessageHeader};
 pub use metrics::{ConsumerMetrics, PartitionMetrics, ProducerMetrics};
 pub use pool::{ConnectionPool, PoolStats};
 pub use producer::{BatchResult, Producer, Receipt, Sent};
+pub use share::{ShareConsumer, ShareHandlerOptions};
 
 use crate::client::Client;
 pub use crate::config::{Secret, SecurityProtocol};
+use crate::sync::lock;
 pub use crate::trace_context::TraceContext;
 
 /// An instance of the messaging layer: a client, its producer and, once requested, its consumer.
@@ -91,6 +98,7 @@ struct MqInner {
     config: Config,
     producer: Producer,
     consumer: Mutex<Option<Consumer>>,
+    share_consumer: Mutex<Option<ShareConsumer>>,
     health: Health,
 }
 
@@ -123,7 +131,8 @@ impl Mq {
                 client,
                 config,
                 producer,
-                consumer: Mutex::new(None),
+                consumer: Mutex::default(),
+                share_consumer: Mutex::default(),
                 health,
             }),
         };
@@ -144,7 +153,7 @@ impl Mq {
     /// # Errors
     /// [`Code::MissingConfig`] without `consumer.group_id`.
     pub fn consumer(&self) -> Result<Consumer> {
-        let mut consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut consumer = lock(&self.inner.consumer);
         if let Some(consumer) = &*consumer {
             return Ok(consumer.clone());
         }
@@ -153,9 +162,24 @@ impl Mq {
         Ok(made)
     }
 
+    /// Returns the consumer of the share group `consumer.group_id`, which the first call creates: the
+    /// same handlers, with more workers than there are partitions, and each message by itself.
+    ///
+    /// # Errors
+    /// [`Code::MissingConfig`] without `consumer.group_id`.
+    pub fn share_consumer(&self) -> Result<ShareConsumer> {
+        let mut consumer = lock(&self.inner.share_consumer);
+        if let Some(consumer) = &*consumer {
+            return Ok(consumer.clone());
+        }
+        let made = ShareConsumer::on(&self.inner.client, &self.inner.config, None)?;
+        *consumer = Some(made.clone());
+        Ok(made)
+    }
+
     #[cfg(feature = "metrics")]
     fn consumer_if_made(&self) -> Option<Consumer> {
-        self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.inner.consumer).clone()
     }
 
     /// Returns the statistics of connections.
@@ -215,12 +239,23 @@ impl Mq {
     pub async fn close_within(&self, timeout: Duration) -> Result<()> {
         let deadline = crate::runtime::deadline(timeout);
         let left = || deadline.saturating_duration_since(crate::runtime::now());
-        let consumer = self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let consumer = lock(&self.inner.consumer).clone();
+        let share_consumer = lock(&self.inner.share_consumer).clone();
         // Handlers may send until they have ended.
-        let consumed = match consumer {
-            Some(consumer) => consumer.close(left()).await,
-            None => Ok(()),
+        let closed = async {
+            match consumer {
+                Some(consumer) => consumer.close(left()).await,
+                None => Ok(()),
+            }
         };
+        let share_closed = async {
+            match share_consumer {
+                Some(consumer) => consumer.close(left()).await,
+                None => Ok(()),
+            }
+        };
+        let (consumed, shared) = tokio::join!(closed, share_closed);
+        let consumed = consumed.and(shared);
         let produced = self.inner.producer.close(left()).await;
         let closed = self.inner.client.clone().close(left()).await;
         consumed

@@ -278,6 +278,15 @@ impl ShareConsumer {
         Ok(ShareBatch::new(&acquisition, records))
     }
 
+    /// What is buffered of one partition, if there is something, without asking for more: for who has
+    /// to know what is locked for it. Counts as asking, so that the group keeps it.
+    #[cfg(feature = "mq")]
+    pub(crate) fn take_buffered(&self) -> Option<ShareBatch> {
+        self.shared.activity.touch();
+        let (acquisition, records) = self.shared.take_buffered(self.config.max_poll_records)?;
+        Some(ShareBatch::new(&acquisition, records))
+    }
+
     fn accept_given(&mut self) {
         if let Some((acquisition, records)) = self.given.take() {
             acquisition.say(records, AcknowledgeType::Accept, runtime::now());

@@ -54,6 +54,25 @@ struct ShareState {
 /// partition adds few).
 const MAX_ERRORS: usize = 1024;
 
+impl ShareState {
+    fn take_buffered(
+        &mut self,
+        max: usize,
+        now: Instant,
+    ) -> Option<(Arc<Acquisition>, Range<u32>)> {
+        while let Some(first) = self.buffer.front() {
+            let taken = first.hand_over(max, now).map(|records| (Arc::clone(first), records));
+            if taken.is_none() || first.buffered() == 0 {
+                self.buffer.pop_front();
+            }
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        None
+    }
+}
+
 impl ShareShared {
     pub(crate) fn new(room: usize, cancelled: CancellationToken) -> Self {
         Self {
@@ -112,21 +131,15 @@ impl ShareShared {
         if let Some(error) = state.errors.pop_front() {
             return Poll::Ready(Err(error));
         }
-        while let Some(first) = state.buffer.front() {
-            let taken = first.hand_over(max, now).map(|records| (Arc::clone(first), records));
-            if taken.is_none() || first.buffered() == 0 {
-                state.buffer.pop_front();
+        if let Some(taken) = state.take_buffered(max, now) {
+            // Only then does the task have something to do: what is said rings by itself.
+            let concerns_task = self.has_room_in(&state);
+            drop(state);
+            self.activity.set_waiting(false);
+            if concerns_task {
+                self.bell.rung.notify_one();
             }
-            if let Some(taken) = taken {
-                // Only then does the task have something to do: what is said rings by itself.
-                let concerns_task = self.has_room_in(&state);
-                drop(state);
-                self.activity.set_waiting(false);
-                if concerns_task {
-                    self.bell.rung.notify_one();
-                }
-                return Poll::Ready(Ok(taken));
-            }
+            return Poll::Ready(Ok(taken));
         }
         if state.topics.is_none() {
             return Poll::Ready(Err(Error::config(
@@ -146,6 +159,12 @@ impl ShareShared {
         self.activity.set_waiting(true);
         self.bell.rung.notify_one();
         Poll::Pending
+    }
+
+    /// The next records of one partition, up to `max`, if some are buffered.
+    #[cfg(feature = "mq")]
+    pub(crate) fn take_buffered(&self, max: usize) -> Option<(Arc<Acquisition>, Range<u32>)> {
+        self.state().take_buffered(max, runtime::now())
     }
 
     /// Adds what was acquired.

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::config::{ClientConfig, Properties, Secret, SecurityProtocol};
 use crate::mq::error::{Code, Error, Result};
 use crate::producer::Acks;
+use crate::share::{ShareAcknowledgementMode, ShareAcquireMode, ShareConsumerConfig};
 use crate::{consumer, producer};
 
 impl Config {
@@ -166,12 +167,8 @@ impl Config {
 
     pub(in crate::mq) fn core_consumer(&self) -> Result<consumer::ConsumerConfig> {
         let ours = &self.consumer;
-        let group = ours.group_id.as_deref().filter(|id| !id.is_empty());
-        let group = group.ok_or_else(|| {
-            Error::new(Code::MissingConfig, "consumer.group_id is missing: consuming needs a group")
-        })?;
         let config = consumer::ConsumerConfig::new()
-            .group_id(group)
+            .group_id(self.group_id()?)
             .auto_offset_reset(ours.auto_offset_reset)
             // What handlers have finished is committed here, not what was handed to them.
             .enable_auto_commit(false)
@@ -186,6 +183,27 @@ impl Config {
         Ok(match ours.fetch_buffer_bytes {
             Some(bytes) => config.fetch_buffer_bytes(bytes),
             None => config,
+        })
+    }
+
+    /// Settings for a member of a share group that handles so many messages at once: what it takes
+    /// beyond that is kept from other members.
+    pub(in crate::mq) fn core_share_consumer(&self, at_once: usize) -> Result<ShareConsumerConfig> {
+        let ours = &self.consumer;
+        Ok(ShareConsumerConfig::new(self.group_id()?)
+            .share_acknowledgement_mode(ShareAcknowledgementMode::Explicit)
+            .share_acquire_mode(ShareAcquireMode::RecordLimit)
+            .max_poll_records(ours.max_poll_records.min(at_once))
+            .max_poll_interval(ours.max_poll_interval)
+            .fetch_min_bytes(ours.fetch_min_bytes)
+            .fetch_max_bytes(ours.fetch_max_bytes)
+            .fetch_max_wait(ours.fetch_max_wait))
+    }
+
+    fn group_id(&self) -> Result<&str> {
+        let group = self.consumer.group_id.as_deref().filter(|id| !id.is_empty());
+        group.ok_or_else(|| {
+            Error::new(Code::MissingConfig, "consumer.group_id is missing: consuming needs a group")
         })
     }
 }

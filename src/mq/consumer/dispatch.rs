@@ -13,7 +13,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::handler::RegisteredHandler;
 use super::handler_queue::HandlerQueue;
 use super::line::{HandlerLine, HandlerWork};
 use super::room::QueueLoad;
@@ -22,6 +21,7 @@ use super::transacting::{self, id_of};
 use super::worker::{self, WorkerPlace};
 use crate::consumer::RecordBatch;
 use crate::ids::TopicPartition;
+use crate::mq::handler::RegisteredHandler;
 use crate::runtime::Runtime;
 
 pub(super) struct HandlerQueues {

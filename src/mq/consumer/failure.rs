@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use tracing::{debug, error, warn};
 
-use super::handler::{ExhaustedAction, RegisteredHandler};
 use super::progress::Part;
 use super::shared::ConsumerInner;
 use crate::consumer::ConsumerRecord;
 use crate::ids::{Offset, TopicName};
+use crate::mq::handler::{ExhaustedAction, RegisteredHandler};
+use crate::mq::letters::LetterKind;
 use crate::mq::message::Message;
 
 mod dead_letter;
@@ -61,16 +62,6 @@ pub(super) fn conclude(
     if fate.is_stop() {
         stop(shared, registered);
     }
-}
-
-/// Why a message goes to another topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LetterKind {
-    /// To be handled again, after so many attempts.
-    Retry {
-        attempts: u32,
-    },
-    Dead,
 }
 
 /// What is left to do with a message that no attempt is left for where it is; if another is in vain

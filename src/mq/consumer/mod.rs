@@ -17,30 +17,24 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-mod calls;
 mod dispatch;
 mod failure;
-mod handler;
 mod handler_queue;
 mod housekeeping;
 mod line;
 mod progress;
 mod rebalance;
 mod receive;
-mod retry_topics;
 mod room;
 mod shared;
 mod transacting;
 mod worker;
 
-pub use handler::{
-    Callback, DoNotRetry, FailurePolicy, Handler, HandlerFuture, HandlerOptions, Outcome, callback,
-};
-#[cfg(feature = "json")]
-pub use handler::{Json, json};
-
+use super::calls;
 use super::config::{Config, invalid};
 use super::error::{Code, During, Error, Result};
+use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
+use super::letters::Letters;
 use super::metrics::{ConsumerMeter, ConsumerMetrics, PartitionMetrics};
 use crate::client::Client;
 use crate::config::bounded;
@@ -48,7 +42,6 @@ use crate::consumer::{ConsumerHandle, RebalanceListener};
 use crate::ids::{Offset, TopicName, TopicPartition};
 use crate::runtime::{self, Runtime};
 use crate::sync::lock;
-use handler::{HandlerTopics, RegisteredHandler};
 use shared::ConsumerInner;
 
 /// Receives messages as one member of a group. Cheap to clone.
@@ -104,7 +97,7 @@ impl Consumer {
             due: Mutex::default(),
             lag: Mutex::default(),
             meter: ConsumerMeter::new(config.monitoring.enable_metrics, runtime::now()),
-            dead_letters: Mutex::default(),
+            letters: Letters::new(client, config),
             closing: CancellationToken::new(),
             close_by: OnceLock::new(),
             ended: Mutex::default(),
@@ -459,7 +452,7 @@ impl Consumer {
         let timeout = bounded(timeout);
         let deadline = *shared.close_by.get_or_init(|| runtime::now() + timeout);
         shared.closing.cancel();
-        if calls::is_within(shared) {
+        if calls::is_within(shared.caller()) {
             return Ok(());
         }
         let ended = tokio::time::timeout_at(deadline.into(), runtime.join()).await;

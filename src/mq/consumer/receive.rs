@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tracing::warn;
 
-use super::calls;
 use super::dispatch::{HandlerQueues, dispatch};
 use super::failure::stop;
 use super::shared::ConsumerInner;
 use crate::consumer::{Consumer, RecordBatch};
 use crate::error::{ErrorCode, ErrorKind};
+use crate::mq::calls;
 use crate::mq::error::{Code, During, Error};
 use crate::runtime::{self, Runtime};
 use crate::sync::lock;
@@ -161,7 +161,14 @@ async fn report_error(shared: &Arc<ConsumerInner>, error: crate::error::Error) {
         None => shared.handlers().list.clone(),
     };
     for registered in told {
-        if !calls::tell(shared, &registered, error.clone(), partition.clone()).await {
+        if !calls::tell(
+            shared.caller(),
+            registered.handler.as_ref(),
+            error.clone(),
+            partition.clone(),
+        )
+        .await
+        {
             stop(shared, &registered);
         }
     }

@@ -7,17 +7,19 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
 use super::progress::{Part, Progress};
 use super::room::RoomSignal;
 use crate::client::Client;
 use crate::consumer::{ConsumerHandle, ConsumerRecord, IsolationLevel, RebalanceListener};
 use crate::ids::{TopicName, TopicPartition};
+use crate::mq::calls::Caller;
 use crate::mq::config::Config;
 use crate::mq::error::{Code, During, Error, Result};
+use crate::mq::handler::{Handler, HandlerOptions, HandlerTopics, RegisteredHandler};
+use crate::mq::letters::Letters;
 use crate::mq::metrics::ConsumerMeter;
+use crate::runtime;
 use crate::sync::lock;
-use crate::{producer, runtime};
 
 /// What the handle, the tasks and the group's listener share.
 pub(super) struct ConsumerInner {
@@ -41,7 +43,7 @@ pub(super) struct ConsumerInner {
     pub(super) due: Mutex<BTreeMap<TopicPartition, Instant>>,
     pub(super) lag: Mutex<BTreeMap<TopicPartition, u64>>,
     pub(super) meter: ConsumerMeter,
-    pub(super) dead_letters: Mutex<Option<producer::Producer>>,
+    pub(super) letters: Letters,
     pub(super) closing: CancellationToken,
     pub(super) close_by: OnceLock<Instant>,
     /// How it has ended.
@@ -105,6 +107,10 @@ impl ConsumerInner {
             lock(&self.handlers).list.retain(|registered| Some(registered.id) != id);
         }
         registered
+    }
+
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller::new(self, &self.config, &self.closing)
     }
 
     /// Whether a handler's options go together, and its output can be written exactly once.

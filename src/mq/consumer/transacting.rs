@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::calls;
 use super::failure::{Disposition, stop};
 use super::line::{NextInLine, QueuedMessage};
 use super::progress::{Part, Progress};
@@ -29,6 +28,7 @@ use crate::error::{Class, Error as ClientError, ErrorKind};
 use crate::exactly_once::{abort, commit};
 use crate::group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::ids::{Offset, TopicPartition, TransactionalId};
+use crate::mq::calls;
 use crate::mq::error::{During, Error};
 use crate::mq::message::Message;
 use crate::producer::TransactionalProducer;
@@ -159,7 +159,9 @@ impl TransactionWorker {
                     let error = Error::from_client(error, During::Produce)
                         .context(format_args!("the output of a handler cannot be written"));
                     warn!(%error, ?pause, "a handler's output waits");
-                    if !calls::tell(shared, registered, error, None).await || is_last {
+                    if !calls::tell(shared.caller(), registered.handler.as_ref(), error, None).await
+                        || is_last
+                    {
                         self.release(false);
                         stop(&self.place.shared, &self.place.registered);
                         return false;

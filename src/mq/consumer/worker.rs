@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use super::calls;
 use super::failure::{Disposition, Letter, give_up, post, stop};
-use super::handler::{DoNotRetry, Outcome, RegisteredHandler};
 use super::line::{HandlerLine, QueuedMessage};
-use super::retry_topics;
 use super::shared::{ConsumerInner, stale};
+use crate::mq::calls;
 use crate::mq::error::{Code, Error};
+use crate::mq::handler::{Outcome, RegisteredHandler, is_in_vain};
+use crate::mq::letters::GivenUp;
 use crate::mq::message::Message;
+use crate::mq::retry_topics;
 use crate::runtime::{self, Runtime};
 
 /// Where a worker stands: for which handler, and at which line.
@@ -62,10 +63,13 @@ impl WorkerPlace {
             part: Arc::clone(&message.part),
             generation: message.generation,
             offsets: message.record.covered(),
-            message: Message::received(&message.record),
-            to,
-            as_what,
-            why,
+            given_up: GivenUp {
+                message: Message::received(&message.record),
+                to,
+                as_what,
+                why,
+                topics: self.registered.options.policy.retry_topics.clone(),
+            },
         };
         post(letter, &self.workers).await
     }
@@ -107,7 +111,8 @@ async fn process(
     loop {
         let attempt = before.saturating_add(failures + 1);
         let message = Message { attempt, ..Message::received(record) };
-        let failure = match calls::call(shared, registered, message).await {
+        let failure = match calls::call(shared.caller(), registered.handler.as_ref(), message).await
+        {
             Outcome::Continue => {
                 shared.meter.handled(bytes, runtime::now() - begun);
                 return Disposition::Done;
@@ -148,14 +153,4 @@ async fn process(
             () = runtime::sleep_until(runtime::now() + pause) => {}
         }
     }
-}
-
-/// Whether another attempt would fail too.
-fn is_in_vain(failure: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(failure), |error| error.source()).any(|error| {
-        error.is::<DoNotRetry>()
-            || error.downcast_ref::<Error>().is_some_and(|error| {
-                matches!(error.code(), Code::DeserializationFailed | Code::InvalidConfig)
-            })
-    })
 }

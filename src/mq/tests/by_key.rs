@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::clock::Random;
-use crate::mq::consumer::HandlerFuture;
+use crate::mq::handler::HandlerFuture;
 use crate::mq::{Code, FailurePolicy, Handler, HandlerOptions, Outcome};
 
 /// Appends `keys` keys in turn, with the values `from` up to `to`, in batches of at most 50.

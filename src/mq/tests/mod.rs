@@ -19,6 +19,7 @@ mod promises;
 mod retrying;
 mod seams;
 mod sending;
+mod sharing;
 mod transacting;
 
 const SECOND: Duration = Duration::from_secs(1);

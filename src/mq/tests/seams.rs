@@ -8,7 +8,7 @@ use kavka_testcontainers::embedded::{ApiKey, ErrorCode as BrokerCode, Fault, Rea
 
 use super::*;
 use crate::ids::Offset;
-use crate::mq::consumer::HandlerFuture;
+use crate::mq::handler::HandlerFuture;
 use crate::mq::{Code, Consumer, Error, FailurePolicy, Handler, HandlerOptions, Outcome};
 
 type Told = Arc<Mutex<Vec<(Option<TopicPartition>, Error)>>>;

@@ -9,7 +9,7 @@ use kavka_testcontainers::embedded::{
 
 use super::*;
 use crate::consumer::IsolationLevel;
-use crate::mq::consumer::HandlerFuture;
+use crate::mq::handler::HandlerFuture;
 use crate::mq::{Code, Error, FailurePolicy, Handler, HandlerOptions, Outcome};
 
 fn committed_only(embedded: &EmbeddedCluster) -> Config {

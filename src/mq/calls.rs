@@ -7,22 +7,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::handler::{HandlerFuture, Outcome, RegisteredHandler};
-use super::shared::ConsumerInner;
+use super::config::Config;
+use super::error::{Code, Error};
+use super::handler::{Handler, HandlerFuture, Outcome};
+use super::message::Message;
 use crate::ids::TopicPartition;
-use crate::mq::error::{Code, Error};
-use crate::mq::message::Message;
+
+/// Who calls a handler.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    /// Which consumer, by its place in memory.
+    who: usize,
+    config: &'a Config,
+    closing: &'a CancellationToken,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn new<T>(who: &T, config: &'a Config, closing: &'a CancellationToken) -> Self {
+        Self { who: std::ptr::from_ref(who).addr(), config, closing }
+    }
+}
 
 /// One call of a handler.
-pub(super) async fn call(
-    shared: &ConsumerInner,
-    registered: &RegisteredHandler,
-    message: Message,
-) -> Outcome {
-    if !shared.config.monitoring.enable_tracing {
-        return in_time(shared, || registered.handler.handle(message)).await;
+pub(super) async fn call(caller: Caller<'_>, handler: &dyn Handler, message: Message) -> Outcome {
+    if !caller.config.monitoring.enable_tracing {
+        return in_time(caller, || handler.handle(message)).await;
     }
     let span = tracing::info_span!(
         "kafka.process",
@@ -31,41 +43,39 @@ pub(super) async fn call(
         messaging.destination.partition.id = message.partition.map(|partition| partition.0),
         messaging.kafka.offset = message.offset.map(|offset| offset.0),
     );
-    in_time(shared, || Box::pin(registered.handler.handle(message).instrument(span))).await
+    in_time(caller, || Box::pin(handler.handle(message).instrument(span))).await
 }
 
 /// Tells a handler of an error; whether it goes on.
 pub(super) async fn tell(
-    shared: &ConsumerInner,
-    registered: &RegisteredHandler,
+    caller: Caller<'_>,
+    handler: &dyn Handler,
     error: Error,
     partition: Option<TopicPartition>,
 ) -> bool {
     tokio::select! {
-        outcome = in_time(shared, || registered.handler.failed(error, partition)) => {
+        outcome = in_time(caller, || handler.failed(error, partition)) => {
             !matches!(outcome, Outcome::Stop)
         }
         // Whoever closes waits for no opinion.
-        () = shared.closing.cancelled() => true,
+        () = caller.closing.cancelled() => true,
     }
 }
 
 /// Whether the caller is a handler of this consumer, at work.
-pub(super) fn is_within(shared: &ConsumerInner) -> bool {
-    WITHIN.with_borrow(|within| {
-        within.iter().any(|id| std::ptr::eq(*id, std::ptr::from_ref(shared).cast()))
-    })
+pub(super) fn is_within(caller: Caller<'_>) -> bool {
+    WITHIN.with_borrow(|within| within.contains(&caller.who))
 }
 
-async fn in_time<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
-    let mut handling = pin!(guarded(shared, begin));
+async fn in_time<'a>(caller: Caller<'_>, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
+    let mut handling = pin!(guarded(caller, begin));
     // Most handlers are done at once: only the others are worth a timer.
     if let Poll::Ready(outcome) =
         poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await
     {
         return outcome;
     }
-    let longest = shared.config.consumer.max_poll_interval;
+    let longest = caller.config.consumer.max_poll_interval;
     match tokio::time::timeout(longest, handling).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::Failed(Box::new(Error::new(
@@ -76,11 +86,11 @@ async fn in_time<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFutu
 }
 
 /// A panic of a handler is a failure of its message.
-async fn guarded<'a>(shared: &ConsumerInner, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
-    match caught(shared, begin) {
+async fn guarded<'a>(caller: Caller<'_>, begin: impl FnOnce() -> HandlerFuture<'a>) -> Outcome {
+    match caught(caller, begin) {
         Ok(mut handling) => {
             let mut poll =
-                |context: &mut Context<'_>| caught(shared, || handling.as_mut().poll(context));
+                |context: &mut Context<'_>| caught(caller, || handling.as_mut().poll(context));
             poll_fn(|context| poll(context).unwrap_or_else(|error| Poll::Ready(failed(error))))
                 .await
         }
@@ -95,8 +105,8 @@ fn failed(error: Error) -> Outcome {
 /// Runs a service's code; CONSUME_FAILED if it panics.
 ///
 /// What it panicked in is not polled or called with the same data again.
-fn caught<T>(shared: &ConsumerInner, work: impl FnOnce() -> T) -> Result<T, Error> {
-    WITHIN.with_borrow_mut(|within| within.push(std::ptr::from_ref(shared).cast()));
+fn caught<T>(caller: Caller<'_>, work: impl FnOnce() -> T) -> Result<T, Error> {
+    WITHIN.with_borrow_mut(|within| within.push(caller.who));
     let done = catch_unwind(AssertUnwindSafe(work));
     WITHIN.with_borrow_mut(Vec::pop);
     done.map_err(|panic| {
@@ -114,5 +124,5 @@ fn caught<T>(shared: &ConsumerInner, work: impl FnOnce() -> T) -> Result<T, Erro
 thread_local! {
     /// The consumers whose handlers this thread is in, by their places: several where one polls
     /// another's.
-    static WITHIN: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
+    static WITHIN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::{Code, Error};
+use super::message::Message;
 use super::retry_topics::RetryTopics;
 use crate::config::bounded;
 use crate::ids::{TopicName, TopicPartition, TransactionalId};
-use crate::mq::error::Error;
-use crate::mq::message::Message;
 
 /// The future returned by a handler.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -237,7 +237,6 @@ where
     Future_::Output: Into<Outcome>,
 {
     fn handle(&self, message: Message) -> HandlerFuture<'_> {
-        use crate::mq::error::Code;
         match serde_json::from_slice(message.value.as_deref().unwrap_or_default()) {
             Ok(value) => {
                 let handling = self.0(value, message);
@@ -385,7 +384,7 @@ impl Default for FailurePolicy {
 }
 
 /// Options for running a handler; see
-/// [`Consumer::subscribe_with`](super::Consumer::subscribe_with).
+/// [`Consumer::subscribe_with`](crate::mq::Consumer::subscribe_with).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HandlerOptions {
@@ -522,6 +521,16 @@ impl HandlerTopics {
             Self::Pattern { regex, .. } => regex.is_match(topic),
         }
     }
+}
+
+/// Whether another attempt would fail too.
+pub(super) fn is_in_vain(failure: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(failure), |error| error.source()).any(|error| {
+        error.is::<DoNotRetry>()
+            || error.downcast_ref::<Error>().is_some_and(|error| {
+                matches!(error.code(), Code::DeserializationFailed | Code::InvalidConfig)
+            })
+    })
 }
 
 #[cfg(test)]
