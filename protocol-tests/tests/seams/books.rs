@@ -13,8 +13,8 @@ use std::time::Duration;
 use kavka::{AutoOffsetReset, TopicPartition};
 use tokio::time::Instant;
 
-pub(crate) use self::part::How;
 use self::part::{Hand, Next, Part};
+pub(crate) use self::part::{How, MemberPlan};
 use crate::promise::Promise;
 use crate::promise::Promise::{
     CommitHolds, CommitsWhatIsDone, Delivers, DeliversItsOwn, OneOwner, SkipsNothing,
@@ -23,6 +23,9 @@ use crate::world::World;
 
 /// How much earlier than it is told of a partition a consumer may have asked where it starts.
 const TOLD_LATE: Duration = Duration::from_secs(30);
+/// How long members of a group that went from one protocol to the other need to hear of it: a
+/// heartbeat and a round of joining.
+const CONVERTED: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Books {
@@ -52,10 +55,15 @@ struct Entries {
     /// What a consumer gave up where only the brokers know how far it was: its last commits may be
     /// on their way, until it gets partitions anew.
     left: BTreeSet<(usize, TopicPartition)>,
-    /// Since when a consumer's application has not asked for records, and how long it may.
-    away: BTreeMap<usize, (Instant, Duration)>,
+    members: BTreeMap<usize, MemberPlan>,
+    /// Since when a consumer's application has not asked for records.
+    away: BTreeMap<usize, Instant>,
     /// Whose listener is at work: nothing else can be told to it meanwhile.
     busy: BTreeSet<usize>,
+    /// Who lost partitions without having been asked to give them up.
+    lost: BTreeSet<usize>,
+    /// When a member by the consumer protocol left last.
+    coordinated_left: Option<Instant>,
     known_commits: usize,
 }
 
@@ -67,6 +75,14 @@ struct Busy<'a> {
 /// What a commit must have committed when it succeeds.
 #[derive(Debug)]
 pub(crate) struct Snapshot(Vec<(usize, How, TopicPartition, i64, Instant, usize)>);
+
+impl Entries {
+    fn leaves(&mut self, member: usize) {
+        if self.members.get(&member).is_some_and(|plan| plan.is_coordinated) {
+            self.coordinated_left = Some(Instant::now());
+        }
+    }
+}
 
 impl Books {
     pub(crate) fn new(
@@ -85,28 +101,56 @@ impl Books {
         let told = self.world.now().saturating_sub(TOLD_LATE);
         entries.left.retain(|(who, _)| *who != member);
         for partition in partitions {
-            let Entries { hands, away, busy, .. } = &mut *entries;
-            let mut others = hands.iter_mut().filter(|((other, how, tp), _)| {
+            let others = entries.hands.keys().filter(|(other, how, tp)| {
                 *other != member && *how == How::Group && tp == partition
             });
-            if let Some(((other, ..), hand)) = others.next_back().filter(|_| !self.is_static) {
-                // Its application stayed away for `max.poll.interval.ms`, and its listener, which
-                // would be told, is at work: it is not owner any more, and gets nothing.
-                let is_removed =
-                    away.get(other).is_some_and(|(since, most)| since.elapsed() >= *most);
-                if is_removed && busy.contains(other) {
-                    hand.is_going = true;
-                } else {
-                    self.world.wrong(
-                        OneOwner,
-                        format_args!("{partition} was given to {member} while {other} had it"),
-                    );
-                }
+            let other = others.map(|(other, ..)| *other).next_back().filter(|_| !self.is_static);
+            if let Some(other) = other
+                && !self.may_be_told_late(&entries, other)
+            {
+                self.world.wrong(
+                    OneOwner,
+                    format_args!("{partition} was given to {member} while {other} had it"),
+                );
+            } else if let Some(other) = other
+                && Self::is_removed(&entries, other)
+                && let Some(hand) = entries.hands.get_mut(&(other, How::Group, partition.clone()))
+            {
+                hand.is_going = true;
             }
             let next =
                 entries.early.remove(&(member, partition.clone())).unwrap_or(Next::Committed(told));
             entries.hands.insert((member, How::Group, partition.clone()), Hand::new(next));
         }
+    }
+
+    /// A consumer sits down.
+    pub(crate) fn sits(&self, member: usize, plan: MemberPlan) {
+        self.entries().members.insert(member, plan);
+    }
+
+    /// Its application stayed away for `max.poll.interval.ms`, and its listener, which would be told,
+    /// is at work: it is not owner any more, and gets nothing.
+    fn is_removed(entries: &Entries, member: usize) -> bool {
+        let Some(plan) = entries.members.get(&member) else { return false };
+        let away = entries.away.get(&member);
+        away.is_some_and(|since| since.elapsed() >= plan.may_stay_away)
+            && entries.busy.contains(&member)
+    }
+
+    /// Whether somebody else may get what a member has before it can know.
+    fn may_be_told_late(&self, entries: &Entries, member: usize) -> bool {
+        let Some(plan) = entries.members.get(&member) else { return false };
+        // The group waits no longer for it than that, and a heartbeat whose answer is lost tells
+        // it nothing for longer.
+        let is_deaf = self.world.is_troubled && plan.may_stay_away < 2 * self.world.request_timeout;
+        // With the last member by the consumer protocol the group becomes a classic one, which takes
+        // for owned what each was to have, and not what each has: when another comes at once, that is
+        // given on (Kafka's `ClassicGroup.fromConsumerGroup`).
+        let is_converted = plan.is_mixed
+            && !plan.is_coordinated
+            && entries.coordinated_left.is_some_and(|left| left.elapsed() < CONVERTED);
+        Self::is_removed(entries, member) || is_deaf || is_converted
     }
 
     /// A consumer must give partitions up, and may commit for the last time.
@@ -139,6 +183,20 @@ impl Books {
                 );
             }
         }
+    }
+
+    /// Partitions are gone without a last word.
+    pub(crate) fn lost(&self, member: usize, partitions: &[TopicPartition]) {
+        self.gone(member, partitions);
+        self.entries().lost.insert(member);
+    }
+
+    /// Whether a consumer lost partitions because its group went from one protocol to the other,
+    /// with generations that its own is none of.
+    pub(crate) fn was_converted_away(&self, member: usize) -> bool {
+        let entries = self.entries();
+        let is_mixed = entries.members.get(&member).is_some_and(|plan| plan.is_mixed);
+        is_mixed && entries.lost.contains(&member)
     }
 
     pub(crate) fn subscribed(&self, member: usize, topics: BTreeSet<String>) {
@@ -176,6 +234,7 @@ impl Books {
 
     pub(crate) fn unsubscribed(&self, member: usize) {
         let mut entries = self.entries();
+        entries.leaves(member);
         entries.modes.remove(&member);
         entries.early.retain(|(who, _), _| *who != member);
         self.leave(&mut entries, |who, how, _| who == member && how == How::Manual);
@@ -189,6 +248,7 @@ impl Books {
     /// A consumer has ended; tells what it had from the group until then.
     pub(crate) fn ended(&self, member: usize) -> usize {
         let mut entries = self.entries();
+        entries.leaves(member);
         let before = entries.hands.len();
         self.leave(&mut entries, |who, _, _| who == member);
         entries.modes.remove(&member);
@@ -203,9 +263,9 @@ impl Books {
         self.finish_in(&mut entries, member);
     }
 
-    /// An application has what it asked for, and may stay away for that long.
-    pub(crate) fn went_away(&self, member: usize, most: Duration) {
-        self.entries().away.insert(member, (Instant::now(), most));
+    /// An application has what it asked for.
+    pub(crate) fn went_away(&self, member: usize) {
+        self.entries().away.insert(member, Instant::now());
     }
 
     /// A consumer's listener is at work until what this returns is dropped.
@@ -462,6 +522,7 @@ impl Books {
             .iter()
             .map(|((who, how, tp), hand)| format!("{who} {how:?} {tp} {:?}", hand.next))
             .collect();
+        self.world.log.say(format_args!("{:?}", self.world.embedded.consumer_group(&self.group)));
         self.world.wrong(Delivers, format_args!("{}: {what}; {hands:?}", self.group));
     }
 

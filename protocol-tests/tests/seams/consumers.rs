@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::books::{Books, How};
+use crate::books::{Books, How, MemberPlan};
 use crate::dice::Dice;
 use crate::log::Log;
 use crate::seat::{End, Seat, SeatPlan, Start};
@@ -231,11 +231,33 @@ impl Hall {
                     _ => {}
                 }
             }
-            if is_shared && self.books.lacks(None, partition, *end) {
+            if is_shared && self.books.lacks(None, partition, *end) && !self.is_withheld(partition)
+            {
                 lacks.push(format!("{partition} from {end} for the group"));
             }
         }
         lacks
+    }
+}
+
+impl Hall {
+    /// Whether the coordinator gives a partition to nobody who wants it: Kafka's computes the
+    /// targets as if all members wanted the same when one comes with a pattern while another
+    /// leaves, and not again if the pattern turns out to match nothing.
+    fn is_withheld(&self, partition: &TopicPartition) -> bool {
+        let Some(group) = self.world.embedded.consumer_group(&self.plan.name) else { return false };
+        let is_it = |(topic, number): &(String, i32)| {
+            partition.topic == topic.as_str() && partition.partition.0 == *number
+        };
+        group.state == "Stable"
+            && group
+                .members
+                .iter()
+                .any(|member| member.topics.iter().any(|topic| partition.topic == topic.as_str()))
+            && !group
+                .members
+                .iter()
+                .any(|member| member.target.iter().any(is_it) && member.regex.is_empty())
     }
 }
 
@@ -318,7 +340,7 @@ impl GroupPlan {
             let may_stay_away = Duration::from_secs(dice.pick(&[60, 300]));
             return SeatPlan {
                 config: config.max_poll_interval(may_stay_away),
-                may_stay_away,
+                member: MemberPlan { may_stay_away, is_coordinated: false, is_mixed: false },
                 commits_each,
                 is_eager: fetch_min_bytes == 0,
                 callers: 0,
@@ -328,7 +350,12 @@ impl GroupPlan {
         }
         SeatPlan {
             config,
-            may_stay_away,
+            member: MemberPlan {
+                may_stay_away,
+                is_coordinated: protocol == GroupProtocol::Consumer,
+                is_mixed: self.protocols.contains(&GroupProtocol::Consumer)
+                    && self.protocols.contains(&GroupProtocol::Classic),
+            },
             commits_each,
             is_eager: fetch_min_bytes == 0,
             callers: dice.within(0..=2),

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::books::{Books, How};
+use crate::books::{Books, How, MemberPlan};
 use crate::dice::Dice;
 use crate::promise::Promise::{
     CallsEnd, CloseCommits, CommitHolds, DeliversItsOwn, NoNeedlessError, Tells,
@@ -35,8 +35,7 @@ pub(crate) struct SeatPlan {
     /// Brokers answer its fetches at once, with or without records.
     pub(crate) is_eager: bool,
     pub(crate) callers: u64,
-    /// `max.poll.interval.ms`.
-    pub(crate) may_stay_away: Duration,
+    pub(crate) member: MemberPlan,
     /// The longest pause of the application between two receives.
     pub(crate) pace: u64,
     pub(crate) start: Start,
@@ -96,6 +95,7 @@ impl Seat {
             seat: self.clone(),
             dice: std::sync::Mutex::new(dice.fork()),
         });
+        self.books.sits(*number, self.plan.member);
         let handle = consumer.handle();
         let _ = self.handle.set(consumer.handle());
         match self.plan.start {
@@ -182,7 +182,11 @@ impl Seat {
         match closed {
             Ok(Ok(())) => {
                 // Who chose partitions by itself cannot commit while the group has members.
-                if self.plan.commits_each.is_some() && !world.is_troubled && is_member {
+                if self.plan.commits_each.is_some()
+                    && !world.is_troubled
+                    && is_member
+                    && !books.was_converted_away(*number)
+                {
                     books.check_committed(CloseCommits, "close", &snapshot);
                 }
             }
@@ -253,7 +257,7 @@ impl Seat {
                 })
             }),
         };
-        self.books.went_away(self.number, self.plan.may_stay_away);
+        self.books.went_away(self.number);
         match received {
             // It lost its patience.
             Err(_) => {}
@@ -375,7 +379,7 @@ impl RebalanceListener for Notes {
         _: &'a ConsumerHandle,
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a> {
-        self.seat.books.gone(self.seat.number, partitions);
+        self.seat.books.lost(self.seat.number, partitions);
         Box::pin(std::future::ready(()))
     }
 }

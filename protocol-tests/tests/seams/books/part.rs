@@ -27,6 +27,17 @@ pub(crate) enum How {
     Manual,
 }
 
+/// What the books have to know of how a consumer is configured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberPlan {
+    /// `max.poll.interval.ms`.
+    pub(crate) may_stay_away: Duration,
+    /// It speaks the consumer protocol.
+    pub(crate) is_coordinated: bool,
+    /// Its group has members of both protocols.
+    pub(crate) is_mixed: bool,
+}
+
 /// A partition that a consumer has.
 #[derive(Clone, Debug)]
 pub(super) struct Hand {
