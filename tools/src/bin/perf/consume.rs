@@ -3,9 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use kavka::{
-    Client, Consumer, ConsumerConfig, ShareConsumer, ShareConsumerConfig, TopicPartition,
-};
+use kavka::{Client, Consumer, ConsumerConfig, ShareConsumer, ShareConsumerConfig, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop};
 
 use super::PATIENCE;
