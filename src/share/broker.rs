@@ -155,7 +155,7 @@ impl ShareBroker {
             && !self.wanted.is_empty();
         if fetches || opens {
             // A broker that hears of a part of what it has handed out at once keeps a state and a
-            // timer for each of those records from then on, which costs it more than all the rest.
+            // timer for each of those records from then on.
             let takes_parts = self.is_urgent || has_lingered;
             return Some(ShareCall::Fetch { may_wait: demand.is_waiting, takes_parts });
         }

@@ -128,8 +128,8 @@ impl ShareTask {
             ShareCall::Fetch { may_wait, .. } => {
                 let session = broker.session.request(&broker.wanted);
                 // Who waits has nothing: all that may be locked at a time is asked for at once, as
-                // the work of a broker is by the request and hardly by the record. Several brokers
-                // bring as much together.
+                // fewer requests are less work for the broker. Several brokers bring as much
+                // together.
                 let polls = if may_wait && !shares_work { 2 } else { 1 };
                 let wish = FetchWish { may_wait, polls };
                 let runtime = self.parts.runtime.clone();
