@@ -15,6 +15,12 @@ def consume(text, records, size, partitions=6, compression="none"):
     return dict(mode="consume", text=text, n=records, size=size, partitions=partitions, warmup=0, args={}, fill=fill)
 
 
+def share(text, records, size, partitions=3, **options):
+    """One consumer of a new share group, each run."""
+    args = {name.replace("_", "-"): value for name, value in options.items()}
+    return consume(text, records, size, partitions) | dict(mode="share", args=args)
+
+
 CELLS = {
     "produce": produce("produce 128 B", 4_000_000, 128),
     "produce-tuned": produce("produce 128 B, batches of 256 KiB", 4_000_000, 128, **{"batch-bytes": 262144}),
@@ -45,6 +51,9 @@ CELLS = {
     "consume-gzip": consume("consume 1 KiB, gzip", 800_000, 1024, compression="gzip"),
     "consume-p1": consume("consume 128 B, 1 partition", 8_000_000, 128, partitions=1),
     "consume-p60": consume("consume 128 B, 60 partitions", 8_000_000, 128, partitions=60),
+    "share": share("share group, 100 B, 3 partitions", 1_000_000, 100),
+    "share-5000": share("share group, 100 B, 3 partitions, max.poll.records 5000", 1_000_000, 100, max_poll_records=5000),
+    "share-1KiB": share("share group, 1 KiB, 3 partitions", 300_000, 1024),
 }
 
 # kavka twice: record by record (`send`, `recv`), and many at once (`send_all`, `next_batch`).
@@ -57,6 +66,8 @@ BELOW = ["floor", "raw"]
 CLIENTS = KAVKA + [MQ] + PEERS + BELOW
 # Those whose programs read what they send as well.
 TO_CONSUMER = [MQ, "rdkafka", "java", "raw"]
+# Those that have share groups.
+SHARES = KAVKA + ["franz-go", "java"]
 
 # The peers whose wrapper hands many records over at once, as `send_all` does; the others are called for each record.
 BATCHED = ["barnabas", "rskafka"]
@@ -78,6 +89,8 @@ def cannot(client, name, cell):
     args = cell["args"] | cell.get("fill", {})
     if "to-consumer" in args and client not in TO_CONSUMER:
         return "does not read what it sends"
+    if cell["mode"] == "share" and client not in SHARES:
+        return "no share groups"
     if client == MQ and "to-consumer" not in args:
         return "only measured to its handler"
     if client == "raw" and cell["args"].get("compression", "none") != "none":

@@ -28,7 +28,7 @@ def classpath():
 def command(client, mode):
     if client in KAVKA:
         api = [] if client == "kavka" else ["--batch-api"]
-        if mode == "consume":
+        if mode in ("consume", "share"):
             api = ["--records-api", "recv" if client == "kavka" else "batch"]
         return [PERF, mode] + api
     if client == MQ:
@@ -134,10 +134,19 @@ def own(client, options):
     return options | words
 
 
-def arguments(client, cell, server, topic, records):
+def acquiring(client, options):
+    """The words of `share` for how many records are asked for at a time; `perf` of kavka takes Java's properties."""
+    if client in KAVKA:
+        return [word for count in options.values() for word in ("-X", f"max.poll.records={count}")]
+    return flags(options)
+
+
+def arguments(client, cell, server, topic, records, group):
     words = flags({"bootstrap-server": server, "topic": topic, "records": records})
     if cell["mode"] == "produce":
         words += flags({"size": cell["size"], "warmup": cell["warmup"]} | own(client, cell["args"]))
+    if cell["mode"] == "share":
+        words += flags({"group": group}) + acquiring(client, cell["args"])
     if client not in KAVKA + [MQ, "franz-go", "java"]:
         words += flags({"partitions": cell["partitions"]})
     return words
@@ -178,7 +187,10 @@ def run(options):
                         admin.ask(f"create {topic} {cell['partitions']}")
                         # `floor` and `raw` do not try again if a leader is not there yet.
                         time.sleep(0.1)
-                    words = arguments(client, cell, options.bootstrap_server, topic, records)
+                    group = f"perf-{run_id}-{name}-{made}"
+                    if cell["mode"] == "share":
+                        admin.ask(f"share {group}")
+                    words = arguments(client, cell, options.bootstrap_server, topic, records, group)
                     result = once(command(client, cell["mode"]) + words, options.broker_pid)
                     result |= dict(cell=name, client=client, repeat=repeat, want=records)
                     if is_produce:

@@ -242,6 +242,13 @@ impl Acquisition {
         self.state().said > 0
     }
 
+    /// Whether nothing is left that the application could say something of.
+    pub(crate) fn is_said(&self) -> bool {
+        let is_open =
+            |standing: &Standing| matches!(standing, Standing::Buffered | Standing::InHand);
+        !self.state().standings.iter().any(is_open)
+    }
+
     /// Whether locks are to be renewed.
     pub(crate) fn renews(&self) -> bool {
         self.state().renewals.values().any(|renewal| matches!(renewal, Renewal::Said))

@@ -55,6 +55,9 @@ pub(crate) enum ShareCall {
     Fetch {
         /// Whether the broker may wait for records.
         may_wait: bool,
+        /// Whether it takes along what was said of some records of an acquisition, too, and not
+        /// only what was said of whole ones.
+        takes_parts: bool,
     },
     /// Acknowledge, and renew locks, which no fetch does.
     Acknowledge,
@@ -97,6 +100,11 @@ impl ShareBroker {
         !self.is_in_flight && !self.session.is_open()
     }
 
+    /// Whether an answer is awaited, without which there is nothing to ask.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.is_in_flight
+    }
+
     /// What to ask now.
     pub(crate) fn poll(&mut self, demand: &ShareDemand, now: Instant) -> Option<ShareCall> {
         self.said_since = demand.has_said.then(|| self.said_since.unwrap_or(now));
@@ -114,7 +122,8 @@ impl ShareBroker {
         if let ShareCall::Fetch { .. } = call {
             self.asked_for = Some(demand.calls);
         }
-        if self.session.is_open() && !demand.renews {
+        let takes_all = !matches!(call, ShareCall::Fetch { takes_parts: false, .. });
+        if self.session.is_open() && !demand.renews && takes_all {
             self.said_since = None;
             self.is_urgent = false;
         }
@@ -136,9 +145,8 @@ impl ShareBroker {
             && demand.has_room
             && is_asked
             && (demand.is_waiting || !self.is_dry);
-        let is_due = self.is_urgent
-            || demand.has_many
-            || self.said_since.is_some_and(|since| since + LINGER <= now);
+        let has_lingered = self.said_since.is_some_and(|since| since + LINGER <= now);
+        let is_due = self.is_urgent || demand.has_many || has_lingered;
         // Only a fetch begins a session, which alone can be told what is due.
         let opens = !self.session.is_open()
             && demand.has_said
@@ -146,7 +154,10 @@ impl ShareBroker {
             && demand.has_room
             && !self.wanted.is_empty();
         if fetches || opens {
-            return Some(ShareCall::Fetch { may_wait: demand.is_waiting });
+            // A broker that hears of a part of what it has handed out at once keeps a state and a
+            // timer for each of those records from then on.
+            let takes_parts = self.is_urgent || has_lingered;
+            return Some(ShareCall::Fetch { may_wait: demand.is_waiting, takes_parts });
         }
         (can_say && is_due).then_some(ShareCall::Acknowledge)
     }

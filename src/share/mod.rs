@@ -37,7 +37,7 @@ pub use record::{ShareBatch, ShareRecord};
 use acquisition::Acquisition;
 use membership::{ShareMemberSettings, ShareMembership};
 use rpc::{ShareFetchSettings, ShareRpc};
-use shared::{ShareShared, closed};
+use shared::ShareShared;
 use task::{ShareTask, ShareTaskParts};
 
 use crate::cluster::{Cluster, GroupCoordinator, Lane, LaneGuard};
@@ -59,8 +59,8 @@ type AcknowledgementListener =
 /// [`accept`](ShareRecord::accept), [`release`](ShareRecord::release) or
 /// [`reject`](ShareRecord::reject). A record that nothing is said of comes again, to whichever
 /// consumer, when its lock runs out. Records may be acknowledged in any order and from any task;
-/// acknowledgements travel with the next fetch, or alone after 100 ms, or at once if somebody awaits
-/// them or [commits](ShareConsumer::commit).
+/// acknowledgements travel with a fetch, once something is said of all that came together, or after
+/// 100 ms, or at once if somebody awaits them or [commits](ShareConsumer::commit).
 ///
 /// It needs brokers of Kafka 4.2 or later, and receives in one task at a time. Dropping a consumer
 /// ends its tasks at once: what was not acknowledged is released when the brokers see the connections
@@ -236,8 +236,8 @@ impl ShareConsumer {
     /// # Cancel safety
     /// Safe: if the future is dropped, no record is taken.
     pub async fn recv(&mut self) -> Result<ShareRecord> {
-        let batch = self.take(1).await?;
-        batch.into_one().ok_or_else(closed)
+        let (acquisition, records) = self.take(1).await?;
+        Ok(ShareRecord::new(acquisition, records.start))
     }
 
     /// Waits for the next records of any one partition, up to `max.poll.records` of them.
@@ -250,10 +250,11 @@ impl ShareConsumer {
     /// # Cancel safety
     /// Safe: if the future is dropped, no record is taken.
     pub async fn next_batch(&mut self) -> Result<ShareBatch> {
-        self.take(self.config.max_poll_records).await
+        let (acquisition, records) = self.take(self.config.max_poll_records).await?;
+        Ok(ShareBatch::new(&acquisition, records))
     }
 
-    async fn take(&mut self, max: usize) -> Result<ShareBatch> {
+    async fn take(&mut self, max: usize) -> Result<(Arc<Acquisition>, std::ops::Range<u32>)> {
         self.accept_given();
         self.shared.activity.touch();
         let shared = &self.shared;
@@ -275,7 +276,7 @@ impl ShareConsumer {
         if !self.config.is_explicit() {
             self.given = Some((Arc::clone(&acquisition), records.clone()));
         }
-        Ok(ShareBatch::new(&acquisition, records))
+        Ok((acquisition, records))
     }
 
     /// What is buffered of one partition, if there is something, without asking for more: for who has

@@ -32,6 +32,10 @@ pub struct ShareRecord {
 }
 
 impl ShareRecord {
+    pub(super) fn new(acquisition: Arc<Acquisition>, index: u32) -> Self {
+        Self { acquisition, index }
+    }
+
     /// Returns the topic.
     pub fn topic(&self) -> &str {
         &self.acquisition.partition.topic
@@ -230,10 +234,6 @@ impl ShareBatch {
                 .map(|index| ShareRecord { acquisition: Arc::clone(acquisition), index })
                 .collect(),
         }
-    }
-
-    pub(super) fn into_one(mut self) -> Option<ShareRecord> {
-        self.records.pop()
     }
 
     /// Returns the topic and partition.

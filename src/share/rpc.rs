@@ -49,6 +49,15 @@ pub(crate) struct ShareRpc {
     pub(crate) settings: ShareFetchSettings,
 }
 
+/// What one fetch asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FetchWish {
+    /// Whether the broker may wait for records.
+    pub(crate) may_wait: bool,
+    /// About so many times `max.poll.records`.
+    pub(crate) polls: i32,
+}
+
 /// What is said of records, by partition.
 pub(crate) type Said = BTreeMap<SharedPartition, Vec<AcknowledgedRange>>;
 
@@ -146,11 +155,15 @@ impl ShareRpc {
         member: &str,
         session: &ShareSessionRequest,
         said: &Said,
-        may_wait: bool,
+        wish: FetchWish,
     ) -> Result<ShareAnswer> {
-        let max_wait = if may_wait { self.settings.max_wait } else { Duration::ZERO };
+        let max_wait = if wish.may_wait { self.settings.max_wait } else { Duration::ZERO };
         let deadline = runtime::now() + max_wait + self.coordinator.request_timeout();
-        let request = |version| self.fetch_request(version, member, session, said, max_wait);
+        let request = |version| {
+            let mut request = self.fetch_request(version, member, session, said, max_wait);
+            request.max_records = request.max_records.saturating_mul(wish.polls);
+            request
+        };
         let reply = self.coordinator.cluster.call_with(broker, self.lane, deadline, request).await;
         let reply: Reply<ShareFetchRequest<'_>> = reply.map_err(explained)?;
         let (mut answer, raw) = self.read_fetch(&reply)?;

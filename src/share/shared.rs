@@ -45,6 +45,8 @@ struct ShareState {
     /// Why the cluster does not let this client in.
     refusal: Option<Error>,
     waker: Option<Waker>,
+    /// The task can do nothing before a broker has answered.
+    is_busy: bool,
     is_closed: bool,
     /// How long brokers lock records, by their last word.
     lock: Option<Duration>,
@@ -133,7 +135,7 @@ impl ShareShared {
         }
         if let Some(taken) = state.take_buffered(max, now) {
             // Only then does the task have something to do: what is said rings by itself.
-            let concerns_task = self.has_room_in(&state);
+            let concerns_task = !state.is_busy && self.has_room_in(&state);
             drop(state);
             self.activity.set_waiting(false);
             if concerns_task {
@@ -194,9 +196,17 @@ impl ShareShared {
         live
     }
 
-    /// Whether so few records are buffered that more may come.
+    /// Whether so few records are buffered that more may come. From here on calls ring again.
     pub(crate) fn has_room(&self) -> bool {
-        self.has_room_in(&self.state())
+        let mut state = self.state();
+        state.is_busy = false;
+        self.has_room_in(&state)
+    }
+
+    /// Calls that find records need not ring: every broker is to answer first, and the task looks
+    /// for itself then.
+    pub(crate) fn set_busy(&self) {
+        self.state().is_busy = true;
     }
 
     fn has_room_in(&self, state: &ShareState) -> bool {

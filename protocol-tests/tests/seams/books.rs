@@ -23,8 +23,7 @@ use crate::world::World;
 
 /// How much earlier than it is told of a partition a consumer may have asked where it starts.
 const TOLD_LATE: Duration = Duration::from_secs(30);
-/// How long members of a group that went from one protocol to the other need to hear of it: a
-/// heartbeat and a round of joining.
+/// How long members may need to hear that their group is of another protocol: to beat and join.
 const CONVERTED: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -60,7 +59,7 @@ struct Entries {
     away: BTreeMap<usize, Instant>,
     /// Whose listener is at work: nothing else can be told to it meanwhile.
     busy: BTreeSet<usize>,
-    /// Who lost partitions without having been asked to give them up.
+    /// Who lost partitions without a last word.
     lost: BTreeSet<usize>,
     /// When a member by the consumer protocol left last.
     coordinated_left: Option<Instant>,
@@ -498,7 +497,7 @@ impl Books {
         }
     }
 
-    /// Looks at what was committed since the last look.
+    /// Looks at what was committed since.
     pub(crate) fn check_commits(&self) {
         drop(self.entries());
     }

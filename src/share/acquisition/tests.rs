@@ -163,3 +163,16 @@ fn what_is_acquired_once_more_is_the_newer_ones() {
     (2..9).for_each(|at| older.dropped(at));
     assert!(older.is_over() && !bell.has_said());
 }
+
+#[test]
+fn it_is_said_once_the_application_has_nothing_of_it_left() {
+    let now = runtime::now();
+    let (acquisition, _) = acquisition(now);
+    let first = acquisition.hand_over(4, now).unwrap();
+    acquisition.say(first, AcknowledgeType::Accept, now);
+    assert!(!acquisition.is_said(), "the rest is buffered");
+    let rest = acquisition.hand_over(100, now).unwrap();
+    assert!(!acquisition.is_said(), "the rest is in hand");
+    acquisition.say(rest, AcknowledgeType::Reject, now);
+    assert!(acquisition.is_said());
+}

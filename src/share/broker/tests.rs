@@ -1,8 +1,9 @@
 use super::*;
 use crate::ids::{PartitionId, TopicId};
 
-const FETCH: Option<ShareCall> = Some(ShareCall::Fetch { may_wait: false });
-const WAITING_FETCH: Option<ShareCall> = Some(ShareCall::Fetch { may_wait: true });
+const FETCH: Option<ShareCall> = Some(ShareCall::Fetch { may_wait: false, takes_parts: false });
+const WAITING_FETCH: Option<ShareCall> =
+    Some(ShareCall::Fetch { may_wait: true, takes_parts: false });
 
 fn demand() -> ShareDemand {
     ShareDemand {
@@ -70,6 +71,22 @@ fn acknowledgements_wait_for_a_fetch_but_not_for_long() {
 }
 
 #[test]
+fn a_part_of_an_acquisition_waits_for_the_rest_but_not_for_long() {
+    let now = crate::runtime::now();
+    let mut broker = opened(now);
+    let said = |calls| ShareDemand { has_said: true, calls, ..demand() };
+    let parts = Some(ShareCall::Fetch { may_wait: false, takes_parts: true });
+    assert_eq!(broker.poll(&said(2), now), FETCH);
+    broker.fetched(true);
+    assert_eq!(broker.poll(&said(3), now + LINGER / 2), FETCH);
+    broker.fetched(true);
+    assert_eq!(broker.poll(&said(4), now + LINGER), parts, "no fetch in between began it anew");
+    broker.fetched(true);
+    broker.hurry();
+    assert_eq!(broker.poll(&said(5), now + LINGER), parts, "somebody waits");
+}
+
+#[test]
 fn a_session_that_has_failed_is_opened_by_a_fetch_after_a_rest() {
     let now = crate::runtime::now();
     let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -83,7 +100,8 @@ fn a_session_that_has_failed_is_opened_by_a_fetch_after_a_rest() {
     let later = broker.poll_timeout(now).unwrap();
     assert_eq!(broker.poll_timeout(later), None, "what is due and waits for more is no timer");
     broker.hurry();
-    assert_eq!(broker.poll(&said, later), FETCH, "which alone can begin a session");
+    let opens = ShareCall::Fetch { may_wait: false, takes_parts: true };
+    assert_eq!(broker.poll(&said, later), Some(opens), "which alone can begin a session");
 }
 
 #[test]

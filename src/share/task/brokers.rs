@@ -9,9 +9,10 @@ use tracing::debug;
 use super::{CallKind, ShareEvent, ShareTask};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::ids::BrokerId;
+use crate::share::ShareAcquireMode;
 use crate::share::acquisition::Acquisition;
 use crate::share::broker::{ShareBroker, ShareCall, ShareDemand};
-use crate::share::rpc::{Said, ShareAnswer, SharedPartitionAnswer};
+use crate::share::rpc::{FetchWish, Said, ShareAnswer, SharedPartitionAnswer};
 use crate::share::session::{CLOSES, SharedPartition};
 use crate::share::shared::lock_until;
 
@@ -51,9 +52,10 @@ impl ShareTask {
         let shared = Arc::clone(&self.parts.shared);
         let is_urgent = shared.bell.take_urgency();
         let may_fetch = self.parts.machine.is_member() && !shared.is_closed();
-        let has_room = may_fetch && shared.has_room();
+        let has_room = shared.has_room() && may_fetch;
         let is_waiting = may_fetch && shared.activity.is_waiting();
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
+        let mut is_busy = !ids.is_empty();
         for id in ids {
             let of_broker = || live.iter().filter(|acquisition| acquisition.broker == id);
             let demand = ShareDemand {
@@ -68,7 +70,9 @@ impl ShareTask {
             if is_urgent {
                 broker.hurry();
             }
-            match broker.poll(&demand, now) {
+            let call = broker.poll(&demand, now);
+            is_busy &= broker.is_in_flight();
+            match call {
                 Some(call) => {
                     let own = of_broker().cloned().collect();
                     self.call(id, call, own, now);
@@ -81,9 +85,14 @@ impl ShareTask {
                 }
             }
         }
+        if is_busy {
+            shared.set_busy();
+        }
     }
 
     fn call(&mut self, id: BrokerId, call: ShareCall, own: Vec<Arc<Acquisition>>, now: Instant) {
+        let shares_work =
+            self.brokers.values().filter(|broker| !broker.wanted.is_empty()).count() > 1;
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let mut said = Said::new();
         let (mut sent, mut renews) = (Vec::new(), false);
@@ -93,7 +102,13 @@ impl ShareTask {
         if takes_acknowledgements {
             for acquisition in own {
                 let is_fetched = broker.wanted.contains(&acquisition.key());
-                if matches!(call, ShareCall::Fetch { .. }) && !is_fetched {
+                let is_taken = match call {
+                    ShareCall::Fetch { takes_parts, .. } => {
+                        is_fetched && (takes_parts || acquisition.is_said())
+                    }
+                    ShareCall::Acknowledge | ShareCall::Close => true,
+                };
+                if !is_taken {
                     continue;
                 }
                 let outgoing = acquisition.send(with_renewals, now);
@@ -110,11 +125,17 @@ impl ShareTask {
         let rpc = self.parts.rpc.clone();
         let member = self.parts.machine.member().to_owned();
         match call {
-            ShareCall::Fetch { may_wait } => {
+            ShareCall::Fetch { may_wait, .. } => {
                 let session = broker.session.request(&broker.wanted);
+                // Who waits has nothing: all that may be locked at a time is asked for at once, as
+                // fewer requests are less work for the broker. Several brokers bring as much
+                // together; and who has set a limit means it.
+                let is_limit = rpc.settings.acquire_mode == ShareAcquireMode::RecordLimit;
+                let polls = if may_wait && !shares_work && !is_limit { 2 } else { 1 };
+                let wish = FetchWish { may_wait, polls };
                 let runtime = self.parts.runtime.clone();
                 self.spawn(async move {
-                    let outcome = rpc.fetch(&runtime, id, &member, &session, &said, may_wait).await;
+                    let outcome = rpc.fetch(&runtime, id, &member, &session, &said, wish).await;
                     ShareEvent::Answered { broker: id, kind: CallKind::Fetch, sent, outcome }
                 });
             }

@@ -3,11 +3,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use kavka::{Client, Consumer, ConsumerConfig, TopicPartition};
+use kavka::{Client, Consumer, ConsumerConfig, ShareConsumer, ShareConsumerConfig, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop};
 
 use super::PATIENCE;
-use super::options::{Options, RecordsApi};
+use super::options::{Mode, Options, RecordsApi};
 use super::progress::Progress;
 use super::report::Report;
 
@@ -34,7 +34,56 @@ impl Read {
 }
 
 /// Records that are received before signals and silence are looked at again.
-const CHUNK: u64 = 256;
+const CHUNK: usize = 256;
+
+/// Where the records come from.
+enum Source {
+    /// As a member of a consumer group, or of assigned partitions.
+    Consumer(Consumer),
+    /// As a member of a share group, which accepts what it has handed over by the next call.
+    Share(ShareConsumer),
+}
+
+impl Source {
+    async fn open(options: &Options, client: &Client) -> Outcome<Self> {
+        match (options.mode, &options.group) {
+            (Mode::Share, Some(group)) => {
+                let properties = options.properties(&[("group.id", group)])?;
+                let consumer =
+                    client.share_consumer(ShareConsumerConfig::from_properties(&properties)?)?;
+                consumer.subscribe([&options.topic])?;
+                Ok(Self::Share(consumer))
+            }
+            (_, group) => {
+                // A batch is handed over whole; the other clients of the comparison may hand over
+                // as many at a time.
+                let defaults = [("auto.offset.reset", "earliest"), ("max.poll.records", "5000")];
+                let mut config = ConsumerConfig::from_properties(&options.properties(&defaults)?)?;
+                if let Some(group) = group {
+                    config = config.group_id(group);
+                }
+                let consumer = client.consumer(config)?;
+                if group.is_some() {
+                    consumer.subscribe([&options.topic])?;
+                } else {
+                    let topic = client.admin().describe_topic(&options.topic).await?;
+                    let partitions = topic.partitions.iter();
+                    consumer.assign(
+                        partitions.map(|one| TopicPartition::new(&options.topic, one.id)),
+                    )?;
+                }
+                Ok(Self::Consumer(consumer))
+            }
+        }
+    }
+
+    async fn close(self) -> kavka::Result<()> {
+        match self {
+            Self::Consumer(consumer) => consumer.close(PATIENCE).await,
+            Self::Share(consumer) => consumer.close(PATIENCE).await,
+        }
+    }
+}
 
 /// Consumes and measures.
 pub(crate) async fn run(
@@ -42,33 +91,12 @@ pub(crate) async fn run(
     client: &Client,
     mut interrupt: Interrupt,
 ) -> Outcome<Report> {
-    let mut config = ConsumerConfig::from_properties(
-        // A batch is handed over whole; the other clients of the comparison may hand over as many
-        // at a time.
-        &options.properties(&[("auto.offset.reset", "earliest"), ("max.poll.records", "5000")])?,
-    )?;
-    if let Some(group) = &options.group {
-        config = config.group_id(group);
-    }
-    let mut consumer = client.consumer(config)?;
-    match options.group {
-        Some(_) => consumer.subscribe([&options.topic])?,
-        None => {
-            let admin = client.admin();
-            let topic = tokio::select! {
-                topic = admin.describe_topic(&options.topic) => topic?,
-                () = interrupt.received() => {
-                    return Err(Stop::failure("interrupted before the topic was described"));
-                }
-            };
-            consumer.assign(
-                topic
-                    .partitions
-                    .iter()
-                    .map(|partition| TopicPartition::new(&options.topic, partition.id)),
-            )?;
+    let mut source = tokio::select! {
+        source = Source::open(options, client) => source?,
+        () = interrupt.received() => {
+            return Err(Stop::failure("interrupted before the topic was described"));
         }
-    }
+    };
     let progress = Progress::start(options.records);
     let mut read = Read::default();
     let mut started = None;
@@ -79,7 +107,7 @@ pub(crate) async fn run(
         let before = read.records;
         tokio::select! {
             biased;
-            done = next(options, &mut consumer, &mut read, &mut started) => done?,
+            done = next(options, &mut source, &mut read, &mut started) => done?,
             () = interrupt.received() => break,
             _ = silence.tick() => {
                 if read.records == seen {
@@ -96,29 +124,43 @@ pub(crate) async fn run(
     progress.stop();
     black_box(&read);
     let report = Report::consumed(read.records, read.bytes, elapsed);
-    consumer.close(PATIENCE).await?;
+    source.close().await?;
     Ok(report)
 }
 
 /// Reads the next records, at most as many as are still wanted.
 async fn next(
     options: &Options,
-    consumer: &mut Consumer,
+    source: &mut Source,
     read: &mut Read,
     started: &mut Option<Instant>,
 ) -> Outcome<()> {
-    match options.records_api {
-        RecordsApi::Batch => {
+    let wanted = usize::try_from(options.records - read.records).unwrap_or(usize::MAX);
+    match (source, options.records_api) {
+        (Source::Consumer(consumer), RecordsApi::Batch) => {
             let batch = consumer.next_batch().await?;
             started.get_or_insert_with(Instant::now);
-            let wanted = usize::try_from(options.records - read.records).unwrap_or(usize::MAX);
             for record in batch.iter().take(wanted) {
                 read.take(record.key(), record.value(), record.offset().0);
             }
         }
-        RecordsApi::Recv => {
-            // As an application loops: what is about each round would cost more than a record.
-            for _ in 0..CHUNK.min(options.records - read.records) {
+        (Source::Share(consumer), RecordsApi::Batch) => {
+            let batch = consumer.next_batch().await?;
+            started.get_or_insert_with(Instant::now);
+            for record in batch.records().iter().take(wanted) {
+                read.take(record.key(), record.value(), record.offset().0);
+            }
+        }
+        // As an application loops: what is about each round would cost more than a record.
+        (Source::Consumer(consumer), RecordsApi::Recv) => {
+            for _ in 0..CHUNK.min(wanted) {
+                let record = consumer.recv().await?;
+                started.get_or_insert_with(Instant::now);
+                read.take(record.key(), record.value(), record.offset().0);
+            }
+        }
+        (Source::Share(consumer), RecordsApi::Recv) => {
+            for _ in 0..CHUNK.min(wanted) {
                 let record = consumer.recv().await?;
                 started.get_or_insert_with(Instant::now);
                 read.take(record.key(), record.value(), record.offset().0);

@@ -68,7 +68,7 @@ async fn work(
     let report = match options.mode {
         Mode::Produce => produce::run(options, &client, bootstrap, interrupt).await?,
         Mode::Consume if options.mq => handling::run(options, &client, interrupt).await?,
-        Mode::Consume => consume::run(options, &client, interrupt).await?,
+        Mode::Consume | Mode::Share => consume::run(options, &client, interrupt).await?,
     };
     kavka_programs::write_out(&format!("{}\n", report.json(options)))?;
     client.close(PATIENCE).await?;

@@ -92,7 +92,8 @@ pub(crate) struct Options {
     #[arg(long, help_heading = PRODUCE)]
     pub(crate) to_handler: bool,
 
-    /// As a member of the group; without it every partition is assigned
+    /// As a member of the group; without it every partition is assigned. `share` needs one whose
+    /// share.auto.offset.reset is earliest
     #[arg(long, help_heading = CONSUME)]
     pub(crate) group: Option<String>,
     /// Where to start [default: earliest]
@@ -104,13 +105,15 @@ pub(crate) struct Options {
 }
 
 const PRODUCE: &str = "perf produce";
-const CONSUME: &str = "perf consume";
+const CONSUME: &str = "perf consume, perf share";
 
 /// Which half is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     Produce,
     Consume,
+    /// As the only member of a share group (KIP-932)
+    Share,
 }
 
 /// From when a latency counts.
@@ -138,6 +141,17 @@ impl Options {
             return Err(Stop::usage(format_args!(
                 "--to-handler needs produce, --mq and a --size of {STAMP} or more"
             )));
+        }
+        if self.mode == Mode::Share {
+            if self.group.is_none() || self.mq || self.from.is_some() {
+                return Err(Stop::usage("share needs --group, and has neither --mq nor --from"));
+            }
+            if self.connection.named_cluster()?.is_none() {
+                return Err(Stop::usage(
+                    "share needs --bootstrap-server: the Kafka inside this process has no share \
+                     groups",
+                ));
+            }
         }
         Ok(self)
     }
@@ -212,6 +226,9 @@ mod tests {
             (options.mode, options.group.as_deref(), options.records_api),
             (Mode::Consume, Some("g"), RecordsApi::Batch)
         );
+        let options = read("share --bootstrap-server h:1 --topic t --records 1 --group g")
+            .expect("a share group");
+        assert_eq!((options.mode, options.group.as_deref()), (Mode::Share, Some("g")));
     }
 
     #[test]
@@ -240,6 +257,9 @@ mod tests {
             "produce --topic t --records 1 --to-handler",
             "produce --mq --topic t --records 1 --size 15 --to-handler",
             "produce --mq --topic t --records 1 --batch-api",
+            "share --bootstrap-server h:1 --topic t --records 1",
+            "share --bootstrap-server h:1 --topic t --records 1 --group g --mq",
+            "share --bootstrap-server h:1 --topic t --records 1 --group g --from latest",
         ] {
             assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
         }

@@ -119,7 +119,11 @@ impl Report {
         let usage = Usage::of_this_process();
         json!({
             "client": if options.mq { "kavka-mq" } else { "kavka" },
-            "mode": if options.mode == Mode::Produce { "produce" } else { "consume" },
+            "mode": match options.mode {
+                Mode::Produce => "produce",
+                Mode::Consume => "consume",
+                Mode::Share => "share",
+            },
             "records": self.records,
             "bytes": self.bytes,
             "seconds": self.seconds,
