@@ -212,11 +212,12 @@ impl Acquisition {
         }
     }
 
-    /// When the lock of a record runs out; `None` once it is not this consumer's any more.
+    /// When the lock of a record runs out that was handed over; `None` once it is not this consumer's
+    /// any more.
     pub(crate) fn locked_until(&self, at: u32) -> Option<Instant> {
         let state = self.state();
         let standing = state.standings.get(index(at))?;
-        let is_open = !matches!(standing, Standing::Confirmed | Standing::Failed);
+        let is_open = matches!(standing, Standing::InHand | Standing::Said(_) | Standing::Sent(_));
         is_open.then(|| state.lock_of(at))
     }
 

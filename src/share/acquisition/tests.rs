@@ -142,3 +142,12 @@ fn what_is_acquired_once_more_is_the_newer_ones() {
     older.confirm(now);
     assert!(older.is_over() && !bell.has_said());
 }
+
+#[test]
+fn only_what_was_handed_over_can_be_acknowledged_by_its_offset() {
+    let now = crate::runtime::now();
+    let (acquisition, _) = acquisition(now);
+    acquisition.hand_over(2, now);
+    assert_eq!(acquisition.locked_until(1), Some(now + LOCK));
+    assert_eq!(acquisition.locked_until(2), None, "it is not in the application's hands");
+}
