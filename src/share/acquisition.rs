@@ -345,17 +345,29 @@ impl Acquisition {
                 count += 1;
             }
         }
-        for renewal in state.renewals.values_mut() {
-            if matches!(renewal, Renewal::Sent) {
+        let AcquisitionState { renewals, standings, failures, .. } = &mut *state;
+        renewals.retain(|at, renewal| {
+            if !matches!(renewal, Renewal::Sent) {
+                return true;
+            }
+            if let Some(error) = failures.get(at) {
+                *renewal = Renewal::Failed(error.clone());
+                return true;
+            }
+            // Whatever was said of the record since takes its place, as it does before it is sent.
+            let is_in_hand = standings.get(index(*at)) == Some(&Standing::InHand);
+            if is_in_hand {
                 *renewal = Renewal::Said;
                 count += 1;
             }
-        }
+            is_in_hand
+        });
         if !state.others_sent.is_empty() {
             state.others = std::mem::take(&mut state.others_sent);
             count += 1;
         }
         state.said += count;
+        state.wake();
         drop(state);
         if count > 0 {
             self.bell.say(count);
