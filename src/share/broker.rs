@@ -42,6 +42,8 @@ pub(crate) struct ShareDemand {
     pub(crate) has_room: bool,
     /// Records that this broker has acquired were acknowledged.
     pub(crate) has_said: bool,
+    /// Some of them are of partitions that are not fetched any more, which no fetch takes along.
+    pub(crate) has_said_elsewhere: bool,
     /// Locks are to be renewed.
     pub(crate) renews: bool,
     /// So much was said that it does not wait.
@@ -114,7 +116,9 @@ impl ShareBroker {
         if let ShareCall::Fetch { .. } = call {
             self.asked_for = Some(demand.calls);
         }
-        if self.session.is_open() && !demand.renews {
+        let is_fetch = matches!(call, ShareCall::Fetch { .. });
+        let leaves_some = demand.renews || is_fetch && demand.has_said_elsewhere;
+        if self.session.is_open() && !leaves_some {
             self.said_since = None;
             self.is_urgent = false;
         }
@@ -126,7 +130,11 @@ impl ShareBroker {
             return self.session.is_open().then_some(ShareCall::Close);
         }
         let can_say = self.session.is_open() && demand.has_said;
-        if can_say && demand.renews {
+        let is_due = self.is_urgent
+            || demand.has_many
+            || self.said_since.is_some_and(|since| since + LINGER <= now);
+        // An application that waits has one fetch made after the other.
+        if can_say && (demand.renews || demand.has_said_elsewhere && is_due) {
             return Some(ShareCall::Acknowledge);
         }
         // Without a word of the application since the last time, what comes would only wait for its
@@ -136,9 +144,6 @@ impl ShareBroker {
             && demand.has_room
             && is_asked
             && (demand.is_waiting || !self.is_dry);
-        let is_due = self.is_urgent
-            || demand.has_many
-            || self.said_since.is_some_and(|since| since + LINGER <= now);
         // Only a fetch begins a session, which alone can be told what is due.
         let opens = !self.session.is_open()
             && demand.has_said

@@ -10,6 +10,7 @@ fn demand() -> ShareDemand {
         is_waiting: false,
         has_room: true,
         has_said: false,
+        has_said_elsewhere: false,
         renews: false,
         has_many: false,
     }
@@ -102,4 +103,18 @@ fn closing_ends_a_session_that_is_open() {
     assert_eq!(broker.poll(&ShareDemand { calls: 7, ..demand() }, now), FETCH);
     broker.fetched(true);
     assert_eq!(broker.poll(&ShareDemand { calls: 8, ..demand() }, now), FETCH);
+}
+
+#[test]
+fn what_no_fetch_takes_along_does_not_wait_for_an_application_that_waits() {
+    let begun = crate::runtime::now();
+    let mut broker = opened(begun);
+    let waits = ShareDemand { calls: 2, is_waiting: true, ..demand() };
+    assert_eq!(broker.poll(&waits, begun), WAITING_FETCH);
+    let said = ShareDemand { has_said: true, has_said_elsewhere: true, ..waits };
+    assert_eq!(broker.poll(&said, begun), None, "it is said while a fetch is under way");
+    broker.fetched(false);
+    assert_eq!(broker.poll(&said, begun + LINGER / 2), WAITING_FETCH, "there may be more");
+    broker.fetched(false);
+    assert_eq!(broker.poll(&said, begun + LINGER), Some(ShareCall::Acknowledge));
 }
