@@ -162,6 +162,8 @@ impl Acquisition {
         let mut state = self.state();
         state.expire(now, self);
         let (mut count, mut late) = (0, 0);
+        // Who waits for a renewal that gives way need not wait any longer.
+        let mut gave_way = Vec::new();
         for at in records {
             let AcquisitionState { standings, failures, news, .. } = &mut *state;
             let Some(standing) = standings.get_mut(index(at)) else { break };
@@ -179,12 +181,14 @@ impl Acquisition {
                 state.renewals.remove(&at);
                 state.said -= 1;
                 self.bell.taken(1);
+                gave_way.append(&mut state.wakers);
             }
             count += 1;
         }
         state.said += count;
         state.lost -= late;
         drop(state);
+        gave_way.into_iter().for_each(Waker::wake);
         if count > 0 {
             self.bell.say(count);
         }
@@ -225,11 +229,13 @@ impl Acquisition {
         self.say(at..at + 1, AcknowledgeType::Release, runtime::now());
     }
 
-    /// When the lock of a record runs out; `None` once it is not this consumer's any more.
+    /// When the lock of a record runs out that was handed over; `None` once it is not this consumer's
+    /// any more.
     pub(crate) fn locked_until(&self, at: u32) -> Option<Instant> {
         let state = self.state();
         let standing = state.standings.get(index(at))?;
-        standing.is_open().then(|| state.lock_of(at))
+        let is_open = matches!(standing, Standing::InHand | Standing::Said(_) | Standing::Sent(_));
+        is_open.then(|| state.lock_of(at))
     }
 
     /// Whether a record is known not to be this consumer's any more.
@@ -374,18 +380,34 @@ impl Acquisition {
                 count += 1;
             }
         }
-        for renewal in state.renewals.values_mut() {
-            if matches!(renewal, Renewal::Sent) {
+        let AcquisitionState { renewals, standings, failures, news, wakers, .. } = &mut *state;
+        let before = renewals.len();
+        renewals.retain(|at, renewal| {
+            if !matches!(renewal, Renewal::Sent) {
+                return true;
+            }
+            if let Some(error) = failures.get(at) {
+                *renewal = Renewal::Failed(error.clone());
+                Outcome::add(news, *at, Some(error));
+                return true;
+            }
+            // Whatever was said of the record since takes its place, as it does before it is sent.
+            let is_in_hand = standings.get(index(*at)) == Some(&Standing::InHand);
+            if is_in_hand {
                 *renewal = Renewal::Said;
                 count += 1;
             }
-        }
+            is_in_hand
+        });
+        // Who waits for a renewal that has given way need not wait any longer.
+        let wakers = if renewals.len() < before { std::mem::take(wakers) } else { Vec::new() };
         if !state.others_sent.is_empty() {
             state.others = std::mem::take(&mut state.others_sent);
             count += 1;
         }
         state.said += count;
         drop(state);
+        wakers.into_iter().for_each(Waker::wake);
         if count > 0 {
             self.bell.say(count);
         }

@@ -42,6 +42,8 @@ pub(crate) struct ShareDemand {
     pub(crate) has_room: bool,
     /// Records that this broker has acquired were acknowledged.
     pub(crate) has_said: bool,
+    /// Some of them are of partitions that are not fetched any more, which no fetch takes along.
+    pub(crate) has_said_elsewhere: bool,
     /// Locks are to be renewed.
     pub(crate) renews: bool,
     /// So much was said that it does not wait.
@@ -122,8 +124,11 @@ impl ShareBroker {
         if let ShareCall::Fetch { .. } = call {
             self.asked_for = Some(demand.calls);
         }
-        let takes_all = !matches!(call, ShareCall::Fetch { takes_parts: false, .. });
-        if self.session.is_open() && !demand.renews && takes_all {
+        let leaves_some = match call {
+            ShareCall::Fetch { takes_parts, .. } => !takes_parts || demand.has_said_elsewhere,
+            ShareCall::Acknowledge | ShareCall::Close => false,
+        };
+        if self.session.is_open() && !demand.renews && !leaves_some {
             self.said_since = None;
             self.is_urgent = false;
         }
@@ -135,7 +140,10 @@ impl ShareBroker {
             return self.session.is_open().then_some(ShareCall::Close);
         }
         let can_say = self.session.is_open() && demand.has_said;
-        if can_say && demand.renews {
+        let has_lingered = self.said_since.is_some_and(|since| since + LINGER <= now);
+        let is_due = self.is_urgent || demand.has_many || has_lingered;
+        // An application that waits has one fetch made after the other.
+        if can_say && (demand.renews || demand.has_said_elsewhere && is_due) {
             return Some(ShareCall::Acknowledge);
         }
         // Without a word of the application since the last time, what comes would only wait for its
@@ -145,8 +153,6 @@ impl ShareBroker {
             && demand.has_room
             && is_asked
             && (demand.is_waiting || !self.is_dry);
-        let has_lingered = self.said_since.is_some_and(|since| since + LINGER <= now);
-        let is_due = self.is_urgent || demand.has_many || has_lingered;
         // Only a fetch begins a session, which alone can be told what is due.
         let opens = !self.session.is_open()
             && demand.has_said
@@ -157,7 +163,9 @@ impl ShareBroker {
             // A broker that hears of a part of what it has handed out at once keeps a state and a
             // timer for each of those records from then on.
             let takes_parts = self.is_urgent || has_lingered;
-            return Some(ShareCall::Fetch { may_wait: demand.is_waiting, takes_parts });
+            // Who waits for what becomes of acknowledgements does not wait for records.
+            let may_wait = demand.is_waiting && !(self.is_urgent && can_say);
+            return Some(ShareCall::Fetch { may_wait, takes_parts });
         }
         (can_say && is_due).then_some(ShareCall::Acknowledge)
     }

@@ -181,6 +181,32 @@ async fn closing_sends_what_was_said_and_releases_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_said_of_a_partition_that_went_to_another_does_not_wait_for_records() {
+    let embedded = brokers(1).await;
+    let client = client(&embedded);
+    for partition in 0..3 {
+        append(&embedded, partition, 0..1);
+    }
+    let mut consumer = member(&client, explicit());
+    let records = records(&mut consumer, 3).await;
+    let mut other = member(&client, explicit());
+    let id = consumer.member_id().to_owned();
+    let has_all = || {
+        let group = embedded.share_group("g").unwrap();
+        group.members.iter().any(|one| one.id == id && one.assignment.len() == 3)
+    };
+    while has_all() {
+        assert!(nothing_comes(&mut consumer, SECOND).await);
+        assert!(nothing_comes(&mut other, SECOND).await);
+    }
+    // Until it has heard of it.
+    assert!(nothing_comes(&mut consumer, SECOND).await);
+    records.into_iter().for_each(|record| drop(record.accept()));
+    assert!(nothing_comes(&mut consumer, 2 * SECOND).await);
+    assert_eq!([0, 1, 2].map(|partition| start(&embedded, partition)), [1; 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_ends_takes_the_locks_with_it() {
     let embedded = brokers(1).await;
     append(&embedded, 0, 0..2);

@@ -11,6 +11,10 @@
 //! | nothing is committed that the application has not asked past, and no commit goes back | `Ledger::check_commits` |
 //! | no call exceeds its deadline; closing is in time and leaves no task; nobody asks in a hot loop | `run` |
 //! | what is committed is visible whole, what is aborted is not at all, each input is copied exactly once and in order, no partition stays closed to readers of committed records | `transactions` |
+//! | share groups: what is confirmed as accepted or rejected has ended so at the brokers and never comes again; nothing ends but by somebody's word or its last delivery; in the end everything has ended | `shares::books::checks::{check_taken, check_delivery, look}`, `Books::is_complete` |
+//! | counts of deliveries rise and stay within the limit; no record is with two who live; the older delivery of a record knows that it is void | `check_delivery`, `check_others` |
+//! | each word has one answer, in time, which the listener is told as well; undisturbed no word and no call fails but by its own fault | `check_failure`, `check_listener`, `check_unheard`, `application` |
+//! | no member hoards records; what a client asks within a second follows from what it was asked | `check_hoard`, `shares::load` |
 //!
 //! `KAVKA_SEEDS` is how many seeds are run (default 24), `KAVKA_SEED=n` runs that one alone and
 //! prints all that happened.
@@ -27,6 +31,7 @@ mod log;
 mod members;
 mod plan;
 mod run;
+mod shares;
 mod transactions;
 mod writers;
 
@@ -53,6 +58,11 @@ fn many_seeds_keep_every_promise() {
 #[test]
 fn many_seeds_of_transactions_keep_every_promise() {
     try_many(transactions::run);
+}
+
+#[test]
+fn many_seeds_of_share_groups_keep_every_promise() {
+    try_many(shares::run);
 }
 
 fn try_many(profile: Profile) {
@@ -113,6 +123,11 @@ fn one_of_the_seeds_run_twice_gives_the_same_log() {
 #[test]
 fn a_seed_of_transactions_run_twice_gives_the_same_log() {
     repeats(transactions::run);
+}
+
+#[test]
+fn a_seed_of_share_groups_run_twice_gives_the_same_log() {
+    repeats(shares::run);
 }
 
 fn repeats(profile: Profile) {

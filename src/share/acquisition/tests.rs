@@ -176,3 +176,47 @@ fn it_is_said_once_the_application_has_nothing_of_it_left() {
     acquisition.say(rest, AcknowledgeType::Reject, now);
     assert!(acquisition.is_said());
 }
+
+#[test]
+fn only_what_was_handed_over_can_be_acknowledged_by_its_offset() {
+    let now = crate::runtime::now();
+    let (acquisition, _) = acquisition(now);
+    acquisition.hand_over(2, now);
+    assert_eq!(acquisition.locked_until(1), Some(now + LOCK));
+    assert_eq!(acquisition.locked_until(2), None, "it is not in the application's hands");
+}
+
+#[test]
+fn a_renewal_that_is_to_be_sent_again_gives_way_to_what_was_said_since() {
+    let now = crate::runtime::now();
+    let (acquisition, bell) = acquisition(now);
+    acquisition.hand_over(9, now);
+    acquisition.renew(2, now);
+    acquisition.renew(3, now);
+    acquisition.send(true, now);
+    acquisition.say(2..3, AcknowledgeType::Accept, now);
+    acquisition.unsend();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut renewed = |at| acquisition.poll_settled(&[at..at + 1], true, &mut context);
+    assert!(matches!(renewed(2), Poll::Ready(Ok(()))), "as if it had not been sent");
+    assert!(renewed(3).is_pending());
+    let said: Vec<_> = acquisition.send(true, now).ranges.iter().map(|range| range.said).collect();
+    assert_eq!(said.last(), Some(&Some(AcknowledgeType::Renew)));
+    acquisition.confirm(now + LOCK);
+    assert!(matches!(renewed(3), Poll::Ready(Ok(()))));
+    assert!(!acquisition.has_said() && !bell.has_said(), "nothing is left to be sent");
+}
+
+#[test]
+fn a_renewal_that_is_to_be_sent_again_of_a_lost_record_fails() {
+    let now = crate::runtime::now();
+    let ((older, _), (newer, _)) = (acquisition(now), acquisition(now));
+    older.hand_over(9, now);
+    older.renew(2, now);
+    older.send(true, now);
+    older.give_way(&newer);
+    older.unsend();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(older.poll_settled(&[2..3], true, &mut context), Poll::Ready(Err(_))));
+    assert!(!older.renews(), "nothing is left to be renewed");
+}

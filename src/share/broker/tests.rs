@@ -11,6 +11,7 @@ fn demand() -> ShareDemand {
         is_waiting: false,
         has_room: true,
         has_said: false,
+        has_said_elsewhere: false,
         renews: false,
         has_many: false,
     }
@@ -87,6 +88,19 @@ fn a_part_of_an_acquisition_waits_for_the_rest_but_not_for_long() {
 }
 
 #[test]
+fn who_waits_for_an_acknowledgement_does_not_wait_for_records() {
+    let now = crate::runtime::now();
+    let mut broker = opened(now);
+    let said = ShareDemand { has_said: true, is_waiting: true, calls: 2, ..demand() };
+    broker.hurry();
+    let quick = ShareCall::Fetch { may_wait: false, takes_parts: true };
+    assert_eq!(broker.poll(&said, now), Some(quick));
+    broker.fetched(false);
+    let rests = ShareDemand { has_said: false, ..said };
+    assert_eq!(broker.poll(&rests, now), WAITING_FETCH);
+}
+
+#[test]
 fn a_session_that_has_failed_is_opened_by_a_fetch_after_a_rest() {
     let now = crate::runtime::now();
     let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -120,4 +134,18 @@ fn closing_ends_a_session_that_is_open() {
     assert_eq!(broker.poll(&ShareDemand { calls: 7, ..demand() }, now), FETCH);
     broker.fetched(true);
     assert_eq!(broker.poll(&ShareDemand { calls: 8, ..demand() }, now), FETCH);
+}
+
+#[test]
+fn what_no_fetch_takes_along_does_not_wait_for_an_application_that_waits() {
+    let begun = crate::runtime::now();
+    let mut broker = opened(begun);
+    let waits = ShareDemand { calls: 2, is_waiting: true, ..demand() };
+    assert_eq!(broker.poll(&waits, begun), WAITING_FETCH);
+    let said = ShareDemand { has_said: true, has_said_elsewhere: true, ..waits };
+    assert_eq!(broker.poll(&said, begun), None, "it is said while a fetch is under way");
+    broker.fetched(false);
+    assert_eq!(broker.poll(&said, begun + LINGER / 2), WAITING_FETCH, "there may be more");
+    broker.fetched(false);
+    assert_eq!(broker.poll(&said, begun + LINGER), Some(ShareCall::Acknowledge));
 }

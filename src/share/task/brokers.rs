@@ -58,11 +58,16 @@ impl ShareTask {
         let mut is_busy = !ids.is_empty();
         for id in ids {
             let of_broker = || live.iter().filter(|acquisition| acquisition.broker == id);
+            let wanted = self.brokers.get(&id).map(|broker| &broker.wanted);
+            let is_fetched =
+                |one: &Acquisition| wanted.is_some_and(|wanted| wanted.contains(&one.key()));
             let demand = ShareDemand {
                 calls: shared.activity.calls(),
                 is_waiting,
                 has_room,
                 has_said: shared.bell.has_said() && of_broker().any(|one| one.has_said()),
+                has_said_elsewhere: shared.bell.has_said()
+                    && of_broker().any(|one| one.has_said() && !is_fetched(one)),
                 renews: of_broker().any(|one| one.renews()),
                 has_many: shared.bell.has_many(),
             };

@@ -50,6 +50,9 @@ pub struct ShareGroupMember {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharePartitionDescription {
+    /// Which of the times that a leader has read the state of a partition of the cluster: locks, and
+    /// deliveries that nothing was said of, did not outlive another.
+    pub loaded: u64,
     /// The share-partition start offset: everything below is done.
     pub start: i64,
     /// The records from there on that were delivered, or are archived, in the order of their offsets.
@@ -119,6 +122,24 @@ impl EmbeddedCluster {
     /// Kafka.
     pub fn share_start_offset(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         self.shared().lock().share_standing(group, topic, partition).start
+    }
+
+    /// Returns what was written down as the end of records of a share partition: that they were
+    /// accepted, or are archived, and how often they had been delivered. Unlike in Kafka it is kept
+    /// when the start offset has passed.
+    pub fn share_ends(&self, group: &str, topic: &str, partition: i32) -> Vec<ShareRecord> {
+        let state = self.shared().lock();
+        let Some(id) = state.topics.get(topic).map(|topic| topic.id) else { return Vec::new() };
+        let key = ShareKey { group: group.to_owned(), topic: id, partition };
+        let ends = state.share_store.ends(&key).into_iter().flatten();
+        let end = |(offset, (state, deliveries)): (&i64, &(ShareRecordState, i32))| ShareRecord {
+            offset: *offset,
+            state: *state,
+            delivery_count: *deliveries,
+            member: None,
+            lock_left: None,
+        };
+        ends.map(end).collect()
     }
 
     /// Returns the share sessions of a broker: group, member and epoch.
@@ -279,6 +300,7 @@ fn describe(share: &SharePartition) -> SharePartitionDescription {
     });
     let start = share.start();
     SharePartitionDescription {
+        loaded: share.id,
         start,
         records: records.filter(|one| one.offset >= start).collect(),
     }

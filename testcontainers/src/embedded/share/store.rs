@@ -46,6 +46,8 @@ pub(crate) struct Write {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ShareStore {
     partitions: BTreeMap<ShareKey, Written>,
+    /// What has become of records in the end, and how often each was delivered, for tests to ask.
+    ends: BTreeMap<ShareKey, BTreeMap<i64, (ShareRecordState, i32)>>,
 }
 
 /// The leader epoch while no leader has read it.
@@ -54,6 +56,11 @@ const NO_LEADER: i32 = 0;
 impl ShareStore {
     pub(crate) fn get(&self, key: &ShareKey) -> Option<&Written> {
         self.partitions.get(key)
+    }
+
+    /// The ends that were written down of a partition.
+    pub(crate) fn ends(&self, key: &ShareKey) -> Option<&BTreeMap<i64, (ShareRecordState, i32)>> {
+        self.ends.get(key)
     }
 
     /// Begins anew, from `start` if it is given.
@@ -106,6 +113,10 @@ impl ShareStore {
         for (first, last, state, deliveries) in &write.batches {
             for offset in *first..=*last {
                 written.records.insert(offset, (*state, *deliveries));
+            }
+            if state.is_final() {
+                let ends = self.ends.entry(key.clone()).or_default();
+                ends.extend((*first..=*last).map(|offset| (offset, (*state, *deliveries))));
             }
         }
         written.records = written.records.split_off(&write.start);
