@@ -399,6 +399,13 @@ fn mq_consumer(consumer: mq::Consumer, partitions: Vec<TopicPartition>) {
     });
 }
 
+fn mq_share_consumer(consumer: mq::ShareConsumer) {
+    spawn(async move {
+        consumer.stopped().await;
+        consumer.close(SOON).await
+    });
+}
+
 fn mq_default(messages: Vec<Message>, topics: Vec<String>, partition: TopicPartition) {
     spawn(async move {
         seen(mq::ping().await);
@@ -440,7 +447,7 @@ fn every_public_future_can_be_spawned() {
         admin_of_groups,
         admin_of_clusters,
     );
-    let _ = (mq_instance, mq_producer, mq_consumer, mq_default, mq_handler);
+    let _ = (mq_instance, mq_producer, mq_consumer, mq_share_consumer, mq_default, mq_handler);
 }
 
 /// A future that is new must be spawned above.

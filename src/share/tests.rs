@@ -9,6 +9,8 @@ use crate::client::Client;
 use crate::config::ClientConfig;
 use crate::net::InMemory;
 
+mod scenarios;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Brokers with topic `t` of three partitions, of which group `g` begins at the first record.
