@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use self::standing::{Outcome, Renewal, Standing};
+use self::standing::{Renewal, SaidOutcome, Standing};
 use super::acknowledge::{AcknowledgeType, AcknowledgedRange};
 use super::bell::Bell;
 use super::decode::{Acquired, AcquiredBatch, AcquiredRecord};
@@ -60,7 +60,9 @@ struct AcquisitionState {
     renewals: BTreeMap<u32, Renewal>,
     failures: BTreeMap<u32, Error>,
     /// What became of acknowledgements, and nobody was told yet.
-    news: Vec<Outcome>,
+    news: Vec<SaidOutcome>,
+    /// Something has changed that somebody may wait for.
+    has_changed: bool,
     lock_until: Instant,
     /// Of records whose locks were renewed.
     renewed_until: BTreeMap<u32, Instant>,
@@ -100,6 +102,7 @@ impl Acquisition {
             renewals: BTreeMap::new(),
             failures: BTreeMap::new(),
             news: Vec::new(),
+            has_changed: false,
             lock_until,
             renewed_until: BTreeMap::new(),
             wakers: Vec::new(),
@@ -162,16 +165,15 @@ impl Acquisition {
         let mut state = self.state();
         state.expire(now, self);
         let (mut count, mut late) = (0, 0);
-        // Who waits for a renewal that gives way need not wait any longer.
-        let mut gave_way = Vec::new();
         for at in records {
-            let AcquisitionState { standings, failures, news, .. } = &mut *state;
+            let AcquisitionState { standings, failures, news, has_changed, .. } = &mut *state;
             let Some(standing) = standings.get_mut(index(at)) else { break };
             match *standing {
                 Standing::InHand => *standing = Standing::Said(said),
                 Standing::Lost => {
                     *standing = Standing::Failed;
-                    Outcome::add(news, at, failures.get(&at));
+                    SaidOutcome::add(news, at, failures.get(&at));
+                    *has_changed = true;
                     late += 1;
                     continue;
                 }
@@ -181,14 +183,13 @@ impl Acquisition {
                 state.renewals.remove(&at);
                 state.said -= 1;
                 self.bell.taken(1);
-                gave_way.append(&mut state.wakers);
+                state.has_changed = true;
             }
             count += 1;
         }
         state.said += count;
         state.lost -= late;
         drop(state);
-        gave_way.into_iter().for_each(Waker::wake);
         if count > 0 {
             self.bell.say(count);
         }
@@ -267,17 +268,20 @@ impl Acquisition {
             && state.lost == 0
             && state.others.is_empty()
             && state.others_sent.is_empty()
-            && state.news.is_empty()
+            && !state.has_changed
     }
 
     /// Tells what became of acknowledgements since the last time, and then whoever waits for them:
     /// what changes only leaves word, so that all is told in one place, under no lock.
     pub(crate) fn announce(&self, tell: impl Fn(RangeInclusive<Offset>, Result<()>)) {
         let mut state = self.state();
+        if !std::mem::take(&mut state.has_changed) {
+            return;
+        }
         let news = std::mem::take(&mut state.news);
-        let wakers = if news.is_empty() { Vec::new() } else { std::mem::take(&mut state.wakers) };
+        let wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        for Outcome { records, error } in news {
+        for SaidOutcome { records, error } in news {
             for offsets in self.runs(records) {
                 tell(offsets, error.clone().map_or(Ok(()), Err));
             }
@@ -343,20 +347,20 @@ impl Acquisition {
     pub(crate) fn confirm(&self, renewed_until: Instant) {
         let mut state = self.state();
         state.others_sent.clear();
+        state.has_changed = true;
         let AcquisitionState { standings, open, news, renewals, renewed_until: until, .. } =
             &mut *state;
         for (at, standing) in (0..).zip(standings) {
             if matches!(standing, Standing::Sent(_)) {
                 *standing = Standing::Confirmed;
                 *open -= 1;
-                Outcome::add(news, at, None);
+                SaidOutcome::add(news, at, None);
             }
         }
         renewals.retain(|at, renewal| {
             let is_answered = matches!(renewal, Renewal::Sent);
             if is_answered {
                 until.insert(*at, renewed_until);
-                Outcome::add(news, *at, None);
             }
             !is_answered
         });
@@ -380,15 +384,14 @@ impl Acquisition {
                 count += 1;
             }
         }
-        let AcquisitionState { renewals, standings, failures, news, wakers, .. } = &mut *state;
-        let before = renewals.len();
+        let AcquisitionState { renewals, standings, failures, has_changed, .. } = &mut *state;
         renewals.retain(|at, renewal| {
             if !matches!(renewal, Renewal::Sent) {
                 return true;
             }
             if let Some(error) = failures.get(at) {
                 *renewal = Renewal::Failed(error.clone());
-                Outcome::add(news, *at, Some(error));
+                *has_changed = true;
                 return true;
             }
             // Whatever was said of the record since takes its place, as it does before it is sent.
@@ -397,17 +400,15 @@ impl Acquisition {
                 *renewal = Renewal::Said;
                 count += 1;
             }
+            *has_changed |= !is_in_hand;
             is_in_hand
         });
-        // Who waits for a renewal that has given way need not wait any longer.
-        let wakers = if renewals.len() < before { std::mem::take(wakers) } else { Vec::new() };
         if !state.others_sent.is_empty() {
             state.others = std::mem::take(&mut state.others_sent);
             count += 1;
         }
         state.said += count;
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
         if count > 0 {
             self.bell.say(count);
         }
@@ -566,7 +567,7 @@ impl AcquisitionState {
                 self.said -= 1;
             }
             *renewal = Renewal::Failed(error.clone());
-            Outcome::add(&mut self.news, *at, Some(error));
+            self.has_changed = true;
         }
     }
 
@@ -579,11 +580,12 @@ impl AcquisitionState {
                 self.said -= 1;
             }
             if matches!(standing, Standing::Said(_) | Standing::Sent(_)) {
-                Outcome::add(&mut self.news, at, Some(error));
+                SaidOutcome::add(&mut self.news, at, Some(error));
             }
             let is_in_hand = *standing == Standing::InHand;
             self.lost += usize::from(is_in_hand);
             *standing = if is_in_hand { Standing::Lost } else { Standing::Failed };
+            self.has_changed = true;
             self.open -= 1;
             self.failures.insert(at, error.clone());
         }

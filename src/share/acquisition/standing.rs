@@ -28,7 +28,7 @@ pub(super) enum Renewal {
 
 /// What became of what was said of some records.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct SaidOutcome {
     pub(super) records: Range<u32>,
     pub(super) error: Option<Error>,
 }
@@ -40,7 +40,7 @@ impl Standing {
     }
 }
 
-impl Outcome {
+impl SaidOutcome {
     /// Adds what became of one record, which most share with the one before it.
     pub(super) fn add(news: &mut Vec<Self>, at: u32, error: Option<&Error>) {
         match news.last_mut() {

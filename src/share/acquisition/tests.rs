@@ -123,7 +123,7 @@ fn a_lock_that_has_run_out_fails_what_is_not_on_its_way() {
     assert!(!bell.has_said());
     assert_eq!(acquisition.hand_over(9, now + LOCK), None);
     let lost = Some(ErrorKind::LockLost);
-    assert_eq!(news(&acquisition), [(11, 12, lost)], "that was said, and the renewal");
+    assert_eq!(news(&acquisition), [(11, 11, lost)], "of the renewal its future tells");
     assert!(!acquisition.say(3..4, AcknowledgeType::Accept, now + LOCK));
     assert_eq!(news(&acquisition), [(14, 14, lost)], "said too late");
     acquisition.dropped(2);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Stage;
 use super::brokers::Standing;
 use super::plan::{GroupPlan, MemberPlan};
-use super::voices::{Key, Outcome, Voices};
+use super::voices::{Key, Outcome, ToldOf, Voices};
 
 /// See the [module](self).
 pub(super) struct Books {
@@ -247,8 +247,10 @@ impl Books {
         if what != AcknowledgeType::Renew {
             delivery.is_said = true;
         }
-        if what != AcknowledgeType::Renew && !is_outdated {
-            voices.says(member, &key, saying);
+        match what {
+            AcknowledgeType::Renew => {}
+            _ if is_outdated => voices.says_too_late(member, &key),
+            _ => voices.says(member, &key, saying),
         }
         let entry = records.entry(key.clone()).or_default();
         match what {
@@ -282,11 +284,15 @@ impl Books {
     pub(super) fn told(&self, member: usize, key: &Key, result: &Result<()>) {
         let outcome = Outcome::of(result);
         let mut pages = self.pages.lock().unwrap();
-        let Some(number) = pages.voices.told(member, key, outcome) else {
-            let (partition, offset) = key;
-            return self.wrong(format_args!(
-                "{member} is told {outcome:?} of {partition} {offset} and has said nothing"
-            ));
+        let number = match pages.voices.told(member, key, outcome) {
+            ToldOf::Saying(number) => number,
+            ToldOf::Outdated => return,
+            ToldOf::Nothing => {
+                let (partition, offset) = key;
+                return self.wrong(format_args!(
+                    "{member} is told {outcome:?} of {partition} {offset} and has said nothing"
+                ));
+            }
         };
         pages.unheard.remove(&number);
         let saying = pages.sayings[number].clone();

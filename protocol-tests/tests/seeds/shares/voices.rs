@@ -37,28 +37,50 @@ enum Voice {
 
 /// By member and record, in order.
 #[derive(Debug, Default)]
-pub(super) struct Voices(BTreeMap<(usize, Key), Vec<Voice>>);
+pub(super) struct Voices {
+    heard: BTreeMap<(usize, Key), Vec<Voice>>,
+    /// How often something was said of a delivery that a newer one had taken the right from, and the
+    /// listener was not told.
+    outdated: BTreeMap<(usize, Key), usize>,
+}
+
+/// What a listener is told of.
+pub(super) enum ToldOf {
+    Saying(usize),
+    /// What was said of an older delivery.
+    Outdated,
+    Nothing,
+}
 
 impl Voices {
     pub(super) fn says(&mut self, member: usize, key: &Key, number: usize) {
-        self.0.entry((member, key.clone())).or_default().push(Voice::Said(number));
+        self.heard.entry((member, key.clone())).or_default().push(Voice::Said(number));
     }
 
-    /// A listener is told; gives what was said, unless nothing was, or it was told of that before.
-    pub(super) fn told(&mut self, member: usize, key: &Key, outcome: Outcome) -> Option<usize> {
-        let voices = self.0.entry((member, key.clone())).or_default();
+    pub(super) fn says_too_late(&mut self, member: usize, key: &Key) {
+        *self.outdated.entry((member, key.clone())).or_default() += 1;
+    }
+
+    /// A listener is told; gives what was said, unless it was told of that before.
+    pub(super) fn told(&mut self, member: usize, key: &Key, outcome: Outcome) -> ToldOf {
+        let outdated = self.outdated.entry((member, key.clone())).or_default();
+        if *outdated > 0 && matches!(outcome, Outcome::Failed(ErrorKind::LockLost, _)) {
+            *outdated -= 1;
+            return ToldOf::Outdated;
+        }
+        let voices = self.heard.entry((member, key.clone())).or_default();
         let last = voices.last().copied();
         voices.push(Voice::Told(outcome));
         match last {
-            Some(Voice::Said(number)) => Some(number),
-            _ => None,
+            Some(Voice::Said(number)) => ToldOf::Saying(number),
+            _ => ToldOf::Nothing,
         }
     }
 
     /// What the listener was told of what was said: before the member said something of the record
     /// again, which is of another delivery.
     pub(super) fn told_of(&self, member: usize, key: &Key, number: usize) -> Option<Outcome> {
-        let voices = self.0.get(&(member, key.clone()))?;
+        let voices = self.heard.get(&(member, key.clone()))?;
         let at =
             voices.iter().position(|voice| matches!(voice, Voice::Said(it) if *it == number))?;
         match voices.get(at + 1) {
