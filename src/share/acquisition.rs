@@ -216,18 +216,9 @@ impl Acquisition {
 
     /// The application has dropped a record.
     pub(crate) fn dropped(&self, at: u32) {
-        if !self.releases_dropped {
-            return;
+        if self.releases_dropped {
+            self.say(at..at + 1, AcknowledgeType::Release, runtime::now());
         }
-        let mut state = self.state();
-        if let Some(standing @ Standing::Lost) = state.standings.get_mut(index(at)) {
-            // Nothing was said of it.
-            *standing = Standing::Failed;
-            state.lost -= 1;
-            return;
-        }
-        drop(state);
-        self.say(at..at + 1, AcknowledgeType::Release, runtime::now());
     }
 
     /// When the lock of a record runs out that was handed over; `None` once it is not this consumer's
@@ -269,6 +260,7 @@ impl Acquisition {
             && state.others.is_empty()
             && state.others_sent.is_empty()
             && !state.has_changed
+            && !state.renewals.values().any(|one| matches!(one, Renewal::Said | Renewal::Sent))
     }
 
     /// Tells what became of acknowledgements since the last time, and then whoever waits for them:

@@ -207,7 +207,7 @@ impl ShareConsumer {
 
     /// Registers who is told what became of acknowledgements, replacing an earlier listener: of each
     /// run of offsets of a partition whether the broker has confirmed them (Java's
-    /// `AcknowledgementCommitCallback`). Of renewals only their futures tell.
+    /// `AcknowledgementCommitCallback`), once of each record. Of renewals only their futures tell.
     ///
     /// It is called by a task that the consumer's membership depends on, and must not block.
     pub fn acknowledgement_listener(

@@ -128,7 +128,7 @@ fn a_lock_that_has_run_out_fails_what_is_not_on_its_way() {
     assert_eq!(news(&acquisition), [(14, 14, lost)], "said too late");
     acquisition.dropped(2);
     acquisition.confirm(now + LOCK);
-    assert_eq!(news(&acquisition), [(10, 10, None)]);
+    assert_eq!(news(&acquisition), [(12, 12, lost), (10, 10, None)]);
     assert!(acquisition.is_over());
 }
 
@@ -161,6 +161,7 @@ fn what_is_acquired_once_more_is_the_newer_ones() {
     older.confirm(now);
     assert_eq!(news(&older), [(10, 11, Some(ErrorKind::LockLost))]);
     (2..9).for_each(|at| older.dropped(at));
+    assert_eq!(news(&older).len(), 2, "before the gap and behind it");
     assert!(older.is_over() && !bell.has_said());
 }
 
@@ -205,6 +206,22 @@ fn a_renewal_that_is_to_be_sent_again_gives_way_to_what_was_said_since() {
     acquisition.confirm(now + LOCK);
     assert!(matches!(renewed(3), Poll::Ready(Ok(()))));
     assert!(!acquisition.has_said() && !bell.has_said(), "nothing is left to be sent");
+}
+
+#[test]
+fn an_acquisition_is_not_over_while_a_renewal_is_on_its_way() {
+    let now = crate::runtime::now();
+    let (acquisition, _) = acquisition(now);
+    acquisition.hand_over(9, now);
+    acquisition.renew(2, now);
+    acquisition.send(true, now);
+    acquisition.expire(now + LOCK);
+    (0..9).for_each(|at| acquisition.dropped(at));
+    news(&acquisition);
+    assert!(!acquisition.is_over(), "somebody waits for it");
+    acquisition.confirm(now + LOCK);
+    news(&acquisition);
+    assert!(acquisition.is_over());
 }
 
 #[test]

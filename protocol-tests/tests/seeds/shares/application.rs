@@ -308,6 +308,7 @@ impl Application {
                     ErrorKind::Closed
                         | ErrorKind::LockLost
                         | ErrorKind::Config
+                        | ErrorKind::Connect
                         | ErrorKind::Disconnected
                         | ErrorKind::Timeout
                         | ErrorKind::Broker

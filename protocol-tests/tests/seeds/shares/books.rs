@@ -50,6 +50,13 @@ struct Member {
     is_over: bool,
 }
 
+impl Member {
+    /// Records that its application still has are dropped, in which it says something too late.
+    fn has_gone(&self) -> bool {
+        self.is_over
+    }
+}
+
 /// A record that an application was given.
 struct Delivery {
     member: usize,
@@ -284,6 +291,9 @@ impl Books {
     pub(super) fn told(&self, member: usize, key: &Key, result: &Result<()>) {
         let outcome = Outcome::of(result);
         let mut pages = self.pages.lock().unwrap();
+        if outcome != Outcome::Taken && pages.members[member].has_gone() {
+            return;
+        }
         let number = match pages.voices.told(member, key, outcome) {
             ToldOf::Saying(number) => number,
             ToldOf::Outdated => return,
@@ -302,10 +312,11 @@ impl Books {
         }
     }
 
-    /// Somebody waits for what becomes of what was said.
-    pub(super) fn awaits(&self, sayings: &[Saying]) {
+    /// Somebody waits for what becomes of what was said, until what this returns is dropped.
+    pub(super) fn awaits<'a>(&'a self, sayings: &'a [Saying]) -> impl Drop + use<'a> {
         let open = sayings.iter().map(|saying| (saying.number, saying.clone()));
         self.pages.lock().unwrap().open.extend(open);
+        Waiting { books: self, sayings }
     }
 
     /// Tells what became of what was said of some records at once.
@@ -390,4 +401,17 @@ fn is_in_vain(pages: &mut Pages, number: usize, outcome: Outcome) {
 /// for the fetch that takes it along.
 fn margin(plan: &MemberPlan) -> Duration {
     plan.max_wait * 2 + Duration::from_millis(150)
+}
+
+/// Somebody who waits for what becomes of what was said.
+struct Waiting<'a> {
+    books: &'a Books,
+    sayings: &'a [Saying],
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut pages = self.books.pages.lock().unwrap();
+        self.sayings.iter().for_each(|saying| drop(pages.open.remove(&saying.number)));
+    }
 }

@@ -28,17 +28,17 @@ impl Outcome {
     }
 }
 
+/// Something that was said, by number, and what the listener was told of it.
 #[derive(Clone, Copy, Debug)]
-enum Voice {
-    /// Something was said, which has this number.
-    Said(usize),
-    Told(Outcome),
+struct Voice {
+    number: usize,
+    told: Option<Outcome>,
 }
 
 /// By member and record, in order.
 #[derive(Debug, Default)]
 pub(super) struct Voices {
-    heard: BTreeMap<(usize, Key), Vec<Voice>>,
+    said: BTreeMap<(usize, Key), Vec<Voice>>,
     /// How often something was said of a delivery that a newer one had taken the right from, and the
     /// listener was not told.
     outdated: BTreeMap<(usize, Key), usize>,
@@ -54,38 +54,42 @@ pub(super) enum ToldOf {
 
 impl Voices {
     pub(super) fn says(&mut self, member: usize, key: &Key, number: usize) {
-        self.heard.entry((member, key.clone())).or_default().push(Voice::Said(number));
+        let voice = Voice { number, told: None };
+        self.said.entry((member, key.clone())).or_default().push(voice);
     }
 
     pub(super) fn says_too_late(&mut self, member: usize, key: &Key) {
         *self.outdated.entry((member, key.clone())).or_default() += 1;
     }
 
-    /// A listener is told; gives what was said, unless it was told of that before.
+    /// A listener is told, in the order in which it was said but for what was too late.
     pub(super) fn told(&mut self, member: usize, key: &Key, outcome: Outcome) -> ToldOf {
         let outdated = self.outdated.entry((member, key.clone())).or_default();
         if *outdated > 0 && matches!(outcome, Outcome::Failed(ErrorKind::LockLost, _)) {
             *outdated -= 1;
             return ToldOf::Outdated;
         }
-        let voices = self.heard.entry((member, key.clone())).or_default();
-        let last = voices.last().copied();
-        voices.push(Voice::Told(outcome));
-        match last {
-            Some(Voice::Said(number)) => ToldOf::Saying(number),
-            _ => ToldOf::Nothing,
+        let voices = self.said.entry((member, key.clone())).or_default();
+        match voices.iter_mut().find(|voice| voice.told.is_none()) {
+            Some(voice) => {
+                voice.told = Some(outcome);
+                ToldOf::Saying(voice.number)
+            }
+            // What an application has in hand when its consumer ends is released, and too late.
+            None if matches!(
+                outcome,
+                Outcome::Failed(ErrorKind::Closed | ErrorKind::LockLost, _)
+            ) =>
+            {
+                ToldOf::Outdated
+            }
+            None => ToldOf::Nothing,
         }
     }
 
-    /// What the listener was told of what was said: before the member said something of the record
-    /// again, which is of another delivery.
+    /// What the listener was told of what was said.
     pub(super) fn told_of(&self, member: usize, key: &Key, number: usize) -> Option<Outcome> {
-        let voices = self.heard.get(&(member, key.clone()))?;
-        let at =
-            voices.iter().position(|voice| matches!(voice, Voice::Said(it) if *it == number))?;
-        match voices.get(at + 1) {
-            Some(Voice::Told(outcome)) => Some(*outcome),
-            _ => None,
-        }
+        let voices = self.said.get(&(member, key.clone()))?;
+        voices.iter().find(|voice| voice.number == number)?.told
     }
 }

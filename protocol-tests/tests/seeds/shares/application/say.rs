@@ -191,7 +191,7 @@ fn word_of(record: ShareRecord, what: AcknowledgeType) -> Acknowledgement {
 /// Waits for what becomes of what was said, which is not for ever.
 async fn watch(stage: &Stage, books: &Books, acknowledgement: Acknowledgement, sayings: &[Saying]) {
     let longest = books.longest_answer(sayings);
-    books.awaits(sayings);
+    let _waiting = books.awaits(sayings);
     match timeout(longest, acknowledgement).await {
         Ok(result) => books.resolved(sayings, &result),
         Err(_) => {

@@ -147,6 +147,8 @@ impl Books {
         let agrees = match (outcome, told) {
             (Outcome::Taken, told) => told == Some(Outcome::Taken),
             (_, None) => true,
+            // The records that its application still had were dropped, of which it is told as well.
+            _ if pages.members[*member].has_gone() => true,
             // Others of the same saying may have fared better.
             (failed, Some(told)) => told == failed || !is_alone,
         };
@@ -213,7 +215,9 @@ impl Books {
                 .filter(|one| pages.members[one.member].id == member.id)
                 .filter(|one| one.at.elapsed() <= self.plan.lock + Duration::from_secs(8))
                 .count();
-            let ahead = member.plan.max_records * 2 + LONGEST_BATCH as usize;
+            // What a fetch brings may end with a batch of each partition.
+            let batches = LONGEST_BATCH as usize * self.stage.world.partitions().len();
+            let ahead = member.plan.max_records * 2 + batches;
             if self.stage.is_quiet_since(self.started) && locked > given + ahead {
                 self.wrong(format_args!("{} hoards {locked} records", member.id));
             }
