@@ -215,9 +215,10 @@ impl Books {
                 .filter(|one| pages.members[one.member].id == member.id)
                 .filter(|one| one.at.elapsed() <= self.plan.lock + Duration::from_secs(8))
                 .count();
-            // What a fetch brings may end with a batch of each partition.
-            let batches = LONGEST_BATCH as usize * self.stage.world.partitions().len();
-            let ahead = member.plan.max_records * 2 + batches;
+            // What a fetch brings may end with a batch of each partition, and each leader is asked.
+            let partitions = self.stage.world.partitions().len();
+            let ahead =
+                member.plan.max_records * partitions.max(2) + LONGEST_BATCH as usize * partitions;
             if self.stage.is_quiet_since(self.started) && locked > given + ahead {
                 self.wrong(format_args!("{} hoards {locked} records", member.id));
             }
