@@ -247,13 +247,12 @@ impl Hall {
     fn is_withheld(&self, partition: &TopicPartition) -> bool {
         let Some(group) = self.world.embedded.consumer_group(&self.plan.name) else { return false };
         let is_it = |(topic, number): &(String, i32)| {
-            partition.topic == topic.as_str() && partition.partition.0 == *number
+            partition.topic.as_str() == topic.as_str() && partition.partition.0 == *number
         };
         group.state == "Stable"
-            && group
-                .members
-                .iter()
-                .any(|member| member.topics.iter().any(|topic| partition.topic == topic.as_str()))
+            && group.members.iter().any(|member| {
+                member.topics.iter().any(|topic| partition.topic.as_str() == topic.as_str())
+            })
             && !group
                 .members
                 .iter()

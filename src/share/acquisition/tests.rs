@@ -198,7 +198,8 @@ fn a_renewal_that_is_to_be_sent_again_gives_way_to_what_was_said_since() {
     acquisition.say(2..3, AcknowledgeType::Accept, now);
     acquisition.unsend();
     let mut context = Context::from_waker(Waker::noop());
-    let mut renewed = |at| acquisition.poll_settled(&[at..at + 1], true, &mut context);
+    let mut renewed =
+        |at| acquisition.poll_settled(std::slice::from_ref(&(at..at + 1)), true, &mut context);
     assert!(matches!(renewed(2), Poll::Ready(Ok(()))), "as if it had not been sent");
     assert!(renewed(3).is_pending());
     let said: Vec<_> = acquisition.send(true, now).ranges.iter().map(|range| range.said).collect();
@@ -234,6 +235,9 @@ fn a_renewal_that_is_to_be_sent_again_of_a_lost_record_fails() {
     older.give_way(&newer);
     older.unsend();
     let mut context = Context::from_waker(Waker::noop());
-    assert!(matches!(older.poll_settled(&[2..3], true, &mut context), Poll::Ready(Err(_))));
+    assert!(matches!(
+        older.poll_settled(std::slice::from_ref(&(2..3)), true, &mut context),
+        Poll::Ready(Err(_))
+    ));
     assert!(!older.renews(), "nothing is left to be renewed");
 }
