@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Activity {
     calls: AtomicU64,
+    /// How often the application has shown that it lives without asking for records.
+    signs: AtomicU64,
     /// The beginning of its time, of which the rest are nanoseconds.
     origin: Instant,
     /// Since when the application waits; 0 if it does not.
@@ -19,6 +21,7 @@ impl Activity {
     pub(crate) fn new(origin: Instant) -> Self {
         Self {
             calls: AtomicU64::new(0),
+            signs: AtomicU64::new(0),
             origin,
             waits_since: AtomicU64::new(0),
             waited: AtomicU64::new(0),
@@ -30,6 +33,17 @@ impl Activity {
     pub(crate) fn touch(&self) {
         // One writer, so a plain increment will do.
         self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The application lives, and asks for nothing.
+    #[cfg(feature = "mq")]
+    pub(crate) fn show_life(&self) {
+        self.signs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes with whatever shows that the application lives.
+    pub(crate) fn signs_of_life(&self) -> u64 {
+        self.calls().wrapping_add(self.signs.load(Ordering::Relaxed))
     }
 
     /// The clock is read where a wait begins and ends, not for each record.

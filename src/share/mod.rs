@@ -280,10 +280,10 @@ impl ShareConsumer {
     }
 
     /// What is buffered of one partition, if there is something, without asking for more: for who has
-    /// to know what is locked for it. Counts as asking, so that the group keeps it.
+    /// to know what is locked for it. The group keeps who does that.
     #[cfg(feature = "mq")]
     pub(crate) fn take_buffered(&self) -> Option<ShareBatch> {
-        self.shared.activity.touch();
+        self.shared.activity.show_life();
         let (acquisition, records) = self.shared.take_buffered(self.config.max_poll_records)?;
         Some(ShareBatch::new(&acquisition, records))
     }

@@ -76,7 +76,7 @@ pub(super) struct ShareTask {
     interest: InterestGuard,
     wanted_topics: BTreeSet<TopicName>,
     seen_version: Option<u64>,
-    seen_calls: u64,
+    seen_signs: u64,
     next_look: Instant,
     backoff: Backoff,
     random: Random,
@@ -108,7 +108,7 @@ impl ShareTask {
             interest: cluster.want(MetadataInterest::default()),
             wanted_topics: BTreeSet::new(),
             seen_version: None,
-            seen_calls: 0,
+            seen_signs: 0,
             next_look: runtime::now(),
             backoff: cluster.retry_backoff(),
             random: cluster.random(),
@@ -208,9 +208,9 @@ impl ShareTask {
             return;
         }
         let activity = &self.parts.shared.activity;
-        let calls = activity.calls();
-        if activity.is_waiting() || calls != self.seen_calls {
-            self.seen_calls = calls;
+        let signs = activity.signs_of_life();
+        if activity.is_waiting() || signs != self.seen_signs {
+            self.seen_signs = signs;
             self.parts.machine.handle_polled(now);
         }
         if activity.is_waiting() {

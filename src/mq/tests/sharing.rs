@@ -111,6 +111,25 @@ async fn a_handler_may_take_longer_than_the_lock_also_for_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_is_busy_keeps_few_messages_from_others_and_stays_a_member() {
+    let embedded = sharing().await;
+    append(&embedded, "t", 0, 0..100);
+    let mut config = config(&embedded);
+    config.consumer.max_poll_interval = 60 * SECOND;
+    let mq = Mq::new(config).unwrap();
+    // It is given up, and its letter waits for a topic that is not there.
+    let policy = FailurePolicy::dead_letter("nowhere");
+    let options = ShareHandlerOptions::new().on_failure(policy);
+    workers(&mq).subscribe_with(["t"], options, async |_: Message| Err::<(), _>("no")).unwrap();
+    tokio::time::sleep(400 * SECOND).await;
+    let partition = embedded.share_partition("g", "t", 0).unwrap();
+    let locked = partition.records.iter().filter(|one| one.member.is_some()).count();
+    assert!((1..=4).contains(&locked), "{locked}");
+    assert_eq!(partition.records[0].delivery_count, 1, "it is held all the time");
+    mq.close_within(SECOND).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_stops_leaves_its_message_to_others() {
     let embedded = sharing().await;
     append(&embedded, "t", 0, 0..1);
