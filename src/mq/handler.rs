@@ -215,7 +215,7 @@ impl<T, F> std::fmt::Debug for Json<T, F> {
 /// message.
 ///
 /// A value that cannot be deserialized fails with
-/// [`Code::DeserializationFailed`](crate::mq::Code::DeserializationFailed) and is not retried: the
+/// [`Code::DeserializationFailed`] and is not retried: the
 /// policy's final action follows at once.
 #[cfg(feature = "json")]
 pub fn json<T, F, Future_>(function: F) -> Json<T, F>
@@ -359,7 +359,7 @@ impl FailurePolicy {
     /// While that topic cannot be written to, only the message's partition waits.
     /// [`Handler::failed`] is called and may stop the handler; otherwise sending is retried with
     /// growing backoff, up to a minute. A message too large for that topic
-    /// ([`Code::MessageTooLarge`](crate::mq::Code::MessageTooLarge)) is reported the same way, and
+    /// ([`Code::MessageTooLarge`]) is reported the same way, and
     /// is sent without its value unless [`Handler::failed`] stops the handler: the header
     /// `kavka.dead-letter.omitted` has the number of bytes omitted, and other headers tell where
     /// the message still is.

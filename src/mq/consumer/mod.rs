@@ -111,7 +111,7 @@ impl Consumer {
     }
 
     /// Subscribes a handler to topics. It handles one message at a time, with
-    /// [`FailurePolicy::default`].
+    /// the default [`FailurePolicy`](crate::mq::FailurePolicy).
     ///
     /// ```no_run
     /// # fn run(consumer: kavka::mq::Consumer) -> kavka::mq::Result<()> {
